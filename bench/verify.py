@@ -84,13 +84,17 @@ def build(path: Path, name: str, *more: str) -> Path:
     return path
 
 
-def task(folder: Path, inputs: Mapping[str, Path], params: Mapping[str, Any], threads: int) -> Task:
+def linked(folder: Path, files: Mapping[str, Path]) -> dict[str, Path]:
+    """The files below the folder by their names, without a copy."""
+    placed = {name: folder / name for name in files}
+    for name, path in placed.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(files[name], path)
+    return placed
+
+
+def task(folder: Path, scene: Path, params: Mapping[str, Any], threads: int) -> Task:
     """A unit of work as an agent places it."""
-    placed: dict[str, Path] = {}
-    for name, source in inputs.items():
-        placed[name] = folder / "in" / name
-        placed[name].parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, placed[name])
     return Task(
         job_id="bench",
         job_type="render",
@@ -99,7 +103,7 @@ def task(folder: Path, inputs: Mapping[str, Path], params: Mapping[str, Any], th
         attempt=1,
         params=params,
         folder=folder,
-        inputs=placed,
+        inputs=linked(folder / "in", {"s.blend": scene}),
         threads=threads,
         on_progress=lambda share, words: None,
     )
@@ -151,7 +155,7 @@ class Bench:
         """What a node delivers; ``other``: of a processor without AVX2. It uses one thread."""
         given = {"frame": FRAME, "evidence": True, **self.params, **more}
         render, counted = self.machine(other=other)
-        made = await render.run(task(self.place(), {"s.blend": scene}, given, 1))
+        made = await render.run(task(self.place(), scene, given, 1))
         self.seconds = counted.seconds
         if isinstance(made, Failed) or made.file is None or made.evidence is None:
             raise SystemExit(f"a frame cannot be rendered: {made}")
@@ -161,8 +165,9 @@ class Bench:
         """What a verifier says of it, with two threads."""
         numbers = [list(one) for one in draws(SECRET, name.encode(), name.encode())]
         params = {"frame": FRAME, "draws": numbers, **self.params}
-        inputs = {"s.blend": scene, PICTURE: result.picture, EVIDENCE: result.evidence}
-        work = attrs.evolve(task(self.place(), inputs, params, 2), job_type="check")
+        folder = self.place()
+        beside = linked(folder / "delivered", {PICTURE: result.picture, EVIDENCE: result.evidence})
+        work = attrs.evolve(task(folder, scene, params, 2), job_type="check", delivered=beside)
         render, counted = self.machine(other=other)
         found = await Check(render).run(work)
         self.seconds = counted.seconds

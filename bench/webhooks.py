@@ -1,16 +1,17 @@
 """How many deliveries a second the Courier tells to receivers on this machine.
 
-    BENCH_OWNER_DSN=… BENCH_DSN=… python -m bench.webhooks [--endpoints 10] [--deliveries 5000]
+    python -m bench.webhooks [--endpoints 10] [--deliveries 5000]
 
-The database is migrated and empty. What is to be told stands in it already: the figure is of
+On an embedded PostgreSQL of its own. What is to be told stands in it already: the figure is of
 claiming, signing, sending over HTTP and writing down what became of it, by one Courier.
 """
 
 import argparse
 import asyncio
-import os
 import secrets
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -21,12 +22,16 @@ from actors.courier.messages import Courier
 from actors.kernel import Ref
 from sql.database import Database
 from sql.deliveries import Deliveries
+from sql.migrate import migrate
 from supervisors.child import Child
+from supervisors.engines.account import engine_account
 from supervisors.engines.post import HttpPost
+from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.engines import engine_folder
 
 WRITTEN = """
 WITH someone AS (
@@ -70,17 +75,24 @@ async def listening(receiver: Receiver) -> tuple[web.AppRunner, str]:
     return runner, f"http://{host}:{port}/"
 
 
-async def main(endpoints: int, deliveries: int) -> None:
-    receiver = Receiver(deliveries // endpoints * endpoints)
-    runner, url = await listening(receiver)
-    owner = await asyncpg.connect(os.environ["BENCH_OWNER_DSN"])
-    written = (uuid4(), url, secrets.token_bytes(32), endpoints, uuid4(), deliveries)
-    await owner.execute(WRITTEN, *written)
-    pool, post = Database(lambda: os.environ["BENCH_DSN"]), HttpPost(private=True)
-    told = Deliveries(pool)
+@asynccontextmanager
+async def written(endpoint: PostgresEndpoint, *given: object) -> AsyncGenerator[Database]:
+    """A database in which it stands what is to be told, and to whom."""
+    await migrate(endpoint.owner_dsn)
+    owner = await asyncpg.connect(endpoint.owner_dsn)
+    await owner.execute(WRITTEN, *given)
+    await owner.close()
+    database = Database(lambda: endpoint.app_dsn)
+    yield database
+    await database.close()
+
+
+async def told(database: Database, receiver: Receiver) -> float:
+    """Seconds until the receiver has all."""
+    post = HttpPost(private=True)
 
     def make() -> CourierActor:
-        return CourierActor(post, told, SystemClock(), SystemRandom())
+        return CourierActor(post, Deliveries(database), SystemClock(), SystemRandom())
 
     child = Child("courier", make, ref=Ref[Courier]("courier"))
     tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [child])
@@ -90,11 +102,23 @@ async def main(endpoints: int, deliveries: int) -> None:
         await receiver.done.wait()
     took = time.monotonic() - began
     await tree.stop()
+    await post.close()
+    return took
+
+
+async def main(endpoints: int, deliveries: int) -> None:
+    receiver = Receiver(deliveries // endpoints * endpoints)
+    runner, url = await listening(receiver)
+    given = (uuid4(), url, secrets.token_bytes(32), endpoints, uuid4(), deliveries)
+    with engine_folder() as folder:
+        engine = EmbeddedPostgres(folder / "data", account=engine_account())
+        try:
+            async with written(await engine.start(), *given) as database:
+                took = await told(database, receiver)
+        finally:
+            await engine.stop()
     print(f"{receiver.taken} deliveries to {endpoints} endpoints in {took:.1f} s:", end=" ")
     print(f"{receiver.taken / took:.0f} a second")
-    await post.close()
-    await pool.close()
-    await owner.close()
     await runner.cleanup()
 
 

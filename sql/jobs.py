@@ -84,6 +84,7 @@ class PagedUnit:
     """A unit as its job's owner reads it. ``missing``: so many parts of it are not complete.
 
     ``frame``: that of a render without ``frames``, where it was asked for one by its number.
+    ``feeds``: the number of the unit that is made of this tile.
     """
 
     number: int
@@ -105,6 +106,19 @@ class PagedUnit:
     ended_at: datetime | None
     copy_node_id: UUID | None = None
     frame: str | None = None
+    feeds: int | None = None
+
+
+@attrs.frozen
+class LooseRow:
+    """So many delivered ``tiles`` are of frames that will not come to be, as things stand.
+
+    ``checking`` of them are not charged yet; the others were ``charged``, in units of money.
+    """
+
+    tiles: int
+    checking: int
+    charged: int
 
 
 @attrs.frozen
@@ -213,6 +227,12 @@ class Jobs:
         row = await self._database.one("job_pace", job, now)
         assert row is not None, "an aggregate answers one row"
         return PaceRow(**row)
+
+    async def loose_tiles(self, job: UUID) -> LooseRow:
+        """Its delivered tiles that no frame is made of."""
+        row = await self._database.one("loose_tiles", job)
+        assert row is not None, "an aggregate answers one row"
+        return LooseRow(**row)
 
     async def units(self, job: UUID) -> Sequence[UnitRow]:
         rows = await self._database.all("job_units", job)

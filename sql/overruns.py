@@ -26,6 +26,17 @@ class Overrun:
     frames: str | None = None
 
 
+@attrs.frozen
+class Underquoted:
+    """One at a unit that failed: ``price`` is what the unit costs, in units of money, ``together``
+    are the numbers of what is tried again with it.
+    """
+
+    overrun: Overrun
+    price: int
+    together: tuple[int, ...]
+
+
 def agreed(overruns: Iterable[Overrun]) -> int | None:
     """What of the quote it takes, in percent: of what each owner's newest attempt says, the middle;
     None: fewer than three owners say so. Nodes of nobody are one owner's.

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
-from sql.overruns import Overrun
+from sql.overruns import Overrun, Underquoted
 
 HOUR: Final = timedelta(hours=1)
 
@@ -42,6 +42,16 @@ class Preflights:
         """Attempts at failed units of that content that took far longer than quoted, by unit."""
         rows = await self._database.all("overruns_of_content", user, content.hex())
         return [Overrun(**row) for row in rows]
+
+    async def underquoted(self, job: UUID) -> list[Underquoted]:
+        """Attempts at units of a job that failed which took far longer than quoted, by unit."""
+        rows = [dict(row) for row in await self._database.all("underquoted_of", job)]
+        return [
+            Underquoted(
+                price=row.pop("price"), together=(*row.pop("together"),), overrun=Overrun(**row)
+            )
+            for row in rows
+        ]
 
     async def begin(
         self, user: UUID, content: bytes, job: UUID, now: datetime, before: UUID | None

@@ -252,8 +252,10 @@ class Tree:
 
     def _outside(self) -> list[Child]:
         bus, clock, given = self._ports.bus, self._ports.clock, self._anchoring
-        scheduler = self._scheduler
-        notifier = child(self._notifier, lambda: NotifierActor(bus, scheduler=scheduler))
+        scheduler, uuid = self._scheduler, self._ports.random.uuid
+        notifier = child(
+            self._notifier, lambda: NotifierActor(bus, scheduler=scheduler, name=uuid())
+        )
         children = [notifier, *self._courier()]
         if given is None:
             return children

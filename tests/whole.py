@@ -36,6 +36,7 @@ from web.http.site import build_site
 from web.identity.node_tokens import SignedNodeTokens
 from web.identity.revoker import revoker_child
 from web.log.log_memory import FileMemory
+from web.nodes.recorder import recorder_child
 from web.nodes.relay import Arrival, Relay
 from web.nodes.socket import NodeSocket
 from web.process.figures import Figures
@@ -105,7 +106,11 @@ async def whole(
         anchoring=_anchoring(gateway, anchoring),
         verifying=verifying,
         engines=[],
-        web=[revoker_child(gateway, registry), Child("web", IdleActor)],
+        web=[
+            revoker_child(gateway, registry),
+            recorder_child(gateway, registry),
+            Child("web", IdleActor),
+        ],
         last=[hub_child(gateway, registry, bus), event_hub_child(gateway, registry, bus)],
     )
 

@@ -57,6 +57,7 @@ from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 from web.log.log_keys import log_keys
 from web.log.log_memory import FileMemory, memory_file
+from web.nodes.recorder import recorder_child
 from web.nodes.relay import Arrival, Relay
 from web.nodes.socket import NodeSocket
 from web.objects.objects_route import add_object_routes, object_gate
@@ -138,7 +139,7 @@ def build(
         couriering=couriering_of(settings, outside),
         verifying=verifying_of(settings),
         engines=outside.engines,
-        web=[revoker, listener],
+        web=[revoker, recorder_child(gateway, registry), listener],
         last=[pulse, *helpers(gateway, registry, outside)],
     )
     return Application(settings, data, tree.root, place, outside, gateway)

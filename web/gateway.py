@@ -15,6 +15,7 @@ from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
 from sql.audit import Audit
+from sql.connections import ConnectionRows
 from sql.credits import Credits
 from sql.endpoints import Endpoints
 from sql.events import Events
@@ -45,6 +46,7 @@ from web.identity.api_keys import VerifiedKeys
 from web.identity.passwords import Passwords
 from web.identity.revocation import Revocations
 from web.identity.tokens import Tokens
+from web.nodes.connections import Connections
 from web.process.figures import Figures
 from web.process.readiness import Probe
 
@@ -114,6 +116,11 @@ def _sources(gateway: "Gateway") -> Mapping[str, str]:
 
 def _memory(gateway: "Gateway") -> Memory:
     return Memory.of(gateway.random.uuid(), gateway.snapshot, gateway.clock)
+
+
+def _connections(gateway: "Gateway") -> Connections:
+    id_, rows = gateway.console.gateways.id, ConnectionRows(gateway.database)
+    return Connections(id_, rows, gateway.clock, gateway.random)
 
 
 @attrs.frozen
@@ -201,6 +208,7 @@ class Gateway:
         DeadLetters  # messages of the whole tree that reached nobody
     )
     console: Memory = attrs.field(default=attrs.Factory(_memory, takes_self=True))
+    connections: Connections = attrs.field(default=attrs.Factory(_connections, takes_self=True))
     # where each setting's value came from
     sources: Mapping[str, str] = attrs.field(default=attrs.Factory(_sources, takes_self=True))
 

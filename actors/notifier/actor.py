@@ -13,9 +13,11 @@ from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles, handles_batch
 from actors.ledger.messages import UnitState
-from actors.notifier import hints
+from actors.notifier import hints, words
 from actors.notifier.messages import (
+    AskOthers,
     Feed,
+    Heard,
     Notifier,
     Paused,
     Progress,
@@ -25,6 +27,7 @@ from actors.notifier.messages import (
     Said,
     Subscribe,
     TailOf,
+    TellOthers,
     ToOthers,
     UnitsMoved,
 )
@@ -34,7 +37,8 @@ from actors.ports import Bus
 from actors.ports.bus import Subscription
 from actors.scheduler.messages import JobPaused, Scheduler
 
-TOPIC, PROGRESS, PAUSED, MOVES = "jobs", "progress", "paused", "moves"
+TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
+NOBODY: Final = UUID(int=0)
 PUBLISH_SECONDS: Final = 1.0
 PUBLISHED_MOST: Final = 1_000  # of what came within one of these
 JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
@@ -47,10 +51,13 @@ class NotifierSettings:
     progress_most: int = 20_000
     feeds_most: int = 5_000
     tails_most: int = 1_000
+    untold_most: int = 200
 
 
 class NotifierActor(Actor[Notifier]):
-    """``bus`` carries hints to the other gateways; ``scheduler`` is ours, and hears theirs."""
+    """``bus`` carries hints to the other gateways, among which this one has a ``name``;
+    ``scheduler`` is ours, and hears theirs.
+    """
 
     def __init__(
         self,
@@ -58,13 +65,16 @@ class NotifierActor(Actor[Notifier]):
         settings: NotifierSettings = NotifierSettings(),
         *,
         scheduler: Ref[Scheduler] | None = None,
+        name: UUID = NOBODY,
     ) -> None:
+        self._name = name
         self._bus = bus
         self._settings = settings
         self._scheduler = scheduler
         self._subscriptions: list[Subscription] = []
         self._progress = Progresses(settings.progress_most)
         self._tails = Tails(settings.tails_most)
+        self._untold = Tails(settings.untold_most)  # what the others were not told yet
         self._feeds: dict[UUID, list[Feed]] = {}
         self._feed_count = 0
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
@@ -73,7 +83,9 @@ class NotifierActor(Actor[Notifier]):
         self._subscriptions = [
             self._bus.subscribe(PAUSED, self._hear_paused),
             self._bus.subscribe(MOVES, self._hear_of_moves),
+            self._bus.subscribe(SAID, self._hear_what_was_said),
         ]
+        self.after(PUBLISH_SECONDS, AskOthers())
 
     async def stopped(self) -> None:
         for subscription in self._subscriptions:
@@ -102,6 +114,8 @@ class NotifierActor(Actor[Notifier]):
     async def progress(self, message: Progress) -> None:
         self._progress.put(message)
         self._tails.follow(message.job, message.unit, message.attempt, message.detail)
+        if message.detail:
+            self._to_tell().follow(message.job, message.unit, message.attempt, message.detail)
         self._feed(message.job, message)
         if not self._unpublished:
             self.after(PUBLISH_SECONDS, Publish())
@@ -125,6 +139,36 @@ class NotifierActor(Actor[Notifier]):
     @handles(Said)
     async def said(self, message: Said) -> None:
         self._tails.add(message.job, message.unit, message.attempt, message.text)
+        self._to_tell().add(message.job, message.unit, message.attempt, message.text)
+
+    def _to_tell(self) -> Tails:
+        """What is told soon: once a second however much is said."""
+        if self._untold.is_empty:
+            self.after(PUBLISH_SECONDS, TellOthers())
+        return self._untold
+
+    @handles(TellOthers)
+    async def tell_others(self, _: TellOthers) -> None:
+        untold, self._untold = self._untold, Tails(self._settings.untold_most)
+        await self._bus.publish(SAID, words.telling(self._name, untold))
+
+    @handles(AskOthers)
+    async def ask_others(self, _: AskOthers) -> None:
+        await self._bus.publish(SAID, words.asking(self._name))
+
+    def _hear_what_was_said(self, payload: bytes) -> None:
+        if not words.is_own(self._name, payload):
+            self.ref.tell(Heard(payload))
+
+    @handles(Heard)
+    async def heard(self, message: Heard) -> None:
+        said = words.heard(message.payload)
+        if isinstance(said, words.Asks):
+            await self._bus.publish(SAID, words.telling(self._name, self._tails, said.name))
+        elif said is not None and said.asked in (None, self._name):
+            take = self._tails.hear if said.asked is None else self._tails.fill_in
+            for job, tail in reversed(said.of):
+                take(job, tail)
 
     @handles(TailOf)
     async def tail_of(self, message: TailOf) -> tuple[Line, ...]:

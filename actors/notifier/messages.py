@@ -91,6 +91,25 @@ class Said(Message[Notifier, None]):
 
 
 @attrs.frozen
+class AskOthers(Message[Notifier, None]):
+    """Its own timer: what was said before it began, other gateways may know."""
+
+
+@attrs.frozen
+class TellOthers(Message[Notifier, None]):
+    """Its own timer: tell the other gateways what was said here."""
+
+
+@attrs.frozen
+class Heard(Message[Notifier, None]):
+    """From the bus: what another gateway tells of what was said there, or asks."""
+
+    overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
+
+    payload: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
 class TailOf(Message[Notifier, "tuple[Line, ...]"]):
     """From the web: the last lines of a job's log, oldest first, as far as they are remembered."""
 

@@ -1,6 +1,7 @@
 """The last lines of what nodes said about jobs: bounded, in memory, for who asks why."""
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
@@ -34,6 +35,7 @@ class Tail:
             self.lines.append(line)
 
     def follow(self, line: Line) -> None:
+        """How far a unit is: instead of what it said of that before."""
         self.progress[line.unit] = line
         self.progress.move_to_end(line.unit)
         if len(self.progress) > UNITS_MOST:
@@ -61,6 +63,32 @@ class Tails:
         """Oldest first, then how far each unit was; nothing where nothing is remembered."""
         tail = self._tails.get(job)
         return () if tail is None else (*tail.lines, *tail.progress.values())
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._tails
+
+    def newest(self) -> Iterator[tuple[UUID, Tail]]:
+        """All of them, the job that something was said about last first."""
+        return reversed(self._tails.items())
+
+    def hear(self, job: UUID, said: Tail) -> None:
+        """What was said elsewhere, after what is known."""
+        tail = self._tail(job)
+        for line in said.lines:
+            tail.add(line)
+        for line in said.progress.values():
+            tail.follow(line)
+
+    def fill_in(self, job: UUID, said: Tail) -> None:
+        """What was said elsewhere before: what is known already stands once, behind it."""
+        tail = self._tail(job)
+        later = [line for line in tail.lines if line not in said.lines]
+        tail.lines.clear()
+        tail.lines.extend((*said.lines, *later))
+        for line in said.progress.values():
+            if line.unit not in tail.progress:
+                tail.follow(line)
 
     def _tail(self, job: UUID) -> Tail:
         tail = self._tails.setdefault(job, Tail())

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import animation, board, exit_codes, grid
+from rendertrust.cli import animation, board, exit_codes, grid, loose
 from rendertrust.cli.command import Command
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.session import Session, session_of
@@ -42,7 +42,9 @@ def stop(context: click.Context, job: UUID) -> None:
 
     Frames that were delivered and are being checked are paid if they are right.
     """
-    _say(context, asked(session_of(context), job, lambda client: client.stop(job)))
+    stopped = asked(session_of(context), job, lambda client: client.stop(job))
+    _say(context, stopped)
+    loose.tell(session_of(context).output, stopped)
 
 
 @click.command(cls=Command)
@@ -96,7 +98,7 @@ def retry(
     if frame is None and unit is None and not failed:
         session.run(lambda client: _whole(session, client, job))
         return
-    done = asked(session, job, lambda client: _retry(client, job, frame, unit))
+    done = asked(session, job, lambda client: _retry(session, client, job, frame, unit))
     session.output.document({"units": done, "count": len(done)})
     for one in done:
         verb = "are" if board.is_several(one) else "is"
@@ -124,7 +126,7 @@ async def _whole(session: Session, client: "AsyncClient", job: UUID) -> None:
 
 
 async def _retry(
-    client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
+    session: Session, client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
 ) -> "list[Unit]":
     if unit is not None:
         return [await client.retry_unit(job, unit)]
@@ -137,7 +139,29 @@ async def _retry(
         what = "Nothing of the job has failed" if frame is None else f"It has no frame {frame}"
         hint = f"See what there is: rendertrust jobs units {job}"
         raise Stop(Ending(exit_codes.FAILURE, "nothing_to_retry", what, hint))
-    return [await client.retry_unit(job, number) for number in failed]
+    return await _retried(session, client, job, failed)
+
+
+async def _retried(
+    session: Session, client: "AsyncClient", job: UUID, failed: "list[int]"
+) -> "list[Unit]":
+    """Each of them; one that takes more than its quote keeps no other from it."""
+    from rendertrust.client import Conflict
+
+    done: list[Unit] = []
+    dearer: dict[str, Conflict] = {}
+    for number in failed:
+        try:
+            done.append(await client.retry_unit(job, number))
+        except Conflict as error:
+            if error.code != "underquoted":
+                raise
+            dearer[str(error)] = error
+    if dearer and not done:
+        raise next(iter(dearer.values()))
+    for words in dearer:
+        session.output.note(words)
+    return done
 
 
 async def unit_of(

@@ -3,13 +3,23 @@
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 import attrs
 import click
 
-from rendertrust.cli import animation, board, exit_codes, follow, scene, transfer, verdict
+from rendertrust.cli import (
+    animation,
+    board,
+    exit_codes,
+    follow,
+    loose,
+    quoting,
+    scene,
+    transfer,
+    verdict,
+)
 from rendertrust.cli.command import Command
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.fetched import fetched
@@ -18,7 +28,9 @@ from rendertrust.cli.output import Output
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Job, Unit
+    from rendertrust.client import AsyncClient, Job, Placed, Unit
+    from rendertrust.client.asynchronous import Pool
+    from rendertrust.client.frames import Fetched
 
 STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
 COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UNIT")
@@ -58,6 +70,7 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
 @click.option(
     "--evidence", is_flag=True, help="All passes of the unit's frame, which its check goes by."
 )
+@click.option("--tiles", is_flag=True, help="Also tiles of frames that are not done: to OUT/tiles.")
 @click.option("--name", default="frame", show_default=True, help="Files are named NAME-0001.png.")
 @click.pass_context
 def download(
@@ -69,6 +82,7 @@ def download(
     frames: str | None,
     unit: int | None,
     evidence: bool,
+    tiles: bool,
     name: str,
 ) -> None:
     """Fetch the frames that are done, as many as there are by now.
@@ -78,6 +92,8 @@ def download(
     """
     if unit is not None and frames is not None:
         raise click.UsageError("Give --unit or --frames")
+    if unit is not None and tiles:
+        raise click.UsageError("Give --unit or --tiles")
     if evidence and frames is not None:
         raise click.UsageError("Evidence is of one unit: give --unit")
     session = session_of(context)
@@ -91,7 +107,9 @@ def download(
         return
     job_id = str(job)
     told = session.run(
-        lambda client: saved(session.output, client, job_id, place, name=name, frames=frames)
+        lambda client: saved(
+            session.output, client, job_id, place, name=name, frames=frames, tiles=tiles
+        )
     )
     session.output.document(told)
 
@@ -112,13 +130,16 @@ async def _evidence(
     output.say(f"Saved {path}.")
 
 
-def asked_of(units: "list[Unit]", frames: str, job: str) -> str | None:
-    """What is to be said before those frames are fetched; Stop says why none of them can be."""
+def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False) -> str | None:
+    """What is to be said before those frames are fetched; Stop says why none of them can be.
+
+    ``tiles``: a tile of one is enough.
+    """
     from rendertrust.frame_range import canonical, parse
 
     asked, known, done = set(parse(frames)), set[int](), set[int]()
     for unit in units:
-        if unit.frames is not None and unit.tile is None:
+        if unit.frames is not None and (tiles or unit.tile is None):
             known.update(parse(unit.frames))
             done.update(parse(unit.frames) if unit.download_url is not None else ())
     if not known:
@@ -149,6 +170,7 @@ async def saved(
     *,
     name: str,
     frames: str | None = None,
+    tiles: bool = False,
     arrived: int = 0,
 ) -> dict[str, Any]:
     """Save what is done of a job, say how much that is, and return it for ``--json``.
@@ -156,24 +178,38 @@ async def saved(
     ``arrived``: so many files of it are new there already.
     """
     if frames is not None:
-        there = asked_of([unit async for unit in client.each_unit(job)], frames, job)
+        units = [unit async for unit in client.each_unit(job)]
+        there = asked_of(units, frames, job, tiles=tiles)
         if there is not None:
             output.note(there)
     elif await _is_one_picture(client, job):
         return await fetched(output, client, job, folder, name)
     with transfer.shown(output, "Downloaded") as progress:
         found = await client.download_frames(
-            job, folder, frames=frames, stem=name, progress=progress
+            job, folder, frames=frames, stem=name, tiles=tiles, progress=progress
         )
-    if not found.paths:
-        hint = f"See how far it is: rendertrust jobs units {job}"
+    if not found.paths and not found.tiles:
+        hints = (
+            f"See how far it is: rendertrust jobs units {job}",
+            loose.hint(await client.job(job)),
+        )
+        hint = "\n".join(filter(None, hints))
         raise Stop(Ending(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is done yet", hint))
-    paths = [str(path) for path in found.paths]
+    return _told(output, job, folder, found, arrived + len(found.new))
+
+
+def _told(output: Output, job: str, folder: Path, found: "Fetched", new: int) -> dict[str, Any]:
+    """What is there now."""
+    paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
     more = f"; {found.missing} are not done (yet)" if found.missing else ""
-    new = arrived + len(found.new)
     what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
-    output.say(f"{what} in {folder}, {new} of them new{more}.")
-    return {"job_id": job, "paths": paths, "new": new, "missing": found.missing}
+    if paths:
+        output.say(f"{what} in {folder}, {new} of them new{more}.")
+    if tiles:
+        some = "One tile" if len(tiles) == 1 else f"{len(tiles)} tiles"
+        verb = "is" if len(tiles) == 1 else "are"
+        output.say(f"{some} of frames that are not done {verb} in {found.tiles[0].parent}.")
+    return {"job_id": job, "paths": paths, "new": new, "missing": found.missing, "tiles": tiles}
 
 
 async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
@@ -188,16 +224,26 @@ async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
 @click.option("--out", type=click.Path(path_type=Path), help="Wait for it, and save it there.")
 @click.option("--webm", is_flag=True, help="WebM (VP9) instead of MP4 (H.264).")
 @click.option("--fps", type=animation.RATE, help="As 24, 23.976 or 24000/1001; else the scene's.")
+@click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
 @click.pass_context
 def video(
-    context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool
+    context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool, yes: bool
 ) -> None:
-    """Have a video made of the frames of a job that has ended: a job of its own, by a node."""
+    """Have a video made of the frames of a job that has ended: a job of its own, by a node.
+
+    What it costs is said first, and asked where somebody can answer.
+    """
     session = session_of(context)
     place = None if out is None else scene.placed(out)
     container = container_of(out, webm=webm)
-    placed = asked(session, job, lambda client: client.video(job, container=container, fps=fps))
     output = session.output
+
+    async def ordered(client: "AsyncClient") -> "Placed":
+        if not yes:
+            await _agree(output, client, job)
+        return await client.video(job, container=container, fps=fps)
+
+    placed = asked(session, job, ordered)
     if place is None:
         output.document(placed)
         output.say(f"Job {placed.job_id} makes it; it is {placed.status}.")
@@ -212,6 +258,14 @@ def video(
         output.document({"event": "saved", **told})
 
     session.run(seen)
+
+
+async def _agree(output: Output, client: "AsyncClient", job: UUID) -> None:
+    """Say what a video of the job costs; of one that goes on there is none yet."""
+    found = await client.job(job)
+    if found.ended:
+        pool = cast("Pool", found.pool)
+        quoting.agreed(output, await client.quote("video", pool=pool), "The video", "Make it?")
 
 
 def container_of(out: Path | None, *, webm: bool) -> Any:

@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, follow, scene, verdict, wording
+from rendertrust.cli import exit_codes, follow, loose, scene, verdict, wording
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.fetched import fetched
@@ -132,6 +132,7 @@ def _of_many(job: "Job") -> dict[str, str | None]:
         "priority": job.priority,
         "cap": job.max_credits,
         "paused": PAUSES.get(job.paused or ""),
+        "tiles": loose.words(job),
     }
 
 

@@ -86,13 +86,13 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
 def history(context: click.Context, node: UUID) -> None:
     """When it was connected, and with which close code each connection ended.
 
-    Those that the gateway has seen since it was started; docs/PROTOCOL.md says what the codes mean.
+    The last twenty, of all gateways of one farm; docs/PROTOCOL.md says what the codes mean.
     """
     session = session_of(context)
     found = session.run(lambda client: client.node_connections(node))
     session.output.document(found)
     if not found.connections:
-        session.output.note("It has not connected since the gateway was started.")
+        session.output.note("It has not connected yet.")
         return
     rows = [_connection(one) for one in found.connections]
     session.output.table(("FROM", "UNTIL", "CODE", "WHY", "ADDRESS"), rows)

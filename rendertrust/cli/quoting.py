@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from rendertrust.client import Quote
 
 
-def said(quote: "Quote") -> str:
-    """``48 frames in 12 units: 480.0000 credits (10.0000 a frame); 990.0000 are available``."""
-    what = "One picture" if quote.frames < 2 else f"{quote.frames} frames"
+def said(quote: "Quote", what: str = "One picture") -> str:
+    """``48 frames in 12 units: 480.0000 credits (10.0000 a frame); 990.0000 are available``.
+
+    ``what`` it is where it is not several frames.
+    """
+    what = what if quote.frames < 2 else f"{quote.frames} frames"
     cut = f" in {quote.units} units" if quote.units not in (1, quote.frames) else ""
     each = f" ({_each(quote)} a frame)" if quote.frames > 1 else ""
     cap = f", paused before {quote.max_credits}" if quote.max_credits is not None else ""
@@ -50,19 +53,21 @@ def told(output: Output, quote: "Quote") -> None:
 UNASKED: Final = "Nobody can be asked here, so it is submitted."
 
 
-def agreed(output: Output, quote: "Quote") -> None:
+def agreed(
+    output: Output, quote: "Quote", what: str = "One picture", question: str = "Submit?"
+) -> None:
     """Go on only where the credits are there and nobody minds; else end the command."""
     if not quote.enough:
         hint = "See what is set aside for open jobs: rendertrust credits balance\n"
         hint += "Render less, or buy more: rendertrust credits buy"
         facts = {"available": quote.available, "requested": quote.held}
         code, name = exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits"
-        raise Stop(Ending(code, name, said(quote), hint, facts))
+        raise Stop(Ending(code, name, said(quote, what), hint, facts))
     if reason := how(quote):
         output.note(reason)
     if output.json or not is_interactive():  # a program, or nobody at a terminal
-        output.note(f"{said(quote)} {UNASKED}")
+        output.note(f"{said(quote, what)} {UNASKED}")
         return
-    if not click.confirm(f"{said(quote)} Submit?", default=True, err=True):
+    if not click.confirm(f"{said(quote, what)} {question}", default=True, err=True):
         detail, hint = "Not submitted; nothing was sent", "Call it again when you like."
         raise Stop(Ending(exit_codes.FAILURE, "not_agreed", detail, hint))

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rendertrust.cli import exit_codes, wording
+from rendertrust.cli import exit_codes, loose, wording
 from rendertrust.cli.ending import Ending, Stop
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _left(job: "Job") -> list[str]:
     lines = [f"{job.done} of {job.units} are done: rendertrust jobs download {job.id} --out ."]
     if job.status == "FAILED":
         lines.append(f"Do again what failed: rendertrust jobs retry {job.id} --failed")
-    return lines
+    return [*lines, *filter(None, (loose.words(job), loose.hint(job)))]
 
 
 def lost(job_id: str, error: Exception) -> Ending:

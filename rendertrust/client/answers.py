@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.client.known import Reputation
+from rendertrust.client.known import LooseTiles, Reputation
 
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
@@ -268,6 +268,7 @@ class Job:
     eta_seconds: float | None = None
     pool: str = "any"
     reference_seconds: float | None = None
+    loose_tiles: LooseTiles | None = None  # not in lists
 
     @property
     def ended(self) -> bool:

@@ -134,6 +134,23 @@ class BlockingControl:
             self._client.download_unit(job_id, number, path, stem=stem, progress=progress)
         )
 
+    def archive(self, job_id: str | UUID) -> ResultUrl:
+        """Where a zip of all that is complete can be fetched, once the job has ended."""
+        return self._bridge.run(self._client.archive(job_id))
+
+    def download_archive(
+        self,
+        job_id: str | UUID,
+        path: Path | str,
+        *,
+        stem: str | None = None,
+        progress: Progress = unheard,
+    ) -> Path:
+        """Fetch the same."""
+        return self._bridge.run(
+            self._client.download_archive(job_id, path, stem=stem, progress=progress)
+        )
+
     def evidence(self, job_id: str | UUID, number: int = 0) -> ResultUrl:
         """Where all passes of a frame lie, as they were rendered: what its check goes by."""
         return self._bridge.run(self._client.evidence(job_id, number))
@@ -158,11 +175,12 @@ class BlockingControl:
         *,
         frames: str | None = None,
         stem: str = "frame",
+        tiles: bool = False,
         progress: Progress = unheard,
     ) -> Fetched:
         """Fetch every frame that is complete to ``folder``."""
         return self._bridge.run(
             self._client.download_frames(
-                job_id, folder, frames=frames, stem=stem, progress=progress
+                job_id, folder, frames=frames, stem=stem, tiles=tiles, progress=progress
             )
         )

@@ -20,6 +20,6 @@ class NodeConnection:
 
 @attrs.frozen
 class NodeConnections:
-    """The newest first: those that the gateway has seen since it was started."""
+    """The newest first, twenty at most, of all gateways of one farm."""
 
     connections: tuple[NodeConnection, ...]

@@ -12,7 +12,8 @@ class Unit:
     """A part of a job: a frame, a chunk of frames, a tile of a frame, or what is made of tiles.
 
     ``frames`` is as ``rendertrust.frame_range`` writes it; None: the job has no frames. ``tile`` is
-    None but for tiles. ``price`` is held until it ends, ``charged`` is what it cost.
+    None but for tiles. ``price`` is held until it ends, ``charged`` is what it cost. ``error_code``
+    is the kind of failure that ``error_message`` tells, as ``API.md`` lists them.
     """
 
     number: int
@@ -26,6 +27,7 @@ class Unit:
     waits_for: int = 0
     error_class: str | None = None
     error_message: str | None = None
+    error_code: str | None = None
     size: int | None = None
     sha256: str | None = None
     verified: bool = False

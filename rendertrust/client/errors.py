@@ -116,6 +116,11 @@ class Refused(RenderTrustError):
         self.retry_after = retry_after
         self.extra: Extra = extra or {}
 
+    @property
+    def code(self) -> str | None:
+        """The kind of refusal, for programs, where the gateway names one."""
+        return _text(self.extra.get("code"))
+
 
 class BadRequest(Refused):
     """400: it cannot be done as things stand."""

@@ -22,6 +22,7 @@ from rendertrust.client.transport import Transport
 
 AT_ONCE: Final = 4
 ZIP: Final = ".zip"
+TILES: Final = "tiles"  # the folder of tiles whose frame is not there
 # What a node packs into a chunk: 0001.png, -0003.exr, 0001.noisy.exr.
 _MEMBER: Final = re.compile(r"(-?[0-9]{4,7})((?:\.noisy)?\.[a-z]{3,4})", re.ASCII)
 _MEMBERS_MAX: Final = 2 * 64
@@ -32,11 +33,13 @@ class Fetched:
     """``paths``: all frames that are in the folder now, in order; ``new`` of them came just now.
 
     ``missing`` units are not complete (yet); what of them is complete later the next call fetches.
+    ``tiles``: those of frames that are not complete, where they were asked for.
     """
 
     paths: tuple[Path, ...]
     new: tuple[Path, ...]
     missing: int
+    tiles: tuple[Path, ...] = ()
 
 
 @attrs.frozen
@@ -52,12 +55,29 @@ class Frames:
     stem: str
     progress: Progress
     asked: frozenset[int] | None = None
+    with_tiles: bool = False
 
     async def fetched(self, units: Sequence[Unit]) -> Fetched:
-        """Have those that are complete; tiles are parts of one and left out."""
-        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+        """Have those that are complete; tiles of such are parts of them and left out."""
         wanted = [unit for unit in units if unit.tile is None and self._is_asked(unit)]
         ready = [unit for unit in wanted if unit.download_url is not None]
+        tiles = self._loose(units) if self.with_tiles else []
+        for folder in (self.folder, *([self.folder / TILES] if tiles else ())):
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        came = await self._all([*ready, *tiles])
+        paths = [path for found, _ in came[: len(ready)] for path in found]
+        new = [path for found, is_new in came[: len(ready)] if is_new for path in found]
+        loose = [path for found, _ in came[len(ready) :] for path in found]
+        return Fetched((*paths,), (*new,), len(wanted) - len(ready), (*loose,))
+
+    def _loose(self, units: Sequence[Unit]) -> list[Unit]:
+        """Tiles that are complete, of frames that are not."""
+        whole = {unit.frames for unit in units if unit.tile is None and unit.download_url}
+        tiles = [unit for unit in units if unit.tile is not None and unit.download_url]
+        return [unit for unit in tiles if unit.frames not in whole and self._is_asked(unit)]
+
+    async def _all(self, ready: Sequence[Unit]) -> list[tuple[list[Path], bool]]:
+        """The files of each, and whether they came just now."""
         counted = Counted(self.progress, sum(unit.size or 0 for unit in ready))
         free = asyncio.Semaphore(AT_ONCE)
 
@@ -70,10 +90,7 @@ class Frames:
                 begun = [tasks.create_task(one(unit)) for unit in ready]
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None  # the others go on with the next call
-        came = [task.result() for task in begun]
-        paths = [path for found, _ in came for path in found]
-        new = [path for found, is_new in came if is_new for path in found]
-        return Fetched((*paths,), (*new,), len(wanted) - len(ready))
+        return [task.result() for task in begun]
 
     async def _one(self, unit: Unit, progress: Progress) -> tuple[list[Path], bool]:
         """The files of a unit, and whether they came just now."""
@@ -84,17 +101,22 @@ class Frames:
         path = await fetch(
             self.transport,
             lambda: self.where(unit.number),
-            self.folder,
+            self._place(unit),
             stem=self._name(unit),
             progress=progress,
         )
-        if path.suffix != ZIP:
+        if path.suffix != ZIP or unit.tile is not None:
             return [path], True
         return await asyncio.to_thread(self._taken_apart, path, unit), True
+
+    def _place(self, unit: Unit) -> Path:
+        return self.folder if unit.tile is None else self.folder / TILES
 
     def _name(self, unit: Unit) -> str:
         if unit.frames is None:
             return self.stem
+        if unit.tile is not None:
+            return f"{named(self.stem, int(unit.frames))}-{unit.tile}"
         frames = frame_range.parse(unit.frames)
         if len(frames) == 1:
             return named(self.stem, frames[0])
@@ -108,9 +130,10 @@ class Frames:
         noted = self._note(unit)
         if noted.is_file():
             return self._noted(noted, unit)
-        for path in sorted(self.folder.glob(f"{_escaped(self._name(unit))}.*")):
+        for path in sorted(self._place(unit).glob(f"{_escaped(self._name(unit))}.*")):
             if path.stat().st_size == unit.size and _sha256(path) == unit.sha256:
-                return [path] if path.suffix != ZIP else self._taken_apart(path, unit)
+                is_bundle = path.suffix == ZIP and unit.tile is None
+                return self._taken_apart(path, unit) if is_bundle else [path]
         return None
 
     def _note(self, unit: Unit) -> Path:

@@ -1,8 +1,21 @@
-"""What a gateway knows of a node's work; as in ``answers``."""
+"""What a gateway knows of work that was done; as in ``answers``."""
 
 from datetime import datetime
 
 import attrs
+
+
+@attrs.frozen
+class LooseTiles:
+    """Delivered ``tiles`` of frames that will not come to be, as things stand, and their cost.
+
+    ``checking`` of them are not charged yet, but if they are right. ``download_frames`` fetches
+    them with ``tiles``.
+    """
+
+    tiles: int
+    checking: int
+    charged: str
 
 
 @attrs.frozen

@@ -25,6 +25,7 @@ class Event:
     amount: str | None = None
     error_class: str | None = None
     error: str | None = None
+    error_code: str | None = None
     progress: float | None = None
     frame: int | None = None
     thumbnail: str | None = None

@@ -180,6 +180,31 @@ class Control(Wire):
         name = stem or f"{job_id}-{number}"
         return await fetch(self._transport, where, Path(path), stem=name, progress=progress)
 
+    async def archive(self, job_id: str | UUID) -> ResultUrl:
+        """Where a zip of all that is complete can be fetched, once the job has ended, well or not.
+
+        It holds frames, and in ``tiles/`` those of frames that are not complete. Conflict: it has
+        not ended, or is of one unit. NotFound: nothing of it is complete.
+        """
+        return read(ResultUrl, await self._get(job_path(job_id) + "/archive"))
+
+    async def download_archive(
+        self,
+        job_id: str | UUID,
+        path: Path | str,
+        *,
+        stem: str | None = None,
+        progress: Progress = unheard,
+    ) -> Path:
+        """Fetch the same, as ``download`` does."""
+        return await fetch(
+            self._transport,
+            lambda: self.archive(job_id),
+            Path(path),
+            stem=stem or str(job_id),
+            progress=progress,
+        )
+
     async def evidence(self, job_id: str | UUID, number: int = 0) -> ResultUrl:
         """Where all passes of a frame lie, as they were rendered: what its check goes by.
 
@@ -213,6 +238,7 @@ class Control(Wire):
         *,
         frames: str | None = None,
         stem: str = "frame",
+        tiles: bool = False,
         progress: Progress = unheard,
     ) -> Fetched:
         """Fetch every frame that is complete to ``folder``, as ``frame-0001.png`` and so on.
@@ -222,7 +248,8 @@ class Control(Wire):
 
         ``frames`` (``1-10,20``) asks for some of them. Those that are in the folder from before are
         not fetched again, so this may be called as often as there is something new; chunks are
-        taken apart. ``progress`` counts the bytes of all of them together.
+        taken apart. ``tiles``: those of frames that are not complete, too, as
+        ``tiles/frame-0001-0.exr``. ``progress`` counts the bytes of all of them together.
         FrameRangeError: ``frames`` cannot be read. OSError and TransferFailed as ``download``.
         """
 
@@ -231,7 +258,7 @@ class Control(Wire):
 
         found = [unit async for unit in self.each_unit(job_id)]
         asked = None if frames is None else frozenset(frame_range.parse(frames))
-        work = Frames(self._transport, where, Path(folder), stem, progress, asked)
+        work = Frames(self._transport, where, Path(folder), stem, progress, asked, with_tiles=tiles)
         return await work.fetched(found)
 
 

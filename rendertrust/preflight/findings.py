@@ -64,6 +64,7 @@ def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tupl
         *_parts(facts),
         *_scripts(facts),
         *_addons(facts),
+        *_imports(facts),
         *_memory(facts, nodes),
         *_sampling(facts, nodes),
         *_measured(facts),
@@ -253,6 +254,17 @@ def _addons(facts: Facts) -> Iterator[Finding]:
             level="error",
             message="the node comes from an add-on that the nodes do not have",
             setting="Replace it by Blender's own nodes, or bake what it makes into textures",
+            object=node,
+        )
+
+
+def _imports(facts: Facts) -> Iterator[Finding]:
+    for node in facts.get("computed_paths", ())[:SHOWN_MAX]:
+        yield Finding(
+            code="computed_path",
+            level="error",
+            message="its path comes from other nodes, so nobody can tell which file to send",
+            setting="Geometry Nodes: write the path into the import node itself",
             object=node,
         )
 

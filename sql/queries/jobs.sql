@@ -86,9 +86,17 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
             THEN u.result_key END AS result_key,
        u.result_sha256, u.result_size, u.verified, u.error_class, u.error_message, u.missing,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
-       CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame
+       CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame, u.feeds
 FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.job_id = $1 AND u.number > $2
 ORDER BY u.number LIMIT $3;
+
+-- name: loose_tiles
+-- Of a job's tiles whose frame will not come to be, as things stand: how many were delivered, how many
+-- of them are being checked, and what the others cost.
+SELECT count(*) AS tiles, count(*) FILTER (WHERE t.state = 'VERIFYING') AS checking,
+       coalesce(sum(t.price) FILTER (WHERE t.state = 'COMPLETED'), 0)::bigint AS charged
+FROM units t JOIN units f ON f.job_id = t.job_id AND f.number = t.feeds
+WHERE t.job_id = $1 AND t.state IN ('COMPLETED', 'VERIFYING') AND f.state IN ('FAILED', 'CANCELLED');
 
 -- name: job_pace
 -- Of a job's units, but those that are made of others: how many are complete and how long each took on

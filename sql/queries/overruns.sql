@@ -21,3 +21,14 @@ JOIN units u ON u.job_id = o.job_id AND u.number = o.unit
 WHERE j.user_id = $1 AND u.state = 'FAILED'
   AND coalesce(j.params -> '_manifest', j.params -> '_input') ->> 'sha256' = $2
 ORDER BY o.job_id, o.unit, o.attempt;
+
+-- name: underquoted_of
+-- Those of units of a job that failed, by unit; each with what the unit costs, and the numbers of all that are tried
+-- again with it: of a frame in tiles its parts.
+SELECT o.job_id AS job, o.unit, o.attempt, o.node_id AS node, o.owner_id AS owner, o.percent, o.at, u.frames,
+       u.price, ARRAY(SELECT t.number FROM units t
+                      WHERE t.job_id = u.job_id AND t.state = 'FAILED'
+                        AND coalesce(u.feeds, u.number) IN (t.number, t.feeds)) AS together
+FROM overruns o JOIN units u ON u.job_id = o.job_id AND u.number = o.unit
+WHERE o.job_id = $1 AND u.state = 'FAILED'
+ORDER BY o.unit, o.attempt;

@@ -5,12 +5,14 @@ work at a node of one of them goes to a node with nothing to do at the other.
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import attrs
 import pytest
 import pytest_asyncio
 
-from rendertrust.testing import FakeNode
+from rendertrust.frames import JobDispatch, JobStatus, Log
+from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.acceptance.gateway import PATIENT, Gateway, started
@@ -27,6 +29,7 @@ SHARED = {
     "RENDERTRUST_LIMITS_SHARED": "true",
     "RENDERTRUST_SCHEDULING_STRAGGLER_TIMES": "0",
 }
+AT = "Sample 8/16"
 
 
 @attrs.frozen
@@ -100,3 +103,44 @@ async def test_what_waits_at_one_gateway_goes_to_an_idle_node_of_the_other(
         assert (last["node_id"], last["retry_count"]) == (busy.node_id, 0)
         assert len(given(busy)) == 1
         await check_books(pair.other, creator, charged="9.0000", held="0.0000")
+
+
+def talks(done: asyncio.Event) -> Behaviour:
+    """It begins, says two lines, and goes on until it may end."""
+
+    async def behave(node: FakeNode, task: JobDispatch) -> None:
+        job, unit, attempt = task.job_id, task.unit, task.attempt
+        far = JobStatus(
+            job_id=job, unit=unit, attempt=attempt, status="running", progress=0.5, detail=AT
+        )
+        await node.send(far)
+        text = "reads the scene\nmakes light of it"
+        await node.send(Log(job_id=job, unit=unit, attempt=attempt, text=text))
+        await done.wait()
+        await ENDS(node, task)
+
+    return behave
+
+
+async def test_what_a_running_attempt_says_is_read_at_either_gateway(
+    pair: Pair, creator: Creator
+) -> None:
+    """Also at one that was away when it was said."""
+    done, lines = asyncio.Event(), ["reads the scene", "makes light of it", AT]
+    elsewhere = replace(creator, url=pair.other.url)
+
+    async def read(reader: Creator, job: str) -> bool:
+        status, answer = await reader.call("GET", f"/jobs/{job}/log")
+        assert status == 200, answer
+        return [each["lines"] for each in answer["attempts"]] == [lines]
+
+    async with FakeNode(pair.one.url, behave=talks(done), name="talker"):
+        status, answer = await creator.dispatch("echo")
+        assert status == 200, answer
+        job = str(answer["job_id"])
+        await until(lambda: read(creator, job), within=30)
+        await until(lambda: read(elsewhere, job), within=10)
+        await pair.other.restart()
+        await until(lambda: read(elsewhere, job), within=30)
+        done.set()
+        await creator.job_within(job, "COMPLETED", within=30)

@@ -10,7 +10,6 @@ from actors.ports import Clock
 from supervisors.snapshot import Snapshot
 from web.console.gateways import Gateways
 from web.console.history import History
-from web.nodes.connections import Connections
 from web.process.lag import LagHistory
 
 
@@ -23,13 +22,10 @@ class KnownAudit:
 
 @attrs.frozen
 class Memory:
-    """How actors did of late, which gateways there are, how nodes came and went, the lag, and
-    what the last audit found.
-    """
+    """How actors did of late, which gateways there are, the lag, what the last audit found."""
 
     history: History
     gateways: Gateways
-    connections: Connections
     lag: LagHistory
     audit: KnownAudit = attrs.field(factory=KnownAudit)
 
@@ -37,4 +33,4 @@ class Memory:
     def of(cls, id_: UUID, snapshot: Callable[[], Snapshot], clock: Clock) -> "Memory":
         """A fresh one. ``id_`` names this gateway among the others."""
         gateways, lag = Gateways(id_, clock), LagHistory(clock)
-        return cls(History(snapshot, clock), gateways, Connections(clock), lag)
+        return cls(History(snapshot, clock), gateways, lag)

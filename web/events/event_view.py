@@ -8,6 +8,7 @@ import attrs
 from rendertrust import money
 from rendertrust.paths import thumbnail_path
 from sql.events import EventRow
+from sql.failure_code import Code, code_of
 from web.http.amounts import Credits
 
 
@@ -19,7 +20,9 @@ class Event:
     ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again),
     ``copied`` (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is to be
     had at the path ``thumbnail``. ``money`` says what became of ``amount`` by it: ``held``,
-    ``charged`` or ``released``.
+    ``charged`` or ``released``. ``attempt`` is the unit's; of a job's end it says the how-manyth
+    end that is: a job that failed ends anew when what failed is tried again. ``error_code`` is the
+    kind of failure that ``error`` tells.
     """
 
     number: int
@@ -33,6 +36,7 @@ class Event:
     amount: Credits | None
     error_class: str | None
     error: str | None
+    error_code: Code | None
     frame: int | None
     thumbnail: str | None
 
@@ -51,6 +55,7 @@ def shown(job: UUID, row: EventRow) -> Event:
         amount=None if row.amount is None else money.render(row.amount),
         error_class=row.error_class,
         error=row.error,
+        error_code=code_of(row.error_class, row.error),
         frame=row.frame,
         thumbnail=thumbnail_path(job, row.frame),
     )

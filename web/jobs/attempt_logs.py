@@ -17,7 +17,7 @@ ASK_SECONDS = 0.5
 @attrs.frozen
 class Attempt:
     """``lines`` of the attempt, the oldest first. ``ended_at`` is null while it is not known to
-    have ended; what is said of it then is what this gateway heard lately. ``completed``: it ended
+    have ended; what is said of it then is what gateways heard lately. ``completed``: it ended
     well, and else it failed.
     """
 
@@ -46,7 +46,7 @@ async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Att
 
 
 async def tail_of(gateway: Gateway, job: UUID) -> tuple[Line, ...]:
-    """The last lines that its nodes said here; nothing where nothing is known."""
+    """The last lines that its nodes said; nothing where nothing is known."""
     try:
         return await gateway.registry.ref(Notifier).ask(TailOf(job), within=ASK_SECONDS)
     except (AskFailed, LookupError):

@@ -24,6 +24,7 @@ from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable
 from web.jobs.orders import NOT_FOUND, Again, Outcome, again
+from web.jobs.underquoted import refusal_of, refused_of
 from web.money.books import commit, insufficient
 
 NO_UNIT: Final = Problem(404, "Unit not found")
@@ -43,6 +44,9 @@ async def controlled(call: Call[Any, Any], effect: OfJob) -> Problem | None:
 
 async def steered(gateway: Gateway, *effects: OfJob, act: Act | None = None) -> Problem | None:
     """The same of a job that is known to be the effects' user's; an admin's ``act`` is noted."""
+    again = [effect.unit for effect in effects if isinstance(effect, UnitRetry)]
+    if (dearer := await refusal_of(gateway, effects[0].job, again)) is not None:
+        return dearer
     outcome = await commit(gateway, Commit(effects=effects, act=act))
     if isinstance(outcome, InsufficientCredits):
         return insufficient(outcome)
@@ -68,17 +72,20 @@ async def retried(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | No
 
 
 async def failed_again(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
-    """Try all units of a job again that failed."""
+    """Try all units of a job again that failed, but those that take far more than their quote."""
     if row.status == "CANCELLED":
         return ANEW
     units = await gateway.jobs.unit_page(row.id, -1, row.units)
     failed = [unit for unit in units if unit.state == "FAILED"]
-    wishes = [UnitRetry(row.id, unit.number, row.user_id) for unit in failed]
+    dearer = await refused_of(gateway, row.id)
+    # Where all of them are refused the first says why.
+    some = [unit for unit in failed if unit.number not in dearer] or failed
+    wishes = [UnitRetry(row.id, unit.number, row.user_id) for unit in some]
     refused = await steered(gateway, *wishes, act=act) if wishes else NONE_FAILED
     if refused is None or refused.status != 402:
         return refused
     there = await gateway.credits.balance(row.user_id)  # all are held, or none
-    takes = sum(unit.price for unit in failed)
+    takes = sum(unit.price for unit in some)
     return insufficient(InsufficientCredits(there.balance - there.held, takes))
 
 

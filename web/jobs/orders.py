@@ -22,6 +22,7 @@ from sql.jobs import Order, PastJob
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.jobs.placing import PRICED, price_of
+from web.jobs.underquoted import refusal_of
 from web.money.books import commit, present
 
 DISPATCH_SECONDS: Final = 2.0
@@ -113,6 +114,8 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
         return FRAMES
     if row.job_type == PREFLIGHT:  # what it finds is noted with the question, and costs nothing
         return LOOK
+    if (dearer := await refusal_of(gateway, row.id, (0,))) is not None:
+        return dearer
     terms = await gateway.jobs.terms(Order(row.user_id, row.job_type, None))
     if not terms.active:
         return INACTIVE

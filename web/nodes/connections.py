@@ -1,19 +1,30 @@
-"""The connections of nodes to this gateway: since when, when they last answered, how they ended."""
+"""The connections of nodes: since when, when they last answered, how they ended.
 
-from collections import OrderedDict, deque
+What this gateway sees is written down soon after, many at once; nothing waits for that but who asks
+what was. So the answer is the same at each gateway, and after any of them has gone.
+"""
+
+import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from itertools import islice
+from typing import Final, Protocol
 from uuid import UUID
 
 import attrs
 
-from actors.ports import Clock
+from actors.ports import Clock, Random
 from rendertrust.protocol import CloseCode
+from sql.connections import ConnectionRow
+from sql.database import Conflict
 
-KEPT: Final = 20  # of one node
-NODES_MOST: Final = 5_000
 LOST: Final = 1006  # nobody said goodbye
+STOPPED: Final = "The gateway stopped without a word"
+UNWRITTEN_MOST: Final = 50_000
+AT_ONCE: Final = 1_000
+SILENT_SECONDS: Final = 15.0  # a gateway that was not heard of for so long has gone
 MEANINGS: Final = {
     1000: "Finished",
     1001: "The node stops",
@@ -33,8 +44,10 @@ MEANINGS: Final = {
 
 @attrs.define(eq=False)
 class Connection:
-    """One socket of a node. ``by_us``: this gateway closed it, and not the node or the network."""
+    """One socket of a node. ``by_us``: a gateway closed it, and not the node or the network."""
 
+    id: UUID
+    node_id: UUID
     address: str
     opened_at: datetime
     pong_at: datetime | None = None
@@ -49,31 +62,53 @@ class Connection:
 
     @property
     def why(self) -> str:
-        """What its code means, in words."""
+        """What its code means, in words. Nobody closes with 1006: a gateway was gone."""
+        if self.by_us and self.code == LOST:
+            return STOPPED
         return "" if self.code is None else MEANINGS.get(self.code, "A code of its own")
+
+    @property
+    def heard_at(self) -> datetime:
+        """When the node was last heard of over it."""
+        return self.pong_at or self.opened_at
+
+
+class Rows(Protocol):
+    """Where they stand: ``sql.connections.ConnectionRows``."""
+
+    async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool: ...
+
+    async def of(self, node: UUID) -> Sequence[ConnectionRow]: ...
+
+    async def end(self, silent: float, code: int) -> None: ...
+
+    async def expire(self, before: datetime, most: int) -> bool: ...
 
 
 class Connections:
-    """The last ones of each node, for as long as the gateway runs; bounded."""
+    """Those that are open at gateway ``id_``, and what is still to be written of others."""
 
-    def __init__(self, clock: Clock, *, nodes_most: int = NODES_MOST) -> None:
-        self._clock, self._nodes_most = clock, nodes_most
-        self._known: OrderedDict[UUID, deque[Connection]] = OrderedDict()
+    def __init__(self, id_: UUID, rows: Rows, clock: Clock, random: Random) -> None:
+        self._id, self._rows, self._clock, self._random = id_, rows, clock, random
+        self._open: defaultdict[UUID, list[Connection]] = defaultdict(list)
+        self._unwritten: dict[UUID, Connection] = {}
+        self._writing = asyncio.Lock()
         self.living = 0  # how many sockets are open
 
+    # -- what happens
+
     def opened(self, node: UUID, address: str) -> Connection:
-        """A node has connected; who came longest ago is forgotten where there are too many."""
-        connection = Connection(address, self._clock.now())
-        self._known.setdefault(node, deque(maxlen=KEPT)).append(connection)
-        self._known.move_to_end(node)
-        while len(self._known) > self._nodes_most:
-            self._known.popitem(last=False)
+        """A node has connected."""
+        connection = Connection(self._random.uuid(), node, address, self._clock.now())
+        self._open[node].append(connection)
         self.living += 1
+        self._note(connection)
         return connection
 
     def answered(self, connection: Connection) -> None:
         """A pong came."""
         connection.pong_at = self._clock.now()
+        self._note(connection)
 
     def ended(self, connection: Connection, *, ours: int | None, theirs: int | None) -> None:
         """It is over: with the code that we said, else with theirs."""
@@ -81,18 +116,68 @@ class Connections:
         connection.by_us = ours is not None
         connection.code = ours or theirs or LOST
         self.living -= 1
+        self._open[connection.node_id].remove(connection)
+        if not self._open[connection.node_id]:
+            del self._open[connection.node_id]
+        self._note(connection)
 
-    def of(self, node: UUID) -> Sequence[Connection]:
-        """Those of a node, the newest first."""
-        return tuple(reversed(self._known.get(node, ())))
+    def _note(self, connection: Connection) -> None:
+        """It is to be written; what came first is let go where the database is away for long."""
+        self._unwritten[connection.id] = connection
+        if len(self._unwritten) > UNWRITTEN_MOST:
+            del self._unwritten[next(iter(self._unwritten))]
+
+    # -- what is written
+
+    async def write(self) -> None:
+        """All that has happened, and that this gateway is there.
+
+        Raises Unavailable and Conflict: then it is tried again later.
+        """
+        async with self._writing:
+            await self._write_some()
+            while self._unwritten:
+                await self._write_some()
+
+    async def _write_some(self) -> None:
+        batch = dict(islice(self._unwritten.items(), AT_ONCE))
+        rows = [ConnectionRow(**attrs.asdict(connection)) for connection in batch.values()]
+        for id_ in batch:
+            del self._unwritten[id_]
+        try:
+            was_there = await self._rows.write(self._id, rows, SILENT_SECONDS)
+        except BaseException:
+            self._unwritten = batch | self._unwritten
+            raise
+        if not was_there:
+            for open_ in self._open.values():
+                self._unwritten |= {connection.id: connection for connection in open_}
+
+    async def miss(self) -> None:
+        """End what was open at gateways that are there no more. Raises Unavailable and Conflict."""
+        await self._rows.end(SILENT_SECONDS, LOST)
+
+    async def expire(self, before: datetime) -> bool:
+        """Remove some that ended before; whether there were any. Raises Unavailable."""
+        return await self._rows.expire(before, AT_ONCE)
+
+    # -- what was
+
+    async def of(self, node: UUID) -> Sequence[Connection]:
+        """The last ones of a node at any gateway, the newest first; what is told is kept.
+
+        Raises Unavailable.
+        """
+        with suppress(Conflict):
+            await self.write()
+        return [Connection(**attrs.asdict(row)) for row in await self._rows.of(node)]
 
     def by_pong(self, *, newest_first: bool) -> Sequence[UUID]:
-        """Nodes with a socket, by when it last answered or was opened."""
-        there = [(node, self.open_of(node)) for node in self._known]
-        at = {node: open_.pong_at or open_.opened_at for node, open_ in there if open_ is not None}
+        """Nodes with a socket here, by when it last answered or was opened."""
+        at = {node: open_[-1].heard_at for node, open_ in self._open.items()}
         return sorted(at, key=lambda node: at[node], reverse=newest_first)
 
     def open_of(self, node: UUID) -> Connection | None:
-        """The one over which a node is served now."""
-        known = self._known.get(node)
-        return known[-1] if known and known[-1].ended_at is None else None
+        """The one over which a node is served here now."""
+        open_ = self._open.get(node)
+        return open_[-1] if open_ else None

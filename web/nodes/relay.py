@@ -125,7 +125,7 @@ class Relay:
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
         served = Served(session, request[CALLER].subject)
-        known = self._gateway.console.connections
+        known = self._gateway.connections
         connection = known.opened(arrival.node.id, served.subject)
         try:
             await self._serve(arrival.node.id, served, response, connection)
@@ -150,7 +150,7 @@ class Relay:
         self, node: UUID, served: Served, response: web.WebSocketResponse, connection: Connection
     ) -> None:
         older, session = self._serving.get(node), served.session
-        known = self._gateway.console.connections
+        known = self._gateway.connections
         self._serving[node] = served
         if older is not None:
             older.session.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))

@@ -1,4 +1,4 @@
-"""All frames of a job that are done as one zip, made while it is sent: of objects, in pieces.
+"""What is complete of a job as one zip, made while it is sent: of objects, piece by piece.
 
 Nothing is kept: neither in the store nor, beyond a piece of each transfer, in memory. Like a
 presigned URL, the address opens it for an hour to whoever has it.
@@ -36,6 +36,8 @@ PIECE_BYTES: Final = 4 << 20
 IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is let go
 REMEMBERED_MAX: Final = 20_000
 UNITS_MAX: Final = 10_000
+ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
+RESTING: Final = (*ENDED, "PAUSED")  # then only what nodes still have of it comes
 ZIP: Final = ".zip"
 NOT_OPEN: Final = Problem(403, "The address is not ours, or its time is over")
 NO_ARCHIVE: Final = Problem(404, "There is no such archive")
@@ -88,20 +90,31 @@ class Archives:
 
     async def _layout(self, user: UUID, job: UUID) -> Layout | None:
         row = await self.gateway.jobs.by_id(job, user)
-        if row is None or row.units == 1:
+        if row is None or row.status not in RESTING or row.units == 1 or not row.done:
             return None
         rows = await self.gateway.jobs.unit_page(job, -1, UNITS_MAX)
-        units = [unit for unit in rows if unit.tile is None and unit.state == "COMPLETED"]
+        units = [unit for unit in worth_keeping(rows) if unit.state == "COMPLETED"]
         bucket = self.gateway.settings.objects.bucket
         keys = [result_of(unit, user, bucket) for unit in units]
-        if not keys or None in keys:
+        if None in keys:
             return None
         kept = [(unit, key) for unit, key in zip(units, keys, strict=True) if key is not None]
+        frames = [(unit, key) for unit, key in kept if unit.tile is None]
+        tiles = [(unit, key) for unit, key in kept if unit.tile is not None]
+        return laid_out([*await self._of_frames(frames), *await self._of_tiles(tiles)])
+
+    async def _of_frames(self, kept: Sequence[tuple[PagedUnit, str]]) -> list[Member]:
         suffix = await suffix_of_singles(self.gateway.objects, kept)
         members: list[Member] = []
         for unit, key in kept:
             members += await self._members(unit, key, ZIP if is_chunk(unit) else suffix)
-        return laid_out(members)
+        return members
+
+    async def _of_tiles(self, kept: Sequence[tuple[PagedUnit, str]]) -> list[Member]:
+        suffix = await suffix_of_singles(self.gateway.objects, kept)
+        return [
+            Member(tile_name(unit, suffix), key, 0, unit.result_size or 0) for unit, key in kept
+        ]
 
     async def _members(self, unit: PagedUnit, key: str, suffix: str) -> Sequence[Member]:
         """The files of a unit: one, or those of a chunk."""
@@ -200,6 +213,17 @@ def result_of(unit: PagedUnit, user: UUID, bucket: str) -> str | None:
     if place is None or place.bucket != bucket or unit.result_size is None:
         return None
     return place.key if place.key.startswith(f"results/{user}/") else None
+
+
+def worth_keeping(units: Sequence[PagedUnit]) -> list[PagedUnit]:
+    """Without the tiles of frames that are complete."""
+    whole = {unit.number for unit in units if unit.state == "COMPLETED"}
+    return [unit for unit in units if unit.feeds not in whole]
+
+
+def tile_name(unit: PagedUnit, suffix: str) -> str:
+    """``tiles/0012-3.exr``: of frame 12 the tile 3."""
+    return f"tiles/{padded(int(unit.frames or 0))}-{unit.tile}{suffix}"
 
 
 def is_chunk(unit: PagedUnit) -> bool:

@@ -35,6 +35,9 @@ async def remove_expired(gateway: Gateway) -> None:
         pass
     while await gateway.attempt_logs.expire(before, JOBS_AT_ONCE):
         pass
+    past = now - timedelta(days=gateway.settings.events.keep_days)
+    while await gateway.connections.expire(past):
+        pass
 
 
 async def _attempts(gateway: Gateway, before: datetime) -> None:

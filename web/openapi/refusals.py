@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import attrs
 
+from sql.failure_code import UNDERQUOTED
 from web.http.amounts import Credits
 from web.http.document import BYTES_MAX
 from web.http.operations import Audience, Operation
@@ -50,6 +51,8 @@ class Refusal:
 
     ``errors`` names every fault of an invalid request. ``given_up``, of an entry that is not in
     the ledger: what reopenings of the log gave up, if anything; it may have been among that.
+    ``code`` names some refusals for programs. ``underquoted``: ``frames`` take far more than the
+    ``price`` that they had, and cost about ``new_price`` as a job of their own.
     """
 
     detail: str
@@ -152,10 +155,17 @@ def response_components() -> Schema:
 
 
 def refusal_schemas(made: dict[str, Any]) -> dict[str, Any]:
-    """``errors`` and ``given_up`` stand in some refusals alone."""
+    """``errors``, ``given_up`` and a ``code`` with its facts stand in some refusals alone."""
     faults = {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
     for name in ("Refusal", "Shortfall"):
         made[name]["properties"]["errors"] = faults
     gone = {"type": "array", "items": {"$ref": "#/components/schemas/GivenUp"}}
     made["Refusal"]["properties"]["given_up"] = gone
+    amount = {"type": "string", "pattern": r"^[0-9]{1,14}\.[0-9]{4}$"}
+    made["Refusal"]["properties"] |= {
+        "code": {"type": "string", "enum": [UNDERQUOTED]},
+        "frames": {"type": ["string", "null"]},
+        "price": amount,
+        "new_price": amount,
+    }
     return made

@@ -45,8 +45,8 @@ async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
     """What nodes said last of a job's units, and why attempts at them failed.
 
     Of an attempt that failed 80 lines are kept, of each job those of 40 attempts, until its results
-    go; of one that ended well 64 lines, of each job those of 100. Of others the gateway that is
-    asked says what it heard itself, and forgets that.
+    go; of one that ended well 64 lines, of each job those of 100. Of others is told what the
+    gateways of the farm heard lately, and forget.
     """
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:

@@ -11,7 +11,7 @@ from web.jobs.control import controlled
 from web.jobs.orders import NOT_FOUND
 from web.jobs.submissions import PRIORITIES, Priority
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import Job, shown
+from web.routes.jobs import Job, in_full
 
 operations = Operations()
 REFUSALS = {404: "Job not found", 409: "The job has ended"}
@@ -68,7 +68,8 @@ async def stop(call: Call) -> Job | Problem:
     """End a job: units that are complete stay, and stay paid; what is held for others goes back.
 
     What was delivered and is being checked is paid if it is right: until then the job is
-    ``PAUSED``, as it was ``stopped``.
+    ``PAUSED``, as it was ``stopped``. ``loose_tiles`` says what delivered tiles cost whose frames
+    will not come to be; they can be downloaded.
     """
     return await _done(call, JobStop(call.ids["job_id"], call.caller))
 
@@ -101,4 +102,4 @@ async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
     if refused is not None:
         return refused
     row = await call.gateway.jobs.by_id(effect.job, call.caller)
-    return NOT_FOUND if row is None else await shown(call, row)
+    return NOT_FOUND if row is None else await in_full(call, row)

@@ -118,7 +118,8 @@ class NodeList:
 @attrs.frozen
 class NodeConnection:
     """A socket of a node. ``code`` and ``why`` say how it was closed, ``by_us`` by whom; all are
-    null or false while it lasts. ``pong_at``: when the node answered last.
+    null or false while it lasts. ``pong_at``: when the node answered last. A gateway that stopped
+    without a word closed with 1006, when it was last heard of.
     """
 
     address: str
@@ -132,7 +133,7 @@ class NodeConnection:
 
 @attrs.frozen
 class NodeConnections:
-    """The newest first, twenty at most: those that this gateway has seen since it was started."""
+    """The newest first, twenty at most, whichever gateway saw them."""
 
     connections: list[NodeConnection]
 
@@ -217,7 +218,7 @@ async def connections(call: Call) -> NodeConnections | Problem:
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    found = call.gateway.console.connections.of(row.id)
+    found = await call.gateway.connections.of(row.id)
     return NodeConnections([_connection(one) for one in found])
 
 

@@ -26,6 +26,7 @@ from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pages import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem, unavailable
 from web.jobs.eta import seconds_left
+from web.jobs.loose import LooseTiles, loose_tiles
 from web.jobs.orders import NOT_FOUND, Again, again, call_off, order
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
@@ -68,7 +69,8 @@ class Job:
     see it. A job of many units has many results: they stand at its units. ``eta_seconds``: when all
     is done, as its own units went; None until enough of them are, and in lists.
     ``reference_seconds``: the work of all its frames, on the machine of the gateway's own that
-    measured it, which its price follows; None: that is of the table.
+    measured it, which its price follows; None: that is of the table. ``loose_tiles``: what was
+    delivered of frames that will not come to be; None where there is nothing, and in lists.
     """
 
     id: UUID
@@ -97,11 +99,12 @@ class Job:
     pool: str
     eta_seconds: float | None
     reference_seconds: float | None
+    loose_tiles: LooseTiles | None = None
 
 
 _MADE = (
     *("price", "charged", "progress", "priority", "max_credits", "eta_seconds"),
-    "reference_seconds",
+    *("reference_seconds", "loose_tiles"),
 )
 _KEPT = [f.name for f in attrs.fields(Job) if f.name not in _MADE]
 _WORDS = {number: word for word, number in PRIORITIES.items()}
@@ -213,7 +216,7 @@ async def show(call: Call) -> Job | Problem:
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
-    return attrs.evolve(await shown(call, row), eta_seconds=await _eta(call, row))
+    return await in_full(call, row)
 
 
 @operations.post(
@@ -356,6 +359,13 @@ async def shown(call: Call[Any, Any], row: JobRow) -> Job:
         eta_seconds=None,
         reference_seconds=None if row.work is None else round(row.work / SECOND, 1),
     )
+
+
+async def in_full(call: Call[Any, Any], row: JobRow) -> Job:
+    """The same, with what only one job is asked about."""
+    loose = await loose_tiles(call.gateway, row)
+    seconds = await _eta(call, row)
+    return attrs.evolve(await shown(call, row), eta_seconds=seconds, loose_tiles=loose)
 
 
 async def _eta(call: Call[Any, Any], row: JobRow) -> float | None:

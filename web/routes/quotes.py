@@ -9,6 +9,7 @@ from sql.jobs import Order
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
+from web.jobs.loose import WORDS
 from web.jobs.submissions import JobIdea, frames_of, in_pool, offer_of
 from web.openapi.examples import jobs as examples
 from web.routes.preflights import Preflight, preflight_of
@@ -85,7 +86,7 @@ async def quote(call: Call[JobIdea]) -> Quote | Problem:
         enough=available >= offer.price,
         max_credits=None if wanted.cap is None else money.render(wanted.cap),
         priced_by="table" if tariff.work is None else "work",
-        priced_how=tariff.how,
+        priced_how=tariff.how if body.tiles is None else f"{tariff.how} {WORDS}",
         reference_seconds=tariff.seconds(frames),
         measurable=tariff.measurable,
         preflight=await preflight_of(call, body, wanted.params),

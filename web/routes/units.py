@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from actors.ledger.messages import UnitRetry
 from rendertrust import money
+from sql.failure_code import Code, code_of
 from sql.jobs import PagedUnit
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
@@ -48,7 +49,8 @@ class Unit:
 
     ``tile``: which one of its frame. ``waits_for`` so many units that it is made of.
     ``download_url`` is good for an hour. ``waiting`` says why it has not begun. ``copy_node_id``
-    has it, too, because it takes far longer than the others.
+    has it, too, because it takes far longer than the others. ``error_code`` is the kind of failure
+    that ``error_message`` tells: ``reported`` what its node said.
     """
 
     number: int
@@ -62,6 +64,7 @@ class Unit:
     waits_for: int
     error_class: str | None
     error_message: str | None
+    error_code: Code | None
     size: int | None
     sha256: str | None
     verified: bool
@@ -115,7 +118,7 @@ async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
     refusals={
         402: "Insufficient credits",
         404: "Job or unit not found",
-        409: "The unit has not failed, the job was cancelled, or its input has expired",
+        409: "It has not failed, the job was cancelled, its input expired, or it was underquoted",
     },
     absent="Job or unit not found",
     rate="write",
@@ -124,7 +127,9 @@ async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
 async def retry(call: Call) -> Unit | Problem:
     """Do a unit again that failed; its price is held anew, and is what it was.
 
-    Of a frame in tiles everything that failed is done again.
+    Of a frame in tiles everything that failed is done again. What takes far more than its quote is
+    refused: `code` is then `underquoted`, `new_price` about what its `frames` cost as a job of
+    their own, instead of `price`.
     """
     job, number = call.ids["job_id"], int(call.words["number"])
     if not await call.gateway.retention.renew(job, call.caller, call.gateway.clock.now()):
@@ -154,6 +159,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         waits_for=row.missing,
         error_class=row.error_class,
         error_message=row.error_message,
+        error_code=code_of(row.error_class, row.error_message),
         size=row.result_size,
         sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
         verified=row.verified,

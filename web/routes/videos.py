@@ -1,5 +1,6 @@
 """Videos: the frames of a job as one file that plays, made by a node's sandboxed worker."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -99,6 +100,12 @@ async def made(
     wanted = Wanted(VIDEO, row.payload_ref, params, queue=wish.queue, key=key)
     price = price_of(terms.price, params)
     return placed(*await order(gateway, user, wanted, price, terms.price_number))
+
+
+async def price_of_one(gateway: Gateway, user: UUID, params: Mapping[str, Any]) -> int:
+    """What a video costs of the frames of a job with these parameters, in units of money."""
+    terms = await gateway.jobs.terms(Order(user, VIDEO, None))
+    return price_of(terms.price, params)
 
 
 async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, Any] | Problem:

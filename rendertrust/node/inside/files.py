@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -11,8 +11,6 @@ from .sequences import numbers_of, runs, strip_files
 
 FILES_MAX = 20_000  # more than any job takes: who sends them says so
 NUMBER = re.compile(r"(\d+)(?!.*\d)")  # the last number in a name
-FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # sources of pictures
-NOWHERE = "not sent"  # a folder that no job has
 UDIM, UVTILE = "<UDIM>", "<UVTILE>"
 KINDS = {
     "Library": "library",
@@ -53,7 +51,7 @@ def files_of(bpy: Any, frames: Frames) -> list[File]:
 
 def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
     own = os.path.realpath(bpy.utils.resource_path("LOCAL"))
-    used = _used(bpy)
+    used = used_by_scenes(bpy)
     for owner, path in named(bpy):
         kind = type(owner).__name__
         if kind == "Text" or (kind in ONLY_SHOWN and owner not in used):
@@ -108,7 +106,7 @@ def _together(base: str, more: Iterable[str]) -> File:
     return {"stands": base, "within": within}
 
 
-def _used(bpy: Any) -> set[Any]:
+def used_by_scenes(bpy: Any) -> set[Any]:
     """All data-blocks that a picture of the file shows, whatever lies between."""
     uses: dict[Any, set[Any]] = {}
     for block, users in bpy.data.user_map().items():
@@ -246,64 +244,3 @@ def _siblings(base: str) -> list[str]:
         for other in sorted(os.listdir(folder))
         if alike.fullmatch(other)
     ]
-
-
-def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
-    """Let each file that the scene names be the input that ``paths`` gives for it.
-
-    A key is what the scene writes, or LIBRARY|what the linked file writes.
-    """
-    written: dict[str, str] = {}
-    # What a library links is known once it was found itself.
-    while new := [one for one in bpy.data.libraries if one.name_full not in written]:
-        for library in new:
-            written[library.name_full] = library.filepath
-            if library.filepath in paths:
-                library.filepath = os.path.join(inputs, paths[library.filepath])
-                library.reload()
-
-    def visit(owner: Any, path: str, *_: Any) -> str | None:
-        inside = owner.library
-        key = path if inside is None else f"{written.get(inside.name_full, inside.filepath)}|{path}"
-        return os.path.join(inputs, paths[key]) if key in paths else None
-
-    _rewrite(bpy, visit)
-
-
-def shut(bpy: Any, inputs: str) -> None:
-    """Let nothing be read that was not sent: what a scene names elsewhere is missing, though this
-    machine may have such a file. Else pictures would tell what lies here, and differ from those of
-    a machine that has another one.
-    """
-    blenders = filter(None, (bpy.utils.resource_path("LOCAL"), bpy.utils.resource_path("SYSTEM")))
-    kept = [os.path.realpath(of) + os.sep for of in (inputs, *blenders)]
-
-    def visit(owner: Any, path: str, *_: Any) -> str | None:
-        place = os.path.realpath(bpy.path.abspath(path, library=owner.library))
-        if not path or path.startswith("<") or place.startswith(tuple(kept)) or is_essential(place):
-            return None
-        return os.path.join(inputs, NOWHERE, os.path.basename(place))
-
-    _rewrite(bpy, visit)
-
-
-def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
-    """Give paths anew; what was read by the old ones is forgotten."""
-    changed = list[Any]()
-
-    def visited(owner: Any, path: str, *more: Any) -> str | None:
-        new = visit(owner, path, *more)
-        if new is not None:
-            changed.append(owner)
-        return new
-
-    bpy.data.file_path_foreach(visited)
-    for owner, holder, name in caches.holders(bpy):
-        if (new := visit(owner, getattr(holder, name))) is not None:
-            setattr(holder, name, new)
-    for owner in changed:
-        kind = type(owner).__name__
-        if kind == "Image" and owner.source in FILED and owner.packed_file is None:
-            owner.reload()
-        if kind == "VectorFont":
-            owner.filepath = owner.filepath  # which reads it

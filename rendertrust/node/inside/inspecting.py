@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import cutting
-from .files import files_of, parts_of
+from . import cutting, imports
+from .files import files_of, parts_of, used_by_scenes
 from .memory import memory_of, too_large
 from .output import MOVIES, compositor_nodes, shows_strips, unmade
 from .regions import animated
@@ -57,6 +57,7 @@ def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
         "missing_blocks": [_named(block) for block in _blocks(bpy) if block.is_missing][:SOME],
         "scripts": list(_scripts(bpy))[:SOME],
         "unknown_nodes": list(_unknown_nodes(bpy))[:SOME],
+        "computed_paths": list(_computed_paths(bpy))[:SOME],
         "unbaked": list(unbaked(scene))[:SOME],
         "memory": memory_of(bpy, scene),
         "unmade": unmade(scene),
@@ -143,6 +144,13 @@ def _unknown_nodes(bpy: Any) -> Iterator[str]:
         for node in tree.nodes:
             if node.bl_idname == "NodeUndefined":
                 yield f"{name} > {node.name}"
+
+
+def _computed_paths(bpy: Any) -> Iterator[str]:
+    used = used_by_scenes(bpy)
+    for tree, node in imports.computed(bpy):
+        if tree in used:
+            yield f"{_named(tree)} > {node.name}"
 
 
 def unbaked(scene: Any) -> Iterator[str]:

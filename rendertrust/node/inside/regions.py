@@ -1,7 +1,8 @@
 """What in a scene could tell one part of its picture from another by how it is rendered.
 
 A tile and a crop are rendered with a region of their own. A driver that reads it makes another
-picture of each part: nobody's work could be told by them. Keyframes cannot set it.
+picture of each part, and so does a shader that looks it up by an Attribute node; one that reads the
+number of threads, of each machine. Nobody's work could be told by them. Keyframes cannot set it.
 """
 
 import re
@@ -17,9 +18,9 @@ HARMLESS = ("fps", "fps_base")  # which no part changes, and many drivers read
 def reasons(bpy: Any) -> list[str]:
     """Why parts of such a scene are not those of its frame."""
     return [
-        f"{type(owner).__name__} {owner.name}: a driver reads {path}"
+        f"{type(owner).__name__} {owner.name}: {reader} reads {path}"
         for owner in animated(bpy)
-        for path in _read(owner)
+        for reader, path in (*_driven(owner), *_looked_up(owner))
         if reads_render(path)
     ]
 
@@ -44,8 +45,15 @@ def animated(bpy: Any) -> Iterator[Any]:
                 yield inner
 
 
-def _read(owner: Any) -> Iterator[str]:
+def _driven(owner: Any) -> Iterator[tuple[str, str]]:
     """What its drivers read, of whatever."""
     for curve in owner.animation_data.drivers if owner.animation_data is not None else ():
         for variable in curve.driver.variables:
-            yield from (target.data_path for target in variable.targets)
+            yield from (("a driver", target.data_path) for target in variable.targets)
+
+
+def _looked_up(owner: Any) -> Iterator[tuple[str, str]]:
+    """What its Attribute nodes look up that is none of a mesh: properties by their path."""
+    for node in getattr(owner, "nodes", ()):
+        if node.bl_idname == "ShaderNodeAttribute" and node.attribute_type != "GEOMETRY":
+            yield f"Attribute node {node.name}", node.attribute_name

@@ -8,8 +8,9 @@ import tempfile
 from typing import Any
 
 from . import caches
-from .files import files_of, remap, shut
+from .files import files_of
 from .output import MOVIES, SUFFIXES, WORDS, compositor_nodes, is_deliverable, shows_strips, unmade
+from .relocating import remap, shut
 from .speech import MachineError, SceneError, one_line
 
 SAID_MAX = 1 << 20

@@ -444,6 +444,11 @@ def refuse(status: int, detail: str = "no", headers: Any = None, **extra: Any) -
     return lambda _: problem(status, detail, headers, **extra)
 
 
+def answering(body: dict[str, Any]) -> Answer:
+    """For ``script``: 200 with this."""
+    return lambda _: web.json_response(body)
+
+
 def hang_up(request: web.Request) -> web.StreamResponse:
     """For ``script``: the connection is cut instead of an answer."""
     assert request.transport is not None

@@ -10,7 +10,14 @@ from aiohttp import web
 
 from rendertrust.cli import exit_codes
 from tests.integration.client.conftest import Program
-from tests.integration.client.double import NOW, PICTURE, GatewayDouble, completing, refuse
+from tests.integration.client.double import (
+    NOW,
+    PICTURE,
+    GatewayDouble,
+    answering,
+    completing,
+    refuse,
+)
 from tests.integration.client.test_terminal import CONTROL, shown
 
 QUOTE = "POST /api/v1/jobs/quote"
@@ -233,6 +240,25 @@ async def test_units_are_listed_and_tried_again(program: Program, gateway: Gatew
     assert (told.code, "no frame 99" in told.err) == (exit_codes.FAILURE, True)
 
 
+async def test_what_took_more_than_its_quote_keeps_no_other_frame_from_a_retry(
+    program: Program, gateway: GatewayDouble
+) -> None:
+    await program.log_in()
+    job = gateway.add_job("FAILED", units=3, failed=2)
+    gateway.add_units(job, "FAILED", PICTURE, "FAILED")
+    said = "Frame 1 takes about 3.6 times its quote. Submit frame 1 again, as a job of its own"
+    no = refuse(409, said, code="underquoted", frames="1", price="1.0000", new_price="3.6000")
+    gateway.script(f"POST /api/v1/jobs/{job}/units/0/retry", no, no, no)
+    told = await program.run("jobs", "retry", job, "--failed")
+    assert told.code == 0, told
+    assert (said in told.err, "Frame 3 is QUEUED." in told.out) == (True, True)
+    told = await program.run("jobs", "retry", job, "--frame", "1")
+    assert (told.code, said in told.err) == (exit_codes.FAILURE, True), told
+    gateway.units[job][2]["state"] = "COMPLETED"
+    told = await program.run("jobs", "retry", job, "--failed")
+    assert (told.code, said in told.err) == (exit_codes.FAILURE, True), told
+
+
 async def test_frames_are_fetched_as_far_as_there_are_any(
     program: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
@@ -266,6 +292,34 @@ async def test_frames_are_fetched_as_far_as_there_are_any(
     ]
 
 
+async def test_tiles_that_no_frame_is_made_of_are_told_at_a_stop_and_fetched(
+    program: Program, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    await program.log_in()
+    loose = {"tiles": 2, "checking": 1, "charged": "5.0000"}
+    job = gateway.add_job("RUNNING", units=3, done=1, loose_tiles=loose)
+    gateway.add_units(job, PICTURE, frames="7", tile=0)
+    gateway.add_units(job, "CANCELLED", frames="7", tile=1)
+    gateway.add_units(job, "CANCELLED", frames="7")
+    told = await program.run("jobs", "stop", job)
+    assert told.code == 0, told
+    assert "2 delivered tiles are of frames that will not come to be." in told.out
+    assert "They cost 5.0000 credits; one of them is being checked, and charged if it" in told.out
+    assert f"Fetch them: rendertrust jobs download {job} --tiles" in told.err
+    assert "2 delivered tiles are of frames" in (await program.run("jobs", "show", job)).out
+    told = await program.run("jobs", "download", job, "--out", "out")
+    assert told.code == exit_codes.STILL_RUNNING, told
+    assert f"rendertrust jobs download {job} --tiles" in told.err
+    told = await program.run("jobs", "download", job, "--out", "out", "--tiles")
+    assert told.code == 0, told
+    assert "One tile of frames that are not done is in out/tiles." in told.out
+    assert [path.name for path in (tmp_path / "out" / "tiles").iterdir()] == ["frame-0007-0.png"]
+    told = await program.run(
+        "jobs", "download", job, "--out", "out", "--tiles", "--frames", "7", "--json"
+    )
+    assert json.loads(told.out)["tiles"] == ["out/tiles/frame-0007-0.png"]
+
+
 async def test_a_video_is_ordered_waited_for_and_saved(
     program: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
@@ -290,6 +344,28 @@ async def test_a_video_is_ordered_waited_for_and_saved(
     assert (told.code, "film.webm" in told.err) == (exit_codes.USAGE, True), told
     told = await program.run("jobs", "video", done, "--fps", "fast")
     assert (told.code, "24000/1001" in told.err) == (exit_codes.USAGE, True), told
+
+
+async def test_a_video_says_its_price_first_and_asks(
+    program: Program, gateway: GatewayDouble
+) -> None:
+    await program.log_in()
+    done = gateway.add_job("COMPLETED", units=3, completed_at=NOW, pool="trusted")
+    made = f"POST /api/v1/jobs/{done}/video"
+    amounts = {"frame_price": "1.0000", "price": "1.0000", "held": "1.0000"}
+    quote = {"units": 1, "frames": 0, "available": "9.0000", "enough": True, **amounts}
+    gateway.script(QUOTE, answering(quote), answering(quote | {"enough": False}))
+    told = await program.run("jobs", "video", done)
+    assert told.code == 0, told
+    assert "The video: 1.0000 credits; 9.0000 are available." in told.err
+    told = await program.run("jobs", "video", done)
+    assert (told.code, gateway.seen[made]) == (exit_codes.INSUFFICIENT_CREDITS, 1), told
+    told = await program.run("jobs", "video", done, "--yes")
+    assert (told.code, gateway.seen[made], gateway.seen[QUOTE]) == (0, 2, 2), told
+    ended, text = await shown(program, "jobs", "video", done, typed="n\n")
+    assert "The video: 480.0000 credits; 990.0000 are available. Make it?" in CONTROL.sub("", text)
+    assert (ended, gateway.seen[made]) == (exit_codes.FAILURE, 2), text
+    assert gateway.bodies[-1] == {"job_type": "video", "pool": "trusted"}
 
 
 async def test_a_refusal_of_the_quote_is_the_order_s(

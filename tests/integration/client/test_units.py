@@ -19,7 +19,7 @@ from rendertrust.client import (
     TransferFailed,
 )
 from rendertrust.frame_range import FrameRangeError
-from tests.integration.client.double import PICTURE, GatewayDouble, hang_up
+from tests.integration.client.double import PICTURE, GatewayDouble, answering, hang_up
 
 FAST = Retries(times=3, first=0.001, most=0.002)
 EXR = b"\x76\x2f\x31\x01" + b"linear" * 100
@@ -202,6 +202,51 @@ async def test_chunks_are_taken_apart_and_tiles_left_out(
         assert third.new == first.paths
     assert len(gateway.ranges) == 2
     assert visible(tmp_path) == sorted(names)
+
+
+async def test_tiles_of_frames_that_are_not_complete_are_fetched_where_they_are_asked_for(
+    gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    job = gateway.add_job("FAILED")
+    for frame, whole in (("1", PICTURE), ("12", "FAILED")):
+        gateway.add_units(job, EXR, frames=frame, tile=0)
+        gateway.add_units(job, EXR if whole == PICTURE else "FAILED", frames=frame, tile=1)
+        gateway.add_units(job, whole, frames=frame)
+    async with client_of(gateway) as client:
+        first = await client.download_frames(job, tmp_path)
+        assert (visible(tmp_path), first.tiles, first.missing) == (["frame-0001.png"], (), 1)
+        second = await client.download_frames(job, tmp_path, tiles=True)
+        assert second.tiles == (tmp_path / "tiles" / "frame-0012-0.exr",)
+        assert (second.paths, second.new) == (first.paths, ())
+        assert visible(tmp_path / "tiles") == ["frame-0012-0.exr"]
+        fetched = len(gateway.ranges)
+        again = await client.download_frames(job, tmp_path, frames="12", tiles=True)
+        assert (again.paths, again.tiles, len(gateway.ranges)) == ((), second.tiles, fetched)
+        assert (await client.download_frames(job, tmp_path, frames="1", tiles=True)).tiles == ()
+
+
+async def test_a_zip_of_what_is_complete_is_fetched_however_the_job_ended(
+    gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    job = gateway.add_job("FAILED", loose_tiles={"tiles": 2, "checking": 1, "charged": "5.0000"})
+    gateway.objects["job.zip"] = bundle("0001.png", "tiles/0002-0.exr")
+    url = f"{gateway.url}/store/job.zip"
+    told = {"job_id": job, "download_url": url, "expires_in": 3600}
+    gateway.script(f"GET /api/v1/jobs/{job}/archive", *[answering(told)] * 4)
+    async with client_of(gateway) as client:
+        loose = (await client.job(job)).loose_tiles
+        assert loose is not None
+        assert (loose.tiles, loose.checking, loose.charged) == (2, 1, "5.0000")
+        assert (await client.archive(job)).download_url == url
+        path = await client.download_archive(job, tmp_path, stem="film")
+    assert (path.name, path.read_bytes()) == ("film.zip", gateway.objects["job.zip"])
+
+    def work() -> None:
+        with Client(gateway.url, tokens=Tokens("access-1", "refresh-1")) as client:
+            assert client.archive(job).download_url == url
+            assert client.download_archive(job, tmp_path / "again.zip").is_file()
+
+    await asyncio.to_thread(work)
 
 
 async def test_of_a_chunk_only_the_frames_that_are_asked_for_are_saved_and_others_later(

@@ -118,6 +118,47 @@ async def test_what_a_frame_is_made_of_tiles_by_is_named(
     assert "no. 1 frame 1, put together" in table(page, "attempts")
 
 
+async def test_a_video_says_its_price_before_it_is_made(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    node = await joined(database.owner_dsn)
+    ask = with_books.gateway.registry.ref(Ledger).ask
+    await ask(pieces_of(job, UUID(jane.id), [Piece(1, 0, "1"), Piece(1, 1, "2")]), within=60)
+    await execute(database.owner_dsn, f"UPDATE jobs SET job_type = 'render' WHERE id = '{job}'")
+    await ask(Commit(effects=(UnitAssign(job, 0, 1, node),)), within=60)
+    done = UnitComplete(job, 0, 1, node, "s3://bucket/frame.png")
+    await ask(Commit(effects=(done,)), within=60)
+    assert (await jane.post(f"/console/jobs/{job}/stop", {})).status == 303
+    form = (await jane.get(f"/console/jobs/{job}"))[1].partition(f"{job}/video")[2]
+    form = form.partition("</form>")[0]
+    assert "as a job of its own, for 1 credits, which are held now" in form
+    assert "Make it for 1.0000 cr" in TAG.sub("", form)
+
+
+async def test_of_a_stopped_job_its_tiles_are_told_and_all_that_is_done_is_a_zip(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    node = await joined(database.owner_dsn)
+    ask = with_books.gateway.registry.ref(Ledger).ask
+    await ask(tiled(UUID(jane.id), job, (100, 200), 1), within=60)
+    await ask(Commit(effects=(UnitAssign(job, 0, 1, node),)), within=60)
+    done = UnitComplete(job, 0, 1, node, "s3://bucket/tile.exr")
+    await ask(Commit(effects=(done,)), within=60)
+    assert "of frames that will not come to be" not in (await jane.get(f"/console/jobs/{job}"))[1]
+    assert (await jane.get(f"/console/archives/{job}"))[0] == 404
+    assert (await jane.post(f"/console/jobs/{job}/stop", {})).status == 303
+    _, text = await jane.get(f"/console/jobs/{job}")
+    said = TAG.sub("", text.partition('id="loose">')[2].partition("</p>")[0])
+    assert said == (
+        "One delivered tile is of a frame that will not come to be; it cost 0.0100 cr."
+        " The zip below has it."
+    )
+    assert f'href="/console/archives/{job}"' in text
+    assert "What is done, a zip" in text
+
+
 async def test_a_long_jobs_money_says_where_the_rest_of_it_is(with_books: Face) -> None:
     jane, job = await newcomer(with_books), uuid4()
     pieces = [Piece(1, turn, str(turn + 1)) for turn in range(101)]

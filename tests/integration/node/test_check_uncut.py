@@ -44,7 +44,28 @@ for engine in ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"):
     except TypeError:
         pass
 """
-UNCUT = {"guided": GUIDED, "region": REGION, "layers": LAYERS, "tiff": TIFF, "driven": BY_REGION}
+ATTRIBUTE = """
+made = bpy.data.materials.new("machine")
+made.use_nodes = True
+group = bpy.data.node_groups.new("within", "ShaderNodeTree")
+group.interface.new_socket("Value", in_out="OUTPUT", socket_type="NodeSocketFloat")
+read, out = group.nodes.new("ShaderNodeAttribute"), group.nodes.new("NodeGroupOutput")
+read.attribute_type, read.attribute_name = "VIEW_LAYER", "render.threads"
+group.links.new(read.outputs["Fac"], out.inputs[0])
+used = made.node_tree.nodes.new("ShaderNodeGroup")
+used.node_tree = group
+shader = made.node_tree.nodes["Principled BSDF"]
+made.node_tree.links.new(used.outputs[0], shader.inputs["Metallic"])
+bpy.data.objects["Cube"].data.materials[0] = made
+"""
+UNCUT = {
+    "guided": GUIDED,
+    "region": REGION,
+    "layers": LAYERS,
+    "tiff": TIFF,
+    "driven": BY_REGION,
+    "attribute": ATTRIBUTE,
+}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from rendertrust.cli import looking
 from rendertrust.node import blender
 from rendertrust.node.blender import Blender
 from rendertrust.node.inside import usd
-from rendertrust.node.plugin import Completed
+from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.layout import PATHS, Layout
 from tests.integration.node.scenes import SAVE, SMALL, locally, pixels, run, unit
@@ -119,7 +119,8 @@ bpy.ops.wm.read_factory_settings()
 scene = bpy.context.scene
 scene.render.engine, scene.cycles.samples = "CYCLES", 8
 scene.render.resolution_x, scene.render.resolution_y = 64, 36
-with bpy.data.libraries.load(library, link=True) as (there, here):
+save()
+with bpy.data.libraries.load(library, link=True, relative=RELATIVE) as (there, here):
     here.objects = ["Grid"]
 scene.collection.objects.link(here.objects[0])
 bpy.data.objects.remove(bpy.data.objects["Cube"])
@@ -148,16 +149,17 @@ def wood(place):
     made.filepath_raw, made.file_format = place, "PNG"
     made.save()
     return made
-for one in ("props/tex", "sets"):
+for one in ("props/tex", "sets", "woods"):
     os.makedirs(os.path.join(elsewhere, one), exist_ok=True)
 props = os.path.join(elsewhere, "props", "p.blend")
 sets = os.path.join(elsewhere, "sets", "s.blend")
-grain = wood(os.path.join(elsewhere, "props", "tex", "wood.png"))
+place = os.path.join(elsewhere, *("woods" if ABSOLUTE else "props/tex").split("/"), "wood.png")
+grain = wood(place)
 nodes = bpy.data.materials["Material"].node_tree
 texture = nodes.nodes.new("ShaderNodeTexImage")
 texture.image = grain
 nodes.links.new(texture.outputs[0], nodes.nodes["Principled BSDF"].inputs[0])
-grain.filepath = "//tex/wood.png"
+grain.filepath = place if ABSOLUTE else "//tex/wood.png"
 save(props)
 def begin():
     bpy.ops.wm.read_factory_settings()
@@ -175,11 +177,28 @@ named.data.materials.clear()
 named.data.materials.append(here.materials[0])
 save(sets)
 scene = begin()
+save()  # what is linked relatively is so to the scene
 bpy.data.objects.remove(bpy.data.objects["Cube"])
-with bpy.data.libraries.load(sets, link=True) as (there, here):
+with bpy.data.libraries.load(sets, link=True, relative=RELATIVE) as (there, here):
     here.objects = ["Table"]
 scene.collection.objects.link(here.objects[0])
 """
+TOLD = (
+    TREE
+    + """
+modifier, tree, come, go = tree_of(cube)
+words, read = tree.nodes.new("FunctionNodeInputString"), tree.nodes.new("GeometryNodeImportText")
+count, up = tree.nodes.new("FunctionNodeStringLength"), tree.nodes.new("ShaderNodeCombineXYZ")
+move = tree.nodes.new("GeometryNodeSetPosition")
+words.string = TEXT
+tree.links.new(words.outputs[0], read.inputs["Path"])
+tree.links.new(read.outputs[0], count.inputs[0])
+tree.links.new(count.outputs[0], up.inputs["Z"])
+tree.links.new(up.outputs[0], move.inputs["Offset"])
+for one, other in ((come, move), (move, go)):
+    tree.links.new(one.outputs["Geometry"], other.inputs["Geometry"])
+"""
+)
 FONT = next(map(str, sorted(Path("/usr/share/fonts").rglob("*.ttf"))), None)
 FAR_FONT = """
 import shutil
@@ -194,13 +213,16 @@ words.data.font = bpy.data.fonts.load(FONT)
 """
 KINDS = {
     "a font elsewhere": f"FONT = {FONT!r}" + FAR_FONT + LETTERS,
-    "a library of a library elsewhere": NESTED,
+    "a library of a library elsewhere": "RELATIVE = ABSOLUTE = False" + NESTED,
+    "a library far above, by the way there": "RELATIVE, ABSOLUTE = True, False" + NESTED,
+    "a texture elsewhere of a library of a library": "RELATIVE, ABSOLUTE = False, True" + NESTED,
     "an ocean that is not baked": OCEAN,
     "nodes baked beside the scene": "AWAY = False" + BAKE,
     "nodes baked elsewhere": "AWAY = True" + BAKE,
     "particles on the disk": GRAIN,
     "pictures that geometry nodes count": RELIEF,
-    "cloth of a library elsewhere": CLOTH,
+    "cloth of a library elsewhere": "RELATIVE = False" + CLOTH,
+    "cloth of one far above, by the way there": "RELATIVE = True" + CLOTH,
     "a stage of several files": STAGE,
 }
 
@@ -244,6 +266,19 @@ async def test_a_node_renders_what_the_artist_would(
     assert np.array_equal(pixels(done.file), wanted)
 
 
+async def test_a_library_that_was_sent_and_is_not_linked_ends_the_frame(
+    found_blender: Blender, tmp_path: Path
+) -> None:
+    scene, paths = tmp_path / "scene.blend", tmp_path / "paths.json"
+    run(SMALL + SAVE, str(scene))
+    paths.write_text(json.dumps({"//props.blend": "linked/0/props.blend"}))
+    inputs = {"scene.blend": scene, "linked/0/props.blend": scene, PATHS: paths}
+    work = unit(tmp_path / "node", inputs, {"frame": 1, "scene": "scene.blend"})
+    done = await Render(scratch=tmp_path, found=found_blender).run(work)
+    assert isinstance(done, Failed)
+    assert (done.failure, "//props.blend" in done.error) == ("scene", True)
+
+
 @pytest.mark.skipif(FONT is None, reason="no font is installed")
 async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
     found_blender: Blender, tmp_path: Path
@@ -254,6 +289,21 @@ async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
         scene = tmp_path / f"{len(pictures)}.blend"
         lie = f"words.data.font.filepath = {name!r}\n"
         run(SMALL + f"FONT = {FONT!r}" + LETTERS + lie + SAVE, str(scene))
+        work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
+        done = await Render(scratch=tmp_path, found=found_blender).run(work)
+        assert isinstance(done, Completed), done
+        assert done.file is not None
+        pictures.append(pixels(done.file))
+    assert np.array_equal(*pictures)
+
+
+async def test_a_path_that_nodes_make_up_reads_nothing_of_the_machine(
+    found_blender: Blender, tmp_path: Path
+) -> None:
+    pictures: list[Any] = []
+    for name in ("/usr/lib/os-release", "/nowhere"):
+        scene = tmp_path / f"{len(pictures)}.blend"
+        run(SMALL + BEGIN + f"TEXT = {name!r}" + TOLD + "\nsave()\n", str(scene))
         work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
         done = await Render(scratch=tmp_path, found=found_blender).run(work)
         assert isinstance(done, Completed), done

@@ -174,6 +174,12 @@ if hasattr(finer, "properties"):  # since 5.2
 else:
     finer[level.identifier] = 11
 save("nodes")
+fresh()
+tree = bpy.data.node_groups.new("Reader", "GeometryNodeTree")
+words, read = tree.nodes.new("FunctionNodeInputString"), tree.nodes.new("GeometryNodeImportText")
+tree.links.new(words.outputs[0], read.inputs["Path"])
+bpy.data.objects["Cube"].modifiers.new("Reader", "NODES").node_group = tree
+save("computed")
 scene = fresh()
 inner = bpy.data.collections.new("Inner")
 cube = bpy.data.objects["Cube"]
@@ -285,6 +291,7 @@ CASES = [
     Case("missing", "missing_file", "error", "Data", "Image 'texture'", "/artist/wood.png"),
     Case("linking", "missing_file", "error", "Data", "Library 'library.blend'", "//library.blend"),
     Case("addon", "addon_node", "error", "own nodes", "Material 'Material' > Foreign"),
+    Case("computed", "computed_path", "error", "itself", "GeometryNodeTree 'Reader' > Import Text"),
     Case("memory", "too_much_memory", "error", "Max Subdivision", "Object 'Cube'"),
     Case("shown", "too_much_memory", "error", "Levels Render", "Object 'Cube'"),
     Case("twice", "too_much_memory", "error", "Levels Render", "Object 'Second'"),

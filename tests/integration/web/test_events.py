@@ -121,6 +121,30 @@ async def test_what_is_tried_again_is_held_anew_and_what_is_stopped_given_back(
         assert await untold(connection) == {}
 
 
+async def test_each_end_of_a_job_is_told_once_and_says_the_how_manyth_it_is(jane: Person) -> None:
+    face, job, user = jane.face, await life(jane), UUID(jane.id)
+    node = await verified_node(face, None)
+    await do(face, UnitRetry(job, 1, user))
+    await do(face, UnitAssign(job, 1, 2, node))
+    await do(face, UnitFail(job, 1, 2, node, "scene", "no camera"))
+    await do(face, UnitRetry(job, 1, user))
+    await do(face, UnitAssign(job, 1, 3, node))
+    await do(face, UnitStart(job, 1, 3, node))
+    await do(face, UnitComplete(job, 1, 3, node, "x"))
+    _, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?limit=100")
+    of_job = [(e["type"], e["attempt"]) for e in page["events"] if e["unit"] is None]
+    assert of_job == [
+        ("job.queued", None),
+        ("job.dispatched", None),
+        ("job.running", None),
+        ("job.failed", 1),
+        ("job.running", None),
+        ("job.failed", 2),
+        ("job.running", None),
+        ("job.completed", 3),
+    ]
+
+
 async def test_only_its_owner_is_told(jane: Person) -> None:
     job, bob = await job_of(jane), await register(jane.face, "bob@example.org")
     for path in (f"/api/v1/jobs/{job}/events", f"/api/v1/jobs/{uuid4()}/events"):

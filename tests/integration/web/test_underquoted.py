@@ -69,10 +69,18 @@ async def test_over_three_times_its_quote_on_nodes_of_three_owners(
     (unit,) = (await jane.call("GET", f"/jobs/{job['id']}/units"))[1]["units"]
     assert (unit["error_class"], unit["attempt"]) == ("scene", 3)
     assert unit["error_message"].startswith("underquoted: ")
+    assert unit["error_code"] == "underquoted"
     after = await quoted(jane, scene, **ONE)
     assert float(after["price"]) >= 6 * float(before["price"]), "over three times, at its half"
     _, _, said = unit["error_message"].partition("the new quote is about ")
     assert float(said.split()[0]) == pytest.approx(float(after["price"]), rel=0.01)
+    for again in (f"/jobs/{job['id']}/units/0/retry", f"/jobs/{job['id']}/retry"):
+        status, refused = await jane.call("POST", again)
+        assert (status, refused["code"]) == (409, "underquoted"), refused
+        assert (refused["frames"], refused["price"]) == ("1", before["price"])
+        assert float(refused["new_price"]) == pytest.approx(float(after["price"]), rel=0.01)
+        assert "Submit frame 1 again, as a job of its own" in refused["detail"]
+    assert await held(jane) == "0.0000"
     status, refused = await dispatched(jane, scene, **ONE, quoted=before["price"])
     assert status == 409, refused
     assert f"{after['price']} now, and {before['price']} were quoted" in refused["detail"]

@@ -205,3 +205,49 @@ async def test_the_schedulers_of_all_gateways_hear_of_a_pause_at_once() -> None:
         for scheduler in (here, there):
             assert await scheduler.expect(JobPaused, within=0.1) == JobPaused(JOB)
     assert not bus.subscriptions
+
+
+@simulated
+async def test_what_was_said_elsewhere_is_known_here_once() -> None:
+    bus = TwinBus()
+
+    def make(number: int) -> NotifierActor:
+        return NotifierActor(bus, name=UUID(int=number + 1))
+
+    async def tail(of: Ref[Any]) -> list[str]:
+        return [line.text for line in await of.ask(TailOf(JOB), within=1.0)]
+
+    async with on_stage("one", lambda: make(0)) as one, on_stage("two", lambda: make(1)) as two:
+        one.tell(Said(JOB, 0, 1, "a\nb"))
+        one.tell(attrs.evolve(progress(0.5), detail="Sample 1/2"))
+        await asyncio.sleep(2.5)
+        assert await tail(one) == await tail(two) == ["a", "b", "Sample 1/2"]
+        two.tell(Said(JOB, 0, 1, "c"))
+        async with on_stage("three", lambda: make(2)) as three:
+            await asyncio.sleep(2.5)
+            for each in (one, two, three):
+                assert await tail(each) == ["a", "b", "c", "Sample 1/2"]
+
+
+@simulated
+async def test_of_much_that_is_said_the_others_hear_the_last() -> None:
+    bus, heard = TwinBus(), list[bytes]()
+    bus.subscribe("said", heard.append)
+    async with notifying(bus) as ref:
+        for number in range(40):
+            ref.tell(Said(UUID(int=number), 0, 1, "\n".join(["x" * 400] * 2 + ["y" * 400] * 50)))
+            ref.tell(Said(UUID(int=number), 0, 1, "\n".join(str(n) * 100 for n in range(79))))
+        await asyncio.sleep(1.5)
+        [told] = [payload for payload in heard if b"told" in payload]
+        assert len(told) < 400_000
+        assert str(UUID(int=39)).encode() in told
+
+
+@simulated
+async def test_what_no_gateway_said_is_passed_over() -> None:
+    bus = TwinBus()
+    async with notifying(bus) as ref:
+        for payload in (b"", b"x" * 16, b"x" * 16 + b"[]", b"x" * 16 + b'{"told":[1],"asked":3}'):
+            await bus.publish("said", payload)
+        await asyncio.sleep(0.5)
+        assert await ref.ask(TailOf(JOB), within=1.0) == ()

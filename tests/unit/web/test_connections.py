@@ -1,51 +1,115 @@
-"""What is remembered of nodes' connections: the last ones, no more than there is room for."""
+"""What is remembered of nodes' connections, and what is written of them, and when."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
+import attrs
+import pytest
+
+from sql.connections import ConnectionRow
+from sql.database import Unavailable
 from tests.twins.clock import TwinClock
-from web.nodes.connections import KEPT, LOST, Connections
+from tests.twins.random import TwinRandom
+from web.nodes import connections as module
+from web.nodes.connections import LOST, STOPPED, Connection, Connections
 
 
-def known(most: int = 100) -> Connections:
-    return Connections(TwinClock(), nodes_most=most)
+@attrs.define
+class Rows:
+    """A table that may be away; ``was_there``: what others thought of the gateway."""
+
+    written: dict[UUID, ConnectionRow] = attrs.field(factory=dict[UUID, ConnectionRow])
+    batches: list[int] = attrs.field(factory=list[int])
+    away: bool = False
+    was_there: bool = True
+
+    async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool:
+        if self.away:
+            raise Unavailable
+        self.batches.append(len(rows))
+        self.written |= {row.id: row for row in rows}
+        was_there, self.was_there = self.was_there, True
+        return was_there
+
+    async def of(self, node: UUID) -> Sequence[ConnectionRow]:
+        return [row for row in reversed(self.written.values()) if row.node_id == node]
+
+    async def end(self, silent: float, code: int) -> None: ...
+
+    async def expire(self, before: datetime, most: int) -> bool:
+        return False
 
 
-async def test_the_newest_comes_first_and_few_are_kept() -> None:
-    connections, node = known(), uuid4()
-    for number in range(KEPT + 3):
-        one = connections.opened(node, f"192.0.2.{number}")
-        assert connections.open_of(node) is one
-        connections.ended(one, ours=None, theirs=1000)
-    assert [each.address for each in connections.of(node)][:2] == ["192.0.2.22", "192.0.2.21"]
-    assert len(connections.of(node)) == KEPT
-    assert connections.living == 0
-    assert connections.open_of(node) is None
+@pytest.fixture
+def rows() -> Rows:
+    return Rows()
 
 
-async def test_a_replaced_one_ends_after_its_successor_has_begun() -> None:
-    connections, node = known(), uuid4()
-    older = connections.opened(node, "192.0.2.1")
-    newer = connections.opened(node, "192.0.2.2")
-    connections.ended(older, ours=4003, theirs=None)
-    assert connections.open_of(node) is newer
+@pytest.fixture
+def known(rows: Rows) -> Connections:
+    return Connections(uuid4(), rows, TwinClock(), TwinRandom())
+
+
+async def test_a_replaced_one_ends_after_its_successor_has_begun(known: Connections) -> None:
+    node = uuid4()
+    older = known.opened(node, "192.0.2.1")
+    newer = known.opened(node, "192.0.2.2")
+    known.ended(older, ours=4003, theirs=None)
+    assert known.open_of(node) is newer
     assert (older.code, older.by_us, older.why) == (4003, True, "Replaced by a newer connection")
-    assert connections.living == 1
+    assert known.living == 1
+    told = await known.of(node)
+    assert [each.code for each in told] == [None, 4003]
+    assert list(known.by_pong(newest_first=True)) == [node]
 
 
-async def test_who_ended_it_and_with_what_is_told_apart() -> None:
-    connections, node = known(), uuid4()
-    found = []
+async def test_who_ended_it_and_with_what_is_told_apart(known: Connections) -> None:
+    node, found = uuid4(), list[tuple[int | None, bool]]()
     for ours, theirs in ((4001, 1006), (None, 1001), (None, None), (None, 4999)):
-        one = connections.opened(node, "192.0.2.1")
-        connections.ended(one, ours=ours, theirs=theirs)
+        one = known.opened(node, "192.0.2.1")
+        known.ended(one, ours=ours, theirs=theirs)
         found.append((one.code, one.by_us))
     assert found == [(4001, True), (1001, False), (LOST, False), (4999, False)]
-    assert connections.of(node)[0].why == "A code of its own"
+    assert (await known.of(node))[0].why == "A code of its own"
+    assert (known.living, known.open_of(node)) == (0, None)
 
 
-async def test_nodes_that_came_longest_ago_are_forgotten() -> None:
-    connections = known(most=2)
-    nodes = [UUID(int=number) for number in range(3)]
-    for node in (*nodes[:2], nodes[0], nodes[2]):
-        connections.ended(connections.opened(node, ""), ours=None, theirs=1000)
-    assert [len(connections.of(node)) for node in nodes] == [2, 0, 1]
+async def test_a_gateway_that_went_is_told_from_a_node_that_did(known: Connections) -> None:
+    one = known.opened(uuid4(), "")
+    known.ended(one, ours=None, theirs=None)
+    assert one.why == "Lost without a word"
+    assert attrs.evolve(one, by_us=True).why == STOPPED
+
+
+async def test_what_could_not_be_written_is_written_later(known: Connections, rows: Rows) -> None:
+    rows.away = True
+    one = known.opened(uuid4(), "")
+    with pytest.raises(Unavailable):
+        await known.write()
+    known.ended(one, ours=None, theirs=1000)
+    rows.away = False
+    await known.write()
+    assert [row.code for row in rows.written.values()] == [1000]
+
+
+async def test_who_was_taken_for_gone_tells_what_is_open(known: Connections, rows: Rows) -> None:
+    one = known.opened(uuid4(), "")
+    await known.write()
+    rows.written.clear()
+    await known.write()
+    assert not rows.written
+    rows.was_there = False
+    await known.write()
+    assert list(rows.written) == [one.id]
+
+
+async def test_many_go_in_batches_and_too_many_are_let_go(
+    known: Connections, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 4)
+    monkeypatch.setattr(module, "UNWRITTEN_MOST", 10)
+    made: list[Connection] = [known.opened(uuid4(), "") for _ in range(13)]
+    await known.write()
+    assert rows.batches == [4, 4, 2]
+    assert list(rows.written) == [each.id for each in made[3:]]

@@ -75,7 +75,7 @@ async def fleet(view: View[Query]) -> Shown:
     sort = sort_of(query.sort, columns, USUAL)
     word = next((word for _, word in TABS if word and word == query.is_.upper()), None)
     text = query.q.strip() or None
-    sockets = view.gateway.console.connections
+    sockets = view.gateway.connections
     heard = sockets.by_pong(newest_first=sort.down) if sort.key == "pong" else ()
     search = Search(text, word, sort.text, heard)
     rows = await desk.page(view.owner, search, view.now - LATELY, ROWS + 1, query.offset)
@@ -101,7 +101,7 @@ async def fleet(view: View[Query]) -> Shown:
 
 def lines_of(view: View[Query], rows: Sequence[ListedNode]) -> list[Line]:
     """Each with the socket that it has now."""
-    known = view.gateway.console.connections
+    known = view.gateway.connections
     return [Line(row, known.open_of(row.id)) for row in rows]
 
 

@@ -10,7 +10,6 @@ from msgspec import Meta
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
 from rendertrust import money
 from sql.audit import Act
-from sql.job_desk import JobDesk
 from sql.jobs import PastJob
 from web.console.registry import Pages
 from web.console.view import Elsewhere, Go, Picture, View
@@ -21,7 +20,8 @@ from web.jobs.control import SPENT, failed_again, steered
 from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
 from web.jobs.submissions import PRIORITIES
-from web.objects.archives import address_of
+from web.jobs.underquoted import refused_of
+from web.objects.archives import RESTING, address_of
 from web.objects.reference import place_of
 from web.routes import videos
 from web.routes.jobs import URL_SECONDS
@@ -33,6 +33,10 @@ NO_FILE: Final = Problem(404, "There is no such file, or not yet")
 NOBODY: Final = Problem(403, "Your account is not there any more")
 TOO_LOW: Final = attrs.evolve(
     SPENT, errors=(Fault("max_credits", "value", "is below what is spent, or at work, already"),)
+)
+AGAIN: Final = "What failed is tried again; its price is held anew."
+SOME_AGAIN: Final = (
+    "What failed is tried again, but for what takes far more than its quote: submit that anew."
 )
 NUMBER_MAX: Final = 10**7
 STOPPED: Final = (
@@ -110,11 +114,9 @@ async def preview(view: View[Small]) -> Picture | Problem:
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
 async def archive(view: View) -> Elsewhere | Problem:
-    """Where all frames of a job that are done are, as a zip."""
+    """Where all that is complete of a job that has ended, or is paused, is, as a zip."""
     row = await view.gateway.jobs.past(view.ids["job"], view.owner)
-    if row is None or row.units == 1:
-        return NO_FILE
-    if not (await JobDesk(view.gateway.database).frame_counts(row.id)).done:
+    if row is None or row.status not in RESTING or row.units == 1:
         return NO_FILE
     base = view.base or view.gateway.sales.url()
     return Elsewhere(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
@@ -161,8 +163,8 @@ async def retry_unit(view: View[Again]) -> Go | Problem:
 @pages.action("/jobs/{id}/retry-failed", absent=ABSENT, within=25.0)
 async def retry_failed(view: View) -> Go | Problem:
     """Do all frames again that failed."""
-    said = "What failed is tried again; its price is held anew."
-    return await _done(view, "retry_failed", failed_again, said)
+    dearer = await refused_of(view.gateway, view.ids["id"])
+    return await _done(view, "retry_failed", failed_again, SOME_AGAIN if dearer else AGAIN)
 
 
 @pages.action("/jobs/{id}/change", form=Wish, absent=ABSENT, form_on="/jobs/{id}")

@@ -24,11 +24,12 @@ from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
+from web.jobs.loose import loose_of
 from web.jobs.orders import CANCELLABLE, RETRYABLE
 from web.jobs.parameters import FRAME_MAX
 from web.jobs.placing import POOL
 from web.jobs.waiting import why
-from web.routes import ledger, receipts
+from web.routes import ledger, receipts, videos
 
 pages = Pages()
 ASK_SECONDS: Final = 0.5
@@ -130,6 +131,8 @@ async def job(view: View[Query]) -> Shown | Problem | Go:
         "priority": WORDS[row.priority],
         "eta": await eta_of(view, row),
         "everybody": view.who.role in OVERSEERS,
+        "film_price": await film_price_of(view, row),
+        "loose": await loose_of(view.gateway, row),
         **await frames_shown(view, desk, row),
     }
 
@@ -167,6 +170,13 @@ def page_at(view: View[Query], place: int, parts: Sequence[DeskPart]) -> str:
     """The address of the page of frames on which this part stands."""
     params = {"offset": place // SHOWN * SHOWN or None, "state": None, "frame": None}
     return f"{address(view.path, view.params, **params)}#frame-{parts[place].number}"
+
+
+async def film_price_of(view: View[Query], row: DeskJob) -> int:
+    """What a video of its frames costs, where one can be made."""
+    if row.units == 1 or row.status not in ENDED or row.job_type != "render":
+        return 0
+    return await videos.price_of_one(view.gateway, row.user_id, row.params)
 
 
 async def eta_of(view: View[Query], row: DeskJob) -> float | None:

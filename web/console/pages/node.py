@@ -91,15 +91,15 @@ async def node(view: View[Sorted]) -> Shown | Problem:
     if row is None:
         return NO_NODE
     desk, since, owner = Fleet(view.gateway.database), view.now - LATELY, row.owner_id
-    known, sort = view.gateway.console.connections, view.query.sort
+    known, sort = await view.gateway.connections.of(row.id), view.query.sort
     shares = [] if owner is None else await desk.shares(owner, row.id, since, SHARES)
     return {
         "title": f"Node {row.name[:60]}",
         "node": row,
         "owner": await desk.email(owner),
         "work": table(await desk.work(row.id, UNITS), WORK, sort, "", "work"),
-        "socket": known.open_of(row.id),
-        "connections": table(known.of(row.id), CONNECTIONS, sort, "-opened_at", "history"),
+        "socket": next((each for each in known if each.ended_at is None), None),
+        "connections": table(known, CONNECTIONS, sort, "-opened_at", "history"),
         "earned": Earned() if owner is None else await desk.earned(owner, row.id, since),
         "shares": table(shares, SHARED, sort, "-earned_at", "earned"),
         "facts": facts_of(row.metadata),

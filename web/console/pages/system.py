@@ -75,7 +75,7 @@ async def system(view: View[Sorted]) -> Shown:
         "chart": chart_of(readings),
         "tasks": len(asyncio.all_tasks()),
         "pool": gateway.database.pool_use(),
-        "sockets": memory.connections.living,
+        "sockets": view.gateway.connections.living,
         "answers": table(
             await answers_of(gateway.probes, gateway.clock), ANSWERS, view.query.sort, "", "answers"
         ),

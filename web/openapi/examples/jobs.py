@@ -36,6 +36,7 @@ JOB: Final[Example] = {
     "eta_seconds": None,
     "reference_seconds": None,
     "pool": "any",
+    "loose_tiles": None,
 }
 CANCELLED_JOB: Final[Example] = {
     **JOB,
@@ -58,6 +59,7 @@ EVENT: Final[Example] = {
     "amount": "10.0000",
     "error_class": None,
     "error": None,
+    "error_code": None,
     "frame": None,
     "thumbnail": None,
 }
@@ -68,6 +70,12 @@ RESULT: Final[Example] = {
     "expires_in": 3600,
     "size": 1048576,
     "sha256": SHA256,
+}
+ARCHIVE: Final[Example] = {
+    **RESULT,
+    "download_url": f"https://farm.example.com/archives/{USER_ID}/{JOB_ID}.zip?signature=0123abcd",
+    "size": None,
+    "sha256": None,
 }
 NEW_ANIMATION: Final[Example] = {
     **NEW_JOB,
@@ -128,6 +136,7 @@ STOPPED_JOB: Final[Example] = {
     **MANY,
     "status": "CANCELLED",
     "completed_at": "2026-03-13T12:05:00Z",
+    "loose_tiles": {"tiles": 3, "checking": 0, "charged": "7.5000"},
 }
 JOB_WISH: Final[Example] = {"priority": "high", "max_credits": "200"}
 UNIT: Final[Example] = {
@@ -142,6 +151,7 @@ UNIT: Final[Example] = {
     "waits_for": 0,
     "error_class": None,
     "error_message": None,
+    "error_code": None,
     "size": 1048576,
     "sha256": SHA256,
     "verified": True,

@@ -1,0 +1,57 @@
+"""How nodes came and went, of all gateways."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+KEPT: Final = 20  # of one node
+
+
+@attrs.frozen
+class ConnectionRow:
+    """One socket of a node. ``by_us``: a gateway closed it, and not the node or the network."""
+
+    id: UUID
+    node_id: UUID
+    address: str
+    opened_at: datetime
+    pong_at: datetime | None = None
+    ended_at: datetime | None = None
+    code: int | None = None
+    by_us: bool = False
+
+
+class ConnectionRows:
+    """Each method raises ``sql.database.Unavailable`` and ``Conflict``; each may be done again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool:
+        """Say that a gateway is there, and what it knows of some connections, of each once. False
+        where it had not said so ``within`` so many seconds, and others had to think that it ended:
+        what is open there is to be written again.
+        """
+        names = [each.name for each in attrs.fields(ConnectionRow)]
+        columns = [[getattr(row, name) for row in rows] for name in names]
+        told = await self._database.one("connections_write", gateway, *columns, KEPT, within)
+        assert told is not None, "an upsert answers one row"
+        return bool(told["was_there"])
+
+    async def of(self, node: UUID) -> Sequence[ConnectionRow]:
+        """The last ones of a node, the newest first."""
+        rows = await self._database.all("connections_of_node", node, KEPT)
+        return [ConnectionRow(**row) for row in rows]
+
+    async def end(self, silent: float, code: int) -> None:
+        """With gateways that were ``silent`` for so many seconds their connections have ended."""
+        await self._database.execute("connections_end", silent, code)
+
+    async def expire(self, before: datetime, most: int) -> bool:
+        """Remove some that ended before; whether there were any."""
+        return bool(await self._database.all("connections_expire", before, most))

@@ -1,0 +1,58 @@
+"""How nodes came and went is told after the gateway that saw it has gone, whichever is asked."""
+
+from collections.abc import Callable, Sequence
+
+import aiohttp
+
+from rendertrust.testing import FakeNode
+from tests.acceptance.gateway import Gateway
+from tests.acceptance.people import Creator, Json
+from tests.until import until
+
+GONE_WITHIN = 60.0  # a gateway that was killed is missed within some seconds
+Ends = list[tuple[int | None, bool]]
+
+
+async def told(creator: Creator, node: FakeNode) -> list[Json]:
+    status, answer = await creator.call("GET", f"/nodes/{node.node_id}/connections")
+    assert status == 200, answer
+    return list(answer["connections"])
+
+
+def ends(connections: Sequence[Json]) -> Ends:
+    """Code, and whether the gateway closed it; the newest first."""
+    return [(each["code"], each["by_us"]) for each in connections]
+
+
+def are(creator: Creator, node: FakeNode, expected: Ends) -> Callable[[], object]:
+    """Whether it is told that its connections ended so."""
+
+    async def compare() -> bool:
+        try:
+            return ends(await told(creator, node)) == expected
+        except aiohttp.ClientError:
+            return False
+
+    return compare
+
+
+async def test_the_history_outlives_a_stop_and_a_kill(gateway: Gateway, creator: Creator) -> None:
+    async with FakeNode(gateway.url, user_token=creator.token) as node:
+        await node.disconnect()
+        await node.connect()
+        await until(are(creator, node, [(None, False), (1000, False)]), within=20)
+        await gateway.restart()
+        expected: Ends = [(1012, True), (1000, False)]
+        await until(are(creator, node, expected), within=20)
+        await node.connect()
+        await until(are(creator, node, [(None, False), *expected]), within=20)
+        [seen, *_] = await told(creator, node)
+        assert seen["address"] == "127.0.0.1"
+        await gateway.kill()
+        await gateway.start()
+        await node.connect()
+        whole: Ends = [(None, False), (1006, True), *expected]
+        await until(are(creator, node, whole), within=GONE_WITHIN)
+        [_, killed, *_] = await told(creator, node)
+        assert killed["why"] == "The gateway stopped without a word"
+        assert seen["opened_at"] == killed["opened_at"] <= killed["ended_at"]

@@ -1,0 +1,47 @@
+"""Tiles that were delivered and charged, and that no frame is made of, as things stand."""
+
+from typing import Final
+
+import attrs
+
+from rendertrust import money
+from sql.job_desk import DeskJob
+from sql.jobs import JobRow, LooseRow
+from web.gateway import Gateway
+from web.http.amounts import Credits
+
+STOPPED: Final = "stopped"
+# Said where tiles are asked for, beside the price.
+WORDS: Final = (
+    "Each tile is charged as it is delivered, also where its frame does not come to be: because"
+    " another tile of it failed, or the job was stopped. It can be downloaded all the same. Putting"
+    " tiles together costs nothing, and can be tried again."
+)
+
+
+@attrs.frozen
+class LooseTiles:
+    """``charged`` is what these ``tiles`` cost; ``checking`` of them are charged if they are right.
+
+    Each can be downloaded. Where the job is not stopped a retry of what failed makes the frames of
+    them after all.
+    """
+
+    tiles: int
+    checking: int
+    charged: Credits
+
+
+async def loose_tiles(gateway: Gateway, job: JobRow) -> LooseTiles | None:
+    """Those of a job, as the API tells them; None: there are none."""
+    row = await loose_of(gateway, job)
+    return None if row is None else LooseTiles(row.tiles, row.checking, money.render(row.charged))
+
+
+async def loose_of(gateway: Gateway, job: JobRow | DeskJob) -> LooseRow | None:
+    """The same, in units of money."""
+    is_stopped = job.status == "CANCELLED" or job.paused == STOPPED
+    if job.units == 1 or not (job.failed or is_stopped):
+        return None
+    row = await gateway.jobs.loose_tiles(job.id)
+    return row if row.tiles else None

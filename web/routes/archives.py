@@ -1,0 +1,47 @@
+"""Everything that is complete of a job that ended, as one zip."""
+
+from typing import Final
+
+from web.http.operations import Call, Operations, Scope
+from web.http.problem import Problem
+from web.jobs.orders import NOT_FOUND
+from web.objects.archives import ENDED, address_of
+from web.openapi.examples import jobs as examples
+from web.routes.jobs import URL_SECONDS, Result
+
+operations = Operations()
+NOTHING: Final = Problem(404, "Nothing of the job is complete")
+ALONE: Final = Problem(409, "The job is of one unit: fetch its result")
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/archive",
+    scope=Scope.JOBS_READ,
+    answers={200: Result},
+    refusals={
+        404: "Job not found, or nothing of it is complete",
+        409: "The job has not ended, or is of one unit",
+    },
+    rate="read",
+    absent="Job not found",
+    example=examples.ARCHIVE,
+)
+async def archive(call: Call) -> Result | Problem:
+    """Where all that was paid for of a job of many units can be downloaded, for an hour: a zip.
+
+    However it ended. It holds the frames that are complete, and in the folder `tiles/` the tiles
+    of frames that are not, as `0012-3.exr`: frame and number of the tile. It is made while it is
+    sent; ``Range`` works.
+    """
+    row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
+    if row is None:
+        return NOT_FOUND
+    if row.status not in ENDED:
+        return Problem(409, f"Job is {row.status}; its zip is there when it has ended")
+    if row.units == 1:
+        return ALONE
+    if not row.done:
+        return NOTHING
+    base = call.base or call.gateway.sales.url()
+    url = address_of(call.gateway, call.caller, row.id, base, URL_SECONDS)
+    return Result(row.id, url, URL_SECONDS, None, None)
