@@ -63,7 +63,13 @@ class ListedJob:
     has_picture: bool
     retried_by: UUID | None
     charged: int
+    refunded: int = 0  # of what was charged
     file: str | None = attrs.field(default=None, converter=named)
+
+    @property
+    def paid(self) -> int:
+        """What was charged and not given back."""
+        return self.charged - self.refunded
 
     @property
     def took(self) -> float | None:
@@ -104,6 +110,8 @@ class DeskJob:
     cap: int | None = None
     paused: str | None = None
     held: int = 0  # for units that have not ended
+    at_work: int = 0  # units that a node has, or that are being checked
+    next_unit: int | None = None  # the first of those that wait
     attempts: int = 0  # of all its units
     file: str | None = attrs.field(default=None, converter=named)
 
@@ -126,13 +134,24 @@ class DeskFrame:
     tiles: int
     price: int
     charged: int
+    refunded: int  # of what was charged
     has_receipt: bool = False
+
+
+@attrs.frozen
+class FrameCounts:
+    """How many frames a job has, or chunks of them; no tiles."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
 
 
 @attrs.frozen
 class DeskPart:
     """A frame, or a chunk of them, as it was ordered. ``place``: its turn."""
 
+    number: int
     frames: str
     place: int
 
@@ -276,10 +295,17 @@ class JobDesk:
         rows = await self._database.all("job_desk_units", job)
         return [DeskUnit(**row) for row in rows]
 
-    async def frames(self, job: UUID, after: int, limit: int) -> Sequence[DeskFrame]:
-        """Those of a number above ``after``, by number."""
-        rows = await self._database.all("job_desk_frames", job, after, limit)
+    async def frames(
+        self, job: UUID, state: str | None, limit: int, offset: int
+    ) -> Sequence[DeskFrame]:
+        """A page of those of a state, or of all, by number."""
+        rows = await self._database.all("job_desk_frames", job, state, limit, offset)
         return [DeskFrame(**row) for row in rows]
+
+    async def frame_counts(self, job: UUID) -> FrameCounts:
+        row = await self._database.one("job_desk_frame_counts", job)
+        assert row is not None, "an aggregate has one row"
+        return FrameCounts(**row)
 
     async def attempts(self, job: UUID) -> Sequence[Attempt]:
         """Those that came to nothing, oldest first."""

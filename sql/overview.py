@@ -10,17 +10,21 @@ import attrs
 from sql.database import Database
 from sql.job_desk import named
 
-OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
+OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
 ENDED_JOBS: Final = ("COMPLETED", "FAILED", "CANCELLED")
 NODES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 
 
 @attrs.frozen
 class Money:
-    """In units; ``balance`` is None where everybody's is meant."""
+    """In units; ``balance`` is None where everybody's is meant.
+
+    ``refunded``: so much of what was charged was given back.
+    """
 
     held: int = 0
     charged: int = 0
+    refunded: int = 0
     balance: int | None = None
     earned: int | None = None  # by nodes, and not paid out yet; None: they never earned
 
@@ -85,11 +89,15 @@ class Overview:
         self._database = database
 
     async def jobs(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
-        """By status: those that are open, and those that ended since then."""
+        """By status: those that are open, and those that ended since then.
+
+        ``held`` is in units what is held for those that are paused.
+        """
         found = await self._database.all("overview_open_jobs", owner)
         ended = await self._database.all("overview_ended_jobs", owner, since)
         counted = {row["name"]: row["count"] for row in (*ended, *found)}
-        return dict.fromkeys((*OPEN_JOBS, *ENDED_JOBS), 0) | counted
+        held = sum(row["held"] for row in found if row["name"] == "PAUSED")
+        return dict.fromkeys((*OPEN_JOBS, *ENDED_JOBS), 0) | counted | {"held": held}
 
     async def nodes(self, owner: UUID | None) -> Mapping[str, int]:
         """By status."""
@@ -105,7 +113,7 @@ class Overview:
         charged = await self._database.one("overview_charged_of_all", since)
         assert held is not None, "an aggregate has one row"
         assert charged is not None, "an aggregate has one row"
-        return Money(held["held"], charged["charged"])
+        return Money(held["held"], **charged)
 
     async def log(self) -> LogStanding | None:
         """How far the log has come; None before its first entry."""

@@ -353,7 +353,7 @@ class NodeSessionActor(Checks):
             log.info("a result that is not awaited is dropped")
             await self._acknowledge(frame)
         elif held.phase is not Phase.ENDING:
-            self._pass_on(held, frame.detail or "")
+            self._pass_on(held, held.said.rest_of(frame.detail or ""))
             held.result, held.phase = frame, Phase.ENDING
             await self._finish(held)
         elif held.result is None:

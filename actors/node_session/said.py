@@ -21,6 +21,13 @@ class SaidLines:
         said = [line[:LINE_MOST] for line in text.splitlines()[-LINES_MOST:]]
         self._lines.extend(line for line in said if line.strip())
 
+    def rest_of(self, text: str) -> str:
+        """Those lines of a text that were not said before, whole or cut where pieces end."""
+        known = "".join(self._lines)
+        return "\n".join(
+            line for line in text.splitlines() if line.strip()[:LINE_MOST] not in known
+        )
+
     def take(self) -> str:
         """All of it, the oldest first; nothing is left."""
         text = "\n".join(self._lines)[-SAID_MOST:]

@@ -6,7 +6,12 @@ SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node
        f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
        f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
        (SELECT r.id FROM jobs r WHERE r.retry_of = f.id) AS retried_by,
-       f.charged, coalesce(up.filename, substring(f.payload_ref FROM '[^/]+$')) AS file
+       f.charged,
+       CASE WHEN f.charged = 0 THEN 0 ELSE (
+           SELECT coalesce(sum(t.amount), 0)::bigint FROM accounts a JOIN transfers t ON t.subject = a.id
+           WHERE a.name = 'user:' || f.user_id AND t.kind = 'REFUND'
+             AND split_part(t.reference, ':', 2) = f.id::text) END AS refunded,
+       coalesce(up.filename, substring(f.payload_ref FROM '[^/]+$')) AS file
 FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f
 JOIN users u ON u.id = f.user_id
 LEFT JOIN uploads up ON up.user_id = f.user_id
@@ -52,6 +57,10 @@ SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_
        j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
        (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
         WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held,
+       (SELECT count(*) FROM units w
+        WHERE w.job_id = j.id AND w.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')) AS at_work,
+       (SELECT w.number FROM units w WHERE w.job_id = j.id AND w.state = 'QUEUED' AND w.missing = 0
+        ORDER BY w.place, w.number LIMIT 1) AS next_unit,
        coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
 JOIN users u ON u.id = j.user_id
@@ -71,20 +80,36 @@ LEFT JOIN checks c ON c.job_id = w.job_id AND c.unit = w.number AND c.attempt = 
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_desk_frames
--- Its frames by number, those above $2: of a frame in tiles the unit that is made of them, with what
--- all of them cost and how many of them there are.
+-- Its frames by number, those of state $2 (null: of any): of a frame in tiles the unit that is made of
+-- them, with what all of them cost and how many of them there are.
 SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
        w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt,
        coalesce(t.tiles, 0) AS tiles, (w.price + coalesce(t.price, 0))::bigint AS price,
-       (CASE WHEN w.state = 'COMPLETED' THEN w.price ELSE 0 END + coalesce(t.charged, 0))::bigint AS charged
-FROM units w LEFT JOIN nodes n ON n.id = w.node_id
+       (CASE WHEN w.state = 'COMPLETED' THEN w.price ELSE 0 END + coalesce(t.charged, 0))::bigint AS charged,
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM units p
+        JOIN jobs j ON j.id = p.job_id JOIN accounts a ON a.name = 'user:' || j.user_id
+        JOIN transfers r ON r.subject = a.id AND r.kind = 'REFUND'
+             AND r.reference IN ('job:' || p.job_id || ':' || p.number, 'dispute:' || p.job_id || ':' || p.number)
+        WHERE p.job_id = w.job_id AND (p.number = w.number OR p.feeds = w.number)) AS refunded
+FROM (
+    SELECT * FROM units
+    WHERE job_id = $1 AND tile IS NULL AND ($2::text IS NULL OR state = $2)
+    ORDER BY number LIMIT $3 OFFSET $4
+) w
+LEFT JOIN nodes n ON n.id = w.node_id
 LEFT JOIN LATERAL (
     SELECT count(*) AS tiles, sum(p.price) AS price,
            sum(p.price) FILTER (WHERE p.state = 'COMPLETED') AS charged
     FROM units p WHERE p.job_id = w.job_id AND p.feeds = w.number
 ) t ON true
-WHERE w.job_id = $1 AND w.tile IS NULL AND w.number > $2 ORDER BY w.number LIMIT $3;
+ORDER BY w.number;
+
+-- name: job_desk_frame_counts
+-- How many frames it has, and how many of them are done or failed: chunks count as one, tiles as none.
+SELECT count(*) AS total, count(*) FILTER (WHERE state = 'COMPLETED') AS done,
+       count(*) FILTER (WHERE state = 'FAILED') AS failed
+FROM units WHERE job_id = $1 AND tile IS NULL;
 
 -- name: job_desk_attempts
 -- Attempts that came to nothing, oldest first, 100 at most.
@@ -111,7 +136,7 @@ SELECT w.number, w.frames, w.tile, e.entry_id, t.kind, e.amount, e.after, t.desc
 FROM units w
 JOIN jobs j ON j.id = w.job_id
 JOIN accounts a ON a.name = 'user:' || j.user_id
-JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
+JOIN transfers t ON t.reference IN ('job:' || w.job_id || ':' || w.number, 'dispute:' || w.job_id || ':' || w.number)
                 AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
 JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
@@ -125,7 +150,7 @@ WITH moved AS (
     FROM units w
     JOIN jobs j ON j.id = w.job_id
     JOIN accounts a ON a.name = 'user:' || j.user_id
-    JOIN transfers t ON t.reference = 'job:' || w.job_id || ':' || w.number
+    JOIN transfers t ON t.reference IN ('job:' || w.job_id || ':' || w.number, 'dispute:' || w.job_id || ':' || w.number)
                     AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
     JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
     LEFT JOIN leaves l ON l.entry_id = e.entry_id
@@ -146,7 +171,7 @@ FROM last;
 
 -- name: job_desk_parts
 -- The frames of its units, without tiles, as it was cut into them.
-SELECT w.frames, w.place FROM units w
+SELECT w.number, w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
 
 -- name: job_desk_pieces

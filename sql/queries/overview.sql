@@ -1,9 +1,10 @@
 -- The console's first page. $1 is whose things are counted; null: everybody's.
 
 -- name: overview_open_jobs
--- Open jobs by status.
-SELECT j.status AS name, count(*) AS count
-FROM (SELECT DISTINCT job_id FROM units WHERE ended_at IS NULL) u JOIN jobs j ON j.id = u.job_id
+-- Open jobs by status, and what is held for them.
+SELECT j.status AS name, count(*) AS count, sum(u.held)::bigint AS held
+FROM (SELECT job_id, sum(price) AS held FROM units WHERE ended_at IS NULL GROUP BY job_id) u
+JOIN jobs j ON j.id = u.job_id
 WHERE $1::uuid IS NULL OR j.user_id = $1
 GROUP BY j.status;
 
@@ -14,26 +15,35 @@ WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
 GROUP BY status;
 
 -- name: overview_nodes
--- Nodes by status.
+-- Nodes by status, but for those that were shut out.
 SELECT status AS name, count(*) AS count FROM nodes
-WHERE $1::uuid IS NULL OR owner_id = $1 GROUP BY status;
+WHERE ($1::uuid IS NULL OR owner_id = $1) AND standing <> 'REVOKED' GROUP BY status;
 
 -- name: overview_held_of_all
 -- What open holds hold.
 SELECT coalesce(sum(amount), 0)::bigint AS held FROM holds WHERE state = 'OPEN';
 
 -- name: overview_charged_of_all
--- What was charged for work since $1.
-SELECT coalesce(sum(amount), 0)::bigint AS charged FROM transfers
-WHERE created_at >= $1 AND kind = 'USAGE';
+-- What was charged for work since $1, and how much of just that was given back.
+SELECT coalesce(sum(t.amount) FILTER (WHERE t.kind = 'USAGE'), 0)::bigint AS charged,
+       coalesce(sum(t.amount) FILTER (WHERE t.kind = 'REFUND' AND EXISTS (
+           SELECT FROM transfers u
+           WHERE u.subject = t.subject AND u.kind = 'USAGE' AND u.created_at >= $1
+             AND u.reference = regexp_replace(t.reference, '^dispute:', 'job:')
+       )), 0)::bigint AS refunded
+FROM transfers t WHERE t.created_at >= $1 AND t.kind IN ('USAGE', 'REFUND');
 
 -- name: overview_credits_of_user
--- A user's balance, what of it is held, what he was charged for work since $2, and what his nodes
--- earned that was not paid out; null: they never earned anything.
+-- A user's balance, what of it is held, what he was charged for work since $2 and how much of just
+-- that he was given back, and what his nodes earned that was not paid out; null: they never earned.
 SELECT a.balance, a.held,
        (SELECT o.balance FROM accounts o WHERE o.name = 'operator:' || $1::uuid::text) AS earned,
        (SELECT coalesce(sum(t.amount), 0)::bigint FROM transfers t
-        WHERE t.created_at >= $2 AND t.kind = 'USAGE' AND t.debit = a.id) AS charged
+        WHERE t.created_at >= $2 AND t.kind = 'USAGE' AND t.debit = a.id) AS charged,
+       (SELECT coalesce(sum(t.amount), 0)::bigint FROM transfers t
+        JOIN transfers u ON u.subject = a.id AND u.kind = 'USAGE' AND u.created_at >= $2
+                        AND u.reference = regexp_replace(t.reference, '^dispute:', 'job:')
+        WHERE t.created_at >= $2 AND t.kind = 'REFUND' AND t.subject = a.id) AS refunded
 FROM accounts a WHERE a.name = 'user:' || $1::uuid::text;
 
 -- name: overview_log

@@ -14,7 +14,7 @@ from web.console.refusal import named
 from web.console.registry import ROOT, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_trusted
 from web.console.view import Go
-from web.console.way_back import Way
+from web.console.way_back import Way, came_from
 from web.gateway import Gateway
 from web.http.answers import REQUEST_ID
 from web.http.problem import Problem
@@ -47,6 +47,7 @@ HINTS: Final = {
     503: "Go back and look whether it was done; do it again if it was not.",
 }
 FROM_HERE: Final = "Open the console by its own address, and do it there."
+TOO_FEW: Final = "It takes {requested} credits, and {available} are there."
 TRYING: Final = "Trying again"
 AGAIN: Final = (
     "The gateway works, and what it needs does not answer. This page loads again by itself."
@@ -159,6 +160,8 @@ def refused(
 
 def hint_of(problem: Problem) -> str:
     """What can be done."""
+    if "requested" in problem.extra:
+        return TOO_FEW.format_map(problem.extra)
     return FROM_HERE if problem == FOREIGN else HINTS.get(problem.status, "")
 
 
@@ -178,10 +181,15 @@ def gone_to(go: Go) -> web.Response:
     return answer
 
 
-def sign_in_first(request: web.Request) -> web.Response:
-    """Who is not signed in does that, and comes back to where he wanted to be."""
-    there = request.path_qs if request.method == "GET" else ROOT
-    return gone_to(Go(f"{SIGN_IN}?{urlencode({'next': there})}"))
+def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
+    """Who is not signed in does that, and comes back to where he wanted to be.
+
+    A form that he sent is not sent again: he is told so, and comes back to its page.
+    """
+    if request.method == "GET":
+        return gone_to(Go(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}"))
+    asked = {"next": came_from(request, pages), "ended": 1}
+    return gone_to(Go(f"{SIGN_IN}?{urlencode(asked)}"))
 
 
 def own_path(text: str) -> str:

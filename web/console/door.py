@@ -83,7 +83,7 @@ class Door:
         return answer
 
     def _stranger(self, request: web.Request) -> web.StreamResponse:
-        return sign_in_first(request)
+        return sign_in_first(request, self.pages)
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         raise NotImplementedError

@@ -20,6 +20,8 @@ _UNSEEN: Final = ("OPEN_EXR",)  # what browsers do not draw
 class Frame:
     """``picture``: its result can be drawn. ``took``: seconds of its last attempt.
 
+    ``paid``: what was charged and not given back.
+
     ``small``: the address of a small picture of it, as its node shows it, else ''. ``progress`` is
     how far it is, as its node said last, while it runs.
     """
@@ -33,7 +35,8 @@ class Frame:
     file: bool
     size: int | None
     price: int
-    charged: int
+    paid: int
+    is_refunded: bool
     took: float | None
     note: str
     error: str
@@ -93,7 +96,8 @@ def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> Frame:
         file=done,
         size=row.result_size,
         price=row.price,
-        charged=row.charged,
+        paid=row.charged - row.refunded,
+        is_refunded=row.refunded > 0,
         took=took,
         note=_note(row, count),
         error=row.error_message or "",

@@ -114,6 +114,7 @@ class Signing:
             "next": there,
             "email": email,
             "refused": refused,
-            "out": request.query.get("out") == "1",
+            "out": "out" in request.query,
+            "ended": "ended" in request.query,
         }
         return html(request, self._gateway, "sign_in.html", context, status)

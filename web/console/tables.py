@@ -1,5 +1,6 @@
 """Tables: columns that can be sorted by the address, and pages of rows."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -35,6 +36,19 @@ class Column:
     label: str
     key: str = ""
     kind: Kind = "text"
+
+
+def one_of(*words: str) -> Meta:
+    """Of a parameter of an address: one of these, or nothing; anything else is answered by them."""
+    known = "|".join(("", *map(re.escape, words)))
+    return Meta(pattern=known, description=f"one of {', '.join(words)}")
+
+
+def order_by(columns: Sequence[Column]) -> Meta:
+    """The same of an order, for which ``-`` may stand before a column's key."""
+    keys = [column.key for column in columns if column.key]
+    known = "|".join(("", *(f"-?{re.escape(key)}" for key in keys)))
+    return Meta(pattern=known, description=f"one of {', '.join(keys)}, or one with - before it")
 
 
 @attrs.frozen

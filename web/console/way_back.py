@@ -1,8 +1,9 @@
 """From a refusal back to where one came from: a page of ours, and never anything else."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 from aiohttp import hdrs, web
@@ -56,9 +57,24 @@ def _label(page: Page) -> str:
 
 def _query_of(request: web.Request, path: str) -> str:
     """The filter and the tab of that page, where the browser says that it came from there."""
-    try:
+    came = _came(request)
+    return f"?{came.query}" if came.path == path and came.query else ""
+
+
+def came_from(request: web.Request, pages: Pages) -> str:
+    """The page of ours whose form this is, as it was; the one above where that was a refusal."""
+    came = _came(request)
+    path = came.path
+    while path and pages.at(path) is None:
+        path = path.rpartition("/")[0]
+    is_itself = path == came.path and came.query
+    return f"{path}?{came.query}" if is_itself else path or ROOT
+
+
+def _came(request: web.Request) -> SplitResult:
+    """Where the browser says that it came from; nowhere, if that is not ours."""
+    with suppress(ValueError):
         came = urlsplit(request.headers.get(hdrs.REFERER, ""))
-    except ValueError:
-        return ""
-    is_there = came.netloc == request.headers.get("Host") and came.path == path
-    return f"?{came.query}" if is_there and came.query else ""
+        if came.netloc == request.headers.get(hdrs.HOST):
+            return came
+    return urlsplit("")

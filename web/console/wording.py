@@ -1,6 +1,7 @@
 """How numbers, times and money are written on pages."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
@@ -97,7 +98,7 @@ def short(identifier: UUID | str) -> Markup:
     return Markup('<code title="{}">{}</code>').format(whole, whole[:SHORT])
 
 
-def address(path: str, params: dict[str, str], **changed: object) -> str:
+def address(path: str, params: Mapping[str, str], **changed: object) -> str:
     """An address with some parameters changed: None takes one away."""
     kept = {**params, **{name: str(value) for name, value in changed.items()}}
     kept = {k: v for k, v in kept.items() if changed.get(k, v) is not None and v != ""}

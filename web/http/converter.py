@@ -251,7 +251,7 @@ def _literal(kind: Any) -> Callable[[Any, Any], Any]:
 
     def read(value: Any, _: Any) -> Any:
         if type(value) is not str or value not in allowed:
-            raise Wrong(f"must be one of {', '.join(allowed)}")
+            raise Wrong(f"must be one of {', '.join(filter(None, allowed))}")
         return value
 
     return read

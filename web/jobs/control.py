@@ -76,12 +76,17 @@ async def failed_again(gateway: Gateway, row: PastJob, act: Act | None) -> Probl
     if row.status == "CANCELLED":
         return ANEW
     units = await gateway.jobs.unit_page(row.id, -1, row.units)
-    failed = [unit.number for unit in units if unit.state == "FAILED"]
+    failed = [unit for unit in units if unit.state == "FAILED"]
     dearer = await refused_of(gateway, row.id)
     # Where all of them are refused the first says why.
-    some = [number for number in failed if number not in dearer] or failed
-    wishes = [UnitRetry(row.id, number, row.user_id) for number in some]
-    return await steered(gateway, *wishes, act=act) if wishes else NONE_FAILED
+    some = [unit for unit in failed if unit.number not in dearer] or failed
+    wishes = [UnitRetry(row.id, unit.number, row.user_id) for unit in some]
+    refused = await steered(gateway, *wishes, act=act) if wishes else NONE_FAILED
+    if refused is None or refused.status != 402:
+        return refused
+    there = await gateway.credits.balance(row.user_id)  # all are held, or none
+    takes = sum(unit.price for unit in some)
+    return insufficient(InsufficientCredits(there.balance - there.held, takes))
 
 
 def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ...]) -> None:

@@ -51,11 +51,13 @@ COPIED: Final = Reason(
 
 
 async def why(gateway: Gateway, job: DeskJob) -> str:
-    """One or two sentences; '' for a job that runs or has ended."""
-    if job.status not in OPEN:
+    """One or two sentences; '' for a job that somebody works on, or that has ended."""
+    is_left = job.status == "RUNNING" and not job.at_work
+    if job.status not in OPEN and not is_left:
         return ""
-    waiting = await _asked(gateway, WhyWaiting(job.id))
-    found = waiting.get(0) or next(iter(waiting.values()), None)
+    unit = 0 if job.status == "DISPATCHED" else job.next_unit or 0
+    waiting = await _asked(gateway, WhyWaiting(job.id, (unit,)))
+    found = next(iter(waiting.values()), None)
     if found is None:
         return UNKNOWN
     if job.status == "DISPATCHED":

@@ -37,6 +37,7 @@ IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is let go
 REMEMBERED_MAX: Final = 20_000
 UNITS_MAX: Final = 10_000
 ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
+RESTING: Final = (*ENDED, "PAUSED")  # then only what nodes still have of it comes
 ZIP: Final = ".zip"
 NOT_OPEN: Final = Problem(403, "The address is not ours, or its time is over")
 NO_ARCHIVE: Final = Problem(404, "There is no such archive")
@@ -89,7 +90,7 @@ class Archives:
 
     async def _layout(self, user: UUID, job: UUID) -> Layout | None:
         row = await self.gateway.jobs.by_id(job, user)
-        if row is None or row.status not in ENDED or row.units == 1 or not row.done:
+        if row is None or row.status not in RESTING or row.units == 1 or not row.done:
             return None
         rows = await self.gateway.jobs.unit_page(job, -1, UNITS_MAX)
         units = [unit for unit in worth_keeping(rows) if unit.state == "COMPLETED"]

@@ -159,6 +159,35 @@ async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
         await eyes.is_well()
 
 
+async def test_who_comes_back_to_a_new_job_finds_it_as_he_left_it(
+    browser: Browser, stage: Stage
+) -> None:
+    typed = {"Frames": "1-48", "Width": "640", "Tiles": "2x2", "At most": "12.5"}
+    chosen = {
+        "Format": "JPEG",
+        "Order": "middle_first",
+        "Priority": "high",
+        "On whose nodes": "any",
+    }
+    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
+        page = eyes.page
+        for label, text in typed.items():
+            await page.get_by_label(label, exact=True).fill(text)
+        for label, value in chosen.items():
+            await page.get_by_label(label, exact=True).select_option(value)
+        waits = page.get_by_label("Wait when no node can do it now")
+        await waits.uncheck()
+        await eyes.go("/console/jobs")
+        await page.go_back()
+        for label, text in (typed | chosen).items():
+            await expect(page.get_by_label(label, exact=True)).to_have_value(text)
+        await expect(waits).not_to_be_checked()
+        await eyes.go("/console/jobs/new?frames=7")
+        await expect(waits).to_be_checked()
+        await expect(page.get_by_label("Priority")).to_have_value("normal")
+        await eyes.did_nothing_wrong()
+
+
 async def test_one_job_is_done_again(browser: Browser, stage: Stage) -> None:
     job = await failed_job(stage)
     async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:

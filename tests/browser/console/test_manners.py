@@ -366,6 +366,24 @@ async def test_a_wrong_password_is_said(browser: Browser, stage: Stage) -> None:
         await eyes.is_well()
 
 
+async def test_who_was_signed_out_meanwhile_comes_back_to_what_he_saw(
+    browser: Browser, stage: Stage
+) -> None:
+    there = "/console/jobs?q=status:failed&sort=-price"
+    async with looking(browser, stage, "jane", there) as eyes:
+        await eyes.page.locator("tbody input[type=checkbox]").first.check()
+        await eyes.page.context.clear_cookies()
+        eyes.page.on("dialog", lambda dialog: dialog.accept())
+        await eyes.page.get_by_role("button", name="Retry").click()
+        said = eyes.page.get_by_role("alert")
+        await expect(said).to_contain_text("You were signed out; nothing was done.")
+        await eyes.page.get_by_label("E-mail").fill("jane@example.org")
+        await eyes.page.get_by_label("Password").fill(PASSWORD)
+        await eyes.page.get_by_role("button", name="Sign in").click()
+        await expect(eyes.page.locator("#search")).to_have_value("status:failed")
+        assert eyes.page.url == stage.url + there
+
+
 async def test_signing_out(browser: Browser, stage: Stage) -> None:
     async with looking(browser, stage, "rita") as eyes:
         await eyes.page.get_by_role("button", name="Sign out").click()

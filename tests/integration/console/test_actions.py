@@ -98,7 +98,7 @@ async def test_neither_do_those_whom_it_is_not_for(face: Face, things: Things) -
     answer = await nobody(face).post(f"{THERE}/name", {"name": "one"})
     assert (answer.status, answer.headers["Location"]) == (
         303,
-        "/console/sign-in?next=%2Fconsole",
+        "/console/sign-in?next=%2Fconsole&ended=1",
     )
     assert things.named == []
 

@@ -1,5 +1,6 @@
 """A job of many frames on its page: how far each is, and what is changed of it while it is open."""
 
+import re
 from uuid import UUID, uuid4
 
 from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitFail, UnitStart
@@ -126,3 +127,36 @@ async def test_all_frames_that_failed_are_tried_again_at_once(
     assert "Retry all that failed" not in text
     _, text = await jane.get("/console/jobs")
     assert "failed" not in text.partition(f'id="row-{job}"')[2].partition("</tr>")[0]
+
+
+async def test_the_overview_says_how_many_are_paused_and_what_is_held_for_them(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    jane = await newcomer(with_books)
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    assert "Jobs paused" not in (await jane.get("/console"))[1]
+    job = await film(with_books, jane)
+    await film(with_books, jane)
+    assert (await jane.post(f"/console/jobs/{job}/pause", {})).status == 303
+    for visitor in (jane, ann):
+        _, text = await visitor.get("/console")
+        figure = text.partition("Jobs paused</a></dt>")
+        assert 'href="/console/jobs?q=status:paused"' in figure[0][-80:]
+        assert re.sub(r"<[^>]+>", "", figure[2].partition("</dd>")[0]) == "10.0300 cr held"
+
+
+async def test_who_has_too_few_credits_to_try_again_is_told_how_many(with_books: Face) -> None:
+    jane = await newcomer(with_books)
+    job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
+    pieces = [Piece(200_000, number, str(number)) for number in (1, 2)]
+    await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
+    for unit in range(2):
+        end = UnitFail(job, unit, attempt=None, node=None, error_class="scene", error="black")
+        await ledger.ask(Commit(effects=(end,)), within=60)
+    rest = pieces_of(uuid4(), UUID(jane.id), [Piece(700_000, 0, "1")])
+    await ledger.ask(rest, within=60)
+    answer = await jane.post(f"/console/jobs/{job}/retry-failed", {})
+    text = await answer.text()
+    assert answer.status == 402
+    assert "It takes 40.0000 credits, and 30.0000 are there." in text
+    assert 'href="/console/credits"' in text.partition('<section class="problem"')[2]

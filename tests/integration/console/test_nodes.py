@@ -33,6 +33,18 @@ async def test_a_node_that_is_shut_out_is_not_called_healthy(
         assert "healthy" not in badges, path
 
 
+async def test_a_node_that_was_shut_out_is_no_unhealthy_one_to_look_at(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    await joined(database.owner_dsn, ", status, standing", ", 'UNHEALTHY', 'REVOKED'")
+    _, text = await ann.get("/console")
+    assert "0 unhealthy" in text
+    assert "is unhealthy" not in text
+    await joined(database.owner_dsn, ", status", ", 'UNHEALTHY'")
+    assert "1 unhealthy" in (await ann.get("/console"))[1]
+
+
 async def test_what_a_node_says_of_itself_is_read_by_people(
     face: Face, database: PostgresEndpoint
 ) -> None:

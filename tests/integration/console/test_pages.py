@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face, serving, settings_for_tests
@@ -179,8 +181,32 @@ async def test_a_filter_with_what_cannot_be_stored_is_answered_beside_its_field(
         status, text = await visitor.get(f"/console/jobs?q=status:failed{sent}")
         assert (status, 'aria-describedby="misread"' in text) == (200, True), sent
         assert f'value="status:failed{shown}' in text
-    status, text = await visitor.get("/console/jobs?q%00=1&sort=%00")
+    status, text = await visitor.get("/console/jobs?q%00=1&sort=")
     assert (status, "<h1>Jobs</h1>" in text) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "said", "back"),
+    [
+        ("jobs?sort=nonsense", "Sort must be one of type, status, user, node, price,", "jobs"),
+        ("jobs?sort=%00", "Sort must be one of type, status, user, node, price,", "jobs"),
+        ("fleet?is=brokn", "Is must be one of healthy, unhealthy, offline, registered,", "fleet"),
+        ("checks?is=fine", "Is must be one of pending, suspected, mismatch,", "checks"),
+        ("ledger?kind=USE", "Kind must be one of STRIPE, USAGE, ADJUSTMENT,", "ledger"),
+        ("ledger?show=all", "Show must be one of entries, anchors", "ledger"),
+        ("users?sort=password_hash", "Sort must be one of ", "users"),
+        ("actors?sort=-", "Sort must be one of ", "actors"),
+        ("settings?tab=x", "Tab must be one of values, keys, prices,", "settings"),
+        ("dead-letters?kind=x", "Kind must be one of jobs, events, webhooks, messages", ""),
+    ],
+)
+async def test_a_word_that_an_address_does_not_know_is_answered_by_those_it_knows(
+    face: Face, database: PostgresEndpoint, address: str, said: str, back: str
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    status, text = await ann.get(f"/console/{address}")
+    assert (status, said in text) == (422, True), text
+    assert f'href="/console/{back}' in text
 
 
 async def test_pages_are_compressed_but_not_one_with_a_secret(face: Face) -> None:

@@ -140,4 +140,13 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
     [row] = re.findall(rf'id="row-{many}".*?</tr>', text, re.DOTALL)
     assert "cancelled" in row
     assert "not charged" not in row
-    assert re.search(r"charged <[^>]*>30", row), row
+    assert re.search(r"charged <[^>]*>26.* after refunds", row), row
+    _, text = await jane.get(f"/console/jobs/{many}")
+    frames = text.partition('<ul class="frames">')[2].partition("</ul>")[0]
+    tiles = [re.sub(r"<[^>]+>", "", tile) for tile in frames.split("<li ")[1:]]
+    assert ["10.0000 cr" in tile for tile in tiles] == [True, True, False, False]
+    assert "6.0000 cr after a refund" in tiles[2]
+    for visitor in (jane, ann):
+        _, text = await visitor.get("/console")
+        [today] = re.findall(r"<dt>Charged today</dt><dd>(.*?)</dd>", text, re.DOTALL)
+        assert re.sub(r"<[^>]+>", "", today) == "32.0000 crafter refunds of 8.0000 cr"

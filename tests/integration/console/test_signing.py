@@ -29,6 +29,26 @@ async def test_a_stranger_is_asked_to_sign_in_and_comes_back(face: Face) -> None
     assert "jane@example.org" in text
 
 
+async def test_a_form_that_is_sent_after_the_login_ended_leads_back_to_its_page(face: Face) -> None:
+    """And says that nothing was done; another site's page is none of ours."""
+    jane = await newcomer(face)
+    there = "/console/jobs?q=status:failed&sort=price"
+    kept = str(face.client.make_url(there))
+    for came, back in ((kept, there), ("https://evil.example/console/jobs", "/console")):
+        await jane.post("/console/sign-out", {})
+        answer = await jane.post("/console/jobs/retry", {"job": "x"}, **OWN, Referer=came)
+        to = URL(answer.headers["Location"])
+        assert (answer.status, to.path, to.query["next"]) == (303, "/console/sign-in", back)
+        _, text = await jane.get(str(to))
+        assert "You were signed out; nothing was done." in text
+        answer = await jane.post(str(to.path), {"email": jane.email, "password": "x", "next": back})
+        text = await answer.text()
+        assert f'name="next" value="{back.replace("&", "&amp;")}"' in text
+        form = {"email": jane.email, "password": PASSWORD, "next": back}
+        answer = await jane.post(str(to.path), form)
+        assert answer.headers["Location"] == back
+
+
 async def test_the_cookie_is_for_the_server_alone(face: Face) -> None:
     await register(face)
     visitor = nobody(face)

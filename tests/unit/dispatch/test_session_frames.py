@@ -420,6 +420,23 @@ async def test_lines_about_ones_own_unit_are_passed_on() -> None:
 
 
 @simulated
+async def test_what_was_said_while_it_ran_is_not_said_again_with_the_failure() -> None:
+    """A node has told its program's last lines already when it sends them once more."""
+    async with session() as play:
+        await play.working()
+        for text in ("Fra:1\nError: Cannot ren", "der, no camera\n"):
+            play.hear(Log(job_id=str(JOB), unit=0, attempt=1, text=text))
+        detail = "a:1\nError: Cannot render, no camera\n\nIt crashed"
+        play.hear(result(status="failed", error="no camera", detail=detail))
+        said = [await play.cast.notifier.expect(Said) for _ in range(3)]
+        assert [each.text for each in said] == [
+            "Fra:1\nError: Cannot ren",
+            "der, no camera\n",
+            "It crashed",
+        ]
+
+
+@simulated
 async def test_an_unknown_frame_is_ignored() -> None:
     async with session() as play:
         play.hear_text('{"type": "telemetry"}')

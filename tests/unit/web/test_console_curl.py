@@ -32,7 +32,7 @@ def test_it_is_cut_into_the_same_units(cut: dict[str, Any]) -> None:
     plan = plan_of(Cut(**cut), SIZE, lambda _: 100)
     assert isinstance(plan, Plan)
     whole = [piece for piece in plan.pieces if piece.tile is None]
-    parts = [DeskPart(str(piece.frames), piece.place) for piece in whole]
+    parts = [DeskPart(number, str(piece.frames), piece.place) for number, piece in enumerate(whole)]
     job = attrs.evolve(JOB, params=dict(plan.params), units=max(1, len(plan.pieces)))
     again = msgspec.convert(body_of(job, parts), NewJob)
     assert again.params == SIZE

@@ -10,7 +10,7 @@ from msgspec import Meta
 from web.console.branches import Branch, branches_of, notes_of
 from web.console.history import History
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, sort_of, sorted_rows, table
+from web.console.tables import Column, order_by, sort_of, sorted_rows, table
 from web.console.view import OVERSEERS, Shown, View
 from web.http.problem import Problem
 
@@ -39,7 +39,7 @@ NO_ACTOR: Final = Problem(404, "There is no such actor; it may have ended")
 @attrs.frozen
 class Query:
     actor: Annotated[str, Meta(max_length=200)] = ""
-    sort: Annotated[str, Meta(max_length=40)] = IN_ORDER
+    sort: Annotated[str, order_by(COLUMNS)] = IN_ORDER
     q: Annotated[str, Meta(max_length=100)] = ""
 
 

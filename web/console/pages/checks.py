@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from sql.check_desk import PENDING, SUSPECTED, CheckDesk, Wanted
 from web.console.registry import Nav, Pages
-from web.console.tables import SORTED_MOST, Column, page_of, table
+from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import Shown, View
 from web.identity.rights import Role
 
@@ -49,10 +49,10 @@ ALL: Final = (
 
 @attrs.frozen
 class Query:
-    is_: Annotated[str, Meta(max_length=20)] = ""
+    is_: Annotated[str, one_of(*(word for _, word in TABS))] = ""
     q: Annotated[str, Meta(max_length=100)] = ""
     node: UUID | None = None
-    sort: Annotated[str, Meta(max_length=20)] = ""
+    sort: Annotated[str, order_by(ALL)] = ""
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 

@@ -7,7 +7,7 @@ import attrs
 from msgspec import Meta
 
 from web.console.registry import Nav, Pages
-from web.console.tables import SORTED_MOST, Column, page_of, table
+from web.console.tables import SORTED_MOST, Column, Table, page_of, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
 from web.http.problem import Problem
 from web.identity.doer import Doer
@@ -65,7 +65,7 @@ pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS
 class Query:
     kind: Kind = "jobs"
     sort: Annotated[str, Meta(max_length=40)] = ""
-    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+    offset: Annotated[int, Meta(ge=0, le=10**7)] = 0
 
 
 @pages.page(
@@ -83,18 +83,34 @@ class Query:
 async def dead_letters(view: View[Query]) -> Shown:
     """Those of one kind, and how many there are of each."""
     desk, query = _desk(view), view.query
-    found = await desk.page(query.kind, limit=SORTED_MOST)
-    whole = table(found.letters, COLUMNS[query.kind], query.sort, "-at")
     counts = await desk.counts()
+    letters = await _page(desk, query, counts[query.kind])
     return {
+        "letters": letters,
+        "total": counts[query.kind],
+        "sorted_most": None if letters.sort.key == "at" else SORTED_MOST,
         "kind": query.kind,
         "label": LABELS[query.kind],
         "tabs": [
             (LABELS[kind], f"{PATH}?kind={kind}", counts[kind], kind == query.kind)
             for kind in KINDS
         ],
-        "letters": page_of(whole, query.offset, ROWS),
     }
+
+
+async def _page(desk: Desk, query: Query, total: int) -> Table:
+    """By their time a page of all; by anything else one of the newest, as these are sorted here."""
+    columns, offset = COLUMNS[query.kind], query.offset
+    sort = sort_of(query.sort, columns, "-at")
+    if sort.key != "at":
+        newest = await desk.page(query.kind, limit=SORTED_MOST)
+        return page_of(table(newest.letters, columns, query.sort, "-at"), offset, ROWS)
+    begin = offset if sort.down else max(0, total - offset - ROWS)
+    limit = ROWS if sort.down else min(ROWS, max(0, total - offset))
+    found = (await desk.page(query.kind, limit=limit, offset=begin)).letters
+    before = max(0, offset - ROWS) if offset else None
+    after = offset + ROWS if offset + ROWS < total else None
+    return Table(columns, sort, found if sort.down else found[::-1], "", before, after)
 
 
 @pages.action("/dead-letters/retry", who=ADMINS, within=25.0, rate="dispatch")

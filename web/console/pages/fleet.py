@@ -10,7 +10,7 @@ from msgspec import Meta
 from sql.fleet import SORTED_MOST, Fleet, ListedNode, Search
 from sql.operators import Operators
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, sort_of
+from web.console.tables import Column, one_of, order_by, sort_of
 from web.console.view import Shown, View
 from web.nodes.connections import Connection
 
@@ -43,9 +43,9 @@ ALL: Final = (*OWN[:2], Column("Owner", "owner"), *OWN[2:])
 @attrs.frozen
 class Query:
     q: Annotated[str, Meta(max_length=100)] = ""
-    is_: Annotated[str, Meta(max_length=20)] = ""
+    is_: Annotated[str, one_of(*(word.lower() for _, word in TABS if word))] = ""
     show: Literal["table", "tiles"] = "table"
-    sort: Annotated[str, Meta(max_length=20)] = USUAL
+    sort: Annotated[str, order_by(ALL)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 

@@ -21,7 +21,7 @@ from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
 from web.jobs.submissions import PRIORITIES
 from web.jobs.underquoted import refused_of
-from web.objects.archives import ENDED, address_of
+from web.objects.archives import RESTING, address_of
 from web.objects.reference import place_of
 from web.routes import videos
 from web.routes.jobs import URL_SECONDS
@@ -114,9 +114,9 @@ async def preview(view: View[Small]) -> Picture | Problem:
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
 async def archive(view: View) -> Elsewhere | Problem:
-    """Where all that is complete of a job that has ended is, as a zip."""
+    """Where all that is complete of a job that has ended, or is paused, is, as a zip."""
     row = await view.gateway.jobs.past(view.ids["job"], view.owner)
-    if row is None or row.status not in ENDED or row.units == 1:
+    if row is None or row.status not in RESTING or row.units == 1:
         return NO_FILE
     base = view.base or view.gateway.sales.url()
     return Elsewhere(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))

@@ -1,13 +1,15 @@
 """One job: its way, its picture, what was said of it, what it cost, and why it waits or failed."""
 
-from typing import Annotated, Final
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
 
 import attrs
 from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
-from sql.job_desk import DeskJob, JobDesk
+from rendertrust.frame_range import parse
+from sql.job_desk import DeskJob, DeskPart, FrameCounts, JobDesk
 from sql.work import GRID
 from web.console.attempts import tries_of
 from web.console.curl import curl_of, shown_params
@@ -16,7 +18,8 @@ from web.console.money_lines import bill_of
 from web.console.registry import Pages
 from web.console.tables import Column, table
 from web.console.timeline import Known, steps_of
-from web.console.view import OVERSEERS, Shown, View
+from web.console.view import OVERSEERS, Go, Shown, View
+from web.console.wording import address
 from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of
 from web.jobs.checking import checking_of
@@ -24,6 +27,7 @@ from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
 from web.jobs.loose import loose_of
 from web.jobs.orders import CANCELLABLE, RETRYABLE
+from web.jobs.parameters import FRAME_MAX
 from web.jobs.placing import POOL
 from web.jobs.waiting import why
 from web.routes import ledger, receipts, videos
@@ -60,9 +64,14 @@ pages.call("/receipts/{job_id}/{number}", receipts.operations, receipts.of_unit)
 
 @attrs.frozen
 class Query:
-    """``after``: the number of the last frame of the page before; ``sort`` names its table."""
+    """Of which frames: those of a ``state``, from the ``offset`` on, counted from 0.
 
-    after: Annotated[int, Meta(ge=-1, le=10**7)] = -1
+    ``frame`` leads to the page of one. ``sort`` names its table.
+    """
+
+    state: Literal["", "failed"] = ""
+    offset: Annotated[int, Meta(ge=0, le=10**7)] = 0
+    frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
     sort: Annotated[str, Meta(max_length=40)] = ""
 
 
@@ -71,19 +80,23 @@ class Query:
     "Job",
     "job.html",
     query=Query,
-    live=("state", "frames", "steer", "timeline", "picture", "log", "money", "attempts"),
+    live=("state", "which", "frames", "steer", "timeline", "picture", "log", "money", "attempts"),
     topics=("jobs",),
     own=True,
     every=2.0,
     rest=0.4,
     absent=ABSENT,
 )
-async def job(view: View[Query]) -> Shown | Problem:
+async def job(view: View[Query]) -> Shown | Problem | Go:
     """All that is known of it."""
     desk = JobDesk(view.gateway.database)
     row = await desk.job(view.owner, view.ids["id"])
     if row is None:
         return NO_JOB
+    parts = await desk.parts(row.id)
+    place = place_of(view.query.frame, parts)
+    if place is not None:
+        return Go(page_at(view, place, parts))
     holds, entries = await desk.holds(row.id), await desk.entries(row.id)
     units, attempts = await desk.units(row.id), await desk.attempts(row.id)
     charges, chain = await desk.charges(row.id), bool(view.gateway.settings.chain.url)
@@ -108,7 +121,7 @@ async def job(view: View[Query]) -> Shown | Problem:
         "why": await why(view.gateway, row),
         "blame": CLASSES.get(failed.error_class, "") if failed else "",
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
-        "curl": curl_of(base, row, await desk.parts(row.id)),
+        "curl": curl_of(base, row, parts),
         "params": shown_params(row),
         "grid": row.params.get(GRID),
         "pool": row.params.get(POOL),
@@ -132,19 +145,36 @@ async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
         shown = await thumbnails.shown(row.id)
         small = small_of(row.id, shown[-1] if shown else None)
         checking = await checking_of(view.gateway, row.id, (0,) if row.status == "RUNNING" else ())
-        alone = {"first": True, "after": None, "small": small, "checking": checking}
-        return {"frames": [], **alone}
-    after = view.query.after
-    rows = await desk.frames(row.id, after, SHOWN + 1)
-    shown = await thumbnails.shown(row.id, numbers_of(rows[:SHOWN]))
-    delivered = [each.number for each in rows[:SHOWN] if each.state == "VERIFYING"]
+        alone = {"small": small, "checking": checking}
+        return {"frames": [], "counts": FrameCounts(), **alone}
+    counts, query = await desk.frame_counts(row.id), view.query
+    rows = await desk.frames(row.id, query.state.upper() or None, SHOWN, query.offset)
+    shown = await thumbnails.shown(row.id, numbers_of(rows))
+    total = counts.failed if query.state else counts.total
+    delivered = [each.number for each in rows if each.state == "VERIFYING"]
     return {
         "small": "",
         "checking": await checking_of(view.gateway, row.id, delivered),
-        "frames": frames_of(row, rows[:SHOWN], shown, await progress_of_units(view, row)),
-        "first": after <= 0,
-        "after": rows[SHOWN - 1].number if len(rows) > SHOWN else None,
+        "frames": frames_of(row, rows, shown, await progress_of_units(view, row)),
+        "counts": counts,
+        "total": total,
+        "before": max(0, query.offset - SHOWN) if query.offset else None,
+        "after": query.offset + SHOWN if query.offset + SHOWN < total else None,
+        "last": (total - 1) // SHOWN * SHOWN,
     }
+
+
+def place_of(frame: int | None, parts: Sequence[DeskPart]) -> int | None:
+    """Which of the parts has this frame."""
+    if frame is None:
+        return None
+    return next((at for at, part in enumerate(parts) if frame in parse(part.frames)), None)
+
+
+def page_at(view: View[Query], place: int, parts: Sequence[DeskPart]) -> str:
+    """The address of the page of frames on which this part stands."""
+    params = {"offset": place // SHOWN * SHOWN or None, "state": None, "frame": None}
+    return f"{address(view.path, view.params, **params)}#frame-{parts[place].number}"
 
 
 async def film_price_of(view: View[Query], row: DeskJob) -> int:

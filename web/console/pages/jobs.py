@@ -10,7 +10,7 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from sql.job_desk import SORTED_MOST, JobDesk, Wish
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, sort_of
+from web.console.tables import Column, order_by, sort_of
 from web.console.view import Go, Shown, View
 from web.http.converter import uuid_of
 from web.http.problem import Problem
@@ -49,7 +49,7 @@ ALL: Final = (*OWN[:2], Column("User", "user"), *OWN[2:])
 @attrs.frozen
 class Query:
     q: str = ""  # how long it may be is the filter's matter, which says so beside it
-    sort: Annotated[str, Meta(max_length=20)] = USUAL
+    sort: Annotated[str, order_by(ALL)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 

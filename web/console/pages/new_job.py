@@ -31,13 +31,28 @@ pages.call("/api/jobs/quote", quotes.operations, quotes.quote, asks=True)
 pages.call("/api/jobs/preflight", preflights.operations, preflights.preflight)
 
 
+Word = Annotated[str, Meta(max_length=100)]
+
+
 @attrs.frozen
 class Query:
-    """What the form begins with. ``payload_ref``: of what is uploaded already."""
+    """What the form begins with, as it was left. ``payload_ref``: of what is uploaded already."""
 
-    type: Annotated[str, Meta(max_length=100)] = "render"
+    type: Word = "render"
     payload_ref: Annotated[str, Meta(max_length=500)] = ""
     frames: Annotated[str, Meta(max_length=2000)] = ""
+    width: Word = ""
+    height: Word = ""
+    samples: Word = ""
+    format: Word = ""
+    chunk: Word = ""
+    tiles: Word = ""
+    order: Word = ""
+    params: Annotated[str, Meta(max_length=4000)] = ""
+    pool: Word = ""
+    priority: Word = ""
+    max_credits: Word = ""
+    queue: Word = ""
 
 
 @pages.page("/jobs/new", "New job", "new_job.html", query=Query)
@@ -54,9 +69,8 @@ async def new_job(view: View[Query]) -> Shown | Go:
         "orders": ORDERS,
         "chunk_most": CHUNK_MAX,
         "most": SENT_AT_ONCE,
-        "chosen": view.query.type,
-        "uploaded": view.query.payload_ref,
-        "frames": view.query.frames,
+        "given": view.query,
+        "waits": bool(view.query.queue) or not view.query.pool,  # a form that was left names a pool
         "types": [each.job_type for each in prices if each.job_type != EVERY_OTHER],
         "pools": POOLS,
     }

@@ -15,7 +15,7 @@ from sql.user_desk import SORTED_MOST, UserDesk
 from web.console.pages.credits import bought, held
 from web.console.refunds import ALL, Refunding, refunding
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, Table, sort_of, table
+from web.console.tables import Column, Sorted, Table, order_by, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
 from web.console.wording import address
 from web.http.converter import uuid_of
@@ -67,7 +67,7 @@ MaybeUnit = Annotated[str, Meta(pattern=r"^([0-9]{1,7}|all)?$", description="a n
 @attrs.frozen
 class Query:
     q: Annotated[str, Meta(max_length=255)] = ""
-    sort: Annotated[str, Meta(max_length=20)] = USUAL
+    sort: Annotated[str, order_by(COLUMNS)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 

@@ -137,15 +137,15 @@ async function look(again) {
   const { params: wanted, pool, frames } = idea();
   const body = { payload_ref: await there(), params: wanted, pool, ...(frames ? { frames } : {}), again };
   await ask("jobs/preflight", body);
-  keep(body.payload_ref);
+  keep();
   await quote();
 }
 
-// A page that is loaded again, or passed on, is about the same file.
-function keep(payload_ref) {
-  const found = { type: part("job_type").value, payload_ref, frames: named() };
-  const query = new URLSearchParams(Object.entries(found).filter(([, value]) => value));
-  history.replaceState(null, "", `?${query}`);
+// A page that is loaded again, come back to, or passed on, is about the same.
+function keep() {
+  const found = new URLSearchParams(new FormData(form));
+  if (reference()) found.set("payload_ref", reference());
+  history.replaceState(null, "", `?${found}`);
 }
 
 let waiting = 0;
@@ -239,7 +239,7 @@ async function doing(act) {
 fresh();
 sent.reference = part("payload_ref").value.trim();
 shown();
-form.addEventListener("input", () => { fresh(); shown(); complain(null); });
+form.addEventListener("input", () => { fresh(); shown(); complain(null); keep(); });
 form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
 part("look-now").addEventListener("click", () => doing(() => look(false)));
 part("look-again").addEventListener("click", () => doing(() => look(true)));

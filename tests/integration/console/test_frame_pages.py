@@ -1,0 +1,101 @@
+"""The frames of a long job, page by page: forth, back, to one of them, and those that failed."""
+
+import re
+from uuid import UUID, uuid4
+
+import pytest
+
+from actors.ledger.messages import Commit, Ledger, Piece, UnitFail
+from tests.face import Face
+from tests.integration.conformance.stage import pieces_of, tiled
+from tests.integration.console.people import Visitor, newcomer
+
+FIRST, FRAMES = 101, 150
+
+
+@pytest.fixture
+async def jane(with_books: Face) -> Visitor:
+    return await newcomer(with_books)
+
+
+@pytest.fixture
+async def page(with_books: Face, jane: Visitor) -> str:
+    """The page of a job of hers of the frames 101 to 250, of which 120 and 240 failed."""
+    job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
+    pieces = [Piece(100, number, str(FIRST + number)) for number in range(FRAMES)]
+    await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
+    for frame in (120, 240):
+        end = UnitFail(
+            job, frame - FIRST, attempt=None, node=None, error_class="scene", error="no camera"
+        )
+        await ledger.ask(Commit(effects=(end,)), within=60)
+    return f"/console/jobs/{job}"
+
+
+def shown(text: str) -> list[str]:
+    """The names of the frames that stand there."""
+    tiles = text.partition('<ul class="frames">')[2].partition("</ul>")[0]
+    return re.findall(r"<strong>([0-9]+)</strong>", tiles)
+
+
+def links(text: str) -> dict[str, str]:
+    """What leads from these frames to others, and where."""
+    nav = text.partition('<nav class="pages" aria-label="Frames">')[2].partition("</nav>")[0]
+    return {label: to for to, label in re.findall(r'href="([^"]+)">([^<]+)</a>', nav)}
+
+
+def frames(first: int, last: int) -> list[str]:
+    return [str(number) for number in range(first, last + 1)]
+
+
+async def test_one_goes_forth_back_and_to_either_end(jane: Visitor, page: str) -> None:
+    _, text = await jane.get(page)
+    assert shown(text) == frames(101, 160)
+    assert list(links(text)) == ["Next", "Last"]
+    _, text = await jane.get(links(text)["Next"])
+    assert shown(text) == frames(161, 220)
+    assert list(links(text)) == ["First", "Previous", "Next", "Last"]
+    _, last = await jane.get(links(text)["Last"])
+    assert shown(last) == frames(221, 250)
+    assert "121 to 150 of 150" in last
+    assert list(links(last)) == ["First", "Previous"]
+    for label, first in (("Previous", 161), ("First", 101)):
+        _, text = await jane.get(links(last)[label])
+        assert shown(text)[0] == str(first)
+
+
+async def test_one_goes_to_a_frame_by_its_number(jane: Visitor, page: str) -> None:
+    answer = await jane.ask("GET", f"{page}?frame=240")
+    assert (answer.status, answer.headers["Location"]) == (303, f"{page}?offset=120#frame-139")
+    _, text = await jane.get(f"{page}?offset=120")
+    assert 'id="frame-139"' in text
+    _, text = await jane.get(f"{page}?frame=7")
+    assert "There is no frame 7 in this job." in text
+    assert shown(text) == frames(101, 160)
+
+
+async def test_those_that_failed_stand_alone(jane: Visitor, page: str) -> None:
+    _, text = await jane.get(page)
+    tabs = re.findall(r'href="([^"]+)"[^>]*>(All|Failed) <span class="n">([0-9]+)<', text)
+    assert tabs == [(page, "All", "150"), (f"{page}?state=failed", "Failed", "2")]
+    _, text = await jane.get(f"{page}?state=failed")
+    assert shown(text) == ["120", "240"]
+    assert links(text) == {}
+
+
+async def test_what_there_is_not_is_said(jane: Visitor, page: str) -> None:
+    _, text = await jane.get(f"{page}?offset=600")
+    assert "No more here" in text
+    assert shown(text) == []
+    answer = await jane.ask("GET", f"{page}?state=black")
+    assert answer.status == 422
+
+
+async def test_frames_in_tiles_are_counted_as_frames(with_books: Face, jane: Visitor) -> None:
+    job = uuid4()
+    order = tiled(UUID(jane.id), job, frames=2)
+    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert shown(text) == ["1", "2"]
+    answer = await jane.ask("GET", f"/console/jobs/{job}?frame=2")
+    assert answer.headers["Location"] == f"/console/jobs/{job}#frame-5"

@@ -1,0 +1,40 @@
+"""Why the rest of an animation waits, once some of its frames are done."""
+
+from uuid import UUID
+
+from actors.ledger.messages import Commit, Ledger, Posted, UnitAssign, UnitComplete
+from actors.scheduler.messages import Scheduler, UnitsChanged
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face
+from tests.integration.console.people import signed_in
+from tests.integration.console.test_bulk import face
+from tests.integration.console.work import joined
+from tests.integration.web.accounts import register
+
+__all__ = ["face"]
+ORDER = {"job_type": "echo", "payload_ref": "s3://bucket/in.blend", "queue": True, "frames": "1-3"}
+
+
+async def commit(face: Face, *effects: UnitAssign | UnitComplete) -> None:
+    """Book it, and tell the Scheduler, as a node's session does."""
+    done = await face.gateway.registry.ref(Ledger).ask(Commit(effects=effects), within=60)
+    assert isinstance(done, Posted), done
+    face.gateway.registry.ref(Scheduler).tell(UnitsChanged(done.units))
+
+
+async def test_what_is_left_of_a_job_says_why_nobody_works_on_it(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane, node = await register(face), await joined(database.owner_dsn)
+    status, placed = await jane.ask("POST", "/api/v1/jobs/dispatch", ORDER)
+    assert status == 202, placed
+    job = UUID(placed["job_id"])
+    visitor = await signed_in(face, jane.email)
+    await commit(face, UnitAssign(job, 0, 1, node))
+    _, text = await visitor.get(f"/console/jobs/{job}")
+    assert "No node that does" not in text, "one is at work"
+    await commit(face, UnitComplete(job, 0, 1, node, "s3://bucket/1.png"))
+    _, text = await visitor.get(f"/console/jobs/{job}")
+    assert "1 of 3" in text
+    said = text.partition('id="why-waiting">')[2].partition("</span>")[0]
+    assert "No node that does “echo” was ever connected." in said

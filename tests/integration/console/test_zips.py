@@ -1,0 +1,88 @@
+"""What is done and paid is fetched at once, also of a job that did not come to its end."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+from yarl import URL
+
+from actors.ledger.messages import (
+    Commit,
+    JobPause,
+    JobStop,
+    Ledger,
+    OfJob,
+    UnitAssign,
+    UnitComplete,
+    UnitFail,
+)
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face
+from tests.integration.console.people import Visitor, newcomer
+from tests.integration.console.test_many_frames import film
+from tests.integration.console.work import joined
+
+PICTURE = b"\x89PNG\r\n\x1a\n of frame %d"
+
+
+async def half_done(face: Face, dsn: str, jane: Visitor) -> UUID:
+    """A job of hers of three frames, of which the first two are done."""
+    job, node = await film(face, jane), await joined(dsn)
+    for unit in range(2):
+        key, picture = f"results/{jane.id}/{job}/{unit}", PICTURE % (unit + 1)
+        await face.objects.put(key, picture)
+        place = f"s3://{face.gateway.settings.objects.bucket}/{key}"
+        end = UnitComplete(job, unit, 1, node, place, size=len(picture))
+        await ask(face, UnitAssign(job, unit, 1, node), end)
+    return job
+
+
+async def ask(face: Face, *effects: OfJob | UnitAssign | UnitComplete | UnitFail) -> None:
+    await face.gateway.registry.ref(Ledger).ask(Commit(effects=effects), within=60)
+
+
+def ends(job: UUID, user: UUID) -> Sequence[tuple[str, OfJob | UnitFail]]:
+    fault = UnitFail(job, 2, attempt=None, node=None, error_class="scene", error="no camera")
+    return [
+        ("PAUSED", JobPause(job, user)),
+        ("FAILED", fault),
+        ("CANCELLED", JobStop(job, user)),
+    ]
+
+
+@pytest.mark.parametrize("end", range(3), ids=["paused", "failed", "cancelled"])
+async def test_frames_that_are_done_are_a_zip_however_the_job_stands(
+    with_books: Face, database: PostgresEndpoint, end: int
+) -> None:
+    jane = await newcomer(with_books)
+    job = await half_done(with_books, database.owner_dsn, jane)
+    status, effect = ends(job, UUID(jane.id))[end]
+    await ask(with_books, effect)
+    row = await with_books.gateway.jobs.past(job, UUID(jane.id))
+    assert row is not None
+    assert row.status == status
+    link = f"/console/archives/{job}"
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert f'href="{link}"' in text.partition('id="picture"')[2].partition("</section>")[0]
+    answer = await jane.ask("GET", link)
+    assert answer.status == 303, await answer.text()
+    fetched = await jane.ask("GET", URL(answer.headers["Location"]).path_qs)
+    assert fetched.status == 200
+    files = zipfile.ZipFile(io.BytesIO(await fetched.read()))
+    assert files.testzip() is None
+    assert {name: files.read(name) for name in files.namelist()} == {
+        "0001.png": PICTURE % 1,
+        "0002.png": PICTURE % 2,
+    }
+    eve = await newcomer(with_books, email="eve@example.org")
+    assert (await eve.get(link))[0] == 404
+
+
+async def test_of_none_there_is_none(with_books: Face) -> None:
+    jane = await newcomer(with_books)
+    job = await film(with_books, jane)
+    link = f"/console/archives/{job}"
+    assert (await jane.get(link))[0] == 404
+    assert link not in (await jane.get(f"/console/jobs/{job}"))[1]
