@@ -1,8 +1,10 @@
 """Tiles of a frame: which scenes can be cut, and exactly which pixels are rendered."""
 
+import re
 from typing import Any
 
 from . import regions
+from .holding import animating
 from .output import compositor_nodes, shows_strips
 from .passes import Kinds, exact, kinds_of
 from .scene import size_of
@@ -14,6 +16,12 @@ Rectangle = tuple[int, int, int, int]  # x, y from the upper left corner, width,
 MARGIN = 8
 # In a volume Cycles guides its steps by what it saw around a pixel, too.
 MARGIN_VOLUME = 16
+# What is set where a frame is cut: keyframes would set it back.
+CUT = re.compile(
+    r"view_layers\[|cycles\.use_(?:denoising|guiding)$"
+    r"|render\.(?:border_|resolution_|use_(?:border|crop_to_border|compositing|sequencer|stamp"
+    r"|persistent_data|multiview|freestyle)$)"
+)
 
 
 def obstacles(scene: Any) -> list[str]:
@@ -31,6 +39,8 @@ def obstacles(scene: Any) -> list[str]:
     }
     found += [reason for reason, applies in reasons.items() if applies]
     found += regions.reasons(_blender())
+    moved = {curve.data_path for curve in animating(scene) if CUT.match(curve.data_path)}
+    found += [f"the scene's {path} is animated" for path in sorted(moved)]
     for layer in (layer for layer in scene.view_layers if layer.use):
         if any(
             getattr(layer, f"use_pass_cryptomatte_{of}") for of in ("object", "material", "asset")

@@ -20,12 +20,16 @@ def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
     ``fps`` and ``fps_base`` are the rate as Blender writes it: fps / fps_base frames a second.
     Linear pictures need ``scene``, for its view transform; it also tells the rate left out here.
     """
-    container, codec, suffix = KINDS[order["container"]]
     scene = played(bpy, order)
-    _choose(scene.render, container, codec)
-    path = os.path.join(order["out"], "video" + suffix)
-    _run(bpy, scene, path, say)
+    path = os.path.join(order["out"], "video" + KINDS[order["container"]][2])
+    write(bpy, scene, order["container"], path, say)
     say("done", **_facts(scene, path, len(order["pictures"])))
+
+
+def write(bpy: Any, scene: Any, container: str, path: str, say: Say) -> None:
+    """The video of a scene that plays its pictures."""
+    _choose(scene.render, *KINDS[container][:2])
+    _run(bpy, scene, path, say)
 
 
 def played(bpy: Any, order: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from .sequences import curves_of
 @contextlib.contextmanager
 def held(scene: Any, *paths: str) -> Generator[None]:
     """Within, nothing animates these properties of the scene; they begin as they were last."""
-    found = [of for of in _animating(scene) if of.data_path in paths and not of.mute]
+    found = [of for of in animating(scene) if of.data_path in paths and not of.mute]
     for curve in found:
         curve.mute = True
     try:
@@ -20,7 +20,8 @@ def held(scene: Any, *paths: str) -> Generator[None]:
             curve.mute = False
 
 
-def _animating(scene: Any) -> Iterator[Any]:
+def animating(scene: Any) -> Iterator[Any]:
+    """The curves that move a setting of the scene's."""
     animation = scene.animation_data
     if animation is None:
         return

@@ -65,7 +65,15 @@ made.use_nodes = True
 made.node_tree.nodes.new("ShaderNodeScript")
 bpy.data.objects["Cube"].data.materials[0] = made
 """
+DENOISED = """
+cycles = scene.cycles
+for frame, is_on in ((1, False), (FRAME, True)):
+    cycles.use_denoising = is_on
+    cycles.keyframe_insert("use_denoising", frame=frame)
+scene.frame_set(1)
+""".replace("FRAME", str(FRAME))
 UNCUT = {
+    "denoised later": DENOISED,
     "guided": GUIDED,
     "region": REGION,
     "layers": LAYERS,

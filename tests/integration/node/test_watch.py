@@ -44,7 +44,12 @@ def stripes(number: int) -> Any:
     return np.where(is_red[..., None], (255, 0, 0), (0, 0, 255)).astype(float)
 
 
-FILMS: dict[str, Film] = {"ball": ball, "grain": grain, "stripes": stripes}
+def confetti(number: int) -> Any:
+    """Full colours by chance, of which next to nothing is left."""
+    return np.random.default_rng(number).integers(0, 2, (HEIGHT, WIDTH, 3)) * 255.0
+
+
+FILMS: dict[str, Film] = {"ball": ball, "grain": grain, "stripes": stripes, "confetti": confetti}
 
 
 @attrs.frozen
@@ -116,6 +121,7 @@ async def test_an_honest_film_holds(stage: Stage, name: str) -> None:
         *(("ball", lie) for lie in LIES),
         *(("grain", lie) for lie in ("black", "backwards")),
         ("stripes", "the-first-alone"),
+        *(("confetti", lie) for lie in ("black", "backwards")),
     ],
 )
 async def test_another_film_does_not(stage: Stage, name: str, lie: str) -> None:
