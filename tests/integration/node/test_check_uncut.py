@@ -177,18 +177,3 @@ async def test_a_frame_that_cannot_be_cut_is_rendered_whole(
     assert ("seen" in told) == (kind != "tiff")
     [found] = (await whole(stage, "lie", lie))["crops"]
     assert found["off"] > 0.5
-
-
-async def test_a_frame_by_eevee_is_rendered_whole_where_it_can_be(
-    tmp_path: Path, render: Render
-) -> None:
-    stage = staged(tmp_path, render, EEVEE)
-    noise = Files(receipts.png([bytes(range(192))] * 36, 64), None)
-    try:
-        honest = await delivered(stage)
-    except AssertionError as fault:
-        pytest.skip(f"no EEVEE in this sandbox: {fault}")
-    told = await whole(stage, "honest", honest)
-    assert (told["crops"], told["loose"]) == ([EQUAL], True)
-    [found] = (await whole(stage, "lie", noise))["crops"]
-    assert found["off"] > 0.5
