@@ -20,7 +20,8 @@ _UNSEEN: Final = ("OPEN_EXR",)  # what browsers do not draw
 class Frame:
     """``picture``: its result can be drawn. ``took``: seconds of its last attempt.
 
-    ``paid``: what was charged and not given back.
+    ``paid``: what was charged and not given back; ``held``, while it is open, what is left of its
+    price: of one in tiles some may be charged already.
 
     ``small``: the address of a small picture of it, as its node shows it, else ''. ``progress`` is
     how far it is, as its node said last, while it runs.
@@ -34,7 +35,7 @@ class Frame:
     picture: bool
     file: bool
     size: int | None
-    price: int
+    held: int
     paid: int
     is_refunded: bool
     took: float | None
@@ -95,7 +96,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> Frame:
         picture=done and drawn and count == 1 and not params.get("noisy"),
         file=done,
         size=row.result_size,
-        price=row.price,
+        held=row.price - row.charged,
         paid=row.charged - row.refunded,
         is_refunded=row.refunded > 0,
         took=took,

@@ -5,10 +5,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, Piece, UnitFail
+from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitComplete, UnitFail
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer
+from tests.integration.console.work import joined
 
 FIRST, FRAMES = 101, 150
 
@@ -99,3 +101,27 @@ async def test_frames_in_tiles_are_counted_as_frames(with_books: Face, jane: Vis
     assert shown(text) == ["1", "2"]
     answer = await jane.ask("GET", f"/console/jobs/{job}?frame=2")
     assert answer.headers["Location"] == f"/console/jobs/{job}#frame-5"
+
+
+async def test_a_frame_in_tiles_says_what_was_charged_and_what_is_held_of_it(
+    with_books: Face, database: PostgresEndpoint, jane: Visitor
+) -> None:
+    job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
+    node = await joined(database.owner_dsn)
+    prices = (50_000, 30_000)
+    await ledger.ask(tiled(UUID(jane.id), job, prices, frames=1), within=60)
+    done = UnitComplete(job, 0, 1, node, "s3://bucket/tile.png")
+    await ledger.ask(Commit(effects=(UnitAssign(job, 0, 1, node), done)), within=60)
+
+    async def tile() -> str:
+        _, text = await jane.get(f"/console/jobs/{job}")
+        frames = text.partition('<ul class="frames">')[2].partition("</ul>")[0]
+        return re.sub(r"<[^>]+>", "", frames)
+
+    assert "5.0000 cr charged, 3.0000 cr held" in await tile()
+    end = UnitFail(job, 1, attempt=None, node=None, error_class="scene", error="black")
+    await ledger.ask(Commit(effects=(end,)), within=60)
+    text = await tile()
+    assert "5.0000 cr charged" in text
+    assert "not charged" not in text
+    assert "held" not in text
