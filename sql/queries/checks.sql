@@ -88,25 +88,34 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 -- name: checks_records
 -- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
 -- first: 'v' is valid, 'm' a mismatch, or a check by the node of which the answer was known, and not
--- to it, or what it said of a scene that another rendered; those from before the node was released last, and since. A mismatch on a unit whose scene is
--- at fault is none; what was valid of its owner's own work is left out.
-SELECT n.id AS node, k.device_class, n.released_at IS NOT NULL AS released,
+-- to it, or what it said of a scene that another rendered; those from before the node was released
+-- last, and since. A mismatch on a unit whose scene is at fault is none; what was valid of its owner's
+-- own work is left out. Wrong work of a key that its owner gave up before is its own: else a new key
+-- would wipe it out.
+WITH looked AS (
+    SELECT n.id AS node, n.released_at, k.id AS by, k.id <> n.id AS given_up
+    FROM nodes n
+    JOIN nodes k ON k.id = n.id
+                 OR (k.owner_id = n.owner_id AND k.standing = 'REVOKED' AND k.created_at < n.created_at)
+    WHERE n.id = ANY($1::uuid[])
+)
+SELECT n.node, k.device_class, n.released_at IS NOT NULL AS released,
        coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
                 FILTER (WHERE c.decided_at < n.released_at), '') AS before,
        coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
                 FILTER (WHERE (c.decided_at < n.released_at) IS NOT TRUE), '') AS since
-FROM nodes n
+FROM looked n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
-                    WHERE node_id = n.id
+                    WHERE node_id = n.by
                       AND (verdict = 'mismatch' OR (verdict IN ('exact', 'match', 'consistent') AND NOT is_own))
                     UNION
-                    SELECT device_class FROM verifier_tests WHERE node_id = n.id AND NOT passed
+                    SELECT device_class FROM verifier_tests WHERE node_id = n.by AND NOT passed
                     UNION
-                    SELECT device_class FROM refuted_words WHERE node_id = n.id) k
+                    SELECT device_class FROM refuted_words WHERE node_id = n.by) k
 CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                             CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
                      FROM checks m
-                     WHERE node_id = n.id AND device_class = k.device_class
+                     WHERE node_id = n.by AND device_class = k.device_class
                        AND (verdict = 'mismatch' OR (verdict IN ('exact', 'match', 'consistent') AND NOT is_own))
                        AND (verdict <> 'mismatch' OR verifier_id IS NULL
                             OR NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
@@ -114,16 +123,16 @@ CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                      ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2)
                     UNION ALL
                     (SELECT at, job_id, unit, 'm' FROM verifier_tests
-                     WHERE node_id = n.id AND device_class = k.device_class AND NOT passed
+                     WHERE node_id = n.by AND device_class = k.device_class AND NOT passed
                      ORDER BY at DESC LIMIT $2)
                     UNION ALL
                     (SELECT at, job_id, unit, 'm' FROM refuted_words
-                     WHERE node_id = n.id AND device_class = k.device_class
+                     WHERE node_id = n.by AND device_class = k.device_class
                      ORDER BY at DESC LIMIT $2)
                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
-WHERE n.id = ANY($1::uuid[])
-GROUP BY n.id, n.released_at, k.device_class
-ORDER BY n.id, k.device_class;
+WHERE c.letter = 'm' OR NOT n.given_up
+GROUP BY n.node, n.released_at, k.device_class
+ORDER BY n.node, k.device_class;
 
 -- name: scene_words
 -- Who said of unit $2 of job $1 that its scene is at fault.

@@ -129,8 +129,10 @@ RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing
 
 -- name: node_quarantine
 -- The gateway's own word, for what checks found; no row where the node gets no strangers' work anyhow.
+-- Of one that was given up meanwhile it is kept, for its owner's next.
 UPDATE nodes
-SET standing = 'QUARANTINED', standing_version = standing_version + 1, standing_reason = $2,
+SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
+    standing_version = standing_version + 1, standing_reason = $2,
     standing_by = NULL, standing_at = now(), quarantined_at = now()
-WHERE id = $1 AND standing IN ('ACTIVE', 'DRAINING')
+WHERE id = $1 AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'REVOKED' AND quarantined_at IS NULL))
 RETURNING standing, standing_version;

@@ -103,6 +103,7 @@ class NodeTwin:
     standing: Standing = NOTHING_SAID
     standing_at: datetime | None = None
     released_at: datetime | None = None
+    quarantined: bool = False
 
 
 class StoreTwin(MultipartsOfResults):

@@ -176,7 +176,7 @@ def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, 
 
 
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
-    """What was found of each node's work, by class of machine."""
+    """What was found of each node's work, by class of machine; nobody gives a key up here."""
     told: dict[tuple[UUID, str], list[Told]] = {}
     for row in store.checks.values():
         if row.node_id in nodes and row.verdict in ("exact", "match", "consistent", "mismatch"):
@@ -206,9 +206,11 @@ def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told])
 def quarantine(store: "StoreTwin", node: UUID, act: Act) -> Standing | None:
     """The gateway's own word, where it changes anything."""
     row = store.nodes[node]
-    if row.standing.name not in ("ACTIVE", "DRAINING"):
+    given_up = row.standing.name == "REVOKED"
+    if row.standing.name not in ("ACTIVE", "DRAINING", "REVOKED") or (given_up and row.quarantined):
         return None
-    row.standing = Standing("QUARANTINED", row.standing.version + 1)
+    name = "REVOKED" if given_up else "QUARANTINED"
+    row.standing, row.quarantined = Standing(name, row.standing.version + 1), True
     store.acts.append(act)
     return row.standing
 

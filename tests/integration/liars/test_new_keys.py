@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.integration.liars.test_liars import Farm, delivers, farm
+from sql.loader import QUERIES
+from sql.reputation import STRIKES_MOST
+from tests.integration.liars.test_liars import WITHIN, Farm, delivers, farm, wrong_hash
 from tests.integration.liars.test_suspicions import admin
 from tests.readers import Person
+from tests.until import until
 
 __all__ = ["farm"]
 
@@ -48,3 +51,34 @@ async def test_who_was_released_is_free_to_enrol_others(farm: Farm) -> None:
     await tell(ann, first, "quarantine")
     await tell(ann, first, "release")
     assert await stands(farm.operators["eve"], await farm.liar(delivers)) == "ACTIVE"
+
+
+async def test_strikes_of_a_key_that_was_given_up_stay_with_its_owner(farm: Farm) -> None:
+    """Else two lies a key would cost nothing."""
+    before, first = await farm.liar(delivers), await farm.liar(wrong_hash)
+    eve = farm.operators["eve"]
+    await tell(eve, before, "drain")
+    for _ in range(STRIKES_MOST - 1):
+        await farm.blamed(await farm.place())
+    await tell(eve, first, "revoke")
+    again = await farm.liar(wrong_hash)
+    await farm.blamed(await farm.place())
+
+    async def is_caught() -> bool:
+        return await stands(eve, again) == "QUARANTINED"
+
+    await until(is_caught, within=WITHIN)
+    assert await stands(eve, before) == "DRAINING", "it was there before"
+    await farm.sound()
+
+
+async def test_who_gives_a_key_up_before_its_verdicts_has_its_quarantine_with_the_next(
+    farm: Farm,
+) -> None:
+    first, eve = await farm.liar(delivers), farm.operators["eve"]
+    await tell(eve, first, "revoke")
+    await farm.owner.execute(
+        QUERIES["node_quarantine"], first.node_id, "3 of its results were wrong"
+    )
+    assert await stands(eve, first) == "REVOKED"
+    assert await stands(eve, await farm.liar(delivers)) == "QUARANTINED"

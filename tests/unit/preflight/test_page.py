@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from rendertrust.node.plugins.order import CHUNK_MAX, KNOWN
-from rendertrust.preflight import findings, unmade
+from rendertrust.preflight import findings, sending, unmade
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "RENDERING.md").read_text()
@@ -27,7 +27,7 @@ def table(heading: str) -> dict[str, list[str]]:
 
 def levels_of_codes() -> dict[str, str]:
     """What the source says: the code and the level of each finding."""
-    found = {one.code: "error" for one in unmade.KNOWN.values()}
+    found = {one.code: "error" for one in unmade.KNOWN.values()} | dict.fromkeys(sent(), "error")
     for node in ast.walk(ast.parse(Path(findings.__file__).read_text())):
         if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Finding":
             continue
@@ -39,6 +39,12 @@ def levels_of_codes() -> dict[str, str]:
             if isinstance(value, str) and value != "driver":
                 found[value] = level.value if isinstance(level, ast.Constant) else "error"  # type: ignore[assignment]
     return found
+
+
+def sent() -> list[str]:
+    """The codes of what cannot be sent."""
+    source = Path(sending.__file__).read_text()
+    return re.findall(r'_error\(\s*"([a-z_]+)"', source)
 
 
 def test_page_has_every_finding_with_its_level() -> None:
