@@ -78,10 +78,11 @@ class Waiting:
     ``ready`` have room now, ``full`` have none, ``resting`` gave work back lately, ``barred`` may
     not be given this work as they are drained, quarantined or revoked, ``away`` are silent,
     ``closed`` do not do this user's work in its pool, ``unable`` said at their last hello that they
-    cannot do it now, or have not what it needs; ``small`` lack nothing but memory. ``unlike`` are
-    of another class than its job's units are to be of. ``odd`` have room or none, and nobody of the
-    gateway's own can check what they render: idle others go before them. ``reachable``: whether
-    the node that has the unit can be told; None where no node has it.
+    cannot do it now, or have not what it needs; ``small`` lack nothing but memory, ``elsewise`` the
+    device (cpu, gpu), ``older`` a newer Blender. ``unlike`` are of another class than its units are
+    to be of. ``odd`` have room or none, and nobody of the gateway's own can check what they render:
+    idle others go before them. ``reachable``: whether the node that has the unit can be told; None
+    where no node has it.
     """
 
     ready: int = 0
@@ -93,6 +94,8 @@ class Waiting:
     unable: int = 0
     unlike: int = 0
     small: int = 0
+    elsewise: int = 0
+    older: int = 0
     odd: int = 0  # of those that are ready or full
     avoided: int = 0  # of those that have room: they failed it before
     not_before: datetime | None = None
@@ -102,7 +105,7 @@ class Waiting:
     def known(self) -> int:
         """Nodes that could do it, were all well."""
         well = self.ready + self.full + self.resting
-        lacking = self.unable + self.small + self.unlike
+        lacking = self.unable + self.small + self.unlike + self.elsewise + self.older
         return well + self.barred + self.closed + self.away + lacking
 
 

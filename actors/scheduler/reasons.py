@@ -1,7 +1,7 @@
 """Why a unit has no node yet, or why its node has not begun: figures for people, of one moment."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +19,12 @@ from sql.work import ACTIVE
 
 GOOD_SECONDS: Final = 1.0
 ABLE: Final = ("ready", "full")
+LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "unlike": {"device_class": ""},
+    "small": {"memory": 0},
+    "elsewise": {"device": ""},
+    "older": {"blender": (0, 0)},
+}
 
 
 class Reasons:
@@ -67,6 +73,8 @@ def counted(board: Board, unit: Unit) -> Waiting:
         unable=found["unable"],
         unlike=found["unlike"],
         small=found["small"],
+        elsewise=found["elsewise"],
+        older=found["older"],
     )
 
 
@@ -78,10 +86,6 @@ def waiting_of(board: Board, unit: Unit, figures: Waiting) -> Waiting:
     has_node = is_assigned(unit.state) and unit.node is not None
     reachable = unit.node.session is not None if has_node and unit.node is not None else None
     return attrs.evolve(figures, avoided=avoided, not_before=unit.not_before, reachable=reachable)
-
-
-def _of_any_class(kind: Kind) -> Kind:
-    return attrs.evolve(kind, needs=attrs.evolve(kind.needs, device_class=""))
 
 
 def _kind(node: Node, unit: Unit, circles: Circles) -> str:
@@ -103,7 +107,7 @@ def _kind(node: Node, unit: Unit, circles: Circles) -> str:
 
 def _lack(node: Node, kind: Kind) -> str:
     """Why it cannot do such work: by the one thing that it lacks, where it is one."""
-    if can_do(node, _of_any_class(kind)):
-        return "unlike"
-    of_any_size = attrs.evolve(kind, needs=attrs.evolve(kind.needs, memory=0))
-    return "small" if can_do(node, of_any_size) else "unable"
+    for lack, asks_not in LACKS.items():
+        if can_do(node, attrs.evolve(kind, needs=attrs.evolve(kind.needs, **asks_not))):
+            return lack
+    return "unable"

@@ -151,6 +151,12 @@ def kept(found: Waiting) -> list[str]:
         (found.closed, "is not in its pool", "are not in its pool"),
         (found.unlike, "is of another class", "are of another class"),
         (found.unable, "lacks what it needs", "lack what it needs"),
+        (found.elsewise, "has not the device it asks for", "have not the device it asks for"),
+        (
+            found.older,
+            "has an older Blender than it asks for",
+            "have an older Blender than it asks for",
+        ),
         (found.small, "gives too little memory for it", "give too little memory for it"),
     )
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]

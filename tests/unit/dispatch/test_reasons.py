@@ -98,7 +98,7 @@ def test_who_may_not_see_it_and_who_has_not_what_it_needs_is_told_apart() -> Non
     board.reconcile([attrs.evolve(row, params=kept)], EPOCH)
     board.index.node(OTHER).owner = row.user
     board.index.changed(board.index.node(OTHER))
-    assert waiting_of(board, JOB, 0) == Waiting(closed=1, unable=1)
+    assert waiting_of(board, JOB, 0) == Waiting(closed=1, elsewise=1)
 
 
 def test_who_gives_too_little_memory_is_told_apart() -> None:
@@ -112,6 +112,16 @@ def test_who_gives_too_little_memory_is_told_apart() -> None:
     assert found == Waiting(small=1, unable=1)
     assert found is not None
     assert found.known == 2
+
+
+def test_who_has_an_older_blender_and_who_lacks_two_things_are_told_apart() -> None:
+    board = waiting_board(NODE, OTHER)
+    kept = {NEEDS: {"device": "cpu", "blender": "5.3"}}
+    board.reconcile([attrs.evolve(open_unit(), params=kept)], EPOCH)
+    for node, kit in ((NODE, Kit("cpu", (5, 2))), (OTHER, Kit("gpu", (5, 2)))):
+        board.index.node(node).kit = kit
+        board.index.changed(board.index.node(node))
+    assert waiting_of(board, JOB, 0) == Waiting(older=1, unable=1)
 
 
 def test_figures_are_counted_once_in_a_second() -> None:
