@@ -97,6 +97,8 @@ class Agent:
         """Until one of the ends; leaves no task, process or port behind."""
         health = HealthPage(self.snapshot)
         await self._show_health(health)
+        if self._doing.rest is not None:
+            self._narrate(f"resting: {self._doing.rest}")
         try:
             with signals.heard(stop):
                 return await self._run(stop)
