@@ -2,8 +2,10 @@
 
 Ten scenes of our own (``verify_scenes``), each rendered honestly, twice, and with lies; each result
 is checked as a verifier node does it. The threshold is chosen by five scenes and reported on the
-other five. ``--only NAME`` takes some of the scenes; ``--pixels`` and ``--samples`` make the frames
-larger, for the cost: a small frame says nothing about that.
+other five. Beside what checks go by, multiples of the noise, stands the PSNR of the crops of the
+picture: the lowest, in decibels, beside those of the honest one. ``--only NAME`` takes some of the
+scenes; ``--pixels`` and ``--samples`` make the frames larger, for the cost: a small frame says
+nothing about that.
 """
 
 import argparse
@@ -19,7 +21,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+import numpy as np
 import orjson
+from PIL import Image
 
 from actors.verifier.crops import draws
 from actors.verifier.report import Report, read_report
@@ -36,6 +40,7 @@ SECRET: Final = b"bench.verify" * 3
 LEAST_ODDS: Final = 0.05
 HONEST: Final = ("honest", "no AVX2, by its like")
 ACROSS: Final = "no AVX2, by AVX2"  # a verifier of another class is never asked: to see why
+Crop = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
 MOVES: Final = ("motion blur", "simulation cache")
 
 
@@ -60,11 +65,14 @@ class Delivery:
 
 @attrs.frozen
 class Seen:
-    """One result that was checked; CPU seconds of rendering and of checking."""
+    """One result that was checked; CPU seconds of rendering and of checking. ``psnr`` in decibels,
+    of the crop of its picture that is worst; inf: they are equal.
+    """
 
     scene: str
     case: str
     farthest: float
+    psnr: float
     report: Report
     rendering: float
     checking: float
@@ -161,8 +169,10 @@ class Bench:
             raise SystemExit(f"a frame cannot be rendered: {made}")
         return Delivery(made.file, made.evidence)
 
-    async def checked(self, scene: Path, result: Delivery, name: str, *, other: bool) -> Report:
-        """What a verifier says of it, with two threads."""
+    async def checked(
+        self, scene: Path, result: Delivery, name: str, *, other: bool
+    ) -> tuple[Report, list[Crop]]:
+        """What a verifier says of it, with two threads, and of which crops."""
         numbers = [list(one) for one in draws(SECRET, name.encode(), name.encode())]
         params = {"frame": FRAME, "draws": numbers, **self.params}
         folder = self.place()
@@ -173,10 +183,11 @@ class Bench:
         self.seconds = counted.seconds
         if not isinstance(found, Completed) or found.file is None:
             raise SystemExit(f"a check came to nothing: {found}")
-        read = read_report(orjson.loads(found.file.read_bytes()))
+        told = orjson.loads(found.file.read_bytes())
+        read = read_report(told)
         if not isinstance(read, Report) or read.unable is not None:
             raise SystemExit(f"{name} cannot be checked: {read}")
-        return read
+        return read, [one["at"] for one in told.get("crops", ())]
 
 
 async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
@@ -195,11 +206,14 @@ async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
     for case, of, more in cases:
         results[case] = await bench.rendered(of, **more)
         took, other = bench.seconds, bool(more.get("other"))
-        found.append(await seen(bench, (name, case), scene, results[case], took, other=other))
+        of_both = (results[case], results["honest"])
+        found.append(await seen(bench, (name, case), scene, of_both, took, other=other))
     if lies:
-        found.append(await seen(bench, (name, ACROSS), scene, results[HONEST[1]], 0.0))
-        mixed = attrs.evolve(results["honest"], picture=results["another seed"].picture)
-        found.append(await seen(bench, (name, "picture of another"), scene, mixed, 0.0))
+        honest = results["honest"]
+        across = (results[HONEST[1]], honest)
+        found.append(await seen(bench, (name, ACROSS), scene, across, 0.0))
+        mixed = attrs.evolve(honest, picture=results["another seed"].picture)
+        found.append(await seen(bench, (name, "picture of another"), scene, (mixed, honest), 0.0))
     return found
 
 
@@ -207,21 +221,30 @@ async def seen(
     bench: Bench,
     named: tuple[str, str],
     scene: Path,
-    result: Delivery,
+    of_both: tuple[Delivery, Delivery],
     rendering: float,
     *,
     other: bool = False,
 ) -> Seen:
-    """Check it, and tell."""
-    began = time.monotonic()
-    report = await bench.checked(scene, result, " ".join(named), other=other)
+    """Check the first of both, the other of which is honest, and tell."""
+    began, (result, honest) = time.monotonic(), of_both
+    report, crops = await bench.checked(scene, result, " ".join(named), other=other)
     farthest = max((one.off for one in report.compared), default=math.inf)
-    found = Seen(*named, farthest, report, rendering, bench.seconds)
+    near = psnr(result.picture, honest.picture, crops)
+    found = Seen(*named, farthest, near, report, rendering, bench.seconds)
     verdict = "fault" if report.fault else of_all(report.compared)
-    words = f"{named[0]:17} {named[1]:22} {verdict:10} {farthest:9.3g}"
+    words = f"{named[0]:17} {named[1]:22} {verdict:10} {farthest:9.3g} {near:5.1f} dB"
     times = f"render {rendering:6.1f} s CPU, check {found.checking:6.1f} s CPU"
     print(f"{words}   {times}, {time.monotonic() - began:.0f} s", flush=True)
     return found
+
+
+def psnr(one: Path, other: Path, crops: Sequence[Crop]) -> float:
+    """Of the crop that differs most, of the values that are shown."""
+    first, second = (np.asarray(Image.open(of), np.float64) / 255 for of in (one, other))
+    cut = [(slice(y, y + high), slice(x, x + wide)) for x, y, wide, high in crops]
+    apart = max(float(np.mean((first[at] - second[at]) ** 2)) for at in cut)
+    return -10 * math.log10(apart) if apart else math.inf
 
 
 def chosen(found: Sequence[Seen]) -> float:
@@ -244,10 +267,12 @@ def summary(words: str, found: Sequence[Seen], match: float) -> None:
     missed = sum(one.is_held(thresholds) for one in lies)
     worst, best = max(one.farthest for one in honest), min(one.farthest for one in lies)
     exact = sum(one.farthest == 0 for one in honest)
+    near, far = min(one.psnr for one in honest), [one.psnr for one in lies]
     print(
         f"{words}, at {match:.2g} of the noise: {alarms} of {len(honest)} honest refused, {missed}"
         f" of {len(lies)} lies missed; {exact} honest ones exact, the worst {worst:.2g}, the best"
-        f" lie {best:.2g}"
+        f" lie {best:.2g}; crops of the pictures: honest ones {near:.1f} dB at least, those of lies"
+        f" {min(far):.1f} to {max(far):.1f} dB"
     )
 
 
