@@ -18,6 +18,7 @@ from actors.ledger.messages import (
     JobResume,
     JobStop,
     OfJob,
+    Piece,
     UnitRetry,
     work_reference,
 )
@@ -110,10 +111,17 @@ def _units(effect: JobInsert) -> list[UnitRow]:
 
 
 def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
-    pieces = [(unit.price, unit.frames, unit.tile) for unit in draft.units_of(job.id)]
-    found = (job.user_id, job.job_type, job.payload_ref, job.params, pieces)
-    wanted = (effect.user, effect.job_type, effect.payload_ref, effect.params)
-    return found == (*wanted, [(piece.price, piece.frames, piece.tile) for piece in effect.plan])
+    units = list(draft.units_of(job.id))
+    found = (job.user_id, job.job_type, job.payload_ref, job.params, len(units))
+    wanted = (effect.user, effect.job_type, effect.payload_ref, effect.params, len(effect.plan))
+    pairs = zip(units, effect.plan, strict=False)
+    return found == wanted and all(_is_of(unit, piece) for unit, piece in pairs)
+
+
+def _is_of(unit: UnitRow, piece: Piece) -> bool:
+    """What nobody is paid for has no price any more."""
+    is_priced = unit.price in (piece.price, 0)
+    return is_priced and (unit.frames, unit.tile) == (piece.frames, piece.tile)
 
 
 def of_job(draft: Draft, effect: OfJob) -> bool | Refusal:

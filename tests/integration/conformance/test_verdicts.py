@@ -30,7 +30,7 @@ from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, V
 from sql.reputation import Record
 from sql.work import SceneWord, Standing
 from tests.integration.conformance.earnings import take
-from tests.integration.conformance.stage import Stage, fresh_id
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 
 CLASS = "cpu/avx2/e13b728c6880"
 RESULT = "s3://rendertrust/results/x"
@@ -225,6 +225,15 @@ async def test_what_was_delivered_before_a_stop_is_charged_if_it_is_right(stage:
     assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
     assert (await stage.of_user(case.user), await stage.status(case.job)) == ((100, 0), "COMPLETED")
     assert await stage.store.audit() == []
+
+
+async def test_an_order_of_what_nobody_was_paid_for_is_known_again(stage: Stage) -> None:
+    """Whoever ordered it did not get the answer, and asks again."""
+    case = await delivered(stage)
+    await stage.do(said(case.job, "unverifiable", case.operator, pays=False))
+    (again,) = await stage.commit(dispatch(case.user, case.job, 100, 1, case.node))
+    assert isinstance(again, Replayed), again
+    assert await stage.of_user(case.user) == (200, 0)
 
 
 async def test_who_earns_is_who_delivered(stage: Stage) -> None:
