@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.frame_range import parse
 from sql.database import Database
 from sql.job_desk import named
 
@@ -60,15 +61,29 @@ class Minute:
 class Picture:
     """A job that made pictures; ``frame`` is the last one that there is a small one of.
 
-    ``file``: what its scene is called, where that is known.
+    ``first`` and ``last``: the frames of its first and its last unit, None where its parameters
+    say them. ``feeds``: what its first unit is a tile of. ``file``: what its scene is called, where
+    that is known.
     """
 
     id: UUID
     completed_at: datetime
     units: int
+    first: str | None
+    last: str | None
+    feeds: int | None
     frame: int | None
     made_at: datetime | None
     file: str | None = attrs.field(default=None, converter=named)
+
+    @property
+    def frames(self) -> int:
+        """How many: a chunk has several, and of tiles one is made."""
+        if self.first is None or self.last is None:
+            return self.units
+        if self.feeds is not None:
+            return self.units // (self.feeds + 1)
+        return (self.units - 1) * len(parse(self.first)) + len(parse(self.last))
 
 
 @attrs.frozen

@@ -69,12 +69,15 @@ FROM jobs WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
 GROUP BY 1 ORDER BY 1;
 
 -- name: overview_pictures
--- The jobs that were rendered last, each with the small picture of its last frame, if there is one.
-SELECT j.id, j.completed_at, j.units, t.frame, t.made_at,
+-- The jobs that were rendered last, each with the small picture of its last frame, if there is one, and the
+-- frames of its first and its last unit: all but the last have as many, and tiles name the unit they feed.
+SELECT j.id, j.completed_at, j.units, w.frames AS first, z.frames AS last, w.feeds, t.frame, t.made_at,
        coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
 LEFT JOIN uploads up ON up.user_id = j.user_id
       AND up.sha256 = decode(substring(j.payload_ref FROM '/([0-9a-f]{64})[^/]*$'), 'hex')
+LEFT JOIN units w ON w.job_id = j.id AND w.number = 0
+LEFT JOIN units z ON z.job_id = j.id AND z.number = j.units - 1
 LEFT JOIN LATERAL (
     SELECT s.frame, s.made_at FROM thumbnails s WHERE s.job_id = j.id ORDER BY s.frame DESC LIMIT 1
 ) t ON true

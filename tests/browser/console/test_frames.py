@@ -161,6 +161,19 @@ shade => {
 """
 
 
+async def test_a_single_frame_is_cut_into_tiles(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
+        page = eyes.page
+        await page.get_by_label("Frames", exact=True).fill("2")
+        await page.get_by_label("Width").fill("64")
+        await page.get_by_label("Height").fill("32")
+        await expect(page.locator("#animation-fields")).to_be_hidden()
+        await expect(page.locator("#cost")).to_contain_text("It costs 10.0000 credits")
+        await page.get_by_label("Tiles").fill("2x1")
+        await expect(page.locator("#cost")).to_contain_text("1 frame in 3 units costs 10.0000")
+        await eyes.is_well("new-tiles")
+
+
 async def test_half_a_form_is_answered_and_is_no_error(browser: Browser, stage: Stage) -> None:
     async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
         await eyes.page.get_by_label("Width").fill("640")

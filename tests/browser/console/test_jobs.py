@@ -16,6 +16,11 @@ from tests.browser.console.stage import HOSTILE, Stage, failed_job, picture
 
 FAILED = re.compile("the scene has no camera")
 
+IS_AT_END = """
+log => log.scrollHeight > log.clientHeight &&
+  log.firstElementChild.getBoundingClientRect().bottom <= log.getBoundingClientRect().bottom + 1
+"""
+
 
 async def test_a_creator_sees_his_jobs(browser: Browser, stage: Stage) -> None:
     async with looking(browser, stage, "jane", "/console/jobs") as eyes:
@@ -305,3 +310,40 @@ async def test_a_job_that_runs_says_how_far_it_is_and_what_it_does(
             await expect(page.locator("#paid")).to_contain_text("charged")
             await expect(page.locator("#state")).to_contain_text("completed")
             assert await page.evaluate("window.same") == 1
+
+
+async def test_the_log_shows_its_last_lines_and_stays_where_somebody_scrolled(
+    browser: Browser, stage: Stage
+) -> None:
+    go_on = asyncio.Event()
+
+    async def talks(node: FakeNode, dispatch: JobDispatch) -> None:
+        about: dict[str, Any] = {
+            "job_id": dispatch.job_id,
+            "unit": dispatch.unit,
+            "attempt": dispatch.attempt,
+        }
+        await node.send(JobStatus(status="running", progress=0.999999, detail="", **about))
+        await node.send(Log(text="\n".join(f"line {n}" for n in range(90)), **about))
+        await go_on.wait()
+        await node.send(Log(text="the newest", **about))
+        await completes(picture(shade=4))(node, dispatch)
+
+    token = stage.people["otto"].token
+    node = FakeNode(stage.url, name="talks", capabilities=("talk",), user_token=token, behave=talks)
+    async with node:
+        job = await stage.job(job_type="talk")
+        async with looking(browser, stage, "jane", f"/console/jobs/{job}") as eyes:
+            log, state = eyes.page.locator("#log pre"), eyes.page.locator("#state")
+            await expect(log).to_contain_text("line 89")
+            await expect(state).to_contain_text("99 %")
+            assert "".join((await log.inner_text()).split()).endswith("line88line89")
+            assert await log.evaluate(IS_AT_END)
+            await log.evaluate("log => { log.scrollTop = -800; }")
+            go_on.set()
+            await expect(log).to_contain_text("the newest")
+            assert not await log.evaluate(IS_AT_END)
+            await expect(state).to_contain_text("completed")
+            await eyes.page.reload()
+            await expect(log).to_contain_text("the newest")
+            assert await log.evaluate(IS_AT_END)

@@ -51,3 +51,14 @@ async def test_the_gateways_fit_beside_the_chart(browser: Browser, stage: Stage)
         for width in (1280, 1100, 1000, 761):
             await eyes.page.set_viewport_size({"width": width, "height": 860})
             assert await table.evaluate("t => t.scrollWidth - t.clientWidth") <= 0, width
+
+
+async def test_a_result_that_is_no_picture_is_said_in_words(browser: Browser, stage: Stage) -> None:
+    async with looking(browser, stage, "jane") as eyes:
+        page = eyes.page
+        await page.route("**/console/pictures/*", lambda route: route.fulfill(body="<p>no</p>"))
+        job = await stage.job(job_type="render")
+        assert await stage.ended(job) == "COMPLETED"
+        shown = page.locator(f".pictures li:has(a[href$='{job}'])")
+        await expect(shown).to_contain_text("A browser cannot show what was delivered.")
+        await expect(shown.locator("img")).to_have_count(0)

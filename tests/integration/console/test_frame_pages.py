@@ -125,3 +125,15 @@ async def test_a_frame_in_tiles_says_what_was_charged_and_what_is_held_of_it(
     assert "5.0000 cr charged" in text
     assert "not charged" not in text
     assert "held" not in text
+
+
+async def test_the_question_before_a_frame_is_tried_again_names_it(
+    with_books: Face, jane: Visitor
+) -> None:
+    job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
+    await ledger.ask(
+        pieces_of(job, UUID(jane.id), [Piece(50, n, str(n + 7)) for n in range(2)]), within=60
+    )
+    end = UnitFail(job, 1, attempt=None, node=None, error_class="scene", error="black")
+    await ledger.ask(Commit(effects=(end,)), within=60)
+    assert 'data-confirm="Do frame 8 again? ' in (await jane.get(f"/console/jobs/{job}"))[1]

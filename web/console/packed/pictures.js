@@ -1,1 +1,1 @@
-function e(e){const t=e.dataset?.else;t&&e.getAttribute("src")!==t?e.src=t:"result"===e.className&&e.replaceWith("A browser cannot show what was delivered.")}document.addEventListener("error",t=>e(t.target),!0);for(const t of document.images)t.complete&&!t.naturalWidth&&e(t);
+function e(e){const t=e.dataset.else;t&&e.getAttribute("src")!==t?e.src=t:e.matches(".result, .pictures img")&&e.replaceWith("A browser cannot show what was delivered.")}document.addEventListener("error",t=>e(t.target),!0);for(const t of document.images)t.complete&&!t.naturalWidth&&e(t);

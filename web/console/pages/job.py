@@ -121,6 +121,7 @@ async def job(view: View[Query]) -> Shown | Problem | Go:
         "why": await why(view.gateway, row),
         "blame": CLASSES.get(failed.error_class, "") if failed else "",
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
+        "cut_into": cut_into(row, parts),
         "curl": curl_of(base, row, parts),
         "params": shown_params(row),
         "grid": row.params.get(GRID),
@@ -162,6 +163,15 @@ async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
         "after": query.offset + SHOWN if query.offset + SHOWN < total else None,
         "last": (total - 1) // SHOWN * SHOWN,
     }
+
+
+def cut_into(row: DeskJob, parts: Sequence[DeskPart]) -> str:
+    """What its units are: of chunks none has more frames than the first."""
+    if GRID in row.params:
+        return "tiles and frames"
+    if not parts:
+        return "parts"
+    return "chunks" if len(parse(parts[0].frames)) > 1 else "frames"
 
 
 def place_of(frame: int | None, parts: Sequence[DeskPart]) -> int | None:

@@ -87,7 +87,7 @@ def shot_of(row: Picture) -> Mapping[str, Any]:
     return {
         "id": row.id,
         "file": row.file,
-        "units": row.units,
+        "frames": row.frames,
         "at": row.completed_at,
         "src": small or whole,
         "href": whole if row.units == 1 else f"/console/jobs/{row.id}",

@@ -11,6 +11,7 @@ const LOOK_MS = 1500; // while a node looks
 class Refused extends Error {
   constructor(words, faults = [], status = 0) {
     super(words);
+    this.name = ""; // as text it is the words alone
     this.faults = faults;
     this.status = status;
   }
@@ -108,21 +109,20 @@ function params() {
   const found = {};
   for (const name of NUMBERS) if (part(name).value !== "") found[name] = Number(part(name).value);
   if (part("format").value) found.format = part("format").value;
-  if (isOne()) found.frame = Number(named());
+  if (named() && !isAnimation()) found.frame = Number(named());
   return found;
 }
 
-// One frame is a picture, several are an animation.
+// One frame is a picture, several are an animation; and one in tiles is cut like one.
 const named = () => part("frames").value.trim();
-const isOne = () => /^[+-]?\d+$/.test(named());
-const isAnimation = () => part("job_type").value === "render" && named() !== "" && !isOne();
+const tiles = () => part("tiles").value.trim();
+const isAnimation = () => part("job_type").value === "render" && (tiles() || isNaN(named()));
 
 function cut() {
   if (!isAnimation()) return {};
-  const found = { frames: named(), order: part("order").value };
+  const found = { frames: named() || undefined, order: part("order").value };
   if (part("chunk").value) found.chunk = Number(part("chunk").value);
-  if (part("tiles").value.trim()) found.tiles = part("tiles").value.trim();
-  return found;
+  return { ...found, tiles: tiles() || undefined };
 }
 
 // What is to be done, but for the file.
@@ -163,7 +163,7 @@ async function quote() {
     said = worded(found);
     if (found.frame_price_least !== found.frame_price) found.frame_price = `${found.frame_price_least} to ${found.frame_price}`;
   } catch (error) {
-    said = error instanceof Refused ? error.message : String(error);
+    said = String(error);
   }
   if (mine !== asked) return;
   told = found;
@@ -176,7 +176,7 @@ async function quote() {
 }
 
 function worded({ frames, units, price, enough, max_credits: cap }) {
-  const what = frames ? `${frames} frames${units === frames ? "" : ` in ${units} units`} cost` : "It costs";
+  const what = frames ? `${frames} frame${frames > 1 ? "s" : ""}${units === frames ? "" : ` in ${units} units`} cost${frames > 1 ? "" : "s"}` : "It costs";
   if (!Number(price)) return `${what} nothing.`;
   const said = `${what} ${price} credits, held now and charged ${frames ? "frame by frame" : "when it completes"}.`;
   if (!enough) return `${said} You have less.`;
@@ -215,7 +215,7 @@ function complain(error) {
   part("problem").hidden = !error;
   part("faults").hidden = !faults.length;
   if (!error) return;
-  part("problem").textContent = faults.length ? "Not yet:" : error instanceof Refused ? error.message : `This went wrong: ${error}`;
+  part("problem").textContent = faults.length ? "Not yet:" : error;
   part("faults").replaceChildren(...faults.map(({ field, message }) => {
     const line = document.createElement("li");
     line.textContent = `${field} ${message}.`;

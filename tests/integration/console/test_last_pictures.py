@@ -1,0 +1,53 @@
+"""How many frames the pictures of the overview are of, and of what a job's own bar counts."""
+
+import re
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import pytest
+
+from actors.ledger.messages import Commit, Ledger, Piece
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.conformance.stage import pieces_of, tiled
+from tests.integration.console.people import newcomer
+
+DONE = """
+UPDATE jobs SET status = 'COMPLETED', open_units = 0, job_type = 'render', completed_at = now(),
+    result_ref = 's3://bucket/results' WHERE id = '{}'
+"""
+
+
+def in_chunks(user: UUID, job: UUID) -> Commit:
+    return pieces_of(job, user, [Piece(50, 0, "1-2"), Piece(50, 1, "3-4"), Piece(50, 2, "5")])
+
+
+def frame_by_frame(user: UUID, job: UUID) -> Commit:
+    return pieces_of(job, user, [Piece(50, 0, "7"), Piece(50, 1, "9")])
+
+
+@pytest.mark.parametrize(
+    ("order", "frames", "bar"),
+    [
+        (in_chunks, 5, "0 of 3 chunks"),
+        (tiled, 2, "0 of 6 tiles and frames"),
+        (frame_by_frame, 2, "0 of 2 frames"),
+    ],
+)
+async def test_frames_are_counted_however_a_job_is_cut(
+    with_books: Face,
+    database: PostgresEndpoint,
+    order: Callable[[UUID, UUID], Commit],
+    frames: int,
+    bar: str,
+) -> None:
+    jane, job = await newcomer(with_books), uuid4()
+    await with_books.gateway.registry.ref(Ledger).ask(order(UUID(jane.id), job), within=60)
+    _, text = await jane.get(f"/console/jobs/{job}")
+    said = text.partition('id="state"')[2].partition("</section>")[0]
+    assert bar in re.sub(r"<[^>]+>", "", said)
+    await execute(database.owner_dsn, DONE.format(job))
+    _, text = await jane.get("/console")
+    shown = text.partition('class="pictures"')[2].partition("</ul>")[0]
+    assert f"{frames} frames, " in shown
