@@ -245,6 +245,8 @@ class Case:
             self._hear_unable(report, checker)
         elif report.looked and self.drawn and checker.is_own and not self.is_seen:
             self.is_seen = True
+        elif report.looked and self.drawn and checker.is_own and report.suspect:
+            self._hear_unable(Report(unable=report.suspect, suspect=report.suspect), checker)
         elif report.looked and self.drawn:
             self.tried |= {checker.id}  # it was asked for more than that
         elif report.looked:

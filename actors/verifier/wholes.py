@@ -53,14 +53,21 @@ class Whole:
         if self.why == "unmade" and not report.is_finished:  # of what it rendered itself, too
             return "unverifiable"
         found = of_all(report.compared if self.why != "crops" else report.crops, limits)
+        if is_valid(found) and self.why == "uncut" and not report.is_finished:
+            return "unverifiable"  # nobody looked at the picture
         if is_valid(found) and report.is_unseen:
             return "doubtful"
         if is_valid(found):
             same: FinalVerdict = "exact" if found == "exact" else "match"
             return "consistent" if across else same
-        if self.why == "uncut" and (across or report.is_loose):
+        if self.why != "crops" and (across or self._is_loose(report)):
             return "doubtful" if found == "mismatch" else None
         return "mismatch"
+
+    def _is_loose(self, report: Report) -> bool:
+        """Whether an honest picture may differ: a denoiser makes more of bits that are others."""
+        others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
+        return report.is_loose or others
 
 
 @attrs.frozen

@@ -31,6 +31,7 @@ COARSE_SAMPLES = 4
 VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
 CELLS = 8  # each way
 PIECE = 1 << 20
+WHOLE = "whole.exr"  # of one's own
 SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
 PLAIN = "the picture is of one colour, and what it shows is not"
 
@@ -88,7 +89,10 @@ def _compare(
     progress.found = told
     if comparing.is_far(told["crops"]):
         return told
-    return told | finished(bpy, order, frame, (picture, theirs.layers), progress)
+    made_of = theirs.layers
+    if order.get("whole"):  # what was delivered may make whoever makes a picture of it die
+        made_of = passes.read(bpy, os.path.join(order["out"], WHOLE), size, kinds)
+    return told | finished(bpy, order, frame, (picture, made_of), progress)
 
 
 def crops_of(
@@ -240,7 +244,7 @@ def _of_whole(
     otherwise in parts, which is no fault of who rendered it.
     """
     progress.next("whole frame")
-    ours, parts = _whole(bpy, scene, theirs, "whole.exr"), [_part(theirs, c) for c in crops]
+    ours, parts = _whole(bpy, scene, theirs, WHOLE), [_part(theirs, c) for c in crops]
     mine, other = [_part(ours, crop) for crop in crops], ours
     if not all(_all_same(of, part) for of, part in zip(mine, parts, strict=True)):
         progress.next("whole frame, another seed")

@@ -29,12 +29,23 @@ def say(event, **told):
             json.dump(told, file)
 {"prove": proving.prove, "check": checking.check}[do](bpy, order, say)
 """
+# Far from a crop at the upper left.
+SPOILT = """
+read = checking.read_evidence
+def spoilt(*of):
+    layers = read(*of)
+    for bands in layers.values():
+        for band in bands.values():
+            band[:3, -3:] = 1e30
+    return layers
+checking.read_evidence = spoilt
+"""
 
 
-def blind(do: str, order: dict[str, Any]) -> dict[str, Any]:
+def blind(do: str, order: dict[str, Any], before: str = "") -> dict[str, Any]:
     """What the worker says, in a Blender of its own."""
-    path = Path(order["out"]) / "told.json"
-    command = [sys.executable, "-c", BLIND, json.dumps(order), do, str(path)]
+    path, script = Path(order["out"]) / "told.json", BLIND.replace("def say", before + "def say")
+    command = [sys.executable, "-c", script, json.dumps(order), do, str(path)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert path.exists(), ran.stderr[-2000:]
     found: dict[str, Any] = json.loads(path.read_bytes())
@@ -80,3 +91,14 @@ def test_a_lie_about_such_a_scene_is_found(tmp_path: Path) -> None:
     scene = build(tmp_path / "r.blend", ARTISTS, BY_REGION)
     lie = build(tmp_path / "l.blend", ARTISTS, BY_REGION, fewer)
     assert delivered(tmp_path, scene, lie).verdict("whole", whole=True) == "mismatch"
+
+
+def test_its_picture_is_made_of_the_frame_that_was_rendered_here(tmp_path: Path) -> None:
+    """Of what was delivered it may be that nobody can make one."""
+    found = delivered(tmp_path, build(tmp_path / "p.blend", ARTISTS))
+    again = tmp_path / "again"
+    again.mkdir()
+    order = {**found.order, "out": str(again), "draws": [[0.0, 0.0, None]], "whole": True}
+    told = blind("check", order, SPOILT)
+    assert [one["equal"] for one in told["crops"]] == [True] * len(told["crops"])
+    assert told["finish"]["equal"] is True

@@ -24,6 +24,7 @@ def whole_off(value: float) -> dict[str, Any]:
 
 WHOLE = {**EXACT, "crops": EXACT["crops"][:1], "whole": True}
 FAR = whole_off(9.0)
+OFF = {"equal": False, "off": 9.0}
 
 
 def own(play: Play, number: int = 20) -> Checker:
@@ -60,6 +61,40 @@ async def test_of_such_a_scene_no_other_frame_is_checked_by_parts() -> None:
         await play.ends(later, "QUEUED")
         assert [play.verdict(job) for job in (other, later)] == ["unverifiable", "mismatch"]
         assert [*play.store.uncut_scenes] == [(CREATOR, "s3://rendertrust/x")]
+
+
+@simulated
+@pytest.mark.parametrize("unfinished", [{}, {"unmade": True}])
+async def test_a_picture_that_was_not_looked_at_is_not_vouched_for_by_its_crops(
+    unfinished: dict[str, Any],
+) -> None:
+    """As one of a kind that nobody reads."""
+    async with verifying(own=frozenset({OWN})) as play:
+        job, checker = await play.delivered(), own(play)
+        await play.checks(checker, LIE)
+        await play.renders_whole(checker, EXACT)
+        await play.ends(job, "COMPLETED")
+        await play.restarts()
+        later = await play.delivered()
+        await play.renders_whole(own(play), {"crops": EXACT["crops"], **unfinished})
+        await play.ends(later, "COMPLETED")
+        assert play.verdict(later) == "unverifiable"
+
+
+@simulated
+async def test_what_keeps_whoever_opens_it_is_paid_by_nobody_where_nothing_else_can_be_said() -> (
+    None
+):
+    """It is none of a scene that can be cut: there it is held against one of the checker's own."""
+    deadly = {"looked": True, "suspect": "the picture keeps whoever opens it"}
+    async with verifying(own=frozenset({OWN}), least_odds=1.0) as play:
+        play.known("v" * ALWAYS_UNTIL)
+        job, checker = await play.delivered(), own(play)
+        await play.checks(checker, deadly)
+        await play.checks(checker, deadly)
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.charged()) == ("doubtful", 0)
+        assert (await play.store.records([NODE]))[0].reputation.strikes == 0
 
 
 @simulated
@@ -114,7 +149,8 @@ async def test_noise_in_the_place_of_a_frame_that_cannot_be_cut_is_found(
     ("report", "verdict"),
     [
         ({**EXACT, "whole": True}, "exact"),
-        ({**EXACT, "whole": True, "finish": {"equal": False, "off": 9.0}}, "mismatch"),
+        ({**EXACT, "whole": True, "finish": OFF}, "mismatch"),
+        ({**apart(0.05), "whole": True, "finish": OFF}, "doubtful"),
         ({**UNMADE, "whole": True}, "unverifiable"),
         (None, "doubtful"),
     ],
@@ -122,7 +158,9 @@ async def test_noise_in_the_place_of_a_frame_that_cannot_be_cut_is_found(
 async def test_who_dies_as_he_makes_the_picture_makes_it_of_a_frame_of_his_own(
     report: dict[str, Any] | None, verdict: str
 ) -> None:
-    """If he dies of that, too, it is the scene; if not, it was what was delivered."""
+    """If he dies of that, too, it is the scene; if not, it was what was delivered. Where his bits
+    are others his picture is another, too.
+    """
     async with verifying(own=frozenset({OWN}), least_odds=1.0) as play:
         play.known("v" * ALWAYS_UNTIL)
         job, checker = await play.delivered(), own(play)
