@@ -81,8 +81,7 @@ class Waiting:
     cannot do it now, or have not what it needs; ``small`` lack nothing but memory, ``elsewise`` the
     device (cpu, gpu), ``older`` a newer Blender. ``unlike`` are of another class than its units are
     to be of. ``odd`` have room or none, and nobody of the gateway's own can check what they render:
-    idle others go before them. ``reachable``: whether the node that has the unit can be told; None
-    where no node has it.
+    idle others go before them. ``reachable``: the unit's node can be told; None: it has none.
     """
 
     ready: int = 0
