@@ -269,7 +269,9 @@ REFUSED: Final = "Refused"  # the status that it has in the API
 
 
 class CallDoor(Door):
-    """An operation of the API, for the scripts of our own pages; it answers as the API does."""
+    """An operation of the API, for the scripts of our own pages; it answers as the API does. But a
+    refusal is an answer as any other: a browser would write each into its console as an error.
+    """
 
     def __init__(self, gateway: Gateway, pages: Pages, call: Call) -> None:
         super().__init__(gateway, pages, call.operation.rate, call.audience)
@@ -285,7 +287,7 @@ class CallDoor(Door):
         if visitor.who.role not in self._call.who:
             return refusal(request, NOT_YOURS)
         answer = await self._endpoint.serve_as(request, visitor.claims)
-        if self._call.asks and 400 <= answer.status < 500 and not answer.prepared:
+        if 400 <= answer.status < 500 and not answer.prepared:
             answer.headers[REFUSED] = str(answer.status)
             answer.set_status(200)
         return answer

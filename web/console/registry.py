@@ -87,16 +87,11 @@ class Action:
 
 @attrs.frozen
 class Call:
-    """An operation of the API for our own pages' scripts, who have the console's cookie alone.
-
-    ``asks``: it is asked while somebody types, so a refusal is an answer as any other; a browser
-    would write each into its console as an error.
-    """
+    """An operation of the API for our own pages' scripts, who have the console's cookie alone."""
 
     path: str
     operation: Operation
     who: frozenset[Role] = EVERYBODY
-    asks: bool = False
 
     @property
     def audience(self) -> Audience:

@@ -183,6 +183,23 @@ async def test_half_a_form_is_answered_and_is_no_error(browser: Browser, stage: 
         await eyes.did_nothing_wrong()
 
 
+SCENE = "s3://elsewhere/scene.blend"
+
+
+async def test_what_is_refused_is_marked_at_its_field_and_is_no_error(
+    browser: Browser, stage: Stage
+) -> None:
+    async with looking(browser, stage, "jane", f"/console/jobs/new?payload_ref={SCENE}") as eyes:
+        page = eyes.page
+        await page.locator("#frames").fill("7-3")
+        await page.get_by_role("button", name="Submit").click()
+        await expect(page.locator("#faults")).to_contain_text("frames")
+        await expect(page.locator("#frames")).to_have_attribute("aria-invalid", "true")
+        await page.locator("#frames").fill("3-7")
+        await expect(page.locator("#frames")).not_to_have_attribute("aria-invalid", "true")
+        await eyes.did_nothing_wrong()
+
+
 async def test_frames_are_seen_small_before_they_are_delivered(
     browser: Browser, stage: Stage
 ) -> None:

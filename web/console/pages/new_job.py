@@ -27,7 +27,7 @@ SENT_AT_ONCE: Final = uploads.PUT_BYTES_MAX
 pages.call("/api/uploads", uploads.operations, uploads.announce)
 pages.call("/api/uploads/{upload_id}/complete", uploads.operations, uploads.complete)
 pages.call("/api/jobs/dispatch", jobs.operations, jobs.dispatch)
-pages.call("/api/jobs/quote", quotes.operations, quotes.quote, asks=True)
+pages.call("/api/jobs/quote", quotes.operations, quotes.quote)
 pages.call("/api/jobs/preflight", preflights.operations, preflights.preflight)
 
 

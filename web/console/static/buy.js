@@ -12,7 +12,7 @@ document.addEventListener("click", async (event) => {
     body: JSON.stringify({ sku: button.dataset.sku }),
   }).catch(() => null);
   const body = await answer?.json().catch(() => null);
-  if (answer?.ok) location.assign(body.url);
+  if (body?.url) location.assign(body.url);
   else said.textContent = `${body?.detail ?? "The gateway does not answer"}. Nothing was bought.`;
   button.disabled = false;
 });

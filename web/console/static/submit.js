@@ -26,7 +26,7 @@ async function ask(path, body, headers = {}) {
       body: JSON.stringify(body),
     });
   } catch {
-    throw new Refused("The gateway does not answer. What was sent is kept: submit again.");
+    throw new Refused("The gateway does not answer. Submit again.");
   }
   if (answer.status === 401) location.reload();
   const said = await answer.json();
@@ -68,7 +68,7 @@ function reference() {
   return same ? sent.reference : "";
 }
 
-const unread = () => { throw new Refused("The file changed since you chose it. Choose it again."); };
+const unread = () => { throw new Refused("The file changed. Choose it again."); };
 
 // The same, and sent if it was not.
 async function there() {
@@ -83,7 +83,7 @@ async function there() {
 
 async function upload(file) {
   if (file.size > Number(form.dataset.most)) {
-    throw new Refused("The file is too large for a browser; use rendertrust submit.");
+    throw new Refused("It is too large for a browser; use rendertrust submit.");
   }
   if (!file.size) throw new Refused("The file is empty.");
   const hash = await sha256(file, (share) => say(share, `reading ${Math.round(share * 100)} %`)).catch(unread);
@@ -212,6 +212,7 @@ function shown() {
 
 function complain(error) {
   const faults = error?.faults ?? [];
+  for (const each of form.elements) each.ariaInvalid = faults.some(({ field }) => field === each.name) || null;
   part("problem").hidden = !error;
   part("faults").hidden = !faults.length;
   if (!error) return;
