@@ -141,6 +141,9 @@ def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
     if job.status not in (*NEVER_RAN, "PAUSED") or job.reached not in NEVER_RAN:
         _touch(draft, job)
         return GuardFailed("JobCancel", job.status)
+    if any(unit.is_delivered_beside for unit in draft.units_of(job.id)):
+        _touch(draft, job)
+        return GuardFailed("JobCancel", "RUNNING")  # a copy of it is done, and looked at
     return _end(draft, job)
 
 

@@ -9,6 +9,7 @@ import pytest
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
+    JobCancel,
     JobPause,
     JobStop,
     Lease,
@@ -299,6 +300,22 @@ async def test_a_job_that_is_stopped_keeps_what_was_delivered(race: Race, delive
     await race.stage.do(race.verdict(delivered, "exact"))
     await race.is_now("COMPLETED", delivered)
     await race.money(PRICE, 0)
+
+
+async def test_what_a_copy_delivered_is_stopped_and_not_called_off(stage: Stage) -> None:
+    """Nobody began but the copy, and that is done: it was said to be cancelled, and was charged."""
+    user, node, job = await stage.dispatched(PRICE)
+    race = Race(stage, user, job, node, await stage.node(), f"operator:{fresh_id()}")
+    stage.clock.pass_by(60)
+    await stage.do(UnitCopy(job, 0, 2, race.second, 1))
+    await stage.do(race.deliver(2))
+    refused = await stage.do(JobCancel(job, user))
+    assert isinstance(refused, GuardFailed)
+    assert refused.found == "RUNNING"
+    assert isinstance(await stage.do(JobStop(job, user)), Posted)
+    await stage.do(race.verdict(2, "exact"))
+    await race.is_now("COMPLETED", 2)
+    assert isinstance(await stage.do(JobCancel(job, user)), GuardFailed)
 
 
 async def test_a_scene_that_is_withdrawn_ends_what_is_at_work(race: Race) -> None:

@@ -512,7 +512,7 @@ class Everyday(RuleBasedStateMachine):
         def model() -> Answer:
             if not stranger and job.state == "CANCELLED":
                 return Replayed
-            if stranger or job.ran or job.state in ENDED:
+            if stranger or job.ran or job.copy_delivered or job.state in ENDED:
                 return GuardFailed
             self.ended(job, "CANCELLED")
             return Posted
