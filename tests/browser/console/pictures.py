@@ -63,8 +63,8 @@ SELECT u.job_id, u.number, u.attempt + (CASE WHEN u.state = 'FAILED' THEN 9 ELSE
        'linux-x86_64-avx2', true, 70, 60, u.ended_at, 'DECIDED',
        CASE WHEN u.state = 'FAILED' THEN 'mismatch' WHEN nth % 7 = 3 THEN 'unchecked'
             WHEN nth % 5 = 2 THEN 'match' ELSE 'exact' END,
-       CASE WHEN u.state = 'FAILED' THEN 'crop 2 differs by 33.6 dB: another frame'
-            WHEN nth % 7 <> 3 AND nth % 5 = 2 THEN 'crop 1 differs by 71.8 dB' ELSE '' END,
+       CASE WHEN u.state = 'FAILED' THEN '2.31 times the noise; of the whole frame 2.31'
+            WHEN nth % 7 <> 3 AND nth % 5 = 2 THEN '0.0582 times the noise' ELSE '' END,
        (SELECT v.id FROM nodes v WHERE v.id <> n.id ORDER BY v.name LIMIT 1),
        u.ended_at + interval '4 seconds'
 FROM (SELECT u.*, row_number() OVER (ORDER BY u.ended_at DESC) AS nth FROM units u

@@ -12,7 +12,7 @@ NODE_CHECKS: Final[Example] = {
             "attempt": 1,
             "device_class": "cpu/avx2/5.2",
             "verdict": "mismatch",
-            "said": "36.2 dB",
+            "said": "1.08 times the noise",
             "opened_at": "2026-03-13T12:04:00Z",
             "decided_at": "2026-03-13T12:05:00Z",
             "suspicion": "5.21 times the noise",
