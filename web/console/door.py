@@ -269,8 +269,9 @@ REFUSED: Final = "Refused"  # the status that it has in the API
 
 
 class CallDoor(Door):
-    """An operation of the API, for the scripts of our own pages; it answers as the API does. But a
-    refusal is an answer as any other: a browser would write each into its console as an error.
+    """An operation of the API, for the scripts of our own pages; it answers as the API does. But
+    that a change is refused is an answer as any other: a browser would write each into its console
+    as an error.
     """
 
     def __init__(self, gateway: Gateway, pages: Pages, call: Call) -> None:
@@ -282,12 +283,13 @@ class CallDoor(Door):
         return refusal(request, NOT_AUTHENTICATED)
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
-        if request.method not in ("GET", "HEAD") and not is_own(request, self.gateway):
+        changes = request.method not in ("GET", "HEAD")
+        if changes and not is_own(request, self.gateway):
             return refusal(request, FOREIGN)
         if visitor.who.role not in self._call.who:
             return refusal(request, NOT_YOURS)
         answer = await self._endpoint.serve_as(request, visitor.claims)
-        if 400 <= answer.status < 500 and not answer.prepared:
+        if changes and 400 <= answer.status < 500 and not answer.prepared:
             answer.headers[REFUSED] = str(answer.status)
             answer.set_status(200)
         return answer
