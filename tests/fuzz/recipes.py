@@ -283,6 +283,7 @@ RECIPES: Mapping[str, Recipe] = {
     "endpoints_delete": hook(),
     "endpoints_replay": replay_delivery,
     "videos_video": video,
+    "archives_archive": lambda stage: Good({"job_id": stage.finished(EARNING, frames="1-2")}),
     "units_retry": failed_unit,
     "control_pause": waiting,
     "control_resume": waiting,

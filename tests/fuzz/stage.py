@@ -117,9 +117,9 @@ class Stage:
         owner = self.user
         return str(self.post("/jobs/dispatch", self.order(kind, queue=queue), owner)["job_id"])
 
-    def finished(self, kind: str = "echo", status: str = "COMPLETED") -> str:
+    def finished(self, kind: str = "echo", status: str = "COMPLETED", **more: str) -> str:
         """A job that has ended so: asked for until it has."""
-        order = self.order(kind, queue=kind != "echo")
+        order = {**self.order(kind, queue=kind != "echo"), **more}
         job = str(self.post("/jobs/dispatch", order, self.user)["job_id"])
         for _ in range(1000):
             if self.call("GET", f"/jobs/{job}", None, self.user)["status"] == status:
