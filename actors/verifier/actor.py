@@ -18,19 +18,14 @@ from actors.verifier.checkers import Checkers, Running
 from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.concluding import is_same, verdict_on
 from actors.verifier.crops import NOWHERE, Places, least_of
-from actors.verifier.messages import (
-    Caught,
-    CheckerGone,
-    CheckerSeen,
-    Look,
-    Reported,
-)
+from actors.verifier.messages import Caught, CheckerGone, CheckerSeen, Look, Reported
 from actors.verifier.notes import Notes
 from actors.verifier.recall import Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.telling import Telling
 from actors.verifier.trials import Trials
+from actors.verifier.vouching import note_word
 from actors.verifier.warden import Known, Warden
 from actors.verifier.wholes import Whole, Wholes
 from sql.checks import Place, UncutScene
@@ -316,24 +311,25 @@ class VerifierActor(Telling):
         if running is None:
             return  # too late, or not asked
         told, checker, case = message.report, running.checker.candidate, running.case
-        of, whole = running.order, running.order.whole
+        of, whole, at = running.order, running.order.whole, self._peers.clock.now()
         heard = None if told is None else answer(told, of.count, least_of(of.unit))
         report = heard or NoReport(message.reason)
         if case is None:
-            at = self._peers.clock.now()
             self._trials.hear(message.check, checker, report, at, self._settings.thresholds)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
             self._note_failed(case, message.node, whole=whole)
         else:
             self._hear(case, report, checker, whole=whole)
-            with suppress(Unavailable):  # at the next look
-                await self._notes.keep()
             if case.verdict == "unchecked" and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True
             if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
                 case.disregard()
             case.acquit(self._settings.own)
+            note_word(case, running, report, at, (self._notes, self._trials))
+            with suppress(Unavailable):  # at the next look
+                await self._notes.keep()
+                await self._note_trials()
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)
 

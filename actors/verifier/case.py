@@ -112,7 +112,12 @@ class Case:
         return kind_of(self.pending.job_type, _params(self.pending))
 
     def places(self, secret: bytes, *, is_own: bool) -> Places:
-        """Where who checks it looks; who looks second looks elsewhere, the gateway's own there."""
+        """Where who checks it looks; who looks second looks elsewhere, the gateway's own there.
+        What a stranger had vouched for is looked at just where he looked, as it is his word, too.
+        """
+        told = self.pending.voucher
+        if self.is_again and told is not None:
+            return Places(told.draws, told.shown)
         frames = len(_params(self.pending).get("frames") or [0])
         draws = (secret + bytes([self.first is not None]), unit_name(*self.id))
         at = places(self.kind, frames, *draws, self.pending.row.sha256 or b"")
@@ -130,7 +135,9 @@ class Case:
 
     @property
     def is_again(self) -> bool:
-        """Whether it was settled unchecked, and its share waits as its node was caught since."""
+        """Whether it was settled, seen by strangers at most, and its share waits as its node was
+        caught since.
+        """
         return self.pending.is_again
 
     @property
@@ -278,6 +285,11 @@ class Case:
         elif self.verdict == "mismatch" and self._has_three_owners:
             self.withdrawn = True
             self.said = f"nodes of three owners delivered what its parts are not: {self.said}"
+
+    def is_wrong_by(self, report: Report) -> bool:
+        """Whether it is a lie, which is seen where the report looked."""
+        is_lie = self.verdict == "mismatch" and not self.withdrawn and report.fault is None
+        return is_lie and bool(report.crops) and of_all(report.crops) == "mismatch"
 
     def is_blameless(self, own: Set[UUID]) -> bool:
         """Whether a mismatch would be no strike anyhow (``acquit``)."""

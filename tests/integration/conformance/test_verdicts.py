@@ -26,7 +26,7 @@ from actors.ledger.messages import (
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
-from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest
+from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest, Voucher
 from sql.reputation import Record
 from sql.work import SceneWord, Standing
 from tests.integration.conformance.earnings import take
@@ -432,6 +432,33 @@ async def test_what_nobody_had_looked_at_of_a_node_that_is_caught_waits_again(
     assert await stage.store.pending_checks(10) == []
     assert await stage.money(case.operator) == (0 if upheld else 70, 0)
     assert await stage.of_user(case.user) == (200 if upheld else 100, 0)
+    assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize("is_vouched", [True, False])
+async def test_what_a_stranger_alone_called_valid_waits_again_with_where_he_looked(
+    stage: Stage, is_vouched: bool
+) -> None:
+    case, verifier, now = await delivered(stage), await stage.node(), stage.clock.now()
+    drawn, shown = ((0.1, 0.2, None), (0.3, 0.4, 0.5)), (0.25, 0.75)
+    told = Voucher(case.job, 0, 1, verifier, CLASS, now, drawn, shown)
+    for _ in range(2 if is_vouched else 0):
+        await stage.store.note_voucher(told)
+    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    assert await stage.store.unlooked_shares(now, 10) == []
+    _, first, job = await stage.dispatched(100)
+    await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(job, 0, 2, case.node))
+    lie = UnitFail(job, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS)
+    assert isinstance(await stage.do(lie), Posted)
+    found = await stage.store.unlooked_shares(now, 10)
+    assert [(one.job, one.unit) for one in found] == ([(case.job, 0)] if is_vouched else [])
+    if is_vouched:
+        of = (case.job, 0, case.user)
+        held = DisputeOpen(fresh_id(), *of, "a friend looked", timedelta(0), by_gateway=True)
+        assert isinstance(await stage.do(held), Posted)
+        [again] = await stage.store.pending_checks(10)
+        assert (again.is_again, again.row.verdict, again.voucher) == (True, "exact", told)
     assert await stage.store.audit() == []
 
 
