@@ -106,6 +106,7 @@ class Suspicion:
     said: str
     at: datetime
     draws: Draws = ()  # where it was seen; none: of a release before
+    shown: tuple[float, ...] = ()  # or of which of several pictures
 
     @property
     def of(self) -> CheckId:

@@ -71,7 +71,7 @@ def _suspicion(row: Any) -> Suspicion | None:
         return None
     of = (row["job_id"], row["unit"], row["attempt"])
     told: dict[str, Any] = {name: row[f"suspicion_{name}"] for name in _OF_SUSPICION}
-    told["draws"] = _draws(told["draws"])
+    told |= {"draws": _draws(told["draws"]), "shown": tuple(told["shown"] or ())}
     return Suspicion(*of, **told)
 
 
@@ -133,8 +133,8 @@ async def note(database: Database, noted: TrialNote) -> None:
 
 async def note_suspicion(database: Database, noted: Suspicion) -> None:
     """Keep it; once."""
-    *values, drawn = attrs.astuple(noted, recurse=False)
-    await database.execute("suspicion_note", *values, _flat(drawn))
+    *values, drawn, shown = attrs.astuple(noted, recurse=False)
+    await database.execute("suspicion_note", *values, _flat(drawn), [*shown])
 
 
 async def note_voucher(database: Database, noted: Voucher) -> None:

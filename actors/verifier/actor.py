@@ -90,7 +90,7 @@ class VerifierActor(Telling):
             await self._trials.learn(self._peers.store, self._checkers.nodes)
             self._expire()
             self._wholes.attend(self._checkers.running, self._peers.clock.monotonic())
-            for case in sorted(await self._read(), key=lambda case: case.is_again):
+            for case in sorted(await self._read(), key=lambda case: case.turn):
                 await self._advance(case)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
@@ -327,6 +327,7 @@ class VerifierActor(Telling):
                 case.disregard()
             case.acquit(self._settings.own)
             note_word(case, running, report, at, (self._notes, self._trials))
+            case.go_on()
             with suppress(Unavailable):  # at the next look
                 await self._notes.keep()
                 await self._note_trials()

@@ -13,6 +13,9 @@ CREATE TABLE vouchers (
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number)
 );
 
+-- Of which of several pictures a suspicion is: who has the word looks at those.
+ALTER TABLE suspicions ADD COLUMN shown double precision[];
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN

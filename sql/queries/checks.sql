@@ -61,7 +61,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
              WHERE o.user_id = j.user_id) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
-       s.at AS suspicion_at, s.draws AS suspicion_draws,
+       s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
        v.verifier_id AS voucher_verifier_id, v.device_class AS voucher_device_class, v.at AS voucher_at,
        v.draws AS voucher_draws, v.shown AS voucher_shown,
        EXISTS (SELECT FROM uncut_scenes x
@@ -195,8 +195,8 @@ ORDER BY t.made_at DESC, t.id LIMIT $1;
 
 -- name: suspicion_note
 -- The first word on a result; once.
-INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at, draws)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING;
+INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at, draws, shown)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- name: voucher_note
 -- On whose word alone a result was called valid; once.

@@ -22,6 +22,7 @@ from sql.checks import (
 from sql.database import Mismatch, Refused
 from sql.earnings import Unlooked
 from sql.reputation import HISTORY, Record
+from sql.unit_params import kind_of, params_of
 from sql.work import SceneWord, Standing
 
 if TYPE_CHECKING:
@@ -124,8 +125,11 @@ def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
 
 
 def _is_unlooked(store: "StoreTwin", row: CheckRow) -> bool:
-    is_vouched = row.id in store.vouchers and row.verdict in ("exact", "match", "consistent")
-    return row.verdict == "unchecked" or is_vouched
+    if row.verdict not in ("exact", "match", "consistent"):
+        return row.verdict == "unchecked"
+    job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
+    is_chunk = kind_of(job.job_type, params_of(job.params, unit.frames, unit.tile)) == "chunk"
+    return is_chunk or row.id in store.vouchers
 
 
 def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:

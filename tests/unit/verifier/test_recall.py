@@ -10,6 +10,7 @@ from actors.ledger.messages import Commit, GuardFailed
 from actors.node_session.messages import RunCheck
 from actors.paymaster.messages import EarningMature
 from actors.verifier.messages import Caught
+from rendertrust.node.inside.placing import picked
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, apart, verifying
 from tests.until import until
@@ -17,6 +18,8 @@ from tests.until import until
 OWN = UUID(int=20)
 SHARE = PRICE * 70 // 100
 LOOKED = {"looked": True}
+EXACT_ONE = {**EXACT, "crops": EXACT["crops"][:1]}
+CHUNK = {**EXACT, "crops": EXACT["crops"][:2]}
 OFF = {**EXACT, "crops": [{"equal": False, "off": 0.9}]}
 
 
@@ -125,8 +128,9 @@ async def test_chunks_are_checked_again() -> None:
         ours = play.checker(20, None)
         job = await settled_unlooked(play, ours, frame=None, frames=[1, 2])
         is_caught(play)
-        order = await play.checks(ours, EXACT)
-        assert (order.draws, len(order.shown)) == ((), 1)
+        for _ in range(2):
+            order = await play.checks(ours, EXACT)
+            assert (order.draws, len(order.shown)) == ((), 1)
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
 
 
@@ -200,3 +204,40 @@ async def test_what_the_gateways_own_called_valid_stays_as_it_is() -> None:
         assert (await play.checks(ours, EXACT)).unit.job == fresh
         await play.ends(fresh, "COMPLETED")
         assert play.store.disputes == {}
+
+
+@simulated
+async def test_of_chunks_every_frame_is_looked_at_again_whoever_had_looked() -> None:
+    """One in eight had been: a lie among the others is found now, and the chunk given back."""
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        ours, numbers = play.checker(20, None), [*range(1, 10)]
+        job = await play.delivered(frame=None, frames=numbers)
+        await play.checks(ours, CHUNK)
+        await play.ends(job, "COMPLETED")
+        is_caught(play)
+        seen: list[int] = []
+        for _ in range(4):
+            order = await play.checks(ours, CHUNK)
+            assert order.unit.job == job
+            seen += picked([*order.shown], 9)
+        order = await play.asked(ours)
+        assert sorted([*seen, *picked([*order.shown], 9)]) == [*range(9)]
+        play.says(ours, order, OFF)
+        await until(lambda: play.store.disputes[job, 0].state == "UPHELD", within=60)
+        assert (play.earned(), await play.store.audit()) == (0, [])
+
+
+@simulated
+async def test_what_was_right_of_a_chunk_when_time_is_up_holds() -> None:
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        play.window = timedelta(minutes=10)
+        ours = play.checker(20, None)
+        job = await play.delivered(frame=None, frames=[*range(1, 9)])
+        await play.checks(ours, EXACT_ONE)
+        await play.ends(job, "COMPLETED")
+        is_caught(play)
+        await play.checks(ours, EXACT_ONE)
+        await play.asked(ours)
+        play.goes(ours)
+        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=1200)
+        assert (play.earned(), await play.store.audit()) == (SHARE, [])
