@@ -587,7 +587,9 @@ class BooksTwin:
         for unit in [units[key] for key in keys.units if key in units]:
             if unit.feeds is not None:
                 units[unit.job_id, unit.feeds] = store.units[unit.job_id, unit.feeds]
-        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole}
+        tiles = {tile for key in keys.tiled for tile in self._beside(key)}
+        units |= {key: store.units[key] for key in tiles}
+        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole | tiles}
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}
         purchases, reversals, owners = find_purchases(store, keys.purchases)
@@ -622,6 +624,14 @@ class BooksTwin:
         rows.transfer_ids = itertools.islice(store.transfer_ids, count)
         rows.entry_ids = itertools.islice(store.entry_ids, 2 * count)
         return rows
+
+    def _beside(self, key: UnitId) -> list[UnitId]:
+        """All tiles of the frame that this unit is a tile of."""
+        unit = self._store.units.get(key)
+        if unit is None or unit.feeds is None:
+            return []
+        numbers = self._store.numbers_of(unit.job_id)
+        return [one for one in numbers if self._store.units[one].feeds == unit.feeds]
 
     async def write(self, changes: Changes) -> int:
         if changes == Changes():
