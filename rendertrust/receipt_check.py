@@ -109,7 +109,11 @@ def _gateway(read: Receipt, signature: object) -> Step:
         return Step("gateway", False, "signature is no signature")
     if not receipt.is_issued(read, bytes.fromhex(signature)):
         return Step("gateway", False, "the receipt is not signed by the gateway's key in it")
-    return Step("gateway", True, f"{read.verdict}{_of_several(read)}, {read.price} units, by {read.gateway.hex()}")
+    return Step(
+        "gateway",
+        True,
+        f"{read.verdict}{_of_several(read)}, {read.price} units, by {read.gateway.hex()}",
+    )
 
 
 def _of_several(read: Receipt) -> str:
