@@ -20,7 +20,8 @@ from web.routes.admin_credits import NOT_CHARGED, too_much
 ALL: Final = "all"
 # As one types it, and as pages say it: "12", "12,3", "frame 12, tile 3 of 4".
 PIECE: Final = (
-    r"(?:[Ff]rames? )?(?P<frame>-?[0-9]{1,7})(?:, ?(?:tile )?(?P<tile>[0-9]{1,2})(?: of [0-9]{1,2})?)?"
+    r"(?:[Ff]rames? )?(?P<frame>-?[0-9]{1,7})"
+    r"(?:, ?(?:tile )?(?P<tile>[0-9]{1,2})(?: of [0-9]{1,2})?)?"
 )
 MOST: Final = 200  # units in one go: each is a commit of its own
 NEWEST: Final = "-created"
@@ -123,7 +124,9 @@ def _no_tile(frame: int, tile: int, tiles: int) -> Problem:
 def _unnamed(units: Sequence[RefundableUnit]) -> Problem:
     frames = [number for unit in units if unit.frames is not None for number in parse(unit.frames)]
     tiles = any(unit.tile is not None for unit in units)
-    known = f"one of {min(frames)} to {max(frames)}" if frames else f"one from 0 to {len(units) - 1}"
+    known = (
+        f"one of {min(frames)} to {max(frames)}" if frames else f"one from 0 to {len(units) - 1}"
+    )
     known += f", perhaps with a tile ({min(frames)},1)" if tiles else ""
     parts = "parts" if frames else "of them"
     words = f"must be {known}, or {ALL}: the job has {len(units)} {parts}"

@@ -7,7 +7,7 @@ import attrs
 from msgspec import Meta
 
 from web.console.registry import Nav, Pages
-from web.console.tables import SORTED_MOST, Column, Table, page_of, sort_of, table
+from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
 from web.http.problem import Problem
 from web.identity.doer import Doer
@@ -64,7 +64,7 @@ pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS
 @attrs.frozen
 class Query:
     kind: Kind = "jobs"
-    sort: Annotated[str, Meta(max_length=40)] = ""
+    sort: Annotated[str, order_by([each for kind in KINDS for each in COLUMNS[kind]])] = ""
     offset: Annotated[int, Meta(ge=0, le=10**7)] = 0
 
 

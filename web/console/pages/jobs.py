@@ -146,7 +146,9 @@ async def retry_one(view: View) -> Go | Problem:
 
 def _done(job: UUID, outcome: Again) -> str:
     if outcome.job == job:
-        return "What failed of it is tried again." + in_part([outcome.missing] if outcome.missing else [])
+        return "What failed of it is tried again." + in_part(
+            [outcome.missing] if outcome.missing else []
+        )
     return "It is done again by this job." if outcome.is_new else "It was done again before."
 
 

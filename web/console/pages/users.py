@@ -12,7 +12,7 @@ from rendertrust import money
 from sql.ledger_desk import DeskEntryRow, EntryWish, LedgerDesk
 from sql.span import Span
 from sql.user_desk import SORTED_MOST, UserDesk
-from web.console.pages.credits import bought, held
+from web.console.pages.credits import HOLDS, PURCHASES, bought, held
 from web.console.refunds import ALL, PIECE, Refunding, refunding
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, Table, order_by, sort_of, table
@@ -75,6 +75,11 @@ class Query:
     q: Annotated[str, Meta(max_length=255)] = ""
     sort: Annotated[str, order_by(COLUMNS)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@attrs.frozen
+class OneQuery(Sorted):
+    sort: Annotated[str, order_by(holds=HOLDS, bought=PURCHASES, sessions=LOGINS, keys=KEYS)] = ""
 
 
 @attrs.frozen
@@ -160,14 +165,14 @@ async def users(view: View[Query]) -> Shown:
     "User",
     "user.html",
     who=OVERSEERS,
-    query=Sorted,
+    query=OneQuery,
     live=("figures", "holds", "bought"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
     absent=ABSENT,
 )
-async def user(view: View[Sorted]) -> Shown | Problem:
+async def user(view: View[OneQuery]) -> Shown | Problem:
     """What he has, what is held of it, what he bought, and where he is logged in."""
     gateway, id_ = view.gateway, view.ids["id"]
     row = await gateway.users.by_id(id_)
@@ -185,7 +190,7 @@ async def user(view: View[Sorted]) -> Shown | Problem:
     }
 
 
-async def doors_of(view: View[Sorted], *, may: bool) -> list[tuple[str, str, Table]]:
+async def doors_of(view: View[OneQuery], *, may: bool) -> list[tuple[str, str, Table]]:
     """Logins and keys: a name, a label, and the rows as the address has them sorted."""
     accounts, id_, text = view.gateway.accounts, view.ids["id"], view.query.sort
     end = (Column("End"),) if may else ()
@@ -281,7 +286,8 @@ async def refund(view: View[RefundForm]) -> Go | Problem:
             return done
     number = len(back.units)
     return Go(
-        f"{PATH}/{id_}", "It is refunded." if number == 1 else f"{number} {back.word}s are refunded."
+        f"{PATH}/{id_}",
+        "It is refunded." if number == 1 else f"{number} {back.word}s are refunded.",
     )
 
 
