@@ -1,6 +1,9 @@
 """Joining a gateway."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from rendertrust.node import enrolment
 from rendertrust.node.state import Enrolment, StateFolder
@@ -47,3 +50,32 @@ async def test_join_that_is_refused_says_why(peer: Gateway, tmp_path: Path) -> N
     nobody = await enrolment.join("http://127.0.0.1:9", state=tmp_path)
     assert isinstance(nobody, enrolment.JoinRefused)
     assert nobody.code is None
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        (lambda url: "http://127.0.0.1:9", "Connection refused"),
+        (lambda url: f"{url}/store", "no gateway answers at"),
+        (lambda url: url.replace("http:", "https:"), "does not speak https"),
+    ],
+    ids=["nobody", "a path too much", "https"],
+)
+async def test_where_there_is_no_gateway_nothing_is_tried_out(
+    peer: Gateway,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: Callable[[str], str],
+    words: str,
+) -> None:
+    """A benchmark of a minute, and then to be told that the address is wrong."""
+
+    async def tried(*_: object) -> None:
+        raise AssertionError("it was tried out")
+
+    monkeypatch.setattr("rendertrust.node.enrolment._tried", tried)
+    refused = await enrolment.join(where(peer.url), state=tmp_path / "state")
+    assert isinstance(refused, enrolment.JoinRefused)
+    assert words in refused.reason
+    assert "ssl:default" not in refused.reason
+    assert not (tmp_path / "state").exists()
