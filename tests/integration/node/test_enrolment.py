@@ -1,6 +1,5 @@
 """Joining a gateway."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,9 +54,9 @@ async def test_join_that_is_refused_says_why(peer: Gateway, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        (lambda url: "http://127.0.0.1:9", "Connection refused"),
-        (lambda url: f"{url}/store", "no gateway answers at"),
-        (lambda url: url.replace("http:", "https:"), "does not speak https"),
+        ("http://127.0.0.1:9", "Connection refused"),
+        ("{url}/store", "no gateway answers at"),
+        ("https://{at}", "does not speak https"),
     ],
     ids=["nobody", "a path too much", "https"],
 )
@@ -65,7 +64,7 @@ async def test_where_there_is_no_gateway_nothing_is_tried_out(
     peer: Gateway,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    where: Callable[[str], str],
+    where: str,
     words: str,
 ) -> None:
     """A benchmark of a minute, and then to be told that the address is wrong."""
@@ -74,7 +73,8 @@ async def test_where_there_is_no_gateway_nothing_is_tried_out(
         raise AssertionError("it was tried out")
 
     monkeypatch.setattr("rendertrust.node.enrolment._tried", tried)
-    refused = await enrolment.join(where(peer.url), state=tmp_path / "state")
+    address = where.format(url=peer.url, at=peer.url.removeprefix("http://"))
+    refused = await enrolment.join(address, state=tmp_path / "state")
     assert isinstance(refused, enrolment.JoinRefused)
     assert words in refused.reason
     assert "ssl:default" not in refused.reason
