@@ -39,6 +39,7 @@ from sql.checks import (
     TrialRow,
     UncutScene,
     VerifierTest,
+    Voucher,
     WordRow,
 )
 from sql.circles import ALONE, Circles
@@ -134,6 +135,7 @@ class StoreTwin(MultipartsOfResults):
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
         self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
+        self.vouchers: dict[tuple[UUID, int, int], Voucher] = {}
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
@@ -407,6 +409,10 @@ class StoreTwin(MultipartsOfResults):
     async def note_suspicion(self, suspicion: Suspicion) -> None:
         await self.round_trip()
         self.suspicions.setdefault(suspicion.of, suspicion)
+
+    async def note_voucher(self, voucher: Voucher) -> None:
+        await self.round_trip()
+        self.vouchers.setdefault(voucher.of, voucher)
 
     async def note_uncut(self, scene: UncutScene) -> None:
         await self.round_trip()
