@@ -176,6 +176,8 @@ async def _try_out(blender: Blender, folder: Path) -> Blender | NoBlender:
 
 
 def _why(ending: Ending) -> str:
+    if ending.excess is not None:
+        return ending.excess.reason
     said = f"{ending.last.get('error', '')}\n{ending.tail}"
     if (library := libraries.missing_library(said)) is not None:
         return libraries.advice(library)

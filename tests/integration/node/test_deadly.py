@@ -8,7 +8,7 @@ import attrs
 import pytest
 from PIL import Image
 
-from rendertrust.node.blender import WORKER
+from rendertrust.node.blender import WORKER, Blender
 from rendertrust.node.inside.output import SUFFIXES
 from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import Failed
@@ -37,10 +37,9 @@ def slow_jpeg() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def stage(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     folder = tmp_path_factory.mktemp("deadly")
-    render = Render(scratch=folder / "scratch")
-    assert asyncio.run(render.why_not()) is None
+    render = Render(scratch=folder / "scratch", found=found_blender)
     bare = Stage(folder, render, build(folder / "s.blend", JPEG), Files(b"", None))
     return attrs.evolve(bare, honest=asyncio.run(bare.delivered("honest", bare.scene)))
 
