@@ -12,7 +12,7 @@ from sql.database import Database
 KEPT: Final = 20  # of one node
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class ConnectionRow:
     """One socket of a node. ``by_us``: a gateway closed it, and not the node or the network."""
 

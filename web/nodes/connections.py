@@ -43,17 +43,8 @@ MEANINGS: Final = {
 
 
 @attrs.define(eq=False)
-class Connection:
-    """One socket of a node. ``by_us``: a gateway closed it, and not the node or the network."""
-
-    id: UUID
-    node_id: UUID
-    address: str
-    opened_at: datetime
-    pong_at: datetime | None = None
-    ended_at: datetime | None = None
-    code: int | None = None
-    by_us: bool = False
+class Connection(ConnectionRow):
+    """As it stands by now."""
 
     @property
     def took(self) -> float | None:
