@@ -25,6 +25,7 @@ from actors.verifier.recall import Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
+from actors.verifier.vouching import note_word
 from actors.verifier.warden import Known, Warden
 from actors.verifier.wholes import Whole, Wholes
 from sql.checks import Place, UncutScene
@@ -69,7 +70,7 @@ class VerifierActor(Losing):
             await self._trials.learn(self._peers.store, self._checkers.nodes)
             self._expire()
             self._wholes.attend(self._checkers.running, self._peers.clock.monotonic())
-            for case in sorted(await self._read(), key=lambda case: case.is_again):
+            for case in sorted(await self._read(), key=lambda case: case.turn):
                 await self._advance(case)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
@@ -289,26 +290,28 @@ class VerifierActor(Losing):
         if running is None:
             return  # too late, or not asked
         told, checker, case = message.report, running.checker.candidate, running.case
-        of, whole = running.order, running.order.whole
+        of, whole, at = running.order, running.order.whole, self._peers.clock.now()
         heard = None if told is None else answer(told, of.count, least_of(of.unit))
         report = heard or NoReport(message.reason)
         if isinstance(report, NoReport):
             self._checkers.rest(running, self._peers.clock.monotonic())
         if case is None:
-            at = self._peers.clock.now()
             self._trials.hear(message.check, checker, report, at, self._settings.thresholds)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
             self._note_failed(case, message.node, whole=whole)
         else:
             self._hear(case, report, checker, whole=whole)
-            with suppress(Unavailable):  # at the next look
-                await self._notes.keep()
             if case.verdict == "unchecked" and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True
             if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
                 case.disregard()
             case.acquit(self._settings.own)
+            note_word(case, running, report, at, (self._notes, self._trials))
+            case.go_on()
+            with suppress(Unavailable):  # at the next look
+                await self._notes.keep()
+                await self._note_trials()
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.render
 WIDTH, HEIGHT = 160, 90
 QUICK = {"width": WIDTH, "height": HEIGHT, "samples": 4}
 # Some seconds on a processor: long enough to be killed in the middle.
-LONG = {"width": WIDTH, "height": HEIGHT, "samples": 1500}
+LONG = {"width": WIDTH, "height": HEIGHT, "samples": 600}
 LEASE_SECONDS = 8
 SETTINGS = {
     "RENDERTRUST_SERVER_HOST": "0.0.0.0",

@@ -96,8 +96,8 @@ def policy_of(gateway: Gateway) -> str:
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
-        f"img-src 'self' data:{store}; connect-src 'self'{store}; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        f"img-src 'self' data:{store}; media-src 'self'{store}; connect-src 'self'{store}; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 
 

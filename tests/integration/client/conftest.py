@@ -12,6 +12,8 @@ from typing import Any
 import attrs
 import pytest
 
+from rendertrust.cli.credentials import CredentialsFile
+from rendertrust.client import AsyncClient
 from tests.integration.client.double import GatewayDouble
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,9 +72,10 @@ class Program:
         return await ended(process, typed)
 
     async def log_in(self) -> None:
-        words = ("login", "jane@example.com", "--password-stdin")
-        finished = await self.run(*words, typed="correct horse\n")
-        assert finished.code == 0, finished
+        """Jane's login, kept where ``rendertrust login`` keeps it, without the program's start."""
+        keeper = CredentialsFile(self.credentials).keeper(self.url, "jane@example.com")
+        async with AsyncClient(self.url, keeper=keeper) as client:
+            await client.login("jane@example.com", "correct horse")
 
     @property
     def credentials(self) -> Path:

@@ -111,7 +111,8 @@ async def test_registering_twice_points_to_login(program: Program) -> None:
 
 
 async def test_a_login_is_kept_for_its_owner_alone_and_names_the_gateway(program: Program) -> None:
-    await program.log_in()
+    words = ("login", "jane@example.com", "--password-stdin")
+    assert (await program.run(*words, typed="correct horse\n")).code == 0
     assert stat.S_IMODE(program.credentials.stat().st_mode) == 0o600
     assert stat.S_IMODE(program.credentials.parent.stat().st_mode) == 0o700
     # Without --url and RENDERTRUST_URL: where one logged in last.

@@ -9,7 +9,8 @@ from typing import ClassVar
 import attrs
 import pytest
 
-from rendertrust.node import agent, plugins
+from rendertrust.node import agent, blender, plugins
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import Enrolment, StateFolder
@@ -78,6 +79,14 @@ Start = Callable[..., AbstractAsyncContextManager[Running]]
 async def peer() -> AsyncGenerator[Gateway, None]:
     async with gateway() as double:
         yield double
+
+
+@pytest.fixture(scope="session")
+def found_blender(tmp_path_factory: pytest.TempPathFactory) -> Blender:
+    """Blender in its sandbox, tried out once for all tests that do not look at the trial."""
+    found = asyncio.run(blender.find(tmp_path_factory.mktemp("trial")))
+    assert isinstance(found, Blender), found
+    return found
 
 
 @pytest.fixture(autouse=True)

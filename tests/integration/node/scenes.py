@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from rendertrust.node.plugin import DELIVERED, Task
+from tests.integration.node.workshop import workshop
 
 # The argument after -- is where to save.
 SMALL = """
@@ -93,7 +94,7 @@ def run(program: str, *arguments: str) -> None:
 
 def build(path: Path, *parts: str) -> Path:
     """A scene saved at ``path``."""
-    run("".join((SMALL, *parts, SAVE)), str(path))
+    workshop().make("".join((SMALL, *parts, SAVE)), str(path))
     return path
 
 

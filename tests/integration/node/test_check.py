@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage, files_of
@@ -25,10 +26,9 @@ SEED = "\nscene.cycles.use_animated_seed, scene.cycles.seed = False, 99\n"
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def stage(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     folder = tmp_path_factory.mktemp("check")
-    render = Render(scratch=folder / "scratch")
-    assert asyncio.run(render.why_not()) is None
+    render = Render(scratch=folder / "scratch", found=found_blender)
     scene = build(folder / "scene.blend", ARTISTS)
     bare = Stage(folder, render, scene, Files(b"", None))
     return attrs.evolve(bare, honest=asyncio.run(bare.delivered("honest", scene)))

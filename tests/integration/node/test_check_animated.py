@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
@@ -37,11 +38,10 @@ for name, least, most in (("seed", 0, 900), ("samples", 8, 24)):
 
 @pytest.mark.parametrize("animated", [DRIVEN, KEYED])
 async def test_its_noise_is_found_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, animated: str
+    found_blender: Blender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, animated: str
 ) -> None:
     """Rounding is far from it; without it, it would be a thousand times nothing."""
-    render = Render(scratch=tmp_path / "scratch")
-    assert await render.why_not() is None
+    render = Render(scratch=tmp_path / "scratch", found=found_blender)
     scene = build(tmp_path / "scene.blend", HAIR, animated)
     stage = Stage(tmp_path, render, scene, Files(b"", None))
     monkeypatch.setenv(OTHER_SET, "1")

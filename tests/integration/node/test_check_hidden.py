@@ -5,6 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
@@ -31,9 +32,8 @@ for number, path in enumerate((
 """
 
 
-async def test_no_scene_shows_what_a_check_works_on(tmp_path: Path) -> None:
-    render = Render(scratch=tmp_path / "scratch")
-    assert await render.why_not() is None
+async def test_no_scene_shows_what_a_check_works_on(found_blender: Blender, tmp_path: Path) -> None:
+    render = Render(scratch=tmp_path / "scratch", found=found_blender)
     scene = build(tmp_path / "scene.blend", SHOWN)
     stage = Stage(tmp_path, render, scene, Files(b"", None))
     stage = attrs.evolve(stage, honest=await stage.delivered("honest", scene))

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from actors.verifier.report import Report, read_report
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
@@ -26,10 +27,13 @@ BRIGHTER = "\nblur.inputs['Size'].default_value = (9, 9)\n"  # the same passes, 
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["parts", "together"])
-def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Stage:
+def stage(
+    found_blender: Blender,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Stage:
     folder = tmp_path_factory.mktemp("layers")
-    render = Render(scratch=folder / "scratch")
-    assert asyncio.run(render.why_not()) is None
+    render = Render(scratch=folder / "scratch", found=found_blender)
     scene = build(folder / "scene.blend", ARTISTS, LAYERED.format(together=request.param))
     bare = Stage(folder, render, scene, Files(b"", None))
     honest = asyncio.run(bare.delivered("honest", scene))

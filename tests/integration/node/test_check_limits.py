@@ -2,12 +2,12 @@
 the noise. And by every pass, as every one may make the picture.
 """
 
-import asyncio
 from pathlib import Path
 
 import attrs
 import pytest
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
@@ -51,10 +51,9 @@ TIFF = "\nscene.render.image_settings.file_format = 'TIFF'\n"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def stage(found_blender: Blender, tmp_path: Path) -> Stage:
     """Without a scene yet."""
-    render = Render(scratch=tmp_path / "scratch")
-    assert asyncio.run(render.why_not()) is None
+    render = Render(scratch=tmp_path / "scratch", found=found_blender)
     return Stage(tmp_path, render, tmp_path / "scene.blend", Files(b"", None))
 
 

@@ -1,12 +1,12 @@
 """Frames of scenes that cannot be cut: no crop of them is rendered, but they are looked at."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage
@@ -88,10 +88,8 @@ EQUAL = {"equal": True, "off": None}
 
 
 @pytest.fixture(scope="module")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    found = Render(scratch=tmp_path_factory.mktemp("uncut") / "scratch")
-    assert asyncio.run(found.why_not()) is None
-    return found
+def render(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    return Render(scratch=tmp_path_factory.mktemp("uncut") / "scratch", found=found_blender)
 
 
 def staged(folder: Path, render: Render, change: str) -> Stage:

@@ -6,6 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
@@ -18,9 +19,8 @@ settings.file_format, settings.color_mode = "OPEN_EXR", "{}"
 """
 
 
-def test_a_picture_with_other_channels_is_a_fault(tmp_path: Path) -> None:
-    render = Render(scratch=tmp_path / "scratch")
-    assert asyncio.run(render.why_not()) is None
+def test_a_picture_with_other_channels_is_a_fault(found_blender: Blender, tmp_path: Path) -> None:
+    render = Render(scratch=tmp_path / "scratch", found=found_blender)
     scene = build(tmp_path / "s.blend", EXR.format("RGB"))
     stage = Stage(tmp_path, render, scene, Files(b"", None))
     honest = asyncio.run(stage.delivered("honest", scene))

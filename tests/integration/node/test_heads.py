@@ -7,8 +7,10 @@ import struct
 import zlib
 from pathlib import Path
 
+import attrs
 import pytest
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.inside.heads import size_of
 from rendertrust.node.inside.output import SUFFIXES
 from rendertrust.node.plugin import Failed
@@ -39,15 +41,15 @@ def huge_tiff() -> bytes:
     return b"II*\0" + struct.pack("<I", entries) + strip + values + packed + bytes(4)
 
 
-def staged(folder: Path, code: str) -> Stage:
-    render = Render(scratch=folder / "scratch", memory_bytes=3 << 30)
-    assert asyncio.run(render.why_not()) is None
+def staged(found_blender: Blender, folder: Path, code: str) -> Stage:
+    bounded = attrs.evolve(found_blender, memory_bytes=3 << 30)
+    render = Render(scratch=folder / "scratch", found=bounded)
     scene = build(folder / "s.blend", code)
     return Stage(folder, render, scene, Files(b"", None))
 
 
-async def test_a_huge_picture_hides_no_lie(tmp_path: Path) -> None:
-    stage = await asyncio.to_thread(staged, tmp_path, KIND.format("TIFF"))
+async def test_a_huge_picture_hides_no_lie(found_blender: Blender, tmp_path: Path) -> None:
+    stage = await asyncio.to_thread(staged, found_blender, tmp_path, KIND.format("TIFF"))
     lie = await stage.delivered("lie", stage.scene, samples=1)
     told = await stage.told("lie", Files(huge_tiff(), lie.evidence))
     assert not isinstance(told, Failed), told
@@ -59,8 +61,10 @@ async def test_a_huge_picture_hides_no_lie(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SUFFIXES if kind != "OPEN_EXR_MULTILAYER"])
-async def test_what_blender_writes_is_read(kind: str, tmp_path: Path) -> None:
-    stage = await asyncio.to_thread(staged, tmp_path, KIND.format(kind))
+async def test_what_blender_writes_is_read(
+    found_blender: Blender, kind: str, tmp_path: Path
+) -> None:
+    stage = await asyncio.to_thread(staged, found_blender, tmp_path, KIND.format(kind))
     made = await stage.delivered("made", stage.scene, samples=1)
     path = tmp_path / "picture"
     path.write_bytes(made.picture)

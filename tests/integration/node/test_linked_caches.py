@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from rendertrust.cli import looking
-from rendertrust.node import blender
 from rendertrust.node.blender import Blender
 from rendertrust.node.inside import usd
 from rendertrust.node.plugin import Completed, Failed
@@ -225,13 +224,6 @@ KINDS = {
     "cloth of one far above, by the way there": "RELATIVE = True" + CLOTH,
     "a stage of several files": STAGE,
 }
-
-
-@pytest.fixture(scope="module")
-def found_blender(tmp_path_factory: pytest.TempPathFactory) -> Blender:
-    found = asyncio.run(blender.find(tmp_path_factory.mktemp("scratch")))
-    assert isinstance(found, Blender)
-    return found
 
 
 def sent(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:

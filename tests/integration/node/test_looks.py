@@ -1,6 +1,5 @@
 """What is held against nothing is looked at: whether it is frames, or a tile, at all."""
 
-import asyncio
 import io
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ import orjson
 import pytest
 from PIL import Image
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import PICTURE, Check
 from rendertrust.node.plugins.render import Render
@@ -75,9 +75,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    render = Render(scratch=tmp_path / "scratch")
-    assert asyncio.run(render.why_not()) is None
+def stage(found_blender: Blender, tmp_path: Path) -> Stage:
+    render = Render(scratch=tmp_path / "scratch", found=found_blender)
     return Stage(tmp_path, render, build(tmp_path / "scene.blend"))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
@@ -37,9 +38,11 @@ def tiff_bomb() -> bytes:
     return b"II*\0" + struct.pack("<I", begins) + packed + head
 
 
-def test_crops_that_are_wrong_are_told_before_the_picture_is_opened(tmp_path: Path) -> None:
-    render = Render(scratch=tmp_path / "scratch", memory_bytes=3 << 30)
-    assert asyncio.run(render.why_not()) is None
+def test_crops_that_are_wrong_are_told_before_the_picture_is_opened(
+    found_blender: Blender, tmp_path: Path
+) -> None:
+    bounded = attrs.evolve(found_blender, memory_bytes=3 << 30)
+    render = Render(scratch=tmp_path / "scratch", found=bounded)
     stage = Stage(tmp_path, render, build(tmp_path / "s.blend", TIFF), Files(b"", None))
     lie = asyncio.run(stage.delivered("lie", stage.scene, samples=1))
     told = asyncio.run(stage.told("bomb", attrs.evolve(lie, picture=tiff_bomb())))

@@ -1,6 +1,5 @@
 """The artist's picture: frames, chunks and tiles against what his own machine makes."""
 
-import asyncio
 import io
 import itertools
 import json
@@ -14,6 +13,7 @@ import pytest
 from PIL import Image
 
 from rendertrust.node import inspection
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.layout import PATHS, laid_out
@@ -65,10 +65,8 @@ class Artist:
 
 
 @pytest.fixture(scope="module")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    plugin = Render(scratch=tmp_path_factory.mktemp("scratch"))
-    assert asyncio.run(plugin.why_not()) is None
-    return plugin
+def render(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    return Render(scratch=tmp_path_factory.mktemp("scratch"), found=found_blender)
 
 
 @pytest.fixture(scope="module")

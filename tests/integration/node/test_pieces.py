@@ -1,6 +1,5 @@
 """Chunks, tiles and what is made of tiles are held against their scene, as single frames are."""
 
-import asyncio
 import io
 import sys
 import zipfile
@@ -14,6 +13,7 @@ from PIL import Image
 
 from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import of_all
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.check import PICTURE, Check
 from rendertrust.node.plugins.render import Render
@@ -61,10 +61,9 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Render, Path]:
+def place(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> tuple[Render, Path]:
     folder = tmp_path_factory.mktemp("pieces")
-    render = Render(scratch=folder / "scratch")
-    assert asyncio.run(render.why_not()) is None
+    render = Render(scratch=folder / "scratch", found=found_blender)
     return render, build(folder / "scene.blend", ARTISTS)
 
 

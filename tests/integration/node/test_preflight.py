@@ -1,6 +1,5 @@
 """What pre-flight finds: a scene for each finding, made by Blender, looked into in the sandbox."""
 
-import asyncio
 import json
 import shutil
 import subprocess
@@ -251,13 +250,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     newer.write_bytes(newer.read_bytes().replace(b"BLENDER17-01v0502", b"BLENDER17-01v0503", 1))
     (folder / "nothing.blend").write_bytes(b"not a scene at all")
     return folder
-
-
-@pytest.fixture(scope="module")
-def found_blender(tmp_path_factory: pytest.TempPathFactory) -> Blender:
-    found = asyncio.run(blender.find(tmp_path_factory.mktemp("scratch")))
-    assert isinstance(found, Blender)
-    return found
 
 
 async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Mapping[str, Any]:

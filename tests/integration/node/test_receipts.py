@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from rendertrust.identity import load_or_create_key
+from rendertrust.node.blender import Blender
 from rendertrust.node.inside.pictures import of_file
 from rendertrust.node.inside.pixels import NoPixels
 from rendertrust.node.plugin import Completed
@@ -67,9 +68,8 @@ def hashed(path: Path) -> str:
 
 
 @pytest.mark.render
-async def test_a_picture_is_named_by_its_pixels(tmp_path: Path) -> None:
-    render = Render(scratch=tmp_path / "scratch")
-    assert await render.why_not() is None
+async def test_a_picture_is_named_by_its_pixels(found_blender: Blender, tmp_path: Path) -> None:
+    render = Render(scratch=tmp_path / "scratch", found=found_blender)
     result = await render.run(task(tmp_path / "unit", build(tmp_path / "s.blend"), {"frame": 1}))
     assert isinstance(result, Completed), result
     assert result.file is not None
@@ -86,11 +86,10 @@ async def test_a_picture_is_named_by_its_pixels(tmp_path: Path) -> None:
     ],
 )
 async def test_whoever_has_a_result_can_tell_its_pixels(
-    tmp_path: Path, params: dict[str, Any]
+    found_blender: Blender, tmp_path: Path, params: dict[str, Any]
 ) -> None:
     """By the file alone; and two renders are the same, whoever wrote them when."""
-    render = Render(scratch=tmp_path / "scratch")
-    assert await render.why_not() is None
+    render = Render(scratch=tmp_path / "scratch", found=found_blender)
     scene = build(tmp_path / "s.blend")
     told: list[str] = []
     for name in ("one", "two"):

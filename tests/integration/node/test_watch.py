@@ -1,6 +1,5 @@
 """What a node delivers as a video is held against the pictures that it is made of."""
 
-import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import orjson
 import pytest
 from PIL import Image
 
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.check import PICTURE, Check
 from rendertrust.node.plugins.render import Render
@@ -88,10 +88,8 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    found = Render(scratch=tmp_path_factory.mktemp("scratch"))
-    assert asyncio.run(found.why_not()) is None
-    return found
+def render(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    return Render(scratch=tmp_path_factory.mktemp("scratch"), found=found_blender)
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ def altered(value: Any) -> Iterator[Any]:
         yield from flipped(value)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("member", FILE)
 def test_every_bit_of_it_counts(member: str) -> None:
     count = 0

@@ -16,7 +16,7 @@ from web.console.curl import curl_of, shown_params
 from web.console.frames import SHOWN, frames_of, numbers_of, small_of
 from web.console.money_lines import bill_of
 from web.console.registry import Pages
-from web.console.tables import Column, table
+from web.console.tables import Column, order_by, table
 from web.console.timeline import Known, steps_of
 from web.console.view import OVERSEERS, Go, Shown, View
 from web.console.wording import address
@@ -72,7 +72,7 @@ class Query:
     state: Literal["", "failed"] = ""
     offset: Annotated[int, Meta(ge=0, le=10**7)] = 0
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
-    sort: Annotated[str, Meta(max_length=40)] = ""
+    sort: Annotated[str, order_by(money=MONEY, attempts=ATTEMPTS)] = ""
 
 
 @pages.page(

@@ -1,0 +1,69 @@
+"""A Blender that stays for all scenes of a test run: its start takes ten times as long as most."""
+
+import atexit
+import functools
+import json
+import subprocess
+import sys
+import threading
+from typing import IO
+
+# Blender talks on stdout: answers go another way. Each scene begins with the factory's settings.
+_PROGRAM = """
+import json, os, sys, traceback
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+import bpy
+for line in sys.stdin:
+    program, sys.argv = json.loads(line)
+    said = ""
+    try:
+        bpy.ops.wm.read_factory_settings(use_empty=False)
+        exec(compile(program, "scene", "exec"), {"__name__": "__main__"})
+    except BaseException:
+        said = traceback.format_exc()
+    print(json.dumps(said), file=answers, flush=True)
+os._exit(0)
+"""
+
+
+class Workshop:
+    """Outside of the sandbox, without our worker; one scene at a time, whoever asks."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def make(self, program: str, *arguments: str) -> None:
+        """Run it with ``bpy`` imported; AssertionError with what it said where it failed."""
+        orders, answers = self._process.stdin, self._process.stdout
+        assert orders is not None
+        assert answers is not None
+        with self._turn:
+            said = _asked(orders, answers, [program, ["scene", *arguments]])
+        assert not said, said[-2000:]
+
+    def close(self) -> None:
+        """Let it end."""
+        self._process.communicate(timeout=30)
+
+
+def _asked(orders: IO[str], answers: IO[str], order: object) -> str:
+    orders.write(json.dumps(order) + "\n")
+    orders.flush()
+    line = answers.readline()
+    return str(json.loads(line)) if line else "Blender has died"
+
+
+@functools.cache
+def workshop() -> Workshop:
+    """The one of this process."""
+    made = Workshop()
+    atexit.register(made.close)
+    return made
