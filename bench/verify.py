@@ -34,6 +34,7 @@ from rendertrust.node.plugin import Completed, Failed, Task
 from rendertrust.node.plugins.check import EVIDENCE, PICTURE, Check
 from rendertrust.node.plugins.render import Render
 from rendertrust.node.process import Ending
+from rendertrust.node.standing import Hear
 
 FRAME: Final = 4
 SECRET: Final = b"bench.verify" * 3
@@ -129,11 +130,19 @@ class Counted:
         """As a plugin asks for it."""
         return self.blender.box
 
-    async def obey(self, *given: Any, **named: Any) -> Ending:
+    @property
+    def said(self) -> Any:
+        """As a worker that stays asks for it."""
+        return self.blender.said
+
+    async def obey(self, *given: Any, hear: Hear, **named: Any) -> Ending:
         """Pass the order on."""
-        ending = await self.blender.obey(*given, **named)
-        self.seconds += float(ending.last.get("cpu") or 0.0)
-        return ending
+
+        def heard(line: Mapping[str, Any]) -> None:
+            self.seconds += float(line.get("cpu") or 0.0)
+            hear(line)
+
+        return await self.blender.obey(*given, hear=heard, **named)
 
 
 @attrs.define

@@ -199,13 +199,17 @@ class KeyRow:
 
 @attrs.frozen
 class Keys:
-    """What a batch needs locked; ``whole`` are jobs of which all units and their holds are."""
+    """What a batch needs locked; ``whole`` are jobs of which all units and their holds are.
+
+    ``tiled`` are units of which, where they are tiles, all of their frame are, and their holds.
+    """
 
     accounts: frozenset[str] = frozenset()
     holds: frozenset[str] = frozenset()  # by reference; their accounts come along
     jobs: frozenset[UUID] = frozenset()
     units: frozenset[UnitId] = frozenset()
     whole: frozenset[UUID] = frozenset()
+    tiled: frozenset[UnitId] = frozenset()
     transfers: frozenset[TransferKey] = frozenset()
     idempotency: frozenset[KeyId] = frozenset()
     postings: int = 0  # how many transfers there may be at most: numbers are reserved for them

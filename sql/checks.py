@@ -106,6 +106,28 @@ class Suspicion:
     said: str
     at: datetime
     draws: Draws = ()  # where it was seen; none: of a release before
+    shown: tuple[float, ...] = ()  # or of which of several pictures
+
+    @property
+    def of(self) -> CheckId:
+        """Which attempt of which unit it is about."""
+        return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
+class Voucher:
+    """On whose word alone, that of a node of another owner's, an attempt's result was called valid,
+    and where it had looked: at ``draws`` of a picture, or at ``shown`` of several.
+    """
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    verifier_id: UUID
+    device_class: str
+    at: datetime
+    draws: Draws = ()
+    shown: tuple[float, ...] = ()
 
     @property
     def of(self) -> CheckId:
@@ -143,10 +165,11 @@ class Pending:
     tile: int | None = None
     friends: frozenset[UUID] = frozenset()  # who is in an organisation with its job's user
     suspicion: Suspicion | None = None
+    voucher: Voucher | None = None
     parts: tuple[Part, ...] = ()  # results of units that it is made of
     took: float = 0.0  # seconds that its node had it, by our clock
     is_uncut: bool = False  # its scene was found to be an ``UncutScene``
-    is_again: bool = False  # settled unchecked; its node was caught, and its share waits again
+    is_again: bool = False  # settled, seen by strangers at most; its node was caught since
 
     @property
     def place(self) -> "Place":

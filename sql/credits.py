@@ -79,6 +79,7 @@ class RefundableUnit:
 
     number: int
     frames: str | None
+    tile: int | None
     charged: int
     refunded: int | None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -12,6 +12,7 @@ from sql.database import Database
 from sql.loader import QUERIES
 
 Kind: TypeAlias = Literal["job", "event", "webhook"]
+NEWEST: Final = "-at"  # by about, reason, whose, where, tried or at; with - the greatest first
 
 
 @attrs.frozen
@@ -92,9 +93,10 @@ class DeadLetters:
         *,
         limit: int = 100,
         offset: int = 0,
+        sort: str = NEWEST,
     ) -> Sequence[DeadJob]:
-        """Newest first; of one owner, or those that are named, where that is given."""
-        rows = await self._database.all("dead_jobs", owner, ids and list(ids), limit, offset)
+        """Of one owner, or those that are named, where that is given."""
+        rows = await self._database.all("dead_jobs", owner, ids and list(ids), limit, offset, sort)
         return [DeadJob(**row) for row in rows]
 
     async def tries(self, jobs: Sequence[UUID], most: int) -> Sequence[DeadTry]:
@@ -103,17 +105,27 @@ class DeadLetters:
         return [DeadTry(**row) for row in rows]
 
     async def events(
-        self, ids: Sequence[str] | None = None, *, limit: int = 100, offset: int = 0
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        sort: str = NEWEST,
     ) -> Sequence[DeadEvent]:
-        """Newest first; those that are named, where that is given."""
-        rows = await self._database.all("dead_events", ids and list(ids), limit, offset)
+        """Those that are named, where that is given."""
+        rows = await self._database.all("dead_events", ids and list(ids), limit, offset, sort)
         return [DeadEvent(**row) for row in rows]
 
     async def webhooks(
-        self, ids: Sequence[UUID] | None = None, *, limit: int = 100, offset: int = 0
+        self,
+        ids: Sequence[UUID] | None = None,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        sort: str = NEWEST,
     ) -> Sequence[DeadWebhook]:
-        """Newest first; those that are named, where that is given."""
-        rows = await self._database.all("dead_webhooks", ids and list(ids), limit, offset)
+        """Those that are named, where that is given."""
+        rows = await self._database.all("dead_webhooks", ids and list(ids), limit, offset, sort)
         return [DeadWebhook(**row) for row in rows]
 
     async def send_again(self, row: DeadWebhook, act: Act) -> None:

@@ -10,7 +10,7 @@ UNDERQUOTED: Final = "underquoted"
 Code: TypeAlias = Literal[
     "underquoted",  # nodes of three owners took over three times its quote
     "every_node",  # nodes failed one after the other
-    "part_failed",  # a tile that it is made of
+    "part_failed",  # a tile that it is made of, or another tile of its frame
     "parts_gone",  # what was delivered of it is not there any more
     "mismatch",  # a check found another picture
     "lost",  # its nodes went away
@@ -24,7 +24,7 @@ Code: TypeAlias = Literal[
 _BEGINS: Final[tuple[tuple[str, Code], ...]] = (
     ("underquoted: ", "underquoted"),
     ("failed on [0-9]+ nodes, last by: ", "every_node"),
-    ("unit [0-9]+, which it is made of, failed", "part_failed"),
+    ("unit [0-9]+, which it is made of, failed|another tile of its frame failed", "part_failed"),
     ("parts of the result are not there any more", "parts_gone"),
     ("the check found something else: ", "mismatch"),
     ("its nodes were lost [0-9]+ times|lost by its node [0-9]+ times", "lost"),

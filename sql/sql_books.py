@@ -61,7 +61,7 @@ def numbers_for(keys: Keys, rows: Rows) -> int:
     """How many transfers there may be: whoever owes pays when he comes to something."""
     if not any(account.debt is not None for account in rows.accounts.values()):
         return keys.postings
-    return 2 * keys.postings + len(keys.holds) + len(keys.whole)
+    return 2 * keys.postings + len(keys.holds) + len(keys.whole) + len(keys.tiled)
 
 
 def with_tills(keys: Keys) -> frozenset[str]:
@@ -125,7 +125,8 @@ class SqlBooks:
     async def _accounts(self, keys: Keys) -> dict[str, AccountRow]:
         tills = with_tills(keys)
         names = keys.accounts - tills
-        asked = (list(names), list(keys.holds), list(keys.whole), list(tills))
+        tiled = _columns_of(sorted(keys.tiled), 2)
+        asked = (list(names), list(keys.holds), list(keys.whole), list(tills), *tiled)
         found = await self._fetch("books_accounts_lock", *asked)
         known = {row["name"] for row in found}
         missing = [name for name in names - known if name.startswith(_PEOPLE)]
@@ -145,7 +146,8 @@ class SqlBooks:
         used = _columns_of(sorted(keys.idempotency), 2)
         units = _columns_of(sorted(keys.units), 2)
         named = (list(keys.holds), list(keys.whole), list(keys.jobs), *units)
-        asked = (*named, *used, numbers_for(keys, rows), *self._subjects(keys))
+        tiled = _columns_of(sorted(keys.tiled), 2)
+        asked = (*named, *used, numbers_for(keys, rows), *self._subjects(keys), *tiled)
         [found] = await self._fetch("books_rows_lock", *asked)
         names = {number: name for name, number in self._ids.items()}
         for row in found["holds"]:

@@ -15,6 +15,7 @@ from sql.checks import (
     TrialNote,
     TrialRow,
     VerifierTest,
+    Voucher,
     WordRow,
 )
 from sql.database import Connection, Database
@@ -60,7 +61,7 @@ def pending(rows: Sequence[Any]) -> list[Pending]:
 
 def _waiting(row: Any) -> Pending:
     found, more = _pending(row), {name: row[name] for name in ("is_uncut", "is_again")}
-    more["parts"] = parts_of(row["parts"])
+    more |= {"parts": parts_of(row["parts"]), "voucher": _voucher(row)}
     since = attrs.evolve(found.row, opened_at=row["since"])
     return attrs.evolve(found, row=since, suspicion=_suspicion(row), **more)
 
@@ -70,8 +71,16 @@ def _suspicion(row: Any) -> Suspicion | None:
         return None
     of = (row["job_id"], row["unit"], row["attempt"])
     told: dict[str, Any] = {name: row[f"suspicion_{name}"] for name in _OF_SUSPICION}
-    told["draws"] = _draws(told["draws"])
+    told |= {"draws": _draws(told["draws"]), "shown": tuple(told["shown"] or ())}
     return Suspicion(*of, **told)
+
+
+def _voucher(row: Any) -> Voucher | None:
+    if row["voucher_at"] is None:
+        return None
+    of = (row["job_id"], row["unit"], row["attempt"])
+    who = (row["voucher_verifier_id"], row["voucher_device_class"], row["voucher_at"])
+    return Voucher(*of, *who, _draws(row["voucher_draws"]), tuple(row["voucher_shown"]))
 
 
 def _pending(row: Any) -> Pending:
@@ -124,8 +133,14 @@ async def note(database: Database, noted: TrialNote) -> None:
 
 async def note_suspicion(database: Database, noted: Suspicion) -> None:
     """Keep it; once."""
-    *values, drawn = attrs.astuple(noted, recurse=False)
-    await database.execute("suspicion_note", *values, _flat(drawn))
+    *values, drawn, shown = attrs.astuple(noted, recurse=False)
+    await database.execute("suspicion_note", *values, _flat(drawn), [*shown])
+
+
+async def note_voucher(database: Database, noted: Voucher) -> None:
+    """Keep it; once."""
+    *values, drawn, shown = attrs.astuple(noted, recurse=False)
+    await database.execute("voucher_note", *values, _flat(drawn), [*shown])
 
 
 def _flat(drawn: Draws) -> list[float | None]:

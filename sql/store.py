@@ -15,7 +15,7 @@ from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
-from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
+from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene, Voucher
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe, Unlooked
@@ -29,7 +29,7 @@ from sql.overruns import Overrun
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
-from sql.sql_checks import note, note_suspicion, pending, trials
+from sql.sql_checks import note, note_suspicion, note_voucher, pending, trials
 from sql.sql_log import SqlLog, look
 from sql.work import (
     Done,
@@ -234,6 +234,9 @@ class SqlStore:
 
     async def note_suspicion(self, suspicion: Suspicion) -> None:
         await note_suspicion(self._database, suspicion)
+
+    async def note_voucher(self, voucher: Voucher) -> None:
+        await note_voucher(self._database, voucher)
 
     async def note_uncut(self, scene: UncutScene) -> None:
         values = (*scene.scene, *scene.found_by, scene.at)

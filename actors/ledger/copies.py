@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger import verdicts
+from actors.ledger import tiles, verdicts
 from actors.ledger.blame import blamed, shunned, words
 from actors.ledger.draft import Draft
 from actors.ledger.messages import (
@@ -46,6 +46,8 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
         return GuardFailed("UnitCopy", unit.state)
     if draft.job_of(unit).paused is not None:
         return GuardFailed("UnitCopy", "PAUSED")
+    if tiles.is_lost(draft, unit):
+        return GuardFailed("UnitCopy", "FAILED")
     copied = attrs.evolve(
         unit,
         copy_attempt=effect.attempt,

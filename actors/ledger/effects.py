@@ -7,7 +7,7 @@ node was given by the same decision.
 
 import attrs
 
-from actors.ledger import copies, receipts
+from actors.ledger import copies, receipts, tiles
 from actors.ledger.blame import avoiding, blamed, shunned, words
 from actors.ledger.draft import Draft
 from actors.ledger.facts import PurchaseEffect
@@ -154,33 +154,8 @@ def _complete(
     change(draft, unit, completed, result_ref=result)
     if effect.verified:
         earned(draft, unit, effect)
-    _feed(draft, unit)
+    tiles.feed(draft, unit)
     return True
-
-
-def _feed(draft: Draft, unit: UnitRow) -> None:
-    """One part less is missing of the unit that is made of this one."""
-    fed = None if unit.feeds is None else draft.units.get((unit.job_id, unit.feeds))
-    if fed is not None:
-        draft.units.put((fed.job_id, fed.number), attrs.evolve(fed, missing=fed.missing - 1))
-        if fed.missing == 1:
-            draft.touched[fed.job_id, fed.number] = None
-
-
-def _starve(draft: Draft, unit: UnitRow) -> None:
-    """What is made of a unit that failed cannot be made."""
-    fed = None if unit.feeds is None else draft.units.get((unit.job_id, unit.feeds))
-    if fed is not None and fed.state == "QUEUED":
-        words = f"unit {unit.number}, which it is made of, failed"
-        failed = attrs.evolve(
-            fed,
-            state="FAILED",
-            not_before=None,
-            error_class="scene",
-            error_message=words,
-            ended_at=draft.now,
-        )
-        change(draft, fed, failed)
 
 
 def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal:
@@ -229,9 +204,12 @@ def _fail(
 
 
 def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:
-    """To the queue, or to the creator his credits; a job that is stopped tries nothing again."""
+    """To the queue, or to the creator his credits.
+
+    A job that is stopped tries nothing again, nor does a frame that does not come to be.
+    """
     is_stopped = draft.job_of(unit).paused == STOPPED
-    if effect.retry_at is not None and not is_stopped:
+    if effect.retry_at is not None and not is_stopped and not tiles.is_lost(draft, unit):
         waiting = attrs.evolve(
             failed, state="QUEUED", not_before=effect.retry_at, avoid=avoiding(failed, effect)
         )
@@ -242,13 +220,15 @@ def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -
         return released
     state = "CANCELLED" if is_stopped else "FAILED"
     ended = attrs.evolve(failed, state=state, not_before=None, ended_at=draft.now)
-    _starve(draft, unit)
+    starved = tiles.starve(draft, unit)
+    if not isinstance(starved, bool):
+        return starved
     change(draft, unit, ended, **shunned(draft, effect))
     return True
 
 
 def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
-    if unit.attempt == effect.attempt and unit.state == "QUEUED":
+    if unit.attempt == effect.attempt and (unit.state == "QUEUED" or tiles.was_lost(unit)):
         return False
     if unit.attempt != effect.attempt or unit.state not in AT_WORK:
         return GuardFailed("UnitRequeue", unit.state)
@@ -262,6 +242,8 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
         error_message=words(effect.reason),
         unsent=unit.unsent + (effect.unsent and not _is_begun(unit)),
     )
+    if tiles.is_lost(draft, unit):
+        return tiles.lose(draft, unit, waiting)
     change(draft, unit, waiting)
     return True
 

@@ -34,12 +34,14 @@ from actors.ledger.messages import (
     Transfer,
     UnitComplete,
     UnitFail,
+    UnitRequeue,
     UnitRetry,
     debt_account,
     operator_account,
     user_account,
     work_reference,
 )
+from actors.ledger.verdicts import falls
 from actors.paymaster.messages import (
     DisputeDecide,
     DisputeOpen,
@@ -63,6 +65,7 @@ class Gathered:
     holds: set[str] = attrs.field(factory=set[str])
     units: set[UnitId] = attrs.field(factory=set[UnitId])
     whole: set[UUID] = attrs.field(factory=set[UUID])
+    tiled: set[UnitId] = attrs.field(factory=set[UnitId])
     earnings: set[UnitId] = attrs.field(factory=set[UnitId])
     transfers: set[TransferKey] = attrs.field(factory=set[TransferKey])
     payouts: set[UUID] = attrs.field(factory=set[UUID])
@@ -76,7 +79,8 @@ class Gathered:
 def keys_of(commits: Sequence[Commit]) -> Keys:
     """Accounts, holds, jobs and units by name; a hold's account comes along.
 
-    Who makes a job, ends it, or tries a part of it again, needs all of its units.
+    Who makes a job, ends it, or tries a part of it again, needs all of its units. What may fail for
+    good needs the other tiles of its frame, and what may wait again may be over with that.
     """
     gathered = Gathered()
     transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
@@ -95,6 +99,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         jobs=frozenset(e.job for e in effects if not isinstance(e, OfNoJob)),
         units=frozenset(gathered.units),
         whole=frozenset(gathered.whole),
+        tiled=frozenset(gathered.tiled),
         transfers=frozenset((t.subject, t.kind, t.reference) for t in transfers)
         | gathered.transfers,
         idempotency=frozenset((key.user, key.key) for key in used),
@@ -144,6 +149,9 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
         _add_of_unit(gathered, effect)
         return
     reference = work_reference(effect.job, effect.unit)
+    is_against = isinstance(effect, UnitVerdict) and falls(effect)
+    if is_against or isinstance(effect, UnitFail | UnitRequeue):
+        gathered.tiled.add((effect.job, effect.unit))
     if isinstance(effect, CheckEffect):
         gathered.checks.add((effect.job, effect.unit))
         if isinstance(effect, UnitVerdict):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
+    from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene, Voucher
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -151,7 +151,9 @@ class Store(Protocol):
         ...
 
     async def unlooked_shares(self, now: datetime, limit: int) -> "Sequence[Unlooked]":
-        """Of nodes that were caught: their pending shares of what nobody had looked at."""
+        """Of nodes that were caught: their pending shares of what nobody had looked at, or none but
+        a stranger.
+        """
         ...
 
     async def pending_checks(self, limit: int, after: "Place | None" = None) -> "Sequence[Pending]":
@@ -186,6 +188,10 @@ class Store(Protocol):
 
     async def note_suspicion(self, suspicion: "Suspicion") -> None:
         """Keep the first word on a result, which another must confirm; once."""
+        ...
+
+    async def note_voucher(self, voucher: "Voucher") -> None:
+        """Keep on whose word alone a result was called valid; once."""
         ...
 
     async def note_uncut(self, scene: "UncutScene") -> None:

@@ -14,23 +14,18 @@ from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import UnitsChanged
 from actors.verifier import odds
 from actors.verifier.case import Case, CaseId
-from actors.verifier.checkers import Checkers, Running
+from actors.verifier.checkers import Checkers
 from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.concluding import is_same, verdict_on
 from actors.verifier.crops import NOWHERE, Places, least_of
-from actors.verifier.messages import (
-    Caught,
-    CheckerGone,
-    CheckerSeen,
-    Look,
-    Reported,
-)
+from actors.verifier.losing import Losing
+from actors.verifier.messages import Caught, Look, Reported
 from actors.verifier.notes import Notes
 from actors.verifier.recall import Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
-from actors.verifier.telling import Telling
 from actors.verifier.trials import Trials
+from actors.verifier.vouching import note_word
 from actors.verifier.warden import Known, Warden
 from actors.verifier.wholes import Whole, Wholes
 from sql.checks import Place, UncutScene
@@ -42,7 +37,7 @@ SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
 log = logging.getLogger(__name__)
 
 
-class VerifierActor(Telling):
+class VerifierActor(Losing):
     """It keeps nothing that matters: what waits stands in the books, and a check that is lost, with
     a node or with us, is made again. The secret is this life's own.
     """
@@ -66,26 +61,6 @@ class VerifierActor(Telling):
     async def started(self) -> None:
         self.after(self._settings.look_seconds, Look(), jitter=0.1)
 
-    # -- who can look
-
-    @handles(CheckerSeen)
-    async def checker_seen(self, message: CheckerSeen) -> None:
-        own = message.node in self._settings.own
-        candidate = Candidate(message.node, message.owner, message.device_class, is_own=own)
-        self._lose(self._checkers.come(candidate, message.session))
-
-    @handles(CheckerGone)
-    async def checker_gone(self, message: CheckerGone) -> None:
-        self._lose(self._checkers.go(message.node, message.session))
-
-    def _lose(self, running: Running | None) -> None:
-        """What it was looking at is another's to look at; that is nobody's fault."""
-        if running is not None:
-            self._trials.lose(running.check)
-            if running.case is not None:
-                now, wait = self._peers.clock.monotonic(), self._settings.again_seconds
-                running.case.away.lose(running.checker.candidate.id, now, wait)
-
     # -- what waits
 
     @handles(Look)
@@ -95,7 +70,7 @@ class VerifierActor(Telling):
             await self._trials.learn(self._peers.store, self._checkers.nodes)
             self._expire()
             self._wholes.attend(self._checkers.running, self._peers.clock.monotonic())
-            for case in sorted(await self._read(), key=lambda case: case.is_again):
+            for case in sorted(await self._read(), key=lambda case: case.turn):
                 await self._advance(case)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
@@ -141,24 +116,9 @@ class VerifierActor(Telling):
             log.warning("node %s found valid what is not, or wrong what is right", node)
             self._warden.suspect(node)
 
-    def _expire(self) -> None:
-        for running in self._checkers.overdue(self._peers.clock.monotonic()):
-            node = running.checker.candidate.id
-            log.warning("a check took too long: node %s", node)
-            self._checkers.drop(running)
-            self._trials.lose(running.check)
-            if running.case is not None:
-                self._note_failed(running.case, node, whole=running.order.whole)
-
-    def _note_failed(self, case: Case, node: UUID, *, whole: bool = False) -> None:
-        """He is asked again, last, after a while; for a whole frame not."""
-        if whole:
-            case.end_whole()
-        else:
-            case.away.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
-
     async def _advance(self, case: Case) -> None:
         """The next step of a case, if it is its turn."""
+        self._take_over(case)
         if case.verdict is None and case.check is None:
             await self._begin(case)
             case.acquit(self._settings.own)
@@ -169,8 +129,7 @@ class VerifierActor(Telling):
         """Have somebody look at it, or end it without."""
         if not case.drawn:  # anew each time: its node may have been caught meanwhile
             case.drawn = await self._is_drawn(case)
-        row = case.pending.row  # and while no gateway ran nobody could look
-        waited = (self._peers.clock.now() - max(row.opened_at, self._since)).total_seconds()
+        row, waited = case.pending.row, self._waited(case)
         late = waited >= (row.window_seconds if case.is_again else self._settings.wait_seconds)
         if case.is_again and not late and self._checkers.is_recalling:
             return
@@ -236,27 +195,41 @@ class VerifierActor(Telling):
             self._have_asked(case, chosen, NOWHERE)
 
     def _have_checked(self, case: Case, sha256: bytes) -> None:
-        unit = odds.unit_name(*case.id)
+        unit, now = odds.unit_name(*case.id), self._peers.clock.monotonic()
+        is_ours = bool(case.away.last) or self._is_long(case)  # if one of them is free
         chosen = choose(
-            self._checkers.able(case, self._peers.clock.monotonic()),
+            self._checkers.able(case, now),
             case.subject,
             secret=self._secret,
             unit=unit,
             result=sha256,
             asked=case.asked,
             last=case.away.last,
-            own_odds=self._settings.own_odds,
+            resting=self._checkers.resting(now),
+            own_odds=1.0 if is_ours else self._settings.own_odds,
         )
         if chosen is None:
             return
         if not chosen.is_own and self._settings.own and not (case.is_known or case.is_seen):
-            ours = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
+            ours = self._checkers.able(case, now, own=True)
             chosen = glance(ours, case.subject)
             if chosen is not None:  # a friend would call anything a picture
                 self._have_asked(case, chosen, NOWHERE)
         elif not self._tries(case, chosen, unit):
             # Who looks second looks elsewhere; whose word refutes another looks there, too.
             self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
+
+    def _take_over(self, case: Case) -> None:
+        """What another's node had half of its time for is the gateway's own, as soon as one of them
+        is free; until then it may go on. That is never too late, as it did not wait for nobody.
+        """
+        running, now = self._checkers.held(case), self._peers.clock.monotonic()
+        if running is None or not self._is_long(case):
+            return
+        chosen = ours(self._checkers.able(case, now, own=True), case.subject)
+        if chosen is not None:
+            self._end(running)
+            self._have_asked(case, chosen, case.places(self._secret, is_own=True))
 
     def _have_rendered_whole(self, case: Case, whole: Whole) -> None:
         """Before crops that differ are a strike; where they say nothing, if it can be done now."""
@@ -306,8 +279,9 @@ class VerifierActor(Telling):
     def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck) -> None:
         """What is long to render is long to check."""
         took = self._trials.took(order.check) if case is None else case.pending.took
-        until = self._peers.clock.monotonic() + self._settings.seconds_of(order) + took
-        if not self._checkers.ask(case, chosen, order, until):
+        now = self._peers.clock.monotonic()
+        until = now + self._settings.seconds_of(order) + took
+        if not self._checkers.ask(case, chosen, order, (now, until)):
             self._trials.lose(order.check)
 
     @handles(Reported)
@@ -316,24 +290,28 @@ class VerifierActor(Telling):
         if running is None:
             return  # too late, or not asked
         told, checker, case = message.report, running.checker.candidate, running.case
-        of, whole = running.order, running.order.whole
+        of, whole, at = running.order, running.order.whole, self._peers.clock.now()
         heard = None if told is None else answer(told, of.count, least_of(of.unit))
         report = heard or NoReport(message.reason)
+        if isinstance(report, NoReport):
+            self._checkers.rest(running, self._peers.clock.monotonic())
         if case is None:
-            at = self._peers.clock.now()
             self._trials.hear(message.check, checker, report, at, self._settings.thresholds)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
             self._note_failed(case, message.node, whole=whole)
         else:
             self._hear(case, report, checker, whole=whole)
-            with suppress(Unavailable):  # at the next look
-                await self._notes.keep()
             if case.verdict == "unchecked" and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True
             if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
                 case.disregard()
             case.acquit(self._settings.own)
+            note_word(case, running, report, at, (self._notes, self._trials))
+            case.go_on()
+            with suppress(Unavailable):  # at the next look
+                await self._notes.keep()
+                await self._note_trials()
             if case.verdict is not None and case.id in self._cases:
                 await self._conclude(case)
 

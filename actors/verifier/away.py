@@ -1,9 +1,12 @@
 """Nodes that were asked about a delivery and came to nothing: they may do better later."""
 
 from collections.abc import Set
+from typing import Final
 from uuid import UUID
 
 import attrs
+
+RESTS: Final = 9  # times as long as one kept a check for nothing, until he is asked as others are
 
 
 @attrs.frozen
@@ -45,3 +48,22 @@ class Away:
     def last(self) -> Set[UUID]:
         """Those that are asked when there is nobody else."""
         return self.lost | self.failed.keys()
+
+
+@attrs.define
+class Rests:
+    """Owners whose nodes kept checks for nothing are asked last, about whatever: so nobody does so
+    for more than a tenth of the time. An answer ends no rest, as it would be a cheap way out. All
+    times are seconds of the monotonic clock; a restart forgets them.
+    """
+
+    _until: dict[UUID, float] = attrs.field(factory=dict[UUID, float])
+
+    def begin(self, owner: UUID, since: float, now: float) -> None:
+        """What his node was asked at ``since`` came to nothing."""
+        self._until[owner] = max(now + RESTS * (now - since), self._until.get(owner, now))
+
+    def at(self, now: float) -> Set[UUID]:
+        """Those that are asked last."""
+        self._until = {owner: until for owner, until in self._until.items() if until > now}
+        return self._until.keys()

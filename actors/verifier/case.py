@@ -2,24 +2,25 @@
 
 from collections.abc import Callable, Set
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import attrs
 
-from actors.node_session.messages import RunCheck, Stored
-from actors.scheduler.messages import Assignment
+from actors.node_session.messages import RunCheck
+from actors.verifier.again import Again
+from actors.verifier.asking import order_for, params_of_unit
 from actors.verifier.away import Away
 from actors.verifier.choice import Candidate
-from actors.verifier.crops import Places, places
+from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Checked, FinalVerdict
 from actors.verifier.odds import unit_name
 from actors.verifier.report import UNSEEN, Report, held_to
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from actors.verifier.wholes import PICTURE, Whole
-from sql.checks import Draws, Pending, Suspicion
-from sql.unit_params import Kind, kind_of, params_of
-from sql.work import ANY, POOL, TRUSTED, evidence_key, result_key
+from sql.checks import Pending, Suspicion
+from sql.unit_params import Kind, kind_of
+from sql.work import ANY, POOL, TRUSTED
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 FAULT_WORDS = 300
@@ -56,11 +57,12 @@ class Case:
     withdrawn: bool = False  # no mismatch on the unit is a strike: the scene is at fault
     is_seen: bool = False  # one of the gateway's own saw that it is such a picture
     suspicion: Suspicion | None = None  # ``first``, as it is kept
-    looks_at: Draws = ()  # where who was asked last looks
-    first_at: Draws = ()  # where ``first`` was seen
+    looks_at: Places = NOWHERE  # where who was asked last looks
+    first_at: Places = NOWHERE  # where ``first`` was seen
     whole: Whole | None = None  # its frame is to be rendered whole, and why
     is_uncut: bool = False  # what parts of its scene show says nothing of its frames
     is_known: bool = False  # its node was found honest, with this class, often enough
+    again: Again | None = None  # it was settled, and waits again
     asked_at: float | None = None
 
     @classmethod
@@ -69,10 +71,12 @@ class Case:
         case, told = cls(pending, is_uncut=pending.is_uncut), pending.suspicion
         if told is not None:
             case.suspicion, case.first, case.said = told, told.word, told.said
-            case.first_at = told.draws
+            case.first_at = Places(told.draws, told.shown)
             case.verifier = told.verifier_id
             case.suspects = Candidate(told.verifier_id, told.owner_id, told.device_class)
             case.asked = _owner(case.suspects)
+        if pending.is_again:
+            case.again = Again(pending.voucher, case.frames if case.kind == "chunk" else 0)
         return case
 
     def suspect(self, at: datetime) -> Suspicion | None:
@@ -88,7 +92,8 @@ class Case:
             word=self.first,
             said=self.said,
             at=at,
-            draws=self.first_at,
+            draws=self.first_at.draws,
+            shown=self.first_at.shown,
         )
         return self.suspicion
 
@@ -109,14 +114,34 @@ class Case:
     @property
     def kind(self) -> Kind:
         """What was delivered."""
-        return kind_of(self.pending.job_type, _params(self.pending))
+        return kind_of(self.pending.job_type, params_of_unit(self.pending))
 
     def places(self, secret: bytes, *, is_own: bool) -> Places:
         """Where who checks it looks; who looks second looks elsewhere, the gateway's own there."""
-        frames = len(_params(self.pending).get("frames") or [0])
-        draws = (secret + bytes([self.first is not None]), unit_name(*self.id))
-        at = places(self.kind, frames, *draws, self.pending.row.sha256 or b"")
-        return attrs.evolve(at, draws=(*at.draws, *(self.first_at if is_own else ())))
+        name, result = unit_name(*self.id), self.pending.row.sha256 or b""
+        again = None if self.again is None else self.again.places(secret, name, result)
+        if again is not None:
+            return again
+        if self.first_at.shown:  # what others of several show says nothing of those
+            return Places(shown=self.first_at.shown)
+        turn = secret + bytes([self.first is not None])
+        at = places(self.kind, self.frames, turn, name, result)
+        return attrs.evolve(at, draws=(*at.draws, *(self.first_at.draws if is_own else ())))
+
+    @property
+    def frames(self) -> int:
+        """How many it is of."""
+        return len(params_of_unit(self.pending).get("frames") or [0])
+
+    def go_on(self) -> None:
+        """It has no verdict yet where there is more to be looked at."""
+        if self.again is not None and self.verdict in VALID:
+            self.verdict = self.again.after(self.verdict)
+
+    @property
+    def turn(self) -> tuple[bool, int]:
+        """By which cases are attended to: what is fresh, then what was looked at least."""
+        return self.again is not None, self.again.done if self.again else 0
 
     @property
     def is_otherwise(self) -> bool:
@@ -130,7 +155,9 @@ class Case:
 
     @property
     def is_again(self) -> bool:
-        """Whether it was settled unchecked, and its share waits as its node was caught since."""
+        """Whether it was settled, seen by strangers at most, and its share waits as its node was
+        caught since.
+        """
         return self.pending.is_again
 
     @property
@@ -148,22 +175,6 @@ class Case:
         """The node whose work it is."""
         row = self.pending.row
         return Candidate(row.node_id, self.pending.owner, row.device_class)
-
-    @property
-    def assignment(self) -> Assignment:
-        """The unit as its node was given it."""
-        pending, row = self.pending, self.pending.row
-        return Assignment(
-            job=row.job_id,
-            unit=row.unit,
-            attempt=row.attempt,
-            job_type=pending.job_type,
-            payload_ref=pending.payload_ref,
-            params=_params(pending),
-            user=pending.user,
-            failures=pending.failures,
-            parts=pending.parts,
-        )
 
     @property
     def barred(self) -> frozenset[UUID]:
@@ -199,6 +210,8 @@ class Case:
         elif self.first is not None:
             self.verdict = "doubtful"
             self.said = f"a check saw {self.said}, and nobody else could look"
+        elif self.again is not None and self.again.held is not None:
+            self.verdict = self.again.held  # as far as there was time
         elif self.pool == TRUSTED and not (is_suspected or self.unable or self.said):
             self.verdict = "unchecked"
         else:
@@ -218,20 +231,8 @@ class Case:
 
     def asks(self, check: UUID, at: Places, *, whole: bool = False) -> RunCheck:
         """What a node is asked that looks at it."""
-        self.looks_at = at.draws
-        row = self.pending.row
-        assert row.sha256 is not None, "nobody is asked about what cannot be named"
-        assert row.size is not None, "nor about what has no size"
-        place, proof, of = self.place, row.evidence_sha256, row.evidence_size
-        return RunCheck(
-            check=check,
-            unit=self.assignment,
-            picture=Stored(place(result_key), row.sha256.hex(), row.size),
-            evidence=None if proof is None else Stored(place(evidence_key), proof.hex(), of or 0),
-            draws=at.draws,
-            shown=at.shown,
-            whole=whole,
-        )
+        self.looks_at = at
+        return order_for(self.pending, check, at, whole=whole)
 
     def hear(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
         """Take a report; the verdict is there unless another has to look.
@@ -278,6 +279,13 @@ class Case:
         elif self.verdict == "mismatch" and self._has_three_owners:
             self.withdrawn = True
             self.said = f"nodes of three owners delivered what its parts are not: {self.said}"
+
+    def is_wrong_by(self, report: Report) -> bool:
+        """Whether it is a lie that is seen where who had vouched for it looked."""
+        if self.again is None or self.again.done:
+            return False
+        is_lie = self.verdict == "mismatch" and not self.withdrawn and report.fault is None
+        return is_lie and bool(report.crops) and of_all(report.crops) == "mismatch"
 
     def is_blameless(self, own: Set[UUID]) -> bool:
         """Whether a mismatch would be no strike anyhow (``acquit``)."""
@@ -330,7 +338,7 @@ class Case:
         limits = thresholds.across if across else thresholds
         found: Verdict = "mismatch" if report.fault else of_all(report.compared, limits)
         if is_valid(found) and report.is_unmade and checker.is_own and self.kind == "frame":
-            self.whole, self.said = Whole(Places(self.looks_at), "unmade"), UNMADE
+            self.whole, self.said = Whole(self.looks_at, "unmade"), UNMADE
             return
         if is_valid(found) and report.is_unseen:
             self._hear_unable(Report(unable=UNSEEN, suspect=UNSEEN), checker)
@@ -347,7 +355,7 @@ class Case:
             return
         if self.first is not None:
             found = decided("suspicious", found)
-            looked_there = bool(self.first_at) and {*self.first_at} <= {*self.looks_at}
+            looked_there = self.looks_at.are_of(self.first_at)
             if is_valid(found) and checker.is_own and looked_there:
                 self.refuted = self.suspects
         elif found == "suspicious" or (found == "mismatch" and not checker.is_own):
@@ -356,7 +364,7 @@ class Case:
             self.asked |= _owner(checker)
             return
         if found == "mismatch" and self.is_cut and report.rests_on_crops(limits):
-            self.whole, self.said = Whole(Places(self.looks_at), "crops"), words[:FAULT_WORDS]
+            self.whole, self.said = Whole(self.looks_at, "crops"), words[:FAULT_WORDS]
             return
         self.verdict = _final(found, across=across)
         self.checked = self._rests_on(checker)
@@ -367,11 +375,6 @@ class Case:
         if last.is_own or last.owner is None:
             return ()
         return (Checked(last.id, last.owner),)
-
-
-def _params(pending: Pending) -> dict[str, Any]:
-    """Of the unit."""
-    return params_of(pending.params, pending.frames, pending.tile)
 
 
 def _owner(checker: Candidate) -> frozenset[UUID]:

@@ -8,6 +8,7 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
+from actors.verifier.away import Rests
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check, may_see
 from actors.verifier.messages import Looker
@@ -27,12 +28,13 @@ class Checker:
 class Running:
     """A check that was asked for. ``case`` None: a trial of the verifier.
 
-    ``until``: seconds of the monotonic clock.
+    ``since`` and ``until``: seconds of the monotonic clock.
     """
 
     order: RunCheck
     case: Case | None
     checker: Checker
+    since: float
     until: float
 
     @property
@@ -48,6 +50,7 @@ class Checkers:
         self._known: dict[UUID, Checker] = {}
         self._running: dict[UUID, Running] = {}
         self._ours: set[str] = set()  # classes of the gateway's own that were seen in this life
+        self._rests = Rests()
 
     @property
     def nodes(self) -> set[UUID]:
@@ -96,13 +99,15 @@ class Checkers:
         """Whether one of the gateway's own has its build; where none was seen, nobody can tell."""
         return not self._ours or any(is_kin(one, subject.device_class) for one in self._ours)
 
-    def ask(self, case: Case | None, chosen: Candidate, order: RunCheck, until: float) -> bool:
-        """Whether it was asked; its session may be full, or gone."""
+    def ask(
+        self, case: Case | None, chosen: Candidate, order: RunCheck, times: tuple[float, float]
+    ) -> bool:
+        """Whether it was asked; its session may be full, or gone. ``times``: now, and its end."""
         checker = self._known[chosen.id]
         if not checker.session.tell(order):
             return False
         checker.busy = order.check
-        self._running[order.check] = Running(order, case, checker, until)
+        self._running[order.check] = Running(order, case, checker, *times)
         if case is not None:
             case.check = order.check
         return True
@@ -125,6 +130,23 @@ class Checkers:
         if running.case is not None:
             running.case.check = None
         return running
+
+    def rest(self, running: Running, now: float) -> None:
+        """It came to nothing, in whatever way: who owns its node, if that is another, is asked last
+        for a while.
+        """
+        who = running.checker.candidate
+        if not who.is_own and who.owner is not None:
+            self._rests.begin(who.owner, running.since, now)
+
+    def resting(self, now: float) -> Set[UUID]:
+        """Owners who are asked last now."""
+        return self._rests.at(now)
+
+    def held(self, case: Case) -> Running | None:
+        """The check of it that a node of another's makes now."""
+        found = None if case.check is None else self._running.get(case.check)
+        return None if found is None or found.checker.candidate.is_own else found
 
     @property
     def running(self) -> Set[UUID]:

@@ -69,6 +69,7 @@ def choose(
     result: bytes,
     asked: Set[UUID] = frozenset(),
     last: Set[UUID] = frozenset(),
+    resting: Set[UUID] = frozenset(),
     own_odds: float = 0.0,
 ) -> Candidate | None:
     """Who does, drawn by secret, so that nobody can arrange to check a friend; None: nobody can.
@@ -76,10 +77,11 @@ def choose(
     Owners are drawn, and then one of their nodes: who has many is not asked more often. The
     gateway's own look where no stranger could, and of the others at so many as ``own_odds`` says.
     Who is to confirm what a stranger said (``asked``) is always the gateway's own, where one could.
-    Nodes of ``last`` are asked when there is nobody else.
+    Nodes of ``last`` are asked when there is nobody else, if they are others'. Where the lot falls
+    to an owner of ``resting`` one of the gateway's own looks, or else an owner who is not.
     """
     could = [one for one in candidates if may_check(_free(one), subject, asked)]
-    could = [one for one in could if one.id not in last] or could
+    could = [one for one in could if one.is_own or one.id not in last] or could
     if asked:
         could = [one for one in could if one.is_own] or could
     able = [one for one in could if one.is_free]
@@ -94,6 +96,11 @@ def choose(
         return _ours(own, subject)
     owners = sorted(by_owner)
     owner = owners[int(draw(secret, b"owner", unit, result, turn) * len(owners))]
+    if owner in resting and own:  # no other stranger: he may be who kept those from answering
+        return _ours(own, subject)
+    if owner in resting:
+        owners = sorted(by_owner.keys() - resting) or owners
+        owner = owners[int(draw(secret, b"other", unit, result, turn) * len(owners))]
     nodes = sorted(by_owner[owner], key=lambda one: one.id)
     return nodes[int(draw(secret, b"node", unit, result, turn) * len(nodes))]
 

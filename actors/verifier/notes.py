@@ -1,11 +1,14 @@
 """What the Verifier keeps beside the books: a restart must not forget it, and it moves nothing."""
 
 from collections import deque
+from typing import TypeAlias
 
 import attrs
 
 from actors.ports import Store
-from sql.checks import Suspicion, UncutScene
+from sql.checks import Suspicion, UncutScene, Voucher
+
+Note: TypeAlias = Suspicion | Voucher | UncutScene
 
 
 @attrs.define
@@ -13,9 +16,9 @@ class Notes:
     """What is not written down yet."""
 
     _store: Store
-    _waiting: deque[Suspicion | UncutScene] = attrs.field(factory=deque[Suspicion | UncutScene])
+    _waiting: deque[Note] = attrs.field(factory=deque[Note])
 
-    def add(self, note: Suspicion | UncutScene) -> None:
+    def add(self, note: Note) -> None:
         """To be kept."""
         self._waiting.append(note)
 
@@ -25,6 +28,8 @@ class Notes:
             note = self._waiting[0]
             if isinstance(note, Suspicion):
                 await self._store.note_suspicion(note)
+            elif isinstance(note, Voucher):
+                await self._store.note_voucher(note)
             else:
                 await self._store.note_uncut(note)
             self._waiting.popleft()

@@ -1,4 +1,5 @@
-"""What a node that was caught has pending of what nobody had looked at: it waits for a check again.
+"""What a node that was caught has pending of what nobody had looked at, or a stranger alone, who
+may be a friend: it waits for a check again.
 
 A dispute of the gateway's keeps the share from ripening, and its charge from being anybody's, until
 the Verifier decides it by a check of its own (``Case``, ``is_again``).
@@ -17,7 +18,7 @@ from actors.verifier.settings import Peers, VerifierSettings
 from sql.earnings import Unlooked
 
 AT_ONCE: Final = 256
-REASON: Final = "the gateway: its node was caught in a lie, and nobody had looked at this"
+REASON: Final = "the gateway: its node was caught in a lie, and none of its own had looked at this"
 STANDS: Final = (*VALID, "unchecked")  # of chunks and tiles, that one of the own saw they are such
 
 

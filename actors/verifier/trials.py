@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import attrs
 
@@ -23,7 +23,7 @@ from actors.verifier.crops import COUNT, Places, draws
 from actors.verifier.odds import draw, unit_name
 from actors.verifier.report import NoReport, Report
 from actors.verifier.verdict import DEFAULTS, Thresholds, Verdict, is_valid, of_all
-from sql.checks import Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest
+from sql.checks import Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest, Voucher
 
 KEPT: Final = 16
 SAMPLES: Final = (4, 8, 16, 32)
@@ -123,6 +123,15 @@ class Trials:
         self._doubt(accuser.id)
         told = (check, accuser.id, accuser.device_class, *case.id)
         self.notes.append(VerifierTest(*told, passed=False, at=now, accused=True))
+
+    def blame(self, voucher: Voucher, now: datetime) -> None:
+        """The gateway's own looked just where he did, and found wrong what he called valid. Said
+        twice, after a restart, it is one strike.
+        """
+        self._doubt(voucher.verifier_id)
+        name = uuid5(voucher.verifier_id, "{}:{}:{}".format(*voucher.of))
+        told = (name, voucher.verifier_id, voucher.device_class, *voucher.of)
+        self.notes.append(VerifierTest(*told, passed=False, at=now))
 
     def _doubt(self, node: UUID) -> None:
         self.doubted.add(node)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 RUNS: Final = "A node runs here as it joined before: stop it, and start it again."
 OFF: Final = "It renders its owner's scenes, and those of whom he trusts, alone."
+NOBODYS: Final = "It has no owner, so without a sandbox it renders nothing."
 UNOWNED: Final = (
     "What it earns waits in suspense until somebody claims it. "
     "To own it: rendertrust login, then join again on this machine."
@@ -72,7 +73,7 @@ def join(
 
     Each kind of work is tried out first; what fails is not offered.
     """
-    from rendertrust.node.enrolment import JoinRefused
+    from rendertrust.node.enrolment import JoinRefused, why_not
     from rendertrust.node.enrolment import join as enrol
 
     session = session_of(context)
@@ -80,6 +81,10 @@ def join(
         session.given = gateway
     if unsafe_no_sandbox:
         accept_no_sandbox(session, state, accept)
+    # Before the login is used: it is for the gateway of before alone.
+    refusal = asyncio.run(why_not(session.url, state, accept_new_key=accept_new_key))
+    if refusal is not None:
+        raise Stop(refused(refusal, session.url))
     me = None if unowned else _login(session)
     session.output.note(f"Joining {session.url}: trying out what this machine can do …")
     answer = asyncio.run(
@@ -141,7 +146,7 @@ def _tell(session: Session, found: "Joined", me: Me | None, state: Path | None) 
     for kind, reason in found.not_offered.items():
         session.output.note(f"Not offered: {kind}: {reason}")
     if not found.has_sandbox:
-        session.output.note(f"Without a sandbox. {OFF}")
+        session.output.note(f"Without a sandbox. {OFF if found.owned else NOBODYS}")
     if not found.owned:
         session.output.note(UNOWNED)
     session.output.note(RUNS if found.running else begun(START, state))

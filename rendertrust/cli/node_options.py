@@ -165,12 +165,14 @@ def words_of(settings: "Settings", state: Path | None) -> list[str]:
 
 def accept_no_sandbox(session: Session, state: Path | None, words: str | None) -> None:
     """Have the machine's owner say in words that he wants no sandbox. Stop: he did not."""
-    from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
+    from rendertrust.node.sandbox import INSTALL_BWRAP, OFF, UNSAFE_AS_ROOT, is_root
     from rendertrust.node.state import NO_SANDBOX_WORDS, StateFolder
 
     folder = StateFolder(state) if state else StateFolder()
     if folder.accepts_no_sandbox:
         return
+    if is_root():
+        raise Stop(Ending(exit_codes.USAGE, "no_sandbox", UNSAFE_AS_ROOT, INSTALL_BWRAP))
     session.output.note(f"Without a sandbox.\n{OFF}\nBetter: {INSTALL_BWRAP}")
     if words is None and is_interactive():
         words = click.prompt(f"If you want that, type: {NO_SANDBOX_WORDS}\n", err=True)

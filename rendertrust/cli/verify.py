@@ -203,6 +203,8 @@ class Given:
         return found[0] if found else None
 
     def _raw(self, path: Path) -> bytes:
+        if not path.is_file():  # a pipe or a device may never end, and is read more than once
+            raise click.UsageError(f"{path} is no regular file: save it in one first")
         with path.open("rb") as file:
             return file.read(BYTES_MAX + 1)
 

@@ -53,13 +53,18 @@ class Blender:
         within: float,
         hear: Callable[[Mapping[str, Any]], None],
         overhear: Callable[[bytes], None] = lambda _: None,
+        orders: int | None = None,
+        started: Callable[[int], None] = lambda _: None,
     ) -> Ending:
-        """Run one order in the work folder; paths of files in it are below ``in``."""
-        view = self.box.view(folder, WORKER)
-        full = dict(order) | {"out": view.out, "nice": self.nice, "threads": threads}
+        """Run one order in the work folder; paths of files in it are below ``in``.
+
+        With ``orders``, a descriptor that is closed here, it stays and obeys each line of that,
+        as ``said`` makes them.
+        """
+        full = dict(self.said(order, folder, threads)) | {"stays": orders is not None}
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
-        full |= _placed(order, view)
-        program = self.renderer.program(view.worker, orjson.dumps(full).decode())
+        worker = self.box.view(folder, WORKER).worker
+        program = self.renderer.program(worker, orjson.dumps(full).decode())
         return await converse(
             self.box.command(program, folder, WORKER),
             environment=self.box.environment(folder),
@@ -67,7 +72,15 @@ class Blender:
             hear=hear,
             overhear=overhear,
             watch=Watch(folder, self.bounds),
+            orders=orders,
+            started=started,
         )
+
+    def said(self, order: Mapping[str, Any], folder: Path, threads: int) -> Mapping[str, Any]:
+        """An order as the worker reads it, with the files where it finds them."""
+        view = self.box.view(folder, WORKER)
+        known = {"out": view.out, "nice": self.nice, "threads": threads}
+        return {**order, **known, **_placed(order, view)}
 
     @property
     def is_sandboxed(self) -> bool:
@@ -163,6 +176,8 @@ async def _try_out(blender: Blender, folder: Path) -> Blender | NoBlender:
 
 
 def _why(ending: Ending) -> str:
+    if ending.excess is not None:
+        return ending.excess.reason
     said = f"{ending.last.get('error', '')}\n{ending.tail}"
     if (library := libraries.missing_library(said)) is not None:
         return libraries.advice(library)

@@ -86,6 +86,8 @@ def disk(folder: StateFolder) -> Check:
         said = f"{folder.path}: {fault.strerror}"
         return Check("disk", BAD, said, "give another folder by --state, or RENDERTRUST_STATE")
     said = f"{free / GIB:.1f} GiB free for {folder.path}"
+    if free < Settings().disk_bytes_least:
+        return Check("disk", BAD, said, "make room: a node without it renders nothing")
     if free < DISK_LEAST:
         return Check("disk", WARNING, said, "make room, or lower --cache")
     return Check("disk", GOOD, said)

@@ -68,10 +68,10 @@ async def join(
     joined before must have the key of then, unless ``accept_new_key``. Without a ``name`` it keeps
     the one that it has, or is called as the machine.
     """
-    address = normal_url(url)
-    if address is None:
-        return JoinRefused(reason=f"not an http or https URL: {url}")
     folder = StateFolder(state) if state else StateFolder()
+    shown = await _shown(url, folder, accept_new_key=accept_new_key)
+    if isinstance(shown, JoinRefused):
+        return shown
     folder.make()
     try:
         key = identity.load_or_create_key(folder.key)
@@ -80,8 +80,7 @@ async def join(
     unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
     offer, tested = await _tried(folder, Settings(unsafe_no_sandbox=unsafe))
     told = {**machine.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
-    known = None if accept_new_key else _known_key(folder, address)
-    asked = _Asked(address, name or _kept_name(folder), offer, told, token, known)
+    asked = _Asked(shown, name or _kept_name(folder), offer, told, token)
     enrolled = await _enrol(asked, key)
     if isinstance(enrolled, JoinRefused):
         return enrolled
@@ -99,31 +98,61 @@ async def join(
     )
 
 
+async def why_not(
+    url: str, state: Path | None = None, *, accept_new_key: bool = False
+) -> JoinRefused | None:
+    """Why this node would not join there, as far as can be told without telling anything: nobody
+    answers, or it is another gateway than before. None: it may be tried.
+    """
+    folder = StateFolder(state) if state else StateFolder()
+    shown = await _shown(url, folder, accept_new_key=accept_new_key)
+    return shown if isinstance(shown, JoinRefused) else None
+
+
+@attrs.frozen
+class _Gateway:
+    """One that answers, at its URL, and the key that it shows."""
+
+    url: str
+    key: str | None
+
+
+async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gateway | JoinRefused:
+    """Look whether there is a gateway, and the one of before."""
+    address = normal_url(url)
+    if address is None:
+        return JoinRefused(reason=f"not an http or https URL: {url}")
+    known = None if accept_new_key else _known_key(folder, address)
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        shown = await gateway_key.ask(session, address, known)
+        if not isinstance(shown, gateway_key.Known):
+            is_other = isinstance(shown, gateway_key.Changed)
+            return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
+        if shown.key is None and not await gateway_key.is_gateway(session, address):
+            return JoinRefused(reason=f"no gateway answers at {address}: is that its address?")
+    return _Gateway(address, shown.key)
+
+
 @attrs.frozen
 class _Asked:
     """Which gateway is asked to take which node."""
 
-    url: str
+    gateway: _Gateway
     name: str
     offer: plugins.Offer
     metadata: Mapping[str, object]
     user_token: str | None = attrs.field(repr=False)
-    known_key: str | None
 
 
 async def _enrol(
     asked: _Asked, key: Ed25519PrivateKey
 ) -> tuple[Enrolment, str | None] | JoinRefused:
-    """Look whether it is the gateway of before, and register there; also gives the owner."""
+    """Register there; also gives the owner."""
     capabilities = tuple(sorted(asked.offer.plugins))
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-        shown = await gateway_key.ask(session, asked.url, asked.known_key)
-        if not isinstance(shown, gateway_key.Known):
-            is_other = isinstance(shown, gateway_key.Changed)
-            return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
         answer = await registration.register(
             session,
-            asked.url,
+            asked.gateway.url,
             key,
             name=asked.name,
             capabilities=capabilities,
@@ -133,14 +162,14 @@ async def _enrol(
     if isinstance(answer, registration.Rejected):
         return JoinRefused(reason=answer.reason, code=answer.code)
     enrolment = Enrolment(
-        url=asked.url,
+        url=asked.gateway.url,
         node_id=answer.node_id,
         name=asked.name,
         token=answer.token,
         capabilities=capabilities,
         owned=answer.owner is not None or asked.user_token is not None,
         proven=answer.proven,
-        gateway_key=shown.key,
+        gateway_key=asked.gateway.key,
     )
     return enrolment, answer.owner
 

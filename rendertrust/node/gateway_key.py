@@ -4,6 +4,7 @@ TLS says who owns the name; this says whether the same books are behind it as wh
 A new key is followed where the one before it signs beside it, as gateways do after a rotation.
 """
 
+import os
 from typing import Final
 
 import aiohttp
@@ -14,6 +15,7 @@ from rendertrust import checkpoint, note
 from rendertrust.note import NoteRefused, Verifier
 
 PATH: Final = "/api/v1/ledger/checkpoint"
+HEALTH: Final = "/health"
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=10)
 ACCEPT: Final = "--accept-new-key"
@@ -49,12 +51,33 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
         async with session.get(url + PATH, timeout=TIMEOUT, allow_redirects=False) as response:
             status, content = response.status, await response.content.read(ANSWER_BYTES_MAX)
     except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-        return Unsure(f"cannot reach {url}: {str(fault) or type(fault).__name__}")
+        return Unsure(unreached(url, fault))
     if status == 404:
         return Known(None) if known is None else changed(url, "shows no key any more")
     if status != 200:  # its log may not have begun yet
         return Known(None) if known is None else Unsure(f"{url} answered {status}")
     return held(url, content, known)
+
+
+async def is_gateway(session: aiohttp.ClientSession, url: str) -> bool:
+    """Whether there is one at all; one that has no log, too."""
+    try:
+        async with session.get(url + HEALTH, timeout=TIMEOUT, allow_redirects=False) as response:
+            return response.status != 404
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+def unreached(url: str, fault: Exception) -> str:
+    """Why nobody answers there."""
+    if "WRONG_VERSION_NUMBER" in str(fault):
+        return f"{url} does not speak https: ask those who run it for its address"
+    if isinstance(fault, TimeoutError):
+        return f"cannot reach {url}: it did not answer in time"
+    system = getattr(fault, "os_error", None)
+    number = system.errno if isinstance(system, OSError) else None
+    why = os.strerror(number) if number is not None and number > 0 else str(fault)
+    return f"cannot reach {url}: {why or type(fault).__name__}"
 
 
 def held(url: str, content: bytes, known: str | None) -> Answer:

@@ -106,6 +106,7 @@ class Agent:
             with contextlib.suppress(OSError):
                 self._folder.tell({**self.snapshot(), "connected": False})
             await health.stop()
+            await self._offer.end()
             self._spool.close()
 
     async def _show_health(self, page: HealthPage) -> None:

@@ -55,7 +55,8 @@ class Task:
 
     ``folder`` is the unit's own and empty but for ``in``, which holds ``inputs`` (path as named by
     the dispatch, and where it lies); it is removed when the unit has ended. ``delivered`` is what a
-    ``check`` looks at, by the same names, in the folder ``delivered``. ``threads`` is this slot's
+    ``check`` looks at, by the same names, in the folder ``delivered``. ``content`` is one hash of
+    the inputs: units that say the same have the same; '' says nothing. ``threads`` is this slot's
     part of the machine.
     """
 
@@ -73,6 +74,7 @@ class Task:
         default=lambda picture, frame: None, repr=False
     )
     delivered: Mapping[str, Path] = attrs.field(factory=dict[str, Path])
+    content: str = ""
     on_log: Callable[[str], None] = attrs.field(default=lambda text: None, repr=False)
     stopping: threading.Event = attrs.field(factory=threading.Event, repr=False)
 

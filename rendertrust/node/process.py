@@ -51,9 +51,13 @@ async def converse(
     hear: Callable[[Mapping[str, Any]], None],
     overhear: Callable[[bytes], None] = lambda _: None,
     watch: Watch | None = None,
+    orders: int | None = None,
+    started: Callable[[int], None] = lambda _: None,
 ) -> Ending:
     """Run ``command``; each JSON object it prints goes to ``hear``, its standard error to
     ``overhear``. At most ``within`` seconds, and no longer than ``watch`` has nothing to say.
+    ``orders`` is a descriptor that is its standard input, and is closed here; ``started`` is told
+    its number.
 
     However this ends, cancelled too, the process and its group are dead by then. Raises OSError
     when it cannot be started.
@@ -62,7 +66,7 @@ async def converse(
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.DEVNULL if orders is None else orders,
                 stdout=out.far_end,
                 stderr=err.far_end,
                 env=dict(environment),
@@ -71,6 +75,9 @@ async def converse(
         finally:
             out.close_far_end()
             err.close_far_end()
+            if orders is not None:
+                os.close(orders)
+        started(process.pid)
         talk = _Talk(process, hear, overhear, watch)
         try:
             async with asyncio.timeout(within):

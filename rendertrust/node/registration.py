@@ -9,6 +9,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rendertrust import identity
+from rendertrust.node.gateway_key import unreached
 
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 NO_SUCH_ROUTE: Final = (404, 405)
@@ -105,7 +106,7 @@ async def _post(
             reason = str(members.get("detail", response.reason))[:500]
             return Rejected(reason=reason, code=response.status)
     except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
-        return Rejected(reason=f"cannot reach {url}: {str(fault) or type(fault).__name__}")
+        return Rejected(reason=unreached(url, fault))
 
 
 async def _members(response: aiohttp.ClientResponse) -> Mapping[str, Any]:

@@ -248,20 +248,19 @@ def make_parts(folder: Path) -> None:
 
 def find(readable: tuple[Path, ...], *, unsafe: bool = False) -> Sandbox | Bare | Refused:
     """The sandbox of this machine; with ``unsafe`` (an ordinary user only) none."""
-    is_root = _uid() == 0
     if unsafe:
-        return Refused(UNSAFE_AS_ROOT) if is_root else Bare()
+        return Refused(UNSAFE_AS_ROOT) if is_root() else Bare()
     if not sys.platform.startswith("linux"):
         return Refused("the sandbox (bubblewrap) exists on Linux only")
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return Refused(INSTALL_BWRAP)
-    if is_root and not Path("/usr/bin/setpriv").exists():
+    if is_root() and not Path("/usr/bin/setpriv").exists():
         return Refused("setpriv is missing; install it with: apt-get install util-linux")
     return Sandbox(
         bwrap=bwrap,
         readable=tuple(path for path in _outermost(readable) if not _is_system(path)),
-        as_root=is_root,
+        as_root=is_root(),
         forbids_namespaces=_version(bwrap) >= _FORBIDS_NAMESPACES,
     )
 
@@ -294,8 +293,9 @@ def explain(stderr: str) -> str | None:
     return f"the sandbox cannot start ({line.strip()})"
 
 
-def _uid() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 1
+def is_root() -> bool:
+    """Whether this is the host's root."""
+    return hasattr(os, "getuid") and os.getuid() == 0
 
 
 def _is_system(path: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+import orjson
 
 from rendertrust.node.addresses import Addresses
 from rendertrust.node.attesting import Attester, utc
@@ -127,6 +128,7 @@ async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int
         folder=work,
         inputs=inputs,
         delivered=staging.delivered,
+        content=content_of(unit.dispatch),
         threads=threads,
         on_progress=unit.report,
         on_preview=unit.preview,
@@ -140,6 +142,13 @@ async def run(unit: Unit, plugin: Plugin, cache: Cache, work: Path, threads: int
         return Failed(
             failure="node", error=f"{type(fault).__name__} in the plugin", detail=str(fault)
         )
+
+
+def content_of(dispatch: JobDispatch) -> str:
+    """One hash of all that is laid out for a unit: paths, and what lies there."""
+    files = sorted((wanted.path, wanted.sha256) for wanted in dispatch.inputs)
+    manifest = dispatch.manifest.sha256 if dispatch.manifest is not None else None
+    return sha256(orjson.dumps([files, manifest])).hexdigest()
 
 
 def folder_name(ref: Running) -> str:

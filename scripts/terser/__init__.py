@@ -20,7 +20,7 @@ _FETCH: Final = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--logleve
 
 def terser(text: bytes) -> bytes:
     """A module made short. CalledProcessError, with terser's words on stderr, when it cannot."""
-    command = [NODE, program(), "--config-file", HERE / "options.json"]
+    command: list[str | Path] = [NODE, program(), "--config-file", HERE / "options.json"]
     return subprocess.run(command, input=text, stdout=subprocess.PIPE, check=True).stdout
 
 

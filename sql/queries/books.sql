@@ -8,7 +8,7 @@ SELECT name, name LIKE 'debt:%' FROM unnest($1::text[]) AS n (name) ON CONFLICT 
 
 -- name: books_accounts_lock
 -- Whoever wants to change a balance waits here: accounts by name ($1), of holds by reference ($2),
--- and of the holds of whole jobs ($3). A hold's account and a job's units never change.
+-- of the holds of whole jobs ($3) and of all tiles of a frame of which $5 and $6 are one. A hold's account and a job's units never change.
 -- Of the accounts $4 each batch has one till, under the account's own name: the first that nobody
 -- has, and nobody waits for it; the account itself when all are taken.
 WITH tills AS MATERIALIZED (
@@ -27,13 +27,20 @@ WHERE a.id IN (
     UNION SELECT h.account_id FROM units u
           JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
           WHERE u.job_id = ANY($3::uuid[])
+    UNION SELECT h.account_id FROM unnest($5::uuid[], $6::integer[]) AS k (job_id, number)
+          CROSS JOIN LATERAL (SELECT f.feeds FROM units f
+                              WHERE f.job_id = k.job_id AND f.number = k.number LIMIT 1) x
+          CROSS JOIN LATERAL (SELECT f.number FROM units f
+                              WHERE f.job_id = k.job_id AND f.feeds = x.feeds LIMIT 100) t
+          JOIN holds h ON h.reference = 'job:' || k.job_id || ':' || t.number
     UNION SELECT coalesce(t.id, w.id) FROM accounts w LEFT JOIN tills t ON t.account = w.id
           WHERE w.name = ANY($4::text[]))
 ORDER BY a.id FOR UPDATE OF a;
 
 -- name: books_rows_lock
 -- What the accounts' locks let us see, in one row: holds (open and closed ones), jobs, units and what
--- these feed, all units and holds of whole jobs ($2), idempotency keys, numbers for $8 transfers (gaps in those do no
+-- these feed, all units and holds of whole jobs ($2) and of tiles with one of which ($12, $13) a frame may
+-- fail, idempotency keys, numbers for $8 transfers (gaps in those do no
 -- harm), and what was posted before by subject, kind and reference ($9 to $11), with the subject's
 -- entries and the accounts. That is looked up step by step: a plan that was made while the tables were
 -- small must not read them whole when they are not. In COALESCE an account is no reason to begin with
@@ -43,9 +50,16 @@ WITH posted AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT t FROM transfers t
                         WHERE t.subject = k.subject AND t.kind = k.kind
                           AND t.reference = k.reference LIMIT 1) x
+), tiles AS MATERIALIZED (
+    SELECT k.job_id, t.number FROM unnest($12::uuid[], $13::integer[]) AS k (job_id, number)
+    CROSS JOIN LATERAL (SELECT f.feeds FROM units f
+                        WHERE f.job_id = k.job_id AND f.number = k.number LIMIT 1) x
+    CROSS JOIN LATERAL (SELECT f.number FROM units f
+                        WHERE f.job_id = k.job_id AND f.feeds = x.feeds LIMIT 100) t
 ), held AS MATERIALIZED (
     SELECT n.reference FROM (
         SELECT unnest($1::text[])
+        UNION SELECT 'job:' || t.job_id || ':' || t.number FROM tiles t
         UNION SELECT 'job:' || w.job_id || ':' || w.number FROM units w
               WHERE w.job_id = ANY($2::uuid[])) n (reference)
     ORDER BY n.reference
@@ -56,6 +70,7 @@ WITH posted AS MATERIALIZED (
               CROSS JOIN LATERAL (SELECT f.feeds FROM units f
                                   WHERE f.job_id = k.job_id AND f.number = k.number LIMIT 1) x
               WHERE x.feeds IS NOT NULL
+        UNION SELECT * FROM tiles
         UNION SELECT w.job_id, w.number FROM units w WHERE w.job_id = ANY($2::uuid[])) n (job_id, number)
     ORDER BY n.job_id, n.number
 )

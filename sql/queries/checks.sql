@@ -36,7 +36,8 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.st
 
 -- name: checks_pending
 -- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
--- their jobs say; and of what was settled unchecked, and its node was caught afterwards.
+-- their jobs say; and of what was settled though none of the gateway's own had held it against its scene, and
+-- its node was caught afterwards.
 WITH waiting AS (
     (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
      FROM to_verify c
@@ -60,7 +61,9 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
              WHERE o.user_id = j.user_id) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
-       s.at AS suspicion_at, s.draws AS suspicion_draws,
+       s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
+       v.verifier_id AS voucher_verifier_id, v.device_class AS voucher_device_class, v.at AS voucher_at,
+       v.draws AS voucher_draws, v.shown AS voucher_shown,
        EXISTS (SELECT FROM uncut_scenes x
                WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
        CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
@@ -70,6 +73,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
 FROM waiting w
 JOIN checks c USING (job_id, unit, attempt)
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
+LEFT JOIN vouchers v ON v.job_id = c.job_id AND v.unit = c.unit AND v.attempt = c.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
@@ -191,8 +195,13 @@ ORDER BY t.made_at DESC, t.id LIMIT $1;
 
 -- name: suspicion_note
 -- The first word on a result; once.
-INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at, draws)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING;
+INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at, draws, shown)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
+
+-- name: voucher_note
+-- On whose word alone a result was called valid; once.
+INSERT INTO vouchers (job_id, unit, attempt, verifier_id, device_class, at, draws, shown)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING;
 
 -- name: uncut_note
 -- No check by crops says anything of this scene; once.

@@ -71,7 +71,7 @@ WHERE u.job_id = $1 AND u.number = $2;
 
 -- name: refundable_units
 -- What was charged for each unit of a job ($2: for that one), and what was given back of it.
-SELECT u.number, u.frames, coalesce(h.settled, 0) AS charged, t.amount AS refunded
+SELECT u.number, u.frames, u.tile, coalesce(h.settled, 0) AS charged, t.amount AS refunded
 FROM units u
 JOIN jobs j ON j.id = u.job_id
 LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number

@@ -119,8 +119,9 @@ WHERE n.owner_id IS NOT NULL
 LIMIT $1;
 
 -- name: earnings_unlooked
--- What nodes that were caught have pending at $1 of what nobody had looked at by then, $2 at most, and nobody
--- disputes. What is settled in the same minute may have been decided before.
+-- What nodes that were caught have pending at $1 of what nobody had looked at by then, or a stranger alone, or of
+-- which most was not looked at, as of chunks of frames; $2 at most, and nobody disputes. What is settled in the same
+-- minute may have been decided before.
 SELECT e.job_id AS job, e.unit, j.user_id AS "user"
 FROM (SELECT m.node_id, max(m.decided_at) AS at FROM checks m
       WHERE m.verdict = 'mismatch' AND m.decided_at > $1::timestamptz - interval '90 days'
@@ -130,7 +131,16 @@ JOIN earnings e ON e.node_id = caught.node_id AND e.work = 'RENDER' AND e.state 
                AND e.payable_at > $1 AND e.earned_at < caught.at + interval '1 minute'
 JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt
-             AND c.node_id = e.node_id AND c.verdict = 'unchecked'
+             AND c.node_id = e.node_id
+             AND (c.verdict = 'unchecked'
+                  OR c.verdict IN ('exact', 'match', 'consistent'))
 JOIN jobs j ON j.id = e.job_id
-WHERE NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
+WHERE (c.verdict = 'unchecked'
+       OR EXISTS (SELECT FROM vouchers v
+                  WHERE v.job_id = c.job_id AND v.unit = c.unit AND v.attempt = c.attempt)
+       OR j.job_type = 'render' AND NOT j.params ? '_tiles'
+          AND CASE WHEN u.frames IS NOT NULL THEN u.frames !~ '^-?[0-9]+$'
+                   WHEN jsonb_typeof(j.params->'frames') = 'array' THEN jsonb_array_length(j.params->'frames') > 1
+                   ELSE false END)
+  AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
 LIMIT $2;

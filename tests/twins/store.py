@@ -39,6 +39,7 @@ from sql.checks import (
     TrialRow,
     UncutScene,
     VerifierTest,
+    Voucher,
     WordRow,
 )
 from sql.circles import ALONE, Circles
@@ -134,6 +135,7 @@ class StoreTwin(MultipartsOfResults):
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
         self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
+        self.vouchers: dict[tuple[UUID, int, int], Voucher] = {}
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
@@ -408,6 +410,10 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         self.suspicions.setdefault(suspicion.of, suspicion)
 
+    async def note_voucher(self, voucher: Voucher) -> None:
+        await self.round_trip()
+        self.vouchers.setdefault(voucher.of, voucher)
+
     async def note_uncut(self, scene: UncutScene) -> None:
         await self.round_trip()
         self.uncut_scenes.setdefault(scene.scene, scene)
@@ -581,7 +587,9 @@ class BooksTwin:
         for unit in [units[key] for key in keys.units if key in units]:
             if unit.feeds is not None:
                 units[unit.job_id, unit.feeds] = store.units[unit.job_id, unit.feeds]
-        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole}
+        tiles = {tile for key in keys.tiled for tile in self._beside(key)}
+        units |= {key: store.units[key] for key in tiles}
+        holds = set(keys.holds) | {f"job:{job}:{number}" for job, number in whole | tiles}
         found = {name: hold for name, hold in store.holds.items() if name in holds}
         names = set(keys.accounts) | {hold.account for hold in found.values()}
         purchases, reversals, owners = find_purchases(store, keys.purchases)
@@ -616,6 +624,14 @@ class BooksTwin:
         rows.transfer_ids = itertools.islice(store.transfer_ids, count)
         rows.entry_ids = itertools.islice(store.entry_ids, 2 * count)
         return rows
+
+    def _beside(self, key: UnitId) -> list[UnitId]:
+        """All tiles of the frame that this unit is a tile of."""
+        unit = self._store.units.get(key)
+        if unit is None or unit.feeds is None:
+            return []
+        numbers = self._store.numbers_of(unit.job_id)
+        return [one for one in numbers if self._store.units[one].feeds == unit.feeds]
 
     async def write(self, changes: Changes) -> int:
         if changes == Changes():

@@ -22,6 +22,7 @@ from sql.checks import (
 from sql.database import Mismatch, Refused
 from sql.earnings import Unlooked
 from sql.reputation import HISTORY, Record
+from sql.unit_params import kind_of, params_of
 from sql.work import SceneWord, Standing
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
                 tile=unit.tile,
                 friends=_friends(store, job.user_id),
                 suspicion=store.suspicions.get(row.id),
+                voucher=store.vouchers.get(row.id),
                 parts=store.parts_of(unit),
                 took=_took(unit, row),
                 is_again=is_again,
@@ -107,7 +109,7 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
 
 
 def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
-    """Pending shares of nodes that were caught, of what nobody had looked at."""
+    """Pending shares of nodes that were caught, of what nobody had looked at, or a stranger."""
     caught: dict[UUID, datetime] = {}
     for row in store.checks.values():
         if row.verdict == "mismatch" and not _is_withdrawn(store, row):
@@ -118,8 +120,16 @@ def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
         for key, share in store.earnings.items()
         if share.state == "PENDING" and share.payable_at > now and key not in store.disputes
         if share.node_id in caught and share.earned_at < caught[share.node_id] + MINUTE
-        if store.checks[*key, store.units[key].attempt].verdict == "unchecked"
+        if _is_unlooked(store, store.checks[*key, store.units[key].attempt])
     ]
+
+
+def _is_unlooked(store: "StoreTwin", row: CheckRow) -> bool:
+    if row.verdict not in ("exact", "match", "consistent"):
+        return row.verdict == "unchecked"
+    job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
+    is_chunk = kind_of(job.job_type, params_of(job.params, unit.frames, unit.tile)) == "chunk"
+    return is_chunk or row.id in store.vouchers
 
 
 def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:

@@ -96,9 +96,15 @@ def policy_of(gateway: Gateway) -> str:
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
-        f"img-src 'self' data:{store}; connect-src 'self'{store}; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        f"img-src 'self' data:{store}; media-src 'self'{store}; connect-src 'self'{store}; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
+
+
+def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
+    """``now`` in milliseconds: browsers' clocks are wrong, and relative times go by ours."""
+    now = int(gateway.clock.now().timestamp() * 1000)
+    return {"request_id": request.get(REQUEST_ID, ""), "served_at": now}
 
 
 def html(
@@ -106,7 +112,7 @@ def html(
 ) -> web.Response:
     """A page, kept by nobody: it is one person's, and of one moment."""
     answer = web.Response(
-        text=render.page(template, {**context, "request_id": request.get(REQUEST_ID, "")}),
+        text=render.page(template, {**context, **_of_moment(request, gateway)}),
         status=status,
         content_type="text/html",
     )

@@ -1,5 +1,6 @@
 """What a refund would give back: found by what admins see of a job, and told before it is done."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
@@ -7,15 +8,21 @@ from uuid import UUID
 import attrs
 
 from rendertrust import money
+from rendertrust.frame_range import parse
 from sql.credits import RefundableUnit
 from sql.job_desk import JobDesk, ListedJob, Wish
 from web.console.wording import SHORT
 from web.gateway import Gateway
 from web.http.converter import uuid_of
 from web.http.problem import Fault, Problem, invalid
-from web.routes.admin_credits import NO_UNIT, NOT_CHARGED, too_much
+from web.routes.admin_credits import NOT_CHARGED, too_much
 
 ALL: Final = "all"
+# As one types it, and as pages say it: "12", "12,3", "frame 12, tile 3 of 4".
+PIECE: Final = (
+    r"(?:[Ff]rames? )?(?P<frame>-?[0-9]{1,7})"
+    r"(?:, ?(?:tile )?(?P<tile>[0-9]{1,2})(?: of [0-9]{1,2})?)?"
+)
 MOST: Final = 200  # units in one go: each is a commit of its own
 NEWEST: Final = "-created"
 NO_JOB: Final = Problem(404, "There is no such job")
@@ -23,47 +30,112 @@ NO_ID: Final = invalid(
     [Fault("job", "value", f"must be its id, or the first {SHORT} characters of it")]
 )
 SEVERAL: Final = invalid([Fault("job", "value", "fits several jobs: give the full id")])
-ONE_BY_ONE: Final = invalid([Fault("amount", "value", "can be named for one unit, not for all")])
 HEX: Final = frozenset("0123456789abcdef-")
 
 
 @attrs.frozen
+class Chosen:
+    """Units of a job by what was typed. ``several``: they are refunded together, each wholly."""
+
+    units: Sequence[RefundableUnit]
+    several: bool = False
+    name: str = ""  # of the frame that has several tiles
+    tiles: int = 0  # so many its frame has, if it is one
+
+
+@attrs.frozen
 class Refunding:
-    """Units of one job that are to be refunded, and the sum. ``left``: as many for another time."""
+    """Units of one job that are to be refunded, and the sum. ``left``: as many for another time.
+
+    ``of``: so many units the job has. ``word`` is what one of them is.
+    """
 
     job: UUID
-    unit: str  # a number, or ALL
+    chosen: Chosen
     units: Sequence[RefundableUnit]
     amount: int
-    of: int  # so many units the job has
+    of: int
     left: int = 0
+
+    @property
+    def word(self) -> str:
+        """``tile``, ``frame``, ``chunk`` or ``unit``, of all that are to be refunded."""
+        first = self.units[0]
+        if first.tile is not None:
+            return "tile"
+        if first.frames is None:
+            return "unit"
+        return "frame" if len(parse(first.frames)) == 1 else "chunk"
 
 
 async def refunding(
-    gateway: Gateway, user: UUID, name: str, unit: str, amount: str
+    gateway: Gateway, user: UUID, name: str, piece: str, amount: str
 ) -> Refunding | Problem:
     """The second step of a refund; a Problem if it would give nothing back.
 
-    ``name``: the id of a job of the user's, or how it begins. ``unit`` "": the only one.
-    ``amount`` "": all that was charged.
+    ``name``: the id of a job of the user's, or how it begins. ``piece``: a frame, a frame and its
+    tile, or ALL; where units have no frames a number; "": the only one. ``amount`` "": all that was
+    charged.
     """
     job = await _job_of(JobDesk(gateway.database), user, name.strip().lower())
     if isinstance(job, Problem):
         return job
     units = await gateway.credits.refundable_units(job)
-    if unit == ALL and len(units) > 1:
-        return ONE_BY_ONE if amount else _all(job, units)
-    if unit == "" and len(units) > 1:
-        words = (
-            f"must be one from 0 to {len(units) - 1}, or {ALL}: the job has {len(units)} of them"
-        )
-        return invalid([Fault("unit", "missing", words)])
-    number = int(unit) if unit not in ("", ALL) else 0
-    found = [each for each in units if each.number == number]
-    return _one(job, found[0], amount, len(units)) if found else NO_UNIT
+    chosen = _chosen(units, piece.strip())
+    if isinstance(chosen, Problem):
+        return chosen
+    if chosen.several:
+        return _together(job, chosen, amount, len(units))
+    return _one(job, chosen, amount, len(units))
 
 
-def _one(job: UUID, unit: RefundableUnit, amount: str, of: int) -> Refunding | Problem:
+def _chosen(units: Sequence[RefundableUnit], piece: str) -> Chosen | Problem:
+    if len(units) == 1 and piece in ("", ALL):
+        return Chosen(units)
+    if piece == ALL:
+        return Chosen(units, several=True)
+    found = re.fullmatch(PIECE, piece)
+    if found is None:
+        return _unnamed(units)
+    frame = int(found["frame"])
+    tile = None if found["tile"] is None else int(found["tile"])
+    if any(unit.frames is not None for unit in units):
+        return _of_frame(units, frame, tile)
+    numbered = [unit for unit in units if unit.number == frame and not tile]
+    return Chosen(numbered) if numbered else Problem(404, f"The job has no unit {piece}")
+
+
+def _of_frame(units: Sequence[RefundableUnit], frame: int, tile: int | None) -> Chosen | Problem:
+    found = [unit for unit in units if unit.frames is not None and frame in parse(unit.frames)]
+    tiles = [unit for unit in found if unit.tile is not None]
+    if not found:
+        return Problem(404, f"The job has no frame {frame}")
+    if tile is None:
+        return Chosen(tiles or found, bool(tiles), f"frame {frame}")
+    if not tiles:
+        return Problem(404, "The job has no tiles: its frames are rendered whole")
+    one = [unit for unit in tiles if unit.tile == tile - 1]
+    return Chosen(one, tiles=len(tiles)) if one else _no_tile(frame, tile, len(tiles))
+
+
+def _no_tile(frame: int, tile: int, tiles: int) -> Problem:
+    return Problem(404, f"Frame {frame} has no tile {tile}: they are 1 to {tiles}")
+
+
+def _unnamed(units: Sequence[RefundableUnit]) -> Problem:
+    frames = [number for unit in units if unit.frames is not None for number in parse(unit.frames)]
+    tiles = any(unit.tile is not None for unit in units)
+    known = (
+        f"one of {min(frames)} to {max(frames)}" if frames else f"one from 0 to {len(units) - 1}"
+    )
+    known += f", perhaps with a tile ({min(frames)},1)" if tiles else ""
+    parts = "parts" if frames else "of them"
+    words = f"must be {known}, or {ALL}: the job has {len(units)} {parts}"
+    return invalid([Fault("frame", "missing", words)])
+
+
+def _one(job: UUID, chosen: Chosen, amount: str, of: int) -> Refunding | Problem:
+    [unit] = chosen.units
     if unit.charged == 0:
         return NOT_CHARGED
     units = money.parse(amount) if amount else unit.charged
@@ -71,18 +143,22 @@ def _one(job: UUID, unit: RefundableUnit, amount: str, of: int) -> Refunding | P
         return too_much(unit.charged)
     if unit.refunded is not None:
         return Problem(409, f"It was refunded before: {money.render(unit.refunded)} credits")
-    return Refunding(job, str(unit.number), [unit], units, of)
+    return Refunding(job, chosen, [unit], units, of)
 
 
-def _all(job: UUID, units: Sequence[RefundableUnit]) -> Refunding | Problem:
-    charged = [each for each in units if each.charged]
+def _together(job: UUID, chosen: Chosen, amount: str, of: int) -> Refunding | Problem:
+    if amount:
+        one = "tile" if chosen.name else "unit"
+        several = "several" if chosen.name else "all"
+        return invalid([Fault("amount", "value", f"can be named for one {one}, not for {several}")])
+    charged = [each for each in chosen.units if each.charged]
     if not charged:
         return NOT_CHARGED
     left = [each for each in charged if each.refunded is None]
     if not left:
         return Problem(409, "All that was charged for it was refunded before")
     now = left[:MOST]
-    return Refunding(job, ALL, now, sum(u.charged for u in now), len(units), len(left) - len(now))
+    return Refunding(job, chosen, now, sum(u.charged for u in now), of, len(left) - len(now))
 
 
 async def _job_of(desk: JobDesk, user: UUID, name: str) -> UUID | Problem:

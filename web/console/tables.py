@@ -23,7 +23,8 @@ ORDERS: Final = {  # by what the column has: the smallest first, and the greates
 class Sorted:
     """What the address of a page says that can be sorted and has nothing else to say.
 
-    Where there are several tables, the name of one and a dot come first.
+    Where there are several tables, the name of one and a dot come first. A page says which there
+    are: its own query has ``order_by`` of them.
     """
 
     sort: Annotated[str, Meta(max_length=40)] = ""
@@ -44,11 +45,17 @@ def one_of(*words: str) -> Meta:
     return Meta(pattern=known, description=f"one of {', '.join(words)}")
 
 
-def order_by(columns: Sequence[Column]) -> Meta:
-    """The same of an order, for which ``-`` may stand before a column's key."""
-    keys = [column.key for column in columns if column.key]
-    known = "|".join(("", *(f"-?{re.escape(key)}" for key in keys)))
-    return Meta(pattern=known, description=f"one of {', '.join(keys)}, or one with - before it")
+def order_by(columns: Sequence[Column] = (), **named: Sequence[Column]) -> Meta:
+    """The same of an order, for which ``-`` may stand before a column's key.
+
+    ``named`` are tables of which the name and a dot come first.
+    """
+    tables = {"": columns, **named}
+    keys = [(name, each.key) for name, of in tables.items() for each in of if each.key]
+    found = dict.fromkeys((f"{name}." if name else "", key) for name, key in keys)
+    known = "|".join(("", *(f"{re.escape(name)}-?{re.escape(key)}" for name, key in found)))
+    words = ", ".join(f"{name}{key}" for name, key in found)
+    return Meta(pattern=known, description=f"one of {words}, or one with - before the column")
 
 
 @attrs.frozen

@@ -19,10 +19,11 @@ from actors.ledger.messages import (
 from actors.notifier.messages import Notifier, Paused, UnitsMoved
 from actors.scheduler.messages import JobPaused, Scheduler, UnitsChanged, Wake
 from sql.audit import Act
-from sql.jobs import PastJob
+from sql.jobs import PagedUnit, PastJob
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable
+from web.jobs.affordable import TriedAgain, affordable
 from web.jobs.orders import NOT_FOUND, Again, Outcome, again
 from web.jobs.underquoted import refusal_of, refused_of
 from web.money.books import commit, insufficient
@@ -59,34 +60,57 @@ async def steered(gateway: Gateway, *effects: OfJob, act: Act | None = None) -> 
     return None
 
 
-async def retried(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None) -> Outcome:
+async def retried(
+    gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None, *, partly: bool = False
+) -> Outcome:
     """Of a job of several units try again what failed, the rest is there and paid; else ``again``.
 
-    ``owner`` None: anybody's, for an admin, whose ``act`` is written down.
+    ``owner`` None: anybody's, for an admin, whose ``act`` is written down. ``partly``: as many as
+    there are credits for.
     """
     row = await gateway.jobs.past(job, owner)
     if row is None or row.units == 1:
         return await again(gateway, job, owner, act)
-    refused = await failed_again(gateway, row, act)
-    return refused or Again(row.id, None, row.status, is_new=True)
+    done = await failed_again(gateway, row, act, partly=partly)
+    if isinstance(done, Problem):
+        return done
+    return Again(row.id, None, row.status, is_new=True, missing=done.missing)
 
 
-async def failed_again(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
-    """Try all units of a job again that failed, but those that take far more than their quote."""
+async def failed_again(
+    gateway: Gateway, row: PastJob, act: Act | None, *, partly: bool = True
+) -> Problem | TriedAgain:
+    """Try all units of a job again that failed, but those that take far more than their quote.
+
+    ``partly``: where there are not credits for all of them, the first for which there are.
+    """
     if row.status == "CANCELLED":
         return ANEW
     units = await gateway.jobs.unit_page(row.id, -1, row.units)
     failed = [unit for unit in units if unit.state == "FAILED"]
+    if not failed:
+        return NONE_FAILED
     dearer = await refused_of(gateway, row.id)
     # Where all of them are refused the first says why.
     some = [unit for unit in failed if unit.number not in dearer] or failed
-    wishes = [UnitRetry(row.id, unit.number, row.user_id) for unit in some]
-    refused = await steered(gateway, *wishes, act=act) if wishes else NONE_FAILED
-    if refused is None or refused.status != 402:
+    refused = await _tried(gateway, row, some, act)
+    if refused is None:
+        return TriedAgain(len(some), len(some))
+    if refused.status != 402:
         return refused
-    there = await gateway.credits.balance(row.user_id)  # all are held, or none
-    takes = sum(unit.price for unit in some)
-    return insufficient(InsufficientCredits(there.balance - there.held, takes))
+    balance = await gateway.credits.balance(row.user_id)
+    there, takes = balance.balance - balance.held, sum(unit.price for unit in some)
+    chosen, done = affordable(some, there)
+    if not partly or not chosen:
+        return insufficient(InsufficientCredits(there, takes))
+    return await _tried(gateway, row, chosen, act) or done
+
+
+async def _tried(
+    gateway: Gateway, row: PastJob, units: Sequence[PagedUnit], act: Act | None
+) -> Problem | None:
+    wishes = [UnitRetry(row.id, unit.number, row.user_id) for unit in units]
+    return await steered(gateway, *wishes, act=act)
 
 
 def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ...]) -> None:

@@ -18,7 +18,7 @@ from actors.kernel import DeadLetters as Unread
 from actors.ledger.messages import Commit, InsufficientCredits, Posted, Replayed
 from actors.ports import PaymentsUnavailable
 from sql.audit import Act
-from sql.dead_letters import DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
+from sql.dead_letters import NEWEST, DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.doer import Doer
@@ -116,20 +116,22 @@ class Desk:
     def _unread(self) -> Unread:
         return self.doer.gateway.unread()
 
-    async def page(self, kind: Kind, *, limit: int = AT_ONCE, offset: int = 0) -> LetterList:
-        """The newest first."""
+    async def page(
+        self, kind: Kind, *, limit: int = AT_ONCE, offset: int = 0, sort: str = NEWEST
+    ) -> LetterList:
+        """By a member of ``Letter``, with - the greatest first; messages always newest first."""
         if kind == "messages":
             letters = self._messages()
             return LetterList(letters[offset : offset + limit], len(letters))
         if kind == "jobs":
-            jobs = await self._kept.jobs(None, limit=limit, offset=offset)
+            jobs = await self._kept.jobs(None, limit=limit, offset=offset, sort=sort)
             tries = await self._kept.tries([row.id for row in jobs], TRIES_MOST)
             letters = [of_job(row, tries) for row in jobs]
             return LetterList(letters, jobs[0].total if jobs else 0)
         if kind == "webhooks":
-            hooks = await self._kept.webhooks(limit=limit, offset=offset)
+            hooks = await self._kept.webhooks(limit=limit, offset=offset, sort=sort)
             return LetterList([of_webhook(row) for row in hooks], hooks[0].total if hooks else 0)
-        events = await self._kept.events(limit=limit, offset=offset)
+        events = await self._kept.events(limit=limit, offset=offset, sort=sort)
         return LetterList([of_event(row) for row in events], events[0].total if events else 0)
 
     async def counts(self) -> dict[Kind, int]:

@@ -58,13 +58,15 @@ class Wanted:
 class Again:
     """What became of a retry: the job that does it, and whether it is a new one.
 
-    A job of several units goes on itself with what failed of it.
+    A job of several units goes on itself with what failed of it; for all of that so many units of
+    money are ``missing``.
     """
 
     job: UUID
     node: UUID | None
     status: str
     is_new: bool
+    missing: int = 0
 
 
 Outcome: TypeAlias = Again | Problem | tuple[Dispatch, DispatchOutcome]

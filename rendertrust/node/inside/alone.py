@@ -12,21 +12,14 @@ from . import layered, passes, pictures
 from .again import beside
 from .delivered import Fault
 from .opening import pixels_of
+from .output import SUFFIXES
 from .pixels import NoPixels
 from .risking import EVIDENCE, Opening, channels_in
 from .speech import Say
 
 LONGER = 20.0  # times as long as ours took
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".tif": "TIFF",
-    ".bmp": "BMP",
-    ".tga": "TARGA",
-    ".exr": "OPEN_EXR",
-    ".hdr": "HDR",
-    ".webp": "WEBP",
-}
+FORMATS = {suffix: name for name, suffix in reversed(SUFFIXES.items())}
+ANY = "PNG"  # where a suffix is not known, as Blender goes by what a file says
 
 
 def alone(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -84,7 +77,7 @@ def _like(bpy: Any, path: str, size: tuple[int, int], kinds: passes.Kinds) -> st
         return path
     image = bpy.data.images.new("like", *size, alpha=True, float_buffer=path.endswith(".exr"))
     image.pixels.foreach_set(chance.random(size[0] * size[1] * 4, np.float32))
-    image.file_format = FORMATS[os.path.splitext(path)[1]]
+    image.file_format = FORMATS.get(os.path.splitext(path)[1], ANY)
     image.save(filepath=path)
     bpy.data.images.remove(image)
     return path

@@ -1,11 +1,11 @@
-"""The worker's program: bounds for itself, one order, one end."""
+"""The worker's program: bounds for itself, one order or one after another, one end."""
 
 import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .alone import alone
@@ -41,23 +41,42 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
 HIDDEN = ("check", "look", "hold", "watch")
 
 
-def obey(order: dict[str, Any], say: Say) -> None:
-    """Load Blender, say which it is, and do what the order names, if it names anything."""
+def loaded(say: Say) -> Any:
+    """Blender, once it has said which it is."""
     import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     bpy: Any = module
     build = bpy.app.build_hash.decode("ascii", "replace")
     version = ".".join(str(part) for part in bpy.app.version)
     say("ready", blender=version, build=build)
+    return bpy
+
+
+def obey(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Do what the order names, if it names anything."""
     if order.get("do") in HIDDEN:
         order = {**order, "out": tempfile.mkdtemp(dir=order["out"])}
     if "do" in order:
         ORDERS[order["do"]](bpy, order, say)
 
 
+def following(bpy: Any, say: Say) -> Iterator[dict[str, Any]]:
+    """The orders that come after the first, each once nothing is left of the scene before. An empty
+    one asks whether there is anybody.
+    """
+    with open(0, encoding="utf-8", closefd=False) as orders:
+        say("resting")
+        while line := orders.readline():
+            order = json.loads(line)
+            if "do" in order:
+                yield {**order, "began": time.monotonic()}
+                bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+            say("resting")
+
+
 def main() -> None:
-    """Obey the last argument; always ends the process, because Blender may hang or crash in its
-    own clean-up after the picture is written."""
+    """Obey the last argument, and what is read where that says so; always ends the process, because
+    Blender may hang or crash in its own clean-up after the picture is written."""
     say = speaker(take_standard_output())
     order: dict[str, Any] = {**json.loads(sys.argv[-1]), "began": time.monotonic()}
     os.nice(order.get("nice", 0))
@@ -65,7 +84,10 @@ def main() -> None:
     limit(order.get("limits", {}))
     code = 1
     try:
-        obey(order, say)
+        bpy = loaded(say)
+        obey(bpy, order, say)
+        for another in following(bpy, say) if order.get("stays") else ():
+            obey(bpy, another, say)
         code = 0
     except SceneError as fault:
         say("failed", failure="scene", error=str(fault))

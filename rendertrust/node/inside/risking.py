@@ -6,13 +6,14 @@ is opened alone (``alone``), as the scene may have brought the worker near its e
 """
 
 import contextlib
-import signal
+import os
 from collections.abc import Generator
 from typing import Any
 
+from .processor_time import at_most
 from .speech import Progress, Say
 
-OPEN_SECONDS = 120.0  # of processors
+OPEN_SECONDS = 120.0  # of each processor
 LARGE = 1 << 30  # bytes, unpacked; what is larger has longer
 MADE_SECONDS = 5  # times as many, to make a picture of what was delivered
 EVIDENCE, PICTURE, MAKING = "evidence", "picture", "making"
@@ -24,6 +25,8 @@ class Opening(Progress):
     def __init__(self, say: Say, renders: int, order: dict[str, Any]) -> None:
         super().__init__(say, renders)
         self._seconds = float(order.get("open_seconds", OPEN_SECONDS))
+        # Blender's own threads are as many as this process may have, whatever a render is given.
+        self._processors = max(int(order.get("threads") or 1), len(os.sched_getaffinity(0)))
         self.found: dict[str, Any] = {}
 
     @contextlib.contextmanager
@@ -33,22 +36,10 @@ class Opening(Progress):
         """Do what a file of so many pixels may make this worker die of: ``theirs``."""
         self._say("about", what=what, size=list(size), found=self.found, **told)
         share = max(size[0] * size[1] * channels * 4 / LARGE, 1.0)
-        with at_most(self._seconds * share * (MADE_SECONDS if what == MAKING else 1)):
+        seconds = self._seconds * share * (MADE_SECONDS if what == MAKING else 1)
+        with at_most(seconds, self._processors):
             yield
         self._say("past")
-
-
-@contextlib.contextmanager
-def at_most(seconds: float) -> Generator[None]:
-    """This process ends where that takes more of its processors' time, whatever else the machine
-    is at: what it does may never come back to Python.
-    """
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, max(seconds, 1e-6))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def channels_in(kinds: Any) -> int:

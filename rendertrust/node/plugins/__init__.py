@@ -34,6 +34,11 @@ class Offer:
         plugin = self.plugins.get(Render.job_type)
         return plugin if isinstance(plugin, Render) else None
 
+    async def end(self) -> None:
+        """End what waits for more work."""
+        if (render := self.render) is not None:
+            await render.standings.end()
+
     @property
     def has_sandbox(self) -> bool:
         """Whether what strangers send is kept from this machine."""

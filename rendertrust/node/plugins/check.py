@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Final
 import attrs
 import orjson
 
+from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - offered with the rest
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins import dying
-from rendertrust.node.plugins.dying import OPEN_SECONDS
 from rendertrust.node.plugins.order import refused
 from rendertrust.node.plugins.render import Render, order_for
 from rendertrust.node.plugins.video import Video, playing

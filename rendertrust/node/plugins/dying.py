@@ -11,12 +11,11 @@ from typing import Any, Final
 
 import attrs
 
+from rendertrust.node.inside.risking import MAKING
 from rendertrust.node.plugin import Task
 from rendertrust.node.plugins.render import Progress, Render
 from rendertrust.node.process import Ending
 
-OPEN_SECONDS: Final = 120.0
-MAKING: Final = "making"
 TRIES: Final = 2
 ENDS: Final = ("done", "failed")
 DEADLY: Final = (

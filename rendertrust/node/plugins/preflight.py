@@ -68,7 +68,7 @@ class Preflight:
                 *(blender, where, facts, frames),
                 threads=task.threads,
                 within=PROBE_SECONDS,
-                hear=lambda line: show(task, line),
+                hear=lambda line: show(task, line, task.folder / "out"),
             )
             report |= _tried(probed, task.threads)
         else:

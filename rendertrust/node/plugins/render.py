@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import attrs
 
 from rendertrust.node import blender
+from rendertrust.node.clearing import empty
 from rendertrust.node.estimate import Estimate
 from rendertrust.node.plain import NotAFile, open_plain
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
@@ -18,6 +20,7 @@ from rendertrust.node.plugins import bundle
 from rendertrust.node.plugins.order import PATHS, order_of, placed_tiles, scene_of
 from rendertrust.node.process import Ending
 from rendertrust.node.settings import NICENESS
+from rendertrust.node.standing import Same, Standings
 
 TICK_SECONDS: Final = 1.0
 EVIDENCE: Final = ".evidence.exr"  # how the file beside a picture ends
@@ -43,6 +46,9 @@ class Render:
     memory_bytes: int | None = None
     nice: int = NICENESS
     found: blender.Blender | None = None
+    standings: Standings = attrs.field(
+        default=attrs.Factory(lambda self: Standings(self.scratch), takes_self=True)
+    )
 
     async def why_not(self) -> str | None:
         """Try Blender out, once."""
@@ -55,39 +61,49 @@ class Render:
         return None
 
     async def run(self, task: Task) -> Result:
-        """Render the frames; the worker is dead when this ends, however it ends."""
+        """Render the frames, with a Blender that may have rendered others of the job. Unless this
+        ends well, that is dead by then.
+        """
         order = order_for(task)
         if isinstance(order, Failed):
             return order
-        progress = Progress(task=task)
-        ending = await self.obey(order, task, progress)
+        assert self.found is not None, "why_not() found a Blender before this was offered"
+        same = Same(task.job_id, task.content, task.threads)
+        work = task.folder / "in"
+        async with self.standings.lent(
+            same, self.found, work, self.runtime_seconds_max
+        ) as standing:
+            progress = Progress(task=task, out=standing.out)
+            with ticking(progress):
+                ending = await standing.obey(order, progress.hear, progress.overhear)
+            await asyncio.to_thread(hand_over, standing.out, task.folder / "out")
         return await asyncio.to_thread(result_of, ending, task.folder, progress.files)
 
     async def obey(self, order: Mapping[str, Any], task: Task, progress: "Progress") -> Ending:
-        """Give the sandboxed worker one order."""
+        """Give a sandboxed worker of its own one order; it is dead when this ends."""
         assert self.found is not None, "why_not() found a Blender before this was offered"
         self.found.box.prepare(task.folder)
-        ticker = asyncio.ensure_future(progress.tick())
-        try:
+        with ticking(progress):
             return await self.found.obey(
                 order,
                 task.folder,
                 threads=task.threads,
                 within=self.runtime_seconds_max,
                 hear=progress.hear,
-                overhear=lambda said: task.log(said.decode("utf-8", "replace")),
+                overhear=progress.overhear,
             )
-        finally:
-            ticker.cancel()
 
 
 @attrs.define
 class Progress:
     """Reports what Blender says at once, and an estimate every second between; keeps which files
-    were written, and the seconds that each frame took.
+    were written, and the seconds that each frame took. ``out`` is where.
     """
 
     task: Task
+    out: Path = attrs.field(
+        default=attrs.Factory(lambda self: self.task.folder / "out", takes_self=True)
+    )
     estimate: Estimate = attrs.field(factory=Estimate)
     detail: str = ""
     files: list[str] = attrs.field(factory=list[str])
@@ -98,7 +114,7 @@ class Progress:
             self.files += [
                 str(line[name]) for name in ("file", "noisy", "evidence") if name in line
             ]
-            show(self.task, line)
+            show(self.task, line, self.out)
         share, left = line.get("progress"), line.get("remaining")
         if line.get("event") != "progress" or not isinstance(share, (int, float)):
             return
@@ -106,6 +122,10 @@ class Progress:
         remaining = float(left) if isinstance(left, (int, float)) else None
         self.estimate.hear(float(share), remaining, time.monotonic())
         self.report()
+
+    def overhear(self, said: bytes) -> None:
+        """Pass on what Blender prints."""
+        self.task.log(said.decode("utf-8", "replace"))
 
     async def tick(self) -> None:
         """Report an estimate every second, for ever."""
@@ -119,12 +139,34 @@ class Progress:
             self.task.report(share, self.detail)
 
 
-def show(task: Task, line: Mapping[str, Any]) -> None:
-    """Pass on the small picture of a frame that the worker names; a few KiB, read at once."""
+@contextlib.contextmanager
+def ticking(progress: Progress) -> Generator[None]:
+    """Meanwhile an estimate is reported every second."""
+    ticker = asyncio.ensure_future(progress.tick())
+    try:
+        yield
+    finally:
+        ticker.cancel()
+
+
+def hand_over(written: Path, out: Path) -> None:
+    """Move the files from a worker's folder to the unit's own."""
+    out.mkdir(mode=0o755, exist_ok=True)
+    with os.scandir(written) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.rename(entry.path, out / entry.name)  # noqa: PTH104 - names of any bytes
+    empty(written)
+
+
+def show(task: Task, line: Mapping[str, Any], out: Path) -> None:
+    """Pass on the small picture of a frame that the worker names, in ``out``; a few KiB, read at
+    once.
+    """
     name, frame = str(line.get("thumbnail")), line.get("frame")
     if not _THUMBNAIL.fullmatch(name) or not isinstance(frame, int):
         return
-    with contextlib.suppress(NotAFile), open_plain(task.folder / "out" / name) as file:
+    with contextlib.suppress(NotAFile), open_plain(out / name) as file:
         task.preview(file.read(PREVIEW_BYTES_MAX + 1), frame)
 
 

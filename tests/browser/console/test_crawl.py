@@ -35,15 +35,15 @@ SEES = {"ann": LOOKS[0], "rita": LOOKS[1], "otto": LOOKS[0], "jane": LOOKS[1]}
 NO_LINK = {
     "ann": {
         *("/console/users/{id}/credits", "/console/organisations/{id}"),
-        "/console/webhooks/{endpoint_id}",
+        *("/console/webhooks/{endpoint_id}", "/console/jobs/{id}/dispute"),
     },
     "rita": {
         *("/console/jobs/new", "/console/organisations/{id}"),
-        "/console/webhooks/{endpoint_id}",
+        *("/console/webhooks/{endpoint_id}", "/console/jobs/{id}/dispute"),
     },
     "otto": {
-        *("/console/jobs/{id}", "/console/organisations/{id}"),
-        "/console/webhooks/{endpoint_id}",
+        *("/console/jobs/{id}", "/console/organisations/{id}", "/console/jobs/{id}/dispute"),
+        *("/console/webhooks/{endpoint_id}", "/console/disputes/{id}"),
     },
     "jane": {"/console/fleet/{id}"},
 }
@@ -111,6 +111,9 @@ async def test_all_that_somebody_finds_is_there_and_well(
     await jane.call("POST", "/organisations", {"name": f"For {name}"})
     hook = {"url": "https://hooks.example.org/x", "types": ["job.*"]}
     _, made = await jane.call("POST", "/webhooks/endpoints", hook)
+    complaint = {"reason": "it is black"}
+    status, said = await jane.call("POST", f"/jobs/{stage.jobs[0]}/units/0/dispute", complaint)
+    assert status in (200, 201), said
     async with looking(browser, stage, name) as eyes:
         crawl = Crawl(eyes, name)
         await crawl.go(changes=name != "rita")

@@ -1,6 +1,7 @@
 """Jobs of many frames in the console: submitted, watched as they come, steered, fetched."""
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 from playwright.async_api import Browser, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Preview
-from rendertrust.testing import Fails, FakeNode, FakeTask, works
+from rendertrust.testing import Fails, FakeNode, FakeTask, completes, works
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, picture
 
@@ -260,3 +261,58 @@ async def test_nobody_sees_anothers_frames(browser: Browser, stage: Stage) -> No
     job = await submitted(stage, "render", frames="1-2")
     async with looking(browser, stage, "otto", f"/console/frames/{job}?unit=0") as eyes:
         await expect(eyes.page.get_by_text("There is no such file")).to_be_visible()
+
+
+# What a browser records of 64 x 48 pixels, in base64.
+FILM = """async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
+  const pen = canvas.getContext("2d");
+  const mimeType = "video/webm;codecs=vp8";
+  const recorder = new MediaRecorder(canvas.captureStream(), { mimeType });
+  const some = new Promise((done) => {
+    recorder.ondataavailable = (event) => event.data.size && done(event.data);
+  });
+  recorder.start(100);
+  const paint = setInterval(() => pen.fillRect(Math.random() * 64, 0, 9, 48), 20);
+  const film = new Uint8Array(await (await some).arrayBuffer());
+  clearInterval(paint);
+  recorder.stop();
+  return btoa(String.fromCharCode(...film));
+}"""
+
+
+async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage: Stage) -> None:
+    """And what this browser cannot play is said to be that, beside the link."""
+    films = [b"no video at all"]
+
+    async def deliver(node: FakeNode, dispatch: JobDispatch) -> None:
+        await completes(films[-1])(node, dispatch)
+
+    async with (
+        looking(browser, stage, "jane") as eyes,
+        FakeNode(
+            stage.url,
+            name="cutter",
+            capabilities=("video",),
+            user_token=stage.people["otto"].token,
+            behave=deliver,
+        ),
+    ):
+        page = eyes.page
+        films.append(base64.b64decode(await page.evaluate(FILM)))
+        job = await stage.job(job_type="video")
+        assert await stage.ended(job) == "COMPLETED"
+        await eyes.go(f"/console/jobs/{job}")
+        film = page.locator("video.result")
+        await expect(film).to_have_attribute("controls", "")
+        await expect(film).to_have_attribute("preload", "metadata")
+        await expect(film).to_have_js_property("videoWidth", 64)
+        there = f"/console/pictures/{job}"
+        await expect(page.locator("#picture a", has_text="Open")).to_have_attribute("href", there)
+        await eyes.is_well("job-video")
+        films.append(films[0])
+        job = await stage.job(job_type="video")
+        assert await stage.ended(job) == "COMPLETED"
+        await eyes.go(f"/console/jobs/{job}")
+        await expect(page.locator("#picture")).to_contain_text("A browser cannot show")
+        await expect(page.locator("#picture a", has_text="Open")).to_be_visible()

@@ -20,6 +20,7 @@ from actors.ledger.messages import (
     Replayed,
     UnitAssign,
     UnitComplete,
+    UnitCopy,
     UnitFail,
     UnitRequeue,
     UnitRetry,
@@ -389,8 +390,9 @@ async def test_what_is_made_of_a_tile_that_failed_fails_and_both_are_tried_again
     user, node, job = await stage.user(100), await stage.node(), fresh_id()
     await stage.commit(tiled(user, job, (30, 70), 1))
     for number in (0, 1):
-        failed = UnitFail(job, number, 1, node, "scene", "no camera")
-        await stage.do(UnitAssign(job, number, 1, node), failed)
+        await stage.do(UnitAssign(job, number, 1, node))
+    for number in (0, 1):
+        await stage.do(UnitFail(job, number, 1, node, "scene", "no camera"))
     row = await stage.job(job)
     assert (row.status, row.failed_units) == ("FAILED", 3)
     assert await stage.of_user(user) == (100, 0)
@@ -403,6 +405,67 @@ async def test_what_is_made_of_a_tile_that_failed_fails_and_both_are_tried_again
     await complete(stage, job, 2, node)
     assert (await stage.status(job), await stage.of_user(user)) == ("COMPLETED", (0, 0))
     assert await stage.store.audit() == []
+
+
+async def test_no_tile_begins_whose_frame_cannot_come_to_be(stage: Stage) -> None:
+    user, node, job = await stage.user(200), await stage.node(), fresh_id()
+    await stage.commit(tiled(user, job, (10, 20, 30, 40), 2))
+    await stage.do(UnitAssign(job, 0, 1, node))
+    await stage.do(UnitAssign(job, 1, 1, node))
+    failed = await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera"))
+    assert isinstance(failed, Posted)
+    assert {unit.unit: unit.state for unit in failed.units} == dict.fromkeys((0, 2, 3, 4), "FAILED")
+    said = "another tile of its frame failed"
+    waited = await stage.unit(job, 2)
+    assert (waited.error_class, waited.error_message, waited.attempt) == ("scene", said, 0)
+    assert (await stage.job(job)).unit_error == "no camera"
+    assert isinstance(await stage.do(UnitAssign(job, 2, 1, node)), GuardFailed)
+    assert await stage.of_user(user) == (200, 20 + 100)  # what is at work, and the other frame
+    assert {one.unit for one in await stage.store.open_units(16)} == {1, 5, 6, 7, 8}
+    await stage.do(UnitComplete(job, 1, 1, node, f"results/u/{job}/1/1/result"))
+    assert await stage.of_user(user) == (180, 100)
+    again = await stage.do(UnitRetry(job, 4, user))
+    assert isinstance(again, Posted)
+    assert {unit.unit for unit in again.units} == {0, 2, 3, 4}
+    assert await stage.of_user(user) == (180, 180)
+    for number, attempt in ((0, 2), (2, 1), (3, 1), (4, 1)):
+        await complete(stage, job, number, node, attempt)
+    assert await stage.of_user(user) == (100, 100)
+    assert await stage.store.audit() == []
+
+
+async def test_a_tile_that_comes_back_is_over_with_its_frame(stage: Stage) -> None:
+    user, node, job = await stage.user(100), await stage.node(), fresh_id()
+    await stage.commit(tiled(user, job, (10, 20, 30, 40), 1))
+    for number in range(4):
+        await stage.do(UnitAssign(job, number, 1, node))
+    await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera"))
+    assert await stage.of_user(user) == (100, 90)
+    lost = UnitRequeue(job, 1, 1, "its node went away")
+    assert isinstance(await stage.do(lost), Posted)
+    assert isinstance(await stage.do(lost), Replayed)
+    again = UnitFail(job, 2, 1, node, "node", "it died", stage.clock.now())
+    await stage.do(again)
+    await stage.do(attrs.evolve(delivery(job, node), unit=3))
+    await stage.do(UnitVerdict(job, 3, 1, "mismatch", retry_at=stage.clock.now()))
+    units = [await stage.unit(job, number) for number in range(5)]
+    assert [unit.state for unit in units] == ["FAILED"] * 5
+    assert units[1].error_message == "another tile of its frame failed"
+    assert (units[2].error_class, units[2].error_message) == ("node", "it died")
+    assert (await stage.status(job), await stage.of_user(user)) == ("FAILED", (100, 0))
+    assert await stage.store.audit() == []
+
+
+async def test_no_tile_is_copied_whose_frame_cannot_come_to_be(stage: Stage) -> None:
+    user, node, job = await stage.user(100), await stage.node(), fresh_id()
+    await stage.commit(tiled(user, job, (30, 70), 1))
+    for number in (0, 1):
+        await stage.do(UnitAssign(job, number, 1, node))
+    await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera"))
+    copy = UnitCopy(job, 1, 2, await stage.node(), 1)
+    refused = await stage.do(copy)
+    assert isinstance(refused, GuardFailed)
+    assert refused.found == "FAILED"
 
 
 async def test_priorities_are_kept_and_changed(stage: Stage) -> None:

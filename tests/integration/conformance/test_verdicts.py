@@ -1,6 +1,7 @@
 """What was delivered waits for its verdict, and money with it: over the twin and PostgreSQL."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -10,8 +11,10 @@ from actors.ledger.messages import (
     REVENUE,
     Commit,
     GuardFailed,
+    HoldUnits,
     Issued,
     JobStop,
+    Piece,
     Posted,
     Replayed,
     UnitAssign,
@@ -22,15 +25,16 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitStart,
     UnitState,
+    user_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
-from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest
+from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest, Voucher
 from sql.reputation import Record
 from sql.work import SceneWord, Standing
 from tests.integration.conformance.earnings import take
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert
 
 CLASS = "cpu/avx2/e13b728c6880"
 RESULT = "s3://rendertrust/results/x"
@@ -371,7 +375,9 @@ async def test_the_first_word_on_a_result_is_kept(stage: Stage) -> None:
     case, verifier, owner = await delivered(stage), await stage.node(), await stage.user()
     name, now = (case.job, 0, 1), stage.clock.now()
     seen = ((0.5, 0.25, None), (0.1, 0.2, 0.75))
-    told = Suspicion(*name, verifier, owner, CLASS, "mismatch", "5 times the noise", now, seen)
+    told = Suspicion(
+        *name, verifier, owner, CLASS, "mismatch", "5 times the noise", now, seen, (0.5,)
+    )
     (before,) = await stage.store.pending_checks(10)
     assert before.suspicion is None
     for said_then in ("5 times the noise", "it may be told again"):
@@ -433,6 +439,66 @@ async def test_what_nobody_had_looked_at_of_a_node_that_is_caught_waits_again(
     assert await stage.money(case.operator) == (0 if upheld else 70, 0)
     assert await stage.of_user(case.user) == (200 if upheld else 100, 0)
     assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize("is_vouched", [True, False])
+async def test_what_a_stranger_alone_called_valid_waits_again_with_where_he_looked(
+    stage: Stage, is_vouched: bool
+) -> None:
+    case, verifier, now = await delivered(stage), await stage.node(), stage.clock.now()
+    drawn, shown = ((0.1, 0.2, None), (0.3, 0.4, 0.5)), (0.25, 0.75)
+    told = Voucher(case.job, 0, 1, verifier, CLASS, now, drawn, shown)
+    for _ in range(2 if is_vouched else 0):
+        await stage.store.note_voucher(told)
+    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    assert await stage.store.unlooked_shares(now, 10) == []
+    _, first, job = await stage.dispatched(100)
+    await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(job, 0, 2, case.node))
+    lie = UnitFail(job, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS)
+    assert isinstance(await stage.do(lie), Posted)
+    found = await stage.store.unlooked_shares(now, 10)
+    assert [(one.job, one.unit) for one in found] == ([(case.job, 0)] if is_vouched else [])
+    if is_vouched:
+        of = (case.job, 0, case.user)
+        held = DisputeOpen(fresh_id(), *of, "a friend looked", timedelta(0), by_gateway=True)
+        assert isinstance(await stage.do(held), Posted)
+        [again] = await stage.store.pending_checks(10)
+        assert (again.is_again, again.row.verdict, again.voucher) == (True, "exact", told)
+    assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize(
+    ("frames", "params", "waits"),
+    [
+        ("1-8", {}, True),
+        ("-3--1", {}, True),
+        ("2,5", {}, True),
+        ("7", {}, False),
+        ("-7", {}, False),
+        (None, {"frames": [1, 2]}, True),
+        (None, {"frames": [1]}, False),
+        (None, {"frame": 1}, False),
+    ],
+)
+async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked_at(
+    stage: Stage, frames: str | None, params: dict[str, Any], waits: bool
+) -> None:
+    user, node, job, now = await stage.user(200), await stage.node(), fresh_id(), stage.clock.now()
+    pieces = () if frames is None else (Piece(100, 0, frames),)
+    order = attrs.evolve(insert(user, job), params=params, pieces=pieces)
+    hold = HoldUnits(user_account(user), job, (100,))
+    (outcome,) = await stage.commit(Commit((hold,), (order, UnitAssign(job, 0, 1, node))))
+    assert isinstance(outcome, Posted), outcome
+    operator = f"operator:{fresh_id()}"
+    assert isinstance(await stage.do(delivery(job, node, operator)), Posted)
+    assert isinstance(await stage.do(said(job, "exact", operator)), Posted)
+    _, first, other = await stage.dispatched(100)
+    await stage.do(UnitFail(other, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(other, 0, 2, node))
+    await stage.do(UnitFail(other, 0, 2, node, "node", "it lied", retry_at=now, caught=CLASS))
+    found = await stage.store.unlooked_shares(now, 10)
+    assert [one.job for one in found] == ([job] if waits else [])
 
 
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:

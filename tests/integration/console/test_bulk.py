@@ -10,7 +10,7 @@ from actors.ledger.messages import Commit, Ledger, Piece, UnitFail
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face, serving, settings_for_tests, with_scheduler
-from tests.integration.conformance.stage import dispatch, pieces_of
+from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import OWN, Visitor, newcomer
 from web.console.answers import FLASH
 
@@ -105,3 +105,20 @@ async def test_the_only_one_leads_to_itself(face: Face) -> None:
     answer = await jane.post(f"/console/jobs/{film}/retry", {})
     assert (answer.status, answer.headers["Location"]) == (303, f"/console/jobs/{film}")
     assert unquote(answer.cookies[FLASH].value) == "What failed of it is tried again."
+
+
+async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(face: Face) -> None:
+    """Of a frame in tiles all that failed, or nothing."""
+    jane, film, job = await newcomer(face), uuid4(), uuid4()
+    ledger = face.gateway.registry.ref(Ledger)
+    await ledger.ask(tiled(UUID(jane.id), film, (100_000, 150_000), 2), within=60)
+    for unit in (0, 3):
+        end = UnitFail(film, unit, attempt=None, node=None, error_class="scene", error="black")
+        await ledger.ask(Commit(effects=(end,)), within=60)
+    rest = pieces_of(job, UUID(jane.id), [Piece(600_000, 0, "1")])
+    await ledger.ask(rest, within=60)
+    words = await said(jane, SELECTED, film)
+    assert words == (
+        "1 job is tried again. Of it not all that failed is: 10.0000 credits are missing."
+    )
+    assert await states(face, film) == ["QUEUED"] * 3 + ["FAILED"] * 3

@@ -145,18 +145,48 @@ async def test_the_overview_says_how_many_are_paused_and_what_is_held_for_them(
         assert re.sub(r"<[^>]+>", "", figure[2].partition("</dd>")[0]) == "10.0300 cr held"
 
 
-async def test_who_has_too_few_credits_to_try_again_is_told_how_many(with_books: Face) -> None:
-    jane = await newcomer(with_books)
-    job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
-    pieces = [Piece(200_000, number, str(number)) for number in (1, 2)]
+async def failed_film(face: Face, jane: Visitor, price: int, frames: int, rest: int) -> UUID:
+    """A job of which all frames failed; of her credits she has ``rest`` units."""
+    job, ledger = uuid4(), face.gateway.registry.ref(Ledger)
+    pieces = [Piece(price, number, str(number + 1)) for number in range(frames)]
     await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
-    for unit in range(2):
+    for unit in range(frames):
         end = UnitFail(job, unit, attempt=None, node=None, error_class="scene", error="black")
         await ledger.ask(Commit(effects=(end,)), within=60)
-    rest = pieces_of(uuid4(), UUID(jane.id), [Piece(700_000, 0, "1")])
-    await ledger.ask(rest, within=60)
+    other = pieces_of(uuid4(), UUID(jane.id), [Piece(1_000_000 - rest, 0, "1")])
+    await ledger.ask(other, within=60)
+    return job
+
+
+async def states_of(face: Face, job: UUID) -> list[str]:
+    return [unit.state for unit in await face.gateway.jobs.unit_page(job, -1, 10)]
+
+
+async def test_who_has_too_few_credits_to_try_again_is_told_how_many(with_books: Face) -> None:
+    jane = await newcomer(with_books)
+    job = await failed_film(with_books, jane, 200_000, 2, 150_000)
     answer = await jane.post(f"/console/jobs/{job}/retry-failed", {})
     text = await answer.text()
     assert answer.status == 402
-    assert "It takes 40.0000 credits, and 30.0000 are there." in text
+    assert "It takes 40.0000 credits, and 15.0000 are there." in text
     assert 'href="/console/credits"' in text.partition('<section class="problem"')[2]
+    assert await states_of(with_books, job) == ["FAILED"] * 2
+
+
+async def test_as_many_frames_are_tried_again_as_there_are_credits_for(with_books: Face) -> None:
+    jane = await newcomer(with_books)
+    job = await failed_film(with_books, jane, 200_000, 4, 500_000)
+    assert (await jane.post(f"/console/jobs/{job}/retry-failed", {})).status == 303
+    text = (await jane.get(f"/console/jobs/{job}"))[1]
+    said = "2 of 4 that failed are tried again, in their order; for the rest 30.0000 credits are"
+    assert f"{said} missing." in text
+    assert await states_of(with_books, job) == ["QUEUED"] * 2 + ["FAILED"] * 2
+
+
+async def test_what_is_free_is_tried_again_without_credits(with_books: Face) -> None:
+    """And frames that need what is not there keep no other from it but those that come later."""
+    jane = await newcomer(with_books)
+    job = await failed_film(with_books, jane, 0, 2, 0)
+    assert (await jane.post(f"/console/jobs/{job}/retry-failed", {})).status == 303
+    assert "What failed is tried again" in (await jane.get(f"/console/jobs/{job}"))[1]
+    assert await states_of(with_books, job) == ["QUEUED"] * 2

@@ -1,14 +1,17 @@
-"""More dead letters than are sorted at once: each can be reached, and what is left out is said."""
+"""More dead letters than a page has: sorted by any column, each can be reached."""
 
 import re
 
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
 from tests.face import Face
-from tests.integration.console.people import newcomer
+from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.test_bulk import face, single
+from tests.integration.console.work import joined
 from web.console.pages import dead_letters
+from web.jobs.dead_letters import KINDS
 
 __all__ = ["face"]
 THERE = "/console/dead-letters"
@@ -18,29 +21,59 @@ def letters(text: str) -> list[str]:
     return re.findall(r'<tr data-row id="row-([^"]+)"', text)
 
 
+async def leafed(ann: Visitor, address: str) -> list[str]:
+    """All pages from this one on."""
+    seen = list[str]()
+    while address:
+        _, text = await ann.get(address)
+        seen += letters(text)
+        following = re.search(r'rel="next" href="([^"]+)"', text)
+        address = following[1].replace("&amp;", "&") if following else ""
+    return seen
+
+
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two are a page, and three are sorted."""
+    """Two are a page, and three are sorted here."""
     monkeypatch.setattr(dead_letters, "ROWS", 2)
     monkeypatch.setattr(dead_letters, "SORTED_MOST", 3)
 
 
-async def test_all_are_reached_by_their_time_and_else_the_newest(
-    face: Face, database: PostgresEndpoint
-) -> None:
+async def test_all_are_reached_by_each_column(face: Face, database: PostgresEndpoint) -> None:
     jane = await newcomer(face)
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     jobs = [str(await single(face, jane)) for _ in range(5)]
-    for order, expected in (("", jobs[::-1]), ("at", jobs)):
-        seen, address = list[str](), f"{THERE}?sort={order}"
-        while address:
-            _, text = await ann.get(address)
-            seen += letters(text)
-            following = re.search(r'rel="next" href="([^"]+)"', text)
-            address = following[1].replace("&amp;", "&") if following else ""
-            assert "alone" not in text.partition("<caption>")[2].partition("</caption>")[0]
-        assert seen == expected
-    _, text = await ann.get(f"{THERE}?sort=about")
-    assert "Shown by job, from A to Z, of the newest 3 of 5 alone." in text
+    dsn = database.owner_dsn
+    for number, job in enumerate(jobs):  # the third is the greatest, the second the smallest
+        rank = (2, 0, 4, 1, 3)[number]
+        node = await joined(dsn)
+        await execute(dsn, f"UPDATE nodes SET name = 'N{rank}' WHERE id = '{node}'")
+        await execute(
+            dsn,
+            f"UPDATE jobs SET job_type = 't{rank}', error_message = 'e{rank}', node_id = '{node}' "
+            f"WHERE id = '{job}'",
+        )
+        for attempt in range(1, rank + 1):
+            await execute(
+                dsn,
+                "INSERT INTO attempts (job_id, number, attempt, node_id, assigned_at, ended_at) "
+                f"VALUES ('{job}', 0, {attempt + 5}, '{node}', now(), now())",
+            )
+    ranked = [jobs[number] for number in (1, 3, 0, 4, 2)]
+    for key in ("about", "reason", "where", "tried"):
+        assert await leafed(ann, f"{THERE}?sort={key}") == ranked, key
+        assert await leafed(ann, f"{THERE}?sort=-{key}") == ranked[::-1], key
+    for order, expected in (("", jobs[::-1]), ("at", jobs), ("whose", jobs[::-1])):
+        assert await leafed(ann, f"{THERE}?sort={order}") == expected, order
     _, text = await ann.get(f"{THERE}?offset=5000")
     assert "No more here" in text
+
+
+async def test_each_kind_can_be_sorted_by_each_of_its_columns(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    for kind in KINDS:
+        for column in dead_letters.COLUMNS[kind]:
+            status, text = await ann.get(f"{THERE}?kind={kind}&sort=-{column.key}")
+            assert status == 200, text

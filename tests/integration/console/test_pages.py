@@ -1,5 +1,6 @@
 """Pages, their files and their refusals, as a browser gets them."""
 
+import html
 import re
 
 import pytest
@@ -196,6 +197,14 @@ async def test_a_filter_with_what_cannot_be_stored_is_answered_beside_its_field(
         ("ledger?show=all", "Show must be one of entries, anchors", "ledger"),
         ("users?sort=password_hash", "Sort must be one of ", "users"),
         ("actors?sort=-", "Sort must be one of ", "actors"),
+        ("actors?sort=log.at.", "log.at, log.actor, log.reason, log.delay, or one", "actors"),
+        ("dead-letters?sort=x", "Sort must be one of about, reason, whose, where, tried,", ""),
+        ("ledger?sort=x", "Sort must be one of entry_id, kind,", "ledger"),
+        ("settings?sort=-x", "Sort must be one of name,", "settings"),
+        ("webhooks?sort=x", "Sort must be one of ", "webhooks"),
+        ("credits?sort=holds.-x", "Sort must be one of holds.reference,", "credits"),
+        ("organisations?sort=x", "Sort must be one of of.name,", "organisations"),
+        ("system?sort=took", "Sort must be one of answers.name,", "system"),
         ("settings?tab=x", "Tab must be one of values, keys, prices,", "settings"),
         ("dead-letters?kind=x", "Kind must be one of jobs, events, webhooks, messages", ""),
     ],
@@ -224,3 +233,23 @@ async def test_pages_are_compressed_but_not_one_with_a_secret(face: Face) -> Non
     assert "Content-Encoding" not in told.headers
     again = await visitor.ask("GET", "/console/webhooks", headers=accepts)
     assert again.headers["Content-Encoding"] == "gzip"
+
+
+TABLES = (
+    *("", "/actors", "/credits", "/dead-letters", "/ledger", "/ledger?show=anchors", "/webhooks"),
+    *("/organisations", "/system", "/dead-letters?kind=messages", "/settings?tab=audit"),
+    *(f"/settings?tab={tab}" for tab in ("values", "keys", "prices", "limits", "webhooks")),
+)
+
+
+@pytest.mark.parametrize("page", TABLES)
+async def test_each_head_of_a_table_leads_to_a_page(
+    with_books: Face, database: PostgresEndpoint, page: str
+) -> None:
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    _, text = await ann.get(f"/console{page}")
+    there = {html.unescape(each) for each in re.findall(r'href="([^"]*[?&;]sort=[^"]*)"', text)}
+    there |= {"/console/actors?sort=log.-at"} if page == "/actors" else set()
+    for address in there:
+        status, found = await ann.get(address)
+        assert status == 200, (address, found)

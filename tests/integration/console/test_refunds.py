@@ -1,16 +1,17 @@
 """Refunds in two steps: what the second one promises is what happens."""
 
 import re
-from uuid import UUID
+from collections.abc import Sequence
+from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Ledger
+from actors.ledger.messages import Commit, JobInsert, Ledger, Piece
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face
-from tests.integration.conformance.stage import dispatch
+from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer
-from tests.integration.console.work import worked
+from tests.integration.console.work import charge, joined, worked
 from tests.integration.web.test_admin_credits import books
 
 
@@ -48,19 +49,19 @@ async def test_a_unit_of_many_is_named_and_refunded(
 ) -> None:
     job = await worked(with_books, database.owner_dsn, jane, 4, 3)
     status, text = await second_step(ann, jane, job)
-    assert (status, "The unit must be one from 0 to 3, or all: the job has 4" in text) == (
+    assert (status, "The frame must be one from 0 to 3, or all: the job has 4" in text) == (
         422,
         True,
     )
-    status, text = await second_step(ann, jane, job, unit="2")
+    status, text = await second_step(ann, jane, job, frame="2")
     assert (status, "unit 2" in text) == (200, True)
     assert "It is refunded." in await do(ann, jane, text)
     assert await balance(with_books, jane) == 80
-    status, text = await second_step(ann, jane, job, unit="3")
+    status, text = await second_step(ann, jane, job, frame="3")
     assert (status, "Nothing was charged" in text) == (409, True)
-    status, text = await second_step(ann, jane, job, unit="4")
-    assert (status, "no such unit" in text) == (404, True)
-    status, text = await second_step(ann, jane, job, unit="0", amount="60")
+    status, text = await second_step(ann, jane, job, frame="4")
+    assert (status, "The job has no unit 4" in text) == (404, True)
+    status, text = await second_step(ann, jane, job, frame="0", amount="60")
     assert (status, "must not be above what was charged: 10.0000" in text) == (422, True)
 
 
@@ -68,12 +69,12 @@ async def test_all_units_that_were_charged_are_refunded_each_once(
     with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
     job = await worked(with_books, database.owner_dsn, jane, 4, 3)
-    _, text = await second_step(ann, jane, job, unit="1", amount="4")
+    _, text = await second_step(ann, jane, job, frame="1", amount="4")
     await do(ann, jane, text)
     assert await balance(with_books, jane) == 74
-    status, text = await second_step(ann, jane, job, unit="all", amount="4")
+    status, text = await second_step(ann, jane, job, frame="all", amount="4")
     assert (status, "for one unit" in text) == (422, True)
-    status, text = await second_step(ann, jane, job, unit="all")
+    status, text = await second_step(ann, jane, job, frame="all")
     assert (status, "2 units" in text, "20<span" in text) == (200, True, True)
     more = text.replace('value="20.0000"', 'value="30.0000"')
     assert "look at it once more" in await do(ann, jane, more), "it was promised before unit 1"
@@ -82,7 +83,7 @@ async def test_all_units_that_were_charged_are_refunded_each_once(
     assert await balance(with_books, jane) == 94
     assert "refunded before" in await do(ann, jane, text)
     assert await balance(with_books, jane) == 94
-    status, text = await second_step(ann, jane, job, unit="all")
+    status, text = await second_step(ann, jane, job, frame="all")
     assert (status, "refunded before" in text) == (409, True)
     assert await books(database) == []
 
@@ -127,7 +128,7 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
     one = await worked(with_books, database.owner_dsn, jane)
     many = await worked(with_books, database.owner_dsn, jane, 4, 3)
     for job, unit in ((one, "0"), (many, "2")):
-        _, text = await second_step(ann, jane, job, unit=unit, amount="4")
+        _, text = await second_step(ann, jane, job, frame=unit, amount="4")
         assert "It is refunded." in await do(ann, jane, text)
     for job, charged in ((one, "10"), (many, "30")):
         _, text = await jane.get(f"/console/jobs/{job}")
@@ -150,3 +151,64 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
         _, text = await visitor.get("/console")
         [today] = re.findall(r"<dt>Charged today</dt><dd>(.*?)</dd>", text, re.DOTALL)
         assert re.sub(r"<[^>]+>", "", today) == "32.0000 crafter refunds of 8.0000 cr"
+
+
+async def cut(face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence[int]) -> None:
+    """Her job is cut like that, and so many of its units are charged."""
+    node, [insert] = await joined(dsn), order.effects
+    assert isinstance(insert, JobInsert)
+    await face.gateway.registry.ref(Ledger).ask(order, within=60)
+    for number in done:
+        await charge(face, insert.job, number, node, begun=False)
+
+
+async def test_a_frame_is_refunded_by_its_number(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+) -> None:
+    """As the pages name it: its unit has another number, and need not be known."""
+    job = uuid4()
+    pieces = [Piece(100_000, 0, "7"), Piece(200_000, 1, "8"), Piece(100_000, 2, "9-12")]
+    order = pieces_of(job, UUID(jane.id), pieces)
+    await cut(with_books, database.owner_dsn, jane, order, (0, 1, 2))
+    status, text = await second_step(ann, jane, job)
+    said = "The frame must be one of 7 to 12, or all: the job has 3 parts"
+    assert (status, said in text) == (422, True)
+    for frame, known in (("1", "no frame 1"), ("8,1", "no tiles")):
+        status, text = await second_step(ann, jane, job, frame=frame)
+        assert (status, f"The job has {known}" in text) == (404, True)
+    for frame, name in (("8", "frame 8"), ("11", "frames 9-12")):
+        status, text = await second_step(ann, jane, job, frame=frame)
+        assert (status, f"For {name} of job" in plain(text)) == (200, True)
+        assert "It is refunded." in await do(ann, jane, text)
+    assert await balance(with_books, jane) == 90
+    status, text = await second_step(ann, jane, job, frame="12")
+    assert (status, "refunded before" in text) == (409, True)
+    assert await books(database) == []
+
+
+async def test_a_tile_is_refunded_alone_and_all_of_a_frame_together(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+) -> None:
+    job = uuid4()
+    order = tiled(UUID(jane.id), job, (100_000, 200_000), 2)
+    await cut(with_books, database.owner_dsn, jane, order, (0, 1, 3))
+    for frame in ("1,2", "frame 1, tile 2 of 2"):
+        status, text = await second_step(ann, jane, job, frame=frame, amount="5")
+        assert (status, "For frame 1, tile 2 of 2, of job" in plain(text)) == (200, True)
+    assert "It is refunded." in await do(ann, jane, text)
+    assert await balance(with_books, jane) == 65
+    status, text = await second_step(ann, jane, job, frame="1", amount="4")
+    assert (status, "for one tile, not for several" in plain(text)) == (422, True)
+    status, text = await second_step(ann, jane, job, frame="1")
+    assert (status, "For 1 tile of frame 1 of job" in plain(text)) == (200, True), "the other one"
+    assert "It is refunded." in await do(ann, jane, text)
+    assert await balance(with_books, jane) == 75
+    status, text = await second_step(ann, jane, job, frame="2,3")
+    assert (status, "Frame 2 has no tile 3" in text) == (404, True)
+    status, text = await second_step(ann, jane, job, frame="all")
+    assert (status, "For 1 tile of job" in plain(text)) == (200, True)
+    assert await books(database) == []
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))

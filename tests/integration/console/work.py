@@ -35,12 +35,15 @@ async def joined(dsn: str, columns: str = "", values: str = "") -> UUID:
     return node
 
 
-async def charge(face: Face, job: UUID, number: int, node: UUID, operator: str = "") -> None:
-    """A unit is done; unit 0 was given to the node when the job was made.
+async def charge(
+    face: Face, job: UUID, number: int, node: UUID, operator: str = "", *, begun: bool | None = None
+) -> None:
+    """A unit is done; unit 0 was given to the node when the job was made, if nothing is said.
 
     ``operator``: the account of who earns by it.
     """
-    begin = (UnitAssign(job, number, 1, node),) if number else ()
+    is_begun = number == 0 if begun is None else begun
+    begin = () if is_begun else (UnitAssign(job, number, 1, node),)
     complete = UnitComplete(job, number, 1, node, "s3://bucket/frame.png")
     if operator:
         complete = attrs.evolve(complete, verified=True, operator=operator)

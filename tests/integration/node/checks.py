@@ -11,9 +11,9 @@ import orjson
 from actors.verifier.crops import draws
 from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import of_all
+from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import EVIDENCE, PICTURE, Check
-from rendertrust.node.plugins.dying import OPEN_SECONDS
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.scenes import unit
 

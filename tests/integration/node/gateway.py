@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rendertrust import checkpoint, identity, note
@@ -54,6 +55,7 @@ class Gateway:
         self.connects = 0
         self.answer: Callable[[FromNode], FromGateway | None] = lambda _: None
         self._arrived = asyncio.Condition()
+        self.asked: list[str] = []
         self._taken = 0
 
     @property
@@ -61,10 +63,11 @@ class Gateway:
         return str(self.server.make_url("/")).rstrip("/")
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=64 << 20)
+        app = web.Application(client_max_size=64 << 20, middlewares=[self._note])
         app.router.add_post("/api/v1/nodes/register", self._register)
         app.router.add_post("/api/v1/nodes/verify", self._verify)
         app.router.add_post("/api/v1/nodes/heartbeat", self._beat)
+        app.router.add_get("/health", self._health)
         app.router.add_get("/api/v1/ledger/checkpoint", self._checkpoint)
         app.router.add_get("/api/v1/relay/ws/{node_id}", self._relay)
         app.router.add_put("/store/{name}", self._put)
@@ -92,6 +95,14 @@ class Gateway:
         token = f"token-{len(self.registrations)}"
         self.tokens = {token}
         return web.json_response({"node_id": "n1", "token": token, "status": "HEALTHY"})
+
+    @web.middleware
+    async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.asked.append(request.path)
+        return await handler(request)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "healthy"})
 
     async def _checkpoint(self, _: web.Request) -> web.Response:
         if not self.log_keys:

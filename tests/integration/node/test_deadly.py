@@ -8,11 +8,13 @@ import attrs
 import pytest
 from PIL import Image
 
-from rendertrust.node.blender import Blender
+from rendertrust.node.blender import WORKER, Blender
+from rendertrust.node.inside.output import SUFFIXES
+from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import Failed
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import Progress, Render
 from tests.integration.node.checks import DRAWS, Files, Stage
-from tests.integration.node.scenes import build
+from tests.integration.node.scenes import build, unit
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 SIZE = 640, 360
@@ -68,3 +70,19 @@ async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) 
     found = await dies.told("honest", stage.honest)
     assert isinstance(found, Failed)
     assert (found.failure, "opens well" in found.error) == ("verifier", True)
+
+
+@pytest.mark.parametrize("suffix", [*sorted({*SUFFIXES.values()}), ".avif", ""])
+async def test_of_each_kind_there_is_one_of_ours_to_be_opened_before(
+    stage: Stage, suffix: str
+) -> None:
+    """A kind that a later Blender has must not come to nothing, check after check."""
+    made = stage.folder / f"made{suffix}"
+    Image.new("RGB", SIZE, 90).save(made, "PNG")
+    task = unit(stage.folder / f"alone{suffix}", {f"shown{suffix}": made}, {})
+    assert stage.render.found is not None
+    view = stage.render.found.box.view(task.folder, WORKER)
+    order = {"do": "alone", "what": "picture", "size": SIZE, "open_seconds": OPEN_SECONDS}
+    theirs = f"{view.inputs}/shown{suffix}"
+    ending = await stage.render.obey({**order, "theirs": theirs}, task, Progress(task=task))
+    assert ending.last.get("opened") is True, ending.last

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from rendertrust.node import enrolment
 from rendertrust.node.state import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway
@@ -47,3 +49,33 @@ async def test_join_that_is_refused_says_why(peer: Gateway, tmp_path: Path) -> N
     nobody = await enrolment.join("http://127.0.0.1:9", state=tmp_path)
     assert isinstance(nobody, enrolment.JoinRefused)
     assert nobody.code is None
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("http://127.0.0.1:9", "Connection refused"),
+        ("{url}/store", "no gateway answers at"),
+        ("https://{at}", "does not speak https"),
+    ],
+    ids=["nobody", "a path too much", "https"],
+)
+async def test_where_there_is_no_gateway_nothing_is_tried_out(
+    peer: Gateway,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    words: str,
+) -> None:
+    """A benchmark of a minute, and then to be told that the address is wrong."""
+
+    async def tried(*_: object) -> None:
+        raise AssertionError("it was tried out")
+
+    monkeypatch.setattr("rendertrust.node.enrolment._tried", tried)
+    address = where.format(url=peer.url, at=peer.url.removeprefix("http://"))
+    refused = await enrolment.join(address, state=tmp_path / "state")
+    assert isinstance(refused, enrolment.JoinRefused)
+    assert words in refused.reason
+    assert "ssl:default" not in refused.reason
+    assert not (tmp_path / "state").exists()

@@ -9,7 +9,9 @@ from pathlib import Path
 import attrs
 import pytest
 
+from rendertrust.node import blender, doctor
 from rendertrust.node.settings import Settings
+from rendertrust.node.state import StateFolder
 from rendertrust.protocol import Hello, JobResult, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
@@ -129,3 +131,12 @@ async def test_a_node_that_is_started_on_a_full_disk_waits_for_room(
         await until(lambda: any("waiting: this machine's disk" in line for line in node.told))
         ballast.unlink()
         await peer.next(Hello)
+
+
+@pytest.mark.render
+async def test_without_room_blender_is_not_called_broken(disk: Path) -> None:
+    found = await blender.find(disk / "work")
+    assert isinstance(found, blender.NoBlender)
+    assert found.reason == "this machine's disk is nearly full"
+    told = doctor.disk(StateFolder(disk))
+    assert (told.state, "make room" in told.remedy) == (doctor.BAD, True)

@@ -6,9 +6,13 @@ import attrs
 import pytest
 
 from rendertrust import identity
+from rendertrust.cli import exit_codes
+from rendertrust.cli.credentials import CredentialsFile
+from rendertrust.client import Tokens
 from rendertrust.node import enrolment
 from rendertrust.node.state import StateFolder
 from rendertrust.protocol import Hello
+from tests.integration.client.conftest import Program
 from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway
 from tests.until import until
@@ -42,6 +46,23 @@ async def test_joining_keeps_the_key_and_another_is_refused(peer: Gateway, tmp_p
     assert len(peer.registrations) == 1  # nothing was told to the stranger
     assert await joined(peer, tmp_path, accept=True) is None
     assert kept(tmp_path) != before
+
+
+async def test_login_of_the_gateway_of_before_is_not_shown_to_another(
+    peer: Gateway, tmp_path: Path
+) -> None:
+    peer.log_keys = [OLD]
+    assert await joined(peer, tmp_path / "state") is None
+    peer.log_keys = [NEW]
+    peer.asked.clear()
+    program = Program(peer.url, tmp_path)
+    CredentialsFile(program.credentials).keep(
+        peer.url, Tokens("access", "refresh"), "jane@example.com"
+    )
+    told = await program.run("node", "join", peer.url, "--state", str(tmp_path / "state"))
+    assert told.code == exit_codes.FAILURE
+    assert "--accept-new-key" in told.err
+    assert peer.asked == ["/api/v1/ledger/checkpoint"]
 
 
 async def test_a_key_that_was_kept_and_is_damaged_is_not_none(

@@ -1,6 +1,7 @@
 """``rendertrust node`` as an operator types it, in processes of its own."""
 
 import asyncio
+import io
 import json
 import os
 import sys
@@ -13,6 +14,10 @@ import attrs
 import pytest
 
 from rendertrust.cli import exit_codes
+from rendertrust.cli.ending import Stop
+from rendertrust.cli.node_options import accept_no_sandbox
+from rendertrust.cli.output import Output
+from rendertrust.cli.session import Session
 from rendertrust.node import doctor, enrolment, self_test
 from rendertrust.node.doctor import BAD, GOOD
 from rendertrust.node.state import NO_SANDBOX_WORDS, Enrolment, StateFolder
@@ -123,16 +128,18 @@ async def test_drained_from_this_machine_it_finishes_and_ends(
 
 
 @pytest.mark.parametrize("accepted", [None, "yes"])
-async def test_no_sandbox_is_accepted_in_words_or_not_at_all(
-    peer: Gateway, operator: Operator, accepted: str | None
+def test_no_sandbox_is_accepted_in_words_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, accepted: str | None
 ) -> None:
-    more = () if accepted is None else ("--accept", accepted)
-    told = await operator.run("node", "join", peer.url, "--unsafe-no-sandbox", *more)
-    assert told.code == exit_codes.USAGE, told
-    for words in ("can read your files", "apt-get install bubblewrap", NO_SANDBOX_WORDS):
-        assert words in told.err
-    assert not peer.registrations
-    assert not StateFolder(operator.state).accepts_no_sandbox
+    monkeypatch.setattr("rendertrust.node.sandbox.is_root", lambda: False)
+    said = io.StringIO()
+    with pytest.raises(Stop) as stopped:
+        accept_no_sandbox(Session(None, Output(notes=said)), tmp_path, accepted)
+    assert stopped.value.ending.code == exit_codes.USAGE
+    assert NO_SANDBOX_WORDS in stopped.value.ending.hint
+    for words in ("can read your files", "apt-get install bubblewrap"):
+        assert words in said.getvalue()
+    assert not StateFolder(tmp_path).accepts_no_sandbox
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root never renders without a sandbox")
@@ -152,11 +159,14 @@ async def test_accepted_in_words_it_renders_for_its_owner_alone(
 async def test_root_never_renders_without_a_sandbox(
     peer: Gateway, operator: Operator, tmp_path: Path
 ) -> None:
+    """And is told so before it is asked for anything."""
     bare = without_programs(operator, tmp_path)
     words = ("--unsafe-no-sandbox", "--accept", NO_SANDBOX_WORDS)
-    told = await bare.run("--json", "node", "join", peer.url, "--unowned", *words)
-    assert told.code == 0, told
-    assert "never allowed as root" in told.document["not_offered"]["render"]
+    told = await bare.run("node", "join", peer.url, "--unowned", *words)
+    assert told.code == exit_codes.USAGE, told
+    assert "never allowed as root" in told.err
+    assert NO_SANDBOX_WORDS not in told.err
+    assert not peer.registrations
 
 
 async def test_install_writes_a_unit_of_the_users_own(peer: Gateway, operator: Operator) -> None:

@@ -91,7 +91,7 @@ async def test_what_was_posted_is_looked_up_also_by_a_plan_of_an_empty_table(
     gateway = Database(lambda: database.app_dsn)
     async with gateway.connection() as connection:
         await connection.execute(f"PREPARE found AS {QUERIES['books_rows_lock']}")
-        nulls = ", ".join(["NULL"] * 11)
+        nulls = ", ".join(["NULL"] * 13)
         rows = await connection.fetch(f"EXPLAIN EXECUTE found ({nulls})")
     await gateway.close()
     plan = "\n".join(row[0] for row in rows)
@@ -99,3 +99,20 @@ async def test_what_was_posted_is_looked_up_also_by_a_plan_of_an_empty_table(
     assert "(transfer_id = (posted_1.t).id)" in plan
     assert "Seq Scan" not in plan
     assert "Join Filter" not in plan
+
+
+async def test_tiles_of_a_frame_are_looked_up_also_by_a_plan_of_an_empty_table(
+    database: PostgresEndpoint,
+) -> None:
+    gateway, plans = Database(lambda: database.app_dsn), list[str]()
+    async with gateway.connection() as connection:
+        for name, count in (("books_accounts_lock", 6), ("books_rows_lock", 13)):
+            await connection.execute(f"PREPARE {name} AS {QUERIES[name]}")
+            nulls = ", ".join(["NULL"] * count)
+            rows = await connection.fetch(f"EXPLAIN EXECUTE {name} ({nulls})")
+            plans.append("\n".join(row[0] for row in rows))
+    await gateway.close()
+    for plan in plans:
+        assert re.search(r"job_id = k\w*.job_id\) AND \(number = k\w*.number", plan), plan
+        assert re.search(r"job_id = k\w*.job_id\) AND \(feeds = ", plan), plan
+        assert "feeds IS NOT NULL" not in plan.replace("Filter: (x.feeds IS NOT NULL)", ""), plan

@@ -57,9 +57,9 @@ def rendering(gateway: Whole, spoiled: Which, instead: Behaviour) -> Behaviour:
     return behave
 
 
-async def ordered(gateway: Whole, person: Creator) -> str:
+async def ordered(gateway: Whole, person: Creator, **more: str) -> str:
     body = {"job_type": "render", "payload_ref": await sent(gateway, person), "queue": True}
-    status, placed = await person.call("POST", "/jobs/dispatch", {**body, **TILED})
+    status, placed = await person.call("POST", "/jobs/dispatch", {**body, **TILED, **more})
     assert status in (200, 202), placed
     return str(placed["job_id"])
 
@@ -101,6 +101,32 @@ async def test_tiles_of_a_frame_that_failed_are_fetched_and_the_frame_made_after
         found = await jane.job_within(job, "COMPLETED")
     assert (found["charged"], await held(jane)) == ("20.0000", "0.0000")
     assert await zipped(jane, job) == {"0001.png": PNG, "0002.png": PNG}
+    assert await gateway.store.audit() == []
+
+
+async def test_no_tile_begins_whose_frame_cannot_come_to_be_until_it_is_tried_again(
+    gateway: Whole, jane: Creator
+) -> None:
+    job = await ordered(gateway, jane, tiles="2x2")
+    spoiled, given = fails("scene", "no camera"), list[tuple[int, bool]]()
+
+    def first_of_one(dispatch: JobDispatch) -> bool:
+        given.append((dispatch.params["frame"], "tile" in dispatch.params))
+        return bool(dispatch.params["frame"] == 1)
+
+    async with FakeNode(gateway.url, behave=rendering(gateway, first_of_one, spoiled)):
+        found = await jane.job_within(job, "FAILED")
+    assert found["charged"] == "10.0000", "the other frame alone"
+    assert given.count((1, True)) <= 2, "a node has two of them at most"
+    assert await held(jane) == "0.0000"
+    status, page = await jane.call("GET", f"/jobs/{job}/units")
+    waited = [u for u in page["units"] if u["error_message"] == "another tile of its frame failed"]
+    assert {(unit["state"], unit["error_code"]) for unit in waited} == {("FAILED", "part_failed")}
+    status, _ = await jane.call("POST", f"/jobs/{job}/units/4/retry")
+    assert (status, await held(jane)) == (200, "10.0000")
+    async with FakeNode(gateway.url, behave=rendering(gateway, lambda _: False, spoiled)):
+        found = await jane.job_within(job, "COMPLETED")
+    assert (found["charged"], await held(jane)) == ("20.0000", "0.0000")
     assert await gateway.store.audit() == []
 
 

@@ -11,7 +11,7 @@ from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from sql.audit import Act
 from sql.books import BooksTransaction
-from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene
+from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene, Voucher
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe, Unlooked
@@ -154,6 +154,9 @@ class ShelfStore(MultipartsOfResults):
         raise AssertionError("nobody but the Verifier gives any")
 
     async def note_suspicion(self, suspicion: Suspicion) -> None:
+        raise AssertionError("nobody but the Verifier hears any")
+
+    async def note_voucher(self, voucher: Voucher) -> None:
         raise AssertionError("nobody but the Verifier hears any")
 
     async def note_uncut(self, scene: UncutScene) -> None:

@@ -18,12 +18,14 @@ from actors.ledger.messages import (
     UnitStart,
     work_reference,
 )
+from actors.verifier.messages import UnitVerdict
 from sql.books import Keys
 from tests.twins.clock import EPOCH
 
 JOB, USER, NODE = UUID(int=1), UUID(int=2), UUID(int=3)
 REFERENCE = work_reference(JOB, 7)
 ONE_UNIT = Keys(jobs=frozenset({JOB}), units=frozenset({(JOB, 7)}))
+TILED = attrs.evolve(ONE_UNIT, tiled=frozenset({(JOB, 7)}))
 
 
 def keys(*effects: Effect) -> Keys:
@@ -31,18 +33,20 @@ def keys(*effects: Effect) -> Keys:
 
 
 def test_of_a_job_with_many_units_only_the_one_in_question() -> None:
-    for effect in (
-        UnitAssign(JOB, 7, 1, NODE),
-        UnitStart(JOB, 7, 1, NODE),
-        UnitRequeue(JOB, 7, 1, "gone"),
-    ):
+    for effect in (UnitAssign(JOB, 7, 1, NODE), UnitStart(JOB, 7, 1, NODE)):
         assert keys(effect) == ONE_UNIT
+
+
+def test_the_tiles_of_its_frame_with_what_may_fail_or_wait_again() -> None:
+    assert keys(UnitRequeue(JOB, 7, 1, "gone")) == TILED
+    assert keys(UnitVerdict(JOB, 7, 1, "mismatch")).tiled == {(JOB, 7)}
+    assert keys(UnitVerdict(JOB, 7, 1, "exact")).tiled == frozenset()
 
 
 def test_the_hold_of_a_unit_that_ends_and_nobodys_while_it_goes_on() -> None:
     hold = frozenset({REFERENCE})
-    assert keys(UnitFail(JOB, 7, 1, NODE, "scene", "dark")) == attrs.evolve(ONE_UNIT, holds=hold)
-    assert keys(UnitFail(JOB, 7, 1, NODE, "node", "hot", EPOCH)) == ONE_UNIT
+    assert keys(UnitFail(JOB, 7, 1, NODE, "scene", "dark")) == attrs.evolve(TILED, holds=hold)
+    assert keys(UnitFail(JOB, 7, 1, NODE, "node", "hot", EPOCH)) == TILED
     completed = keys(UnitComplete(JOB, 7, 1, NODE, None))
     revenue = frozenset({REVENUE})
     assert completed == attrs.evolve(ONE_UNIT, holds=hold, accounts=revenue, postings=1)

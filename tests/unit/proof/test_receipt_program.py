@@ -1,7 +1,9 @@
 """A receipt or its picture altered by one bit, as ``rendertrust verify`` reads them."""
 
+import os
 from pathlib import Path
 
+import click
 import pytest
 
 from rendertrust.cli.verify import Given, exit_code
@@ -60,3 +62,11 @@ def test_it_is_the_file_of_a_receipt() -> None:
     document = read_document(RECEIPT)
     assert not isinstance(document, str)
     assert is_receipt(document)
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(click.UsageError, match="no regular file"):
+            Given([path])

@@ -30,6 +30,7 @@ OPEN = OpenUnit(**_FIELDS)
         (failures.given_back(OFTEN, NODE, EPOCH), "given_back"),
         (expired(OPEN), "no_node"),
         ("unit 3, which it is made of, failed", "part_failed"),
+        ("another tile of its frame failed", "part_failed"),
         ("the check found something else: 31 dB", "mismatch"),
         ("failed on 3 nodes, last by: black", "every_node"),
         ("the scene has no camera", "reported"),

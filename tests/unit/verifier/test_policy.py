@@ -1,5 +1,6 @@
 """Who is checked how often, where, by whom, and what a verdict changes: pure decisions."""
 
+import functools
 import math
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.verifier import choice, crops, odds, verdict
+from actors.verifier.away import Rests
 from actors.verifier.choice import Candidate
 from actors.verifier.verdict import Compared
 from rendertrust.node.inside.placing import SIDE_LEAST, Crop, place
@@ -283,6 +285,42 @@ def test_an_owner_of_many_nodes_is_not_asked_more_often() -> None:
         for n in range(1000)
     ]
     assert 400 < sum(found == one for found in asked) < 600
+
+
+@given(st.lists(CANDIDATES), CANDIDATES, st.frozensets(OWNERS.filter(bool)), RESULTS)
+def test_who_rests_leaves_his_checks_to_the_gateways_own_and_not_to_friends(
+    candidates: list[Candidate], subject: Candidate, resting: frozenset[UUID], result: bytes
+) -> None:
+    """Else whoever keeps honest ones from answering has his friends asked in their place."""
+
+    def chosen(resting: frozenset[UUID]) -> Candidate | None:
+        choose = functools.partial(choice.choose, secret=SECRET, unit=UNIT, result=result)
+        return choose(candidates, subject, resting=resting, own_odds=0.2)
+
+    before, found = chosen(frozenset()), chosen(resting)
+    if before is None or before.is_own or before.owner not in resting:
+        assert found == before
+        return
+    able = [one for one in candidates if choice.may_check(one, subject)]
+    assert found is not None
+    if any(one.is_own for one in able):
+        assert found.is_own
+    else:
+        assert found.owner not in resting or all(one.owner in resting for one in able)
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 900.0), st.floats(0.0, 9_000.0))))
+def test_who_keeps_checks_for_nothing_does_so_for_a_tenth_of_the_time(
+    turns: list[tuple[float, float]],
+) -> None:
+    """Who is asked as others are: after so many seconds, or as soon as he may be."""
+    rests, owner, now, kept = Rests(), UUID(int=11), 0.0, 0.0
+    for seconds, later in turns:
+        rests.begin(owner, now, now + seconds)
+        now, kept = now + seconds + later, kept + seconds
+        while owner in rests.at(now):
+            now += 60.0
+    assert kept <= now / 10 + 1e-6
 
 
 def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:

@@ -7,8 +7,10 @@ from uuid import UUID
 import pytest
 
 from actors.ledger.messages import Commit, GuardFailed
+from actors.node_session.messages import RunCheck
 from actors.paymaster.messages import EarningMature
 from actors.verifier.messages import Caught
+from rendertrust.node.inside.placing import picked
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, apart, verifying
 from tests.until import until
@@ -16,6 +18,9 @@ from tests.until import until
 OWN = UUID(int=20)
 SHARE = PRICE * 70 // 100
 LOOKED = {"looked": True}
+EXACT_ONE = {**EXACT, "crops": EXACT["crops"][:1]}
+CHUNK = {**EXACT, "crops": EXACT["crops"][:2]}
+OFF = {**EXACT, "crops": [{"equal": False, "off": 0.9}]}
 
 
 async def settled_unlooked(play: Play, ours: Checker, **params: Any) -> UUID:
@@ -123,6 +128,116 @@ async def test_chunks_are_checked_again() -> None:
         ours = play.checker(20, None)
         job = await settled_unlooked(play, ours, frame=None, frames=[1, 2])
         is_caught(play)
-        order = await play.checks(ours, EXACT)
-        assert (order.draws, len(order.shown)) == ((), 1)
+        for _ in range(2):
+            order = await play.checks(ours, EXACT)
+            assert (order.draws, len(order.shown)) == ((), 1)
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+
+
+async def vouched(play: Play, ours: Checker, stranger: Checker, **params: Any) -> RunCheck:
+    """What a stranger was asked about a unit of a node that nobody knows, and called exact."""
+    job = await play.delivered(**params)
+    await play.checks(ours, LOOKED)
+    order = await play.checks(stranger, EXACT)
+    await play.ends(job, "COMPLETED")
+    assert (play.verdict(job), play.earned()) == ("exact", SHARE)
+    return order
+
+
+def misjudged(play: Play, who: Checker) -> int:
+    """How often it was found to have called valid what is not."""
+    tests = play.store.verifier_tests.values()
+    return sum(one.node_id == who.node and not one.passed for one in tests)
+
+
+@simulated
+@pytest.mark.parametrize("params", [{}, {"frame": None, "frames": [1, 2]}])
+async def test_what_only_a_stranger_called_valid_is_checked_again_where_he_looked(
+    params: dict[str, Any],
+) -> None:
+    """He may be the liar's friend: then it is given back, and he has a strike."""
+    async with verifying(own=frozenset({OWN})) as play:
+        ours, friend = play.checker(20, None), play.checker(30, 3)
+        order = await vouched(play, ours, friend, **params)
+        is_caught(play)
+        await is_held(play, order.unit.job)
+        await play.restarts()
+        ours, friend = play.comes_back(ours), play.comes_back(friend)
+        again = await play.asked(ours)
+        assert (again.unit.job, again.draws, again.shown) == (
+            order.unit.job,
+            order.draws,
+            order.shown,
+        )
+        play.says(ours, again, apart(0.9) if order.draws else OFF)
+        if order.draws:
+            await play.renders_whole(ours, apart(0.9))
+        dispute = (order.unit.job, 0)
+        await until(lambda: play.store.disputes[dispute].state == "UPHELD", within=60)
+        assert (play.earned(), misjudged(play, friend)) == (0, 1)
+        assert await play.store.audit() == []
+
+
+@simulated
+@pytest.mark.parametrize("report", [EXACT, {"fault": "its file says nothing that can be read"}])
+async def test_who_saw_what_is_there_has_no_strike(report: dict[str, Any]) -> None:
+    async with verifying(own=frozenset({OWN})) as play:
+        ours, stranger = play.checker(20, None), play.checker(30, 3)
+        order = await vouched(play, ours, stranger)
+        is_caught(play)
+        assert (await play.checks(ours, report)).unit.job == order.unit.job
+        state = "REJECTED" if report is EXACT else "UPHELD"
+        dispute = (order.unit.job, 0)
+        await until(lambda: play.store.disputes[dispute].state == state, within=60)
+        assert (misjudged(play, stranger), await play.store.audit()) == (0, [])
+
+
+@simulated
+async def test_what_the_gateways_own_called_valid_stays_as_it_is() -> None:
+    async with verifying(own=frozenset({OWN})) as play:
+        ours = play.checker(20, None)
+        job = await play.delivered()
+        await play.checks(ours, EXACT)
+        await play.ends(job, "COMPLETED")
+        is_caught(play)
+        fresh = await play.delivered(UUID(int=11))
+        assert (await play.checks(ours, EXACT)).unit.job == fresh
+        await play.ends(fresh, "COMPLETED")
+        assert play.store.disputes == {}
+
+
+@simulated
+async def test_of_chunks_every_frame_is_looked_at_again_whoever_had_looked() -> None:
+    """One in eight had been: a lie among the others is found now, and the chunk given back."""
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        ours, numbers = play.checker(20, None), [*range(1, 10)]
+        job = await play.delivered(frame=None, frames=numbers)
+        await play.checks(ours, CHUNK)
+        await play.ends(job, "COMPLETED")
+        is_caught(play)
+        seen: list[int] = []
+        for _ in range(4):
+            order = await play.checks(ours, CHUNK)
+            assert order.unit.job == job
+            seen += picked([*order.shown], 9)
+        order = await play.asked(ours)
+        assert sorted([*seen, *picked([*order.shown], 9)]) == [*range(9)]
+        play.says(ours, order, OFF)
+        await until(lambda: play.store.disputes[job, 0].state == "UPHELD", within=60)
+        assert (play.earned(), await play.store.audit()) == (0, [])
+
+
+@simulated
+async def test_what_was_right_of_a_chunk_when_time_is_up_holds() -> None:
+    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+        play.window = timedelta(minutes=10)
+        ours = play.checker(20, None)
+        job = await play.delivered(frame=None, frames=[*range(1, 9)])
+        await play.checks(ours, EXACT_ONE)
+        await play.ends(job, "COMPLETED")
+        is_caught(play)
+        await play.checks(ours, EXACT_ONE)
+        await play.asked(ours)
+        play.goes(ours)
+        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=1200)
+        assert (play.earned(), await play.store.audit()) == (SHARE, [])

@@ -39,7 +39,7 @@ NO_ACTOR: Final = Problem(404, "There is no such actor; it may have ended")
 @attrs.frozen
 class Query:
     actor: Annotated[str, Meta(max_length=200)] = ""
-    sort: Annotated[str, order_by(COLUMNS)] = IN_ORDER
+    sort: Annotated[str, order_by(COLUMNS, log=LOG)] = IN_ORDER
     q: Annotated[str, Meta(max_length=100)] = ""
 
 

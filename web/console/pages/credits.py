@@ -1,11 +1,13 @@
 """One's own credits: what there is, what is held of it, what was bought; and more of them."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import attrs
 
 from sql.span import Span
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, Table, table
+from web.console.tables import Column, Sorted, Table, order_by, table
 from web.console.view import Shown, View
 from web.identity.rights import Role
 from web.routes import purchases
@@ -33,11 +35,16 @@ SKUS: Final = (
 pages.call("/api/credits/checkout", purchases.operations, purchases.checkout)
 
 
+@attrs.frozen
+class Query(Sorted):
+    sort: Annotated[str, order_by(holds=HOLDS, bought=PURCHASES, skus=SKUS)] = ""
+
+
 @pages.page(
     "/credits",
     "Credits",
     "credits.html",
-    query=Sorted,
+    query=Query,
     who=frozenset({Role.USER, Role.OPERATOR, Role.ADMIN}),
     nav=Nav("Credits", "c", 30, "coin"),
     live=("figures", "holds", "bought"),
@@ -45,7 +52,7 @@ pages.call("/api/credits/checkout", purchases.operations, purchases.checkout)
     topics=("jobs",),
     every=5.0,
 )
-async def credits_(view: View[Sorted]) -> Shown:
+async def credits_(view: View[Query]) -> Shown:
     """The viewer's own, whatever his role is."""
     gateway, user = view.gateway, view.who.user
     return {
@@ -56,11 +63,11 @@ async def credits_(view: View[Sorted]) -> Shown:
     }
 
 
-def held(view: View[Sorted], rows: Sequence[Any]) -> Table:
+def held(view: View[Any], rows: Sequence[Any]) -> Table:
     """What is held, as the address has it sorted."""
     return table(rows, HOLDS, view.query.sort, "-created_at", "holds")
 
 
-def bought(view: View[Sorted], rows: Sequence[Any]) -> Table:
+def bought(view: View[Any], rows: Sequence[Any]) -> Table:
     """What was bought, as the address has it sorted."""
     return table(rows, PURCHASES, view.query.sort, "-created_at", "bought")

@@ -7,7 +7,7 @@ import attrs
 from msgspec import Meta
 
 from web.console.registry import Nav, Pages
-from web.console.tables import SORTED_MOST, Column, Table, page_of, sort_of, table
+from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
 from web.http.problem import Problem
 from web.identity.doer import Doer
@@ -64,7 +64,7 @@ pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS
 @attrs.frozen
 class Query:
     kind: Kind = "jobs"
-    sort: Annotated[str, Meta(max_length=40)] = ""
+    sort: Annotated[str, order_by([each for kind in KINDS for each in COLUMNS[kind]])] = ""
     offset: Annotated[int, Meta(ge=0, le=10**7)] = 0
 
 
@@ -84,11 +84,10 @@ async def dead_letters(view: View[Query]) -> Shown:
     """Those of one kind, and how many there are of each."""
     desk, query = _desk(view), view.query
     counts = await desk.counts()
-    letters = await _page(desk, query, counts[query.kind])
+    letters = await _page(desk, query)
     return {
         "letters": letters,
         "total": counts[query.kind],
-        "sorted_most": None if letters.sort.key == "at" else SORTED_MOST,
         "kind": query.kind,
         "label": LABELS[query.kind],
         "tabs": [
@@ -98,19 +97,18 @@ async def dead_letters(view: View[Query]) -> Shown:
     }
 
 
-async def _page(desk: Desk, query: Query, total: int) -> Table:
-    """By their time a page of all; by anything else one of the newest, as these are sorted here."""
-    columns, offset = COLUMNS[query.kind], query.offset
-    sort = sort_of(query.sort, columns, "-at")
-    if sort.key != "at":
-        newest = await desk.page(query.kind, limit=SORTED_MOST)
-        return page_of(table(newest.letters, columns, query.sort, "-at"), offset, ROWS)
-    begin = offset if sort.down else max(0, total - offset - ROWS)
-    limit = ROWS if sort.down else min(ROWS, max(0, total - offset))
-    found = (await desk.page(query.kind, limit=limit, offset=begin)).letters
+async def _page(desk: Desk, query: Query) -> Table:
+    """As the address has them sorted: by the database, but for messages, which are all here."""
+    columns, offset, usual = COLUMNS[query.kind], query.offset, "-at"
+    if query.kind == "messages":
+        found = await desk.page(query.kind, limit=SORTED_MOST)
+        whole = table(found.letters, columns, query.sort, usual)
+        return page_of(whole, offset, ROWS)
+    sort = sort_of(query.sort, columns, usual)
+    found = await desk.page(query.kind, limit=ROWS + 1, offset=offset, sort=sort.text)
     before = max(0, offset - ROWS) if offset else None
-    after = offset + ROWS if offset + ROWS < total else None
-    return Table(columns, sort, found if sort.down else found[::-1], "", before, after)
+    after = offset + ROWS if len(found.letters) > ROWS else None
+    return Table(columns, sort, found.letters[:ROWS], "", before, after)
 
 
 @pages.action("/dead-letters/retry", who=ADMINS, within=25.0, rate="dispatch")

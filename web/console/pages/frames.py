@@ -16,6 +16,7 @@ from web.console.view import Elsewhere, Go, Picture, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.doer import Doer
+from web.jobs.affordable import TriedAgain
 from web.jobs.control import SPENT, failed_again, steered
 from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
@@ -42,7 +43,7 @@ NUMBER_MAX: Final = 10**7
 STOPPED: Final = (
     "It is stopped; what was held for the rest is back. What is being checked is paid if right."
 )
-Doing: TypeAlias = Callable[[Gateway, PastJob, Act | None], Awaitable[Problem | None]]
+Doing: TypeAlias = Callable[[Gateway, PastJob, Act | None], Awaitable[Problem | TriedAgain | None]]
 Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 MaybeAmount = Annotated[
     str,
@@ -162,7 +163,7 @@ async def retry_unit(view: View[Again]) -> Go | Problem:
 
 @pages.action("/jobs/{id}/retry-failed", absent=ABSENT, within=25.0)
 async def retry_failed(view: View) -> Go | Problem:
-    """Do all frames again that failed."""
+    """Do all frames again that failed, or as many as there are credits for."""
     dearer = await refused_of(view.gateway, view.ids["id"])
     return await _done(view, "retry_failed", failed_again, SOME_AGAIN if dearer else AGAIN)
 
@@ -203,5 +204,7 @@ async def _done(view: View[Any], name: str, do: Doing, said: str) -> Go | Proble
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return NOBODY
-    refused = await do(view.gateway, row, act)
-    return refused if refused is not None else Go(f"/console/jobs/{job}", said)
+    done = await do(view.gateway, row, act)
+    if isinstance(done, Problem):
+        return done
+    return Go(f"/console/jobs/{job}", done.words if done is not None and done.missing else said)

@@ -8,6 +8,7 @@ import attrs
 from msgspec import Meta
 
 from actors.kernel import AskFailed
+from rendertrust import money
 from sql.job_desk import SORTED_MOST, JobDesk, Wish
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, order_by, sort_of
@@ -145,7 +146,9 @@ async def retry_one(view: View) -> Go | Problem:
 
 def _done(job: UUID, outcome: Again) -> str:
     if outcome.job == job:
-        return "What failed of it is tried again."
+        return "What failed of it is tried again." + in_part(
+            [outcome.missing] if outcome.missing else []
+        )
     return "It is done again by this job." if outcome.is_new else "It was done again before."
 
 
@@ -164,25 +167,34 @@ async def _each(view: View, verb: str) -> Go | Problem:
     chosen = list(dict.fromkeys(job for job in wanted if job is not None))
     if not chosen:
         return NOTHING
-    done, refused = 0, dict[str, int]()
+    missing, refused = list[int](), dict[str, int]()
     for job in chosen:
         why = await _why_not(view, verb, job)
-        if why is None:
-            done += 1
+        if isinstance(why, int):
+            missing.append(why)
         else:
             refused[why] = refused.get(why, 0) + 1
-    return Go(view.fields.get("back", "/console/jobs"), told(verb, done, refused))
+    words = told(verb, len(missing), refused) + in_part([units for units in missing if units])
+    return Go(view.fields.get("back", "/console/jobs"), words)
 
 
-async def _why_not(view: View, verb: str, job: UUID) -> str | None:
-    """Do it; None, or what kept it."""
+async def _why_not(view: View, verb: str, job: UUID) -> str | int:
+    """Do it; what kept it, or how much was missing to do all of it."""
     try:
         outcome = await (_retry(view, job) if verb == "retry" else _cancel(view, job))
     except AskFailed:
         return "the gateway is busy; try again"
     if isinstance(outcome, Again | UUID):
-        return None
+        return outcome.missing if isinstance(outcome, Again) else 0
     return said(outcome)
+
+
+def in_part(missing: Sequence[int]) -> str:
+    """What is told beside that of so many jobs not all is tried again."""
+    if not missing:
+        return ""
+    which = "it" if len(missing) == 1 else f"{len(missing)} of them"
+    return f" Of {which} not all that failed is: {money.render(sum(missing))} credits are missing."
 
 
 def told(verb: str, done: int, refused: Mapping[str, int]) -> str:
@@ -208,9 +220,9 @@ def _within(reason: str) -> str:
 
 async def _retry(view: View, job: UUID) -> Any:
     if not view.is_admin:
-        return await retried(view.gateway, job, view.who.user, None)
+        return await retried(view.gateway, job, view.who.user, None, partly=True)
     act = await _act(view, "jobs.retry", job)
-    return NOBODY if act is None else await retried(view.gateway, job, None, act)
+    return NOBODY if act is None else await retried(view.gateway, job, None, act, partly=True)
 
 
 async def _cancel(view: View, job: UUID) -> UUID | Problem:

@@ -11,7 +11,7 @@ from sql.overview import Overview
 from web.console.registry import Nav, Pages
 from web.console.soundness import soundness_of
 from web.console.tables import SORTED_MOST as ANCHORS_MOST
-from web.console.tables import Column, Table, one_of, page_of, sort_of, table
+from web.console.tables import Column, Table, one_of, order_by, page_of, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
 from web.http.problem import Problem, unavailable
 from web.routes.anchors import listed
@@ -56,7 +56,7 @@ class Query:
     account: Annotated[str, Meta(max_length=100)] = ""
     reference: Annotated[str, Meta(max_length=100)] = ""
     before: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
-    sort: Annotated[str, Meta(max_length=40)] = ""
+    sort: Annotated[str, order_by((*ALL, *ANCHORS), sound=INVARIANTS)] = ""
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 

@@ -11,7 +11,7 @@ from sql.fleet import Earned, Fleet
 from sql.nodes import NodeShown
 from web.console.pages.fleet import LATELY
 from web.console.registry import Pages
-from web.console.tables import Column, Sorted, table
+from web.console.tables import Column, Sorted, order_by, table
 from web.console.view import Go, Shown, View
 from web.console.wording import size
 from web.http.problem import Problem
@@ -74,18 +74,23 @@ class Said:
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
+@attrs.frozen
+class Query(Sorted):
+    sort: Annotated[str, order_by(work=WORK, history=CONNECTIONS, earned=SHARED)] = ""
+
+
 @pages.page(
     "/fleet/{id}",
     "Node",
     "node.html",
-    query=Sorted,
+    query=Query,
     live=("state", "work", "history", "earned"),
     topics=("jobs",),
     every=3.0,
     rest=0.5,
     absent=ABSENT,
 )
-async def node(view: View[Sorted]) -> Shown | Problem:
+async def node(view: View[Query]) -> Shown | Problem:
     """All that is known of it."""
     row = await visible(view)
     if row is None:

@@ -1,7 +1,7 @@
 """Organisations, who lend each other their nodes, and whom one trusts."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -11,7 +11,7 @@ from sql.fleet import Fleet, Search
 from sql.organisations import MEMBERS_MOST, OF_USER_MOST, TRUSTED_MOST, Organisation, Said
 from web.console.pages.fleet import LATELY
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, table
+from web.console.tables import Column, Sorted, order_by, table
 from web.console.view import Go, Shown, View
 from web.http.problem import Problem
 from web.identity.doer import Doer
@@ -73,18 +73,28 @@ class Which:
     node: UUID
 
 
+@attrs.frozen
+class Query(Sorted):
+    sort: Annotated[str, order_by(of=ORGANISATIONS, trusted=TRUSTED)] = ""
+
+
+@attrs.frozen
+class OneQuery(Sorted):
+    sort: Annotated[str, order_by(members=MEMBERS, nodes=LENT)] = ""
+
+
 @pages.page(
     "/organisations",
     "Organisations",
     "organisations.html",
-    query=Sorted,
+    query=Query,
     nav=Nav("Organisations", "n", 55, "users"),
     live=("rows", "trusted"),
     own=True,
     every=10.0,
     rest=1.0,
 )
-async def organisations(view: View[Sorted]) -> Shown:
+async def organisations(view: View[Query]) -> Shown:
     """One's own, with invitations, and whom one trusts: also of those who see everything."""
     kept, user, sort = view.gateway.organisations, view.who.user, view.query.sort
     return {
@@ -97,14 +107,14 @@ async def organisations(view: View[Sorted]) -> Shown:
     "/organisations/{id}",
     "Organisation",
     "organisation.html",
-    query=Sorted,
+    query=OneQuery,
     live=("members", "nodes"),
     own=True,
     every=10.0,
     rest=1.0,
     absent=ABSENT,
 )
-async def organisation(view: View[Sorted]) -> Shown | Problem:
+async def organisation(view: View[OneQuery]) -> Shown | Problem:
     """Its members and the nodes that they lend, for its members."""
     kept, id_, sort = view.gateway.organisations, view.ids["id"], view.query.sort
     own = await _own(view)

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import attrs
 
 from sql.overview import Minute, Overview, Picture
 from web.console.alerts import alerts_of
 from web.console.frames import address_of
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, table
+from web.console.tables import Column, Sorted, order_by, table
 from web.console.view import Elsewhere, Shown, View
 from web.http.problem import Problem
 from web.objects.reference import place_of
@@ -25,18 +27,23 @@ GATEWAYS: Final = (
 NO_PICTURE: Final = Problem(404, "There is no such picture")
 
 
+@attrs.frozen
+class Query(Sorted):
+    sort: Annotated[str, order_by(gateways=GATEWAYS)] = ""
+
+
 @pages.page(
     "",
     "Overview",
     "overview.html",
-    query=Sorted,
+    query=Query,
     nav=Nav("Overview", "o", 0, "home"),
     live=("alerts", "figures", "throughput", "pictures", "gateways"),
     topics=("jobs", "nodes"),
     every=5.0,
     rest=0.5,
 )
-async def overview(view: View[Sorted]) -> Shown:
+async def overview(view: View[Query]) -> Shown:
     """Nodes, jobs, credits, the log, throughput, pictures, alerts, gateways."""
     rows, owner, now = Overview(view.gateway.database), view.owner, view.now
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -12,7 +12,7 @@ from sql.log_keys import read_keys
 from sql.prices import EVERY_OTHER
 from sql.settings_desk import SettingsDesk
 from web.console.registry import Nav, Pages
-from web.console.tables import SORTED_MOST, Column, Table, page_of, table
+from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
 from web.http.problem import Fault, Problem, invalid
 from web.identity.doer import Doer
@@ -93,11 +93,14 @@ SIGNING: Final = ("jwt.secret", "jwt.previous")
 ENDPOINT: Final = next(each.path for each in webhooks.operations if each.handler is webhooks.stripe)
 
 
+TABLES: Final = (*VALUES, *KEYS, *CHANGES, *BOUNDS, *EVENTS, *ACTS)
+
+
 @attrs.frozen
 class Query:
     tab: Literal["values", "keys", "prices", "limits", "webhooks", "audit"] = "values"
     q: Annotated[str, Meta(max_length=200)] = ""
-    sort: Annotated[str, Meta(max_length=40)] = ""
+    sort: Annotated[str, order_by(TABLES, now=PRICES, hooks=HOOKS)] = ""
     before: Annotated[int | None, Meta(ge=1, le=2**53 - 1)] = None
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 

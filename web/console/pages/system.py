@@ -13,7 +13,7 @@ import rendertrust
 from actors.ports import Clock
 from web.console.alerts import NAMES
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, table
+from web.console.tables import Column, Sorted, order_by, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
 from web.http.problem import Problem
 from web.identity.doer import Doer
@@ -52,11 +52,16 @@ class Answer:
         return "away" if self.took is None else "connected"
 
 
+@attrs.frozen
+class Query(Sorted):
+    sort: Annotated[str, order_by(answers=ANSWERS)] = ""
+
+
 @pages.page(
     "/system",
     "System",
     "system.html",
-    query=Sorted,
+    query=Query,
     who=OVERSEERS,
     nav=Nav("System", "y", 90, "pulse"),
     live=("figures", "lag", "answers", "process"),
@@ -64,7 +69,7 @@ class Answer:
     rest=1.0,
     inside=True,
 )
-async def system(view: View[Sorted]) -> Shown:
+async def system(view: View[Query]) -> Shown:
     """Of this gateway alone."""
     gateway = view.gateway
     memory = gateway.console

@@ -12,8 +12,8 @@ from rendertrust import money
 from sql.ledger_desk import DeskEntryRow, EntryWish, LedgerDesk
 from sql.span import Span
 from sql.user_desk import SORTED_MOST, UserDesk
-from web.console.pages.credits import bought, held
-from web.console.refunds import ALL, Refunding, refunding
+from web.console.pages.credits import HOLDS, PURCHASES, bought, held
+from web.console.refunds import ALL, PIECE, Refunding, refunding
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, Table, order_by, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
@@ -61,7 +61,13 @@ MaybeAmount = Annotated[
         description="a number above 0 with at most 9 digits and 4 decimals, like 10.5",
     ),
 ]
-MaybeUnit = Annotated[str, Meta(pattern=r"^([0-9]{1,7}|all)?$", description="a number, or all")]
+MaybePiece = Annotated[
+    str,
+    Meta(
+        pattern=rf"^({PIECE}|{ALL})?$",
+        description="a frame, like 12, a frame and its tile, like 12,3, or all",
+    ),
+]
 
 
 @attrs.frozen
@@ -69,6 +75,11 @@ class Query:
     q: Annotated[str, Meta(max_length=255)] = ""
     sort: Annotated[str, order_by(COLUMNS)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@attrs.frozen
+class OneQuery(Sorted):
+    sort: Annotated[str, order_by(holds=HOLDS, bought=PURCHASES, sessions=LOGINS, keys=KEYS)] = ""
 
 
 @attrs.frozen
@@ -83,7 +94,7 @@ class Step:
     amount: MaybeAmount = ""
     description: Words = ""
     job: Annotated[str, Meta(max_length=40)] = ""
-    unit: MaybeUnit = ""
+    frame: MaybePiece = ""
     once: Annotated[str, Meta(max_length=36)] = ""
 
 
@@ -99,12 +110,13 @@ class GrantForm:
 
 @attrs.frozen
 class RefundForm:
-    """``amount`` is what the second step said; ``unit`` all: of all units together."""
+    """``amount`` is what the second step said, of all ``several`` units together."""
 
     job: UUID
     reason: Reason
     amount: GivenAmount
-    unit: MaybeUnit = "0"
+    frame: MaybePiece = ""
+    several: Literal["", "1"] = ""
     description: Words = ""
 
 
@@ -153,14 +165,14 @@ async def users(view: View[Query]) -> Shown:
     "User",
     "user.html",
     who=OVERSEERS,
-    query=Sorted,
+    query=OneQuery,
     live=("figures", "holds", "bought"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
     absent=ABSENT,
 )
-async def user(view: View[Sorted]) -> Shown | Problem:
+async def user(view: View[OneQuery]) -> Shown | Problem:
     """What he has, what is held of it, what he bought, and where he is logged in."""
     gateway, id_ = view.gateway, view.ids["id"]
     row = await gateway.users.by_id(id_)
@@ -178,7 +190,7 @@ async def user(view: View[Sorted]) -> Shown | Problem:
     }
 
 
-async def doors_of(view: View[Sorted], *, may: bool) -> list[tuple[str, str, Table]]:
+async def doors_of(view: View[OneQuery], *, may: bool) -> list[tuple[str, str, Table]]:
     """Logins and keys: a name, a label, and the rows as the address has them sorted."""
     accounts, id_, text = view.gateway.accounts, view.ids["id"], view.query.sort
     end = (Column("End"),) if may else ()
@@ -209,7 +221,7 @@ async def confirm(view: View[Step]) -> Shown | Problem | Go:
         return NOT_FOUND
     back: Refunding | Problem | None = None
     if step.act == "refund":
-        back = await refunding(gateway, row.id, step.job, step.unit, step.amount)
+        back = await refunding(gateway, row.id, step.job, step.frame, step.amount)
     if isinstance(back, Problem):
         return back
     if back is None and not step.amount:
@@ -260,21 +272,22 @@ async def grant(view: View[GrantForm]) -> Go | Problem:
 async def refund(view: View[RefundForm]) -> Go | Problem:
     """Give back what units of work cost, each as the API does."""
     form, id_ = view.query, view.ids["id"]
-    amount = "" if form.unit == ALL else form.amount
-    back = await refunding(view.gateway, id_, str(form.job), form.unit, amount)
+    amount = "" if form.several else form.amount
+    back = await refunding(view.gateway, id_, str(form.job), form.frame, amount)
     if isinstance(back, Problem):
         return back
     if back.amount != money.parse(form.amount):
         return CHANGED
     for unit in back.units:  # each by itself: what is done stays done if one of them fails
-        units = unit.charged if form.unit == ALL else back.amount
+        units = unit.charged if back.chosen.several else back.amount
         of = Refunded(back.job, unit.number, units, form.description, id_)
         done = await give_back(_doer(view), of, form.reason)
         if isinstance(done, Problem):
             return done
     number = len(back.units)
     return Go(
-        f"{PATH}/{id_}", "It is refunded." if number == 1 else f"{number} units are refunded."
+        f"{PATH}/{id_}",
+        "It is refunded." if number == 1 else f"{number} {back.word}s are refunded.",
     )
 
 

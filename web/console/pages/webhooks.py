@@ -8,7 +8,7 @@ from msgspec import Meta
 from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, NewEndpoint, Wish
 from web.console.registry import Nav, Pages
-from web.console.tables import SORTED_MOST, Column, Sorted, page_of, table
+from web.console.tables import SORTED_MOST, Column, Sorted, order_by, page_of, table
 from web.console.view import Go, Shown, View
 from web.http.problem import Problem, invalid
 from web.routes.endpoints import FORMER_FOR, SECRET_BYTES, url_fault
@@ -47,10 +47,15 @@ class Switch:
 
 
 @attrs.frozen
+class AllQuery(Sorted):
+    sort: Annotated[str, order_by(ENDPOINTS)] = ""
+
+
+@attrs.frozen
 class Query:
     """``offset`` counts in the newest ``SORTED_MOST``; what is older is listed by the API."""
 
-    sort: Annotated[str, Meta(max_length=40)] = ""
+    sort: Annotated[str, order_by(DELIVERIES)] = ""
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 
@@ -58,14 +63,14 @@ class Query:
     "/webhooks",
     "Webhooks",
     "webhooks.html",
-    query=Sorted,
+    query=AllQuery,
     nav=Nav("Webhooks", "w", 60, "link"),
     live=("rows",),
     own=True,
     topics=("jobs",),
     rest=1.0,
 )
-async def hooks(view: View[Sorted]) -> Shown:
+async def hooks(view: View[AllQuery]) -> Shown:
     """One's own endpoints: also of those who see everything."""
     found = await view.gateway.endpoints.of_user(view.who.user)
     shown = table(found, ENDPOINTS, view.query.sort, "created_at")

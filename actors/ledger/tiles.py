@@ -1,0 +1,76 @@
+"""What becomes of a frame with its tiles, over a draft of the books: it is made, or cannot be."""
+
+from typing import Final
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.messages import work_reference
+from actors.ledger.orders import change
+from actors.ledger.postings import Refusal, release
+from sql.books import UnitRow
+
+LOST: Final = "another tile of its frame failed"
+
+
+def feed(draft: Draft, unit: UnitRow) -> None:
+    """One part less is missing of the unit that is made of this one."""
+    fed = _fed(draft, unit)
+    if fed is not None:
+        draft.units.put((fed.job_id, fed.number), attrs.evolve(fed, missing=fed.missing - 1))
+        if fed.missing == 1:
+            draft.touched[fed.job_id, fed.number] = None
+
+
+def is_lost(draft: Draft, unit: UnitRow) -> bool:
+    """Whether it is a tile of a frame that does not come to be, unless it is tried again."""
+    fed = _fed(draft, unit)
+    return fed is not None and fed.state == "FAILED"
+
+
+def was_lost(unit: UnitRow) -> bool:
+    """Whether it is over with its frame, and by no fault of its own."""
+    return unit.state == "FAILED" and unit.error_message == LOST
+
+
+def starve(draft: Draft, unit: UnitRow) -> bool | Refusal:
+    """What is made of a unit that failed cannot be made: none of its other tiles begins any more.
+
+    What nodes have of it they finish. So nobody is charged for tiles that are known to be in vain.
+    """
+    fed = _fed(draft, unit)
+    if fed is None or fed.state != "QUEUED":
+        return True
+    for tile in draft.units_of(unit.job_id):
+        is_other = tile.feeds == unit.feeds and tile.number != unit.number
+        if is_other and tile.state == "QUEUED":
+            lost = lose(draft, tile, tile)
+            if lost is not True:
+                return lost
+    change(draft, fed, _failed(draft, fed, f"unit {unit.number}, which it is made of, failed"))
+    return True
+
+
+def lose(draft: Draft, before: UnitRow, tile: UnitRow) -> bool | Refusal:
+    """A tile that waits, or would have waited again, is over with its frame."""
+    released = release(draft, work_reference(tile.job_id, tile.number))
+    if not isinstance(released, bool):
+        return released
+    change(draft, before, _failed(draft, tile, LOST))
+    return True
+
+
+def _failed(draft: Draft, unit: UnitRow, words: str) -> UnitRow:
+    return attrs.evolve(
+        unit,
+        state="FAILED",
+        lease_until=None,
+        not_before=None,
+        error_class="scene",
+        error_message=words,
+        ended_at=draft.now,
+    )
+
+
+def _fed(draft: Draft, unit: UnitRow) -> UnitRow | None:
+    return None if unit.feeds is None else draft.units.get((unit.job_id, unit.feeds))

@@ -1,0 +1,77 @@
+"""Checks that come to nothing: their nodes went, or said nothing in time. Nobody is blamed for it,
+and nobody's pay is to hang on it.
+"""
+
+import logging
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from actors.kernel import handles
+from actors.verifier.case import Case
+from actors.verifier.checkers import Running
+from actors.verifier.choice import Candidate
+from actors.verifier.messages import CheckerGone, CheckerSeen
+from actors.verifier.settings import Peers, VerifierSettings
+from actors.verifier.telling import Telling
+from actors.verifier.trials import Trials
+
+STRANGERS_PART: Final = 0.5  # of the time that a delivery may wait
+log = logging.getLogger(__name__)
+
+
+class Losing(Telling, partial=True):
+    """Who can look, and what is another's to look at."""
+
+    _peers: Peers
+    _settings: VerifierSettings
+    _since: datetime
+    _trials: Trials
+
+    @handles(CheckerSeen)
+    async def checker_seen(self, message: CheckerSeen) -> None:
+        own = message.node in self._settings.own
+        candidate = Candidate(message.node, message.owner, message.device_class, is_own=own)
+        self._lose(self._checkers.come(candidate, message.session))
+
+    @handles(CheckerGone)
+    async def checker_gone(self, message: CheckerGone) -> None:
+        self._lose(self._checkers.go(message.node, message.session))
+
+    def _lose(self, running: Running | None) -> None:
+        """What it was looking at is another's to look at; that is nobody's fault."""
+        if running is not None:
+            now, wait = self._peers.clock.monotonic(), self._settings.again_seconds
+            self._trials.lose(running.check)
+            self._checkers.rest(running, now)
+            if running.case is not None:
+                running.case.away.lose(running.checker.candidate.id, now, wait)
+
+    def _expire(self) -> None:
+        for running in self._checkers.overdue(self._peers.clock.monotonic()):
+            log.warning("a check took too long: node %s", running.checker.candidate.id)
+            self._end(running)
+
+    def _end(self, running: Running) -> None:
+        self._checkers.drop(running)
+        self._checkers.rest(running, self._peers.clock.monotonic())
+        self._trials.lose(running.check)
+        if running.case is not None:
+            node = running.checker.candidate.id
+            self._note_failed(running.case, node, whole=running.order.whole)
+
+    def _note_failed(self, case: Case, node: UUID, *, whole: bool = False) -> None:
+        """He is asked again, last, after a while; for a whole frame not."""
+        if whole:
+            case.end_whole()
+        else:
+            case.away.fail(node, self._peers.clock.monotonic(), self._settings.again_seconds)
+
+    def _waited(self, case: Case) -> float:
+        """Seconds in which somebody could look: while no gateway ran nobody could."""
+        since = max(case.pending.row.opened_at, self._since)
+        return (self._peers.clock.now() - since).total_seconds()
+
+    def _is_long(self, case: Case) -> bool:
+        """Whether it waited for others as long as it may, where the gateway's own could look."""
+        return self._waited(case) >= STRANGERS_PART * self._settings.wait_seconds

@@ -1,0 +1,131 @@
+"""What who fakes some frames of each chunk earns, by what is drawn: no more than by honest work."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.verifier import crops, odds
+from rendertrust.node.inside.placing import picked
+from sql.reputation import NEW, STRIKES_MOST, Reputation, after
+from tests.unit.simulated_time import simulated
+from tests.unit.verifier.stage import EXACT, verifying
+from tests.until import until
+
+SECRET, LEAST = b"s" * 32, 0.05
+CHUNKS, LIVES = 200, 60
+OWN, LOOKED = UUID(int=20), {"looked": True}
+EXACT_ONE = {**EXACT, "crops": EXACT["crops"][:1]}
+OFF = {**EXACT, "crops": [{"equal": False, "off": 0.9}]}
+
+
+def looked_at(frames: int, number: int) -> list[int]:
+    """Which frames the first check of a chunk looks at."""
+    name, result = b"job:%d:1" % number, number.to_bytes(32)
+    return picked([*crops.places("chunk", frames, SECRET, name, result).shown], frames)
+
+
+@pytest.mark.parametrize("frames", [2, 3, 8, 9, 16, 64, 128, 250])
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_a_check_costs_a_liar_more_than_he_saves(frames: int, share: float) -> None:
+    """The whole chunk is unpaid: so whichever frames are faked, one of them or many, a check takes
+    as many frames' pay as were not rendered, at least, as it does of single frames.
+    """
+    faked = set(random.Random(frames).sample(range(frames), max(round(frames * share), 1)))
+    often = sum(not faked.isdisjoint(looked_at(frames, n)) for n in range(2000)) / 2000
+    assert often * frames >= len(faked) * 0.8  # of 2,000 draws
+
+
+@given(st.integers(1, 300), st.binary(min_size=32, max_size=32))
+def test_who_is_caught_has_each_frame_looked_at_once(frames: int, result: bytes) -> None:
+    looks = [
+        picked([*crops.in_round(n, frames, SECRET, b"u", result).shown], frames)
+        for n in range(crops.rounds_of(frames))
+    ]
+    assert sorted(frame for look in looks for frame in look) == [*range(frames)]
+    most = len(crops.places("chunk", frames, SECRET, b"u", result).shown)
+    assert all(len(look) <= most for look in looks)
+
+
+@attrs.define
+class Life:
+    """A node that fakes so many frames of each chunk until it is quarantined. All that it earned
+    is pending when it is caught, and each frame of it is looked at then.
+    """
+
+    frames: int
+    faked: int
+    chance: random.Random
+    known: Reputation = NEW
+    rendered: int = 0
+    pending: int = 0  # frames that are paid for if nothing is found
+
+    def deliver(self) -> None:
+        self.rendered += self.frames - self.faked
+        honest = self.known.strikes == 0
+        often = odds.odds(self.known.valid_in_row, LEAST) if honest else 1.0
+        drawn = self.chance.random() < often
+        number = self.chance.getrandbits(64)
+        lies = self.chance.sample(range(self.frames), self.faked)
+        if drawn and not set(lies).isdisjoint(looked_at(self.frames, number)):
+            self.known, self.pending = after(self.known, "m"), 0
+            return
+        self.known = after(self.known, "v") if drawn else self.known
+        self.pending += self.frames
+
+    def lives(self, chunks: int) -> Iterator[None]:
+        for _ in range(chunks):
+            if self.known.strikes >= STRIKES_MOST:
+                return
+            self.deliver()
+            yield
+
+
+def profit(frames: int, faked: int) -> float:
+    """Frames that are paid for, of each that was rendered: honest work has 1."""
+    lives = [Life(frames, faked, random.Random(seed)) for seed in range(LIVES)]
+    for life in lives:
+        list(life.lives(CHUNKS))
+    return sum(life.pending for life in lives) / sum(life.rendered for life in lives)
+
+
+@pytest.mark.parametrize(("frames", "faked"), [(8, 1), (8, 2), (16, 1), (64, 1), (64, 8)])
+def test_a_liar_earns_less_than_by_honest_work_while_what_he_earned_waits(
+    frames: int, faked: int
+) -> None:
+    found = profit(frames, faked)
+    assert found < 0.75, found
+
+
+def test_who_is_honest_earns_all() -> None:
+    assert profit(8, 0) == 1.0
+
+
+@simulated
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize(("report", "verdict"), [(OFF, "mismatch"), (EXACT_ONE, "exact")])
+async def test_who_has_the_word_on_a_chunk_looks_at_the_frames_that_were_called_wrong(
+    report: dict[str, Any], verdict: str, is_restarted: bool
+) -> None:
+    """Another frame of it says nothing of those."""
+    async with verifying(own=frozenset({OWN})) as play:
+        ours, stranger = play.checker(20, None), play.checker(30, 3)
+        job = await play.delivered(frame=None, frames=[*range(1, 9)])
+        await play.checks(ours, LOOKED)
+        order = await play.checks(stranger, OFF)
+        again = await play.asked(ours)
+        if is_restarted:
+            await until(lambda: bool(play.store.suspicions), within=60)
+            await play.restarts()
+            ours = play.comes_back(ours)
+            again = await play.asked(ours)
+        assert (again.unit.job, again.shown) == (job, order.shown)
+        play.says(ours, again, report)
+        await until(lambda: play.verdict(job) == verdict, within=60)
+        failed = [t for t in play.store.verifier_tests.values() if not t.passed]
+        assert [t.node_id for t in failed] == ([] if report is OFF else [stranger.node])
