@@ -61,11 +61,11 @@ class UnitFail:
     """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
 
     ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
-    failure and adds it to ``avoid``. ``caught``: the session caught the node in a lie, working
-    with this class of machine; that stands in its record like a check that found one.
-    ``accused``: the node itself said, with this class of machine, that the scene is at fault; that
-    is held against it where another renders the scene. ``given_back``: its node does not want it
-    now, and nothing failed.
+    failure; whichever it is, another node is asked next. ``caught``: the session caught the node in
+    a lie, working with this class of machine; that stands in its record like a check that found
+    one. ``accused``: the node itself said, with this class of machine, that the scene is at fault;
+    that is held against it where another renders the scene. ``given_back``: its node does not want
+    it now, and nothing failed.
     """
 
     job: UUID

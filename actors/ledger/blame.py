@@ -10,6 +10,7 @@ from actors.ledger.messages import UnitFail
 from sql.books import UnitRow
 
 ERROR_CHARACTERS: Final = 2000
+EXCUSES: Final = ("gateway", "verifier")  # whose failure it was, as its node says
 
 
 def words(error: str) -> str:
@@ -31,16 +32,21 @@ def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
 
 
 def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
-    """A node that failed a unit is not given another of its job."""
-    job = draft.jobs.get(effect.job)
-    if job is None or effect.error_class != "node" or effect.node in (None, *job.avoid):
+    """A node that failed a unit is not given another of its job; nor one that says that it was not
+    its failure, which is its word alone.
+    """
+    job, is_excused = draft.jobs.get(effect.job), effect.error_class in EXCUSES
+    is_its = effect.error_class == "node" or (is_excused and effect.retry_at is not None)
+    if job is None or not is_its or effect.node in (None, *job.avoid):
         return {}
     return {"avoid": (*job.avoid, effect.node)}
 
 
 def avoiding(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
-    """A node that says of a scene that it is at fault is not asked again: another has to say so."""
-    node, again = effect.node, effect.retry_at is not None
-    if effect.error_class != "scene" or not again or node is None or node in unit.avoid:
+    """Whatever a node says that kept it from a unit, it is not asked again before another is; one
+    that gave the unit back may be.
+    """
+    node, again = effect.node, effect.retry_at is not None and not effect.given_back
+    if not again or node is None or node in unit.avoid:
         return unit.avoid
     return (*unit.avoid, node)

@@ -39,7 +39,8 @@ def failed(
         is_given_back=given_back,
     )
     final = final or wait is None or (error_class == "scene" and confirmed)
-    if final and error_class == "node" and len(unit.avoid | {node}) >= NODES_FOR_SCENE:
+    is_third = unit.failures + 1 >= NODES_FOR_SCENE and error_class == "node"
+    if final and is_third and len(unit.avoid | {node}) >= NODES_FOR_SCENE:
         error_class, error = "scene", f"failed on {NODES_FOR_SCENE} nodes, last by: {error}"
     return UnitFail(
         job=unit.job,

@@ -120,7 +120,8 @@ SELECT count(*) FROM nodes;
 UPDATE nodes
 SET standing = $3, standing_version = standing_version + 1, standing_reason = $4, standing_by = $5,
     standing_at = now(),
-    released_at = CASE WHEN standing = 'QUARANTINED' AND $3 <> 'REVOKED' THEN now() ELSE released_at END,
+    released_at = CASE WHEN standing = 'QUARANTINED' AND $3 NOT IN ('QUARANTINED', 'REVOKED') THEN now()
+                       ELSE released_at END,
     quarantined_at = CASE WHEN $3 = 'QUARANTINED' THEN coalesce(quarantined_at, now())
                           WHEN $3 = 'REVOKED' THEN quarantined_at END
 WHERE id = $1 AND standing_version = $2

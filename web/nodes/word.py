@@ -27,7 +27,7 @@ async def say(
     standing = after(verb, node.standing.name, is_admin=is_admin)
     if isinstance(standing, Problem):
         return standing
-    if standing == node.standing.name:
+    if standing == node.standing.name and reason in ("", node.standing_reason):
         return node  # it was said before
     act = None if node.owner_id == doer.user else await _act(doer, node, verb, reason)
     word = Word(node.id, node.standing.version, standing, reason, doer.user)

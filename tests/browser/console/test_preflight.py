@@ -132,7 +132,7 @@ async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
         await eyes.is_well("new-job-turned")
         await page.get_by_role("button", name="Submit").click()
         refused = page.locator("#faults li").first
-        await expect(refused).to_contain_text("gnp.doow")
+        await expect(refused).to_contain_text("/artist/<U+202e>gnp.doow")
         assert "\u202e" not in str(await page.locator("#main").text_content())
         eyes.errors.clear()  # the browser itself tells of 422
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import attrs
+import pytest
 
 from actors.ledger.messages import (
     REVENUE,
@@ -153,11 +154,34 @@ async def test_a_failed_attempt_waits_and_avoids_the_node(stage: Stage) -> None:
     assert await stage.of_user(user) == (200, 100)
 
 
-async def test_other_failures_are_not_the_nodes(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("said", "given_back", "is_avoided", "is_shunned"),
+    [
+        ("gateway", False, True, True),
+        ("verifier", False, True, True),
+        ("network", False, True, False),
+        ("network", True, False, False),
+    ],
+)
+async def test_what_a_node_calls_anothers_failure_is_not_its_own_and_another_is_asked(
+    stage: Stage, said: str, given_back: bool, is_avoided: bool, is_shunned: bool
+) -> None:
     _, node, job = await stage.dispatched()
-    await stage.do(UnitFail(job, 0, 1, node, "network", "reset", stage.clock.now()))
-    unit = await stage.unit(job)
-    assert (unit.failures, unit.avoid) == (0, ())
+    now = stage.clock.now()
+    await stage.do(UnitFail(job, 0, 1, node, said, "not mine", now, given_back=given_back))
+    unit, [waits] = await stage.unit(job), await stage.store.open_units(100)
+    assert (unit.failures, unit.faults) == (0, 0 if given_back else 1)
+    assert unit.avoid == ((node,) if is_avoided else ())
+    assert waits.barred == (frozenset({node}) if is_shunned else frozenset())
+    assert await stage.store.audit() == []
+
+
+async def test_a_unit_that_the_gateway_gives_up_says_nothing_of_its_node(stage: Stage) -> None:
+    """Another of the job may be that node's."""
+    _, node, job = await stage.dispatched(100, units=2)
+    await stage.do(UnitFail(job, 0, 1, node, "gateway", "it cannot be sent"))
+    [waits] = await stage.store.open_units(100)
+    assert (waits.unit, waits.barred) == (1, frozenset())
 
 
 async def test_the_last_failure_gives_the_credits_back(stage: Stage) -> None:

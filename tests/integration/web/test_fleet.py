@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from actors.scheduler.messages import NodeStands
@@ -126,6 +127,28 @@ async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(
     _, audit = await ann.ask("GET", f"/api/v1/admin/audit?target=node:{node['node_id']}")
     acts = [(record["act"], record["reason"]) for record in audit["records"]]
     assert acts == [("node.release", "none was given"), ("node.quarantine", "black frames")]
+
+
+async def test_a_reason_may_be_given_or_changed_afterwards_and_is_no_release(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await register(face)
+    ann = await with_role(face, database.owner_dsn, "admin")
+    node = await node_of(face, jane)
+    await ann.ask("POST", path(node, "quarantine"))
+    for reason in ("black frames", "black frames", "grey frames"):
+        status, said = await ann.ask("POST", path(node, "quarantine"), {"reason": reason})
+        assert (status, said["standing"], said["standing_reason"]) == (200, "QUARANTINED", reason)
+    _, said = await ann.ask("POST", path(node, "quarantine"))
+    assert said["standing_reason"] == "grey frames", "nothing new was said"
+    owner = await asyncpg.connect(database.owner_dsn)
+    named = UUID(node["node_id"])
+    row = await owner.fetchrow("SELECT released_at, quarantined_at FROM nodes WHERE id = $1", named)
+    await owner.close()
+    assert (row["released_at"], row["quarantined_at"] is None) == (None, False)
+    _, audit = await ann.ask("GET", f"/api/v1/admin/audit?target=node:{node['node_id']}")
+    reasons = [record["reason"] for record in audit["records"]]
+    assert reasons == ["grey frames", "black frames", "none was given"]
 
 
 async def test_an_auditor_looks_and_changes_nothing(face: Face, database: PostgresEndpoint) -> None:

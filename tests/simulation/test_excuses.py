@@ -1,0 +1,92 @@
+"""One node fails whatever it is given, at once, and calls it somebody else's fault: nobody's job
+comes to nothing by that, as long as another node can do it.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any, ClassVar
+from uuid import UUID
+
+import pytest
+
+from actors.ledger.messages import ADJUSTMENTS, Commit, Piece, Posted, Transfer, user_account
+from actors.node_session.settings import NodeIdentity
+from actors.scheduler.messages import Dispatch
+from rendertrust.protocol import JobDispatch, JobResult
+from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.node import Faults, SimulatedNode
+from tests.simulation.world import FarStore
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.unit.simulated_time import simulated
+from tests.until import until
+
+USER, JOB = UUID(int=5000), UUID(int=6000)
+FRAMES, PRICE = 12, 1_000
+FRAME_SECONDS = 300.0
+GIVEN_BACK = {"failure": "network", "given_back": True}
+
+
+class Excusing(SimulatedNode):
+    """Begins what it is given, and says at once what kept it from it."""
+
+    excuse: ClassVar[dict[str, Any]] = {}
+
+    async def _render(self, frame: JobDispatch) -> None:
+        self._say(self._status(frame, 60.0))
+
+    async def _finish(self, frame: JobDispatch) -> JobResult:
+        said: dict[str, Any] = {"job_id": frame.job_id, "unit": frame.unit}
+        said["attempt"] = frame.attempt
+        return JobResult(status="failed", error="not mine", **self.excuse, **said)
+
+
+class Slow(SimulatedNode):
+    """Is busy nearly all the time."""
+
+    async def _render(self, frame: JobDispatch) -> None:
+        for _ in range(10):
+            self._say(self._status(frame, 60.0))
+            await asyncio.sleep(FRAME_SECONDS / 10)
+
+
+async def submitted(gateway: SimulatedGateway) -> None:
+    account = user_account(USER)
+    gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
+    given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
+    pieces = tuple(Piece(PRICE, n, str(n + 1)) for n in range(FRAMES))
+    order = Dispatch(JOB, USER, "render", "s3://x/y", {}, FRAMES * PRICE, True, pieces=pieces)
+    placed = await gateway.scheduler.ask(order, within=60)
+    assert isinstance(given, Posted)
+    assert isinstance(placed, Posted)
+
+
+@simulated
+@pytest.mark.parametrize("failure", ["gateway", "verifier", "network", "given back"])
+async def test_no_job_comes_to_nothing_by_one_node_that_has_an_excuse(
+    failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    excuse = {"failure": failure} if failure != "given back" else GIVEN_BACK
+    monkeypatch.setattr(Excusing, "excuse", excuse)
+    store = FarStore()
+    objects = TwinObjects(lambda: asyncio.get_running_loop().time())
+    gateway = SimulatedGateway(store, objects, TwinRandom(1))
+    nodes: list[SimulatedNode] = []
+    for number, kind in enumerate((Excusing, Slow)):
+        node, owner = UUID(int=1 + number), UUID(int=9000 + number)
+        store.add_node(node, ("render",), owner=owner, verified=True, status="REGISTERED")
+        identity = NodeIdentity(node, owner, ("render",), verified=True)
+        chance = TwinRandom(10 + number)
+        nodes.append(kind(identity, gateway, chance, Faults(), plain=False, slots=1))
+    await gateway.start()
+    lives = [asyncio.create_task(node.live()) for node in nodes]
+    await asyncio.sleep(10)  # both are there
+    await submitted(gateway)
+    await until(
+        lambda: all(u.ended_at for u in store.units.values()), within=2 * FRAMES * FRAME_SECONDS
+    )
+    found = Counter(unit.state for unit in store.units.values())
+    for life in lives:
+        life.cancel()
+    await gateway.stop()
+    assert found == {"COMPLETED": FRAMES}
