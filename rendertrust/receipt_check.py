@@ -29,6 +29,7 @@ _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
 _PAYS: Final = ("USAGE", "EARNING")
 _UNCHECKED: Final = ("unchecked", "unverifiable")
 _PIECE: Final = 1 << 20
+WORDS_MOST: Final = 120
 
 
 @attrs.frozen
@@ -92,7 +93,15 @@ def _node(read: Receipt) -> Step:
     if not receipt.is_signed(work, read.node_signature):
         return Step("node", False, "the work is not signed by the node's key that it names")
     said = f"unit {work.unit} of job {work.job}, attempt {work.attempt}, by node {work.node}"
-    return Step("node", True, said)
+    return Step("node", True, said + _renderer(work))
+
+
+def _renderer(work: receipt.Work) -> str:
+    """With what it was made, as its node says: nothing that the gateway saw tells that."""
+    told = given.members(work.document["renderer"])
+    named = [told[name] for name in ("name", "version", "build") if isinstance(told.get(name), str)]
+    plain = "".join(one if one.isprintable() else "?" for one in " ".join(named)[:WORDS_MOST])
+    return f"; with {plain}, by the node's own word" if named else ""
 
 
 def _gateway(read: Receipt, signature: object) -> Step:
@@ -100,7 +109,19 @@ def _gateway(read: Receipt, signature: object) -> Step:
         return Step("gateway", False, "signature is no signature")
     if not receipt.is_issued(read, bytes.fromhex(signature)):
         return Step("gateway", False, "the receipt is not signed by the gateway's key in it")
-    return Step("gateway", True, f"{read.verdict}, {read.price} units, by {read.gateway.hex()}")
+    return Step(
+        "gateway",
+        True,
+        f"{read.verdict}{_of_several(read)}, {read.price} units, by {read.gateway.hex()}",
+    )
+
+
+def _of_several(read: Receipt) -> str:
+    """Of a chunk of frames a verdict says what some of them are."""
+    files = given.members(read.work.document["pixels"]).get("files")
+    if type(files) is not int or files < 2 or read.verdict in _UNCHECKED:
+        return ""
+    return f", by a look at some of its {files} pictures"
 
 
 def _picture(read: Receipt, picture: Picture) -> list[Step]:

@@ -23,6 +23,7 @@ from actors.verifier.messages import Caught, Look, Reported
 from actors.verifier.notes import Notes
 from actors.verifier.recall import Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
+from actors.verifier.scenes import Scenes
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
 from actors.verifier.vouching import note_word
@@ -54,6 +55,7 @@ class VerifierActor(Losing):
         self._notes = Notes(peers.store)
         self._checkers = Checkers()
         self._wholes = Wholes()
+        self._scenes = Scenes()
         self._recall = Recall(peers)
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
@@ -210,14 +212,23 @@ class VerifierActor(Losing):
         )
         if chosen is None:
             return
-        if not chosen.is_own and self._settings.own and not (case.is_known or case.is_seen):
+        if not chosen.is_own and self._settings.own and not case.is_seen and self._is_strange(case):
             ours = self._checkers.able(case, now, own=True)
-            chosen = glance(ours, case.subject)
-            if chosen is not None:  # a friend would call anything a picture
-                self._have_asked(case, chosen, NOWHERE)
-        elif not self._tries(case, chosen, unit):
+            first = glance(ours, case.subject)
+            if first is not None:
+                self._have_asked(case, first, NOWHERE)
+            if first is not None or not case.is_known:
+                return
+        if not self._tries(case, chosen, unit):
             # Who looks second looks elsewhere; whose word refutes another looks there, too.
             self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
+
+    def _is_strange(self, case: Case) -> bool:
+        """Whether one of the gateway's own looks before a stranger: as a friend would call anything
+        a picture; or as a trial says how many samples it has, and so must any other check.
+        """
+        tries = self._settings.trial_odds > 0
+        return not case.is_known or (tries and self._scenes.lack(case))
 
     def _take_over(self, case: Case) -> None:
         """What another's node had half of its time for is the gateway's own, as soon as one of them
@@ -269,10 +280,11 @@ class VerifierActor(Losing):
         chosen = glance(able, case.subject)
         if chosen is not None and self._trials.is_wanted(case.subject.device_class, unit):
             check = self._peers.random.uuid()
-            self._ask(None, chosen, self._trials.begin(case.pending, check))
+            self._ask(None, chosen, self._trials.begin(case.pending, check, self._scenes.of(case)))
 
     def _have_asked(self, case: Case, who: Candidate, at: Places, *, whole: bool = False) -> UUID:
-        order = case.asks(self._peers.random.uuid(), at, whole=whole)
+        samples = None if who.is_own else self._scenes.of(case)
+        order = case.asks(self._peers.random.uuid(), at, whole=whole, samples=samples)
         self._ask(case, who, order)
         return order.check
 
@@ -301,6 +313,8 @@ class VerifierActor(Losing):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
             self._note_failed(case, message.node, whole=whole)
         else:
+            if checker.is_own:
+                self._scenes.learn(case, report)
             self._hear(case, report, checker, whole=whole)
             if case.verdict == "unchecked" and self._is_suspected(case):
                 case.verdict, case.drawn, case.is_seen = None, True, True

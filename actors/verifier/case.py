@@ -144,6 +144,12 @@ class Case:
         return self.again is not None, self.again.done if self.again else 0
 
     @property
+    def stated(self) -> int | None:
+        """The number of samples that its job says."""
+        found: int | None = self.pending.params.get("samples")
+        return found
+
+    @property
     def is_otherwise(self) -> bool:
         """Whether its crops differ, and those of the whole frame do not."""
         return self.whole is not None and self.whole.why == "crops" and self.is_uncut
@@ -229,10 +235,12 @@ class Case:
         self.whole = Whole(self.places(secret, is_own=True), "uncut")
         return self.whole
 
-    def asks(self, check: UUID, at: Places, *, whole: bool = False) -> RunCheck:
+    def asks(
+        self, check: UUID, at: Places, *, whole: bool = False, samples: int | None = None
+    ) -> RunCheck:
         """What a node is asked that looks at it."""
         self.looks_at = at
-        return order_for(self.pending, check, at, whole=whole)
+        return order_for(self.pending, check, at, whole=whole, samples=samples)
 
     def hear(self, report: Report, checker: Candidate, thresholds: Thresholds) -> None:
         """Take a report; the verdict is there unless another has to look.

@@ -12,6 +12,7 @@ from rendertrust.node.inside.pictures import are_its_own
 
 CROPS_MAX: Final = 256  # of all view layers
 WORDS_MAX: Final = 300
+SAMPLES_MOST: Final = 1 << 24  # as Blender takes
 UNSEEN: Final = "its node signed for pixels that nobody sees in what it delivered"
 OTHER_PIXELS: Final = "its node signed for other pixels than the picture has"
 
@@ -35,6 +36,7 @@ class Report:
     is_unmade: bool = False  # the checker died as it made the picture anew of the evidence
     is_loose: bool = False  # honest frames of such a scene may differ
     is_unseen: bool = False  # pixels that its node signed for
+    samples: int | None = None  # of each pixel, as the scene was rendered
     pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
 
     @property
@@ -99,7 +101,11 @@ def held_to(report: Report, work: str | None) -> Report:
 def read_report(told: Mapping[str, Any]) -> Report | NoReport:
     """What it says, whatever was asked. Never raises."""
     read = _read(told)
-    return attrs.evolve(read, pixels=_words(told.get("seen"))) if isinstance(read, Report) else read
+    if isinstance(read, NoReport):
+        return read
+    count = _number(told.get("samples"))
+    samples = None if count is None or not 1 <= count <= SAMPLES_MOST else int(count)
+    return attrs.evolve(read, pixels=_words(told.get("seen")), samples=samples)
 
 
 def _read(told: Mapping[str, Any]) -> Report | NoReport:

@@ -17,6 +17,7 @@ import attrs
 
 from actors.node_session.messages import RunCheck
 from actors.ports import Store
+from actors.verifier.asking import order_for
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check
 from actors.verifier.crops import COUNT, Places, draws
@@ -77,10 +78,10 @@ class Trials:
         lacks = all(one.of.row.device_class != device_class for one in self.known)
         return self.odds > 0 and (lacks or draw(self.secret, b"make", name, b"") < self.odds)
 
-    def begin(self, pending: Pending, check: UUID) -> RunCheck:
-        """What the gateway's own is asked, of a result that was found valid."""
+    def begin(self, pending: Pending, check: UUID, stated: int | None = None) -> RunCheck:
+        """What the gateway's own is asked, of a result that was found valid, of so many samples."""
         name = unit_name(*pending.row.id)
-        able = [count for count in SAMPLES if count != pending.params.get("samples")]
+        able = [count for count in SAMPLES if count != stated]
         samples = able[int(draw(self.secret, b"samples", name, check.bytes) * len(able))]
         looks = [
             draws(self.secret, b"trial:%d:" % look + name, check.bytes) for look in range(LOOKS)
@@ -179,9 +180,7 @@ class Trials:
 
 
 def _order(trial: TrialRow, check: UUID) -> RunCheck:
-    order = Case(trial.of).asks(check, Places(draws=trial.draws))
-    params = {**order.unit.params, "samples": trial.samples}
-    return attrs.evolve(order, unit=attrs.evolve(order.unit, params=params))
+    return order_for(trial.of, check, Places(draws=trial.draws), samples=trial.samples)
 
 
 def _sees(report: Report, trial: TrialRow, thresholds: Thresholds) -> bool:

@@ -101,12 +101,18 @@ def policy_of(gateway: Gateway) -> str:
     )
 
 
+def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
+    """``now`` in milliseconds: browsers' clocks are wrong, and relative times go by ours."""
+    now = int(gateway.clock.now().timestamp() * 1000)
+    return {"request_id": request.get(REQUEST_ID, ""), "served_at": now}
+
+
 def html(
     request: web.Request, gateway: Gateway, template: str, context: Mapping[str, Any], status: int
 ) -> web.Response:
     """A page, kept by nobody: it is one person's, and of one moment."""
     answer = web.Response(
-        text=render.page(template, {**context, "request_id": request.get(REQUEST_ID, "")}),
+        text=render.page(template, {**context, **_of_moment(request, gateway)}),
         status=status,
         content_type="text/html",
     )

@@ -42,6 +42,7 @@ class Frame:
     note: str
     error: str
     receipt: bool = False
+    ended_at: datetime | None = None
     small: str = ""
     progress: Progress | None = None
 
@@ -103,6 +104,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> Frame:
         note=_note(row, count),
         error=row.error_message or "",
         receipt=row.has_receipt,
+        ended_at=row.ended_at,
     )
 
 

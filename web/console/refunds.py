@@ -97,7 +97,8 @@ def _chosen(units: Sequence[RefundableUnit], piece: str) -> Chosen | Problem:
     found = re.fullmatch(PIECE, piece)
     if found is None:
         return _unnamed(units)
-    frame, tile = int(found["frame"]), found["tile"] and int(found["tile"])
+    frame = int(found["frame"])
+    tile = None if found["tile"] is None else int(found["tile"])
     if any(unit.frames is not None for unit in units):
         return _of_frame(units, frame, tile)
     numbered = [unit for unit in units if unit.number == frame and not tile]

@@ -119,7 +119,7 @@ class Desk:
     async def page(
         self, kind: Kind, *, limit: int = AT_ONCE, offset: int = 0, sort: str = NEWEST
     ) -> LetterList:
-        """By a member of ``Letter``, with - the greatest first; messages always the newest first."""
+        """By a member of ``Letter``, with - the greatest first; messages always newest first."""
         if kind == "messages":
             letters = self._messages()
             return LetterList(letters[offset : offset + limit], len(letters))

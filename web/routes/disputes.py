@@ -11,13 +11,15 @@ from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
 from sql.operators import DisputeShown
+from web.gateway import Gateway
 from web.http.amounts import Credits
-from web.http.operations import Answer, Audience, Call, Operations, Scope
+from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.pages import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
+from web.identity.doer import Doer
 from web.money.books import commit
 from web.openapi.examples import earnings as examples
-from web.routes.admin import Because, act_on
+from web.routes.admin import Because, doer_of
 
 operations = Operations()
 ABSENT, GONE = "Unit not found", "Dispute not found"
@@ -109,19 +111,36 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
 
     What it earned stays pending until an admin has decided. The same again answers 200.
     """
-    job, unit, gateway = call.ids["job_id"], int(call.words["unit"]), call.gateway
+    job, unit = call.ids["job_id"], int(call.words["unit"])
+    done = await opened(call.gateway, call.caller, job, unit, call.body.reason)
+    if isinstance(done, Problem):
+        return done
+    return Answer(201 if done.is_new else 200, shown(done.row))
+
+
+@attrs.frozen
+class Opened:
+    """A dispute; ``is_new``: it was not there before."""
+
+    row: DisputeShown
+    is_new: bool
+
+
+async def opened(
+    gateway: Gateway, user: UUID, job: UUID, unit: int, reason: str
+) -> Opened | Problem:
+    """Dispute a unit of the user's job. Raises AskFailed, Unavailable."""
     window = timedelta(hours=gateway.settings.earnings.dispute_hours)
-    reason = call.body.reason
-    effect = DisputeOpen(gateway.random.uuid(), job, unit, call.caller, reason, window)
+    effect = DisputeOpen(gateway.random.uuid(), job, unit, user, reason, window)
     outcome = await commit(gateway, Commit(effects=(effect,)))
     found = "" if not isinstance(outcome, GuardFailed) else outcome.found
     if isinstance(outcome, GuardFailed) and not found:
         return Problem(404, ABSENT)
     row = await gateway.operators.dispute_of(job, unit)
     if isinstance(outcome, Posted) and row is not None:
-        return Answer(201, shown(row))
+        return Opened(row, is_new=True)
     if found == "disputed" and row is not None and row.reason == reason:
-        return Answer(200, shown(row))
+        return Opened(row, is_new=False)
     return Problem(409, _WHY.get(found, f"The unit is {found}; only COMPLETED ones are disputed"))
 
 
@@ -194,23 +213,29 @@ async def reject(call: Call[Because]) -> DisputeToDecide | Problem:
 
 
 async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Problem:
-    kept, id_ = call.gateway.operators, call.ids["dispute_id"]
+    id_, reason = call.ids["dispute_id"], call.body.reason
+    row = await decided(doer_of(call), id_, reason, upheld=upheld)
+    return row if isinstance(row, Problem) else whole(row)
+
+
+async def decided(doer: Doer, id_: UUID, reason: str, *, upheld: bool) -> DisputeShown | Problem:
+    """The word of an admin on a dispute, wherever he says it. Raises AskFailed, Unavailable."""
+    kept = doer.gateway.operators
     row = await kept.dispute(id_)
     if row is None:
         return Problem(404, GONE)
-    if call.caller in (row.user_id, row.operator_id):
+    if doer.user in (row.user_id, row.operator_id):
         return NOT_ONES_OWN
     name = "dispute.uphold" if upheld else "dispute.reject"
     details = {"job": str(row.job_id), "unit": row.unit, "charge": money.render(row.charge)}
-    act = await act_on(call, name, f"dispute:{id_}", call.body.reason, details)
-    if isinstance(act, Problem):
-        return act
+    act = await doer.act(name, f"dispute:{id_}", reason, details)
+    if act is None:
+        return TOKEN_REFUSED
     effect = DisputeDecide(row.job_id, row.unit, row.user_id, upheld, act.reason)
-    outcome = await commit(call.gateway, Commit(effects=(effect,), act=act))
+    outcome = await commit(doer.gateway, Commit(effects=(effect,), act=act))
     if isinstance(outcome, GuardFailed):
         return Problem(409, f"The dispute was decided before: it is {outcome.found.lower()}")
-    decided = await kept.dispute(id_)
-    return Problem(404, GONE) if decided is None else whole(decided)
+    return await kept.dispute(id_) or Problem(404, GONE)
 
 
 async def _page(

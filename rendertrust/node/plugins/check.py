@@ -36,6 +36,7 @@ _TOLD: Final = (
     "seen",
     "stamped",
     "frame",
+    "samples",
     "seconds",
     "blender",
 )

@@ -35,15 +35,15 @@ SEES = {"ann": LOOKS[0], "rita": LOOKS[1], "otto": LOOKS[0], "jane": LOOKS[1]}
 NO_LINK = {
     "ann": {
         *("/console/users/{id}/credits", "/console/organisations/{id}"),
-        "/console/webhooks/{endpoint_id}",
+        *("/console/webhooks/{endpoint_id}", "/console/jobs/{id}/dispute"),
     },
     "rita": {
         *("/console/jobs/new", "/console/organisations/{id}"),
-        "/console/webhooks/{endpoint_id}",
+        *("/console/webhooks/{endpoint_id}", "/console/jobs/{id}/dispute"),
     },
     "otto": {
-        *("/console/jobs/{id}", "/console/organisations/{id}"),
-        "/console/webhooks/{endpoint_id}",
+        *("/console/jobs/{id}", "/console/organisations/{id}", "/console/jobs/{id}/dispute"),
+        *("/console/webhooks/{endpoint_id}", "/console/disputes/{id}"),
     },
     "jane": {"/console/fleet/{id}"},
 }
@@ -65,10 +65,11 @@ def kind_of(href: str) -> tuple[object, ...]:
 class Crawl:
     """One person's way through the console."""
 
-    def __init__(self, eyes: Looking, name: str) -> None:
+    def __init__(self, eyes: Looking, name: str, *more: str) -> None:
+        """``more``: where links of some jobs alone lead, and perhaps not of the one that is met."""
         self._eyes, self._looks = eyes, SEES[name]
-        self._known: set[tuple[object, ...]] = {kind_of("/console")}
-        self._ahead = deque(["/console"])
+        self._ahead = deque(["/console", *more])
+        self._known: set[tuple[object, ...]] = {kind_of(href) for href in self._ahead}
         self.found: set[str] = set()
 
     async def go(self, *, changes: bool) -> None:
@@ -111,8 +112,12 @@ async def test_all_that_somebody_finds_is_there_and_well(
     await jane.call("POST", "/organisations", {"name": f"For {name}"})
     hook = {"url": "https://hooks.example.org/x", "types": ["job.*"]}
     _, made = await jane.call("POST", "/webhooks/endpoints", hook)
+    complaint = {"reason": "it is black"}
+    status, said = await jane.call("POST", f"/jobs/{stage.jobs[0]}/units/0/dispute", complaint)
+    assert status in (200, 201), said
     async with looking(browser, stage, name) as eyes:
-        crawl = Crawl(eyes, name)
+        own = f"/console/jobs/{stage.jobs[1]}/dispute?unit=0"
+        crawl = Crawl(eyes, name, *([own] if name == "jane" else []))
         await crawl.go(changes=name != "rita")
     await jane.call("DELETE", f"/webhooks/endpoints/{made['id']}")
     his = {page.path for page in PAGES if Role(ROLES[name]) in page.who}

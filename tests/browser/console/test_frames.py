@@ -267,8 +267,11 @@ async def test_nobody_sees_anothers_frames(browser: Browser, stage: Stage) -> No
 FILM = """async () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
   const pen = canvas.getContext("2d");
-  const recorder = new MediaRecorder(canvas.captureStream(), { mimeType: "video/webm;codecs=vp8" });
-  const some = new Promise((done) => (recorder.ondataavailable = (event) => event.data.size && done(event.data)));
+  const mimeType = "video/webm;codecs=vp8";
+  const recorder = new MediaRecorder(canvas.captureStream(), { mimeType });
+  const some = new Promise((done) => {
+    recorder.ondataavailable = (event) => event.data.size && done(event.data);
+  });
   recorder.start(100);
   const paint = setInterval(() => pen.fillRect(Math.random() * 64, 0, 9, 48), 20);
   const film = new Uint8Array(await (await some).arrayBuffer());

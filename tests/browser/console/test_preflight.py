@@ -105,6 +105,38 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         await eyes.did_nothing_wrong()
 
 
+# Where the characters of the first finding's place stand, from left to right as they are written.
+PLACES = """(element) => {
+  const text = element.firstChild, range = document.createRange();
+  return [...text.data].map((_, at) => {
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    return range.getBoundingClientRect().left;
+  });
+}"""
+
+
+async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
+    browser: Browser, farm: Stage, scenes: Path
+) -> None:
+    """U+202E would show ``doow.png`` where the file is called ``gnp.doow``."""
+    async with looking(browser, farm, "jane", "/console/jobs/new") as eyes:
+        page = eyes.page
+        await looked(page, scenes / "turned.blend")
+        where = page.locator("#findings li .where").first
+        await expect(where).to_have_text("/artist/<U+202e>gnp.doow · Image 'texture'")
+        assert "\u202e" not in str(await page.locator("#main").text_content())
+        lefts = await where.evaluate(PLACES)
+        assert len(lefts) > 20
+        assert lefts == sorted(lefts)
+        await eyes.is_well("new-job-turned")
+        await page.get_by_role("button", name="Submit").click()
+        refused = page.locator("#faults li").first
+        await expect(refused).to_contain_text("/artist/<U+202e>gnp.doow")
+        assert "\u202e" not in str(await page.locator("#main").text_content())
+        eyes.errors.clear()  # the browser itself tells of 422
+
+
 async def test_the_price_follows_what_the_gateways_own_node_measured(
     browser: Browser, farm: Stage, scenes: Path
 ) -> None:

@@ -7,18 +7,28 @@ from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage
 
 MENUS = {
-    "jane": ["Overview", "Jobs", "Fleet", "Credits", "Ledger", "Organisations", "Webhooks"],
+    "jane": [
+        "Overview",
+        "Jobs",
+        "Fleet",
+        "Credits",
+        "Ledger",
+        "Disputes",
+        "Organisations",
+        "Webhooks",
+    ],
     "otto": [
-        *("Overview", "Jobs", "Fleet", "Checks", "Credits", "Ledger", "Organisations", "Webhooks"),
+        *("Overview", "Jobs", "Fleet", "Checks", "Credits", "Ledger", "Disputes", "Organisations"),
+        "Webhooks",
     ],
     "ann": [
         *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Credits", "Ledger"),
-        *("Users", "Organisations", "Webhooks"),
+        *("Disputes", "Users", "Organisations", "Webhooks"),
         *("Dead letters", "System", "Settings"),
     ],
     "rita": [
         *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Ledger"),
-        *("Users", "Organisations", "Webhooks"),
+        *("Disputes", "Users", "Organisations", "Webhooks"),
         *("Dead letters", "System", "Settings"),
     ],
 }

@@ -168,3 +168,20 @@ async def test_times_are_shown_in_full_for_who_wants_that(browser: Browser, stag
         await page.set_viewport_size({"width": 1280, "height": 800})
         await page.get_by_role("button", name="Times in full").click()
         await expect(first).to_have_text(re.compile("ago$|now"))
+
+
+@pytest.mark.parametrize("ahead", [-7200, 7200])
+async def test_relative_times_go_by_the_gateways_clock(
+    browser: Browser, stage: Stage, ahead: int
+) -> None:
+    """A browser whose clock is wrong tells the same as any other."""
+    job = await stage.job()
+    await stage.ended(job)
+    async with looking(browser, stage, "jane") as eyes:
+        wrong = f"const right = Date.now; Date.now = () => right() + {ahead * 1000};"
+        await eyes.page.add_init_script(wrong)
+        await eyes.go(f"/console/jobs/{job}")
+        moments = eyes.page.locator("#timeline time")
+        await expect(moments.first).to_have_text(re.compile(r"^(now|\d+ (s|min) ago)$"))
+        await expect(eyes.page.locator("#live-state")).to_contain_text("live")
+        await expect(moments.last).to_have_text(re.compile(r"^(now|\d+ (s|min) ago)$"))

@@ -45,6 +45,16 @@ async def test_an_honest_result_is_exact(stage: Stage) -> None:
     assert await stage.verdict("honest", stage.honest) == "exact"
 
 
+async def test_a_check_to_which_the_scenes_samples_are_stated_sees_the_same(stage: Stage) -> None:
+    """So a stranger's check may always say a number; a look by the gateway's own tells which."""
+    looked = await stage.told("looked", stage.honest, draws=[])
+    assert not isinstance(looked, Failed), looked
+    assert (looked["looked"], looked["samples"]) == (True, 16)
+    told = await stage.told("stated", stage.honest, samples=looked["samples"])
+    assert not isinstance(told, Failed), told
+    assert all(one["equal"] for one in (*told["crops"], told["finish"]))
+
+
 @pytest.mark.parametrize("draws", [DRAWS, []])
 async def test_a_check_tells_the_pixels_that_a_node_signs(
     stage: Stage, tmp_path: Path, draws: list[Any]

@@ -18,7 +18,7 @@ from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.layout import PATHS, laid_out
 from rendertrust.tiling import Tile, grid
-from tests.integration.node.scenes import ARTISTS, build, locally, pixels, run, task, unit
+from tests.integration.node.scenes import ARTISTS, SMALL, build, locally, pixels, run, task, unit
 
 pytestmark = pytest.mark.render
 
@@ -356,7 +356,8 @@ async def test_files_from_elsewhere_are_found_among_the_inputs(
 ) -> None:
     artists = tmp_path / "artist" / "so" / "far" / "down"  # nothing else keeps its place
     artists.mkdir(parents=True)
-    scene = build(artists / "s.blend", MOVED)
+    scene = artists / "s.blend"
+    run(SMALL + MOVED, str(scene))  # it ends by itself
     (tmp_path / "out").mkdir()
     expected = locally(scene, tmp_path / "out", 1)[1]
     facts = await inspection.look(scene)

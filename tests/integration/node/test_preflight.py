@@ -68,6 +68,7 @@ scene = fresh(); scene.cycles.samples = 4096; scene.cycles.time_limit = 5; save(
 scene = fresh(); scene.render.resolution_x = 20000; save("large")
 scene = fresh(); scene.render.use_border = scene.render.use_stamp = True; save("region")
 fresh(); textured(image("/artist/wood.png")); save("missing")
+fresh(); textured(image("/artist/\\u202egnp.doow")); save("turned")
 fresh()
 picture(f"{folder}/maps/plain.png")
 textured(image("//maps/plain.png"))

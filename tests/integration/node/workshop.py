@@ -25,6 +25,7 @@ for line in sys.stdin:
     print(json.dumps(said), file=answers, flush=True)
 os._exit(0)
 """
+DIED = "Blender has died"
 
 
 class Workshop:
@@ -32,21 +33,18 @@ class Workshop:
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        self._process = _blender()
 
     def make(self, program: str, *arguments: str) -> None:
         """Run it with ``bpy`` imported; AssertionError with what it said where it failed."""
-        orders, answers = self._process.stdin, self._process.stdout
-        assert orders is not None
-        assert answers is not None
         with self._turn:
+            orders, answers = self._process.stdin, self._process.stdout
+            assert orders is not None
+            assert answers is not None
             said = _asked(orders, answers, [program, ["scene", *arguments]])
+            if said == DIED:  # the next one finds another
+                self.close()
+                self._process = _blender()
         assert not said, said[-2000:]
 
     def close(self) -> None:
@@ -54,11 +52,21 @@ class Workshop:
         self._process.communicate(timeout=30)
 
 
+def _blender() -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
 def _asked(orders: IO[str], answers: IO[str], order: object) -> str:
     orders.write(json.dumps(order) + "\n")
     orders.flush()
     line = answers.readline()
-    return str(json.loads(line)) if line else "Blender has died"
+    return str(json.loads(line)) if line else DIED
 
 
 @functools.cache

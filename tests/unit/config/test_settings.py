@@ -24,12 +24,14 @@ def test_development_is_the_default_and_production_is_strict(
     assert development.environment == "development"
     assert not development.nodes.require_proof
     assert not development.results.require_object
+    assert not development.verification.enabled
     assert development.payloads.allows("any-bucket")
     assert development.credits.starter == "100"
     monkeypatch.setenv("RENDERTRUST_JWT_SECRET", SECRET)
     production = load(overrides={"environment": "production", "stripe": STRIPE})
     assert production.nodes.require_proof
     assert production.results.require_object
+    assert production.verification.enabled
     assert not production.payloads.allows("any-bucket")
     assert production.credits.starter == "0"
 

@@ -198,6 +198,27 @@ def test_of_pixels_that_nobody_checked_that_is_said(tmp_path: Path, verdict: str
     assert "nobody checked" in pixels
 
 
+def test_of_the_renderer_it_is_said_that_it_is_the_nodes_word() -> None:
+    [node] = [step for step in verify_receipt(file_of()).steps if step.name == "node"]
+    assert node.said.endswith("; with bpy 5.2.0 e13b728c6880, by the node's own word")
+
+
+@pytest.mark.parametrize(("verdict", "is_said"), [("exact", True), ("unchecked", False)])
+def test_of_a_chunk_it_is_said_that_not_each_frame_was_looked_at(
+    verdict: str, is_said: bool
+) -> None:
+    several = {**WORK, "pixels": {"sha256": "a" * 64, "files": 16}}
+    receipt = {
+        **RECEIPT,
+        "work": several,
+        "node_signature": sign_work(several, NODE),
+        "verdict": verdict,
+    }
+    [gateway] = [one for one in verify_receipt(file_of(receipt)).steps if one.name == "gateway"]
+    assert gateway.holds
+    assert ("exact, by a look at some of its 16 pictures" in gateway.said) is is_said
+
+
 def test_an_object_without_pixels_counts_by_its_bytes(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(b"a film")

@@ -9,12 +9,14 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
+from sql.dispute_desk import DisputeDesk
 from sql.job_desk import DeskJob, DeskPart, FrameCounts, JobDesk
 from sql.work import GRID
 from web.console.attempts import tries_of
 from web.console.curl import curl_of, shown_params
 from web.console.frames import SHOWN, frames_of, numbers_of, small_of
 from web.console.money_lines import bill_of
+from web.console.pages.disputes import window_of
 from web.console.registry import Pages
 from web.console.tables import Column, order_by, table
 from web.console.timeline import Known, steps_of
@@ -134,8 +136,17 @@ async def job(view: View[Query]) -> Shown | Problem | Go:
         "eta": await eta_of(view, row),
         "everybody": view.who.role in OVERSEERS,
         "film_price": await film_price_of(view, row),
-        "loose": await loose_of(view.gateway, row),
+        **await apart(view, row),
         **await frames_shown(view, desk, row),
+    }
+
+
+async def apart(view: View[Query], row: DeskJob) -> Shown:
+    """What was paid in vain as things stand, and what is disputed, or can be."""
+    return {
+        "loose": await loose_of(view.gateway, row),
+        "disputes": await DisputeDesk(view.gateway.database).of_job(row.id),
+        "disputable_since": window_of(view.gateway, view.now),
     }
 
 

@@ -35,8 +35,7 @@ function pictured({ engine, width, height, samples, format, frame_start: first, 
 }
 
 // As the pages do: a mark for each character that turns text around unseen.
-const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-const marked = (text) => text.replace(TURNING, (one) => `<U+${one.charCodeAt().toString(16)}>`);
+export const marked = (text) => `${text}`.replace(/\p{Bidi_C}/gu, (one) => `<U+${one.charCodeAt().toString(16)}>`);
 
 function line({ level, message, setting, object, path }) {
   const item = place(`finding-${level}`).content.firstElementChild.cloneNode(true);
@@ -60,7 +59,7 @@ export function showLook(found) {
     const small = `/console/previews/${found.job_id}`;
     if (picture.getAttribute("src") !== small) picture.src = small;
   }
-  place("look-said").textContent = found ? summed(found) : place("look-said").dataset.before;
+  place("look-said").textContent = found ? marked(summed(found)) : place("look-said").dataset.before;
   place("findings").replaceChildren();
   if (!done) return;
   const { findings, scene } = found;

@@ -1,5 +1,5 @@
 // A new job: read the file, announce it, put it into the store, say that it is there, submit.
-import { showLook } from "./look.js";
+import { marked, showLook } from "./look.js";
 import { sha256 } from "./sha256.js";
 
 const form = document.getElementById("new-job");
@@ -216,10 +216,10 @@ function complain(error) {
   part("problem").hidden = !error;
   part("faults").hidden = !faults.length;
   if (!error) return;
-  part("problem").textContent = faults.length ? "Not yet:" : error;
+  part("problem").textContent = faults.length ? "Not yet:" : marked(error);
   part("faults").replaceChildren(...faults.map(({ field, message }) => {
     const line = document.createElement("li");
-    line.textContent = `${field} ${message}.`;
+    line.textContent = marked(`${field} ${message}.`);
     return line;
   }));
 }

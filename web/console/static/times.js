@@ -6,16 +6,18 @@ const STEPS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 export function ago(seconds) {
   const size = Math.abs(seconds);
   if (size < 2) return "now";
-  const [unit, name] = STEPS.find(([length]) => size >= length) ?? STEPS[3];
+  const [unit, name] = STEPS.find(([length]) => size >= length);
   const text = `${Math.floor(size / unit)} ${name}`;
   return seconds >= 0 ? `${text} ago` : `in ${text}`;
 }
 
 export function times() {
   const button = document.getElementById("times");
+  // Browsers' clocks are wrong: the page came with the gateway's time, just now.
+  const ahead = Date.now() - document.body.dataset.now;
   let absolute = document.cookie.includes(`${TIMES_COOKIE}=absolute`);
   const show = () => {
-    const now = Date.now();
+    const now = Date.now() - ahead;
     button?.setAttribute("aria-pressed", absolute);
     for (const each of document.querySelectorAll("main time[datetime]")) {
       const text = absolute ? each.title : ago((now - Date.parse(each.dateTime)) / 1000);

@@ -1,0 +1,108 @@
+"""Disputes as the console shows them: what they are about, and what their decision moved."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from sql.database import Database
+
+
+@attrs.frozen
+class ListedDispute:
+    """``charge`` and ``share`` in units of money; ``operator`` is the e-mail of who had that.
+
+    ``frames``, ``tile`` and ``grid`` (columns and rows of tiles, if its frames are cut) name what
+    it is about.
+    """
+
+    id: UUID
+    job_id: UUID
+    unit: int
+    user_id: UUID
+    email: str
+    reason: str
+    charge: int
+    state: str
+    decision: str
+    opened_at: datetime
+    decided_at: datetime | None
+    by_gateway: bool
+    frames: str | None
+    tile: int | None
+    grid: Sequence[int] | None
+    operator_id: UUID | None
+    operator: str | None
+    share: int
+
+
+@attrs.frozen
+class DisputedUnit:
+    """A unit of a job that is disputed, or was."""
+
+    unit: int
+    id: UUID
+    state: str
+
+
+@attrs.frozen
+class DisputableUnit:
+    """One that was charged and can be disputed now."""
+
+    number: int
+    frames: str | None
+    tile: int | None
+    grid: Sequence[int] | None
+    charge: int
+
+
+@attrs.frozen
+class MovedEntry:
+    """An entry that a decision made; ``is_logged``: it has a leaf, and so a proof."""
+
+    entry_id: int
+    kind: str
+    amount: int
+    created_at: datetime
+    is_logged: bool
+
+
+class DisputeDesk:
+    """Reads; raises ``sql.database.Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, owner: UUID | None, state: str | None, limit: int
+    ) -> Sequence[ListedDispute]:
+        """The newest, of one creator or of all, in one state or in any."""
+        rows = await self._database.all("dispute_desk_page", owner, state, None, limit)
+        return [ListedDispute(**row) for row in rows]
+
+    async def one(self, owner: UUID | None, dispute: UUID) -> ListedDispute | None:
+        row = await self._database.one("dispute_desk_page", owner, None, dispute, 1)
+        return None if row is None else ListedDispute(**row)
+
+    async def counts(self, owner: UUID | None) -> Mapping[str, int]:
+        """By state."""
+        rows = await self._database.all("dispute_desk_counts", owner)
+        return {row["state"]: row["number"] for row in rows}
+
+    async def of_job(self, job: UUID) -> Mapping[int, DisputedUnit]:
+        """By the number of the unit."""
+        rows = await self._database.all("dispute_desk_of_job", job)
+        return {row["unit"]: DisputedUnit(**row) for row in rows}
+
+    async def open_to(
+        self, user: UUID, job: UUID, unit: int, *, since: datetime, now: datetime
+    ) -> Sequence[DisputableUnit]:
+        """What of a unit, or of its tiles, ``user`` can dispute; the window began at ``since``."""
+        rows = await self._database.all("dispute_desk_open_to", job, unit, user, since, now)
+        return [DisputableUnit(**row) for row in rows]
+
+    async def entries(self, dispute: UUID, *, everybody: bool) -> Sequence[MovedEntry]:
+        """What its decision moved, on the creator's account or on everybody's."""
+        rows = await self._database.all("dispute_desk_entries", dispute, everybody)
+        return [MovedEntry(**row) for row in rows]

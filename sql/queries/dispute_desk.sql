@@ -1,0 +1,50 @@
+-- Disputes as the console shows them. Only the Ledger writes them.
+
+-- name: dispute_desk_page
+-- The newest $4, of creator $1 (null: everybody's), in state $2 (null: any), or the one $3 (null: all); each with
+-- what it is about, and whose share it stops.
+SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at,
+       d.decided_at, d.by_gateway, u.frames, u.tile, j.params -> '_tiles' AS grid, s.operator_id, o.email AS operator,
+       coalesce(s.amount, 0) AS share
+FROM disputes d
+JOIN jobs j ON j.id = d.job_id
+JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
+JOIN users c ON c.id = d.user_id
+LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit AND s.work = 'RENDER'
+LEFT JOIN users o ON o.id = s.operator_id
+WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2) AND ($3::uuid IS NULL OR d.id = $3)
+ORDER BY d.opened_at DESC, d.id DESC LIMIT $4;
+
+-- name: dispute_desk_counts
+-- How many there are of each state, of creator $1 (null: everybody's).
+SELECT state, count(*) AS number FROM disputes WHERE $1::uuid IS NULL OR user_id = $1 GROUP BY state;
+
+-- name: dispute_desk_of_job
+-- Which units of a job are disputed, or were.
+SELECT unit, id, state FROM disputes WHERE job_id = $1;
+
+-- name: dispute_desk_open_to
+-- Of unit $2 of user $3's job $1, and of those that it is made of, what was charged and can be disputed at $5: its
+-- share is still pending, or, where it earned none, it ended after $4.
+SELECT u.number, u.frames, u.tile, j.params -> '_tiles' AS grid, h.settled AS charge
+FROM units u
+JOIN jobs j ON j.id = u.job_id AND j.user_id = $3
+JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number AND h.settled > 0
+LEFT JOIN earnings s ON s.job_id = u.job_id AND s.unit = u.number AND s.work = 'RENDER'
+WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2) AND u.state = 'COMPLETED'
+  AND CASE WHEN s.id IS NULL THEN u.ended_at > $4 ELSE s.state = 'PENDING' AND s.payable_at > $5 END
+  AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = u.job_id AND d.unit = u.number)
+ORDER BY u.number;
+
+-- name: dispute_desk_entries
+-- What the decision on a dispute moved: on its creator's account, and ($2) on that of who had the share.
+SELECT e.entry_id, t.kind, e.amount, e.created_at, l.leaf_index IS NOT NULL AS is_logged
+FROM disputes d
+LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit AND s.work = 'RENDER'
+JOIN accounts a ON a.name = 'user:' || d.user_id
+     OR ($2 AND a.name = coalesce('operator:' || s.operator_id, 'suspense'))
+JOIN transfers t ON t.subject = a.id AND t.kind IN ('REFUND', 'REVERSAL')
+     AND t.reference IN ('job:' || d.job_id || ':' || d.unit, 'dispute:' || d.job_id || ':' || d.unit)
+JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id AND e.created_at = d.decided_at
+LEFT JOIN leaves l ON l.entry_id = e.entry_id
+WHERE d.id = $1 ORDER BY e.entry_id;

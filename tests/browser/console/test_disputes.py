@@ -1,0 +1,42 @@
+"""A dispute: opened on the page of its job, decided by an admin, seen by both."""
+
+from playwright.async_api import Browser, expect
+
+from tests.browser.console.looking import looking
+from tests.browser.console.stage import Stage
+
+
+async def test_a_dispute_is_opened_decided_and_leads_to_its_proof(
+    browser: Browser, stage: Stage
+) -> None:
+    job = await stage.job(job_type="render")
+    assert await stage.ended(job) == "COMPLETED"
+    async with (
+        looking(browser, stage, "jane", f"/console/jobs/{job}") as janes,
+        looking(browser, stage, "ann", "/console/disputes") as anns,
+    ):
+        page = janes.page
+        await page.get_by_role("link", name="Dispute it").click()
+        await janes.is_well("dispute-new")
+        await page.get_by_label("What is wrong with it").fill("it is black <b>everywhere</b>")
+        await page.get_by_role("button", name="Dispute it").click()
+        await expect(page.get_by_role("status").first).to_contain_text("an admin decides")
+        await expect(page.locator("#state")).to_contain_text("Nothing yet")
+        await janes.is_well("dispute-open")
+        anns.page.on("dialog", lambda dialog: dialog.accept())
+        row = anns.page.get_by_role("row").filter(has_text="black <b>everywhere</b>")
+        await expect(row).to_contain_text("open")
+        await anns.is_well("disputes")
+        await row.get_by_role("link").click()
+        await anns.is_well("dispute-decide")
+        await anns.page.get_by_label("Why; the creator reads it").fill("it is, indeed")
+        await anns.page.get_by_role("button", name="Uphold").click()
+        await expect(anns.page.get_by_role("status").first).to_contain_text("given back")
+        await expect(page.locator("#state")).to_contain_text("it is, indeed")
+        await expect(page.locator("#state")).to_contain_text("refunded")
+        await janes.is_well("dispute-upheld")
+        await page.get_by_role("link", name="entry no.").click()
+        await expect(page.locator("#about")).to_contain_text("refund")
+        await janes.go(f"/console/jobs/{job}")
+        await expect(page.locator("#money")).to_contain_text("Its dispute")
+        await janes.is_well("job-disputed")

@@ -1,0 +1,161 @@
+"""Disputes in the console: opened at what was charged, decided by admins, and what that moved."""
+
+import html
+import re
+from uuid import UUID, uuid4
+
+import pytest
+
+from actors.ledger.messages import Ledger, operator_account
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face
+from tests.integration.conformance.stage import dispatch, tiled
+from tests.integration.console.people import Visitor, newcomer
+from tests.integration.console.work import PRICE, charge, joined
+from tests.integration.web.test_admin_credits import books
+
+LIST = "/console/disputes"
+
+
+@pytest.fixture
+async def ann(with_books: Face, database: PostgresEndpoint) -> Visitor:
+    return await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+
+
+@pytest.fixture
+async def jane(with_books: Face) -> Visitor:
+    return await newcomer(with_books)
+
+
+@pytest.fixture
+async def otto(with_books: Face) -> Visitor:
+    return await newcomer(with_books, email="otto@example.org")
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", text)))
+
+
+async def animation(face: Face, dsn: str, jane: Visitor, otto: Visitor) -> UUID:
+    """A job of hers of three units, of which two are done and paid: a node of his did them."""
+    job, node = uuid4(), await joined(dsn, ", owner_id", f", '{otto.id}'")
+    order = dispatch(UUID(jane.id), job, PRICE, 3, node)
+    await face.gateway.registry.ref(Ledger).ask(order, within=60)
+    for number in (0, 1):
+        await charge(face, job, number, node, operator_account(UUID(otto.id)))
+    return job
+
+
+async def open_one(jane: Visitor, job: UUID, unit: int = 0, reason: str = "it is black") -> str:
+    """The address of the dispute."""
+    form = {"unit": str(unit), "reason": reason}
+    answer = await jane.post(f"/console/jobs/{job}/dispute", form)
+    assert answer.status == 303, await answer.text()
+    return str(answer.headers["Location"])
+
+
+async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(with_books, database.owner_dsn, jane, otto)
+    _, text = await jane.get(f"/console/jobs/{job}")
+    offered = re.findall(rf'href="(/console/jobs/{job}/dispute\?unit=\d)"', text)
+    assert offered == [f"/console/jobs/{job}/dispute?unit={unit}" for unit in (0, 1)]
+    assert "/dispute?unit=" not in (await ann.get(f"/console/jobs/{job}"))[1], "it is not hers"
+    _, text = await jane.get(offered[1])
+    assert "10.0000 cr were charged" in plain(text)
+    there = await open_one(jane, job, 1)
+    _, text = await jane.get(there)
+    said = plain(text)
+    assert "open" in said
+    assert "it is black" in said
+    assert "Uphold" not in said
+    assert "otto@example.org" not in said, "whose node it was is told to admins"
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert f'href="{there}"' in text
+    _, text = await ann.get(LIST + "?is=open")
+    assert f'href="{there}"' in text
+    said = plain((await ann.get(there))[1])
+    assert "jane@example.org" in said
+    assert "otto@example.org" in said
+    assert "7.0000 cr" in said
+    answer = await ann.post(f"{there}/uphold", {"reason": "it is, indeed"})
+    assert answer.status == 303, await answer.text()
+    for visitor, moved in ((jane, 1), (ann, 2)):
+        _, text = await visitor.get(there)
+        entries = re.findall(r'href="/console/ledger/entry\?number=(\d+)"', text)
+        assert ("upheld" in plain(text), "it is, indeed" in plain(text)) == (True, True)
+        assert len(entries) == moved, "of others' accounts admins alone read"
+    _, text = await ann.get("/console/settings?tab=audit")
+    assert "dispute.uphold" in text
+    assert await books(database) == []
+
+
+async def test_one_is_rejected_and_the_creator_reads_why(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(with_books, database.owner_dsn, jane, otto)
+    there = await open_one(jane, job)
+    answer = await ann.post(f"{there}/reject", {"reason": "the scene has no lamp"})
+    assert answer.status == 303
+    said = plain((await jane.get(there))[1])
+    assert "rejected" in said
+    assert "the scene has no lamp" in said
+    assert "Nothing was moved" in said
+    answer = await ann.post(f"{there}/uphold", {"reason": "after all"})
+    assert (answer.status, "decided before: it is rejected" in await answer.text()) == (409, True)
+    _, text = await jane.get(LIST)
+    assert f'href="{there}"' in text
+    assert there not in (await jane.get(LIST + "?is=upheld"))[1]
+
+
+async def test_who_may_not_is_refused(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(with_books, database.owner_dsn, jane, otto)
+    form = {"unit": "0", "reason": "black"}
+    assert (await otto.post(f"/console/jobs/{job}/dispute", form)).status == 404
+    assert (await otto.get(f"/console/jobs/{job}/dispute?unit=0"))[0] == 404
+    answer = await jane.post(f"/console/jobs/{job}/dispute", {**form, "unit": "2"})
+    assert answer.status == 409
+    answer = await jane.post(f"/console/jobs/{job}/dispute", {**form, "reason": ""})
+    assert (answer.status, "The reason" in await answer.text()) == (422, True)
+    there = await open_one(jane, job)
+    assert (await otto.get(there))[0] == 404
+    assert there not in (await otto.get(LIST))[1]
+    assert (await jane.post(f"{there}/uphold", {"reason": "mine"})).status == 403
+    own = await open_one(ann, await animation(with_books, database.owner_dsn, ann, otto))
+    answer = await ann.post(f"{own}/uphold", {"reason": "mine"})
+    assert (answer.status, "own matter" in await answer.text()) == (409, True)
+
+
+async def test_of_a_frame_in_tiles_each_charged_one_is_offered(
+    with_books: Face, database: PostgresEndpoint, jane: Visitor
+) -> None:
+    job, node = uuid4(), await joined(database.owner_dsn)
+    order = tiled(UUID(jane.id), job, (PRICE, PRICE), 1)
+    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    for number in range(3):
+        await charge(with_books, job, number, node, begun=False)
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert f'href="/console/jobs/{job}/dispute?unit=2"' in text
+    _, text = await jane.get(f"/console/jobs/{job}/dispute?unit=2")
+    assert re.findall(r'<option value="(\d)"', text) == ["0", "1"]
+    assert "frame 1, tile 2 of 2" in plain(text)
+    there = await open_one(jane, job, 1)
+    assert "frame 1, tile 2 of 2" in plain((await jane.get(there))[1])
+    _, text = await jane.get(f"/console/jobs/{job}/dispute?unit=2")
+    assert re.findall(r'name="unit" value="(\d)"', text) == ["0"]
+
+
+async def test_what_can_be_disputed_no_more_is_not_offered(
+    with_books: Face, database: PostgresEndpoint, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(with_books, database.owner_dsn, jane, otto)
+    for table, column in (("units", "ended_at"), ("earnings", "payable_at")):
+        past = f"UPDATE {table} SET {column} = now() - interval '8 days'"
+        await execute(database.owner_dsn, f"{past} WHERE job_id = '{job}' AND {column} IS NOT NULL")
+    assert "/dispute?unit=" not in (await jane.get(f"/console/jobs/{job}"))[1]
+    _, text = await jane.get(f"/console/jobs/{job}/dispute?unit=0")
+    assert "Nothing of it can be disputed" in plain(text)

@@ -1,0 +1,168 @@
+"""Disputes: opened by a creator at what was charged, decided by an admin, and what that moved."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import attrs
+from msgspec import Meta
+
+from sql.dispute_desk import DisputableUnit, DisputeDesk
+from web.console.registry import Nav, Pages
+from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
+from web.console.view import ADMINS, Go, Shown, View
+from web.gateway import Gateway
+from web.http.problem import Problem
+from web.identity.doer import Doer
+from web.routes.admin import Because
+from web.routes.disputes import GONE, Complaint, decided, opened
+
+pages = Pages()
+PATH: Final = "/console/disputes"
+ROWS: Final = 50
+USUAL: Final = "-opened_at"
+NO_JOB: Final = Problem(404, "Job not found")
+NO_DISPUTE: Final = Problem(404, GONE)
+TABS: Final = (("Open", "open"), ("Upheld", "upheld"), ("Rejected", "rejected"))
+OWN: Final = (
+    Column("Work", "job_id"),
+    Column("Why", "reason"),
+    Column("Charge", "charge", "number"),
+    Column("State", "state"),
+    Column("Opened", "opened_at", "time"),
+    Column("Decided", "decided_at", "time"),
+)
+ALL: Final = (OWN[0], Column("Whose", "email"), *OWN[1:])
+
+
+@attrs.frozen
+class Query:
+    is_: Annotated[str, one_of(*(word for _, word in TABS))] = ""
+    sort: Annotated[str, order_by(ALL)] = ""
+    offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
+
+
+@attrs.frozen
+class Which:
+    """The unit that pages show as a frame; of one in tiles the tiles are what was charged."""
+
+    unit: Annotated[int, Meta(ge=0, le=10**7)] = 0
+
+
+@attrs.frozen
+class Complained(Complaint):
+    unit: Annotated[int, Meta(ge=0, le=10**7)]
+
+
+@pages.page(
+    "/disputes",
+    "Disputes",
+    "disputes.html",
+    query=Query,
+    nav=Nav("Disputes", "e", 45, "warn"),
+    live=("tabs", "rows"),
+    topics=("jobs",),
+    every=10.0,
+    rest=1.0,
+)
+async def disputes(view: View[Query]) -> Shown:
+    """One's own, or everybody's; the newest of them."""
+    desk, query = DisputeDesk(view.gateway.database), view.query
+    found = await desk.page(view.owner, query.is_.upper() or None, SORTED_MOST)
+    counts = await desk.counts(view.owner)
+    columns = ALL if view.owner is None else OWN
+    return {
+        "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
+        "everybody": view.owner is None,
+        "tabs": [
+            ("All", None, sum(counts.values()), not query.is_),
+            *((name, word, counts.get(word.upper(), 0), word == query.is_) for name, word in TABS),
+        ],
+    }
+
+
+@pages.page(
+    "/disputes/{id}",
+    "Dispute",
+    "dispute.html",
+    live=("state",),
+    topics=("jobs",),
+    every=5.0,
+    rest=1.0,
+    absent=GONE,
+)
+async def dispute(view: View) -> Shown | Problem:
+    """What it is about, how it stands, and what was moved by its decision."""
+    desk, everybody = DisputeDesk(view.gateway.database), view.owner is None
+    row = await desk.one(view.owner, view.ids["id"])
+    if row is None:
+        return NO_DISPUTE
+    return {
+        "title": f"Dispute of job {str(row.job_id)[:8]}",
+        "row": row,
+        "entries": await desk.entries(row.id, everybody=everybody),
+        "everybody": everybody,
+        "may_decide": view.is_admin
+        and row.state == "OPEN"
+        and view.who.user not in (row.user_id, row.operator_id),
+    }
+
+
+@pages.page("/jobs/{id}/dispute", "Dispute", "dispute_new.html", query=Which, absent=NO_JOB.detail)
+async def ask(view: View[Which]) -> Shown | Problem:
+    """The form: which of what was charged, and why."""
+    job, user = view.ids["id"], view.who.user
+    row = await view.gateway.jobs.by_id(job, user)
+    if row is None:
+        return NO_JOB
+    return {
+        "job": row,
+        "unit": view.query.unit,
+        "units": await disputable(view.gateway, user, job, view.query.unit, view.now),
+        "hours": view.gateway.settings.earnings.dispute_hours,
+    }
+
+
+async def disputable(
+    gateway: Gateway, user: UUID, job: UUID, unit: int, now: datetime
+) -> Sequence[DisputableUnit]:
+    """What of a unit, or of the tiles that it is made of, may be disputed now."""
+    since = window_of(gateway, now)
+    return await DisputeDesk(gateway.database).open_to(user, job, unit, since=since, now=now)
+
+
+def window_of(gateway: Gateway, now: datetime) -> datetime:
+    """What ended after that can still be disputed."""
+    return now - timedelta(hours=gateway.settings.earnings.dispute_hours)
+
+
+@pages.action(
+    "/jobs/{id}/dispute", form=Complained, absent=NO_JOB.detail, form_on="/jobs/{id}/dispute"
+)
+async def open_one(view: View[Complained]) -> Go | Problem:
+    """Dispute one's own, as the API does."""
+    form = view.query
+    done = await opened(view.gateway, view.who.user, view.ids["id"], form.unit, form.reason)
+    if isinstance(done, Problem):
+        return done
+    words = "It is disputed: an admin decides." if done.is_new else "It was disputed before."
+    return Go(f"{PATH}/{done.row.id}", words)
+
+
+@pages.action("/disputes/{id}/uphold", who=ADMINS, form=Because, absent=GONE)
+async def uphold(view: View[Because]) -> Go | Problem:
+    """The creator is right: his charge goes back, and what the unit earned."""
+    return await _decide(view, upheld=True, said="It is upheld: the charge is given back.")
+
+
+@pages.action("/disputes/{id}/reject", who=ADMINS, form=Because, absent=GONE)
+async def reject(view: View[Because]) -> Go | Problem:
+    """It was worth its charge."""
+    return await _decide(view, upheld=False, said="It is rejected: the charge stands.")
+
+
+async def _decide(view: View[Any], *, upheld: bool, said: str) -> Go | Problem:
+    doer = Doer(view.gateway, view.who.user, view.request_id)
+    done = await decided(doer, view.ids["id"], view.query.reason, upheld=upheld)
+    return done if isinstance(done, Problem) else Go(f"{PATH}/{view.ids['id']}", said)
