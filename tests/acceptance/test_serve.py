@@ -1,11 +1,13 @@
 """``rendertrust serve`` as a process: side by side, stopped, and refused with one line."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE
+from uuid import UUID
 
 import aiohttp
 import pytest
@@ -57,6 +59,27 @@ async def test_a_stop_is_orderly(gateway: Gateway, http: aiohttp.ClientSession) 
     async with asyncio.timeout(30):
         assert await gateway.process.wait() == 0
     await until(lambda: not alive_in(gateway.data), within=20)
+
+
+def warned(gateway: Gateway) -> list[str]:
+    """Settings of which it says at its starts that they leave results unchecked."""
+    lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
+    return [line["setting"] for line in lines if "setting" in line]
+
+
+async def test_it_says_at_its_start_what_is_not_checked() -> None:
+    with engine_folder() as folder:
+        gateway = Gateway(folder / "data")
+        await gateway.start()
+        assert await gateway.stop() == 0
+        assert warned(gateway) == ["verification.enabled"]
+        await gateway.start(RENDERTRUST_VERIFICATION_ENABLED="true")
+        assert await gateway.stop() == 0
+        assert warned(gateway) == ["verification.enabled", "verification.own_nodes"]
+        own = {"RENDERTRUST_VERIFICATION_OWN_NODES": str(UUID(int=1))}
+        await gateway.start(RENDERTRUST_VERIFICATION_ENABLED="true", **own)
+        assert await gateway.stop() == 0
+        assert len(warned(gateway)) == 2
 
 
 async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:

@@ -74,6 +74,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from supervisors.engines.errors import EngineError
     from web.app import build
     from web.http.listener import CannotListen
+    from web.process.checking import warn_of
     from web.process.files import open_more_files
     from web.process.running import run
     from web.process.service_manager import service_manager
@@ -83,6 +84,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     async def main() -> int:
         manager = service_manager()
         application = build(settings, manager, config)
+        warn_of(settings.verification)
 
         def ready() -> None:
             found = {"url": application.url, "data": str(application.data)}

@@ -143,7 +143,9 @@ async def test_a_reason_may_be_given_or_changed_afterwards_and_is_no_release(
     assert said["standing_reason"] == "grey frames", "nothing new was said"
     owner = await asyncpg.connect(database.owner_dsn)
     named = UUID(node["node_id"])
-    row = await owner.fetchrow("SELECT released_at, quarantined_at FROM nodes WHERE id = $1", named)
+    row: Any = await owner.fetchrow(
+        "SELECT released_at, quarantined_at FROM nodes WHERE id = $1", named
+    )
     await owner.close()
     assert (row["released_at"], row["quarantined_at"] is None) == (None, False)
     _, audit = await ann.ask("GET", f"/api/v1/admin/audit?target=node:{node['node_id']}")
