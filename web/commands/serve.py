@@ -89,8 +89,6 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
         def ready() -> None:
             found = {"url": application.url, "data": str(application.data)}
             click.echo(orjson.dumps(found) if as_json else f"RenderTrust serves {found['url']}")
-            if (unchecked := why_unchecked(settings.verification)) is not None:
-                tell(unchecked)
 
         return await run(
             application, ready, tell, manager=manager, reload=lambda: _read_again(config)
@@ -106,21 +104,6 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     except (EngineError, CannotListen) as error:
         tell(str(error))
     return 1
-
-
-def why_unchecked(verification: Any) -> str | None:
-    """What is paid for without having been looked at, as far as the settings say; None: nothing."""
-    if not verification.enabled:
-        return (
-            "nothing is checked: what a node says it rendered is charged and paid. "
-            "To look first, set verification.enabled"
-        )
-    if not verification.own():
-        return (
-            "no node is the gateway's own (verification.own_nodes): what no other operator's node"
-            " can check is neither charged nor paid, or unseen where its node is known"
-        )
-    return None
 
 
 def _read_again(config: Path | None) -> None:

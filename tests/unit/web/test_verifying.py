@@ -4,7 +4,6 @@ import pytest
 
 from config.settings import SettingsError, load
 from web.app import verifying_of
-from web.commands.serve import why_unchecked
 
 
 def test_the_odds_of_looks_by_our_own_and_of_trials_are_settings() -> None:
@@ -19,16 +18,3 @@ def test_the_odds_of_looks_by_our_own_and_of_trials_are_settings() -> None:
 def test_odds_are_shares(name: str) -> None:
     with pytest.raises(SettingsError, match=f"verification.{name}"):
         load(overrides={"verification": {name: 1.5}})
-
-
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ({"enabled": False}, "nothing is checked"),
-        ({"enabled": True}, "no node is the gateway's own"),
-        ({"enabled": True, "own_nodes": "3f2b8c1e-0d0a-4d5e-9a51-0d6f0a4c9b11"}, None),
-    ],
-)
-def test_serve_says_what_is_paid_for_unseen(said: dict[str, object], words: str | None) -> None:
-    told = why_unchecked(load(overrides={"verification": said}).verification)
-    assert (told is None) if words is None else (told is not None and words in told)
