@@ -3,7 +3,7 @@
 A Blender takes longer to start than many a frame to render. Units share one that are of one job,
 and have the same inputs; each opens the scene anew, so what the one before did is gone. It has a
 folder of its own, with the job's inputs, emptied of what was written between two units. One that
-failed, that left a process behind, or that nothing more came for, is ended.
+failed, that left a process or much else behind, or that nothing more came for, is ended.
 """
 
 import asyncio
@@ -20,11 +20,12 @@ import orjson
 from rendertrust.node.blender import Blender
 from rendertrust.node.clearing import clear
 from rendertrust.node.process import TAIL_BYTES_MAX, Ending
-from rendertrust.node.watch import family
+from rendertrust.node.watch import family, held_bytes, written_bytes
 
 LIFE_SECONDS: Final = 1800.0  # no order after it: what Blender leaks grows no further
 REST_SECONDS: Final = 4.0
 RESETTING_SECONDS: Final = 20.0
+LEFT_BYTES_MAX: Final = 512 * 2**20  # in memory, or on disk: a unit has its bounds for itself
 OVER: Final = ("done", "failed")
 RESTING: Final = "resting"
 Hear = Callable[[Mapping[str, Any]], None]
@@ -67,6 +68,7 @@ class Standing:
     _orders: int = attrs.field(init=False)
     _pid: int = 0
     _processes: int = 0  # its own, and the sandbox's around it
+    _held: int = 0  # bytes, before its first order
     _life: "asyncio.Task[Ending]" = attrs.field(init=False)
     _old_at: float = attrs.field(init=False)
 
@@ -107,7 +109,9 @@ class Standing:
                 await asyncio.to_thread(self._say, {})
                 await self._until(self._resting)
         is_old = asyncio.get_running_loop().time() >= self._old_at
-        return self._resting.is_set() and not is_old
+        if is_old or not self._resting.is_set():
+            return False
+        return await asyncio.to_thread(self._left_bytes) <= LEFT_BYTES_MAX
 
     async def end(self) -> None:
         """End it, and remove its folder."""
@@ -150,13 +154,23 @@ class Standing:
 
     def _take(self, line: Mapping[str, Any]) -> None:
         if line.get("event") == RESTING:
-            self._processes = self._processes or len(family(self._pid))
+            self._look()
             self._resting.set()
             return
         self._last = line
         self._hear(line)
         if line.get("event") in OVER:
             self._over.set()
+
+    def _look(self) -> None:
+        """What it is by itself, before it has obeyed anything."""
+        if not self._processes:
+            processes = family(self._pid)
+            self._processes, self._held = len(processes), held_bytes(processes)
+
+    def _left_bytes(self) -> int:
+        """What units before left of theirs."""
+        return max(held_bytes(family(self._pid)) - self._held, written_bytes(self.folder))
 
     def _keep(self, said: bytes) -> None:
         self._overhear(said)

@@ -74,13 +74,23 @@ def too_much_memory(pids: list[int], bounds: Bounds) -> Excess | None:
     """Too many processes, or too much memory in all of them, or too little left."""
     if len(pids) > bounds.processes:
         return Excess(f"the scene started more than {bounds.processes} processes", SCENES)
-    taken = sum(map(_own_bytes, pids))
+    taken = held_bytes(pids)
     if taken > bounds.memory_bytes:
         given = bounds.memory_bytes // MIB
         return Excess(f"the scene needs more memory than the {given} MiB given to it", MACHINES)
     if 0 <= (left := available_bytes()) < bounds.memory_left:
         return Excess(f"this machine has only {left // MIB} MiB of memory left", MACHINES)
     return None
+
+
+def held_bytes(pids: list[int]) -> int:
+    """What they hold together for themselves: not what they map of files."""
+    return sum(map(_own_bytes, pids))
+
+
+def written_bytes(folder: Path) -> int:
+    """What lies in the folder's writable parts."""
+    return sum(size for _, size in _sizes(folder))
 
 
 def disk_excess(folder: Path, bounds: Bounds) -> Excess | None:

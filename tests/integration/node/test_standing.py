@@ -228,6 +228,18 @@ async def test_old_one_is_replaced(farm: Farm, monkeypatch: pytest.MonkeyPatch) 
     assert first != blenders() - before
 
 
+async def test_one_that_holds_much_of_units_before_is_replaced(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit's bounds are its own: what another left is not counted against it."""
+    before = blenders()
+    await farm.frame(1)
+    first = blenders() - before
+    monkeypatch.setattr("rendertrust.node.standing.LEFT_BYTES_MAX", -1)
+    assert isinstance(await farm.frame(2), Completed)
+    assert first != blenders() - before
+
+
 async def test_two_slots_have_one_each(farm: Farm) -> None:
     before = blenders()
     both = await asyncio.gather(farm.frame(1), farm.frame(2))
