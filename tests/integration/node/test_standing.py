@@ -24,6 +24,7 @@ from tests.until import until
 pytestmark = pytest.mark.render
 
 CONTENT = "the same"
+QUICK_FRAME = {"width": 16, "height": 9, "samples": 1}
 REGION = "\nscene.render.use_border = True\n"
 
 
@@ -39,6 +40,18 @@ class Farm:
     async def frame(self, number: int, **told: Any) -> Result:
         """Render one as a unit of its own."""
         return await self.render.run(self.unit({"frame": number}, **told))
+
+    async def begin(self) -> "asyncio.Task[Result]":
+        """A unit as the artist set it, as soon as it is being rendered."""
+        begun = asyncio.Event()
+
+        def heard(_share: float, _detail: str) -> None:
+            begun.set()
+
+        work = attrs.evolve(self.unit({}), on_progress=heard)
+        running = asyncio.create_task(self.render.run(work))
+        await asyncio.wait_for(begun.wait(), 60)
+        return running
 
     def unit(self, params: dict[str, Any], job: str = "j", content: str = CONTENT) -> Task:
         """A unit, its inputs laid out."""
@@ -144,38 +157,23 @@ async def test_one_that_died_meanwhile_is_replaced(farm: Farm) -> None:
 
 async def test_one_that_dies_at_work_fails_its_unit_alone(farm: Farm, tmp_path: Path) -> None:
     slow = Farm(farm.render, build(tmp_path / "slow.blend", SLOW), tmp_path)
-    quick = {"width": 16, "height": 9, "samples": 1}
     before = blenders()
-    assert isinstance(await slow.render.run(slow.unit(quick)), Completed)
+    assert isinstance(await slow.render.run(slow.unit(QUICK_FRAME)), Completed)
     (pid,) = blenders() - before
-    begun = asyncio.Event()
-
-    def heard(_share: float, _detail: str) -> None:
-        begun.set()
-
-    work = attrs.evolve(slow.unit({}), on_progress=heard)
-    running = asyncio.ensure_future(farm.render.run(work))
-    await asyncio.wait_for(begun.wait(), 60)
+    running = await slow.begin()
     os.kill(pid, signal.SIGSEGV)
     failed = await running
     assert isinstance(failed, Failed)
     assert (failed.failure, "SIGSEGV" in failed.error) == ("node", True)
     assert not farm.scratch
-    assert isinstance(await slow.render.run(slow.unit(quick)), Completed)
+    assert isinstance(await slow.render.run(slow.unit(QUICK_FRAME)), Completed)
 
 
 async def test_unit_that_is_cancelled_ends_its_blender(farm: Farm, tmp_path: Path) -> None:
     slow = Farm(farm.render, build(tmp_path / "slow.blend", SLOW), tmp_path)
     before = blenders()
-    await slow.render.run(slow.unit({"width": 16, "height": 9, "samples": 1}))
-    begun = asyncio.Event()
-
-    def heard(_share: float, _detail: str) -> None:
-        begun.set()
-
-    work = attrs.evolve(slow.unit({}), on_progress=heard)
-    running = asyncio.ensure_future(farm.render.run(work))
-    await asyncio.wait_for(begun.wait(), 60)
+    await slow.render.run(slow.unit(QUICK_FRAME))
+    running = await slow.begin()
     running.cancel()
     await asyncio.wait({running})
     assert running.cancelled()
