@@ -74,6 +74,7 @@ def snapshot(
         "uptime_seconds": round(time.monotonic() - doing.started, 1),
         "capabilities": sorted(offer.plugins),
         "not_offered": dict(offer.not_offered),
+        "opengl": offer.opengl,
         "serves": list(pools_of(offer)) or ["any"],
         "slots": settings.slots,
         "units": [_shown(unit.status()) for unit in slots.units.values()] if slots else [],
