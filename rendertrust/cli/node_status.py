@@ -64,6 +64,8 @@ def facts(found: "Status") -> dict[str, str | None]:
     from rendertrust.node.drawing import HOW_TO_GET_OPENGL
 
     running = "connected" if found.connected else "running, not connected"
+    if found.silent_seconds is not None:
+        running = f"running, no answer from the gateway since {found.silent_seconds} s"
     if found.resting is not None:
         running = f"resting: {wording.harmless(found.resting)}"
     if found.draining:

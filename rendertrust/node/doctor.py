@@ -142,7 +142,9 @@ def agent(found: object) -> Check:
         said = told_of(found.standing, found.node_id)
         return Check("agent", BAD, said, "it is released by those who run the gateway")
     if not found.connected:
-        return Check("agent", BAD, "runs, and is not connected", "its output says why")
+        silent = found.silent_seconds
+        said = "is not connected" if silent is None else f"has had no answer for {silent} s"
+        return Check("agent", BAD, f"runs, and {said}", "what it told: rendertrust node status")
     return Check("agent", GOOD, "runs and is connected")
 
 
