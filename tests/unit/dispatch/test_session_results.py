@@ -363,7 +363,7 @@ async def test_what_is_too_big_for_a_node_goes_to_a_larger_one_or_ends(
         await play.welcome()
         await play.socket.expect(JobDispatch)
         effect = await beyond(play, is_able=is_able, is_other=is_other)
-        assert (effect.error_class, effect.lacks, effect.needs_memory) == ("scene", True, needs)
+        assert (effect.error_class, effect.uncounted, effect.needs_memory) == ("scene", True, needs)
         assert (effect.retry_at is None) == ends
         assert effect.accused is None
         assert "the scene needs more than the 4096 MiB" in effect.error
@@ -398,7 +398,7 @@ async def test_what_needs_opengl_goes_to_nodes_that_have_it_and_waits_for_one(
         assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_able, is_other=is_other))
         effect = await play.effect()
         assert effect.retry_at is not None
-        assert (effect.lacks, effect.needs_opengl) == (True, is_able or not is_other)
+        assert (effect.uncounted, effect.needs_opengl) == (True, is_able or not is_other)
         assert (effect.needs_memory, effect.error) == (0, "it is EEVEE's")
 
 
@@ -411,7 +411,7 @@ async def test_who_said_that_it_has_opengl_has_failed_where_it_has_none() -> Non
         await play.socket.expect(JobDispatch)
         play.hear(result(**NO_OPENGL))
         effect = await play.effect()
-        assert (effect.error_class, effect.lacks) == ("node", False)
+        assert (effect.error_class, effect.uncounted) == ("node", False)
 
 
 @simulated
