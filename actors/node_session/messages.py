@@ -54,6 +54,20 @@ class Assignments(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class Elsewhere(Message[NodeSession, None]):
+    """From the Scheduler, in answer to ``WhoElse``. ``is_able``: a node is there that has what this
+    one lacked, or may be: another gateway serves it. ``is_other``: another owner's node can be
+    asked, and none of another's has failed the unit.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    is_able: bool
+    is_other: bool
+
+
+@attrs.frozen
 class Send(Message[NodeSession, None]):
     """From the Scheduler: give the node this unit, as soon as it has a slot."""
 

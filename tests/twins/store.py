@@ -538,6 +538,8 @@ class StoreTwin(MultipartsOfResults):
             faults=unit.faults,
             unsent=unit.unsent,
             answered=unit.copy_delivered_at is not None,
+            needs_memory=unit.needs_memory,
+            needs_opengl=unit.needs_opengl,
         )
 
     def _copies(self) -> list[OpenUnit]:

@@ -19,10 +19,10 @@ from actors.ledger.messages import (
     UnitRequeue,
     operator_account,
 )
-from actors.node_session.messages import Proved
+from actors.node_session.messages import Elsewhere, Proved
 from actors.notifier.messages import UnitsMoved
-from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
-from rendertrust.protocol import Ack, JobDispatch
+from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged, WhoElse
+from rendertrust.protocol import Ack, Hello, JobDispatch
 from sql.work import SceneWord
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import (
@@ -321,6 +321,62 @@ async def test_whom_the_creator_trusts_is_believed(unit: Assignment) -> None:
         await play.working(unit)
         play.hear(result(status="failed", failure="scene", error="no camera"))
         assert (await play.effect()).retry_at is None
+
+
+BEYOND = {"status": "failed", "failure": "node", "error": "it is big", "lacks": "memory"}
+
+
+async def beyond(play: Play, *, is_able: bool, is_other: bool) -> Any:
+    """What is booked of a unit that is beyond its node, when the Scheduler has answered so."""
+    play.hear(result(**BEYOND))
+    asked = await play.told(WhoElse)
+    assert asked.memory == (8 << 30) // 2 + 1, "what it gives to one unit, and more"
+    assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_able, is_other=is_other))
+    return await play.effect()
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("is_able", "is_other", "ends", "needs"),
+    [
+        (True, True, False, (4 << 30) + 1),
+        (True, False, False, (4 << 30) + 1),
+        (False, True, False, 0),  # anybody may say that he has the most
+        (False, False, True, (4 << 30) + 1),
+    ],
+)
+async def test_what_is_too_big_for_a_node_goes_to_a_larger_one_or_ends(
+    *, is_able: bool, is_other: bool, ends: bool, needs: int
+) -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", slots=2, ram=8 << 30))
+        play.assign(assignment())
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        effect = await beyond(play, is_able=is_able, is_other=is_other)
+        assert (effect.error_class, effect.lacks, effect.needs_memory) == ("scene", True, needs)
+        assert (effect.retry_at is None) == ends
+        assert effect.accused is None
+        assert "the scene needs more than the 4096 MiB" in effect.error
+        assert ("smaller textures" in effect.error) == ends
+
+
+@simulated
+async def test_whom_the_creator_trusts_is_believed_that_it_is_too_big() -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", slots=2, ram=8 << 30))
+        play.assign(assignment(pool="trusted"))
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        assert (await beyond(play, is_able=False, is_other=True)).retry_at is None
+
+
+@simulated
+async def test_who_is_not_told_who_else_could_asks_again() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result(**BEYOND))
+        assert await play.told(WhoElse) == await play.told(WhoElse)
 
 
 @simulated
