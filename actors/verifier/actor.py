@@ -31,6 +31,7 @@ from actors.verifier.warden import Known, Warden
 from actors.verifier.wholes import Whole, Wholes
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
+from sql.reputation import STRIKES_MOST
 from sql.work import ANY, MINE, TRUSTED
 
 SECRET_BYTES: Final = 32
@@ -179,6 +180,10 @@ class VerifierActor(Losing):
         is_struck = self._known.strikes.get(node, 0) > 0
         return is_struck or self._warden.suspects(node) or node in self._accused
 
+    def _is_out(self, case: Case) -> bool:
+        """Whether its node has as many strikes as a quarantine takes."""
+        return self._known.strikes.get(case.pending.row.node_id, 0) >= STRIKES_MOST
+
     def _have_looked_at(self, case: Case, *, late: bool) -> None:
         """By the gateway's own, where one is there: whether it is such a picture at all."""
         row, clock = case.pending.row, self._peers.clock
@@ -246,6 +251,9 @@ class VerifierActor(Losing):
         """Before crops that differ are a strike; where they say nothing, if it can be done now."""
         if whole.why == "crops" and case.is_blameless(self._settings.own):
             case.verdict = "mismatch"
+            return
+        if whole.why == "crops" and not case.is_again and self._is_out(case):
+            case.end_whole()  # one strike more changes nothing, and its creator waits
             return
         now, creator = self._peers.clock.monotonic(), case.pending.user
         chosen = ours(self._checkers.able(case, now, own=True), case.subject)
