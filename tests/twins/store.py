@@ -108,6 +108,7 @@ class NodeTwin:
     standing_at: datetime | None = None
     released_at: datetime | None = None
     quarantined: bool = False
+    caught: str | None = None
 
 
 class StoreTwin(MultipartsOfResults):

@@ -21,7 +21,7 @@ from sql.checks import (
 )
 from sql.database import Mismatch, Refused
 from sql.earnings import Unlooked
-from sql.reputation import HISTORY, Record
+from sql.reputation import HISTORY, LIES, Record
 from sql.unit_params import kind_of, params_of
 from sql.work import SceneWord, Standing
 
@@ -260,10 +260,11 @@ def quarantine(store: "StoreTwin", node: UUID, act: Act) -> Standing | None:
     """The gateway's own word, where it changes anything."""
     row = store.nodes[node]
     given_up = row.standing.name == "REVOKED"
-    if row.standing.name not in ("ACTIVE", "DRAINING", "REVOKED") or (given_up and row.quarantined):
+    if row.caught is not None or (given_up and row.quarantined):
         return None
     name = "REVOKED" if given_up else "QUARANTINED"
     row.standing, row.quarantined = Standing(name, row.standing.version + 1), True
+    row.caught = LIES
     store.acts.append(act)
     return row.standing
 

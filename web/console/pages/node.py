@@ -36,6 +36,7 @@ SHARED: Final = (
     Column("Job", "job_type"),
     Column("Share", "amount", "number"),
     Column("State", "state"),
+    Column("Entry", "entry_id"),
     Column("When", "earned_at", "time"),
 )
 CONNECTIONS: Final = (
@@ -112,6 +113,7 @@ async def node(view: View[Query]) -> Shown | Problem:
         "uncheckable": (await checkable(view.gateway, row.id)).get(row.id) is False,
         "buttons": buttons_of(view, row),
         "everybody": view.owner is None,
+        "is_own": owner == view.who.user,
     }
 
 
