@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import tempfile
 import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from rendertrust.node import blender
+from rendertrust.node import blender, drawing
 from rendertrust.node.clearing import empty
 from rendertrust.node.estimate import Estimate
 from rendertrust.node.plain import NotAFile, open_plain
@@ -22,6 +23,7 @@ from rendertrust.node.process import Ending
 from rendertrust.node.settings import NICENESS
 from rendertrust.node.standing import Same, Standings
 from rendertrust.node.watch import MACHINES, MEMORY, Excess
+from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
 EVIDENCE: Final = ".evidence.exr"  # how the file beside a picture ends
@@ -61,7 +63,9 @@ class Render:
         )
         if isinstance(found, blender.NoBlender):
             return found.reason
-        self.found = attrs.evolve(found, nice=self.nice)
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
+        opengl = await drawing.draws(found, folder)
+        self.found = attrs.evolve(found, nice=self.nice, opengl=opengl)
         return None
 
     async def run(self, task: Task) -> Result:
@@ -204,7 +208,9 @@ def result_of(ending: Ending, folder: Path, files: list[str] | None = None) -> R
         return Failed(failure=excess.failure, error=words, detail=ending.tail, lacks=lacks)
     if last.get("event") == "failed":
         failure = "scene" if last.get("failure") == "scene" else "node"
-        return Failed(failure=failure, error=str(last.get("error"))[:500], detail=ending.tail)
+        error, lacks = str(last.get("error"))[:500], last.get("lacks")
+        lacks = lacks if lacks in LACKS else None
+        return Failed(failure=failure, error=error, detail=ending.tail, lacks=lacks)
     names = [str(last.get("file"))] if not files or len(files) == 1 else files
     if last.get("event") != "done" or not all(map(_PICTURE.fullmatch, names)):
         return Failed(failure="node", error=_how_it_died(ending), detail=ending.tail)

@@ -371,6 +371,40 @@ async def test_whom_the_creator_trusts_is_believed_that_it_is_too_big() -> None:
         assert (await beyond(play, is_able=False, is_other=True)).retry_at is None
 
 
+NO_OPENGL = {**BEYOND, "lacks": "opengl", "error": "it is EEVEE's"}
+
+
+@simulated
+@pytest.mark.parametrize(("is_able", "is_other"), [(True, True), (False, True), (False, False)])
+async def test_what_needs_opengl_goes_to_nodes_that_have_it_and_waits_for_one(
+    *, is_able: bool, is_other: bool
+) -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", opengl=False))
+        play.assign(assignment())
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        play.hear(result(**NO_OPENGL))
+        assert (await play.told(WhoElse)).opengl
+        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_able, is_other=is_other))
+        effect = await play.effect()
+        assert effect.retry_at is not None
+        assert (effect.lacks, effect.needs_opengl) == (True, is_able or not is_other)
+        assert (effect.needs_memory, effect.error) == (0, "it is EEVEE's")
+
+
+@simulated
+async def test_who_said_that_it_has_opengl_has_failed_where_it_has_none() -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", opengl=True))
+        play.assign(assignment())
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        play.hear(result(**NO_OPENGL))
+        effect = await play.effect()
+        assert (effect.error_class, effect.lacks) == ("node", False)
+
+
 @simulated
 async def test_who_is_not_told_who_else_could_asks_again() -> None:
     async with session() as play:
