@@ -45,6 +45,7 @@ POOLS: Final = ("mine", "trusted", "any")
 DELIVERED: Final = ("result", "evidence")
 STANDINGS: Final = ("ACTIVE", "QUARANTINED")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
+LACKS: Final = ("memory", "opengl")
 
 
 _JOB_ID = text(64)
@@ -52,6 +53,7 @@ _UNIT = integer(0, UNIT_MAX)
 _ATTEMPT = integer(1, ATTEMPT_MAX)
 _URL = text(URL_CHARACTERS_MAX)
 _SIZE = integer(0, BYTES_MAX)
+_BOOL = optional(attrs.validators.instance_of(bool))
 _SHA256 = hexadecimal(64)
 
 
@@ -261,7 +263,8 @@ class Hello:
     """The first frame of a node after each connect. ``ram`` and ``vram`` are bytes.
 
     ``running`` lists units in progress *and* units whose results await an ack: none of them is to
-    be sent again. ``pools`` are those that it serves; none named: all.
+    be sent again. ``pools`` are those that it serves; none named: all. ``opengl``: whether Blender
+    draws by it here, as EEVEE and Workbench do; None: it was not tried.
     """
 
     version: str = attrs.field(validator=text(64))
@@ -278,6 +281,7 @@ class Hello:
     capabilities: tuple[str, ...] = attrs.field(default=(), validator=texts(64, 100))
     running: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
     pools: tuple[str, ...] = attrs.field(default=(), validator=texts(8, 64))
+    opengl: bool | None = attrs.field(default=None, validator=_BOOL)
 
 
 @attrs.frozen(kw_only=True)
@@ -299,6 +303,7 @@ class JobResult:
     ``completed`` comes with a ``result_ref``; ``failed`` with ``error`` (one line for people),
     ``detail`` (more of it) and ``failure`` (one of FAILURE_CLASSES; none means ``node``);
     ``given_back`` beside ``network``: nothing failed, the node drains, rests or stops;
+    ``lacks`` beside ``node`` (one of LACKS): nothing failed, another one may have it;
     ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack is awaited.
     ``sha256`` and ``size`` are of the uploaded object, ``part_sums`` the SHA-256s of the parts in
     which it was sent; ``evidence`` is what lies beside it. ``work`` is what the node measured, or
@@ -323,9 +328,8 @@ class JobResult:
     evidence: Evidence | None = attrs.field(
         default=None, validator=optional(attrs.validators.instance_of(Evidence))
     )
-    given_back: bool | None = attrs.field(
-        default=None, validator=optional(attrs.validators.instance_of(bool))
-    )
+    given_back: bool | None = attrs.field(default=None, validator=_BOOL)
+    lacks: str | None = attrs.field(default=None, validator=optional(one_of(*LACKS)))
 
 
 @attrs.frozen(kw_only=True)

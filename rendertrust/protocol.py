@@ -18,6 +18,7 @@ from rendertrust.close_codes import CloseCode
 from rendertrust.frames import (
     FAILURE_CLASSES,
     FRAME_BYTES_MAX,
+    LACKS,
     LOG_CHARACTERS_MAX,
     RUNNING_MAX,
     Ack,
@@ -50,6 +51,7 @@ from rendertrust.frames import (
 
 __all__ = [
     "FAILURE_CLASSES",
+    "LACKS",
     "FRAME_BYTES_MAX",
     "LOG_CHARACTERS_MAX",
     "Ack",

@@ -153,6 +153,8 @@ class UnitRow:
     copy_delivered_at: datetime | None = None  # since when it waits for its verdict
     faults: int = 0  # failures that were no node's and not the scene's
     unsent: int = 0  # of the attempts, how many no node ever had: they are no retries
+    needs_memory: int = 0  # bytes: nodes that gave less had too little
+    needs_opengl: bool = False  # as a node found that has none
 
     @property
     def is_delivered_beside(self) -> bool:

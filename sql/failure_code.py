@@ -19,11 +19,13 @@ Code: TypeAlias = Literal[
     "too_slow",  # it took far longer than it may
     "no_node",  # nobody finished it within its time
     "unsendable",  # it cannot be told to a node
+    "too_much_memory",  # more than its node gives, or than any there does
     "reported",  # by its node, in its own words
 ]
 _BEGINS: Final[tuple[tuple[str, Code], ...]] = (
     ("underquoted: ", "underquoted"),
     ("failed on [0-9]+ nodes, last by: ", "every_node"),
+    ("too much memory: ", "too_much_memory"),
     ("unit [0-9]+, which it is made of, failed|another tile of its frame failed", "part_failed"),
     ("parts of the result are not there any more", "parts_gone"),
     ("the check found something else: ", "mismatch"),

@@ -47,7 +47,7 @@ _UNIT_COPIED: tuple[str, ...] = (
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
     "copy_delivered_at",
 )
-_UNIT_COUNTED: tuple[str, ...] = ("unsent", "faults")
+_UNIT_COUNTED: tuple[str, ...] = ("unsent", "faults", "needs_memory", "needs_opengl")
 _OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
 _OF_ENTRY = (
     *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),

@@ -128,6 +128,8 @@ class OpenUnit:
     faults: int = 0  # failures that were no node's
     unsent: int = 0  # of the attempts before this one, how many no node ever had
     answered: bool = False  # its copy delivered, and waits for its verdict
+    needs_memory: int = 0  # bytes: nodes that gave less had too little
+    needs_opengl: bool = False  # as a node found that has none
 
 
 @attrs.frozen

@@ -65,7 +65,8 @@ class UnitFail:
     a lie, working with this class of machine; that stands in its record like a check that found
     one. ``accused``: the node itself said, with this class of machine, that the scene is at fault;
     that is held against it where another renders the scene. ``given_back``: its node does not want
-    it now, and nothing failed.
+    it now, and nothing failed. ``lacks``: the node has not what the unit needs, and nothing failed;
+    from then on the unit ``needs_memory`` (bytes) and ``needs_opengl``, where they say so.
     """
 
     job: UUID
@@ -78,6 +79,9 @@ class UnitFail:
     caught: str | None = None
     accused: str | None = None
     given_back: bool = False
+    lacks: bool = False
+    needs_memory: int = 0
+    needs_opengl: bool = False
 
 
 @attrs.frozen

@@ -21,11 +21,19 @@ def words(error: str) -> str:
 def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
     """With what went wrong; a failure of the node's counts, and it is to be avoided.
 
-    Others count for themselves, but for a unit that was given back: nothing failed then.
+    Others count for themselves, but for a unit that was given back, or that needs what its node
+    lacks: nothing failed then.
     """
-    told = attrs.evolve(unit, error_class=effect.error_class, error_message=words(effect.error))
+    told = attrs.evolve(
+        unit,
+        error_class=effect.error_class,
+        error_message=words(effect.error),
+        needs_memory=max(unit.needs_memory, effect.needs_memory),
+        needs_opengl=unit.needs_opengl or effect.needs_opengl,
+    )
     if effect.error_class != "node":
-        return told if effect.given_back else attrs.evolve(told, faults=unit.faults + 1)
+        nothing_failed = effect.given_back or effect.lacks
+        return told if nothing_failed else attrs.evolve(told, faults=unit.faults + 1)
     node = effect.node
     avoid = unit.avoid if node is None or node in unit.avoid else (*unit.avoid, node)
     return attrs.evolve(told, failures=unit.failures + 1, avoid=avoid)
@@ -33,9 +41,10 @@ def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
 
 def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
     """A node that failed a unit is not given another of its job; nor one that says that it was not
-    its failure, which is its word alone.
+    its failure, which is its word alone; nor one that has not what it needs.
     """
-    job, is_excused = draft.jobs.get(effect.job), effect.error_class in EXCUSES
+    job = draft.jobs.get(effect.job)
+    is_excused = effect.lacks or effect.error_class in EXCUSES
     is_its = effect.error_class == "node" or (is_excused and effect.retry_at is not None)
     if job is None or not is_its or effect.node in (None, *job.avoid):
         return {}

@@ -275,7 +275,8 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
         held = reopen(draft, work_reference(one.job_id, one.number))
         if not isinstance(held, bool):
             return held
-        waiting = attrs.evolve(one, state="QUEUED", failures=0, faults=0, ended_at=None)
+        fresh = attrs.evolve(one, failures=0, faults=0, needs_memory=0, needs_opengl=False)
+        waiting = attrs.evolve(fresh, state="QUEUED", ended_at=None)
         change(draft, one, waiting, queued_at=draft.now)
     return True
 

@@ -111,6 +111,7 @@ class NodeSessionActor(Checks):
             blender=hello.blender,
             ram=hello.ram,
             vram=hello.vram,
+            opengl=hello.opengl,
         )
         self._peers.scheduler.tell(ready)
 

@@ -4,13 +4,24 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import attrs
+
 from actors.ledger.messages import UnitFail, UnitRequeue
+from actors.node_session.messages import Elsewhere
 from actors.scheduler.messages import Assignment
+from rendertrust.protocol import LACKS
 from sql.tries import TRIES_MOST, wait_seconds
 
 NODES_FOR_SCENE: Final = 3
 GIVEN_BACK_MOST: Final = 3  # attempts that a node may hand back without blame
 ERROR_CHARACTERS_MOST: Final = 500
+MIB: Final = 2**20
+SCENE: Final = "scene"
+TOO_MUCH: Final = "too much memory"
+MEMORY, OPENGL = LACKS
+LESS_MEMORY: Final = (
+    "use smaller textures, less subdivision or Simplify, or a node of your own with more memory"
+)
 
 
 def failed(
@@ -52,6 +63,46 @@ def failed(
         retry_at=None if final or wait is None else now + timedelta(seconds=wait),
         given_back=given_back,
     )
+
+
+@attrs.frozen
+class Lack:
+    """What a node has not that a unit needs (``rendertrust.protocol.LACKS``). ``given``: bytes of
+    memory that it had; ``words`` are its own.
+    """
+
+    what: str
+    given: int
+    words: str
+
+
+def beyond(
+    unit: Assignment, node: UUID, lack: Lack, others: Elsewhere, *, is_word: bool, now: datetime
+) -> UnitFail:
+    """The unit needs what its node has not; nothing failed. ``is_word``: it is enough that the node
+    says so.
+
+    Where a node is there that has it, only such a one is given the unit from now on. Where none is,
+    another owner's node is asked first, as anybody can say that he has the most memory of all.
+    Then too much memory is the end; OpenGL is waited for.
+    """
+    is_memory, is_sure = lack.what == MEMORY, is_word or others.is_seconded or not others.is_other
+    ends = is_memory and is_sure and not others.is_able
+    words = _too_much(lack.given, is_last=ends) if is_memory else lack.words
+    back = failed(unit, node, SCENE, words, now, final=ends, given_back=True, confirmed=False)
+    is_noted = is_sure or others.is_able
+    return attrs.evolve(
+        back,
+        given_back=False,
+        lacks=True,
+        needs_memory=lack.given + 1 if is_memory and is_noted else 0,
+        needs_opengl=not is_memory and is_noted,
+    )
+
+
+def _too_much(given: int, *, is_last: bool) -> str:
+    said = f"{TOO_MUCH}: the scene needs more than the {given // MIB} MiB that this node gives it"
+    return f"{said}, and no node here gives more: {LESS_MEMORY}" if is_last else said
 
 
 def lost(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:

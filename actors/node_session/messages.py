@@ -54,6 +54,21 @@ class Assignments(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class Elsewhere(Message[NodeSession, None]):
+    """From the Scheduler, in answer to ``WhoElse``. ``is_able``: a node is there that has what this
+    one lacked, or may be: another gateway serves it. ``is_other``: another owner's node that has
+    not failed the unit can be asked; ``is_seconded``: another owner's has failed it.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    is_able: bool
+    is_other: bool
+    is_seconded: bool = False
+
+
+@attrs.frozen
 class Send(Message[NodeSession, None]):
     """From the Scheduler: give the node this unit, as soon as it has a slot."""
 

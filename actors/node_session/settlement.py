@@ -20,13 +20,14 @@ from actors.ledger.messages import (
 from actors.node_session import attested, delivered, failures, leases, offers, results
 from actors.node_session.delivered import Delivered
 from actors.node_session.desk import Asked
-from actors.node_session.messages import RenewDue, TryAgain
+from actors.node_session.failures import MEMORY, OPENGL, SCENE
+from actors.node_session.messages import Elsewhere, RenewDue, TryAgain
 from actors.node_session.pieces import EVIDENCE, Lost, Pieces, is_bounded
 from actors.node_session.watching import Watching
 from actors.node_session.work import Held, Phase
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
-from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
+from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged, WhoElse
 from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
@@ -37,7 +38,6 @@ log = logging.getLogger("node-session")
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
 DECLINES = "network"
-SCENE = "scene"
 
 
 class Settlement(Watching, partial=True):
@@ -55,15 +55,16 @@ class Settlement(Watching, partial=True):
             await self._complete(held, result)
 
     async def _finish_failed(self, held: Held, result: JobResult) -> None:
-        declines = result.failure == DECLINES
-        if declines:
+        is_asked = self._is_beyond_it(result) or result.failure == SCENE
+        if is_asked and not await self._is_enough(held, result):
+            return
+        if result.failure == DECLINES:
             self._peers.scheduler.tell(NodeDeclined(self._node.id, self.ref))
         await self._keep_said(held)
-        try:
-            confirmed = result.failure != SCENE or await self._is_believed(held.assignment)
-        except Unavailable:
-            self._again(held)
-            return
+        self._fail_as_said(held, result, confirmed=True)
+
+    def _fail_as_said(self, held: Held, result: JobResult, *, confirmed: bool) -> None:
+        declines, is_scene = result.failure == DECLINES, result.failure == SCENE
         self._fail(
             held,
             result.failure or "node",
@@ -71,8 +72,66 @@ class Settlement(Watching, partial=True):
             # One that it never began it did not want, whoever says so.
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
-            accused=self._device_class if result.failure == SCENE else None,
+            accused=self._device_class if is_scene else None,
         )
+
+    async def _is_enough(self, held: Held, result: JobResult) -> bool:
+        """Whether the scene is at fault because this node says so; else who else there is is asked,
+        as what a unit needs is, too.
+        """
+        try:
+            if not self._is_beyond_it(result) and await self._is_believed(held.assignment):
+                return True
+        except Unavailable:
+            self._again(held)
+            return False
+        self._ask_elsewhere(held)
+        return False
+
+    def _is_beyond_it(self, result: JobResult) -> bool:
+        """Whether the unit needs what the node has not, and never said that it has."""
+        has_opengl = self._hello is not None and self._hello.opengl is True
+        return result.lacks is not None and not (result.lacks == OPENGL and has_opengl)
+
+    def _ask_elsewhere(self, held: Held) -> None:
+        """Ask who else could do it; again, where no answer comes."""
+        assert held.result is not None, "it failed"
+        unit, lacks = held.assignment, held.result.lacks
+        memory = self._given_bytes + 1 if lacks == MEMORY else 0
+        of = (unit.job, unit.unit, unit.attempt, self._node.id, self.ref)
+        self._peers.scheduler.tell(WhoElse(*of, memory=memory, opengl=lacks == OPENGL))
+        self._again(held)
+
+    @handles(Elsewhere)
+    async def elsewhere(self, message: Elsewhere) -> None:
+        held = self._work.exactly(message.job, message.unit, message.attempt)
+        if held is None or held.result is None or held.effect is not None:
+            return
+        await self._keep_said(held)
+        unit, result = held.assignment, held.result
+        if result.lacks is None or not self._is_beyond_it(result):
+            self._fail_as_said(held, result, confirmed=not message.is_other)
+            return
+        effect = failures.beyond(
+            unit,
+            self._node.id,
+            failures.Lack(result.lacks, self._given_bytes, result.error or "it cannot do it"),
+            message,
+            is_word=not self._is_strangers(unit),
+            now=self._peers.clock.now(),
+        )
+        self._end(held, effect)
+
+    @property
+    def _given_bytes(self) -> int:
+        """The memory that the node gives to one unit, as it said."""
+        hello = self._hello
+        return 0 if hello is None else (hello.ram or 0) // hello.slots
+
+    def _is_strangers(self, unit: Assignment) -> bool:
+        """Whether the node is neither the gateway's own nor its creator's, nor one he trusts."""
+        node, own = self._node, self._settings.own
+        return offers.pool_of(unit, node.owner) == ANY and node.id not in own
 
     async def _keep_said(self, held: Held, *, completed: bool = False) -> None:
         """Keep what was said last of an attempt that ended; where it cannot be, it is lost."""
@@ -87,13 +146,12 @@ class Settlement(Watching, partial=True):
 
     async def _is_believed(self, unit: Assignment) -> bool:
         """Whether a scene is at fault because this node says so. A stranger's word needs another
-        owner's beside it, or the same again where nobody else is there to be asked.
+        owner's beside it, or the same again, unless nobody else is there to be asked.
 
         Raises Unavailable.
         """
-        node, settings = self._node, self._settings
-        is_strangers = offers.pool_of(unit, node.owner) == ANY and node.id not in settings.own
-        if not settings.verified_types or not is_strangers:
+        node = self._node
+        if not self._is_strangers(unit):
             return True
         said = await self._peers.store.scene_words(unit.job, unit.unit)
         return any(one.node == node.id or one.owner != node.owner for one in said)

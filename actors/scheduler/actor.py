@@ -17,6 +17,7 @@ from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import REFILL, WINDOW
 from actors.scheduler.checkable import checkable
+from actors.scheduler.elsewhere import elsewhere
 from actors.scheduler.fleet import fleet_of
 from actors.scheduler.floor import Booking
 from actors.scheduler.lobby import Lobby
@@ -43,6 +44,7 @@ from actors.scheduler.messages import (
     Waiting,
     Wake,
     Wanted,
+    WhoElse,
     WhyWaiting,
 )
 from actors.scheduler.node_desk import NodeDesk
@@ -140,6 +142,11 @@ class SchedulerActor(NodeDesk):
     @handles(Checkable)
     async def checkable(self, message: Checkable) -> Mapping[UUID, bool]:
         return checkable(self._board, message.nodes)
+
+    @handles(WhoElse)
+    async def who_else(self, message: WhoElse) -> None:
+        if self._loaded:  # else it asks again
+            message.session.tell(elsewhere(self._board, message))
 
     # -- from the Ledger
 

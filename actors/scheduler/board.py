@@ -311,6 +311,7 @@ class Board(Moves):
             unit.copied, unit.answered = max(unit.copied, row.copied), row.answered
             unit.started_at = row.started_at
             unit.told = unit.told or row.lease_until is not None
+            unit.learn(row)
             self._note_pause(unit, paused=row.paused == "owner")
             self._note_priority(unit, row.priority)
             if unit.ticket == 0:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.scheduler.kit import NOTHING, Needs, needs_of
+from actors.scheduler.kit import NOTHING, Needs, needs_of, raised
 from sql.work import ANY as ANY  # noqa: PLC0414 - part of what this module offers
 from sql.work import MINE as MINE  # noqa: PLC0414
 from sql.work import POOL as POOL  # noqa: PLC0414
@@ -39,7 +39,9 @@ class Demand:
     turn: Within | None = None
 
 
-def kind_of(job_type: str, params: dict[str, Any], *, many: bool) -> Kind:
-    """Of a unit of a job with these parameters."""
+def kind_of(
+    job_type: str, params: dict[str, Any], *, many: bool, memory: int = 0, opengl: bool = False
+) -> Kind:
+    """Of a unit of a job with these parameters; ``memory``, ``opengl``: what nodes lacked."""
     pool: Any = params.get(POOL, ANY)
-    return Kind(job_type, pool, many, needs_of(params))
+    return Kind(job_type, pool, many, raised(needs_of(params), memory, opengl=opengl))

@@ -14,26 +14,30 @@ GIB: Final = 1 << 30
 class Needs:
     """``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: bytes at least.
 
-    ``device_class``: exactly this device, instruction set and build of Blender.
+    ``device_class``: exactly this device, instruction set and build of Blender. ``opengl``: the
+    scene's engine draws with it (EEVEE, Workbench).
     """
 
     device: str = ""
     blender: tuple[int, int] = (0, 0)
     memory: int = 0
     device_class: str = ""
+    opengl: bool = False
 
 
 @attrs.frozen
 class Kit:
     """A node that said no hello has nothing of all this, as far as anybody knows.
 
-    ``memory`` is what it gives to one unit.
+    ``memory`` is what it gives to one unit. Whether it has OpenGL nodes of before did not say:
+    they are believed to.
     """
 
     device: str = ""
     blender: tuple[int, int] = (0, 0)
     memory: int = 0
     device_class: str = ""
+    opengl: bool = True
 
     def has(self, needs: Needs) -> bool:
         """Whether it is enough."""
@@ -42,6 +46,7 @@ class Kit:
             and needs.blender <= self.blender
             and needs.memory <= self.memory
             and needs.device_class in ("", self.device_class)
+            and needs.opengl <= self.opengl
         )
 
 
@@ -55,6 +60,8 @@ def kit_of(
     ram: int | None,
     vram: int | None = None,
     slots: int | None = None,
+    *,
+    opengl: bool | None = None,
 ) -> Kit:
     """From the fields of a hello; the class begins with the kind of its device (``cpu/x86_64``).
 
@@ -67,7 +74,7 @@ def kit_of(
     if device == GPU and vram is not None:
         given = min(given, vram)
     memory = given // max(slots or 1, 1)
-    return Kit(device, version_of(blender or ""), memory, device_class or "")
+    return Kit(device, version_of(blender or ""), memory, device_class or "", opengl is not False)
 
 
 def version_of(text: str) -> tuple[int, int]:
@@ -89,7 +96,19 @@ def needs_of(params: dict[str, Any]) -> Needs:
     memory = int(said.get("memory") or 0)
     steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
     version = version_of(said.get("blender") or "")
-    return Needs(said.get("device") or "", version, steps, said.get("device_class") or "")
+    names = said.get("device") or "", said.get("device_class") or ""
+    return Needs(names[0], version, steps, names[1], opengl=bool(said.get("opengl")))
+
+
+def raised(needs: Needs, memory: int, *, opengl: bool) -> Needs:
+    """With what nodes found besides: ``memory`` bytes at least, and OpenGL. Memory counts in steps
+    of an eighth at most, upwards: a node that has what was too little never has enough.
+    """
+    if not memory and not opengl:
+        return needs
+    step = max(GIB >> 2, 1 << max(memory.bit_length() - 4, 0))
+    most = max(needs.memory, -(-memory // step) * step)
+    return attrs.evolve(needs, memory=most, opengl=needs.opengl or opengl)
 
 
 def wants_alike(params: dict[str, Any]) -> bool:

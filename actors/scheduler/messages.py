@@ -1,19 +1,18 @@
 """What the Scheduler is asked and told."""
 
 from collections.abc import Hashable, Mapping
-from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, TypeAlias
+from datetime import datetime
+from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import Outcome, Piece, UnitState
+from actors.scheduler.assignment import EVER as EVER  # noqa: PLC0414 - part of what this module offers
+from actors.scheduler.assignment import Assignment as Assignment  # noqa: PLC0414
 from sql.audit import Act
-from sql.tries import tries
-from sql.work import NOTHING_SAID, Part, Standing
-
-EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from sql.work import NOTHING_SAID, Standing
 
 
 class Scheduler:
@@ -79,9 +78,10 @@ class Waiting:
     not be given this work as they are drained, quarantined or revoked, ``away`` are silent,
     ``closed`` do not do this user's work in its pool, ``unable`` said at their last hello that they
     cannot do it now, or have not what it needs; ``small`` lack nothing but memory, ``elsewise`` the
-    device (cpu, gpu), ``older`` a newer Blender. ``unlike`` are of another class than its units are
-    to be of. ``odd`` have room or none, and nobody of the gateway's own can check what they render:
-    idle others go before them. ``reachable``: the unit's node can be told; None: it has none.
+    device (cpu, gpu), ``older`` a newer Blender, ``bare`` OpenGL. ``unlike`` are of another class
+    than its units are to be of. ``odd`` have room or none, and nobody of the gateway's own can
+    check what they render: idle others go before them. ``reachable``: the unit's node can be told;
+    None: it has none.
     """
 
     ready: int = 0
@@ -95,6 +95,7 @@ class Waiting:
     small: int = 0
     elsewise: int = 0
     older: int = 0
+    bare: int = 0
     odd: int = 0  # of those that are ready or full
     avoided: int = 0  # of those that have room: they failed it before
     not_before: datetime | None = None
@@ -104,7 +105,7 @@ class Waiting:
     def known(self) -> int:
         """Nodes that could do it, were all well."""
         well = self.ready + self.full + self.resting
-        lacking = self.unable + self.small + self.unlike + self.elsewise + self.older
+        lacking = self.unable + self.small + self.unlike + self.elsewise + self.older + self.bare
         return well + self.barred + self.closed + self.away + lacking
 
 
@@ -224,6 +225,22 @@ class SessionReady(Message[Scheduler, None]):
     blender: str | None = None
     ram: int | None = None
     vram: int | None = None
+    opengl: bool | None = None
+
+
+@attrs.frozen
+class WhoElse(Message[Scheduler, None]):
+    """From a NodeSession whose node could not do a unit: who else could. ``memory`` bytes at least,
+    and ``opengl``, are what it lacked. Answered by a told ``Elsewhere``.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+    session: Ref[Any]
+    memory: int = 0
+    opengl: bool = False
 
 
 @attrs.frozen
@@ -363,38 +380,3 @@ class PauseOver(Message[Scheduler, None]):
 @attrs.frozen
 class CatchUp(Message[Scheduler, None]):
     """A timer: tell sessions that missed a message everything again."""
-
-
-@attrs.frozen
-class Assignment:
-    """One unit that a node is to work on. ``avoid`` are the nodes that failed it before.
-
-    ``params`` are narrowed to it; ``parts`` are the results of units that it is made of. ``pool``:
-    whose work it is, seen by the node: its own people's, of somebody whom its owner trusts, or any.
-    """
-
-    job: UUID
-    unit: int
-    attempt: int
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any]
-    user: UUID
-    state: str = "DISPATCHED"
-    assigned_at: datetime | None = None
-    failures: int = 0
-    avoid: frozenset[UUID] = frozenset()
-    parts: tuple[Part, ...] = ()
-    pool: str = "any"
-    price: int = 0  # in units of money
-    paused: bool = False  # by the job's owner: it is not to begin
-    faults: int = 0  # failures that were no node's
-    unsent: int = 0  # of the attempts before this one, how many no node ever had
-    priority: int = 0
-    queued_at: datetime = EVER  # its job; with ``place`` within that: when its turn is
-    place: int = 0
-
-    @property
-    def tries(self) -> int:
-        """How often a node was to work on it, this time included."""
-        return tries(self.attempt, self.unsent)

@@ -63,7 +63,8 @@ class Node:
         self.slots = hello.slots
         self.offered = frozenset(hello.offered) if hello.offered else None
         self.pools = frozenset(hello.pools)
-        self.kit = kit_of(hello.device_class, hello.blender, hello.ram, hello.vram, hello.slots)
+        machine = (hello.device_class, hello.blender, hello.ram, hello.vram)
+        self.kit = kit_of(*machine, hello.slots, opengl=hello.opengl)
 
     def leave(self, now: datetime) -> None:
         """Its session ended: until it is heard of again, nobody knows that it lives.

@@ -24,6 +24,7 @@ LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "small": {"memory": 0},
     "elsewise": {"device": ""},
     "older": {"blender": (0, 0)},
+    "bare": {"opengl": False},
 }
 
 
@@ -75,6 +76,7 @@ def counted(board: Board, unit: Unit) -> Waiting:
         small=found["small"],
         elsewise=found["elsewise"],
         older=found["older"],
+        bare=found["bare"],
     )
 
 

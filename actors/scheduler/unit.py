@@ -73,6 +73,8 @@ class Unit:
     unsent: int = 0  # of the attempts before this one, how many no node ever had
     answered: bool = False  # its copy delivered, and waits for its verdict
     elsewhere: bool = False  # other gateways begin with it
+    needs_memory: int = 0  # bytes: nodes that gave less had too little
+    needs_opengl: bool = False  # as a node found that has none
     _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -81,10 +83,27 @@ class Unit:
 
     @property
     def kind(self) -> Kind:
-        """Units of one kind wait in one line. What it is made of never changes."""
+        """Units of one kind wait in one line. What it is made of changes with its attempt alone,
+        and then it is read anew.
+        """
         if self._kind is None:
-            self._kind = kind_of(self.job_type, self.params, many=self.units > 1)
+            self._kind = kind_of(
+                self.job_type,
+                self.params,
+                many=self.units > 1,
+                memory=self.needs_memory,
+                opengl=self.needs_opengl,
+            )
         return self._kind
+
+    def learn(self, row: OpenUnit) -> None:
+        """Take over what a node lacked for an attempt beside this one: copies go by it. What stands
+        in a line is read anew before.
+        """
+        needs = (row.needs_memory, row.needs_opengl)
+        if not self.ticket and needs != (self.needs_memory, self.needs_opengl):
+            self.needs_memory, self.needs_opengl = needs
+            self._kind = None
 
     @property
     def demand(self) -> Demand:
@@ -227,4 +246,6 @@ def of_row(row: OpenUnit) -> Unit:
         faults=row.faults,
         unsent=row.unsent,
         answered=row.answered,
+        needs_memory=row.needs_memory,
+        needs_opengl=row.needs_opengl,
     )

@@ -61,7 +61,11 @@ def begun(hint: str, state: Path | None) -> str:
 
 def facts(found: "Status") -> dict[str, str | None]:
     """What there is to say about a node, by name."""
+    from rendertrust.node.drawing import HOW_TO_GET_OPENGL
+
     running = "connected" if found.connected else "running, not connected"
+    if found.silent_seconds is not None:
+        running = f"running, no answer from the gateway since {found.silent_seconds} s"
     if found.resting is not None:
         running = f"resting: {wording.harmless(found.resting)}"
     if found.draining:
@@ -76,6 +80,7 @@ def facts(found: "Status") -> dict[str, str | None]:
         "process": None if found.pid is None else str(found.pid),
         "offers": ", ".join(found.capabilities) or "nothing",
         "serves": None if found.serves in ((), ("any",)) else ", ".join(found.serves),
+        "no opengl": HOW_TO_GET_OPENGL if found.opengl is False else None,
         "ended": ", ".join(f"{n} {how}" for how, n in sorted(found.units_ended.items())) or None,
         "results to send": str(found.waiting_results) if found.waiting_results else None,
         **{f"no {kind}": wording.harmless(why) for kind, why in found.not_offered.items()},

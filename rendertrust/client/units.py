@@ -29,6 +29,7 @@ class Needs(TypedDict, total=False):
 
     ``blender``: like 5.2, at least. ``device_class``: exactly this one, as ``each_node`` tells it.
     ``alike``: all units by nodes of one class, which is chosen when the job is submitted.
+    ``opengl``: its engine draws by that, as EEVEE and Workbench do.
     """
 
     device: Literal["cpu", "gpu"]
@@ -36,6 +37,7 @@ class Needs(TypedDict, total=False):
     memory: int
     device_class: str
     alike: bool
+    opengl: bool
 
 
 class Control(Wire):

@@ -34,7 +34,7 @@ class Blender:
     """A Blender that was tried out. ``version`` like ``5.2.3``, ``build`` is its commit.
 
     ``memory_bytes`` is what an order may take; None: all that the machine has. ``nice`` is how far
-    it stands back for other programs, 0 to 19.
+    it stands back for other programs, 0 to 19. ``opengl``: whether it draws by that (``drawing``).
     """
 
     renderer: renderer.Renderer
@@ -43,6 +43,7 @@ class Blender:
     nice: int = 0
     version: str = ""
     build: str = ""
+    opengl: bool | None = None
 
     async def obey(
         self,
@@ -79,7 +80,7 @@ class Blender:
     def said(self, order: Mapping[str, Any], folder: Path, threads: int) -> Mapping[str, Any]:
         """An order as the worker reads it, with the files where it finds them."""
         view = self.box.view(folder, WORKER)
-        known = {"out": view.out, "nice": self.nice, "threads": threads}
+        known = {"out": view.out, "nice": self.nice, "threads": threads, "opengl": self.opengl}
         return {**order, **known, **_placed(order, view)}
 
     @property

@@ -69,6 +69,7 @@ class Connection:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._wanted = asyncio.Event()
         self._wanted.set()
+        self._heard_at = float("-inf")
         self.is_open = False
         self.malformed = 0
         self.connects = 0
@@ -89,6 +90,17 @@ class Connection:
         """Wait until what was queued is written; give it a deadline, the connection may be gone."""
         if self.is_open:
             await self._outgoing.join()
+
+    def hear(self) -> None:
+        """The gateway gave a sign of life, here or elsewhere."""
+        self._heard_at = asyncio.get_running_loop().time()
+
+    @property
+    def silent_seconds(self) -> int | None:
+        """For how long nothing came over an open line, once that is longer than usual."""
+        silent = asyncio.get_running_loop().time() - self._heard_at
+        is_long = self.is_open and silent > self._settings.silent_seconds
+        return int(silent) if is_long else None
 
     @property
     def is_wanted(self) -> bool:
@@ -178,6 +190,7 @@ class Connection:
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:
         self._outgoing = asyncio.Queue(OUTGOING_MAX)
         self.is_open, self._socket = True, socket
+        self.hear()
         self.connects += 1
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -201,6 +214,7 @@ class Connection:
                 message = await socket.receive(timeout=SILENCE_SECONDS_MAX)
             except TimeoutError:
                 return Closed(1006, "the gateway fell silent")
+            self.hear()
             if message.type is aiohttp.WSMsgType.TEXT:
                 await self._take(message.data)
             elif message.type is aiohttp.WSMsgType.PING:

@@ -15,6 +15,7 @@ import attrs
 
 from rendertrust import identity
 from rendertrust.node import gateway_key, machine, plugins, renderer, sandbox
+from rendertrust.node.drawing import HOW_TO_GET_OPENGL
 from rendertrust.node.gateway_key import Changed, Unsure
 from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
 from rendertrust.node.seccomp import filter_of
@@ -141,7 +142,9 @@ def agent(found: object) -> Check:
         said = told_of(found.standing, found.node_id)
         return Check("agent", BAD, said, "it is released by those who run the gateway")
     if not found.connected:
-        return Check("agent", BAD, "runs, and is not connected", "its output says why")
+        silent = found.silent_seconds
+        said = "is not connected" if silent is None else f"has had no answer for {silent} s"
+        return Check("agent", BAD, f"runs, and {said}", "what it told: rendertrust node status")
     return Check("agent", GOOD, "runs and is connected")
 
 
@@ -151,6 +154,8 @@ async def work(folder: StateFolder) -> AsyncIterator[Check]:
     offer = await plugins.offer(folder, Settings(unsafe_no_sandbox=accepted))
     yield renders(offer)
     yield box(offer)
+    if offer.render is not None:
+        yield opengl(offer)
     for kind in sorted(offer.plugins):
         yield Check(kind, GOOD, "offered")
     for kind, reason in sorted(offer.not_offered.items()):
@@ -167,6 +172,16 @@ def renders(offer: plugins.Offer) -> Check:
         return Check("blender", BAD, f"{program.kind} is here, and does not render", why)
     found = offer.render.found
     return Check("blender", GOOD, f"{found.version} ({found.renderer.kind}), build {found.build}")
+
+
+def opengl(offer: plugins.Offer) -> Check:
+    """Whether EEVEE and Workbench draw here."""
+    if offer.opengl:
+        return Check("opengl", GOOD, "EEVEE and Workbench draw here")
+    if offer.opengl is None:
+        return Check("opengl", WARNING, "not found out: it took too long, or too much memory")
+    said = "none: no scene of EEVEE or Workbench is sent here; Cycles needs none"
+    return Check("opengl", WARNING, said, HOW_TO_GET_OPENGL)
 
 
 def box(offer: plugins.Offer) -> Check:

@@ -34,4 +34,5 @@ def hello(offer: Offer, settings: Settings, here: Iterable[Running]) -> Hello:
         capabilities=tuple(sorted(offer.plugins)),
         running=tuple(dict.fromkeys(here))[:RUNNING_MAX],
         pools=pools_of(offer),
+        opengl=blender.opengl if blender else None,
     )

@@ -8,10 +8,13 @@ import orjson
 from aiohttp import web
 
 HOST: Final = "127.0.0.1"
+NAMES: Final = (HOST, "localhost")  # by any port: it may be forwarded
 
 
 class HealthPage:
-    """``GET /`` answers ``snapshot()``: 200 while connected or resting, 503 while not."""
+    """``GET /`` answers ``snapshot()``: 200 while connected or resting, 503 while not; 421 to who
+    asks by another name than this machine's own.
+    """
 
     def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
         self._snapshot = snapshot
@@ -42,12 +45,15 @@ class HealthPage:
             async with asyncio.timeout(1):
                 await self._runner.cleanup()
 
-    async def _answer(self, _: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.Response:
+        if request.host.partition(":")[0] not in NAMES:
+            # A page in a browser here, whose name was made to mean this machine.
+            raise web.HTTPMisdirectedRequest(text=f"ask for it by http://{HOST} or localhost\n")
         snapshot = self._snapshot()
         is_well = snapshot.get("connected") or snapshot.get("status") == "resting"
         return web.Response(
             body=orjson.dumps(snapshot),
             status=200 if is_well else 503,
             content_type="application/json",
-            headers={"Cache-Control": "no-store"},
+            headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
         )

@@ -34,9 +34,10 @@ async def keep_beating(
     load: Callable[[], float],
     metadata: Callable[[], Mapping[str, Any]],
     is_awake: Callable[[], bool] = lambda: True,
+    answered: Callable[[], None] = lambda: None,
 ) -> None:
     """One every ``seconds`` while awake, the first at once; one that fails is not made up for."""
     while True:
-        if is_awake():
-            await beat(login, load(), metadata())
+        if is_awake() and await beat(login, load(), metadata()) is not None:
+            answered()
         await asyncio.sleep(seconds)

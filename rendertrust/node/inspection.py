@@ -142,7 +142,8 @@ def _facts(ending: Ending, out: Path) -> Mapping[str, Any] | Failed:
 def _failed(ending: Ending) -> Failed:
     last = ending.last
     if ending.excess is not None:
-        return Failed(failure=ending.excess.failure, error=ending.excess.reason)
+        excess = ending.excess
+        return Failed(failure=excess.failure, error=excess.reason, lacks=excess.lacks)
     if last.get("event") == "failed":
         failure = "scene" if last.get("failure") == "scene" else "node"
         return Failed(failure=failure, error=str(last.get("error"))[:500], detail=ending.tail)

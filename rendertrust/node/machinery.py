@@ -216,6 +216,7 @@ class Agent:
             slots=getattr(self, "_slots", None),
             spool=self._spool,
             connected=self._connection.is_open,
+            silent_seconds=self._connection.silent_seconds,
         )
 
     # ---------------------------------------------------------------- frames
@@ -351,6 +352,7 @@ class Agent:
             load=lambda: min(self._slots.busy / self._settings.slots, 1.0),
             metadata=self._facts,
             is_awake=lambda: self._connection.is_wanted,
+            answered=self._connection.hear,
         )
 
     def _facts(self) -> Mapping[str, Any]:

@@ -37,13 +37,15 @@ class Failed:
 
     ``failure`` says whose fault it is (``rendertrust.protocol.FAILURE_CLASSES``), ``error`` is one
     line for people, ``detail`` what a person who looks into it needs beside.
-    ``given_back``: nothing failed, this node does not do it now.
+    ``given_back``: nothing failed, this node does not do it now. ``lacks``: nothing failed, but
+    the unit needs what this machine has not (``rendertrust.protocol.LACKS``).
     """
 
     failure: str
     error: str
     detail: str = ""
     given_back: bool = False
+    lacks: str | None = None
 
 
 Result = Completed | Failed

@@ -41,6 +41,7 @@ class Settings:
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0
     heartbeat_seconds: float = 30.0
+    silent_seconds: float = 50.0  # of the gateway, which pings and answers every 30
     lease_seconds: float = 15.0
     progress_seconds_least: float = 0.25
     resend_seconds: float = 30.0

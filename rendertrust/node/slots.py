@@ -205,7 +205,7 @@ def _named(frame: JobDispatch) -> str:
 
 def _outcome(result: Result) -> str:
     if isinstance(result, Failed):
-        return "given back" if result.given_back else "failed"
+        return "given back" if result.given_back else "beyond it" if result.lacks else "failed"
     return "completed"
 
 

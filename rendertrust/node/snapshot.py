@@ -58,8 +58,9 @@ def snapshot(
     slots: Slots | None,
     spool: Spool,
     connected: bool,
+    silent_seconds: int | None,
 ) -> Mapping[str, Any]:
-    """As JSON has it."""
+    """As JSON has it. Who hears nothing over a line that is open may only believe that it is."""
     return {
         "status": doing.status,
         "why": doing.rest,
@@ -67,13 +68,15 @@ def snapshot(
         "node_id": enrolment.node_id,
         "name": enrolment.name,
         "gateway": enrolment.url,
-        "connected": connected,
+        "connected": connected and silent_seconds is None,
+        "silent_seconds": silent_seconds,
         "version": __version__,
         "pid": os.getpid(),
         "health_port": doing.health_port,
         "uptime_seconds": round(time.monotonic() - doing.started, 1),
         "capabilities": sorted(offer.plugins),
         "not_offered": dict(offer.not_offered),
+        "opengl": offer.opengl,
         "serves": list(pools_of(offer)) or ["any"],
         "slots": settings.slots,
         "units": [_shown(unit.status()) for unit in slots.units.values()] if slots else [],

@@ -24,7 +24,9 @@ class Status:
 
     ``draining``: it was told to take nothing new; when all is done it ends. ``resting``: why it
     takes nothing now, where it does so by itself. ``serves``: whose work it takes; ``standing``:
-    what was said of it at the gateway when it was connected last. ``history`` is what the agent
+    what was said of it at the gateway when it was connected last; ``opengl``: whether EEVEE and
+    Workbench draw here, None: nobody knows; ``silent_seconds``: for how long nothing came over a
+    line that is open, once that is long. ``history`` is what the agent
     told, across its lives, the newest last; ``units_ended``: how many, and how.
     """
 
@@ -44,6 +46,8 @@ class Status:
     resting: str | None = None
     serves: tuple[str, ...] = ()
     standing: str = "ACTIVE"
+    opengl: bool | None = None
+    silent_seconds: int | None = None
     history: tuple[Line, ...] = ()
     units_ended: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
@@ -71,6 +75,8 @@ def status(state: Path | None = None) -> Status | NotJoined:
         waiting_results=int(told.get("waiting_results", 0)),
         version=str(told.get("version", __version__)),
         resting=told.get("why") if runs else None,
+        opengl=told.get("opengl"),
+        silent_seconds=told.get("silent_seconds") if runs else None,
         serves=tuple(told.get("serves", ())),
         standing=str(told.get("standing", "ACTIVE")),
         history=before.lines,

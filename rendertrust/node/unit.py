@@ -167,6 +167,7 @@ def failed(ref: Running, failure: Failed) -> JobResult:
         error=clean(failure.error)[:500] or "failed",
         detail=clean(failure.detail)[-3500:] or None,
         given_back=failure.given_back or None,
+        lacks=failure.lacks,
     )
 
 

@@ -21,15 +21,20 @@ MIB: Final = 2**20
 MEMORY_EVERY: Final = 0.5
 DISK_EVERY: Final = 2  # each so many looks at the memory
 SCENES, MACHINES = "scene", "node"
+MEMORY: Final = "memory"
+LARGE_PART: Final = 4  # who has a fourth of the memory is why there is none left
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 @attrs.frozen
 class Excess:
-    """What was too much, in one line for people, and whose fault that is."""
+    """What was too much, in one line for people, and whose fault that is. ``lacks``: what another
+    machine may have enough of (``rendertrust.protocol.LACKS``).
+    """
 
     reason: str
     failure: str
+    lacks: str | None = None
 
 
 def _spared() -> int:
@@ -76,11 +81,20 @@ def too_much_memory(pids: list[int], bounds: Bounds) -> Excess | None:
         return Excess(f"the scene started more than {bounds.processes} processes", SCENES)
     taken = held_bytes(pids)
     if taken > bounds.memory_bytes:
-        given = bounds.memory_bytes // MIB
-        return Excess(f"the scene needs more memory than the {given} MiB given to it", MACHINES)
+        return out_of_memory(bounds.memory_bytes)
     if 0 <= (left := available_bytes()) < bounds.memory_left:
+        if taken * LARGE_PART > bounds.memory_bytes:
+            return out_of_memory(taken)
         return Excess(f"this machine has only {left // MIB} MiB of memory left", MACHINES)
     return None
+
+
+def out_of_memory(given: int) -> Excess:
+    """The scene needs more than the ``given`` bytes: it is too big for this machine, which is
+    nobody's fault.
+    """
+    said = f"the scene needs more memory than the {given // MIB} MiB that this node gives it"
+    return Excess(said, MACHINES, MEMORY)
 
 
 def held_bytes(pids: list[int]) -> int:

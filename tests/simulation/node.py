@@ -142,13 +142,17 @@ class SimulatedNode:
         writer = tasks.create_task(line.write())
         resender = tasks.create_task(self._resend())
         if not self.plain:
-            here = (*self._units, *self._spool)
-            line.say(Hello(version="sim", slots=self.slots, running=here[:256]))
+            line.say(self.hello())
         while (frame := await line.incoming.get()) is not None:
             self._take(frame, tasks)
         self._line = None
         for task in (writer, resender):
             task.cancel()
+
+    def hello(self) -> Hello:
+        """What it says of itself."""
+        here = (*self._units, *self._spool)
+        return Hello(version="sim", slots=self.slots, running=here[:256])
 
     async def _resend(self) -> None:
         """A frame may be lost without the line being cut: what has no ack is sent again."""

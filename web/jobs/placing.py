@@ -24,7 +24,8 @@ class NodeNeeds:
 
     ``blender``: this version or a newer one. ``device_class``: exactly this one (device,
     instruction set, build of Blender, as nodes tell it). ``alike``: all units by nodes of one
-    class, which is chosen when the job is submitted.
+    class, which is chosen when the job is submitted. ``opengl``: the engine draws with it (EEVEE,
+    Workbench); of a scene that was looked into it is known.
     """
 
     device: Literal["cpu", "gpu"] | None = None
@@ -32,6 +33,7 @@ class NodeNeeds:
     memory: Annotated[int, Meta(ge=1, le=1 << 50)] | None = None
     device_class: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     alike: bool | None = None
+    opengl: bool | None = None
 
 
 def noted(pool: Pool, needs: NodeNeeds | None) -> dict[str, Any]:
@@ -40,6 +42,11 @@ def noted(pool: Pool, needs: NodeNeeds | None) -> dict[str, Any]:
     asked = {} if needs is None else attrs.asdict(needs)
     asked = {name: value for name, value in asked.items() if value is not None}
     return {**found, NEEDS: asked} if asked else found
+
+
+def drawn(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a job whose scene needs OpenGL, as somebody who looked into it found."""
+    return {**params, NEEDS: {**params.get(NEEDS, {}), "opengl": True}}
 
 
 def price_of(price: int, params: Mapping[str, Any]) -> int:

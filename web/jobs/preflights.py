@@ -27,6 +27,8 @@ from web.objects.reference import place_of
 
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
+RENDER: Final = "render"
+DRAWN: Final = ("BLENDER_EEVEE", "BLENDER_WORKBENCH")  # engines that need OpenGL
 SCENE: Final = "scene"  # which of several files it is
 PENDING: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
 UNTILED: Final = "the scene cannot be rendered in tiles; leave them out. It has none for this: "
@@ -53,6 +55,16 @@ def content_of(params: Mapping[str, Any]) -> bytes | None:
     """The SHA-256 of what a job with these parameters works on; None: it is no upload."""
     noted = params.get(MANIFEST) or params.get(INPUT)
     return None if noted is None else bytes.fromhex(noted["sha256"])
+
+
+async def draws_by_opengl(
+    gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any]
+) -> bool:
+    """Whether a render of this content is known to be by EEVEE or Workbench."""
+    content = content_of(params) if job_type == RENDER else None
+    found = None if content is None else await known(gateway, user, content)
+    facts = None if found is None else found.facts
+    return facts is not None and facts.engine.startswith(DRAWN)
 
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:

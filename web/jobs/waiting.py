@@ -157,6 +157,7 @@ def kept(found: Waiting) -> list[str]:
             "has an older Blender than it asks for",
             "have an older Blender than it asks for",
         ),
+        (found.bare, "has no OpenGL, which EEVEE needs", "have no OpenGL, which EEVEE needs"),
         (found.small, "gives too little memory for it", "give too little memory for it"),
     )
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]

@@ -19,8 +19,8 @@ from .pieces import hold
 from .probing import probe
 from .proving import prove
 from .rendering import render
-from .speech import MachineError, Say, SceneError, one_line, speaker, take_standard_output
-from .trying import try_out
+from .speech import Lacking, MachineError, Say, SceneError, one_line, speaker, take_standard_output
+from .trying import draw, try_out
 from .watching import watch
 
 ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
@@ -35,6 +35,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "inspect": inspect,
     "probe": probe,
     "try": try_out,
+    "draw": draw,
     "video": encode,
 }
 # What these write no scene may show: while its parts are rendered it lies under a name of chance.
@@ -91,6 +92,8 @@ def main() -> None:
         code = 0
     except SceneError as fault:
         say("failed", failure="scene", error=str(fault))
+    except Lacking as fault:
+        say("failed", failure="node", lacks=fault.what, error=str(fault))
     except MachineError as fault:
         say("failed", failure="node", error=str(fault))
     except Exception as fault:

@@ -11,9 +11,10 @@ from . import caches
 from .files import files_of
 from .output import MOVIES, SUFFIXES, WORDS, compositor_nodes, is_deliverable, shows_strips, unmade
 from .relocating import remap, shut
-from .speech import MachineError, SceneError, one_line
+from .speech import Lacking, MachineError, SceneError, one_line
 
 SAID_MAX = 1 << 20
+NO_OPENGL = "which needs OpenGL, and this node has none; Cycles renders everywhere"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
 NEWER = re.compile(r"newer version", re.IGNORECASE)
 # The head of a file that is not compressed, since 5.0 and before it: ``…v0500``, ``…v403``.
@@ -40,9 +41,22 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     scene, lost = load(bpy, order)
     if lost is not None:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
+    if order.get("opengl") is False and draws_by_opengl(scene.render.engine):
+        raise Lacking("opengl", f"the scene's engine is {name_of_engine(scene)}, {NO_OPENGL}")
     shut(bpy, order["inputs"])
     caches.pack_bakes(bpy)
     return scene
+
+
+def draws_by_opengl(engine: str) -> bool:
+    """Whether Blender needs OpenGL for it, and dies where there is none."""
+    return engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH"
+
+
+def name_of_engine(scene: Any) -> str:
+    """As people know it."""
+    name: str = scene.render.engine
+    return "EEVEE" if "EEVEE" in name else "Workbench"
 
 
 def _open(bpy: Any, path: str) -> str:

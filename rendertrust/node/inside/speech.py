@@ -34,6 +34,14 @@ class MachineError(Exception):
     """This Blender on this machine failed; another one may do it."""
 
 
+class Lacking(MachineError):
+    """The scene needs ``what`` this machine has not."""
+
+    def __init__(self, what: str, words: str) -> None:
+        super().__init__(words)
+        self.what = what
+
+
 def speaker(pipe: int) -> Say:
     """What writes a line to ``pipe``. A pipe that is gone means that the agent is: end."""
 

@@ -40,6 +40,12 @@ class Offer:
             await render.standings.end()
 
     @property
+    def opengl(self) -> bool | None:
+        """Whether EEVEE and Workbench draw here; None: that was not found out."""
+        render = self.render
+        return None if render is None or render.found is None else render.found.opengl
+
+    @property
     def has_sandbox(self) -> bool:
         """Whether what strangers send is kept from this machine."""
         render = self.render

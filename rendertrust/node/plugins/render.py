@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import tempfile
 import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from rendertrust.node import blender
+from rendertrust.node import blender, drawing
 from rendertrust.node.clearing import empty
 from rendertrust.node.estimate import Estimate
 from rendertrust.node.plain import NotAFile, open_plain
@@ -21,12 +22,17 @@ from rendertrust.node.plugins.order import PATHS, order_of, placed_tiles, scene_
 from rendertrust.node.process import Ending
 from rendertrust.node.settings import NICENESS
 from rendertrust.node.standing import Same, Standings
+from rendertrust.node.watch import MACHINES, MEMORY, Excess
+from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
 EVIDENCE: Final = ".evidence.exr"  # how the file beside a picture ends
 _WORK: Final = (
     *("seconds", "width", "height", "frame", "frames", "engine", "samples", "blender", "warnings"),
     *("tile", "rendered", "pixels"),
+)
+_NO_MEMORY: Final = re.compile(
+    r"[mc]alloc returns null|std::bad_alloc|\bMemoryError\b", re.IGNORECASE
 )
 _THUMBNAIL: Final = re.compile(r"-?[0-9]{4,7}\.thumbnail\.jpg")
 _PICTURE: Final = re.compile(r"(?:frame|tile|-?[0-9]{4,7})(?:\.(?:noisy|evidence))?\.[a-z]{3,4}")
@@ -57,7 +63,9 @@ class Render:
         )
         if isinstance(found, blender.NoBlender):
             return found.reason
-        self.found = attrs.evolve(found, nice=self.nice)
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
+        opengl = await drawing.draws(found, folder)
+        self.found = attrs.evolve(found, nice=self.nice, opengl=opengl)
         return None
 
     async def run(self, task: Task) -> Result:
@@ -195,12 +203,14 @@ def result_of(ending: Ending, folder: Path, files: list[str] | None = None) -> R
     One picture is the result itself, its evidence beside it; several files are one bundle.
     """
     last = ending.last
-    if ending.excess is not None:
-        excess = ending.excess
-        return Failed(failure=excess.failure, error=excess.reason, detail=ending.tail)
+    if (excess := ending.excess or _ran_out(ending)) is not None:
+        words, lacks = excess.reason, excess.lacks
+        return Failed(failure=excess.failure, error=words, detail=ending.tail, lacks=lacks)
     if last.get("event") == "failed":
         failure = "scene" if last.get("failure") == "scene" else "node"
-        return Failed(failure=failure, error=str(last.get("error"))[:500], detail=ending.tail)
+        error, lacks = str(last.get("error"))[:500], last.get("lacks")
+        lacks = lacks if lacks in LACKS else None
+        return Failed(failure=failure, error=error, detail=ending.tail, lacks=lacks)
     names = [str(last.get("file"))] if not files or len(files) == 1 else files
     if last.get("event") != "done" or not all(map(_PICTURE.fullmatch, names)):
         return Failed(failure="node", error=_how_it_died(ending), detail=ending.tail)
@@ -214,6 +224,14 @@ def result_of(ending: Ending, folder: Path, files: list[str] | None = None) -> R
         return Completed(file=bundle.pack(folder / "out", names), work=work)
     except NotAFile as fault:
         return Failed(failure="node", error="a frame cannot be read", detail=str(fault))
+
+
+def _ran_out(ending: Ending) -> Excess | None:
+    """Whether Blender died, or failed, of memory that the system did not give it."""
+    told = f"{ending.last.get('error', '')}\n{ending.tail}"
+    if ending.last.get("event") == "done" or not _NO_MEMORY.search(told):
+        return None
+    return Excess("the scene needs more memory than this node has", MACHINES, MEMORY)
 
 
 def _how_it_died(ending: Ending) -> str:

@@ -176,6 +176,17 @@ async def test_what_a_node_calls_anothers_failure_is_not_its_own_and_another_is_
     assert await stage.store.audit() == []
 
 
+async def test_a_unit_that_is_beyond_its_node_did_not_fail(stage: Stage) -> None:
+    _, node, job = await stage.dispatched()
+    beyond = UnitFail(job, 0, 1, node, "scene", "too much memory", stage.clock.now(), lacks=True)
+    await stage.do(attrs.evolve(beyond, needs_memory=2**33, needs_opengl=True))
+    unit, [waits] = await stage.unit(job), await stage.store.open_units(100)
+    assert (unit.failures, unit.faults, unit.avoid) == (0, 0, (node,))
+    assert (waits.needs_memory, waits.needs_opengl) == (2**33, True)
+    assert waits.barred == frozenset({node})
+    assert await stage.store.audit() == []
+
+
 async def test_a_unit_that_the_gateway_gives_up_says_nothing_of_its_node(stage: Stage) -> None:
     """Another of the job may be that node's."""
     _, node, job = await stage.dispatched(100, units=2)

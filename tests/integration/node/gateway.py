@@ -47,6 +47,8 @@ class Gateway:
         self.sockets: list[web.WebSocketResponse] = []
         self.tokens = {"first-token"}
         self.has_verify = True
+        self.answers = asyncio.Event()  # heartbeats: clear, and they wait
+        self.answers.set()
         self.refuses_registration: int | None = None
         self.store_answers: list[int] = []
         self.expired: set[str] = set()  # names whose address ran out
@@ -120,6 +122,7 @@ class Gateway:
         if not self._knows(request):
             return web.json_response({"detail": "unauthorized"}, status=401)
         self.beats.append(await request.json())
+        await self.answers.wait()
         return web.json_response({"node_id": "n1", "status": "HEALTHY", "acknowledged": True})
 
     async def _relay(self, request: web.Request) -> web.WebSocketResponse:

@@ -21,9 +21,11 @@ import pytest
 from rendertrust.node import blender, watch
 from rendertrust.node.clearing import clear
 from rendertrust.node.plain import NotAFile
+from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import result_of
 from rendertrust.node.process import Ending
 from rendertrust.node.spool import Spool
+from rendertrust.node.unit import failed
 from rendertrust.node.watch import family
 from rendertrust.protocol import Running
 from tests.integration.node import hostile
@@ -197,22 +199,25 @@ async def test_calls_that_reach_beyond_the_sandbox_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("program", "words", "whose"),
+    ("program", "words", "fault"),
     [
-        (hostile.BOMBS, "processes", "scene"),
-        (hostile.FILLS_DISK, "wrote more", "scene"),
-        (hostile.MANY_FILES, "files", "scene"),
-        (hostile.FILLS_MEMORY, "memory", "node"),
+        (hostile.BOMBS, "processes", ("scene", None)),
+        (hostile.FILLS_DISK, "wrote more", ("scene", None)),
+        (hostile.MANY_FILES, "files", ("scene", None)),
+        (hostile.FILLS_MEMORY, "256 MiB that this node gives it", ("node", "memory")),
     ],
     ids=["fork bomb", "disk", "many files", "memory"],
 )
 async def test_a_scene_that_takes_too_much_is_ended(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str, words: str, whose: str
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str, words: str, fault: tuple[str, Any]
 ) -> None:
     ending = await run(stage, monkeypatch, program)
     assert ending.excess is not None, ending
     assert words in ending.excess.reason
-    assert ending.excess.failure == whose
+    result = result_of(ending, stage.folder)
+    assert isinstance(result, Failed)
+    told = failed(Running(job_id="j"), result)
+    assert (told.failure, told.lacks) == fault
     await stage.survivors_end()
     stage.untouched()
 

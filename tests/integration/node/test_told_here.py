@@ -75,3 +75,23 @@ async def test_what_it_did_is_known_after_a_restart(peer: Gateway, start: Start)
     assert "nonsense j3 unit 0: failed: no nonsense on this node" in said
     assert said.index("ended: stopped") < len(said) - 1
     assert seen.units_ended == {"completed": 2, "failed": 1}
+
+
+async def test_a_gateway_that_fell_silent_is_no_connection(peer: Gateway, start: Start) -> None:
+    """The line stays open: nobody told that it is cut."""
+    async with start(attrs.evolve(QUICK, silent_seconds=1.0, health_port=0)) as node:
+        await until(lambda: bool(node.folder.told().get("connected")))
+        peer.answers.clear()
+        try:
+            await until(lambda: bool(node.folder.told().get("silent_seconds")))
+            seen = agent.status(node.folder.path)
+            assert isinstance(seen, agent.Status)
+            assert (seen.running, seen.connected) == (True, False)
+            assert str(facts(seen)["state"]).startswith(
+                "running, no answer from the gateway since "
+            )
+            looked = doctor.agent(seen)
+            assert (looked.state, looked.remedy.count("rendertrust node status")) == (doctor.BAD, 1)
+        finally:
+            peer.answers.set()
+        await until(lambda: bool(node.folder.told().get("connected")))

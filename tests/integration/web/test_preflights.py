@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 import pytest
 
-from rendertrust.protocol import JobDispatch, JobResult, Preview
+from rendertrust.protocol import Hello, JobDispatch, JobResult, Preview
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.acceptance.people import Creator
@@ -170,6 +170,25 @@ async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(
         assert await held(jane) == "0.0000"
         status, placed = await jane.call("POST", "/jobs/dispatch", {**order, "as_is": True})
         assert status == 200, placed
+
+
+async def test_a_scene_of_eevee_is_for_no_node_without_opengl(
+    gateway: Whole, jane: Creator
+) -> None:
+    scene = await sent(gateway, jane)
+    tells = telling(gateway, {**REPORT, "engine": "BLENDER_EEVEE"})
+    order: Json = {"job_type": "render", "payload_ref": scene, "as_is": True}
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=tells, greet=False) as node:
+        await node.send(Hello(version="1", capabilities=BOTH, opengl=False))
+        await looked(jane, scene)
+        status, refused = await jane.call("POST", "/jobs/dispatch", order)
+        assert status == 400, refused
+        status, job = await jane.call("POST", "/jobs/dispatch", {**order, "queue": True})
+        assert (status, job["status"]) == (202, "QUEUED"), job
+        page = (await jane.call("GET", f"/jobs/{job['job_id']}/units"))[1]
+        assert "has no OpenGL, which EEVEE needs" in str(page), page
+        await node.send(Hello(version="1", capabilities=BOTH, opengl=True))
+        await until(lambda: len([f for f in node.received if isinstance(f, JobDispatch)]) == 2)
 
 
 async def test_tiles_of_a_scene_that_cannot_be_cut_are_refused_and_nothing_is_held(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actors.kernel import Ref
 from actors.scheduler.demand import ANY, MINE, TRUSTED, Demand, Kind
 from actors.scheduler.index import NEEDS_MOST, Index
-from actors.scheduler.kit import GIB, NEEDS, NOTHING, Kit, Needs, kit_of, needs_of
+from actors.scheduler.kit import GIB, NEEDS, NOTHING, Kit, Needs, kit_of, needs_of, raised
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
 from actors.scheduler.policy import FOR_OURS, age, candidates, choose, has_ended, rank
@@ -329,3 +329,19 @@ def test_a_unit_ages_through_its_attempts_and_never_backwards() -> None:
 
 def test_only_three_states_are_ends() -> None:
     assert [s for s in STATES if has_ended(s)] == ["COMPLETED", "FAILED", "CANCELLED"]
+
+
+@given(st.integers(0, 1 << 45), st.integers(0, 1 << 40))
+def test_who_had_too_little_memory_never_has_enough_and_who_has_a_fifth_more_does(
+    given: int, asked: int
+) -> None:
+    needs = raised(Needs(memory=asked), given + 1, opengl=False)
+    assert not Kit(memory=given).has(needs)
+    assert Kit(memory=max(asked, given + given // 5 + GIB // 2)).has(needs)
+
+
+def test_what_needs_opengl_goes_to_all_but_those_that_said_that_they_have_none() -> None:
+    needs = raised(NOTHING, 0, opengl=True)
+    for said, is_enough in ((True, True), (None, True), (False, False)):
+        assert kit_of("cpu/x", "5.2.0", 0, opengl=said).has(needs) == is_enough
+    assert needs_of({NEEDS: {"opengl": True}}) == needs

@@ -15,6 +15,7 @@ from sql.work import DRAINING, Standing
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit
 from tests.unit.dispatch.test_board import board_with, booked
+from web.jobs.waiting import kept
 
 FOURTH = UUID(int=4)
 
@@ -132,3 +133,15 @@ def test_figures_are_counted_once_in_a_second() -> None:
     board.index.node(NODE).is_paused = True
     assert reasons.of(JOB, (0,), 0.9) == {0: Waiting(ready=1)}
     assert reasons.of(JOB, (0,), 1.0) == {0: Waiting(resting=1)}
+
+
+def test_who_has_no_opengl_is_told_apart() -> None:
+    board = waiting_board(NODE, OTHER)
+    board.reconcile([attrs.evolve(open_unit(), needs_opengl=True)], EPOCH)
+    bare = board.index.node(NODE)
+    bare.kit = Kit("cpu", (5, 2), 4 << 30, opengl=False)
+    board.index.changed(bare)
+    found = waiting_of(board, JOB, 0)
+    assert found is not None
+    assert found == Waiting(ready=1, bare=1)
+    assert kept(attrs.evolve(found, ready=0)) == ["1 has no OpenGL, which EEVEE needs"]

@@ -19,10 +19,10 @@ from actors.ledger.messages import (
     UnitRequeue,
     operator_account,
 )
-from actors.node_session.messages import Proved
+from actors.node_session.messages import Elsewhere, Proved
 from actors.notifier.messages import UnitsMoved
-from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
-from rendertrust.protocol import Ack, JobDispatch
+from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged, WhoElse
+from rendertrust.protocol import Ack, Hello, JobDispatch
 from sql.work import SceneWord
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import (
@@ -279,12 +279,18 @@ async def test_a_failure_is_tried_again_after_a_while() -> None:
 
 
 @simulated
-async def test_a_failure_of_the_scene_is_final() -> None:
-    async with session() as play:
+@pytest.mark.parametrize("verified_types", [frozenset(), frozenset({"render"})])
+@pytest.mark.parametrize("is_other", [False, True])
+async def test_a_failure_of_the_scene_is_final_where_nobody_else_can_be_asked(
+    verified_types: frozenset[str], *, is_other: bool
+) -> None:
+    async with session(verified_types=verified_types) as play:
         await play.working()
         play.hear(result(status="failed", failure="scene", error="no camera"))
+        await play.told(WhoElse)
+        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_other, is_other=is_other))
         effect = await play.effect()
-        assert (effect.error_class, effect.retry_at) == ("scene", None)
+        assert (effect.error_class, effect.retry_at is None) == ("scene", not is_other)
         assert effect.accused is not None
 
 
@@ -308,6 +314,9 @@ async def test_a_strangers_word_on_a_scene_needs_anothers(
         play.cast.store.scene_said = said
         await play.working(assignment(attempt=2))
         play.hear(result(status="failed", failure="scene", error="no camera"))
+        if not is_final:
+            await play.told(WhoElse)
+            assert play.ref.tell(Elsewhere(JOB, 0, 2, is_able=True, is_other=True))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at is None) == ("scene", is_final)
 
@@ -321,6 +330,96 @@ async def test_whom_the_creator_trusts_is_believed(unit: Assignment) -> None:
         await play.working(unit)
         play.hear(result(status="failed", failure="scene", error="no camera"))
         assert (await play.effect()).retry_at is None
+
+
+BEYOND = {"status": "failed", "failure": "node", "error": "it is big", "lacks": "memory"}
+
+
+async def beyond(play: Play, *, is_able: bool, is_other: bool) -> Any:
+    """What is booked of a unit that is beyond its node, when the Scheduler has answered so."""
+    play.hear(result(**BEYOND))
+    asked = await play.told(WhoElse)
+    assert asked.memory == (8 << 30) // 2 + 1, "what it gives to one unit, and more"
+    assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_able, is_other=is_other))
+    return await play.effect()
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("is_able", "is_other", "ends", "needs"),
+    [
+        (True, True, False, (4 << 30) + 1),
+        (True, False, False, (4 << 30) + 1),
+        (False, True, False, 0),  # anybody may say that he has the most
+        (False, False, True, (4 << 30) + 1),
+    ],
+)
+async def test_what_is_too_big_for_a_node_goes_to_a_larger_one_or_ends(
+    *, is_able: bool, is_other: bool, ends: bool, needs: int
+) -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", slots=2, ram=8 << 30))
+        play.assign(assignment())
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        effect = await beyond(play, is_able=is_able, is_other=is_other)
+        assert (effect.error_class, effect.lacks, effect.needs_memory) == ("scene", True, needs)
+        assert (effect.retry_at is None) == ends
+        assert effect.accused is None
+        assert "the scene needs more than the 4096 MiB" in effect.error
+        assert ("smaller textures" in effect.error) == ends
+
+
+@simulated
+async def test_whom_the_creator_trusts_is_believed_that_it_is_too_big() -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", slots=2, ram=8 << 30))
+        play.assign(assignment(pool="trusted"))
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        assert (await beyond(play, is_able=False, is_other=True)).retry_at is None
+
+
+NO_OPENGL = {**BEYOND, "lacks": "opengl", "error": "it is EEVEE's"}
+
+
+@simulated
+@pytest.mark.parametrize(("is_able", "is_other"), [(True, True), (False, True), (False, False)])
+async def test_what_needs_opengl_goes_to_nodes_that_have_it_and_waits_for_one(
+    *, is_able: bool, is_other: bool
+) -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", opengl=False))
+        play.assign(assignment())
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        play.hear(result(**NO_OPENGL))
+        assert (await play.told(WhoElse)).opengl
+        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_able, is_other=is_other))
+        effect = await play.effect()
+        assert effect.retry_at is not None
+        assert (effect.lacks, effect.needs_opengl) == (True, is_able or not is_other)
+        assert (effect.needs_memory, effect.error) == (0, "it is EEVEE's")
+
+
+@simulated
+async def test_who_said_that_it_has_opengl_has_failed_where_it_has_none() -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", opengl=True))
+        play.assign(assignment())
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        play.hear(result(**NO_OPENGL))
+        effect = await play.effect()
+        assert (effect.error_class, effect.lacks) == ("node", False)
+
+
+@simulated
+async def test_who_is_not_told_who_else_could_asks_again() -> None:
+    async with session() as play:
+        await play.working()
+        play.hear(result(**BEYOND))
+        assert await play.told(WhoElse) == await play.told(WhoElse)
 
 
 @simulated

@@ -221,3 +221,19 @@ def test_death_of_blender_is_the_nodes_failure_and_explained(code: int | None, w
     assert isinstance(failed, Failed)
     assert (failed.failure, failed.detail) == ("node", "why")
     assert words in failed.error
+
+
+@pytest.mark.parametrize(
+    ("last", "tail"),
+    [
+        ({"event": "ready"}, "Malloc returns null: len=8589934592 in image buffer"),
+        ({"event": "ready"}, "terminate called after throwing 'std::bad_alloc'"),
+        ({"event": "failed", "failure": "node", "error": "MemoryError: "}, ""),
+    ],
+)
+def test_blender_that_gets_no_memory_is_no_failure_of_the_node(
+    last: dict[str, Any], tail: str
+) -> None:
+    failed = result_of(Ending(code=-6, last=last, tail=tail), Path("/w"))
+    assert isinstance(failed, Failed)
+    assert failed.lacks == "memory"

@@ -7,6 +7,7 @@ import pytest
 
 from actors.lifeline.policy import expired
 from actors.node_session import failures, moves, quotes
+from actors.node_session.messages import Elsewhere
 from sql.failure_code import code_of
 from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
@@ -18,6 +19,8 @@ _FIELDS: dict[str, Any] = {
     field.name: getattr(UNIT, field.name, None) for field in attrs.fields(OpenUnit)
 }
 OPEN = OpenUnit(**_FIELDS)
+LACK = failures.Lack("memory", 8 << 30, "it is big")
+NOBODY = Elsewhere(UNIT.job, 0, 1, is_able=False, is_other=False)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,7 @@ OPEN = OpenUnit(**_FIELDS)
         ("another tile of its frame failed", "part_failed"),
         ("the check found something else: 31 dB", "mismatch"),
         ("failed on 3 nodes, last by: black", "every_node"),
+        (failures.beyond(UNIT, NODE, LACK, NOBODY, is_word=True, now=EPOCH), "too_much_memory"),
         ("the scene has no camera", "reported"),
     ],
 )

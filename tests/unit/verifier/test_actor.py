@@ -419,7 +419,8 @@ async def test_checks_become_rare_and_a_mismatch_makes_them_certain() -> None:
             if checker.probe.ref.depth:
                 order = await asked_about(job)
                 play.says(checker, order, report if order.draws else {"looked": True})
-                if order.draws and report is not EXACT:
+                told = [one.verdict for one in play.store.checks.values()]
+                if order.draws and report is not EXACT and told.count("mismatch") < STRIKES_MOST:
                     play.says(checker, await asked_about(job), {**report, "whole": True})
                 await until(lambda: play.verdict(job) is not None, within=60)
             return play.verdict(job)
@@ -429,7 +430,9 @@ async def test_checks_become_rare_and_a_mismatch_makes_them_certain() -> None:
         found = [await said(apart(2.0)) for _ in range(100)]
         first = found.index("mismatch")
         assert found[:first] == ["unchecked"] * first
-        assert found[first:] == ["mismatch"] * (100 - first), "each of them is looked at now"
+        lies, rest = found[first : first + STRIKES_MOST], found[first + STRIKES_MOST :]
+        assert {*lies} == {"mismatch"}, "each of them is looked at now"
+        assert {*rest} <= {"doubtful"}, "and unpaid"
         assert await play.store.audit() == []
 
 

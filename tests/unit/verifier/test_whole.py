@@ -64,6 +64,21 @@ async def test_of_such_a_scene_no_other_frame_is_checked_by_parts() -> None:
 
 
 @simulated
+async def test_nobody_waits_for_one_strike_more_of_who_is_out_by_those_that_it_has() -> None:
+    """Its other frames would each wait for their turn, one of a creator's in a long while."""
+    async with verifying(own=frozenset({OWN})) as play:
+        play.known("mmm")
+        jobs, checker = [await play.delivered() for _ in range(3)], own(play)
+        for _ in jobs:
+            order = await play.checks(checker, LIE)
+            assert not order.whole
+        for job in jobs:
+            await play.ends(job, "QUEUED")
+        assert {play.verdict(job) for job in jobs} == {"doubtful"}
+        assert play.charged() == 0
+
+
+@simulated
 @pytest.mark.parametrize("unfinished", [{}, {"unmade": True}])
 async def test_a_picture_that_was_not_looked_at_is_not_vouched_for_by_its_crops(
     unfinished: dict[str, Any],

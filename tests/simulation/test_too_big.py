@@ -1,0 +1,119 @@
+"""A scene that needs more memory than a node gives: nothing of that is held against the node."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+
+from actors.ledger.messages import ADJUSTMENTS, Commit, Piece, Posted, Transfer, user_account
+from actors.node_session.settings import NodeIdentity
+from actors.scheduler.messages import Dispatch
+from rendertrust.protocol import Hello, JobDispatch, JobResult
+from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.node import Faults, SimulatedNode
+from tests.simulation.world import FarStore
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.unit.simulated_time import simulated
+from tests.until import until
+
+USER, JOB = UUID(int=5000), UUID(int=6000)
+FRAMES, PRICE = 6, 1_000
+GIB: Final = 1 << 30
+
+
+class Machine(SimulatedNode):
+    """Gives ``gib`` to a unit, and says so; each unit takes ``needed``."""
+
+    gib, says, needed = 4, 4, 6
+    begun = 0
+
+    def hello(self) -> Hello:
+        said = super().hello()
+        return Hello(version=said.version, running=said.running, ram=self.says * GIB)
+
+    async def _finish(self, frame: JobDispatch) -> JobResult:
+        self.begun += 1
+        if self.gib >= self.needed:
+            return await super()._finish(frame)
+        about: dict[str, Any] = {"job_id": frame.job_id, "unit": frame.unit}
+        about["attempt"] = frame.attempt
+        return JobResult(status="failed", error="big", failure="node", lacks="memory", **about)
+
+
+class Boaster(Machine):
+    """Says that it has more than anybody, and that each scene is too big for it."""
+
+    gib, says = 0, 1 << 20
+
+
+async def submitted(gateway: SimulatedGateway) -> None:
+    account = user_account(USER)
+    gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
+    given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
+    pieces = tuple(Piece(PRICE, n, str(n + 1)) for n in range(FRAMES))
+    order = Dispatch(JOB, USER, "render", "s3://x/y", {}, FRAMES * PRICE, True, pieces=pieces)
+    placed = await gateway.scheduler.ask(order, within=60)
+    assert isinstance(given, Posted)
+    assert isinstance(placed, Posted)
+
+
+async def played(
+    kinds: Sequence[type[Machine]], gib: Sequence[int]
+) -> tuple[FarStore, list[Machine]]:
+    """The books after a job of such nodes, each of another owner, with so much memory."""
+    store = FarStore()
+    objects = TwinObjects(lambda: asyncio.get_running_loop().time())
+    gateway = SimulatedGateway(store, objects, TwinRandom(1))
+    nodes: list[Machine] = []
+    for number, (kind, size) in enumerate(zip(kinds, gib, strict=True)):
+        node, owner = UUID(int=1 + number), UUID(int=9000 + number)
+        store.add_node(node, ("render",), owner=owner, verified=True, status="REGISTERED")
+        identity = NodeIdentity(node, owner, ("render",), verified=True)
+        one = kind(identity, gateway, TwinRandom(10 + number), Faults(), plain=False, slots=1)
+        if kind is Machine:
+            one.gib = one.says = size
+        nodes.append(one)
+    await gateway.start()
+    lives = [asyncio.create_task(node.live()) for node in nodes]
+    await asyncio.sleep(10)  # all are there
+    await submitted(gateway)
+    await until(lambda: all(u.ended_at for u in store.units.values()), within=7200)
+    for life in lives:
+        life.cancel()
+    await gateway.stop()
+    return store, nodes
+
+
+@simulated
+async def test_what_is_too_big_for_one_node_is_done_by_one_with_more() -> None:
+    store, _ = await played([Machine] * 4, [4, 2, 4, 8])
+    units = list(store.units.values())
+    assert Counter(unit.state for unit in units) == {"COMPLETED": FRAMES}
+    assert sum(unit.failures + unit.faults for unit in units) == 0, "nothing failed"
+    assert max(unit.attempt - unit.unsent for unit in units) <= 3, (
+        "no more than what is larger each time"
+    )
+
+
+@simulated
+async def test_what_is_too_big_for_all_ends_with_words_for_its_creator() -> None:
+    store, _ = await played([Machine] * 3, [4, 2, 1])
+    units = list(store.units.values())
+    assert Counter(unit.state for unit in units) == {"FAILED": FRAMES}
+    assert {unit.error_class for unit in units} == {"scene"}
+    said = {unit.error_message or "" for unit in units}
+    assert all(words.startswith("too much memory: ") for words in said)
+    assert all("smaller textures" in words for words in said)
+    assert sum(unit.failures for unit in units) == 0
+    assert max(unit.attempt - unit.unsent for unit in units) <= 3
+
+
+@simulated
+@pytest.mark.parametrize("gib", [8, 6])
+async def test_no_job_comes_to_nothing_by_one_who_boasts_of_his_memory(gib: int) -> None:
+    store, _ = await played([Boaster, Machine], [0, gib])
+    assert Counter(unit.state for unit in store.units.values()) == {"COMPLETED": FRAMES}
