@@ -86,7 +86,7 @@ def beyond(
     another owner's node is asked first, as anybody can say that he has the most memory of all.
     Then too much memory is the end; OpenGL is waited for.
     """
-    is_memory, is_sure = lack.what == MEMORY, is_word or not others.is_other
+    is_memory, is_sure = lack.what == MEMORY, is_word or others.is_seconded or not others.is_other
     ends = is_memory and is_sure and not others.is_able
     words = _too_much(lack.given, is_last=ends) if is_memory else lack.words
     back = failed(unit, node, SCENE, words, now, final=ends, given_back=True, confirmed=False)

@@ -279,12 +279,18 @@ async def test_a_failure_is_tried_again_after_a_while() -> None:
 
 
 @simulated
-async def test_a_failure_of_the_scene_is_final() -> None:
-    async with session() as play:
+@pytest.mark.parametrize("verified_types", [frozenset(), frozenset({"render"})])
+@pytest.mark.parametrize("is_other", [False, True])
+async def test_a_failure_of_the_scene_is_final_where_nobody_else_can_be_asked(
+    verified_types: frozenset[str], *, is_other: bool
+) -> None:
+    async with session(verified_types=verified_types) as play:
         await play.working()
         play.hear(result(status="failed", failure="scene", error="no camera"))
+        await play.told(WhoElse)
+        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_other, is_other=is_other))
         effect = await play.effect()
-        assert (effect.error_class, effect.retry_at) == ("scene", None)
+        assert (effect.error_class, effect.retry_at is None) == ("scene", not is_other)
         assert effect.accused is not None
 
 
@@ -308,6 +314,9 @@ async def test_a_strangers_word_on_a_scene_needs_anothers(
         play.cast.store.scene_said = said
         await play.working(assignment(attempt=2))
         play.hear(result(status="failed", failure="scene", error="no camera"))
+        if not is_final:
+            await play.told(WhoElse)
+            assert play.ref.tell(Elsewhere(JOB, 0, 2, is_able=True, is_other=True))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at is None) == ("scene", is_final)
 
