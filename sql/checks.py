@@ -136,6 +136,26 @@ class Voucher:
 
 
 @attrs.frozen
+class SecondLook:
+    """What one of the gateway's own saw of an attempt's result that a stranger alone had vouched
+    for. ``held`` False is a strike of ``node_id``, whose result it is; None: nothing could be said.
+    """
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    node_id: UUID
+    device_class: str
+    at: datetime
+    held: bool | None
+
+    @property
+    def of(self) -> CheckId:
+        """Which attempt of which unit it is about."""
+        return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
 class UncutScene:
     """A user's scene of which parts come out otherwise than the whole frame, as a check of this
     attempt's result found.
@@ -169,7 +189,7 @@ class Pending:
     parts: tuple[Part, ...] = ()  # results of units that it is made of
     took: float = 0.0  # seconds that its node had it, by our clock
     is_uncut: bool = False  # its scene was found to be an ``UncutScene``
-    is_again: bool = False  # settled, seen by strangers at most; its node was caught since
+    is_again: bool = False  # settled, seen by strangers at most, and to be looked at once more
 
     @property
     def place(self) -> "Place":

@@ -60,14 +60,20 @@ class Work:
 
 @attrs.frozen
 class Share:
-    """What a node earned by one unit; ``grid`` as of ``Work``."""
+    """What a node earned by one unit, or with ``work`` CHECK by a look at it; ``grid`` as of
+    ``Work``. ``entry_id`` is the entry that pays it.
+    """
 
+    id: UUID
     job_id: UUID
     unit: int
     job_type: str
     amount: int
     state: str
     earned_at: datetime
+    work: str
+    has_receipt: bool
+    entry_id: int | None
     frames: str | None = None
     tile: int | None = None
     grid: Sequence[int] | None = None

@@ -10,11 +10,11 @@ import attrs
 
 from sql.audit import Act
 from sql.audit import record as note
-from sql.database import Database
+from sql.database import Connection, Database
 from sql.loader import QUERIES
-from sql.reputation import HISTORY, Record, record
+from sql.reputation import HISTORY, Record, begins_anew, record
 from sql.span import Span
-from sql.work import Standing
+from sql.work import QUARANTINED, REVOKED, Standing
 
 
 @attrs.frozen
@@ -79,6 +79,11 @@ class Word:
     standing: str
     reason: str
     by: UUID
+
+    @property
+    def is_release(self) -> bool:
+        """Whether it ends a quarantine, if there is one."""
+        return self.standing not in (QUARANTINED, REVOKED)
 
 
 @attrs.frozen
@@ -217,10 +222,19 @@ class Nodes:
         """Note what was said, with its record; None when somebody said something meanwhile."""
         said = (word.node, word.version, word.standing, word.reason, word.by)
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(QUERIES["node_stand"], *said)
+            anew = word.is_release and await _begins_anew(connection, word.node)
+            row = await connection.fetchrow(QUERIES["node_stand"], *said, anew)
             if row is not None and act is not None:
                 await note(connection, act)
         return None if row is None else _shown(row)
+
+
+async def _begins_anew(connection: Connection, node: UUID) -> bool:
+    row = await connection.fetchrow(QUERIES["node_caught"], node)
+    if row is None:
+        return False
+    rows = await connection.fetch(QUERIES["checks_records"], [node], HISTORY)
+    return begins_anew(row["caught"], [record(row) for row in rows])
 
 
 def _identity(row: Any) -> NodeIdentity:

@@ -14,7 +14,7 @@ from sql.span import Span
 @attrs.frozen
 class ShareRow:
     """A share of an operator's; ``disputed``: somebody has yet to decide. ``has_receipt``: its node
-    signed what it did.
+    signed what it did. ``entry_id`` is the entry that pays it.
     """
 
     id: UUID
@@ -29,6 +29,7 @@ class ShareRow:
     work: str
     disputed: bool
     has_receipt: bool
+    entry_id: int | None
 
 
 @attrs.frozen

@@ -11,6 +11,7 @@ FORGIVEN_BY: Final = 20  # valid results in a row take one strike away
 FORGIVEN_MOST: Final = 2  # strikes in all: else lying now and then would pay
 HISTORY: Final = 1000  # verdicts by which a node is known
 VALID, MISMATCH = "v", "m"  # as a record spells them
+LIES, KIN = "LIES", "KIN"  # why the gateway itself put a node into quarantine
 
 
 @attrs.frozen
@@ -43,8 +44,8 @@ NEW: Final = Reputation()
 
 @attrs.frozen
 class Record:
-    """The verdicts on a node's work in a class of machine, oldest first, a letter each: before it
-    was released from quarantine last, and since; where it never was, all are ``since``.
+    """The verdicts on a node's work in a class of machine, oldest first, a letter each: before its
+    last release that let it begin anew, and since; without one (``released``) all are ``since``.
     """
 
     node: UUID
@@ -84,14 +85,30 @@ def strikes_of(records: Sequence[Record]) -> int:
     """Of a node: its lies in all its classes together, less those that are made good for, so many
     in all, as a node says itself what it is of; after a release with those that it began with.
     """
-    begun = STRIKES_MOST - 1 if any(one.released for one in records) else 0
-    lies = sum(one.since.count(MISMATCH) for one in records)
     forgiven = min(sum(one.reputation.forgiven for one in records), FORGIVEN_MOST)
-    return max(begun + lies - forgiven, 0)
+    return max(_struck(records) - forgiven, 0)
+
+
+def _struck(records: Sequence[Record]) -> int:
+    """What it began with and its lies since, whatever was made good for."""
+    begun = STRIKES_MOST - 1 if any(one.released for one in records) else 0
+    return begun + sum(one.since.count(MISMATCH) for one in records)
+
+
+def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
+    """Whether a release lets a node's record begin anew, with two strikes: where it ends what the
+    node's lies brought about that still count, or another key of its owner's.
+
+    ``caught``: why the gateway itself put it there. What an admin alone did leaves the record as it
+    is, which is of fewer than three strikes then.
+    """
+    if strikes_of(records) >= STRIKES_MOST:
+        return True
+    return caught == KIN or (caught == LIES and _struck(records) >= STRIKES_MOST)
 
 
 def released(before: Reputation) -> Reputation:
-    """After an admin released it from quarantine: it begins anew, and each result is checked."""
+    """After a release that lets it begin anew: each result is checked."""
     return attrs.evolve(before, valid_in_row=0, strikes=STRIKES_MOST - 1, forgiven=0)
 
 

@@ -15,7 +15,16 @@ from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
-from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene, Voucher
+from sql.checks import (
+    Pending,
+    Place,
+    SecondLook,
+    Suspicion,
+    TrialNote,
+    TrialRow,
+    UncutScene,
+    Voucher,
+)
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe, Unlooked
@@ -237,6 +246,12 @@ class SqlStore:
 
     async def note_voucher(self, voucher: Voucher) -> None:
         await note_voucher(self._database, voucher)
+
+    async def vouched(self, now: datetime, limit: int, after: Place) -> list[Pending]:
+        return pending(await self._database.all("checks_vouched", now, limit, *after))
+
+    async def note_second_look(self, look: SecondLook) -> None:
+        await self._database.execute("second_look_note", *attrs.astuple(look))
 
     async def note_uncut(self, scene: UncutScene) -> None:
         values = (*scene.scene, *scene.found_by, scene.at)

@@ -18,10 +18,11 @@ class Person:
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http, self._url = http, url
+        self.email = f"{uuid4()}@example.org"
         self.headers: Mapping[str, str] = {}
 
     async def register(self) -> None:
-        body = {"email": f"{uuid4()}@example.org", "name": "Jane", "password": "a long password"}
+        body = {"email": self.email, "name": "Jane", "password": "a long password"}
         _, answer = await self.call("POST", "/auth/register", body)
         self.headers = {"Authorization": f"Bearer {answer['tokens']['access_token']}"}
 

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene, Voucher
+    from sql.checks import (
+        Pending,
+        Place,
+        SecondLook,
+        Suspicion,
+        TrialNote,
+        TrialRow,
+        UncutScene,
+        Voucher,
+    )
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -192,6 +201,16 @@ class Store(Protocol):
 
     async def note_voucher(self, voucher: "Voucher") -> None:
         """Keep on whose word alone a result was called valid; once."""
+        ...
+
+    async def vouched(self, now: datetime, limit: int, after: "Place") -> "Sequence[Pending]":
+        """What was settled a while ago by a stranger's word alone, is pending yet, and nobody
+        disputes, of nodes of whose work the gateway's own know little; the oldest behind a place.
+        """
+        ...
+
+    async def note_second_look(self, look: "SecondLook") -> None:
+        """Keep what one of the gateway's own saw of such a result; once."""
         ...
 
     async def note_uncut(self, scene: "UncutScene") -> None:

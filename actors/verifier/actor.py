@@ -7,23 +7,18 @@ from typing import Final
 from uuid import UUID
 
 from actors.kernel import handles
-from actors.ledger.messages import BooksAway, Commit, Decided, Posted
-from actors.node_session.messages import RunCheck
-from actors.notifier.messages import UnitsMoved
-from actors.ports import ObjectsUnavailable
-from actors.scheduler.messages import UnitsChanged
 from actors.verifier import odds
 from actors.verifier.case import Case, CaseId
 from actors.verifier.checkers import Checkers
 from actors.verifier.choice import Candidate, choose, glance, ours
-from actors.verifier.concluding import is_same, verdict_on
+from actors.verifier.concluding import Concluding
 from actors.verifier.crops import NOWHERE, Places, least_of
-from actors.verifier.losing import Losing
 from actors.verifier.messages import Caught, Look, Reported
 from actors.verifier.notes import Notes
-from actors.verifier.recall import Recall, Recalled, decision_on
+from actors.verifier.recall import Recall
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.scenes import Scenes
+from actors.verifier.second import LookingTwice, SecondLooks
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.trials import Trials
 from actors.verifier.vouching import note_word
@@ -32,14 +27,14 @@ from actors.verifier.wholes import Whole, Wholes
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
 from sql.reputation import STRIKES_MOST
-from sql.work import ANY, MINE, TRUSTED
+from sql.work import MINE, TRUSTED
 
 SECRET_BYTES: Final = 32
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
 log = logging.getLogger(__name__)
 
 
-class VerifierActor(Losing):
+class VerifierActor(Concluding, LookingTwice):
     """It keeps nothing that matters: what waits stands in the books, and a check that is lost, with
     a node or with us, is made again. The secret is this life's own.
     """
@@ -58,6 +53,7 @@ class VerifierActor(Losing):
         self._wholes = Wholes()
         self._scenes = Scenes()
         self._recall = Recall(peers)
+        self._second = SecondLooks(peers.store)
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
 
@@ -80,6 +76,7 @@ class VerifierActor(Losing):
             await self._notes.keep()
             await self._warden.attend()
             await self._recall.attend(self.ref)
+            await self._look_twice()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
         self.after(wait, Look(), jitter=0.1)
@@ -102,7 +99,8 @@ class VerifierActor(Losing):
         }
         self._cases = {**others, **cases}
         for running in self._checkers.about_none_of(self._cases.values()):
-            self._checkers.drop(running)
+            if not self._is_second(running):
+                self._checkers.drop(running)
         self._accused = {c.pending.row.node_id for c in self._cases.values() if c.is_accused}
         self._known = await self._warden.known(
             {case.pending.row.node_id for case in self._cases.values()}
@@ -180,6 +178,13 @@ class VerifierActor(Losing):
         is_struck = self._known.strikes.get(node, 0) > 0
         return is_struck or self._warden.suspects(node) or node in self._accused
 
+    def _is_ours_alone(self, case: Case) -> bool:
+        """Whether no stranger is asked: of who is suspected, and where a check of the unit found
+        something wrong before, his friend may be waiting for it.
+        """
+        is_odd = self._is_suspected(case) or bool(case.pending.blamed)
+        return is_odd and self._checkers.has_own_kin_of(case.subject)
+
     def _is_out(self, case: Case) -> bool:
         """Whether its node has as many strikes as a quarantine takes."""
         return self._known.strikes.get(case.pending.row.node_id, 0) >= STRIKES_MOST
@@ -205,7 +210,7 @@ class VerifierActor(Losing):
         unit, now = odds.unit_name(*case.id), self._peers.clock.monotonic()
         is_ours = bool(case.away.last) or self._is_long(case)  # if one of them is free
         chosen = choose(
-            self._checkers.able(case, now),
+            self._checkers.able(case, now, own=self._is_ours_alone(case)),
             case.subject,
             secret=self._secret,
             unit=unit,
@@ -278,31 +283,11 @@ class VerifierActor(Losing):
             self._note_failed(case, chosen.id)
         return doubted
 
-    def _make_trial(self, case: Case) -> None:
-        """Of a check that found all well: what the gateway's own says of it with other samples."""
-        unit = odds.unit_name(*case.id)
-        is_able = case.kind == "frame" and not case.is_uncut
-        if case.verdict not in ("exact", "match") or case.pool != ANY or not is_able:
-            return
-        able = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
-        chosen = glance(able, case.subject)
-        if chosen is not None and self._trials.is_wanted(case.subject.device_class, unit):
-            check = self._peers.random.uuid()
-            self._ask(None, chosen, self._trials.begin(case.pending, check, self._scenes.of(case)))
-
     def _have_asked(self, case: Case, who: Candidate, at: Places, *, whole: bool = False) -> UUID:
         samples = None if who.is_own else self._scenes.of(case)
         order = case.asks(self._peers.random.uuid(), at, whole=whole, samples=samples)
         self._ask(case, who, order)
         return order.check
-
-    def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck) -> None:
-        """What is long to render is long to check."""
-        took = self._trials.took(order.check) if case is None else case.pending.took
-        now = self._peers.clock.monotonic()
-        until = now + self._settings.seconds_of(order) + took
-        if not self._checkers.ask(case, chosen, order, (now, until)):
-            self._trials.lose(order.check)
 
     @handles(Reported)
     async def reported(self, message: Reported) -> None:
@@ -317,6 +302,8 @@ class VerifierActor(Losing):
             self._checkers.rest(running, self._peers.clock.monotonic())
         if case is None:
             self._trials.hear(message.check, checker, report, at, self._settings.thresholds)
+        elif self._is_second(running) and not isinstance(report, NoReport):
+            self._hear_twice(case, report, checker)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
             self._note_failed(case, message.node, whole=whole)
@@ -354,47 +341,3 @@ class VerifierActor(Losing):
             check, now = self._peers.random.uuid(), self._peers.clock.now()
             self._trials.refute(case.refuted, case, check, now)
             case.refuted = None
-
-    # -- what follows
-
-    async def _conclude(self, case: Case) -> None:
-        """Ask the Ledger, once the object was looked at again; and again until it answers."""
-        now = self._peers.clock.monotonic()
-        if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
-            return
-        if case.verdict != "mismatch":
-            try:
-                same = await is_same(case, self._peers.objects)
-            except ObjectsUnavailable:
-                return
-            if not same:
-                case.swap()
-        decide = decision_on if case.is_again else verdict_on
-        effect = decide(case, self._peers, self._settings)
-        if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
-            case.asked_at = now
-
-    @handles(Decided)
-    async def decided(self, message: Decided) -> None:
-        case, outcome = message.tag, message.outcome
-        if isinstance(case, Recalled):
-            self._recall.hear(outcome)
-            return
-        assert isinstance(case, Case), "every commit of ours is about a case"
-        if isinstance(outcome, BooksAway):
-            case.asked_at = None
-            return
-        if isinstance(outcome, Posted):
-            log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
-            if case.verdict == "mismatch":
-                self._warden.suspect(case.pending.row.node_id)
-                self._recall.again()
-            elif case.verdict in ("exact", "match", "consistent"):
-                self._warden.refute(*case.id[:2])
-            self._make_trial(case)
-        units = getattr(outcome, "units", ())
-        if units:
-            self._peers.scheduler.tell(UnitsChanged(units))
-            self._peers.notifier.tell(UnitsMoved(units))
-        if self._cases.get(case.id) is case:
-            del self._cases[case.id]

@@ -95,6 +95,11 @@ class Checkers:
         ours = (attrs.evolve(one, is_free=True) for one in self.able(case, now, own=True))
         return any(may_check(one, case.subject) for one in ours)
 
+    def has_own_kin_of(self, subject: Candidate) -> bool:
+        """Whether one of the gateway's own is there, free or not, that has its build."""
+        there = (one.candidate for one in self._known.values())
+        return any(one.is_own and is_kin(one.device_class, subject.device_class) for one in there)
+
     def has_kin_of(self, subject: Candidate) -> bool:
         """Whether one of the gateway's own has its build; where none was seen, nobody can tell."""
         return not self._ours or any(is_kin(one, subject.device_class) for one in self._ours)

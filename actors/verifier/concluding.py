@@ -1,15 +1,97 @@
-"""What is asked of the Ledger once a case has its verdict."""
+"""What is asked of the Ledger once a case has its verdict, and what follows from its answer."""
 
+import logging
 from datetime import datetime, timedelta
 
-from actors.ports import Objects
-from actors.verifier.case import Case
+from actors.kernel import handles
+from actors.ledger.messages import BooksAway, Commit, Decided, Posted
+from actors.notifier.messages import UnitsMoved
+from actors.ports import Objects, ObjectsUnavailable
+from actors.scheduler.messages import UnitsChanged
+from actors.verifier import odds
+from actors.verifier.case import Case, CaseId
+from actors.verifier.choice import glance
 from actors.verifier.issuing import issued
+from actors.verifier.losing import Losing
 from actors.verifier.messages import UnitVerdict, earns
+from actors.verifier.recall import Doubted, Recall, Recalled, decision_on
+from actors.verifier.scenes import Scenes
+from actors.verifier.second import SecondLooks
 from actors.verifier.settings import Peers, VerifierSettings
+from actors.verifier.warden import Warden
 from sql.checks import Pending
 from sql.tries import wait_seconds
-from sql.work import evidence_key, result_key
+from sql.work import ANY, evidence_key, result_key
+
+log = logging.getLogger(__name__)
+
+
+class Concluding(Losing, partial=True):
+    """The last step of a case."""
+
+    _cases: dict[CaseId, Case]
+    _warden: Warden
+    _recall: Recall
+    _scenes: Scenes
+    _second: SecondLooks
+
+    async def _conclude(self, case: Case) -> None:
+        """Ask the Ledger, once the object was looked at again; and again until it answers."""
+        now = self._peers.clock.monotonic()
+        if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
+            return
+        if case.verdict != "mismatch":
+            try:
+                same = await is_same(case, self._peers.objects)
+            except ObjectsUnavailable:
+                return
+            if not same:
+                case.swap()
+        decide = decision_on if case.is_again else verdict_on
+        effect = decide(case, self._peers, self._settings)
+        if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
+            case.asked_at = now
+
+    @handles(Decided)
+    async def decided(self, message: Decided) -> None:
+        case, outcome = message.tag, message.outcome
+        if isinstance(case, Recalled):
+            self._recall.hear(outcome)
+            return
+        if isinstance(case, Doubted):
+            if isinstance(outcome, BooksAway):
+                self._second.again(case.case)
+            return
+        assert isinstance(case, Case), "every commit of ours is about a case"
+        if isinstance(outcome, BooksAway):
+            case.asked_at = None
+            return
+        if isinstance(outcome, Posted):
+            log.info("unit %s:%d:%d is %s %s", *case.id, case.verdict, case.said)
+            if case.verdict == "mismatch":
+                self._warden.suspect(case.pending.row.node_id)
+                self._recall.again()
+            elif case.verdict in ("exact", "match", "consistent"):
+                self._warden.refute(*case.id[:2])
+            self._make_trial(case)
+        units = getattr(outcome, "units", ())
+        if units:
+            self._peers.scheduler.tell(UnitsChanged(units))
+            self._peers.notifier.tell(UnitsMoved(units))
+        if self._cases.get(case.id) is case:
+            del self._cases[case.id]
+
+    def _make_trial(self, case: Case) -> None:
+        """Of a check that found all well: what the gateway's own says of it with other samples."""
+        unit = odds.unit_name(*case.id)
+        is_able = case.kind == "frame" and not case.is_uncut
+        if case.verdict not in ("exact", "match") or case.pool != ANY or not is_able:
+            return
+        able = self._checkers.able(case, self._peers.clock.monotonic(), own=True)
+        chosen = glance(able, case.subject)
+        if chosen is not None and self._trials.is_wanted(case.subject.device_class, unit):
+            check = self._peers.random.uuid()
+            self._ask(None, chosen, self._trials.begin(case.pending, check, self._scenes.of(case)))
 
 
 def verdict_on(case: Case, peers: Peers, settings: VerifierSettings) -> UnitVerdict:

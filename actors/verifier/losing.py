@@ -1,5 +1,5 @@
-"""Checks that come to nothing: their nodes went, or said nothing in time. Nobody is blamed for it,
-and nobody's pay is to hang on it.
+"""Who is asked, and checks that come to nothing: their nodes went, or said nothing in time. Nobody
+is blamed for it, and nobody's pay is to hang on it.
 """
 
 import logging
@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from actors.kernel import handles
+from actors.node_session.messages import RunCheck
 from actors.verifier.case import Case
 from actors.verifier.checkers import Running
 from actors.verifier.choice import Candidate
@@ -37,6 +38,14 @@ class Losing(Telling, partial=True):
     @handles(CheckerGone)
     async def checker_gone(self, message: CheckerGone) -> None:
         self._lose(self._checkers.go(message.node, message.session))
+
+    def _ask(self, case: Case | None, chosen: Candidate, order: RunCheck) -> None:
+        """What is long to render is long to check."""
+        took = self._trials.took(order.check) if case is None else case.pending.took
+        now = self._peers.clock.monotonic()
+        until = now + self._settings.seconds_of(order) + took
+        if not self._checkers.ask(case, chosen, order, (now, until)):
+            self._trials.lose(order.check)
 
     def _lose(self, running: Running | None) -> None:
         """What it was looking at is another's to look at; that is nobody's fault."""

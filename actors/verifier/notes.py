@@ -6,9 +6,9 @@ from typing import TypeAlias
 import attrs
 
 from actors.ports import Store
-from sql.checks import Suspicion, UncutScene, Voucher
+from sql.checks import SecondLook, Suspicion, UncutScene, Voucher
 
-Note: TypeAlias = Suspicion | Voucher | UncutScene
+Note: TypeAlias = Suspicion | Voucher | SecondLook | UncutScene
 
 
 @attrs.define
@@ -30,6 +30,8 @@ class Notes:
                 await self._store.note_suspicion(note)
             elif isinstance(note, Voucher):
                 await self._store.note_voucher(note)
+            elif isinstance(note, SecondLook):
+                await self._store.note_second_look(note)
             else:
                 await self._store.note_uncut(note)
             self._waiting.popleft()

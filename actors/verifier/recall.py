@@ -29,6 +29,13 @@ class Recalled:
     share: Unlooked
 
 
+@attrs.frozen
+class Doubted:
+    """The tag of one that holds back what a second look saw wrong."""
+
+    case: Case
+
+
 @attrs.define
 class Recall:
     """``_is_due``: somebody was caught since shares were looked for; at a start, perhaps."""
@@ -51,15 +58,19 @@ class Recall:
         found = await self._peers.store.unlooked_shares(self._peers.clock.now(), AT_ONCE)
         self._is_due = len(found) == AT_ONCE
         for share in found:
-            if not self._peers.ledger.tell(self._holding(share, observer)):
+            commit = holding(self._peers, share, REASON, observer, Recalled(share))
+            if not self._peers.ledger.tell(commit):
                 self._is_due = True
                 return
 
-    def _holding(self, share: Unlooked, observer: Ref[Any]) -> Commit:
-        name = self._peers.random.uuid()
-        of = (share.job, share.unit, share.user)
-        opened = DisputeOpen(name, *of, REASON, timedelta(0), by_gateway=True)
-        return Commit(effects=(opened,), observer=observer, tag=Recalled(share))
+
+def holding(
+    peers: Peers, share: Unlooked, reason: str, observer: Ref[Any], tag: Recalled | Doubted
+) -> Commit:
+    """What holds a share back; ``observer`` hears of it, by the ``tag``."""
+    name, of = peers.random.uuid(), (share.job, share.unit, share.user)
+    opened = DisputeOpen(name, *of, reason, timedelta(0), by_gateway=True)
+    return Commit(effects=(opened,), observer=observer, tag=tag)
 
 
 def decision_on(case: Case, _peers: Peers, _settings: VerifierSettings) -> DisputeDecide:

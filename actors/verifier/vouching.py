@@ -9,7 +9,7 @@ from actors.verifier.checkers import Running
 from actors.verifier.notes import Notes
 from actors.verifier.report import Report
 from actors.verifier.trials import Trials
-from sql.checks import Voucher
+from sql.checks import SecondLook, Voucher
 
 
 def note_word(
@@ -23,3 +23,5 @@ def note_word(
         notes.add(Voucher(*case.id, *who, now, order.draws, order.shown))
     elif case.is_again and told is not None and case.is_wrong_by(report):
         trials.blame(told, now)
+        row = case.pending.row
+        notes.add(SecondLook(*case.id, row.node_id, row.device_class, now, held=False))

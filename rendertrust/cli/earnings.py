@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from rendertrust.client.asynchronous import PayoutTo
 
 STATES: Final = ("pending", "payable", "paid", "reversed")
-# 80 columns hold the first; programs get all.
-COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB")
-ALL_COLUMNS: Final = (*COLUMNS, "UNIT", "NODE", "PAYOUT", "RECEIPT")
+# What people see; programs get all.
+COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "ENTRY", "JOB")
+ALL_COLUMNS: Final = (
+    *("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"),
+    *("UNIT", "NODE", "PAYOUT", "RECEIPT", "WORK", "ENTRY"),
+)
 PAYOUT_COLUMNS: Final = ("ID", "REQUESTED", "TO", "AMOUNT", "UNITS", "STATE", "REFERENCE")
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
 
@@ -106,10 +109,11 @@ def payouts(context: click.Context, limit: int, offset: int) -> None:
 
 
 def _table(session: Session, found: "Earnings") -> None:
-    people = session.output.terminal
-    rows = [_row(share, wording.ago if people else wording.stamp) for share in found.earnings]
-    columns = COLUMNS if people else ALL_COLUMNS
-    session.output.table(columns, [row[: len(columns)] for row in rows])
+    if session.output.terminal:
+        session.output.table(COLUMNS, [_short_row(share) for share in found.earnings])
+        session.output.note("What shows one: rendertrust ledger proof ENTRY --out proof.json")
+        return
+    session.output.table(ALL_COLUMNS, [_row(share) for share in found.earnings])
 
 
 def _totals(totals: "EarningTotals") -> str:
@@ -119,18 +123,34 @@ def _totals(totals: "EarningTotals") -> str:
     return f"In all: {named}. What is payable becomes credits: rendertrust earnings payout"
 
 
-def _row(share: "Share", time: Callable[[datetime], str]) -> tuple[str, ...]:
+def _short_row(share: "Share") -> tuple[str, ...]:
+    """For a terminal of 80 columns."""
+    made = (wording.ago(share.earned_at), share.amount, _state(share))
+    return (*made, f"{share.payable_at:%Y-%m-%d}", _entry(share), share.job_id)
+
+
+def _row(share: "Share") -> tuple[str, ...]:
     return (
-        time(share.earned_at),
+        wording.stamp(share.earned_at),
         share.amount,
-        "disputed" if share.disputed else share.state,
+        _state(share),
         wording.stamp(share.payable_at),
         share.job_id,
         str(share.unit),
         share.node_id,
         share.payout_id or "-",
         share.receipt_path or "-",
+        share.work,
+        _entry(share),
     )
+
+
+def _state(share: "Share") -> str:
+    return "disputed" if share.disputed else share.state
+
+
+def _entry(share: "Share") -> str:
+    return "-" if share.entry_id is None else str(share.entry_id)
 
 
 def _payout(made: "Payout", time: Callable[[datetime], str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PAGE: Final = 100
 SHARES_MOST: Final = 10_000
 SHOWN: Final = 10
-COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "WORK", "JOB", "UNIT", "RECEIPT")
+COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "WORK", "JOB", "UNIT", "ENTRY", "RECEIPT")
 Day = click.DateTime(["%Y-%m-%d", "%Y-%m"])
 
 
@@ -82,7 +82,8 @@ def earnings(
     session.output.facts({month: _sums(sums) for month, sums in months.items()})
     if shares[:limit]:
         session.output.table(COLUMNS, [_row(share) for share in shares[:limit]])
-        session.output.note("Fetch what proves one: rendertrust jobs receipt JOB --unit N")
+        session.output.note("What shows that one is booked: rendertrust ledger proof ENTRY")
+        session.output.note("What was signed of one: rendertrust jobs receipt JOB --unit N")
 
 
 async def _shares(client: "AsyncClient", node: str, period: Period) -> "list[Share]":
@@ -115,9 +116,12 @@ def months_of(shares: "Sequence[Share]") -> dict[str, dict[str, str]]:
 
 
 def shown(share: "Share", url: str) -> dict[str, Any]:
-    """A share, with the whole address of its receipt: what was signed of it, and its proof."""
-    receipt = None if share.receipt_path is None else url + share.receipt_path
-    return {**attrs.asdict(share), "receipt_url": receipt}
+    """A share, with whole addresses: of the proof of its entry, and of what was signed of it."""
+    return {
+        **attrs.asdict(share),
+        "proof_url": share.proof_path and url + share.proof_path,
+        "receipt_url": share.receipt_path and url + share.receipt_path,
+    }
 
 
 def _utc(day: datetime | None) -> datetime | None:
@@ -131,4 +135,5 @@ def _sums(sums: dict[str, str]) -> str:
 def _row(share: "Share") -> tuple[str, ...]:
     state = "disputed" if share.disputed else share.state
     made = (wording.stamp(share.earned_at), share.amount, state, share.work, share.job_id)
-    return (*made, str(share.unit), share.receipt_path or "-")
+    entry = "-" if share.entry_id is None else str(share.entry_id)
+    return (*made, str(share.unit), entry, share.receipt_path or "-")

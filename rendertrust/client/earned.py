@@ -9,7 +9,9 @@ import attrs
 class Share:
     """What a unit earned: pending until ``payable_at``, longer while it is ``disputed``.
 
-    ``receipt_path``: ``receipt(job_id, unit=unit)`` gives what was signed of it; None: nothing.
+    ``entry_id``: the entry that pays it; ``entry_proof(entry_id)`` gives its proof, which is at
+    ``proof_path``. ``receipt_path``: ``receipt(job_id, unit=unit)`` gives what was signed of it;
+    None: nothing, as of a check.
     """
 
     id: str
@@ -24,6 +26,8 @@ class Share:
     payout_id: str | None
     work: str = "render"  # or check
     receipt_path: str | None = None
+    entry_id: int | None = None
+    proof_path: str | None = None
 
 
 @attrs.frozen

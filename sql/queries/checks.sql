@@ -79,6 +79,62 @@ JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;
 
+-- name: checks_vouched
+-- The oldest $2, behind $3, $4, $5, of what rests on a stranger's word alone, five minutes at least at $1, of which
+-- the share is pending and nobody disputes it, and at which none of the gateway's own looked since: of nodes of which
+-- they have seen fewer than ten right, with that class. With what their jobs say.
+WITH waiting AS (
+    SELECT v.job_id, v.unit, v.attempt, v.at AS since, true AS is_again
+    FROM vouchers v
+    JOIN units u ON u.job_id = v.job_id AND u.number = v.unit AND u.attempt = v.attempt AND u.state = 'COMPLETED'
+    JOIN earnings e ON e.job_id = v.job_id AND e.unit = v.unit AND e.work = 'RENDER' AND e.state = 'PENDING'
+                   AND e.payable_at > $1
+    JOIN checks c ON c.job_id = v.job_id AND c.unit = v.unit AND c.attempt = v.attempt
+    WHERE (v.at, v.job_id, v.unit) > ($3::timestamptz, $4::uuid, $5::integer)
+      AND v.at <= $1::timestamptz - interval '5 minutes'
+      AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
+      AND NOT EXISTS (SELECT FROM second_looks s
+                      WHERE s.job_id = v.job_id AND s.unit = v.unit AND s.attempt = v.attempt)
+      AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = e.job_id AND x.unit = e.unit)
+      AND (SELECT count(*) FROM (
+               SELECT FROM checks k
+               WHERE k.node_id = c.node_id AND k.device_class = c.device_class AND NOT k.is_own
+                 AND k.verdict IN ('exact', 'match', 'consistent')
+                 AND (NOT EXISTS (SELECT FROM vouchers o WHERE o.job_id = k.job_id AND o.unit = k.unit
+                                  AND o.attempt = k.attempt)
+                      OR EXISTS (SELECT FROM second_looks o WHERE o.job_id = k.job_id AND o.unit = k.unit
+                                 AND o.attempt = k.attempt AND o.held))
+               LIMIT 10) seen) < 10
+    ORDER BY v.at, v.job_id, v.unit LIMIT $2)
+SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+       extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
+       n.owner_id AS owner,
+       ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
+             WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
+               AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
+       ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
+             JOIN organisation_members f USING (organisation_id)
+             WHERE o.user_id = j.user_id) AS friends,
+       s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
+       s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
+       s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
+       v.verifier_id AS voucher_verifier_id, v.device_class AS voucher_device_class, v.at AS voucher_at,
+       v.draws AS voucher_draws, v.shown AS voucher_shown,
+       EXISTS (SELECT FROM uncut_scenes x
+               WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
+       CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
+           ARRAY(SELECT json_build_array(t.number, t.attempt, encode(t.result_sha256, 'hex'), t.result_size)::text
+                 FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
+       END AS parts
+FROM waiting w
+JOIN checks c USING (job_id, unit, attempt)
+LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
+LEFT JOIN vouchers v ON v.job_id = c.job_id AND v.unit = c.unit AND v.attempt = c.attempt
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
+JOIN jobs j ON j.id = c.job_id
+JOIN nodes n ON n.id = c.node_id
+ORDER BY w.since, c.job_id, c.unit;
+
 -- name: evidence_of_unit
 -- What lies beside the result of a unit of a job of user $3's, until it expires.
 SELECT j.user_id, c.job_id, c.unit, c.attempt, c.evidence_sha256 AS sha256, c.evidence_size AS size
@@ -92,7 +148,8 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 -- name: checks_records
 -- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
 -- first: 'v' is valid, 'm' a mismatch, or a check by the node of which the answer was known, and not
--- to it, or what it said of a scene that another rendered; those from before the node was released
+-- to it, or what it said of a scene that another rendered, or what one of the gateway's own saw of a result that a
+-- stranger had called valid; those from before the node was released
 -- last, and since. A mismatch on a unit whose scene is at fault is none; what was valid of its owner's
 -- own work is left out. Wrong work of a key that its owner gave up before is its own: else a new key
 -- would wipe it out.
@@ -115,7 +172,9 @@ CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
                     UNION
                     SELECT device_class FROM verifier_tests WHERE node_id = n.by AND NOT passed
                     UNION
-                    SELECT device_class FROM refuted_words WHERE node_id = n.by) k
+                    SELECT device_class FROM refuted_words WHERE node_id = n.by
+                    UNION
+                    SELECT device_class FROM second_looks WHERE node_id = n.by AND NOT held) k
 CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                             CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
                      FROM checks m
@@ -132,6 +191,10 @@ CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
                     UNION ALL
                     (SELECT at, job_id, unit, 'm' FROM refuted_words
                      WHERE node_id = n.by AND device_class = k.device_class
+                     ORDER BY at DESC LIMIT $2)
+                    UNION ALL
+                    (SELECT at, job_id, unit, 'm' FROM second_looks
+                     WHERE node_id = n.by AND device_class = k.device_class AND NOT held
                      ORDER BY at DESC LIMIT $2)
                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
 WHERE c.letter = 'm' OR NOT n.given_up
@@ -160,7 +223,11 @@ SELECT * FROM (
     UNION ALL
     (SELECT job_id, unit, attempt, device_class, 'misjudged',
             'it said that the scene is at fault, and another rendered it', at, at, NULL, NULL, NULL
-     FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)) found
+     FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)
+    UNION ALL
+    (SELECT job_id, unit, attempt, device_class, 'mismatch',
+            'another''s check called it valid; one of the gateway''s own looked there, too, and it is not', at, at, NULL, NULL, NULL
+     FROM second_looks WHERE node_id = $1 AND NOT held ORDER BY at DESC LIMIT $2)) found
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
 -- name: verifier_test_note
@@ -202,6 +269,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 -- On whose word alone a result was called valid; once.
 INSERT INTO vouchers (job_id, unit, attempt, verifier_id, device_class, at, draws, shown)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING;
+
+-- name: second_look_note
+-- What one of the gateway's own saw of what a stranger alone had called valid; once.
+INSERT INTO second_looks (job_id, unit, attempt, node_id, device_class, at, held)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING;
 
 -- name: uncut_note
 -- No check by crops says anything of this scene; once.

@@ -123,10 +123,13 @@ LIMIT $1;
 -- which most was not looked at, as of chunks of frames; $2 at most, and nobody disputes. What is settled in the same
 -- minute may have been decided before.
 SELECT e.job_id AS job, e.unit, j.user_id AS "user"
-FROM (SELECT m.node_id, max(m.decided_at) AS at FROM checks m
-      WHERE m.verdict = 'mismatch' AND m.decided_at > $1::timestamptz - interval '90 days'
-        AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id AND w.unit = m.unit AND w.withdrawn)
-      GROUP BY m.node_id) caught
+FROM (SELECT node_id, max(at) AS at FROM (
+          SELECT m.node_id, m.decided_at AS at FROM checks m
+          WHERE m.verdict = 'mismatch' AND m.decided_at > $1::timestamptz - interval '90 days'
+            AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id AND w.unit = m.unit AND w.withdrawn)
+          UNION ALL
+          SELECT node_id, at FROM second_looks WHERE NOT held AND at > $1::timestamptz - interval '90 days') lies
+      GROUP BY node_id) caught
 JOIN earnings e ON e.node_id = caught.node_id AND e.work = 'RENDER' AND e.state = 'PENDING'
                AND e.payable_at > $1 AND e.earned_at < caught.at + interval '1 minute'
 JOIN units u ON u.job_id = e.job_id AND u.number = e.unit

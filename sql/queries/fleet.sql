@@ -83,13 +83,19 @@ WHERE u.node_id = $1
 ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT $2;
 
 -- name: fleet_shares
--- The last $4 shares that a node earned its owner $1 since $3, the newest first.
-SELECT e.job_id, e.unit, w.frames, w.tile, j.params -> '_tiles' AS grid, j.job_type, e.amount, e.state,
-       e.earned_at
-FROM earnings e JOIN jobs j ON j.id = e.job_id
+-- The last $4 shares that a node earned its owner $1 since $3, the newest first, with the entry that pays each.
+WITH newest AS (
+    SELECT id, job_id, unit, amount, state, earned_at, work FROM earnings
+    WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3
+    ORDER BY earned_at DESC, id DESC LIMIT $4
+)
+SELECT e.*, w.frames, w.tile, j.params -> '_tiles' AS grid, j.job_type,
+       EXISTS (SELECT FROM receipts r
+               WHERE e.work = 'RENDER' AND r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
+       (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id
+FROM newest e JOIN jobs j ON j.id = e.job_id
 LEFT JOIN units w ON w.job_id = e.job_id AND w.number = e.unit
-WHERE e.operator_id = $1 AND e.node_id = $2 AND e.earned_at >= $3
-ORDER BY e.earned_at DESC, e.id DESC LIMIT $4;
+ORDER BY e.earned_at DESC, e.id DESC;
 
 -- name: fleet_earned
 -- What a node earned its owner $1 since $3, and by how many units.

@@ -56,7 +56,8 @@ SET verified_at = coalesce(n.verified_at, $3), owner_id = coalesce(n.owner_id, u
         THEN 'another node of its owner''s is in quarantine, or was when it was given up; an admin releases it'
         ELSE n.standing_reason END,
     standing_at = CASE WHEN shut.out THEN $3 ELSE n.standing_at END,
-    quarantined_at = CASE WHEN shut.out THEN $3 ELSE n.quarantined_at END
+    quarantined_at = CASE WHEN shut.out THEN $3 ELSE n.quarantined_at END,
+    caught = CASE WHEN shut.out THEN 'KIN' ELSE n.caught END
 FROM used JOIN shut USING (node_id)
 WHERE n.id = used.node_id
   AND n.standing <> 'REVOKED'
@@ -116,24 +117,30 @@ SELECT count(*) FROM nodes WHERE owner_id = $1;
 SELECT count(*) FROM nodes;
 
 -- name: node_stand
--- What somebody says about a node; no row when somebody else said something since version $2.
+-- What somebody says about a node; no row when somebody else said something since version $2. With $6 its
+-- record begins anew by that.
 UPDATE nodes
 SET standing = $3, standing_version = standing_version + 1, standing_reason = $4, standing_by = $5,
     standing_at = now(),
-    released_at = CASE WHEN standing = 'QUARANTINED' AND $3 NOT IN ('QUARANTINED', 'REVOKED') THEN now()
-                       ELSE released_at END,
+    released_at = CASE WHEN $6 THEN now() ELSE released_at END,
+    caught = CASE WHEN $3 IN ('QUARANTINED', 'REVOKED') THEN caught END,
     quarantined_at = CASE WHEN $3 = 'QUARANTINED' THEN coalesce(quarantined_at, now())
                           WHEN $3 = 'REVOKED' THEN quarantined_at END
 WHERE id = $1 AND standing_version = $2
 RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
        standing_at, current_load, verified_at, seen_at, created_at;
 
+-- name: node_caught
+-- Of a node that is in quarantine: why the gateway itself keeps it there, if it does.
+SELECT caught FROM nodes WHERE id = $1 AND standing = 'QUARANTINED';
+
 -- name: node_quarantine
--- The gateway's own word, for what checks found; no row where the node gets no strangers' work anyhow.
--- Of one that was given up meanwhile it is kept, for its owner's next.
+-- The gateway's own word, for what checks found; no row where it was said before. It is said beside an
+-- admin's, too. Of a node that was given up meanwhile it is kept, for its owner's next.
 UPDATE nodes
 SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
     standing_version = standing_version + 1, standing_reason = $2,
-    standing_by = NULL, standing_at = now(), quarantined_at = now()
-WHERE id = $1 AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'REVOKED' AND quarantined_at IS NULL))
+    standing_by = NULL, standing_at = now(), quarantined_at = now(), caught = 'LIES'
+WHERE id = $1 AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINED' AND caught IS NULL)
+                   OR (standing = 'REVOKED' AND quarantined_at IS NULL))
 RETURNING standing, standing_version;

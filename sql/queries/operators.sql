@@ -2,19 +2,23 @@
 
 -- name: earnings_of_operator
 -- A page of an operator's shares, newest first: those older than share $4, if there is one; in
--- state $5 alone where it is given.
-SELECT e.id, e.job_id, e.unit, e.node_id, e.amount, e.state, e.earned_at, e.payable_at, e.payout_id,
-       e.work,
+-- state $5 alone where it is given. With the entry that pays each.
+WITH page AS (
+    SELECT id, job_id, unit, node_id, amount, state, earned_at, payable_at, payout_id, work
+    FROM earnings
+    WHERE operator_id = $1 AND (earned_at, id) < (
+          coalesce((SELECT earned_at FROM earnings WHERE id = $4::uuid), 'infinity'),
+          coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+      AND ($5::text IS NULL OR state = $5)
+    ORDER BY earned_at DESC, id DESC LIMIT $2 OFFSET $3
+)
+SELECT e.*,
        EXISTS (SELECT FROM disputes d
                WHERE e.work = 'RENDER' AND d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed,
        EXISTS (SELECT FROM receipts r
-               WHERE e.work = 'RENDER' AND r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt
-FROM earnings e
-WHERE e.operator_id = $1 AND (e.earned_at, e.id) < (
-      coalesce((SELECT earned_at FROM earnings WHERE id = $4::uuid), 'infinity'),
-      coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-  AND ($5::text IS NULL OR e.state = $5)
-ORDER BY e.earned_at DESC, e.id DESC LIMIT $2 OFFSET $3;
+               WHERE e.work = 'RENDER' AND r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
+       (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id
+FROM page e ORDER BY e.earned_at DESC, e.id DESC;
 
 -- name: earning_is_of_operator
 -- Whether a page may begin after this share.

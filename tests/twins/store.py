@@ -30,9 +30,11 @@ from sql.books import (
     UnitRow,
 )
 from sql.checks import (
+    CheckId,
     CheckRow,
     Pending,
     Place,
+    SecondLook,
     Suspicion,
     TrialMade,
     TrialNote,
@@ -78,6 +80,7 @@ from tests.twins.store_checks import (
     records,
     scene_words,
     unlooked,
+    vouched,
 )
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
@@ -105,6 +108,7 @@ class NodeTwin:
     standing_at: datetime | None = None
     released_at: datetime | None = None
     quarantined: bool = False
+    caught: str | None = None
 
 
 class StoreTwin(MultipartsOfResults):
@@ -135,6 +139,7 @@ class StoreTwin(MultipartsOfResults):
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
         self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
+        self.second_looks: dict[CheckId, SecondLook] = {}
         self.vouchers: dict[tuple[UUID, int, int], Voucher] = {}
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
@@ -409,6 +414,14 @@ class StoreTwin(MultipartsOfResults):
     async def note_suspicion(self, suspicion: Suspicion) -> None:
         await self.round_trip()
         self.suspicions.setdefault(suspicion.of, suspicion)
+
+    async def vouched(self, now: datetime, limit: int, after: Place) -> list[Pending]:
+        await self.round_trip()
+        return vouched(self, now, after)[:limit]
+
+    async def note_second_look(self, look: SecondLook) -> None:
+        await self.round_trip()
+        self.second_looks.setdefault(look.of, look)
 
     async def note_voucher(self, voucher: Voucher) -> None:
         await self.round_trip()

@@ -21,7 +21,7 @@ from sql.checks import (
 )
 from sql.database import Mismatch, Refused
 from sql.earnings import Unlooked
-from sql.reputation import HISTORY, Record
+from sql.reputation import HISTORY, LIES, Record
 from sql.unit_params import kind_of, params_of
 from sql.work import SceneWord, Standing
 
@@ -67,45 +67,81 @@ def _took(unit: UnitRow, row: CheckRow) -> float:
 def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[Pending]:
     """Those that wait longest, of units that wait for them."""
     found: list[Pending] = []
-    for kept in store.checks.values():
-        unit, job = store.units.get(kept.id[:2]), store.jobs.get(kept.job_id)
-        if unit is None or job is None:
+    for row in store.checks.values():
+        if row.id[:2] not in store.units or row.job_id not in store.jobs:
             continue
-        recalled = store.disputes.get(kept.id[:2]) if unit.attempt == kept.attempt else None
-        is_again = recalled is not None and recalled.by_gateway and recalled.state == "OPEN"
-        waits = kept.state == "PENDING" and kept is _first_delivered(store, kept.id[:2])
-        if not (is_again or waits):
-            continue
-        row = kept
-        if recalled is not None and is_again:
-            row = attrs.evolve(kept, opened_at=recalled.opened_at)
-        node = store.nodes.get(row.node_id)
-        found.append(
-            Pending(
-                row=row,
-                job_type=job.job_type,
-                payload_ref=job.payload_ref,
-                params=job.params,
-                user=job.user_id,
-                frames=unit.frames,
-                price=unit.price,
-                failures=unit.failures,
-                faults=unit.faults,
-                unsent=unit.unsent,
-                owner=None if node is None else node.owner,
-                blamed=_blamed(store, row),
-                tile=unit.tile,
-                friends=_friends(store, job.user_id),
-                suspicion=store.suspicions.get(row.id),
-                voucher=store.vouchers.get(row.id),
-                parts=store.parts_of(unit),
-                took=_took(unit, row),
-                is_again=is_again,
-                is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
-            )
-        )
+        recalled = store.disputes.get(row.id[:2])
+        newest = store.units[row.id[:2]].attempt == row.attempt
+        waits = row.state == "PENDING" and row is _first_delivered(store, row.id[:2])
+        if recalled is not None and recalled.by_gateway and recalled.state == "OPEN" and newest:
+            found.append(_pending(store, row, recalled.opened_at, is_again=True))
+        elif waits:
+            found.append(_pending(store, row, row.opened_at))
     found.sort(key=lambda one: one.place)
     return [one for one in found if after is None or one.place > after][:limit]
+
+
+def _pending(
+    store: "StoreTwin", row: CheckRow, since: datetime, *, is_again: bool = False
+) -> Pending:
+    """As it waits since then."""
+    unit, job = store.units[row.id[:2]], store.jobs[row.job_id]
+    node = store.nodes.get(row.node_id)
+    return Pending(
+        row=attrs.evolve(row, opened_at=since),
+        job_type=job.job_type,
+        payload_ref=job.payload_ref,
+        params=job.params,
+        user=job.user_id,
+        frames=unit.frames,
+        price=unit.price,
+        failures=unit.failures,
+        faults=unit.faults,
+        unsent=unit.unsent,
+        owner=None if node is None else node.owner,
+        blamed=_blamed(store, row),
+        tile=unit.tile,
+        friends=_friends(store, job.user_id),
+        suspicion=store.suspicions.get(row.id),
+        voucher=store.vouchers.get(row.id),
+        parts=store.parts_of(unit),
+        took=_took(unit, row),
+        is_again=is_again,
+        is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
+    )
+
+
+def vouched(store: "StoreTwin", now: datetime, after: Place) -> list[Pending]:
+    """Pending shares of nodes that are little known, by a stranger's word alone."""
+    found = [
+        _pending(store, store.checks[told.of], told.at, is_again=True)
+        for told in store.vouchers.values()
+        if _may_be_a_friends(store, store.checks[told.of], now)
+        if told.at <= now - 5 * MINUTE and told.of not in store.second_looks
+    ]
+    return sorted((one for one in found if one.place > after), key=lambda one: one.place)
+
+
+def _may_be_a_friends(store: "StoreTwin", row: CheckRow, now: datetime) -> bool:
+    key, share = row.id[:2], store.earnings.get(row.id[:2])
+    if share is None or share.state != "PENDING" or share.payable_at <= now:
+        return False
+    if key in store.disputes or store.units[key].attempt != row.attempt:
+        return False
+    of = (row.node_id, row.device_class)
+    seen = [
+        one
+        for one in store.checks.values()
+        if (one.node_id, one.device_class) == of and one.id not in store.own_work
+        if one.verdict in ("exact", "match", "consistent") and _is_ours(store, one)
+    ]
+    return len(seen) < 10
+
+
+def _is_ours(store: "StoreTwin", row: CheckRow) -> bool:
+    """Whether one of the gateway's own saw that it is right."""
+    look = store.second_looks.get(row.id)
+    return row.id not in store.vouchers or (look is not None and look.held is True)
 
 
 def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
@@ -115,6 +151,9 @@ def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
         if row.verdict == "mismatch" and not _is_withdrawn(store, row):
             assert row.decided_at is not None, "it has a verdict"
             caught[row.node_id] = max(row.decided_at, caught.get(row.node_id, row.decided_at))
+    for look in store.second_looks.values():
+        if look.held is False:
+            caught[look.node_id] = max(look.at, caught.get(look.node_id, look.at))
     return [
         Unlooked(*key, store.jobs[key[0]].user_id)
         for key, share in store.earnings.items()
@@ -200,6 +239,10 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
         if test.node_id in nodes and not test.passed:
             found = (test.at, test.job_id, test.unit, "m")
             told.setdefault((test.node_id, test.device_class), []).append(found)
+    for look in store.second_looks.values():
+        if look.node_id in nodes and look.held is False:
+            found = (look.at, look.job_id, look.unit, "m")
+            told.setdefault((look.node_id, look.device_class), []).append(found)
     for node, device_class, found in _refuted(store, nodes):
         told.setdefault((node, device_class), []).append(found)
     return [_record(store, *key, rows) for key, rows in sorted(told.items())]
@@ -217,10 +260,11 @@ def quarantine(store: "StoreTwin", node: UUID, act: Act) -> Standing | None:
     """The gateway's own word, where it changes anything."""
     row = store.nodes[node]
     given_up = row.standing.name == "REVOKED"
-    if row.standing.name not in ("ACTIVE", "DRAINING", "REVOKED") or (given_up and row.quarantined):
+    if row.caught is not None or (given_up and row.quarantined):
         return None
     name = "REVOKED" if given_up else "QUARANTINED"
     row.standing, row.quarantined = Standing(name, row.standing.version + 1), True
+    row.caught = LIES
     store.acts.append(act)
     return row.standing
 

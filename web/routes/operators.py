@@ -36,8 +36,10 @@ class Share:
     """What a unit earned: rendering it, or checking it. It is pending until ``payable_at``; while
     it is disputed, longer. What a check earned, too.
 
-    ``payout_id``: the payout that pays it, or is to pay it. ``receipt_path``: where the receipt of
-    the work is, with the proof of its entry; null where its node signed nothing.
+    ``payout_id``: the payout that pays it, or is to pay it. ``entry_id``: the entry on one's
+    account that it is, and ``proof_path`` where what shows that it stands in the log is; null only
+    while there is no entry. ``receipt_path``: where the receipt of the work is, with the proof of
+    its creator's entry; null where its node signed nothing, and for a check.
     """
 
     id: UUID
@@ -51,6 +53,8 @@ class Share:
     earned_at: datetime
     payable_at: datetime
     payout_id: UUID | None
+    entry_id: int | None
+    proof_path: str | None
     receipt_path: str | None
 
 
@@ -190,12 +194,14 @@ def begun(row: PayoutShown, *, again: bool) -> Answer:
 def share(row: ShareRow) -> Share:
     """The row as the API shows it."""
     members: dict[str, Any] = attrs.asdict(row)
-    path = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
+    receipt = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
+    entry = row.entry_id
     members |= {
         "amount": money.render(row.amount),
         "state": row.state.lower(),
         "work": row.work.lower(),
-        "receipt_path": path if members.pop("has_receipt") else None,
+        "proof_path": None if entry is None else f"/api/v1/ledger/{entry}/proof",
+        "receipt_path": receipt if members.pop("has_receipt") else None,
     }
     return Share(**members)
 

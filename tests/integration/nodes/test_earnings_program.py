@@ -98,8 +98,9 @@ async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
         assert (told["units"], told["totals"]) == (1, {"payable": "7.0000"})
         assert told["months"] == {month: {"payable": "7.0000"}}
         [shown] = told["earnings"]
-        path = share["receipt_path"]
-        assert shown == {**share, "receipt_url": None if path is None else site.url + path}
+        path, proof = share["receipt_path"], site.url + share["proof_path"]
+        receipt = None if path is None else site.url + path
+        assert shown == {**share, "receipt_url": receipt, "proof_url": proof}
         said = await program.run(*words)
         assert job in said.out, said
         assert f"{month}  7.0000 payable" in said.out

@@ -11,7 +11,16 @@ from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from sql.audit import Act
 from sql.books import BooksTransaction
-from sql.checks import Pending, Place, Suspicion, TrialNote, TrialRow, UncutScene, Voucher
+from sql.checks import (
+    Pending,
+    Place,
+    SecondLook,
+    Suspicion,
+    TrialNote,
+    TrialRow,
+    UncutScene,
+    Voucher,
+)
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe, Unlooked
@@ -158,6 +167,12 @@ class ShelfStore(MultipartsOfResults):
 
     async def note_voucher(self, voucher: Voucher) -> None:
         raise AssertionError("nobody but the Verifier hears any")
+
+    async def vouched(self, now: datetime, limit: int, after: Place) -> Sequence[Pending]:
+        raise AssertionError("nobody but the Verifier asks")
+
+    async def note_second_look(self, look: SecondLook) -> None:
+        raise AssertionError("nobody but the Verifier has any")
 
     async def note_uncut(self, scene: UncutScene) -> None:
         raise AssertionError("nobody but the Verifier hears any")

@@ -35,6 +35,7 @@ from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDel
 from actors.verifier.settings import Peers, VerifierSettings
 from sql.books import UnitRow
 from sql.checks import CheckRow
+from sql.reputation import begins_anew
 from sql.work import Standing, evidence_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
@@ -46,6 +47,7 @@ from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 from tests.twins.store import StoreTwin
+from tests.twins.store_checks import records
 from tests.until import until
 
 CLASS = "cpu/avx2/5.2"
@@ -248,7 +250,9 @@ class Play:
         """As an admin does."""
         row = self.store.nodes[node]
         row.standing = Standing("ACTIVE", row.standing.version + 1)
-        row.released_at = self.clock.now()
+        if begins_anew(row.caught, records(self.store, [node])):
+            row.released_at = self.clock.now()
+        row.caught, row.quarantined = None, False
 
     def known(self, letters: str, node: UUID = NODE, device_class: str = CLASS) -> None:
         """Verdicts of before: 'v' is valid, 'm' a mismatch."""

@@ -36,6 +36,7 @@ SHARED: Final = (
     Column("Job", "job_type"),
     Column("Share", "amount", "number"),
     Column("State", "state"),
+    Column("Entry", "entry_id"),
     Column("When", "earned_at", "time"),
 )
 CONNECTIONS: Final = (
@@ -112,6 +113,7 @@ async def node(view: View[Query]) -> Shown | Problem:
         "uncheckable": (await checkable(view.gateway, row.id)).get(row.id) is False,
         "buttons": buttons_of(view, row),
         "everybody": view.owner is None,
+        "is_own": owner == view.who.user,
     }
 
 
@@ -141,6 +143,8 @@ def _facts(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         parts: Mapping[str, Any] = value
         return [(f"{name} {part}", _text(parts[part])) for part in sorted(parts)]
+    if value is None:  # as of a rest, while it has none
+        return []
     return [(name, size(value) if name in BYTES and type(value) is int else _text(value))]
 
 

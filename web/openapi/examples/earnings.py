@@ -23,6 +23,8 @@ EARNINGS: Final[Example] = {
             "earned_at": "2026-03-13T12:05:00Z",
             "payable_at": "2026-03-20T12:05:00Z",
             "payout_id": None,
+            "entry_id": 44,
+            "proof_path": "/api/v1/ledger/44/proof",
             "receipt_path": f"/api/v1/jobs/{JOB_ID}/units/0/receipt",
         }
     ],

@@ -1,0 +1,191 @@
+"""What a release from quarantine leaves of a node's record: of an admin's precaution, nothing."""
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import attrs
+import pytest
+
+from sql.audit import Act
+from sql.database import Connection, Database
+from sql.nodes import NewChallenge, NewNode, Nodes, Word
+from sql.reputation import STRIKES_MOST, strikes_of
+from sql.store import SqlStore
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage
+
+MIGRATION = Path(__file__).resolve().parents[3] / "sql/migrations/0093_caught.sql"
+CHECK = """
+INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
+                    window_seconds, opened_at, state, verdict, said, decided_at, verifier_id)
+VALUES ($1, 0, 7, $2, $3, true, 70, 60, now(), 'DECIDED', $4, '', now(), $5)
+"""
+
+
+@attrs.define
+class Desk:
+    """The nodes of an owner, what is found of them, and what is said about them."""
+
+    stage: Stage
+    nodes: Nodes
+    database: Database
+    owner: UUID
+
+    async def node(self) -> UUID:
+        """A new key of his, proved."""
+        node, now = uuid4(), datetime.now(UTC)
+        key = NewNode(node, "box", node.bytes * 2, ("render",), {})
+        await self.nodes.insert(
+            key, NewChallenge(node.bytes * 2, self.owner, now + timedelta(hours=1))
+        )
+        assert await self.nodes.verify(node.bytes * 2, node, now) is not None
+        return node
+
+    async def found(self, node: UUID, letters: str, device_class: str = "cpu") -> list[UUID]:
+        """Verdicts on its work: 'v' is valid, 'm' a mismatch; of which jobs."""
+        return [await self._found(node, letter, device_class) for letter in letters]
+
+    async def _found(self, node: UUID, letter: str, device_class: str) -> UUID:
+        _, other, job = await self.stage.dispatched(100)
+        verdict = "mismatch" if letter == "m" else "exact"
+        async with self.database.connection() as connection:
+            await connection.execute(CHECK, job, node, device_class, verdict, other)
+        return job
+
+    async def caught(self, node: UUID) -> bool:
+        """The Verifier's word on a node; whether it is new."""
+        act = Act(datetime.now(UTC), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
+        return await SqlStore(self.database).quarantine(node, act) is not None
+
+    async def say(self, node: UUID, standing: str) -> None:
+        shown = await self.nodes.shown(node)
+        assert shown is not None
+        word = Word(node, shown.standing.version, standing, "as an admin says", self.owner)
+        assert await self.nodes.stand(word, None) is not None
+
+    async def there_and_back(self, node: UUID) -> None:
+        """An admin puts it into quarantine, and releases it."""
+        await self.say(node, "QUARANTINED")
+        await self.say(node, "ACTIVE")
+
+    async def strikes(self, node: UUID) -> int:
+        return strikes_of(await self.nodes.records([node]))
+
+    async def streak(self, node: UUID) -> int:
+        [record] = await self.nodes.records([node])
+        return record.reputation.valid_in_row
+
+    async def standing(self, node: UUID) -> str:
+        shown = await self.nodes.shown(node)
+        assert shown is not None
+        return shown.standing.name
+
+
+@pytest.fixture
+async def desk(database: PostgresEndpoint) -> AsyncGenerator[Desk]:
+    pool = Database(lambda: database.owner_dsn)
+    stage = sql_stage(pool)
+    yield Desk(stage, Nodes(pool), pool, await stage.user())
+    await pool.close()
+
+
+@pytest.mark.parametrize("letters", ["", "vvv", "mv", "mvmvv"])
+async def test_a_quarantine_by_hand_and_its_release_change_nothing(
+    desk: Desk, letters: str
+) -> None:
+    node = await desk.node()
+    await desk.found(node, letters)
+    before = await desk.nodes.records([node])
+    await desk.there_and_back(node)
+    assert await desk.nodes.records([node]) == before
+
+
+async def test_who_is_released_after_his_third_lie_begins_with_two(desk: Desk) -> None:
+    node = await desk.node()
+    await desk.found(node, "mvmm")
+    assert await desk.caught(node)
+    await desk.say(node, "ACTIVE")
+    assert (await desk.strikes(node), await desk.streak(node)) == (STRIKES_MOST - 1, 0)
+    await desk.found(node, "v")
+    before = await desk.nodes.records([node])
+    await desk.there_and_back(node)
+    assert await desk.nodes.records([node]) == before, "an admin's precaution afterwards"
+    await desk.found(node, "m")
+    assert await desk.strikes(node) == STRIKES_MOST
+
+
+async def test_the_third_lie_that_is_found_in_a_quarantine_by_hand_counts(desk: Desk) -> None:
+    """Its reason is told then; released it begins with two, and is not caught at once."""
+    node = await desk.node()
+    await desk.found(node, "mm")
+    await desk.say(node, "QUARANTINED")
+    await desk.found(node, "m")
+    assert await desk.caught(node)
+    assert not await desk.caught(node), "once"
+    shown = await desk.nodes.shown(node)
+    assert shown is not None
+    assert (shown.standing.name, shown.standing_reason) == ("QUARANTINED", "it lied")
+    await desk.say(node, "QUARANTINED")
+    await desk.found(node, "v" * 3)
+    await desk.say(node, "ACTIVE")
+    assert await desk.strikes(node) == STRIKES_MOST - 1
+
+
+async def test_a_new_key_of_whose_other_is_in_quarantine_begins_with_two(desk: Desk) -> None:
+    first = await desk.node()
+    await desk.say(first, "QUARANTINED")
+    again = await desk.node()
+    assert await desk.standing(again) == "QUARANTINED"
+    await desk.say(again, "QUARANTINED")
+    for node, strikes in ((again, STRIKES_MOST - 1), (first, 0)):
+        await desk.say(node, "ACTIVE")
+        await desk.found(node, "v")
+        assert await desk.strikes(node) == strikes
+
+
+@pytest.mark.parametrize(("withdrawn", "strikes"), [(1, 2), (2, 1), (3, 0)])
+async def test_strikes_that_were_withdrawn_are_none_at_a_release(
+    desk: Desk, withdrawn: int, strikes: int
+) -> None:
+    node = await desk.node()
+    jobs = await desk.found(node, "mmm")
+    assert await desk.caught(node)
+    async with desk.database.connection() as connection:
+        await withdraw(connection, jobs[:withdrawn])
+    await desk.say(node, "ACTIVE")
+    await desk.found(node, "v")
+    assert await desk.strikes(node) == strikes
+
+
+async def withdraw(connection: Connection, jobs: list[UUID]) -> None:
+    await connection.execute("UPDATE checks SET withdrawn = true WHERE job_id = ANY($1)", jobs)
+
+
+@pytest.mark.parametrize(
+    ("actor", "lies", "is_kept"),
+    [("ann", "vm", False), ("ann", "mmvm", True), ("verifier", "mm", True), (None, "", True)],
+)
+async def test_releases_from_before_are_kept_unless_an_admin_alone_had_put_it_there(
+    desk: Desk, actor: str | None, lies: str, is_kept: bool
+) -> None:
+    """Where nobody is written down it was another key of its owner's."""
+    node = await desk.node()
+    await desk.found(node, lies)
+    who = desk.owner if actor == "ann" else None
+    async with desk.database.connection() as connection:
+        if actor is not None:
+            await connection.execute(ACT, who, actor, f"node:{node}")
+        await connection.execute("UPDATE nodes SET released_at = now() WHERE id = $1", node)
+        text = MIGRATION.read_text()
+        await connection.execute(text[text.index("UPDATE nodes n SET released_at") :])
+        at = await connection.fetchval("SELECT released_at FROM nodes WHERE id = $1", node)
+    assert (at is not None) is is_kept
+
+
+ACT = """
+INSERT INTO audit (at, actor_id, actor, act, target, reason)
+VALUES (now(), $1, $2, 'node.quarantine', $3, 'why')
+"""
