@@ -44,7 +44,8 @@ def failed(
     node drains or stops did not fail: there are twelve tries of it; as of what a node calls
     another's failure where another of its owner's has failed the unit.
     """
-    is_again = unit.is_repeat and error_class in EXCUSES and not given_back
+    is_word = error_class in EXCUSES or (error_class == SCENE and not confirmed)
+    is_again = unit.is_repeat and is_word and not given_back
     wait = wait_seconds(
         failures=unit.failures,
         faults=unit.faults,

@@ -84,13 +84,23 @@ LIARS = [9000, 9001, 9002, 9003, 9004]
     ],
     ids=["accounts", "nodes"],
 )
-@pytest.mark.parametrize("failure", ["gateway", "verifier"])
+@pytest.mark.parametrize("failure", ["gateway", "verifier", "scene"])
 async def test_nor_by_several_of_them(
     owners: list[int], last: int, failure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Excusing, "excuse", {"failure": failure})
     nodes = [(Excusing, owner) for owner in owners]
     assert await played([*nodes, (Slow, last)], 1) == {"COMPLETED": 1}
+
+
+@simulated
+async def test_two_friends_words_that_the_scene_is_at_fault_end_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are idle whenever something is to be done, as they do nothing."""
+    monkeypatch.setattr(Excusing, "excuse", {"failure": "scene"})
+    kinds = [(Excusing, 9000), (Excusing, 9001), (Slow, 9002)]
+    assert await played(kinds) == {"COMPLETED": FRAMES}
 
 
 async def played(

@@ -298,27 +298,29 @@ RENDERS = frozenset({"render"})
 
 
 @simulated
-@pytest.mark.parametrize(
-    ("said", "is_final"),
-    [
-        ([], False),
-        ([SceneWord(OTHER, OWNER)], False),  # of the same owner
-        ([SceneWord(OTHER, THIRD)], True),
-        ([SceneWord(NODE, OWNER)], True),  # nobody else is there to be asked
-    ],
-)
-async def test_a_strangers_word_on_a_scene_needs_anothers(
-    said: list[SceneWord], *, is_final: bool
+@pytest.mark.parametrize(("faults", "is_final"), [(0, False), (1, False), (2, False), (3, True)])
+async def test_strangers_words_on_a_scene_end_it_by_the_last_try_alone(
+    faults: int, *, is_final: bool
 ) -> None:
+    """Two of them may be friends; the last try is for whoever is trusted, where one is there."""
     async with session(verified_types=RENDERS) as play:
-        play.cast.store.scene_said = said
-        await play.working(assignment(attempt=2))
-        play.hear(result(status="failed", failure="scene", error="no camera"))
-        if not is_final:
-            await play.told(WhoElse)
-            assert play.ref.tell(Elsewhere(JOB, 0, 2, is_able=True, is_other=True))
+        play.cast.store.scene_said = [SceneWord(OTHER, THIRD)] * bool(faults)
+        await play.working(attrs.evolve(assignment(attempt=faults + 1), faults=faults))
+        play.hear(result(status="failed", failure="scene", error="no camera", attempt=faults + 1))
+        await play.told(WhoElse)
+        assert play.ref.tell(Elsewhere(JOB, 0, faults + 1, is_able=True, is_other=True))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at is None) == ("scene", is_final)
+
+
+@simulated
+async def test_of_one_owner_a_word_on_a_scene_counts_once() -> None:
+    async with session(verified_types=RENDERS) as play:
+        await play.working(attrs.evolve(assignment(), is_repeat=True))
+        play.hear(result(status="failed", failure="scene", error="no camera"))
+        await play.told(WhoElse)
+        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=True, is_other=True))
+        assert (await play.effect()).uncounted
 
 
 @simulated
