@@ -91,7 +91,9 @@ def test_values_that_round_otherwise_are_a_match_wherever_they_lie(
     """One level of 8 bits, in one pixel of a hundred at most: twice what was seen."""
     ours = np.round(shown(seed, height, width) / LEVEL).astype(np.float32)
     random = np.random.default_rng(seed)
-    rounds = (random.random(ours.shape) < share) * random.choice([-1, 1], ours.shape)
+    count = int(share * height * width)  # of each channel
+    one_channel = np.arange(height * width).reshape(height, width, 1) < count
+    rounds = one_channel * random.choice([-1, 1], ours.shape)
     placed = random.permuted(random.permuted(rounds, axis=0), axis=1)
     for of in (rounds, placed):
         assert off(ours * np.float32(LEVEL), ((ours + of) * LEVEL).astype(np.float32)) < MATCH
