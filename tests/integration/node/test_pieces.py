@@ -24,6 +24,10 @@ from tests.integration.node.scenes import ARTISTS, build, unit
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 DRAWS = [[0.2, 0.3, None], [0.6, 0.5, 0.4], [0.9, 0.9, None]]
 FRAMES = [3, 4]
+LAYERED = """
+settings = scene.render.image_settings
+settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER"
+"""
 FOUND = ("suspicious", "mismatch")
 LEFT, RIGHT = [0, 0, 34, 37], [34, 0, 33, 37]
 HALVES = [[0, 0, 320, 360], [320, 0, 320, 360]]
@@ -110,6 +114,18 @@ async def test_a_frame_of_a_chunk_is_rendered_again(stage: Stage, tmp_path: Path
     assert await stage.verdict("fewer samples", fewer, frames=FRAMES, shown=[0.7]) == "mismatch"
     turned = packed(tmp_path / "turned.zip", f0003=files["f0004"], f0004=files["f0003"])
     assert await stage.verdict("exchanged", turned, frames=FRAMES, shown=[0.7]) == "mismatch"
+
+
+async def test_a_frame_of_layers_is_held_against_another_seed_of_it(
+    stage: Stage, tmp_path: Path
+) -> None:
+    layered = attrs.evolve(stage, scene=build(tmp_path / "layers.blend", ARTISTS, LAYERED))
+    given: dict[str, Any] = {"frames": FRAMES, "shown": [0.7]}
+    honest = await layered.made("layers", frames=FRAMES)
+    assert await layered.verdict("layers", honest, **given) == "exact"
+    fewer = await layered.made("layers-fewer", frames=FRAMES, samples=4)
+    report = await layered.told("layers, fewer", fewer, **given)
+    assert of_all(report.compared) == "mismatch"
 
 
 async def test_crops_of_a_tile_are_rendered_again(stage: Stage) -> None:
