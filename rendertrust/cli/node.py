@@ -13,6 +13,7 @@ from rendertrust.cli.command import Group
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.node_care import doctor, drain, install
 from rendertrust.cli.node_earnings import earnings
+from rendertrust.cli.node_look import look_to_join, refused
 from rendertrust.cli.node_options import (
     accept_no_sandbox,
     accept_option,
@@ -26,7 +27,7 @@ from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient
-    from rendertrust.node.enrolment import Joined, JoinRefused
+    from rendertrust.node.enrolment import Joined
 
 RUNS: Final = "A node runs here as it joined before: stop it, and start it again."
 OFF: Final = "It renders its owner's scenes, and those of whom he trusts, alone."
@@ -73,7 +74,7 @@ def join(
 
     Each kind of work is tried out first; what fails is not offered.
     """
-    from rendertrust.node.enrolment import JoinRefused, why_not
+    from rendertrust.node.enrolment import JoinRefused
     from rendertrust.node.enrolment import join as enrol
 
     session = session_of(context)
@@ -81,10 +82,7 @@ def join(
         session.given = gateway
     if unsafe_no_sandbox:
         accept_no_sandbox(session, state, accept)
-    # Before the login is used: it is for the gateway of before alone.
-    refusal = asyncio.run(why_not(session.url, state, accept_new_key=accept_new_key))
-    if refusal is not None:
-        raise Stop(refused(refusal, session.url))
+    look_to_join(session, state, accept_new_key=accept_new_key)
     me = None if unowned else _login(session)
     session.output.note(f"Joining {session.url}: trying out what this machine can do …")
     answer = asyncio.run(
@@ -150,16 +148,6 @@ def _tell(session: Session, found: "Joined", me: Me | None, state: Path | None) 
     if not found.owned:
         session.output.note(UNOWNED)
     session.output.note(RUNS if found.running else begun(START, state))
-
-
-def refused(answer: "JoinRefused", url: str) -> Ending:
-    """Why it did not join, and what to do."""
-    passing = answer.code is None or answer.code in (429, 502, 503, 504)
-    code = exit_codes.UNAVAILABLE if passing else exit_codes.FAILURE
-    if answer.code in (401, 403):
-        code = exit_codes.NOT_AUTHENTICATED
-    hint = f"Check that {url} is the gateway and runs, and join again."
-    return Ending(code, "join_refused", answer.reason, hint, {"status": answer.code})
 
 
 @node.command()

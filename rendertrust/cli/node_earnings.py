@@ -11,6 +11,7 @@ import click
 
 from rendertrust.cli import wording
 from rendertrust.cli.command import Command
+from rendertrust.cli.node_look import look
 from rendertrust.cli.node_options import state_option
 from rendertrust.cli.node_status import joined
 from rendertrust.cli.session import session_of
@@ -64,6 +65,7 @@ def earnings(
     session = session_of(context)
     found = joined(state)
     session.given = session.given or found.url
+    look(session, state)
     period = Period(_utc(since), _utc(until))
     shares = session.run(lambda client: _shares(client, found.node_id, period))
     totals, months = totals_of(shares), months_of(shares)

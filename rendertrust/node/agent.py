@@ -19,6 +19,7 @@ import aiohttp
 import attrs
 
 from rendertrust.node import plugins
+from rendertrust.node.guard import Guard
 from rendertrust.node.history import History
 from rendertrust.node.machinery import Agent, Ended
 from rendertrust.node.readiness import room_of
@@ -57,13 +58,15 @@ async def run(
         await _room(folder, chosen, narrate)
         narrate("trying out what this machine can do")
         offer = await plugins.offer(folder, chosen)
-        async with aiohttp.ClientSession() as session:
+        guard = Guard(url=enrolment.url)
+        async with aiohttp.ClientSession(middlewares=(guard,)) as session:
             agent = Agent(
                 folder,
                 enrolment,
                 settings=chosen,
                 offer=offer,
                 session=session,
+                guard=guard,
                 narrate=narrate,
                 count=history.count,
             )

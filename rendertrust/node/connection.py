@@ -15,7 +15,8 @@ import attrs
 
 from rendertrust.node.backoff import delays
 from rendertrust.node.enrolment import Login
-from rendertrust.node.gateway_key import Changed, Known
+from rendertrust.node.gateway_key import Changed, Unsure
+from rendertrust.node.guard import NotHeld
 from rendertrust.node.settings import Settings
 from rendertrust.protocol import (
     FRAME_BYTES_MAX,
@@ -32,7 +33,7 @@ from rendertrust.protocol import (
 OUTGOING_MAX: Final = 256
 SILENCE_SECONDS_MAX: Final = 120.0  # the gateway pings every 30 s
 PONG_SECONDS: Final = 30.0
-CONNECT_SECONDS_MAX: Final = 20.0
+CONNECT_SECONDS_MAX: Final = 40.0  # the look before it, too
 REFUSALS_MAX: Final = 3
 FORBIDDEN: Final = 403
 STEADY_SECONDS: Final = 10.0  # a connection that lived this long resets the back-off
@@ -122,15 +123,14 @@ class Connection:
         waits = self._fresh_delays()
         while True:
             await self._wanted.wait()
-            asked = await self._login.check_gateway()
-            if isinstance(asked, Changed):
-                return asked.reason
-            if not isinstance(asked, Known):
-                self._narrate(asked.reason)
-                await asyncio.sleep(next(waits))
-                continue
             token = self._login.enrolment.token
             closed = await self._connect_once()
+            if isinstance(closed, Changed):
+                return closed.reason
+            if isinstance(closed, Unsure):
+                self._narrate(closed.reason)
+                await asyncio.sleep(next(waits))
+                continue
             self._narrate(f"connection to {self._login.enrolment.url} {_told(closed)}")
             if closed.code == CloseCode.REPLACED:
                 return "another connection of this node took over"
@@ -163,7 +163,8 @@ class Connection:
             return f"the gateway shut this node out: {rejected.reason}"
         return f"the gateway refuses this node: {rejected.reason}; run: rendertrust node join"
 
-    async def _connect_once(self) -> Closed:
+    async def _connect_once(self) -> Closed | Changed | Unsure:
+        """Until it ends; or why it was not tried, from the look at the gateway's key before."""
         loop = asyncio.get_running_loop()
         enrolment = self._login.enrolment
         url = f"{enrolment.url}/api/v1/relay/ws/{enrolment.node_id}"
@@ -176,6 +177,8 @@ class Connection:
                     compress=0,
                     autoping=False,
                 )
+        except NotHeld as fault:
+            return fault.answer
         except aiohttp.WSServerHandshakeError as fault:
             refused = fault.status in (401, 403)
             code = CloseCode.AUTHENTICATION_FAILED if refused else CloseCode.SERVICE_RESTART

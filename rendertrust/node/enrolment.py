@@ -79,6 +79,9 @@ async def join(
         return JoinRefused(reason=str(fault))
     unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
     offer, tested = await _tried(folder, Settings(unsafe_no_sandbox=unsafe))
+    shown = await _looked(shown.url, shown.key)  # it took a while, and there is a login to lose
+    if isinstance(shown, JoinRefused):
+        return shown
     told = {**machine.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
     asked = _Asked(shown, name or _kept_name(folder), offer, told, token)
     enrolled = await _enrol(asked, key)
@@ -122,7 +125,10 @@ async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gat
     address = normal_url(url)
     if address is None:
         return JoinRefused(reason=f"not an http or https URL: {url}")
-    known = None if accept_new_key else _known_key(folder, address)
+    return await _looked(address, None if accept_new_key else _known_key(folder, address))
+
+
+async def _looked(address: str, known: str | None) -> _Gateway | JoinRefused:
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         shown = await gateway_key.ask(session, address, known)
         if not isinstance(shown, gateway_key.Known):

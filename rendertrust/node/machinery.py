@@ -17,6 +17,7 @@ from rendertrust.node.connection import Connection
 from rendertrust.node.enrolment import Login
 from rendertrust.node.given_back import DRAINING, RESTING, STOPPED
 from rendertrust.node.greeting import hello, pools_of
+from rendertrust.node.guard import Guard
 from rendertrust.node.health import HealthPage
 from rendertrust.node.plugin import Failed
 from rendertrust.node.readiness import readiness_of
@@ -57,7 +58,9 @@ class Ended:
 
 
 class Agent:
-    """The parts of one run, and the way of frames between them."""
+    """The parts of one run, and the way of frames between them. ``guard`` is the middleware of
+    ``session``.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Agent:
         settings: Settings,
         offer: plugins.Offer,
         session: aiohttp.ClientSession,
+        guard: Guard,
         narrate: Callable[[str], None],
         count: Callable[[str], None],
     ) -> None:
@@ -85,6 +89,7 @@ class Agent:
         Cache.forget_parts(folder.cache)
         self._cache = Cache(folder.cache, settings.cache_bytes_max, session)
         self._login = Login(folder, enrolment, session, tuple(sorted(offer.plugins)))
+        guard.look = self._login.check_gateway
         self._connection = Connection(
             self._login, settings, on_open=self._greet, on_frame=self._take, narrate=narrate
         )

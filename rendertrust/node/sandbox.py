@@ -60,6 +60,7 @@ _FORBIDS_NAMESPACES: Final = (0, 8)  # the first bubblewrap that can
 DELIVERED: Final = "delivered"  # of the work folder, where a check has it
 FILTER: Final = "filter"  # in the work folder, where nothing inside sees it
 _DESCRIPTOR: Final = "9"
+_LAST: Final = "{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null"
 _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
 
 
@@ -109,10 +110,11 @@ class Sandbox:
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
         mounts += [*self._system(), *self._work(folder), "--dir", "/worker"]
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
-        mounts += ["--remount-ro", "/dev", "--remount-ro", "/"]
+        for shown in ("/proc", "/dev", "/"):  # of /proc, a scene could lower its oom_score_adj
+            mounts += ["--remount-ro", shown]
         identity, drop = self._as_root(guest_of(folder)) if self.as_root else self._as_user()
         command = [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
-        return command if filter_of() is None else _filtered(command, folder / FILTER)
+        return _coming_last(command, None if filter_of() is None else folder / FILTER)
 
     def environment(self, folder: Path) -> Mapping[str, str]:
         """What bubblewrap itself is started with; inside it is cleared."""
@@ -216,10 +218,14 @@ class Bare:
         return {}
 
 
-def _filtered(command: Sequence[str], refused: Path) -> list[str]:
-    """The command with a filter of system calls, which bubblewrap reads from a descriptor."""
+def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:
+    """The command as what the kernel ends first where memory runs out: set from outside, as nothing
+    inside can. ``refused``: a filter of system calls, which bubblewrap reads from a descriptor.
+    """
+    if refused is None:
+        return ["/bin/sh", "-c", f'{_LAST}; exec "$@"', "sh", *command]
     bwrap, *rest = command
-    opened = ("/bin/sh", "-c", f'exec "$@" {_DESCRIPTOR}<"$0"', str(refused))
+    opened = ("/bin/sh", "-c", f'{_LAST}; exec "$@" {_DESCRIPTOR}<"$0"', str(refused))
     return [*opened, bwrap, "--seccomp", _DESCRIPTOR, *rest]
 
 

@@ -111,7 +111,9 @@ class Uploader:
 
     async def _upload(self, spooled: Spooled) -> None:
         outcome = await self._send_file(spooled)
-        if isinstance(outcome, uploads.Stored):
+        if isinstance(outcome, uploads.Unreachable) and outcome.is_unasked:
+            self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
+        elif isinstance(outcome, uploads.Stored):
             sent = Sent(spooled.output.key, outcome.part_sums)
             self._spool.uploaded(spooled.ref, spooled.what, sent)
             self._something_to_tell.set()

@@ -10,6 +10,7 @@ import attrs
 from yarl import URL
 
 from rendertrust.node.backoff import delays
+from rendertrust.node.guard import NotHeld
 from rendertrust.protocol import Output, PartPlace
 from rendertrust.taking import Taking
 
@@ -36,9 +37,12 @@ class Expired:
 
 @attrs.frozen
 class Unreachable:
-    """The store did not answer, or answered that it cannot now: try later."""
+    """The store did not answer, or answered that it cannot now: try later. ``is_unasked``: it was
+    not asked, as the gateway's key could not be looked at.
+    """
 
     reason: str
+    is_unasked: bool = False
 
 
 @attrs.frozen
@@ -69,7 +73,7 @@ async def put_piece(
     outcome: Outcome = Unreachable("never tried")
     for attempt, delay in zip(range(TRIES), delays(0.5, 8), strict=False):
         outcome = await _put_once(session, place, file, piece)
-        if not isinstance(outcome, Unreachable):
+        if not isinstance(outcome, Unreachable) or outcome.is_unasked:
             return outcome
         if attempt + 1 < TRIES:
             await asyncio.sleep(delay)
@@ -98,6 +102,8 @@ async def _put_once(
                 ) as response,
             ):
                 return _meaning(response.status, await response.content.read(300))
+    except NotHeld as fault:
+        return Unreachable(fault.answer.reason, is_unasked=True)
     except (aiohttp.ClientError, TimeoutError) as fault:
         return Unreachable(type(fault).__name__)
     except FileNotFoundError:

@@ -21,6 +21,8 @@ def limit(limits: dict[str, int]) -> None:
 
 
 def come_last() -> None:
-    """Where memory runs out, this is what the kernel ends first."""
+    """Where memory runs out, this is what the kernel ends first. In a sandbox it is so already, and
+    cannot be changed from inside.
+    """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")

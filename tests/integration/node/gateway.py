@@ -53,6 +53,7 @@ class Gateway:
         self.store_answers: list[int] = []
         self.expired: set[str] = set()  # names whose address ran out
         self.log_keys: list[Ed25519PrivateKey] = []  # the first signs, the others beside it
+        self.changes_at_refusal: list[Ed25519PrivateKey] = []  # to these, as it refuses a token
         self.checkpoint_status = 200
         self.connects = 0
         self.answer: Callable[[FromNode], FromGateway | None] = lambda _: None
@@ -116,7 +117,10 @@ class Gateway:
         return web.json_response(answer, status=self.checkpoint_status)
 
     def _knows(self, request: web.Request) -> bool:
-        return request.headers.get("Authorization", "").removeprefix("Bearer ") in self.tokens
+        known = request.headers.get("Authorization", "").removeprefix("Bearer ") in self.tokens
+        if not known and self.changes_at_refusal:
+            self.log_keys = self.changes_at_refusal
+        return known
 
     async def _beat(self, request: web.Request) -> web.Response:
         if not self._knows(request):

@@ -49,6 +49,19 @@ say(wrote=[tries(lambda: open(path, "w")) for path in places])
 say(removed=tries(lambda: os.unlink("/job/in/scene.blend")))
 say(out=tries(lambda: open("/job/out/x", "w")))
 """
+SPARES = """
+scores = ("/proc/self/oom_score_adj", "/proc/1/oom_score_adj")
+def write(path, score):
+    with open(path, "w") as file:
+        file.write(score)
+lower = [(path, score) for path in scores for score in ("0", "999", "-1000")]
+say(spared=[tries(lambda: write(*one)) for one in lower])
+say(scores=[open(path).read().strip() for path in scores])
+if os.fork() == 0:
+    say(child=[tries(lambda: write(scores[0], "0")), open(scores[0]).read().strip()])
+    os._exit(0)
+os.wait()
+"""
 CALLS = """
 import ctypes, platform
 libc = ctypes.CDLL(None, use_errno=True)

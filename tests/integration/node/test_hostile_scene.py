@@ -144,6 +144,17 @@ async def test_a_scene_writes_its_work_folder_alone(
     stage.untouched()
 
 
+async def test_a_scene_is_what_the_kernel_ends_first_whatever_it_does(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = await run(stage, monkeypatch, hostile.SPARES)
+    assert ending.code == 0, ending
+    assert "worked" not in stage.told("spared")
+    assert stage.told("scores") == ["1000", "1000"]
+    refused, score = stage.told("child")
+    assert (refused != "worked", score) == (True, "1000")
+
+
 async def test_a_scene_reaches_no_address(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     came: list[object] = []
 

@@ -1,0 +1,170 @@
+"""Nothing that opens anything leaves for who answers at a gateway's address and is not it."""
+
+import asyncio
+from pathlib import Path
+
+import attrs
+import pytest
+
+from rendertrust import identity
+from rendertrust.cli.credentials import CredentialsFile
+from rendertrust.client import Tokens
+from rendertrust.node import enrolment, gateway_key, plugins
+from rendertrust.node.settings import Settings
+from rendertrust.node.state import StateFolder
+from rendertrust.protocol import Hello
+from tests.integration.client.conftest import Program
+from tests.integration.node.conftest import QUICK, Running, Start
+from tests.integration.node.gateway import Gateway
+from tests.integration.node.stranger import ANSWERS, LOOK, stranger
+from tests.until import until
+
+OLD, NEW = identity.generate_key(), identity.generate_key()
+LOOKS = 4
+
+
+async def leave(peer: Gateway) -> str:
+    """The gateway is gone, and its port is free: its address."""
+    url = peer.url
+    for socket in peer.sockets:
+        await socket.close(code=1012)
+    await peer.server.close()
+    return url
+
+
+async def spool(peer: Gateway, node: Running) -> None:
+    """Leave a result on the node that its store did not take."""
+    peer.store_answers = [503] * 100
+    await peer.next(Hello)
+    await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+    await until(lambda: bool(peer.puts) and node.folder.told().get("waiting_results") == 1)
+
+
+async def looks(heard: list[tuple[str, str]], node: Running) -> None:
+    """Until it was looked at a few times, or the node has ended of it."""
+    await until(lambda: heard.count(LOOK) >= LOOKS or node.task.done())
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+async def test_a_node_that_starts_shows_nothing(
+    peer: Gateway, start: Start, answer: tuple[int, bytes]
+) -> None:
+    peer.log_keys = [OLD]
+    async with start(kill=True) as before:
+        await spool(peer, before)
+    async with stranger(await leave(peer), answer) as false, start() as node:
+        await looks(false.heard, node)
+    assert false.secrets == []
+    assert LOOK in false.heard
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+async def test_a_node_that_comes_back_shows_nothing(
+    peer: Gateway, start: Start, gate: asyncio.Event, answer: tuple[int, bytes]
+) -> None:
+    """Neither its token, nor the address of a result that waits, nor one that is done then."""
+    peer.log_keys = [OLD]
+    async with start() as node:
+        await spool(peer, node)
+        await peer.send(peer.dispatch("gated", "j2", output=peer.output("o2")))
+        await until(lambda: any(getattr(f, "job_id", "") == "j2" for f in peer.frames))
+        async with stranger(await leave(peer), answer) as false:
+            gate.set()
+            await looks(false.heard, node)
+    assert false.secrets == []
+    assert LOOK in false.heard
+
+
+async def test_a_key_that_changes_as_the_token_is_refused_gets_no_proof(
+    peer: Gateway, start: Start
+) -> None:
+    peer.log_keys = [OLD]
+    async with start() as node:
+        await peer.next(Hello)
+        identity.load_or_create_key(node.folder.key)
+        peer.changes_at_refusal = [NEW]
+        peer.tokens = set()
+        await peer.sockets[-1].close(code=1012)
+        assert not (await node.ended()).ok
+    assert peer.registrations == []
+
+
+async def test_a_node_beats_and_uploads_once_its_gateway_holds(peer: Gateway, start: Start) -> None:
+    peer.log_keys = [OLD]
+    async with start() as node:
+        await peer.next(Hello)
+        await until(lambda: len(peer.beats) > 1)
+        await peer.send(peer.dispatch("echo", output=peer.output("o1")))
+        assert (await peer.result("j1")).status == "completed"
+        assert not node.task.done()
+
+
+async def test_a_result_waits_for_the_gateway_and_is_not_given_up(
+    peer: Gateway, start: Start
+) -> None:
+    """However long nobody could look at the key: its store may be well."""
+    peer.log_keys = [OLD]
+    async with start(kill=True) as before:
+        await spool(peer, before)
+    peer.checkpoint_status, peer.store_answers = 503, []
+    puts = len(peer.puts)
+    settings = attrs.evolve(QUICK, upload_seconds_max=0.0)
+    async with start(settings) as node:
+        await until(lambda: any("upload of j1 waits" in line for line in node.told), within=60)
+        assert len(peer.puts) == puts
+        peer.checkpoint_status = 200
+        assert (await peer.result("j1", within=60)).status == "completed"
+
+
+async def test_a_gateway_that_changes_while_the_machine_is_tried_out_is_not_told(
+    peer: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer.log_keys = [OLD]
+
+    async def offered(folder: StateFolder, settings: Settings) -> plugins.Offer:
+        peer.log_keys = [NEW]
+        return await offer(folder, settings)
+
+    offer = plugins.offer
+    monkeypatch.setattr("rendertrust.node.enrolment.plugins.offer", offered)
+    for accept in (False, True):
+        peer.log_keys = [OLD]
+        refused = await enrolment.join(
+            peer.url, state=tmp_path, token="access", accept_new_key=accept
+        )
+        assert isinstance(refused, enrolment.JoinRefused)
+        assert "another key" in refused.reason
+    assert peer.registrations == []
+
+
+@pytest.mark.parametrize("words", ["earnings", "doctor", "status", "drain", "join", "run"])
+async def test_commands_of_the_node_show_nothing(peer: Gateway, tmp_path: Path, words: str) -> None:
+    peer.log_keys = [OLD]
+    state = tmp_path / "state"
+    joined = await enrolment.join(peer.url, name="box", state=state, token="access")
+    assert isinstance(joined, enrolment.Joined)
+    program = Program(peer.url, tmp_path)
+    tokens = Tokens("access", "refresh")
+    CredentialsFile(program.credentials).keep(peer.url, tokens, "jane@example.com")
+    async with stranger(await leave(peer), ANSWERS["another key"]) as false:
+        told = await program.run("node", words, "--state", str(state))
+    assert false.secrets == []
+    assert (LOOK in false.heard) == (words not in ("status", "drain"))
+    if words in ("earnings", "join", "run"):
+        assert told.code != 0
+        assert "--accept-new-key" in told.err
+
+
+async def test_earnings_are_asked_of_the_gateway_that_was_joined(
+    peer: Gateway, tmp_path: Path
+) -> None:
+    peer.log_keys = [OLD]
+    state = tmp_path / "state"
+    assert isinstance(await enrolment.join(peer.url, state=state), enrolment.Joined)
+    program = Program(peer.url, tmp_path)
+    CredentialsFile(program.credentials).keep(
+        peer.url, Tokens("access", "refresh"), "jane@example.com"
+    )
+    peer.asked.clear()
+    await program.run("node", "earnings", "--state", str(state))
+    assert peer.asked[:2] == [gateway_key.PATH, "/api/v1/operators/me/earnings"]
