@@ -54,6 +54,11 @@ for command in (status, drain, earnings, doctor, install):
 @click.option(
     "--accept-new-key", is_flag=True, help="Join, though the gateway is another one than before."
 )
+@click.option(
+    "--new-key",
+    is_flag=True,
+    help="Become another node, by another key; the one that is here is kept beside it.",
+)
 @state_option
 @unsafe_option
 @accept_option
@@ -66,6 +71,7 @@ def join(
     *,
     accept: str | None,
     accept_new_key: bool,
+    new_key: bool,
     unowned: bool,
     unsafe_no_sandbox: bool,
 ) -> None:
@@ -94,6 +100,7 @@ def join(
             state=state,
             token=None if me is None else me.token,
             accept_new_key=accept_new_key,
+            new_key=new_key,
         )
     )
     if isinstance(answer, JoinRefused):
@@ -158,7 +165,7 @@ def refused(answer: "JoinRefused", url: str) -> Ending:
     code = exit_codes.UNAVAILABLE if passing else exit_codes.FAILURE
     if answer.code in (401, 403):
         code = exit_codes.NOT_AUTHENTICATED
-    hint = f"Check that {url} is the gateway and runs, and join again."
+    hint = answer.remedy or f"Check that {url} is the gateway and runs, and join again."
     return Ending(code, "join_refused", answer.reason, hint, {"status": answer.code})
 
 
