@@ -55,8 +55,9 @@ class Settlement(Watching, partial=True):
             await self._complete(held, result)
 
     async def _finish_failed(self, held: Held, result: JobResult) -> None:
-        is_asked = self._is_beyond_it(result) or result.failure == SCENE
-        if is_asked and not await self._is_enough(held, result):
+        is_word = result.failure == SCENE and self._is_strangers(held.assignment)
+        if is_word or self._is_beyond_it(result):
+            self._ask_elsewhere(held)
             return
         if result.failure == DECLINES:
             self._peers.scheduler.tell(NodeDeclined(self._node.id, self.ref))
@@ -64,6 +65,9 @@ class Settlement(Watching, partial=True):
         self._fail_as_said(held, result, confirmed=True)
 
     def _fail_as_said(self, held: Held, result: JobResult, *, confirmed: bool) -> None:
+        """``confirmed``: that the scene is at fault ends the unit. A stranger's word does not, as
+        long as another owner's node can be asked; nor do two, which may be friends'.
+        """
         declines, is_scene = result.failure == DECLINES, result.failure == SCENE
         self._fail(
             held,
@@ -74,19 +78,6 @@ class Settlement(Watching, partial=True):
             confirmed=confirmed,
             accused=self._device_class if is_scene else None,
         )
-
-    async def _is_enough(self, held: Held, result: JobResult) -> bool:
-        """Whether the scene is at fault because this node says so; else who else there is is asked,
-        as what a unit needs is, too.
-        """
-        try:
-            if not self._is_beyond_it(result) and await self._is_believed(held.assignment):
-                return True
-        except Unavailable:
-            self._again(held)
-            return False
-        self._ask_elsewhere(held)
-        return False
 
     def _is_beyond_it(self, result: JobResult) -> bool:
         """Whether the unit needs what the node has not, and never said that it has."""
@@ -143,18 +134,6 @@ class Settlement(Watching, partial=True):
             await self._peers.store.keep_log(*of, said, at=now, completed=completed)
         except Unavailable as error:
             log.info("a unit's log is lost: %s", type(error).__name__)
-
-    async def _is_believed(self, unit: Assignment) -> bool:
-        """Whether a scene is at fault because this node says so. A stranger's word needs another
-        owner's beside it, or the same again, unless nobody else is there to be asked.
-
-        Raises Unavailable.
-        """
-        node = self._node
-        if not self._is_strangers(unit):
-            return True
-        said = await self._peers.store.scene_words(unit.job, unit.unit)
-        return any(one.node == node.id or one.owner != node.owner for one in said)
 
     async def _complete(self, held: Held, result: JobResult) -> None:
         unit, settings = held.assignment, self._settings
