@@ -224,11 +224,10 @@ class Drain:
 
 @attrs.frozen(kw_only=True)
 class NodeStanding:
-    """What was said about the node, as long as that holds: ``QUARANTINED`` gets its owner's work
-    alone. Told to nodes that say ``hello``.
-    """
+    """What holds of a node: ``QUARANTINED`` gets its owner's work alone, ``reason`` is why."""
 
     standing: str = attrs.field(validator=one_of(*STANDINGS))
+    reason: str | None = attrs.field(default=None, validator=optional(text(500)))
 
 
 @attrs.frozen(kw_only=True)

@@ -156,6 +156,12 @@ def load_or_create_key(path: Path) -> Ed25519PrivateKey:
     if path.exists():
         return load_key(path)
     key = generate_key()
+    save_key(path, key)
+    return key
+
+
+def save_key(path: Path, key: Ed25519PrivateKey) -> None:
+    """Keep it at ``path``, readable by its owner alone (0600), in place of what is there."""
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
@@ -165,7 +171,6 @@ def load_or_create_key(path: Path) -> Ed25519PrivateKey:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    return key
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:

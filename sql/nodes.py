@@ -14,7 +14,7 @@ from sql.database import Connection, Database
 from sql.loader import QUERIES
 from sql.reputation import HISTORY, Record, begins_anew, record
 from sql.span import Span
-from sql.work import QUARANTINED, REVOKED, Standing
+from sql.work import QUARANTINED, REVOKED, Standing, standing_of
 
 
 @attrs.frozen
@@ -238,7 +238,9 @@ async def _begins_anew(connection: Connection, node: UUID) -> bool:
 
 
 def _identity(row: Any) -> NodeIdentity:
-    return NodeIdentity(**_with_standing(row))
+    members = _with_standing(row)
+    del members["standing_reason"]
+    return NodeIdentity(**members)
 
 
 def _shown(row: Any) -> NodeShown:
@@ -247,5 +249,6 @@ def _shown(row: Any) -> NodeShown:
 
 def _with_standing(row: Any) -> dict[str, Any]:
     members = dict(row)
-    members["standing"] = Standing(members["standing"], members.pop("standing_version"))
+    members["standing"] = standing_of(row)
+    del members["standing_version"]
     return members

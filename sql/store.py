@@ -50,6 +50,7 @@ from sql.work import (
     Standing,
     StandingRow,
     parts_of,
+    standing_of,
 )
 
 BOOKS_SECONDS: Final = 1.8
@@ -262,7 +263,7 @@ class SqlStore:
             row = await connection.fetchrow(QUERIES["node_quarantine"], node, act.reason)
             if row is not None:
                 await audit_record(connection, act)
-        return None if row is None else Standing(row["standing"], row["standing_version"])
+        return None if row is None else standing_of(row)
 
     async def result_multipart(self, name: MultipartName) -> ResultMultipart | None:
         return await self._multiparts.of(name)
@@ -284,8 +285,7 @@ def _node(row: Any) -> NodeRow:
 
 
 def _standing(row: Any) -> StandingRow:
-    standing = Standing(row["standing"], row["standing_version"])
-    return StandingRow(row["node"], row["owner"], standing, row["at"])
+    return StandingRow(row["node"], row["owner"], standing_of(row), row["at"])
 
 
 async def _open_units(rows: Sequence[Any]) -> Sequence[OpenUnit]:

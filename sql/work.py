@@ -42,10 +42,11 @@ def beside(result: str) -> str:
 
 @attrs.frozen
 class Standing:
-    """What people say about a node. Of two words on one node the greater version holds."""
+    """What people say about a node, and why. Of two words on one node the greater version holds."""
 
     name: str = ACTIVE
     version: int = 0
+    reason: str = ""
 
     def may_work_for(self, user: UUID, owner: UUID | None) -> bool:
         """Whether a node that ``owner`` owns may begin a unit of this user."""
@@ -53,6 +54,11 @@ class Standing:
 
 
 NOTHING_SAID: Final = Standing()
+
+
+def standing_of(row: Any) -> Standing:
+    """As a row of nodes has it."""
+    return Standing(row["standing"], row["standing_version"], row["standing_reason"])
 
 
 @attrs.frozen

@@ -11,6 +11,7 @@ import attrs
 from actors.kernel import handles
 from actors.ledger.messages import UnitStart
 from actors.node_session import failures, manifests, offers, pictures
+from actors.node_session.admission import frame_of
 from actors.node_session.checks import Checks
 from actors.node_session.desk import Peers
 from actors.node_session.flood import FloodGuard
@@ -49,7 +50,6 @@ from rendertrust.protocol import (
     JobStatus,
     Log,
     Malformed,
-    NodeStanding,
     Pong,
     Preview,
     UrlsRequest,
@@ -277,7 +277,7 @@ class NodeSessionActor(Checks):
         keep = tuple(held.running for held in comparison.keep)
         await self._say(Welcome(keep=keep, drop=comparison.drop))
         if self._standing.name == QUARANTINED:
-            await self._say(NodeStanding(standing=self._standing.name))
+            await self._say(frame_of(self._standing))
 
     async def _take_status(self, frame: JobStatus) -> None:
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)

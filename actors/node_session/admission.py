@@ -1,10 +1,14 @@
 """Whether a node may work, as people say, and the token with which it comes back."""
 
+from typing import Final
+
 from actors.kernel import handles
 from actors.node_session.messages import Stand, TokenDue
 from actors.node_session.settlement import Settlement
 from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
+
+REASON_MOST: Final = 500  # as the frame takes it
 
 
 class Admission(Settlement, partial=True):
@@ -32,16 +36,17 @@ class Admission(Settlement, partial=True):
             return
         if standing.name != before.name:
             self._tell_standing()
-            await self._tell_it(standing.name)
+        if _told(standing) != _told(before):
+            await self._tell_it(standing)
         was_told, self._is_draining = self._is_draining, standing.name == DRAINING
         if self._is_draining and not was_told:
             await self._say(Drain())
         await self._pump()
 
-    async def _tell_it(self, now: str) -> None:
-        """That it begins; that it or a drain is over. A drain's begin is a frame of its own."""
-        if self._hello is not None and now in (ACTIVE, QUARANTINED):
-            await self._say(NodeStanding(standing=now))
+    async def _tell_it(self, now: Standing) -> None:
+        """That it begins, or why; that it or a drain is over. A drain's begin is another frame."""
+        if self._hello is not None and now.name in (ACTIVE, QUARANTINED):
+            await self._say(frame_of(now))
 
     def _tell_standing(self) -> None:
         """Whether its node may check others' work."""
@@ -56,3 +61,13 @@ class Admission(Settlement, partial=True):
     def _token_in(self, seconds: float) -> None:
         share = self._settings.token_share
         self.after(max(seconds, 0.0) * share, TokenDue(), jitter=0.2)
+
+
+def frame_of(standing: Standing) -> NodeStanding:
+    """As its node is told it: with the reason where it is in quarantine."""
+    return NodeStanding(standing=standing.name, reason=_told(standing)[1][:REASON_MOST] or None)
+
+
+def _told(standing: Standing) -> tuple[str, str]:
+    """What its node is told of it."""
+    return standing.name, standing.reason if standing.name == QUARANTINED else ""

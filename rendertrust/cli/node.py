@@ -55,6 +55,11 @@ for command in (status, drain, earnings, doctor, install):
 @click.option(
     "--accept-new-key", is_flag=True, help="Join, though the gateway is another one than before."
 )
+@click.option(
+    "--new-key",
+    is_flag=True,
+    help="Become another node, by another key; the one that is here is kept beside it.",
+)
 @state_option
 @unsafe_option
 @accept_option
@@ -67,6 +72,7 @@ def join(
     *,
     accept: str | None,
     accept_new_key: bool,
+    new_key: bool,
     unowned: bool,
     unsafe_no_sandbox: bool,
 ) -> None:
@@ -92,6 +98,7 @@ def join(
             state=state,
             token=None if me is None else me.token,
             accept_new_key=accept_new_key,
+            new_key=new_key,
         )
     )
     if isinstance(answer, JoinRefused):

@@ -44,4 +44,5 @@ def refused(answer: "JoinRefused", url: str) -> Ending:
     code = exit_codes.UNAVAILABLE if passing else exit_codes.FAILURE
     if answer.code in (401, 403):
         code = exit_codes.NOT_AUTHENTICATED
-    return Ending(code, "join_refused", answer.reason, JOIN.format(url), {"status": answer.code})
+    hint = answer.remedy or JOIN.format(url)
+    return Ending(code, "join_refused", answer.reason, hint, {"status": answer.code})

@@ -95,7 +95,9 @@ def _unit(unit: Any) -> str:
 def _standing(found: "Status") -> str | None:
     from rendertrust.node.snapshot import ACTIVE, told_of
 
-    return None if found.standing == ACTIVE else told_of(found.standing, found.node_id)
+    if found.standing == ACTIVE:
+        return None
+    return wording.harmless(told_of(found.standing, found.node_id, found.standing_reason))
 
 
 def _past(line: "Line") -> str:

@@ -25,6 +25,7 @@ UNCHECKABLE: Final = (
     "nobody here can check this class of machine: strangers' work is not paid until one of the"
     " gateway's own verifiers, or another owner's node, can"
 )
+WHY: Final = "Say why, as its operator is told it: --reason 'its frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
 node_argument = click.argument("node", type=click.UUID)
 reason_option = click.option("--reason", default="", help="Why; it is shown beside the node.")
@@ -119,7 +120,9 @@ def drain(context: click.Context, node: UUID, reason: str) -> None:
 
 @_verb
 def quarantine(context: click.Context, node: UUID, reason: str) -> None:
-    """Give it no work but its owner's; for admins."""
+    """Give it no work but its owner's; for admins. Its operator is told the reason."""
+    if not reason.strip():
+        raise click.UsageError(WHY)
     _tell(context, node, "quarantine", reason)
 
 

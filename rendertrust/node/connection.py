@@ -14,7 +14,7 @@ import aiohttp
 import attrs
 
 from rendertrust.node.backoff import delays
-from rendertrust.node.enrolment import Login
+from rendertrust.node.enrolment import Login, another_node
 from rendertrust.node.gateway_key import Changed, Unsure
 from rendertrust.node.guard import NotHeld
 from rendertrust.node.settings import Settings
@@ -160,7 +160,8 @@ class Connection:
             self._refusals -= 1  # nobody refused: nobody answered
             return None
         if rejected.code == FORBIDDEN:
-            return f"the gateway shut this node out: {rejected.reason}"
+            way = another_node(self._login.enrolment.url)
+            return f"the gateway shut this node out: {rejected.reason}. {way}"
         return f"the gateway refuses this node: {rejected.reason}; run: rendertrust node join"
 
     async def _connect_once(self) -> Closed | Changed | Unsure:

@@ -139,7 +139,7 @@ def agent(found: object) -> Check:
     if found.resting is not None:
         return Check("agent", GOOD, f"rests: {found.resting}")
     if found.standing == QUARANTINED:
-        said = told_of(found.standing, found.node_id)
+        said = told_of(found.standing, found.node_id, found.standing_reason)
         return Check("agent", BAD, said, "it is released by those who run the gateway")
     if not found.connected:
         silent = found.silent_seconds

@@ -20,6 +20,8 @@ from rendertrust.node.state import Enrolment, StateFolder
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 CHANGED: Final = 409  # it answered, and is another one than before
+REVOKED: Final = 403
+RUNS: Final = "an agent runs here with the key of before"
 
 
 @attrs.frozen(kw_only=True)
@@ -46,10 +48,14 @@ class Joined:
 
 @attrs.frozen(kw_only=True)
 class JoinRefused:
-    """Why this node did not join; ``code`` is an HTTP status, None when nobody answered."""
+    """Why this node did not join; ``code`` is an HTTP status, None when nobody answered.
+
+    ``remedy``: what to do about it, where that is known.
+    """
 
     reason: str
     code: int | None = None
+    remedy: str = ""
 
 
 async def join(
@@ -61,22 +67,22 @@ async def join(
     unsafe_no_sandbox: bool = False,
     metadata: Mapping[str, object] | None = None,
     accept_new_key: bool = False,
+    new_key: bool = False,
 ) -> Joined | JoinRefused:
     """Make the key (once), try out and measure what this machine can do, register, prove the key.
 
     ``token`` is a user's access token: the node then belongs to that user. A gateway that was
     joined before must have the key of then, unless ``accept_new_key``. Without a ``name`` it keeps
-    the one that it has, or is called as the machine.
+    the one that it has, or is called as the machine. ``new_key``: become another node, by another
+    key than that which is here; no agent may run on the state folder.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key)
     if isinstance(shown, JoinRefused):
         return shown
-    folder.make()
-    try:
-        key = identity.load_or_create_key(folder.key)
-    except ValueError as fault:
-        return JoinRefused(reason=str(fault))
+    key = _key(folder, new_key=new_key)
+    if isinstance(key, JoinRefused):
+        return key
     unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
     offer, tested = await _tried(folder, Settings(unsafe_no_sandbox=unsafe))
     shown = await _looked(shown.url, shown.key)  # it took a while, and there is a login to lose
@@ -88,6 +94,9 @@ async def join(
     if isinstance(enrolled, JoinRefused):
         return enrolled
     enrolment, owner = enrolled
+    if new_key:
+        before = folder.enrolment()
+        folder.change_key(key, "before" if before is None else before.node_id)
     await asyncio.to_thread(folder.enrol, enrolment)
     left_out = ("token", "gateway_key")
     members = attrs.asdict(enrolment, filter=lambda field, _: field.name not in left_out)
@@ -99,6 +108,19 @@ async def join(
         figures=tested.figures,
         has_sandbox=offer.has_sandbox,
     )
+
+
+def _key(folder: StateFolder, *, new_key: bool) -> Ed25519PrivateKey | JoinRefused:
+    """The key that is here, made on first use; or another one, which is not kept yet."""
+    if new_key and folder.is_locked():
+        return JoinRefused(
+            reason=RUNS, code=CHANGED, remedy="Stop it first: rendertrust node drain"
+        )
+    folder.make()
+    try:
+        return identity.generate_key() if new_key else identity.load_or_create_key(folder.key)
+    except ValueError as fault:
+        return JoinRefused(reason=str(fault))
 
 
 async def why_not(
@@ -166,7 +188,8 @@ async def _enrol(
             user_token=asked.user_token,
         )
     if isinstance(answer, registration.Rejected):
-        return JoinRefused(reason=answer.reason, code=answer.code)
+        remedy = another_node(asked.gateway.url) if answer.code == REVOKED else ""
+        return JoinRefused(reason=answer.reason, code=answer.code, remedy=remedy)
     enrolment = Enrolment(
         url=asked.gateway.url,
         node_id=answer.node_id,
@@ -187,6 +210,13 @@ async def _tried(folder: StateFolder, settings: Settings) -> tuple[plugins.Offer
     able = {kind: plugin for kind, plugin in offer.plugins.items() if kind not in tested.faults}
     unable = {**offer.not_offered, **tested.faults}
     return attrs.evolve(offer, plugins=able, not_offered=unable), tested
+
+
+def another_node(url: str) -> str:
+    """The way on for who gave his node up: it never works again, nor does its key."""
+    return (
+        f"To make this machine another node, with a new key: rendertrust node join {url} --new-key"
+    )
 
 
 def _kept_name(folder: StateFolder) -> str:

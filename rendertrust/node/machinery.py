@@ -228,7 +228,8 @@ class Agent:
 
     def _greet(self) -> None:
         self._narrate(f"connected to {self._login.enrolment.url}")
-        self._doing.standing = ACTIVE  # unless the gateway says otherwise, in a moment
+        # Unless the gateway says otherwise, in a moment.
+        self._doing.standing, self._doing.standing_reason = ACTIVE, ""
         self._resume()
         here = [*self._slots.units, *self._spool.held()]
         self._connection.send(hello(self._offer, self._settings, here))
@@ -251,7 +252,7 @@ class Agent:
         elif isinstance(frame, Urls):
             self._redirect(frame)
         elif isinstance(frame, NodeStanding):
-            self._stand(frame.standing)
+            self._stand(frame)
         elif isinstance(frame, TokenRenewal):
             await self._login.take(frame.token)
         else:
@@ -277,12 +278,13 @@ class Agent:
         if changed:
             self._uploader.redirect(ref)
 
-    def _stand(self, standing: str) -> None:
+    def _stand(self, frame: NodeStanding) -> None:
         """What was said about this node at the gateway: its operator may not look there."""
-        if standing != self._doing.standing or self._doing.is_told_to_drain:
-            self._doing.standing = standing
+        said, doing = (frame.standing, frame.reason or ""), self._doing
+        if said != (doing.standing, doing.standing_reason) or doing.is_told_to_drain:
+            doing.standing, doing.standing_reason = said
             self._resume()
-            self._narrate(told_of(standing, self._login.enrolment.node_id))
+            self._narrate(told_of(said[0], self._login.enrolment.node_id, said[1]))
 
     def _resume(self) -> None:
         """It was told to drain, and that is taken back before it ended."""

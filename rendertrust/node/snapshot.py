@@ -19,12 +19,13 @@ from rendertrust.protocol import JobStatus
 ACTIVE, QUARANTINED = "ACTIVE", "QUARANTINED"
 
 
-def told_of(standing: str, node: str) -> str:
-    """What a standing means, for the node's operator."""
+def told_of(standing: str, node: str, reason: str) -> str:
+    """What a standing means, for the node's operator; ``reason`` is why, '' if it was not told."""
     if standing != QUARANTINED:
         return "at the gateway this node is trusted with work again"
     meant = "in quarantine: it gets its owner's work alone"
-    return f"at the gateway this node is {meant}; why: rendertrust nodes show {node}"
+    why = reason or f"rendertrust nodes show {node}"
+    return f"at the gateway this node is {meant}; why: {why}"
 
 
 @attrs.define(kw_only=True)
@@ -37,6 +38,7 @@ class Doing:
     is_draining: bool = False
     is_told_to_drain: bool = False
     standing: str = "ACTIVE"  # at the gateway
+    standing_reason: str = ""
     rest: str | None = None
     health_port: int | None = None
     started: float = attrs.field(factory=time.monotonic)
@@ -65,6 +67,7 @@ def snapshot(
         "status": doing.status,
         "why": doing.rest,
         "standing": doing.standing,
+        "standing_reason": doing.standing_reason,
         "node_id": enrolment.node_id,
         "name": enrolment.name,
         "gateway": enrolment.url,

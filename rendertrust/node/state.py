@@ -13,6 +13,9 @@ from typing import Any, Final
 import attrs
 import orjson
 import platformdirs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rendertrust import identity
 
 VARIABLE: Final = "RENDERTRUST_STATE"
 NO_SANDBOX_WORDS: Final = "I trust every scene that this node renders"
@@ -76,6 +79,12 @@ class StateFolder:
     def history(self) -> Path:
         """What the agent did, in all its lives."""
         return self.path / "history.sqlite"
+
+    def change_key(self, key: Ed25519PrivateKey, before: str) -> None:
+        """Take ``key`` from now on; the one of node ``before`` is kept beside it."""
+        if self.key.exists():
+            self.key.replace(self.path / f"key-{before}.pem")
+        identity.save_key(self.key, key)
 
     def make(self) -> None:
         """Create the folder, closed to others."""

@@ -24,7 +24,8 @@ class Status:
 
     ``draining``: it was told to take nothing new; when all is done it ends. ``resting``: why it
     takes nothing now, where it does so by itself. ``serves``: whose work it takes; ``standing``:
-    what was said of it at the gateway when it was connected last; ``opengl``: whether EEVEE and
+    what was said of it at the gateway when it was connected last, with the reason of a quarantine;
+    ``opengl``: whether EEVEE and
     Workbench draw here, None: nobody knows; ``silent_seconds``: for how long nothing came over a
     line that is open, once that is long. ``history`` is what the agent
     told, across its lives, the newest last; ``units_ended``: how many, and how.
@@ -46,6 +47,7 @@ class Status:
     resting: str | None = None
     serves: tuple[str, ...] = ()
     standing: str = "ACTIVE"
+    standing_reason: str = ""
     opengl: bool | None = None
     silent_seconds: int | None = None
     history: tuple[Line, ...] = ()
@@ -79,6 +81,7 @@ def status(state: Path | None = None) -> Status | NotJoined:
         silent_seconds=told.get("silent_seconds") if runs else None,
         serves=tuple(told.get("serves", ())),
         standing=str(told.get("standing", "ACTIVE")),
+        standing_reason=str(told.get("standing_reason", "")),
         history=before.lines,
         units_ended=before.units,
     )

@@ -63,7 +63,7 @@ WHERE n.id = used.node_id
   AND n.standing <> 'REVOKED'
   AND NOT EXISTS (SELECT FROM nodes o
                   WHERE o.public_key = n.public_key AND o.verified_at IS NOT NULL AND o.id <> n.id)
-RETURNING n.id, n.owner_id, n.capabilities, n.status, n.verified_at, n.standing, n.standing_version;
+RETURNING n.id, n.owner_id, n.capabilities, n.status, n.verified_at, n.standing, n.standing_version, n.standing_reason;
 
 -- name: node_heartbeat
 -- A sign of life. A node that must be proved first ($5) stays as it is. What it says about itself
@@ -75,11 +75,11 @@ SET current_load = $2,
     seen_at = $4,
     status = CASE WHEN $5 AND verified_at IS NULL THEN status ELSE 'HEALTHY' END
 WHERE id = $1 AND standing <> 'REVOKED'
-RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_version;
+RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason;
 
 -- name: node_by_id
 -- Who opens a socket.
-SELECT id, owner_id, capabilities, status, verified_at, standing, standing_version, public_key
+SELECT id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason, public_key
 FROM nodes WHERE id = $1;
 
 -- name: node_shown
@@ -143,4 +143,4 @@ SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END
     standing_by = NULL, standing_at = now(), quarantined_at = now(), caught = 'LIES'
 WHERE id = $1 AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINED' AND caught IS NULL)
                    OR (standing = 'REVOKED' AND quarantined_at IS NULL))
-RETURNING standing, standing_version;
+RETURNING standing, standing_version, standing_reason;

@@ -100,7 +100,7 @@ FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
 
 -- name: work_standings
 -- The nodes about which something was said since $1, the oldest word first.
-SELECT id AS node, owner_id AS owner, standing, standing_version, standing_at AS at
+SELECT id AS node, owner_id AS owner, standing, standing_version, standing_reason, standing_at AS at
 FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
 
 -- name: work_node_seen

@@ -263,7 +263,7 @@ def quarantine(store: "StoreTwin", node: UUID, act: Act) -> Standing | None:
     if row.caught is not None or (given_up and row.quarantined):
         return None
     name = "REVOKED" if given_up else "QUARANTINED"
-    row.standing, row.quarantined = Standing(name, row.standing.version + 1), True
+    row.standing, row.quarantined = Standing(name, row.standing.version + 1, act.reason), True
     row.caught = LIES
     store.acts.append(act)
     return row.standing

@@ -21,6 +21,7 @@ from web.nodes.standing import Verb
 from web.nodes.word import say
 from web.openapi.examples import reference as examples
 from web.openapi.examples.nodes import NODE_CHECKS, NODE_CONNECTIONS
+from web.routes.admin import Because
 
 operations = Operations()
 ABSENT = "Node not found"
@@ -234,12 +235,14 @@ def _connection(one: Connection) -> NodeConnection:
     )
 
 
-def _verb(verb: Verb, example: examples.Example) -> Callable[[Handler], Handler]:
+def _verb(
+    verb: Verb, example: examples.Example, body: type[Said | Because] = Said
+) -> Callable[[Handler], Handler]:
     """Something that is said about a node."""
     return operations.post(
         f"/api/v1/nodes/{{node_id}}/{verb.name.lower()}",
         scope=Scope.NODES_WRITE,
-        body=Said,
+        body=body,
         answers={200: Node},
         request_example=examples.REASON,
         example=example,
@@ -255,9 +258,9 @@ async def drain(call: Call[Said]) -> Node | Problem:
     return await _say(call, Verb.DRAIN)
 
 
-@_verb(Verb.QUARANTINE, examples.QUARANTINED_NODE)
-async def quarantine(call: Call[Said]) -> Node | Problem:
-    """Give the node no work but its owner's own; for admins."""
+@_verb(Verb.QUARANTINE, examples.QUARANTINED_NODE, Because)
+async def quarantine(call: Call[Because]) -> Node | Problem:
+    """Give the node no work but its owner's own; for admins. Its operator is told the reason."""
     return await _say(call, Verb.QUARANTINE)
 
 
@@ -292,7 +295,7 @@ async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reput
     return found
 
 
-async def _say(call: Call[Said], verb: Verb) -> Node | Problem:
+async def _say(call: Call[Said] | Call[Because], verb: Verb) -> Node | Problem:
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND

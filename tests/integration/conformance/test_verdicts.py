@@ -504,7 +504,7 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
     node = await stage.node()
     act = Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
-    assert await stage.store.quarantine(node, act) == Standing("QUARANTINED", 1)
+    assert await stage.store.quarantine(node, act) == Standing("QUARANTINED", 1, "it lied")
     assert await stage.store.quarantine(node, act) is None
 
 

@@ -94,6 +94,20 @@ async def test_a_node_that_is_not_there_has_no_load(face: Face, database: Postgr
     assert "100 %" in (await ann.get(f"/console/fleet/{node}"))[1]
 
 
+async def test_nobody_is_put_into_quarantine_without_a_reason(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+    there = f"/console/fleet/{await joined(database.owner_dsn)}"
+    for reason in ("", "  "):
+        answer = await ann.post(f"{there}/quarantine", {"reason": reason})
+        assert answer.status == 422
+        assert 'role="alert">The reason' in await answer.text(), "said beside the field"
+    assert "quarantined" not in (await ann.get(there))[1]
+    assert (await ann.post(f"{there}/quarantine", {"reason": "black frames"})).status == 303
+    assert "black frames" in (await ann.get(there))[1]
+
+
 async def test_who_releases_a_node_that_is_drained_is_told_that_it_may_have_ended(
     face: Face, database: PostgresEndpoint
 ) -> None:

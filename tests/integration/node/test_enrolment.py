@@ -27,6 +27,16 @@ async def test_who_joins_again_keeps_its_name(peer: Gateway, tmp_path: Path) -> 
     assert (again.name, peer.registrations[-1]["name"]) == ("box", "box")
 
 
+async def test_a_new_key_that_is_refused_is_not_kept(peer: Gateway, tmp_path: Path) -> None:
+    await enrolment.join(peer.url, name="box", state=tmp_path)
+    key = (tmp_path / "key.pem").read_bytes()
+    peer.refuses_registration = 429
+    refused = await enrolment.join(peer.url, state=tmp_path, new_key=True)
+    assert isinstance(refused, enrolment.JoinRefused)
+    assert (tmp_path / "key.pem").read_bytes() == key
+    assert [each.name for each in tmp_path.glob("key*")] == ["key.pem"]
+
+
 async def test_join_works_with_a_gateway_that_knows_no_proof(peer: Gateway, tmp_path: Path) -> None:
     peer.has_verify = False
     joined = await enrolment.join(peer.url, name="box", state=tmp_path)

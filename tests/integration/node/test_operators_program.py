@@ -97,6 +97,20 @@ async def test_a_machine_that_computes_wrongly_does_not_offer_it(
     assert peer.registrations[0]["capabilities"] == ["echo"]
 
 
+async def test_who_joins_with_a_key_that_was_revoked_is_told_the_way(
+    peer: Gateway, operator: Operator, tmp_path: Path
+) -> None:
+    bare = without_programs(operator, tmp_path)
+    peer.refuses_registration = 403
+    told = await bare.run("node", "join", peer.url, "--unowned")
+    assert told.code == exit_codes.NOT_AUTHENTICATED
+    assert f"rendertrust node join {peer.url} --new-key" in told.err
+    assert "is the gateway and runs" not in told.err
+    peer.refuses_registration = None
+    told = await bare.run("node", "join", peer.url, "--unowned", "--new-key")
+    assert told.code == 0, told
+
+
 async def test_drained_from_this_machine_it_finishes_and_ends(
     peer: Gateway, operator: Operator, tmp_path: Path
 ) -> None:

@@ -44,6 +44,26 @@ async def test_a_node_in_quarantine_says_so_where_its_operator_looks(
         await until(lambda: node.folder.told().get("standing") == "ACTIVE")
 
 
+async def test_why_a_node_is_in_quarantine_is_told_where_its_operator_looks(
+    peer: Gateway, start: Start
+) -> None:
+    async with start() as node:
+        await peer.next(Hello)
+        for reason in ("frames are black", "frames of May are \x1b[2Jblack"):
+            await peer.send(NodeStanding(standing="QUARANTINED", reason=reason))
+            await until(lambda: node.folder.told().get("standing_reason") == reason)  # noqa: B023
+            assert any(line.endswith(f"alone; why: {reason}") for line in node.told)
+        seen = agent.status(node.folder.path)
+        assert isinstance(seen, agent.Status)
+        assert seen.standing_reason == reason
+        said = str(facts(seen)["standing"])
+        assert "frames of May are" in said
+        assert "\x1b" not in said, "a reason does nothing to a terminal"
+        assert doctor.agent(seen).said.endswith(f"why: {reason}")
+        await peer.send(NodeStanding(standing="ACTIVE"))
+        await until(lambda: node.folder.told().get("standing_reason") == "")
+
+
 async def test_a_port_that_is_taken_is_said_and_another_used(peer: Gateway, start: Start) -> None:
     taken = peer.server.port
     assert taken is not None

@@ -166,3 +166,30 @@ async def test_an_agent_that_is_revoked_ends_and_says_why(
             ended = await run.ended()
         assert not ended.ok
         assert ended.reason.startswith("the gateway shut this node out: The node was revoked")
+        assert f"rendertrust node join {site.url} --new-key" in ended.reason
+
+
+async def test_who_gave_his_node_up_comes_back_with_another_key(
+    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings_for_tests()) as site:
+        jane = await person(http, site)
+        before = await joined(site, tmp_path, jane)
+        key = (tmp_path / "key.pem").read_bytes()
+        assert (await jane.call("POST", f"/nodes/{before}/revoke"))[0] == 200
+        refused = await enrolment.join(site.url, state=tmp_path, token=jane.token)
+        assert isinstance(refused, enrolment.JoinRefused)
+        assert (refused.code, "--new-key" in refused.remedy) == (403, True)
+        again = await enrolment.join(site.url, state=tmp_path, token=jane.token, new_key=True)
+        assert isinstance(again, enrolment.Joined), again
+        assert (again.name, again.owned, again.node_id != before) == ("box", True, True)
+        assert (tmp_path / f"key-{before}.pem").read_bytes() == key, (
+            "it is kept, beside the new one"
+        )
+        async with running(tmp_path) as run:
+            there = await enrolment.join(site.url, state=tmp_path, new_key=True)
+            assert isinstance(there, enrolment.JoinRefused)
+            assert "an agent runs here" in there.reason
+            kept = run.folder.enrolment()
+            assert kept is not None
+            assert kept.node_id == again.node_id

@@ -38,7 +38,8 @@ def node_of(owner: Creator, **more: Any) -> FakeNode:
 
 
 async def say(owner: Creator, node: FakeNode, verb: str) -> None:
-    status, answer = await owner.call("POST", f"/nodes/{node.node_id}/{verb}")
+    body = {"reason": f"to be seen: {verb}"}
+    status, answer = await owner.call("POST", f"/nodes/{node.node_id}/{verb}", body)
     assert status == 200, answer
 
 

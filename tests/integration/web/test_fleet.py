@@ -107,7 +107,7 @@ async def test_an_owner_drains_and_releases_his_node(face: Face) -> None:
     status, released = await jane.ask("POST", path(node, "release"))
     assert (status, released["standing"], released["standing_reason"]) == (200, "ACTIVE", "")
     words = [m.standing for m in face.script.seen if isinstance(m, NodeStands)]
-    assert words == [Standing("DRAINING", 1), Standing("ACTIVE", 2)]
+    assert words == [Standing("DRAINING", 1, "a new card"), Standing("ACTIVE", 2)]
 
 
 async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(
@@ -116,7 +116,7 @@ async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(
     jane = await register(face)
     ann = await with_role(face, database.owner_dsn, "admin")
     node = await node_of(face, jane)
-    status, problem = await jane.ask("POST", path(node, "quarantine"))
+    status, problem = await jane.ask("POST", path(node, "quarantine"), {"reason": "mine"})
     assert (status, "admins" in problem["detail"]) == (403, True)
     status, said = await ann.ask("POST", path(node, "quarantine"), {"reason": "black frames"})
     assert (status, said["standing"]) == (200, "QUARANTINED")
@@ -129,18 +129,27 @@ async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(
     assert acts == [("node.release", "none was given"), ("node.quarantine", "black frames")]
 
 
-async def test_a_reason_may_be_given_or_changed_afterwards_and_is_no_release(
+async def test_nobody_is_put_into_quarantine_without_a_reason(
     face: Face, database: PostgresEndpoint
 ) -> None:
     jane = await register(face)
     ann = await with_role(face, database.owner_dsn, "admin")
     node = await node_of(face, jane)
-    await ann.ask("POST", path(node, "quarantine"))
-    for reason in ("black frames", "black frames", "grey frames"):
+    for body in ({}, {"reason": ""}, {"reason": "  "}):
+        status, problem = await ann.ask("POST", path(node, "quarantine"), body)
+        assert (status, problem["errors"][0]["field"]) == (422, "reason"), body
+    assert (await jane.ask("GET", path(node)))[1]["standing"] == "ACTIVE"
+
+
+async def test_a_reason_may_be_changed_afterwards_and_is_no_release(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await register(face)
+    ann = await with_role(face, database.owner_dsn, "admin")
+    node = await node_of(face, jane)
+    for reason in ("odd frames", "black frames", "black frames", "grey frames"):
         status, said = await ann.ask("POST", path(node, "quarantine"), {"reason": reason})
         assert (status, said["standing"], said["standing_reason"]) == (200, "QUARANTINED", reason)
-    _, said = await ann.ask("POST", path(node, "quarantine"))
-    assert said["standing_reason"] == "grey frames", "nothing new was said"
     owner = await asyncpg.connect(database.owner_dsn)
     named = UUID(node["node_id"])
     row: Any = await owner.fetchrow(
@@ -150,14 +159,14 @@ async def test_a_reason_may_be_given_or_changed_afterwards_and_is_no_release(
     assert (row["released_at"], row["quarantined_at"] is None) == (None, False)
     _, audit = await ann.ask("GET", f"/api/v1/admin/audit?target=node:{node['node_id']}")
     reasons = [record["reason"] for record in audit["records"]]
-    assert reasons == ["grey frames", "black frames", "none was given"]
+    assert reasons == ["grey frames", "black frames", "odd frames"]
 
 
 async def test_an_auditor_looks_and_changes_nothing(face: Face, database: PostgresEndpoint) -> None:
     node = await node_of(face, await register(face))
     auditor = await with_role(face, database.owner_dsn, "auditor")
     for verb in ("drain", "quarantine", "release", "revoke"):
-        assert (await auditor.ask("POST", path(node, verb)))[0] == 403
+        assert (await auditor.ask("POST", path(node, verb), {"reason": "odd"}))[0] == 403
 
 
 async def test_a_revoked_node_is_shut_out_with_its_key(face: Face) -> None:

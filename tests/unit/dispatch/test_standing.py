@@ -223,6 +223,23 @@ async def test_a_session_in_quarantine_sends_its_owners_units_alone() -> None:
 
 
 @simulated
+async def test_a_node_is_told_why_it_is_in_quarantine_and_why_else() -> None:
+    why = attrs.evolve(QUARANTINE, reason="its frames are black")
+    node = NodeIdentity(NODE, OWNER, ("echo",), verified=True, standing=why)
+    async with session(node=node) as play:
+        await play.greeted()
+        assert (await play.socket.expect(NodeStanding)).reason == why.reason
+        play.ref.tell(Stand(why))
+        play.ref.tell(Stand(Standing(QUARANTINED, 2, "they are " + "very " * 100 + "grey")))
+        told = await play.socket.expect(NodeStanding)
+        assert told.reason is not None
+        assert told.reason.startswith("they are")
+        play.ref.tell(Stand(Standing(ACTIVE, 3, "a mistake of ours")))
+        told = await play.socket.expect(NodeStanding)
+        assert (told.standing, told.reason) == (ACTIVE, None)
+
+
+@simulated
 async def test_a_node_is_told_when_its_quarantine_begins_and_ends() -> None:
     async with session() as play:
         await play.greeted()

@@ -19,6 +19,7 @@ from web.identity.doer import Doer
 from web.nodes.checkable import checkable
 from web.nodes.standing import Verb, after
 from web.nodes.word import say
+from web.routes.admin import Because
 
 pages = Pages()
 ABSENT: Final = "Node not found"
@@ -62,6 +63,7 @@ BUTTONS: Final[Mapping[Verb, tuple[str, str, str]]] = {
 END_FIRST: Final = (
     "It is given work again; if it has ended by now, as it was drained, start it again."
 )
+REASONED: Final = (Verb.QUARANTINE,)  # the operator is told why
 SAID: Final = {
     Verb.DRAIN: "It finishes what it runs, and is given nothing new.",
     Verb.QUARANTINE: "It is given its owner's work alone.",
@@ -98,6 +100,7 @@ async def node(view: View[Query]) -> Shown | Problem:
         return NO_NODE
     desk, since, owner = Fleet(view.gateway.database), view.now - LATELY, row.owner_id
     known, sort = await view.gateway.connections.of(row.id), view.query.sort
+    buttons = buttons_of(view, row)
     shares = [] if owner is None else await desk.shares(owner, row.id, since, SHARES)
     return {
         "title": f"Node {row.name[:60]}",
@@ -111,7 +114,8 @@ async def node(view: View[Query]) -> Shown | Problem:
         "facts": facts_of(row.metadata),
         "reputation": await view.gateway.nodes.records([row.id]),
         "uncheckable": (await checkable(view.gateway, row.id)).get(row.id) is False,
-        "buttons": buttons_of(view, row),
+        "buttons": buttons,
+        "may_quarantine": any(verb == Verb.QUARANTINE.value for verb, *_ in buttons),
         "everybody": view.owner is None,
         "is_own": owner == view.who.user,
     }
@@ -155,7 +159,7 @@ def _text(value: Any) -> str:
 def _word(verb: Verb) -> Act:
     """Something that is said about a node, by a form."""
 
-    async def act(view: View[Said]) -> Go | Problem:
+    async def act(view: View[Said] | View[Because]) -> Go | Problem:
         row = await visible(view)
         if row is None:
             return NO_NODE
@@ -170,4 +174,5 @@ def _word(verb: Verb) -> Act:
 
 
 for each in BUTTONS:
-    pages.action(f"/fleet/{{id}}/{each.value}", form=Said, absent=ABSENT)(_word(each))
+    asks = {"form": Because, "form_on": "/fleet/{id}"} if each in REASONED else {"form": Said}
+    pages.action(f"/fleet/{{id}}/{each.value}", absent=ABSENT, **asks)(_word(each))
