@@ -4,12 +4,14 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import attrs
 import typed_settings as ts
+from typed_settings.converters import Converter
 from typed_settings.exceptions import TsError
 
 from config.sections import (
@@ -89,7 +91,8 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     """
     environment = _environment(file, overrides or {})
     try:
-        settings = ts.load_settings(Settings, _loaders(environment, file, overrides or {}))
+        loaders = _loaders(environment, file, overrides or {})
+        settings = ts.load_settings(Settings, loaders, converter=_converter(Path.cwd()))
     except TsError as error:
         raise SettingsError(_line(error)) from error
     _refuse_unknown_variables()
@@ -97,6 +100,14 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     if settings.production:
         _refuse_weak(settings)
     return settings
+
+
+@cache
+def _converter(_: Path) -> Converter:
+    """One for each working folder, by which it resolves relative paths. It writes functions for
+    each section, which takes most of the time of reading.
+    """
+    return ts.default_converter()
 
 
 def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:

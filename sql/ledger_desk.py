@@ -60,8 +60,8 @@ class DeskEntryRow:
     @property
     def job(self) -> str | None:
         """The job that it is about."""
-        parts = self.reference.split(":")
-        return parts[1] if len(parts) == 3 and parts[0] == "job" else None
+        sort, *parts = self.reference.split(":")
+        return parts[0] if (sort, len(parts)) in (("job", 2), ("check", 3)) else None
 
     @property
     def is_of_owner(self) -> bool:

@@ -12,6 +12,10 @@ from sql.sessions import Family
 
 @attrs.frozen
 class UserRow:
+    """``has_nodes``: a node is his, or was before he gave it up; known where he is read by his id
+    alone.
+    """
+
     id: UUID
     email: str
     name: str
@@ -19,6 +23,7 @@ class UserRow:
     role: str
     created_at: datetime
     password_hash: str | None = attrs.field(default=None, repr=False)
+    has_nodes: bool = False
 
 
 @attrs.frozen

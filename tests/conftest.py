@@ -1,8 +1,11 @@
 """Fixtures for every test, and how properties are looked for."""
 
+import gc
 import os
 import signal
+from collections.abc import Generator
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.cheap_passwords", "tests.engines", "tests.once_failed"]
@@ -15,3 +18,14 @@ settings.load_profile("ours")
 # A shell starts what runs in the background with SIGINT ignored, and programs hand that on: those
 # that tests start would never hear Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The collector of cycles looks at what tests make, not at all the tests that are found."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()

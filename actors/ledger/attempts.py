@@ -65,8 +65,9 @@ class UnitFail:
     a lie, working with this class of machine; that stands in its record like a check that found
     one. ``accused``: the node itself said, with this class of machine, that the scene is at fault;
     that is held against it where another renders the scene. ``given_back``: its node does not want
-    it now, and nothing failed. ``lacks``: the node has not what the unit needs, and nothing failed;
-    from then on the unit ``needs_memory`` (bytes) and ``needs_opengl``, where they say so.
+    it now, and nothing failed. ``uncounted``: another node is asked, and nothing is counted, as the
+    node has not what the unit needs, or another of its owner's had an excuse before; from then on
+    the unit ``needs_memory`` (bytes) and ``needs_opengl``, where they say so.
     """
 
     job: UUID
@@ -79,7 +80,7 @@ class UnitFail:
     caught: str | None = None
     accused: str | None = None
     given_back: bool = False
-    lacks: bool = False
+    uncounted: bool = False
     needs_memory: int = 0
     needs_opengl: bool = False
 

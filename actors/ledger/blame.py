@@ -21,8 +21,7 @@ def words(error: str) -> str:
 def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
     """With what went wrong; a failure of the node's counts, and it is to be avoided.
 
-    Others count for themselves, but for a unit that was given back, or that needs what its node
-    lacks: nothing failed then.
+    Others count for themselves, but for a unit that was given back, and what is ``uncounted``.
     """
     told = attrs.evolve(
         unit,
@@ -32,7 +31,7 @@ def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
         needs_opengl=unit.needs_opengl or effect.needs_opengl,
     )
     if effect.error_class != "node":
-        nothing_failed = effect.given_back or effect.lacks
+        nothing_failed = effect.given_back or effect.uncounted
         return told if nothing_failed else attrs.evolve(told, faults=unit.faults + 1)
     node = effect.node
     avoid = unit.avoid if node is None or node in unit.avoid else (*unit.avoid, node)
@@ -44,7 +43,7 @@ def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
     its failure, which is its word alone; nor one that has not what it needs.
     """
     job = draft.jobs.get(effect.job)
-    is_excused = effect.lacks or effect.error_class in EXCUSES
+    is_excused = effect.uncounted or effect.error_class in EXCUSES
     is_its = effect.error_class == "node" or (is_excused and effect.retry_at is not None)
     if job is None or not is_its or effect.node in (None, *job.avoid):
         return {}

@@ -182,4 +182,4 @@ def _note(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitReq
 def _ends_both(effect: UnitFail | UnitRequeue) -> bool:
     if isinstance(effect, UnitRequeue) or effect.retry_at is not None:
         return False
-    return (effect.error_class == "scene" and not effect.lacks) or effect.node is None
+    return (effect.error_class == "scene" and not effect.uncounted) or effect.node is None

@@ -19,6 +19,7 @@ MIB: Final = 2**20
 SCENE: Final = "scene"
 TOO_MUCH: Final = "too much memory"
 MEMORY, OPENGL = LACKS
+EXCUSES: Final = ("network", "gateway", "verifier")  # somebody else's failure, as a node says
 LESS_MEMORY: Final = (
     "use smaller textures, less subdivision or Simplify, or a node of your own with more memory"
 )
@@ -40,14 +41,17 @@ def failed(
     ``scene`` is final where it is ``confirmed``; else another node is asked. Three failures of
     nodes are final, too, and on three different nodes they are the scene's. Anything else is
     tried again after 1, 2, then 4 seconds, and then it is final. What is ``given_back`` as its
-    node drains or stops did not fail: there are twelve tries of it.
+    node drains or stops did not fail: there are twelve tries of it; as of what a node calls
+    another's failure where another of its owner's has failed the unit.
     """
+    is_word = error_class in EXCUSES or (error_class == SCENE and not confirmed)
+    is_again = unit.is_repeat and is_word and not given_back
     wait = wait_seconds(
         failures=unit.failures,
         faults=unit.faults,
         tried=unit.tries,
         is_nodes=error_class == "node",
-        is_given_back=given_back,
+        is_given_back=given_back or is_again,
     )
     final = final or wait is None or (error_class == "scene" and confirmed)
     is_third = unit.failures + 1 >= NODES_FOR_SCENE and error_class == "node"
@@ -62,6 +66,7 @@ def failed(
         error=error[:ERROR_CHARACTERS_MOST],
         retry_at=None if final or wait is None else now + timedelta(seconds=wait),
         given_back=given_back,
+        uncounted=is_again,
     )
 
 
@@ -86,7 +91,7 @@ def beyond(
     another owner's node is asked first, as anybody can say that he has the most memory of all.
     Then too much memory is the end; OpenGL is waited for.
     """
-    is_memory, is_sure = lack.what == MEMORY, is_word or not others.is_other
+    is_memory, is_sure = lack.what == MEMORY, is_word or others.is_seconded or not others.is_other
     ends = is_memory and is_sure and not others.is_able
     words = _too_much(lack.given, is_last=ends) if is_memory else lack.words
     back = failed(unit, node, SCENE, words, now, final=ends, given_back=True, confirmed=False)
@@ -94,7 +99,7 @@ def beyond(
     return attrs.evolve(
         back,
         given_back=False,
-        lacks=True,
+        uncounted=True,
         needs_memory=lack.given + 1 if is_memory and is_noted else 0,
         needs_opengl=not is_memory and is_noted,
     )

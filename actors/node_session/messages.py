@@ -56,8 +56,8 @@ class Assignments(Message[NodeSession, None]):
 @attrs.frozen
 class Elsewhere(Message[NodeSession, None]):
     """From the Scheduler, in answer to ``WhoElse``. ``is_able``: a node is there that has what this
-    one lacked, or may be: another gateway serves it. ``is_other``: another owner's node can be
-    asked, and none of another's has failed the unit.
+    one lacked, or may be: another gateway serves it. ``is_other``: another owner's node that has
+    not failed the unit can be asked; ``is_seconded``: another owner's has failed it.
     """
 
     job: UUID
@@ -65,6 +65,7 @@ class Elsewhere(Message[NodeSession, None]):
     attempt: int
     is_able: bool
     is_other: bool
+    is_seconded: bool = False
 
 
 @attrs.frozen

@@ -55,18 +55,20 @@ class Settlement(Watching, partial=True):
             await self._complete(held, result)
 
     async def _finish_failed(self, held: Held, result: JobResult) -> None:
-        if self._is_beyond_it(result):
+        is_word = result.failure == SCENE and self._is_strangers(held.assignment)
+        if is_word or self._is_beyond_it(result):
             self._ask_elsewhere(held)
             return
-        declines = result.failure == DECLINES
-        if declines:
+        if result.failure == DECLINES:
             self._peers.scheduler.tell(NodeDeclined(self._node.id, self.ref))
         await self._keep_said(held)
-        try:
-            confirmed = result.failure != SCENE or await self._is_believed(held.assignment)
-        except Unavailable:
-            self._again(held)
-            return
+        self._fail_as_said(held, result, confirmed=True)
+
+    def _fail_as_said(self, held: Held, result: JobResult, *, confirmed: bool) -> None:
+        """``confirmed``: that the scene is at fault ends the unit. A stranger's word does not, as
+        long as another owner's node can be asked; nor do two, which may be friends'.
+        """
+        declines, is_scene = result.failure == DECLINES, result.failure == SCENE
         self._fail(
             held,
             result.failure or "node",
@@ -74,7 +76,7 @@ class Settlement(Watching, partial=True):
             # One that it never began it did not want, whoever says so.
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
-            accused=self._device_class if result.failure == SCENE else None,
+            accused=self._device_class if is_scene else None,
         )
 
     def _is_beyond_it(self, result: JobResult) -> bool:
@@ -83,7 +85,7 @@ class Settlement(Watching, partial=True):
         return result.lacks is not None and not (result.lacks == OPENGL and has_opengl)
 
     def _ask_elsewhere(self, held: Held) -> None:
-        """Ask who could do it; again, where no answer comes."""
+        """Ask who else could do it; again, where no answer comes."""
         assert held.result is not None, "it failed"
         unit, lacks = held.assignment, held.result.lacks
         memory = self._given_bytes + 1 if lacks == MEMORY else 0
@@ -98,7 +100,9 @@ class Settlement(Watching, partial=True):
             return
         await self._keep_said(held)
         unit, result = held.assignment, held.result
-        assert result.lacks is not None, "nothing else is asked about"
+        if result.lacks is None or not self._is_beyond_it(result):
+            self._fail_as_said(held, result, confirmed=not message.is_other)
+            return
         effect = failures.beyond(
             unit,
             self._node.id,
@@ -130,18 +134,6 @@ class Settlement(Watching, partial=True):
             await self._peers.store.keep_log(*of, said, at=now, completed=completed)
         except Unavailable as error:
             log.info("a unit's log is lost: %s", type(error).__name__)
-
-    async def _is_believed(self, unit: Assignment) -> bool:
-        """Whether a scene is at fault because this node says so. A stranger's word needs another
-        owner's beside it, or the same again where nobody else is there to be asked.
-
-        Raises Unavailable.
-        """
-        node, settings = self._node, self._settings
-        if not settings.verified_types or not self._is_strangers(unit):
-            return True
-        said = await self._peers.store.scene_words(unit.job, unit.unit)
-        return any(one.node == node.id or one.owner != node.owner for one in said)
 
     async def _complete(self, held: Held, result: JobResult) -> None:
         unit, settings = held.assignment, self._settings

@@ -28,6 +28,12 @@ def is_own(node: Node, user: UUID | None, circles: Circles) -> bool:
     return node.owner == user or circles.lent.get(node.id) in circles.of_user(user)
 
 
+def is_trusted(node: Node, user: UUID | None, circles: Circles) -> bool:
+    """Whether its word counts with the user: it is the gateway's own, his, or whom he trusts."""
+    trusts = user is not None and circles.trust(user, node.owner)
+    return node.is_ours or trusts or is_own(node, user, circles)
+
+
 def may_do(node: Node, user: UUID | None, pool: str, circles: Circles) -> bool:
     """Whether a node may be given work of a user's in a pool; ``choose`` keeps to it."""
     if node.standing.name == QUARANTINED:

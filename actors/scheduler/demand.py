@@ -30,13 +30,14 @@ class Kind:
 @attrs.frozen
 class Demand:
     """``inputs`` names what is to be fetched first: a node that has it begins sooner. ``turn`` is
-    the unit's among its user's own.
+    the unit's among its user's own. ``is_final``: it is tried no more after this.
     """
 
     kind: Kind
     user: UUID | None = None
     inputs: str = ""
     turn: Within | None = None
+    is_final: bool = False
 
 
 def kind_of(

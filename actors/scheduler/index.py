@@ -11,7 +11,7 @@ from actors.scheduler.kit import NOTHING, Needs
 from actors.scheduler.larder import Larder
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import FOR_OURS, Rank, is_last, rank
+from actors.scheduler.policy import FOR_OURS, Rank, goes_before, is_last, rank
 from actors.scheduler.verifiers import OwnVerifiers
 from sql.circles import ALONE, Circles
 
@@ -157,12 +157,13 @@ class Index:
     def _able_of_ours(
         self, demand: Demand, lines: list[Line], avoid: frozenset[UUID]
     ) -> list[Node]:
-        """The gateway's own that can do what is theirs before all others."""
-        if demand.kind.job_type != FOR_OURS:
+        """Those that can do it and go before all others."""
+        if demand.kind.job_type != FOR_OURS and not demand.is_final:
             return []
-        found = (self._nodes[node] for node in self._ours - avoid if node in self._nodes)
-        able = (node for node in found if any(node.id in self._capable[line] for line in lines))
-        return [node for node in able if node.measures]
+        names = self._nodes if demand.is_final else self._ours
+        found = (self._nodes[n] for n in names if n in self._nodes and n not in avoid)
+        first = (node for node in found if goes_before(node, demand, self.circles))
+        return [n for n in first if any(n.id in self._capable[line] for line in lines)]
 
     def _of_few(self, nodes: list[Node], demand: Demand) -> Node | AllNodesFull:
         holders = self.larder.holders(demand.inputs)

@@ -11,7 +11,7 @@ from uuid import UUID
 from zlib import crc32
 
 from actors.ledger.messages import UnitState
-from actors.scheduler.circles import may_do
+from actors.scheduler.circles import is_trusted, may_do
 from actors.scheduler.demand import Demand, Kind, Within
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
@@ -59,15 +59,21 @@ def candidates(
     One to ``avoid``, as it failed the job before, is among them only if there is no other, and one
     that ``failed`` the unit only if all others did: a unit that one node alone can do would
     otherwise wait for ever. Work for the gateway's own nodes is theirs alone, as long as one that
-    can do it is there.
+    can do it is there; the last try of a unit is theirs, or that of nodes whom its user trusts.
     """
     kind = demand.kind
     fit = [node for node in nodes if node.eligible and can_do(node, kind)]
     capable = [node for node in fit if may_do(node, demand.user, kind.pool, circles)]
     tiers = ([n for n in capable if n.id not in shunned] for shunned in (avoid, failed))
     able = next((nodes for nodes in tiers if nodes), capable)
-    ours = [node for node in able if node.measures and kind.job_type == FOR_OURS]
-    return ours or able
+    return [node for node in able if goes_before(node, demand, circles)] or able
+
+
+def goes_before(node: Node, demand: Demand, circles: Circles) -> bool:
+    """Whether no other node is given such work while this one is there."""
+    if demand.is_final and node.session is not None and is_trusted(node, demand.user, circles):
+        return True
+    return node.measures and demand.kind.job_type == FOR_OURS
 
 
 def can_do(node: Node, kind: Kind) -> bool:

@@ -11,6 +11,7 @@ from actors.scheduler.demand import ANY, Demand, Kind, Within, kind_of
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.policy import PENDING, Age, age, within
+from sql.tries import tries, wait_seconds
 from sql.unit_params import params_of
 from sql.work import OpenUnit, Part
 
@@ -108,7 +109,18 @@ class Unit:
     @property
     def demand(self) -> Demand:
         """What it asks of a node."""
-        return Demand(self.kind, self.user, self.payload_ref, self.turn)
+        return Demand(self.kind, self.user, self.payload_ref, self.turn, self.is_final)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the next failure that counts is its last, and nodes had their say."""
+        least = wait_seconds(
+            failures=self.failures,
+            faults=self.faults,
+            tried=tries(self.next_attempt, self.unsent),
+            is_nodes=True,
+        )
+        return bool(self.avoid) and least is None
 
     @property
     def turn(self) -> Within:

@@ -18,9 +18,9 @@ from yarl import URL
 from rendertrust.client.answers import ResultUrl
 from rendertrust.client.content import CHUNK_BYTES, Part, Progress, part_in, unheard
 from rendertrust.client.errors import NoAnswer, TransferFailed
-from rendertrust.client.kinds import HEAD_BYTES, suffix_of
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
+from rendertrust.kinds import HEAD_BYTES, suffix_of
 
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)

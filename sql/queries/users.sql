@@ -24,8 +24,10 @@ SELECT id, email, name, is_active, role, created_at, password_hash
 FROM users WHERE lower(email) = lower($1);
 
 -- name: user_by_id
--- One user, with the hash of the password.
-SELECT id, email, name, is_active, role, created_at, password_hash FROM users WHERE id = $1;
+-- One user, with the hash of the password, and whether a node is his, or was before he gave it up.
+SELECT id, email, name, is_active, role, created_at, password_hash,
+       EXISTS (SELECT FROM nodes n WHERE n.owner_id = users.id) AS has_nodes
+FROM users WHERE id = $1;
 
 -- name: user_page
 -- Users whose address or name contains $1, newest first, after the one with the id $2.

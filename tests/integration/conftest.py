@@ -42,8 +42,11 @@ ABOUT_PROGRAMS = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     programs = [here / path for path in ABOUT_PROGRAMS]
+    # Each file once: there are thousands of items, and each worker looks at all of them.
+    files = {item.path for item in items}
+    heavy = {file for file in files if any(file.is_relative_to(path) for path in programs)}
     for item in items:
-        if any(item.path.is_relative_to(path) for path in programs):
+        if item.path in heavy:
             item.add_marker(pytest.mark.heavy)
 
 

@@ -4,6 +4,7 @@ comes to nothing by that, as long as another node can do it.
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -50,12 +51,12 @@ class Slow(SimulatedNode):
             await asyncio.sleep(FRAME_SECONDS / 10)
 
 
-async def submitted(gateway: SimulatedGateway) -> None:
+async def submitted(gateway: SimulatedGateway, frames: int) -> None:
     account = user_account(USER)
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
-    pieces = tuple(Piece(PRICE, n, str(n + 1)) for n in range(FRAMES))
-    order = Dispatch(JOB, USER, "render", "s3://x/y", {}, FRAMES * PRICE, True, pieces=pieces)
+    pieces = tuple(Piece(PRICE, n, str(n + 1)) for n in range(frames))
+    order = Dispatch(JOB, USER, "render", "s3://x/y", {}, frames * PRICE, True, pieces=pieces)
     placed = await gateway.scheduler.ask(order, within=60)
     assert isinstance(given, Posted)
     assert isinstance(placed, Posted)
@@ -68,12 +69,50 @@ async def test_no_job_comes_to_nothing_by_one_node_that_has_an_excuse(
 ) -> None:
     excuse = {"failure": failure} if failure != "given back" else GIVEN_BACK
     monkeypatch.setattr(Excusing, "excuse", excuse)
+    assert await played([(Excusing, 9000), (Slow, 9001)]) == {"COMPLETED": FRAMES}
+
+
+LIARS = [9000, 9001, 9002, 9003, 9004]
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("owners", "last"),
+    [
+        (LIARS, USER.int),  # of five accounts, and there is one of the creator's own
+        ([9000] * 5, 9010),  # five nodes of one account
+    ],
+    ids=["accounts", "nodes"],
+)
+@pytest.mark.parametrize("failure", ["gateway", "verifier", "scene"])
+async def test_nor_by_several_of_them(
+    owners: list[int], last: int, failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Excusing, "excuse", {"failure": failure})
+    nodes = [(Excusing, owner) for owner in owners]
+    assert await played([*nodes, (Slow, last)], 1) == {"COMPLETED": 1}
+
+
+@simulated
+async def test_two_friends_words_that_the_scene_is_at_fault_end_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are idle whenever something is to be done, as they do nothing."""
+    monkeypatch.setattr(Excusing, "excuse", {"failure": "scene"})
+    kinds = [(Excusing, 9000), (Excusing, 9001), (Slow, 9002)]
+    assert await played(kinds) == {"COMPLETED": FRAMES}
+
+
+async def played(
+    kinds: Sequence[tuple[type[SimulatedNode], int]], frames: int = FRAMES
+) -> Counter[str]:
+    """What becomes of a job's units by nodes of these kinds and owners."""
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
     gateway = SimulatedGateway(store, objects, TwinRandom(1))
     nodes: list[SimulatedNode] = []
-    for number, kind in enumerate((Excusing, Slow)):
-        node, owner = UUID(int=1 + number), UUID(int=9000 + number)
+    for number, (kind, whose) in enumerate(kinds):
+        node, owner = UUID(int=1 + number), UUID(int=whose)
         store.add_node(node, ("render",), owner=owner, verified=True, status="REGISTERED")
         identity = NodeIdentity(node, owner, ("render",), verified=True)
         chance = TwinRandom(10 + number)
@@ -81,7 +120,7 @@ async def test_no_job_comes_to_nothing_by_one_node_that_has_an_excuse(
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]
     await asyncio.sleep(10)  # both are there
-    await submitted(gateway)
+    await submitted(gateway, frames)
     await until(
         lambda: all(u.ended_at for u in store.units.values()), within=2 * FRAMES * FRAME_SECONDS
     )
@@ -89,4 +128,4 @@ async def test_no_job_comes_to_nothing_by_one_node_that_has_an_excuse(
     for life in lives:
         life.cancel()
     await gateway.stop()
-    assert found == {"COMPLETED": FRAMES}
+    return found

@@ -69,6 +69,7 @@ def serve(
 def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     """The exit code; what is wrong with the settings is a wrong use."""
     import asyncio
+    import gc
 
     from config.settings import SettingsError
     from supervisors.engines.errors import EngineError
@@ -79,6 +80,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from web.process.running import run
     from web.process.service_manager import service_manager
 
+    gc.freeze()  # what was imported stays for good, and takes long to look through
     open_more_files()
 
     async def main() -> int:

@@ -82,7 +82,9 @@ def frame_of(
     theme = request.cookies.get(THEME, "")
     return Frame(
         user=user,
-        menu=[] if visitor is None or user is None else pages.menu(visitor.who.role),
+        menu=[]
+        if visitor is None or user is None
+        else pages.menu(visitor.who.role, has_nodes=user.has_nodes),
         current=request.path,
         theme=theme if theme in THEMES else "",
         said=unquote(request.cookies.get(FLASH, ""))[:FLASH_CHARACTERS_MAX],

@@ -19,12 +19,20 @@ ID: Final = re.compile(r"\{(\w+)\}")  # what stands there is a UUID
 
 @attrs.frozen
 class Nav:
-    """A place in the menu: ``key`` opens it after ``g``, ``order`` counts from the top."""
+    """A place in the menu: ``key`` opens it after ``g``, ``order`` counts from the top.
+
+    ``of_nodes``: for those who have or had a node, and for those who see everybody's.
+    """
 
     label: str
     key: str
     order: int
     icon: str
+    of_nodes: bool = False
+
+    def is_for(self, role: Role, *, has_nodes: bool) -> bool:
+        """Whether it leads somebody to anything of his."""
+        return has_nodes or not self.of_nodes or role in OVERSEERS
 
 
 @attrs.frozen
@@ -146,7 +154,11 @@ class Pages:
                 return page, found.groupdict()
         return None
 
-    def menu(self, role: Role) -> list[Page]:
+    def menu(self, role: Role, *, has_nodes: bool) -> list[Page]:
         """What somebody of this role finds in the menu."""
-        shown = [page for page in self.pages if page.nav is not None and role in page.who]
+        shown = [
+            page
+            for page in self.pages
+            if page.nav and role in page.who and page.nav.is_for(role, has_nodes=has_nodes)
+        ]
         return sorted(shown, key=lambda page: (page.nav.order if page.nav else 0, page.title))

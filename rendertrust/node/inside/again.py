@@ -56,10 +56,12 @@ def compared(
         found = beside(bpy, path, picture, size)
     if found is None or found["equal"] or found["off"] is None or not is_cycles:
         return found
-    other = pixels_of(bpy, render(bpy, order, frame, "other"))
-    ours, theirs = (pixels_of(bpy, one) for one in (path, picture))
-    if ours.size and ours.shape == theirs.shape == other.shape:
-        return comparing.compared(ours, theirs, other)
+    other = render(bpy, order, frame, "other")
+    ours, theirs, noisy = (pixels_of(bpy, one) for one in (path, picture, other))
+    if not ours.size:
+        return layered.compared(bpy, (path, picture, other), size)
+    if ours.shape == theirs.shape == noisy.shape:
+        return comparing.compared(ours, theirs, noisy)
     return found
 
 
@@ -84,7 +86,7 @@ def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str
     if _same(ours, theirs):
         return {"equal": True, "off": None}
     try:
-        return layered.compared(bpy, ours, theirs, size)
+        return layered.compared(bpy, (ours, theirs), size)
     except NoPixels:
         return None
 

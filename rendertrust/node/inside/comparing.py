@@ -1,6 +1,6 @@
 """Two pictures beside each other, as numbers."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,12 @@ Array = Any
 NOISE_LEAST = 1e-4  # of what is to be seen: where there is no noise, what rounding may do
 FAR = 0.5  # times the noise: two thirds of the samples, the same ones
 GRAIN = 1e-2  # of a finished picture, whose noise was taken away
+CELL = 8  # pixels each way: how small a change is still seen
+# Chance, and what rounds otherwise, make one cell differ more than all of it does: so much more.
+GRAIN_CELL = 10 * GRAIN
+NOISE_CELL = 2.8
+MEANS_LEAST = 0.25  # of the noise: twice what chance leaves of it in the mean of a cell
+BAND = 64 * CELL  # rows that are worked on at once
 
 
 def is_same(ours: Array, theirs: Array) -> bool:
@@ -22,8 +28,9 @@ def is_same(ours: Array, theirs: Array) -> bool:
 
 def compared(ours: Array, theirs: Array, other: Array | None = None) -> dict[str, Any]:
     """``equal``: every bit of every pixel. ``off``: how far they are apart, of each channel the
-    root of the mean square, in multiples of the noise; the worst channel counts. None where they
-    are equal, or where there is no such number, as of pixels that are none.
+    root of the mean square, in multiples of the noise, over all of it or in its worst cell (see
+    ``NOISE_CELL``); the worst channel counts. None where they are equal, or where there is no
+    such number, as of pixels that are none.
 
     ``other`` is ours of another seed, and the noise is how far that is from ours; without it they
     are finished pictures, and it is the hundredth part of what is bright in them.
@@ -37,14 +44,32 @@ def compared(ours: Array, theirs: Array, other: Array | None = None) -> dict[str
     return {"equal": False, "off": float(f"{max(_off(*of) for of in channels):.4g}")}
 
 
+class _Apart(NamedTuple):
+    """How far two channels are apart, by the root of the mean square: of all pixels, of the means
+    of cells, where noise is lost and what has one sign is not, and of the pixels of each cell.
+    """
+
+    whole: float
+    means: float
+    cells: Array
+
+
 def _off(ours: Array, theirs: Array, other: Array | None = None) -> float:
-    """The same of one channel."""
+    """The same of one channel. What is small is lost in the mean over all: so the worst cell
+    counts, too. What is faint is lost in the noise: so the means of cells do.
+    """
+    scale = _bright(ours, theirs, percent=99 if other is None else 50)
+    apart = _apart(ours, theirs, scale)
     if other is None:
-        scale, noise, least = _bright(ours, theirs, percent=99), 0.0, GRAIN
-    else:
-        scale, least = _bright(ours, theirs, percent=50), NOISE_LEAST
-        noise = _apart(ours, other, scale)
-    return _apart(ours, theirs, scale) / max(noise, least)
+        return max(apart.whole / GRAIN, float(apart.cells.max()) / GRAIN_CELL)
+    noise = _apart(ours, other, scale)
+    whole = max(noise.whole, NOISE_LEAST)
+    # Where the other seed happens to be near ours is no less noise than elsewhere; the means of a
+    # few cells are near by chance. What rounds otherwise may have one sign.
+    means = max(noise.means, noise.whole * MEANS_LEAST, NOISE_LEAST)
+    cells = np.maximum(noise.cells, whole)
+    worst_cell = float((apart.cells / cells).max())
+    return max(apart.whole / whole, apart.means / means, worst_cell / NOISE_CELL)
 
 
 def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
@@ -53,13 +78,28 @@ def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
     """
     for of in (ours, theirs):
         if (of != 0).any():
-            return float(np.percentile(np.abs(of[of != 0].astype(np.float64)), percent))
+            return float(np.percentile(np.abs(of[of != 0]), percent, overwrite_input=True))
     return 1.0
 
 
-def _apart(one: Array, other: Array, scale: float) -> float:
-    first, second = (_seen(of.astype(np.float64) / scale) for of in (one, other))
-    return float(np.sqrt(np.mean((first - second) ** 2)))
+def _apart(one: Array, other: Array, scale: float) -> _Apart:
+    """Some rows at a time: of a large picture no other copy is made. A cell that the edge cuts
+    counts for no more than its pixels do.
+    """
+    sums, squares = list[Array](), list[Array]()
+    for top in range(0, one.shape[0], BAND):
+        first, second = (_seen(of[top : top + BAND] / np.float64(scale)) for of in (one, other))
+        sums.append(_summed(first - second))
+        squares.append(_summed((first - second) ** 2))
+    means, cells = np.concatenate(sums) / CELL**2, np.concatenate(squares)
+    whole = float(np.sqrt(cells.sum() / one.size))
+    return _Apart(whole, float(np.sqrt(np.mean(means**2))), np.sqrt(cells) / CELL)
+
+
+def _summed(of: Array) -> Array:
+    """The sum of each cell."""
+    rows, columns = (np.arange(0, side, CELL) for side in of.shape)
+    return np.add.reduceat(np.add.reduceat(of, columns, 1), rows, 0)
 
 
 def worst(found: list[dict[str, Any]]) -> dict[str, Any]:

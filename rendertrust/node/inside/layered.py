@@ -15,12 +15,18 @@ def same_layers(one: str, other: str) -> bool:
     return channels_of(one) == channels_of(other)
 
 
-def compared(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any]:
-    """Every pass of ours beside that of theirs: the worst counts. NoPixels, MachineError."""
-    kinds = kinds_in(ours)
-    one, other = (passes.read(bpy, path, size, kinds) for path in (ours, theirs))
+def compared(bpy: Any, files: tuple[str, ...], size: tuple[int, int]) -> dict[str, Any]:
+    """Every pass of our file beside that of theirs, and of ours of another seed, if there is one:
+    the worst counts. NoPixels, MachineError.
+    """
+    kinds = kinds_in(files[0])
+    read = [passes.read(bpy, path, size, kinds) for path in files]
     return comparing.worst(
-        [comparing.compared(one[layer][name], other[layer][name]) for layer, name in _names(kinds)]
+        [
+            comparing.compared(*(of[layer][name] for of in read))
+            for layer, bands in kinds.items()
+            for name in bands
+        ]
     )
 
 
@@ -48,7 +54,3 @@ def _kind(channels: list[str]) -> tuple[str, str]:
         if sorted(order) == channels:
             return order, kind
     return "".join(channels), "VALUE"
-
-
-def _names(kinds: Kinds) -> list[tuple[str, str]]:
-    return [(layer, name) for layer, bands in kinds.items() for name in bands]

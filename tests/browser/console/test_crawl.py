@@ -45,7 +45,7 @@ NO_LINK = {
         *("/console/jobs/{id}", "/console/organisations/{id}", "/console/jobs/{id}/dispute"),
         *("/console/webhooks/{endpoint_id}", "/console/disputes/{id}"),
     },
-    "jane": {"/console/fleet/{id}"},
+    "jane": {"/console/fleet/{id}", "/console/checks"},
 }
 
 

@@ -178,7 +178,9 @@ async def test_what_a_node_calls_anothers_failure_is_not_its_own_and_another_is_
 
 async def test_a_unit_that_is_beyond_its_node_did_not_fail(stage: Stage) -> None:
     _, node, job = await stage.dispatched()
-    beyond = UnitFail(job, 0, 1, node, "scene", "too much memory", stage.clock.now(), lacks=True)
+    beyond = UnitFail(
+        job, 0, 1, node, "scene", "too much memory", stage.clock.now(), uncounted=True
+    )
     await stage.do(attrs.evolve(beyond, needs_memory=2**33, needs_opengl=True))
     unit, [waits] = await stage.unit(job), await stage.store.open_units(100)
     assert (unit.failures, unit.faults, unit.avoid) == (0, 0, (node,))

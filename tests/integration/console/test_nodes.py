@@ -1,13 +1,16 @@
 """Nodes as the overview counts them, and one that was shut out."""
 
 import re
+from uuid import UUID, uuid4
 
+from actors.ledger.messages import Ledger
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face
+from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_live import NODE
-from tests.integration.console.work import joined
+from tests.integration.console.work import PRICE, joined
 
 
 async def test_who_has_no_node_is_told_of_none(face: Face, database: PostgresEndpoint) -> None:
@@ -49,11 +52,26 @@ async def test_what_a_node_says_of_itself_is_read_by_people(
     face: Face, database: PostgresEndpoint
 ) -> None:
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
-    told = '{"ram": 25276510208, "benchmark": {"cpu_msteps": 4.626}, "cores": 8}'
+    told = '{"ram": 25276510208, "benchmark": {"cpu_msteps": 4.626}, "cores": 8, "resting": null}'
     node = await joined(database.owner_dsn, ", metadata", f", '{told}'")
     _, text = await ann.get(f"/console/fleet/{node}")
     for name, value in (("benchmark cpu_msteps", "4.626"), ("cores", "8"), ("ram", "23.5 GiB")):
         assert f"<dt><bdi>{name}</bdi></dt><dd><bdi>{value}</bdi></dd>" in text
+    assert "null" not in text, "it does not rest"
+
+
+async def test_what_it_delivered_is_not_said_to_be_on_its_way_to_it(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+    node, job = await joined(database.owner_dsn), uuid4()
+    ledger = with_books.gateway.registry.ref(Ledger)
+    await ledger.ask(dispatch(UUID(ann.id), job, PRICE, 1, node), within=60)
+    for state, word in (("DISPATCHED", "not sent yet"), ("VERIFYING", "delivered")):
+        unit = f"UPDATE units SET state = '{state}', lease_until = NULL WHERE job_id = '{job}'"
+        await execute(database.owner_dsn, unit)
+        _, text = await ann.get(f"/console/fleet/{node}")
+        assert re.findall(r'<span class="none">(not sent yet|delivered)</span>', text) == [word]
 
 
 async def test_a_supervisor_has_no_drawing_of_messages(

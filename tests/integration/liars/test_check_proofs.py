@@ -112,3 +112,5 @@ async def test_the_page_of_a_node_leads_to_the_proof_of_a_check_and_of_a_render(
                 assert (await browser.get(path)).status == 200, path
             proof = await (await browser.get(paths[1])).json()
             assert holds(proof)
+            ledger = await (await browser.get("/console/ledger")).text()
+            assert f'job <code title="{job}">' in ledger, "which job it is about"

@@ -18,10 +18,12 @@ from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage, files_of
+from tests.integration.node.edits import EDITS, LARGE, edited
 from tests.integration.node.scenes import ARTISTS, build, locally, pixels, unit
 from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
+FOUND = ("suspicious", "mismatch")
 SEED = "\nscene.cycles.use_animated_seed, scene.cycles.seed = False, 99\n"
 
 
@@ -165,3 +167,17 @@ async def test_a_bomb_harms_the_check_alone(stage: Stage) -> None:
     head = black_png(67, 37)[:33]  # signature and header
     lie = attrs.evolve(stage.honest, picture=head + bomb[33:])
     assert await stage.verdict("a bomb", lie) == "mismatch"
+
+
+@pytest.fixture(scope="module")
+def large(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    scene = build(tmp_path_factory.mktemp("large") / "scene.blend", LARGE)
+    bare = attrs.evolve(stage, scene=scene)
+    return attrs.evolve(bare, honest=asyncio.run(bare.delivered("large", scene)))
+
+
+@pytest.mark.parametrize("name", EDITS)
+async def test_a_small_change_of_the_picture_is_found(large: Stage, name: str) -> None:
+    """Beside evidence that is right: each crop holds, and nearly all of the picture does."""
+    lie = attrs.evolve(large.honest, picture=edited(large.honest.picture, name))
+    assert await large.verdict(name.replace(" ", "-"), lie) in FOUND

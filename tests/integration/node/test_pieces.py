@@ -1,5 +1,6 @@
 """Chunks, tiles and what is made of tiles are held against their scene, as single frames are."""
 
+import asyncio
 import io
 import sys
 import zipfile
@@ -12,17 +13,24 @@ import pytest
 from PIL import Image
 
 from actors.verifier.report import Report, read_report
-from actors.verifier.verdict import of_all
+from actors.verifier.verdict import of_all, of_crop
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.check import PICTURE, Check
 from rendertrust.node.plugins.render import Render
+from tests.integration.node.edits import EDITS, LARGE, edited
 from tests.integration.node.scenes import ARTISTS, build, unit
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 DRAWS = [[0.2, 0.3, None], [0.6, 0.5, 0.4], [0.9, 0.9, None]]
 FRAMES = [3, 4]
+LAYERED = """
+settings = scene.render.image_settings
+settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER"
+"""
+FOUND = ("suspicious", "mismatch")
 LEFT, RIGHT = [0, 0, 34, 37], [34, 0, 33, 37]
+HALVES = [[0, 0, 320, 360], [320, 0, 320, 360]]
 
 
 @attrs.frozen
@@ -44,9 +52,9 @@ class Stage:
     def as_inputs(tiles: tuple[Path, ...]) -> dict[str, Path]:
         return {f"tiles/{number}.exr": path for number, path in enumerate(tiles)}
 
-    async def verdict(
+    async def told(
         self, name: str, picture: Path, of: tuple[Path, ...] = (), **params: Any
-    ) -> str:
+    ) -> Report:
         given = {"draws": [], **params}
         inputs = {"s.blend": self.scene, PICTURE: picture, **self.as_inputs(of)}
         found = await Check(self.render).run(unit(self.folder / f"check-{name}", inputs, given))
@@ -54,6 +62,12 @@ class Stage:
         assert found.file is not None
         read = read_report(orjson.loads(found.file.read_bytes()))
         assert isinstance(read, Report), read
+        return read
+
+    async def verdict(
+        self, name: str, picture: Path, of: tuple[Path, ...] = (), **params: Any
+    ) -> str:
+        read = await self.told(name, picture, of, **params)
         said = "mismatch" if read.fault else read.unable or of_all(read.compared)
         off = max((one.off for one in read.compared), default=0.0)
         sys.stdout.write(f"{name:28} {said:10} {off:9.3g} {read.fault or ''}\n")
@@ -102,6 +116,18 @@ async def test_a_frame_of_a_chunk_is_rendered_again(stage: Stage, tmp_path: Path
     assert await stage.verdict("exchanged", turned, frames=FRAMES, shown=[0.7]) == "mismatch"
 
 
+async def test_a_frame_of_layers_is_held_against_another_seed_of_it(
+    stage: Stage, tmp_path: Path
+) -> None:
+    layered = attrs.evolve(stage, scene=build(tmp_path / "layers.blend", ARTISTS, LAYERED))
+    given: dict[str, Any] = {"frames": FRAMES, "shown": [0.7]}
+    honest = await layered.made("layers", frames=FRAMES)
+    assert await layered.verdict("layers", honest, **given) == "exact"
+    fewer = await layered.made("layers-fewer", frames=FRAMES, samples=4)
+    report = await layered.told("layers, fewer", fewer, **given)
+    assert of_all(report.compared) == "mismatch"
+
+
 async def test_crops_of_a_tile_are_rendered_again(stage: Stage) -> None:
     given: dict[str, Any] = {"frame": 4, "tile": RIGHT}
     honest = await stage.made("honest", **given)
@@ -126,3 +152,45 @@ async def test_what_is_made_of_tiles_is_made_again(stage: Stage, tmp_path: Path)
     assert await stage.verdict("merged, noise", lie, tiles, **given, shown=[0.5]) == "mismatch"
     other = await stage.made("whole", frame=5)
     assert await stage.verdict("merged, other", other, tiles, **given, shown=[0.5]) == "mismatch"
+
+
+@pytest.fixture(scope="module")
+def large(place: tuple[Render, Path], tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    folder = tmp_path_factory.mktemp("large")
+    return Stage(folder, place[0], build(folder / "scene.blend", LARGE))
+
+
+async def test_a_small_change_of_a_frame_of_a_chunk_is_found(large: Stage, tmp_path: Path) -> None:
+    """Each frame has another one."""
+    frames = [*range(1, 1 + len(EDITS))]
+    given: dict[str, Any] = {"frames": frames, "shown": [0.0] * len(frames)}
+    files = files_of(await large.made("honest", frames=frames))
+    lies = {
+        one: edited(picture, name)
+        for (one, picture), name in zip(sorted(files.items()), EDITS, strict=True)
+    }
+    report = await large.told("edits", packed(tmp_path / "lie", **lies), **given)
+    found = {name: of_crop(one) for name, one in zip(EDITS, report.crops, strict=True)}
+    assert not {"exact", "match"} & {*found.values()}, report.crops
+
+
+@pytest.fixture(scope="module")
+def merged(large: Stage) -> tuple[tuple[Path, ...], Path]:
+    """Tiles, and the frame that is made of them."""
+
+    async def made() -> tuple[tuple[Path, ...], Path]:
+        tiles = tuple([await large.made(f"{of[0]}", frame=4, tile=of) for of in HALVES])
+        return tiles, await large.made("merged", tiles, frame=4, tiles=HALVES)
+
+    return asyncio.run(made())
+
+
+@pytest.mark.parametrize("name", EDITS)
+async def test_a_small_change_of_a_merged_frame_is_found(
+    large: Stage, merged: tuple[tuple[Path, ...], Path], tmp_path: Path, name: str
+) -> None:
+    tiles, picture = merged
+    lie = tmp_path / "lie.png"
+    lie.write_bytes(edited(picture.read_bytes(), name))
+    given: dict[str, Any] = {"frame": 4, "tiles": HALVES, "shown": [0.5]}
+    assert await large.verdict(f"merged, {name}", lie, tiles, **given) in FOUND

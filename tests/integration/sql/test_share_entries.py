@@ -1,6 +1,9 @@
 """Each share has one entry that pays it, on the account on which it lies."""
 
+from uuid import UUID
+
 from sql.database import Database
+from sql.loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.sql.breaks_of_earnings import earnings_of_every_kind
@@ -29,3 +32,22 @@ async def test_every_share_is_paid_by_one_entry_of_its_account(database: Postgre
         assert found == (1, row["amount"], row["expected"]), dict(row)
     assert {row["kind"] for row in rows} == {"EARNING", "CLAIM", "CHECK"}
     assert {row["state"] for row in rows} == {"PENDING", "PAYABLE", "PAID", "REVERSED"}
+
+
+async def test_an_entry_is_looked_up_and_not_looked_for(database: PostgresEndpoint) -> None:
+    """An operator may have a hundred thousand shares, and the books more entries than that."""
+    pool = Database(lambda: database.app_dsn)
+    async with pool.connection() as connection:
+        for way in ("seqscan", "bitmapscan"):  # which are as good while little is there
+            await connection.execute(f"SET enable_{way} = off")
+        asked = "EXPLAIN " + QUERIES["earnings_of_operator"]
+        rows = await connection.fetch(asked, UUID(int=1), 101, 0, None, None)
+    await pool.close()
+    plan = "\n".join(row[0] for row in rows)
+    for index, column in (
+        ("entries_transfer", "transfer_id ="),
+        ("transfers_subject_kind_reference_key", "reference ="),
+    ):
+        _, _, after = plan.partition(f"using {index} ")
+        assert column in after.split("Index Cond:")[1].splitlines()[0], plan
+    assert "Seq Scan on" not in plan

@@ -49,11 +49,14 @@ def test_whether_one_with_more_is_there_and_whether_one_of_anothers(
     assert (found.is_able, found.is_other) == expected
 
 
-def test_nobody_else_is_asked_once_another_owners_node_has_failed_it() -> None:
+def test_whether_another_owners_node_has_failed_it_and_who_has_not() -> None:
     board = farm(
         {NODE: OWNER, OTHER: STRANGER, THIRD: UUID(int=778)}, {NODE: 4, OTHER: 2, THIRD: 2}
     )
     board.units[JOB, 0].avoid = frozenset({OTHER})
+    found = elsewhere(board, ASKED)
+    assert (found.is_other, found.is_seconded) == (True, True)
+    board.units[JOB, 0].avoid = frozenset({OTHER, THIRD})
     assert not elsewhere(board, ASKED).is_other
 
 

@@ -108,7 +108,8 @@ def demands(draw: st.DrawFn) -> Demand:
         draw(st.booleans()),
         draw(st.sampled_from(SOME_NEEDS)),
     )
-    return Demand(kind, draw(st.none() | st.sampled_from(USERS)), draw(st.sampled_from(INPUTS)))
+    user, inputs = draw(st.none() | st.sampled_from(USERS)), draw(st.sampled_from(INPUTS))
+    return Demand(kind, user, inputs, is_final=draw(st.booleans()))
 
 
 def is_of(node: Node, user: UUID | None, circles: Circles) -> bool:

@@ -279,12 +279,18 @@ async def test_a_failure_is_tried_again_after_a_while() -> None:
 
 
 @simulated
-async def test_a_failure_of_the_scene_is_final() -> None:
-    async with session() as play:
+@pytest.mark.parametrize("verified_types", [frozenset(), frozenset({"render"})])
+@pytest.mark.parametrize("is_other", [False, True])
+async def test_a_failure_of_the_scene_is_final_where_nobody_else_can_be_asked(
+    verified_types: frozenset[str], *, is_other: bool
+) -> None:
+    async with session(verified_types=verified_types) as play:
         await play.working()
         play.hear(result(status="failed", failure="scene", error="no camera"))
+        await play.told(WhoElse)
+        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_other, is_other=is_other))
         effect = await play.effect()
-        assert (effect.error_class, effect.retry_at) == ("scene", None)
+        assert (effect.error_class, effect.retry_at is None) == ("scene", not is_other)
         assert effect.accused is not None
 
 
@@ -292,24 +298,29 @@ RENDERS = frozenset({"render"})
 
 
 @simulated
-@pytest.mark.parametrize(
-    ("said", "is_final"),
-    [
-        ([], False),
-        ([SceneWord(OTHER, OWNER)], False),  # of the same owner
-        ([SceneWord(OTHER, THIRD)], True),
-        ([SceneWord(NODE, OWNER)], True),  # nobody else is there to be asked
-    ],
-)
-async def test_a_strangers_word_on_a_scene_needs_anothers(
-    said: list[SceneWord], *, is_final: bool
+@pytest.mark.parametrize(("faults", "is_final"), [(0, False), (1, False), (2, False), (3, True)])
+async def test_strangers_words_on_a_scene_end_it_by_the_last_try_alone(
+    faults: int, *, is_final: bool
 ) -> None:
+    """Two of them may be friends; the last try is for whoever is trusted, where one is there."""
     async with session(verified_types=RENDERS) as play:
-        play.cast.store.scene_said = said
-        await play.working(assignment(attempt=2))
-        play.hear(result(status="failed", failure="scene", error="no camera"))
+        play.cast.store.scene_said = [SceneWord(OTHER, THIRD)] * bool(faults)
+        await play.working(attrs.evolve(assignment(attempt=faults + 1), faults=faults))
+        play.hear(result(status="failed", failure="scene", error="no camera", attempt=faults + 1))
+        await play.told(WhoElse)
+        assert play.ref.tell(Elsewhere(JOB, 0, faults + 1, is_able=True, is_other=True))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at is None) == ("scene", is_final)
+
+
+@simulated
+async def test_of_one_owner_a_word_on_a_scene_counts_once() -> None:
+    async with session(verified_types=RENDERS) as play:
+        await play.working(attrs.evolve(assignment(), is_repeat=True))
+        play.hear(result(status="failed", failure="scene", error="no camera"))
+        await play.told(WhoElse)
+        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=True, is_other=True))
+        assert (await play.effect()).uncounted
 
 
 @simulated
@@ -354,7 +365,7 @@ async def test_what_is_too_big_for_a_node_goes_to_a_larger_one_or_ends(
         await play.welcome()
         await play.socket.expect(JobDispatch)
         effect = await beyond(play, is_able=is_able, is_other=is_other)
-        assert (effect.error_class, effect.lacks, effect.needs_memory) == ("scene", True, needs)
+        assert (effect.error_class, effect.uncounted, effect.needs_memory) == ("scene", True, needs)
         assert (effect.retry_at is None) == ends
         assert effect.accused is None
         assert "the scene needs more than the 4096 MiB" in effect.error
@@ -389,7 +400,7 @@ async def test_what_needs_opengl_goes_to_nodes_that_have_it_and_waits_for_one(
         assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_able, is_other=is_other))
         effect = await play.effect()
         assert effect.retry_at is not None
-        assert (effect.lacks, effect.needs_opengl) == (True, is_able or not is_other)
+        assert (effect.uncounted, effect.needs_opengl) == (True, is_able or not is_other)
         assert (effect.needs_memory, effect.error) == (0, "it is EEVEE's")
 
 
@@ -402,7 +413,7 @@ async def test_who_said_that_it_has_opengl_has_failed_where_it_has_none() -> Non
         await play.socket.expect(JobDispatch)
         play.hear(result(**NO_OPENGL))
         effect = await play.effect()
-        assert (effect.error_class, effect.lacks) == ("node", False)
+        assert (effect.error_class, effect.uncounted) == ("node", False)
 
 
 @simulated

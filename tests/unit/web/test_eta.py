@@ -28,8 +28,8 @@ def test_nothing_is_said_while_nobody_works(done: int, mean: float, left: int) -
 
 
 @given(st.integers(0, 5_000), st.one_of(st.none(), means))
-def test_nothing_left_is_no_time(done: int, mean: float | None) -> None:
-    assert seconds_left(done, mean, [], 0) == 0.0
+def test_nothing_is_said_where_verdicts_alone_are_missing(done: int, mean: float | None) -> None:
+    assert seconds_left(done, mean, [], 0) is None
 
 
 @given(enough, means, at_work, waiting)

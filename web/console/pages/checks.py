@@ -1,4 +1,4 @@
-"""Checks: what was found about what nodes delivered, and why; operators see those of their own."""
+"""Checks: what was found about what nodes delivered, and why; each owner sees his own nodes'."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -9,10 +9,10 @@ import attrs
 from msgspec import Meta
 
 from sql.check_desk import PENDING, SUSPECTED, CheckDesk, Wanted
+from sql.fleet import Fleet
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import Shown, View
-from web.identity.rights import Role
 
 pages = Pages()
 PATH: Final = "/console/checks"
@@ -61,8 +61,7 @@ class Query:
     "Checks",
     "checks.html",
     query=Query,
-    who=frozenset({Role.OPERATOR, Role.ADMIN, Role.AUDITOR}),
-    nav=Nav("Checks", "v", 25, "check"),
+    nav=Nav("Checks", "v", 25, "check", of_nodes=True),
     live=("figures", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,
@@ -75,6 +74,7 @@ async def checks(view: View[Query]) -> Shown:
     wanted = Wanted(query.node, word, query.q.strip() or None)
     found = await desk.page(view.owner, wanted, SORTED_MOST)
     counts = await desk.counts(view.owner, view.now - LATELY)
+    fleet = Fleet(view.gateway.database)
     columns = ALL if everybody else OWN
     return {
         "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
@@ -83,6 +83,7 @@ async def checks(view: View[Query]) -> Shown:
         "share": share_of(counts),
         "tabs": tabs_of(counts, word),
         "everybody": everybody,
+        "has_none": not everybody and not (await fleet.counts(view.owner, None))[""],
         "enabled": view.gateway.settings.verification.enabled,
         "narrowed": bool(word or query.q or query.node),
     }

@@ -143,6 +143,8 @@ def _facts(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         parts: Mapping[str, Any] = value
         return [(f"{name} {part}", _text(parts[part])) for part in sorted(parts)]
+    if value is None:  # as of a rest, while it has none
+        return []
     return [(name, size(value) if name in BYTES and type(value) is int else _text(value))]
 
 

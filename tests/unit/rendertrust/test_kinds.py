@@ -2,7 +2,7 @@
 
 import pytest
 
-from rendertrust.client.kinds import suffix_of
+from rendertrust.kinds import suffix_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""Small changes of a finished picture, as who wants his mark on each frame makes them."""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+# A scene that is large enough for a small change to be lost in it: what that is worth is its size.
+LARGE: Final = """
+scene.render.resolution_x, scene.render.resolution_y = 640, 360
+scene.cycles.samples, scene.cycles.use_denoising = 4, True
+"""
+STROKES: Final = ("#..#.###.#.#.#..", "#..#.#...#.#.#..", "####.##..#.#.#..", "#..#.#...#.#.#..")
+Pixels = Any
+
+
+def _corner(shown: Pixels) -> None:
+    """Grey, and no more so than what lay there."""
+    shown[:12, :12, :3] = shown[:12, :12, :3].mean() + 4
+
+
+def _marks(shown: Pixels) -> None:
+    """A line of letters, 16 pixels wide."""
+    is_ink = np.array([[one == "#" for one in row] for row in STROKES])
+    y, x = shown.shape[0] // 2, shown.shape[1] // 2
+    shown[y : y + 4, x : x + 16, :3][is_ink] += 11
+
+
+def _pixel(shown: Pixels) -> None:
+    at = shown[shown.shape[0] // 3, shown.shape[1] // 3, :3]
+    at += 45 if at.mean() < 128 else -45
+
+
+def _watermark(shown: Pixels) -> None:
+    """Two percent brighter, a tenth of the picture."""
+    y, x = shown.shape[0] // 3, shown.shape[1] // 3
+    shown[y : 2 * y, x : 2 * x, :3] *= 1.02
+
+
+EDITS: Final[Mapping[str, Callable[[Pixels], None]]] = {
+    "a grey corner": _corner,
+    "a line of marks": _marks,
+    "one pixel": _pixel,
+    "a watermark": _watermark,
+}
+
+
+def edited(picture: bytes, name: str) -> bytes:
+    """The PNG picture with one of ``EDITS``."""
+    with Image.open(io.BytesIO(picture)) as image:
+        shown = np.asarray(image).astype(np.float64)
+    EDITS[name](shown)
+    made = io.BytesIO()
+    Image.fromarray(np.clip(np.round(shown), 0, 255).astype(np.uint8)).save(made, "PNG")
+    return made.getvalue()
