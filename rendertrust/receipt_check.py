@@ -93,7 +93,7 @@ def verify_receipt(
 
 
 def _has_members(document: given.Document) -> bool:
-    return document.keys() - {WITHDRAWN} == _MEMBERS
+    return frozenset(document) - {WITHDRAWN} == _MEMBERS
 
 
 def _withdrawn(document: given.Document) -> list[Step]:
