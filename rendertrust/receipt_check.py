@@ -4,7 +4,9 @@
 
 A receipt's file has the receipt, its gateway's signature, and the proof that its hash stands in the
 log: in the public part of the entry that paid for the work. Without a proof nothing outside of the
-file vouches for it, and it is not ``witnessed``. Whatever a stranger gives is data: nothing raises.
+file vouches for it, and it is not ``witnessed``. One that was withdrawn does not hold: the gateway
+says so in the file, unsigned, so what was fetched before, or stripped of it, cannot tell.
+Whatever a stranger gives is data: nothing raises.
 """
 
 import hashlib
@@ -25,6 +27,7 @@ from rendertrust.verify import Link, Shown, Step, Verdict, Witness, verify
 
 FILE: Final = "rendertrust-receipt-file-v1"
 _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proof"))
+WITHDRAWN: Final = "withdrawn"  # a member that is there only where it was
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
 _PAYS: Final = ("USAGE", "EARNING")
 _UNCHECKED: Final = ("unchecked", "unverifiable")
@@ -71,13 +74,14 @@ def verify_receipt(
     chain: OnChain | Unasked | None = None,
 ) -> Verdict:
     """Every step over the file of a receipt; what a proof needs is as ``verify`` has it."""
-    if not isinstance(document, dict) or document.keys() != _MEMBERS or not is_receipt(document):
+    if not (isinstance(document, dict) and _has_members(document) and is_receipt(document)):
         return Verdict((Step("form", False, f"it has not the members of a {FILE}"),))
     read = receipt.read_receipt(document["receipt"])
     if isinstance(read, str):
         return Verdict((Step("form", False, read),))
     steps = [_node(read), _gateway(read, document["signature"])]
     steps += [] if picture is None else _picture(read, picture)
+    steps += _withdrawn(document)
     proof = document["proof"]
     if proof is None:
         steps += _unproved(read, document["entry_id"], witness)
@@ -86,6 +90,19 @@ def verify_receipt(
     steps += [_entry(read, document["entry_id"], proof), *proved.steps]
     holds = all(step.holds for step in steps)
     return Verdict(tuple(steps), witnessed=holds and proved.witnessed)
+
+
+def _has_members(document: given.Document) -> bool:
+    return frozenset(document) - {WITHDRAWN} == _MEMBERS
+
+
+def _withdrawn(document: given.Document) -> list[Step]:
+    """Nobody gains by saying that his receipt is withdrawn: nothing of it is checked."""
+    if WITHDRAWN not in document:
+        return []
+    entry = given.size(given.members(document[WITHDRAWN]).get("entry_id"))
+    by = "by no entry that it names" if entry is None else f"by entry {entry}"
+    return [Step(WITHDRAWN, False, f"withdrawn {by}: given back to its creator")]
 
 
 def _node(read: Receipt) -> Step:

@@ -61,7 +61,7 @@ class Work:
 @attrs.frozen
 class Share:
     """What a node earned by one unit, or with ``work`` CHECK by a look at it; ``grid`` as of
-    ``Work``. ``entry_id`` is the entry that pays it.
+    ``Work``. ``entry_id`` is the entry that pays it; ``decision`` as of ``sql.operators``.
     """
 
     id: UUID
@@ -77,6 +77,7 @@ class Share:
     frames: str | None = None
     tile: int | None = None
     grid: Sequence[int] | None = None
+    decision: str | None = None
 
 
 @attrs.frozen

@@ -136,6 +136,7 @@ class DeskFrame:
     charged: int
     refunded: int  # of what was charged
     has_receipt: bool = False
+    given_back: bool = False  # or a tile of it: a dispute was upheld
 
 
 @attrs.frozen
@@ -167,7 +168,9 @@ class DeskPiece:
 
 @attrs.frozen
 class DeskUnit:
-    """A unit as it is, with its last attempt."""
+    """A unit as it is, with its last attempt. ``verdict`` is 'given back' where a dispute of it was
+    upheld, and ``said`` why.
+    """
 
     number: int
     state: str

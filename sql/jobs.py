@@ -84,7 +84,8 @@ class PagedUnit:
     """A unit as its job's owner reads it. ``missing``: so many parts of it are not complete.
 
     ``frame``: that of a render without ``frames``, where it was asked for one by its number.
-    ``feeds``: the number of the unit that is made of this tile.
+    ``feeds``: the number of the unit that is made of this tile. ``given_back``: why its charge was,
+    after it was complete.
     """
 
     number: int
@@ -107,6 +108,7 @@ class PagedUnit:
     copy_node_id: UUID | None = None
     frame: str | None = None
     feeds: int | None = None
+    given_back: str | None = None
 
 
 @attrs.frozen

@@ -14,7 +14,8 @@ from sql.span import Span
 @attrs.frozen
 class ShareRow:
     """A share of an operator's; ``disputed``: somebody has yet to decide. ``has_receipt``: its node
-    signed what it did. ``entry_id`` is the entry that pays it.
+    signed what it did. ``entry_id`` is the entry that pays it. ``decision``: of one that is
+    reversed, what a check found; '' where an admin decided.
     """
 
     id: UUID
@@ -30,6 +31,7 @@ class ShareRow:
     disputed: bool
     has_receipt: bool
     entry_id: int | None
+    decision: str | None = None
 
 
 @attrs.frozen

@@ -22,6 +22,14 @@ class ReceiptRow:
     issued_at: datetime
 
 
+@attrs.frozen
+class WithdrawnRow:
+    """The entry that gave back what a receipt says was paid."""
+
+    entry_id: int
+    at: datetime
+
+
 class Receipts:
     """What the web reads of them."""
 
@@ -32,3 +40,8 @@ class Receipts:
         """The receipt of a unit, if ``owner`` ordered it, or earned by it; None: whoever asks."""
         row = await self._database.one("receipt_of_unit", job, unit, owner)
         return None if row is None else ReceiptRow(**row)
+
+    async def withdrawn(self, job: UUID, unit: int) -> WithdrawnRow | None:
+        """Whether the charge of a unit was given back, as it was found wrong later."""
+        row = await self._database.one("receipt_withdrawn", job, unit)
+        return None if row is None else WithdrawnRow(**row)

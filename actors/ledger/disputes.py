@@ -13,11 +13,12 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, book
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from actors.paymaster.messages import DisputeDecide, DisputeOpen, Misjudged
 from sql.earnings import DisputeRow, EarningRow
 
 # Why a dispute is not opened, beside the state of a unit that is not COMPLETED.
 WORDS = "Dispute upheld"
+MISJUDGED = "Its check called valid what is not"
 UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
@@ -56,6 +57,8 @@ def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     share = draft.earnings.get(key)
     if effect.upheld:
         reversed_ = _give_back(draft, found, share)
+        if reversed_ is True and effect.misjudged is not None:
+            reversed_ = _reverse_pay(draft, found, effect.misjudged)
         if not isinstance(reversed_, bool):
             return reversed_
     if share is not None and share.state == "PENDING":
@@ -107,12 +110,31 @@ def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> boo
     if share is not None:
         if share.state != "PENDING":
             return GuardFailed("DisputeDecide", share.state)
-        earner = SUSPENSE if share.operator_id is None else operator_account(share.operator_id)
         work = work_reference(found.job_id, found.unit)
-        back = Transfer(earner, REVENUE, earner, share.amount, "REVERSAL", work, WORDS)
-        transfers.insert(0, back)
+        transfers.insert(0, _reversal(share, work, WORDS))
     for transfer in transfers:
         moved = book(draft, transfer)
         if not isinstance(moved, bool):
             return moved
     return True
+
+
+def _reverse_pay(draft: Draft, found: DisputeRow, told: Misjudged) -> bool | Refusal:
+    """What the check was paid, too. It waits as long as the share: nothing of a unit that is
+    disputed becomes payable. What left is gone, as a share is that was paid out.
+    """
+    of = (found.job_id, found.unit, told.attempt, told.node, "PENDING")
+    for pay in draft.check_pay.all():
+        if (pay.job_id, pay.unit, pay.attempt, pay.node_id, pay.state) != of:
+            continue
+        reference = f"check:{found.job_id}:{found.unit}:{told.attempt}"
+        moved = book(draft, _reversal(pay, reference, MISJUDGED))
+        if not isinstance(moved, bool):
+            return moved
+        draft.check_pay.put(pay.id, attrs.evolve(pay, state="REVERSED"))
+    return True
+
+
+def _reversal(share: EarningRow, reference: str, words: str) -> Transfer:
+    earner = SUSPENSE if share.operator_id is None else operator_account(share.operator_id)
+    return Transfer(earner, REVENUE, earner, share.amount, "REVERSAL", reference, words)

@@ -186,6 +186,7 @@ def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
     if isinstance(effect, DisputeDecide):
         reference = work_reference(effect.job, effect.unit)
         gathered.transfers.add((user_account(effect.creator), "REFUND", reference))
+        gathered.postings += effect.misjudged is not None
 
 
 def _add_payout(gathered: Gathered, effect: OfPayout) -> None:

@@ -53,9 +53,19 @@ class DisputeOpen:
 
 
 @attrs.frozen
+class Misjudged:
+    """Whose word a verdict rested on, and was shown wrong: of ``node``, about ``attempt``."""
+
+    attempt: int
+    node: UUID
+
+
+@attrs.frozen
 class DisputeDecide:
     """From the web, for an admin, or from the Verifier. OPEN → UPHELD: the creator gets the
     charge, the share is reversed; or REJECTED: the share is PAYABLE once its window is over.
+
+    ``misjudged``: what that check was paid is reversed, too, if it is upheld.
     """
 
     job: UUID
@@ -63,6 +73,7 @@ class DisputeDecide:
     creator: UUID
     upheld: bool
     reason: str
+    misjudged: Misjudged | None = None
 
 
 @attrs.frozen

@@ -18,7 +18,7 @@ from actors.verifier.odds import unit_name
 from actors.verifier.report import UNSEEN, Report, held_to
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from actors.verifier.wholes import PICTURE, Whole
-from sql.checks import Pending, Suspicion
+from sql.checks import Pending, Suspicion, Voucher
 from sql.unit_params import Kind, kind_of
 from sql.work import ANY, POOL, TRUSTED
 
@@ -63,6 +63,7 @@ class Case:
     is_uncut: bool = False  # what parts of its scene show says nothing of its frames
     is_known: bool = False  # its node was found honest, with this class, often enough
     again: Again | None = None  # it was settled, and waits again
+    misjudged: Voucher | None = None  # whose word on it was shown wrong since
     asked_at: float | None = None
 
     @classmethod

@@ -12,7 +12,7 @@ import attrs
 
 from actors.kernel import Ref
 from actors.ledger.messages import BooksAway, Commit
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from actors.paymaster.messages import DisputeDecide, DisputeOpen, Misjudged
 from actors.verifier.case import VALID, Case
 from actors.verifier.settings import Peers, VerifierSettings
 from sql.earnings import Unlooked
@@ -75,9 +75,11 @@ def holding(
 
 def decision_on(case: Case, _peers: Peers, _settings: VerifierSettings) -> DisputeDecide:
     """As ``verdict_on``. What nobody could look at is, of a node that lied, neither charged nor
-    paid.
+    paid. Whose word was shown wrong is not paid for it.
     """
     assert case.verdict is not None, "there is something to conclude"
     row, upheld = case.pending.row, case.verdict not in STANDS
     said = f"a check found: {case.verdict}{'; ' if case.said else ''}{case.said}"
-    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:500])
+    told = case.misjudged
+    wrong = None if told is None else Misjudged(told.attempt, told.verifier_id)
+    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:500], wrong)

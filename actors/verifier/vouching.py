@@ -23,5 +23,6 @@ def note_word(
         notes.add(Voucher(*case.id, *who, now, order.draws, order.shown))
     elif case.is_again and told is not None and case.is_wrong_by(report):
         trials.blame(told, now)
+        case.misjudged = told
         row = case.pending.row
         notes.add(SecondLook(*case.id, row.node_id, row.device_class, now, held=False))

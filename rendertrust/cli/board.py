@@ -78,6 +78,8 @@ def _why(unit: "Unit") -> str:
     """What it waits for now counts more than what went wrong before."""
     if unit.waiting is not None and unit.state not in ENDED:
         return unit.waiting.words
+    if unit.given_back is not None:
+        return f"given back: {unit.given_back}"
     return unit.error_message or ""
 
 

@@ -21,7 +21,7 @@ STATES: Final = ("pending", "payable", "paid", "reversed")
 COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "ENTRY", "JOB")
 ALL_COLUMNS: Final = (
     *("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"),
-    *("UNIT", "NODE", "PAYOUT", "RECEIPT", "WORK", "ENTRY"),
+    *("UNIT", "NODE", "PAYOUT", "RECEIPT", "WORK", "ENTRY", "WHY"),
 )
 PAYOUT_COLUMNS: Final = ("ID", "REQUESTED", "TO", "AMOUNT", "UNITS", "STATE", "REFERENCE")
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
@@ -111,6 +111,8 @@ def payouts(context: click.Context, limit: int, offset: int) -> None:
 def _table(session: Session, found: "Earnings") -> None:
     if session.output.terminal:
         session.output.table(COLUMNS, [_short_row(share) for share in found.earnings])
+        for why in dict.fromkeys(share.why for share in found.earnings if share.why):
+            session.output.note(f"Reversed: {wording.harmless(why)}")
         session.output.note("What shows one: rendertrust ledger proof ENTRY --out proof.json")
         return
     session.output.table(ALL_COLUMNS, [_row(share) for share in found.earnings])
@@ -142,6 +144,7 @@ def _row(share: "Share") -> tuple[str, ...]:
         share.receipt_path or "-",
         share.work,
         _entry(share),
+        wording.harmless(share.why or "") or "-",
     )
 
 

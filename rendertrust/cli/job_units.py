@@ -52,6 +52,10 @@ def units(context: click.Context, job: UUID, state: str | None) -> None:
     found = session.run(lambda client: _units(client, job, state))
     session.output.document({"units": found, "count": len(found)})
     session.output.table(COLUMNS, [(*board.cells(unit), str(unit.number)) for unit in found])
+    back = [unit.frames for unit in found if unit.given_back is not None and unit.frames]
+    if back:
+        frames = ",".join(dict.fromkeys(back))
+        session.output.note(f"To have those again: rendertrust submit SCENE --frames {frames}")
 
 
 async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[Unit]":

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import attrs
@@ -94,9 +94,19 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
 def show(context: click.Context, job: UUID) -> None:
     """All about one job."""
     session = session_of(context)
-    found = session.run(lambda client: client.job(job))
+    found, back = session.run(lambda client: _job(client, job))
     session.output.document(found)
-    session.output.facts(facts(found))
+    words = f"{back} of {found.units}, found wrong later: rendertrust jobs units {job}"
+    session.output.facts({**facts(found), "given back": words if back else None})
+
+
+async def _job(client: "AsyncClient", job: UUID) -> "tuple[Job, int]":
+    """And how many of its units were given back after they were complete."""
+    found = await client.job(job)
+    upheld = client.each_dispute("upheld") if found.done else None
+    if upheld is None:
+        return found, 0
+    return found, sum([each.job_id == found.id async for each in upheld])
 
 
 def facts(job: "Job") -> dict[str, str | None]:
@@ -222,15 +232,26 @@ def receipt(
     """
     session = session_of(context)
     found = session.run(lambda client: _receipt(client, job, frame, unit))
+    gone, file = found.withdrawn, _file(found)
+    if gone is not None:
+        session.output.note(
+            f"Withdrawn by entry {gone['entry_id']}: it was found wrong, and given back."
+        )
     if out is None:
-        session.output.document(found)
-        session.output.say(encoded(found))
+        session.output.document(file)
+        session.output.say(encoded(file))
         return
-    out.write_text(encoded(found) + "\n")
+    out.write_text(encoded(file) + "\n")
     session.output.document({"job_id": str(job), "output": str(out)})
     if found.proof is None and found.entry_id is not None:
         session.output.note("It is not in the log yet; ask again for the proof.")
     session.output.note(f"Written to {out}; check it: rendertrust verify {out} PICTURE")
+
+
+def _file(found: "ReceiptFile") -> dict[str, Any]:
+    """As the gateway gave it: strict readers know no ``withdrawn`` where there is none."""
+    members = {each.name: getattr(found, each.name) for each in attrs.fields(type(found))}
+    return {name: one for name, one in members.items() if name != "withdrawn" or one is not None}
 
 
 async def _receipt(

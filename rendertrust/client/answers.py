@@ -189,6 +189,7 @@ class ReceiptFile:
     """What was done for a charge, signed; ``docs/PROOF.md`` says how it is verified.
 
     ``proof`` is None until the entry that pays is in the log, and where it cost nothing.
+    ``withdrawn``: it was found wrong since; the ``entry_id`` that gave the charge back, and more.
     """
 
     format: str
@@ -196,6 +197,7 @@ class ReceiptFile:
     signature: str
     entry_id: int | None
     proof: EntryProof | None
+    withdrawn: dict[str, Any] | None = None
 
 
 @attrs.frozen

@@ -13,7 +13,8 @@ class Unit:
 
     ``frames`` is as ``rendertrust.frame_range`` writes it; None: the job has no frames. ``tile`` is
     None but for tiles. ``price`` is held until it ends, ``charged`` is what it cost. ``error_code``
-    is the kind of failure that ``error_message`` tells, as ``API.md`` lists them.
+    is the kind of failure that ``error_message`` tells, as ``API.md`` lists them. ``given_back``:
+    why its charge was, after it was complete.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Unit:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     waiting: Waiting | None = None
+    given_back: str | None = None
 
     @property
     def seconds(self) -> float | None:

@@ -11,7 +11,7 @@ class Share:
 
     ``entry_id``: the entry that pays it; ``entry_proof(entry_id)`` gives its proof, which is at
     ``proof_path``. ``receipt_path``: ``receipt(job_id, unit=unit)`` gives what was signed of it;
-    None: nothing, as of a check.
+    None: nothing, as of a check. ``why``: of one that is reversed.
     """
 
     id: str
@@ -28,6 +28,7 @@ class Share:
     receipt_path: str | None = None
     entry_id: int | None = None
     proof_path: str | None = None
+    why: str | None = None
 
 
 @attrs.frozen

@@ -27,7 +27,7 @@ from rendertrust.client.units import (
 )
 from rendertrust.client.units import job_path as _path
 from rendertrust.client.watching import Watch
-from rendertrust.receipt_check import verify_receipt
+from rendertrust.receipt_check import WITHDRAWN, verify_receipt
 
 _DISPUTES = "/api/v1/disputes"
 
@@ -180,13 +180,13 @@ class Jobs(Control):
         """What was done for the charge of a job of one unit, or of one ``unit``, verified.
 
         NotFound: there is none: it is not complete, or its node signed nothing. NotProved: it does
-        not hold.
+        not hold. What the gateway says is withdrawn is no fault of the answer: see ``withdrawn``.
         """
         part = "" if unit is None else f"/units/{unit}"
         document = await self._get(f"{_path(job_id)}{part}/receipt")
         answer, verdict = read(ReceiptFile, document), verify_receipt(document)
-        if not verdict.holds:
-            fault = next(step for step in verdict.steps if not step.holds)
+        faults = [step for step in verdict.steps if not step.holds and step.name != WITHDRAWN]
+        for fault in faults:
             raise NotProved(f"The receipt does not hold: {fault.name}: {fault.said}")
         if answer.receipt["work"]["job"] != str(UUID(str(job_id))):
             raise NotProved("The receipt is of another job")

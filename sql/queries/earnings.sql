@@ -49,7 +49,7 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS n (job_id, uni
 WHERE e.job_id = n.job_id AND e.unit = n.unit AND e.work = 'RENDER';
 
 -- name: books_check_pay_update
--- What a check earned is payable by now.
+-- What a check earned is payable by now, or reversed.
 UPDATE earnings e SET state = n.state
 FROM unnest($1::uuid[], $2::text[]) AS n (id, state)
 WHERE e.id = n.id AND e.work = 'CHECK';

@@ -73,8 +73,24 @@ SELECT 'transfer ' || t.id, t.kind || ' ' || t.amount || ' without a dispute tha
 FROM transfers t
 LEFT JOIN disputes d ON d.state = 'UPHELD' AND t.reference =
     CASE t.kind WHEN 'REFUND' THEN 'dispute:' ELSE 'job:' END || d.job_id || ':' || d.unit
-WHERE (t.kind = 'REVERSAL' OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%'))
+WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
+       OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%'))
   AND d.id IS NULL
+ORDER BY 1 LIMIT $1;
+
+-- name: fsck_i4_misjudged
+-- What was paid for a check is reversed once, whole, from him who had it; and only so.
+SELECT coalesce('check ' || e.job_id || ':' || e.unit || ':' || e.attempt, t.reference) AS subject,
+       'reversed ' || coalesce(t.amount, 0) || ' of ' || coalesce(t.account, 'nobody') || ', noted '
+           || coalesce(e.amount, 0) || ' of ' || coalesce(e.account, 'nobody') AS found
+FROM (SELECT job_id, unit, attempt, amount, 'operator:' || operator_id AS account,
+             'check:' || job_id || ':' || unit || ':' || attempt AS reference
+      FROM earnings WHERE work = 'CHECK' AND state = 'REVERSED') e
+FULL JOIN (SELECT t.amount, t.reference, a.name AS account
+           FROM transfers t JOIN accounts a ON a.id = t.debit
+           WHERE t.kind = 'REVERSAL' AND t.reference LIKE 'check:%') t
+       ON t.reference = e.reference AND t.account = e.account
+WHERE e.amount IS DISTINCT FROM t.amount
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i5_payouts

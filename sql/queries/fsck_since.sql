@@ -271,6 +271,25 @@ WHERE (t.kind = 'REVERSAL' OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%
   AND d.id IS NULL
 ORDER BY t.id LIMIT $1;
 
+-- name: since_transfers_i4_misjudged
+-- What was paid for a check is reversed whole, from him who had it, as a dispute was upheld.
+SELECT 'transfer ' || t.id AS subject,
+       'reversed ' || t.amount || ' of ' || a.name || ' for ' || t.reference || ', noted '
+           || coalesce(e.amount || ' ' || e.state, 'nothing') || '; its dispute is '
+           || coalesce(d.state, 'none') AS found
+FROM unnest($2::bigint[]) AS n (id)
+JOIN transfers t ON t.id = n.id
+JOIN accounts a ON a.id = t.debit
+CROSS JOIN LATERAL regexp_match(
+    t.reference, '^check:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9}):([0-9]{1,9})$') AS m
+LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.attempt = m[3]::integer
+                    AND e.work = 'CHECK' AND a.name = 'operator:' || e.operator_id
+LEFT JOIN disputes d ON d.job_id = m[1]::uuid AND d.unit = m[2]::integer
+WHERE t.kind = 'REVERSAL'
+  AND (e.amount IS DISTINCT FROM t.amount OR e.state IS DISTINCT FROM 'REVERSED'
+       OR d.state IS DISTINCT FROM 'UPHELD')
+ORDER BY t.id LIMIT $1;
+
 -- name: since_transfers_i5_paid
 -- Nothing is paid out but by a payout that was paid, and its amount.
 SELECT 'transfer ' || t.id AS subject,

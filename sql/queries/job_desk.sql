@@ -73,10 +73,13 @@ WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 -- Its units as they are, 100 at most.
 SELECT w.number, w.frames, w.tile, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
        w.started_at, w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
-       w.result_size, w.result_sha256, c.verdict, c.said,
+       w.result_size, w.result_sha256, CASE WHEN d.id IS NULL THEN c.verdict ELSE 'given back' END AS verdict,
+       CASE WHEN d.id IS NULL THEN c.said
+            WHEN d.by_gateway THEN d.decision ELSE 'its dispute was upheld: ' || d.decision END AS said,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt
 FROM units w LEFT JOIN nodes n ON n.id = w.node_id
 LEFT JOIN checks c ON c.job_id = w.job_id AND c.unit = w.number AND c.attempt = w.attempt
+LEFT JOIN disputes d ON d.job_id = w.job_id AND d.unit = w.number AND d.state = 'UPHELD'
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_desk_frames
@@ -91,7 +94,10 @@ SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w
         JOIN jobs j ON j.id = p.job_id JOIN accounts a ON a.name = 'user:' || j.user_id
         JOIN transfers r ON r.subject = a.id AND r.kind = 'REFUND'
              AND r.reference IN ('job:' || p.job_id || ':' || p.number, 'dispute:' || p.job_id || ':' || p.number)
-        WHERE p.job_id = w.job_id AND (p.number = w.number OR p.feeds = w.number)) AS refunded
+        WHERE p.job_id = w.job_id AND (p.number = w.number OR p.feeds = w.number)) AS refunded,
+       EXISTS (SELECT FROM units p JOIN disputes d ON d.job_id = p.job_id AND d.unit = p.number
+               WHERE d.state = 'UPHELD' AND p.job_id = w.job_id
+                 AND (p.number = w.number OR p.feeds = w.number)) AS given_back
 FROM (
     SELECT * FROM units
     WHERE job_id = $1 AND tile IS NULL AND ($2::text IS NULL OR state = $2)

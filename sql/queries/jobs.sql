@@ -86,7 +86,9 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
             THEN u.result_key END AS result_key,
        u.result_sha256, u.result_size, u.verified, u.error_class, u.error_message, u.missing,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
-       CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame, u.feeds
+       CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame, u.feeds,
+       (SELECT CASE WHEN d.by_gateway THEN '' ELSE 'its dispute was upheld: ' END || d.decision FROM disputes d
+        WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS given_back
 FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.job_id = $1 AND u.number > $2
 ORDER BY u.number LIMIT $3;
 

@@ -17,7 +17,9 @@ SELECT e.*,
                WHERE e.work = 'RENDER' AND d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed,
        EXISTS (SELECT FROM receipts r
                WHERE e.work = 'RENDER' AND r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
-       (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id
+       (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id,
+       (SELECT CASE WHEN d.by_gateway THEN d.decision ELSE '' END FROM disputes d
+        WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision
 FROM page e ORDER BY e.earned_at DESC, e.id DESC;
 
 -- name: earning_is_of_operator
@@ -113,18 +115,18 @@ GROUP BY t.kind;
 -- Those entries, oldest first, $4 at most.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
        u.job_id, u.number AS unit,
-       CASE WHEN t.kind = 'CHECK' THEN c.node_id ELSE u.node_id END AS node_id,
+       CASE WHEN t.reference LIKE 'check:%' THEN c.node_id ELSE u.node_id END AS node_id,
        CASE WHEN t.kind = 'PAYOUT' THEN split_part(t.reference, ':', 2)::uuid END AS payout_id
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
 LEFT JOIN units u
-       ON u.job_id = CASE WHEN t.reference LIKE 'job:%' OR t.kind = 'CHECK'
+       ON u.job_id = CASE WHEN t.reference LIKE 'job:%' OR t.reference LIKE 'check:%'
                           THEN split_part(t.reference, ':', 2)::uuid END
-      AND u.number = CASE WHEN t.reference LIKE 'job:%' OR t.kind = 'CHECK'
+      AND u.number = CASE WHEN t.reference LIKE 'job:%' OR t.reference LIKE 'check:%'
                           THEN split_part(t.reference, ':', 3)::integer END
 LEFT JOIN earnings c
-       ON t.kind = 'CHECK' AND c.work = 'CHECK' AND c.operator_id = $1 AND c.job_id = u.job_id
-      AND c.unit = u.number AND c.attempt = CASE WHEN t.kind = 'CHECK'
+       ON c.work = 'CHECK' AND c.operator_id = $1 AND c.job_id = u.job_id
+      AND c.unit = u.number AND c.attempt = CASE WHEN t.reference LIKE 'check:%'
                                                  THEN split_part(t.reference, ':', 4)::integer END
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
   AND e.version > $2 AND e.version <= $3

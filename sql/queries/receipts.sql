@@ -14,3 +14,14 @@ WHERE r.job_id = $1 AND r.unit = $2 AND ($3::uuid IS NULL OR j.user_id = $3
        OR EXISTS (SELECT FROM earnings e
                   WHERE e.job_id = r.job_id AND e.unit = r.unit AND e.work = 'RENDER'
                     AND e.operator_id = $3));
+
+-- name: receipt_withdrawn
+-- The entry that gave the charge of a unit back, as a dispute of it was upheld, and when that was decided.
+SELECT e.entry_id, d.decided_at AS at
+FROM disputes d
+JOIN accounts a ON a.name = 'user:' || d.user_id
+JOIN transfers t ON t.subject = a.id AND t.kind = 'REFUND'
+     AND t.reference IN ('job:' || d.job_id || ':' || d.unit, 'dispute:' || d.job_id || ':' || d.unit)
+JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
+WHERE d.job_id = $1 AND d.unit = $2 AND d.state = 'UPHELD'
+ORDER BY e.entry_id DESC LIMIT 1;

@@ -135,6 +135,7 @@ def audit_earnings(store: "StoreTwin") -> Iterator[Finding]:
     if earned != sum(share.amount for share in store.earnings.values()):
         yield Finding("I4", "all shares", f"are not what was booked, {earned}")
     yield from _checks(store)
+    yield from _misjudged(store)
     yield from _owed(store)
     for payout in store.payouts.values():
         paid = sum(s.amount for s in shares_of(store, payout) if s.state == "PAID")
@@ -171,6 +172,24 @@ def _checks(store: "StoreTwin") -> Iterator[Finding]:
             yield Finding("I4", f"check {name}", f"{share} for a check that is {said}")
     if booked != noted:
         yield Finding("I4", "all checks", f"booked {booked}, noted {noted}")
+
+
+def _misjudged(store: "StoreTwin") -> Iterator[Finding]:
+    """What is reversed of what was paid for checks moved, whole, and nothing else."""
+    moved = Counter[tuple[str, str]]()
+    for transfer in store.transfers.values():
+        if transfer.kind == "REVERSAL" and transfer.reference.startswith("check:"):
+            moved[transfer.reference, transfer.debit] += transfer.amount
+    noted = Counter[tuple[str, str]]()
+    for share in store.check_pay.values():
+        if share.state == "REVERSED":
+            name = f"check:{share.job_id}:{share.unit}:{share.attempt}"
+            noted[name, share.account] += share.amount
+            dispute = store.disputes.get((share.job_id, share.unit))
+            if dispute is None or dispute.state != "UPHELD":
+                yield Finding("I4", name, f"{share} but {dispute}")
+    if moved != noted:
+        yield Finding("I4", "all checks", f"reversed {moved}, noted {noted}")
 
 
 def _owed(store: "StoreTwin") -> Iterator[Finding]:

@@ -109,6 +109,8 @@ def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> Frame:
 
 
 def _note(row: DeskFrame, count: int) -> str:
+    if row.given_back:
+        return "given back"
     if row.tiles:
         return f"{row.tiles - row.missing} of {row.tiles} tiles"
     return f"{count} frames" if count > 1 else ""

@@ -41,7 +41,9 @@ def refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
     )
 
 
-_names: dict[type, tuple[str, ...]] = {}
+# Of a member of an answer: it is not there while it is None. For what strict readers do not know.
+ABSENT: Final = {"absent": True}
+_names: dict[type, tuple[tuple[str, bool], ...]] = {}
 
 
 def _plain(value: Any) -> dict[str, Any] | str:
@@ -51,5 +53,7 @@ def _plain(value: Any) -> dict[str, Any] | str:
     if kind not in _names:
         if not attrs.has(kind):
             raise TypeError(f"{kind.__name__} is no answer")
-        _names[kind] = tuple(field.name for field in attrs.fields(kind))
-    return {name: getattr(value, name) for name in _names[kind]}
+        fields = attrs.fields(kind)
+        _names[kind] = tuple((field.name, "absent" in field.metadata) for field in fields)
+    members = ((name, getattr(value, name), may) for name, may in _names[kind])
+    return {name: member for name, member, may in members if not (may and member is None)}

@@ -87,7 +87,8 @@ def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
     if closed:
         done["additionalProperties"] = False
     else:
-        done["required"] = list(properties)
+        absent = {field.name for field in attrs.fields(kind) if "absent" in field.metadata}
+        done["required"] = [name for name in properties if name not in absent]
     return done
 
 

@@ -39,7 +39,8 @@ class Share:
     ``payout_id``: the payout that pays it, or is to pay it. ``entry_id``: the entry on one's
     account that it is, and ``proof_path`` where what shows that it stands in the log is; null only
     while there is no entry. ``receipt_path``: where the receipt of the work is, with the proof of
-    its creator's entry; null where its node signed nothing, and for a check.
+    its creator's entry; null where its node signed nothing, and for a check. ``why``: of one that
+    is reversed, why it is.
     """
 
     id: UUID
@@ -56,6 +57,7 @@ class Share:
     entry_id: int | None
     proof_path: str | None
     receipt_path: str | None
+    why: str | None
 
 
 @attrs.frozen
@@ -202,8 +204,18 @@ def share(row: ShareRow) -> Share:
         "work": row.work.lower(),
         "proof_path": None if entry is None else f"/api/v1/ledger/{entry}/proof",
         "receipt_path": receipt if members.pop("has_receipt") else None,
+        "why": why_reversed(row.work, members.pop("decision")),
     }
     return Share(**members)
+
+
+def why_reversed(work: str, decision: str | None) -> str | None:
+    """What its operator is told of a share that was reversed; None of any other."""
+    if decision is None:
+        return None
+    if work == "CHECK":
+        return "it called valid what one of the gateway's own, which looked at the same, saw is not"
+    return decision or "a dispute of its creator's was upheld"
 
 
 def summed(totals: Totals) -> ShareTotals:

@@ -1,5 +1,6 @@
 """Receipts: what was done for a charge, as the node and the gateway signed it."""
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import orjson
 
 from rendertrust.receipt_check import FILE
 from sql.receipts import ReceiptRow
+from web.http.answers import ABSENT
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.jobs.orders import NOT_FOUND
@@ -20,12 +22,25 @@ NONE = Problem(404, "There is no receipt")
 
 
 @attrs.frozen
+class Withdrawn:
+    """``entry_id`` gave the charge back to who ordered the work; ``proof`` is null until it is in
+    the log.
+    """
+
+    entry_id: int
+    at: datetime
+    proof: EntryProof | None
+
+
+@attrs.frozen
 class ReceiptFile:
     """What `rendertrust verify` checks without the gateway: `docs/PROOF.md` tells how.
 
     ``receipt`` holds the node's ``work`` and its signature, the verdict and the price;
     ``signature`` is the gateway's. ``proof`` is null until the entry that pays is in the log, and
-    for work that cost nothing.
+    for work that cost nothing. ``withdrawn`` is there only where the charge was given back since,
+    as the work was found wrong: the receipt does not hold any more. It is not signed, and a copy
+    from before has none: ask here whether a receipt stands.
     """
 
     format: Literal["rendertrust-receipt-file-v1"]
@@ -33,6 +48,7 @@ class ReceiptFile:
     signature: str
     entry_id: int | None
     proof: EntryProof | None
+    withdrawn: Withdrawn | None = attrs.field(default=None, metadata=ABSENT)
 
 
 @operations.get(
@@ -78,13 +94,21 @@ async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:
         receipt=orjson.loads(row.document),
         signature=row.signature.hex(),
         entry_id=row.entry_id,
-        proof=await _proof(call, row),
+        proof=await _proof(call, row.entry_id),
+        withdrawn=await _withdrawn(call, row),
     )
 
 
-async def _proof(call: Call, row: ReceiptRow) -> EntryProof | None:
-    if row.entry_id is None:
+async def _withdrawn(call: Call, row: ReceiptRow) -> Withdrawn | None:
+    found = await call.gateway.receipts.withdrawn(row.job_id, row.unit)
+    if found is None:
+        return None
+    return Withdrawn(found.entry_id, found.at, await _proof(call, found.entry_id))
+
+
+async def _proof(call: Call, entry: int | None) -> EntryProof | None:
+    if entry is None:
         return None
     # It is the creator's entry; nothing of it is opened that the receipt does not say.
-    standing = await stands(call.gateway, None, row.entry_id)
+    standing = await stands(call.gateway, None, entry)
     return None if isinstance(standing, Problem) else await proof_of(call.gateway, standing)

@@ -50,7 +50,9 @@ class Unit:
     ``tile``: which one of its frame. ``waits_for`` so many units that it is made of.
     ``download_url`` is good for an hour. ``waiting`` says why it has not begun. ``copy_node_id``
     has it, too, because it takes far longer than the others. ``error_code`` is the kind of failure
-    that ``error_message`` tells: ``reported`` what its node said.
+    that ``error_message`` tells: ``reported`` what its node said. ``given_back``: why its charge
+    was given back after it was complete, as a later check or an admin found it wrong; it is not to
+    be relied on then.
     """
 
     number: int
@@ -74,6 +76,7 @@ class Unit:
     ended_at: datetime | None
     waiting: Reason | None = None
     copy_node_id: UUID | None = None
+    given_back: str | None = None
 
 
 @attrs.frozen
@@ -168,6 +171,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         started_at=row.started_at,
         ended_at=row.ended_at,
         copy_node_id=row.copy_node_id,
+        given_back=row.given_back,
     )
 
 

@@ -27,7 +27,7 @@ from actors.ledger.messages import (
     UnitState,
     user_account,
 )
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
+from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, Misjudged
 from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
 from sql.audit import Act
 from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest, Voucher
@@ -303,6 +303,33 @@ async def test_what_waits_is_read_in_pages(stage: Stage) -> None:
     rest = await stage.store.pending_checks(2, first[-1].place)
     assert {one.row.job_id for one in (*first, *rest)} == {case.job for case in cases}
     assert all(one.friends == frozenset() for one in first)
+
+
+@pytest.mark.parametrize(
+    ("upheld", "wrong", "left"),
+    [(True, (1, 0), 0), (True, (2, 0), 7), (True, (1, 1), 7), (False, (1, 0), 7)],
+)
+async def test_whose_word_was_shown_wrong_is_not_paid_for_it(
+    stage: Stage, upheld: bool, wrong: tuple[int, int], left: int
+) -> None:
+    """In the decision that gives the work back, and only by one that names his check."""
+    case, who, nodes = await delivered(stage), await stage.user(), [await stage.node(), fresh_id()]
+    verdict = said(case.job, "exact", case.operator)
+    await stage.do(attrs.evolve(verdict, checked=(Checked(nodes[0], who),), check_percent=7))
+    of = (case.job, 0, case.user)
+    await stage.do(DisputeOpen(fresh_id(), *of, "caught", timedelta(0), by_gateway=True))
+    told = Misjudged(wrong[0], nodes[wrong[1]])
+    decided = DisputeDecide(*of, upheld, "its own looked there", told)
+    done = await stage.commit(*[Commit((), (decided,))] * 2)
+    assert [type(one) for one in done] == [Posted, Replayed]
+    assert await stage.money(f"operator:{who}") == (left, 0)
+    assert await stage.money(case.operator) == (0 if upheld else 70, 0)
+    assert await stage.money(REVENUE) == (-left if upheld else 23, 0)
+    assert await stage.store.audit() == []
+    await mature(stage, case.job, within=timedelta(days=8))
+    assert (await take(stage, who) is not None) == (left > 0)
+    assert await stage.money(f"operator:{who}") == (0, 0)
+    assert await stage.store.audit() == []
 
 
 async def mature(stage: Stage, job: UUID, within: timedelta) -> None:

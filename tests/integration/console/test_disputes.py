@@ -87,6 +87,9 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
         entries = re.findall(r'href="/console/ledger/entry\?number=(\d+)"', text)
         assert ("upheld" in plain(text), "it is, indeed" in plain(text)) == (True, True)
         assert len(entries) == moved, "of others' accounts admins alone read"
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert "its dispute was upheld: it is, indeed" in plain(text), "beside its attempt, and why"
+    assert text.count("given back</") == 2, "of its frame, too"
     _, text = await ann.get("/console/settings?tab=audit")
     assert "dispute.uphold" in text
     assert await books(database) == []

@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from actors.ledger.messages import SUSPENSE
-from actors.paymaster.messages import EarningClaim
+from actors.paymaster.messages import DisputeDecide, EarningClaim, Misjudged
 from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import (
+    Work,
     approve,
     decide,
     dispute,
@@ -62,6 +63,21 @@ BREAKS_OF_EARNINGS = {
     "a share that is owed though it was reversed": (
         "i4_owed",
         "UPDATE earnings SET state = 'PENDING' WHERE state = 'REVERSED'",
+    ),
+    "a check that was shown wrong and is owed": (
+        "i4_misjudged",
+        "UPDATE earnings SET state = 'PENDING' WHERE state = 'REVERSED' AND work = 'CHECK'",
+    ),
+    "a check that is reversed and moved nothing": (
+        "i4_misjudged",
+        "UPDATE earnings SET state = 'REVERSED' WHERE state = 'PENDING' AND work = 'CHECK'",
+    ),
+    "what a check was paid, reversed without a dispute": (
+        "i4_reversed",
+        (
+            "UPDATE disputes d SET state = 'REJECTED' FROM earnings e WHERE e.work = 'CHECK'"
+            " AND e.state = 'REVERSED' AND d.job_id = e.job_id"
+        ),
     ),
     "a share in suspense that is an operator's": (
         "i4_owed",
@@ -130,14 +146,23 @@ BREAKS_OF_EARNINGS = {
 }
 
 
-async def checked_by(stage: Stage, operator: UUID) -> None:
+async def checked_by(stage: Stage, operator: UUID) -> Work:
     """Somebody else's work of 100, for a look at which an operator is paid."""
-    _, node, job = await stage.dispatched(100)
+    user, node, job = await stage.dispatched(100)
     delivered = UnitDeliver(job, 0, 1, node, "cpu", None, verified=True, operator=SUSPENSE)
     await stage.do(delivered)
     looked = (Checked(node, operator),)
     said = UnitVerdict(job, 0, 1, "exact", operator=SUSPENSE, checked=looked, check_percent=5)
     await stage.do(said)
+    return Work(user, job, node)
+
+
+async def misjudged_by(stage: Stage, operator: UUID) -> None:
+    """What he had called valid, and one of the gateway's own saw that it is not."""
+    work = await checked_by(stage, operator)
+    await dispute(stage, work)
+    of = (work.job, 0, work.creator)
+    await stage.do(DisputeDecide(*of, True, "it is not", Misjudged(1, work.node)))
 
 
 async def earnings_of_every_kind(stage: Stage) -> None:
@@ -159,6 +184,7 @@ async def earnings_of_every_kind(stage: Stage) -> None:
         if upheld is not None:
             await decide(stage, work, upheld=upheld)
     await checked_by(stage, otto)
+    await misjudged_by(stage, otto)
     claimed = await worked(stage, None)
     await stage.do(EarningClaim(claimed.job, 0, owner))
     await worked(stage, None)

@@ -10,6 +10,8 @@ import asyncpg
 import attrs
 import pytest
 
+from actors.ledger.messages import Commit, Posted
+from actors.paymaster.messages import DisputeDecide
 from rendertrust.identity import generate_key
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.receipt import Receipt, read_receipt, sign_work
@@ -22,6 +24,7 @@ from tests.readers import Person
 from tests.twins.signer import TwinSigner
 from tests.until import until
 from tests.whole import Whole, whole
+from web.money.books import commit
 
 CONTENT = b"a picture"
 WITHIN = 60.0
@@ -98,6 +101,39 @@ async def test_work_that_was_paid_for_has_a_receipt(
         assert document["receipt"]["work"]["parameters"] == {"frame": 3}
         assert (await jane.call("GET", f"/jobs/{job}/units/0/receipt"))[1] == document
     assert await run_fsck(owner) == []
+
+
+@pytest.mark.parametrize("upheld", [True, False])
+async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
+    gateway: Whole, jane: Person, owner: "asyncpg.Connection[asyncpg.Record]", upheld: bool
+) -> None:
+    async with FakeNode(gateway.url, behave=delivering(gateway)):
+        job = await placed(jane)
+        assert await ended(jane, job) == "COMPLETED"
+    _, before = await jane.call("GET", f"/jobs/{job}/receipt")
+    assert "withdrawn" not in before
+    status, _ = await jane.call("POST", f"/jobs/{job}/units/0/dispute", {"reason": "it is black"})
+    assert status == 201
+    [row] = await owner.fetch("SELECT job_id, unit, user_id FROM disputes")
+    decided = DisputeDecide(row["job_id"], 0, row["user_id"], upheld, "looked at it")
+    assert isinstance(await commit(gateway.gateway, Commit((), (decided,))), Posted)
+    _, after = await jane.call("GET", f"/jobs/{job}/receipt")
+    [unit] = (await jane.call("GET", f"/jobs/{job}/units"))[1]["units"]
+    if not upheld:
+        assert (after, unit["given_back"]) == (before, None)
+        return
+    assert unit["given_back"] == "its dispute was upheld: looked at it"
+    gone = after.pop("withdrawn")
+    assert after == {**before, "proof": after["proof"]}, "what was signed is what it was"
+    assert verify_receipt(after).holds
+    assert not verify_receipt({**after, "withdrawn": gone}).holds
+    _, history = await jane.call("GET", "/credits/history")
+    assert history["entries"][0]["source"] == "REFUND"
+    [entry] = await owner.fetch(
+        "SELECT e.entry_id FROM entries e JOIN transfers t ON t.id = e.transfer_id"
+        " WHERE t.kind = 'REFUND' AND e.amount > 0"
+    )
+    assert gone["entry_id"] == entry["entry_id"]
 
 
 async def test_work_that_cost_nothing_has_one_without_an_entry(

@@ -46,3 +46,8 @@ def test_what_waits_says_why() -> None:
     assert "No node is there that renders." in board.cells(unit(waiting=waiting))
     failed = unit(state="FAILED", error_message="no camera", waiting=waiting)
     assert "no camera" in board.cells(failed)
+
+
+def test_what_was_given_back_says_why() -> None:
+    row = board.cells(unit(state="COMPLETED", given_back="a check found: mismatch"))
+    assert row[-1] == "given back: a check found: mismatch"

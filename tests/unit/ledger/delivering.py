@@ -131,7 +131,7 @@ class Delivering(Everything):
             if verdict != "mismatch":
                 paid = check.verified and (verdict != "unverifiable" or pays)
                 if paid and verdict == "exact":
-                    self.pay(job, looked, job.price * percent // 100)
+                    self.pay(job, attempt, looked, job.price * percent // 100)
                 return self.done(job, check.operator, verified=paid, free=not paid)
             job.error = "mismatch"
             if job.paused == "stopped":
@@ -149,7 +149,10 @@ class Delivering(Everything):
             pays=pays,
             retry_at=retry_at,
             withdrawn=withdrawn,
-            checked=tuple(Checked(self.nodes[1], self.people[person]) for person in looked),
+            checked=tuple(
+                Checked(node, self.people[person])
+                for node, person in zip(self.nodes, looked, strict=False)
+            ),
             check_percent=percent,
         )
         self.add(Commit((), (effect,)), model)
@@ -172,10 +175,11 @@ class Delivering(Everything):
         job.alone()
         return True
 
-    def pay(self, job: Job, looked: list[int], amount: int) -> None:
+    def pay(self, job: Job, attempt: int, looked: list[int], amount: int) -> None:
         """What looking earns waits as the share does, and comes from what the gateway keeps."""
-        for person in looked if amount else ():
-            share = Share(amount, person, self.now + WINDOW.total_seconds(), look=job.id)
+        for node, person in zip(self.nodes, looked if amount else (), strict=False):
+            until = self.now + WINDOW.total_seconds()
+            share = Share(amount, person, until, look=job.id, attempt=attempt, node=node)
             self.looks.append(share)
             self.platform["revenue"] -= amount
             self.owed(share, amount)

@@ -35,6 +35,7 @@ from actors.paymaster.messages import (
     DisputeOpen,
     EarningClaim,
     EarningMature,
+    Misjudged,
     PayoutApprove,
     PayoutKind,
     PayoutPay,
@@ -58,6 +59,8 @@ class Share:
     state: str = "PENDING"
     payout: UUID | None = None
     look: UUID | None = None  # of which job, if it is for a check
+    attempt: int = 0
+    node: UUID | None = None  # that looked
 
 
 @attrs.define
@@ -236,10 +239,15 @@ class Everything(Everyday):
         self.add(Commit((), (effect,)), model)
 
     @precondition(lambda self: any(job.dispute for job in self.jobs))
-    @rule(data=st.data(), upheld=st.booleans())
-    def decide(self, data: st.DataObject, *, upheld: bool) -> None:
+    @rule(data=st.data(), upheld=st.booleans(), misjudged=st.booleans(), other=RARELY)
+    def decide(self, data: st.DataObject, *, upheld: bool, misjudged: bool, other: bool) -> None:
+        """``misjudged``: whose word it rested on is shown wrong; ``other``: of another attempt."""
         job = data.draw(st.sampled_from([job for job in self.jobs if job.dispute]))
-        effect = DisputeDecide(job.id, 0, self.people[job.user], upheld, "looked at it")
+        looks = [look for look in self.looks if look.look == job.id]
+        attempt = (looks[0].attempt if looks else 1) + other
+        node = looks[0].node if looks else None
+        wrong = Misjudged(attempt, node or self.nodes[1]) if misjudged else None
+        effect = DisputeDecide(job.id, 0, self.people[job.user], upheld, "looked at it", wrong)
 
         def model() -> Answer:
             after = "UPHELD" if upheld else "REJECTED"
@@ -249,6 +257,8 @@ class Everything(Everyday):
             share = self.shares.get(job.id)
             if upheld:
                 self.give_back(job, share)
+                if wrong is not None and looks and not other:
+                    self.reverse(looks[0])
             elif share is not None and self.now >= share.until:
                 share.state = "PAYABLE"
             return Posted
@@ -259,6 +269,10 @@ class Everything(Everyday):
         self.charged(job.user, -(job.price - (job.refunded or 0)))
         job.refunded = job.price if job.refunded is None else job.refunded
         if share is not None:
+            self.reverse(share)
+
+    def reverse(self, share: Share) -> None:
+        if share.state == "PENDING":
             share.state = "REVERSED"
             self.owed(share, -share.amount)
             self.platform["revenue"] += share.amount
@@ -274,16 +288,16 @@ class Everything(Everyday):
 
     def matures(self, job: Job) -> None:
         def model() -> Answer:
-            share = self.shares.get(job.id)
-            if share is not None and share.state in ("PAYABLE", "PAID"):
-                return Replayed
-            if share is None or share.state != "PENDING" or job.dispute == "OPEN":
-                return GuardFailed
-            if self.now < share.until:
-                return GuardFailed
-            for one in (share, *(look for look in self.looks if look.look == job.id)):
+            share, looks = self.shares.get(job.id), [s for s in self.looks if s.look == job.id]
+            ripe = [
+                one
+                for one in (*([] if share is None else [share]), *looks)
+                if one.state == "PENDING" and self.now >= one.until and job.dispute != "OPEN"
+            ]
+            for one in ripe:
                 one.state = "PAYABLE"
-            return Posted
+            done = share is not None and share.state in ("PAYABLE", "PAID")
+            return Posted if ripe else Replayed if done else GuardFailed
 
         self.one(EarningMature(job.id, 0), model)
 

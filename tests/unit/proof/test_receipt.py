@@ -80,6 +80,19 @@ def test_without_a_proof_nobody_vouches_for_it() -> None:
         assert not verify_receipt(bare, witness=log).witnessed
 
 
+def test_one_that_was_withdrawn_does_not_hold() -> None:
+    """Whether it has the proof of the entry, and whatever else is said of it."""
+    for told in ({"entry_id": 50, "at": "x", "proof": None}, {"entry_id": 50}):
+        verdict = verify_receipt({**FILE, "withdrawn": told})
+        [fault] = [step for step in verdict.steps if not step.holds]
+        assert fault.name == "withdrawn"
+        assert fault.said == "withdrawn by entry 50: given back to its creator"
+        assert not verdict.witnessed
+    empty: list[Any] = [None, {}, {"entry_id": "50"}, [], 7]
+    for nothing in empty:
+        assert not verify_receipt({**FILE, "withdrawn": nothing}).holds
+
+
 def altered(value: Any) -> Iterator[Any]:
     """The value with each bit of each field in it changed, members' names included."""
     if isinstance(value, dict):

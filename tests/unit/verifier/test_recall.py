@@ -17,6 +17,7 @@ from tests.until import until
 
 OWN = UUID(int=20)
 SHARE = PRICE * 70 // 100
+PAY = PRICE * 5 // 100  # of who looked
 LOOKED = {"looked": True}
 EXACT_ONE = {**EXACT, "crops": EXACT["crops"][:1]}
 CHUNK = {**EXACT, "crops": EXACT["crops"][:2]}
@@ -134,11 +135,13 @@ async def test_chunks_are_checked_again() -> None:
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
 
 
-async def vouched(play: Play, ours: Checker, stranger: Checker, **params: Any) -> RunCheck:
+async def vouched(
+    play: Play, ours: Checker, stranger: Checker, said: Any = EXACT, **params: Any
+) -> RunCheck:
     """What a stranger was asked about a unit of a node that nobody knows, and called exact."""
     job = await play.delivered(**params)
     await play.checks(ours, LOOKED)
-    order = await play.checks(stranger, EXACT)
+    order = await play.checks(stranger, said)
     await play.ends(job, "COMPLETED")
     assert (play.verdict(job), play.earned()) == ("exact", SHARE)
     return order
@@ -175,6 +178,9 @@ async def test_what_only_a_stranger_called_valid_is_checked_again_where_he_looke
         dispute = (order.unit.job, 0)
         await until(lambda: play.store.disputes[dispute].state == "UPHELD", within=60)
         assert (play.earned(), misjudged(play, friend)) == (0, 1)
+        assert play.earned(UUID(int=3)) == 0, "nor is his word paid"
+        assert [one.state for one in play.store.check_pay.values()] == ["REVERSED"]
+        assert play.store.accounts["revenue"].balance == 0
         assert await play.store.audit() == []
 
 
@@ -190,6 +196,37 @@ async def test_who_saw_what_is_there_has_no_strike(report: dict[str, Any]) -> No
         dispute = (order.unit.job, 0)
         await until(lambda: play.store.disputes[dispute].state == state, within=60)
         assert (misjudged(play, stranger), await play.store.audit()) == (0, [])
+        assert play.earned(UUID(int=3)) == PAY, "he did his work"
+
+
+@simulated
+async def test_who_looked_at_a_frame_that_is_right_is_paid_though_another_is_not() -> None:
+    async with verifying(own=frozenset({OWN})) as play:
+        ours, stranger = play.checker(20, None), play.checker(30, 3)
+        order = await vouched(play, ours, stranger, CHUNK, frame=None, frames=[*range(1, 10)])
+        is_caught(play)
+        again = await play.checks(ours, CHUNK)
+        assert again.shown == order.shown
+        play.says(ours, await play.asked(ours), {**OFF, "crops": OFF["crops"] * 2})
+        dispute = (order.unit.job, 0)
+        await until(lambda: play.store.disputes[dispute].state == "UPHELD", within=60)
+        assert (misjudged(play, stranger), await play.store.audit()) == (0, [])
+        assert (play.earned(), play.earned(UUID(int=3))) == (0, PAY)
+
+
+@simulated
+async def test_who_vouched_is_paid_where_nobody_could_look_again() -> None:
+    async with verifying(own=frozenset({OWN})) as play:
+        play.window = timedelta(minutes=10)
+        ours, stranger = play.checker(20, None), play.checker(30, 3)
+        order = await vouched(play, ours, stranger)
+        play.goes(ours)
+        is_caught(play)
+        dispute = (order.unit.job, 0)
+        await is_held(play, order.unit.job)
+        await until(lambda: play.store.disputes[dispute].state == "UPHELD", within=1200)
+        assert (play.earned(), play.earned(UUID(int=3))) == (0, PAY)
+        assert await play.store.audit() == []
 
 
 @simulated

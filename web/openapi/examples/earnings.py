@@ -26,6 +26,7 @@ EARNINGS: Final[Example] = {
             "entry_id": 44,
             "proof_path": "/api/v1/ledger/44/proof",
             "receipt_path": f"/api/v1/jobs/{JOB_ID}/units/0/receipt",
+            "why": None,
         }
     ],
     "count": 31,

@@ -161,6 +161,7 @@ UNIT: Final[Example] = {
     "ended_at": "2026-03-13T12:04:00Z",
     "waiting": None,
     "copy_node_id": None,
+    "given_back": None,
 }
 UNITS: Final[Example] = {"units": [UNIT], "count": 48, "next": 11}
 UNIT_AGAIN: Final[Example] = {
