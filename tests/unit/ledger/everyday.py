@@ -640,9 +640,15 @@ class Everyday(RuleBasedStateMachine):
         self.settled()
 
     def may_lose(self, batch: list[Sent]) -> bool:
-        """Not where payouts find what was there before the batch."""
+        """Not where payouts find what was there before the batch; nor of a unit that had two
+        attempts: one that came to nothing is gone, and asked again, it is not found.
+        """
         effects = [effect for sent in batch for effect in sent.commit.effects]
-        return not any(isinstance(effect, OfPayout) for effect in effects)
+        raced = {job.id for job in self.jobs if job.copied}
+        return not any(
+            isinstance(effect, OfPayout) or getattr(effect, "job", None) in raced
+            for effect in effects
+        )
 
     def commit(self, batch: list[Sent]) -> None:
         outcomes = self.run_to_end(self.stage.commit(*(sent.commit for sent in batch)))
