@@ -250,6 +250,12 @@ class Jobs:
         assert row is not None, "an aggregate answers one row"
         return LooseRow(**row)
 
+    async def given_back(self, job: UUID) -> int:
+        """Of how many of its units the charge was, after they were complete."""
+        row = await self._database.one("job_given_back", job)
+        assert row is not None, "an aggregate answers one row"
+        return int(row["count"])
+
     async def units(self, job: UUID) -> Sequence[UnitRow]:
         rows = await self._database.all("job_units", job)
         return [UnitRow(**row) for row in rows]

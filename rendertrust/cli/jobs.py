@@ -94,19 +94,15 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
 def show(context: click.Context, job: UUID) -> None:
     """All about one job."""
     session = session_of(context)
-    found, back = session.run(lambda client: _job(client, job))
+    found = session.run(lambda client: client.job(job))
     session.output.document(found)
-    words = f"{back} of {found.units}, found wrong later: rendertrust jobs units {job}"
-    session.output.facts({**facts(found), "given back": words if back else None})
+    session.output.facts(facts(found))
 
 
-async def _job(client: "AsyncClient", job: UUID) -> "tuple[Job, int]":
-    """And how many of its units were given back after they were complete."""
-    found = await client.job(job)
-    upheld = client.each_dispute("upheld") if found.done else None
-    if upheld is None:
-        return found, 0
-    return found, sum([each.job_id == found.id async for each in upheld])
+def _given_back(job: "Job") -> str | None:
+    if not job.given_back:
+        return None
+    return f"{job.given_back} of {job.units}, found wrong later: rendertrust jobs units {job.id}"
 
 
 def facts(job: "Job") -> dict[str, str | None]:
@@ -128,6 +124,7 @@ def facts(job: "Job") -> dict[str, str | None]:
         **_of_many(job),
         "price": job.price,
         "charged": job.charged,
+        "given back": _given_back(job),
         "result": None if job.result_ref is None else wording.harmless(job.result_ref),
         **{name: None if at is None else wording.stamp(at) for name, at in times.items()},
     }

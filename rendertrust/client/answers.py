@@ -271,6 +271,7 @@ class Job:
     pool: str = "any"
     reference_seconds: float | None = None
     loose_tiles: LooseTiles | None = None  # not in lists
+    given_back: int | None = None  # units that were found wrong later; not in lists
 
     @property
     def ended(self) -> bool:

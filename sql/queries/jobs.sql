@@ -109,6 +109,10 @@ SELECT count(*) AS tiles, count(*) FILTER (WHERE t.state = 'VERIFYING') AS check
 FROM units t JOIN units f ON f.job_id = t.job_id AND f.number = t.feeds
 WHERE t.job_id = $1 AND t.state IN ('COMPLETED', 'VERIFYING') AND f.state IN ('FAILED', 'CANCELLED');
 
+-- name: job_given_back
+-- Of how many of a job's units the charge was given back, as they were found wrong later.
+SELECT count(*) FROM disputes WHERE job_id = $1 AND state = 'UPHELD';
+
 -- name: job_pace
 -- Of a job's units, but those that are made of others: how many are complete and how long each took on
 -- average, how long each that is at work has taken, and how many are to come. What passes between the

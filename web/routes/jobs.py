@@ -71,6 +71,7 @@ class Job:
     ``reference_seconds``: the work of all its frames, on the machine of the gateway's own that
     measured it, which its price follows; None: that is of the table. ``loose_tiles``: what was
     delivered of frames that will not come to be; None where there is nothing, and in lists.
+    ``given_back``: of how many units the charge was, as they were found wrong later; None in lists.
     """
 
     id: UUID
@@ -100,11 +101,12 @@ class Job:
     eta_seconds: float | None
     reference_seconds: float | None
     loose_tiles: LooseTiles | None = None
+    given_back: int | None = None
 
 
 _MADE = (
     *("price", "charged", "progress", "priority", "max_credits", "eta_seconds"),
-    *("reference_seconds", "loose_tiles"),
+    *("reference_seconds", "loose_tiles", "given_back"),
 )
 _KEPT = [f.name for f in attrs.fields(Job) if f.name not in _MADE]
 _WORDS = {number: word for word, number in PRIORITIES.items()}
@@ -365,7 +367,9 @@ async def in_full(call: Call[Any, Any], row: JobRow) -> Job:
     """The same, with what only one job is asked about."""
     loose = await loose_tiles(call.gateway, row)
     seconds = await _eta(call, row)
-    return attrs.evolve(await shown(call, row), eta_seconds=seconds, loose_tiles=loose)
+    back = await call.gateway.jobs.given_back(row.id)
+    found = await shown(call, row)
+    return attrs.evolve(found, eta_seconds=seconds, loose_tiles=loose, given_back=back)
 
 
 async def _eta(call: Call[Any, Any], row: JobRow) -> float | None:

@@ -119,6 +119,7 @@ async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
     assert isinstance(await commit(gateway.gateway, Commit((), (decided,))), Posted)
     _, after = await jane.call("GET", f"/jobs/{job}/receipt")
     [unit] = (await jane.call("GET", f"/jobs/{job}/units"))[1]["units"]
+    assert (await jane.call("GET", f"/jobs/{job}"))[1]["given_back"] == int(upheld)
     if not upheld:
         assert (after, unit["given_back"]) == (before, None)
         return

@@ -37,6 +37,7 @@ JOB: Final[Example] = {
     "reference_seconds": None,
     "pool": "any",
     "loose_tiles": None,
+    "given_back": 0,
 }
 CANCELLED_JOB: Final[Example] = {
     **JOB,
