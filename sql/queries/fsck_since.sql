@@ -267,7 +267,8 @@ JOIN transfers t ON t.id = n.id
 CROSS JOIN LATERAL regexp_match(
     t.reference, '^(?:job|dispute):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
 LEFT JOIN disputes d ON d.state = 'UPHELD' AND d.job_id = m[1]::uuid AND d.unit = m[2]::integer
-WHERE (t.kind = 'REVERSAL' OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%'))
+WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
+       OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%'))
   AND d.id IS NULL
 ORDER BY t.id LIMIT $1;
 
@@ -285,7 +286,7 @@ CROSS JOIN LATERAL regexp_match(
 LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.attempt = m[3]::integer
                     AND e.work = 'CHECK' AND a.name = 'operator:' || e.operator_id
 LEFT JOIN disputes d ON d.job_id = m[1]::uuid AND d.unit = m[2]::integer
-WHERE t.kind = 'REVERSAL'
+WHERE t.kind = 'REVERSAL' AND t.reference LIKE 'check:%'
   AND (e.amount IS DISTINCT FROM t.amount OR e.state IS DISTINCT FROM 'REVERSED'
        OR d.state IS DISTINCT FROM 'UPHELD')
 ORDER BY t.id LIMIT $1;
