@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -65,6 +66,8 @@ async def demonstrate(options: Options, narrator: Tells) -> int:
             make_folder(options.out, "The folder", "--out")
         claimed = claim(options.base, options.data)
         with claimed.lock:
+            # What its nodes find out about this machine is kept there, too.
+            os.environ["XDG_CACHE_HOME"] = str(claimed.path / "cache")
             return await live(options, claimed.path, narrator)
     except (*EXPECTED, NodeRefused) as error:
         narrator.say("error", str(error))
