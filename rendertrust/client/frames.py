@@ -161,7 +161,7 @@ class Frames:
         digests: dict[str, str] = {}
         frames = frozenset(self._frames(unit))
         try:
-            with zips.opened(bundle, bundle.stat().st_size) as packed:
+            with zips.opened(bundle, bundle.stat().st_size, _MEMBERS_MAX) as packed:
                 for member in _stored(packed.members):
                     number, suffix = _split(member.filename)
                     if unit.frames is not None and number not in frames:
@@ -226,8 +226,7 @@ def _is_same(path: Path, sha256: str) -> bool:
 
 
 def _stored(members: Sequence[zipfile.ZipInfo]) -> Sequence[zipfile.ZipInfo]:
-    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-    if packed or len(members) > _MEMBERS_MAX:
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise zips.BadZip("it is none that a node makes of frames")
     return members
 
