@@ -313,8 +313,9 @@ async def serving(
     database: Database,
     settings: Settings,
     actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
+    make: Callable[[Gateway], web.Application] = build_site,
 ) -> AsyncGenerator[Face]:
-    """A site on a free port, until the block ends."""
+    """A site on a free port, until the block ends; ``make`` builds it."""
     script = Script()
     registry = script.registry
     children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
@@ -332,7 +333,7 @@ async def serving(
         url=lambda: str(server.make_url("")).rstrip("/"),
     )
     gateway = attrs.evolve(gateway, unread=lambda: tree.dead_letters)
-    server = FaceServer(build_site(gateway), settings)
+    server = FaceServer(make(gateway), settings)
     children.append(revoker_child(gateway, registry))
     bus = TwinBus()
     children.append(hub_child(gateway, registry, bus))

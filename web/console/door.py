@@ -276,7 +276,7 @@ class CallDoor(Door):
 
     def __init__(self, gateway: Gateway, pages: Pages, call: Call) -> None:
         super().__init__(gateway, pages, call.operation.rate, call.audience)
-        self._call = call
+        self.call: Final = call
         self._endpoint = Endpoint(call.operation, gateway)
 
     def _stranger(self, request: web.Request) -> web.StreamResponse:
@@ -286,7 +286,7 @@ class CallDoor(Door):
         changes = request.method not in ("GET", "HEAD")
         if changes and not is_own(request, self.gateway):
             return refusal(request, FOREIGN)
-        if visitor.who.role not in self._call.who:
+        if visitor.who.role not in self.call.who:
             return refusal(request, NOT_YOURS)
         answer = await self._endpoint.serve_as(request, visitor.claims)
         if changes and 400 <= answer.status < 500 and not answer.prepared:
