@@ -13,7 +13,7 @@ from msgspec import Meta
 from multidict import MultiDict
 
 from tests.fuzz.documents import SHAPES
-from web.console.door import CallDoor, Door
+from web.console.door import ActionDoor, CallDoor, Door, PageDoor
 from web.console.registry import ID
 from web.http.converter import structure_query
 from web.http.endpoint import Endpoint
@@ -47,6 +47,7 @@ class Route:
     audience: Audience
     operation: Operation | None
     of_console: bool
+    fields: tuple[str, ...]  # of its query, or of its form
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -60,7 +61,7 @@ class Route:
         if self.operation is None:
             media = FORM if self.of_console else "application/octet-stream"
             yield Hostile(f"{self}, fields", self._form, BODY_MOST // 16, media)
-            yield Hostile(f"{self}, a long field", self._field, BODY_MOST, media)
+            yield Hostile(f"{self}, long fields", self._field, BODY_MOST, media)
             return
         yield Hostile(
             f"{self}, keys",
@@ -89,13 +90,12 @@ class Route:
                 yield Hostile(f"{self}, its {name}", self._sent(sent), most)
 
     def _queried(self, size: int) -> tuple[str, bytes]:
-        names = (
-            []
-            if self.operation is None or self.operation.query is None
-            else [field.name for field in attrs.fields(self.operation.query)]
-        )
-        many = "&".join(f"{name}={'x' * (size // 2 // len(names))}" for name in names)
-        return f"{self.path}?{many}" + "&a=%22" * (size // 12), b"["
+        return f"{self.path}?{self._each(size, 'x')}" + "&a=%22" * (size // 12), b"["
+
+    def _each(self, size: int, letter: str) -> str:
+        """Each field with its share of half of the size."""
+        many = self.fields or ("a",)
+        return "&".join(f"{name}={letter * (size // 2 // len(many))}" for name in many)
 
     def _sent(self, make: Callable[[int], bytes]) -> Callable[[int], tuple[str, bytes]]:
         return lambda size: (self.path, make(size))
@@ -104,7 +104,7 @@ class Route:
         return self.path, b"a=%22&" * (size // 6)
 
     def _field(self, size: int) -> tuple[str, bytes]:
-        return self.path, b"email=%22&a=" + b"%22+" * (size // 4)
+        return self.path, self._each(size, "%22+").encode()
 
 
 def routes_of(site: web.Application) -> Iterator[Route]:
@@ -113,17 +113,24 @@ def routes_of(site: web.Application) -> Iterator[Route]:
         if route.method == "HEAD" or route.resource is None:
             continue
         owner = getattr(route.handler, "__self__", None)
-        operation = None
-        if isinstance(owner, Endpoint):
-            operation, audience = owner.operation, owner.operation.audience
-        elif isinstance(owner, CallDoor):
-            operation, audience = owner.call.operation, owner.audience
-        else:
-            assert owner is not None, f"{route} is served by a function alone"
-            audience = owner.audience
+        assert owner is not None, f"{route} is served by a function alone"
+        operation, asked = declared(owner)
+        audience = owner.operation.audience if isinstance(owner, Endpoint) else owner.audience
+        fields = tuple(field.name for field in attrs.fields(asked)) if asked else ()
         method = "PUT" if route.method == "*" else route.method
         path = path_of(route.resource.canonical, operation)
-        yield Route(method, path, audience, operation, isinstance(owner, Door))
+        yield Route(method, path, audience, operation, isinstance(owner, Door), fields)
+
+
+def declared(owner: object) -> tuple[Operation | None, Any]:
+    """The operation that serves a route, if one does, and the class of its query or its form."""
+    if isinstance(owner, PageDoor):
+        return None, owner.page.query
+    if isinstance(owner, ActionDoor):
+        return None, owner.action.form
+    if isinstance(owner, CallDoor):
+        return owner.call.operation, owner.call.operation.query
+    return (owner.operation, owner.operation.query) if isinstance(owner, Endpoint) else (None, None)
 
 
 def path_of(path: str, operation: Operation | None) -> str:

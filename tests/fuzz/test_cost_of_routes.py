@@ -99,7 +99,7 @@ def whole_site(gateway: Gateway) -> Any:
 async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
     """The whole table of routes, without rate limits."""
     pool = Database(lambda: database.app_dsn)
-    limits = dict.fromkeys(RATES, 1_000_000)
+    limits = dict.fromkeys(map(str, RATES), 1_000_000)
     async with serving(
         pool, settings_for_tests(limits=limits), with_scheduler(pool), whole_site
     ) as running:
