@@ -11,7 +11,9 @@ import attrs
 
 DOUBLINGS: Final = 4
 EXPONENT_MAX: Final = 1.2
-TRIES, TRIES_LEAST = 5, 2  # the best of so many counts; fewer where they are already linear
+# The best of so many counts: fewer where it is calm, more while others on the machine may be why.
+TRIES, TRIES_LEAST, TRIES_MOST = 5, 2, 20
+EXPONENT_CALM: Final = 1.05
 SAMPLE_SECONDS: Final = 0.004  # each sample repeats its call for so long
 MEASURABLE: Final = 0.001  # seconds; less than that drowns among what the rest of a process does
 CALL_SECONDS_MAX: Final = 2.0  # a call that takes longer ends the measuring
@@ -55,6 +57,11 @@ class Cost:
             found.append(f"{self.memory >> 20} MiB of memory")
         return found
 
+    def is_settled(self, tries: int) -> bool:
+        """Whether measuring it again could tell nothing new."""
+        calm = tries >= TRIES_LEAST and self.exponent <= EXPONENT_CALM and not self.faults
+        return calm or (tries >= TRIES and not self.faults)
+
     def __str__(self) -> str:
         times = " ".join(f"{seconds * 1e3:.2f}" for seconds in self.seconds)
         return (
@@ -82,8 +89,8 @@ def cost_of(
             found = _measured(found, inputs, run)
             if found.seconds[-1] > CALL_SECONDS_MAX:
                 return found
-        for turn in range(TRIES):
-            if turn >= TRIES_LEAST and not found.faults:
+        for tries in range(1, TRIES_MOST):
+            if found.is_settled(tries):
                 break
             found = _again(found, inputs, run)
     finally:
@@ -130,8 +137,8 @@ async def cost_of_asking(
     asked = [make(size) for size in (0, *sizes_to(largest))]
     sizes, best = [_length(one) for one in asked], [math.inf] * len(asked)
     found = Cost(label, (), ())
-    for turn in range(TRIES):
-        if turn >= TRIES_LEAST and not found.faults:
+    for tries in range(TRIES_MOST):
+        if tries and found.is_settled(tries):
             break
         for place, one in enumerate(asked):
             started = time.process_time()

@@ -13,6 +13,7 @@ BYTES_MAX = 1 << 20
 DEPTH_MAX = 64
 _INTEGER_DIGITS_MAX = 19
 INTEGER_MAX = (1 << 63) - 1
+_WITH_TEXTS = (str, list, dict)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 Document: TypeAlias = dict[str, Any]
@@ -72,9 +73,10 @@ def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
             yield path
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            path.append(index)
-            yield from _unwritable(item, path)
-            path.pop()
+            if isinstance(item, _WITH_TEXTS):
+                path.append(index)
+                yield from _unwritable(item, path)
+                path.pop()
     elif isinstance(value, dict):
         for key, item in cast("dict[str, Any]", value).items():
             if not writable(key):

@@ -49,8 +49,8 @@ _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
 class Refusal:
     """Why there is no success; the members beside ``detail`` are those of RFC 9457.
 
-    ``errors`` names every fault of an invalid request. ``given_up``, of an entry that is not in
-    the ledger: what reopenings of the log gave up, if anything; it may have been among that.
+    ``errors`` names the faults of an invalid request, 20 at most. ``given_up``, of an entry that is
+    not in the ledger: what reopenings of the log gave up, if anything; it may have been among that.
     ``code`` names some refusals for programs. ``underquoted``: ``frames`` take far more than the
     ``price`` that they had, and cost about ``new_price`` as a job of their own.
     """
