@@ -4,6 +4,7 @@ import itertools
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import attrs
@@ -203,11 +204,21 @@ def grown_to(kind: Any, value: Any) -> tuple[Callable[[int], Any], int] | None:
     """What makes the value larger, and how large; None where it cannot be, or not by much."""
     most = most_of(kind)
     if isinstance(value, list) and value:
-        return (lambda size: value * (size // len(value))), min(most or ITEMS_MOST, ITEMS_MOST)
+        return partial(_listed, value), min(most or ITEMS_MOST, ITEMS_MOST)
     if isinstance(value, dict):
-        return (lambda size: {**value, **{f"{n:072x}": 1 for n in range(size // 79)}}), TEXT_MOST
+        return partial(_keyed, value), TEXT_MOST
     if isinstance(value, str) and value and (most or 0) >= LONG:
-        return (lambda size: ",".join([value] * (size // (len(value) + 1)))), min(
-            most or TEXT_MOST, TEXT_MOST
-        )
+        return partial(_joined, value), min(most or TEXT_MOST, TEXT_MOST)
     return None
+
+
+def _listed(value: list[Any], size: int) -> list[Any]:
+    return value * (size // len(value))
+
+
+def _keyed(value: dict[str, Any], size: int) -> dict[str, Any]:
+    return {**value, **{f"{number:072x}": 1 for number in range(size // 79)}}
+
+
+def _joined(value: str, size: int) -> str:
+    return ",".join([value] * (size // (len(value) + 1)))

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,7 +34,7 @@ class _Counted(io.BufferedReader):
 
 
 @contextmanager
-def opened(path: Any, most: int) -> Iterator[zipfile.ZipFile]:
+def opened(path: Any, most: int) -> Generator[zipfile.ZipFile]:
     """Open the zip at ``path``. Raises BadZipFile, TooManyEntries among them, and OSError."""
     with _Counted(io.FileIO(path)) as file:
         file.most = most
