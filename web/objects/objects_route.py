@@ -214,8 +214,10 @@ async def give_leave(request: web.Request) -> None:
     writer.output_size = 0
 
 
-async def leave_later(_request: web.Request) -> None:
+async def leave_later(request: web.Request) -> None:
     """Instead of aiohttp's answer to ``Expect``, which comes before anybody looks at the head."""
+    if request.headers[hdrs.EXPECT].lower() != "100-continue":
+        raise web.HTTPExpectationFailed
 
 
 def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

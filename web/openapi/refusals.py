@@ -15,7 +15,7 @@ from web.openapi.schemas import Schema
 
 # The same text wherever the answer comes from the steps that all operations share.
 SHARED: Final = {
-    400: "The request is not valid HTTP, or a header stands twice",
+    400: "The request is not valid HTTP, its Host is not valid, or a header stands twice",
     401: "Not authenticated, or the token is invalid or expired",
     408: "The body did not arrive in time",
     403: "The token is good, and does not allow this",

@@ -164,6 +164,11 @@ async def test_a_put_without_the_signed_header_is_refused(gateway: Gateway, expe
     assert await put(gateway, leave.url, {}, b"x" * MIB, expect=expect) == 403
 
 
+async def test_an_unknown_expectation_is_refused(gateway: Gateway) -> None:
+    leave = await gateway.objects.presign_put(fresh_key())
+    assert await put(gateway, leave.url, {**leave.headers, "Expect": "tea"}, b"x") == 417
+
+
 async def test_another_body_than_was_signed_is_refused(gateway: Gateway) -> None:
     digest = hashlib.sha256(b"mine").digest()
     leave = await gateway.objects.presign_put(fresh_key(), sha256=digest)
