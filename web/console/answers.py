@@ -1,5 +1,6 @@
 """The console's answers: pages under a strict policy, and refusals that are pages too."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,7 +13,7 @@ from sql.users import UserRow
 from web.console import render
 from web.console.refusal import named
 from web.console.registry import ROOT, Page, Pages
-from web.console.session import FOREIGN, Visitor, is_trusted
+from web.console.session import FOREIGN, Visitor, is_secure, is_trusted
 from web.console.view import Go
 from web.console.way_back import Way, came_from
 from web.gateway import Gateway
@@ -125,7 +126,7 @@ def html(
     if is_trusted(request, gateway):  # elsewhere browsers ignore it, and complain of it
         answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if FLASH in request.cookies:
-        answer.del_cookie(FLASH, path=ROOT)
+        answer.del_cookie(FLASH, **_flash_options(request, gateway))
     elif "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
         compress(answer)
     return answer
@@ -180,13 +181,24 @@ def title_of(problem: Problem) -> str:
     return TITLES.get(problem.status, HTTPStatus(problem.status).phrase)
 
 
-def gone_to(go: Go) -> web.Response:
+def redirect(path: str) -> web.Response:
+    """Send the browser to a page of ours."""
+    return web.Response(status=303, headers={hdrs.LOCATION: own_path(path)})
+
+
+def gone_to(request: web.Request, gateway: Gateway, go: Go) -> web.Response:
     """After a change: the page that shows it, which says what was done."""
-    answer = web.Response(status=303, headers={hdrs.LOCATION: own_path(go.to)})
+    answer = redirect(go.to)
     if go.said:
         said = quote(go.said[:FLASH_CHARACTERS_MAX])
-        answer.set_cookie(FLASH, said, max_age=60, path=ROOT, httponly=True, samesite="Lax")
+        answer.set_cookie(FLASH, said, max_age=60, **_flash_options(request, gateway))
     return answer
+
+
+def _flash_options(request: web.Request, gateway: Gateway) -> Any:
+    """Where the browser came by https, it sends the message back by https alone."""
+    secure = is_secure(request, gateway)
+    return {"path": ROOT, "httponly": True, "secure": secure, "samesite": "Lax"}
 
 
 def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
@@ -195,16 +207,19 @@ def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
     A form that he sent is not sent again: he is told so, and comes back to its page.
     """
     if request.method == "GET":
-        return gone_to(Go(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}"))
+        return redirect(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}")
     asked = {"next": came_from(request, pages), "ended": 1}
-    return gone_to(Go(f"{SIGN_IN}?{urlencode(asked)}"))
+    return redirect(f"{SIGN_IN}?{urlencode(asked)}")
 
 
 def own_path(text: str) -> str:
     """A path of the console; anything else becomes its first page.
 
-    Browsers read a backslash as a slash and drop control characters: both name other sites.
+    Browsers read a backslash as a slash and drop control characters: both name other sites. They
+    resolve dot segments, escaped ones too: those lead out of the console.
     """
     harmless = text.isascii() and text.isprintable() and "\\" not in text
     inside = text == ROOT or text.startswith((f"{ROOT}/", f"{ROOT}?"))
-    return text if harmless and inside else ROOT
+    path = re.split("[?#]", text, maxsplit=1)[0].lower().replace("%2e", ".")
+    dotted = any(segment in (".", "..") for segment in path.split("/"))
+    return text if harmless and inside and not dotted else ROOT

@@ -190,7 +190,7 @@ class PageDoor(Door):
             return await self._refused_on(request, shown, visitor, on, typed)
         assert not isinstance(view, Problem)
         if isinstance(shown, Go):
-            return gone_to(shown)
+            return gone_to(request, self.gateway, shown)
         if isinstance(shown, Elsewhere):
             return web.Response(status=303, headers={"Location": shown.url})
         if isinstance(shown, Picture):
@@ -224,7 +224,7 @@ class ActionDoor(Door):
             on, typed = self._action.form_on, request.get(FIELDS, MultiDict[str]())
             return await self._refused_on(request, done, visitor, on, typed)
         self._tell()
-        return gone_to(done)
+        return gone_to(request, self.gateway, done)
 
     def _tell(self) -> None:
         """Whoever has something open here sees what was done, without waiting for its time."""

@@ -26,7 +26,8 @@ from web.http.problem import Fault
 
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_INTEGER = re.compile(r"-?0*([0-9]+)", re.ASCII)
+_DIGITS_MAX = len(str(INTEGER_MAX))
 
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
 
@@ -135,6 +136,8 @@ def _flag(value: Any, _: Any) -> bool:
 
 
 def _whole(value: Any, _: Any) -> int:
+    if type(value) is float:
+        raise Wrong("must be an integer, written without fraction or exponent", "type")
     if type(value) is not int:
         raise Wrong("must be an integer", "type")
     if abs(value) > INTEGER_MAX:
@@ -177,8 +180,11 @@ def _mapping(value: Any, _: Any) -> dict[str, Any]:
 
 
 def _whole_text(value: Any, _: Any) -> int:
-    if not _INTEGER.fullmatch(value):
+    found = _INTEGER.fullmatch(value)
+    if found is None:
         raise Wrong("must be an integer", "type")
+    if len(found[1]) > _DIGITS_MAX or int(found[1]) > INTEGER_MAX:
+        raise Wrong("is outside 64 bits")
     return int(value)
 
 

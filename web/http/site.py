@@ -21,9 +21,10 @@ from web.routes import OPERATIONS
 
 def build_site(gateway: Gateway) -> web.Application:
     """A fresh application; it can be started and stopped once."""
+    trusted = gateway.settings.server.proxies()
     site = web.Application(
         middlewares=[
-            notes(request_ids(gateway.random), callers(gateway.settings.server.proxies())),
+            notes(request_ids(gateway.random, trusted), callers(trusted)),
             measures(gateway.clock, logged=gateway.settings.logs.access),
             request_heads,
             seats,

@@ -91,7 +91,10 @@ class Relay:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
         response = SocketResponse(
-            autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
+            autoping=False,
+            compress=False,
+            max_msg_size=FRAME_BYTES_MAX + 1,  # aiohttp refuses what is as long as this
+            timeout=2.0,
         )
         node, subject = uuid_of(request.match_info["node_id"]), request[CALLER].subject
         refused = None if node is None else self._places.resting(node)

@@ -3,11 +3,14 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 from supervisors.engines import post as engine
@@ -146,6 +149,9 @@ async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyP
         *("169.254.169.254", "192.168.1.1", "172.16.0.1", "100.64.0.1", "224.0.0.1", "localhost"),
         *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "[64:ff9b::7f00:1]"),
         *("[2002:7f00:1::]", "user@127.0.0.1", "198.18.0.1", "255.255.255.255"),
+        *("[fec0::1]", "[feff::1]", "[ff02::1]", "[::7f00:1]", "[::ffff:0:7f00:1]", "[100::1]"),
+        *("[2001::1]", "[2001:20::1]", "[2001:db8::1]", "[3fff::1]", "[5f00::1]", "[4000::1]"),
+        *("192.88.99.1", "192.0.0.9", "192.0.2.1", "198.51.100.1", "203.0.113.1", "240.0.0.1"),
     ],
 )
 async def test_private_addresses_are_never_connected_to(
@@ -185,3 +191,10 @@ def test_what_is_no_address_is_told_at_once(url: str, private: bool, reason: str
 @pytest.mark.parametrize("text", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
 def test_the_public_internet_may_be_told(text: str) -> None:
     assert is_public(text)
+
+
+@given(st.ip_addresses(v=6))
+def test_beyond_global_unicast_nothing_is_public(address: IPv6Address) -> None:
+    unicast = address in IPv6Network("2000::/3")
+    mapped = address.ipv4_mapped is not None
+    assert unicast or mapped or not is_public(str(address))
