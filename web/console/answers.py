@@ -9,8 +9,10 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 import attrs
 from aiohttp import hdrs, web
 
+from config.settings import Settings
 from sql.users import UserRow
 from web.console import render
+from web.console.assets import STATIC
 from web.console.refusal import named
 from web.console.registry import ROOT, Page, Pages
 from web.console.session import FOREIGN, Visitor, is_secure, is_trusted
@@ -35,6 +37,8 @@ TITLES: Final = {
     429: "Too many requests",
     503: "It may not have been done",
 }
+# As the grammar of policies has a host; others, which are rare, cannot be named.
+_SOURCE: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
 MISSING: Final = "Something is missing"
 HINTS: Final = {
     400: "It may have changed meanwhile. Go back and look at how it is now.",
@@ -93,15 +97,30 @@ def frame_of(
     )
 
 
-def policy_of(gateway: Gateway) -> str:
+def policy_of(request: web.Request, gateway: Gateway) -> str:
     """Nothing inline, nothing from elsewhere; the store's content, where that is elsewhere."""
     pictures = urlsplit(gateway.settings.objects.public_url)
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
+    assets = assets_source(request.headers.get(hdrs.HOST, ""), gateway.settings)
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        f"default-src 'none'; script-src {assets}; style-src {assets}; worker-src {assets}; "
         f"img-src 'self' data:{store}; media-src 'self'{store}; connect-src 'self'{store}; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
+
+
+def assets_source(host: str, settings: Settings) -> str:
+    """Return the only place that scripts and styles may come from, as a policy names it.
+
+    Where the gateway serves objects, what a stranger uploaded has the console's own origin, and
+    must not run: there it is the path of the assets. A policy takes a path only behind a host, and
+    knows no IPv6 address; the scheme is the page's.
+    """
+    public = urlsplit(settings.server.public_url).netloc
+    hosts = sorted({one for one in (host, public) if _SOURCE.fullmatch(one)})
+    if settings.objects.public_url or not hosts:
+        return "'self'"
+    return " ".join(f"{one}{STATIC}/" for one in hosts)
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
@@ -119,7 +138,7 @@ def html(
         status=status,
         content_type="text/html",
     )
-    answer.headers["Content-Security-Policy"] = policy_of(gateway)
+    answer.headers["Content-Security-Policy"] = policy_of(request, gateway)
     answer.headers["Cache-Control"] = "no-store"
     # Without an origin in what is posted over plain http nobody could tell whose page it was.
     answer.headers["Referrer-Policy"] = "same-origin"

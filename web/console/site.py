@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from web.console.answers import SIGN_IN, redirect
-from web.console.assets import assets
+from web.console.assets import STATIC, assets
 from web.console.door import ActionDoor, CallDoor, PageDoor, PublicDoor
 from web.console.live import LIVE, LiveDoor
 from web.console.pages import every_page
@@ -20,7 +20,7 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     pages, router = every_page(), site.router
     add_signing(router, gateway, pages)
     files = PublicDoor(gateway, pages, "probe", assets().serve)
-    router.add_get(ROOT + "/static/{version}/{name}", files.serve)
+    router.add_get(STATIC + "/{version}/{name}", files.serve)
     for page in pages:
         router.add_get(page.path, PageDoor(gateway, pages, page).serve)
     live = LiveDoor(gateway, pages)
