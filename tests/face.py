@@ -66,6 +66,7 @@ from supervisors.supervisor import Supervisor
 from tests.contract import our_contract
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
+from tests.twins.signer import TwinSigner
 from web.console.hub import hub_child
 from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
@@ -301,6 +302,7 @@ def gateway_over(
         proofs=Proofs(database),
         anchors=Anchors(database),
         halts=Halts(database, chain=False),
+        signer=TwinSigner(),
         sales=Sales.over(database, payments, url),
         starter=1_000_000,
         probes={"database": _yes, "redis": _yes, "objects": _yes},

@@ -118,7 +118,7 @@ def build(
         memory=memory,
     )
     gateway = with_sight(gateway, lambda: tree, sources_of(settings, file))
-    ports = ports_of(gateway, outside, data, memory)
+    ports = ports_of(gateway, outside, memory)
 
     async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
         return await tree.open_session(identity_of(arrival), socket)
@@ -203,10 +203,9 @@ def verifying_of(settings: Settings) -> VerifierSettings:
     )
 
 
-def ports_of(gateway: Gateway, outside: Outside, data: Path, memory: FileMemory) -> Ports:
-    """The outside world as the actors see it. Raises SettingsError."""
+def ports_of(gateway: Gateway, outside: Outside, memory: FileMemory) -> Ports:
+    """The outside world as the actors see it."""
     store = SqlStore(outside.database, gateway.halts)
-    keys = log_keys(gateway.settings, data, gateway.clock, gateway.random)
     return Ports(
         store=store,
         objects=outside.objects,
@@ -215,8 +214,8 @@ def ports_of(gateway: Gateway, outside: Outside, data: Path, memory: FileMemory)
         random=gateway.random,
         tokens=SignedNodeTokens(gateway.tokens, gateway.random),
         log=store,
-        signer=keys,
-        receipts=keys,
+        signer=gateway.signer,
+        receipts=gateway.signer,
         memory=memory,
     )
 
@@ -312,7 +311,7 @@ def build_gateway(
     snapshot: Callable[[], Snapshot],
     memory: FileMemory,
 ) -> Gateway:
-    """What the handlers can reach."""
+    """What the handlers can reach. Raises SettingsError."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
     accounts, revocations = Accounts.over(database), Revocations(clock)
     return Gateway(
@@ -338,6 +337,7 @@ def build_gateway(
         chain=None if outside.chain is None else outside.chain.port,
         sales=Sales.over(database, outside.payments, outside.url),
         halts=Halts(database, chain=outside.chain is not None, seen=lambda: memory.head),
+        signer=log_keys(settings, data, clock, random),
         starter=starter_units(settings),
         probes=outside.probes,
         snapshot=snapshot,

@@ -38,6 +38,7 @@ from actors.ports.payments import (
 from actors.ports.random import Random
 from actors.ports.signing import (
     CheckpointSigner,
+    LogSigner,
     NodeToken,
     NodeTokens,
     ReceiptKey,
@@ -60,6 +61,7 @@ __all__ = [
     "Clock",
     "Letter",
     "LogMemory",
+    "LogSigner",
     "LogStore",
     "Mined",
     "NodeToken",

@@ -57,3 +57,15 @@ class CheckpointSigner(Protocol):
     def sign_anchor(self, made: AnchorNote) -> str:
         """What an anchor is, signed likewise."""
         ...
+
+
+class NonceSigner(Protocol):
+    """Signer of nonces, by the keys that sign checkpoints."""
+
+    def sign_nonce(self, origin: str, nonce: str) -> str:
+        """The note over a nonce of 64 hexadecimal digits, with a signature by each of them."""
+        ...
+
+
+class LogSigner(CheckpointSigner, ReceiptSigner, NonceSigner, Protocol):
+    """All that the log's key signs."""

@@ -108,7 +108,10 @@ def key(folder: StateFolder) -> Check:
 async def gateway(enrolment: Enrolment) -> list[Check]:
     """Whether it answers, is the one that was joined, and has the same time."""
     async with aiohttp.ClientSession() as session:
-        answer = await gateway_key.ask(session, enrolment.url, enrolment.gateway_key)
+        answers = enrolment.gateway_answers
+        answer = await gateway_key.ask(
+            session, enrolment.url, enrolment.gateway_key, answers=answers
+        )
         if isinstance(answer, Changed):
             return [Check("gateway", BAD, answer.reason, "ask those who run it")]
         if isinstance(answer, Unsure):

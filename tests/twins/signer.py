@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.ports import ReceiptKey
-from rendertrust import anchor_note, checkpoint, note
+from rendertrust import anchor_note, checkpoint, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
@@ -25,6 +25,9 @@ class TwinSigner:
 
     def sign_anchor(self, made: AnchorNote) -> str:
         return anchor_note.sign(made, *self.keys)
+
+    def sign_nonce(self, origin: str, nonce: str) -> str:
+        return nonce_note.sign(origin, nonce, *self.keys)
 
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.keys[0].public_key().public_bytes_raw(), self.keys[0].sign)

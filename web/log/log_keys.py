@@ -17,7 +17,7 @@ from actors.ports import Clock, Random, ReceiptKey
 from config.redaction import hide
 from config.sections import Proof
 from config.settings import Settings, SettingsError
-from rendertrust import anchor_note, checkpoint, note
+from rendertrust import anchor_note, checkpoint, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
@@ -43,6 +43,9 @@ class Keys:
     def sign_anchor(self, made: AnchorNote) -> str:
         return anchor_note.sign(made, *self.all)
 
+    def sign_nonce(self, origin: str, nonce: str) -> str:
+        return nonce_note.sign(origin, nonce, *self.all)
+
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.all[0].public_key().public_bytes_raw(), self.all[0].sign)
 
@@ -62,6 +65,9 @@ class KeyFile:
 
     def sign_anchor(self, made: AnchorNote) -> str:
         return self._kept.now().sign_anchor(made)
+
+    def sign_nonce(self, origin: str, nonce: str) -> str:
+        return self._kept.now().sign_nonce(origin, nonce)
 
     def receipts(self) -> ReceiptKey:
         return self._kept.now().receipts()
