@@ -178,11 +178,11 @@ class Organisations:
             rows = await connection.fetch(QUERIES["organisation_member_list"], organisation)
             for invited in (row["email"] for row in rows if row["user_id"] is None):
                 if handle(organisation, invited) == user:
-                    values = (organisation, invited)
-                    return await _do(connection, "organisation_withdraw", values, act)
+                    withdrawn = (organisation, invited)
+                    return await _do(connection, "organisation_withdraw", withdrawn, act)
             await connection.execute(QUERIES["organisation_take_back"], organisation, user)
-            values = (organisation, user, act.actor_id)
-            return await _do(connection, "organisation_leave", values, act)
+            left = (organisation, user, act.actor_id)
+            return await _do(connection, "organisation_leave", left, act)
 
     async def lend(self, organisation: UUID, node: UUID, act: Act) -> Said:
         """A node of one's own; the organisation's members may use it for nothing."""
