@@ -113,8 +113,7 @@ def held(url: str, content: bytes, known: str | None) -> Answer:
     key = note.read_verifier(shown)
     if isinstance(key, NoteRefused):
         return changed(url, f"shows a key that is none: {key.reason}")
-    signers = [key, *([] if known is None else _named(known, key.name))]
-    for signer in signers:
+    for signer in _signers(key, known):
         refused = checkpoint.read(signed, signer)
         if isinstance(refused, NoteRefused):
             return changed(url, f"has another key ({refused.reason})")
@@ -139,18 +138,20 @@ def answered(
             f" is older, run: rendertrust node join {url} {ACCEPT}"
         )
     key = note.read_verifier(shown)
-    signers = [] if isinstance(key, NoteRefused) else [key]
-    for signer in [*signers, *(_named(known, signers[0].name) if known and signers else [])]:
+    assert isinstance(key, Verifier), "the checkpoint was held against it"
+    for signer in _signers(key, known):
         reason = nonce_note.refusal(answer, signer, nonce)
         if reason is not None:
             return Unsure(f"{url} does not show that it has its key now ({reason})")
     return Known(shown, answers=True)
 
 
-def _named(known: str, name: str) -> list[Verifier]:
-    """The key that is known, under the name that the log has now: an epoch changes that."""
-    key = note.read_verifier(known)
-    return [] if isinstance(key, NoteRefused) else [attrs.evolve(key, name=name)]
+def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
+    """Who has to have signed: the key that is shown, and the one that is known, under the name that
+    the log has now, as an epoch changes that.
+    """
+    kept = None if known is None else note.read_verifier(known)
+    return [shown, attrs.evolve(kept, name=shown.name)] if isinstance(kept, Verifier) else [shown]
 
 
 def changed(url: str, how: str) -> Changed:
