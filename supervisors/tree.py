@@ -25,6 +25,7 @@ from actors.node_session.actor import NodeSessionActor
 from actors.node_session.desk import Peers
 from actors.node_session.messages import NodeSession
 from actors.node_session.moves import Moves
+from actors.node_session.quotes import Pacing
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
@@ -153,7 +154,7 @@ class Tree:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
         self._verifying = verifying
-        self._numbers, self._moves = count(1), Moves()
+        self._numbers, self._moves, self._pacing = count(1), Moves(), Pacing()
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._sequencer = self._address(Sequencer, "sequencer")
@@ -322,6 +323,7 @@ class Tree:
             signer=self._ports.receipts,
             verifier=self._verifier,
             moves=self._moves,
+            pacing=self._pacing,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         settings = self._session_settings

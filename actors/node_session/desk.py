@@ -44,10 +44,10 @@ class Peers:
     objects: Objects
     clock: Clock
     tokens: NodeTokens
+    moves: Moves  # of all sessions
+    pacing: Pacing  # of all sessions
     signer: ReceiptSigner | None = None  # None: no receipts are given
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
-    moves: Moves = attrs.field(factory=Moves)  # of all sessions
-    pacing: Pacing = attrs.field(factory=Pacing)  # likewise
 
 
 class Desk(Actor[NodeSession], partial=True):
