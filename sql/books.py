@@ -155,6 +155,7 @@ class UnitRow:
     unsent: int = 0  # of the attempts, how many no node ever had: they are no retries
     needs_memory: int = 0  # bytes: nodes that gave less had too little
     needs_opengl: bool = False  # as a node found that has none
+    unsendable_to: tuple[UUID, ...] = ()  # nodes whose connection it could not be sent over
 
     @property
     def is_delivered_beside(self) -> bool:

@@ -47,7 +47,11 @@ _UNIT_COPIED: tuple[str, ...] = (
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
     "copy_delivered_at",
 )
-_UNIT_COUNTED: tuple[str, ...] = ("unsent", "faults", "needs_memory", "needs_opengl")
+_UNIT_COUNTED: tuple[str, ...] = (
+    *("unsent", "faults", "needs_memory", "needs_opengl"),
+    "unsendable_to",
+)
+_LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # of a unit: arrays of nodes
 _OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
 _OF_ENTRY = (
     *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),
@@ -159,7 +163,8 @@ class SqlBooks:
             values = row_values(JobRow, {**row, "avoid": tuple(row["avoid"])})
             rows.jobs[row["id"]] = JobRow(**values)
         for row in found["units"]:
-            values = row_values(UnitRow, {**row, "avoid": tuple(row["avoid"])})
+            values = row_values(UnitRow, row)
+            values |= {name: tuple(row[name]) for name in _LISTS}
             rows.units[row["job_id"], row["number"]] = UnitRow(**values)
         for row in found["keys"]:
             rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
@@ -258,7 +263,9 @@ def is_untouched(unit: UnitRow) -> bool:
 
 def _unit_columns(units: Sequence[UnitRow], *names: str) -> Columns:
     columns = columns_of(units, "job_id", "number", *names)
-    return _as_texts(columns, 2 + names.index("avoid"))
+    for name in _LISTS:
+        columns = _as_texts(columns, 2 + names.index(name))
+    return columns
 
 
 def _as_texts(columns: Columns, position: int) -> Columns:

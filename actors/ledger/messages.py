@@ -165,7 +165,8 @@ class UnitState:
     """What a unit is after a commit: for the Scheduler's index and the node's ack.
 
     ``copied`` is the newest attempt that was made beside another, ``copy_node`` who has it still;
-    ``answered``: that one delivered, and waits for its verdict.
+    ``answered``: that one delivered, and waits for its verdict. ``unsendable_to`` counts the nodes
+    that it could not be sent to.
     """
 
     job: UUID
@@ -177,6 +178,7 @@ class UnitState:
     copied: int = 0
     copy_node: UUID | None = None
     answered: bool = False
+    unsendable_to: int = 0
 
 
 @attrs.frozen

@@ -1,13 +1,15 @@
 """How what a node says gets into the books: results, leases, and the Ledger's answers."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 import attrs
+from prometheus_client import Counter
 
 from actors.kernel import handles
 from actors.ledger.messages import (
     Decided,
+    Effect,
     GuardFailed,
     HoldClosed,
     Issued,
@@ -16,6 +18,7 @@ from actors.ledger.messages import (
     Replayed,
     UnitComplete,
     UnitFail,
+    UnitRequeue,
 )
 from actors.node_session import attested, delivered, failures, leases, offers, results
 from actors.node_session.delivered import Delivered
@@ -32,10 +35,15 @@ from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
+from sql.tries import UNSENDABLE_NODES
 from sql.work import ANY
 
 log = logging.getLogger("node-session")
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
+UNSENDABLE: Final = Counter(
+    "rendertrust_units_unsendable",
+    "Tries to send a unit that could not be sent to three nodes or more.",
+)
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
 DECLINES = "network"
 
@@ -263,6 +271,16 @@ class Settlement(Watching, partial=True):
             self._peers.scheduler.tell(UnitsChanged(units))
             self._peers.notifier.tell(UnitsMoved(units))
 
+    def _tell_admin(self, effect: Effect | None, outcome: Any) -> None:
+        """A unit that could not be sent to several nodes waits; an admin is to see why."""
+        if not isinstance(effect, UnitRequeue) or effect.unsendable_to is None:
+            return
+        for unit in getattr(outcome, "units", ()):
+            if unit.unsendable_to >= UNSENDABLE_NODES:
+                UNSENDABLE.inc()
+                said = "unit %s of job %s waits: it could not be sent to %d nodes"
+                log.error(said, unit.unit, unit.job, unit.unsendable_to)
+
     async def _settled(self, asked: Asked, outcome: Any) -> None:
         held = asked.held
         if asked.ends:
@@ -272,6 +290,7 @@ class Settlement(Watching, partial=True):
             self._note_pace(held, outcome)
             self._work.remove(held)
             self._peers.moves.forget(held)
+            self._tell_admin(held.effect, outcome)
             self._tell_caught(held)
             if held.result is not None:
                 await self._acknowledge(held.result)

@@ -72,7 +72,8 @@ class Objects(Protocol):
 
         With ``filename`` a browser saves it under that name. ``bucket`` is another one than ours,
         where a node of the plain API put its result. ``base`` is scheme and host under which the
-        caller reaches us, and the store through us; None: those of the settings.
+        caller reaches us, and the store through us; None: those of the settings. Raises ValueError
+        where ``base`` is no address.
         """
         ...
 

@@ -216,8 +216,11 @@ class TwinObjects:
 
 
 def _at(base: str | None, url: str) -> str:
-    """The URL at another host; the twin does not sign it."""
-    return url if base is None else base + url.removeprefix("http://twin")
+    """The URL at another host; the twin does not sign it. Raises ValueError where it is none."""
+    if base is None:
+        return url
+    assert urlsplit(base).port != 0, "reading the port raises ValueError"
+    return base + url.removeprefix("http://twin")
 
 
 def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:

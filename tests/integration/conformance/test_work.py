@@ -189,6 +189,32 @@ async def test_a_unit_that_is_beyond_its_node_did_not_fail(stage: Stage) -> None
     assert await stage.store.audit() == []
 
 
+async def test_a_unit_that_cannot_be_sent_to_its_node_is_counted_against_nobody(
+    stage: Stage,
+) -> None:
+    """After three different nodes it waits for a minute; the outcome counts them."""
+    _, first, job = await stage.dispatched()
+    nodes = [first, await stage.node(), first, await stage.node()]
+    waits: list[float] = []
+    for attempt, node in enumerate(nodes, 1):
+        if attempt > 1:
+            await stage.do(UnitAssign(job, 0, attempt, node))
+        now, reason = stage.clock.now(), "it cannot be sent over its node's connection"
+        requeue = UnitRequeue(job, 0, attempt, reason, unsent=True, unsendable_to=node)
+        outcome = await stage.do(requeue)
+        assert isinstance(outcome, Posted)
+        unit, [waiting] = await stage.unit(job), await stage.store.open_units(100)
+        assert waiting.not_before is not None
+        waits.append((waiting.not_before - now).total_seconds())
+        assert [state.unsendable_to for state in outcome.units] == [len(unit.unsendable_to)]
+        assert (unit.failures, unit.faults, unit.unsent) == (0, 0, attempt)
+    assert set(unit.unsendable_to) == set(unit.avoid) == set(nodes)
+    assert waits == [1, 2, 4, 60]
+    assert waiting.barred == frozenset()
+    assert (await stage.job(job)).retry_count == 0
+    assert await stage.store.audit() == []
+
+
 async def test_a_unit_that_the_gateway_gives_up_says_nothing_of_its_node(stage: Stage) -> None:
     """Another of the job may be that node's."""
     _, node, job = await stage.dispatched(100, units=2)

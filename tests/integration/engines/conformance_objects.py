@@ -106,6 +106,13 @@ class ObjectsConformance:
         assert url.startswith(base + "/")
         assert leave.url.startswith(base + "/")
 
+    @pytest.mark.parametrize("base", ["http://h:99999", "http://[1:2]:80", "http://h:port"])
+    async def test_nothing_is_signed_for_what_is_no_address(self, store: Store, base: str) -> None:
+        with pytest.raises(ValueError, match=r"Port|address"):
+            await store.objects.presign_get(fresh_key(), base=base)
+        with pytest.raises(ValueError, match=r"Port|address"):
+            await store.objects.presign_put(fresh_key(), base=base)
+
     async def test_a_second_put_is_refused(self, store: Store) -> None:
         key = fresh_key()
         leave = await store.objects.presign_put(key)

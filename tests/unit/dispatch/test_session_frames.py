@@ -4,6 +4,10 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import attrs
+import pytest
+from prometheus_client import REGISTRY
+
 from actors.kernel import Message
 from actors.ledger.messages import (
     GuardFailed,
@@ -24,20 +28,24 @@ from actors.node_session.messages import (
     WhoAreYou,
     Withdraw,
 )
+from actors.node_session.settings import NodeIdentity
 from actors.notifier.messages import Progress, Said
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
     Kept,
+    NodeDeclined,
     NodeSeen,
     SessionClosed,
     SessionOpened,
     SessionReady,
+    UnitsChanged,
 )
 from rendertrust.protocol import Hello, JobCancel, JobDispatch, Log, Pong, Urls, UrlsRequest
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, running, session, status
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OWNER, USER, assignment, state_of
 from tests.unit.simulated_time import simulated
+from tests.until import until
 
 
 async def leases(play: Play, *, within: float = 5.0) -> Any:
@@ -122,6 +130,59 @@ async def test_a_unit_that_fits_into_no_frame_fails_for_good() -> None:
         await play.greeted(assignment(params={"text": "x" * 70_000}))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at) == ("gateway", None)
+
+
+SHUT_OUT = NodeIdentity(NODE, OWNER, ("echo",), verified=True, base="http://h:99999")
+
+
+@simulated
+async def test_what_cannot_be_signed_for_a_connection_goes_back_and_nobody_is_blamed() -> None:
+    """The node is given nothing for a while: it would come back at once."""
+    async with session(node=SHUT_OUT) as play:
+        await play.greeted(assignment(), assignment(JOB2))
+        for job in (JOB, JOB2):
+            effect = await play.effect()
+            assert isinstance(effect, UnitRequeue)
+            assert (effect.job, effect.unsent, effect.unsendable_to) == (job, True, NODE)
+        assert (await play.told(NodeDeclined)).node == NODE
+
+
+@simulated
+async def test_what_fits_into_no_frame_fails_for_good_by_any_connection() -> None:
+    async with session(node=SHUT_OUT) as play:
+        await play.greeted(assignment(params={"text": "x" * 70_000}))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert (effect.error_class, effect.retry_at) == ("gateway", None)
+
+
+@simulated
+async def test_an_address_that_is_too_long_for_a_frame_is_not_the_units_fault() -> None:
+    long = attrs.evolve(SHUT_OUT, base=f"http://{'a' * 4096}:80")
+    async with session(node=long) as play:
+        await play.greeted(assignment())
+        effect = await play.effect()
+        assert isinstance(effect, UnitRequeue)
+        assert effect.unsendable_to == NODE
+
+
+@simulated
+async def test_an_admin_is_alerted_of_what_could_not_be_sent_to_three_nodes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def alerts() -> float | None:
+        return REGISTRY.get_sample_value("rendertrust_units_unsendable_total")
+
+    before = alerts() or 0
+    for nodes in (1, 2, 3):
+        async with session(node=SHUT_OUT) as play:
+            await play.greeted(assignment())
+            state = attrs.evolve(state_of("QUEUED", node=None), unsendable_to=nodes)
+            await play.effect(Posted(units=(state,)))
+            await play.told(UnitsChanged)
+    await until(lambda: alerts() == before + 1)
+    said = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [str(JOB) in record.getMessage() for record in said] == [True]
 
 
 @simulated
