@@ -267,7 +267,7 @@ class NodeSessionActor(Checks):
         for held in comparison.keep:
             held.heard_at = now
             if held.phase is Phase.WAITING:
-                held.phase, held.begun_at = Phase.SENT, now
+                held.phase, held.begun_at = Phase.SENT, self._begun(held.assignment)
         for held in comparison.unsent:
             held.phase = Phase.WAITING
         for held in comparison.lost:

@@ -133,10 +133,11 @@ class Desk(Actor[NodeSession], partial=True):
         except ValueError as fault:
             await self._return_unsendable(held, fault)
             return True
-        now = self._peers.clock.monotonic()
-        held.phase, held.heard_at, held.begun_at, held.tries = Phase.SENT, now, now, 0
-        unit = held.assignment
-        self._move(held).fetch(inputs(unit.params, (part.size for part in unit.parts)))
+        unit, move = held.assignment, self._move(held)
+        held.phase, held.heard_at, held.tries = Phase.SENT, self._peers.clock.monotonic(), 0
+        # A plain client is sent a unit as soon as it is assigned, and again each time it connects.
+        held.begun_at = self._begun(unit) if self._hello is None else move.since
+        move.fetch(inputs(unit.params, (part.size for part in unit.parts)))
         self._turns.took(held)
         self._renew_in(self._settings.first_lease_seconds)
         return True
@@ -181,7 +182,9 @@ class Desk(Actor[NodeSession], partial=True):
         self._renew_in(self._settings.first_lease_seconds)  # other gateways see that it is ours
 
     def _begun(self, unit: Assignment) -> float:
-        """When an attempt that an earlier session sent began: no earlier than it was assigned."""
+        """Return when an attempt began that an earlier session sent: when it was assigned, at the
+        earliest. Sessions at other gateways may have sent it, of which nothing is known here.
+        """
         clock = self._peers.clock
         ago = 0.0 if unit.assigned_at is None else (clock.now() - unit.assigned_at).total_seconds()
         return clock.monotonic() - max(ago, 0.0)
