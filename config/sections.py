@@ -245,6 +245,8 @@ class Limits:
     shared: bool
     subjects: int
     open_jobs: int
+    open_free_jobs: int
+    open_kinds: int
     login: int
     refresh: int
     register: int

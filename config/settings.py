@@ -208,6 +208,8 @@ _BOUNDS = {
     "webhooks.keep_days": (3, 36_500),
     "limits.subjects": (100, 10_000_000),
     "limits.open_jobs": (1, 100_000_000),
+    "limits.open_free_jobs": (1, 100_000_000),
+    "limits.open_kinds": (1, 100_000_000),
     "limits.login": (1, 1_000_000),
     "limits.refresh": (1, 1_000_000),
     "limits.register": (1, 1_000_000),

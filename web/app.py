@@ -269,6 +269,8 @@ def paces_of(settings: Settings) -> Paces:
         ),
         SchedulerSettings(
             open_jobs=settings.limits.open_jobs,
+            open_free_jobs=settings.limits.open_free_jobs,
+            open_kinds=settings.limits.open_kinds,
             patience=Patience(
                 settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
             ),

@@ -17,6 +17,7 @@ from actors.ports import Clock, Store
 from actors.scheduler import bookings
 from actors.scheduler.board import REFILL, WINDOW
 from actors.scheduler.checkable import checkable
+from actors.scheduler.demand import kind_of
 from actors.scheduler.elsewhere import elsewhere
 from actors.scheduler.fleet import fleet_of
 from actors.scheduler.floor import Booking
@@ -110,12 +111,25 @@ class SchedulerActor(NodeDesk):
             return None
         if (order.job, 0) in self._board.units:
             return AllNodesFull(1)  # the same retry was asked for twice, and is being placed
-        if self._board.units.jobs_of(order.user) >= self._settings.open_jobs:
-            return TooManyOpen(self._settings.open_jobs)
+        if (refused := self._too_many(order)) is not None:
+            return refused
         booking = self._board.book(order, self._clock.now(), self._clock.monotonic())
         if isinstance(booking, AllNodesFull) and self._board.may_free(order.job_type):
             return None
         return booking
+
+    def _too_many(self, order: Dispatch) -> TooManyOpen | None:
+        """Refuse what a user has too much of already: what waits is never given up for it."""
+        units, most = self._board.units, self._settings
+        if units.jobs_of(order.user) >= most.open_jobs:
+            return TooManyOpen(most.open_jobs)
+        if order.is_free and units.free_jobs_of(order.user) >= most.open_free_jobs:
+            return TooManyOpen(most.open_free_jobs, "free jobs")
+        kinds = units.kinds_of(order.user)
+        if len(kinds) < most.open_kinds:
+            return None
+        kind = kind_of(order.job_type, order.params, many=len(order.pieces) > 1)
+        return None if kind in kinds else TooManyOpen(most.open_kinds, "kinds")
 
     def _settle(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
         """Book for somebody who waited, or tell him no; False if he has to wait on."""

@@ -20,7 +20,7 @@ from actors.scheduler.floor import PLACING_SECONDS, Booking
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.moving import Moves
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import PENDING, age, has_ended, key_of
+from actors.scheduler.policy import PENDING, age, can_do, has_ended, key_of
 from actors.scheduler.unit import Placing, Unit, of_dispatch
 from sql.work import OpenUnit
 
@@ -74,6 +74,8 @@ class Board(Moves):
 
         Each booking must be committed or refused.
         """
+        if changed := self.index.take_changed():
+            self.queue.wake(lambda kind: any(can_do(node, kind) for node in changed))
         alike = self.index.is_the_same_for_all and not self.index.crowded
         waiting = self.queue.placeable(self._choose, alike=alike)
         strays = self.strays.placeable(self.index.choose)

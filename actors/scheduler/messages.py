@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -13,6 +13,8 @@ from actors.scheduler.assignment import EVER as EVER  # noqa: PLC0414 - part of 
 from actors.scheduler.assignment import Assignment as Assignment  # noqa: PLC0414
 from sql.audit import Act
 from sql.work import NOTHING_SAID, Standing
+
+OpenOf: TypeAlias = Literal["jobs", "free jobs", "kinds"]
 
 
 class Scheduler:
@@ -33,9 +35,12 @@ class AllNodesFull:
 
 @attrs.frozen
 class TooManyOpen:
-    """Answer: the user has ``most`` jobs open, as many as he may."""
+    """Answer: the user has ``most`` jobs open, or free jobs, or jobs of different kinds: as many as
+    they may. A kind is what a job asks of a node: its type, pool and needs.
+    """
 
     most: int
+    of: OpenOf = "jobs"
 
 
 DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | TooManyOpen | Outcome
@@ -68,6 +73,11 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
     pieces: tuple[Piece, ...] = ()
     priority: int = 0
     cap: int | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is held for it."""
+        return not any(piece.price for piece in self.pieces) if self.pieces else not self.price
 
 
 @attrs.frozen

@@ -11,6 +11,7 @@ from actors.scheduler.board import ORDER_SECONDS, Board
 from actors.scheduler.floor import Booking
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
+from sql.work import Part
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,
@@ -294,6 +295,25 @@ def test_a_job_that_is_to_queue_is_counted_before_it_is_in_the_books() -> None:
     assert board.units.jobs_of(USER) == 0
     board.confirm(booked(board, queue=True), EPOCH)
     assert board.units.jobs_of(USER) == 1
+
+
+def test_free_jobs_and_kinds_are_counted_for_each_user_as_long_as_they_are_open() -> None:
+    board, _ = board_with()
+    rows = [
+        attrs.evolve(open_unit(JOB, job_type="echo"), units=2),
+        attrs.evolve(open_unit(JOB, job_type="echo"), units=2, unit=1, price=5),
+        open_unit(JOB2, job_type="render"),
+        attrs.evolve(open_unit(NODE, job_type="render"), parts=(Part(1, 1, None, None),)),
+    ]
+    units = board.units
+    board.reconcile(rows, EPOCH)
+    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (3, 1), "of parts that are paid for"
+    assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo", "render"}
+    board.reconcile(rows[:1], EPOCH)
+    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (1, 1), "as far as is known"
+    assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo"}
+    board.reconcile([], EPOCH)
+    assert (units.free_jobs_of(USER), units.kinds_of(USER)) == (0, frozenset())
 
 
 def test_one_that_was_to_queue_and_is_never_answered_is_forgotten() -> None:

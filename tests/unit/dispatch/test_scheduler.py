@@ -224,6 +224,37 @@ async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
 
 
 @simulated
+async def test_a_user_has_no_more_free_jobs_open_than_he_may_and_priced_ones_beside_them() -> None:
+    settings = SchedulerSettings(open_free_jobs=2)
+    async with scheduling(nodes=[], units=[open_unit()], settings=settings) as play:
+        free = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
+        assert await free[1] == TooManyOpen(2, "free jobs")
+        assert isinstance(await play.commit(), Commit)
+        priced = play.dispatch(job=JOB2, price=100, queue=True)
+        assert isinstance(await play.commit(), Commit)
+        other = play.dispatch(job=type(JOB)(int=8), user=OWNER, queue=True)
+        assert isinstance(await play.commit(), Commit)
+        for answer in (free[0], priced, other):
+            answer.cancel()
+
+
+@simulated
+async def test_a_users_open_jobs_are_of_no_more_kinds_than_may_be() -> None:
+    """What is of a kind that is open already is taken."""
+    settings = SchedulerSettings(open_kinds=2)
+    async with scheduling(nodes=[], settings=settings) as play:
+        taken = [
+            play.dispatch(job=type(JOB)(int=n), job_type=kind, queue=True)
+            for n, kind in enumerate(("one", "two", "one"))
+        ]
+        for _ in taken:
+            assert isinstance(await play.commit(), Commit)
+        assert await play.dispatch(job_type="three", queue=True) == TooManyOpen(2, "kinds")
+        for answer in taken:
+            answer.cancel()
+
+
+@simulated
 async def test_a_job_that_may_queue_waits_until_a_node_appears() -> None:
     async with scheduling(nodes=[]) as play:
         answer = play.dispatch(queue=True)
