@@ -42,6 +42,7 @@ from sql.sql_checks import note, note_suspicion, note_voucher, pending, trials
 from sql.sql_log import SqlLog, look
 from sql.work import (
     Done,
+    KnownParams,
     Lease,
     LeaseId,
     NodeRow,
@@ -49,12 +50,14 @@ from sql.work import (
     SceneWord,
     Standing,
     StandingRow,
+    nothing_known,
     parts_of,
     standing_of,
 )
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # nobody waits for it
+PARAMS_MOST: Final = 256  # jobs whose parameters are read at once
 TURN: Final = 256  # rows between two looks at what else is to be done
 AUDIT_SECONDS: Final = 300.0
 WHOLE_SECONDS: Final = 4 * 3600.0
@@ -139,8 +142,17 @@ class SqlStore:
         async with self._database.transaction(within=AUDIT_SECONDS, snapshot=True) as connection:
             return await audit_since(connection, mark, log_most=AUDIT_LEAVES)
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
-        return await _open_units(await self._database.all("work_open", window))
+    async def open_units(
+        self, window: int, known: KnownParams = nothing_known
+    ) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_open", window)
+        params = {job: known(job) for job in {row["job"] for row in rows}}
+        unknown = [job for job, found in params.items() if found is None]
+        for begin in range(0, len(unknown), PARAMS_MOST):
+            jobs = unknown[begin : begin + PARAMS_MOST]
+            found = await self._database.all("work_params", jobs)
+            params |= {row["job"]: row["params"] for row in found}
+        return await _open_units([{**row, "params": params[row["job"]]} for row in rows])
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()

@@ -1,6 +1,6 @@
 """Rows of nodes, jobs and units, as the Scheduler and the Lifeline read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -154,6 +154,14 @@ class Done:
     frames: str | None
     is_tile: bool
     seconds: float
+
+
+# The parameters of a job, where the reader has them.
+KnownParams: TypeAlias = Callable[[UUID], dict[str, Any] | None]
+
+
+def nothing_known(_: UUID) -> None:
+    """Nothing is known of any job."""
 
 
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node

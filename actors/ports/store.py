@@ -9,7 +9,16 @@ from uuid import UUID
 from sql.circles import Circles
 from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding
-from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
+from sql.work import (
+    Done,
+    KnownParams,
+    Lease,
+    LeaseId,
+    NodeRow,
+    OpenUnit,
+    StandingRow,
+    nothing_known,
+)
 
 if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
@@ -64,8 +73,12 @@ class Store(Protocol):
         """
         ...
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+    async def open_units(
+        self, window: int, known: KnownParams = nothing_known
+    ) -> Sequence[OpenUnit]:
         """Every unit that a node has, and of each job the next ``window`` that may have one.
+
+        Parameters are read of those jobs alone of which ``known`` has none: they never change.
 
         Oldest job first, and within it by turn. Of jobs that are paused none may; nor may units
         that are made of others before those are complete.

@@ -326,7 +326,7 @@ class SchedulerActor(NodeDesk):
         if self._polls % self._settings.node_polls == 0:
             self._board.refresh(await self._store.healthy_nodes())
         self._board.index.regroup(await self._store.circles())
-        rows = await self._store.open_units(WINDOW)
+        rows = await self._store.open_units(WINDOW, self._board.params)
         self._board.reconcile(rows, self._clock.now())
         self._polls += 1
         if not self._loaded:

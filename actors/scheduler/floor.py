@@ -8,6 +8,7 @@ import heapq
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -100,6 +101,10 @@ class Floor:
             self._assign(unit, self.index.node(row.node), row.state, row.attempt)
             unit.told = unit.told or row.lease_until is not None
         self._line_up(unit, now)
+
+    def params(self, job: UUID) -> dict[str, Any] | None:
+        """The parameters of a job of which something is known here; they never change."""
+        return next((unit.params for unit in self.units.of(job)), None)
 
     def serves(self, name: UUID) -> bool:
         """Whether a node has its session here."""

@@ -3,8 +3,11 @@
 
 -- name: work_open
 -- Every unit that a node has, and of each job the next $1 that may have one, oldest job first: however
--- many units a job has, few of them are read.
-SELECT * FROM (
+-- many units a job has, few of them are read. Without their jobs' parameters, which may be long: work_params.
+SELECT job, unit, "user", job_type, payload_ref, state, attempt, node, avoid, failures, not_before, assigned_at,
+       lease_until, queued_at, place, frames, tile, parts, priority, barred, units, price, started_at, copied,
+       is_copy, paused, faults, unsent, answered, needs_memory, needs_opengl
+FROM (
     SELECT w.* FROM work w WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
     UNION ALL
     SELECT c.* FROM work_copies c
@@ -17,6 +20,10 @@ SELECT * FROM (
     WHERE j.completed_at IS NULL
 ) o
 ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
+
+-- name: work_params
+-- The parameters of the jobs $1; they never change.
+SELECT id AS job, params FROM jobs WHERE id = ANY($1::uuid[]);
 
 -- name: work_ready
 -- Of each of the jobs $1 the next $2 units that may be given to a node, but for the units $4 of the jobs $3,

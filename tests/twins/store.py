@@ -59,6 +59,7 @@ from sql.work import (
     GRID,
     NOTHING_SAID,
     Done,
+    KnownParams,
     Lease,
     LeaseId,
     NodeRow,
@@ -67,6 +68,7 @@ from sql.work import (
     SceneWord,
     Standing,
     StandingRow,
+    nothing_known,
 )
 from tests.twins.store_audit import audit
 from tests.twins.store_checks import (
@@ -263,10 +265,14 @@ class StoreTwin(MultipartsOfResults):
     async def audit_since(self, mark: Mark | None) -> Increment:
         return Increment([] if mark is None else await self.audit(), Mark())
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+    async def open_units(
+        self, window: int, known: KnownParams = nothing_known
+    ) -> Sequence[OpenUnit]:
         await self.round_trip()
         found = [*self._at_work(), *self._ready(self.jobs, window)]
-        return sorted([*map(self._open_unit, found), *self._copies()], key=_in_turn)
+        units = sorted([*map(self._open_unit, found), *self._copies()], key=_in_turn)
+        held = {unit.job: known(unit.job) or unit.params for unit in units}
+        return [attrs.evolve(unit, params=held[unit.job]) for unit in units]
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()

@@ -189,6 +189,23 @@ async def test_a_unit_that_is_beyond_its_node_did_not_fail(stage: Stage) -> None
     assert await stage.store.audit() == []
 
 
+async def test_parameters_that_the_reader_knows_are_not_read_again(stage: Stage) -> None:
+    _, _, first = await stage.dispatched()
+    _, _, second = await stage.dispatched()
+    asked: list[UUID] = []
+
+    def known(job: UUID) -> dict[str, str] | None:
+        asked.append(job)
+        return {"kept": "here"} if job == first else None
+
+    units = await stage.store.open_units(100, known)
+    assert {unit.job: unit.params for unit in units} == {
+        first: {"kept": "here"},
+        second: (await stage.job(second)).params,
+    }
+    assert set(asked) == {first, second}
+
+
 async def test_a_unit_that_cannot_be_sent_to_its_node_is_counted_against_nobody(
     stage: Stage,
 ) -> None:

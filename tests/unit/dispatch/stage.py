@@ -28,7 +28,17 @@ from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
 from sql.overruns import Overrun
 from sql.reputation import Record
-from sql.work import Done, Lease, NodeRow, OpenUnit, SceneWord, Standing, StandingRow
+from sql.work import (
+    Done,
+    KnownParams,
+    Lease,
+    NodeRow,
+    OpenUnit,
+    SceneWord,
+    Standing,
+    StandingRow,
+    nothing_known,
+)
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -97,7 +107,9 @@ class ShelfStore(MultipartsOfResults):
     async def audit_since(self, mark: Mark | None) -> Increment:
         raise AssertionError("nobody but the Auditor audits")
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+    async def open_units(
+        self, window: int, known: KnownParams = nothing_known
+    ) -> Sequence[OpenUnit]:
         self._check()
         return list(self.units)
 

@@ -51,8 +51,8 @@ class Grid:
         await self.tree.root.start()
         account = user_account(USER)
         gift = Transfer(ADJUSTMENTS, account, account, 100 * PRICE, "ADJUSTMENT", "start")
-        ledger = self.registry.ref(Ledger)
-        assert isinstance(await ledger.ask(Commit(postings=(gift,)), within=5.0), Posted)
+        funded = await self.registry.ref(Ledger).ask(Commit(postings=(gift,)), within=5.0)
+        assert isinstance(funded, Posted)
 
     async def connect(self) -> None:
         """End the session, if there is one, and begin another."""
@@ -77,7 +77,8 @@ class Grid:
         """Let the node take so long for the next job, and complete it."""
         job = uuid4()
         order = Dispatch(job, USER, "render", "s3://elsewhere/scene", PRICED, PRICE)
-        assert isinstance(await self.registry.ref(Scheduler).ask(order, within=2.0), Posted)
+        placed = await self.registry.ref(Scheduler).ask(order, within=2.0)
+        assert isinstance(placed, Posted)
         frame = await self.expect(JobDispatch)
         assert UUID(frame.job_id) == job
         of: dict[str, Any] = {"job_id": str(job), "unit": 0, "attempt": frame.attempt}
