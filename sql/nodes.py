@@ -186,6 +186,10 @@ class Nodes:
         """Forget challenges that ended before then."""
         await self._database.execute("challenges_sweep", before)
 
+    async def forget_unproved(self, before: datetime, most: int) -> int:
+        """Forget registrations from before then that nobody proved; how many, ``most`` at once."""
+        return len(await self._database.all("nodes_forget", before, most))
+
     # ── as people see them ───────────────────────────────────────────────────────────────────────
 
     async def shown(self, node: UUID) -> NodeShown | None:

@@ -325,6 +325,7 @@ class SchedulerActor(NodeDesk):
             await self._read_standings()
         if self._polls % self._settings.node_polls == 0:
             self._board.refresh(await self._store.healthy_nodes())
+            self._board.forget_silent(self._clock.now())
         self._board.index.regroup(await self._store.circles())
         rows = await self._store.open_units(WINDOW, self._board.params)
         self._board.reconcile(rows, self._clock.now())

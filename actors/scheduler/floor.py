@@ -7,7 +7,7 @@ in which the session of a node is told.
 import heapq
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,7 @@ from actors.scheduler.unit import Placing, Unit, of_row
 from actors.scheduler.units import Units
 from sql.work import NodeRow, OpenUnit, Standing, StandingRow
 
+SILENCE_MOST = timedelta(days=1)
 PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
 
 
@@ -160,6 +161,16 @@ class Floor:
             node.load = row.load
             node.healthy = node.healthy or node.is_back(row.seen_at)
             self.index.changed(node)
+
+    def forget_silent(self, now: datetime) -> None:
+        """Forget nodes of which nothing was heard for a day: registering one costs nothing."""
+        for node in list(self.index):
+            if node.is_known:
+                node.silent_since = None
+            elif node.silent_since is None:
+                node.silent_since = now
+            elif now - node.silent_since > SILENCE_MOST:
+                self.index.forget(node)
 
     def note_silent(self, name: UUID) -> None:
         """A node is healthy no more."""

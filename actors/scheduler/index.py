@@ -73,6 +73,13 @@ class Index:
             found = self._nodes[node] = Node(node, is_ours=node in self._ours)
         return found
 
+    def forget(self, node: Node) -> None:
+        """Drop the record of a node that nothing is known of."""
+        self.changed(node)
+        self._relist(node, self._listed.get(node.id, NOWHERE), NOWHERE)
+        for known in (self._nodes, self._listed, self._kits, self._changed):
+            known.pop(node.id, None)
+
     def take(self, node: Node, key: UnitKey) -> None:
         """Count a unit as the node's."""
         node.taken.add(key)
@@ -226,7 +233,8 @@ class Index:
 
     def _near(self, demand: Demand, lines: list[Line], avoid: frozenset[UUID]) -> Node | None:
         """The best of those that had the inputs lately and would begin at once."""
-        holders = [self._nodes[name] for name in self.larder.holders(demand.inputs)]
+        names = self.larder.holders(demand.inputs)
+        holders = [node for name in names if (node := self._nodes.get(name)) is not None]
         free = [n for n in holders if n.is_free and n.has_room and n.id not in avoid]
         able = (n for n in free if self._can(n, lines, demand.kind.needs))
         return min((n for n in able if not is_last(n, demand)), key=rank, default=None)

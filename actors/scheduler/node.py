@@ -31,6 +31,7 @@ class Node:
     ``is_ours``: the gateway's owner runs it himself. ``is_odd``: he has verifiers, and none of them
     can check what it renders.
     ``left_at``: when its last session ended; it lives if it gave a sign of life since.
+    ``silent_since``: when it was first found that nothing but its name is known of it.
     """
 
     id: UUID
@@ -43,6 +44,7 @@ class Node:
     session: Ref[Any] | None = None
     epoch: float = float("-inf")
     left_at: datetime | None = None
+    silent_since: datetime | None = None
     taken: set[UnitKey] = attrs.field(factory=_no_units)
     behind: bool = False
     declines: int = 0
@@ -95,6 +97,12 @@ class Node:
         if self.standing.name != ACTIVE and self.serves is None:
             return False
         return self.healthy or self.session is not None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is lost when it is forgotten: it may be another gateway's."""
+        is_there = self.healthy or self.session is not None or bool(self.taken)
+        return is_there or self.standing.version > 0
 
     @property
     def serves(self) -> UUID | None:

@@ -149,7 +149,9 @@ class NodeDesk(Actor[Scheduler], partial=True):
 
     @handles(PauseOver)
     async def pause_over(self, message: PauseOver) -> None:
-        node = self._board.index.node(message.node)
+        node = self._board.index.get(message.node)
+        if node is None:
+            return
         node.is_paused = False
         self._board.index.changed(node)
         self._place()

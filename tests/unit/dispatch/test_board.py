@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import attrs
 
@@ -11,7 +12,7 @@ from actors.scheduler.board import ORDER_SECONDS, Board
 from actors.scheduler.floor import Booking
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
-from sql.work import Part
+from sql.work import Part, Standing
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,
@@ -314,6 +315,32 @@ def test_free_jobs_and_kinds_are_counted_for_each_user_as_long_as_they_are_open(
     assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo"}
     board.reconcile([], EPOCH)
     assert (units.free_jobs_of(USER), units.kinds_of(USER)) == (0, frozenset())
+
+
+def test_a_node_that_is_silent_for_a_day_is_forgotten_unless_something_is_known_of_it() -> None:
+    board, _ = board_with(session=False)
+    board.note_silent(NODE)
+    busy, spoken, there = (board.index.node(UUID(int=900 + n)) for n in range(3))
+    board.index.take(busy, (JOB, 0))
+    spoken.standing = Standing("QUARANTINED", 1)
+    there.session = SESSION
+    board.index.larder.note(NODE, "s3://elsewhere/scene")
+    board.forget_silent(EPOCH)
+    board.forget_silent(EPOCH + timedelta(hours=23))
+    assert board.index.get(NODE) is not None
+    board.forget_silent(EPOCH + timedelta(hours=25))
+    assert {node.id for node in board.index} == {busy.id, spoken.id, there.id}
+    assert isinstance(board.book(order(), EPOCH, 0.0), NoCapableNode)
+    board.refresh([node_row()])
+    assert booked(board).node == NODE, "as new, when it is back"
+
+
+def test_a_node_that_is_heard_of_within_the_day_is_kept() -> None:
+    board, _ = board_with(session=False)
+    for hour in range(0, 72, 6):
+        board.refresh([node_row()] if hour % 12 else [])
+        board.forget_silent(EPOCH + timedelta(hours=hour))
+    assert board.index.get(NODE) is not None
 
 
 def test_one_that_was_to_queue_and_is_never_answered_is_forgotten() -> None:
