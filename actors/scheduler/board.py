@@ -77,12 +77,12 @@ class Board(Moves):
         if changed := self.index.take_changed():
             self.queue.wake(lambda kind: any(can_do(node, kind) for node in changed))
         alike = self.index.is_the_same_for_all and not self.index.crowded
-        waiting = self.queue.placeable(self._choose, alike=alike)
+        waiting = self.queue.placeable(self.choose, alike=alike)
         strays = self.strays.placeable(self.index.choose)
         for unit, node in itertools.chain(self._promised(), waiting, strays):
             yield self._reserve(unit, node, clock + PLACING_SECONDS)
 
-    def _choose(
+    def choose(
         self, demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /
     ) -> Node | NoCapableNode | AllNodesFull:
         """The best node for a unit that waits, if it is in need of one.

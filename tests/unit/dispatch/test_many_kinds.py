@@ -201,5 +201,5 @@ def test_no_unit_is_left_aside_that_a_node_would_take(
         placed(board)
         for unit in board.units.values():
             if unit.waits:
-                chosen = board._choose(unit.demand, unit.shuns, unit.avoid)
+                chosen = board.choose(unit.demand, unit.shuns, unit.avoid)
                 assert not isinstance(chosen, Node), unit

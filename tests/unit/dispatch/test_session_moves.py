@@ -175,7 +175,11 @@ async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
     begun = clock.now()
     unit = assignment(assigned_at=begun)
     for turn in range(10):
-        limits = {**PATIENT, "still_seconds": 2 * limit, "runtime_seconds_most": limit}
+        limits: dict[str, Any] = {
+            **PATIENT,
+            "still_seconds": 2 * limit,
+            "runtime_seconds_most": limit,
+        }
         async with session(moves=gateways[turn % 2], clock=clock, **limits) as play:
             if says is not None:
                 play.hear(Hello(version="1", running=says))
