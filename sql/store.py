@@ -1,7 +1,7 @@
 """The Store port over PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -152,7 +152,7 @@ class SqlStore:
             jobs = unknown[begin : begin + PARAMS_MOST]
             found = await self._database.all("work_params", jobs)
             params |= {row["job"]: row["params"] for row in found}
-        return await _open_units([{**row, "params": params[row["job"]]} for row in rows])
+        return await _open_units(rows, params)
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
@@ -300,10 +300,13 @@ def _standing(row: Any) -> StandingRow:
     return StandingRow(row["node"], row["owner"], standing_of(row), row["at"])
 
 
-async def _open_units(rows: Sequence[Any]) -> Sequence[OpenUnit]:
+async def _open_units(
+    rows: Sequence[Any], params: Mapping[UUID, Any] | None = None
+) -> Sequence[OpenUnit]:
+    """``params``: of each job, where the rows are without them."""
     found: list[OpenUnit] = []
     for number, row in enumerate(rows, 1):
-        found.append(_open_unit(row))
+        found.append(_open_unit(row if params is None else {**row, "params": params[row["job"]]}))
         if number % TURN == 0:  # ten thousand at a stretch would hold up everybody for 50 ms
             await asyncio.sleep(0)
     return found

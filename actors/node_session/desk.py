@@ -131,8 +131,7 @@ class Desk(Actor[NodeSession], partial=True):
             self._again(held)
             return False
         except ValueError as fault:
-            await self._return_unsendable(held, fault)
-            return True
+            return await self._return_unsendable(held, fault)
         unit, move = held.assignment, self._move(held)
         held.phase, held.heard_at, held.tries = Phase.SENT, self._peers.clock.monotonic(), 0
         # A plain client is sent a unit as soon as it is assigned, and again each time it connects.
@@ -142,23 +141,26 @@ class Desk(Actor[NodeSession], partial=True):
         self._renew_in(self._settings.first_lease_seconds)
         return True
 
-    async def _return_unsendable(self, held: Held, fault: ValueError) -> None:
-        """End a unit that no frame can hold; return it where only this connection is at fault."""
+    async def _return_unsendable(self, held: Held, fault: ValueError) -> bool:
+        """End a unit that no frame can hold; return it where only this connection is at fault.
+        False: the object store is away, and the unit waits.
+        """
         unit, node = held.assignment, self._node
         try:
             is_sendable = await offers.is_sendable(unit, self._peers.objects, self._settings)
         except ObjectsUnavailable:
             self._again(held)
-            return
+            return False
         if not is_sendable:
             log.error("a unit cannot be sent: %s", fault)
             self._fail(held, "gateway", f"cannot be sent to a node: {fault}", final=True)
-            return
+            return True
         log.warning(
             "a unit cannot be sent to node %s by the address it came to: %s", node.id, fault
         )
         self._peers.scheduler.tell(NodeDeclined(node.id, self.ref))
         self._end(held, failures.unsendable(unit, node.id))
+        return True
 
     def _move(self, held: Held) -> Move:
         """How far a unit is."""

@@ -75,7 +75,9 @@ class Board(Moves):
         Each booking must be committed or refused.
         """
         if changed := self.index.take_changed():
-            self.queue.wake(lambda kind: any(can_do(node, kind) for node in changed))
+            # One of each sort of machine: after a change of trust all nodes are among them.
+            sorts = {(node.does, node.slots is None, node.kit): node for node in changed}.values()
+            self.queue.wake(lambda kind: any(can_do(node, kind) for node in sorts))
         alike = self.index.is_the_same_for_all and not self.index.crowded
         waiting = self.queue.placeable(self.choose, alike=alike)
         strays = self.strays.placeable(self.index.choose)

@@ -131,11 +131,11 @@ class Queue:
         ``alike``: what is chosen does not depend on the user, where the pool is ``any``.
         """
         aside: dict[Kind, list[Entry]] = {kind: [] for kind in self._awake}
-        turns = Turns(self._lines[kind] for kind in aside)
-        kinds = tuple(aside)
+        waiting = [(kind, self._lines[kind]) for kind in aside]
+        turns = Turns(line for _, line in waiting)
         try:
             while (n := turns.next()) is not None:
-                kind, line = kinds[n], self._lines[kinds[n]]
+                kind, line = waiting[n]
                 entry = line.first()
                 assert entry is not None, "its line has a turn"
                 unit, is_same = entry.unit, alike and kind.pool == ANY
@@ -160,7 +160,9 @@ class Queue:
 
     def _restore(self, aside: Mapping[Kind, list[Entry]]) -> None:
         for kind, entries in aside.items():
-            line = self._lines[kind]
+            line = self._lines.get(kind)
+            if line is None:  # nothing waits in it any more
+                continue
             for entry in entries:
                 line.put_back(entry)
             line.restore()

@@ -14,7 +14,7 @@ from actors.kernel import Ref
 from actors.scheduler.board import Board
 from actors.scheduler.demand import Demand, Kind
 from actors.scheduler.kit import GIB, NEEDS, UNKNOWN, Kit, Needs
-from actors.scheduler.node import Node
+from actors.scheduler.node import BACKLOG, Node
 from sql.circles import Circles
 from sql.work import MINE, POOL, QUARANTINED, Standing
 from tests.twins.clock import EPOCH
@@ -203,3 +203,20 @@ def test_no_unit_is_left_aside_that_a_node_would_take(
             if unit.waits:
                 chosen = board.choose(unit.demand, unit.shuns, unit.avoid)
                 assert not isinstance(chosen, Node), unit
+
+
+def test_the_last_of_a_line_is_placed_while_another_user_is_parked_in_it() -> None:
+    board = Board(lambda node, message: True)
+    node = board.index.node(UUID(int=1))
+    node.capabilities, node.healthy, node.owner = frozenset({"render"}), True, USER
+    board.index.changed(node)
+    for number in range(BACKLOG):
+        board.index.take(node, (node.id, number))
+    mine = attrs.evolve(open_unit(UUID(int=1), job_type="render"), params={POOL: MINE})
+    others = attrs.evolve(mine, job=UUID(int=2), user=PEOPLE[1])
+    board.reconcile([mine, others], EPOCH)
+    assert placed(board) == [], "the node is full, and not the other's"
+    board.reconcile([mine], EPOCH)
+    board.index.release(node, (node.id, 0))
+    assert placed(board) == [(mine.job, node.id)]
+    assert board.queue.lines == 0

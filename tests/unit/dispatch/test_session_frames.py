@@ -631,3 +631,16 @@ async def test_the_scheduler_may_take_back_what_it_does_not_list_any_more() -> N
         await play.working()
         play.assign()
         await play.socket.expect(JobCancel)
+
+
+@simulated
+async def test_whose_connection_is_at_fault_is_found_out_when_the_store_is_back() -> None:
+    async with session(node=SHUT_OUT) as play:
+        signs = play.objects.presign_get
+        play.objects.presign_get = away  # type: ignore[method-assign]
+        await play.greeted(assignment())
+        await asyncio.sleep(3)
+        assert play.cast.ledger.ref.depth <= 1, "nothing but leases"
+        play.objects.presign_get = signs  # type: ignore[method-assign]
+        effect = await play.effect(within=20.0)
+        assert isinstance(effect, UnitRequeue)
