@@ -19,12 +19,11 @@ from rendertrust.client.cut import Unit
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import TransferFailed
 from rendertrust.client.transport import Transport
+from rendertrust.kinds import FRAME_FILE
 
 AT_ONCE: Final = 4
 ZIP: Final = ".zip"
 TILES: Final = "tiles"  # the folder of tiles whose frame is not there
-# What a node packs into a chunk: 0001.png, -0003.exr, 0001.noisy.exr.
-_MEMBER: Final = re.compile(r"(-?[0-9]{4,7})((?:\.noisy)?\.[a-z]{3,4})", re.ASCII)
 _MEMBERS_MAX: Final = 2 * 64
 
 
@@ -233,7 +232,7 @@ def _stored(members: Sequence[zipfile.ZipInfo]) -> Sequence[zipfile.ZipInfo]:
 
 
 def _split(name: str) -> tuple[int, str]:
-    found = _MEMBER.fullmatch(name)
+    found = FRAME_FILE.fullmatch(name)
     if found is None:
         raise zips.BadZip("a name in it is none of a frame")
     return int(found[1]), found[2]

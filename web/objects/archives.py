@@ -21,7 +21,7 @@ from aiohttp.typedefs import Handler
 
 from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
 from rendertrust.frame_range import parse
-from rendertrust.kinds import HEAD_BYTES, suffix_of
+from rendertrust.kinds import FRAME_FILE, HEAD_BYTES, suffix_of
 from sql.database import Unavailable
 from sql.jobs import PagedUnit
 from web.gateway import Gateway
@@ -43,7 +43,6 @@ NOT_OPEN: Final = Problem(403, "The address is not ours, or its time is over")
 NO_ARCHIVE: Final = Problem(404, "There is no such archive")
 AWAY: Final = unavailable("The object store is not available")
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-", re.ASCII)
-_NAME: Final = re.compile(r"-?[0-9]{4,7}(?:\.noisy)?\.[a-z]{3,4}", re.ASCII)
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +123,7 @@ class Archives:
             tail = await self._piece(key, max(0, size - TAIL_BYTES), TAIL_BYTES)
             try:
                 members = members_of(tail, size, key)
-                if all(_NAME.fullmatch(member.name) for member in members):
+                if all(FRAME_FILE.fullmatch(member.name) for member in members):
                     return members
             except NotABundle as fault:
                 log.info("archive_not_a_bundle", reason=str(fault))
