@@ -17,6 +17,7 @@ from rendertrust.node import gateway_key, machine, plugins, registration
 from rendertrust.node.self_test import Tested, self_test
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.sessions import http_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 CHANGED: Final = 409  # it answered, and is another one than before
@@ -151,7 +152,7 @@ async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gat
 
 
 async def _looked(address: str, known: str | None) -> _Gateway | JoinRefused:
-    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+    async with http_session(timeout=TIMEOUT) as session:
         shown = await gateway_key.ask(session, address, known)
         if not isinstance(shown, gateway_key.Known):
             is_other = isinstance(shown, gateway_key.Changed)
@@ -177,7 +178,7 @@ async def _enrol(
 ) -> tuple[Enrolment, str | None] | JoinRefused:
     """Register there; also gives the owner."""
     capabilities = tuple(sorted(asked.offer.plugins))
-    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+    async with http_session(timeout=TIMEOUT) as session:
         answer = await registration.register(
             session,
             asked.gateway.url,
