@@ -13,8 +13,9 @@ from actors.verifier.checkers import Checkers
 from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.concluding import Concluding
 from actors.verifier.crops import NOWHERE, Places, least_of
-from actors.verifier.messages import Caught, Look, Reported
+from actors.verifier.messages import Caught, Look, ReadBack, Reported
 from actors.verifier.notes import Notes
+from actors.verifier.reading import SECONDS, Reading, is_readable
 from actors.verifier.recall import Recall
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.scenes import Scenes
@@ -54,6 +55,7 @@ class VerifierActor(Concluding, LookingTwice):
         self._scenes = Scenes()
         self._recall = Recall(peers)
         self._second = SecondLooks(peers.store)
+        self._reading = Reading()
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
 
@@ -132,6 +134,12 @@ class VerifierActor(Concluding, LookingTwice):
             case.drawn = await self._is_drawn(case)
         row, waited = case.pending.row, self._waited(case)
         late = waited >= (row.window_seconds if case.is_again else self._settings.wait_seconds)
+        if case.unread is not None:
+            if late:
+                case.end_unread()
+            else:
+                self._read_again(case)
+            return
         if case.is_again and not late and self._checkers.is_recalling:
             return
         if not case.drawn:
@@ -148,6 +156,29 @@ class VerifierActor(Concluding, LookingTwice):
             self._have_rendered_whole(case, case.begin_uncut(self._secret))
         else:
             self._have_checked(case, row.sha256)
+
+    def _read_again(self, case: Case) -> None:
+        """Read what a checker could not: it may be the checker that failed, or the store."""
+        if not self._reading.begin(case.id, self._peers.clock.monotonic()):
+            return
+
+        async def read() -> ReadBack:
+            return ReadBack(*case.id, await is_readable(case, self._peers.objects))
+
+        self.background(read, within=SECONDS, otherwise=ReadBack(*case.id, None))
+
+    @handles(ReadBack)
+    async def read_back(self, message: ReadBack) -> None:
+        name = message.job, message.unit, message.attempt
+        self._reading.end(name, self._peers.clock.monotonic())
+        case = self._cases.get(name)
+        if case is None or case.unread is None or case.verdict is not None:
+            return
+        if message.is_readable:
+            case.unread = None
+        elif message.is_readable is not None:
+            case.end_unread()
+            await self._conclude(case)
 
     async def _is_drawn(self, case: Case) -> bool:
         if not self._settings.enabled:
@@ -306,7 +337,9 @@ class VerifierActor(Concluding, LookingTwice):
             self._hear_twice(case, report, checker)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
-            self._note_failed(case, message.node, whole=whole)
+            is_unread = message.is_unread and self._cases.get(case.id) is case
+            case.unread = report.reason if is_unread else case.unread
+            self._note_failed(case, message.node, whole=whole and not is_unread)
         else:
             if checker.is_own:
                 self._scenes.learn(case, report)

@@ -64,6 +64,7 @@ class Case:
     is_known: bool = False  # its node was found honest, with this class, often enough
     again: Again | None = None  # it was settled, and waits again
     misjudged: Voucher | None = None  # whose word on it was shown wrong since
+    unread: str | None = None  # why a checker could not read it; nobody could since
     asked_at: float | None = None
 
     @classmethod
@@ -201,6 +202,11 @@ class Case:
         self.verdict = "unverifiable" if is_suspected else "unchecked"
         self.said = "nobody could look at it" if is_suspected else ""
 
+    def end_unread(self) -> None:
+        """Nobody can read it, though its object is there: its node's failure, and no lie."""
+        self.verdict = "doubtful"
+        self.said = f"it cannot be read: {self.unread}"[:FAULT_WORDS]
+
     def disregard(self) -> None:
         """Only strangers have its class: two friends may have invented it, so it pays nobody."""
         if self.verdict in VALID:
@@ -281,7 +287,7 @@ class Case:
         is_ours = self.pending.row.node_id in own
         if is_ours and self.verdict is None and self.unable is not None and self.first is None:
             self.verdict, self.said = "unverifiable", self.unable
-        elif is_ours and self.verdict in FAILED:
+        elif is_ours and self.verdict in FAILED and self.unread is None:
             self.withdrawn = self.verdict == "mismatch"
             self.verdict = "unverifiable"
             self.said = f"the gateway's own node made it; its parts come out otherwise: {self.said}"

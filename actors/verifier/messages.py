@@ -133,13 +133,27 @@ class CheckerGone(Message[Verifier, None]):
 class Reported(Message[Verifier, None]):
     """From a NodeSession: what its node says of a check.
 
-    None: it came to nothing, for ``reason``.
+    None: it came to nothing, for ``reason``. ``is_unread``: what was delivered could not be read.
     """
 
     check: UUID
     node: UUID
     report: Mapping[str, Any] | None = attrs.field(repr=False)
     reason: str = ""
+    is_unread: bool = False
+
+
+@attrs.frozen
+class ReadBack(Message[Verifier, None]):
+    """To itself: the end of a second read of what a checker could not read.
+
+    ``is_readable`` None: the store was away, or too slow, so nothing is known.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    is_readable: bool | None
 
 
 @attrs.frozen

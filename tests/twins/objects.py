@@ -34,16 +34,19 @@ class _Stored:
     data: bytes
     sha256: bytes | None
     parts_sha256: bytes | None = None
+    encoding: str | None = None
 
 
 class TwinObjects:
     """Objects by key; ObjectsUnavailable while ``away``. ``request`` is what a client would send.
 
-    ``now`` gives seconds, by which URLs expire.
+    ``now`` gives seconds, by which URLs expire. What lies under ``broken`` keys is there and cannot
+    be read.
     """
 
     def __init__(self, now: Callable[[], float], *, secret: bytes = b"twin") -> None:
         self.away = False
+        self.broken: set[str] = set()
         self._now = now
         self._secret = secret
         self._objects: dict[str, _Stored] = {}
@@ -82,7 +85,9 @@ class TwinObjects:
         stored = self._objects.get(key)
         if stored is None:
             return None
-        return ObjectInfo(key, len(stored.data), stored.sha256, stored.parts_sha256)
+        return ObjectInfo(
+            key, len(stored.data), stored.sha256, stored.parts_sha256, stored.encoding
+        )
 
     async def put(self, key: str, data: bytes) -> None:
         await self.check()
@@ -101,6 +106,8 @@ class TwinObjects:
         await self.check()
         if key not in self._objects:
             raise ObjectMissing(key)
+        if key in self.broken:
+            raise ObjectsUnavailable("broken")
         return self._objects[key].data[start : start + size]
 
     async def delete(self, key: str) -> None:
@@ -173,7 +180,8 @@ class TwinObjects:
         sha256 = hashlib.sha256(body).digest()
         if _claimed(sent) not in (None, sha256):
             return Answer(400)
-        self._objects[key] = _Stored(body, _claimed(sent))
+        encoding = sent.get("content-encoding") or None
+        self._objects[key] = _Stored(body, _claimed(sent), encoding=encoding)
         return Answer(200)
 
     def _write_part(

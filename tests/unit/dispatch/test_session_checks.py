@@ -87,6 +87,56 @@ async def test_what_waits_for_a_verdict_is_delivered_and_acknowledged() -> None:
         await play.socket.expect(Ack)
 
 
+@simulated
+@pytest.mark.parametrize("is_evidence", [False, True])
+async def test_what_was_put_under_a_content_encoding_is_its_nodes_failure_and_no_lie(
+    is_evidence: bool,
+) -> None:
+    """Who fetches it would decode it, and see other bytes than its node signed for."""
+    async with session(verified_types=VERIFIED) as play:
+        encoded = {"Content-Encoding": "gzip"}
+        play.hear(Hello(version="1", device_class=CLASS))
+        play.assign(RENDER)
+        await play.welcome()
+        sent = await play.socket.expect(JobDispatch)
+        assert sent.output is not None
+        assert sent.evidence is not None
+        for of, body, is_it in (
+            (sent.output, CONTENT, not is_evidence),
+            (sent.evidence, PROOF, is_evidence),
+        ):
+            headers = {**of.headers, **(encoded if is_it else {})}
+            assert (await play.objects.request("PUT", of.url, headers, body)).status == 200
+        told = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, "result_ref": KEY}
+        play.hear(result(unit=0, attempt=1, **told))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert (effect.error_class, effect.caught) == ("node", None)
+        assert "Content-Encoding" in effect.error
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("failure", "error", "is_unread"),
+    [
+        ("network", "check/picture could not be fetched: ClientPayloadError", True),
+        ("gateway", "check/evidence.exr: longer than announced", True),
+        ("network", "s.blend could not be fetched: HTTP 503", False),
+        ("verifier", "check/picture is no picture", False),
+    ],
+)
+async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_failed(
+    failure: str, error: str, is_unread: bool
+) -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        sent = await checking(play, verifier, ORDER)
+        failed = JobResult(job_id=sent.job_id, status="failed", failure=failure, error=error)
+        play.hear(failed)
+        told = await verifier.expect(Reported)
+        assert told == Reported(CHECK, NODE, None, error, is_unread)
+
+
 FILM = assignment(
     job_type="video",
     payload_ref="s3://rendertrust/uploads/u/s.blend",

@@ -194,9 +194,16 @@ class Play:
         assert await checker.probe.expect(DropCheck, within=60) == DropCheck(order.check)
 
     def says(
-        self, checker: Checker, order: RunCheck, report: Mapping[str, Any] | None, reason: str = ""
+        self,
+        checker: Checker,
+        order: RunCheck,
+        report: Mapping[str, Any] | None,
+        reason: str = "",
+        *,
+        is_unread: bool = False,
     ) -> None:
-        assert self.verifier.tell(Reported(order.check, checker.node, report, reason))
+        told = Reported(order.check, checker.node, report, reason, is_unread)
+        assert self.verifier.tell(told)
 
     async def checks(self, checker: Checker, report: Mapping[str, Any] | None) -> RunCheck:
         """It is asked, and answers so; of more crops than three the same again."""
