@@ -286,7 +286,9 @@ def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application
     relay.add_to(site)
     if not gateway.settings.objects.public_url:
         bucket, rates = gateway.settings.objects.bucket, gateway.rates
-        add_object_routes(site, outside.objects_url, bucket, through=object_gate(rates))
+        add_object_routes(
+            site, outside.objects_url, bucket, gateway.objects, through=object_gate(rates)
+        )
     return site
 
 
