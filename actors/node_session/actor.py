@@ -372,7 +372,7 @@ class NodeSessionActor(Checks):
                 return
             assert held is not None, "one of the two is there"
             if frame.wanted is not None:
-                await self._take_parts(held, frame.wanted)
+                self._take_parts(held, frame.wanted)
                 return
             objects, base = self._peers.objects, self._node.base
             give = manifests.urls(frame.files) if frame.files else offers.urls

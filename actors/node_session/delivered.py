@@ -31,12 +31,12 @@ class Delivered:
     proof: Proof | None = None
 
 
-Looked: TypeAlias = Delivered | Refused | Lost
+Found: TypeAlias = Delivered | Refused | Lost
 
 
 async def look(
     result: JobResult, pieces: Pieces, *, is_checked: bool, waits: bool = False
-) -> Looked:
+) -> Found:
     """Look at both, and make one of the parts in which they came.
 
     ``is_checked``: there may be evidence; ``waits``: for a verdict, so it must say what it is.

@@ -21,7 +21,7 @@ from actors.node_session import attested, delivered, failures, leases, offers, r
 from actors.node_session.delivered import Delivered
 from actors.node_session.desk import Asked
 from actors.node_session.failures import MEMORY, OPENGL, SCENE
-from actors.node_session.messages import Elsewhere, RenewDue, TryAgain
+from actors.node_session.messages import Elsewhere, Looked, PartsLooked, RenewDue, TryAgain
 from actors.node_session.pieces import EVIDENCE, Lost, Pieces, is_bounded
 from actors.node_session.watching import Watching
 from actors.node_session.work import Held, Phase
@@ -52,7 +52,7 @@ class Settlement(Watching, partial=True):
         elif result.status == "failed":
             await self._finish_failed(held, result)
         else:
-            await self._complete(held, result)
+            self._complete(held, result)
 
     async def _finish_failed(self, held: Held, result: JobResult) -> None:
         is_word = result.failure == SCENE and self._is_strangers(held.assignment)
@@ -135,26 +135,54 @@ class Settlement(Watching, partial=True):
         except Unavailable as error:
             log.info("a unit's log is lost: %s", type(error).__name__)
 
-    async def _complete(self, held: Held, result: JobResult) -> None:
-        unit, settings = held.assignment, self._settings
-        worth, looked = results.named(result.result_ref, unit, settings), Delivered(None)
-        waits = offers.waits(unit, settings)
+    def _complete(self, held: Held, result: JobResult) -> None:
+        worth = results.named(result.result_ref, held.assignment, self._settings)
         if isinstance(worth, results.Ours):
-            is_checked = offers.is_checked(unit, settings)
+            self._look(held, result)
+        else:
+            self._settle(held, result, worth, Delivered(None))
+
+    def _look(self, held: Held, result: JobResult) -> None:
+        """Look at what lies in the store, in the background: leases and frames do not wait."""
+        if held.is_looked_at:
+            return
+        held.is_looked_at = True
+        unit, settings = held.assignment, self._settings
+        pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt)
+        is_checked, waits = offers.is_checked(unit, settings), offers.waits(unit, settings)
+
+        async def look() -> Looked:
             try:
-                seen = await delivered.look(
-                    result, self._pieces(unit), is_checked=is_checked, waits=waits
-                )
+                found = await delivered.look(result, pieces, is_checked=is_checked, waits=waits)
             except (ObjectsUnavailable, Unavailable):
-                self._again(held)
-                return
-            if isinstance(seen, Lost):
-                self._fail(held, "network", "parts of the result are not there any more")
-                return
-            if isinstance(seen, results.Refused):
-                worth = seen
-            else:
-                looked, worth = seen, results.checked(result, seen.found, settings)
+                found = None
+            return Looked(*of, found)
+
+        self.background(look, within=settings.look_seconds, otherwise=Looked(*of))
+
+    @handles(Looked)
+    async def looked(self, message: Looked) -> None:
+        held = self._work.exactly(message.job, message.unit, message.attempt)
+        if held is None or held.result is None or held.effect is not None:
+            return
+        held.is_looked_at = False
+        seen: delivered.Found | None = message.found
+        if seen is None:
+            self._again(held)
+        elif isinstance(seen, Lost):
+            self._fail(held, "network", "parts of the result are not there any more")
+        elif isinstance(seen, results.Refused):
+            self._refuse(held, seen)
+        else:
+            worth = results.checked(held.result, seen.found, self._settings)
+            self._settle(held, held.result, worth, seen)
+        await self._pump()
+
+    def _settle(
+        self, held: Held, result: JobResult, worth: results.Named, looked: Delivered
+    ) -> None:
+        unit, settings = held.assignment, self._settings
+        waits = offers.waits(unit, settings)
         if waits and isinstance(worth, results.Elsewhere):
             worth = results.Refused("a result that waits for a verdict lies where it was offered")
         if isinstance(worth, results.Refused):
@@ -188,8 +216,8 @@ class Settlement(Watching, partial=True):
             unit, peers.objects, peers.store, peers.clock, self._settings, self._node.base
         )
 
-    async def _take_parts(self, held: Held, wanted: PartsWanted) -> None:
-        """Leave to put parts. Raises ObjectsUnavailable, Unavailable."""
+    def _take_parts(self, held: Held, wanted: PartsWanted) -> None:
+        """Give leave to put parts, once the store was asked in the background."""
         unit, settings = held.assignment, self._settings
         if held.phase is Phase.ENDING or (
             wanted.what == EVIDENCE and not offers.is_checked(unit, settings)
@@ -202,16 +230,38 @@ class Settlement(Watching, partial=True):
             ((wanted.what, part.number), min(settings.part_bytes, wanted.size))
             for part in wanted.parts
         )
-        offered = await self._pieces(unit).offer(wanted)
-        if offered is not None:
-            said = held.running
+        if wanted.what in held.asks_parts:
+            held.asks_parts[wanted.what] = wanted
+            return
+        held.asks_parts[wanted.what] = None
+        pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt, wanted.what)
+
+        async def offer() -> PartsLooked:
+            try:
+                return PartsLooked(*of, await pieces.offer(wanted), is_known=True)
+            except (ObjectsUnavailable, Unavailable) as fault:
+                log.warning("no URLs for parts of a unit: %s", type(fault).__name__)
+                return PartsLooked(*of)
+
+        self.background(offer, within=settings.look_seconds, otherwise=PartsLooked(*of))
+
+    @handles(PartsLooked)
+    async def parts_looked(self, message: PartsLooked) -> None:
+        held = self._work.exactly(message.job, message.unit, message.attempt)
+        if held is None:
+            return
+        following = held.asks_parts.pop(message.what, None)
+        if message.offered is not None:
+            said, offered = held.running, message.offered
             await self._say(
                 Urls(job_id=said.job_id, unit=said.unit, attempt=said.attempt, offered=offered)
             )
-            return
-        held.offers += 1
-        if held.offers >= settings.begun_most:
-            self._fail(held, "node", "its result is of another length each time")
+        elif message.is_known and held.phase is not Phase.ENDING:
+            held.offers += 1
+            if held.offers >= self._settings.begun_most:
+                self._fail(held, "node", "its result is of another length each time")
+        if following is not None:
+            self._take_parts(held, following)
 
     def _delivery(
         self, made: UnitComplete, work: attested.Attested | None, proof: delivered.Proof | None

@@ -1,5 +1,6 @@
 """The object store in memory, with what a store does with presigned requests."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -47,6 +48,8 @@ class TwinObjects:
     def __init__(self, now: Callable[[], float], *, secret: bytes = b"twin") -> None:
         self.away = False
         self.broken: set[str] = set()
+        self.open = asyncio.Event()  # while it is not set every call waits
+        self.open.set()
         self._now = now
         self._secret = secret
         self._objects: dict[str, _Stored] = {}
@@ -148,6 +151,7 @@ class TwinObjects:
         self.multiparts.abort(key, multipart)
 
     async def check(self) -> None:
+        await self.open.wait()
         if self.away:
             raise ObjectsUnavailable("away")
 

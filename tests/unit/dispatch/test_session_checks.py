@@ -1,14 +1,16 @@
 """A session whose work waits for a verdict, and one whose node checks the work of others."""
 
+import asyncio
 import hashlib
+import itertools
 from typing import Any
 from uuid import UUID
 
 import attrs
 import pytest
 
-from actors.ledger.messages import UnitComplete, UnitFail
-from actors.node_session.messages import DropCheck, RunCheck, Stored
+from actors.ledger.messages import Commit, RenewLeases, UnitComplete, UnitFail
+from actors.node_session.messages import CaughtUp, DropCheck, RunCheck, Stored
 from actors.node_session.results import result_key
 from actors.node_session.settings import NodeIdentity
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
@@ -135,6 +137,68 @@ async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_
         play.hear(failed)
         told = await verifier.expect(Reported)
         assert told == Reported(CHECK, NODE, None, error, is_unread)
+
+
+async def leases_until(play: Play, seconds: float) -> list[float]:
+    """When the unit's lease was renewed, in seconds from now."""
+    begun, found = play.clock.monotonic(), list[float]()
+    while play.clock.monotonic() - begun < seconds:
+        renewed = await play.cast.ledger.expect(RenewLeases, within=seconds)
+        assert [(lease.job, lease.unit) for lease in renewed.leases] == [(JOB, 0)]
+        found.append(play.clock.monotonic() - begun)
+    return found
+
+
+@simulated
+async def test_a_slow_store_holds_up_neither_leases_nor_the_node() -> None:
+    async with session(verified_types=VERIFIED) as play:
+        play.objects.open.clear()
+        await delivered_slowly(play)
+        renewed = await leases_until(play, 100.0)
+        assert max(b - a for a, b in itertools.pairwise([0.0, *renewed])) <= 20.0
+        assert await play.ref.ask(CaughtUp(), within=1.0)
+        play.objects.open.set()
+        assert isinstance(await play.effect(), UnitDeliver)
+        await play.socket.expect(Ack)
+
+
+async def delivered_slowly(play: Play) -> None:
+    """The node says that it is done, while the store answers nobody."""
+    play.hear(Hello(version="1", device_class=CLASS))
+    play.assign(RENDER)
+    await play.welcome()
+    sent = await play.socket.expect(JobDispatch)
+    assert sent.output is not None
+    assert sent.evidence is not None
+    await play.objects.request("PUT", sent.output.url, sent.output.headers, CONTENT)
+    await play.objects.request("PUT", sent.evidence.url, sent.evidence.headers, PROOF)
+    told = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, "result_ref": KEY}
+    play.hear(result(unit=0, attempt=1, **told))
+
+
+@simulated
+async def test_a_store_that_never_answers_is_asked_again() -> None:
+    async with session(verified_types=VERIFIED, look_seconds=30.0, retry_seconds=1.0) as play:
+        play.objects.open.clear()
+        await delivered_slowly(play)
+        await leases_until(play, 60.0)
+        hung, play.objects.open = play.objects.open, asyncio.Event()
+        play.objects.open.set()  # for calls from now on
+        assert isinstance(await play.effect(within=60.0), UnitDeliver)
+        assert not hung.is_set()
+
+
+@simulated
+async def test_what_was_looked_at_for_an_attempt_that_is_over_is_dropped() -> None:
+    async with session(verified_types=VERIFIED) as play:
+        play.objects.open.clear()
+        await delivered_slowly(play)
+        play.send(attrs.evolve(RENDER, attempt=2))
+        assert (await play.socket.expect(JobCancel)).attempt == 1
+        assert (await play.socket.expect(JobDispatch)).attempt == 2
+        play.objects.open.set()
+        await asyncio.sleep(30.0)
+        assert not [one for one in play.cast.ledger.ref.mailbox.items if isinstance(one, Commit)]
 
 
 FILM = assignment(
