@@ -7,12 +7,13 @@ from typing import Final
 import aiohttp
 
 USUAL: Final = aiohttp.ClientTimeout(total=300, sock_connect=30)
-PLAIN: Final = MappingProxyType({"Accept-Encoding": "identity"})
+PLAIN: Final = {"Accept-Encoding": "identity"}
+NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def http_session(
     *,
-    headers: Mapping[str, str] = PLAIN,
+    headers: Mapping[str, str] = NO_MORE,
     middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     timeout: aiohttp.ClientTimeout = USUAL,
 ) -> aiohttp.ClientSession:
