@@ -142,6 +142,8 @@ async def test_a_stretch_is_read_by_range(gateway: Gateway) -> None:
         assert answer.status == 206
         assert answer.headers["Content-Range"] == "bytes 2-4/10"
         assert await answer.read() == b"234"
+    async with gateway.client.get(url, headers={"Range": "bytes=0-1,4-5"}) as answer:
+        assert (answer.status, await answer.read()) == (200, b"0123456789")
 
 
 async def test_what_lies_in_the_bucket_does_not_run_on_our_origin(gateway: Gateway) -> None:
