@@ -10,3 +10,7 @@ SELECT set_config('transaction_timeout', $1, false) WHERE current_setting('trans
 -- The same for this transaction alone; a timer that runs is only begun anew when it was off.
 SELECT set_config('transaction_timeout', '0', true), set_config('transaction_timeout', $1, true)
 WHERE current_setting('transaction_timeout', true) IS NOT NULL;
+
+-- name: database_connection_checks
+-- A statement of this connection is ended within $1 milliseconds after its client has gone. Servers before 14 cannot.
+SELECT set_config('client_connection_check_interval', $1, false) WHERE current_setting('client_connection_check_interval', true) IS NOT NULL;
