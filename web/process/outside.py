@@ -10,6 +10,7 @@ from actors.ports import ObjectsUnavailable
 from config.sections import Chain
 from config.settings import Settings
 from sql.database import Database, Unavailable
+from sql.migrate import migrate
 from supervisors.child import Child
 from supervisors.engines.account import Account, check_way, engine_account
 from supervisors.engines.actor import RunsEngine, engine_child
@@ -29,7 +30,7 @@ from supervisors.engines.stripe_endpoint import StripeEndpoint
 from supervisors.engines.stripe_payments import StripePayments
 from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
-from supervisors.schema import SchemaActor
+from supervisors.schema import schema_child
 from web.process.readiness import Probe
 
 
@@ -100,7 +101,7 @@ def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) ->
     return Outside(
         engines=[
             engine_child(_postgres(settings, data, account), postgres),
-            Child("schema", lambda: SchemaActor(lambda: postgres.get().owner_dsn)),
+            schema_child(lambda: migrate(postgres.get().owner_dsn)),
             engine_child(_objects(settings, data, account), stored),
             engine_child(_valkey(settings, data, account), valkey),
             *([] if given else [engine_child(EmbeddedStripe(data, own_url), stripe)]),
