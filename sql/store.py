@@ -179,6 +179,10 @@ class SqlStore:
     async def circles(self) -> Circles:
         return circles_of(await self._database.all("work_circles"))
 
+    async def session_opened(self, node: UUID) -> int:
+        row = await self._database.one("work_session_opened", node)
+        return 0 if row is None else int(row["epoch"])
+
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self._database.execute("work_node_seen", node, at)
 

@@ -79,6 +79,7 @@ class NodeRow:
     load: float
     verified: bool
     seen_at: datetime | None = None
+    epoch: int = 0  # of its newest session
 
 
 @attrs.frozen

@@ -72,11 +72,12 @@ class NodeSessionActor(Checks):
         super().__init__(node, socket, peers, settings)
         self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
         self._early: list[JobResult] = []
-        self._epoch = peers.clock.monotonic()
+        self._epoch = 0  # among the sessions of this node at all gateways; known once it starts
         self._seen_at = float("-inf")
         self.ignored = 0
 
     async def started(self) -> None:
+        self._epoch = await self._peers.store.session_opened(self._node.id)
         self._announce()
         self.after(self._settings.hello_seconds, HelloDue())
         self.after(0.0, PingDue())

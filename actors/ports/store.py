@@ -120,6 +120,13 @@ class Store(Protocol):
         """Who belongs together, as far as it says whose nodes may do whose work."""
         ...
 
+    async def session_opened(self, node: UUID) -> int:
+        """Count a new session of a node; its epoch, greater than those of all sessions before.
+
+        0 where there is no such node.
+        """
+        ...
+
     async def node_seen(self, node: UUID, at: datetime) -> None:
         """A sign of life over the socket: the node is HEALTHY."""
         ...

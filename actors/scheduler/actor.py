@@ -30,6 +30,7 @@ from actors.scheduler.messages import (
     Fleet,
     FleetOf,
     Given,
+    Hint,
     JobPaused,
     Kept,
     Neighbours,
@@ -202,7 +203,7 @@ class SchedulerActor(NodeDesk):
 
     # -- with other gateways
 
-    def _tell_others(self, hint: Wanted | Kept | Given | Claimed) -> None:
+    def _tell_others(self, hint: Hint) -> None:
         self._notifier.tell(ToOthers(hint))
 
     @handles(Wanted)
@@ -310,7 +311,10 @@ class SchedulerActor(NodeDesk):
         if not self._loaded:
             await self._read_standings()
         if self._polls % self._settings.node_polls == 0:
-            self._board.refresh(await self._store.healthy_nodes())
+            nodes = await self._store.healthy_nodes()
+            self._board.refresh(nodes)
+            for row in nodes:  # what no hint has told
+                self._heed(self._board.index.node(row.id), row.epoch)
         self._board.index.regroup(await self._store.circles())
         rows = await self._store.open_units(WINDOW)
         self._board.reconcile(rows, self._clock.now())

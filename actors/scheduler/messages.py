@@ -195,15 +195,15 @@ class NodeGone(Message[Scheduler, None]):
 class SessionOpened(Message[Scheduler, None]):
     """From a NodeSession, until it is answered: it serves this node now.
 
-    Answered by a told ``Assignments``. ``epoch`` orders the sessions of one node: the one with the
-    greatest serves it, any other is closed with 4003.
+    Answered by a told ``Assignments``. ``epoch`` orders the sessions of one node at all gateways:
+    the one with the greatest serves it, any other is closed with 4003.
     """
 
     node: UUID
     owner: UUID | None
     capabilities: tuple[str, ...]
     session: Ref[Any]
-    epoch: float
+    epoch: int
     standing: Standing = NOTHING_SAID
 
 
@@ -314,6 +314,20 @@ class Given(Message[Scheduler, None]):
     """From the Notifier, of another gateway: it gave units to nodes that it does not serve."""
 
     nodes: tuple[UUID, ...]
+
+
+@attrs.frozen
+class Serves(Message[Scheduler, None]):
+    """From the Notifier, of another gateway: a session with this epoch serves the node there.
+
+    An older session of the node here is closed.
+    """
+
+    node: UUID
+    epoch: int
+
+
+Hint: TypeAlias = Wanted | Kept | Given | Claimed | Serves  # from one gateway to all others
 
 
 @attrs.frozen

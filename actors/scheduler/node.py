@@ -41,7 +41,7 @@ class Node:
     healthy: bool = False
     slots: int | None = None
     session: Ref[Any] | None = None
-    epoch: float = float("-inf")
+    epoch: int = 0  # of the newest session that is known, here or at another gateway
     left_at: datetime | None = None
     taken: set[UnitKey] = attrs.field(factory=_no_units)
     behind: bool = False

@@ -95,7 +95,7 @@ CROSS JOIN LATERAL (
 -- name: work_healthy_nodes
 -- The nodes that may be given work.
 SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified,
-       seen_at
+       seen_at, session_epoch AS epoch
 FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
 
 -- name: work_standings
@@ -107,6 +107,10 @@ FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
 -- A sign of life over the socket; an older one changes nothing.
 UPDATE nodes SET seen_at = $2, status = 'HEALTHY'
 WHERE id = $1 AND (seen_at IS NULL OR seen_at <= $2);
+
+-- name: work_session_opened
+-- Count a new session of a node; its number orders the sessions of all gateways.
+UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch;
 
 -- name: work_silence
 -- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; who was healthy until now.

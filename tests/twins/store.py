@@ -109,6 +109,7 @@ class NodeTwin:
     released_at: datetime | None = None
     quarantined: bool = False
     caught: str | None = None
+    epoch: int = 0
 
 
 class StoreTwin(MultipartsOfResults):
@@ -313,7 +314,7 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         healthy = [node for node in self.nodes.values() if node.status == "HEALTHY"]
         return [
-            NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified, n.seen_at)
+            NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified, n.seen_at, n.epoch)
             for n in sorted(healthy, key=lambda node: node.id)
         ]
 
@@ -362,6 +363,14 @@ class StoreTwin(MultipartsOfResults):
             return
         if (attempt, node) in ((row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)):
             self.logs.setdefault((job, unit, attempt), lines)
+
+    async def session_opened(self, node: UUID) -> int:
+        await self.round_trip()
+        row = self.nodes.get(node)
+        if row is None:
+            return 0
+        row.epoch += 1
+        return row.epoch
 
     async def node_seen(self, node: UUID, at: datetime) -> None:
         await self.round_trip()

@@ -1,5 +1,6 @@
 """Open units, leases and living nodes: the same over the twin and over PostgreSQL."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -102,6 +103,15 @@ async def test_silent_nodes_become_unhealthy_then_offline(stage: Stage) -> None:
     await stage.store.node_seen(node, start)  # an older sign of life changes nothing
     assert await silent(489) == []
     assert await silent(2000) == [node, other]
+
+
+async def test_each_session_of_a_node_has_an_epoch_greater_than_all_before(stage: Stage) -> None:
+    node, other = [await stage.node(stage.clock.now()) for _ in range(2)]
+    opened = stage.store.session_opened
+    assert [await opened(node), await opened(node), await opened(other)] == [1, 2, 1]
+    assert sorted(await asyncio.gather(*(opened(node) for _ in range(5)))) == [3, 4, 5, 6, 7]
+    assert await opened(fresh_id()) == 0
+    assert {row.id: row.epoch for row in await stage.store.healthy_nodes()} == {node: 7, other: 1}
 
 
 async def test_a_healthy_node_is_told_with_what_it_can_do(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """The working actors on stage: real ones under a real supervisor, with probes for their peers."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -57,6 +58,7 @@ class ShelfStore(MultipartsOfResults):
         self.waiting: list[OpenUnit] = []
         self.silent: list[UUID] = []
         self.seen: list[UUID] = []
+        self.epochs: Counter[UUID] = Counter()
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[Ripe] = []
         self.claimable: list[Claimable] = []
@@ -206,6 +208,11 @@ class ShelfStore(MultipartsOfResults):
     ) -> None:
         self._check()
         self.logs[job, unit, attempt] = lines
+
+    async def session_opened(self, node: UUID) -> int:
+        self._check()
+        self.epochs[node] += 1
+        return self.epochs[node]
 
     async def node_seen(self, node: UUID, at: datetime) -> None:
         self._check()

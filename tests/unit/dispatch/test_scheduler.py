@@ -8,8 +8,10 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from actors.kernel import DeadlineExceeded, Ref
+from actors.kernel import DeadlineExceeded, Message, Ref
 from actors.ledger.messages import (
     BooksAway,
     Commit,
@@ -23,13 +25,16 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.node_session.messages import Assignments, Close, Proved, Send, WhoAreYou, Withdraw
+from actors.notifier.messages import ToOthers
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AllNodesFull,
+    Given,
     NoCapableNode,
     NodeGone,
     NodeProved,
     NodeSeen,
+    Serves,
     SessionClosed,
     SessionOpened,
     SessionReady,
@@ -73,7 +78,7 @@ class Play:
     async def commit(self) -> Commit:
         return await self.cast.ledger.expect(Commit)
 
-    def open(self, session: Any = None, *, epoch: float = 1.0, node: Any = NODE) -> None:
+    def open(self, session: Any = None, *, epoch: int = 1, node: Any = NODE) -> None:
         ref = (session or self.cast.session).ref
         assert self.ref.tell(SessionOpened(node, OWNER, ("echo",), ref, epoch))
 
@@ -282,18 +287,77 @@ async def test_a_session_that_opens_before_the_database_was_read_is_answered_aft
 @simulated
 async def test_a_newer_session_replaces_the_older_one() -> None:
     async with scheduling() as play:
-        play.open(epoch=1.0)
+        play.open(epoch=1)
         await play.cast.session.expect(Assignments)
-        play.open(play.cast.second, epoch=2.0)
+        play.open(play.cast.second, epoch=2)
         await play.cast.second.expect(Assignments)
         assert (await play.cast.session.expect(Close)).code == 4003
-        play.open(epoch=1.0)  # the old one had not heard yet
+        play.open(epoch=1)  # the old one had not heard yet
         assert (await play.cast.session.expect(Close)).code == 4003
         play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
         answer = play.dispatch()
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
         await play.cast.second.expect(Send)
         answer.cancel()
+
+
+@simulated
+async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> None:
+    async with scheduling() as play:
+        play.open(epoch=2)
+        await play.cast.session.expect(Assignments)
+        assert (await play.cast.notifier.expect(ToOthers)).hint == Serves(NODE, 2)
+        play.ref.tell(Serves(NODE, 2))  # its own hint, or one that is late
+        play.ref.tell(Serves(NODE, 1))
+        answer = play.dispatch()
+        decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
+        await play.cast.session.expect(Send)
+        play.ref.tell(Serves(NODE, 3))
+        assert (await play.cast.session.expect(Close)).code == 4003
+        answer.cancel()
+        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))  # at the other gateway
+        other = play.dispatch(job=JOB2)
+        decide(await play.commit(), Posted(units=(state_of("DISPATCHED", JOB2),)))
+        while (told := await play.cast.notifier.expect(Message)) != ToOthers(Given((NODE,))):
+            assert not isinstance(told, Serves)
+        assert play.cast.session.ref.depth == 0
+        other.cancel()
+
+
+@simulated
+async def test_a_newer_session_elsewhere_is_found_in_the_database_without_a_hint() -> None:
+    async with scheduling() as play:
+        play.open(epoch=2)
+        await play.cast.session.expect(Assignments)
+        play.cast.store.nodes = [attrs.evolve(node_row(), epoch=3)]
+        closed = await play.cast.session.expect(Close, within=USUAL.poll_seconds * 13)
+        assert closed.code == 4003
+
+
+@given(st.permutations([("opens", 1), ("opens", 3), ("hears", 2), ("hears", 4), ("hears", 1)]))
+@settings(max_examples=30, deadline=None)
+def test_in_any_order_only_the_newest_session_of_all_gateways_serves(
+    events: list[tuple[str, int]],
+) -> None:
+    @simulated
+    async def run() -> None:
+        async with scheduling() as play:
+            probes = {1: play.cast.session, 3: play.cast.second}
+            newest = 0
+            for what, epoch in events:
+                if what == "hears":
+                    play.ref.tell(Serves(NODE, epoch))
+                else:
+                    play.open(probes[epoch], epoch=epoch)
+                    expected = Assignments if epoch >= newest else Close
+                    await probes[epoch].expect(expected)
+                    if epoch < newest:
+                        del probes[epoch]
+                newest = max(newest, epoch)
+            for probe in probes.values():  # the newest of all is at another gateway
+                assert (await probe.expect(Close)).code == 4003
+
+    run()
 
 
 @simulated

@@ -57,6 +57,15 @@ async def test_a_session_announces_itself_until_it_is_answered() -> None:
 
 
 @simulated
+async def test_each_session_of_a_node_has_a_greater_epoch_whichever_gateway_it_is_at() -> None:
+    async with session() as play:
+        assert play.opened.epoch == 1
+        await play.cast.store.session_opened(NODE)  # at another gateway
+        play.ref.tell(WhoAreYou())
+        assert (await play.told(SessionOpened)).epoch == 1
+
+
+@simulated
 async def test_a_restarted_scheduler_is_told_about_session_and_slots() -> None:
     async with session() as play:
         await play.greeted(slots=3)
