@@ -22,8 +22,9 @@ LOCK: Final = 0x52656E646572  # 'Render': many may start at once, one migrates
 TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often who waits for that lock asks for it
 LOCK_TIMEOUT: Final = "2s"
 PAUSE_SECONDS_MOST: Final = 30.0
-# A new index may take hours, and no setting of the server or the role ends it before. Once written
-# nothing of ours is lost: whatever is committed later, with fsync, comes after it in the log.
+# A new index may take hours: no setting of the server or the role ends a migration. On a new
+# database the disk would take longer than all else, so only the last one waits for it; those before
+# it stand earlier in PostgreSQL's log.
 _SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
     ('statement_timeout', '0'), ('transaction_timeout', '0'), ('lock_timeout', '0'),
@@ -114,6 +115,8 @@ async def migrate(dsn: str, found: list[Migration] | None = None) -> list[str]:
             if there.newer:
                 log.warning("the database is of a newer version: it has %s", there.newer[-1])
             for migration in there.pending:
+                if migration is there.pending[-1]:
+                    await connection.execute("RESET synchronous_commit")
                 await _apply(connection, migration)
                 log.info("migrated to %s", migration.name)
         return [migration.name for migration in there.pending]

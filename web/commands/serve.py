@@ -54,7 +54,7 @@ def settings_from(
 def settings_to_serve(
     port: int | None, host: str | None, data: Path | None, config: Path | None, *, insecure: bool
 ) -> Any:
-    """The settings of a gateway that is to run; exits with 2 also where they expose it."""
+    """The settings of a gateway that is to run; also exits with 2 where they would expose it."""
     from config.settings import SettingsError, refuse_exposed
 
     settings = settings_from(port, host, data, config, insecure=insecure)
