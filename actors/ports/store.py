@@ -261,6 +261,12 @@ class AnchorStore(Protocol):
         """What is pending, what is numbered from ``nonce`` on, the newest contract and anchor."""
         ...
 
+    async def failed(
+        self, chain_id: int, sender: str, nonce: int, limit: int
+    ) -> "Sequence[SentRow]":
+        """The newest failed transactions of this epoch numbered below ``nonce``."""
+        ...
+
     async def due(self) -> tuple[int, bytes] | None:
         """The newest checkpoint that has any leaf: size and root."""
         ...
