@@ -58,7 +58,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
              JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id) AS friends,
+             WHERE o.user_id = j.user_id AND o.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
        s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
@@ -114,7 +114,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
              JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id) AS friends,
+             WHERE o.user_id = j.user_id AND o.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
        s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
@@ -250,7 +250,7 @@ SELECT t.id AS trial, t.samples, t.draws, t.wrong,
        n.owner_id AS owner, '{}'::uuid[] AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members m
              JOIN organisation_members f USING (organisation_id)
-             WHERE m.user_id = j.user_id) AS friends
+             WHERE m.user_id = j.user_id AND m.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends
 FROM trials t
 JOIN checks c ON c.job_id = t.job_id AND c.unit = t.unit AND c.attempt = t.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt

@@ -50,7 +50,10 @@ def twin_stage() -> Stage:
         organisation = fresh_id()
         store.ties = Circles.of([(owner, organisation), (member, organisation)])
 
-    return Stage(store, add_user, add_node, acts, own, found)
+    async def invite(owner: UUID, _: UUID) -> None:
+        store.ties = Circles.of([(owner, fresh_id())])
+
+    return Stage(store, add_user, add_node, acts, own, found, invite)
 
 
 def sql_stage(database: Database) -> Stage:
@@ -78,7 +81,7 @@ def sql_stage(database: Database) -> Stage:
         async with database.connection() as connection:
             await connection.execute("UPDATE nodes SET owner_id = $2 WHERE id = $1", node, owner)
 
-    async def found(owner: UUID, member: UUID) -> None:
+    async def found(owner: UUID, member: UUID, *, joins: bool = True) -> None:
         organisation = fresh_id()
         async with database.connection() as connection:
             await connection.execute(
@@ -87,8 +90,11 @@ def sql_stage(database: Database) -> Stage:
             )
             await connection.executemany(
                 "INSERT INTO organisation_members (organisation_id, user_id, role, invited_at,"
-                " joined_at) VALUES ($1, $2, $3, now(), now())",
-                [(organisation, owner, "owner"), (organisation, member, "member")],
+                " joined_at) VALUES ($1, $2, $3, now(), CASE WHEN $4 THEN now() END)",
+                [(organisation, owner, "owner", True), (organisation, member, "member", joins)],
             )
 
-    return Stage(SqlStore(database), add_user, add_node, acts, own, found)
+    async def invite(owner: UUID, stranger: UUID) -> None:
+        await found(owner, stranger, joins=False)
+
+    return Stage(SqlStore(database), add_user, add_node, acts, own, found, invite)

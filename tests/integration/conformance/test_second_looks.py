@@ -9,7 +9,7 @@ from actors.ledger.messages import Posted, UnitStart
 from actors.paymaster.messages import DisputeOpen
 from actors.verifier.odds import ALWAYS_UNTIL
 from actors.verifier.second import BEGIN
-from sql.checks import SecondLook, Voucher
+from sql.checks import SecondLook, TrialMade, TrialRow, Voucher
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.conformance.test_verdicts import CLASS, Delivered, delivered, delivery, said
 
@@ -114,3 +114,26 @@ async def once_more(stage: Stage, case: Delivered) -> UUID:
     ):
         assert isinstance(await stage.do(effect), Posted)
     return job
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("by_creator", [True, False])
+async def test_an_invitation_bars_nobody_before_it_is_accepted(
+    stage: Stage, joined: bool, by_creator: bool
+) -> None:
+    """Otherwise whoever sends invitations chooses who cannot check a job."""
+    case, other = await delivered(stage), await stage.user()
+    pair = (case.user, other) if by_creator else (other, case.user)
+    await (stage.found if joined else stage.invite)(*pair)
+    [fresh] = await stage.store.pending_checks(10)
+    at = stage.clock.now() - timedelta(minutes=6)
+    await stage.store.note_voucher(Voucher(case.job, 0, 1, await stage.node(), CLASS, at))
+    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    [vouched_for] = await stage.store.vouched(stage.clock.now(), 10, BEGIN)
+    made = TrialMade(
+        TrialRow(fresh_id(), vouched_for, 16, DRAWN, frozenset({0})), stage.clock.now()
+    )
+    await stage.store.note_trial(made)
+    [trial] = await stage.store.trials(16)
+    for found in (fresh, vouched_for, trial.of):
+        assert (other in found.friends) == joined
