@@ -12,7 +12,10 @@ from sql.circles import Circles
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.stage import Stage, fresh_id
+from tests.databases import execute
+from tests.engines import LoopThread
+from tests.integration.conformance.hand_time import HAND_TIME, HandDatabase, HandStore
+from tests.integration.conformance.stage import HandClock, Stage, fresh_id
 from tests.twins.store import StoreTwin
 
 
@@ -25,14 +28,17 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
         yield stage
     else:
         endpoint: PostgresEndpoint = request.getfixturevalue("database")
-        database = Database(lambda: endpoint.app_dsn)
+        engine_loop: LoopThread = request.getfixturevalue("engine_loop")
+        engine_loop.run(execute(endpoint.owner_dsn, HAND_TIME))
+        database = HandDatabase(lambda: endpoint.app_dsn)
         stage = sql_stage(database)
         yield stage
         await database.close()
 
 
 def twin_stage() -> Stage:
-    store = StoreTwin()
+    clock = HandClock()
+    store = StoreTwin(clock)
 
     async def add_user(user: UUID) -> None:
         """The twin does not know users."""
@@ -53,10 +59,12 @@ def twin_stage() -> Stage:
     async def invite(owner: UUID, _: UUID) -> None:
         store.ties = Circles.of([(owner, fresh_id())])
 
-    return Stage(store, add_user, add_node, acts, own, found, invite)
+    return Stage(store, add_user, add_node, acts, own, found, invite, clock)
 
 
 def sql_stage(database: Database) -> Stage:
+    """Over a ``HandDatabase`` all is by the hand clock; over another what the Ledger writes is."""
+
     async def add_user(user: UUID) -> None:
         async with database.connection() as connection:
             await connection.execute(
@@ -97,4 +105,9 @@ def sql_stage(database: Database) -> Stage:
     async def invite(owner: UUID, stranger: UUID) -> None:
         await found(owner, stranger, joins=False)
 
-    return Stage(SqlStore(database), add_user, add_node, acts, own, found, invite)
+    if isinstance(database, HandDatabase):
+        store, clock = SqlStore(database), database.clock
+    else:
+        clock = HandClock()
+        store = HandStore(database, clock)
+    return Stage(store, add_user, add_node, acts, own, found, invite, clock)
