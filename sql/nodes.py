@@ -168,14 +168,11 @@ class Nodes:
         node: UUID,
         load: float,
         metadata: Mapping[str, Any],
-        now: datetime,
         *,
         require_proof: bool,
     ) -> NodeIdentity | None:
         """A sign of life: HEALTHY, unless a proof is required and missing; None: no such node."""
-        row = await self._database.one(
-            "node_heartbeat", node, load, dict(metadata), now, require_proof
-        )
+        row = await self._database.one("node_heartbeat", node, load, dict(metadata), require_proof)
         return None if row is None else _identity(row)
 
     async def by_id(self, node: UUID) -> NodeIdentity | None:

@@ -1,7 +1,7 @@
 """The books in PostgreSQL: a batch is read under locks in two round trips, and written in one."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -55,6 +55,7 @@ _OF_ENTRY = (
 )
 _OF_RECEIPT = tuple(field.name for field in attrs.fields(ReceiptRow))
 _PEOPLE = tuple(MADE_WHEN_NEEDED)
+UNREAD = datetime.max.replace(tzinfo=UTC)
 
 
 def numbers_for(keys: Keys, rows: Rows) -> int:
@@ -81,7 +82,7 @@ class SqlBooks:
         self._ids: dict[str, int] = {}
 
     async def lock(self, keys: Keys) -> Rows:
-        rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()))
+        rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()), UNREAD)
         if keys.purchases:
             keys = await with_owners(self._connection, keys)
         concerned = keys.accounts | await earners(self._connection, keys)
@@ -92,6 +93,9 @@ class SqlBooks:
         used = (keys.holds, keys.jobs, keys.units, keys.idempotency, keys.transfers)
         if any(used) or keys.postings:
             await self._rows(keys, rows)
+        else:
+            [found] = await self._fetch("database_time")
+            rows.now = found["now"]
         await lock_earnings(self._connection, keys, rows)
         await lock_checks(self._connection, keys, rows)
         return rows
@@ -164,6 +168,7 @@ class SqlBooks:
         for row in found["keys"]:
             rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
         rows.transfer_ids, rows.entry_ids = iter(found["transfers"]), iter(found["entries"])
+        rows.now = found["now"]
         rows.transfers = _posted(found)
 
     def _subjects(self, keys: Keys) -> Columns:

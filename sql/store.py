@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -110,13 +110,19 @@ class SqlStore:
         halt = await self._halts.now()
         return halt is not None and halt.reason in OF_ONE_GATEWAY
 
+    async def now(self) -> datetime:
+        row = await self._database.one("database_time")
+        assert row is not None, "it answers one row"
+        time: datetime = row["now"]
+        return time
+
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         columns = (
             [lease.job for lease in leases],
             [lease.unit for lease in leases],
             [lease.attempt for lease in leases],
             [lease.node for lease in leases],
-            [lease.until for lease in leases],
+            [lease.seconds for lease in leases],
         )
         rows = await self._database.all("work_renew_leases", *columns)
         if len(rows) < len(leases):  # some may be of copies
@@ -160,12 +166,12 @@ class SqlStore:
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
         return [_open_unit(row) for row in await self._database.all("work_open_of_node", node)]
 
-    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
-        rows = await self._database.all("work_lost", now, unsent_since)
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_lost", unsent)
         return [_open_unit(row) for row in rows]
 
-    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
-        rows = await self._database.all("work_waiting", submitted_before)
+    async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_waiting", longer_than)
         return [_open_unit(row) for row in rows]
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
@@ -179,8 +185,8 @@ class SqlStore:
     async def circles(self) -> Circles:
         return circles_of(await self._database.all("work_circles"))
 
-    async def node_seen(self, node: UUID, at: datetime) -> None:
-        await self._database.execute("work_node_seen", node, at)
+    async def node_seen(self, node: UUID) -> None:
+        await self._database.execute("work_node_seen", node)
 
     async def keep_thumbnail(
         self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
@@ -203,17 +209,15 @@ class SqlStore:
         most = DONE_MOST if completed else LOGS_MOST
         await self._database.execute("attempt_log_keep", *said, most, completed)
 
-    async def silence(self, now: datetime) -> Sequence[UUID]:
-        rows = await self._database.all("work_silence", now)
+    async def silence(self) -> Sequence[UUID]:
+        rows = await self._database.all("work_silence")
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
 
-    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
-        return [Ripe(**row) for row in await self._database.all("earnings_ripe", now, limit)]
+    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+        return [Ripe(**row) for row in await self._database.all("earnings_ripe", limit)]
 
-    async def unlooked_shares(self, now: datetime, limit: int) -> Sequence[Unlooked]:
-        return [
-            Unlooked(**row) for row in await self._database.all("earnings_unlooked", now, limit)
-        ]
+    async def unlooked_shares(self, limit: int) -> Sequence[Unlooked]:
+        return [Unlooked(**row) for row in await self._database.all("earnings_unlooked", limit)]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         place = after or (None, None, None)
@@ -248,8 +252,8 @@ class SqlStore:
     async def note_voucher(self, voucher: Voucher) -> None:
         await note_voucher(self._database, voucher)
 
-    async def vouched(self, now: datetime, limit: int, after: Place) -> list[Pending]:
-        return pending(await self._database.all("checks_vouched", now, limit, *after))
+    async def vouched(self, limit: int, after: Place) -> list[Pending]:
+        return pending(await self._database.all("checks_vouched", limit, *after))
 
     async def note_second_look(self, look: SecondLook) -> None:
         await self._database.execute("second_look_note", *attrs.astuple(look))

@@ -78,7 +78,7 @@ class NodeRow:
     capabilities: tuple[str, ...]
     load: float
     verified: bool
-    seen_at: datetime | None = None
+    silent_seconds: float | None = None  # since its last sign of life; None: it never gave one
 
 
 @attrs.frozen
@@ -161,13 +161,13 @@ LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
 
 @attrs.frozen
 class Lease:
-    """Until when a unit may stay with its node without a sign of life."""
+    """How long from now a unit may stay with its node without a sign of life."""
 
     job: UUID
     unit: int
     attempt: int
     node: UUID
-    until: datetime
+    seconds: float
 
     @property
     def id(self) -> LeaseId:

@@ -211,7 +211,7 @@ class Tree:
             ),
             child(auditor, lambda: AuditorActor(night, store, clock, settings=auditing)),
             child(night, lambda: NightAuditorActor(auditor, store, clock, settings=auditing)),
-            child(paymaster, lambda: PaymasterActor(ledger, store, clock, settings=paying)),
+            child(paymaster, lambda: PaymasterActor(ledger, store, settings=paying)),
         ]
 
     def _dispatch(self) -> list[Child]:

@@ -132,8 +132,8 @@ class LedgerActor(Actor[Ledger]):
         try:
             async with self._store.transaction() as books:
                 rows = await books.lock(keys_of(commits))
-                now, again, done = self._clock.now(), *await _perhaps_done(books, lost)
-                changes, outcomes = decide(rows, commits, now, self._random.uuid, again=again)
+                again, done = await _perhaps_done(books, lost)
+                changes, outcomes = decide(rows, commits, rows.now, self._random.uuid, again=again)
                 broken = violation(rows, changes)
                 if broken is not None:
                     raise Fatal(broken)

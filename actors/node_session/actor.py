@@ -205,7 +205,7 @@ class NodeSessionActor(Checks):
         self._seen_at = clock.monotonic()
         self._peers.scheduler.tell(NodeSeen(node.id, node.owner, node.capabilities, None))
         try:
-            await self._peers.store.node_seen(node.id, clock.now())
+            await self._peers.store.node_seen(node.id)
         except Unavailable:
             self._seen_at = float("-inf")  # at the next pong
 

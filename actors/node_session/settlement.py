@@ -310,15 +310,12 @@ class Settlement(Watching, partial=True):
     @handles(RenewDue)
     async def renew_due(self, message: RenewDue) -> None:
         self._renew = None
-        clock, settings = self._peers.clock, self._settings
-        now = clock.monotonic()
+        settings, now = self._settings, self._peers.clock.monotonic()
         await self._look_at_moves()
         for held in self._work:
             if held.phase is Phase.ENDING and held.asked_at is not None and self._may_ask(held):
                 await self._finish(held)
-        renewed = leases.renewals(
-            self._work, self._node.id, now, clock.now(), settings.lease_seconds
-        )
+        renewed = leases.renewals(self._work, self._node.id, now, settings.lease_seconds)
         if renewed:
             self._peers.ledger.tell(RenewLeases(renewed))
         if len(self._work):

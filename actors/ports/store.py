@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -38,7 +38,14 @@ class Store(Protocol):
     """The database, as actors use it.
 
     Every method raises ``sql.database.Unavailable`` within two seconds while it is away.
+
+    The database's clock alone says when a lease has run out, a node is silent or a share is
+    payable: gateways' clocks differ.
     """
+
+    async def now(self) -> datetime:
+        """The time by the database's clock."""
+        ...
 
     def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
         """The Ledger's way to the books: lock, decide, write, commit at exit.
@@ -50,7 +57,7 @@ class Store(Protocol):
         ...
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
-        """Renew those whose attempt and node are the unit's; answers which."""
+        """Renew those whose attempt and node are the unit's, from now on; answers which."""
         ...
 
     async def audit(self) -> Sequence[Finding]:
@@ -93,12 +100,14 @@ class Store(Protocol):
         """The units that are DISPATCHED or RUNNING on a node."""
         ...
 
-    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
-        """Whose lease ran out by ``now``; those assigned before ``unsent_since`` and never sent."""
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
+        """Units whose lease has run out, and units assigned longer ago than ``unsent`` that were
+        never sent.
+        """
         ...
 
-    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
-        """Those in the queue of which nothing was heard since then, 1,000 at most.
+    async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
+        """Units in the queue of which nothing was heard for so long, 1,000 at most.
 
         A job is heard of when it is submitted, or a unit is retried; one of many units also when
         a node is given one of them.
@@ -120,7 +129,7 @@ class Store(Protocol):
         """Who belongs together, as far as it says whose nodes may do whose work."""
         ...
 
-    async def node_seen(self, node: UUID, at: datetime) -> None:
+    async def node_seen(self, node: UUID) -> None:
         """A sign of life over the socket: the node is HEALTHY."""
         ...
 
@@ -147,19 +156,19 @@ class Store(Protocol):
         """
         ...
 
-    async def silence(self, now: datetime) -> Sequence[UUID]:
+    async def silence(self) -> Sequence[UUID]:
         """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
         ...
 
-    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
-        """Pending shares whose window is over by ``now`` and in no open dispute, oldest first."""
+    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+        """Pending shares whose window is over and in no open dispute, oldest first."""
         ...
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         """Shares in suspense whose node has an owner by now."""
         ...
 
-    async def unlooked_shares(self, now: datetime, limit: int) -> "Sequence[Unlooked]":
+    async def unlooked_shares(self, limit: int) -> "Sequence[Unlooked]":
         """Of nodes that were caught: their pending shares of what nobody had looked at, or none but
         a stranger.
         """
@@ -203,7 +212,7 @@ class Store(Protocol):
         """Keep on whose word alone a result was called valid; once."""
         ...
 
-    async def vouched(self, now: datetime, limit: int, after: "Place") -> "Sequence[Pending]":
+    async def vouched(self, limit: int, after: "Place") -> "Sequence[Pending]":
         """What was settled a while ago by a stranger's word alone, is pending yet, and nobody
         disputes, of nodes of whose work the gateway's own know little; the oldest behind a place.
         """

@@ -310,7 +310,8 @@ class SchedulerActor(NodeDesk):
         if not self._loaded:
             await self._read_standings()
         if self._polls % self._settings.node_polls == 0:
-            self._board.refresh(await self._store.healthy_nodes())
+            now = self._clock.monotonic()  # before the reading: what is newer counts at the next
+            self._board.refresh(await self._store.healthy_nodes(), now)
         self._board.index.regroup(await self._store.circles())
         rows = await self._store.open_units(WINDOW)
         self._board.reconcile(rows, self._clock.now())

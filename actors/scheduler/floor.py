@@ -143,7 +143,7 @@ class Floor:
         owner = node.owner
         return owner is not None and any(n is not None and n.owner == owner for n in failed)
 
-    def refresh(self, rows: Sequence[NodeRow]) -> None:
+    def refresh(self, rows: Sequence[NodeRow], now: float) -> None:
         """Take over what the database says about healthy nodes."""
         healthy = {row.id for row in rows}
         for node in [n for n in self.index if n.healthy and n.id not in healthy]:
@@ -153,7 +153,7 @@ class Floor:
             node = self.index.node(row.id)
             node.owner, node.capabilities = row.owner, frozenset(row.capabilities)
             node.load = row.load
-            node.healthy = node.healthy or node.is_back(row.seen_at)
+            node.healthy = node.healthy or node.is_back(row.silent_seconds, now)
             self.index.changed(node)
 
     def note_silent(self, name: UUID) -> None:

@@ -172,5 +172,5 @@ class NodeDesk(Actor[Scheduler], partial=True):
     def _lose(self, session: Ref[Any]) -> None:
         node = self._serving.pop(session, None)
         if node is not None:
-            node.leave(self._clock.now())
+            node.leave(self._clock.monotonic())
             self._board.index.changed(node)

@@ -42,7 +42,7 @@ ORDER BY a.id FOR UPDATE OF a;
 -- these feed, all units and holds of whole jobs ($2) and of tiles with one of which ($12, $13) a frame may
 -- fail, idempotency keys, numbers for $8 transfers (gaps in those do no
 -- harm), and what was posted before by subject, kind and reference ($9 to $11), with the subject's
--- entries and the accounts. That is looked up step by step: a plan that was made while the tables were
+-- entries and the accounts; and the time, now that the locks are held. That is looked up step by step: a plan that was made while the tables were
 -- small must not read them whole when they are not. In COALESCE an account is no reason to begin with
 -- all of its entries.
 WITH posted AS MATERIALIZED (
@@ -92,7 +92,8 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
                  LIMIT 1) x) AS posted_entries,
        ARRAY(SELECT a FROM accounts a
              WHERE a.id IN (SELECT (t).debit FROM posted UNION SELECT (t).credit FROM posted))
-           AS posted_accounts;
+           AS posted_accounts,
+       clock_timestamp() AS now;
 
 -- name: books_transaction_status
 -- What became of a transaction: committed, aborted, in progress; null for a number that is still to come,

@@ -58,7 +58,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
              JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id) AS friends,
+             WHERE o.user_id = j.user_id AND o.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
        s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
@@ -80,7 +80,7 @@ JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;
 
 -- name: checks_vouched
--- The oldest $2, behind $3, $4, $5, of what rests on a stranger's word alone, five minutes at least at $1, of which
+-- The oldest $1, behind $2, $3, $4, of what rests on a stranger's word alone, five minutes at least, of which
 -- the share is pending and nobody disputes it, and at which none of the gateway's own looked since: of nodes of which
 -- they have seen fewer than ten right, with that class. With what their jobs say.
 WITH waiting AS (
@@ -88,10 +88,10 @@ WITH waiting AS (
     FROM vouchers v
     JOIN units u ON u.job_id = v.job_id AND u.number = v.unit AND u.attempt = v.attempt AND u.state = 'COMPLETED'
     JOIN earnings e ON e.job_id = v.job_id AND e.unit = v.unit AND e.work = 'RENDER' AND e.state = 'PENDING'
-                   AND e.payable_at > $1
+                   AND e.payable_at > now()
     JOIN checks c ON c.job_id = v.job_id AND c.unit = v.unit AND c.attempt = v.attempt
-    WHERE (v.at, v.job_id, v.unit) > ($3::timestamptz, $4::uuid, $5::integer)
-      AND v.at <= $1::timestamptz - interval '5 minutes'
+    WHERE (v.at, v.job_id, v.unit) > ($2::timestamptz, $3::uuid, $4::integer)
+      AND v.at <= now() - interval '5 minutes'
       AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
       AND NOT EXISTS (SELECT FROM second_looks s
                       WHERE s.job_id = v.job_id AND s.unit = v.unit AND s.attempt = v.attempt)
@@ -105,7 +105,7 @@ WITH waiting AS (
                       OR EXISTS (SELECT FROM second_looks o WHERE o.job_id = k.job_id AND o.unit = k.unit
                                  AND o.attempt = k.attempt AND o.held))
                LIMIT 10) seen) < 10
-    ORDER BY v.at, v.job_id, v.unit LIMIT $2)
+    ORDER BY v.at, v.job_id, v.unit LIMIT $1)
 SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
@@ -114,7 +114,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
              JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id) AS friends,
+             WHERE o.user_id = j.user_id AND o.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
        s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
@@ -250,7 +250,7 @@ SELECT t.id AS trial, t.samples, t.draws, t.wrong,
        n.owner_id AS owner, '{}'::uuid[] AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members m
              JOIN organisation_members f USING (organisation_id)
-             WHERE m.user_id = j.user_id) AS friends
+             WHERE m.user_id = j.user_id AND m.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends
 FROM trials t
 JOIN checks c ON c.job_id = t.job_id AND c.unit = t.unit AND c.attempt = t.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt

@@ -2,6 +2,10 @@
 -- For the readiness probe.
 SELECT 1 AS one;
 
+-- name: database_time
+-- The time by the database's clock.
+SELECT clock_timestamp() AS now;
+
 -- name: database_connection_lasts
 -- A transaction of this connection is ended by the server after $1 milliseconds, whatever it waits for. Servers before 17 cannot.
 SELECT set_config('transaction_timeout', $1, false) WHERE current_setting('transaction_timeout', true) IS NOT NULL;

@@ -66,14 +66,14 @@ WHERE n.id = used.node_id
 RETURNING n.id, n.owner_id, n.capabilities, n.status, n.verified_at, n.standing, n.standing_version, n.standing_reason;
 
 -- name: node_heartbeat
--- A sign of life. A node that must be proved first ($5) stays as it is. What it says about itself
+-- A sign of life. A node that must be proved first ($4) stays as it is. What it says about itself
 -- is laid over what it said before, unless that grows too large. One that is revoked is not heard.
 UPDATE nodes
 SET current_load = $2,
     metadata = CASE WHEN octet_length((metadata || $3::jsonb)::text) <= 16384
                     THEN metadata || $3::jsonb ELSE $3::jsonb END,
-    seen_at = $4,
-    status = CASE WHEN $5 AND verified_at IS NULL THEN status ELSE 'HEALTHY' END
+    seen_at = now(),
+    status = CASE WHEN $4 AND verified_at IS NULL THEN status ELSE 'HEALTHY' END
 WHERE id = $1 AND standing <> 'REVOKED'
 RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason;
 

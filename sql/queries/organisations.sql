@@ -5,7 +5,7 @@
 WITH made AS (
     INSERT INTO organisations (id, name, created_at)
     SELECT $1, $2, $4
-    WHERE (SELECT count(*) FROM organisation_members WHERE user_id = $3) < $5
+    WHERE (SELECT count(*) FROM organisation_members WHERE user_id = $3 AND joined_at IS NOT NULL) < $5
     RETURNING id, name, created_at
 ), member AS (
     INSERT INTO organisation_members (organisation_id, user_id, role, invited_at, joined_at)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import attrs
 
+from actors.ports import Clock
 from sql.audit import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
@@ -68,6 +69,7 @@ from sql.work import (
     Standing,
     StandingRow,
 )
+from tests.twins.clock import TwinClock
 from tests.twins.store_audit import audit
 from tests.twins.store_checks import (
     find_checks,
@@ -119,8 +121,10 @@ class StoreTwin(MultipartsOfResults):
     nor whether a unit's node exists.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         super().__init__()
+        self.own_clock = TwinClock()  # the database's, unless a test has another
+        self.clock = clock or self.own_clock
         self.accounts: dict[str, AccountRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}
@@ -239,18 +243,23 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return look_at(self, limit)
 
+    async def now(self) -> datetime:
+        await self.round_trip()
+        return self.clock.now()
+
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         await self.round_trip()
         renewed: set[LeaseId] = set()
         for lease in leases:
+            until = self.clock.now() + timedelta(seconds=lease.seconds)
             unit = self.units.get((lease.job, lease.unit))
             if unit is None or unit.state not in ("DISPATCHED", "RUNNING"):
                 continue
             if (unit.attempt, unit.node_id) == (lease.attempt, lease.node):
-                self.units[lease.job, lease.unit] = attrs.evolve(unit, lease_until=lease.until)
+                self.units[lease.job, lease.unit] = attrs.evolve(unit, lease_until=until)
                 renewed.add(lease.id)
             elif (unit.copy_attempt, unit.copy_node_id) == (lease.attempt, lease.node):
-                kept = attrs.evolve(unit, copy_lease_until=lease.until)
+                kept = attrs.evolve(unit, copy_lease_until=until)
                 self.units[lease.job, lease.unit] = kept
                 renewed.add(lease.id)
         return frozenset(renewed)
@@ -293,18 +302,20 @@ class StoreTwin(MultipartsOfResults):
         found = [unit for unit in [*found, *self._copies()] if unit.node == node]
         return sorted(found, key=lambda unit: (unit.assigned_at, unit.job, unit.unit))
 
-    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
         await self.round_trip()
+        now = self.clock.now()
         found = [*map(self._open_unit, self._at_work()), *self._copies()]
-        lost = [unit for unit in found if _is_lost(unit, now, unsent_since)]
+        lost = [unit for unit in found if _is_lost(unit, now, now - unsent)]
         return sorted(lost, key=lambda unit: (unit.job, unit.unit, unit.attempt))
 
-    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+    async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
         await self.round_trip()
+        before = self.clock.now() - longer_than
         found = [
             unit
             for unit in self.units.values()
-            if unit.state == "QUEUED" and _was_heard_of(self.jobs[unit.job_id]) < submitted_before
+            if unit.state == "QUEUED" and _was_heard_of(self.jobs[unit.job_id]) < before
         ]
         found.sort(key=lambda unit: (unit.job_id, unit.number))
         return [self._open_unit(unit) for unit in found[:1000]]
@@ -312,8 +323,9 @@ class StoreTwin(MultipartsOfResults):
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         await self.round_trip()
         healthy = [node for node in self.nodes.values() if node.status == "HEALTHY"]
+        now = self.clock.now()
         return [
-            NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified, n.seen_at)
+            NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified, _ago(n.seen_at, now))
             for n in sorted(healthy, key=lambda node: node.id)
         ]
 
@@ -363,23 +375,23 @@ class StoreTwin(MultipartsOfResults):
         if (attempt, node) in ((row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)):
             self.logs.setdefault((job, unit, attempt), lines)
 
-    async def node_seen(self, node: UUID, at: datetime) -> None:
+    async def node_seen(self, node: UUID) -> None:
         await self.round_trip()
         row = self.nodes.get(node)
-        if row is not None and (row.seen_at is None or row.seen_at <= at):
-            row.seen_at, row.status = at, "HEALTHY"
+        if row is not None:
+            row.seen_at, row.status = self.clock.now(), "HEALTHY"
 
-    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
         await self.round_trip()
-        return ripe(self, now, limit)
+        return ripe(self, self.clock.now(), limit)
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         await self.round_trip()
         return claimable(self, limit)
 
-    async def unlooked_shares(self, now: datetime, limit: int) -> list[Unlooked]:
+    async def unlooked_shares(self, limit: int) -> list[Unlooked]:
         await self.round_trip()
-        return unlooked(self, now)[:limit]
+        return unlooked(self, self.clock.now())[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
@@ -415,9 +427,9 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         self.suspicions.setdefault(suspicion.of, suspicion)
 
-    async def vouched(self, now: datetime, limit: int, after: Place) -> list[Pending]:
+    async def vouched(self, limit: int, after: Place) -> list[Pending]:
         await self.round_trip()
-        return vouched(self, now, after)[:limit]
+        return vouched(self, self.clock.now(), after)[:limit]
 
     async def note_second_look(self, look: SecondLook) -> None:
         await self.round_trip()
@@ -435,8 +447,9 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return quarantine(self, node, act)
 
-    async def silence(self, now: datetime) -> Sequence[UUID]:
+    async def silence(self) -> Sequence[UUID]:
         await self.round_trip()
+        now = self.clock.now()
         gone: list[UUID] = []
         for node in self.nodes.values():
             if node.status not in ("HEALTHY", "UNHEALTHY"):
@@ -629,6 +642,7 @@ class BooksTwin:
             idempotency={k: store.answers[k] for k in keys.idempotency if k in store.answers},
             transfer_ids=iter(()),
             entry_ids=iter(()),
+            now=store.clock.now(),
             purchases=purchases,
             reversals=reversals,
             events={e: store.events[e] for e in keys.purchases.events if e in store.events},
@@ -698,6 +712,10 @@ def _was_heard_of(job: JobRow) -> datetime:
     if job.units == 1 or job.dispatched_at is None:
         return job.queued_at
     return max(job.queued_at, job.dispatched_at)
+
+
+def _ago(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else (now - at).total_seconds()
 
 
 def _is_lost(unit: OpenUnit, now: datetime, unsent_since: datetime) -> bool:

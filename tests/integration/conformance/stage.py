@@ -79,6 +79,7 @@ class Stage:
     acts: Callable[[], Awaitable[Sequence[Act]]]
     own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
     found: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, member
+    invite: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, who has not joined
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:

@@ -343,20 +343,20 @@ async def test_no_other_copy_is_made_of_what_waits_for_its_verdict(race: Race) -
 
 async def test_each_attempt_has_its_own_lease(race: Race) -> None:
     stage, store = race.stage, race.stage.store
-    start = stage.clock.now()
     leases = [
-        Lease(race.job, 0, attempt, race.node(attempt), start + timedelta(seconds=seconds))
+        Lease(race.job, 0, attempt, race.node(attempt), float(seconds))
         for attempt, seconds in ((1, 60), (2, 30))
     ]
-    crossed = Lease(race.job, 0, 1, race.second, start)
+    crossed = Lease(race.job, 0, 1, race.second, 0.0)
     requests = [RenewLeases(tuple(leases)), RenewLeases((crossed,))]
     assert await stage.ledger().renew(requests) == [2, 0]
 
-    async def lost(seconds: float) -> list[int]:
-        found = await store.lost_units(start + timedelta(seconds=seconds), start)
+    async def lost_after(seconds: float) -> list[int]:
+        stage.clock.pass_by(seconds)
+        found = await store.lost_units(timedelta(days=1))
         return [unit.attempt for unit in found if unit.job == race.job]
 
-    assert [await lost(seconds) for seconds in (29, 30, 60)] == [[], [2], [1, 2]]
+    assert [await lost_after(seconds) for seconds in (29, 1, 30)] == [[], [2], [1, 2]]
     assert [unit.attempt for unit in await store.open_units_of(race.second)] == [2]
     assert [unit.attempt for unit in await store.open_units_of(race.first)] == [1]
 

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+from sql.organisations import OF_USER_MOST
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face
 from tests.integration.web.accounts import Person, register, with_role
@@ -68,6 +69,14 @@ async def test_an_owner_who_is_only_invited_owns_nothing(face: Face) -> None:
     assert (await bob.ask("DELETE", barn))[0] == 403
     assert (await jane.ask("DELETE", f"{barn}/members/{jane.id}"))[0] == 409
     assert (await bob.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 200  # he declines
+
+
+async def test_invitations_keep_nobody_from_founding_an_organisation(face: Face) -> None:
+    jane, bob = await register(face), await register(face, "bob@example.org")
+    for number in range(OF_USER_MOST):
+        assert await invite(jane, await founded(jane, f"Barn {number}"), bob) == 200
+    assert (await jane.ask("POST", ROOT, {"name": "One more"}))[0] == 409
+    assert await founded(bob)
 
 
 async def test_a_node_is_lent_by_its_owner_and_given_back_by_either(face: Face) -> None:

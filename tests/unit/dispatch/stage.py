@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,7 @@ from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.probe import Probe
-from tests.twins.clock import EPOCH
+from tests.twins.clock import EPOCH, TwinClock
 from tests.twins.store_multiparts import MultipartsOfResults
 
 NODE, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -60,7 +60,8 @@ class ShelfStore(MultipartsOfResults):
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[Ripe] = []
         self.claimable: list[Claimable] = []
-        self.asked: list[tuple[datetime, datetime]] = []
+        self.asked: list[timedelta] = []  # how old what was never sent must be
+        self.clock = TwinClock()  # the database's own
         self.reads = 0
         self.ties: Circles = ALONE
         self.scene_said: list[SceneWord] = []
@@ -120,13 +121,17 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         return [unit for unit in self.units if unit.node == node]
 
-    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
-        assert submitted_before < EPOCH
+    async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
+        assert longer_than > timedelta(days=1)
         return list(self.waiting)
 
-    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+    async def now(self) -> datetime:
         self._check()
-        self.asked.append((now, unsent_since))
+        return self.clock.now()
+
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
+        self._check()
+        self.asked.append(unsent)
         return list(self.lost)
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
@@ -141,9 +146,8 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         return self.ties
 
-    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
         self._check()
-        self.asked.append((now, now))
         return self.ripe[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> Sequence[Pending]:
@@ -168,7 +172,7 @@ class ShelfStore(MultipartsOfResults):
     async def note_voucher(self, voucher: Voucher) -> None:
         raise AssertionError("nobody but the Verifier hears any")
 
-    async def vouched(self, now: datetime, limit: int, after: Place) -> Sequence[Pending]:
+    async def vouched(self, limit: int, after: Place) -> Sequence[Pending]:
         raise AssertionError("nobody but the Verifier asks")
 
     async def note_second_look(self, look: SecondLook) -> None:
@@ -177,7 +181,7 @@ class ShelfStore(MultipartsOfResults):
     async def note_uncut(self, scene: UncutScene) -> None:
         raise AssertionError("nobody but the Verifier hears any")
 
-    async def unlooked_shares(self, now: datetime, limit: int) -> list[Unlooked]:
+    async def unlooked_shares(self, limit: int) -> list[Unlooked]:
         raise AssertionError("nobody but the Verifier asks")
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
@@ -207,11 +211,11 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         self.logs[job, unit, attempt] = lines
 
-    async def node_seen(self, node: UUID, at: datetime) -> None:
+    async def node_seen(self, node: UUID) -> None:
         self._check()
         self.seen.append(node)
 
-    async def silence(self, now: datetime) -> Sequence[UUID]:
+    async def silence(self) -> Sequence[UUID]:
         self._check()
         return list(self.silent)
 

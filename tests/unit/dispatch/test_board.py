@@ -42,7 +42,7 @@ class Hearing(list[Any]):
 def board_with(*nodes: Any, session: bool = True) -> tuple[Board, Hearing]:
     heard = Hearing()
     board = Board(heard.say)
-    board.refresh(nodes or (node_row(),))
+    board.refresh(nodes or (node_row(),), 0.0)
     for node in board.index:
         node.session = SESSION if session else None
         board.index.changed(node)
@@ -111,7 +111,7 @@ def test_no_capable_node_is_said_or_queued_as_the_order_wishes() -> None:
     booking = booked(board, queue=True)
     assert booking.node is None
     board.confirm(booking, EPOCH)
-    board.refresh([node_row(NODE, "render"), node_row(OTHER, "echo")])
+    board.refresh([node_row(NODE, "render"), node_row(OTHER, "echo")], 0.0)
     [placed] = list(board.place(EPOCH, 0.0))
     assert (placed.node, placed.attempt) == (OTHER, 1)
 
@@ -271,7 +271,7 @@ def test_a_placing_that_is_refused_waits_for_the_next_reading() -> None:
 def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> None:
     board, _ = board_with(session=False)
     board.confirm(booked(board), EPOCH)
-    board.refresh([])
+    board.refresh([], 0.0)
     assert taken(board) == 1
     assert board.book(order(JOB2), EPOCH, 0.0) == NoCapableNode()
 

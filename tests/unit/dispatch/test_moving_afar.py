@@ -112,7 +112,7 @@ def test_of_nodes_that_nobody_vouches_for_nothing_is_asked() -> None:
 
 def test_of_a_node_that_left_this_gateway_nothing_is_asked() -> None:
     ours, _ = serving(NODE, OTHER, rows=held(NODE, *JOBS[:3]))
-    ours.index.node(NODE).leave(EPOCH)
+    ours.index.node(NODE).leave(0.0)
     ours.index.changed(ours.index.node(NODE))
     assert ours.relieve(LATER, 5.0) == []
 

@@ -432,7 +432,7 @@ async def test_a_node_whose_socket_closed_is_given_nothing_until_it_is_heard_of_
         assert await play.dispatch() == NoCapableNode()
         await asyncio.sleep(70)  # the database knows it as healthy for a while
         assert await play.dispatch() == NoCapableNode()
-        play.cast.store.nodes = [attrs.evolve(node_row(), seen_at=play.clock.now())]
+        play.cast.store.nodes = [attrs.evolve(node_row(), silent_seconds=0.0)]
         await asyncio.sleep(70)  # at another gateway
         play.dispatch()
         await play.commit()

@@ -265,7 +265,7 @@ async def test_a_server_that_resets_at_once_is_not_hammered() -> None:
 async def test_leases_of_a_database_that_is_away_are_not_renewed() -> None:
     stage = twin_stage()
     _, node, job = await stage.dispatched()
-    lease = Lease(job, 0, 1, node, stage.clock.now())
+    lease = Lease(job, 0, 1, node, 60.0)
     twin(stage).fail_next()
     renew = RenewLeases((lease,))
     assert await stage.ledger().renew([renew, renew]) == [0, 0]
