@@ -1,5 +1,6 @@
 """What must hold when the dust has settled."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from tests.simulation.node import SimulatedNode
 from tests.twins.store import StoreTwin
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+DEVIATIONS = 5  # beyond which a share is not chance any more: once in two million worlds
 
 
 def violations(
@@ -98,3 +100,17 @@ def sequenced(store: StoreTwin) -> list[str]:
     wrong = [f"entry {number} has {leaves[number]} leaves" for number in entries - leaves]
     newest = max(store.log_tables.checkpoints, default=0)
     return wrong if newest == entries.total() else [*wrong, f"only {newest} leaves are checked"]
+
+
+def sampled(store: StoreTwin, odds: float) -> list[str]:
+    """As many of the results of known nodes were checked as the odds say.
+
+    Of a result whose unit ended without a verdict nobody knows whether it was to be checked.
+    """
+    verdicts = [row.verdict for row in store.checks.values() if row.job_id in store.jobs]
+    checked = sum(verdict not in (None, "unchecked") for verdict in verdicts)
+    expected = odds * len(verdicts)
+    slack = DEVIATIONS * math.sqrt(expected * (1 - odds))
+    if expected - slack - verdicts.count(None) <= checked <= expected + slack:
+        return []
+    return [f"{checked} of {len(verdicts)} results were checked, the odds are {odds}"]

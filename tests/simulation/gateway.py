@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -11,20 +13,22 @@ from actors.ledger.messages import Ledger
 from actors.node_session.messages import Close, NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
+from actors.ports import Bus
 from actors.scheduler.messages import Scheduler
 from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
+from actors.verifier.settings import VerifierSettings
 from rendertrust.protocol import CloseCode
 from supervisors.child import Child, StartFailed
 from supervisors.registry import Registry
 from supervisors.tree import Paces, Ports, Tree
+from tests.simulation.store import Connection, FarStore
 from tests.twins.bus import TwinBus
-from tests.twins.clock import TwinClock
+from tests.twins.clock import EPOCH, TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 from tests.twins.socket import TwinSocket
-from tests.twins.store import StoreTwin
 from tests.twins.tokens import TwinTokens
 
 BUCKET = "rendertrust"
@@ -45,16 +49,42 @@ class IdleActor(Actor[Idle]):
         """Never called."""
 
 
-class SimulatedGateway:
-    """One gateway process after another, over one database and one object store."""
+class GatewayClock(TwinClock):
+    """A clock whose time of day is ``skew`` seconds off. Its steady time began at ``since``."""
 
-    def __init__(self, store: StoreTwin, objects: TwinObjects, chance: TwinRandom) -> None:
-        self.store = store
+    def __init__(self, skew: float = 0.0, since: float = 0.0) -> None:
+        super().__init__()
+        self.skew, self.since = skew, since
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=super().monotonic() + self.skew)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.since
+
+
+class SimulatedGateway:
+    """One gateway process after another, over one database and one object store.
+
+    ``verifying``: results of renders wait for a verdict. ``bus`` makes each process's bus.
+    """
+
+    def __init__(
+        self,
+        store: FarStore,
+        objects: TwinObjects,
+        chance: TwinRandom,
+        *,
+        clock: GatewayClock | None = None,
+        bus: Callable[[], Bus] = TwinBus,
+        verifying: VerifierSettings | None = None,
+    ) -> None:
         self.objects = objects
-        self.clock = TwinClock()
+        self.clock = clock or GatewayClock()
+        self.connection = Connection(store)
         self.starts = 0
         self.failures = 0  # how often it gave up by itself
-        self._dying = 0
+        self._store, self._bus, self._verifying = store, bus, verifying
         self._is_cut_off = False
         self._chance = chance
         self._tree: Tree | None = None
@@ -78,20 +108,30 @@ class SimulatedGateway:
         """A new process."""
         self.starts += 1
         self._registry = Registry()
-        twins = (self.clock, self._chance, TwinTokens(), self.store, TwinSigner())
-        ports = Ports(self.store, self.objects, TwinBus(), *twins)
+        store = self.connection = Connection(self._store)
+        store.away = self._is_cut_off
+        twins = (self.clock, self._chance, TwinTokens(), store, TwinSigner())
+        ports = Ports(store, self.objects, self._bus(), *twins)
+        verifying = self._verifying
+        own = frozenset() if verifying is None else verifying.own
         settings = NodeSessionSettings(
-            bucket=BUCKET, runtime_seconds_most=600.0, dispute_seconds=120.0
+            bucket=BUCKET,
+            runtime_seconds_most=600.0,
+            dispute_seconds=120.0,
+            verified_types=frozenset() if verifying is None else frozenset({"render"}),
+            own=own,
         )
         web = Child("web", IdleActor)
         paces = Paces(
-            scheduler=SchedulerSettings(standings_seconds=30.0),  # nobody says anything here
+            # Nobody says anything about nodes here.
+            scheduler=SchedulerSettings(standings_seconds=30.0, ours=own),
             sequencer=SequencerSettings(every_seconds=5.0),
             paymaster=PaymasterSettings(ripe_seconds=120.0, claims_seconds=600.0),
         )
         tree = Tree(
             *(ports, self._registry, settings),
             paces=paces,
+            verifying=verifying,
             engines=[],
             web=[web],
         )
@@ -121,22 +161,17 @@ class SimulatedGateway:
         sockets, self._sockets = self._sockets, []
         for socket in sockets:
             socket.broken = True
-        self._dying += 1
-        self._update()
+        self.connection.away = True
         if tree is not None:
             await tree.root.stop()
-        self._dying -= 1
-        self._update()
         for socket in sockets:
             await socket.close(1006)
 
     def cut_off(self, *, away: bool) -> None:
-        """The database is away, or back."""
+        """Let the database be away, or back, for this gateway."""
         self._is_cut_off = away
-        self._update()
-
-    def _update(self) -> None:
-        self.store.away = self._is_cut_off or self._dying > 0
+        if self._tree is not None:
+            self.connection.away = away
 
     async def open_session(self, node: NodeIdentity, socket: TwinSocket) -> Ref[NodeSession] | None:
         """What the relay does with an accepted socket; None when there is nobody to serve it."""

@@ -12,8 +12,8 @@ import pytest
 from actors.node_session.settings import NodeIdentity
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults
+from tests.simulation.store import FarStore
 from tests.simulation.test_excuses import JOB, Slow, submitted
-from tests.simulation.world import FarStore
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulated
@@ -34,7 +34,7 @@ async def rendering(*skews: float) -> AsyncGenerator[FarStore]:
         await gateway.start()
     store.add_node(NODE, ("render",), owner=OWNER, verified=True, status="REGISTERED")
     identity = NodeIdentity(NODE, OWNER, ("render",), verified=True)
-    node = Slow(identity, gateways[0], TwinRandom(10), Faults(), plain=False, slots=1)
+    node = Slow(identity, gateways[:1], TwinRandom(10), Faults(), plain=False, slots=1)
     life = asyncio.create_task(node.live())
     await asyncio.sleep(10)  # it is there
     await submitted(gateways[0], 1)
