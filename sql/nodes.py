@@ -211,9 +211,14 @@ class Nodes:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
 
-    async def checks(self, node: UUID, limit: int) -> Sequence[CheckShown]:
-        """What was found of its work, the newest first."""
-        return [CheckShown(**row) for row in await self._database.all("checks_page", node, limit)]
+    async def checks(
+        self, node: UUID, limit: int, *, undecided: bool = False
+    ) -> Sequence[CheckShown]:
+        """What was found of its work, newest first; ``undecided``: also by whom it is suspected
+        that has no verdict yet.
+        """
+        rows = await self._database.all("checks_page", node, limit, undecided)
+        return [CheckShown(**row) for row in rows]
 
     async def stand(self, word: Word, act: Act | None) -> NodeShown | None:
         """Note what was said, with its record; None when somebody said something meanwhile."""

@@ -1,7 +1,7 @@
 """The Store port over PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,7 @@ from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
 from sql.checks import (
+    CheckId,
     Pending,
     Place,
     SecondLook,
@@ -223,6 +224,23 @@ class SqlStore:
         place = after or (None, None, None)
         return pending(await self._database.all("checks_pending", limit, *place))
 
+    async def claim_checks(
+        self, gateway: UUID, checks: Collection[CheckId], seconds: float
+    ) -> frozenset[CheckId]:
+        named = _columns(checks)
+        rows = await self._database.all("checks_claim", gateway, *named, seconds)
+        return frozenset((row["job_id"], row["unit"], row["attempt"]) for row in rows)
+
+    async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
+        await self._database.execute("checks_release", gateway, *_columns(checks))
+
+    async def draw_secret(self) -> bytes | None:
+        row = await self._database.one("draw_secret")
+        return None if row is None else bytes(row["sealed"])
+
+    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        await self._database.execute("draw_secret_keep", sealed, instead_of)
+
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
@@ -308,3 +326,8 @@ def _open_unit(row: Any) -> OpenUnit:
     if values["state"] == "QUEUED":
         values["node"] = None  # the row keeps the node of the last attempt
     return OpenUnit(**values)
+
+
+def _columns(checks: Collection[CheckId]) -> tuple[list[UUID], list[int], list[int]]:
+    ordered = sorted(checks)
+    return [one[0] for one in ordered], [one[1] for one in ordered], [one[2] for one in ordered]

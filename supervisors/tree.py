@@ -25,6 +25,7 @@ from actors.node_session.actor import NodeSessionActor
 from actors.node_session.desk import Peers
 from actors.node_session.messages import NodeSession
 from actors.node_session.moves import Moves
+from actors.node_session.sampling import Sampling
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
@@ -153,7 +154,7 @@ class Tree:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
         self._verifying = verifying
-        self._numbers, self._moves = count(1), Moves()
+        self._numbers, self._moves, self._sampling = count(1), Moves(), self._draws()
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._sequencer = self._address(Sequencer, "sequencer")
@@ -185,6 +186,13 @@ class Tree:
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),
         )
+
+    def _draws(self) -> Sampling | None:
+        """What decides which deliveries are checked, where anything is."""
+        ports, settings = self._ports, self._verifying
+        if settings is None:
+            return None
+        return Sampling(ports.store, ports.signer, ports.random, settings.least_odds)
 
     def _books(self) -> list[Child]:
         store, clock, random = self._ports.store, self._ports.clock, self._ports.random
@@ -238,6 +246,7 @@ class Tree:
         settings, ports = self._verifying, self._ports
         if self._verifier is None or settings is None:
             return []
+        gateway = ports.random.uuid()
         peers = VerifierPeers(
             ledger=self._ledger,
             scheduler=self._scheduler,
@@ -247,6 +256,7 @@ class Tree:
             clock=ports.clock,
             random=ports.random,
             signer=ports.receipts,
+            gateway=gateway,
         )
         return [child(self._verifier, lambda: VerifierActor(peers, settings))]
 
@@ -322,6 +332,7 @@ class Tree:
             signer=self._ports.receipts,
             verifier=self._verifier,
             moves=self._moves,
+            sampling=self._sampling,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         settings = self._session_settings

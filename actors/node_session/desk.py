@@ -12,6 +12,7 @@ from actors.node_session.line import Line
 from actors.node_session.messages import NodeSession, RenewDue, RunCheck, TryAgain
 from actors.node_session.moves import Move, Moves, inputs
 from actors.node_session.quotes import Pacing
+from actors.node_session.sampling import Sampling
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.turns import Turns
@@ -48,6 +49,7 @@ class Peers:
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
     moves: Moves = attrs.field(factory=Moves)  # of all sessions
     pacing: Pacing = attrs.field(factory=Pacing)  # likewise
+    sampling: Sampling | None = None  # likewise; None: nothing is checked
 
 
 class Desk(Actor[NodeSession], partial=True):

@@ -170,9 +170,20 @@ class Settlement(Watching, partial=True):
             unit, self._node, settings, worth=worth, found=looked.found, said=result.sha256
         )
         if isinstance(worth, results.Ours) and waits:
-            self._end(held, self._delivery(effect, work, looked.proof))
+            await self._deliver(held, self._delivery(effect, work, looked.proof))
         else:
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
+
+    async def _deliver(self, held: Held, delivery: UnitDeliver) -> None:
+        """Whether it is checked is drawn here, and stands in the books with it."""
+        sampling = self._peers.sampling
+        if sampling is not None:
+            try:
+                delivery = attrs.evolve(delivery, drawn=await sampling.draw(delivery))
+            except Unavailable:
+                self._again(held)
+                return
+        self._end(held, delivery)
 
     def _refuse(self, held: Held, worth: results.Refused) -> None:
         """It is the node's failure; a lie stands in its record, too."""

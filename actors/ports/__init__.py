@@ -42,6 +42,7 @@ from actors.ports.signing import (
     NodeTokens,
     ReceiptKey,
     ReceiptSigner,
+    Sealer,
 )
 from actors.ports.store import AnchorStore, LogStore, Store
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
@@ -83,6 +84,7 @@ __all__ = [
     "Random",
     "ReceiptKey",
     "ReceiptSigner",
+    "Sealer",
     "Signed",
     "Store",
     "Subscription",

@@ -43,7 +43,19 @@ class ReceiptSigner(Protocol):
         ...
 
 
-class CheckpointSigner(Protocol):
+class Sealer(Protocol):
+    """Who seals secrets that are kept in the database: with the log's key."""
+
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        """Sealed with the key of now; ``nonce``: 12 bytes, never used before."""
+        ...
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        """The secret; None: it was sealed with a key that is not there any more."""
+        ...
+
+
+class CheckpointSigner(Sealer, Protocol):
     """Who signs checkpoints, with the log's key, in a rotation also with the one before."""
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:

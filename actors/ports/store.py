@@ -1,6 +1,6 @@
 """The database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sql.audit import Act
     from sql.books import BooksTransaction
     from sql.checks import (
+        CheckId,
         Pending,
         Place,
         SecondLook,
@@ -178,6 +179,26 @@ class Store(Protocol):
         """What was delivered and waits longest for its verdict, of units that still wait for it;
         of those behind a place, where one is given.
         """
+        ...
+
+    async def claim_checks(
+        self, gateway: UUID, checks: "Collection[CheckId]", seconds: float
+    ) -> "frozenset[CheckId]":
+        """Claim those of the checks that no other gateway has, for so long from now; answer those
+        that this gateway has then. A claim that has run out is anybody's.
+        """
+        ...
+
+    async def release_checks(self, gateway: UUID, checks: "Collection[CheckId]") -> None:
+        """Give up this gateway's claims."""
+        ...
+
+    async def draw_secret(self) -> bytes | None:
+        """The secret by which all gateways draw what is checked, sealed; None: there is none."""
+        ...
+
+    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        """Keep it where there is none, or in the place of another one. Read which one stands."""
         ...
 
     async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":

@@ -14,11 +14,11 @@ from actors.verifier.away import Away
 from actors.verifier.choice import Candidate
 from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Checked, FinalVerdict
-from actors.verifier.odds import unit_name
 from actors.verifier.report import UNSEEN, Report, held_to
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from actors.verifier.wholes import PICTURE, Whole
 from sql.checks import Pending, Suspicion, Voucher
+from sql.sampling import unit_name
 from sql.unit_params import Kind, kind_of
 from sql.work import ANY, POOL, TRUSTED
 
@@ -97,6 +97,21 @@ class Case:
             shown=self.first_at.shown,
         )
         return self.suspicion
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether this gateway is at it, or knows what no other does."""
+        return self.check is not None or self.verdict is not None or self.whole is not None
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether nobody can be asked about it."""
+        row = self.pending.row
+        return row.packed or row.sha256 is None or row.size is None
+
+    def is_known_of(self, found: Pending) -> bool:
+        """Whether another gateway has heard nothing since of what was read of it again."""
+        return found.suspicion is None or self.suspicion is not None
 
     @property
     def scene(self) -> tuple[UUID, str]:

@@ -17,6 +17,7 @@ from actors.ports import Store
 from actors.verifier.case import VALID, Case
 from actors.verifier.checkers import Running
 from actors.verifier.choice import Candidate, ours
+from actors.verifier.claims import Claims
 from actors.verifier.losing import Losing
 from actors.verifier.notes import Notes
 from actors.verifier.recall import Doubted, holding
@@ -71,6 +72,7 @@ class LookingTwice(Losing, partial=True):
     _secret: bytes
     _notes: Notes
     _second: SecondLooks
+    _claims: Claims
 
     async def _look_twice(self) -> None:
         """Raises Unavailable: then again."""
@@ -79,7 +81,7 @@ class LookingTwice(Losing, partial=True):
         if case is None or self._checkers.is_recalling:
             return
         chosen = ours(self._checkers.able(case, now, own=True), case.subject)
-        if chosen is None:
+        if chosen is None or not await self._claims.take([case]):
             return
         order = case.asks(self._peers.random.uuid(), case.places(self._secret, is_own=True))
         self._ask(case, chosen, order)

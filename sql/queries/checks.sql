@@ -10,15 +10,18 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 -- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
-                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn, is_own)
+                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn,
+                    drawn, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
-            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[])
+            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[],
+            $25::boolean[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
-           evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn);
+           evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn,
+           drawn);
 
 -- name: books_words_insert
 -- What nodes said of scenes.
@@ -135,6 +138,39 @@ JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;
 
+-- name: checks_claim
+-- Claim those of the attempts $2, $3, $4 that no other gateway than $1 has, for $5 seconds from now; answer what it has.
+WITH free AS (
+    SELECT c.job_id, c.unit, c.attempt, c.claimed_by, c.claimed_until
+    FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attempt)
+    JOIN checks c USING (job_id, unit, attempt)
+    WHERE c.claimed_by IS NULL OR c.claimed_by = $1::uuid OR c.claimed_until <= now()
+    ORDER BY c.job_id, c.unit, c.attempt
+    FOR NO KEY UPDATE OF c SKIP LOCKED
+), claimed AS (
+    UPDATE checks c SET claimed_by = $1, claimed_until = now() + make_interval(secs => $5)
+    FROM free f
+    WHERE c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
+      AND (f.claimed_by IS DISTINCT FROM $1 OR f.claimed_until <= now() + make_interval(secs => $5 / 2))
+    RETURNING 1
+)
+SELECT job_id, unit, attempt FROM free;
+
+-- name: checks_release
+-- Give up the claims of gateway $1 on the attempts $2, $3, $4.
+UPDATE checks c SET claimed_by = NULL, claimed_until = NULL
+FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attempt)
+WHERE c.job_id = w.job_id AND c.unit = w.unit AND c.attempt = w.attempt AND coalesce(c.claimed_by = $1, false);
+
+-- name: draw_secret
+-- The secret by which all gateways draw, as it is sealed.
+SELECT sealed FROM draw_secret;
+
+-- name: draw_secret_keep
+-- Keep $1 where there is none, or in the place of $2.
+INSERT INTO draw_secret (sealed, made_at) VALUES ($1, now())
+ON CONFLICT (one) DO UPDATE SET sealed = $1, made_at = now() WHERE draw_secret.sealed = $2;
+
 -- name: evidence_of_unit
 -- What lies beside the result of a unit of a job of user $3's, until it expires.
 SELECT j.user_id, c.job_id, c.unit, c.attempt, c.evidence_sha256 AS sha256, c.evidence_size AS size
@@ -208,11 +244,14 @@ WHERE w.job_id = $1 AND w.unit = $2;
 
 -- name: checks_page
 -- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;
--- and checks of its own that were wrong. With who called it wrong first, and what became of that.
+-- and checks of its own that were wrong. With who called it wrong first, and what became of that: before the
+-- verdict only where $3 says so, as it tells that the result was drawn to be checked.
 SELECT * FROM (
-    (SELECT job_id, unit, attempt, c.device_class, verdict, c.said, opened_at, decided_at,
+    (SELECT c.job_id, c.unit, c.attempt, c.device_class, verdict, c.said, opened_at, decided_at,
             s.said AS suspicion, s.verifier_id AS suspected_by, s.became
-     FROM checks c LEFT JOIN suspected s USING (job_id, unit, attempt)
+     FROM checks c
+     LEFT JOIN suspected s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
+                           AND ($3::boolean OR c.state = 'DECIDED')
      WHERE node_id = $1 AND verdict IS DISTINCT FROM 'unchecked'
      ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
     UNION ALL

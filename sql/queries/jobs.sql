@@ -93,11 +93,8 @@ FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.job_id = $1 AND u.number > $
 ORDER BY u.number LIMIT $3;
 
 -- name: open_checks
--- Of these units those that were delivered and wait for a verdict: since when, and whether somebody called
--- them wrong.
-SELECT c.unit, c.opened_at AS since,
-       EXISTS (SELECT FROM suspicions s
-               WHERE s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt) AS is_suspected
+-- Of these units those that were delivered and wait for a verdict, and since when.
+SELECT c.unit, c.opened_at AS since
 FROM checks c JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 WHERE c.job_id = $1 AND c.unit = ANY($2::integer[]) AND c.state = 'PENDING' AND u.state = 'VERIFYING';
 

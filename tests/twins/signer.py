@@ -9,6 +9,7 @@ from rendertrust import anchor_note, checkpoint, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
+from web.log import sealing
 
 
 class TwinSigner:
@@ -28,6 +29,12 @@ class TwinSigner:
 
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.keys[0].public_key().public_bytes_raw(), self.keys[0].sign)
+
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        return sealing.seal(self.keys[0], secret, nonce)
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        return sealing.unseal(self.keys, sealed)
 
 
 def signing_key(number: int) -> Ed25519PrivateKey:

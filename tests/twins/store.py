@@ -3,7 +3,15 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -147,6 +155,8 @@ class StoreTwin(MultipartsOfResults):
         self.vouchers: dict[tuple[UUID, int, int], Voucher] = {}
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
+        self.claims: dict[CheckId, tuple[UUID, datetime]] = {}  # whose, and until when
+        self.sealed_secret: bytes | None = None
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
@@ -396,6 +406,34 @@ class StoreTwin(MultipartsOfResults):
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
         return pending_checks(self, limit, after)
+
+    async def claim_checks(
+        self, gateway: UUID, checks: Collection[CheckId], seconds: float
+    ) -> frozenset[CheckId]:
+        await self.round_trip()
+        now = self.clock.now()
+        free = [one for one in checks if one in self.checks and self._is_free(one, gateway, now)]
+        self.claims |= dict.fromkeys(free, (gateway, now + timedelta(seconds=seconds)))
+        return frozenset(free)
+
+    def _is_free(self, check: CheckId, gateway: UUID, now: datetime) -> bool:
+        whose, until = self.claims.get(check, (gateway, now))
+        return whose == gateway or until <= now
+
+    async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
+        await self.round_trip()
+        for one in checks:
+            if self.claims.get(one, (None, None))[0] == gateway:
+                del self.claims[one]
+
+    async def draw_secret(self) -> bytes | None:
+        await self.round_trip()
+        return self.sealed_secret
+
+    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        await self.round_trip()
+        if self.sealed_secret in (None, instead_of):
+            self.sealed_secret = sealed
 
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()

@@ -23,6 +23,7 @@ from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.secret import write_private
 from web.identity.rotated import Rotated, made_for
+from web.log import sealing
 
 SEED_BYTES: Final = 32
 _SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -46,6 +47,12 @@ class Keys:
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.all[0].public_key().public_bytes_raw(), self.all[0].sign)
 
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        return sealing.seal(self.all[0], secret, nonce)
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        return sealing.unseal(self.all, sealed)
+
 
 class KeyFile:
     """In a file that its owner alone can read; looked at each second, for a rotation."""
@@ -65,6 +72,12 @@ class KeyFile:
 
     def receipts(self) -> ReceiptKey:
         return self._kept.now().receipts()
+
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        return self._kept.now().seal(secret, nonce)
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        return self._kept.now().unseal(sealed)
 
 
 def log_keys(settings: Settings, data: Path, clock: Clock, random: Random) -> "Keys | KeyFile":

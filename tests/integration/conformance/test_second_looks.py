@@ -7,9 +7,9 @@ import pytest
 
 from actors.ledger.messages import Posted, UnitStart
 from actors.paymaster.messages import DisputeOpen
-from actors.verifier.odds import ALWAYS_UNTIL
 from actors.verifier.second import BEGIN
 from sql.checks import SecondLook, TrialMade, TrialRow, Voucher
+from sql.sampling import ALWAYS_UNTIL
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.conformance.test_verdicts import CLASS, Delivered, delivered, delivery, said
 

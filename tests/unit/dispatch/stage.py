@@ -1,6 +1,6 @@
 """The working actors on stage: real ones under a real supervisor, with probes for their peers."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from actors.scheduler.messages import Assignment, Dispatch
 from sql.audit import Act
 from sql.books import BooksTransaction
 from sql.checks import (
+    CheckId,
     Pending,
     Place,
     SecondLook,
@@ -153,6 +154,20 @@ class ShelfStore(MultipartsOfResults):
     async def pending_checks(self, limit: int, after: Place | None = None) -> Sequence[Pending]:
         self._check()
         return []
+
+    async def claim_checks(
+        self, gateway: UUID, checks: Collection[CheckId], seconds: float
+    ) -> frozenset[CheckId]:
+        raise AssertionError("nobody but the Verifier claims any")
+
+    async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
+        raise AssertionError("nobody but the Verifier claims any")
+
+    async def draw_secret(self) -> bytes | None:
+        raise AssertionError("nothing is drawn here")
+
+    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        raise AssertionError("nothing is drawn here")
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
         raise AssertionError("nobody but the Verifier asks")
