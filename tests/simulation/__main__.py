@@ -23,7 +23,6 @@ def main() -> int:
             hours=options.hours,
             trouble=options.trouble,
             gateways=options.gateways[seed % len(options.gateways)],
-            sampled=options.sampled,
         )
         began = time.monotonic()
         report = run_seed(seed, plan)
@@ -51,7 +50,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=default.hours)
     parser.add_argument("--trouble", type=float, default=default.trouble)
     parser.add_argument("--gateways", type=int, nargs="+", default=[default.gateways])
-    parser.add_argument("--sampled", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
 

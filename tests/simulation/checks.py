@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from actors.ledger.messages import user_account, work_reference
+from actors.ledger.verdicts import OVERTAKEN
 from tests.simulation.customer import Customer
 from tests.simulation.node import SimulatedNode
 from tests.twins.store import StoreTwin
@@ -103,14 +104,16 @@ def sequenced(store: StoreTwin) -> list[str]:
 
 
 def sampled(store: StoreTwin, odds: float) -> list[str]:
-    """As many of the results of known nodes were checked as the odds say.
-
-    Of a result whose unit ended without a verdict nobody knows whether it was to be checked.
-    """
-    verdicts = [row.verdict for row in store.checks.values() if row.job_id in store.jobs]
-    checked = sum(verdict not in (None, "unchecked") for verdict in verdicts)
-    expected = odds * len(verdicts)
-    slack = DEVIATIONS * math.sqrt(expected * (1 - odds))
-    if expected - slack - verdicts.count(None) <= checked <= expected + slack:
-        return []
-    return [f"{checked} of {len(verdicts)} results were checked, the odds are {odds}"]
+    """As many results of known nodes were drawn as the odds say, and those alone were checked."""
+    rows = [row for row in store.checks.values() if row.job_id in store.jobs]
+    drawn = sum(row.drawn is True for row in rows)
+    expected = odds * len(rows)
+    wrong = [
+        f"{row.id}: drawn is {row.drawn}, and its verdict {row.verdict} {row.said}"
+        for row in rows
+        if row.verdict is not None and row.said != OVERTAKEN
+        if row.drawn != (row.verdict != "unchecked")
+    ]
+    if abs(drawn - expected) > DEVIATIONS * math.sqrt(expected * (1 - odds)):
+        wrong.append(f"{drawn} of {len(rows)} results were drawn, the odds are {odds}")
+    return wrong

@@ -33,3 +33,12 @@ class Connection(FarStore):
     @next_transaction.setter
     def next_transaction(self, number: int) -> None:
         self._server.next_transaction = number
+
+    @property
+    def sealed_secret(self) -> bytes | None:
+        """By which all gateways draw what is checked."""
+        return self._server.sealed_secret
+
+    @sealed_secret.setter
+    def sealed_secret(self, sealed: bytes | None) -> None:
+        self._server.sealed_secret = sealed
