@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import ActorStopped, Ref
+from actors.node_session.checks import CHECK, PICTURE_PATH
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity
 from rendertrust.protocol import (
@@ -29,7 +30,6 @@ from tests.twins.random import TwinRandom
 from tests.twins.socket import TwinSocket
 
 QUEUE_MOST = 1000
-CHECK = "check"
 
 
 @attrs.define
@@ -100,6 +100,7 @@ class SimulatedNode:
 
     ``plain``: a client of the reference, without hello, spool, attempts or objects.
     ``produced`` is every (job, unit, attempt) that it ever finished: only those may count.
+    ``looked_at`` are the SHA-256s of the results that it was asked to check.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class SimulatedNode:
         self.device_class = device_class
         self.is_gone = False
         self.produced: set[tuple[UUID, int, int]] = set()
+        self.looked_at: list[str] = []
         self._units: dict[Running, asyncio.Task[None]] = {}
         self._spool: dict[Running, JobResult] = {}
         self._line: Connection | None = None
@@ -246,6 +248,7 @@ class SimulatedNode:
     async def _check(self, frame: JobDispatch) -> None:
         """Look at what another delivered, beside the node's own work: all is well."""
         ref = _ref(frame)
+        self.looked_at += [one.sha256 for one in frame.inputs if one.path == PICTURE_PATH]
         await asyncio.sleep(self.chance.uniform(0.5, 20.0))
         if self.happens(self.faults.hanging):
             await asyncio.sleep(self.chance.uniform(30.0, 400.0))

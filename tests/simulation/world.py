@@ -189,6 +189,9 @@ class World:
                 return await self.store.audit()
 
     async def _trouble(self, seconds: float) -> None:
+        if self.plan.trouble == 0:
+            await asyncio.sleep(seconds)
+            return
         end = asyncio.get_running_loop().time() + seconds
         every = 20.0 / max(self.plan.trouble * 5, 0.01)
         while asyncio.get_running_loop().time() < end:
