@@ -20,6 +20,7 @@ from supervisors.registry import Registry
 from supervisors.tree import Paces, Ports, Tree
 from tests.twins.bus import TwinBus
 from tests.twins.clock import TwinClock
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
@@ -48,7 +49,15 @@ class IdleActor(Actor[Idle]):
 class SimulatedGateway:
     """One gateway process after another, over one database and one object store."""
 
-    def __init__(self, store: StoreTwin, objects: TwinObjects, chance: TwinRandom) -> None:
+    def __init__(
+        self,
+        store: StoreTwin,
+        objects: TwinObjects,
+        chance: TwinRandom,
+        leads: Leads | None = None,
+    ) -> None:
+        """``leads``: which of several gateways leads; None: it is alone."""
+        self.leadership = TwinLeadership(leads or Leads())
         self.store = store
         self.objects = objects
         self.clock = TwinClock()
@@ -79,7 +88,7 @@ class SimulatedGateway:
         self.starts += 1
         self._registry = Registry()
         twins = (self.clock, self._chance, TwinTokens(), self.store, TwinSigner())
-        ports = Ports(self.store, self.objects, TwinBus(), *twins)
+        ports = Ports(self.store, self.objects, TwinBus(), *twins, leadership=self.leadership)
         settings = NodeSessionSettings(
             bucket=BUCKET, runtime_seconds_most=600.0, dispute_seconds=120.0
         )
@@ -114,6 +123,7 @@ class SimulatedGateway:
         self._sockets.clear()
         if tree is not None:
             await tree.root.stop()
+        await self.leadership.close()
 
     async def kill(self) -> None:
         """All at once: nothing of it reaches the database or a node any more."""
@@ -127,6 +137,7 @@ class SimulatedGateway:
             await tree.root.stop()
         self._dying -= 1
         self._update()
+        await self.leadership.close()
         for socket in sockets:
             await socket.close(1006)
 
