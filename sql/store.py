@@ -30,7 +30,7 @@ from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe, Unlooked
 from sql.failure import refused
-from sql.fsck import Finding, audit_log_within, audit_within
+from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
 from sql.halt import OF_ONE_GATEWAY, Halts
 from sql.loader import QUERIES
@@ -141,6 +141,19 @@ class SqlStore:
                 audit = await audit_log_within(connection, audit.verified, AUDIT_LEAVES)
             findings += audit.findings
         return findings
+
+    async def note_audit(
+        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
+    ) -> None:
+        told = [list(attrs.astuple(one)) for one in findings]
+        await self._database.execute("last_audit_note", at, whole, told)
+
+    async def last_audit(self) -> NotedAudit | None:
+        row = await self._database.one("last_audit")
+        if row is None:
+            return None
+        findings = tuple(Finding(*one) for one in row["findings"])
+        return NotedAudit(row["at"], row["whole"], findings, row["noted_at"])
 
     async def audit_since(self, mark: Mark | None) -> Increment:
         async with self._database.transaction(within=AUDIT_SECONDS, snapshot=True) as connection:

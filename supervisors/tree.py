@@ -33,11 +33,13 @@ from actors.notifier.messages import Notifier
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import Paymaster
 from actors.ports import (
+    ALONE,
     AnchorStore,
     Bus,
     Chain,
     CheckpointSigner,
     Clock,
+    Leadership,
     LogMemory,
     LogStore,
     NodeTokens,
@@ -98,6 +100,7 @@ class Ports:
     signer: CheckpointSigner
     memory: LogMemory | None = None  # None: nothing is remembered beside the database
     receipts: ReceiptSigner | None = None  # None: no receipts are given
+    leadership: Leadership = ALONE  # of several gateways
 
 
 @attrs.frozen
@@ -201,7 +204,7 @@ class Tree:
         sequencer, memory = self._sequencer, self._ports.memory
         auditor = self._address(Auditor, "auditor")
         night = self._address(NightAuditor, "night auditor")
-        auditing = self._paces.auditor
+        auditing, leading = self._paces.auditor, self._ports.leadership
         paymaster = self._address(Paymaster, "paymaster")
         return [
             child(ledger, lambda: LedgerActor(store, clock, random)),
@@ -217,8 +220,16 @@ class Tree:
                     memory=memory,
                 ),
             ),
-            child(auditor, lambda: AuditorActor(night, store, clock, settings=auditing)),
-            child(night, lambda: NightAuditorActor(auditor, store, clock, settings=auditing)),
+            child(
+                auditor,
+                lambda: AuditorActor(night, store, clock, leadership=leading, settings=auditing),
+            ),
+            child(
+                night,
+                lambda: NightAuditorActor(
+                    auditor, store, clock, leadership=leading, settings=auditing
+                ),
+            ),
             child(paymaster, lambda: PaymasterActor(ledger, store, settings=paying)),
         ]
 
@@ -226,7 +237,7 @@ class Tree:
         ledger, scheduler, notifier = self._ledger, self._scheduler, self._notifier
         store, clock, sessions = self._ports.store, self._ports.clock, self.nodes.children
         settings, scheduling = self._paces.lifeline, self._paces.scheduler
-        lifeline = self._address(Lifeline, "lifeline")
+        lifeline, leading = self._address(Lifeline, "lifeline"), self._ports.leadership
         return [
             child(
                 scheduler,
@@ -236,7 +247,9 @@ class Tree:
             ),
             child(
                 lifeline,
-                lambda: LifelineActor(ledger, scheduler, notifier, store, clock, settings=settings),
+                lambda: LifelineActor(
+                    ledger, scheduler, notifier, store, clock, leadership=leading, settings=settings
+                ),
             ),
             *self._checking(),
         ]

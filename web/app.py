@@ -218,6 +218,7 @@ def ports_of(gateway: Gateway, outside: Outside, data: Path, memory: FileMemory)
         signer=keys,
         receipts=keys,
         memory=memory,
+        leadership=outside.leadership,
     )
 
 

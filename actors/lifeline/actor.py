@@ -18,7 +18,7 @@ from actors.ledger.messages import (
 from actors.lifeline.messages import Expire, Lifeline, Sweep
 from actors.lifeline.policy import WAITING_MOST, Clocks, expired, rescue, stepped
 from actors.notifier.messages import Notifier, UnitsMoved
-from actors.ports import Clock, Store
+from actors.ports import ALONE, Clock, Leadership, Store
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
 from sql.database import Unavailable
 from sql.work import OpenUnit
@@ -40,7 +40,10 @@ class LifelineSettings:
 
 
 class LifelineActor(Actor[Lifeline]):
-    """Commits what it decides; a commit that is lost is decided again at the next sweep."""
+    """Commits what it decides; a commit that is lost is decided again at the next sweep.
+
+    Of several gateways one sweeps; all of them watch the clocks, as each may have to go on.
+    """
 
     def __init__(
         self,
@@ -50,8 +53,10 @@ class LifelineActor(Actor[Lifeline]):
         store: Store,
         clock: Clock,
         *,
+        leadership: Leadership = ALONE,
         settings: LifelineSettings = LifelineSettings(),
     ) -> None:
+        self._leadership = leadership
         self._ledger = ledger
         self._scheduler = scheduler
         self._notifier = notifier
@@ -71,7 +76,8 @@ class LifelineActor(Actor[Lifeline]):
                 log.warning("no sweep: the database's clock was set ahead")
                 self.after(self._settings.grace_seconds, Sweep())
                 return
-            await self._sweep()
+            if await self._leadership.leads("lifeline"):
+                await self._sweep()
         except Unavailable as error:
             log.warning("no sweep: %s", type(error).__name__)
             self.after(self._settings.grace_seconds, Sweep())
@@ -87,7 +93,8 @@ class LifelineActor(Actor[Lifeline]):
     async def expire(self, message: Expire) -> None:
         self.after(self._settings.expire_seconds, Expire(), jitter=0.1)
         try:
-            waiting = await self._store.waiting_units(WAITING_MOST)
+            leads = await self._leadership.leads("lifeline")
+            waiting = await self._store.waiting_units(WAITING_MOST) if leads else ()
         except Unavailable as error:
             log.warning("nothing expires: %s", type(error).__name__)
         else:

@@ -17,6 +17,7 @@ from actors.ports.chain import (
     Signed,
 )
 from actors.ports.clock import Clock
+from actors.ports.leadership import ALONE, Leadership
 from actors.ports.memory import LogMemory
 from actors.ports.objects import (
     ObjectInfo,
@@ -48,6 +49,7 @@ from actors.ports.store import AnchorStore, LogStore, Store
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 
 __all__ = [
+    "ALONE",
     "AnchorStore",
     "Anchored",
     "Answered",
@@ -59,6 +61,7 @@ __all__ = [
     "ChainUnavailable",
     "CheckpointSigner",
     "Clock",
+    "Leadership",
     "Letter",
     "LogMemory",
     "LogStore",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sql.circles import Circles
 from sql.earnings import Claimable, Ripe, Unlooked
-from sql.fsck import Finding
+from sql.fsck import Finding, NotedAudit
 from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
 
 if TYPE_CHECKING:
@@ -63,6 +63,16 @@ class Store(Protocol):
 
     async def audit(self) -> Sequence[Finding]:
         """Look for violations of the books' invariants, in all that there is; may take minutes."""
+        ...
+
+    async def note_audit(
+        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
+    ) -> None:
+        """Keep what was found, for the gateways that do not audit; what was kept before goes."""
+        ...
+
+    async def last_audit(self) -> NotedAudit | None:
+        """What was kept last."""
         ...
 
     async def audit_since(self, mark: "Mark | None") -> "Increment":

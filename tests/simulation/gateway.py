@@ -22,13 +22,14 @@ from rendertrust.protocol import CloseCode
 from supervisors.child import Child, StartFailed
 from supervisors.registry import Registry
 from supervisors.tree import Paces, Ports, Tree
-from tests.simulation.store import Connection, FarStore
 from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH, TwinClock
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 from tests.twins.socket import TwinSocket
+from tests.twins.store import StoreTwin
 from tests.twins.tokens import TwinTokens
 
 BUCKET = "rendertrust"
@@ -64,27 +65,30 @@ class GatewayClock(TwinClock):
 
 
 class SimulatedGateway:
-    """One gateway process after another, over one database and one object store.
-
-    ``verifying``: results of renders wait for a verdict. ``bus`` makes each process's bus.
-    """
+    """One gateway process after another, over one database and one object store."""
 
     def __init__(
         self,
-        store: FarStore,
+        store: StoreTwin,
         objects: TwinObjects,
         chance: TwinRandom,
+        leads: Leads | None = None,
         *,
         clock: GatewayClock | None = None,
         bus: Callable[[], Bus] = TwinBus,
         verifying: VerifierSettings | None = None,
     ) -> None:
+        """``leads``: which of several gateways leads; None: it is alone. ``bus`` makes the bus of
+        each process. ``verifying``: results of renders wait for a verdict.
+        """
+        self.leadership = TwinLeadership(leads or Leads())
+        self.store = store
         self.objects = objects
         self.clock = clock or GatewayClock()
-        self.connection = Connection(store)
         self.starts = 0
         self.failures = 0  # how often it gave up by itself
-        self._store, self._bus, self._verifying = store, bus, verifying
+        self._bus, self._verifying = bus, verifying
+        self._dying = 0
         self._is_cut_off = False
         self._chance = chance
         self._tree: Tree | None = None
@@ -108,10 +112,8 @@ class SimulatedGateway:
         """A new process."""
         self.starts += 1
         self._registry = Registry()
-        store = self.connection = Connection(self._store)
-        store.away = self._is_cut_off
-        twins = (self.clock, self._chance, TwinTokens(), store, TwinSigner())
-        ports = Ports(store, self.objects, self._bus(), *twins)
+        twins = (self.clock, self._chance, TwinTokens(), self.store, TwinSigner())
+        ports = Ports(self.store, self.objects, self._bus(), *twins, leadership=self.leadership)
         verifying = self._verifying
         own = frozenset() if verifying is None else verifying.own
         settings = NodeSessionSettings(
@@ -154,6 +156,7 @@ class SimulatedGateway:
         self._sockets.clear()
         if tree is not None:
             await tree.root.stop()
+        await self.leadership.close()
 
     async def kill(self) -> None:
         """All at once: nothing of it reaches the database or a node any more."""
@@ -161,17 +164,25 @@ class SimulatedGateway:
         sockets, self._sockets = self._sockets, []
         for socket in sockets:
             socket.broken = True
-        self.connection.away = True
+        self._dying += 1
+        self._update()
         if tree is not None:
             await tree.root.stop()
+        self._dying -= 1
+        self._update()
+        await self.leadership.close()
         for socket in sockets:
             await socket.close(1006)
 
     def cut_off(self, *, away: bool) -> None:
-        """Let the database be away, or back, for this gateway."""
+        """The database is away, or back."""
         self._is_cut_off = away
-        if self._tree is not None:
-            self.connection.away = away
+        if away:
+            self.leadership.cut()
+        self._update()
+
+    def _update(self) -> None:
+        self.store.away = self.leadership.away = self._is_cut_off or self._dying > 0
 
     async def open_session(self, node: NodeIdentity, socket: TwinSocket) -> Ref[NodeSession] | None:
         """What the relay does with an accepted socket; None when there is nobody to serve it."""

@@ -1,11 +1,13 @@
-"""The database in the simulation: far away, and one connection to it for each gateway process."""
+"""The database in the simulation: far away, with a connection for each of several gateways."""
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from tests.twins.store import StoreTwin
 
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
+OWN = frozenset({"_server", "_failures", "away", "lost_answers"})  # attributes of a connection
 
 
 class FarStore(StoreTwin):
@@ -17,28 +19,22 @@ class FarStore(StoreTwin):
 
 
 class Connection(FarStore):
-    """One process's connection: the server's tables and locks, with failures of its own."""
+    """One gateway's connection: the server's tables and locks, with failures of its own."""
 
     def __init__(self, server: FarStore) -> None:
-        vars(self).update(vars(server))
         self._server = server
         self._failures = deque()
         self.away, self.lost_answers = False, 0
 
-    @property
-    def next_transaction(self) -> int:
-        """The number of the next transaction, whoever begins it."""
-        return self._server.next_transaction
+    def __getattribute__(self, name: str) -> Any:
+        mine = super().__getattribute__
+        if name in OWN:
+            return mine(name)
+        servers = vars(mine("_server"))
+        return servers[name] if name in servers else mine(name)
 
-    @next_transaction.setter
-    def next_transaction(self, number: int) -> None:
-        self._server.next_transaction = number
-
-    @property
-    def sealed_secret(self) -> bytes | None:
-        """By which all gateways draw what is checked."""
-        return self._server.sealed_secret
-
-    @sealed_secret.setter
-    def sealed_secret(self, sealed: bytes | None) -> None:
-        self._server.sealed_secret = sealed
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in OWN:
+            super().__setattr__(name, value)
+        else:
+            setattr(self._server, name, value)

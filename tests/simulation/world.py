@@ -18,8 +18,9 @@ from tests.simulation.checks import ENDED, sampled, violations
 from tests.simulation.customer import Customer
 from tests.simulation.gateway import GatewayClock, SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode, picked
-from tests.simulation.store import FarStore
+from tests.simulation.store import Connection, FarStore
 from tests.twins.clock import EPOCH
+from tests.twins.leadership import Leads
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulate
@@ -81,6 +82,7 @@ class World:
         self.chance = TwinRandom(seed)
         self.store = FarStore()
         self.objects = TwinObjects(lambda: asyncio.get_running_loop().time())
+        self.leads = Leads()
         self.network = Network(TwinRandom(seed + 2), Weather())
         self.own = frozenset(UUID(int=500 + n) for n in range(plan.verifiers * plan.is_verified))
         self.gateways = self._gateways(seed)
@@ -110,9 +112,10 @@ class World:
         """Its clock differs from the others', and they share a lossy bus."""
         skew, since = self.chance.uniform(-SKEW_SECONDS, SKEW_SECONDS), self.chance.uniform(0, 1e6)
         return SimulatedGateway(
-            self.store,
+            Connection(self.store),
             self.objects,
             TwinRandom(int(self.chance.uniform(0, 2**31))),
+            self.leads,
             clock=GatewayClock(skew, since),
             bus=lambda: BusOfGateway(self.network, number),
             verifying=VerifierSettings(
@@ -202,7 +205,7 @@ class World:
     async def _strike(self) -> None:
         node = self.nodes[int(self.chance.uniform(0, len(self.nodes)))]
         gateway = picked(self.gateways, self.chance)
-        store = gateway.connection
+        store = gateway.store
         blows: list[tuple[float, Callable[[], object]]] = [
             (0.30, node.disconnect),
             (0.15, node.crash),

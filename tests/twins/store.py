@@ -56,7 +56,7 @@ from sql.checks import (
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe, Unlooked
-from sql.fsck import Finding
+from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.log import LogTransaction, Look
 from sql.overruns import Overrun
@@ -129,6 +129,9 @@ class StoreTwin(MultipartsOfResults):
     nor whether a unit's node exists.
     """
 
+    sealed_secret: bytes | None = None
+    noted_audit: NotedAudit | None = None
+
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__()
         self.own_clock = TwinClock()  # the database's, unless a test has another
@@ -156,7 +159,6 @@ class StoreTwin(MultipartsOfResults):
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
         self.claims: dict[CheckId, tuple[UUID, datetime]] = {}  # whose, and until when
-        self.sealed_secret: bytes | None = None
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
@@ -278,6 +280,16 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         async with self._locked:
             return audit(self)
+
+    async def note_audit(
+        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
+    ) -> None:
+        await self.round_trip()
+        self.noted_audit = NotedAudit(at, whole, tuple(findings), self.clock.now())
+
+    async def last_audit(self) -> NotedAudit | None:
+        await self.round_trip()
+        return self.noted_audit
 
     async def audit_since(self, mark: Mark | None) -> Increment:
         return Increment([] if mark is None else await self.audit(), Mark())

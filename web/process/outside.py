@@ -10,6 +10,7 @@ from actors.ports import ObjectsUnavailable
 from config.sections import Chain
 from config.settings import Settings
 from sql.database import Database, Unavailable
+from sql.leadership import SqlLeadership
 from supervisors.child import Child
 from supervisors.engines.account import Account, check_way, engine_account
 from supervisors.engines.actor import RunsEngine, engine_child
@@ -52,6 +53,7 @@ class Outside:
     postgres: Current[PostgresEndpoint]
     stored: Current[ObjectsEndpoint]
     database: Database
+    leadership: SqlLeadership
     objects: S3Objects
     bus: ValkeyBus
     payments: StripePayments
@@ -70,6 +72,7 @@ class Outside:
         await self.bus.close()
         await self.payments.aclose()
         await self.objects.aclose()
+        await self.leadership.close()
         await self.database.close()
 
     def objects_url(self) -> str | None:
@@ -108,6 +111,7 @@ def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) ->
         postgres=postgres,
         stored=stored,
         database=database,
+        leadership=SqlLeadership(database),
         objects=objects,
         bus=ValkeyBus(valkey),
         payments=StripePayments(stripe),

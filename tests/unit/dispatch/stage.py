@@ -25,7 +25,7 @@ from sql.checks import (
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe, Unlooked
-from sql.fsck import Finding
+from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.overruns import Overrun
 from sql.reputation import Record
@@ -95,6 +95,14 @@ class ShelfStore(MultipartsOfResults):
 
     async def audit(self) -> Sequence[Finding]:
         raise AssertionError("nobody but the NightAuditor audits")
+
+    async def note_audit(
+        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
+    ) -> None:
+        raise AssertionError("nobody but the Auditor audits")
+
+    async def last_audit(self) -> NotedAudit | None:
+        raise AssertionError("nobody but the Auditor asks")
 
     async def audit_since(self, mark: Mark | None) -> Increment:
         raise AssertionError("nobody but the Auditor audits")
