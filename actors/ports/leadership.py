@@ -23,7 +23,7 @@ class Leadership(Protocol):
 class Alone:
     """The leadership of a gateway that has no others beside it."""
 
-    async def leads(self, _: Role) -> bool:
+    async def leads(self, role: Role) -> bool:
         return True
 
 

@@ -1,9 +1,13 @@
 """Leadership in memory: gateways that share a table of who leads."""
 
+from typing import Final
+
 import attrs
 
 from actors.ports.leadership import Role
 from sql.database import Unavailable
+
+ROLES: Final[tuple[Role, ...]] = ("auditor", "lifeline")
 
 
 @attrs.define
@@ -36,5 +40,6 @@ class TwinLeadership:
         self._let_go()
 
     def _let_go(self) -> None:
-        for role in [role for role, who in self.table.by_role.items() if who is self]:
-            del self.table.by_role[role]
+        for role in ROLES:
+            if self.table.by_role.get(role) is self:
+                del self.table.by_role[role]
