@@ -42,9 +42,11 @@ from sql.sql_checks import note, note_suspicion, note_voucher, pending, trials
 from sql.sql_log import SqlLog, look
 from sql.work import (
     Done,
+    JobPlace,
     Lease,
     LeaseId,
     NodeRow,
+    OpenJob,
     OpenUnit,
     SceneWord,
     Standing,
@@ -139,8 +141,13 @@ class SqlStore:
         async with self._database.transaction(within=AUDIT_SECONDS, snapshot=True) as connection:
             return await audit_since(connection, mark, log_most=AUDIT_LEAVES)
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
-        return await _open_units(await self._database.all("work_open", window))
+    async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
+        place = (None, None) if after is None else after
+        rows = await self._database.all("work_open_jobs", *place, most)
+        return [OpenJob(**row) for row in rows]
+
+    async def open_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+        return await _open_units(await self._database.all("work_open", list(jobs), window))
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()

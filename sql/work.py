@@ -96,6 +96,23 @@ def parts_of(told: Sequence[str] | None) -> tuple[Part, ...]:
     return tuple(Part(*orjson.loads(one)) for one in told or ())
 
 
+JobPlace: TypeAlias = tuple[datetime, UUID]  # since when a job waits, and its id
+
+
+@attrs.frozen
+class OpenJob:
+    """A job that has not ended, and how many of its units have not."""
+
+    id: UUID
+    queued_at: datetime
+    units: int
+
+    @property
+    def place(self) -> JobPlace:
+        """Its place among all open jobs."""
+        return self.queued_at, self.id
+
+
 @attrs.frozen
 class OpenUnit:
     """A unit that has not ended, with what its job says about it.

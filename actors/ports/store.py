@@ -9,7 +9,16 @@ from uuid import UUID
 from sql.circles import Circles
 from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding
-from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
+from sql.work import (
+    Done,
+    JobPlace,
+    Lease,
+    LeaseId,
+    NodeRow,
+    OpenJob,
+    OpenUnit,
+    StandingRow,
+)
 
 if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
@@ -64,8 +73,12 @@ class Store(Protocol):
         """
         ...
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
-        """Every unit that a node has, and of each job the next ``window`` that may have one.
+    async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
+        """The next ``most`` jobs that have not ended, by (queued_at, id), after that place."""
+        ...
+
+    async def open_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+        """Of each of these jobs what nodes have, and the next ``window`` units that may be given.
 
         Oldest job first, and within it by turn. Of jobs that are paused none may; nor may units
         that are made of others before those are complete.

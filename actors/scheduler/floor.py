@@ -101,6 +101,11 @@ class Floor:
             unit.told = unit.told or row.lease_until is not None
         self._line_up(unit, now)
 
+    @property
+    def jobs(self) -> frozenset[UUID]:
+        """Jobs of which units or copies are known here."""
+        return frozenset(self.units.jobs) | {copy.job for copy in self.copies.values()}
+
     def serves(self, name: UUID) -> bool:
         """Whether a node has its session here."""
         node = self.index.get(name)

@@ -341,13 +341,30 @@ class Wake(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class JobsChanged(Message[Scheduler, None]):
+    """From the web: these jobs changed in ways that ``UnitsChanged`` does not tell; read them."""
+
+    jobs: tuple[UUID, ...]
+
+
+@attrs.frozen
+class IsLoaded(Message[Scheduler, bool]):
+    """From the web: whether everything open was read once. Until then no dispatch is answered."""
+
+
+@attrs.frozen
 class CirclesChanged(Message[Scheduler, None]):
     """From the web: organisations or trust changed; answered when it goes by that."""
 
 
 @attrs.frozen
 class Poll(Message[Scheduler, None]):
-    """A timer: read what is open, and mend what is known differently here."""
+    """A timer: read the next page of what is open, and mend what is known differently here."""
+
+
+@attrs.frozen
+class ReadJobs(Message[Scheduler, None]):
+    """A timer: the same for the jobs of which something unknown was heard."""
 
 
 @attrs.frozen

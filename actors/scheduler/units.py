@@ -20,6 +20,11 @@ class Units(UserDict[UnitKey, Unit]):
         """How many jobs of a user are open."""
         return len(self._open.get(user, ()))
 
+    @property
+    def jobs(self) -> Collection[UUID]:
+        """The jobs of which units are known here."""
+        return self._of.keys()
+
     def of(self, job: UUID) -> Collection[Unit]:
         """The units of a job that are known here."""
         return self._of.get(job, {}).values()

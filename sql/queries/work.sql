@@ -1,20 +1,30 @@
 -- What the Scheduler, the Lifeline and NodeSessions read and write beside the books: open units,
 -- leases, and which nodes live.
 
+-- name: work_open_jobs
+-- The next $3 jobs that have not ended, after the place ($1, $2) in their order; null: from the first.
+SELECT id, queued_at, open_units AS units FROM jobs
+WHERE completed_at IS NULL
+  AND (queued_at, id) > (coalesce($1::timestamptz, '-infinity'),
+                         coalesce($2::uuid, '00000000-0000-0000-0000-000000000000'))
+ORDER BY queued_at, id LIMIT $3;
+
 -- name: work_open
--- Every unit that a node has, and of each job the next $1 that may have one, oldest job first: however
--- many units a job has, few of them are read.
+-- Of each of the jobs $1 every unit that a node has, and the next $2 that may have one, oldest job first:
+-- however many units a job has, few of them are read. In COALESCE states and jobs choose the index: of the
+-- units at work of one job, and of all copies, which are few.
 SELECT * FROM (
-    SELECT w.* FROM work w WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
+    SELECT a.* FROM unnest($1::uuid[]) AS j (id)
+    CROSS JOIN LATERAL (SELECT w.* FROM work w
+                        WHERE w.job = j.id AND coalesce(w.state IN ('DISPATCHED', 'RUNNING'), false)) a
     UNION ALL
-    SELECT c.* FROM work_copies c
+    SELECT c.* FROM work_copies c WHERE coalesce(c.job = ANY($1::uuid[]), false)
     UNION ALL
-    SELECT n.* FROM jobs j
+    SELECT n.* FROM unnest($1::uuid[]) AS j (id)
     CROSS JOIN LATERAL (SELECT w.* FROM work w
                         WHERE w.job = j.id AND w.state = 'QUEUED' AND w.missing = 0
                           AND (w.paused IS NULL OR (w.paused = 'cap' AND w.price = 0))
-                        ORDER BY w.place LIMIT $1) n
-    WHERE j.completed_at IS NULL
+                        ORDER BY w.place LIMIT $2) n
 ) o
 ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
 

@@ -59,9 +59,11 @@ from sql.work import (
     GRID,
     NOTHING_SAID,
     Done,
+    JobPlace,
     Lease,
     LeaseId,
     NodeRow,
+    OpenJob,
     OpenUnit,
     Part,
     SceneWord,
@@ -263,10 +265,20 @@ class StoreTwin(MultipartsOfResults):
     async def audit_since(self, mark: Mark | None) -> Increment:
         return Increment([] if mark is None else await self.audit(), Mark())
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+    async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         await self.round_trip()
-        found = [*self._at_work(), *self._ready(self.jobs, window)]
-        return sorted([*map(self._open_unit, found), *self._copies()], key=_in_turn)
+        rows = (job for job in self.jobs.values() if job.completed_at is None)
+        found = [OpenJob(job.id, job.queued_at, job.open_units) for job in rows]
+        found = [job for job in found if after is None or job.place > after]
+        return sorted(found, key=lambda job: job.place)[:most]
+
+    async def open_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+        await self.round_trip()
+        asked = set(jobs)
+        at_work = [unit for unit in self._at_work() if unit.job_id in asked]
+        found = [*at_work, *self._ready(jobs, window)]
+        copies = [unit for unit in self._copies() if unit.job in asked]
+        return sorted([*map(self._open_unit, found), *copies], key=_in_turn)
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()

@@ -17,7 +17,7 @@ async def test_open_units_come_oldest_job_first(stage: Stage) -> None:
     for job in reversed(jobs):
         await stage.commit(dispatch(user, job))
         stage.clock.pass_by(1)
-    assert [unit.job for unit in await stage.store.open_units(100)] == jobs[::-1]
+    assert [unit.job for unit in await stage.open_units(100)] == jobs[::-1]
 
 
 async def test_the_units_of_a_node_are_those_at_work(stage: Stage) -> None:

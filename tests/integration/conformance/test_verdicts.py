@@ -100,7 +100,7 @@ async def test_what_is_delivered_is_neither_charged_nor_paid(stage: Stage) -> No
 async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
     case = await delivered(stage)
     assert await stage.store.open_units_of(case.node) == []
-    assert await stage.store.open_units(100) == []
+    assert await stage.open_units(100) == []
     late = stage.clock.now() + timedelta(days=1)
     assert await stage.store.lost_units(late, late) == []
     twice = UnitComplete(case.job, 0, 1, case.node, RESULT, b"t" * 32, 9)

@@ -1,5 +1,6 @@
 """The working actors on stage: real ones under a real supervisor, with probes for their peers."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -28,7 +29,17 @@ from sql.fsck import Finding
 from sql.fsck_since import Increment, Mark
 from sql.overruns import Overrun
 from sql.reputation import Record
-from sql.work import Done, Lease, NodeRow, OpenUnit, SceneWord, Standing, StandingRow
+from sql.work import (
+    Done,
+    JobPlace,
+    Lease,
+    NodeRow,
+    OpenJob,
+    OpenUnit,
+    SceneWord,
+    Standing,
+    StandingRow,
+)
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -62,6 +73,7 @@ class ShelfStore(MultipartsOfResults):
         self.claimable: list[Claimable] = []
         self.asked: list[tuple[datetime, datetime]] = []
         self.reads = 0
+        self.on_read: Callable[[], object] = lambda: None
         self.ties: Circles = ALONE
         self.scene_said: list[SceneWord] = []
         self.overruns: list[Overrun] = []
@@ -79,6 +91,7 @@ class ShelfStore(MultipartsOfResults):
 
     def _check(self) -> None:
         self.reads += 1
+        self.on_read()
         bug, self.has_bug = self.has_bug, False
         if bug:
             raise ZeroDivisionError("a bug")
@@ -97,9 +110,16 @@ class ShelfStore(MultipartsOfResults):
     async def audit_since(self, mark: Mark | None) -> Increment:
         raise AssertionError("nobody but the Auditor audits")
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+    async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         self._check()
-        return list(self.units)
+        counts = Counter((unit.queued_at, unit.job) for unit in self.units if not unit.is_copy)
+        places = sorted(place for place in counts if after is None or place > after)
+        return [OpenJob(job, queued_at, counts[queued_at, job]) for queued_at, job in places[:most]]
+
+    async def open_units(self, jobs: Sequence[UUID], window: int) -> Sequence[OpenUnit]:
+        self._check()
+        asked = set(jobs)
+        return [unit for unit in self.units if unit.job in asked]
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()

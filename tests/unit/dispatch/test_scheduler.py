@@ -48,6 +48,7 @@ from tests.unit.dispatch.stage import (
     OWNER,
     USER,
     Cast,
+    ShelfStore,
     decide,
     node_row,
     on_stage,
@@ -84,11 +85,15 @@ async def scheduling(
     nodes: Any = None,
     units: Any = (),
     settings: SchedulerSettings = USUAL,
+    store: ShelfStore | None = None,
     **state: Any,
 ) -> AsyncGenerator[Play]:
     cast_, clock = Cast(), TwinClock()
-    cast_.store.nodes = [node_row()] if nodes is None else list(nodes)
-    cast_.store.units = list(units)
+    if store is None:
+        cast_.store.nodes = [node_row()] if nodes is None else list(nodes)
+        cast_.store.units = list(units)
+    else:
+        cast_.store = store
     for name, value in state.items():
         setattr(cast_.store, name, value)
 

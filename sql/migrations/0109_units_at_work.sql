@@ -1,0 +1,2 @@
+-- The units at work of one job, however many it has: what is open is read job by job.
+CREATE INDEX units_at_work ON units (job_id) WHERE coalesce(state IN ('DISPATCHED', 'RUNNING'), false);
