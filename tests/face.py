@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, Ledger, Outcome, Posted
+from actors.ledger.messages import Commit, IsAccepting, Ledger, Outcome, Posted
 from actors.notifier.messages import (
     Line,
     Notifier,
@@ -32,7 +32,9 @@ from actors.scheduler.messages import (
     CirclesChanged,
     Dispatch,
     DispatchOutcome,
+    IsLoaded,
     JobPaused,
+    JobsChanged,
     NoCapableNode,
     NodeProved,
     NodeSeen,
@@ -77,6 +79,7 @@ from web.identity.passwords import Passwords
 from web.identity.revocation import Revocations
 from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
+from web.process.readiness import needs_of_submissions
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Nobody is there: who wants a Stripe that answers sets the address of a stand-in.
@@ -92,6 +95,7 @@ class Script:
     progress: Progress | None = None
     failure: AskFailed | None = None  # what the Scheduler fails with
     open: bool = True
+    loaded: bool = True
     registry: Registry = attrs.field(factory=Registry)  # where actors find each other
     seen: list[Any] = attrs.field(factory=list[Any])
 
@@ -104,6 +108,10 @@ class StandInLedger(Actor[Ledger], partial=True):
     async def commit(self, message: Commit) -> Outcome:
         self._script.seen.append(message)
         return self._script.outcome
+
+    @handles(IsAccepting)
+    async def is_accepting(self, message: IsAccepting) -> bool:
+        return True
 
 
 class StandInScheduler(Actor[Scheduler], partial=True):
@@ -118,6 +126,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
             later.fail(self._script.failure)
             return later
         return self._script.dispatched
+
+    @handles(IsLoaded)
+    async def is_loaded(self, message: IsLoaded) -> bool:
+        return self._script.loaded
 
     @handles(NodeSeen)
     async def node_seen(self, message: NodeSeen) -> None:
@@ -137,6 +149,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(JobPaused)
     async def job_paused(self, message: JobPaused) -> None:
+        self._script.seen.append(message)
+
+    @handles(JobsChanged)
+    async def jobs_changed(self, message: JobsChanged) -> None:
         self._script.seen.append(message)
 
     @handles(Wake)
@@ -280,6 +296,7 @@ def gateway_over(
     payments = StripePayments(stripe or Current(NO_STRIPE))
     clock, random = SystemClock(), SystemRandom()
     accounts, revocations = Accounts.over(database), Revocations(clock)
+    halts = Halts(database, chain=False)
     return Gateway(
         settings=settings,
         clock=clock,
@@ -300,10 +317,15 @@ def gateway_over(
         credits=Credits(database),
         proofs=Proofs(database),
         anchors=Anchors(database),
-        halts=Halts(database, chain=False),
+        halts=halts,
         sales=Sales.over(database, payments, url),
         starter=1_000_000,
-        probes={"database": _yes, "redis": _yes, "objects": _yes},
+        probes={
+            "database": _yes,
+            "redis": _yes,
+            "objects": _yes,
+            **needs_of_submissions(registry, halts),
+        },
         snapshot=snapshot,
     )
 

@@ -65,6 +65,7 @@ from web.objects.sweeper import sweeper_child
 from web.process.claim import claim
 from web.process.outside import Outside, build_outside
 from web.process.pulse import PulseActor
+from web.process.readiness import needs_of_submissions
 from web.process.service_manager import ServiceManager
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
@@ -315,6 +316,7 @@ def build_gateway(
     """What the handlers can reach."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
     accounts, revocations = Accounts.over(database), Revocations(clock)
+    halts = Halts(database, chain=outside.chain is not None, seen=lambda: memory.head)
     return Gateway(
         settings=settings,
         clock=clock,
@@ -337,9 +339,9 @@ def build_gateway(
         anchors=Anchors(database),
         chain=None if outside.chain is None else outside.chain.port,
         sales=Sales.over(database, outside.payments, outside.url),
-        halts=Halts(database, chain=outside.chain is not None, seen=lambda: memory.head),
+        halts=halts,
         starter=starter_units(settings),
-        probes=outside.probes,
+        probes={**outside.probes, **needs_of_submissions(registry, halts)},
         snapshot=snapshot,
     )
 

@@ -309,6 +309,11 @@ class Commit(Message[Ledger, Outcome]):
 
 
 @attrs.frozen
+class IsAccepting(Message[Ledger, bool]):
+    """From the web: whether a commit could be written now; tried where none was just now."""
+
+
+@attrs.frozen
 class RenewLeases(Message[Ledger, int]):
     """From a NodeSession: the node still works on these; answered by how many were renewed.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -50,6 +50,9 @@ def invalid(faults: Sequence[Fault]) -> Problem:
 def unavailable(detail: str, retry_after: int = 1) -> Problem:
     """503 with Retry-After, in seconds."""
     return Problem(503, detail, headers={"Retry-After": str(retry_after)})
+
+
+DATABASE_AWAY: Final = unavailable("The database is not available; try again")
 
 
 def sentence(text: str) -> str:

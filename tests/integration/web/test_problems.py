@@ -128,9 +128,14 @@ async def test_without_a_database_it_is_503_within_two_seconds(face: Face) -> No
             async with other.client.get(path, headers=user) as answer:
                 assert answer.status == 503
                 assert answer.headers["Retry-After"] == "1"
+                detail = (await answer.json())["detail"]
+                assert detail == "The database is not available; try again"
             assert loop.time() - begun < 2.2
         async with other.client.get("/health") as answer:
             assert await answer.json() == {"status": "healthy"}
+
+
+CHECKS = ("database", "redis", "objects", "scheduler", "ledger", "log")
 
 
 async def test_readiness_names_what_is_missing_and_is_200(face: Face) -> None:
@@ -138,7 +143,7 @@ async def test_readiness_names_what_is_missing_and_is_200(face: Face) -> None:
         assert answer.status == 200
         assert await answer.json() == {
             "status": "ready",
-            "checks": {"database": "connected", "redis": "connected", "objects": "connected"},
+            "checks": dict.fromkeys(CHECKS, "connected"),
             "log": None,  # it begins with the first run of a Sequencer
         }
     face.gateway.probes["redis"] = _no
