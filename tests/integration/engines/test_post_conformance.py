@@ -1,10 +1,13 @@
 """The Post port: twin and real one do the same; the real one goes nowhere that it may not."""
 
 import asyncio
+import socket
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
+import attrs
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -16,6 +19,7 @@ from supervisors.engines.public_addresses import is_public
 from tests.listening import listening
 from tests.ports import free_port
 from tests.twins.post import TwinPost
+from tests.until import until
 
 
 class Town(ABC):
@@ -137,6 +141,61 @@ async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyP
         [became] = await post.send([letter(f"http://127.0.0.1:{port}")])
     assert became == NotSent("no answer within 0.2 s")
     await post.close()
+
+
+@attrs.define
+class SlowNames:
+    """The system's resolver, where names under ``slow.example`` get no answer until ``ends``."""
+
+    look_up: Callable[..., Any] = socket.getaddrinfo
+    ends: threading.Event = attrs.field(factory=threading.Event)
+    asked: list[str] = attrs.field(factory=list[str])
+
+    def __call__(self, host: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(host, str) and host.endswith(".slow.example"):
+            self.asked.append(host)
+            self.ends.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return self.look_up(host, *args, **options)
+
+
+@pytest.fixture
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowNames]:
+    slow = SlowNames()
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    yield slow
+    slow.ends.set()
+
+
+async def test_names_that_are_never_found_keep_nobody_else_from_looking_one_up(
+    town: Town, slow_names: SlowNames
+) -> None:
+    """PostgreSQL, S3 and Redis are looked up by the loop's threads, which are few."""
+    if isinstance(town, TwinTown):
+        return  # it looks nothing up
+    letters = [letter(f"http://{n}.slow.example") for n in range(3 * engine.LOOKUPS_MOST)]
+    sending = asyncio.create_task(town.post.send(letters))
+    await until(lambda: len(slow_names.asked) >= engine.LOOKUPS_MOST)
+    async with asyncio.timeout(20):
+        assert await asyncio.get_running_loop().getaddrinfo("localhost", 5432)
+    assert len(slow_names.asked) == engine.LOOKUPS_MOST  # no more at once, whatever waits
+    slow_names.ends.set()
+    assert all(isinstance(one, NotSent) for one in await sending)
+    assert await town.post.send([letter(town.listener(200))]) == [Answered(200)]
+
+
+async def test_a_name_that_nobody_waits_for_any_more_makes_room_when_it_ends(
+    slow_names: SlowNames,
+) -> None:
+    lookups = engine.Lookups(most=1)
+    first = asyncio.create_task(lookups.look_up("a.slow.example", 80, socket.AF_INET))
+    await until(lambda: slow_names.asked == ["a.slow.example"])
+    first.cancel()
+    second = asyncio.create_task(lookups.look_up("localhost", 80, socket.AF_INET))
+    await asyncio.wait((first,))
+    assert not second.done()
+    slow_names.ends.set()
+    assert [one["host"] for one in await second] == ["127.0.0.1"]
 
 
 @pytest.mark.parametrize(
