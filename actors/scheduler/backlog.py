@@ -11,7 +11,7 @@ from actors.scheduler.board import WINDOW, Board
 from sql.database import Unavailable
 from sql.work import JobPlace, OpenJob
 
-ROWS_LEAST, ROWS_MOST = 16, 1024  # units of a page, about
+ROWS_LEAST, ROWS_MOST = 16, 512  # units of a page, about
 JOBS_MOST: Final = ROWS_MOST // WINDOW  # jobs of a page of which the number of units is not known
 
 
