@@ -77,11 +77,13 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from web.http.listener import CannotListen
     from web.process.checking import warn_of
     from web.process.files import open_more_files
+    from web.process.heap import keep_heap_small
     from web.process.running import run
     from web.process.service_manager import service_manager
 
     gc.freeze()  # what was imported stays for good, and takes long to look through
     open_more_files()
+    keep_heap_small()
 
     async def main() -> int:
         manager = service_manager()

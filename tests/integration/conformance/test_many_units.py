@@ -29,6 +29,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.verifier.messages import UnitVerdict
+from sql.work import OpenJob
 from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_of, tiled
 from tests.integration.conformance.test_verdicts import delivery
 
@@ -130,7 +131,7 @@ async def test_open_jobs_are_listed_by_when_they_were_queued_and_then_by_their_i
     await complete(stage, ids[2], 0, node)
     await complete(stage, ids[1], 1, node)
 
-    listed, after = [], None
+    listed, after = list[OpenJob](), None
     while page := await stage.store.open_jobs(after, 2):
         listed += page
         after = page[-1].place

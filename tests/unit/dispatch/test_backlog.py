@@ -181,7 +181,7 @@ async def test_dispatches_are_answered_while_a_pass_is_under_way() -> None:
         await until(lambda: play.ref.ask(IsLoaded(), within=2.0))
         play.ref.tell(Wake())
         read, under_way = store.reads, asyncio.Event()
-        store.on_read = lambda: store.reads > read + 3 and under_way.set()
+        store.on_read = lambda: under_way.set() if store.reads > read + 3 else None
         await under_way.wait()
         answer = play.dispatch()
         _, later = await play.cast.ledger.expect_ask(Commit)
