@@ -101,7 +101,7 @@ class Soak:
 
 async def watch(soak: Soak, pid: int, minutes: int, warm: int) -> bool:
     """Print a line each minute; whether the goal is met."""
-    begun, base = time.monotonic(), 0.0
+    begun, base, now = time.monotonic(), 0.0, 0.0
     for minute in range(1, minutes + 1):
         await asyncio.sleep(begun + 60 * minute - time.monotonic())
         now = rss_mib(pid)

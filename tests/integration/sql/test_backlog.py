@@ -40,7 +40,8 @@ async def test_a_pass_over_the_database_knows_all_that_is_open(database: Postgre
     await owner.execute(PEOPLE)
     await owner.execute(ROWS)
     await owner.close()
-    gateway, board, pages = Database(lambda: database.app_dsn), Board(lambda *_: True), 1
+    gateway, pages = Database(lambda: database.app_dsn), 1
+    board = Board(lambda node, message: True)
     backlog = Backlog(SqlStore(gateway), board, lambda: EPOCH)
     while not await backlog.read_page():
         pages += 1
