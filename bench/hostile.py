@@ -1,17 +1,22 @@
 """A gateway among hostile clients, all at once: is it still quick, and does it stay as small?
 
     python -m bench.hostile [--minutes 10] [--nodes 1000] [--drips 200] [--floods 60]
+        [--strangers 30]
 
 The gateway runs in a process of its own on embedded engines, with production's limits but for
 registering. Around it, in processes of their own and at addresses of loopback of their own:
 
-* nodes that keep to the rules: they say hello, answer pings, and give a sign of life;
+* nodes that keep to the rules: they say hello, answer pings, give a sign of life, and do units of
+  jobs of many frames, for some seconds each;
 * clients that drip headers and bodies, and come again when they are cut;
 * nodes that flood, each in another way, and come again when they are cut;
+* nodes that connect with a Host header that is none, and come again when they are refused;
+* clients that send bodies which are made to cost much, one after the other;
 * one that asks ``/health`` at a steady rate. A late answer counts from when it was due to be asked.
 
-Goals: p99 of ``/health`` below 200 ms over 5,000 samples at least; RSS at the end at most 1.1 times
-what it was after the first minute; no node that keeps to the rules is cut.
+Goals: p99 of ``/health`` below 200 ms over 5,000 samples at least, and none above a second; RSS at
+the end at most 1.1 times what it was after the first minute; no node that keeps to the rules is
+cut, no unit fails, and no body is answered with 5xx.
 """
 
 import argparse
@@ -24,6 +29,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,13 +39,16 @@ import aiohttp
 from bench.probe import Cost, Table, machine, percentiles
 from bench.wire import CONTINUATION, PING, PONG, TEXT, HttpLine, NodeLine, frame, request
 from tests.acceptance.gateway import ROOT, Gateway
-from tests.acceptance.people import PlainNode
+from tests.acceptance.people import Creator, PlainNode
 
-P99_MS, SAMPLES, GROWTH = 200.0, 5_000, 1.1
+P99_MS, LONGEST_MS, SAMPLES, GROWTH = 200.0, 1_000.0, 5_000, 1.1
+WORK_SECONDS, UNITS_OF_A_JOB = 20.0, 5_000
+SENDERS, REST_SECONDS = 4, 0.25  # clients that send bodies, each with such a rest after an answer
 PROBES_PER_SECOND = 50.0
 PROBES_AT_ONCE = 20  # lines that take turns: one late answer must not make the next ones late
 DRIP_SECONDS, LIFE_SECONDS = 0.5, 15.0
 SETTINGS: Final = {
+    "RENDERTRUST_CREDITS_STARTER": "100000000",
     "RENDERTRUST_SERVER_CONNECTIONS_PER_ADDRESS": "500",
     "RENDERTRUST_SERVER_SOCKETS_PER_ADDRESS": "2000",
     "RENDERTRUST_LIMITS_PROBE": "6000",
@@ -60,6 +69,22 @@ FLOODS: Final = (
     (CONTINUATION, b""),
 )
 FRAMES_AT_ONCE = 500
+HOSTS: Final = ("h:99999", "[....]:80", "[1:2]", "a b/c@d", "h:")
+VERIFY, QUOTE = "/api/v1/nodes/verify", "/api/v1/jobs/quote"
+MANY_KEYS: Final = b",".join(b'"%x":1' % number for number in range(8_000))
+IDEA: Final = {"job_type": "bench", "payload_ref": "s3://elsewhere/a.blend"}
+BODIES: Final[tuple[tuple[str, object], ...]] = (
+    (VERIFY, b'{"a":[' + b"[]," * 70 + b'"' + b'\\"' * 32_000),
+    (VERIFY, b'{"z":1,' + MANY_KEYS + b',"z":2}'),
+    (VERIFY, b"{" + MANY_KEYS + b',"z":1,"z":2}'),
+    (VERIFY, b"{" + MANY_KEYS + b"}"),
+    (VERIFY, b'{"' + b"k" * 20_000 + b'":[' + b'"\\u0000",' * 5_000 + b"1]}"),
+    (QUOTE, IDEA | {"frames": ",".join(["1-99999"] * 240)}),
+    (
+        QUOTE,
+        IDEA | {"frames": "1-99999", "tiles": "6x8", "params": {"width": 640, "height": 480}},
+    ),
+)
 
 
 def address(group: int, number: int) -> str:
@@ -71,9 +96,10 @@ def address(group: int, number: int) -> str:
 
 
 class GoodNode(NodeLine):
-    """Counts how often a connection was lost."""
+    """Counts how often a connection was lost, and the units that came."""
 
     lost = 0
+    units = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         GoodNode.lost += 1
@@ -81,7 +107,7 @@ class GoodNode(NodeLine):
 
 async def be_nodes(url: str, known: list[list[str]], seconds: float) -> dict[str, Any]:
     lines = [
-        await GoodNode.open(f"{url}/api/v1/relay/ws/{node}", token, _deaf, address(2, number))
+        await GoodNode.open(f"{url}/api/v1/relay/ws/{node}", token, _works, address(2, number))
         for number, (node, token) in enumerate(known)
     ]
     for line in lines:
@@ -92,7 +118,19 @@ async def be_nodes(url: str, known: list[list[str]], seconds: float) -> dict[str
         await asyncio.sleep(min(LIFE_SECONDS, left))
         for line in lines:
             line.say(b'{"type": "pong"}')
-    return {"nodes": len(lines), "lost": GoodNode.lost}
+    return {"nodes": len(lines), "lost": GoodNode.lost, "units": GoodNode.units}
+
+
+def _works(node: NodeLine, text: bytes) -> None:
+    """Give the result of a unit some seconds after it came."""
+    frame = json.loads(text)
+    if frame["type"] != "job_dispatch":
+        return
+    GoodNode.units += 1
+    named = {name: frame[name] for name in ("job_id", "unit", "attempt")}
+    place = f"s3://elsewhere/{frame['job_id']}/{frame['unit']}"
+    result = {"type": "job_result", **named, "status": "completed", "result_ref": place}
+    asyncio.get_running_loop().call_later(WORK_SECONDS, node.say, json.dumps(result).encode())
 
 
 def _deaf(_: NodeLine, __: bytes) -> None:
@@ -197,6 +235,62 @@ async def be_floods(url: str, known: list[list[str]], seconds: float) -> dict[st
     return dict(seen)
 
 
+# -- nodes whose Host is none
+
+
+async def estrange(url: str, known: list[str], number: int, end: float, seen: Counter[str]) -> None:
+    node, token = known
+    target, host = f"{url}/api/v1/relay/ws/{node}", HOSTS[number % len(HOSTS)]
+    while time.monotonic() < end:
+        try:
+            line = await Flood.open(target, token, _deaf, address(5, number), host)
+        except OSError:
+            seen["refused"] += 1
+            await asyncio.sleep(0.5)
+            continue
+        seen["accepted"] += 1
+        line.say(b'{"type": "hello", "version": "bench", "slots": 4}')
+        while not line.cut.is_set() and time.monotonic() < end:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LIFE_SECONDS):
+                    await line.cut.wait()
+            line.say(b'{"type": "pong"}')
+        line.close()
+
+
+async def be_strangers(url: str, known: list[list[str]], seconds: float) -> dict[str, Any]:
+    end, seen = time.monotonic() + seconds, Counter[str]()
+    print("ready", flush=True)
+    await asyncio.gather(
+        *(estrange(url, node, number, end, seen) for number, node in enumerate(known))
+    )
+    return dict(seen)
+
+
+# -- clients whose bodies are made to cost much
+
+
+async def send_bodies(url: str, token: str, end: float, seen: Counter[str]) -> None:
+    line = await HttpLine.open(url)
+    while time.monotonic() < end:
+        for path, body in BODIES:
+            try:
+                status, _ = await line.ask(request("POST", url + path, token, body))
+            except ConnectionError:
+                line = await HttpLine.open(url)
+                continue
+            seen[f"{status // 100}xx"] += 1
+            await asyncio.sleep(REST_SECONDS)
+    line.close()
+
+
+async def be_bodies(url: str, token: str, seconds: float) -> dict[str, Any]:
+    end, seen = time.monotonic() + seconds, Counter[str]()
+    print("ready", flush=True)
+    await asyncio.gather(*(send_bodies(url, token, end, seen) for _ in range(SENDERS)))
+    return dict(seen)
+
+
 # -- who asks for the health
 
 
@@ -222,6 +316,8 @@ ROLES: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
     "nodes": be_nodes,
     "drips": be_drips,
     "floods": be_floods,
+    "strangers": be_strangers,
+    "bodies": be_bodies,
     "probe": be_probe,
 }
 
@@ -298,9 +394,15 @@ async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
     async with aiohttp.ClientSession() as http:
         nodes = await registered(http, gateway.url, options.nodes)
         floods = await registered(http, gateway.url, options.floods)
+        strangers = await registered(http, gateway.url, options.strangers)
+        creator = Creator(http, gateway.url, "creator@example.org")
+        await creator.register()
+        jobs = await submitted(creator, seconds * options.nodes / WORK_SECONDS)
     roles = [await Role.start("nodes", gateway.url, nodes, seconds)]
     roles.append(await Role.start("drips", gateway.url, options.drips, seconds))
     roles.append(await Role.start("floods", gateway.url, floods, seconds))
+    roles.append(await Role.start("strangers", gateway.url, strangers, seconds))
+    roles.append(await Role.start("bodies", gateway.url, creator.token, seconds))
     roles.append(await Role.start("probe", gateway.url, seconds))
     before = Cost.of(pid, os.getpid())
     await asyncio.sleep(60)
@@ -311,7 +413,21 @@ async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
         last = rss_mib(pid)
         await asyncio.wait((ending,), timeout=1.0)
     cpu = Cost.of(pid, os.getpid()).gateway - before.gateway
-    return report(await ending, (first, last), cpu, await lag_ms(gateway.url))
+    found = await ending
+    async with aiohttp.ClientSession() as http:
+        creator.http = http
+        failed = sum([(await creator.job(job))["failed"] for job in jobs])
+    return report(found, (first, last), cpu, await lag_ms(gateway.url), failed)
+
+
+async def submitted(creator: Creator, units: float) -> list[str]:
+    """Ids of jobs of as many units, and some more, so that every node has work until the end."""
+    found: list[str] = []
+    while len(found) * UNITS_OF_A_JOB < units + UNITS_OF_A_JOB:
+        status, job = await creator.dispatch("bench", frames=f"1-{UNITS_OF_A_JOB}", queue=True)
+        assert status in (200, 202), job
+        found.append(job["job_id"])
+    return found
 
 
 async def lag_ms(url: str) -> float:
@@ -323,10 +439,12 @@ async def lag_ms(url: str) -> float:
     return next(most for most, count in buckets if count >= 0.99 * buckets[-1][1]) * 1e3
 
 
-def report(found: list[dict[str, Any]], rss: tuple[float, float], cpu: float, lag: float) -> int:
+def report(
+    found: list[dict[str, Any]], rss: tuple[float, float], cpu: float, lag: float, failed: int
+) -> int:
     """Print it all; 1 when a goal was missed."""
     first, last = rss
-    nodes, drips, floods, probe = found
+    nodes, drips, floods, strangers, bodies, probe = found
     took = probe["took"]
     p50, p99 = percentiles(took)
     table = Table("what", "figure")
@@ -337,23 +455,29 @@ def report(found: list[dict[str, Any]], rss: tuple[float, float], cpu: float, la
     table.add("RSS after a minute, at the end (MiB)", f"{first:.1f}, {last:.1f}")
     table.add("CPU seconds of the gateway", f"{cpu:.1f}")
     table.add("nodes that keep to the rules, lost", f"{nodes['nodes']}, {nodes['lost']}")
+    table.add("units given to them, and failed of all", f"{nodes['units']}, {failed}")
     table.add("dripping clients cut", str(drips.get("cut", 0)))
     table.add("  after so long at most (ms)", str(drips.get("longest_ms", 0)))
-    table.add("floods: frames, cut, refused", _three(floods, "frames", "cut", "refused"))
+    table.add("floods: frames, cut, refused", _few(floods, "frames", "cut", "refused"))
+    table.add("nodes whose Host is none: accepted, refused", _few(strangers, "accepted", "refused"))
+    table.add("bodies answered 2xx, 4xx, 5xx", _few(bodies, "2xx", "4xx", "5xx"))
     table.print()
     goals = {
         f"p99 below {P99_MS:.0f} ms over {SAMPLES} samples": p99 < P99_MS and len(took) >= SAMPLES,
+        f"no sample above {LONGEST_MS:.0f} ms": max(took) <= LONGEST_MS,
         f"RSS at the end {last / first:.3f} of that after a minute, at most {GROWTH}": last
         <= GROWTH * first,
         "no node that keeps to the rules is cut": nodes["lost"] == 0,
         "every answer of /health is 200": probe["wrong"] == 0,
+        "no unit fails": failed == 0,
+        "no body is answered with 5xx": bodies.get("5xx", 0) == 0,
     }
     for goal, met in goals.items():
         print(f"{'met   ' if met else 'MISSED'}  {goal}")
     return 0 if all(goals.values()) else 1
 
 
-def _three(found: dict[str, int], *names: str) -> str:
+def _few(found: dict[str, int], *names: str) -> str:
     return ", ".join(str(found.get(name, 0)) for name in names)
 
 
@@ -363,6 +487,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=1_000)
     parser.add_argument("--drips", type=int, default=200)
     parser.add_argument("--floods", type=int, default=60)
+    parser.add_argument("--strangers", type=int, default=30)
     parser.add_argument("--role", choices=sorted(ROLES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.role:

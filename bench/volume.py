@@ -41,11 +41,12 @@ STATEMENTS = (
         FROM generate_series(1, $2::bigint + $3::bigint) AS w (n)
         JOIN purses p ON p.n = w.n % {USERS}""",
     f"""INSERT INTO jobs (id, user_id, job_type, payload_ref, status, price, created_at, queued_at,
-                          completed_at, updated_at, open_units, cancelled_units)
+                          completed_at, updated_at, open_units, cancelled_units, committed, reached)
         SELECT id, user_id, '{JOB_TYPE}', 's3://elsewhere/x',
                CASE WHEN assigned THEN 'DISPATCHED' WHEN open THEN 'QUEUED' ELSE 'CANCELLED' END,
                100, now(), now(), CASE WHEN open THEN NULL ELSE now() END, now(),
-               open::integer, (NOT open)::integer
+               open::integer, (NOT open)::integer, CASE WHEN assigned THEN 100 ELSE 0 END,
+               CASE WHEN assigned THEN 'DISPATCHED' ELSE 'QUEUED' END
         FROM work ORDER BY n DESC""",
     """INSERT INTO units (job_id, number, state, attempt, node_id, assigned_at, lease_until, price,
                           ended_at)

@@ -21,14 +21,16 @@ def address(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or 80
 
 
-def request(method: str, url: str, token: str, body: object = None) -> bytes:
-    """The bytes of one request with a JSON body."""
+def request(
+    method: str, url: str, token: str, body: object = None, host: str | None = None
+) -> bytes:
+    """The bytes of one request with a JSON body, or with one that is bytes. ``host``: another."""
     parts = urlsplit(url)
-    sent = b"" if body is None else orjson.dumps(body)
+    sent = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     head = [
         f"{method} {target} HTTP/1.1",
-        f"Host: {parts.netloc}",
+        f"Host: {host or parts.netloc}",
         f"Authorization: Bearer {token}",
     ]
     if sent:
@@ -100,9 +102,12 @@ class NodeLine(asyncio.Protocol):
         token: str,
         heard: Callable[["NodeLine", bytes], None],
         source: str | None = None,
+        host: str | None = None,
     ) -> Self:
-        """``source``: the address to come from. Raises ConnectionRefusedError with the answer."""
-        plain = request("GET", url, token)[:-2]
+        """``source``: the address to come from; ``host``: another Host than that of the address.
+        Raises ConnectionRefusedError with the answer.
+        """
+        plain = request("GET", url, token, host=host)[:-2]
         upgrade = plain + (
             b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

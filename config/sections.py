@@ -1,7 +1,7 @@
 """The sections of the settings, as they stand in ``defaults.toml``."""
 
 from datetime import UTC, datetime, time
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 from uuid import UUID
 
@@ -24,6 +24,16 @@ class Server:
     connections: int
     connections_per_address: int
     sockets_per_address: int
+    insecure_development: bool
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only programs of this machine reach the host that is listened on."""
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return self.host == "localhost"
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
     def proxies(self) -> tuple[Network, ...]:
         """The networks whose ``X-Forwarded-*`` count. Raises ValueError where one is none."""
@@ -245,6 +255,8 @@ class Limits:
     shared: bool
     subjects: int
     open_jobs: int
+    open_free_jobs: int
+    open_kinds: int
     login: int
     refresh: int
     register: int

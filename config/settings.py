@@ -208,6 +208,8 @@ _BOUNDS = {
     "webhooks.keep_days": (3, 36_500),
     "limits.subjects": (100, 10_000_000),
     "limits.open_jobs": (1, 100_000_000),
+    "limits.open_free_jobs": (1, 100_000_000),
+    "limits.open_kinds": (1, 100_000_000),
     "limits.login": (1, 1_000_000),
     "limits.refresh": (1, 1_000_000),
     "limits.register": (1, 1_000_000),
@@ -285,10 +287,26 @@ def _refuse_weak(settings: Settings) -> None:
         (not settings.results.require_object, "results.require_object must be on"),
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
         (settings.webhooks.private, "webhooks.private must be off"),
+        (
+            settings.credits.starter.strip("0.") != "",
+            "credits.starter must be 0: free credits spent at one's own node are paid out as money",
+        ),
     ]
     wrong = [text for broken, text in faults if broken]
     if wrong:
         raise SettingsError("production refuses to start: " + "; ".join(wrong))
+
+
+def refuse_exposed(settings: Settings) -> None:
+    """Raise SettingsError where a gateway in development would serve other machines unasked."""
+    server = settings.server
+    if settings.production or server.loopback or server.insecure_development:
+        return
+    raise SettingsError(
+        f"development does not serve other machines, and server.host is {server.host!r}: whoever"
+        " reaches it has free credits, and nodes need no proof of their key. Use"
+        ' environment = "production", or accept this with --insecure-development'
+    )
 
 
 def _weak(secret: str) -> bool:

@@ -11,7 +11,7 @@ way that ``parse`` reads, so that equal orders look equal.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
@@ -37,12 +37,10 @@ def parse(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if parts == [""]:
         raise FrameRangeError(f"no frames are named; {HOW}")
-    frames: set[int] = set()
-    for part in parts:
-        frames.update(_part(part))
-        if len(frames) > FRAMES_MAX:
-            raise FrameRangeError(f"over {FRAMES_MAX} frames; split them over several jobs")
-    return tuple(sorted(frames))
+    ranges = [_part(part) for part in parts]
+    if sum(map(len, ranges)) > FRAMES_MAX:  # one that is named twice counts twice
+        raise FrameRangeError(f"over {FRAMES_MAX} frames; split them over several jobs")
+    return tuple(sorted(set(chain.from_iterable(ranges))))
 
 
 def _part(part: str) -> range:

@@ -1,10 +1,13 @@
 """What kind of file a result is, by how it begins: whoever made it need not be believed."""
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 HEAD_BYTES: Final = 18
 # The first bytes of the formats that Blender writes, of archives, and of JSON.
-_BEGINNINGS: Final = {
+BEGINNINGS: Final = {
     b"\x89PNG\r\n\x1a\n": ".png",
     b"\xff\xd8\xff": ".jpg",
     b"\x76\x2f\x31\x01": ".exr",
@@ -16,6 +19,29 @@ _BEGINNINGS: Final = {
     b"\x1a\x45\xdf\xa3": ".webm",
     b"{": ".json",
 }
+# Media types of every kind that nodes deliver, by suffix; anything else is bytes.
+MEDIA: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        ".png": "image/png",
+        ".jpg": "image/jpeg",
+        ".jpeg": "image/jpeg",
+        ".exr": "image/x-exr",
+        ".tif": "image/tiff",
+        ".tiff": "image/tiff",
+        ".tga": "image/x-tga",
+        ".hdr": "image/vnd.radiance",
+        ".bmp": "image/bmp",
+        ".webp": "image/webp",
+        ".mp4": "video/mp4",
+        ".webm": "video/webm",
+        ".zip": "application/zip",
+        ".json": "application/json",
+    }
+)
+BYTES: Final = "application/octet-stream"
+_PICTURES: Final = "|".join(kind[1:] for kind, media in MEDIA.items() if media[:6] == "image/")
+# Frame and suffix of a file in a chunk, as nodes name them: 0001.png, -0003.exr, 0001.noisy.exr.
+FRAME_FILE: Final = re.compile(rf"(-?[0-9]{{4,7}})((?:\.noisy)?\.(?:{_PICTURES}))", re.ASCII)
 
 
 def suffix_of(head: bytes) -> str:
@@ -26,7 +52,7 @@ def suffix_of(head: bytes) -> str:
         return ".mp4"
     if _is_targa(head):
         return ".tga"
-    known = (suffix for start, suffix in _BEGINNINGS.items() if head.startswith(start))
+    known = (suffix for start, suffix in BEGINNINGS.items() if head.startswith(start))
     return next(known, "")
 
 

@@ -2,14 +2,18 @@
 
 import json
 import re
-from collections import Counter
+from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any, Final
 
 from rendertrust.given import Document
 
 DEPTH_MAX: Final = 64
 DIGITS_MAX: Final = 80  # no number of a proof is above 2²⁵⁶
-_STRINGS_OR_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{}]', re.DOTALL)
+# An unclosed string reaches to the end: were it no match, each quote in it would be tried again.
+_STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def read_document(raw: bytes) -> Document | str:
@@ -35,16 +39,18 @@ def is_deeper(raw: bytes, depth_max: int) -> bool:
     """
     if raw.count(b"[") + raw.count(b"{") <= depth_max:
         return False
-    depth = 0
-    for found in _STRINGS_OR_BRACKETS.finditer(raw):
-        first = found[0][:1]
-        if first in b"[{":
-            depth += 1
-            if depth > depth_max:
-                return True
-        elif first in b"]}":
-            depth -= 1
-    return False
+    steps = _STRINGS.sub(b"", raw).translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > depth_max
+
+
+def first_repeated(names: Iterable[str]) -> str:
+    """Return the first name that stands there a second time. Raises ValueError without one."""
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise ValueError("no name is repeated")
 
 
 class _Refused(ValueError):
@@ -54,7 +60,7 @@ class _Refused(ValueError):
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        twice = first_repeated(name for name, _ in pairs)
         raise _Refused(f"{twice[:64]} stands there twice")
     return found
 

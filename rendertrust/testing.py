@@ -44,6 +44,7 @@ from rendertrust.protocol import (
     decode_from_gateway,
     encode,
 )
+from rendertrust.sessions import http_session
 
 RECEIVED_MAX: Final = 10_000
 ANSWER_SECONDS: Final = 30.0
@@ -95,7 +96,7 @@ class FakeNode:
         self._socket: aiohttp.ClientWebSocketResponse
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession()
+        self._session = http_session()
         try:
             await self._register()
             await self.connect()

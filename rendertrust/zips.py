@@ -5,8 +5,10 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from os import PathLike
+
+from rendertrust.node.inside import directory
 
 PIECE = 1 << 20
 # How a zip was packed that is read: others' decoders are more to attack, and nobody needs them.
@@ -43,11 +45,13 @@ class Zip:
 
 
 @contextmanager
-def opened(path: str | PathLike[str], most: int) -> Generator[Zip]:
-    """The zip at ``path``, of which at most ``most`` bytes are unpacked. Raises BadZip."""
-    with _told():
-        packed = zipfile.ZipFile(path)
-    with packed:
+def opened(path: str | PathLike[str], most: int, entries: int) -> Generator[Zip]:
+    """The zip at ``path``, of ``entries`` members at most, of which at most ``most`` bytes are
+    unpacked. Raises BadZip.
+    """
+    with ExitStack() as stack:
+        with _told():
+            packed = stack.enter_context(directory.opened(path, entries))
         yield Zip(packed, most)
 
 

@@ -2,7 +2,7 @@
 
 As root with apt they are installed; else the exact command is said, and nothing is changed. The
 proxies that are tested are not installed, as they would start: their packages are unpacked beside
-this environment, which needs no root.
+this environment, which needs no root. Debian's PostgreSQL, for tests, is installed by root alone.
 """
 
 import ctypes
@@ -20,6 +20,8 @@ PROGRAMS = {"bwrap": "bubblewrap"}
 TEST_PROGRAMS = {"ip": "iproute2", "chromium": "chromium"}
 UNPACKED = {"nginx": "nginx", "caddy": "caddy"}
 UNPACKED_IN = Path(sys.prefix) / "programs"
+POSTGRES_IN = Path("/usr/lib/postgresql")  # Debian keeps its servers out of the PATH
+CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 SEARCHED = [UNPACKED_IN / "usr/sbin", UNPACKED_IN / "usr/bin", "/usr/sbin", "/usr/local/sbin"]
 
 
@@ -80,8 +82,24 @@ def see_to_proxies() -> int:
     return 1
 
 
+def see_to_postgres() -> None:
+    """Install Debian's PostgreSQL where that is possible; its tests are skipped without it.
+
+    No cluster is made, so nothing starts.
+    """
+    there = any(POSTGRES_IN.glob("*/bin/postgres"))
+    if there or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    if install(["postgresql-common"]):
+        with CLUSTERS.open("a") as settings:
+            settings.write("create_main_cluster = false\n")
+        install(["postgresql"])
+
+
 def main() -> int:
     for_tests = "--for-tests" in sys.argv
+    if for_tests and platform.system() == "Linux":
+        see_to_postgres()
     if for_tests and platform.system() == "Linux" and see_to_proxies():
         return 1
     lacking = missing(for_tests=for_tests)

@@ -105,6 +105,11 @@ class Anchors:
         rows = await self._database.all("anchors_of_sender", chain_id, sender, nonce)
         return [_sent(dict(row)) for row in rows]
 
+    async def failed(self, chain_id: int, sender: str, nonce: int, limit: int) -> Sequence[SentRow]:
+        """The newest failed transactions of this epoch numbered below ``nonce``."""
+        rows = await self._database.all("anchors_failed", chain_id, sender, nonce, limit)
+        return [_sent(dict(row)) for row in rows]
+
     async def due(self) -> tuple[int, bytes] | None:
         """The newest checkpoint that has any leaf: size and root."""
         row = await self._database.one("anchors_due")

@@ -155,6 +155,7 @@ class UnitRow:
     unsent: int = 0  # of the attempts, how many no node ever had: they are no retries
     needs_memory: int = 0  # bytes: nodes that gave less had too little
     needs_opengl: bool = False  # as a node found that has none
+    unsendable_to: tuple[UUID, ...] = ()  # nodes whose connection it could not be sent over
 
     @property
     def is_delivered_beside(self) -> bool:
@@ -224,7 +225,11 @@ class Keys:
 
 @attrs.define
 class Rows:
-    """What was found, locked until the transaction ends."""
+    """What was found, locked until the transaction ends.
+
+    ``now`` is the database's time once the locks were held: what is written bears it, so that all
+    gateways' times can be compared.
+    """
 
     accounts: dict[str, AccountRow]
     holds: dict[str, HoldRow]
@@ -234,6 +239,7 @@ class Rows:
     idempotency: dict[KeyId, KeyRow]
     transfer_ids: Iterator[int]
     entry_ids: Iterator[int]
+    now: datetime
     earnings: dict[UnitId, EarningRow] = attrs.field(factory=dict[UnitId, EarningRow])
     disputes: dict[UnitId, DisputeRow] = attrs.field(factory=dict[UnitId, DisputeRow])
     payouts: dict[UUID, PayoutRow] = attrs.field(factory=dict[UUID, PayoutRow])

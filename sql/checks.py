@@ -37,7 +37,8 @@ class CheckRow:
 
     ``work`` is canonical JSON, as its node signed it. ``packed``: of a release before, whose
     evidence lay in one file with the picture. ``withdrawn``: the scene is at fault, so that no
-    mismatch on the unit is a strike.
+    mismatch on the unit is a strike. ``drawn``: whether it was drawn to be checked, as it was
+    delivered; None: through a gateway of a release before.
     """
 
     job_id: UUID
@@ -64,6 +65,7 @@ class CheckRow:
     verifier_id: UUID | None = None
     decided_at: datetime | None = None
     withdrawn: bool = False
+    drawn: bool | None = None
 
     @property
     def id(self) -> CheckId:

@@ -31,6 +31,8 @@ IDLE_SECONDS: Final = 1.5
 # To the server who vanished within a statement, between its text and its values, is not idle, and
 # what runs too long is ended only when it runs. Whoever waits has given up before.
 TRANSACTION_SECONDS: Final = 2.0
+# How often the server asks whether the client of a statement is still there.
+CHECK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.05
 SNAPSHOT: Final[dict[str, Any]] = {"isolation": "repeatable_read", "readonly": True}
 _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
@@ -205,6 +207,8 @@ class Database:
             "plan_cache_mode": "force_generic_plan",
             # Nor one that reads a table whole, because it was small when the plan was made.
             "enable_seqscan": "off",
+            # With that, plans count as expensive, and PostgreSQL would compile each for seconds.
+            "jit": "off",
             "statement_timeout": _ms(STATEMENT_SECONDS),
             "idle_in_transaction_session_timeout": _ms(IDLE_SECONDS),
             "timezone": "UTC",
@@ -221,6 +225,8 @@ async def _unchanged(_: object) -> None:
 async def _made(connection: Any) -> None:
     """A new connection: jsonb comes and goes as Python values, and no transaction lasts."""
     await connection.fetchrow(QUERIES["database_connection_lasts"], _ms(TRANSACTION_SECONDS))
+    with suppress(asyncpg.InvalidParameterValueError):  # some systems cannot
+        await connection.fetchrow(QUERIES["database_connection_checks"], _ms(CHECK_SECONDS))
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

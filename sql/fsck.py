@@ -1,6 +1,7 @@
 """The invariants of the books, as queries that find what breaks them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -16,6 +17,18 @@ FINDINGS_MAX: Final = 1000  # of each invariant; more tell nothing new
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
 INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # the last is of few rows, and about all of them
 BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # with one of these nothing more may be posted
+
+
+@attrs.frozen
+class NotedAudit:
+    """What the gateway that audits found last: of what was new ``at`` then, of everything at
+    ``whole``. ``noted_at`` is the database's time.
+    """
+
+    at: datetime
+    whole: datetime | None
+    findings: "tuple[Finding, ...]"
+    noted_at: datetime
 
 
 @attrs.frozen

@@ -125,11 +125,10 @@ class LooseRow:
 
 @attrs.frozen
 class OpenCheck:
-    """A unit that waits for a verdict since then; ``is_suspected``: somebody called it wrong."""
+    """A unit that waits for a verdict since then."""
 
     unit: int
     since: datetime
-    is_suspected: bool
 
 
 @attrs.frozen

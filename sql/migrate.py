@@ -1,6 +1,17 @@
-"""Migrations: numbered SQL files, applied in order, all that are pending in one transaction."""
+"""Migrations: numbered SQL files, applied in order, each in a transaction of its own.
 
+A gateway of the version before goes on working meanwhile, so nothing here locks it out for long:
+a migration that waits two seconds for a lock is rolled back and tried again. Statements with
+CONCURRENTLY cannot run in a transaction: a file of them is executed one statement at a time.
+``docs/OPERATIONS.md`` says how gateways are upgraded.
+"""
+
+import asyncio
 import hashlib
+import logging
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any, Final
 
@@ -8,6 +19,18 @@ import asyncpg
 import attrs
 
 LOCK: Final = 0x52656E646572  # 'Render': many may start at once, one migrates
+TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often who waits for that lock asks for it
+LOCK_TIMEOUT: Final = "2s"
+PAUSE_SECONDS_MOST: Final = 30.0
+# A new index may take hours: no setting of the server or the role ends a migration. On a new
+# database the disk would take longer than all else, so only the last one waits for it; those before
+# it stand earlier in PostgreSQL's log.
+_SETTINGS: Final = """
+SELECT set_config(name, value, false) FROM (VALUES
+    ('statement_timeout', '0'), ('transaction_timeout', '0'), ('lock_timeout', '0'),
+    ('idle_in_transaction_session_timeout', '0'), ('synchronous_commit', 'off')) s(name, value)
+WHERE current_setting(name, true) IS NOT NULL
+"""
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version    integer PRIMARY KEY,
@@ -16,6 +39,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
+# Databases from before 0101 have no such column.
+_APPLIED: Final = """
+SELECT version, name, sha256, (to_jsonb(m) ->> 'compatible_from')::integer AS compatible_from
+FROM schema_migrations m ORDER BY version
+"""
 # With wal_level minimal nothing of a new sequence is logged before its transaction ends, and yet
 # the numbers after those that were used in it count as logged: the next 32 were given out without
 # a word in the log, and once more after a crash. Set again, none counts as logged.
@@ -23,10 +51,13 @@ _NUMBERS: Final = """
 SELECT setval(seqrelid, pg_sequence_last_value(seqrelid)) FROM pg_sequence
 WHERE xmin = pg_current_xact_id()::xid AND pg_sequence_last_value(seqrelid) IS NOT NULL
 """
+_COMMENT: Final = re.compile(r"--.*")
+_COMPATIBLE: Final = re.compile(r"^-- Compatible from: (\d{4})$", re.MULTILINE)
+log = logging.getLogger(__name__)
 
 
 class MigrationError(Exception):
-    """What was applied is not what this program has; nothing was changed."""
+    """The database and this program do not go together; nothing was changed."""
 
 
 @attrs.frozen
@@ -39,13 +70,28 @@ class Migration:
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def statements(self) -> list[str]:
+        """The statements of a file with CONCURRENTLY, to be executed one by one; else none."""
+        code = _COMMENT.sub("", self.text)
+        if "CONCURRENTLY" not in code:
+            return []
+        return [statement for part in code.split(";") if (statement := part.strip())]
+
+    @property
+    def compatible_from(self) -> int | None:
+        """The newest migration of the oldest program that works with this one; None: no older."""
+        found = _COMPATIBLE.search(self.text)
+        return int(found[1]) if found else None
+
 
 @attrs.frozen
 class Status:
-    """What ``db status`` tells: names of what is applied and of what is pending."""
+    """Names of migrations; ``newer`` are those of a later program that this one works with."""
 
     applied: tuple[str, ...]
     pending: tuple[str, ...]
+    newer: tuple[str, ...] = ()
 
 
 def migrations() -> list[Migration]:
@@ -56,17 +102,24 @@ def migrations() -> list[Migration]:
 
 
 async def migrate(dsn: str, found: list[Migration] | None = None) -> list[str]:
-    """Apply what is pending, as the schema's owner; answer its names. Raises MigrationError."""
+    """Apply what is pending, as the schema's owner; answer its names. Raises MigrationError.
+
+    It takes as long as it takes. Should it be ended, what is done stays, and the next one goes on.
+    """
     connection = await asyncpg.connect(dsn)
     try:
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        await connection.execute(_SETTINGS)
+        async with turn(connection):
             await connection.execute(_TABLE)
-            pending = await _pending(connection, found or migrations())
-            for migration in pending:
+            there = _compared(await connection.fetch(_APPLIED), found or migrations())
+            if there.newer:
+                log.warning("the database is of a newer version: it has %s", there.newer[-1])
+            for migration in there.pending:
+                if migration is there.pending[-1]:
+                    await connection.execute("RESET synchronous_commit")
                 await _apply(connection, migration)
-            await connection.execute(_NUMBERS)
-        return [migration.name for migration in pending]
+                log.info("migrated to %s", migration.name)
+        return [migration.name for migration in there.pending]
     finally:
         await connection.close()
 
@@ -77,28 +130,87 @@ async def status(dsn: str) -> Status:
     try:
         exists = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
         known = migrations()
-        pending = await _pending(connection, known) if exists else known
-        waiting = tuple(migration.name for migration in pending)
-        return Status(tuple(m.name for m in known if m.name not in waiting), waiting)
+        there = _compared(await connection.fetch(_APPLIED) if exists else [], known)
+        pending = tuple(migration.name for migration in there.pending)
+        return Status(
+            tuple(each.name for each in known if each.name not in pending), pending, there.newer
+        )
     finally:
         await connection.close()
 
 
-async def _pending(connection: Any, known: list[Migration]) -> list[Migration]:
-    rows = await connection.fetch("SELECT version, sha256 FROM schema_migrations")
+@asynccontextmanager
+async def turn(connection: Any) -> AsyncGenerator[None]:
+    """Nobody else migrates until the block ends. Who waits asks again and again.
+
+    A statement that waits for the lock would have a snapshot, and a new index waits for all
+    those: each would wait for the other.
+    """
+    pause = TURN_SECONDS
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+        if pause == TURN_SECONDS:
+            log.info("waiting until somebody else has migrated")
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, TURN_SECONDS_MOST)
+    try:
+        yield
+    finally:
+        if not connection.is_closed():  # else the lock is gone with it
+            await connection.fetchval("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+@attrs.frozen
+class _Comparison:
+    pending: list[Migration]
+    newer: tuple[str, ...]
+
+
+def _compared(rows: list[Any], known: list[Migration]) -> _Comparison:
+    """What is in the database beside what this program has. Raises MigrationError."""
     done = {row["version"]: row["sha256"] for row in rows}
-    newer = sorted(done.keys() - {migration.version for migration in known})
-    if newer:
-        raise MigrationError(f"The database is newer than this program: it has {newer[-1]}")
+    ours = {migration.version for migration in known}
     for migration in known:
         if done.get(migration.version, migration.sha256) != migration.sha256:
             raise MigrationError(f"{migration.name} was changed after it had been applied")
-    return [migration for migration in known if migration.version not in done]
+    pending = [migration for migration in known if migration.version not in done]
+    newer = [row for row in rows if row["version"] not in ours]
+    # Without a word on it a migration goes with no program but those that have it.
+    fits = all((row["compatible_from"] or row["version"]) <= max(ours) for row in newer)
+    if newer and (pending or not fits):
+        raise MigrationError(
+            f"The database is newer than this program: it has {newer[-1]['version']}"
+        )
+    return _Comparison(pending, tuple(row["name"] for row in newer))
 
 
 async def _apply(connection: Any, migration: Migration) -> None:
-    await connection.execute(migration.text)
-    await connection.execute(
-        "INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3)",
-        *(migration.version, migration.name, migration.sha256),
-    )
+    pause = 1.0
+    while True:
+        try:
+            await _try(connection, migration)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            log.warning("%s waits for a lock: again in %g s", migration.name, pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, PAUSE_SECONDS_MOST)
+        else:
+            return
+
+
+async def _try(connection: Any, migration: Migration) -> None:
+    # These make nobody wait for what they wait for.
+    for statement in migration.statements:
+        await connection.execute(statement)
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        if not migration.statements:
+            await connection.execute(migration.text)
+        await connection.execute(
+            "INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3)",
+            *(migration.version, migration.name, migration.sha256),
+        )
+        if migration.compatible_from is not None:
+            await connection.execute(
+                "UPDATE schema_migrations SET compatible_from = $2 WHERE version = $1",
+                *(migration.version, migration.compatible_from),
+            )
+        await connection.execute(_NUMBERS)

@@ -168,14 +168,11 @@ class Nodes:
         node: UUID,
         load: float,
         metadata: Mapping[str, Any],
-        now: datetime,
         *,
         require_proof: bool,
     ) -> NodeIdentity | None:
         """A sign of life: HEALTHY, unless a proof is required and missing; None: no such node."""
-        row = await self._database.one(
-            "node_heartbeat", node, load, dict(metadata), now, require_proof
-        )
+        row = await self._database.one("node_heartbeat", node, load, dict(metadata), require_proof)
         return None if row is None else _identity(row)
 
     async def by_id(self, node: UUID) -> NodeIdentity | None:
@@ -185,6 +182,10 @@ class Nodes:
     async def sweep(self, before: datetime) -> None:
         """Forget challenges that ended before then."""
         await self._database.execute("challenges_sweep", before)
+
+    async def forget_unproved(self, before: datetime, most: int) -> int:
+        """Forget registrations from before then that nobody proved; how many, ``most`` at once."""
+        return len(await self._database.all("nodes_forget", before, most))
 
     # ── as people see them ───────────────────────────────────────────────────────────────────────
 
@@ -214,9 +215,14 @@ class Nodes:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
 
-    async def checks(self, node: UUID, limit: int) -> Sequence[CheckShown]:
-        """What was found of its work, the newest first."""
-        return [CheckShown(**row) for row in await self._database.all("checks_page", node, limit)]
+    async def checks(
+        self, node: UUID, limit: int, *, undecided: bool = False
+    ) -> Sequence[CheckShown]:
+        """What was found of its work, newest first; ``undecided``: also by whom it is suspected
+        that has no verdict yet.
+        """
+        rows = await self._database.all("checks_page", node, limit, undecided)
+        return [CheckShown(**row) for row in rows]
 
     async def stand(self, word: Word, act: Act | None) -> NodeShown | None:
         """Note what was said, with its record; None when somebody said something meanwhile."""

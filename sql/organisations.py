@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import attrs
 
@@ -18,6 +18,8 @@ from sql.loader import QUERIES
 OF_USER_MOST: Final = 20
 MEMBERS_MOST: Final = 500
 TRUSTED_MOST: Final = 500
+INVITED_MOST: Final = 50  # open invitations of one organisation
+INVITED_OF_USER_MOST: Final = 50  # invitations that wait for one account; others are dropped
 OWNER: Final = "owner"
 
 
@@ -47,6 +49,8 @@ class Organisation:
 
 @attrs.frozen
 class Member:
+    """``user_id`` of an open invitation names it, and is no account's; ``name`` is empty there."""
+
     user_id: UUID
     email: str
     name: str
@@ -66,10 +70,19 @@ class LentNode:
 
 @attrs.frozen
 class Trusted:
+    """``user_id`` names the entry, and is no account's."""
+
     user_id: UUID
     email: str
-    name: str
     since: datetime
+
+
+def handle(scope: UUID, email: str) -> UUID:
+    """Return the name of an address within the list of a user or an organisation.
+
+    It is the same whether an account has the address or not.
+    """
+    return uuid5(scope, email)
 
 
 class Organisations:
@@ -91,7 +104,7 @@ class Organisations:
     async def members(self, organisation: UUID) -> Sequence[Member]:
         """With those who are invited."""
         rows = await self._database.all("organisation_member_list", organisation)
-        return [Member(**row) for row in rows]
+        return [_member(organisation, row) for row in rows]
 
     async def nodes(self, organisation: UUID) -> Sequence[LentNode]:
         """Those that are lent to it."""
@@ -110,10 +123,16 @@ class Organisations:
             await record(connection, act)
         return Organisation(**row)
 
-    async def invite(self, organisation: UUID, user: UUID, role: str, act: Act) -> Said:
-        """Ask somebody in; he is a member once he accepted."""
-        values = (organisation, user, role, act.actor_id, act.at, MEMBERS_MOST)
-        return await self._as_owner(organisation, "organisation_invite", values, act, Said.ALREADY)
+    async def invite(self, organisation: UUID, email: str, role: str, act: Act) -> Said:
+        """Invite whoever has this address; they are a member once they accept.
+
+        The outcome is the same where nobody has it.
+        """
+        bounds = (MEMBERS_MOST, INVITED_MOST, INVITED_OF_USER_MOST)
+        values = (organisation, email, role, act.actor_id, act.at, *bounds)
+        async with self._database.transaction() as connection:
+            refused = await _owner(connection, organisation, act)
+            return refused or await _addressed(connection, "organisation_invite", values, act)
 
     async def set_role(self, organisation: UUID, user: UUID, role: str, act: Act) -> Said:
         """Of a member; the last owner stays one."""
@@ -129,16 +148,11 @@ class Organisations:
         return await self._as_owner(organisation, "organisation_end", (organisation,), act)
 
     async def _as_owner(
-        self,
-        organisation: UUID,
-        query: str,
-        values: tuple[Any, ...],
-        act: Act,
-        otherwise: Said = Said.ABSENT,
+        self, organisation: UUID, query: str, values: tuple[Any, ...], act: Act
     ) -> Said:
         async with self._database.transaction() as connection:
             refused = await _owner(connection, organisation, act)
-            return refused or await _do(connection, query, values, act, otherwise)
+            return refused or await _do(connection, query, values, act)
 
     # -- as a member
 
@@ -149,7 +163,10 @@ class Organisations:
             return await _do(connection, "organisation_join", values, act)
 
     async def leave(self, organisation: UUID, user: UUID, act: Act) -> Said:
-        """Out with a member, or an invitation: by himself, or by an owner; and his nodes too."""
+        """Out with a member, or an invitation: by himself, or by an owner; and his nodes too.
+
+        An owner names an invitation as ``members`` does.
+        """
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None:
@@ -158,8 +175,14 @@ class Organisations:
                 return Said.NOT_OWNER
             if await _others(connection, organisation, user) == 0:
                 return Said.LAST_OWNER
+            rows = await connection.fetch(QUERIES["organisation_member_list"], organisation)
+            for invited in (row["email"] for row in rows if row["user_id"] is None):
+                if handle(organisation, invited) == user:
+                    withdrawn = (organisation, invited)
+                    return await _do(connection, "organisation_withdraw", withdrawn, act)
             await connection.execute(QUERIES["organisation_take_back"], organisation, user)
-            return await _do(connection, "organisation_leave", (organisation, user), act)
+            left = (organisation, user, act.actor_id)
+            return await _do(connection, "organisation_leave", left, act)
 
     async def lend(self, organisation: UUID, node: UUID, act: Act) -> Said:
         """A node of one's own; the organisation's members may use it for nothing."""
@@ -182,30 +205,48 @@ class Organisations:
     # -- trust
 
     async def trusted(self, user: UUID) -> Sequence[Trusted]:
-        """Whom he trusts."""
-        return [Trusted(**row) for row in await self._database.all("trust_list", user)]
+        """Addresses that he trusts, those of nobody among them."""
+        rows = await self._database.all("trust_list", user)
+        return [Trusted(handle(user, row["email"]), row["email"], row["since"]) for row in rows]
 
-    async def trust(self, user: UUID, act: Act) -> Said:
-        """Trust somebody."""
+    async def trust(self, email: str, act: Act) -> Said:
+        """Trust whoever has this address now. The outcome is the same where nobody has it."""
         async with self._database.transaction() as connection:
-            values = (act.actor_id, user, act.at, TRUSTED_MOST)
-            return await _do(connection, "trust_add", values, act, Said.ALREADY)
+            values = (act.actor_id, email, act.at, TRUSTED_MOST)
+            return await _addressed(connection, "trust_add", values, act)
 
-    async def distrust(self, user: UUID, act: Act) -> Said:
-        """Trust him no more."""
+    async def distrust(self, entry: UUID, act: Act) -> Said:
+        """Trust an address no more; ``entry`` names it as ``trusted`` does."""
+        assert act.actor_id is not None, "a user trusts"
         async with self._database.transaction() as connection:
-            return await _do(connection, "trust_end", (act.actor_id, user), act)
+            rows = await connection.fetch(QUERIES["trust_list"], act.actor_id)
+            for email in (row["email"] for row in rows):
+                if handle(act.actor_id, email) == entry:
+                    return await _do(connection, "trust_end", (act.actor_id, email), act)
+        return Said.ABSENT
 
 
-async def _do(
-    connection: Connection,
-    query: str,
-    values: tuple[Any, ...],
-    act: Act,
-    otherwise: Said = Said.ABSENT,
-) -> Said:
+def _member(organisation: UUID, row: Any) -> Member:
+    member = dict(row)
+    if member["user_id"] is None:
+        member["user_id"] = handle(organisation, member["email"])
+    return Member(**member)
+
+
+async def _addressed(connection: Connection, query: str, values: tuple[Any, ...], act: Act) -> Said:
+    row = await connection.fetchrow(QUERIES[query], *values)
+    assert row is not None, "it says how it stands"
+    if row["already"]:
+        return Said.ALREADY
+    if not row["room"]:
+        return Said.TOO_MANY
+    await record(connection, act)
+    return Said.DONE
+
+
+async def _do(connection: Connection, query: str, values: tuple[Any, ...], act: Act) -> Said:
     if await connection.fetchrow(QUERIES[query], *values) is None:
-        return otherwise
+        return Said.ABSENT
     await record(connection, act)
     return Said.DONE
 

@@ -11,7 +11,6 @@ from urllib.parse import quote, unquote, urlsplit
 import asyncpg
 
 from sql.loader import QUERIES
-from sql.migrate import LOCK
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 MAINTENANCE = "postgres"  # where nobody works
@@ -38,16 +37,6 @@ async def connected(dsn: str) -> AsyncGenerator[Connection]:
         yield connection
     finally:
         await connection.close()
-
-
-@asynccontextmanager
-async def nobody_migrates(connection: Connection) -> AsyncGenerator[None]:
-    """A gateway that starts meanwhile waits until the block ends."""
-    await connection.execute(f"SELECT pg_advisory_lock({LOCK})")
-    try:
-        yield
-    finally:
-        await connection.execute(f"SELECT pg_advisory_unlock({LOCK})")
 
 
 async def server_major(connection: Connection) -> int:

@@ -1,7 +1,7 @@
 """The books in PostgreSQL: a batch is read under locks in two round trips, and written in one."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -47,7 +47,11 @@ _UNIT_COPIED: tuple[str, ...] = (
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
     "copy_delivered_at",
 )
-_UNIT_COUNTED: tuple[str, ...] = ("unsent", "faults", "needs_memory", "needs_opengl")
+_UNIT_COUNTED: tuple[str, ...] = (
+    *("unsent", "faults", "needs_memory", "needs_opengl"),
+    "unsendable_to",
+)
+_LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # of a unit: arrays of nodes
 _OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
 _OF_ENTRY = (
     *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),
@@ -55,6 +59,7 @@ _OF_ENTRY = (
 )
 _OF_RECEIPT = tuple(field.name for field in attrs.fields(ReceiptRow))
 _PEOPLE = tuple(MADE_WHEN_NEEDED)
+UNREAD = datetime.max.replace(tzinfo=UTC)
 
 
 def numbers_for(keys: Keys, rows: Rows) -> int:
@@ -81,7 +86,7 @@ class SqlBooks:
         self._ids: dict[str, int] = {}
 
     async def lock(self, keys: Keys) -> Rows:
-        rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()))
+        rows = Rows({}, {}, {}, {}, {}, {}, iter(()), iter(()), UNREAD)
         if keys.purchases:
             keys = await with_owners(self._connection, keys)
         concerned = keys.accounts | await earners(self._connection, keys)
@@ -92,6 +97,9 @@ class SqlBooks:
         used = (keys.holds, keys.jobs, keys.units, keys.idempotency, keys.transfers)
         if any(used) or keys.postings:
             await self._rows(keys, rows)
+        else:
+            [found] = await self._fetch("database_time")
+            rows.now = found["now"]
         await lock_earnings(self._connection, keys, rows)
         await lock_checks(self._connection, keys, rows)
         return rows
@@ -159,11 +167,13 @@ class SqlBooks:
             values = row_values(JobRow, {**row, "avoid": tuple(row["avoid"])})
             rows.jobs[row["id"]] = JobRow(**values)
         for row in found["units"]:
-            values = row_values(UnitRow, {**row, "avoid": tuple(row["avoid"])})
+            values = row_values(UnitRow, row)
+            values |= {name: tuple(row[name]) for name in _LISTS}
             rows.units[row["job_id"], row["number"]] = UnitRow(**values)
         for row in found["keys"]:
             rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
         rows.transfer_ids, rows.entry_ids = iter(found["transfers"]), iter(found["entries"])
+        rows.now = found["now"]
         rows.transfers = _posted(found)
 
     def _subjects(self, keys: Keys) -> Columns:
@@ -258,7 +268,9 @@ def is_untouched(unit: UnitRow) -> bool:
 
 def _unit_columns(units: Sequence[UnitRow], *names: str) -> Columns:
     columns = columns_of(units, "job_id", "number", *names)
-    return _as_texts(columns, 2 + names.index("avoid"))
+    for name in _LISTS:
+        columns = _as_texts(columns, 2 + names.index(name))
+    return columns
 
 
 def _as_texts(columns: Columns, position: int) -> Columns:

@@ -1,9 +1,9 @@
 """The Store port over PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sql.audit import Act
 from sql.audit import record as audit_record
 from sql.books import BooksTransaction
 from sql.checks import (
+    CheckId,
     Pending,
     Place,
     SecondLook,
@@ -29,7 +30,7 @@ from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
 from sql.earnings import Claimable, Ripe, Unlooked
 from sql.failure import refused
-from sql.fsck import Finding, audit_log_within, audit_within
+from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
 from sql.halt import OF_ONE_GATEWAY, Halts
 from sql.loader import QUERIES
@@ -42,19 +43,24 @@ from sql.sql_checks import note, note_suspicion, note_voucher, pending, trials
 from sql.sql_log import SqlLog, look
 from sql.work import (
     Done,
+    JobPlace,
+    KnownParams,
     Lease,
     LeaseId,
     NodeRow,
+    OpenJob,
     OpenUnit,
     SceneWord,
     Standing,
     StandingRow,
+    nothing_known,
     parts_of,
     standing_of,
 )
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # nobody waits for it
+PARAMS_MOST: Final = 256  # jobs whose parameters are read at once
 TURN: Final = 256  # rows between two looks at what else is to be done
 AUDIT_SECONDS: Final = 300.0
 WHOLE_SECONDS: Final = 4 * 3600.0
@@ -110,13 +116,19 @@ class SqlStore:
         halt = await self._halts.now()
         return halt is not None and halt.reason in OF_ONE_GATEWAY
 
+    async def now(self) -> datetime:
+        row = await self._database.one("database_time")
+        assert row is not None, "it answers one row"
+        time: datetime = row["now"]
+        return time
+
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         columns = (
             [lease.job for lease in leases],
             [lease.unit for lease in leases],
             [lease.attempt for lease in leases],
             [lease.node for lease in leases],
-            [lease.until for lease in leases],
+            [lease.seconds for lease in leases],
         )
         rows = await self._database.all("work_renew_leases", *columns)
         if len(rows) < len(leases):  # some may be of copies
@@ -135,12 +147,39 @@ class SqlStore:
             findings += audit.findings
         return findings
 
+    async def note_audit(
+        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
+    ) -> None:
+        told = [list(attrs.astuple(one)) for one in findings]
+        await self._database.execute("last_audit_note", at, whole, told)
+
+    async def last_audit(self) -> NotedAudit | None:
+        row = await self._database.one("last_audit")
+        if row is None:
+            return None
+        findings = tuple(Finding(*one) for one in row["findings"])
+        return NotedAudit(row["at"], row["whole"], findings, row["noted_at"])
+
     async def audit_since(self, mark: Mark | None) -> Increment:
         async with self._database.transaction(within=AUDIT_SECONDS, snapshot=True) as connection:
             return await audit_since(connection, mark, log_most=AUDIT_LEAVES)
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
-        return await _open_units(await self._database.all("work_open", window))
+    async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
+        place = (None, None) if after is None else after
+        rows = await self._database.all("work_open_jobs", *place, most)
+        return [OpenJob(**row) for row in rows]
+
+    async def open_units(
+        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+    ) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_open", list(jobs), window)
+        params = {job: known(job) for job in {row["job"] for row in rows}}
+        unknown = [job for job, found in params.items() if found is None]
+        for begin in range(0, len(unknown), PARAMS_MOST):
+            few = unknown[begin : begin + PARAMS_MOST]
+            found = await self._database.all("work_params", few)
+            params |= {row["job"]: row["params"] for row in found}
+        return await _open_units(rows, params)
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
@@ -160,12 +199,12 @@ class SqlStore:
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
         return [_open_unit(row) for row in await self._database.all("work_open_of_node", node)]
 
-    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
-        rows = await self._database.all("work_lost", now, unsent_since)
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_lost", unsent)
         return [_open_unit(row) for row in rows]
 
-    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
-        rows = await self._database.all("work_waiting", submitted_before)
+    async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
+        rows = await self._database.all("work_waiting", longer_than)
         return [_open_unit(row) for row in rows]
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
@@ -179,8 +218,12 @@ class SqlStore:
     async def circles(self) -> Circles:
         return circles_of(await self._database.all("work_circles"))
 
-    async def node_seen(self, node: UUID, at: datetime) -> None:
-        await self._database.execute("work_node_seen", node, at)
+    async def session_opened(self, node: UUID) -> int:
+        row = await self._database.one("work_session_opened", node)
+        return 0 if row is None else int(row["epoch"])
+
+    async def node_seen(self, node: UUID) -> None:
+        await self._database.execute("work_node_seen", node)
 
     async def keep_thumbnail(
         self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
@@ -203,21 +246,36 @@ class SqlStore:
         most = DONE_MOST if completed else LOGS_MOST
         await self._database.execute("attempt_log_keep", *said, most, completed)
 
-    async def silence(self, now: datetime) -> Sequence[UUID]:
-        rows = await self._database.all("work_silence", now)
+    async def silence(self) -> Sequence[UUID]:
+        rows = await self._database.all("work_silence")
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
 
-    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
-        return [Ripe(**row) for row in await self._database.all("earnings_ripe", now, limit)]
+    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+        return [Ripe(**row) for row in await self._database.all("earnings_ripe", limit)]
 
-    async def unlooked_shares(self, now: datetime, limit: int) -> Sequence[Unlooked]:
-        return [
-            Unlooked(**row) for row in await self._database.all("earnings_unlooked", now, limit)
-        ]
+    async def unlooked_shares(self, limit: int) -> Sequence[Unlooked]:
+        return [Unlooked(**row) for row in await self._database.all("earnings_unlooked", limit)]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         place = after or (None, None, None)
         return pending(await self._database.all("checks_pending", limit, *place))
+
+    async def claim_checks(
+        self, gateway: UUID, checks: Collection[CheckId], seconds: float
+    ) -> frozenset[CheckId]:
+        named = _columns(checks)
+        rows = await self._database.all("checks_claim", gateway, *named, seconds)
+        return frozenset((row["job_id"], row["unit"], row["attempt"]) for row in rows)
+
+    async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
+        await self._database.execute("checks_release", gateway, *_columns(checks))
+
+    async def draw_secret(self) -> bytes | None:
+        row = await self._database.one("draw_secret")
+        return None if row is None else bytes(row["sealed"])
+
+    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        await self._database.execute("draw_secret_keep", sealed, instead_of)
 
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
@@ -248,8 +306,8 @@ class SqlStore:
     async def note_voucher(self, voucher: Voucher) -> None:
         await note_voucher(self._database, voucher)
 
-    async def vouched(self, now: datetime, limit: int, after: Place) -> list[Pending]:
-        return pending(await self._database.all("checks_vouched", now, limit, *after))
+    async def vouched(self, limit: int, after: Place) -> list[Pending]:
+        return pending(await self._database.all("checks_vouched", limit, *after))
 
     async def note_second_look(self, look: SecondLook) -> None:
         await self._database.execute("second_look_note", *attrs.astuple(look))
@@ -288,10 +346,13 @@ def _standing(row: Any) -> StandingRow:
     return StandingRow(row["node"], row["owner"], standing_of(row), row["at"])
 
 
-async def _open_units(rows: Sequence[Any]) -> Sequence[OpenUnit]:
+async def _open_units(
+    rows: Sequence[Any], params: Mapping[UUID, Any] | None = None
+) -> Sequence[OpenUnit]:
+    """``params``: of each job, where the rows are without them."""
     found: list[OpenUnit] = []
     for number, row in enumerate(rows, 1):
-        found.append(_open_unit(row))
+        found.append(_open_unit(row if params is None else {**row, "params": params[row["job"]]}))
         if number % TURN == 0:  # ten thousand at a stretch would hold up everybody for 50 ms
             await asyncio.sleep(0)
     return found
@@ -304,3 +365,8 @@ def _open_unit(row: Any) -> OpenUnit:
     if values["state"] == "QUEUED":
         values["node"] = None  # the row keeps the node of the last attempt
     return OpenUnit(**values)
+
+
+def _columns(checks: Collection[CheckId]) -> tuple[list[UUID], list[int], list[int]]:
+    ordered = sorted(checks)
+    return [one[0] for one in ordered], [one[1] for one in ordered], [one[2] for one in ordered]

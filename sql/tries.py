@@ -8,6 +8,8 @@ from typing import Final
 NODE_FAILURES_MOST: Final = 3
 TRIES_MOST: Final = 12  # however they ended
 RETRY_SECONDS: Final = (1, 2, 4)
+UNSENDABLE_NODES: Final = 3  # different ones that a unit could not be sent to: an admin is told
+UNSENDABLE_SECONDS_MOST: Final = 60
 
 
 def tries(attempt: int, unsent: int) -> int:
@@ -29,3 +31,14 @@ def wait_seconds(
     if is_last or failures >= NODE_FAILURES_MOST or tried >= TRIES_MOST:
         return None
     return RETRY_SECONDS[min(count, len(RETRY_SECONDS)) - 1]
+
+
+def unsendable_seconds(*, nodes: int, unsent: int) -> int:
+    """Return how long a unit waits that could not be sent over a node's connection.
+
+    ``nodes`` are the different ones that this happened with, ``unsent`` the attempts that no node
+    ever had. Attempt numbers are finite, so the pause grows even where two nodes alternate.
+    """
+    if nodes >= UNSENDABLE_NODES:
+        return UNSENDABLE_SECONDS_MOST
+    return int(min(2 ** min(max(unsent - 1, 0), 10), UNSENDABLE_SECONDS_MOST))

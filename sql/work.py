@@ -1,6 +1,6 @@
 """Rows of nodes, jobs and units, as the Scheduler and the Lifeline read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -78,7 +78,8 @@ class NodeRow:
     capabilities: tuple[str, ...]
     load: float
     verified: bool
-    seen_at: datetime | None = None
+    silent_seconds: float | None = None  # since its last sign of life; None: it never gave one
+    epoch: int = 0  # of its newest session
 
 
 @attrs.frozen
@@ -94,6 +95,23 @@ class Part:
 def parts_of(told: Sequence[str] | None) -> tuple[Part, ...]:
     """Of a unit that is made of others, in their order, as the database tells them."""
     return tuple(Part(*orjson.loads(one)) for one in told or ())
+
+
+JobPlace: TypeAlias = tuple[datetime, UUID]  # since when a job waits, and its id
+
+
+@attrs.frozen
+class OpenJob:
+    """A job that has not ended, and how many of its units have not."""
+
+    id: UUID
+    queued_at: datetime
+    units: int
+
+    @property
+    def place(self) -> JobPlace:
+        """Its place among all open jobs."""
+        return self.queued_at, self.id
 
 
 @attrs.frozen
@@ -156,18 +174,26 @@ class Done:
     seconds: float
 
 
+# The parameters of a job, where the reader has them.
+KnownParams: TypeAlias = Callable[[UUID], dict[str, Any] | None]
+
+
+def nothing_known(_: UUID) -> None:
+    """Nothing is known of any job."""
+
+
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
 
 
 @attrs.frozen
 class Lease:
-    """Until when a unit may stay with its node without a sign of life."""
+    """How long from now a unit may stay with its node without a sign of life."""
 
     job: UUID
     unit: int
     attempt: int
     node: UUID
-    until: datetime
+    seconds: float
 
     @property
     def id(self) -> LeaseId:

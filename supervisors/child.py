@@ -60,14 +60,15 @@ class Child:
     """One child: ``make`` gives a new actor for each start, or is a nested supervisor.
 
     ``stop_within`` and ``start_within`` are seconds, for actors (a nested supervisor's children
-    have their own); ``capacity`` bounds the mailbox, in messages. ``ref`` is the address, made
-    with the child unless one is given, and then that one's capacity counts.
+    have their own); with None its start may take any time. ``capacity`` bounds the mailbox, in
+    messages. ``ref`` is the address, made with the child unless one is given, and then that one's
+    capacity counts.
     """
 
     name: str
     make: Callable[[], Actor[Any]] | Branch
     restart: Restart = Restart.PERMANENT
     stop_within: float = 5.0
-    start_within: float = 10.0
+    start_within: float | None = 10.0
     capacity: int = CAPACITY
     ref: Ref[Any] = attrs.field(default=attrs.Factory(_ref_of, takes_self=True))

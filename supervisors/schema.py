@@ -1,12 +1,9 @@
 """The schema, brought up to date before anybody uses the database."""
 
-import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from actors.kernel import Actor
-from sql.migrate import migrate
-
-log = logging.getLogger(__name__)
+from supervisors.child import Child
 
 
 class Schema:
@@ -16,9 +13,13 @@ class Schema:
 class SchemaActor(Actor[Schema]):
     """Migrates at its start, which comes after the database's and before that of its users."""
 
-    def __init__(self, owner_dsn: Callable[[], str]) -> None:
-        self._owner_dsn = owner_dsn
+    def __init__(self, bring: Callable[[], Awaitable[object]]) -> None:
+        self._bring = bring
 
     async def started(self) -> None:
-        for name in await migrate(self._owner_dsn()):
-            log.info("migrated to %s", name)
+        await self._bring()
+
+
+def schema_child(bring: Callable[[], Awaitable[object]]) -> Child:
+    """``bring`` migrates; it has all the time that it takes."""
+    return Child("schema", lambda: SchemaActor(bring), start_within=None)

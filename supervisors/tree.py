@@ -25,6 +25,8 @@ from actors.node_session.actor import NodeSessionActor
 from actors.node_session.desk import Peers
 from actors.node_session.messages import NodeSession
 from actors.node_session.moves import Moves
+from actors.node_session.quotes import Pacing
+from actors.node_session.sampling import Sampling
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
@@ -32,11 +34,13 @@ from actors.notifier.messages import Notifier
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import Paymaster
 from actors.ports import (
+    ALONE,
     AnchorStore,
     Bus,
     Chain,
     CheckpointSigner,
     Clock,
+    Leadership,
     LogMemory,
     LogStore,
     NodeTokens,
@@ -97,6 +101,7 @@ class Ports:
     signer: CheckpointSigner
     memory: LogMemory | None = None  # None: nothing is remembered beside the database
     receipts: ReceiptSigner | None = None  # None: no receipts are given
+    leadership: Leadership = ALONE  # of several gateways
 
 
 @attrs.frozen
@@ -153,12 +158,12 @@ class Tree:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
         self._verifying = verifying
-        self._numbers, self._moves = count(1), Moves()
+        self._numbers, self._moves, self._pacing = count(1), Moves(), Pacing()
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._sequencer = self._address(Sequencer, "sequencer")
         self._notifier = self._address(Notifier, "notifier", NOTIFIER_CAPACITY)
-        self._verifier = None if verifying is None else self._address(Verifier, "verifier")
+        self._verifier, self._sampling = self._verification()
         self.nodes = Dynamic("Nodes")
         books = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books())
         dispatch = Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch())
@@ -186,6 +191,14 @@ class Tree:
             uniform=lambda: ports.random.uniform(0.0, 1.0),
         )
 
+    def _verification(self) -> tuple[Ref[Verifier] | None, Sampling | None]:
+        """The verifier, and what decides which deliveries it checks; None where nothing is."""
+        ports, settings = self._ports, self._verifying
+        if settings is None:
+            return None, None
+        sampling = Sampling(ports.store, ports.signer, ports.random, settings.least_odds)
+        return self._address(Verifier, "verifier"), sampling
+
     def _books(self) -> list[Child]:
         store, clock, random = self._ports.store, self._ports.clock, self._ports.random
         log, signer, settings = self._ports.log, self._ports.signer, self._paces.sequencer
@@ -193,7 +206,7 @@ class Tree:
         sequencer, memory = self._sequencer, self._ports.memory
         auditor = self._address(Auditor, "auditor")
         night = self._address(NightAuditor, "night auditor")
-        auditing = self._paces.auditor
+        auditing, leading = self._paces.auditor, self._ports.leadership
         paymaster = self._address(Paymaster, "paymaster")
         return [
             child(ledger, lambda: LedgerActor(store, clock, random)),
@@ -209,16 +222,24 @@ class Tree:
                     memory=memory,
                 ),
             ),
-            child(auditor, lambda: AuditorActor(night, store, clock, settings=auditing)),
-            child(night, lambda: NightAuditorActor(auditor, store, clock, settings=auditing)),
-            child(paymaster, lambda: PaymasterActor(ledger, store, clock, settings=paying)),
+            child(
+                auditor,
+                lambda: AuditorActor(night, store, clock, leadership=leading, settings=auditing),
+            ),
+            child(
+                night,
+                lambda: NightAuditorActor(
+                    auditor, store, clock, leadership=leading, settings=auditing
+                ),
+            ),
+            child(paymaster, lambda: PaymasterActor(ledger, store, settings=paying)),
         ]
 
     def _dispatch(self) -> list[Child]:
         ledger, scheduler, notifier = self._ledger, self._scheduler, self._notifier
         store, clock, sessions = self._ports.store, self._ports.clock, self.nodes.children
         settings, scheduling = self._paces.lifeline, self._paces.scheduler
-        lifeline = self._address(Lifeline, "lifeline")
+        lifeline, leading = self._address(Lifeline, "lifeline"), self._ports.leadership
         return [
             child(
                 scheduler,
@@ -228,7 +249,9 @@ class Tree:
             ),
             child(
                 lifeline,
-                lambda: LifelineActor(ledger, scheduler, notifier, store, clock, settings=settings),
+                lambda: LifelineActor(
+                    ledger, scheduler, notifier, store, clock, leadership=leading, settings=settings
+                ),
             ),
             *self._checking(),
         ]
@@ -238,6 +261,7 @@ class Tree:
         settings, ports = self._verifying, self._ports
         if self._verifier is None or settings is None:
             return []
+        gateway = ports.random.uuid()
         peers = VerifierPeers(
             ledger=self._ledger,
             scheduler=self._scheduler,
@@ -247,6 +271,7 @@ class Tree:
             clock=ports.clock,
             random=ports.random,
             signer=ports.receipts,
+            gateway=gateway,
         )
         return [child(self._verifier, lambda: VerifierActor(peers, settings))]
 
@@ -322,6 +347,8 @@ class Tree:
             signer=self._ports.receipts,
             verifier=self._verifier,
             moves=self._moves,
+            pacing=self._pacing,
+            sampling=self._sampling,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         settings = self._session_settings

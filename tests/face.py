@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, Ledger, Outcome, Posted
+from actors.ledger.messages import Commit, IsAccepting, Ledger, Outcome, Posted
 from actors.notifier.messages import (
     Line,
     Notifier,
@@ -32,7 +32,9 @@ from actors.scheduler.messages import (
     CirclesChanged,
     Dispatch,
     DispatchOutcome,
+    IsLoaded,
     JobPaused,
+    JobsChanged,
     NoCapableNode,
     NodeProved,
     NodeSeen,
@@ -66,6 +68,7 @@ from supervisors.supervisor import Supervisor
 from tests.contract import our_contract
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
+from tests.twins.signer import TwinSigner
 from web.console.hub import hub_child
 from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
@@ -77,6 +80,7 @@ from web.identity.passwords import Passwords
 from web.identity.revocation import Revocations
 from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
+from web.process.readiness import needs_of_submissions
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Nobody is there: who wants a Stripe that answers sets the address of a stand-in.
@@ -92,6 +96,7 @@ class Script:
     progress: Progress | None = None
     failure: AskFailed | None = None  # what the Scheduler fails with
     open: bool = True
+    loaded: bool = True
     registry: Registry = attrs.field(factory=Registry)  # where actors find each other
     seen: list[Any] = attrs.field(factory=list[Any])
 
@@ -104,6 +109,10 @@ class StandInLedger(Actor[Ledger], partial=True):
     async def commit(self, message: Commit) -> Outcome:
         self._script.seen.append(message)
         return self._script.outcome
+
+    @handles(IsAccepting)
+    async def is_accepting(self, message: IsAccepting) -> bool:
+        return True
 
 
 class StandInScheduler(Actor[Scheduler], partial=True):
@@ -118,6 +127,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
             later.fail(self._script.failure)
             return later
         return self._script.dispatched
+
+    @handles(IsLoaded)
+    async def is_loaded(self, message: IsLoaded) -> bool:
+        return self._script.loaded
 
     @handles(NodeSeen)
     async def node_seen(self, message: NodeSeen) -> None:
@@ -137,6 +150,10 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 
     @handles(JobPaused)
     async def job_paused(self, message: JobPaused) -> None:
+        self._script.seen.append(message)
+
+    @handles(JobsChanged)
+    async def jobs_changed(self, message: JobsChanged) -> None:
         self._script.seen.append(message)
 
     @handles(Wake)
@@ -280,6 +297,7 @@ def gateway_over(
     payments = StripePayments(stripe or Current(NO_STRIPE))
     clock, random = SystemClock(), SystemRandom()
     accounts, revocations = Accounts.over(database), Revocations(clock)
+    halts = Halts(database, chain=False)
     return Gateway(
         settings=settings,
         clock=clock,
@@ -300,10 +318,16 @@ def gateway_over(
         credits=Credits(database),
         proofs=Proofs(database),
         anchors=Anchors(database),
-        halts=Halts(database, chain=False),
+        halts=halts,
+        signer=TwinSigner(),
         sales=Sales.over(database, payments, url),
         starter=1_000_000,
-        probes={"database": _yes, "redis": _yes, "objects": _yes},
+        probes={
+            "database": _yes,
+            "redis": _yes,
+            "objects": _yes,
+            **needs_of_submissions(registry, halts),
+        },
         snapshot=snapshot,
     )
 
@@ -313,8 +337,9 @@ async def serving(
     database: Database,
     settings: Settings,
     actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
+    make: Callable[[Gateway], web.Application] = build_site,
 ) -> AsyncGenerator[Face]:
-    """A site on a free port, until the block ends."""
+    """A site on a free port, until the block ends; ``make`` builds it."""
     script = Script()
     registry = script.registry
     children = [Child(m.__name__, partial(make, script)) for m, make in actors.items()]
@@ -332,7 +357,7 @@ async def serving(
         url=lambda: str(server.make_url("")).rstrip("/"),
     )
     gateway = attrs.evolve(gateway, unread=lambda: tree.dead_letters)
-    server = FaceServer(build_site(gateway), settings)
+    server = FaceServer(make(gateway), settings)
     children.append(revoker_child(gateway, registry))
     bus = TwinBus()
     children.append(hub_child(gateway, registry, bus))

@@ -65,6 +65,7 @@ from web.objects.sweeper import sweeper_child
 from web.process.claim import claim
 from web.process.outside import Outside, build_outside
 from web.process.pulse import PulseActor
+from web.process.readiness import needs_of_submissions
 from web.process.service_manager import ServiceManager
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
@@ -118,7 +119,7 @@ def build(
         memory=memory,
     )
     gateway = with_sight(gateway, lambda: tree, sources_of(settings, file))
-    ports = ports_of(gateway, outside, data, memory)
+    ports = ports_of(gateway, outside, memory)
 
     async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
         return await tree.open_session(identity_of(arrival), socket)
@@ -203,10 +204,9 @@ def verifying_of(settings: Settings) -> VerifierSettings:
     )
 
 
-def ports_of(gateway: Gateway, outside: Outside, data: Path, memory: FileMemory) -> Ports:
-    """The outside world as the actors see it. Raises SettingsError."""
+def ports_of(gateway: Gateway, outside: Outside, memory: FileMemory) -> Ports:
+    """The outside world as the actors see it."""
     store = SqlStore(outside.database, gateway.halts)
-    keys = log_keys(gateway.settings, data, gateway.clock, gateway.random)
     return Ports(
         store=store,
         objects=outside.objects,
@@ -215,9 +215,10 @@ def ports_of(gateway: Gateway, outside: Outside, data: Path, memory: FileMemory)
         random=gateway.random,
         tokens=SignedNodeTokens(gateway.tokens, gateway.random),
         log=store,
-        signer=keys,
-        receipts=keys,
+        signer=gateway.signer,
+        receipts=gateway.signer,
         memory=memory,
+        leadership=outside.leadership,
     )
 
 
@@ -269,6 +270,8 @@ def paces_of(settings: Settings) -> Paces:
         ),
         SchedulerSettings(
             open_jobs=settings.limits.open_jobs,
+            open_free_jobs=settings.limits.open_free_jobs,
+            open_kinds=settings.limits.open_kinds,
             patience=Patience(
                 settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
             ),
@@ -286,7 +289,9 @@ def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application
     relay.add_to(site)
     if not gateway.settings.objects.public_url:
         bucket, rates = gateway.settings.objects.bucket, gateway.rates
-        add_object_routes(site, outside.objects_url, bucket, through=object_gate(rates))
+        add_object_routes(
+            site, outside.objects_url, bucket, gateway.objects, through=object_gate(rates)
+        )
     return site
 
 
@@ -312,9 +317,10 @@ def build_gateway(
     snapshot: Callable[[], Snapshot],
     memory: FileMemory,
 ) -> Gateway:
-    """What the handlers can reach."""
+    """What the handlers can reach. Raises SettingsError."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
     accounts, revocations = Accounts.over(database), Revocations(clock)
+    halts = Halts(database, chain=outside.chain is not None, seen=lambda: memory.head)
     return Gateway(
         settings=settings,
         clock=clock,
@@ -337,9 +343,10 @@ def build_gateway(
         anchors=Anchors(database),
         chain=None if outside.chain is None else outside.chain.port,
         sales=Sales.over(database, outside.payments, outside.url),
-        halts=Halts(database, chain=outside.chain is not None, seen=lambda: memory.head),
+        halts=halts,
+        signer=log_keys(settings, data, clock, random),
         starter=starter_units(settings),
-        probes=outside.probes,
+        probes={**outside.probes, **needs_of_submissions(registry, halts)},
         snapshot=snapshot,
     )
 

@@ -7,7 +7,7 @@ import attrs
 from aiohttp import web
 
 from actors.kernel import DeadLetters, Restart
-from actors.ports import Chain, Clock, Objects, Payments, Random
+from actors.ports import Chain, Clock, LogSigner, Objects, Payments, Random
 from config.settings import Settings
 from config.sources import sources_of
 from sql.administration import Administration
@@ -181,6 +181,7 @@ class Gateway:
     anchors: Anchors
     sales: Sales
     halts: Halts  # why nothing may be written
+    signer: LogSigner
     starter: int  # units that a new user is given
     probes: dict[str, Probe]  # what readiness names, and how each is asked
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree

@@ -1,6 +1,7 @@
 """The anchor actor: one transaction after the other, each kept before it is sent."""
 
 import logging
+from datetime import datetime, timedelta
 from typing import Final
 
 import attrs
@@ -12,6 +13,7 @@ from actors.anchor.policy import (
     AnchorSettings,
     Doubts,
     Situation,
+    asked_about,
     has_gone_back,
     is_due,
     may_send,
@@ -38,6 +40,8 @@ from sql.anchors import CONFIRMED, FAILED, PENDING, Became, SentRow
 from sql.database import Conflict, Unavailable
 
 AWAY_SECONDS: Final = 15.0
+FAILED_AT_ONCE: Final = 16  # the newest ones, each asked for by all of its forms
+LESS: Final = "less"  # the doubt whether the chain has less than was confirmed
 UNCHANGED: Final = AnchorSettings()
 NOTHING: Final = Became()
 ANCHORS: Final = Counter("rendertrust_anchors", "Anchors that were confirmed.")
@@ -67,6 +71,7 @@ class AnchorActor(Actor[Anchor]):
         self._witness = Witness(chain, store)
         self._older = None if signer is None else OlderAnchors(chain, store, signer)
         self._doubts = Doubts(settings.doubt_seconds)
+        self._sought_at: datetime | None = None
 
     async def started(self) -> None:
         self.after(0.0, Look())
@@ -92,10 +97,12 @@ class AnchorActor(Actor[Anchor]):
         standing = await self._standing(state, situation.contract)
         if standing.halt is not None:
             return
+        less = [LESS] if has_gone_back(situation, standing.newest) else []
+        self._doubts.keep([*less, *map(_unknown, asked_about(situation))])
         for row in situation.lost:
             log.warning("the chain lost transaction %d: it is sent again", row.nonce)
             await self._become(row, PENDING)
-        moved = await self._has_moved(situation)
+        moved = await self._has_moved(situation) or await self._found_failed(state)
         for row in situation.to_check:
             await self._check(row, state)
         for row in situation.unmined:
@@ -128,7 +135,7 @@ class AnchorActor(Actor[Anchor]):
         Then it is pending. What was confirmed before it is in blocks below: they may have moved
         where this one has, and the next look asks for the newest of them.
         """
-        row = situation.newest or situation.made
+        row = situation.newest_confirmed
         if row is None:
             return False
         found = await self._mined(row)
@@ -139,6 +146,25 @@ class AnchorActor(Actor[Anchor]):
         log.warning("the chain took transaction %d out of block %s", row.nonce, row.block_number)
         await self._become(row, PENDING)
         return True
+
+    async def _found_failed(self, state: ChainState) -> bool:
+        """Look for failed transactions on the chain, now and then. One that is there is pending.
+
+        It failed because a node did not know of it for long, or in a block that was replaced.
+        """
+        now, every = self._clock.now(), timedelta(seconds=self._settings.doubt_seconds)
+        if self._sought_at is not None and now - self._sought_at < every:
+            return False
+        named = (state.chain_id, state.sender, state.nonce)
+        there = False
+        for row in await self._store.failed(*named, FAILED_AT_ONCE):
+            found = await self._mined(row)
+            if found is not None and found[1].succeeded:
+                log.warning("transaction %d is on the chain, though it had failed", row.nonce)
+                await self._become(row, PENDING)
+                there = True
+        self._sought_at = now
+        return there
 
     async def _mined(self, row: SentRow) -> tuple[str, Mined] | None:
         """Which of its forms is in a block, and where."""
@@ -200,9 +226,9 @@ class AnchorActor(Actor[Anchor]):
     async def _next(self, state: ChainState, situation: Situation, standing: Standing) -> None:
         """The contract, where there is none; else the newest checkpoint, when it is due."""
         contract, newest = situation.contract, standing.newest
-        if not has_gone_back(situation, newest):
-            self._doubts.end("less")
-        elif await self._chain.state() != state or not self._doubts.last("less", self._clock.now()):
+        if has_gone_back(situation, newest) and (
+            await self._chain.state() != state or not self._doubts.last(LESS, self._clock.now())
+        ):
             return  # the next look finds what it has lost, or who says so has caught up
         if standing.strays:
             log.error("nothing is anchored: %s", astray(standing.strays[0][0]))

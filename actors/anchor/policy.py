@@ -1,6 +1,6 @@
 """What to do about a chain, decided from what it says and what was sent to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import attrs
@@ -40,6 +40,11 @@ class Situation:
         """Which holds the anchors."""
         return None if self.made is None else self.made.contract
 
+    @property
+    def newest_confirmed(self) -> SentRow | None:
+        """The newest confirmed anchor; before the first, what made the contract."""
+        return self.newest or self.made
+
 
 def sorted_out(state: ChainState, sent: Sequence[SentRow]) -> Situation:
     """Rows by what is to be done about them."""
@@ -54,6 +59,12 @@ def sorted_out(state: ChainState, sent: Sequence[SentRow]) -> Situation:
         made=made[-1] if made else None,
         newest=anchors[-1] if anchors else None,
     )
+
+
+def asked_about(situation: Situation) -> Sequence[SentRow]:
+    """Rows of which the chain is asked in which block they are."""
+    newest = situation.newest_confirmed
+    return [*situation.to_check, *([] if newest is None else [newest])]
 
 
 def may_send(situation: Situation) -> bool:
@@ -100,3 +111,7 @@ class Doubts:
     def end(self, what: str) -> None:
         """It is not found any more."""
         self._since.pop(what, None)
+
+    def keep(self, what: Iterable[str]) -> None:
+        """End every other doubt: this look does not ask about it."""
+        self._since = {one: self._since[one] for one in what if one in self._since}

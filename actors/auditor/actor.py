@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 import attrs
 
-from actors.auditor.figures import FINDINGS, audited
+from actors.auditor.figures import FINDINGS, audited, forget
 from actors.auditor.messages import (
     Audit,
     Audited,
@@ -20,12 +21,13 @@ from actors.auditor.messages import (
 )
 from actors.auditor.policy import USUAL, AuditorSettings
 from actors.kernel import Actor, Ref, handles
-from actors.ports import Clock, Store
+from actors.ports import ALONE, Clock, Leadership, Store
 from sql.database import Conflict, Unavailable
 from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, Finding
 from sql.fsck_since import Mark
 
 SHOWN_MAX: Final = 20  # findings in the log of one run
+KEPT_MAX: Final = 1000  # findings that other gateways are told
 log = logging.getLogger("auditor")
 
 
@@ -38,6 +40,8 @@ class _Kept:
 class AuditorActor(Actor[Auditor]):
     """Runs the invariants over what is new. One that says the books are broken ends the process.
 
+    Of several gateways one audits; the others read what it found, and end as it does.
+
     It goes on from a mark that it keeps in memory; when it has none, everything is to be looked at
     once. What it found counts until an audit of everything, begun later, does not find it any more.
     """
@@ -48,9 +52,13 @@ class AuditorActor(Actor[Auditor]):
         store: Store,
         clock: Clock,
         *,
+        leadership: Leadership = ALONE,
         settings: AuditorSettings = USUAL,
     ) -> None:
         self._night = night
+        self._leadership = leadership
+        self._leads = False
+        self._since: datetime | None = None  # by the database's clock
         self._store = store
         self._clock = clock
         self._settings = settings
@@ -64,26 +72,49 @@ class AuditorActor(Actor[Auditor]):
 
     @handles(RunAudit)
     async def run(self, _: RunAudit) -> None:
-        begun, from_ = self._clock.monotonic(), self._clock.now()
         try:
-            increment = await self._store.audit_since(self._mark)
+            self._since = self._since or await self._store.now()
+            if await self._is_leader():
+                await self._audit()
+            else:
+                await self._read(self._since)
         except (Unavailable, Conflict) as error:
             log.warning("the books were not audited: %s", error)
-        else:
-            first, self._mark = self._mark is None, increment.mark
-            if first:
-                self._night.tell(RunWhole())
-            else:
-                audited("since", OF_WHAT_IS_NEW, from_, self._clock.monotonic() - begun)
-                self._take(increment.findings, from_)
         self.after(self._settings.every_seconds, RunAudit(), jitter=0.1)
+
+    async def _is_leader(self) -> bool:
+        led, self._leads = self._leads, await self._leadership.leads("auditor")
+        if led and not self._leads:
+            self._mark, self._at, self._whole = None, None, None
+            self._kept.clear()
+            forget()
+        return self._leads
+
+    async def _audit(self) -> None:
+        begun, from_ = self._clock.monotonic(), self._clock.now()
+        increment = await self._store.audit_since(self._mark)
+        first, self._mark = self._mark is None, increment.mark
+        if first:
+            self._night.tell(RunWhole())
+            return
+        audited("since", OF_WHAT_IS_NEW, from_, self._clock.monotonic() - begun)
+        await self._take(increment.findings, from_)
+
+    async def _read(self, since: datetime) -> None:
+        """Take over what the leader found since this gateway started. Raises BooksBroken."""
+        noted = await self._store.last_audit()
+        if noted is None or noted.noted_at <= since:
+            return
+        self._at, self._whole = noted.at, noted.whole
+        self._kept = {(f.invariant, f.subject): _Kept(f, noted.at) for f in noted.findings}
+        self._end_where_broken()
 
     @handles(Audited)
     async def take_whole(self, whole: Audited) -> None:
         for key in [key for key, kept in self._kept.items() if kept.seen < whole.begun]:
             del self._kept[key]
         self._whole = whole.begun
-        self._take(whole.findings, whole.begun)
+        await self._take(whole.findings, whole.begun)
 
     @handles(LastAudit)
     async def last(self, _: LastAudit) -> Audit | None:
@@ -92,7 +123,7 @@ class AuditorActor(Actor[Auditor]):
         found = tuple(kept.finding for kept in self._kept.values())
         return Audit(self._at, found, self._whole)
 
-    def _take(self, findings: Sequence[Finding], at: datetime) -> None:
+    async def _take(self, findings: Sequence[Finding], at: datetime) -> None:
         """Count what is wrong, tell what is new. Raises BooksBroken."""
         self._at = max(at, self._at or at)
         known = {(kept.finding.invariant, kept.finding.subject) for kept in self._kept.values()}
@@ -102,9 +133,21 @@ class AuditorActor(Actor[Auditor]):
         names = [invariant for invariant, _ in self._kept]
         for invariant in INVARIANTS:
             FINDINGS.labels(invariant).set(names.count(invariant))
+        found = sorted((kept.finding for kept in self._kept.values()), key=_worst_first)
+        with suppress(Unavailable, Conflict):  # with the next audit
+            await self._store.note_audit(self._at, self._whole, found[:KEPT_MAX])
+        self._end_where_broken()
+
+    def _end_where_broken(self) -> None:
+        """Raises BooksBroken."""
+        names = [invariant for invariant, _ in self._kept]
         broken = sorted(BOOKS_BROKEN.intersection(names))
         if broken:
             raise BooksBroken(f"the books are broken: {', '.join(broken)}; run fsck")
+
+
+def _worst_first(finding: Finding) -> bool:
+    return finding.invariant not in BOOKS_BROKEN
 
 
 def _tell(findings: Iterable[Finding]) -> None:

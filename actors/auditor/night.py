@@ -10,7 +10,7 @@ from actors.auditor.figures import audited
 from actors.auditor.messages import Audited, Auditor, LookAtClock, NightAuditor, RunWhole
 from actors.auditor.policy import USUAL, AuditorSettings, is_due
 from actors.kernel import Actor, Ref, handles
-from actors.ports import Clock, Store
+from actors.ports import ALONE, Clock, Leadership, Store
 from sql.database import Conflict, Unavailable
 from sql.fsck import INVARIANTS
 
@@ -20,7 +20,8 @@ log = logging.getLogger("auditor")
 class NightAuditorActor(Actor[NightAuditor]):
     """Runs every invariant over all there is, at night and when the Auditor asks for it.
 
-    What it cannot do while the database is away it does at the next look at the clock.
+    At night the gateway that leads does so; the others do when they are asked. What it cannot do
+    while the database is away it does at the next look at the clock.
     """
 
     def __init__(
@@ -29,8 +30,10 @@ class NightAuditorActor(Actor[NightAuditor]):
         store: Store,
         clock: Clock,
         *,
+        leadership: Leadership = ALONE,
         settings: AuditorSettings = USUAL,
     ) -> None:
+        self._leadership = leadership
         self._auditor = auditor
         self._store = store
         self._clock = clock
@@ -47,9 +50,16 @@ class NightAuditorActor(Actor[NightAuditor]):
 
     @handles(LookAtClock)
     async def look(self, _: LookAtClock) -> None:
-        if is_due(self._clock.now(), self._begun, self._settings.night):
+        if is_due(self._clock.now(), self._begun, self._settings.night) and await self._leads():
             await self._run()
         self.after(self._settings.every_seconds, LookAtClock(), jitter=0.1)
+
+    async def _leads(self) -> bool:
+        try:
+            return await self._leadership.leads("auditor")
+        except Unavailable as error:
+            log.warning("the books were not audited as a whole: %s", error)
+            return False
 
     async def _run(self) -> None:
         begun, from_ = self._clock.monotonic(), self._clock.now()

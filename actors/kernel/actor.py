@@ -1,5 +1,6 @@
 """The base class of actors."""
 
+from collections.abc import Awaitable, Callable
 from types import UnionType
 from typing import Any, ClassVar, Generic, overload
 
@@ -59,6 +60,20 @@ class Actor(Generic[To]):
         It is cancelled when this instance ends. A full mailbox takes it too.
         """
         return self.__instance__.after(seconds, message, jitter)
+
+    def background(
+        self,
+        work: Callable[[], Awaitable[Message[To, Any]]],
+        *,
+        within: float,
+        otherwise: Message[To, Any],
+    ) -> None:
+        """Run ``work`` while messages are handled, and send oneself the message that it returns.
+
+        ``otherwise`` is sent where it takes more than ``within`` seconds, or raises. It is
+        cancelled when this instance ends. A full mailbox takes its message too.
+        """
+        self.__instance__.background(work, within, otherwise)
 
     def watch(self, ref: Ref[Any]) -> None:
         """Receive one ``Down`` when ``ref`` is down for good, at once if it is already.

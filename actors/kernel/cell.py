@@ -44,7 +44,7 @@ class Cell:
         *,
         system: System,
         on_exit: Callable[[Exit], None],
-        start_within: float,
+        start_within: float | None,
         stop_within: float,
     ) -> None:
         self.ref = ref

@@ -1,7 +1,8 @@
-"""One life of an actor, from ``started`` to ``stopped``: its lanes, timers and watches."""
+"""One life of an actor, from ``started`` to ``stopped``: its lanes, timers, watches and work."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from actors.kernel import fail_point
@@ -53,6 +54,7 @@ class Instance:
 
     __slots__ = (
         "actor",
+        "at_work",
         "batch",
         "clock",
         "current",
@@ -89,6 +91,7 @@ class Instance:
         self.downs: list[Down] = []  # one per watched address at most
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
+        self.at_work: set[asyncio.Task[None]] = set()  # in the background
         actor.ref = ref
         actor.__instance__ = self
 
@@ -132,6 +135,41 @@ class Instance:
         """Start a timer that ends with this instance."""
         delay = seconds * (1.0 + jitter * self.system.uniform()) if jitter else seconds
         return Timer(self.mailbox, self.timers, delay, Reminder(message, self))
+
+    def background(
+        self,
+        work: Callable[[], Awaitable[Message[Any, Any]]],
+        within: float,
+        otherwise: Message[Any, Any],
+    ) -> None:
+        """Start a task that ends with this instance; what it returns is a message to the actor."""
+        name = f"{self.mailbox.name}, in the background"
+        task = self.loop.create_task(self._work(work, within, otherwise), name=name)
+        self.at_work.add(task)
+        task.add_done_callback(self.at_work.discard)
+
+    async def _work(
+        self,
+        work: Callable[[], Awaitable[Message[Any, Any]]],
+        within: float,
+        otherwise: Message[Any, Any],
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "it is one"
+        message = otherwise
+        try:
+            async with asyncio.timeout(within):
+                message = await work()
+        except TimeoutError:
+            log.info("%s: not done in %s s", task.get_name(), within)
+        except asyncio.CancelledError:
+            if task.cancelling():
+                raise
+            log.warning("%s: what it awaited was cancelled", task.get_name())
+        except Exception as error:
+            log.exception("%s: %s", task.get_name(), type(error).__name__)
+        if task in self.at_work:  # else the instance has ended meanwhile
+            self.mailbox.remind(Reminder(message, self))
 
     def watch(self, ref: Ref[Any]) -> None:
         """Notice the end of ``ref``; watching twice is watching once."""
@@ -284,6 +322,9 @@ class Instance:
     def _release(self) -> None:
         for timer in list(self.timers):
             timer.cancel()
+        tasks, self.at_work = self.at_work, set()
+        for task in tasks:
+            task.cancel()
         for ref in self.watching:
             ref.mailbox.watchers.pop(self, None)
         items = self.mailbox.items

@@ -7,16 +7,18 @@ from typing import Final
 import attrs
 from prometheus_client import Counter, Histogram
 
-from actors.kernel import Actor, Fatal, fail_point, handles_batch
+from actors.kernel import Actor, Fatal, fail_point, handles, handles_batch
 from actors.ledger.balance import violation
 from actors.ledger.decision import decide
 from actors.ledger.keys import keys_of
 from actors.ledger.messages import (
+    REVENUE,
     BooksAway,
     Commit,
     Decided,
     Effect,
     GuardFailed,
+    IsAccepting,
     Ledger,
     Outcome,
     Posted,
@@ -24,7 +26,7 @@ from actors.ledger.messages import (
 )
 from actors.ports import Clock, Random, Store
 from rendertrust.money import UNITS_PER_CREDIT
-from sql.books import BooksTransaction, Changes
+from sql.books import BooksTransaction, Changes, Keys
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
 PATIENCE_SECONDS: Final = 1.8  # with the database away; askers wait two
@@ -47,6 +49,7 @@ EVENTS: Final = Counter(
 CONFLICTS_MAX: Final = 20  # of one batch
 # Who was slower than another gateway sees it at the next look; what comes again is not that.
 MISMATCHES_MAX: Final = 4
+TRIED_SECONDS: Final = 1.0  # so long a batch, or a try, tells whether the next one will do
 log = logging.getLogger("ledger")
 
 
@@ -75,6 +78,7 @@ class LedgerActor(Actor[Ledger]):
         self._store = store
         self._clock = clock
         self._random = random
+        self._accepts, self._tried_at = False, float("-inf")
 
     @handles_batch(Commit, limit=1000)
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
@@ -88,7 +92,23 @@ class LedgerActor(Actor[Ledger]):
                 if commit.observer is not None:
                     commit.observer.tell(Decided(commit.tag, outcome))
         COMMIT_SECONDS.observe(self._clock.monotonic() - begun)
+        self._note(accepts=not all(isinstance(outcome, BooksAway) for outcome in outcomes))
         return outcomes
+
+    @handles(IsAccepting)
+    async def is_accepting(self, message: IsAccepting) -> bool:
+        if self._clock.monotonic() >= self._tried_at + TRIED_SECONDS:
+            try:
+                async with self._store.transaction() as books:
+                    await books.lock(Keys(accounts=frozenset({REVENUE})))
+            except (Unavailable, Conflict):
+                self._note(accepts=False)
+            else:
+                self._note(accepts=True)
+        return self._accepts
+
+    def _note(self, *, accepts: bool) -> None:
+        self._accepts, self._tried_at = accepts, self._clock.monotonic()
 
     @handles_batch(RenewLeases, limit=1000)
     async def renew(self, requests: Sequence[RenewLeases]) -> Sequence[int]:
@@ -132,8 +152,8 @@ class LedgerActor(Actor[Ledger]):
         try:
             async with self._store.transaction() as books:
                 rows = await books.lock(keys_of(commits))
-                now, again, done = self._clock.now(), *await _perhaps_done(books, lost)
-                changes, outcomes = decide(rows, commits, now, self._random.uuid, again=again)
+                again, done = await _perhaps_done(books, lost)
+                changes, outcomes = decide(rows, commits, rows.now, self._random.uuid, again=again)
                 broken = violation(rows, changes)
                 if broken is not None:
                     raise Fatal(broken)

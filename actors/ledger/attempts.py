@@ -91,7 +91,8 @@ class UnitRequeue:
 
     Where another attempt is at work beside it, that one goes on, and nothing is queued. An attempt
     that is ``unsent``, as its node never had it, is no retry; what is ``unheard`` of stays where a
-    session vouches for it: it has a lease.
+    session vouches for it: it has a lease. ``unsendable_to`` names the node whose connection the
+    unit could not be sent over: another node is asked next, and nothing is counted against either.
     """
 
     job: UUID
@@ -100,3 +101,4 @@ class UnitRequeue:
     reason: str
     unsent: bool = False
     unheard: bool = False
+    unsendable_to: UUID | None = None

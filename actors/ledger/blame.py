@@ -1,5 +1,6 @@
 """What is written down of an attempt that came to nothing: the words, and whose failure it is."""
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import attrs
 from actors.ledger.draft import Draft
 from actors.ledger.messages import UnitFail
 from sql.books import UnitRow
+from sql.tries import unsendable_seconds
 
 ERROR_CHARACTERS: Final = 2000
 EXCUSES: Final = ("gateway", "verifier")  # whose failure it was, as its node says
@@ -58,3 +60,14 @@ def avoiding(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
     if not again or node is None or node in unit.avoid:
         return unit.avoid
     return (*unit.avoid, node)
+
+
+def unsendable(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
+    """Return the waiting unit with one more node that it could not be sent to.
+
+    The node is avoided, not blamed: others are asked first.
+    """
+    nodes = unit.unsendable_to if node in unit.unsendable_to else (*unit.unsendable_to, node)
+    avoid = unit.avoid if node in unit.avoid else (*unit.avoid, node)
+    wait = timedelta(seconds=unsendable_seconds(nodes=len(nodes), unsent=unit.unsent))
+    return attrs.evolve(unit, unsendable_to=nodes, avoid=avoid, not_before=now + wait)

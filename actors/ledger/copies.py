@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger import tiles, verdicts
-from actors.ledger.blame import blamed, shunned, words
+from actors.ledger.blame import blamed, shunned, unsendable, words
 from actors.ledger.draft import Draft
 from actors.ledger.messages import (
     GuardFailed,
@@ -176,6 +176,8 @@ def _note(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitReq
             error_message=words(effect.reason),
             unsent=left.unsent + effect.unsent,
         )
+        if effect.unsendable_to is not None:
+            told = attrs.evolve(unsendable(told, effect.unsendable_to, draft.now), not_before=None)
         change(draft, unit, told)
 
 

@@ -162,7 +162,8 @@ class Draft:
         node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps the last one
         answered = unit.copy_delivered_at is not None
         copy = (unit.copy_attempt, None if answered else unit.copy_node_id, answered)
-        return UnitState(job.id, unit.number, unit.state, unit.attempt, node, job.status, *copy)
+        of = (job.id, unit.number, unit.state, unit.attempt, node, job.status, *copy)
+        return UnitState(*of, unsendable_to=len(unit.unsendable_to))
 
     # -- money
 

@@ -165,7 +165,8 @@ class UnitState:
     """What a unit is after a commit: for the Scheduler's index and the node's ack.
 
     ``copied`` is the newest attempt that was made beside another, ``copy_node`` who has it still;
-    ``answered``: that one delivered, and waits for its verdict.
+    ``answered``: that one delivered, and waits for its verdict. ``unsendable_to`` counts the nodes
+    that it could not be sent to.
     """
 
     job: UUID
@@ -177,6 +178,7 @@ class UnitState:
     copied: int = 0
     copy_node: UUID | None = None
     answered: bool = False
+    unsendable_to: int = 0
 
 
 @attrs.frozen
@@ -306,6 +308,11 @@ class Commit(Message[Ledger, Outcome]):
     observer: Ref[Any] | None = None
     tag: Any = None
     act: Act | None = None
+
+
+@attrs.frozen
+class IsAccepting(Message[Ledger, bool]):
+    """From the web: whether a commit could be written now; tried where none was just now."""
 
 
 @attrs.frozen

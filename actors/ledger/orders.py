@@ -276,7 +276,7 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
         if not isinstance(held, bool):
             return held
         fresh = attrs.evolve(one, failures=0, faults=0, needs_memory=0, needs_opengl=False)
-        waiting = attrs.evolve(fresh, state="QUEUED", ended_at=None)
+        waiting = attrs.evolve(fresh, state="QUEUED", ended_at=None, unsendable_to=())
         change(draft, one, waiting, queued_at=draft.now)
     return True
 

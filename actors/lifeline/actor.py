@@ -16,9 +16,9 @@ from actors.ledger.messages import (
     UnitRequeue,
 )
 from actors.lifeline.messages import Expire, Lifeline, Sweep
-from actors.lifeline.policy import WAITING_MOST, expired, rescue
+from actors.lifeline.policy import WAITING_MOST, Clocks, expired, rescue, stepped
 from actors.notifier.messages import Notifier, UnitsMoved
-from actors.ports import Clock, Store
+from actors.ports import ALONE, Clock, Leadership, Store
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
 from sql.database import Unavailable
 from sql.work import OpenUnit
@@ -28,10 +28,9 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class LifelineSettings:
-    """Seconds. ``grace_seconds`` are given to nodes after a start, and after the database was away:
-
-    their leases could not be renewed in the meantime, and an agent waits up to 30 s between two
-    tries to connect.
+    """Seconds. ``grace_seconds`` are given to nodes after a start, after the database was away, and
+    after its clock was set ahead: their leases could not be renewed in the meantime, and an agent
+    waits up to 30 s between two tries to connect.
     """
 
     sweep_seconds: float = 5.0
@@ -41,7 +40,10 @@ class LifelineSettings:
 
 
 class LifelineActor(Actor[Lifeline]):
-    """Commits what it decides; a commit that is lost is decided again at the next sweep."""
+    """Commits what it decides; a commit that is lost is decided again at the next sweep.
+
+    Of several gateways one sweeps; all of them watch the clocks, as each may have to go on.
+    """
 
     def __init__(
         self,
@@ -51,14 +53,17 @@ class LifelineActor(Actor[Lifeline]):
         store: Store,
         clock: Clock,
         *,
+        leadership: Leadership = ALONE,
         settings: LifelineSettings = LifelineSettings(),
     ) -> None:
+        self._leadership = leadership
         self._ledger = ledger
         self._scheduler = scheduler
         self._notifier = notifier
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._read: Clocks | None = None
 
     async def started(self) -> None:
         self.after(self._settings.grace_seconds, Sweep())
@@ -67,29 +72,38 @@ class LifelineActor(Actor[Lifeline]):
     @handles(Sweep)
     async def sweep(self, message: Sweep) -> None:
         try:
-            await self._sweep()
+            if await self._stepped():
+                log.warning("no sweep: the database's clock was set ahead")
+                self.after(self._settings.grace_seconds, Sweep())
+                return
+            if await self._leadership.leads("lifeline"):
+                await self._sweep()
         except Unavailable as error:
             log.warning("no sweep: %s", type(error).__name__)
             self.after(self._settings.grace_seconds, Sweep())
         else:
             self.after(self._settings.sweep_seconds, Sweep(), jitter=0.1)
 
+    async def _stepped(self) -> bool:
+        before = self._read
+        self._read = Clocks(await self._store.now(), self._clock.monotonic())
+        return stepped(before, self._read)
+
     @handles(Expire)
     async def expire(self, message: Expire) -> None:
         self.after(self._settings.expire_seconds, Expire(), jitter=0.1)
         try:
-            waiting = await self._store.waiting_units(self._clock.now() - WAITING_MOST)
+            leads = await self._leadership.leads("lifeline")
+            waiting = await self._store.waiting_units(WAITING_MOST) if leads else ()
         except Unavailable as error:
             log.warning("nothing expires: %s", type(error).__name__)
         else:
             self._commit([(unit, expired(unit)) for unit in waiting])
 
     async def _sweep(self) -> None:
-        now = self._clock.now()
-        for node in await self._store.silence(now):
+        for node in await self._store.silence():
             self._scheduler.tell(NodeGone(node))
-        unsent_since = now - timedelta(seconds=self._settings.unsent_seconds)
-        lost = await self._store.lost_units(now, unsent_since)
+        lost = await self._store.lost_units(timedelta(seconds=self._settings.unsent_seconds))
         self._commit([(unit, rescue(unit)) for unit in lost])
 
     def _commit(self, decided: Iterable[tuple[OpenUnit, UnitFail | UnitRequeue]]) -> None:

@@ -1,7 +1,9 @@
 """What becomes of a unit that its node no longer vouches for."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
+
+import attrs
 
 from actors.ledger.messages import UnitFail, UnitRequeue
 from sql.tries import TRIES_MOST, tries
@@ -10,6 +12,28 @@ from sql.work import OpenUnit
 WAITING_MOST: Final = timedelta(
     days=7
 )  # since the job was submitted; fsck allows a day more, and nine at a node
+
+
+STEP_SECONDS: Final = 5.0  # by which two clocks that run well do not part within a sweep
+
+
+@attrs.frozen
+class Clocks:
+    """The database's clock and our steady clock, read together."""
+
+    database: datetime
+    steady: float
+
+
+def stepped(before: Clocks | None, now: Clocks) -> bool:
+    """Return whether the database's clock was set ahead since ``before``, or this machine slept.
+
+    Leases seem to have run out then that nobody had the time to renew.
+    """
+    if before is None:
+        return False
+    passed = (now.database - before.database).total_seconds()
+    return passed - (now.steady - before.steady) > STEP_SECONDS
 
 
 def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:

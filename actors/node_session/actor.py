@@ -72,11 +72,12 @@ class NodeSessionActor(Checks):
         super().__init__(node, socket, peers, settings)
         self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
         self._early: list[JobResult] = []
-        self._epoch = peers.clock.monotonic()
+        self._epoch = 0  # among the sessions of this node at all gateways; known once it starts
         self._seen_at = float("-inf")
         self.ignored = 0
 
     async def started(self) -> None:
+        self._epoch = await self._peers.store.session_opened(self._node.id)
         self._announce()
         self.after(self._settings.hello_seconds, HelloDue())
         self.after(0.0, PingDue())
@@ -205,7 +206,7 @@ class NodeSessionActor(Checks):
         self._seen_at = clock.monotonic()
         self._peers.scheduler.tell(NodeSeen(node.id, node.owner, node.capabilities, None))
         try:
-            await self._peers.store.node_seen(node.id, clock.now())
+            await self._peers.store.node_seen(node.id)
         except Unavailable:
             self._seen_at = float("-inf")  # at the next pong
 
@@ -267,7 +268,7 @@ class NodeSessionActor(Checks):
         for held in comparison.keep:
             held.heard_at = now
             if held.phase is Phase.WAITING:
-                held.phase, held.begun_at = Phase.SENT, now
+                held.phase, held.begun_at = Phase.SENT, self._begun(held.assignment)
         for held in comparison.unsent:
             held.phase = Phase.WAITING
         for held in comparison.lost:
@@ -372,7 +373,7 @@ class NodeSessionActor(Checks):
                 return
             assert held is not None, "one of the two is there"
             if frame.wanted is not None:
-                await self._take_parts(held, frame.wanted)
+                self._take_parts(held, frame.wanted)
                 return
             objects, base = self._peers.objects, self._node.base
             give = manifests.urls(frame.files) if frame.files else offers.urls

@@ -75,6 +75,13 @@ def _other_content(told: JobResult) -> dict[str, object] | None:
     return {"fault": error} if found else None
 
 
+def _is_unread(told: JobResult) -> bool:
+    """Whether the node could not fetch what was delivered, for whatever reason."""
+    error = told.error or ""
+    is_fetch = told.status == "failed" and told.failure in ("network", "gateway")
+    return is_fetch and error.startswith((PICTURE_PATH, EVIDENCE_PATH))
+
+
 class Checks(Admission, partial=True):
     """The checks that its node makes."""
 
@@ -126,13 +133,14 @@ class Checks(Admission, partial=True):
         report: object = told.work if told.status == "completed" else _other_content(told)
         if told.status == "completed" and told.work is not None and told.signature is not None:
             report = told.work.get("measured")  # of what the node signed, that is what it saw
-        self._report(check.check, report, told.error or f"it {told.status}")
+        reason = told.error or f"it {told.status}"
+        self._report(check.check, report, reason, is_unread=_is_unread(told))
 
-    def _report(self, check: UUID, report: object, reason: str) -> None:
+    def _report(self, check: UUID, report: object, reason: str, *, is_unread: bool = False) -> None:
         verifier = self._peers.verifier
         if verifier is not None:
             found = report if isinstance(report, dict) else None
-            verifier.tell(Reported(check, self._node.id, found, reason))
+            verifier.tell(Reported(check, self._node.id, found, reason, is_unread))
 
     async def _urls_of_check(self, check: RunCheck, asked: UrlsRequest) -> Urls:
         """Where the check's files are. Raises ObjectsUnavailable, ValueError."""

@@ -12,6 +12,7 @@ from rendertrust.protocol import Evidence, JobResult
 
 PIECE: Final = 1 << 20
 HASHED_MOST: Final = 64 << 20  # bytes; what is longer whoever checks it holds against its sum
+ENCODED: Final = "the {} was put with a Content-Encoding: clients would decode it"
 
 
 @attrs.frozen
@@ -30,12 +31,12 @@ class Delivered:
     proof: Proof | None = None
 
 
-Looked: TypeAlias = Delivered | Refused | Lost
+Found: TypeAlias = Delivered | Refused | Lost
 
 
 async def look(
     result: JobResult, pieces: Pieces, *, is_checked: bool, waits: bool = False
-) -> Looked:
+) -> Found:
     """Look at both, and make one of the parts in which they came.
 
     ``is_checked``: there may be evidence; ``waits``: for a verdict, so it must say what it is.
@@ -55,6 +56,8 @@ async def look(
             found = await _summed(found, pieces.objects)
     if isinstance(found, Refused | Lost):
         return found
+    if found is not None and found.encoding is not None:
+        return Refused(ENCODED.format("result"))
     if not is_checked or result.evidence is None:
         return Delivered(found)
     proof = await _proof(result.evidence, pieces)
@@ -85,6 +88,8 @@ async def _proof(named: Evidence, pieces: Pieces) -> Proof | Refused | Lost:
         return found
     if found is None:
         return Refused("there is no evidence where it should be")
+    if found.encoding is not None:
+        return Refused(ENCODED.format("evidence"))
     sha256 = bytes.fromhex(named.sha256)
     if found.size != named.size or found.sha256 not in (None, sha256):
         return Refused("the evidence is another one than the result says", is_lie=True)

@@ -12,6 +12,7 @@ from actors.node_session.line import Line
 from actors.node_session.messages import NodeSession, RenewDue, RunCheck, TryAgain
 from actors.node_session.moves import Move, Moves, inputs
 from actors.node_session.quotes import Pacing
+from actors.node_session.sampling import Sampling
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.turns import Turns
@@ -44,10 +45,11 @@ class Peers:
     objects: Objects
     clock: Clock
     tokens: NodeTokens
+    moves: Moves  # of all sessions
+    pacing: Pacing  # of all sessions
     signer: ReceiptSigner | None = None  # None: no receipts are given
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
-    moves: Moves = attrs.field(factory=Moves)  # of all sessions
-    pacing: Pacing = attrs.field(factory=Pacing)  # likewise
+    sampling: Sampling | None = None  # of all sessions; None: nothing is checked
 
 
 class Desk(Actor[NodeSession], partial=True):
@@ -131,15 +133,35 @@ class Desk(Actor[NodeSession], partial=True):
             self._again(held)
             return False
         except ValueError as fault:
+            return await self._return_unsendable(held, fault)
+        unit, move = held.assignment, self._move(held)
+        held.phase, held.heard_at, held.tries = Phase.SENT, self._peers.clock.monotonic(), 0
+        # A plain client is sent a unit as soon as it is assigned, and again each time it connects.
+        held.begun_at = self._begun(unit) if self._hello is None else move.since
+        move.fetch(inputs(unit.params, (part.size for part in unit.parts)))
+        self._turns.took(held)
+        self._renew_in(self._settings.first_lease_seconds)
+        return True
+
+    async def _return_unsendable(self, held: Held, fault: ValueError) -> bool:
+        """End a unit that no frame can hold; return it where only this connection is at fault.
+        False: the object store is away, and the unit waits.
+        """
+        unit, node = held.assignment, self._node
+        try:
+            is_sendable = await offers.is_sendable(unit, self._peers.objects, self._settings)
+        except ObjectsUnavailable:
+            self._again(held)
+            return False
+        if not is_sendable:
             log.error("a unit cannot be sent: %s", fault)
             self._fail(held, "gateway", f"cannot be sent to a node: {fault}", final=True)
             return True
-        now = self._peers.clock.monotonic()
-        held.phase, held.heard_at, held.begun_at, held.tries = Phase.SENT, now, now, 0
-        unit = held.assignment
-        self._move(held).fetch(inputs(unit.params, (part.size for part in unit.parts)))
-        self._turns.took(held)
-        self._renew_in(self._settings.first_lease_seconds)
+        log.warning(
+            "a unit cannot be sent to node %s by the address it came to: %s", node.id, fault
+        )
+        self._peers.scheduler.tell(NodeDeclined(node.id, self.ref))
+        self._end(held, failures.unsendable(unit, node.id))
         return True
 
     def _move(self, held: Held) -> Move:
@@ -164,7 +186,9 @@ class Desk(Actor[NodeSession], partial=True):
         self._renew_in(self._settings.first_lease_seconds)  # other gateways see that it is ours
 
     def _begun(self, unit: Assignment) -> float:
-        """When an attempt that an earlier session sent began: no earlier than it was assigned."""
+        """Return when an attempt began that an earlier session sent: when it was assigned, at the
+        earliest. Sessions at other gateways may have sent it, of which nothing is known here.
+        """
         clock = self._peers.clock
         ago = 0.0 if unit.assigned_at is None else (clock.now() - unit.assigned_at).total_seconds()
         return clock.monotonic() - max(ago, 0.0)

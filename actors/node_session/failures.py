@@ -132,6 +132,12 @@ def relieved(unit: Assignment) -> UnitRequeue:
     return _unsent(unit, "another node had nothing to do")
 
 
+def unsendable(unit: Assignment, node: UUID) -> UnitRequeue:
+    """Return the unit to the queue: its frame cannot be made for this node's connection."""
+    back = _unsent(unit, "it cannot be sent over its node's connection")
+    return attrs.evolve(back, unsendable_to=node)
+
+
 def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
     """Its node never had it: no try, however often that is."""
     return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)

@@ -1,7 +1,6 @@
 """How long a node may go on with a unit before others may have it."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from actors.ledger.messages import Lease
@@ -16,9 +15,7 @@ def word_of(held: Held, now: float) -> float | None:
     return held.heard_at if held.phase in (Phase.SENT, Phase.RUNNING) else now
 
 
-def renewals(
-    work: Iterable[Held], node: UUID, now: float, wall: datetime, seconds: float
-) -> tuple[Lease, ...]:
+def renewals(work: Iterable[Held], node: UUID, now: float, seconds: float) -> tuple[Lease, ...]:
     """The leases to renew: of units that somebody vouched for since the last time. Notes it."""
     leases: list[Lease] = []
     for held in work:
@@ -26,9 +23,8 @@ def renewals(
         if word is None or (held.vouched_at is not None and word <= held.vouched_at):
             continue
         held.vouched_at = word
-        until = wall + timedelta(seconds=seconds - (now - word))
-        unit = held.assignment
-        leases.append(Lease(unit.job, unit.unit, unit.attempt, node, until))
+        unit, left = held.assignment, seconds - (now - word)
+        leases.append(Lease(unit.job, unit.unit, unit.attempt, node, left))
     return tuple(leases)
 
 

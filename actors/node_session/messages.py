@@ -1,12 +1,13 @@
 """What a NodeSession is told: frames from its socket, work from the Scheduler."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import Message, Overflow
 from actors.scheduler.messages import Assignment
+from rendertrust.protocol import PartsOffered
 from sql.work import NOTHING_SAID, Standing
 
 
@@ -194,6 +195,33 @@ class HelloDue(Message[NodeSession, None]):
 @attrs.frozen
 class PingDue(Message[NodeSession, None]):
     """Ping, and look when the last pong was."""
+
+
+@attrs.frozen
+class Looked(Message[NodeSession, None]):
+    """To itself: what lies in the store of what a result names, ``delivered.Found``.
+
+    None: the store is away, or too slow.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    found: Any = None
+
+
+@attrs.frozen
+class PartsLooked(Message[NodeSession, None]):
+    """To itself: the store was asked about parts of ``what``. Without ``is_known`` it is away, or
+    too slow; ``offered`` None: there were parts of a file of another length.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    what: str
+    offered: PartsOffered | None = None
+    is_known: bool = False
 
 
 @attrs.frozen

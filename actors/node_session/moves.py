@@ -25,8 +25,8 @@ DONE_LEAST: Final = 3  # units of a job; with fewer nobody can tell how long the
 @attrs.define
 class Move:
     """Of one attempt: how far it is, and since when (monotonic seconds); ``first_at`` it had got
-    anywhere. ``files`` are the seconds that its files may take, since then and in all; ``named``
-    are those that were counted.
+    anywhere, ``since``: when this gateway first knew that it was sent. ``files`` are the seconds
+    that its files may take, since then and in all; ``named`` are those that were counted.
     """
 
     at: float
@@ -36,6 +36,10 @@ class Move:
     all_files: float = 0.0
     is_told: bool = False  # how far it is, whatever that was
     named: set[object] = attrs.field(factory=set[object])
+    since: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.since = self.at
 
     def tell(self, progress: float, now: float) -> None:
         """The node says how far it is."""

@@ -9,7 +9,7 @@ from actors.node_session.results import SCHEME, result_key
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects
 from actors.scheduler.messages import Assignment
-from rendertrust.protocol import Input, JobDispatch, Output, Urls
+from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
 from sql.unit_params import kind_of
 
 # In a job's parameters: {key, path, sha256, size} of an upload, written by us, not by creators.
@@ -50,6 +50,22 @@ async def dispatch(
         )
     except ValueError as fault:
         raise Unsendable(str(fault)) from fault
+
+
+async def is_sendable(unit: Assignment, objects: Objects, settings: NodeSessionSettings) -> bool:
+    """Whether a frame can hold the unit for a node that came to the gateway's own address.
+
+    Where nothing can be signed for that address either, no unit is to blame.
+    """
+    try:
+        await objects.presign_get(RESULT, within=settings.url_seconds)
+    except ValueError:
+        return True
+    try:
+        encode(await dispatch(unit, objects, settings))
+    except ValueError:
+        return False
+    return True
 
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class NodeSessionSettings:
     answer_seconds: float = 10.0  # for the Ledger's answer to a commit; then it is sent again
     retry_seconds: float = 1.0  # doubled up to
     retry_seconds_most: float = 15.0
+    look_seconds: float = 300.0  # at what a result names; then it is looked at again
     url_seconds: int = 3600
     part_bytes: int = 64 << 20  # what is longer may come in parts of so many
     begun_most: int = 8  # undertakings for parts that a node may cause for one attempt

@@ -1,13 +1,15 @@
 """How what a node says gets into the books: results, leases, and the Ledger's answers."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 import attrs
+from prometheus_client import Counter
 
 from actors.kernel import handles
 from actors.ledger.messages import (
     Decided,
+    Effect,
     GuardFailed,
     HoldClosed,
     Issued,
@@ -16,12 +18,13 @@ from actors.ledger.messages import (
     Replayed,
     UnitComplete,
     UnitFail,
+    UnitRequeue,
 )
 from actors.node_session import attested, delivered, failures, leases, offers, results
 from actors.node_session.delivered import Delivered
 from actors.node_session.desk import Asked
 from actors.node_session.failures import MEMORY, OPENGL, SCENE
-from actors.node_session.messages import Elsewhere, RenewDue, TryAgain
+from actors.node_session.messages import Elsewhere, Looked, PartsLooked, RenewDue, TryAgain
 from actors.node_session.pieces import EVIDENCE, Lost, Pieces, is_bounded
 from actors.node_session.watching import Watching
 from actors.node_session.work import Held, Phase
@@ -32,10 +35,15 @@ from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
+from sql.tries import UNSENDABLE_NODES
 from sql.work import ANY
 
 log = logging.getLogger("node-session")
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
+UNSENDABLE: Final = Counter(
+    "rendertrust_units_unsendable",
+    "Tries to send a unit that could not be sent to three nodes or more.",
+)
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
 DECLINES = "network"
 
@@ -136,25 +144,53 @@ class Settlement(Watching, partial=True):
             log.info("a unit's log is lost: %s", type(error).__name__)
 
     async def _complete(self, held: Held, result: JobResult) -> None:
-        unit, settings = held.assignment, self._settings
-        worth, looked = results.named(result.result_ref, unit, settings), Delivered(None)
-        waits = offers.waits(unit, settings)
+        worth = results.named(result.result_ref, held.assignment, self._settings)
         if isinstance(worth, results.Ours):
-            is_checked = offers.is_checked(unit, settings)
+            self._look(held, result)
+        else:
+            await self._settle(held, result, worth, Delivered(None))
+
+    def _look(self, held: Held, result: JobResult) -> None:
+        """Look at what lies in the store, in the background: leases and frames do not wait."""
+        if held.is_looked_at:
+            return
+        held.is_looked_at = True
+        unit, settings = held.assignment, self._settings
+        pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt)
+        is_checked, waits = offers.is_checked(unit, settings), offers.waits(unit, settings)
+
+        async def look() -> Looked:
             try:
-                seen = await delivered.look(
-                    result, self._pieces(unit), is_checked=is_checked, waits=waits
-                )
+                found = await delivered.look(result, pieces, is_checked=is_checked, waits=waits)
             except (ObjectsUnavailable, Unavailable):
-                self._again(held)
-                return
-            if isinstance(seen, Lost):
-                self._fail(held, "network", "parts of the result are not there any more")
-                return
-            if isinstance(seen, results.Refused):
-                worth = seen
-            else:
-                looked, worth = seen, results.checked(result, seen.found, settings)
+                found = None
+            return Looked(*of, found)
+
+        self.background(look, within=settings.look_seconds, otherwise=Looked(*of))
+
+    @handles(Looked)
+    async def looked(self, message: Looked) -> None:
+        held = self._work.exactly(message.job, message.unit, message.attempt)
+        if held is None or held.result is None or held.effect is not None:
+            return
+        held.is_looked_at = False
+        seen: delivered.Found | None = message.found
+        if seen is None:
+            self._again(held)
+        elif isinstance(seen, Lost):
+            self._fail(held, "network", "parts of the result are not there any more")
+        elif isinstance(seen, results.Refused):
+            self._refuse(held, seen)
+        else:
+            worth = results.checked(held.result, seen.found, self._settings)
+            await self._settle(held, held.result, worth, seen)
+        await self._pump()
+
+    async def _settle(
+        self, held: Held, result: JobResult, worth: results.Named, looked: Delivered
+    ) -> None:
+        unit, settings = held.assignment, self._settings
+        waits = offers.waits(unit, settings)
         if waits and isinstance(worth, results.Elsewhere):
             worth = results.Refused("a result that waits for a verdict lies where it was offered")
         if isinstance(worth, results.Refused):
@@ -170,9 +206,20 @@ class Settlement(Watching, partial=True):
             unit, self._node, settings, worth=worth, found=looked.found, said=result.sha256
         )
         if isinstance(worth, results.Ours) and waits:
-            self._end(held, self._delivery(effect, work, looked.proof))
+            await self._deliver(held, self._delivery(effect, work, looked.proof))
         else:
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
+
+    async def _deliver(self, held: Held, delivery: UnitDeliver) -> None:
+        """Whether it is checked is drawn here, and stands in the books with it."""
+        sampling = self._peers.sampling
+        if sampling is not None:
+            try:
+                delivery = attrs.evolve(delivery, drawn=await sampling.draw(delivery))
+            except Unavailable:
+                self._again(held)
+                return
+        self._end(held, delivery)
 
     def _refuse(self, held: Held, worth: results.Refused) -> None:
         """It is the node's failure; a lie stands in its record, too."""
@@ -188,8 +235,8 @@ class Settlement(Watching, partial=True):
             unit, peers.objects, peers.store, peers.clock, self._settings, self._node.base
         )
 
-    async def _take_parts(self, held: Held, wanted: PartsWanted) -> None:
-        """Leave to put parts. Raises ObjectsUnavailable, Unavailable."""
+    def _take_parts(self, held: Held, wanted: PartsWanted) -> None:
+        """Give leave to put parts, once the store was asked in the background."""
         unit, settings = held.assignment, self._settings
         if held.phase is Phase.ENDING or (
             wanted.what == EVIDENCE and not offers.is_checked(unit, settings)
@@ -202,16 +249,38 @@ class Settlement(Watching, partial=True):
             ((wanted.what, part.number), min(settings.part_bytes, wanted.size))
             for part in wanted.parts
         )
-        offered = await self._pieces(unit).offer(wanted)
-        if offered is not None:
-            said = held.running
+        if wanted.what in held.asks_parts:
+            held.asks_parts[wanted.what] = wanted
+            return
+        held.asks_parts[wanted.what] = None
+        pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt, wanted.what)
+
+        async def offer() -> PartsLooked:
+            try:
+                return PartsLooked(*of, await pieces.offer(wanted), is_known=True)
+            except (ObjectsUnavailable, Unavailable) as fault:
+                log.warning("no URLs for parts of a unit: %s", type(fault).__name__)
+                return PartsLooked(*of)
+
+        self.background(offer, within=settings.look_seconds, otherwise=PartsLooked(*of))
+
+    @handles(PartsLooked)
+    async def parts_looked(self, message: PartsLooked) -> None:
+        held = self._work.exactly(message.job, message.unit, message.attempt)
+        if held is None:
+            return
+        following = held.asks_parts.pop(message.what, None)
+        if message.offered is not None:
+            said, offered = held.running, message.offered
             await self._say(
                 Urls(job_id=said.job_id, unit=said.unit, attempt=said.attempt, offered=offered)
             )
-            return
-        held.offers += 1
-        if held.offers >= settings.begun_most:
-            self._fail(held, "node", "its result is of another length each time")
+        elif message.is_known and held.phase is not Phase.ENDING:
+            held.offers += 1
+            if held.offers >= self._settings.begun_most:
+                self._fail(held, "node", "its result is of another length each time")
+        if following is not None:
+            self._take_parts(held, following)
 
     def _delivery(
         self, made: UnitComplete, work: attested.Attested | None, proof: delivered.Proof | None
@@ -263,6 +332,16 @@ class Settlement(Watching, partial=True):
             self._peers.scheduler.tell(UnitsChanged(units))
             self._peers.notifier.tell(UnitsMoved(units))
 
+    def _tell_admin(self, effect: Effect | None, outcome: Any) -> None:
+        """A unit that could not be sent to several nodes waits; an admin is to see why."""
+        if not isinstance(effect, UnitRequeue) or effect.unsendable_to is None:
+            return
+        for unit in getattr(outcome, "units", ()):
+            if unit.unsendable_to >= UNSENDABLE_NODES:
+                UNSENDABLE.inc()
+                said = "unit %s of job %s waits: it could not be sent to %d nodes"
+                log.error(said, unit.unit, unit.job, unit.unsendable_to)
+
     async def _settled(self, asked: Asked, outcome: Any) -> None:
         held = asked.held
         if asked.ends:
@@ -272,6 +351,7 @@ class Settlement(Watching, partial=True):
             self._note_pace(held, outcome)
             self._work.remove(held)
             self._peers.moves.forget(held)
+            self._tell_admin(held.effect, outcome)
             self._tell_caught(held)
             if held.result is not None:
                 await self._acknowledge(held.result)
@@ -310,15 +390,12 @@ class Settlement(Watching, partial=True):
     @handles(RenewDue)
     async def renew_due(self, message: RenewDue) -> None:
         self._renew = None
-        clock, settings = self._peers.clock, self._settings
-        now = clock.monotonic()
+        settings, now = self._settings, self._peers.clock.monotonic()
         await self._look_at_moves()
         for held in self._work:
             if held.phase is Phase.ENDING and held.asked_at is not None and self._may_ask(held):
                 await self._finish(held)
-        renewed = leases.renewals(
-            self._work, self._node.id, now, clock.now(), settings.lease_seconds
-        )
+        renewed = leases.renewals(self._work, self._node.id, now, settings.lease_seconds)
         if renewed:
             self._peers.ledger.tell(RenewLeases(renewed))
         if len(self._work):

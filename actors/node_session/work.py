@@ -10,7 +10,7 @@ import attrs
 from actors.ledger.messages import Effect
 from actors.node_session.said import SaidLines
 from actors.scheduler.messages import Assignment
-from rendertrust.protocol import JobResult, Running
+from rendertrust.protocol import JobResult, PartsWanted, Running
 
 UnitKey: TypeAlias = tuple[UUID, int]
 
@@ -43,6 +43,9 @@ class Held:
     is_started: bool = False  # RUNNING stands in the books
     result: JobResult | None = None
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end
+    is_looked_at: bool = False  # in the background: what lies in the store of its result
+    # Of what the store is asked about parts now, and what the node has asked for since.
+    asks_parts: dict[str, PartsWanted | None] = attrs.field(factory=dict[str, PartsWanted | None])
     tries: int = 0
     offers: int = 0  # of parts that came to nothing
     said: SaidLines = attrs.field(factory=SaidLines)

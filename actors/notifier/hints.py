@@ -1,14 +1,13 @@
 """What the Schedulers of several gateways tell each other, as bytes: hints; any may be lost."""
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
-from actors.scheduler.messages import Claimed, Given, Kept, Wanted, Wish
+from actors.scheduler.messages import Claimed, Given, Hint, Kept, Serves, Wanted, Wish
 
 MOST: Final = 1_000  # wishes, nodes or units in one hint
-Hint: TypeAlias = Wanted | Kept | Given | Claimed
 
 
 def encoded(hint: Hint) -> bytes:
@@ -22,6 +21,8 @@ def _plain(hint: Hint) -> dict[str, Any]:
         return {"wanted": [[wish.job, wish.unit, wish.attempt, wish.node] for wish in wishes]}
     if isinstance(hint, Kept):
         return {"kept": [hint.job, hint.unit, hint.attempt, hint.node]}
+    if isinstance(hint, Serves):
+        return {"serves": [hint.node, hint.epoch]}
     if isinstance(hint, Claimed):
         return {"claimed": hint.units[:MOST]}
     return {"given": hint.nodes[:MOST]}
@@ -36,6 +37,9 @@ def decoded(payload: bytes) -> Hint | None:
         if "kept" in told:
             wish = _wish(*told["kept"])
             return Kept(wish.job, wish.unit, wish.attempt, wish.node)
+        if "serves" in told:
+            node, epoch = told["serves"]
+            return Serves(UUID(node), int(epoch))
         if "claimed" in told:
             return Claimed(tuple(_claim(*one) for one in told["claimed"][:MOST]))
         return Given(tuple(UUID(node) for node in told["given"][:MOST]))

@@ -11,7 +11,7 @@ import attrs
 from actors.kernel import Message, Overflow
 from actors.ledger.messages import UnitState
 from actors.notifier.tails import Line as Line  # noqa: PLC0414 - part of what this module offers
-from actors.scheduler.messages import Claimed, Given, Kept, Wanted
+from actors.scheduler.messages import Hint
 
 
 class Notifier:
@@ -40,7 +40,7 @@ class ToOthers(Message[Notifier, None]):
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
-    hint: Wanted | Kept | Given | Claimed
+    hint: Hint
 
 
 @attrs.frozen

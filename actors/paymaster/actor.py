@@ -15,7 +15,7 @@ from actors.paymaster.messages import (
     OfUnit,
     Paymaster,
 )
-from actors.ports import Clock, Store
+from actors.ports import Store
 from sql.database import Unavailable
 
 log = logging.getLogger(__name__)
@@ -41,13 +41,11 @@ class PaymasterActor(Actor[Paymaster]):
         self,
         ledger: Ref[Ledger],
         store: Store,
-        clock: Clock,
         *,
         settings: PaymasterSettings = PaymasterSettings(),
     ) -> None:
         self._ledger = ledger
         self._store = store
-        self._clock = clock
         self._settings = settings
 
     async def started(self) -> None:
@@ -58,7 +56,7 @@ class PaymasterActor(Actor[Paymaster]):
     async def look_for_ripe(self, _: LookForRipe) -> None:
         wait = self._settings.ripe_seconds
         try:
-            found = await self._store.ripe_earnings(self._clock.now(), self._settings.at_once)
+            found = await self._store.ripe_earnings(self._settings.at_once)
         except Unavailable as error:
             log.warning("no share became payable: %s", type(error).__name__)
         else:

@@ -17,6 +17,7 @@ from actors.ports.chain import (
     Signed,
 )
 from actors.ports.clock import Clock
+from actors.ports.leadership import ALONE, Leadership
 from actors.ports.memory import LogMemory
 from actors.ports.objects import (
     ObjectInfo,
@@ -38,15 +39,18 @@ from actors.ports.payments import (
 from actors.ports.random import Random
 from actors.ports.signing import (
     CheckpointSigner,
+    LogSigner,
     NodeToken,
     NodeTokens,
     ReceiptKey,
     ReceiptSigner,
+    Sealer,
 )
 from actors.ports.store import AnchorStore, LogStore, Store
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 
 __all__ = [
+    "ALONE",
     "AnchorStore",
     "Anchored",
     "Answered",
@@ -58,8 +62,10 @@ __all__ = [
     "ChainUnavailable",
     "CheckpointSigner",
     "Clock",
+    "Leadership",
     "Letter",
     "LogMemory",
+    "LogSigner",
     "LogStore",
     "Mined",
     "NodeToken",
@@ -83,6 +89,7 @@ __all__ = [
     "Random",
     "ReceiptKey",
     "ReceiptSigner",
+    "Sealer",
     "Signed",
     "Store",
     "Subscription",

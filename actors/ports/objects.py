@@ -34,13 +34,15 @@ class PresignedPut:
 class ObjectInfo:
     """What the store knows of an object unread; ``sha256`` where it was put with one.
 
-    ``parts_sha256``, where it came in parts: of their SHA-256s, one after the other.
+    ``parts_sha256``, where it came in parts: of their SHA-256s, one after the other. ``encoding``
+    is the Content-Encoding that it was put with; a client may decode such an object.
     """
 
     key: str
     size: int
     sha256: bytes | None
     parts_sha256: bytes | None = None
+    encoding: str | None = None
 
 
 @frozen
@@ -72,7 +74,8 @@ class Objects(Protocol):
 
         With ``filename`` a browser saves it under that name. ``bucket`` is another one than ours,
         where a node of the plain API put its result. ``base`` is scheme and host under which the
-        caller reaches us, and the store through us; None: those of the settings.
+        caller reaches us, and the store through us; None: those of the settings. Raises ValueError
+        where ``base`` is no address.
         """
         ...
 

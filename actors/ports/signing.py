@@ -43,7 +43,19 @@ class ReceiptSigner(Protocol):
         ...
 
 
-class CheckpointSigner(Protocol):
+class Sealer(Protocol):
+    """Who seals secrets that are kept in the database: with the log's key."""
+
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        """Sealed with the key of now; ``nonce``: 12 bytes, never used before."""
+        ...
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        """The secret; None: it was sealed with a key that is not there any more."""
+        ...
+
+
+class CheckpointSigner(Sealer, Protocol):
     """Who signs checkpoints, with the log's key, in a rotation also with the one before."""
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
@@ -57,3 +69,15 @@ class CheckpointSigner(Protocol):
     def sign_anchor(self, made: AnchorNote) -> str:
         """What an anchor is, signed likewise."""
         ...
+
+
+class NonceSigner(Protocol):
+    """Signer of nonces, by the keys that sign checkpoints."""
+
+    def sign_nonce(self, origin: str, nonce: str) -> str:
+        """The note over a nonce of 64 hexadecimal digits, with a signature by each of them."""
+        ...
+
+
+class LogSigner(CheckpointSigner, ReceiptSigner, NonceSigner, Protocol):
+    """All that the log's key signs."""

@@ -1,21 +1,33 @@
 """The database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from sql.circles import Circles
 from sql.earnings import Claimable, Ripe, Unlooked
-from sql.fsck import Finding
-from sql.work import Done, Lease, LeaseId, NodeRow, OpenUnit, StandingRow
+from sql.fsck import Finding, NotedAudit
+from sql.work import (
+    Done,
+    JobPlace,
+    KnownParams,
+    Lease,
+    LeaseId,
+    NodeRow,
+    OpenJob,
+    OpenUnit,
+    StandingRow,
+    nothing_known,
+)
 
 if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
     from sql.checks import (
+        CheckId,
         Pending,
         Place,
         SecondLook,
@@ -38,7 +50,14 @@ class Store(Protocol):
     """The database, as actors use it.
 
     Every method raises ``sql.database.Unavailable`` within two seconds while it is away.
+
+    The database's clock alone says when a lease has run out, a node is silent or a share is
+    payable: gateways' clocks differ.
     """
+
+    async def now(self) -> datetime:
+        """The time by the database's clock."""
+        ...
 
     def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
         """The Ledger's way to the books: lock, decide, write, commit at exit.
@@ -50,11 +69,21 @@ class Store(Protocol):
         ...
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
-        """Renew those whose attempt and node are the unit's; answers which."""
+        """Renew those whose attempt and node are the unit's, from now on; answers which."""
         ...
 
     async def audit(self) -> Sequence[Finding]:
         """Look for violations of the books' invariants, in all that there is; may take minutes."""
+        ...
+
+    async def note_audit(
+        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
+    ) -> None:
+        """Keep what was found, for the gateways that do not audit; what was kept before goes."""
+        ...
+
+    async def last_audit(self) -> NotedAudit | None:
+        """What was kept last."""
         ...
 
     async def audit_since(self, mark: "Mark | None") -> "Increment":
@@ -64,8 +93,16 @@ class Store(Protocol):
         """
         ...
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
-        """Every unit that a node has, and of each job the next ``window`` that may have one.
+    async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
+        """The next ``most`` jobs that have not ended, by (queued_at, id), after that place."""
+        ...
+
+    async def open_units(
+        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+    ) -> Sequence[OpenUnit]:
+        """Of each of these jobs what nodes have, and the next ``window`` units that may be given.
+
+        Parameters are read of those jobs alone of which ``known`` has none: they never change.
 
         Oldest job first, and within it by turn. Of jobs that are paused none may; nor may units
         that are made of others before those are complete.
@@ -93,12 +130,14 @@ class Store(Protocol):
         """The units that are DISPATCHED or RUNNING on a node."""
         ...
 
-    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
-        """Whose lease ran out by ``now``; those assigned before ``unsent_since`` and never sent."""
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
+        """Units whose lease has run out, and units assigned longer ago than ``unsent`` that were
+        never sent.
+        """
         ...
 
-    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
-        """Those in the queue of which nothing was heard since then, 1,000 at most.
+    async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
+        """Units in the queue of which nothing was heard for so long, 1,000 at most.
 
         A job is heard of when it is submitted, or a unit is retried; one of many units also when
         a node is given one of them.
@@ -120,7 +159,14 @@ class Store(Protocol):
         """Who belongs together, as far as it says whose nodes may do whose work."""
         ...
 
-    async def node_seen(self, node: UUID, at: datetime) -> None:
+    async def session_opened(self, node: UUID) -> int:
+        """Count a new session of a node; its epoch, greater than those of all sessions before.
+
+        0 where there is no such node.
+        """
+        ...
+
+    async def node_seen(self, node: UUID) -> None:
         """A sign of life over the socket: the node is HEALTHY."""
         ...
 
@@ -147,19 +193,19 @@ class Store(Protocol):
         """
         ...
 
-    async def silence(self, now: datetime) -> Sequence[UUID]:
+    async def silence(self) -> Sequence[UUID]:
         """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
         ...
 
-    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
-        """Pending shares whose window is over by ``now`` and in no open dispute, oldest first."""
+    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+        """Pending shares whose window is over and in no open dispute, oldest first."""
         ...
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         """Shares in suspense whose node has an owner by now."""
         ...
 
-    async def unlooked_shares(self, now: datetime, limit: int) -> "Sequence[Unlooked]":
+    async def unlooked_shares(self, limit: int) -> "Sequence[Unlooked]":
         """Of nodes that were caught: their pending shares of what nobody had looked at, or none but
         a stranger.
         """
@@ -169,6 +215,26 @@ class Store(Protocol):
         """What was delivered and waits longest for its verdict, of units that still wait for it;
         of those behind a place, where one is given.
         """
+        ...
+
+    async def claim_checks(
+        self, gateway: UUID, checks: "Collection[CheckId]", seconds: float
+    ) -> "frozenset[CheckId]":
+        """Claim those of the checks that no other gateway has, for so long from now; answer those
+        that this gateway has then. A claim that has run out is anybody's.
+        """
+        ...
+
+    async def release_checks(self, gateway: UUID, checks: "Collection[CheckId]") -> None:
+        """Give up this gateway's claims."""
+        ...
+
+    async def draw_secret(self) -> bytes | None:
+        """The secret by which all gateways draw what is checked, sealed; None: there is none."""
+        ...
+
+    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        """Keep it where there is none, or in the place of another one. Read which one stands."""
         ...
 
     async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":
@@ -203,7 +269,7 @@ class Store(Protocol):
         """Keep on whose word alone a result was called valid; once."""
         ...
 
-    async def vouched(self, now: datetime, limit: int, after: "Place") -> "Sequence[Pending]":
+    async def vouched(self, limit: int, after: "Place") -> "Sequence[Pending]":
         """What was settled a while ago by a stranger's word alone, is pending yet, and nobody
         disputes, of nodes of whose work the gateway's own know little; the oldest behind a place.
         """
@@ -259,6 +325,12 @@ class AnchorStore(Protocol):
 
     async def sent(self, chain_id: int, sender: str, nonce: int) -> "Sequence[SentRow]":
         """What is pending, what is numbered from ``nonce`` on, the newest contract and anchor."""
+        ...
+
+    async def failed(
+        self, chain_id: int, sender: str, nonce: int, limit: int
+    ) -> "Sequence[SentRow]":
+        """The newest failed transactions of this epoch numbered below ``nonce``."""
         ...
 
     async def due(self) -> tuple[int, bytes] | None:

@@ -6,6 +6,7 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -15,8 +16,10 @@ from actors.node_session.messages import NodeSession, WhoAreYou
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import bookings
-from actors.scheduler.board import REFILL, WINDOW
+from actors.scheduler.backlog import JOBS_MOST, Backlog
+from actors.scheduler.board import REFILL, REFILL_JOBS
 from actors.scheduler.checkable import checkable
+from actors.scheduler.demand import kind_of
 from actors.scheduler.elsewhere import elsewhere
 from actors.scheduler.fleet import fleet_of
 from actors.scheduler.floor import Booking
@@ -30,12 +33,16 @@ from actors.scheduler.messages import (
     Fleet,
     FleetOf,
     Given,
+    Hint,
+    IsLoaded,
     JobPaused,
+    JobsChanged,
     Kept,
     Neighbours,
     NoCapableNode,
     PlaceDue,
     Poll,
+    ReadJobs,
     Refill,
     Relieve,
     StandingsDue,
@@ -55,6 +62,8 @@ from actors.scheduler.straggling import straggling
 from sql.database import Unavailable
 
 USUAL: Final = SchedulerSettings()
+PAUSE_TIMES: Final = 3  # the pause between two pages, by how long the last one took
+UNSURE_MOST: Final = 4096  # jobs to be read again; of more all are read
 log = logging.getLogger(__name__)
 
 
@@ -78,9 +87,13 @@ class SchedulerActor(NodeDesk):
         self._reasons = Reasons(self._board)
         self._lobby = Lobby()
         self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of those who waited, by job
+        self._backlog = Backlog(store, self._board, clock.now)
         self._polls = 0
         self._poll: Timer | None = None
         self._poll_is_soon = False
+        self._poll_again = False  # something changed while a pass was under way
+        self._unsure: set[UUID] = set()  # jobs to be read again
+        self._reread_due: Timer | None = None
         self._place_due: Timer | None = None
         self._refill_due: Timer | None = None
         self._relief_due: Timer | None = None
@@ -110,12 +123,25 @@ class SchedulerActor(NodeDesk):
             return None
         if (order.job, 0) in self._board.units:
             return AllNodesFull(1)  # the same retry was asked for twice, and is being placed
-        if self._board.units.jobs_of(order.user) >= self._settings.open_jobs:
-            return TooManyOpen(self._settings.open_jobs)
+        if (refused := self._too_many(order)) is not None:
+            return refused
         booking = self._board.book(order, self._clock.now(), self._clock.monotonic())
         if isinstance(booking, AllNodesFull) and self._board.may_free(order.job_type):
             return None
         return booking
+
+    def _too_many(self, order: Dispatch) -> TooManyOpen | None:
+        """Refuse what a user has too much of already: what waits is never given up for it."""
+        units, most = self._board.units, self._settings
+        if units.jobs_of(order.user) >= most.open_jobs:
+            return TooManyOpen(most.open_jobs)
+        if order.is_free and units.free_jobs_of(order.user) >= most.open_free_jobs:
+            return TooManyOpen(most.open_free_jobs, "free jobs")
+        kinds = units.kinds_of(order.user)
+        if len(kinds) < most.open_kinds:
+            return None
+        kind = kind_of(order.job_type, order.params, many=len(order.pieces) > 1)
+        return None if kind in kinds else TooManyOpen(most.open_kinds, "kinds")
 
     def _settle(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
         """Book for somebody who waited, or tell him no; False if he has to wait on."""
@@ -130,6 +156,10 @@ class SchedulerActor(NodeDesk):
             self._board.refuse(booking)
             later.answer(AllNodesFull(1))
         return True
+
+    @handles(IsLoaded)
+    async def is_loaded(self, message: IsLoaded) -> bool:
+        return self._loaded
 
     @handles(WhyWaiting)
     async def why_waiting(self, message: WhyWaiting) -> Mapping[int, Waiting]:
@@ -165,7 +195,7 @@ class SchedulerActor(NodeDesk):
             bookings.CLAIMS_LOST.inc(booking.unit.state != PENDING)
             # Somebody else changed it, or it may be in the books all the same: see what it is.
             if booking.unit.state != PENDING or isinstance(outcome, BooksAway):
-                self._poll_soon()
+                self._read_soon((booking.unit.job,))
         later = self._answers.pop(booking.unit.job, None)
         if later is not None:
             later.answer(outcome)
@@ -176,9 +206,12 @@ class SchedulerActor(NodeDesk):
     @handles(UnitsChanged)
     async def units_changed(self, message: UnitsChanged) -> None:
         unknown = [state for state in message.units if self._board.hear(state)]
-        if any(state.state != "QUEUED" for state in unknown):
-            self._poll_soon()
+        self._read_soon(state.job for state in unknown if state.state != "QUEUED")
         self._place()
+
+    @handles(JobsChanged)
+    async def jobs_changed(self, message: JobsChanged) -> None:
+        self._read_soon(message.jobs)
 
     @handles(JobPaused)
     async def job_paused(self, message: JobPaused) -> None:
@@ -202,7 +235,7 @@ class SchedulerActor(NodeDesk):
 
     # -- with other gateways
 
-    def _tell_others(self, hint: Wanted | Kept | Given | Claimed) -> None:
+    def _tell_others(self, hint: Hint) -> None:
         self._notifier.tell(ToOthers(hint))
 
     @handles(Wanted)
@@ -276,10 +309,10 @@ class SchedulerActor(NodeDesk):
     @handles(Refill)
     async def refill(self, message: Refill) -> None:
         self._refill_due = None
-        jobs = self._board.hungry
+        jobs = sorted(self._board.hungry)[:REFILL_JOBS]
         try:
             known = self._board.in_line(jobs)
-            rows = await self._store.ready_units(sorted(jobs), REFILL, known)
+            rows = await self._store.ready_units(jobs, REFILL, known)
         except Unavailable as error:
             log.warning("the next units of jobs cannot be read: %s", type(error).__name__)
             self._see_who_is_hungry(self._settings.retry_seconds)
@@ -290,9 +323,8 @@ class SchedulerActor(NodeDesk):
     @handles(Poll)
     async def poll(self, message: Poll) -> None:
         self._poll = None
-        wait = self._settings.poll_seconds
         try:
-            await self._read()
+            wait = await self._read()
         except Unavailable as error:
             log.warning("open units cannot be read: %s", type(error).__name__)
             wait = self._settings.retry_seconds
@@ -300,27 +332,71 @@ class SchedulerActor(NodeDesk):
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
         self._catch_up()
         self._place()
+        if not self._backlog.under_way:
+            await self._copy_stragglers()
+        self._poll_in(wait)
+
+    async def _copy_stragglers(self) -> None:
         patience = self._settings.patience
         for booking in await straggling(self._board, self._store, self._clock, patience):
             if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
                 self._board.refuse(booking)
-        self._poll_in(wait)
 
-    async def _read(self) -> None:
-        if not self._loaded:
-            await self._read_standings()
-        if self._polls % self._settings.node_polls == 0:
-            self._board.refresh(await self._store.healthy_nodes())
-        self._board.index.regroup(await self._store.circles())
-        rows = await self._store.open_units(WINDOW)
-        self._board.reconcile(rows, self._clock.now())
+    async def _read(self) -> float:
+        """Read a page of what is open; how many seconds later the next one is due."""
+        began = self._clock.monotonic()
+        if not self._backlog.under_way:
+            await self._begin_pass()
+        if not await self._backlog.read_page():
+            took = self._clock.monotonic() - began
+            return took * PAUSE_TIMES if self._loaded else 0.0
         self._polls += 1
         if not self._loaded:
             self._loaded = True
-            log.info("scheduling, %d units are open", len(rows))
+            log.info("scheduling, %d units are known", len(self._board.units))
+        again, self._poll_again = self._poll_again, False
+        return self._settings.soon_seconds if again else self._settings.poll_seconds
+
+    async def _begin_pass(self) -> None:
+        if not self._loaded:
+            await self._read_standings()
+        if self._polls % self._settings.node_polls == 0:
+            now = self._clock.monotonic()  # before the reading: what is newer counts at the next
+            nodes = await self._store.healthy_nodes()
+            self._board.refresh(nodes, now)
+            self._board.forget_silent(now)
+            for row in nodes:  # what no hint has told
+                self._heed(self._board.index.node(row.id), row.epoch)
+        self._board.index.regroup(await self._store.circles())
+
+    @handles(ReadJobs)
+    async def read_jobs(self, message: ReadJobs) -> None:
+        self._reread_due = None
+        jobs = set(islice(self._unsure, JOBS_MOST))
+        try:
+            await self._backlog.read(jobs)
+        except Unavailable as error:
+            log.warning("jobs cannot be read: %s", type(error).__name__)
+            self._reread_due = self.after(self._settings.retry_seconds, ReadJobs())
+            return
+        self._unsure -= jobs
+        self._catch_up()
+        self._place()
+        self._read_soon(())
+
+    def _read_soon(self, jobs: Iterable[UUID]) -> None:
+        """Read again what is open of jobs of which something is not known."""
+        self._unsure.update(jobs)
+        if len(self._unsure) > UNSURE_MOST:
+            self._unsure.clear()
+            self._poll_soon()
+        if self._unsure and self._reread_due is None:
+            self._reread_due = self.after(self._settings.soon_seconds, ReadJobs())
 
     def _poll_soon(self) -> None:
-        if not self._poll_is_soon:
+        if self._backlog.under_way:
+            self._poll_again = True
+        elif not self._poll_is_soon:
             self._poll_in(self._settings.soon_seconds)
             self._poll_is_soon = True
 

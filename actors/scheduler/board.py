@@ -20,7 +20,7 @@ from actors.scheduler.floor import PLACING_SECONDS, Booking
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.moving import Moves
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import PENDING, age, has_ended, key_of
+from actors.scheduler.policy import PENDING, age, can_do, has_ended, key_of
 from actors.scheduler.unit import Placing, Unit, of_dispatch
 from sql.work import OpenUnit
 
@@ -31,6 +31,7 @@ CLAIMED = timedelta(seconds=2)  # a commit of another gateway's is under way
 CLAIMS_MOST = 10_000
 NOT_CLAIMED = (0, datetime.min.replace(tzinfo=UTC))
 REFILL = 256  # units of a job that are read when few of it are left
+REFILL_JOBS = 16  # jobs whose next units are read at once
 
 
 class Board(Moves):
@@ -74,13 +75,17 @@ class Board(Moves):
 
         Each booking must be committed or refused.
         """
+        if changed := self.index.take_changed():
+            # One of each sort of machine: after a change of trust all nodes are among them.
+            sorts = {(node.does, node.slots is None, node.kit): node for node in changed}.values()
+            self.queue.wake(lambda kind: any(can_do(node, kind) for node in sorts))
         alike = self.index.is_the_same_for_all and not self.index.crowded
-        waiting = self.queue.placeable(self._choose, alike=alike)
+        waiting = self.queue.placeable(self.choose, alike=alike)
         strays = self.strays.placeable(self.index.choose)
         for unit, node in itertools.chain(self._promised(), waiting, strays):
             yield self._reserve(unit, node, clock + PLACING_SECONDS)
 
-    def _choose(
+    def choose(
         self, demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /
     ) -> Node | NoCapableNode | AllNodesFull:
         """The best node for a unit that waits, if it is in need of one.
@@ -217,8 +222,11 @@ class Board(Moves):
         self._doubted.add(state.job)
         self._look_for_more(state.job)
 
-    def reconcile(self, rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Take over what the database says about all open units, of each job the next ones."""
+    def reconcile(
+        self, rows: Sequence[OpenUnit], now: datetime, jobs: Iterable[UUID] | None = None
+    ) -> None:
+        """Take over the open units that the database has of some jobs (None: of all known ones)."""
+        read = self.jobs if jobs is None else frozenset(jobs)
         seen: set[UnitKey] = set()
         waiting: dict[UUID, list[OpenUnit]] = {}
         for row in (row for row in rows if not row.is_copy):
@@ -227,14 +235,16 @@ class Board(Moves):
                 waiting.setdefault(row.job, []).append(row)
             self._compare(row, now)
         windows = {job: line[0] for job, line in waiting.items() if len(line) >= WINDOW}
-        self._more = set(windows)
-        for unit in [unit for unit in self.units.values() if unit.key not in seen]:
+        self._more -= read
+        self._more |= windows.keys()
+        known = [unit for job in read for unit in self.units.of(job)]
+        for unit in [unit for unit in known if unit.key not in seen]:
             # What is being placed is the Ledger's to decide: it looks as if it waited until then.
             if unit.placing is None and not _is_beyond(unit, windows.get(unit.job)):
                 self._drop(unit)
                 if unit.job in windows:
                     self.queue.drained.add(unit.job)  # more of it waits: that is read at once
-        self._compare_copies([row for row in rows if row.is_copy], now)
+        self._compare_copies([row for row in rows if row.is_copy], now, read)
         self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
 
     def look_at(self, rows: Sequence[OpenUnit], now: datetime) -> None:
@@ -281,7 +291,7 @@ class Board(Moves):
 
     def top_up(self, jobs: Iterable[UUID], rows: Sequence[OpenUnit], now: datetime) -> None:
         """Take over what the database says about the next units of jobs, but for those in line."""
-        self.queue.drained.clear()
+        self.queue.drained = set(self.hungry.difference(jobs))
         found = Counter(row.job for row in rows)
         self._more -= {job for job in jobs if found[job] < REFILL}
         self._doubted -= set(jobs)

@@ -1,6 +1,7 @@
 """Second attempts beside the first: units that straggle near the end of their job."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from uuid import UUID
 
@@ -63,8 +64,10 @@ class Copies(Floor):
         copy.is_copy = False
         self.units[copy.key] = copy
 
-    def _compare_copies(self, rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Take over what the database says about all copies that are at work."""
+    def _compare_copies(
+        self, rows: Sequence[OpenUnit], now: datetime, jobs: AbstractSet[UUID]
+    ) -> None:
+        """Take over the copies at work that the database has of these jobs."""
         for row in rows:
             copy = self.copies.get((row.job, row.unit))
             if copy is not None and copy.attempt < row.attempt:
@@ -78,5 +81,5 @@ class Copies(Floor):
                 self._note_pause(copy, paused=row.paused == "owner")
         seen = {(row.job, row.unit, row.attempt) for row in rows}
         for copy in [c for c in self.copies.values() if c.state != PENDING]:
-            if (*copy.key, copy.attempt) not in seen:
+            if copy.job in jobs and (*copy.key, copy.attempt) not in seen:
                 self._drop(copy)

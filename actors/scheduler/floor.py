@@ -8,6 +8,7 @@ import heapq
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -33,6 +34,7 @@ from actors.scheduler.unit import Placing, Unit, of_row
 from actors.scheduler.units import Units
 from sql.work import NodeRow, OpenUnit, Standing, StandingRow
 
+SILENCE_MOST = 86_400.0  # seconds
 PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
 
 
@@ -101,6 +103,15 @@ class Floor:
             unit.told = unit.told or row.lease_until is not None
         self._line_up(unit, now)
 
+    @property
+    def jobs(self) -> frozenset[UUID]:
+        """Jobs of which units or copies are known here."""
+        return frozenset(self.units.jobs) | {copy.job for copy in self.copies.values()}
+
+    def params(self, job: UUID) -> dict[str, Any] | None:
+        """The parameters of a job of which something is known here; they never change."""
+        return next((unit.params for unit in self.units.of(job)), None)
+
     def serves(self, name: UUID) -> bool:
         """Whether a node has its session here."""
         node = self.index.get(name)
@@ -143,7 +154,7 @@ class Floor:
         owner = node.owner
         return owner is not None and any(n is not None and n.owner == owner for n in failed)
 
-    def refresh(self, rows: Sequence[NodeRow]) -> None:
+    def refresh(self, rows: Sequence[NodeRow], now: float) -> None:
         """Take over what the database says about healthy nodes."""
         healthy = {row.id for row in rows}
         for node in [n for n in self.index if n.healthy and n.id not in healthy]:
@@ -153,8 +164,18 @@ class Floor:
             node = self.index.node(row.id)
             node.owner, node.capabilities = row.owner, frozenset(row.capabilities)
             node.load = row.load
-            node.healthy = node.healthy or node.is_back(row.seen_at)
+            node.healthy = node.healthy or node.is_back(row.silent_seconds, now)
             self.index.changed(node)
+
+    def forget_silent(self, now: float) -> None:
+        """Forget nodes of which nothing was heard for a day: registering one costs nothing."""
+        for node in list(self.index):
+            if node.is_known:
+                node.silent_since = None
+            elif node.silent_since is None:
+                node.silent_since = now
+            elif now - node.silent_since > SILENCE_MOST:
+                self.index.forget(node)
 
     def note_silent(self, name: UUID) -> None:
         """A node is healthy no more."""

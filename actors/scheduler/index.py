@@ -7,7 +7,7 @@ from uuid import UUID
 
 from actors.scheduler.circles import CLOSED, Circle, circles_of_node, circles_of_user
 from actors.scheduler.demand import ANY, Demand
-from actors.scheduler.kit import NOTHING, Needs
+from actors.scheduler.kit import NOTHING, Kit, Needs
 from actors.scheduler.larder import Larder
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
@@ -20,6 +20,8 @@ Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this
 Line: TypeAlias = tuple[str, Circle, bool, Needs]
 SLACK = 64
 NEEDS_MOST: Final = 64  # kinds of needs that nodes are listed by
+LISTING: Final = 16  # so many looks at a node are as much work as to list it by other needs
+MISSES_MOST: Final = 1024
 NOWHERE: Final[frozenset[Line]] = frozenset()
 
 
@@ -40,7 +42,12 @@ class Index:
         self._capable: dict[Line, dict[UUID, Node]] = {}  # the eligible ones
         self._listed: dict[UUID, frozenset[Line]] = {}  # where in ``_capable`` a node stands
         self._heaps: dict[Line, list[Entry]] = {}
-        self._needs: dict[Needs, None] = {NOTHING: None}  # those that were asked for
+        self._needs: dict[Needs, None] = {}  # nodes are listed by these; asked for last at the end
+        self._misses: dict[
+            Needs, int
+        ] = {}  # by others: looks at nodes that have not what is needed
+        self._kits: dict[UUID, Kit] = {}  # of those in ``_listed``
+        self._changed: dict[UUID, Node] = {}  # they may be able to do more than they were
         self.free: dict[UUID, Node] = {}  # they would begin a unit at once
         self.laden: dict[UUID, Node] = {}  # units wait at them that others could begin
         self.laden_afar: dict[UUID, Node] = {}  # the same, of nodes that other gateways serve
@@ -66,6 +73,13 @@ class Index:
             found = self._nodes[node] = Node(node, is_ours=node in self._ours)
         return found
 
+    def forget(self, node: Node) -> None:
+        """Drop the record of a node that nothing is known of."""
+        self.changed(node)
+        self._relist(node, self._listed.get(node.id, NOWHERE), NOWHERE)
+        for known in (self._nodes, self._listed, self._kits, self._changed):
+            known.pop(node.id, None)
+
     def take(self, node: Node, key: UnitKey) -> None:
         """Count a unit as the node's."""
         node.taken.add(key)
@@ -85,7 +99,11 @@ class Index:
         node.is_odd = not self._verifiers.can_check(node)
         lines = self._lines_of(node)
         listed = self._listed.get(node.id, NOWHERE)
+        if self._kits.get(node.id) is not node.kit:
+            self._kits[node.id], self._changed[node.id] = node.kit, node
         if lines != listed:
+            if not lines <= listed:
+                self._changed[node.id] = node
             self._relist(node, listed, lines)
         _list(self.free, node, listed=node.is_free)
         _list(self.laden, node, listed=node.is_laden)
@@ -106,7 +124,13 @@ class Index:
         self.circles = circles
         for node in self._nodes.values():
             self.changed(node)
+        self._changed |= self._nodes  # users may have come nearer to nodes that are where they were
         return True
+
+    def take_changed(self) -> list[Node]:
+        """Return the nodes that may be able to do more than when this was last called."""
+        changed, self._changed = self._changed, {}
+        return list(changed.values())
 
     @property
     def is_the_same_for_all(self) -> bool:
@@ -120,39 +144,75 @@ class Index:
         failed: frozenset[UUID] = frozenset(),
     ) -> Node | NoCapableNode | AllNodesFull:
         """The best node for a unit, as ``policy.choose`` defines it."""
-        lines = self._lines_for(demand)
+        lines, needs = self._lines_for(demand), demand.kind.needs
         if not lines:
             return NoCapableNode()
         for less in (failed, frozenset[UUID]()):
-            if avoid and all(node in avoid for line in lines for node in self._capable[line]):
+            if avoid and all(node.id in avoid for node in self._able(lines, needs)):
                 avoid = less
         if ours := self._able_of_ours(demand, lines, avoid):
             return self._of_few(ours, demand)
         near = self._near(demand, lines, avoid)
         if near is not None:
             return near
-        found = [self._best(line, avoid) for line in lines]
+        found = [self._best(line, avoid, needs) for line in lines]
         return min((node for node in found if node is not None), key=rank, default=AllNodesFull())
 
     def _lines_for(self, demand: Demand) -> list[Line]:
+        """Return where nodes stand that can do it; if unlisted by its needs, among others."""
         kind = demand.kind
-        if kind.needs not in self._needs:
-            self._list_by(kind.needs)
         if kind.pool == ANY and not self._closed:
             groups: tuple[Circle, ...] = (None,)
         else:
             groups = circles_of_user(demand.user, kind.pool, self.circles)
-        lines = [(kind.job_type, group, kind.many, kind.needs) for group in groups]
-        return [line for line in lines if line in self._capable]
+        of = [(kind.job_type, group, kind.many, NOTHING) for group in groups]
+        lines = [line for line in of if line in self._capable]
+        if kind.needs == NOTHING:
+            return lines
+        if self._is_listed(kind.needs):
+            lines = [(*line[:3], kind.needs) for line in lines]
+            return [line for line in lines if line in self._capable]
+        return [line for line in lines if self._has_able(line, kind.needs)]
 
-    def _list_by(self, needs: Needs) -> None:
-        """List nodes by needs that nobody had until now; of too many the oldest go."""
+    def _has_able(self, line: Line, needs: Needs) -> bool:
+        for number, node in enumerate(self._capable[line].values()):
+            if node.kit.has(needs):
+                self._note_misses(needs, number)
+                return True
+        self._note_misses(needs, len(self._capable[line]))
+        return False
+
+    def _able(self, lines: list[Line], needs: Needs) -> Iterator[Node]:
+        """Those in these lines that have what is needed."""
+        nodes = (node for line in lines for node in self._capable[line].values())
+        return (node for node in nodes if node.kit.has(needs))
+
+    def _can(self, node: Node, lines: list[Line], needs: Needs) -> bool:
+        return node.kit.has(needs) and any(node.id in self._capable[line] for line in lines)
+
+    def _is_listed(self, needs: Needs) -> bool:
+        """Whether nodes are listed by these needs. Listing takes long, so it is done where a search
+        has taken as long; of too many needs those go that were not asked for for the longest time.
+        """
+        if needs in self._needs:
+            self._needs[needs] = self._needs.pop(needs)
+            return True
+        if self._misses.get(needs, 0) <= LISTING * len(self._nodes):
+            return False
+        del self._misses[needs]
         if len(self._needs) >= NEEDS_MOST:
-            oldest = next(kind for kind in self._needs if kind != NOTHING)
-            del self._needs[oldest]
-        self._needs[needs] = None
-        for node in self._nodes.values():
+            del self._needs[next(iter(self._needs))]
+        self._needs[needs], changed = None, dict(self._changed)
+        for node in list(self._nodes.values()):
             self.changed(node)
+        self._changed = changed  # they can do what they could do
+        return True
+
+    def _note_misses(self, needs: Needs, number: int) -> None:
+        if number and needs not in self._needs:
+            self._misses[needs] = self._misses.pop(needs, 0) + number
+            if len(self._misses) > MISSES_MOST:
+                del self._misses[next(iter(self._misses))]
 
     def _able_of_ours(
         self, demand: Demand, lines: list[Line], avoid: frozenset[UUID]
@@ -163,7 +223,7 @@ class Index:
         names = self._nodes if demand.is_final else self._ours
         found = (self._nodes[n] for n in names if n in self._nodes and n not in avoid)
         first = (node for node in found if goes_before(node, demand, self.circles))
-        return [n for n in first if any(n.id in self._capable[line] for line in lines)]
+        return [node for node in first if self._can(node, lines, demand.kind.needs)]
 
     def _of_few(self, nodes: list[Node], demand: Demand) -> Node | AllNodesFull:
         holders = self.larder.holders(demand.inputs)
@@ -173,29 +233,31 @@ class Index:
 
     def _near(self, demand: Demand, lines: list[Line], avoid: frozenset[UUID]) -> Node | None:
         """The best of those that had the inputs lately and would begin at once."""
-        holders = self.larder.holders(demand.inputs)
-        found = [
-            self._nodes[node]
-            for node in holders
-            if node not in avoid and any(node in self._capable[line] for line in lines)
-        ]
-        free = (n for n in found if n.is_free and n.has_room and not is_last(n, demand))
-        return min(free, key=rank, default=None)
+        names = self.larder.holders(demand.inputs)
+        holders = [node for name in names if (node := self._nodes.get(name)) is not None]
+        free = [n for n in holders if n.is_free and n.has_room and n.id not in avoid]
+        able = (n for n in free if self._can(n, lines, demand.kind.needs))
+        return min((n for n in able if not is_last(n, demand)), key=rank, default=None)
 
-    def _best(self, line: Line, avoid: frozenset[UUID]) -> Node | None:
+    def _best(self, line: Line, avoid: frozenset[UUID], needs: Needs) -> Node | None:
         heap = self._heap(line)
         aside: list[Entry] = []
         found: Node | None = None
+        misses = 0
         while heap and found is None:
             _, version, node = heap[0]
             if version != node.version:
                 heapq.heappop(heap)
+            elif needs != NOTHING and not node.kit.has(needs):
+                misses += 1
+                aside.append(heapq.heappop(heap))
             elif node.id in avoid:
                 aside.append(heapq.heappop(heap))
             else:
                 found = node
         for entry in aside:
             heapq.heappush(heap, entry)
+        self._note_misses(needs, misses)
         return found
 
     def _heap(self, line: Line) -> list[Entry]:
@@ -234,7 +296,7 @@ class Index:
             return NOWHERE
         groups = circles_of_node(node, self.circles)
         kinds = (False,) if node.slots is None else (False, True)
-        met = [needs for needs in self._needs if node.kit.has(needs)]
+        met = [NOTHING, *(needs for needs in self._needs if node.kit.has(needs))]
         return frozenset(
             (job_type, group, many, needs)
             for job_type in node.does

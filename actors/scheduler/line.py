@@ -39,7 +39,8 @@ class Line:
     """Each user's units stand in a heap of their own, and users take turns.
 
     Whose it is, ``policy.turn`` says; ``shares``, how many units of each user nodes have. Users who
-    are set aside have none until the line is looked through anew.
+    are set aside have none until the line is looked through anew; those who are parked, as no node
+    can do their work, have none until a node may.
     """
 
     def __init__(self, shares: Counter[UUID]) -> None:
@@ -49,6 +50,18 @@ class Line:
         self._versions: dict[UUID, int] = {}
         self._version = 0
         self._aside: set[UUID] = set()
+        self._parked: set[UUID] = set()
+        self._bounds: dict[UUID, int] = {}  # of a heap longer than this the dead are dropped
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether somebody is parked here."""
+        return bool(self._parked)
+
+    @property
+    def entries(self) -> int:
+        """How many entries it holds, of units too that do not wait any more."""
+        return sum(map(len, self._units.values()))
 
     @property
     def is_empty(self) -> bool:
@@ -63,19 +76,25 @@ class Line:
         user = entry.unit.user
         heap = self._units.setdefault(user, [])
         heapq.heappush(heap, entry)
-        if heap[0] is entry:
+        if len(heap) > self._bounds.get(user, SLACK):
+            heap[:] = filter(lives, heap)
+            heapq.heapify(heap)
+            self._bounds[user] = 2 * len(heap) + SLACK
+            self.turn(user)
+        elif heap[0] is entry:
             self.turn(user)
 
     def turn(self, user: UUID) -> bool:
         """Must follow when a user's first unit, or his share, is another; whether he waits here."""
         heap = self._units.get(user)
         if not heap:
-            self._versions.pop(user, None)
-            self._units.pop(user, None)
+            for known in (self._versions, self._units, self._bounds):
+                known.pop(user, None)
+            self._parked.discard(user)
             return False
         self._version += 1
         self._versions[user] = self._version
-        if user in self._aside:
+        if user in self._aside or user in self._parked:
             return True
         first = heap[0]
         whose = policy.turn(first.unit.priority, self._shares[user], first.unit.queued_at)
@@ -103,6 +122,18 @@ class Line:
     def restore(self) -> None:
         """Those who were set aside have turns again."""
         users, self._aside = self._aside, set()
+        for user in users:
+            self.turn(user)
+
+    def park(self, *users: UUID) -> None:
+        """No node can do these users' units here; nobody named: nobody's."""
+        for user in users or tuple(self._units):
+            self._parked.add(user)
+            self.turn(user)
+
+    def wake(self) -> None:
+        """Those who were parked have turns again."""
+        users, self._parked = self._parked, set()
         for user in users:
             self.turn(user)
 

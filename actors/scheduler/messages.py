@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -13,6 +13,8 @@ from actors.scheduler.assignment import EVER as EVER  # noqa: PLC0414 - part of 
 from actors.scheduler.assignment import Assignment as Assignment  # noqa: PLC0414
 from sql.audit import Act
 from sql.work import NOTHING_SAID, Standing
+
+OpenOf: TypeAlias = Literal["jobs", "free jobs", "kinds"]
 
 
 class Scheduler:
@@ -33,9 +35,12 @@ class AllNodesFull:
 
 @attrs.frozen
 class TooManyOpen:
-    """Answer: the user has ``most`` jobs open, as many as he may."""
+    """Answer: the user has ``most`` jobs open, or free jobs, or jobs of different kinds: as many as
+    they may. A kind is what a job asks of a node: its type, pool and needs.
+    """
 
     most: int
+    of: OpenOf = "jobs"
 
 
 DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | TooManyOpen | Outcome
@@ -68,6 +73,11 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
     pieces: tuple[Piece, ...] = ()
     priority: int = 0
     cap: int | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is held for it."""
+        return not any(piece.price for piece in self.pieces) if self.pieces else not self.price
 
 
 @attrs.frozen
@@ -195,15 +205,15 @@ class NodeGone(Message[Scheduler, None]):
 class SessionOpened(Message[Scheduler, None]):
     """From a NodeSession, until it is answered: it serves this node now.
 
-    Answered by a told ``Assignments``. ``epoch`` orders the sessions of one node: the one with the
-    greatest serves it, any other is closed with 4003.
+    Answered by a told ``Assignments``. ``epoch`` orders the sessions of one node at all gateways:
+    the one with the greatest serves it, any other is closed with 4003.
     """
 
     node: UUID
     owner: UUID | None
     capabilities: tuple[str, ...]
     session: Ref[Any]
-    epoch: float
+    epoch: int
     standing: Standing = NOTHING_SAID
 
 
@@ -317,6 +327,20 @@ class Given(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class Serves(Message[Scheduler, None]):
+    """From the Notifier, of another gateway: a session with this epoch serves the node there.
+
+    An older session of the node here is closed.
+    """
+
+    node: UUID
+    epoch: int
+
+
+Hint: TypeAlias = Wanted | Kept | Given | Claimed | Serves  # from one gateway to all others
+
+
+@attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
     """From whoever committed a change of units: what they are now."""
 
@@ -341,13 +365,30 @@ class Wake(Message[Scheduler, None]):
 
 
 @attrs.frozen
+class JobsChanged(Message[Scheduler, None]):
+    """From the web: these jobs changed in ways that ``UnitsChanged`` does not tell; read them."""
+
+    jobs: tuple[UUID, ...]
+
+
+@attrs.frozen
+class IsLoaded(Message[Scheduler, bool]):
+    """From the web: whether everything open was read once. Until then no dispatch is answered."""
+
+
+@attrs.frozen
 class CirclesChanged(Message[Scheduler, None]):
     """From the web: organisations or trust changed; answered when it goes by that."""
 
 
 @attrs.frozen
 class Poll(Message[Scheduler, None]):
-    """A timer: read what is open, and mend what is known differently here."""
+    """A timer: read the next page of what is open, and mend what is known differently here."""
+
+
+@attrs.frozen
+class ReadJobs(Message[Scheduler, None]):
+    """A timer: the same for the jobs of which something unknown was heard."""
 
 
 @attrs.frozen

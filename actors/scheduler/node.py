@@ -1,6 +1,5 @@
 """A node, as the Scheduler knows it."""
 
-from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -30,7 +29,9 @@ class Node:
     it takes, as its hello says; none named: anybody's. ``kit``: what it is made of.
     ``is_ours``: the gateway's owner runs it himself. ``is_odd``: he has verifiers, and none of them
     can check what it renders.
-    ``left_at``: when its last session ended; it lives if it gave a sign of life since.
+    ``left_at``: when its last session ended, by the steady clock; it lives if it gave a sign of
+    life since. ``silent_since``: when it was first found that nothing but its name is known of it,
+    by the same clock.
     """
 
     id: UUID
@@ -41,8 +42,9 @@ class Node:
     healthy: bool = False
     slots: int | None = None
     session: Ref[Any] | None = None
-    epoch: float = float("-inf")
-    left_at: datetime | None = None
+    epoch: int = 0  # of the newest session that is known, here or at another gateway
+    left_at: float | None = None
+    silent_since: float | None = None
     taken: set[UnitKey] = attrs.field(factory=_no_units)
     behind: bool = False
     declines: int = 0
@@ -66,7 +68,7 @@ class Node:
         machine = (hello.device_class, hello.blender, hello.ram, hello.vram)
         self.kit = kit_of(*machine, hello.slots, opengl=hello.opengl)
 
-    def leave(self, now: datetime) -> None:
+    def leave(self, now: float) -> None:
         """Its session ended: until it is heard of again, nobody knows that it lives.
 
         What never said hello speaks the reference alone: its heartbeats are its word.
@@ -76,9 +78,11 @@ class Node:
             self.healthy, self.left_at = False, now
         self.forget()
 
-    def is_back(self, seen_at: datetime | None) -> bool:
-        """Whether a sign of life came since its last session ended."""
-        return self.left_at is None or (seen_at is not None and seen_at > self.left_at)
+    def is_back(self, silent_seconds: float | None, now: float) -> bool:
+        """Return whether a sign of life came since its last session ended."""
+        if self.left_at is None or silent_seconds is None:
+            return self.left_at is None
+        return silent_seconds < now - self.left_at
 
     def forget(self) -> None:
         """What it said and did while its last session lived."""
@@ -95,6 +99,12 @@ class Node:
         if self.standing.name != ACTIVE and self.serves is None:
             return False
         return self.healthy or self.session is not None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is lost when it is forgotten: it may be another gateway's."""
+        is_there = self.healthy or self.session is not None or bool(self.taken)
+        return is_there or self.standing.version > 0
 
     @property
     def serves(self) -> UUID | None:

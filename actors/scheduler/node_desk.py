@@ -12,6 +12,7 @@ from actors.scheduler.messages import (
     EVER,
     CatchUp,
     CirclesChanged,
+    Hint,
     NodeDeclined,
     NodeGone,
     NodeProved,
@@ -19,6 +20,7 @@ from actors.scheduler.messages import (
     NodeStands,
     PauseOver,
     Scheduler,
+    Serves,
     SessionClosed,
     SessionOpened,
     SessionReady,
@@ -48,6 +50,9 @@ class NodeDesk(Actor[Scheduler], partial=True):
         self._catch_up_due: Timer | None = None
 
     def _place(self) -> None:
+        raise NotImplementedError
+
+    def _tell_others(self, hint: Hint) -> None:
         raise NotImplementedError
 
     @handles(NodeSeen)
@@ -108,8 +113,8 @@ class NodeDesk(Actor[Scheduler], partial=True):
         self._place()
 
     def _serve(self, node: Node, message: SessionOpened) -> bool:
-        """Let a new session serve the node, or close it, if there is a newer one."""
-        if message.epoch < node.epoch and node.session is not None:
+        """Let a new session serve the node, or close it if there is a newer one anywhere."""
+        if message.epoch < node.epoch:
             message.session.tell(Close(CloseCode.REPLACED, "replaced"))
             return False
         if node.session is not None:
@@ -119,7 +124,21 @@ class NodeDesk(Actor[Scheduler], partial=True):
         node.forget()
         self._serving[message.session] = node
         self.watch(message.session)
+        self._tell_others(Serves(node.id, node.epoch))
         return True
+
+    @handles(Serves)
+    async def serves(self, message: Serves) -> None:
+        self._heed(self._board.index.node(message.node), message.epoch)
+
+    def _heed(self, node: Node, epoch: int) -> None:
+        """Close the node's session here if another gateway has a newer one."""
+        if epoch <= node.epoch:
+            return
+        node.epoch, session = epoch, node.session
+        if session is not None:
+            session.tell(Close(CloseCode.REPLACED, "replaced"))
+            self._lose(session)
 
     @handles(SessionReady)
     async def session_ready(self, message: SessionReady) -> None:
@@ -149,7 +168,9 @@ class NodeDesk(Actor[Scheduler], partial=True):
 
     @handles(PauseOver)
     async def pause_over(self, message: PauseOver) -> None:
-        node = self._board.index.node(message.node)
+        node = self._board.index.get(message.node)
+        if node is None:
+            return
         node.is_paused = False
         self._board.index.changed(node)
         self._place()
@@ -172,5 +193,5 @@ class NodeDesk(Actor[Scheduler], partial=True):
     def _lose(self, session: Ref[Any]) -> None:
         node = self._serving.pop(session, None)
         if node is not None:
-            node.leave(self._clock.now())
+            node.leave(self._clock.monotonic())
             self._board.index.changed(node)

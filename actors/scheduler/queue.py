@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
@@ -30,16 +30,20 @@ class Choose(Protocol):
 class Queue:
     """Entries whose unit does not wait any more are dropped when they are met.
 
-    ``drained`` are jobs of which few are left here since somebody looked.
+    ``drained`` are jobs of which few are left here since somebody looked. What no node can do is
+    parked: it is not looked at until ``wake`` says that a node may.
     """
 
     def __init__(self) -> None:
         self.shares: Counter[UUID] = Counter()  # how many units of each user nodes have
         self.drained: set[UUID] = set()
         self._lines: dict[Kind, Line] = {}
+        self._awake: dict[Kind, None] = {}  # the lines in which somebody may have a turn
+        self._parked: set[Kind] = set()  # the lines in which somebody is parked
+        self._waiting: Counter[Kind] = Counter()  # how many units wait in each line
         self._where: dict[UUID, set[Kind]] = {}  # the lines in which a user waits, or did lately
         self._delayed: list[Delayed] = []
-        self._in_line: set[Unit] = set()
+        self._in_line: dict[Unit, Kind] = {}
         self._entries: Counter[UUID] = Counter()  # of those, how many of each job
         self._tickets = 0
 
@@ -51,20 +55,41 @@ class Queue:
         if unit.not_before is not None and unit.not_before > now:
             heapq.heappush(self._delayed, (unit.not_before, unit.ticket, unit))
         else:
-            line = self._lines.setdefault(unit.kind, Line(self.shares))
-            self._where.setdefault(unit.user, set()).add(unit.kind)
-            self._in_line.add(unit)
+            kind = unit.kind
+            line = self._lines.setdefault(kind, Line(self.shares))
+            self._awake[kind] = None
+            self._where.setdefault(unit.user, set()).add(kind)
+            self._in_line[unit] = kind
+            self._waiting[kind] += 1
             self._entries[unit.job] += 1
             line.put(unit)
 
     def forget(self, unit: Unit) -> None:
         """It does not wait any more, or elsewhere: where it stands here it is passed over."""
         unit.ticket = 0
-        if unit in self._in_line:
-            self._in_line.discard(unit)
-            self._entries[unit.job] -= 1
-            if not self._entries[unit.job]:
-                del self._entries[unit.job]
+        kind = self._in_line.pop(unit, None)
+        if kind is None:
+            return
+        self._entries[unit.job] -= 1
+        if not self._entries[unit.job]:
+            del self._entries[unit.job]
+        self._waiting[kind] -= 1
+        if not self._waiting[kind]:
+            del self._waiting[kind]
+            if kind in self._parked:  # any other is dropped when it is looked through
+                self._drop(kind)
+
+    def _drop(self, kind: Kind) -> None:
+        del self._lines[kind]
+        self._awake.pop(kind, None)
+        self._parked.discard(kind)
+
+    def wake(self, can: Callable[[Kind], bool]) -> None:
+        """Nodes changed: what is parked of the kinds that they can do is looked at again."""
+        for kind in [kind for kind in self._parked if can(kind)]:
+            self._parked.discard(kind)
+            self._lines[kind].wake()
+            self._awake[kind] = None
 
     def share(self, user: UUID, change: int) -> None:
         """Nodes have more units of a user, or fewer."""
@@ -77,6 +102,16 @@ class Queue:
                 kinds.discard(kind)
         if not kinds:
             self._where.pop(user, None)
+
+    @property
+    def lines(self) -> int:
+        """How many kinds wait."""
+        return len(self._lines)
+
+    @property
+    def entries(self) -> int:
+        """How many entries the lines hold, of units too that do not wait any more."""
+        return sum(line.entries for line in self._lines.values())
 
     def is_low(self, job: UUID) -> bool:
         """Whether few units of the job are here."""
@@ -95,14 +130,15 @@ class Queue:
 
         ``alike``: what is chosen does not depend on the user, where the pool is ``any``.
         """
-        aside: dict[Kind, list[Entry]] = {kind: [] for kind in self._lines}
-        going = dict.fromkeys(aside)
+        aside: dict[Kind, list[Entry]] = {kind: [] for kind in self._awake}
+        waiting = [(kind, self._lines[kind]) for kind in aside]
+        turns = Turns(line for _, line in waiting)
         try:
-            while (kind := self._next_of(going)) is not None:
-                line = self._lines[kind]
+            while (n := turns.next()) is not None:
+                kind, line = waiting[n]
                 entry = line.first()
                 assert entry is not None, "its line has a turn"
-                unit = entry.unit
+                unit, is_same = entry.unit, alike and kind.pool == ANY
                 choice = choose(unit.demand, unit.shuns, unit.avoid) if lives(entry) else None
                 if isinstance(choice, Node):
                     line.take(entry)
@@ -110,34 +146,64 @@ class Queue:
                     yield unit, choice
                 elif choice is None:
                     line.take(entry)
+                elif isinstance(choice, NoCapableNode):
+                    self._parked.add(kind)
+                    line.park(*(() if is_same else (unit.user,)))
                 elif unit.shuns:  # those behind it may have more nodes
                     _pass_over(line, entry, aside[kind])
-                elif alike and kind.pool == ANY:
-                    del going[kind]
+                elif is_same:
+                    turns.end()
                 else:
                     line.set_aside(unit.user)
         finally:
             self._restore(aside)
 
-    def _next_of(self, kinds: Iterable[Kind]) -> Kind | None:
-        """The line whose turn it is."""
-        turns = ((self._lines[kind].next(), n, kind) for n, kind in enumerate(kinds))
-        found = [(turn, n, kind) for turn, n, kind in turns if turn is not None]
-        return min(found)[-1] if found else None
-
     def _restore(self, aside: Mapping[Kind, list[Entry]]) -> None:
         for kind, entries in aside.items():
-            line = self._lines[kind]
+            line = self._lines.get(kind)
+            if line is None:  # nothing waits in it any more
+                continue
             for entry in entries:
                 line.put_back(entry)
             line.restore()
             if line.is_empty:
-                del self._lines[kind]
+                self._drop(kind)
+            elif line.next() is None:
+                self._awake.pop(kind, None)
 
     def _left(self, unit: Unit) -> None:
         self.forget(unit)
         if self.is_low(unit.job):
             self.drained.add(unit.job)
+
+
+class Turns:
+    """Whose turn is next among lines. While they are looked through turns only come later, so each
+    line is put in its place again when it is met.
+    """
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = list(lines)
+        turns = ((line.next(), n) for n, line in enumerate(self._lines))
+        self._heap = [(turn, n) for turn, n in turns if turn is not None]
+        heapq.heapify(self._heap)
+
+    def next(self) -> int | None:
+        """Return the number of the line whose turn it is."""
+        while self._heap:
+            turn, n = self._heap[0]
+            now = self._lines[n].next()
+            if now == turn:
+                return n
+            if now is None:
+                heapq.heappop(self._heap)
+            else:
+                heapq.heapreplace(self._heap, (now, n))
+        return None
+
+    def end(self) -> None:
+        """The line whose turn it is has no other."""
+        heapq.heappop(self._heap)
 
 
 def _pass_over(line: Line, entry: Entry, aside: list[Entry]) -> None:

@@ -12,12 +12,15 @@ USUAL: Final = Patience()
 
 @attrs.frozen
 class SchedulerSettings:
-    """Seconds, and how many jobs of one user may be open, as far as this gateway knows.
+    """Seconds, and how many jobs of one user may be open, as far as this gateway knows: in all, of
+    those that cost nothing, and of how many different kinds (what they ask of a node) they may be.
 
     ``ours`` are the nodes that the gateway's owner runs himself.
     """
 
     open_jobs: int = 1_000_000
+    open_free_jobs: int = 1_000_000
+    open_kinds: int = 1_000_000
     poll_seconds: float = 5.0
     soon_seconds: float = 0.1  # from a hint to the reading that it asks for
     refill_seconds: float = 0.02  # from the last known units of a job to the reading of more

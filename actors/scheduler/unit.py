@@ -76,6 +76,7 @@ class Unit:
     elsewhere: bool = False  # other gateways begin with it
     needs_memory: int = 0  # bytes: nodes that gave less had too little
     needs_opengl: bool = False  # as a node found that has none
+    is_priced: bool = False  # it costs something, or is made of what does
     _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -207,6 +208,7 @@ def of_dispatch(order: Dispatch, now: datetime) -> Unit:
         priority=order.priority,
         units=max(len(order.pieces), 1),
         price=first.price,
+        is_priced=not order.is_free,
     )
 
 
@@ -260,4 +262,5 @@ def of_row(row: OpenUnit) -> Unit:
         answered=row.answered,
         needs_memory=row.needs_memory,
         needs_opengl=row.needs_opengl,
+        is_priced=row.price > 0 or bool(row.parts),
     )

@@ -1,20 +1,22 @@
 """The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from actors.kernel import handles
-from actors.verifier import odds
 from actors.verifier.case import Case, CaseId
 from actors.verifier.checkers import Checkers
 from actors.verifier.choice import Candidate, choose, glance, ours
+from actors.verifier.claims import Claims
 from actors.verifier.concluding import Concluding
 from actors.verifier.crops import NOWHERE, Places, least_of
-from actors.verifier.messages import Caught, Look, Reported
+from actors.verifier.messages import Caught, Look, ReadBack, Reported
 from actors.verifier.notes import Notes
+from actors.verifier.reading import SECONDS, Reading, is_readable
 from actors.verifier.recall import Recall
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.scenes import Scenes
@@ -24,7 +26,8 @@ from actors.verifier.trials import Trials
 from actors.verifier.vouching import note_word
 from actors.verifier.warden import Known, Warden
 from actors.verifier.wholes import Whole, Wholes
-from sql.checks import Place, UncutScene
+from sql import sampling
+from sql.checks import Pending, Place, UncutScene
 from sql.database import Unavailable
 from sql.reputation import STRIKES_MOST
 from sql.work import MINE, TRUSTED
@@ -54,8 +57,10 @@ class VerifierActor(Concluding, LookingTwice):
         self._scenes = Scenes()
         self._recall = Recall(peers)
         self._second = SecondLooks(peers.store)
+        self._reading = Reading()
         self._trials = Trials(self._secret, settings.trial_odds)
         self._warden = Warden(peers.store, peers.clock, peers.scheduler)
+        self._claims = Claims(peers.store, peers.gateway, settings.claim_seconds)
 
     async def started(self) -> None:
         self.after(self._settings.look_seconds, Look(), jitter=0.1)
@@ -69,8 +74,7 @@ class VerifierActor(Concluding, LookingTwice):
             await self._trials.learn(self._peers.store, self._checkers.nodes)
             self._expire()
             self._wholes.attend(self._checkers.running, self._peers.clock.monotonic())
-            for case in sorted(await self._read(), key=lambda case: case.turn):
-                await self._advance(case)
+            await self._advance_ours(sorted(await self._read(), key=lambda case: case.turn))
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._note_trials()
             await self._notes.keep()
@@ -89,7 +93,7 @@ class VerifierActor(Concluding, LookingTwice):
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)
         self._after = until = found[-1].place if len(found) >= most else None
-        cases = {one.row.id: self._cases.get(one.row.id) or Case.opened(one) for one in found}
+        cases = {one.row.id: self._case_of(one) for one in found}
         for one in found:  # by another of the scene's frames, since it was read first
             cases[one.row.id].is_uncut |= one.is_uncut
         others = {
@@ -107,6 +111,34 @@ class VerifierActor(Concluding, LookingTwice):
         )
         return list(cases.values())
 
+    def _case_of(self, found: Pending) -> Case:
+        known = self._cases.get(found.row.id)
+        return known if known is not None and known.is_known_of(found) else Case.opened(found)
+
+    async def _advance_ours(self, cases: Sequence[Case]) -> None:
+        """The next step of those that no other gateway has."""
+        others = [one for one in self._cases.values() if one.is_begun and one not in cases]
+        others += [self._second.case] if self._second.case is not None else []
+        ours = await self._claims.take([*[c for c in cases if await self._may_act(c)], *others])
+        for case in cases:
+            if case in ours:
+                await self._advance(case)
+        await self._claims.release(ours)
+
+    async def _may_act(self, case: Case) -> bool:
+        """Whether there is a next step here: a check may be another gateway's, whose nodes can."""
+        if case.is_begun:
+            return True
+        if not case.drawn:  # anew each time: its node may have been caught meanwhile
+            case.drawn = await self._is_drawn(case)
+        if case.is_unnamed or self._is_late(case):
+            return True
+        now = self._peers.clock.monotonic()
+        if case.drawn:
+            return self._checkers.has_free_for(case, now)
+        able = self._checkers.able(case, now, own=True)
+        return not able or glance(able, case.subject) is not None
+
     @handles(Caught)
     async def caught(self, message: Caught) -> None:
         self._warden.suspect(message.node)
@@ -121,17 +153,25 @@ class VerifierActor(Concluding, LookingTwice):
         """The next step of a case, if it is its turn."""
         self._take_over(case)
         if case.verdict is None and case.check is None:
-            await self._begin(case)
+            self._begin(case)
             case.acquit(self._settings.own)
         if case.verdict is not None:
             await self._conclude(case)
 
-    async def _begin(self, case: Case) -> None:
+    def _is_late(self, case: Case) -> bool:
+        """Whether it waited as long as it may."""
+        window = case.pending.row.window_seconds
+        return self._waited(case) >= (window if case.is_again else self._settings.wait_seconds)
+
+    def _begin(self, case: Case) -> None:
         """Have somebody look at it, or end it without."""
-        if not case.drawn:  # anew each time: its node may have been caught meanwhile
-            case.drawn = await self._is_drawn(case)
-        row, waited = case.pending.row, self._waited(case)
-        late = waited >= (row.window_seconds if case.is_again else self._settings.wait_seconds)
+        row, late = case.pending.row, self._is_late(case)
+        if case.unread is not None:
+            if late:
+                case.end_unread()
+            else:
+                self._read_again(case)
+            return
         if case.is_again and not late and self._checkers.is_recalling:
             return
         if not case.drawn:
@@ -149,6 +189,29 @@ class VerifierActor(Concluding, LookingTwice):
         else:
             self._have_checked(case, row.sha256)
 
+    def _read_again(self, case: Case) -> None:
+        """Read what a checker could not: it may be the checker that failed, or the store."""
+        if not self._reading.begin(case.id, self._peers.clock.monotonic()):
+            return
+
+        async def read() -> ReadBack:
+            return ReadBack(*case.id, await is_readable(case, self._peers.objects))
+
+        self.background(read, within=SECONDS, otherwise=ReadBack(*case.id, None))
+
+    @handles(ReadBack)
+    async def read_back(self, message: ReadBack) -> None:
+        name = message.job, message.unit, message.attempt
+        self._reading.end(name, self._peers.clock.monotonic())
+        case = self._cases.get(name)
+        if case is None or case.unread is None or case.verdict is not None:
+            return
+        if message.is_readable:
+            case.unread = None
+        elif message.is_readable is not None:
+            case.end_unread()
+            await self._conclude(case)
+
     async def _is_drawn(self, case: Case) -> bool:
         if not self._settings.enabled:
             return False
@@ -158,7 +221,7 @@ class VerifierActor(Concluding, LookingTwice):
             return True
         row = case.pending.row
         in_row = self._known.streaks.get((row.node_id, row.device_class), 0)
-        is_honest = in_row >= odds.ALWAYS_UNTIL and not self._is_suspected(case)
+        is_honest = in_row >= sampling.ALWAYS_UNTIL and not self._is_suspected(case)
         case.is_known = is_honest or row.node_id in self._settings.own
         if self._is_suspected(case):  # until all is made good
             return True
@@ -167,8 +230,7 @@ class VerifierActor(Concluding, LookingTwice):
             return False  # nobody else may see it, and its creator trusts its node
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered
-        chance = odds.odds(in_row, self._settings.least_odds)
-        return odds.is_drawn(self._secret, odds.unit_name(*case.id), row.sha256 or b"", chance)
+        return row.drawn is not False  # nobody drew for what came through an older gateway
 
     def _is_suspected(self, case: Case) -> bool:
         """Whether its node lied, or something else of it that waits was called wrong: then nothing
@@ -207,7 +269,7 @@ class VerifierActor(Concluding, LookingTwice):
             self._have_asked(case, chosen, NOWHERE)
 
     def _have_checked(self, case: Case, sha256: bytes) -> None:
-        unit, now = odds.unit_name(*case.id), self._peers.clock.monotonic()
+        unit, now = sampling.unit_name(*case.id), self._peers.clock.monotonic()
         is_ours = bool(case.away.last) or self._is_long(case)  # if one of them is free
         chosen = choose(
             self._checkers.able(case, now, own=self._is_ours_alone(case)),
@@ -306,7 +368,9 @@ class VerifierActor(Concluding, LookingTwice):
             self._hear_twice(case, report, checker)
         elif isinstance(report, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
-            self._note_failed(case, message.node, whole=whole)
+            is_unread = message.is_unread and self._cases.get(case.id) is case
+            case.unread = report.reason if is_unread else case.unread
+            self._note_failed(case, message.node, whole=whole and not is_unread)
         else:
             if checker.is_own:
                 self._scenes.learn(case, report)

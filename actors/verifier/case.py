@@ -14,11 +14,11 @@ from actors.verifier.away import Away
 from actors.verifier.choice import Candidate
 from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Checked, FinalVerdict
-from actors.verifier.odds import unit_name
 from actors.verifier.report import UNSEEN, Report, held_to
 from actors.verifier.verdict import Thresholds, Verdict, decided, is_valid, of_all
 from actors.verifier.wholes import PICTURE, Whole
 from sql.checks import Pending, Suspicion, Voucher
+from sql.sampling import unit_name
 from sql.unit_params import Kind, kind_of
 from sql.work import ANY, POOL, TRUSTED
 
@@ -64,6 +64,7 @@ class Case:
     is_known: bool = False  # its node was found honest, with this class, often enough
     again: Again | None = None  # it was settled, and waits again
     misjudged: Voucher | None = None  # whose word on it was shown wrong since
+    unread: str | None = None  # why a checker could not read it; nobody could since
     asked_at: float | None = None
 
     @classmethod
@@ -97,6 +98,22 @@ class Case:
             shown=self.first_at.shown,
         )
         return self.suspicion
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether this gateway is at it, or knows what no other does."""
+        found = (self.check, self.verdict, self.whole, self.unread)
+        return any(one is not None for one in found)
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether nobody can be asked about it."""
+        row = self.pending.row
+        return row.packed or row.sha256 is None or row.size is None
+
+    def is_known_of(self, found: Pending) -> bool:
+        """Whether another gateway has heard nothing since of what was read of it again."""
+        return found.suspicion is None or self.suspicion is not None
 
     @property
     def scene(self) -> tuple[UUID, str]:
@@ -201,6 +218,11 @@ class Case:
         self.verdict = "unverifiable" if is_suspected else "unchecked"
         self.said = "nobody could look at it" if is_suspected else ""
 
+    def end_unread(self) -> None:
+        """Nobody can read it, though its object is there: its node's failure, and no lie."""
+        self.verdict = "doubtful"
+        self.said = f"it cannot be read: {self.unread}"[:FAULT_WORDS]
+
     def disregard(self) -> None:
         """Only strangers have its class: two friends may have invented it, so it pays nobody."""
         if self.verdict in VALID:
@@ -281,7 +303,7 @@ class Case:
         is_ours = self.pending.row.node_id in own
         if is_ours and self.verdict is None and self.unable is not None and self.first is None:
             self.verdict, self.said = "unverifiable", self.unable
-        elif is_ours and self.verdict in FAILED:
+        elif is_ours and self.verdict in FAILED and self.unread is None:
             self.withdrawn = self.verdict == "mismatch"
             self.verdict = "unverifiable"
             self.said = f"the gateway's own node made it; its parts come out otherwise: {self.said}"

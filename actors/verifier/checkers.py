@@ -11,7 +11,6 @@ from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.verifier.away import Rests
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check, may_see
-from actors.verifier.messages import Looker
 from sql.kin import is_kin
 
 
@@ -95,6 +94,10 @@ class Checkers:
         ours = (attrs.evolve(one, is_free=True) for one in self.able(case, now, own=True))
         return any(may_check(one, case.subject) for one in ours)
 
+    def has_free_for(self, case: Case, now: float) -> bool:
+        """Whether one that is free can hold it against its scene."""
+        return any(may_check(one, case.subject, case.asked) for one in self.able(case, now))
+
     def has_own_kin_of(self, subject: Candidate) -> bool:
         """Whether one of the gateway's own is there, free or not, that has its build."""
         there = (one.candidate for one in self._known.values())
@@ -116,14 +119,6 @@ class Checkers:
         if case is not None:
             case.check = order.check
         return True
-
-    def at_work(self, job: UUID) -> dict[int, Looker]:
-        """Who looks at which unit of a job, now."""
-        return {
-            running.case.id[1]: "own" if running.checker.candidate.is_own else "other"
-            for running in self._running.values()
-            if running.case is not None and running.case.id[0] == job
-        }
 
     def end(self, check: UUID, node: UUID) -> Running | None:
         """Nobody makes it any more; None: this node does not."""

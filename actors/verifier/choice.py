@@ -10,8 +10,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.verifier.odds import draw
 from sql.kin import is_kin
+from sql.sampling import draw
 from sql.work import ANY
 
 

@@ -8,7 +8,6 @@ from actors.ledger.messages import BooksAway, Commit, Decided, Posted
 from actors.notifier.messages import UnitsMoved
 from actors.ports import Objects, ObjectsUnavailable
 from actors.scheduler.messages import UnitsChanged
-from actors.verifier import odds
 from actors.verifier.case import Case, CaseId
 from actors.verifier.choice import glance
 from actors.verifier.issuing import issued
@@ -19,6 +18,7 @@ from actors.verifier.scenes import Scenes
 from actors.verifier.second import SecondLooks
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.warden import Warden
+from sql import sampling
 from sql.checks import Pending
 from sql.tries import wait_seconds
 from sql.work import ANY, evidence_key, result_key
@@ -83,7 +83,7 @@ class Concluding(Losing, partial=True):
 
     def _make_trial(self, case: Case) -> None:
         """Of a check that found all well: what the gateway's own says of it with other samples."""
-        unit = odds.unit_name(*case.id)
+        unit = sampling.unit_name(*case.id)
         is_able = case.kind == "frame" and not case.is_uncut
         if case.verdict not in ("exact", "match") or case.pool != ANY or not is_able:
             return

@@ -11,8 +11,8 @@ from typing import Final
 import attrs
 
 from actors.scheduler.messages import Assignment
-from actors.verifier.odds import draw
 from rendertrust.node.inside.placing import Drawn
+from sql.sampling import draw
 from sql.unit_params import VIDEO, Kind
 
 COUNT: Final = 3

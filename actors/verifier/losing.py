@@ -7,23 +7,23 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from actors.kernel import handles
+from actors.kernel import Actor, handles
 from actors.node_session.messages import RunCheck
 from actors.verifier.case import Case
-from actors.verifier.checkers import Running
+from actors.verifier.checkers import Checkers, Running
 from actors.verifier.choice import Candidate
-from actors.verifier.messages import CheckerGone, CheckerSeen
+from actors.verifier.messages import CheckerGone, CheckerSeen, Verifier
 from actors.verifier.settings import Peers, VerifierSettings
-from actors.verifier.telling import Telling
 from actors.verifier.trials import Trials
 
 STRANGERS_PART: Final = 0.5  # of the time that a delivery may wait
 log = logging.getLogger(__name__)
 
 
-class Losing(Telling, partial=True):
+class Losing(Actor[Verifier], partial=True):
     """Who can look, and what is another's to look at."""
 
+    _checkers: Checkers
     _peers: Peers
     _settings: VerifierSettings
     _since: datetime

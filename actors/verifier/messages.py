@@ -28,7 +28,8 @@ class UnitDeliver:
     """From a NodeSession. DISPATCHED or RUNNING → VERIFYING where attempt and node match: what was
     delivered is written down, and nothing is charged or paid.
 
-    ``work`` is what the node signed, canonical. The others are as ``UnitComplete`` has them.
+    ``work`` is what the node signed, canonical. ``drawn``: whether it was drawn to be checked,
+    once and for all. The others are as ``UnitComplete`` has them.
     """
 
     job: UUID
@@ -47,6 +48,7 @@ class UnitDeliver:
     operator: str | None = None
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)
+    drawn: bool | None = None
 
 
 @attrs.frozen
@@ -98,16 +100,6 @@ def earns(row: CheckRow, verdict: FinalVerdict, *, pays: bool) -> bool:
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────
 
 
-Looker: TypeAlias = Literal["own", "other"]  # the gateway's own node, or one of another owner
-
-
-@attrs.frozen
-class Looking(Message[Verifier, Mapping[int, Looker]]):
-    """From the web: who looks at which unit of a job, now; what is not there waits for somebody."""
-
-    job: UUID
-
-
 @attrs.frozen
 class CheckerSeen(Message[Verifier, None]):
     """From a NodeSession whose node can check: it is there, for one check at a time.
@@ -133,13 +125,27 @@ class CheckerGone(Message[Verifier, None]):
 class Reported(Message[Verifier, None]):
     """From a NodeSession: what its node says of a check.
 
-    None: it came to nothing, for ``reason``.
+    None: it came to nothing, for ``reason``. ``is_unread``: what was delivered could not be read.
     """
 
     check: UUID
     node: UUID
     report: Mapping[str, Any] | None = attrs.field(repr=False)
     reason: str = ""
+    is_unread: bool = False
+
+
+@attrs.frozen
+class ReadBack(Message[Verifier, None]):
+    """To itself: the end of a second read of what a checker could not read.
+
+    ``is_readable`` None: the store was away, or too slow, so nothing is known.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    is_readable: bool | None
 
 
 @attrs.frozen

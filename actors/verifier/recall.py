@@ -55,7 +55,7 @@ class Recall:
         """Hold back what there is to be held back. Raises Unavailable: then again."""
         if not self._is_due:
             return
-        found = await self._peers.store.unlooked_shares(self._peers.clock.now(), AT_ONCE)
+        found = await self._peers.store.unlooked_shares(AT_ONCE)
         self._is_due = len(found) == AT_ONCE
         for share in found:
             commit = holding(self._peers, share, REASON, observer, Recalled(share))

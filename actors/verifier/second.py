@@ -17,6 +17,7 @@ from actors.ports import Store
 from actors.verifier.case import VALID, Case
 from actors.verifier.checkers import Running
 from actors.verifier.choice import Candidate, ours
+from actors.verifier.claims import Claims
 from actors.verifier.losing import Losing
 from actors.verifier.notes import Notes
 from actors.verifier.recall import Doubted, holding
@@ -40,7 +41,7 @@ class SecondLooks:
     _after: Place = BEGIN
     _read_at: float = float("-inf")
 
-    async def next(self, now: datetime, monotonic: float) -> Case | None:
+    async def next(self, monotonic: float) -> Case | None:
         """What is to be looked at, if nothing is. Raises Unavailable."""
         if self.case is not None and self.case.check is None:  # that came to nothing
             self.again(self.case)
@@ -48,7 +49,7 @@ class SecondLooks:
         if self.case is not None:
             return None
         if not self._due and monotonic - self._read_at >= REST_SECONDS:
-            found = await self._store.vouched(now, AT_ONCE, self._after)
+            found = await self._store.vouched(AT_ONCE, self._after)
             self._due.extend(Case.opened(one) for one in found)
             self._after = found[-1].place if found else self._after
             self._read_at = float("-inf") if len(found) == AT_ONCE else monotonic
@@ -71,16 +72,16 @@ class LookingTwice(Losing, partial=True):
     _secret: bytes
     _notes: Notes
     _second: SecondLooks
+    _claims: Claims
 
     async def _look_twice(self) -> None:
         """Raises Unavailable: then again."""
-        clock = self._peers.clock
-        now = clock.monotonic()
-        case = await self._second.next(clock.now(), now)
+        now = self._peers.clock.monotonic()
+        case = await self._second.next(now)
         if case is None or self._checkers.is_recalling:
             return
         chosen = ours(self._checkers.able(case, now, own=True), case.subject)
-        if chosen is None:
+        if chosen is None or not await self._claims.take([case]):
             return
         order = case.asks(self._peers.random.uuid(), case.places(self._secret, is_own=True))
         self._ask(case, chosen, order)

@@ -34,6 +34,7 @@ class VerifierSettings:
     look_seconds: float = 1.0
     answer_seconds: float = 10.0  # for the Ledger's answer; then it is asked again
     at_once: int = 256
+    claim_seconds: float = 30.0  # then another gateway may have what this one was checking
     pays_unverifiable: bool = True
     check_percent: int = 5
     own_odds: float = 0.2
@@ -48,7 +49,9 @@ class VerifierSettings:
 
 @attrs.frozen
 class Peers:
-    """Whom it talks to. ``signer`` None: no receipts are given."""
+    """Whom it talks to. ``signer`` None: no receipts are given. ``gateway`` names this one to the
+    others.
+    """
 
     ledger: Ref[Ledger]
     scheduler: Ref[Scheduler]
@@ -57,4 +60,5 @@ class Peers:
     objects: Objects
     clock: Clock
     random: Random
+    gateway: UUID
     signer: ReceiptSigner | None = None

@@ -21,10 +21,10 @@ from actors.verifier.asking import order_for
 from actors.verifier.case import Case
 from actors.verifier.choice import Candidate, may_check
 from actors.verifier.crops import COUNT, Places, draws
-from actors.verifier.odds import draw, unit_name
 from actors.verifier.report import NoReport, Report
 from actors.verifier.verdict import DEFAULTS, Thresholds, Verdict, is_valid, of_all
 from sql.checks import Pending, TrialGiven, TrialMade, TrialNote, TrialRow, VerifierTest, Voucher
+from sql.sampling import draw, unit_name
 
 KEPT: Final = 16
 SAMPLES: Final = (4, 8, 16, 32)

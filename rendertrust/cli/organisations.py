@@ -101,9 +101,10 @@ def end(context: click.Context, organisation: UUID) -> None:
 def invite(
     context: click.Context, organisation: UUID, email: str, role: Literal["owner", "member"]
 ) -> None:
-    """Invite somebody who has an account."""
+    """Invite somebody by the address of their account."""
     session_of(context).do(
-        lambda client: client.invite(organisation, email, role), f"Invited {email}."
+        lambda client: client.invite(organisation, email, role),
+        f"If somebody has the address {email} there, they are invited.",
     )
 
 

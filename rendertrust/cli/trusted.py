@@ -9,7 +9,7 @@ from rendertrust.cli import wording
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import session_of
 
-COLUMNS: Final = ("ID", "E-MAIL", "NAME", "SINCE")
+COLUMNS: Final = ("ID", "E-MAIL", "SINCE")
 
 
 @click.group(cls=Group)
@@ -34,7 +34,6 @@ def list_(context: click.Context) -> None:
         (
             one.user_id,
             wording.harmless(one.email),
-            wording.harmless(one.name),
             wording.stamp(one.since),
         )
         for one in found.trusted
@@ -46,13 +45,13 @@ def list_(context: click.Context) -> None:
 @click.argument("email")
 @click.pass_context
 def add(context: click.Context, email: str) -> None:
-    """Trust somebody who has an account."""
-    words = f"You trust {email}."
+    """Trust somebody by the address of their account."""
+    words = f"If somebody has the address {email} there, you trust them."
     session_of(context).do(lambda client: client.trust(email), words, email=email, trusted=True)
 
 
 @trusted.command()
-@click.argument("user", type=click.UUID)
+@click.argument("user", type=click.UUID, metavar="ID")
 @click.pass_context
 def remove(context: click.Context, user: UUID) -> None:
     """Trust him no more; what his nodes have of yours they finish."""

@@ -61,7 +61,7 @@ class BlockingCircles:
         return self._bridge.run(self._client.trusted())
 
     def trust(self, email: str) -> None:
-        """Trust somebody."""
+        """Trust whoever has this address there."""
         self._bridge.run(self._client.trust(email))
 
     def distrust(self, user_id: str | UUID) -> None:

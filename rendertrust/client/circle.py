@@ -27,7 +27,7 @@ class Organisations:
 
 @attrs.frozen
 class Member:
-    """``joined_at`` is None until he accepted."""
+    """``joined_at`` is None until he accepted, and ``user_id`` names the invitation until then."""
 
     user_id: str
     email: str
@@ -62,7 +62,7 @@ class OrganisationPage:
 
 @attrs.frozen
 class Trusted:
-    """Somebody whom one trusts."""
+    """An address that one trusts; ``user_id`` names the entry, and ``name`` is empty."""
 
     user_id: str
     email: str

@@ -35,7 +35,9 @@ class Circles(Wire):
     async def invite(
         self, organisation_id: str | UUID, email: str, role: MemberRole = "member"
     ) -> None:
-        """Ask somebody in who has an account. Conflict: he is in, or was asked."""
+        """Invite whoever has this address there; nobody is told whether somebody has. Conflict: it
+        was invited already, or is a member's.
+        """
         body = {"email": email, "role": role}
         await self._login.send(Call("POST", _path(organisation_id) + "/members", body))
 
@@ -70,11 +72,11 @@ class Circles(Wire):
         return read(TrustedPeople, await self._get(_TRUSTED))
 
     async def trust(self, email: str) -> None:
-        """Trust somebody who has an account; whom one trusts already stays so."""
+        """Trust whoever has this address there; nobody is told whether somebody has."""
         await self._login.send(Call("POST", _TRUSTED, {"email": email}))
 
     async def distrust(self, user_id: str | UUID) -> None:
-        """Trust him no more. NotFound: one did not."""
+        """Trust an entry of ``trusted`` no more. NotFound: there is none."""
         await self._login.send(Call("DELETE", f"{_TRUSTED}/{UUID(str(user_id))}"))
 
 

@@ -20,17 +20,16 @@ from rendertrust.client.content import CHUNK_BYTES, Part, Progress, part_in, unh
 from rendertrust.client.errors import NoAnswer, TransferFailed
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
-from rendertrust.kinds import HEAD_BYTES, suffix_of
+from rendertrust.kinds import HEAD_BYTES, MEDIA, suffix_of
 
-_SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 Where = Callable[[], Awaitable[ResultUrl]]
 
 
 def suffix(url: str) -> str:
-    """The file suffix that a URL's path ends with, or none."""
-    found = Path(urlsplit(url).path).suffix
-    return found.lower() if _SUFFIX.fullmatch(found) else ""
+    """The suffix that a URL's path ends with, if nodes deliver such files; else none."""
+    found = Path(urlsplit(url).path).suffix.lower()
+    return found if found in MEDIA else ""
 
 
 async def fetch(
@@ -161,8 +160,10 @@ class Fetching:
     async def _write(self, answer: aiohttp.ClientResponse, total: int) -> None:
         done = self.part.size
         async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
-            await asyncio.to_thread(self.part.add, chunk)
             done += len(chunk)
+            if self.result.size is not None and done > self.result.size:
+                raise TransferFailed("The object store gives more than the gateway announced")
+            await asyncio.to_thread(self.part.add, chunk)
             self.progress(done, total)
 
 

@@ -19,12 +19,11 @@ from rendertrust.client.cut import Unit
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import TransferFailed
 from rendertrust.client.transport import Transport
+from rendertrust.kinds import FRAME_FILE
 
 AT_ONCE: Final = 4
 ZIP: Final = ".zip"
 TILES: Final = "tiles"  # the folder of tiles whose frame is not there
-# What a node packs into a chunk: 0001.png, -0003.exr, 0001.noisy.exr.
-_MEMBER: Final = re.compile(r"(-?[0-9]{4,7})((?:\.noisy)?\.[a-z]{3,4})", re.ASCII)
 _MEMBERS_MAX: Final = 2 * 64
 
 
@@ -161,7 +160,7 @@ class Frames:
         digests: dict[str, str] = {}
         frames = frozenset(self._frames(unit))
         try:
-            with zips.opened(bundle, bundle.stat().st_size) as packed:
+            with zips.opened(bundle, bundle.stat().st_size, _MEMBERS_MAX) as packed:
                 for member in _stored(packed.members):
                     number, suffix = _split(member.filename)
                     if unit.frames is not None and number not in frames:
@@ -226,14 +225,13 @@ def _is_same(path: Path, sha256: str) -> bool:
 
 
 def _stored(members: Sequence[zipfile.ZipInfo]) -> Sequence[zipfile.ZipInfo]:
-    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-    if packed or len(members) > _MEMBERS_MAX:
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise zips.BadZip("it is none that a node makes of frames")
     return members
 
 
 def _split(name: str) -> tuple[int, str]:
-    found = _MEMBER.fullmatch(name)
+    found = FRAME_FILE.fullmatch(name)
     if found is None:
         raise zips.BadZip("a name in it is none of a frame")
     return int(found[1]), found[2]

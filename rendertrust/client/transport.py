@@ -15,6 +15,7 @@ import orjson
 from rendertrust import __version__
 from rendertrust.client.backoff import Retries
 from rendertrust.client.errors import BadAnswer, NoAnswer, RateLimited, Unavailable, refusal
+from rendertrust.sessions import http_session
 
 AGENT: Final = f"rendertrust/{__version__}"
 ANSWER_BYTES_MAX: Final = 16 << 20
@@ -66,7 +67,7 @@ class Transport:
     def session(self) -> aiohttp.ClientSession:
         """The pool of connections, for content too."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(headers={"User-Agent": AGENT})
+            self._session = http_session(headers={"User-Agent": AGENT})
         return self._session
 
     async def close(self) -> None:

@@ -15,7 +15,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import aiohttp
 import attrs
 
 from rendertrust.node import plugins
@@ -26,6 +25,7 @@ from rendertrust.node.readiness import room_of
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import StateFolder
 from rendertrust.node.status import NotJoined, Status, status
+from rendertrust.sessions import http_session
 
 __all__ = ["Agent", "Ended", "NotJoined", "Status", "run", "status"]
 
@@ -59,7 +59,7 @@ async def run(
         narrate("trying out what this machine can do")
         offer = await plugins.offer(folder, chosen)
         guard = Guard(url=enrolment.url)
-        async with aiohttp.ClientSession(middlewares=(guard,)) as session:
+        async with http_session(middlewares=(guard,)) as session:
             agent = Agent(
                 folder,
                 enrolment,

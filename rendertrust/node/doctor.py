@@ -23,6 +23,7 @@ from rendertrust.node.settings import GIB, Settings
 from rendertrust.node.snapshot import QUARANTINED, told_of
 from rendertrust.node.state import Enrolment, StateFolder
 from rendertrust.node.status import Status, status
+from rendertrust.sessions import http_session
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
 SKEW_SECONDS_MAX: Final = 60.0
@@ -107,8 +108,11 @@ def key(folder: StateFolder) -> Check:
 
 async def gateway(enrolment: Enrolment) -> list[Check]:
     """Whether it answers, is the one that was joined, and has the same time."""
-    async with aiohttp.ClientSession() as session:
-        answer = await gateway_key.ask(session, enrolment.url, enrolment.gateway_key)
+    async with http_session() as session:
+        answers = enrolment.gateway_answers
+        answer = await gateway_key.ask(
+            session, enrolment.url, enrolment.gateway_key, answers=answers
+        )
         if isinstance(answer, Changed):
             return [Check("gateway", BAD, answer.reason, "ask those who run it")]
         if isinstance(answer, Unsure):

@@ -17,6 +17,7 @@ from rendertrust.node import gateway_key, machine, plugins, registration
 from rendertrust.node.self_test import Tested, self_test
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.sessions import http_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 CHANGED: Final = 409  # it answered, and is another one than before
@@ -85,7 +86,7 @@ async def join(
         return key
     unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
     offer, tested = await _tried(folder, Settings(unsafe_no_sandbox=unsafe))
-    shown = await _looked(shown.url, shown.key)  # it took a while, and there is a login to lose
+    shown = await _looked(shown)  # it took a while, and there is a login to lose
     if isinstance(shown, JoinRefused):
         return shown
     told = {**machine.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
@@ -98,7 +99,7 @@ async def join(
         before = folder.enrolment()
         folder.change_key(key, "before" if before is None else before.node_id)
     await asyncio.to_thread(folder.enrol, enrolment)
-    left_out = ("token", "gateway_key")
+    left_out = ("token", "gateway_key", "gateway_answers")
     members = attrs.asdict(enrolment, filter=lambda field, _: field.name not in left_out)
     return Joined(
         **members,
@@ -136,10 +137,11 @@ async def why_not(
 
 @attrs.frozen
 class _Gateway:
-    """One that answers, at its URL, and the key that it shows."""
+    """One that answers, at its URL, and the key that it shows; ``answers``: it signs nonces."""
 
     url: str
     key: str | None
+    answers: bool = False
 
 
 async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gateway | JoinRefused:
@@ -147,18 +149,20 @@ async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gat
     address = normal_url(url)
     if address is None:
         return JoinRefused(reason=f"not an http or https URL: {url}")
-    return await _looked(address, None if accept_new_key else _known_key(folder, address))
+    known = _Gateway(address, None) if accept_new_key else _known(folder, address)
+    return await _looked(known)
 
 
-async def _looked(address: str, known: str | None) -> _Gateway | JoinRefused:
-    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-        shown = await gateway_key.ask(session, address, known)
+async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
+    address = known.url
+    async with http_session(timeout=TIMEOUT) as session:
+        shown = await gateway_key.ask(session, address, known.key, answers=known.answers)
         if not isinstance(shown, gateway_key.Known):
             is_other = isinstance(shown, gateway_key.Changed)
             return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
         if shown.key is None and not await gateway_key.is_gateway(session, address):
             return JoinRefused(reason=f"no gateway answers at {address}: is that its address?")
-    return _Gateway(address, shown.key)
+    return _Gateway(address, shown.key, shown.answers)
 
 
 @attrs.frozen
@@ -177,7 +181,7 @@ async def _enrol(
 ) -> tuple[Enrolment, str | None] | JoinRefused:
     """Register there; also gives the owner."""
     capabilities = tuple(sorted(asked.offer.plugins))
-    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+    async with http_session(timeout=TIMEOUT) as session:
         answer = await registration.register(
             session,
             asked.gateway.url,
@@ -199,6 +203,7 @@ async def _enrol(
         owned=answer.owner is not None or asked.user_token is not None,
         proven=answer.proven,
         gateway_key=asked.gateway.key,
+        gateway_answers=asked.gateway.answers,
     )
     return enrolment, answer.owner
 
@@ -224,9 +229,11 @@ def _kept_name(folder: StateFolder) -> str:
     return (before and before.name) or platform.node() or "node"
 
 
-def _known_key(folder: StateFolder, url: str) -> str | None:
+def _known(folder: StateFolder, url: str) -> _Gateway:
     before = folder.enrolment()
-    return None if before is None or before.url != url else before.gateway_key
+    if before is None or before.url != url:
+        return _Gateway(url, None)
+    return _Gateway(url, before.gateway_key, before.gateway_answers)
 
 
 def normal_url(url: str) -> str | None:
@@ -264,11 +271,19 @@ class Login:
 
     async def check_gateway(self) -> gateway_key.Answer:
         """Whether the gateway is the one that was joined; its key is kept, the first one too."""
-        known = self.enrolment.gateway_key
-        answer = await gateway_key.ask(self.session, self.enrolment.url, known)
-        if isinstance(answer, gateway_key.Known) and answer.key != known:
-            self.enrolment = attrs.evolve(self.enrolment, gateway_key=answer.key)
-            await self._keep()
+        before = self.enrolment
+        answer = await gateway_key.ask(
+            self.session, before.url, before.gateway_key, answers=before.gateway_answers
+        )
+        if isinstance(answer, gateway_key.Known):
+            now = attrs.evolve(
+                self.enrolment,
+                gateway_key=answer.key,
+                gateway_answers=self.enrolment.gateway_answers or answer.answers,
+            )
+            if now != self.enrolment:
+                self.enrolment = now
+                await self._keep()
         return answer
 
     async def renew(self, *, instead_of: str) -> registration.Rejected | None:

@@ -2,16 +2,19 @@
 
 TLS says who owns the name; this says whether the same books are behind it as when the node joined.
 A new key is followed where the one before it signs beside it, as gateways do after a rotation.
+A checkpoint can be repeated by anybody, so a nonce is sent along, which the gateway signs with the
+same key. Gateways before that version do not: one is followed without it until it answered once.
 """
 
 import os
+import secrets
 from typing import Final
 
 import aiohttp
 import attrs
 import orjson
 
-from rendertrust import checkpoint, note
+from rendertrust import checkpoint, nonce_note, note
 from rendertrust.note import NoteRefused, Verifier
 
 PATH: Final = "/api/v1/ledger/checkpoint"
@@ -23,9 +26,13 @@ ACCEPT: Final = "--accept-new-key"
 
 @attrs.frozen
 class Known:
-    """The gateway's key, to be kept; None: it has none, as the plain reference."""
+    """The gateway's key, to be kept; None: it has none, as the plain reference.
+
+    ``answers``: it signed our nonce, and has to from now on.
+    """
 
     key: str | None
+    answers: bool = False
 
 
 @attrs.frozen
@@ -45,13 +52,20 @@ class Unsure:
 Answer = Known | Changed | Unsure
 
 
-async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> Answer:
+async def ask(
+    session: aiohttp.ClientSession, url: str, known: str | None, *, answers: bool
+) -> Answer:
     """Ask the gateway at ``url`` for its newest checkpoint, and hold it against the key. It goes
-    past what guards the session: it shows nothing.
+    past what guards the session: it shows nothing. ``answers``: it signed a nonce before.
     """
+    nonce = secrets.token_hex(32)
     try:
         async with session.get(
-            url + PATH, timeout=TIMEOUT, allow_redirects=False, middlewares=()
+            url + PATH,
+            params={"nonce": nonce},
+            timeout=TIMEOUT,
+            allow_redirects=False,
+            middlewares=(),
         ) as response:
             status, content = response.status, await response.content.read(ANSWER_BYTES_MAX)
     except (aiohttp.ClientError, TimeoutError, OSError) as fault:
@@ -60,7 +74,10 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
         return Known(None) if known is None else changed(url, "shows no key any more")
     if status != 200:  # its log may not have begun yet
         return Known(None) if known is None else Unsure(f"{url} answered {status}")
-    return held(url, content, known)
+    shown = held(url, content, known)
+    if isinstance(shown, Known) and shown.key is not None:
+        return answered(url, content, shown.key, known, nonce=nonce, answers=answers)
+    return shown
 
 
 async def is_gateway(session: aiohttp.ClientSession, url: str) -> bool:
@@ -96,18 +113,45 @@ def held(url: str, content: bytes, known: str | None) -> Answer:
     key = note.read_verifier(shown)
     if isinstance(key, NoteRefused):
         return changed(url, f"shows a key that is none: {key.reason}")
-    signers = [key, *([] if known is None else _named(known, key.name))]
-    for signer in signers:
+    for signer in _signers(key, known):
         refused = checkpoint.read(signed, signer)
         if isinstance(refused, NoteRefused):
             return changed(url, f"has another key ({refused.reason})")
     return Known(shown)
 
 
-def _named(known: str, name: str) -> list[Verifier]:
-    """The key that is known, under the name that the log has now: an epoch changes that."""
-    key = note.read_verifier(known)
-    return [] if isinstance(key, NoteRefused) else [attrs.evolve(key, name=name)]
+def answered(
+    url: str, content: bytes, shown: str, known: str | None, *, nonce: str, answers: bool
+) -> Known | Unsure:
+    """The answer to our nonce, by the keys that signed the checkpoint.
+
+    Where it fails nobody is known to be another gateway: a rotation may be half done. So the node
+    waits, and shows nothing.
+    """
+    answer = orjson.loads(content).get("answer")
+    if answer is None and not answers:
+        return Known(shown)
+    if not isinstance(answer, str):
+        return Unsure(
+            f"{url} does not sign a nonce, as it did before: it is an older version of the gateway,"
+            " or somebody who repeats what the gateway said. If those who run it told you that it"
+            f" is older, run: rendertrust node join {url} {ACCEPT}"
+        )
+    key = note.read_verifier(shown)
+    assert isinstance(key, Verifier), "the checkpoint was held against it"
+    for signer in _signers(key, known):
+        reason = nonce_note.refusal(answer, signer, nonce)
+        if reason is not None:
+            return Unsure(f"{url} does not show that it has its key now ({reason})")
+    return Known(shown, answers=True)
+
+
+def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
+    """Who has to have signed: the key that is shown, and the one that is known, under the name that
+    the log has now, as an epoch changes that.
+    """
+    kept = None if known is None else note.read_verifier(known)
+    return [shown, attrs.evolve(kept, name=shown.name)] if isinstance(kept, Verifier) else [shown]
 
 
 def changed(url: str, how: str) -> Changed:

@@ -15,6 +15,18 @@ WHERE chain_id = $1 AND sender = $2
                     GROUP BY size IS NULL))
 ORDER BY nonce;
 
+-- name: anchors_failed
+-- The newest failed transactions of this epoch numbered below $3, in order of numbers.
+SELECT * FROM (
+    SELECT chain_id, sender, nonce, contract, size, root, raw, hashes, state, block_number, bid_at, mined_hash,
+           block_hash, (SELECT split_part(c.note, E'\n', 1) FROM checkpoints c WHERE c.size = t.size) AS origin
+    FROM chain_transactions t
+    WHERE chain_id = $1 AND sender = $2 AND nonce < $3 AND state = 'FAILED'
+      AND nonce >= coalesce((SELECT max(e.nonce) FROM epochs e WHERE e.chain_id = $1 AND e.sender = $2), 0)
+    ORDER BY nonce DESC LIMIT $4
+) newest
+ORDER BY nonce;
+
 -- name: anchors_insert
 -- A transaction, before it is sent. Who comes second with a number has written nothing.
 INSERT INTO chain_transactions (chain_id, sender, nonce, contract, size, root, raw, hashes, state,

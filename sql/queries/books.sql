@@ -42,7 +42,7 @@ ORDER BY a.id FOR UPDATE OF a;
 -- these feed, all units and holds of whole jobs ($2) and of tiles with one of which ($12, $13) a frame may
 -- fail, idempotency keys, numbers for $8 transfers (gaps in those do no
 -- harm), and what was posted before by subject, kind and reference ($9 to $11), with the subject's
--- entries and the accounts. That is looked up step by step: a plan that was made while the tables were
+-- entries and the accounts; and the time, now that the locks are held. That is looked up step by step: a plan that was made while the tables were
 -- small must not read them whole when they are not. In COALESCE an account is no reason to begin with
 -- all of its entries.
 WITH posted AS MATERIALIZED (
@@ -92,7 +92,8 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
                  LIMIT 1) x) AS posted_entries,
        ARRAY(SELECT a FROM accounts a
              WHERE a.id IN (SELECT (t).debit FROM posted UNION SELECT (t).credit FROM posted))
-           AS posted_accounts;
+           AS posted_accounts,
+       clock_timestamp() AS now;
 
 -- name: books_transaction_status
 -- What became of a transaction: committed, aborted, in progress; null for a number that is still to come,
@@ -163,24 +164,24 @@ INSERT INTO units (job_id, number, price, place, frames, tile, feeds, state, att
                    not_before, failures, avoid, result_key, result_sha256, result_size, verified,
                    error_class, error_message, started_at, ended_at, missing, copy_attempt,
                    copy_node_id, copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults,
-                   needs_memory, needs_opengl)
+                   needs_memory, needs_opengl, unsendable_to)
 SELECT job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
        lease_until, not_before, failures, avoid::uuid[], result_key, result_sha256, result_size,
        verified, error_class, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
        copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, needs_memory,
-       needs_opengl
+       needs_opengl, unsendable_to::uuid[]
 FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::integer[],
             $7::integer[], $8::text[], $9::integer[], $10::uuid[], $11::timestamptz[],
             $12::timestamptz[], $13::timestamptz[], $14::integer[], $15::text[], $16::text[],
             $17::bytea[], $18::bigint[], $19::boolean[], $20::text[], $21::text[],
             $22::timestamptz[], $23::timestamptz[], $24::integer[], $25::integer[], $26::uuid[],
             $27::timestamptz[], $28::timestamptz[], $29::timestamptz[], $30::timestamptz[], $31::integer[],
-            $32::integer[], $33::bigint[], $34::boolean[])
+            $32::integer[], $33::bigint[], $34::boolean[], $35::text[])
      AS n (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
            lease_until, not_before, failures, avoid, result_key, result_sha256, result_size, verified,
            error_class, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
            copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, needs_memory,
-           needs_opengl);
+           needs_opengl, unsendable_to);
 
 -- name: books_units_update
 -- What changes of a unit.
@@ -196,18 +197,18 @@ UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    copy_lease_until = n.copy_lease_until,
                    copy_delivered_at = n.copy_delivered_at, unsent = n.unsent,
                    faults = n.faults, needs_memory = n.needs_memory, needs_opengl = n.needs_opengl,
-                   price = n.price
+                   unsendable_to = n.unsendable_to::uuid[], price = n.price
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::text[], $11::text[],
             $12::bytea[], $13::bigint[], $14::boolean[], $15::text[], $16::text[],
             $17::timestamptz[], $18::timestamptz[], $19::integer[], $20::integer[], $21::uuid[],
             $22::timestamptz[], $23::timestamptz[], $24::timestamptz[], $25::timestamptz[], $26::integer[],
-            $27::integer[], $28::bigint[], $29::boolean[], $30::bigint[])
+            $27::integer[], $28::bigint[], $29::boolean[], $30::text[], $31::bigint[])
      AS n (job_id, number, state, attempt, node_id, assigned_at, lease_until, not_before, failures,
            avoid, result_key, result_sha256, result_size, verified, error_class, error_message,
            started_at, ended_at, missing, copy_attempt, copy_node_id, copy_assigned_at,
            copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, needs_memory,
-           needs_opengl, price)
+           needs_opengl, unsendable_to, price)
 WHERE u.job_id = n.job_id AND u.number = n.number;
 
 -- name: books_holds_insert

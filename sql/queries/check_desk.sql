@@ -1,4 +1,5 @@
--- Checks as people look at them. $1 is whose nodes' work it is; null: everybody's.
+-- Checks as people look at them. $1 is whose nodes' work it is; null: everybody's. An owner is not told of a
+-- suspicion before the verdict: it would say that the result was drawn to be checked.
 
 -- name: check_desk_page
 -- The newest $5, of node $2 where it is named, of state or verdict $3, and of what was said $4 is a part.
@@ -12,6 +13,7 @@ JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
 JOIN jobs j ON j.id = c.job_id
 LEFT JOIN nodes v ON v.id = c.verifier_id
 LEFT JOIN suspected s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
+                     AND ($1::uuid IS NULL OR c.state = 'DECIDED')
 LEFT JOIN nodes a ON a.id = s.verifier_id
 WHERE ($1::uuid IS NULL OR n.owner_id = $1)
   AND ($2::uuid IS NULL OR c.node_id = $2)
@@ -25,5 +27,6 @@ ORDER BY c.opened_at DESC, c.job_id DESC, c.unit DESC LIMIT $5;
 SELECT coalesce(c.verdict, CASE WHEN s.at IS NULL THEN 'pending' ELSE 'suspected' END) AS verdict, count(*) AS number
 FROM checks c JOIN nodes n ON n.id = c.node_id
 LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
+                      AND ($1::uuid IS NULL OR c.state = 'DECIDED')
 WHERE ($1::uuid IS NULL OR n.owner_id = $1) AND (c.opened_at >= $2 OR c.state = 'PENDING')
 GROUP BY 1;

@@ -10,15 +10,18 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 -- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
-                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn, is_own)
+                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn,
+                    drawn, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
-            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[])
+            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[],
+            $25::boolean[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
-           evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn);
+           evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn,
+           drawn);
 
 -- name: books_words_insert
 -- What nodes said of scenes.
@@ -58,7 +61,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
              JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id) AS friends,
+             WHERE o.user_id = j.user_id AND o.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
        s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
@@ -80,7 +83,7 @@ JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;
 
 -- name: checks_vouched
--- The oldest $2, behind $3, $4, $5, of what rests on a stranger's word alone, five minutes at least at $1, of which
+-- The oldest $1, behind $2, $3, $4, of what rests on a stranger's word alone, five minutes at least, of which
 -- the share is pending and nobody disputes it, and at which none of the gateway's own looked since: of nodes of which
 -- they have seen fewer than ten right, with that class. With what their jobs say.
 WITH waiting AS (
@@ -88,10 +91,10 @@ WITH waiting AS (
     FROM vouchers v
     JOIN units u ON u.job_id = v.job_id AND u.number = v.unit AND u.attempt = v.attempt AND u.state = 'COMPLETED'
     JOIN earnings e ON e.job_id = v.job_id AND e.unit = v.unit AND e.work = 'RENDER' AND e.state = 'PENDING'
-                   AND e.payable_at > $1
+                   AND e.payable_at > now()
     JOIN checks c ON c.job_id = v.job_id AND c.unit = v.unit AND c.attempt = v.attempt
-    WHERE (v.at, v.job_id, v.unit) > ($3::timestamptz, $4::uuid, $5::integer)
-      AND v.at <= $1::timestamptz - interval '5 minutes'
+    WHERE (v.at, v.job_id, v.unit) > ($2::timestamptz, $3::uuid, $4::integer)
+      AND v.at <= now() - interval '5 minutes'
       AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
       AND NOT EXISTS (SELECT FROM second_looks s
                       WHERE s.job_id = v.job_id AND s.unit = v.unit AND s.attempt = v.attempt)
@@ -105,7 +108,7 @@ WITH waiting AS (
                       OR EXISTS (SELECT FROM second_looks o WHERE o.job_id = k.job_id AND o.unit = k.unit
                                  AND o.attempt = k.attempt AND o.held))
                LIMIT 10) seen) < 10
-    ORDER BY v.at, v.job_id, v.unit LIMIT $2)
+    ORDER BY v.at, v.job_id, v.unit LIMIT $1)
 SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
@@ -114,7 +117,7 @@ SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id,
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
              JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id) AS friends,
+             WHERE o.user_id = j.user_id AND o.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends,
        s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
        s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
        s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
@@ -134,6 +137,39 @@ JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;
+
+-- name: checks_claim
+-- Claim those of the attempts $2, $3, $4 that no other gateway than $1 has, for $5 seconds from now; answer what it has.
+WITH free AS (
+    SELECT c.job_id, c.unit, c.attempt, c.claimed_by, c.claimed_until
+    FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attempt)
+    JOIN checks c USING (job_id, unit, attempt)
+    WHERE c.claimed_by IS NULL OR c.claimed_by = $1::uuid OR c.claimed_until <= now()
+    ORDER BY c.job_id, c.unit, c.attempt
+    FOR NO KEY UPDATE OF c SKIP LOCKED
+), claimed AS (
+    UPDATE checks c SET claimed_by = $1, claimed_until = now() + make_interval(secs => $5)
+    FROM free f
+    WHERE c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
+      AND (f.claimed_by IS DISTINCT FROM $1 OR f.claimed_until <= now() + make_interval(secs => $5 / 2))
+    RETURNING 1
+)
+SELECT job_id, unit, attempt FROM free;
+
+-- name: checks_release
+-- Give up the claims of gateway $1 on the attempts $2, $3, $4.
+UPDATE checks c SET claimed_by = NULL, claimed_until = NULL
+FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attempt)
+WHERE c.job_id = w.job_id AND c.unit = w.unit AND c.attempt = w.attempt AND coalesce(c.claimed_by = $1, false);
+
+-- name: draw_secret
+-- The secret by which all gateways draw, as it is sealed.
+SELECT sealed FROM draw_secret;
+
+-- name: draw_secret_keep
+-- Keep $1 where there is none, or in the place of $2.
+INSERT INTO draw_secret (sealed, made_at) VALUES ($1, now())
+ON CONFLICT (one) DO UPDATE SET sealed = $1, made_at = now() WHERE draw_secret.sealed = $2;
 
 -- name: evidence_of_unit
 -- What lies beside the result of a unit of a job of user $3's, until it expires.
@@ -208,11 +244,14 @@ WHERE w.job_id = $1 AND w.unit = $2;
 
 -- name: checks_page
 -- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;
--- and checks of its own that were wrong. With who called it wrong first, and what became of that.
+-- and checks of its own that were wrong. With who called it wrong first, and what became of that: before the
+-- verdict only where $3 says so, as it tells that the result was drawn to be checked.
 SELECT * FROM (
-    (SELECT job_id, unit, attempt, c.device_class, verdict, c.said, opened_at, decided_at,
+    (SELECT c.job_id, c.unit, c.attempt, c.device_class, verdict, c.said, opened_at, decided_at,
             s.said AS suspicion, s.verifier_id AS suspected_by, s.became
-     FROM checks c LEFT JOIN suspected s USING (job_id, unit, attempt)
+     FROM checks c
+     LEFT JOIN suspected s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
+                           AND ($3::boolean OR c.state = 'DECIDED')
      WHERE node_id = $1 AND verdict IS DISTINCT FROM 'unchecked'
      ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
     UNION ALL
@@ -250,7 +289,7 @@ SELECT t.id AS trial, t.samples, t.draws, t.wrong,
        n.owner_id AS owner, '{}'::uuid[] AS blamed,
        ARRAY(SELECT DISTINCT f.user_id FROM organisation_members m
              JOIN organisation_members f USING (organisation_id)
-             WHERE m.user_id = j.user_id) AS friends
+             WHERE m.user_id = j.user_id AND m.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends
 FROM trials t
 JOIN checks c ON c.job_id = t.job_id AND c.unit = t.unit AND c.attempt = t.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt

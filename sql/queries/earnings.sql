@@ -101,12 +101,12 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[]
 WHERE d.job_id = n.job_id AND d.unit = n.unit;
 
 -- name: earnings_ripe
--- Whose time has come by $1 and whom no dispute stops, $2 at most, oldest first.
+-- Shares whose time has come and which no dispute stops, $1 at most, oldest first.
 SELECT e.job_id AS job, e.unit FROM earnings e
-WHERE e.state = 'PENDING' AND e.payable_at <= $1
+WHERE e.state = 'PENDING' AND e.payable_at <= now()
   AND NOT EXISTS (SELECT FROM disputes d
                   WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
-ORDER BY e.payable_at LIMIT $2;
+ORDER BY e.payable_at LIMIT $1;
 
 -- name: earnings_claimable
 -- What waits in suspense though its node has an owner now, $1 at most.
@@ -119,19 +119,19 @@ WHERE n.owner_id IS NOT NULL
 LIMIT $1;
 
 -- name: earnings_unlooked
--- What nodes that were caught have pending at $1 of what nobody had looked at by then, or a stranger alone, or of
--- which most was not looked at, as of chunks of frames; $2 at most, and nobody disputes. What is settled in the same
+-- What nodes that were caught have pending of what nobody had looked at by then, or a stranger alone, or of
+-- which most was not looked at, as of chunks of frames; $1 at most, and nobody disputes. What is settled in the same
 -- minute may have been decided before.
 SELECT e.job_id AS job, e.unit, j.user_id AS "user"
 FROM (SELECT node_id, max(at) AS at FROM (
           SELECT m.node_id, m.decided_at AS at FROM checks m
-          WHERE m.verdict = 'mismatch' AND m.decided_at > $1::timestamptz - interval '90 days'
+          WHERE m.verdict = 'mismatch' AND m.decided_at > now() - interval '90 days'
             AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id AND w.unit = m.unit AND w.withdrawn)
           UNION ALL
-          SELECT node_id, at FROM second_looks WHERE NOT held AND at > $1::timestamptz - interval '90 days') lies
+          SELECT node_id, at FROM second_looks WHERE NOT held AND at > now() - interval '90 days') lies
       GROUP BY node_id) caught
 JOIN earnings e ON e.node_id = caught.node_id AND e.work = 'RENDER' AND e.state = 'PENDING'
-               AND e.payable_at > $1 AND e.earned_at < caught.at + interval '1 minute'
+               AND e.payable_at > now() AND e.earned_at < caught.at + interval '1 minute'
 JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt
              AND c.node_id = e.node_id
@@ -146,4 +146,4 @@ WHERE (c.verdict = 'unchecked'
                    WHEN jsonb_typeof(j.params->'frames') = 'array' THEN jsonb_array_length(j.params->'frames') > 1
                    ELSE false END)
   AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
-LIMIT $2;
+LIMIT $1;

@@ -79,12 +79,17 @@ FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
 -- name: unit_page
 -- A page of a job's units by number: those above $2. A render of one frame says by its parameters which.
+-- What nobody could check is not called verified, though it may be paid for.
 SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        CASE WHEN u.state <> 'QUEUED' THEN u.node_id END AS node_id, u.price,
        CASE WHEN NOT EXISTS (SELECT FROM expired_results x
                              WHERE x.job_id = u.job_id AND x.unit = u.number)
             THEN u.result_key END AS result_key,
-       u.result_sha256, u.result_size, u.verified, u.error_class, u.error_message, u.missing,
+       u.result_sha256, u.result_size,
+       u.verified AND NOT EXISTS (SELECT FROM checks c
+                                  WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
+                                    AND c.verdict = 'unverifiable') AS verified,
+       u.error_class, u.error_message, u.missing,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
        CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame, u.feeds,
        (SELECT CASE WHEN d.by_gateway THEN '' ELSE 'its dispute was upheld: ' END || d.decision FROM disputes d
@@ -93,11 +98,8 @@ FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.job_id = $1 AND u.number > $
 ORDER BY u.number LIMIT $3;
 
 -- name: open_checks
--- Of these units those that were delivered and wait for a verdict: since when, and whether somebody called
--- them wrong.
-SELECT c.unit, c.opened_at AS since,
-       EXISTS (SELECT FROM suspicions s
-               WHERE s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt) AS is_suspected
+-- Of these units those that were delivered and wait for a verdict, and since when.
+SELECT c.unit, c.opened_at AS since
 FROM checks c JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 WHERE c.job_id = $1 AND c.unit = ANY($2::integer[]) AND c.state = 'PENDING' AND u.state = 'VERIFYING';
 

@@ -24,6 +24,21 @@ DELETE FROM node_challenges WHERE challenge IN (
     SELECT challenge FROM node_challenges WHERE expires_at < $1
     ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED);
 
+-- name: nodes_forget
+-- Registrations from before $1 that nobody proved, and that gave no sign of life since; $2 at once. One that was
+-- ever healthy or connected may have had work, and of one that people spoke about their word is kept.
+WITH old AS (
+    SELECT n.id FROM nodes n
+    WHERE n.verified_at IS NULL AND n.status = 'REGISTERED' AND n.standing_at IS NULL
+      AND n.created_at < $1 AND (n.seen_at IS NULL OR n.seen_at < $1)
+      AND NOT EXISTS (SELECT FROM node_connections c WHERE c.node_id = n.id)
+      AND NOT EXISTS (SELECT FROM units u WHERE u.node_id = n.id)
+    ORDER BY n.created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+), answered AS (
+    DELETE FROM node_challenges c USING old WHERE c.node_id = old.id
+)
+DELETE FROM nodes n USING old WHERE n.id = old.id RETURNING n.id;
+
 -- name: node_by_verified_key
 -- The one node whose possession of this key was proved.
 SELECT id FROM nodes WHERE public_key = $1 AND verified_at IS NOT NULL;
@@ -66,14 +81,14 @@ WHERE n.id = used.node_id
 RETURNING n.id, n.owner_id, n.capabilities, n.status, n.verified_at, n.standing, n.standing_version, n.standing_reason;
 
 -- name: node_heartbeat
--- A sign of life. A node that must be proved first ($5) stays as it is. What it says about itself
+-- A sign of life. A node that must be proved first ($4) stays as it is. What it says about itself
 -- is laid over what it said before, unless that grows too large. One that is revoked is not heard.
 UPDATE nodes
 SET current_load = $2,
     metadata = CASE WHEN octet_length((metadata || $3::jsonb)::text) <= 16384
                     THEN metadata || $3::jsonb ELSE $3::jsonb END,
-    seen_at = $4,
-    status = CASE WHEN $5 AND verified_at IS NULL THEN status ELSE 'HEALTHY' END
+    seen_at = now(),
+    status = CASE WHEN $4 AND verified_at IS NULL THEN status ELSE 'HEALTHY' END
 WHERE id = $1 AND standing <> 'REVOKED'
 RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason;
 

@@ -1,11 +1,12 @@
 -- Organisations: people who may use each other's nodes, as far as those are lent; and who trusts whom.
 
 -- name: organisation_found
--- A new one with its first owner; no row when he is a member of $5 already.
+-- A new one with its first owner; no row when he is a member of $5 already. Invitations do not count: others send them.
 WITH made AS (
     INSERT INTO organisations (id, name, created_at)
     SELECT $1, $2, $4
-    WHERE (SELECT count(*) FROM organisation_members WHERE user_id = $3) < $5
+    WHERE (SELECT count(*) FROM organisation_members
+           WHERE user_id = $3 AND joined_at IS NOT NULL) < $5
     RETURNING id, name, created_at
 ), member AS (
     INSERT INTO organisation_members (organisation_id, user_id, role, invited_at, joined_at)
@@ -30,10 +31,18 @@ JOIN organisation_members m ON m.organisation_id = o.id AND m.user_id = $2
 WHERE o.id = $1 FOR UPDATE OF o;
 
 -- name: organisation_member_list
--- Its members and those who are invited, who came first first.
+-- Its members, who came first first, then open invitations. Of an address that is invited nothing is told but the
+-- address, so that one with an account looks like one without.
 SELECT m.user_id, u.email, u.name, m.role, m.invited_at, m.joined_at
 FROM organisation_members m JOIN users u ON u.id = m.user_id
-WHERE m.organisation_id = $1 ORDER BY m.joined_at NULLS LAST, m.invited_at, m.user_id;
+WHERE m.organisation_id = $1 AND m.joined_at IS NOT NULL
+UNION ALL
+SELECT NULL, lower(u.email), '', m.role, m.invited_at, NULL
+FROM organisation_members m JOIN users u ON u.id = m.user_id
+WHERE m.organisation_id = $1 AND m.joined_at IS NULL
+UNION ALL
+SELECT NULL, email, '', role, since, NULL FROM unknown_addresses WHERE organisation_id = $1
+ORDER BY joined_at NULLS LAST, invited_at, email;
 
 -- name: organisation_node_list
 -- The nodes that are lent to it.
@@ -42,11 +51,46 @@ FROM organisation_nodes l JOIN nodes n ON n.id = l.node_id
 WHERE l.organisation_id = $1 ORDER BY l.lent_at, n.id;
 
 -- name: organisation_invite
--- Ask somebody in; no row when he is in, or was asked, or there are $6 already.
-INSERT INTO organisation_members (organisation_id, user_id, role, invited_by, invited_at)
-SELECT $1, $2, $3, $4, $5
-WHERE (SELECT count(*) FROM organisation_members WHERE organisation_id = $1) < $6
-ON CONFLICT DO NOTHING RETURNING user_id;
+-- Invite an address. One that is no account's, or of an account with $8 open invitations, is kept as unknown.
+-- ``already``: it was invited, or is a member's; ``room``: fewer than $6 are in or invited, and fewer than $7 invited.
+WITH known AS (
+    SELECT id FROM users WHERE lower(email) = lower($2)
+), asked AS (
+    SELECT id FROM known
+    WHERE (SELECT count(*) FROM organisation_members o
+           WHERE o.user_id = known.id AND o.joined_at IS NULL) < $8
+), unknown AS (
+    SELECT email FROM unknown_addresses WHERE organisation_id = $1
+), here AS (
+    SELECT EXISTS (SELECT FROM organisation_members
+                   WHERE organisation_id = $1 AND user_id IN (SELECT id FROM known))
+               OR lower($2) IN (SELECT email FROM unknown) AS already,
+           count(*) + (SELECT count(*) FROM unknown) < $6
+               AND count(*) FILTER (WHERE joined_at IS NULL)
+                   + (SELECT count(*) FROM unknown) < $7 AS room
+    FROM organisation_members WHERE organisation_id = $1
+), member AS (
+    INSERT INTO organisation_members (organisation_id, user_id, role, invited_by, invited_at)
+    SELECT $1, asked.id, $3, $4, $5 FROM asked, here WHERE NOT already AND room
+    ON CONFLICT DO NOTHING
+), stranger AS (
+    INSERT INTO unknown_addresses (user_id, organisation_id, email, role, since)
+    SELECT $4, $1, lower($2), $3, $5 FROM here
+    WHERE NOT already AND room AND NOT EXISTS (SELECT FROM asked)
+    ON CONFLICT DO NOTHING
+)
+SELECT already, room FROM here;
+
+-- name: organisation_withdraw
+-- Take an open invitation back, whether the address ($2, in lower case) is an account's or not; no row without one.
+WITH member AS (
+    DELETE FROM organisation_members m USING users u
+    WHERE m.user_id = u.id AND m.organisation_id = $1 AND m.joined_at IS NULL AND lower(u.email) = $2
+    RETURNING m.user_id
+), stranger AS (
+    DELETE FROM unknown_addresses WHERE organisation_id = $1 AND email = $2 RETURNING user_id
+)
+SELECT user_id FROM member UNION ALL SELECT user_id FROM stranger LIMIT 1;
 
 -- name: organisation_join
 -- Accept; no row when he was not asked, or is in.
@@ -55,8 +99,8 @@ WHERE organisation_id = $1 AND user_id = $2 AND joined_at IS NULL RETURNING user
 
 -- name: organisation_role
 -- Another role of a member; no row when he is none.
-UPDATE organisation_members SET role = $3 WHERE organisation_id = $1 AND user_id = $2
-RETURNING user_id;
+UPDATE organisation_members SET role = $3
+WHERE organisation_id = $1 AND user_id = $2 AND joined_at IS NOT NULL RETURNING user_id;
 
 -- name: organisation_owners
 -- How many owners it has, besides the user $2.
@@ -64,8 +108,10 @@ SELECT count(*) AS count FROM organisation_members
 WHERE organisation_id = $1 AND user_id <> $2 AND role = 'owner' AND joined_at IS NOT NULL;
 
 -- name: organisation_leave
--- Out with a member, or with an invitation.
-DELETE FROM organisation_members WHERE organisation_id = $1 AND user_id = $2 RETURNING user_id;
+-- Out with a member; with who is only invited, if he says so himself ($3).
+DELETE FROM organisation_members
+WHERE organisation_id = $1 AND user_id = $2 AND (joined_at IS NOT NULL OR user_id = $3)
+RETURNING user_id;
 
 -- name: organisation_take_back
 -- The nodes of somebody who left.
@@ -91,17 +137,45 @@ WHERE l.node_id = n.id AND l.organisation_id = $1 AND l.node_id = $2
 RETURNING l.node_id;
 
 -- name: trust_list
--- Whom a user trusts, by address.
-SELECT t.trusted_id AS user_id, u.email, u.name, t.since
-FROM trusts t JOIN users u ON u.id = t.trusted_id
-WHERE t.user_id = $1 ORDER BY u.email, t.trusted_id;
+-- The addresses that a user trusts; those with an account look like those without.
+SELECT email, min(since) AS since FROM (
+    SELECT lower(u.email) AS email, t.since FROM trusts t JOIN users u ON u.id = t.trusted_id
+    WHERE t.user_id = $1
+    UNION ALL
+    SELECT email, since FROM unknown_addresses WHERE user_id = $1 AND organisation_id IS NULL
+) AS addressed
+GROUP BY email ORDER BY email;
 
 -- name: trust_add
--- Trust somebody; no row when one does already, or trusts $4.
-INSERT INTO trusts (user_id, trusted_id, since)
-SELECT $1, $2, $3 WHERE (SELECT count(*) FROM trusts WHERE user_id = $1) < $4
-ON CONFLICT DO NOTHING RETURNING trusted_id;
+-- Trust an address, which is kept as unknown where it is no account's. ``already``: one does; ``room``: one trusts
+-- fewer than $4.
+WITH known AS (
+    SELECT id FROM users WHERE lower(email) = lower($2)
+), unknown AS (
+    SELECT email FROM unknown_addresses WHERE user_id = $1 AND organisation_id IS NULL
+), here AS (
+    SELECT coalesce(bool_or(trusted_id IN (SELECT id FROM known)), false)
+               OR lower($2) IN (SELECT email FROM unknown) AS already,
+           count(*) + (SELECT count(*) FROM unknown) < $4 AS room
+    FROM trusts WHERE user_id = $1
+), trusted AS (
+    INSERT INTO trusts (user_id, trusted_id, since)
+    SELECT $1, known.id, $3 FROM known, here WHERE NOT already AND room
+    ON CONFLICT DO NOTHING
+), stranger AS (
+    INSERT INTO unknown_addresses (user_id, email, since)
+    SELECT $1, lower($2), $3 FROM here WHERE NOT already AND room AND NOT EXISTS (SELECT FROM known)
+    ON CONFLICT DO NOTHING
+)
+SELECT already, room FROM here;
 
 -- name: trust_end
--- Trust him no more; no row when one did not.
-DELETE FROM trusts WHERE user_id = $1 AND trusted_id = $2 RETURNING trusted_id;
+-- Trust an address ($2, in lower case) no more; no row when one did not.
+WITH trusted AS (
+    DELETE FROM trusts t USING users u
+    WHERE t.trusted_id = u.id AND t.user_id = $1 AND lower(u.email) = $2 RETURNING t.trusted_id
+), stranger AS (
+    DELETE FROM unknown_addresses
+    WHERE user_id = $1 AND organisation_id IS NULL AND email = $2 RETURNING user_id
+)
+SELECT trusted_id FROM trusted UNION ALL SELECT user_id FROM stranger LIMIT 1;

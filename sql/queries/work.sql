@@ -1,22 +1,40 @@
 -- What the Scheduler, the Lifeline and NodeSessions read and write beside the books: open units,
 -- leases, and which nodes live.
 
+-- name: work_open_jobs
+-- The next $3 jobs that have not ended, after the place ($1, $2) in their order; null: from the first.
+SELECT id, queued_at, open_units AS units FROM jobs
+WHERE completed_at IS NULL
+  AND (queued_at, id) > (coalesce($1::timestamptz, '-infinity'),
+                         coalesce($2::uuid, '00000000-0000-0000-0000-000000000000'))
+ORDER BY queued_at, id LIMIT $3;
+
 -- name: work_open
--- Every unit that a node has, and of each job the next $1 that may have one, oldest job first: however
--- many units a job has, few of them are read.
-SELECT * FROM (
-    SELECT w.* FROM work w WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
+-- Of each of the jobs $1 every unit that a node has, and the next $2 that may have one, oldest job first:
+-- however many units a job has, few of them are read. In COALESCE states and jobs choose the index: of the
+-- units at work of one job, and of all copies, which are few. Without their jobs' parameters, which may be
+-- long: work_params.
+SELECT job, unit, "user", job_type, payload_ref, state, attempt, node, avoid, failures, not_before, assigned_at,
+       lease_until, queued_at, place, frames, tile, parts, priority, barred, units, price, started_at, copied,
+       is_copy, paused, faults, unsent, answered, needs_memory, needs_opengl
+FROM (
+    SELECT a.* FROM unnest($1::uuid[]) AS j (id)
+    CROSS JOIN LATERAL (SELECT w.* FROM work w
+                        WHERE w.job = j.id AND coalesce(w.state IN ('DISPATCHED', 'RUNNING'), false)) a
     UNION ALL
-    SELECT c.* FROM work_copies c
+    SELECT c.* FROM work_copies c WHERE coalesce(c.job = ANY($1::uuid[]), false)
     UNION ALL
-    SELECT n.* FROM jobs j
+    SELECT n.* FROM unnest($1::uuid[]) AS j (id)
     CROSS JOIN LATERAL (SELECT w.* FROM work w
                         WHERE w.job = j.id AND w.state = 'QUEUED' AND w.missing = 0
                           AND (w.paused IS NULL OR (w.paused = 'cap' AND w.price = 0))
-                        ORDER BY w.place LIMIT $1) n
-    WHERE j.completed_at IS NULL
+                        ORDER BY w.place LIMIT $2) n
 ) o
 ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
+
+-- name: work_params
+-- The parameters of the jobs $1; they never change.
+SELECT id AS job, params FROM jobs WHERE id = ANY($1::uuid[]);
 
 -- name: work_ready
 -- Of each of the jobs $1 the next $2 units that may be given to a node, but for the units $4 of the jobs $3,
@@ -43,38 +61,38 @@ SELECT c.* FROM work_copies c WHERE c.node = $1
 ORDER BY assigned_at, job, unit;
 
 -- name: work_lost
--- Units whose lease ran out by $1, or that were assigned before $2 and never sent.
+-- Units whose lease has run out, or that were assigned longer than $1 ago and never sent.
 SELECT w.* FROM work w
 WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
-  AND (w.lease_until <= $1 OR (w.lease_until IS NULL AND w.assigned_at < $2))
+  AND (w.lease_until <= now() OR (w.lease_until IS NULL AND w.assigned_at < now() - $1::interval))
 UNION ALL
 SELECT c.* FROM work_copies c
-WHERE c.lease_until <= $1 OR (c.lease_until IS NULL AND c.assigned_at < $2)
+WHERE c.lease_until <= now() OR (c.lease_until IS NULL AND c.assigned_at < now() - $1::interval)
 ORDER BY job, unit, attempt;
 
 -- name: work_waiting
--- Units in the queue of which nothing was heard since $1: of the one unit of a job since it was queued;
+-- Units in the queue of which nothing was heard for $1: of the one unit of a job since it was queued;
 -- a job of many lives for as long as nodes are given some of them.
 SELECT w.* FROM work w
-WHERE w.ended_at IS NULL AND w.state = 'QUEUED' AND w.queued_at < $1
-  AND (w.units = 1 OR w.dispatched_at IS NULL OR w.dispatched_at < $1)
+WHERE w.ended_at IS NULL AND w.state = 'QUEUED' AND w.queued_at < now() - $1::interval
+  AND (w.units = 1 OR w.dispatched_at IS NULL OR w.dispatched_at < now() - $1::interval)
 ORDER BY w.job, w.unit LIMIT 1000;
 
 -- name: work_renew_leases
 -- The nodes still work on these, as far as attempt and node are those of the unit. In COALESCE the
 -- state is no reason to begin with all open units, which are few while it is planned and many later.
-UPDATE units u SET lease_until = n.until
-FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::timestamptz[])
-     AS n (job_id, number, attempt, node_id, until)
+UPDATE units u SET lease_until = now() + make_interval(secs => n.seconds)
+FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::float8[])
+     AS n (job_id, number, attempt, node_id, seconds)
 WHERE u.job_id = n.job_id AND u.number = n.number AND u.attempt = n.attempt
   AND u.node_id = n.node_id AND coalesce(u.state IN ('DISPATCHED', 'RUNNING'), false)
 RETURNING u.job_id AS job, u.number AS unit, u.attempt, u.node_id AS node;
 
 -- name: work_renew_copies
 -- The same of attempts beside another one: one statement changes a row once, and both may be told.
-UPDATE units u SET copy_lease_until = n.until
-FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::timestamptz[])
-     AS n (job_id, number, attempt, node_id, until)
+UPDATE units u SET copy_lease_until = now() + make_interval(secs => n.seconds)
+FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::float8[])
+     AS n (job_id, number, attempt, node_id, seconds)
 WHERE u.job_id = n.job_id AND u.number = n.number AND u.copy_attempt = n.attempt
   AND coalesce(u.copy_node_id = n.node_id, false)
 RETURNING u.job_id AS job, u.number AS unit, u.copy_attempt AS attempt, u.copy_node_id AS node;
@@ -95,7 +113,7 @@ CROSS JOIN LATERAL (
 -- name: work_healthy_nodes
 -- The nodes that may be given work.
 SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified,
-       seen_at
+       extract(epoch FROM now() - seen_at)::float8 AS silent_seconds, session_epoch AS epoch
 FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
 
 -- name: work_standings
@@ -104,19 +122,22 @@ SELECT id AS node, owner_id AS owner, standing, standing_version, standing_reaso
 FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
 
 -- name: work_node_seen
--- A sign of life over the socket; an older one changes nothing.
-UPDATE nodes SET seen_at = $2, status = 'HEALTHY'
-WHERE id = $1 AND (seen_at IS NULL OR seen_at <= $2);
+-- A sign of life over the socket.
+UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
+
+-- name: work_session_opened
+-- Count a new session of a node; its number orders the sessions of all gateways.
+UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch;
 
 -- name: work_silence
 -- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; who was healthy until now.
 WITH silent AS (
     SELECT id, status,
-           CASE WHEN seen_at IS NULL OR seen_at <= $1::timestamptz - interval '300 seconds'
+           CASE WHEN seen_at IS NULL OR seen_at <= now() - interval '300 seconds'
                 THEN 'OFFLINE' ELSE 'UNHEALTHY' END AS becomes
     FROM nodes
     WHERE status IN ('HEALTHY', 'UNHEALTHY')
-      AND (seen_at IS NULL OR seen_at <= $1::timestamptz - interval '90 seconds')
+      AND (seen_at IS NULL OR seen_at <= now() - interval '90 seconds')
     ORDER BY id FOR UPDATE
 )
 UPDATE nodes n SET status = s.becomes FROM silent s

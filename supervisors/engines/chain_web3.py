@@ -37,6 +37,7 @@ from supervisors.engines.current import Current, NotStarted
 ARTEFACT: Final = Path(__file__).resolve().parents[2] / "contracts" / "LedgerAnchor.json"
 CALL_SECONDS: Final = 5.0
 GAS_MARGIN: Final = 1.2
+ANCHOR_GAS_MIN: Final = 100_000  # an anchor takes 56,975; what is not used costs nothing
 RAISE: Final = 1.25  # nodes take a replacement that offers a tenth more
 RAISES_MAX: Final = 64  # a million times as much: the cap comes before
 ANSWER_BYTES_MAX: Final = 64 << 20  # a hundred thousand anchors
@@ -108,7 +109,9 @@ class Web3Chain:
         async with self.asking() as (web3, endpoint):
             arguments = [anchor.size, anchor.root, previous]
             data = self._contract(web3, contract).encode_abi("anchor", args=arguments)
-            return await self._signed(web3, endpoint, {"to": contract, "data": data}, nonce, bid)
+            call = {"to": contract, "data": data}
+            # A node that lags estimates as if the contract were not there: hardly any gas.
+            return await self._signed(web3, endpoint, call, nonce, bid, gas_min=ANCHOR_GAS_MIN)
 
     async def send(self, raw: bytes) -> None:
         async with self.asking() as (web3, _):
@@ -174,16 +177,23 @@ class Web3Chain:
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
     async def _signed(
-        self, web3: "AsyncWeb3[Any]", endpoint: ChainEndpoint, what: Any, nonce: int, bid: Bid
+        self,
+        web3: "AsyncWeb3[Any]",
+        endpoint: ChainEndpoint,
+        what: Any,
+        nonce: int,
+        bid: Bid,
+        *,
+        gas_min: int = 0,
     ) -> Signed:
         account = self._account(endpoint)
         call: Any = {"from": account.address, **what}
-        gas = await web3.eth.estimate_gas(call)
+        gas = int(await web3.eth.estimate_gas(call) * GAS_MARGIN)
         transaction = {
             **what,
             "chainId": endpoint.chain_id,
             "nonce": nonce,
-            "gas": int(gas * GAS_MARGIN),
+            "gas": max(gas, gas_min),
             "maxFeePerGas": bid.most,
             "maxPriorityFeePerGas": bid.tip,
             "value": 0,

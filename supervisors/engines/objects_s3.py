@@ -88,7 +88,8 @@ class S3Objects:
         except ObjectMissing:
             return None
         sha256, parts_sha256 = checksums(found.get("ChecksumSHA256"))
-        return ObjectInfo(key, found["ContentLength"], sha256, parts_sha256)
+        encoding = found.get("ContentEncoding") or None
+        return ObjectInfo(key, found["ContentLength"], sha256, parts_sha256, encoding)
 
     async def put(self, key: str, data: bytes) -> None:
         checksum = encoded(hashlib.sha256(data).digest())

@@ -3,12 +3,13 @@
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from actors.ports.webhooks import Answered, Letter, NotSent
@@ -19,10 +20,84 @@ SECONDS: Final = 10.0
 ANSWER_BYTES_MAX: Final = 64 << 10
 AGENT: Final = f"RenderTrust/{__version__} (webhooks)"
 PRIVATE: Final = "its address is none of the public internet"
+LOOKUPS_MOST: Final = 32  # names that are looked up at once
 
 
 class Private(OSError):
     """The name means no public address."""
+
+
+class Lookups:
+    """Name look-ups in threads of their own, ``most`` at a time.
+
+    A name server that never answers holds a thread for as long as the system's resolver waits, and
+    strangers choose the names. The loop's own threads look up PostgreSQL, S3 and Redis, and must
+    not run out. The threads are daemons: the end of the process does not wait for them.
+    """
+
+    def __init__(self, most: int = LOOKUPS_MOST) -> None:
+        self._free = asyncio.Semaphore(most)
+
+    async def look_up(
+        self, host: str, port: int, family: socket.AddressFamily
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name. Raises OSError, and UnicodeError where it is no name."""
+        await self._free.acquire()
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[ResolveResult]] = loop.create_future()
+        threading.Thread(
+            target=self._run,
+            args=(loop, found, host, port, family),
+            name="webhook-name",
+            daemon=True,
+        ).start()
+        return await found
+
+    def _run(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        found: "asyncio.Future[list[ResolveResult]]",
+        *asked: Any,
+    ) -> None:
+        error: Exception | None = None
+        addresses: list[ResolveResult] = []
+        try:
+            addresses = addresses_of(*asked)
+        except Exception as caught:
+            error = caught
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(self._done, found, addresses, error)
+
+    def _done(
+        self,
+        found: "asyncio.Future[list[ResolveResult]]",
+        addresses: list[ResolveResult],
+        error: Exception | None,
+    ) -> None:
+        self._free.release()
+        if found.done():
+            return  # nobody waits any more
+        if error is not None:
+            found.set_exception(error)
+        else:
+            found.set_result(addresses)
+
+
+def addresses_of(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+    """Ask the system's resolver; this blocks."""
+    flags = socket.AI_ADDRCONFIG
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=flags)
+    return [
+        ResolveResult(
+            hostname=host,
+            host=str(address[0]),
+            port=port,
+            family=kind,
+            proto=protocol,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for kind, _, protocol, _, address in infos
+    ]
 
 
 class Guarded(AbstractResolver):
@@ -30,18 +105,18 @@ class Guarded(AbstractResolver):
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
-        self._resolver = ThreadedResolver()
+        self._lookups = Lookups()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
+        found = await self._lookups.look_up(host, port, family)
         if not self._private and not all(is_public(one["host"]) for one in found):
             raise Private(PRIVATE)  # one that is not is reason enough
         return found
 
     async def close(self) -> None:
-        await self._resolver.close()
+        """Nothing is held but threads that end by themselves."""
 
 
 class HttpPost:

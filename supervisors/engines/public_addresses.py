@@ -1,11 +1,27 @@
 """Which addresses may be connected to for a stranger: those of the public internet alone."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Final
 
-# They carry an IPv4 address, which may be anything: 6to4, Teredo, NAT64.
-_TRANSLATED: Final = tuple(
-    ip_network(text) for text in ("2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48")
+# Global unicast (RFC 4291): nothing beyond it is routed. Site-local fec0::/10, IPv4-compatible
+# ::/96 and NAT64's 64:ff9b::/96 lie outside.
+_UNICAST: Final = IPv6Network("2000::/3")
+# Within it, and in IPv4, what Python takes for global or what depends on its version.
+_SPECIAL_6: Final = tuple(
+    IPv6Network(text)
+    for text in (
+        "2001::/23",  # protocols of the IETF, as Teredo, which carries an IPv4 address
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which carries an IPv4 address
+        "3fff::/20",  # documentation
+    )
+)
+_SPECIAL_4: Final = tuple(
+    IPv4Network(text)
+    for text in (
+        "192.0.0.0/24",  # protocols of the IETF
+        "192.88.99.0/24",  # relays of 6to4
+    )
 )
 
 
@@ -15,13 +31,14 @@ def is_public(text: str) -> bool:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return _is_public(address.ipv4_mapped)
-        if any(address in network for network in _TRANSLATED):
-            return False
-    return _is_public(address)
+    if isinstance(address, IPv4Address):
+        return _is_public_4(address)
+    if address.ipv4_mapped is not None:
+        return _is_public_4(address.ipv4_mapped)
+    special = any(address in network for network in _SPECIAL_6)
+    return address in _UNICAST and address.is_global and not special
 
 
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    return address.is_global and not (address.is_multicast or address.is_reserved)
+def _is_public_4(address: IPv4Address) -> bool:
+    special = address.is_multicast or address.is_reserved
+    return address.is_global and not (special or any(address in each for each in _SPECIAL_4))

@@ -13,6 +13,7 @@ NARROW = {
     "RENDERTRUST_LIMITS_OBJECT": "3",
     "RENDERTRUST_LIMITS_SOCKET": "3",
     "RENDERTRUST_LIMITS_OPEN_JOBS": "3",
+    "RENDERTRUST_LIMITS_OPEN_KINDS": "1",
     "RENDERTRUST_LIMITS_SHARED": "true",
 }
 
@@ -29,6 +30,10 @@ async def test_a_user_has_so_many_jobs_open(gateway: Gateway, creator: Creator) 
         status, job = await creator.dispatch(queue=True)
         assert status == 202, job
         jobs.append(job["job_id"])
+        if len(jobs) == 1:
+            status, refused = await creator.dispatch("inference", queue=True)
+            assert status == 429
+            assert "1 different kinds" in refused["detail"]
     status, refused = await creator.dispatch(queue=True)
     assert status == 429
     assert "3 open jobs" in refused["detail"]

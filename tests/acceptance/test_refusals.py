@@ -55,8 +55,17 @@ async def test_a_port_that_is_in_use(command: tuple[str, ...], folder: Path) -> 
 
 @COMMANDS
 async def test_an_address_that_is_not_ours(command: tuple[str, ...], folder: Path) -> None:
-    answer = await refused(*command, "--host", "192.0.2.1", "--data", str(folder / "data"))
-    check(*answer, "192.0.2.1", "choose another by --host")
+    words = ("--host", "192.0.2.1", "--insecure-development", "--data", str(folder / "data"))
+    check(*await refused(*command, *words), "192.0.2.1", "choose another by --host")
+
+
+@COMMANDS
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+async def test_development_does_not_serve_other_machines(
+    command: tuple[str, ...], host: str, folder: Path
+) -> None:
+    answer = await refused(*command, "--host", host, "--data", str(folder / "data"))
+    check(*answer, "development does not serve other machines", "--insecure-development")
 
 
 @COMMANDS

@@ -62,7 +62,7 @@ async def test_a_stop_is_orderly(gateway: Gateway, http: aiohttp.ClientSession) 
 
 
 def warned(gateway: Gateway) -> list[str]:
-    """Settings of which it says at its starts that they leave results unchecked."""
+    """Settings of which it says at its starts that they leave something open."""
     lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
     return [line["setting"] for line in lines if "setting" in line]
 
@@ -73,13 +73,18 @@ async def test_it_says_at_its_start_what_is_not_checked() -> None:
         await gateway.start()
         assert await gateway.stop() == 0
         assert warned(gateway) == ["verification.enabled"]
-        await gateway.start(RENDERTRUST_VERIFICATION_ENABLED="true")
+        exposed = {
+            "RENDERTRUST_SERVER_HOST": "0.0.0.0",
+            "RENDERTRUST_SERVER_INSECURE_DEVELOPMENT": "true",
+        }
+        await gateway.start(RENDERTRUST_VERIFICATION_ENABLED="true", **exposed)
         assert await gateway.stop() == 0
-        assert warned(gateway) == ["verification.enabled", "verification.own_nodes"]
+        told = ["server.insecure_development", "verification.own_nodes"]
+        assert warned(gateway) == ["verification.enabled", *told]
         own = {"RENDERTRUST_VERIFICATION_OWN_NODES": str(UUID(int=1))}
         await gateway.start(RENDERTRUST_VERIFICATION_ENABLED="true", **own)
         assert await gateway.stop() == 0
-        assert len(warned(gateway)) == 2
+        assert len(warned(gateway)) == 3
 
 
 async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:

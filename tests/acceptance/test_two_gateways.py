@@ -3,10 +3,11 @@ work at a node of one of them goes to a node with nothing to do at the other.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+import aiohttp
 import attrs
 import pytest
 import pytest_asyncio
@@ -16,7 +17,7 @@ from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.acceptance.gateway import PATIENT, Gateway, started
-from tests.acceptance.people import Creator
+from tests.acceptance.people import Creator, PlainNode
 from tests.acceptance.test_animation import check_books
 from tests.acceptance.test_idle_nodes import ENDS, given, sits_on_it
 from tests.databases import Databases
@@ -103,6 +104,32 @@ async def test_what_waits_at_one_gateway_goes_to_an_idle_node_of_the_other(
         assert (last["node_id"], last["retry_count"]) == (busy.node_id, 0)
         assert len(given(busy)) == 1
         await check_books(pair.other, creator, charged="9.0000", held="0.0000")
+
+
+async def test_a_node_that_comes_to_another_gateway_leaves_the_first(
+    pair: Pair, creator: Creator, make_node: Callable[..., Awaitable[PlainNode]]
+) -> None:
+    """It has one session, whose slots count once; what it is given goes there."""
+    node = await make_node("echo")
+    await node.connect()
+    older = node.socket
+    assert older is not None
+    await until(lambda: is_served(pair.one, node))
+    node.url = pair.other.url
+    await node.connect()
+    async with asyncio.timeout(30):
+        while (await older.receive()).type is not aiohttp.WSMsgType.CLOSE:
+            pass
+    assert older.close_code == 4003
+    status, answer = await creator.dispatch("echo")
+    assert (status, answer["node_id"]) == (200, node.id), answer
+    assert (await node.receive("job_dispatch"))["job_id"] == answer["job_id"]
+
+
+async def is_served(gateway: Gateway, node: PlainNode) -> bool:
+    """Whether its session there has begun."""
+    async with node.http.get(f"{gateway.url}/metrics") as answer:
+        return "rendertrust_sockets 1.0" in await answer.text()
 
 
 def talks(done: asyncio.Event) -> Behaviour:

@@ -228,7 +228,8 @@ def trust(stage: Stage) -> Good:
 def distrust(stage: Stage) -> Good:
     token, person = logout(stage).token, stage.register()
     stage.post("/trusted", {"email": person["email"]}, token)
-    return Good({"user_id": person["user"]["id"]}, token=token)
+    (entry,) = stage.call("GET", "/trusted", None, token)["trusted"]
+    return Good({"user_id": entry["user_id"]}, token=token)
 
 
 def preflight(stage: Stage) -> Good:

@@ -1,4 +1,7 @@
-"""``python -m tests.simulation --seed N --seeds K``: K worlds, and what went wrong in them."""
+"""``python -m tests.simulation --seed N --seeds K``: K worlds, and what went wrong in them.
+
+With ``--gateways 2 3`` they have two gateways and three by turns.
+"""
 
 import argparse
 import logging
@@ -12,15 +15,22 @@ def main() -> int:
     """0 when nothing went wrong in any of them."""
     options = arguments()
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.CRITICAL)
-    plan = Plan(options.nodes, options.customers, options.hours, options.trouble)
     bad = 0
     for seed in range(options.seed, options.seed + options.seeds):
+        plan = Plan(
+            nodes=options.nodes,
+            customers=options.customers,
+            hours=options.hours,
+            trouble=options.trouble,
+            gateways=options.gateways[seed % len(options.gateways)],
+        )
         began = time.monotonic()
         report = run_seed(seed, plan)
         took = time.monotonic() - began
         ends = (report.completed, report.failed, report.cancelled)
         print(  # noqa: T201
-            f"seed {seed}: {report.jobs} jobs (completed, failed, cancelled: {ends})"
+            f"seed {seed}, gateways {plan.gateways}: {report.jobs} jobs"
+            f" (completed, failed, cancelled: {ends})"
             f" in {report.attempts} attempts,"
             f" {report.events} blows, {report.starts} starts, {report.trace}, {took:.2f} s",
             *(f"  {line}" for line in report.wrong),
@@ -39,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--customers", type=int, default=default.customers)
     parser.add_argument("--hours", type=float, default=default.hours)
     parser.add_argument("--trouble", type=float, default=default.trouble)
+    parser.add_argument("--gateways", type=int, nargs="+", default=[default.gateways])
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
 

@@ -1,14 +1,17 @@
 """What must hold when the dust has settled."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 from actors.ledger.messages import user_account, work_reference
+from actors.ledger.verdicts import OVERTAKEN
 from tests.simulation.customer import Customer
 from tests.simulation.node import SimulatedNode
 from tests.twins.store import StoreTwin
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
+DEVIATIONS = 5  # beyond which a share is not chance any more: once in two million worlds
 
 
 def violations(
@@ -98,3 +101,19 @@ def sequenced(store: StoreTwin) -> list[str]:
     wrong = [f"entry {number} has {leaves[number]} leaves" for number in entries - leaves]
     newest = max(store.log_tables.checkpoints, default=0)
     return wrong if newest == entries.total() else [*wrong, f"only {newest} leaves are checked"]
+
+
+def sampled(store: StoreTwin, odds: float) -> list[str]:
+    """As many results of known nodes were drawn as the odds say, and those alone were checked."""
+    rows = [row for row in store.checks.values() if row.job_id in store.jobs]
+    drawn = sum(row.drawn is True for row in rows)
+    expected = odds * len(rows)
+    wrong = [
+        f"{row.id}: drawn is {row.drawn}, and its verdict {row.verdict} {row.said}"
+        for row in rows
+        if row.verdict is not None and row.said != OVERTAKEN
+        if row.drawn != (row.verdict != "unchecked")
+    ]
+    if abs(drawn - expected) > DEVIATIONS * math.sqrt(expected * (1 - odds)):
+        wrong.append(f"{drawn} of {len(rows)} results were drawn, the odds are {odds}")
+    return wrong

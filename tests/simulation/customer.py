@@ -1,6 +1,7 @@
 """Customers in the simulation: they submit, repeat what was not answered, and meddle."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from actors.ledger.messages import (
 from actors.scheduler.messages import Dispatch, UnitsChanged
 from sql.work import GRID
 from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.node import picked
 from tests.twins.random import TwinRandom
 
 ASK_SECONDS = 2.0
@@ -35,14 +37,19 @@ CREDITS = 100_000_000
 class Customer:
     """``acknowledged`` maps the keys of submissions to the jobs that were promised for them."""
 
-    def __init__(self, user: UUID, gateway: SimulatedGateway, chance: TwinRandom) -> None:
+    def __init__(
+        self, user: UUID, gateways: Sequence[SimulatedGateway], chance: TwinRandom
+    ) -> None:
         self.user = user
         self.acknowledged: dict[str, UUID] = {}
         self.submitted: set[str] = set()
         self.newest = ""
         self.is_done = False
-        self._gateway = gateway
+        self._gateways = gateways
         self._chance = chance
+
+    def _gateway(self) -> SimulatedGateway:
+        return picked(self._gateways, self._chance)
 
     async def live(self) -> None:
         """Submit jobs now and then until told that it is enough."""
@@ -64,7 +71,7 @@ class Customer:
 
     async def _commit(self, commit: Commit) -> Any:
         try:
-            return await self._gateway.ledger.ask(commit, within=ASK_SECONDS)
+            return await self._gateway().ledger.ask(commit, within=ASK_SECONDS)
         except (AskFailed, LookupError):
             return None
 
@@ -111,7 +118,7 @@ class Customer:
     async def _ask(self, order: Dispatch) -> UUID | None:
         """The job that was promised; None when it was not, or nobody knows."""
         try:
-            outcome = await self._gateway.scheduler.ask(order, within=ASK_SECONDS)
+            outcome = await self._gateway().scheduler.ask(order, within=ASK_SECONDS)
         except (AskFailed, LookupError):
             return None
         if isinstance(outcome, Posted):
@@ -143,7 +150,7 @@ class Customer:
     async def _do(self, act: OfJob) -> None:
         outcome = await self._commit(Commit(effects=(act,)))
         if isinstance(outcome, Posted) and self._chance.uniform(0, 1) < 0.7:
-            self._gateway.scheduler.tell(UnitsChanged(outcome.units))
+            self._gateway().scheduler.tell(UnitsChanged(outcome.units))
 
 
 def _tiled(price: int) -> tuple[Piece, ...]:

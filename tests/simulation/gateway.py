@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -11,15 +13,18 @@ from actors.ledger.messages import Ledger
 from actors.node_session.messages import Close, NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
+from actors.ports import Bus
 from actors.scheduler.messages import Scheduler
 from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
+from actors.verifier.settings import VerifierSettings
 from rendertrust.protocol import CloseCode
 from supervisors.child import Child, StartFailed
 from supervisors.registry import Registry
 from supervisors.tree import Paces, Ports, Tree
 from tests.twins.bus import TwinBus
-from tests.twins.clock import TwinClock
+from tests.twins.clock import EPOCH, TwinClock
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
@@ -45,15 +50,44 @@ class IdleActor(Actor[Idle]):
         """Never called."""
 
 
+class GatewayClock(TwinClock):
+    """A clock whose time of day is ``skew`` seconds off. Its steady time began at ``since``."""
+
+    def __init__(self, skew: float = 0.0, since: float = 0.0) -> None:
+        super().__init__()
+        self.skew, self.since = skew, since
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=super().monotonic() + self.skew)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.since
+
+
 class SimulatedGateway:
     """One gateway process after another, over one database and one object store."""
 
-    def __init__(self, store: StoreTwin, objects: TwinObjects, chance: TwinRandom) -> None:
+    def __init__(
+        self,
+        store: StoreTwin,
+        objects: TwinObjects,
+        chance: TwinRandom,
+        leads: Leads | None = None,
+        *,
+        clock: GatewayClock | None = None,
+        bus: Callable[[], Bus] = TwinBus,
+        verifying: VerifierSettings | None = None,
+    ) -> None:
+        """``leads``: which of several gateways leads; None: it is alone. ``bus`` makes the bus of
+        each process. ``verifying``: results of renders wait for a verdict.
+        """
+        self.leadership = TwinLeadership(leads or Leads())
         self.store = store
         self.objects = objects
-        self.clock = TwinClock()
+        self.clock = clock or GatewayClock()
         self.starts = 0
         self.failures = 0  # how often it gave up by itself
+        self._bus, self._verifying = bus, verifying
         self._dying = 0
         self._is_cut_off = False
         self._chance = chance
@@ -79,19 +113,27 @@ class SimulatedGateway:
         self.starts += 1
         self._registry = Registry()
         twins = (self.clock, self._chance, TwinTokens(), self.store, TwinSigner())
-        ports = Ports(self.store, self.objects, TwinBus(), *twins)
+        ports = Ports(self.store, self.objects, self._bus(), *twins, leadership=self.leadership)
+        verifying = self._verifying
+        own = frozenset() if verifying is None else verifying.own
         settings = NodeSessionSettings(
-            bucket=BUCKET, runtime_seconds_most=600.0, dispute_seconds=120.0
+            bucket=BUCKET,
+            runtime_seconds_most=600.0,
+            dispute_seconds=120.0,
+            verified_types=frozenset() if verifying is None else frozenset({"render"}),
+            own=own,
         )
         web = Child("web", IdleActor)
         paces = Paces(
-            scheduler=SchedulerSettings(standings_seconds=30.0),  # nobody says anything here
+            # Nobody says anything about nodes here.
+            scheduler=SchedulerSettings(standings_seconds=30.0, ours=own),
             sequencer=SequencerSettings(every_seconds=5.0),
             paymaster=PaymasterSettings(ripe_seconds=120.0, claims_seconds=600.0),
         )
         tree = Tree(
             *(ports, self._registry, settings),
             paces=paces,
+            verifying=verifying,
             engines=[],
             web=[web],
         )
@@ -114,6 +156,7 @@ class SimulatedGateway:
         self._sockets.clear()
         if tree is not None:
             await tree.root.stop()
+        await self.leadership.close()
 
     async def kill(self) -> None:
         """All at once: nothing of it reaches the database or a node any more."""
@@ -127,16 +170,19 @@ class SimulatedGateway:
             await tree.root.stop()
         self._dying -= 1
         self._update()
+        await self.leadership.close()
         for socket in sockets:
             await socket.close(1006)
 
     def cut_off(self, *, away: bool) -> None:
         """The database is away, or back."""
         self._is_cut_off = away
+        if away:
+            self.leadership.cut()
         self._update()
 
     def _update(self) -> None:
-        self.store.away = self._is_cut_off or self._dying > 0
+        self.store.away = self.leadership.away = self._is_cut_off or self._dying > 0
 
     async def open_session(self, node: NodeIdentity, socket: TwinSocket) -> Ref[NodeSession] | None:
         """What the relay does with an accepted socket; None when there is nobody to serve it."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import ActorStopped, Ref
+from actors.node_session.checks import CHECK, PICTURE_PATH
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity
 from rendertrust.protocol import (
@@ -39,6 +41,7 @@ class Faults:
     failing: float = 0.0  # a unit
     hanging: float = 0.0  # a unit: nothing is heard of it for minutes
     deaf: float = 0.0  # a ping is not answered
+    blamed: tuple[str, ...] = ("node", "node", "network", "scene")  # for a unit that fails
 
     def calm(self) -> None:
         self.lost = self.repeated = self.failing = self.hanging = self.deaf = 0.0
@@ -93,29 +96,34 @@ class Connection:
 
 
 class SimulatedNode:
-    """``plain``: a client of the reference, without hello, spool, attempts or objects.
+    """Connects to one of the ``gateways`` each time. With a ``device_class`` it checks, too.
 
+    ``plain``: a client of the reference, without hello, spool, attempts or objects.
     ``produced`` is every (job, unit, attempt) that it ever finished: only those may count.
+    ``looked_at`` are the SHA-256s of the results that it was asked to check.
     """
 
     def __init__(
         self,
         identity: NodeIdentity,
-        gateway: SimulatedGateway,
+        gateways: Sequence[SimulatedGateway],
         chance: TwinRandom,
         faults: Faults,
         *,
         plain: bool,
         slots: int,
+        device_class: str | None = None,
     ) -> None:
         self.identity = identity
-        self.gateway = gateway
+        self.gateways = gateways
         self.chance = chance
         self.faults = faults
         self.plain = plain
         self.slots = slots
+        self.device_class = device_class
         self.is_gone = False
         self.produced: set[tuple[UUID, int, int]] = set()
+        self.looked_at: list[str] = []
         self._units: dict[Running, asyncio.Task[None]] = {}
         self._spool: dict[Running, JobResult] = {}
         self._line: Connection | None = None
@@ -135,7 +143,8 @@ class SimulatedNode:
 
     async def _connect(self, tasks: asyncio.TaskGroup) -> None:
         line = Connection(self)
-        line.session = await self.gateway.open_session(self.identity, line.socket)
+        gateway = picked(self.gateways, self.chance)
+        line.session = await gateway.open_session(self.identity, line.socket)
         if line.session is None:
             return
         self._line = line
@@ -152,7 +161,15 @@ class SimulatedNode:
     def hello(self) -> Hello:
         """What it says of itself."""
         here = (*self._units, *self._spool)
-        return Hello(version="sim", slots=self.slots, running=here[:256])
+        if self.device_class is None:
+            return Hello(version="sim", slots=self.slots, running=here[:256])
+        return Hello(
+            version="sim",
+            slots=self.slots,
+            running=here[:256],
+            device_class=self.device_class,
+            capabilities=(*self.identity.capabilities, CHECK),
+        )
 
     async def _resend(self) -> None:
         """A frame may be lost without the line being cut: what has no ack is sent again."""
@@ -203,7 +220,8 @@ class SimulatedNode:
         if ref in self._spool:
             self._say(self._spool[ref])
             return
-        self._units[ref] = tasks.create_task(self._work(frame))
+        work = self._check(frame) if frame.job_type == CHECK else self._work(frame)
+        self._units[ref] = tasks.create_task(work)
 
     def _cancel(self, ref: Running) -> None:
         self._spool.pop(ref, None)
@@ -226,6 +244,23 @@ class SimulatedNode:
         self._say(result)
         if self.plain and self.happens(0.5):
             self._spool.pop(ref, None)  # it says so once, and never again
+
+    async def _check(self, frame: JobDispatch) -> None:
+        """Look at what another delivered, beside the node's own work: all is well."""
+        ref = _ref(frame)
+        self.looked_at += [one.sha256 for one in frame.inputs if one.path == PICTURE_PATH]
+        await asyncio.sleep(self.chance.uniform(0.5, 20.0))
+        if self.happens(self.faults.hanging):
+            await asyncio.sleep(self.chance.uniform(30.0, 400.0))
+        about: dict[str, Any] = {"job_id": frame.job_id, "unit": frame.unit}
+        about["attempt"] = frame.attempt
+        if self.happens(self.faults.failing):
+            result = JobResult(status="failed", error="simulated", failure="node", **about)
+        else:
+            result = JobResult(status="completed", work=_report(frame), **about)
+        self._spool[ref] = result
+        self._units.pop(ref, None)
+        self._say(result)
 
     async def _render(self, frame: JobDispatch) -> None:
         left = self.chance.uniform(0.5, 60.0)
@@ -252,7 +287,8 @@ class SimulatedNode:
         if not self.plain:
             said |= {"unit": frame.unit, "attempt": frame.attempt}
         if self.happens(self.faults.failing):
-            failure = ("node", "node", "network", "scene")[int(self.chance.uniform(0, 4))]
+            blamed = self.faults.blamed
+            failure = blamed[int(self.chance.uniform(0, len(blamed)))]
             return JobResult(status="failed", error="simulated", failure=failure, **said)
         assert frame.unit is not None
         assert frame.attempt is not None
@@ -265,7 +301,7 @@ class SimulatedNode:
         assert frame.output is not None
         data = f"{frame.job_id}:{frame.unit}:{frame.attempt}".encode()
         while True:
-            answer = await self.gateway.objects.request(
+            answer = await self.gateways[0].objects.request(
                 "PUT", frame.output.url, frame.output.headers, data
             )
             if answer.status in (200, 412):
@@ -274,6 +310,22 @@ class SimulatedNode:
         sha256 = hashlib.sha256(data).hexdigest()
         key = frame.output.key
         return JobResult(status="completed", result_ref=key, sha256=sha256, size=len(data), **said)
+
+
+def picked(gateways: Sequence[SimulatedGateway], chance: TwinRandom) -> SimulatedGateway:
+    """Return the gateway that a load balancer gives."""
+    if len(gateways) == 1:
+        return gateways[0]
+    return gateways[int(chance.uniform(0.0, len(gateways)))]
+
+
+def _report(frame: JobDispatch) -> dict[str, Any]:
+    """The word that all places are as they should be; without places, that it is a picture."""
+    count = len(frame.params.get("draws", ())) or len(frame.params.get("shown", ()))
+    if not count:
+        return {"looked": True}
+    same = {"equal": True, "off": None}
+    return {"crops": [same] * count, "finish": same}
 
 
 def _ref(frame: JobDispatch | JobCancel) -> Running:

@@ -16,7 +16,7 @@ from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import JobDispatch, JobResult
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
-from tests.simulation.world import FarStore
+from tests.simulation.store import FarStore
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulated
@@ -116,7 +116,7 @@ async def played(
         store.add_node(node, ("render",), owner=owner, verified=True, status="REGISTERED")
         identity = NodeIdentity(node, owner, ("render",), verified=True)
         chance = TwinRandom(10 + number)
-        nodes.append(kind(identity, gateway, chance, Faults(), plain=False, slots=1))
+        nodes.append(kind(identity, [gateway], chance, Faults(), plain=False, slots=1))
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]
     await asyncio.sleep(10)  # both are there

@@ -14,7 +14,7 @@ from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
-from tests.simulation.world import FarStore
+from tests.simulation.store import FarStore
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulated
@@ -73,7 +73,7 @@ async def played(
         node, owner = UUID(int=1 + number), UUID(int=9000 + number)
         store.add_node(node, ("render",), owner=owner, verified=True, status="REGISTERED")
         identity = NodeIdentity(node, owner, ("render",), verified=True)
-        one = kind(identity, gateway, TwinRandom(10 + number), Faults(), plain=False, slots=1)
+        one = kind(identity, [gateway], TwinRandom(10 + number), Faults(), plain=False, slots=1)
         if kind is Machine:
             one.gib = one.says = size
         nodes.append(one)

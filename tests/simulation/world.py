@@ -1,4 +1,4 @@
-"""A small world with a seed: customers, nodes, a gateway, and bad weather."""
+"""A small world with a seed: customers, nodes, one gateway or several, and bad weather."""
 
 import asyncio
 import contextlib
@@ -9,31 +9,49 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.settings import NodeIdentity
+from actors.verifier.settings import VerifierSettings
+from sql.checks import CheckRow
 from sql.database import Unavailable
 from sql.fsck import Finding
-from tests.simulation.checks import ENDED, violations
+from tests.simulation.bus import BusOfGateway, Network, Weather
+from tests.simulation.checks import ENDED, sampled, violations
 from tests.simulation.customer import Customer
-from tests.simulation.gateway import SimulatedGateway
-from tests.simulation.node import Faults, SimulatedNode
+from tests.simulation.gateway import GatewayClock, SimulatedGateway
+from tests.simulation.node import Faults, SimulatedNode, picked
+from tests.simulation.store import Connection, FarStore
+from tests.twins.clock import EPOCH
+from tests.twins.leadership import Leads
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
-from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import simulate
 
 CALM_HOURS_MOST = 3.0
 LAST_JOBS, LAST_HOURS = 5, 0.5
 CHECKED_SECONDS = 60.0  # for the last entries to be in the log
-ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
+SKEW_SECONDS = 90.0  # at most, between a gateway's clock and the database's
+DEVICE_CLASS = "cpu/avx2/5.2"
+KNOWN_RESULTS = 10  # of each node before the world begins, all valid
+LEAST_ODDS = 0.3  # of a known node's result, to be checked
 
 
 @attrs.frozen
 class Plan:
-    """How large, how long, and how bad. ``hours`` are of simulated time, before the calm."""
+    """How large, how long, and how bad. ``hours`` are of simulated time, before the calm.
+
+    With several ``gateways`` results are verified, and the gateways' clocks differ.
+    """
 
     nodes: int = 10
     customers: int = 5
     hours: float = 0.25
     trouble: float = 0.2
+    gateways: int = 1
+    verifiers: int = 2  # of the gateway's own, where results are verified
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether results wait for a verdict."""
+        return self.gateways > 1
 
 
 @attrs.frozen
@@ -56,14 +74,6 @@ class InjectedBug(Exception):
     """What an actor may run into at any round trip to the database."""
 
 
-class FarStore(StoreTwin):
-    """A database that takes its time, all the more to say that it is away."""
-
-    async def round_trip(self) -> None:
-        await asyncio.sleep(AWAY_SECONDS if self.away else ROUND_TRIP_SECONDS)
-        await super().round_trip()
-
-
 class World:
     """Everything in it follows from the seed."""
 
@@ -72,7 +82,10 @@ class World:
         self.chance = TwinRandom(seed)
         self.store = FarStore()
         self.objects = TwinObjects(lambda: asyncio.get_running_loop().time())
-        self.gateway = SimulatedGateway(self.store, self.objects, TwinRandom(seed + 1))
+        self.leads = Leads()
+        self.network = Network(TwinRandom(seed + 2), Weather())
+        self.own = frozenset(UUID(int=500 + n) for n in range(plan.verifiers * plan.is_verified))
+        self.gateways = self._gateways(seed)
         self.faults = Faults(
             lost=0.02 * plan.trouble * 5,
             repeated=0.05,
@@ -80,37 +93,98 @@ class World:
             hanging=plan.trouble / 4,
             deaf=plan.trouble / 10,
         )
+        if plan.is_verified:  # who blames a scene that others render is not believed any more
+            self.faults.blamed = ("node", "network")
         self.nodes = [self._node(number) for number in range(plan.nodes)]
+        self.nodes += [self._verifier(node) for node in sorted(self.own)]
         self.customers = [
-            Customer(UUID(int=5000 + n), self.gateway, TwinRandom(seed * 1000 + n))
+            Customer(UUID(int=5000 + n), self.gateways, TwinRandom(seed * 1000 + n))
             for n in range(plan.customers)
         ]
         self.events = 0
 
+    def _gateways(self, seed: int) -> list[SimulatedGateway]:
+        if self.plan.gateways == 1:
+            return [SimulatedGateway(self.store, self.objects, TwinRandom(seed + 1))]
+        return [self._one_of_several(number) for number in range(self.plan.gateways)]
+
+    def _one_of_several(self, number: int) -> SimulatedGateway:
+        """Its clock differs from the others', and they share a lossy bus."""
+        skew, since = self.chance.uniform(-SKEW_SECONDS, SKEW_SECONDS), self.chance.uniform(0, 1e6)
+        return SimulatedGateway(
+            Connection(self.store),
+            self.objects,
+            TwinRandom(int(self.chance.uniform(0, 2**31))),
+            self.leads,
+            clock=GatewayClock(skew, since),
+            bus=lambda: BusOfGateway(self.network, number),
+            verifying=VerifierSettings(
+                own=self.own,
+                least_odds=LEAST_ODDS,
+                trial_odds=0.0,  # a trial's answer is known, and nobody renders anything here
+                wait_seconds=900.0,
+                check_seconds=120.0,
+                look_seconds=5.0,
+            ),
+        )
+
     def _node(self, number: int) -> SimulatedNode:
         node, plain = UUID(int=1 + number), number % 3 == 2
-        types = ("echo",) if number % 4 == 3 else ("echo", "render")
-        owner = UUID(int=9000 + number) if number % 2 else None
+        types = ("echo",) if number % 4 == 3 or self._is_unsigned(plain) else ("echo", "render")
+        owner = UUID(int=9000 + number) if number % 2 or self.plan.is_verified else None
         self.store.add_node(node, types, owner=owner, verified=not plain, status="REGISTERED")
         identity = NodeIdentity(node, owner, types, verified=not plain)
         chance = TwinRandom(int(self.chance.uniform(0, 2**31)))
-        slots = 1 + number % 3
-        return SimulatedNode(identity, self.gateway, chance, self.faults, plain=plain, slots=slots)
+        checks = self.plan.is_verified and not plain
+        if checks:
+            self._know(node, number)
+        return SimulatedNode(
+            *(identity, self.gateways, chance, self.faults),
+            plain=plain,
+            slots=1 + number % 3,
+            device_class=DEVICE_CLASS if checks else None,
+        )
+
+    def _is_unsigned(self, plain: bool) -> bool:
+        """Whether the node delivers nothing that could be verified."""
+        return plain and self.plan.is_verified
+
+    def _verifier(self, node: UUID) -> SimulatedNode:
+        """One of the gateway's own, which checks and renders nothing."""
+        owner = UUID(int=8999)
+        self.store.add_node(node, ("echo",), owner=owner, verified=True, status="REGISTERED")
+        identity = NodeIdentity(node, owner, ("echo",), verified=True)
+        chance = TwinRandom(int(self.chance.uniform(0, 2**31)))
+        return SimulatedNode(
+            *(identity, self.gateways, chance, self.faults),
+            plain=False,
+            slots=1,
+            device_class=DEVICE_CLASS,
+        )
+
+    def _know(self, node: UUID, number: int) -> None:
+        """The node's results of before were valid, so that the odds of a check stay the same."""
+        for one in range(KNOWN_RESULTS):
+            row = valid_result(UUID(int=1_000_000 + 1000 * number + one), node)
+            self.store.checks[row.id] = row
 
     async def run(self) -> tuple[str, ...]:
         """Live through the trouble, then through the calm; what is wrong at the end."""
-        await self.gateway.start()
+        for gateway in self.gateways:
+            await gateway.start()
         async with asyncio.TaskGroup() as tasks:
-            keeper = tasks.create_task(self.gateway.run())
+            keepers = [tasks.create_task(gateway.run()) for gateway in self.gateways]
             lives = [tasks.create_task(node.live()) for node in self.nodes]
             customers = [tasks.create_task(customer.live()) for customer in self.customers]
             await self._trouble(self.plan.hours * 3600)
             await self._calm(customers)
-            for task in (keeper, *lives):
+            for task in (*keepers, *lives):
                 task.cancel()
-        await self.gateway.stop()
+        for gateway in self.gateways:
+            await gateway.stop()
         findings = [str(finding) for finding in await self._audit()]
-        return (*findings, *violations(self.store, self.customers, self.nodes))
+        shares = sampled(self.store, LEAST_ODDS) if self.plan.is_verified else []
+        return (*findings, *violations(self.store, self.customers, self.nodes), *shares)
 
     async def _audit(self) -> Sequence[Finding]:
         while True:
@@ -118,6 +192,9 @@ class World:
                 return await self.store.audit()
 
     async def _trouble(self, seconds: float) -> None:
+        if self.plan.trouble == 0:
+            await asyncio.sleep(seconds)
+            return
         end = asyncio.get_running_loop().time() + seconds
         every = 20.0 / max(self.plan.trouble * 5, 0.01)
         while asyncio.get_running_loop().time() < end:
@@ -127,13 +204,15 @@ class World:
 
     async def _strike(self) -> None:
         node = self.nodes[int(self.chance.uniform(0, len(self.nodes)))]
+        gateway = picked(self.gateways, self.chance)
+        store = gateway.store
         blows: list[tuple[float, Callable[[], object]]] = [
             (0.30, node.disconnect),
             (0.15, node.crash),
             (0.05, lambda: self._part_with(node)),
-            (0.15, lambda: self.store.fail_next(InjectedBug("an injected bug"))),
-            (0.05, self.store.lose_commit_answer),
-            (0.10, self.store.fail_next),
+            (0.15, lambda: store.fail_next(InjectedBug("an injected bug"))),
+            (0.05, store.lose_commit_answer),
+            (0.10, store.fail_next),
         ]
         dice = self.chance.uniform(0.0, 1.0)
         for odds, blow in blows:
@@ -141,27 +220,50 @@ class World:
             if dice < 0:
                 blow()
                 return
-        await self._strike_hard(dice)
+        await self._strike_hard(dice, gateway)
 
     def _part_with(self, node: SimulatedNode) -> None:
         """One of five may leave for good; the others must be able to do everything."""
-        if node.identity.id.int % 5 == 0:
+        if node.identity.id.int % 5 == 0 and node.identity.id not in self.own:
             node.leave()
 
-    async def _strike_hard(self, dice: float) -> None:
+    async def _strike_hard(self, dice: float, gateway: SimulatedGateway) -> None:
         seconds = self.chance.uniform(0.5, 100.0)
         if dice < 0.06:
-            self.gateway.cut_off(away=True)
-            await asyncio.sleep(seconds)
-            self.gateway.cut_off(away=False)
+            await self._database_away(gateway, seconds)
         elif dice < 0.12:
             self.objects.away = True
             await asyncio.sleep(seconds)
             self.objects.away = False
         elif dice < 0.16:
-            await self.gateway.kill()
+            await gateway.kill()
+        elif self.plan.gateways == 1 or dice < 0.17:
+            await gateway.stop()
         else:
-            await self.gateway.stop()
+            await self._strike_between(seconds, gateway)
+
+    async def _database_away(self, gateway: SimulatedGateway, seconds: float) -> None:
+        """For all gateways, or for one of several."""
+        cut = self.gateways if self._is_heads() else [gateway]
+        for one in cut:
+            one.cut_off(away=True)
+        await asyncio.sleep(seconds)
+        for one in cut:
+            one.cut_off(away=False)
+
+    def _is_heads(self) -> bool:
+        """Toss a coin, where there are several gateways."""
+        return self.plan.gateways > 1 and self.chance.uniform(0.0, 1.0) < 0.5
+
+    async def _strike_between(self, seconds: float, gateway: SimulatedGateway) -> None:
+        """The other gateways do not hear this one for a while, or its clock is set."""
+        if self._is_heads():
+            gateway.clock.skew = self.chance.uniform(-SKEW_SECONDS, SKEW_SECONDS)
+            return
+        number = self.gateways.index(gateway)
+        self.network.cut.add(number)
+        await asyncio.sleep(seconds)
+        self.network.cut.discard(number)
 
     async def _calm(self, customers: list["asyncio.Task[None]"]) -> None:
         """No more trouble: everything that was begun must come to an end."""
@@ -192,6 +294,30 @@ class World:
         return digest.hexdigest()[:16]
 
 
+def valid_result(job: UUID, node: UUID) -> CheckRow:
+    """A result that was checked, and found valid, long ago."""
+    return CheckRow(
+        job_id=job,
+        unit=0,
+        attempt=1,
+        node_id=node,
+        device_class=DEVICE_CLASS,
+        result_ref=None,
+        sha256=None,
+        size=None,
+        work=None,
+        node_signature=None,
+        verified=True,
+        operator=None,
+        share_percent=0,
+        window_seconds=0,
+        opened_at=EPOCH,
+        state="DECIDED",
+        verdict="exact",
+        decided_at=EPOCH,
+    )
+
+
 def run_seed(seed: int, plan: Plan) -> Report:
     """Live one world through to its end."""
 
@@ -206,7 +332,7 @@ def run_seed(seed: int, plan: Plan) -> Report:
             failed=states.count("FAILED"),
             cancelled=states.count("CANCELLED"),
             attempts=sum(unit.attempt for unit in world.store.units.values()),
-            starts=world.gateway.starts,
+            starts=sum(gateway.starts for gateway in world.gateways),
             events=world.events,
             trace=world.trace(),
             wrong=wrong,

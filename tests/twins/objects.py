@@ -1,5 +1,6 @@
 """The object store in memory, with what a store does with presigned requests."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -34,16 +35,21 @@ class _Stored:
     data: bytes
     sha256: bytes | None
     parts_sha256: bytes | None = None
+    encoding: str | None = None
 
 
 class TwinObjects:
     """Objects by key; ObjectsUnavailable while ``away``. ``request`` is what a client would send.
 
-    ``now`` gives seconds, by which URLs expire.
+    ``now`` gives seconds, by which URLs expire. What lies under ``broken`` keys is there and cannot
+    be read.
     """
 
     def __init__(self, now: Callable[[], float], *, secret: bytes = b"twin") -> None:
         self.away = False
+        self.broken: set[str] = set()
+        self.open = asyncio.Event()  # while it is not set every call waits
+        self.open.set()
         self._now = now
         self._secret = secret
         self._objects: dict[str, _Stored] = {}
@@ -82,7 +88,9 @@ class TwinObjects:
         stored = self._objects.get(key)
         if stored is None:
             return None
-        return ObjectInfo(key, len(stored.data), stored.sha256, stored.parts_sha256)
+        return ObjectInfo(
+            key, len(stored.data), stored.sha256, stored.parts_sha256, stored.encoding
+        )
 
     async def put(self, key: str, data: bytes) -> None:
         await self.check()
@@ -101,6 +109,8 @@ class TwinObjects:
         await self.check()
         if key not in self._objects:
             raise ObjectMissing(key)
+        if key in self.broken:
+            raise ObjectsUnavailable("broken")
         return self._objects[key].data[start : start + size]
 
     async def delete(self, key: str) -> None:
@@ -141,6 +151,7 @@ class TwinObjects:
         self.multiparts.abort(key, multipart)
 
     async def check(self) -> None:
+        await self.open.wait()
         if self.away:
             raise ObjectsUnavailable("away")
 
@@ -173,7 +184,8 @@ class TwinObjects:
         sha256 = hashlib.sha256(body).digest()
         if _claimed(sent) not in (None, sha256):
             return Answer(400)
-        self._objects[key] = _Stored(body, _claimed(sent))
+        encoding = sent.get("content-encoding") or None
+        self._objects[key] = _Stored(body, _claimed(sent), encoding=encoding)
         return Answer(200)
 
     def _write_part(
@@ -216,8 +228,11 @@ class TwinObjects:
 
 
 def _at(base: str | None, url: str) -> str:
-    """The URL at another host; the twin does not sign it."""
-    return url if base is None else base + url.removeprefix("http://twin")
+    """The URL at another host; the twin does not sign it. Raises ValueError where it is none."""
+    if base is None:
+        return url
+    assert urlsplit(base).port != 0, "reading the port raises ValueError"
+    return base + url.removeprefix("http://twin")
 
 
 def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:

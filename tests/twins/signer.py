@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.ports import ReceiptKey
-from rendertrust import anchor_note, checkpoint, note
+from rendertrust import anchor_note, checkpoint, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
+from web.log import sealing
 
 
 class TwinSigner:
@@ -26,8 +27,17 @@ class TwinSigner:
     def sign_anchor(self, made: AnchorNote) -> str:
         return anchor_note.sign(made, *self.keys)
 
+    def sign_nonce(self, origin: str, nonce: str) -> str:
+        return nonce_note.sign(origin, nonce, *self.keys)
+
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.keys[0].public_key().public_bytes_raw(), self.keys[0].sign)
+
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        return sealing.seal(self.keys[0], secret, nonce)
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        return sealing.unseal(self.keys, sealed)
 
 
 def signing_key(number: int) -> Ed25519PrivateKey:

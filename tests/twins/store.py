@@ -3,13 +3,22 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import attrs
 
+from actors.ports import Clock
 from sql.audit import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
@@ -47,7 +56,7 @@ from sql.checks import (
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe, Unlooked
-from sql.fsck import Finding
+from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.log import LogTransaction, Look
 from sql.overruns import Overrun
@@ -59,15 +68,20 @@ from sql.work import (
     GRID,
     NOTHING_SAID,
     Done,
+    JobPlace,
+    KnownParams,
     Lease,
     LeaseId,
     NodeRow,
+    OpenJob,
     OpenUnit,
     Part,
     SceneWord,
     Standing,
     StandingRow,
+    nothing_known,
 )
+from tests.twins.clock import TwinClock
 from tests.twins.store_audit import audit
 from tests.twins.store_checks import (
     find_checks,
@@ -109,6 +123,7 @@ class NodeTwin:
     released_at: datetime | None = None
     quarantined: bool = False
     caught: str | None = None
+    epoch: int = 0
 
 
 class StoreTwin(MultipartsOfResults):
@@ -119,8 +134,13 @@ class StoreTwin(MultipartsOfResults):
     nor whether a unit's node exists.
     """
 
-    def __init__(self) -> None:
+    sealed_secret: bytes | None = None
+    noted_audit: NotedAudit | None = None
+
+    def __init__(self, clock: Clock | None = None) -> None:
         super().__init__()
+        self.own_clock = TwinClock()  # the database's, unless a test has another
+        self.clock = clock or self.own_clock
         self.accounts: dict[str, AccountRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}
@@ -143,6 +163,7 @@ class StoreTwin(MultipartsOfResults):
         self.vouchers: dict[tuple[UUID, int, int], Voucher] = {}
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
+        self.claims: dict[CheckId, tuple[UUID, datetime]] = {}  # whose, and until when
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.verifier_tests: dict[UUID, VerifierTest] = {}
         self.known_trials: dict[UUID, TrialMade] = {}
@@ -239,18 +260,23 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return look_at(self, limit)
 
+    async def now(self) -> datetime:
+        await self.round_trip()
+        return self.clock.now()
+
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
         await self.round_trip()
         renewed: set[LeaseId] = set()
         for lease in leases:
+            until = self.clock.now() + timedelta(seconds=lease.seconds)
             unit = self.units.get((lease.job, lease.unit))
             if unit is None or unit.state not in ("DISPATCHED", "RUNNING"):
                 continue
             if (unit.attempt, unit.node_id) == (lease.attempt, lease.node):
-                self.units[lease.job, lease.unit] = attrs.evolve(unit, lease_until=lease.until)
+                self.units[lease.job, lease.unit] = attrs.evolve(unit, lease_until=until)
                 renewed.add(lease.id)
             elif (unit.copy_attempt, unit.copy_node_id) == (lease.attempt, lease.node):
-                kept = attrs.evolve(unit, copy_lease_until=lease.until)
+                kept = attrs.evolve(unit, copy_lease_until=until)
                 self.units[lease.job, lease.unit] = kept
                 renewed.add(lease.id)
         return frozenset(renewed)
@@ -260,13 +286,37 @@ class StoreTwin(MultipartsOfResults):
         async with self._locked:
             return audit(self)
 
+    async def note_audit(
+        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
+    ) -> None:
+        await self.round_trip()
+        self.noted_audit = NotedAudit(at, whole, tuple(findings), self.clock.now())
+
+    async def last_audit(self) -> NotedAudit | None:
+        await self.round_trip()
+        return self.noted_audit
+
     async def audit_since(self, mark: Mark | None) -> Increment:
         return Increment([] if mark is None else await self.audit(), Mark())
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+    async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         await self.round_trip()
-        found = [*self._at_work(), *self._ready(self.jobs, window)]
-        return sorted([*map(self._open_unit, found), *self._copies()], key=_in_turn)
+        rows = (job for job in self.jobs.values() if job.completed_at is None)
+        found = [OpenJob(job.id, job.queued_at, job.open_units) for job in rows]
+        found = [job for job in found if after is None or job.place > after]
+        return sorted(found, key=lambda job: job.place)[:most]
+
+    async def open_units(
+        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+    ) -> Sequence[OpenUnit]:
+        await self.round_trip()
+        asked = set(jobs)
+        at_work = [unit for unit in self._at_work() if unit.job_id in asked]
+        found = [*at_work, *self._ready(jobs, window)]
+        copies = [unit for unit in self._copies() if unit.job in asked]
+        units = sorted([*map(self._open_unit, found), *copies], key=_in_turn)
+        held = {unit.job: known(unit.job) or unit.params for unit in units}
+        return [attrs.evolve(unit, params=held[unit.job]) for unit in units]
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
@@ -293,18 +343,20 @@ class StoreTwin(MultipartsOfResults):
         found = [unit for unit in [*found, *self._copies()] if unit.node == node]
         return sorted(found, key=lambda unit: (unit.assigned_at, unit.job, unit.unit))
 
-    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
         await self.round_trip()
+        now = self.clock.now()
         found = [*map(self._open_unit, self._at_work()), *self._copies()]
-        lost = [unit for unit in found if _is_lost(unit, now, unsent_since)]
+        lost = [unit for unit in found if _is_lost(unit, now, now - unsent)]
         return sorted(lost, key=lambda unit: (unit.job, unit.unit, unit.attempt))
 
-    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
+    async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
         await self.round_trip()
+        before = self.clock.now() - longer_than
         found = [
             unit
             for unit in self.units.values()
-            if unit.state == "QUEUED" and _was_heard_of(self.jobs[unit.job_id]) < submitted_before
+            if unit.state == "QUEUED" and _was_heard_of(self.jobs[unit.job_id]) < before
         ]
         found.sort(key=lambda unit: (unit.job_id, unit.number))
         return [self._open_unit(unit) for unit in found[:1000]]
@@ -312,8 +364,11 @@ class StoreTwin(MultipartsOfResults):
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         await self.round_trip()
         healthy = [node for node in self.nodes.values() if node.status == "HEALTHY"]
+        now = self.clock.now()
         return [
-            NodeRow(n.id, n.owner, n.capabilities, n.load, n.verified, n.seen_at)
+            NodeRow(
+                n.id, n.owner, n.capabilities, n.load, n.verified, _ago(n.seen_at, now), n.epoch
+            )
             for n in sorted(healthy, key=lambda node: node.id)
         ]
 
@@ -363,27 +418,63 @@ class StoreTwin(MultipartsOfResults):
         if (attempt, node) in ((row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)):
             self.logs.setdefault((job, unit, attempt), lines)
 
-    async def node_seen(self, node: UUID, at: datetime) -> None:
+    async def session_opened(self, node: UUID) -> int:
         await self.round_trip()
         row = self.nodes.get(node)
-        if row is not None and (row.seen_at is None or row.seen_at <= at):
-            row.seen_at, row.status = at, "HEALTHY"
+        if row is None:
+            return 0
+        row.epoch += 1
+        return row.epoch
 
-    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+    async def node_seen(self, node: UUID) -> None:
         await self.round_trip()
-        return ripe(self, now, limit)
+        row = self.nodes.get(node)
+        if row is not None:
+            row.seen_at, row.status = self.clock.now(), "HEALTHY"
+
+    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+        await self.round_trip()
+        return ripe(self, self.clock.now(), limit)
 
     async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
         await self.round_trip()
         return claimable(self, limit)
 
-    async def unlooked_shares(self, now: datetime, limit: int) -> list[Unlooked]:
+    async def unlooked_shares(self, limit: int) -> list[Unlooked]:
         await self.round_trip()
-        return unlooked(self, now)[:limit]
+        return unlooked(self, self.clock.now())[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
         return pending_checks(self, limit, after)
+
+    async def claim_checks(
+        self, gateway: UUID, checks: Collection[CheckId], seconds: float
+    ) -> frozenset[CheckId]:
+        await self.round_trip()
+        now = self.clock.now()
+        free = [one for one in checks if one in self.checks and self._is_free(one, gateway, now)]
+        self.claims |= dict.fromkeys(free, (gateway, now + timedelta(seconds=seconds)))
+        return frozenset(free)
+
+    def _is_free(self, check: CheckId, gateway: UUID, now: datetime) -> bool:
+        whose, until = self.claims.get(check, (gateway, now))
+        return whose == gateway or until <= now
+
+    async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
+        await self.round_trip()
+        for one in checks:
+            if self.claims.get(one, (None, None))[0] == gateway:
+                del self.claims[one]
+
+    async def draw_secret(self) -> bytes | None:
+        await self.round_trip()
+        return self.sealed_secret
+
+    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        await self.round_trip()
+        if self.sealed_secret in (None, instead_of):
+            self.sealed_secret = sealed
 
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()
@@ -415,9 +506,9 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         self.suspicions.setdefault(suspicion.of, suspicion)
 
-    async def vouched(self, now: datetime, limit: int, after: Place) -> list[Pending]:
+    async def vouched(self, limit: int, after: Place) -> list[Pending]:
         await self.round_trip()
-        return vouched(self, now, after)[:limit]
+        return vouched(self, self.clock.now(), after)[:limit]
 
     async def note_second_look(self, look: SecondLook) -> None:
         await self.round_trip()
@@ -435,8 +526,9 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return quarantine(self, node, act)
 
-    async def silence(self, now: datetime) -> Sequence[UUID]:
+    async def silence(self) -> Sequence[UUID]:
         await self.round_trip()
+        now = self.clock.now()
         gone: list[UUID] = []
         for node in self.nodes.values():
             if node.status not in ("HEALTHY", "UNHEALTHY"):
@@ -629,6 +721,7 @@ class BooksTwin:
             idempotency={k: store.answers[k] for k in keys.idempotency if k in store.answers},
             transfer_ids=iter(()),
             entry_ids=iter(()),
+            now=store.clock.now(),
             purchases=purchases,
             reversals=reversals,
             events={e: store.events[e] for e in keys.purchases.events if e in store.events},
@@ -698,6 +791,10 @@ def _was_heard_of(job: JobRow) -> datetime:
     if job.units == 1 or job.dispatched_at is None:
         return job.queued_at
     return max(job.queued_at, job.dispatched_at)
+
+
+def _ago(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else (now - at).total_seconds()
 
 
 def _is_lost(unit: OpenUnit, now: datetime, unsent_since: datetime) -> bool:

@@ -85,8 +85,8 @@ async def _restored(
 ) -> "tuple[str | None, Sequence[Finding]]":
     """The name of the database that was put aside, if one was; and what fsck says."""
     from sql.fsck import run_fsck
-    from sql.migrate import migrate
-    from sql.restoring import connected, is_empty, nobody_migrates
+    from sql.migrate import migrate, turn
+    from sql.restoring import connected, is_empty
     from supervisors.engines import archive
 
     async with database_of(settings, make=True) as there:
@@ -97,7 +97,7 @@ async def _restored(
             if not empty and not replace:
                 raise click.ClickException(FULL)
             if empty:
-                async with nobody_migrates(connection):
+                async with turn(connection):
                     await archive.restore(dsn, file, tell=tell)
         if not empty:
             kept = name_aside(dsn)

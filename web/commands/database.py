@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 import orjson
 
@@ -110,7 +111,10 @@ def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 @database.command
 @where_options
 def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """What is applied and what is pending; exit code 1 when something is."""
+    """What is applied and what is pending; exit code 1 when something is.
+
+    A later version's migrations that this version works with are listed as newer.
+    """
     from sql.migrate import status as read
 
     async def work() -> Any:
@@ -119,12 +123,14 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
     found = said(work())
     if as_json:
-        click.echo(orjson.dumps({"applied": found.applied, "pending": found.pending}))
+        click.echo(orjson.dumps(attrs.asdict(found)))
     else:
         for name in found.applied:
             click.echo(f"applied {name}")
         for name in found.pending:
             click.echo(f"pending {name}")
+        for name in found.newer:
+            click.echo(f"newer {name}")
     sys.exit(1 if found.pending else 0)
 
 

@@ -23,6 +23,7 @@ import click
 )
 @click.option("--port", type=click.IntRange(1, 65_535), help="By default a free one from 8000 on.")
 @click.option("--host", help="The address that the gateway listens on.")
+@click.option("--insecure-development", "insecure", is_flag=True, help="Let other machines in.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
@@ -39,6 +40,7 @@ def demo(
     out: Path | None,
     port: int | None,
     host: str | None,
+    insecure: bool,
     data: Path | None,
     as_json: bool,
 ) -> None:
@@ -50,11 +52,11 @@ def demo(
 
     from config.data_folder import data_folder
     from rendertrust.cli.scene import checked
-    from web.commands.serve import settings_from
+    from web.commands.serve import settings_to_serve
     from web.demonstration.demo import Options, demonstrate
     from web.demonstration.narrator import JsonNarrator, Narrator
 
-    base = data_folder(settings_from(None, None, None, None))
+    base = data_folder(settings_to_serve(port, host, None, None, insecure=insecure))
     if blend is not None:
         checked(blend)
     options = Options(
@@ -68,6 +70,7 @@ def demo(
         stay=not leave,
         frames=frames,
         chaos=chaos,
+        insecure=insecure,
     )
     try:
         code = asyncio.run(demonstrate(options, JsonNarrator() if as_json else Narrator()))

@@ -16,6 +16,9 @@ OPTIONS = (
     click.option("--data", type=FOLDER, help="The data folder."),
     click.option("--host", help="The address to listen on."),
     click.option("--port", type=PORT, help="The port; else 8000, or the next that is free."),
+    click.option(
+        "--insecure-development", "insecure", is_flag=True, help="Let other machines in, unsecured."
+    ),
 )
 
 
@@ -27,12 +30,18 @@ def gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def settings_from(
-    port: int | None, host: str | None, data: Path | None, config: Path | None
+    port: int | None,
+    host: str | None,
+    data: Path | None,
+    config: Path | None,
+    *,
+    insecure: bool = False,
 ) -> Any:
     """The settings, the command line's options laid over them; exits with 2 when they are wrong."""
     from config.settings import SettingsError, load
 
-    server = {name: value for name, value in (("port", port), ("host", host)) if value}
+    given = (("port", port), ("host", host), ("insecure_development", insecure))
+    server = {name: value for name, value in given if value}
     overrides: dict[str, Any] = {"server": server} if server else {}
     if data is not None:
         overrides["data"] = str(data)
@@ -42,21 +51,42 @@ def settings_from(
         raise click.UsageError(str(error)) from error
 
 
+def settings_to_serve(
+    port: int | None, host: str | None, data: Path | None, config: Path | None, *, insecure: bool
+) -> Any:
+    """The settings of a gateway that is to run; also exits with 2 where they would expose it."""
+    from config.settings import SettingsError, refuse_exposed
+
+    settings = settings_from(port, host, data, config, insecure=insecure)
+    try:
+        refuse_exposed(settings)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    return settings
+
+
 @click.command
 @gateway_options
 @click.option("--json", "as_json", is_flag=True, help="Print the address as JSON.")
 def serve(
-    port: int | None, host: str | None, data: Path | None, config: Path | None, *, as_json: bool
+    port: int | None,
+    host: str | None,
+    data: Path | None,
+    config: Path | None,
+    *,
+    insecure: bool,
+    as_json: bool,
 ) -> None:
     """Run the gateway until it is told to stop.
 
+    In development it serves this machine alone, unless --insecure-development says otherwise.
     SIGTERM and SIGINT stop it in order, a second one at once. SIGHUP reads the log's level again.
     """
     from config.redaction import hide_settings
     from web.process.log_lines import LAST_LINES_SECONDS, LINES
     from web.process.logs import configure
 
-    settings = settings_from(port, host, data, config)
+    settings = settings_to_serve(port, host, data, config, insecure=insecure)
     hide_settings(settings)
     configure(settings.logs.level)
     try:
@@ -77,16 +107,18 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from web.http.listener import CannotListen
     from web.process.checking import warn_of
     from web.process.files import open_more_files
+    from web.process.heap import keep_heap_small
     from web.process.running import run
     from web.process.service_manager import service_manager
 
     gc.freeze()  # what was imported stays for good, and takes long to look through
     open_more_files()
+    keep_heap_small()
 
     async def main() -> int:
         manager = service_manager()
         application = build(settings, manager, config)
-        warn_of(settings.verification)
+        warn_of(settings)
 
         def ready() -> None:
             found = {"url": application.url, "data": str(application.data)}

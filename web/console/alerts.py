@@ -14,7 +14,19 @@ from web.process.readiness import readiness_of
 Level: TypeAlias = Literal["warn", "bad"]
 FULL_PART: Final = 0.8  # of a mailbox
 ANCHOR_LATE: Final = 3  # times the usual pause between anchors
-NAMES: Final = {"database": "PostgreSQL", "redis": "Redis", "objects": "The object store"}
+NAMES: Final = {
+    "database": "PostgreSQL",
+    "redis": "Redis",
+    "objects": "The object store",
+    "scheduler": "The Scheduler",
+    "ledger": "The Ledger",
+    "log": "The log",
+}
+NOT_READY: Final = {
+    "scheduler": "The Scheduler has not read all open jobs yet, or does not answer",
+    "ledger": "The Ledger cannot write",
+    "log": "Nothing may be written: the log is halted, or cannot be read",
+}
 ACTORS: Final = "/console/actors"
 LEDGER: Final = "/console/ledger"
 
@@ -46,7 +58,7 @@ async def alerts_of(
 async def _dependencies(gateway: Gateway) -> list[Alert]:
     found = await readiness_of(gateway.probes)
     return [
-        Alert("bad", f"{NAMES.get(name, name)} does not answer")
+        Alert("bad", NOT_READY.get(name, f"{NAMES.get(name, name)} does not answer"))
         for name, answer in found.checks.items()
         if answer != "connected"
     ]

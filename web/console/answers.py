@@ -1,5 +1,6 @@
 """The console's answers: pages under a strict policy, and refusals that are pages too."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -8,11 +9,13 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 import attrs
 from aiohttp import hdrs, web
 
+from config.settings import Settings
 from sql.users import UserRow
 from web.console import render
+from web.console.assets import STATIC
 from web.console.refusal import named
 from web.console.registry import ROOT, Page, Pages
-from web.console.session import FOREIGN, Visitor, is_trusted
+from web.console.session import FOREIGN, Visitor, is_secure, is_trusted
 from web.console.view import Go
 from web.console.way_back import Way, came_from
 from web.gateway import Gateway
@@ -34,6 +37,8 @@ TITLES: Final = {
     429: "Too many requests",
     503: "It may not have been done",
 }
+# As the grammar of policies has a host; others, which are rare, cannot be named.
+_SOURCE: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
 MISSING: Final = "Something is missing"
 HINTS: Final = {
     400: "It may have changed meanwhile. Go back and look at how it is now.",
@@ -92,15 +97,30 @@ def frame_of(
     )
 
 
-def policy_of(gateway: Gateway) -> str:
+def policy_of(request: web.Request, gateway: Gateway) -> str:
     """Nothing inline, nothing from elsewhere; the store's content, where that is elsewhere."""
     pictures = urlsplit(gateway.settings.objects.public_url)
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
+    assets = assets_source(request.headers.get(hdrs.HOST, ""), gateway.settings)
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        f"default-src 'none'; script-src {assets}; style-src {assets}; worker-src {assets}; "
         f"img-src 'self' data:{store}; media-src 'self'{store}; connect-src 'self'{store}; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
+
+
+def assets_source(host: str, settings: Settings) -> str:
+    """Return the only place that scripts and styles may come from, as a policy names it.
+
+    Where the gateway serves objects, what a stranger uploaded has the console's own origin, and
+    must not run: there it is the path of the assets. A policy takes a path only behind a host, and
+    knows no IPv6 address; the scheme is the page's.
+    """
+    public = urlsplit(settings.server.public_url).netloc
+    hosts = sorted({one for one in (host, public) if _SOURCE.fullmatch(one)})
+    if settings.objects.public_url or not hosts:
+        return "'self'"
+    return " ".join(f"{one}{STATIC}/" for one in hosts)
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
@@ -118,14 +138,14 @@ def html(
         status=status,
         content_type="text/html",
     )
-    answer.headers["Content-Security-Policy"] = policy_of(gateway)
+    answer.headers["Content-Security-Policy"] = policy_of(request, gateway)
     answer.headers["Cache-Control"] = "no-store"
     # Without an origin in what is posted over plain http nobody could tell whose page it was.
     answer.headers["Referrer-Policy"] = "same-origin"
     if is_trusted(request, gateway):  # elsewhere browsers ignore it, and complain of it
         answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if FLASH in request.cookies:
-        answer.del_cookie(FLASH, path=ROOT)
+        answer.del_cookie(FLASH, **_flash_options(request, gateway))
     elif "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
         compress(answer)
     return answer
@@ -180,13 +200,24 @@ def title_of(problem: Problem) -> str:
     return TITLES.get(problem.status, HTTPStatus(problem.status).phrase)
 
 
-def gone_to(go: Go) -> web.Response:
+def redirect(path: str) -> web.Response:
+    """Send the browser to a page of ours."""
+    return web.Response(status=303, headers={hdrs.LOCATION: own_path(path)})
+
+
+def gone_to(request: web.Request, gateway: Gateway, go: Go) -> web.Response:
     """After a change: the page that shows it, which says what was done."""
-    answer = web.Response(status=303, headers={hdrs.LOCATION: own_path(go.to)})
+    answer = redirect(go.to)
     if go.said:
         said = quote(go.said[:FLASH_CHARACTERS_MAX])
-        answer.set_cookie(FLASH, said, max_age=60, path=ROOT, httponly=True, samesite="Lax")
+        answer.set_cookie(FLASH, said, max_age=60, **_flash_options(request, gateway))
     return answer
+
+
+def _flash_options(request: web.Request, gateway: Gateway) -> Any:
+    """Where the browser came by https, it sends the message back by https alone."""
+    secure = is_secure(request, gateway)
+    return {"path": ROOT, "httponly": True, "secure": secure, "samesite": "Lax"}
 
 
 def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
@@ -195,16 +226,19 @@ def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
     A form that he sent is not sent again: he is told so, and comes back to its page.
     """
     if request.method == "GET":
-        return gone_to(Go(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}"))
+        return redirect(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}")
     asked = {"next": came_from(request, pages), "ended": 1}
-    return gone_to(Go(f"{SIGN_IN}?{urlencode(asked)}"))
+    return redirect(f"{SIGN_IN}?{urlencode(asked)}")
 
 
 def own_path(text: str) -> str:
     """A path of the console; anything else becomes its first page.
 
-    Browsers read a backslash as a slash and drop control characters: both name other sites.
+    Browsers read a backslash as a slash and drop control characters: both name other sites. They
+    resolve dot segments, escaped ones too: those lead out of the console.
     """
     harmless = text.isascii() and text.isprintable() and "\\" not in text
     inside = text == ROOT or text.startswith((f"{ROOT}/", f"{ROOT}?"))
-    return text if harmless and inside else ROOT
+    path = re.split("[?#]", text, maxsplit=1)[0].lower().replace("%2e", ".")
+    dotted = any(segment in (".", "..") for segment in path.split("/"))
+    return text if harmless and inside and not dotted else ROOT

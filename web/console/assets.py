@@ -17,6 +17,7 @@ FOLDER: Final = Path(__file__).parent
 OWN, VENDORED = FOLDER / "static", FOLDER / "vendored"
 PACKED: Final = FOLDER / "packed"  # written by scripts/pack_console.py
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+STATIC: Final = "/console/static"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 AGAIN: Final = "no-cache"
 WORKERS: Final = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
@@ -52,7 +53,7 @@ class Assets:
 
     def url(self, name: str) -> str:
         """Where a page finds a file. KeyError when there is none; all styles are in one."""
-        return f"/console/static/{self.version}/{self.files[sent_as(name)].name}"
+        return f"{STATIC}/{self.version}/{self.files[sent_as(name)].name}"
 
     async def serve(self, request: web.Request) -> web.Response:
         """One file; of another version, as a gateway beside us asks for, what there is here."""

@@ -180,34 +180,34 @@ class PageDoor(Door):
 
     def __init__(self, gateway: Gateway, pages: Pages, page: Page) -> None:
         super().__init__(gateway, pages, page.rate, page.audience)
-        self._page = page
+        self.page: Final = page
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
-        view = self._view(request, visitor, self._page, request.match_info, request.query)
-        shown = view if isinstance(view, Problem) else await self._read(self._page, view)
+        view = self._view(request, visitor, self.page, request.match_info, request.query)
+        shown = view if isinstance(view, Problem) else await self._read(self.page, view)
         if isinstance(shown, Problem):
-            on, typed = self._page.form_on, readable(request.query)
+            on, typed = self.page.form_on, readable(request.query)
             return await self._refused_on(request, shown, visitor, on, typed)
         assert not isinstance(view, Problem)
         if isinstance(shown, Go):
-            return gone_to(shown)
+            return gone_to(request, self.gateway, shown)
         if isinstance(shown, Elsewhere):
             return web.Response(status=303, headers={"Location": shown.url})
         if isinstance(shown, Picture):
             return web.Response(body=shown.body, content_type=shown.media, headers=HARMLESS)
         user = await self._user(visitor)
         context = {
-            "title": self._page.title,
+            "title": self.page.title,
             **shown,
             "view": view,
             "frame": self._frame(request, visitor, user, view),
         }
-        return html(request, self.gateway, self._page.template, context, 200)
+        return html(request, self.gateway, self.page.template, context, 200)
 
     def _frame(
         self, request: web.Request, visitor: Visitor, user: UserRow | None, view: View[Any]
     ) -> Frame:
-        live = f"{view.url}#{view.who.user}" if self._page.live else ""
+        live = f"{view.url}#{view.who.user}" if self.page.live else ""
         return frame_of(request, self.pages, visitor, user, live)
 
 
@@ -216,15 +216,15 @@ class ActionDoor(Door):
 
     def __init__(self, gateway: Gateway, pages: Pages, action: Action) -> None:
         super().__init__(gateway, pages, action.rate, action.audience)
-        self._action = action
+        self.action: Final = action
 
     async def _answer(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         done = await self._done(request, visitor)
         if isinstance(done, Problem):
-            on, typed = self._action.form_on, request.get(FIELDS, MultiDict[str]())
+            on, typed = self.action.form_on, request.get(FIELDS, MultiDict[str]())
             return await self._refused_on(request, done, visitor, on, typed)
         self._tell()
-        return gone_to(done)
+        return gone_to(request, self.gateway, done)
 
     def _tell(self) -> None:
         """Whoever has something open here sees what was done, without waiting for its time."""
@@ -234,9 +234,9 @@ class ActionDoor(Door):
     async def _done(self, request: web.Request, visitor: Visitor) -> Go | Problem:
         if not is_own(request, self.gateway):
             return FOREIGN
-        if visitor.who.role not in self._action.who:
+        if visitor.who.role not in self.action.who:
             return NOT_YOURS
-        ids = ids_of(request.match_info, self._action.absent)
+        ids = ids_of(request.match_info, self.action.absent)
         if isinstance(ids, Problem):
             return ids
         fields = await form_of(request, self.gateway.settings.server.body_seconds)
@@ -244,8 +244,8 @@ class ActionDoor(Door):
             return fields
         request[FIELDS] = fields
         form = None
-        if self._action.form is not None:
-            form = structure_query(fields, self._action.form)
+        if self.action.form is not None:
+            form = structure_query(fields, self.action.form)
             if isinstance(form, list):
                 return invalid(form)
         view = View(
@@ -259,8 +259,8 @@ class ActionDoor(Door):
             base=reached_at(request, self.gateway.settings),
         )
         try:
-            async with asyncio.timeout(self._action.within):
-                return await self._action.act(view)
+            async with asyncio.timeout(self.action.within):
+                return await self.action.act(view)
         except TimeoutError:
             return LATE
 
@@ -276,7 +276,7 @@ class CallDoor(Door):
 
     def __init__(self, gateway: Gateway, pages: Pages, call: Call) -> None:
         super().__init__(gateway, pages, call.operation.rate, call.audience)
-        self._call = call
+        self.call: Final = call
         self._endpoint = Endpoint(call.operation, gateway)
 
     def _stranger(self, request: web.Request) -> web.StreamResponse:
@@ -286,7 +286,7 @@ class CallDoor(Door):
         changes = request.method not in ("GET", "HEAD")
         if changes and not is_own(request, self.gateway):
             return refusal(request, FOREIGN)
-        if visitor.who.role not in self._call.who:
+        if visitor.who.role not in self.call.who:
             return refusal(request, NOT_YOURS)
         answer = await self._endpoint.serve_as(request, visitor.claims)
         if changes and 400 <= answer.status < 500 and not answer.prepared:

@@ -142,14 +142,17 @@ class LiveDoor(Door):
         with suppress(ConnectionError, TimeoutError):
             async with sse_response(request, sep="\n", allow_all_methods=True) as sent:
                 answer = sent
-                while sent.is_connected() and stream.goes_on() and self._may(claims):
+                while sent.is_connected() and stream.goes_on() and await self._may(claims):
                     await stream.pass_on(sent)
+                    await stream.wait()
         return answer
 
-    def _may(self, claims: Claims) -> bool:
-        """Whether the login is still good: an open page shows no more than a new one."""
+    async def _may(self, claims: Claims) -> bool:
+        """Whether the login is known to be good: an open page shows no more than a new one."""
         revocations = self.gateway.revocations
-        return claims.expires > self.gateway.clock.now() and not revocations.refuses(claims)
+        if claims.expires <= self.gateway.clock.now() or not await revocations.current():
+            return False
+        return not revocations.refuses(claims)
 
 
 @attrs.define
@@ -178,18 +181,21 @@ class Stream:
         return any(look.watcher.is_open for look in self.looks)
 
     async def pass_on(self, sent: EventSourceResponse) -> None:
-        """What is new, if anything comes in time, and which page is no more."""
+        """What is new, and which page is no more."""
         self.lost += [("gone", look.place) for look in self.looks if not look.watcher.is_open]
         self.looks = [look for look in self.looks if look.watcher.is_open]
         for word, place in self.lost:
             await sent.send(word, id=str(place), event=word)
         self.lost = []
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self.filled.wait()
         self.filled.clear()
         for look in self.looks:
             await tell(look, sent)
+
+    async def wait(self) -> None:
+        """Until there is something to pass on, or it is time to ask whether it may be."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self.filled.wait()
 
 
 async def tell(look: Look, sent: EventSourceResponse) -> None:

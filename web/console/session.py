@@ -17,8 +17,7 @@ from aiohttp import web
 from web.console.view import Who
 from web.gateway import Gateway
 from web.http.caller import CALLER
-from web.http.problem import Problem
-from web.identity.revocation import STALE
+from web.http.problem import DATABASE_AWAY, Problem
 from web.identity.rights import Role
 from web.identity.tokens import Claims, TokenType
 
@@ -79,7 +78,7 @@ async def visitor_of(gateway: Gateway, request: web.Request) -> Visitor | Proble
     if claims is None:
         return None
     if not await gateway.revocations.current():
-        return STALE
+        return DATABASE_AWAY
     if gateway.revocations.refuses(claims):
         return None
     if gateway.clock.now() - claims.issued < RENEW_AFTER:

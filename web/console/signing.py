@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from sql.sessions import Family
-from web.console.answers import SIGN_IN, frame_of, gone_to, html, own_path
+from web.console.answers import SIGN_IN, frame_of, html, own_path, redirect
 from web.console.forms import form_of
 from web.console.registry import ROOT, Pages
 from web.console.session import (
@@ -20,7 +20,6 @@ from web.console.session import (
     keep,
     visitor_of,
 )
-from web.console.view import Go
 from web.gateway import Gateway
 from web.http.converter import Email, structure_query
 from web.http.problem import Problem
@@ -49,7 +48,7 @@ class Signing:
         there = own_path(request.query.get("next", ROOT))
         visitor = await visitor_of(self._gateway, request)
         if visitor is not None and not isinstance(visitor, Problem):
-            return gone_to(Go(there))
+            return redirect(there)
         return self._page(request, there)
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse | Problem:
@@ -76,7 +75,7 @@ class Signing:
         if not await gateway.accounts.sessions.open(checked, family, now):
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
         await grant_starter(gateway, checked.user)
-        answer = gone_to(Go(there))
+        answer = redirect(there)
         keep(
             answer,
             token,
@@ -95,7 +94,7 @@ class Signing:
             family, user = visitor.claims.family, visitor.claims.subject
             await gateway.accounts.sessions.end(family, user, gateway.clock.now())
             gateway.revocations.add(family)
-        answer = gone_to(Go(f"{SIGN_IN}?{urlencode({'out': '1'})}"))
+        answer = redirect(f"{SIGN_IN}?{urlencode({'out': '1'})}")
         forget(answer, secure=is_secure(request, gateway))
         return answer
 

@@ -2,14 +2,13 @@
 
 from aiohttp import web
 
-from web.console.answers import SIGN_IN, gone_to
-from web.console.assets import assets
+from web.console.answers import SIGN_IN, redirect
+from web.console.assets import STATIC, assets
 from web.console.door import ActionDoor, CallDoor, PageDoor, PublicDoor
 from web.console.live import LIVE, LiveDoor
 from web.console.pages import every_page
 from web.console.registry import ROOT, Pages
 from web.console.signing import Signing
-from web.console.view import Go
 from web.gateway import Gateway
 from web.http.problem import Problem
 
@@ -21,7 +20,7 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     pages, router = every_page(), site.router
     add_signing(router, gateway, pages)
     files = PublicDoor(gateway, pages, "probe", assets().serve)
-    router.add_get(ROOT + "/static/{version}/{name}", files.serve)
+    router.add_get(STATIC + "/{version}/{name}", files.serve)
     for page in pages:
         router.add_get(page.path, PageDoor(gateway, pages, page).serve)
     live = LiveDoor(gateway, pages)
@@ -46,4 +45,4 @@ def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> No
 
 async def nothing(request: web.Request) -> web.StreamResponse | Problem:
     """There is nothing here, but perhaps a slash too many."""
-    return NOT_FOUND if request.match_info["rest"].strip("/") else gone_to(Go(ROOT))
+    return NOT_FOUND if request.match_info["rest"].strip("/") else redirect(ROOT)

@@ -53,6 +53,7 @@ class Options:
     stay: bool = True
     frames: str | None = None  # None: the demo's own, of its own scene
     chaos: bool = False
+    insecure: bool = False  # other machines may reach the gateway
 
 
 class NodeRefused(Exception):
@@ -121,6 +122,7 @@ async def gateway(
     words = ["serve", "--json", "--data", str(data / "gateway")]
     words += ["--port", str(options.port)] if options.port else []
     words += ["--host", options.host] if options.host else []
+    words += ["--insecure-development"] if options.insecure else []
     child = Child("gateway", data / "gateway.log")
     await child.start(*words, settings={})
     try:

@@ -20,7 +20,7 @@ from web.events.event_hub import EventHub, Follow, Follower, HowFar, Left, Place
 from web.events.event_view import shown
 from web.gateway import Gateway
 from web.http.answers import encode
-from web.http.operations import TOKEN_REFUSED, Audience
+from web.http.operations import Audience
 from web.http.problem import Problem, unavailable
 from web.identity.fence import bearer, verified
 
@@ -98,10 +98,13 @@ class Stream:
                     await stream.send(encode(end).decode(), event="end")
                     return
             if page is None or len(page.events) < PAGE:
-                for progress in await self._follower.take(within=WAIT_SECONDS):
-                    await self._send_progress(stream, progress)
+                news = await self._follower.take(within=WAIT_SECONDS)
+            else:
+                news = ()
             if await self._may_not():
                 return
+            for progress in news:
+                await self._send_progress(stream, progress)
             page = await self._next()
 
     async def _send(self, stream: EventSourceResponse, page: EventPage) -> None:
@@ -129,6 +132,8 @@ class Stream:
         return page
 
     async def _may_not(self) -> bool:
-        """Whether the token is good no more: a stream shows no more than a new request would."""
+        """Whether the token is good no more, or nobody knows: a stream shows no more than a new
+        request would. The reader comes back, and is told which of the two it is.
+        """
         token = bearer(self._request) or ""
-        return await verified(self._gateway, token, Audience.USER) is TOKEN_REFUSED
+        return isinstance(await verified(self._gateway, token, Audience.USER), Problem)

@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, cast
 
 from aiohttp import web
 
 from web.http.converter import structure
 from web.http.document import BYTES_MAX, Document, parse, unwritable, writable
-from web.http.problem import Fault, Problem, invalid
+from web.http.problem import FAULTS_MAX, Fault, Problem, invalid
 
 TOO_LARGE = Problem(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -53,7 +54,7 @@ async def read_document(request: web.Request, within: float) -> Document | Probl
 
 def read_body(document: Document, kind: Any) -> Any:
     """The document as the attrs class ``kind``; without a class nothing may stand in it."""
-    faults = list(unwritable(document))
+    faults = list(islice(unwritable(document), FAULTS_MAX))
     read = _structure(document, kind)
     if isinstance(read, list):
         told = {fault.field for fault in faults}
@@ -66,7 +67,8 @@ def read_body(document: Document, kind: Any) -> Any:
 def _structure(document: Document, kind: Any) -> Any:
     if kind is not None:
         return structure(document, kind)
-    return [Fault(name, "unknown", "is not a field of this request") for name in document] or None
+    unknown = islice(document, FAULTS_MAX)
+    return [Fault(name, "unknown", "is not a field of this request") for name in unknown] or None
 
 
 async def digest_of(request: web.Request) -> bytes:

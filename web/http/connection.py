@@ -16,6 +16,7 @@ from web.http.caller import subject_of, trusts
 from web.http.crowd import Crowd, Seat
 from web.http.problem import Problem, unavailable
 from web.middleware.headers import stamp
+from web.middleware.request_head import with_expectations
 
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(400, "The request is not valid HTTP", headers={"Connection": "close"})
@@ -226,7 +227,7 @@ class Server(web.Server):
 
     def __init__(self, plain: web.Server, bounds: Bounds) -> None:
         super().__init__(
-            plain.request_handler,
+            with_expectations(plain.request_handler),
             request_factory=plain.request_factory,
             handler_cancellation=plain.handler_cancellation,
             **plain._kwargs,

@@ -2,8 +2,10 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from heapq import nsmallest
+from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 from uuid import UUID
 
@@ -22,11 +24,12 @@ from msgspec import Meta
 from multidict import MultiMapping
 
 from web.http.document import INTEGER_MAX, writable
-from web.http.problem import Fault
+from web.http.problem import FAULTS_MAX, Fault
 
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_INTEGER = re.compile(r"-?0*([0-9]+)", re.ASCII)
+_DIGITS_MAX = len(str(INTEGER_MAX))
 
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
 
@@ -40,7 +43,7 @@ class Wrong(ValueError):
 
 
 def structure(document: Mapping[str, Any], kind: type[T]) -> T | list[Fault]:
-    """The body as an instance of ``kind``, or every fault in it."""
+    """The body as an instance of ``kind``, or the faults in it, FAULTS_MAX at most."""
     return _structured(_STRICT, document, kind)
 
 
@@ -67,7 +70,7 @@ def structure_query(query: MultiMapping[str], kind: type[T]) -> T | list[Fault]:
     try:
         return _LAX.structure(known, kind)
     except BaseValidationError as error:
-        found = _faults(error, "")
+        found = islice(_faults(error, ""), FAULTS_MAX)
         return [attrs.evolve(fault, field=parameter_of(fault.field)) for fault in found]
 
 
@@ -85,24 +88,24 @@ def _structured(converter: Converter, source: Mapping[str, Any], kind: type[T]) 
     try:
         return converter.structure(source, kind)
     except BaseValidationError as error:
-        return list(_faults(error, ""))
+        return list(islice(_faults(error, ""), FAULTS_MAX))
 
 
-def _faults(error: BaseException, place: str) -> list[Fault]:
+def _faults(error: BaseException, place: str) -> Iterator[Fault]:
     """Every leaf of cattrs' tree of exceptions, with the path that leads to it."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
-        return [f for inner in group.exceptions for f in _faults(inner, _inner_place(inner, place))]
-    if isinstance(error, ForbiddenExtraKeysError):
-        return [
-            Fault(_join(place, name), "unknown", "is not a field of this request")
-            for name in sorted(error.extra_fields)
-        ]
-    if isinstance(error, KeyError):
-        return [Fault(place, "missing", "is required")]
-    if isinstance(error, Wrong):
-        return [Fault(place, error.code, str(error))]
-    raise error  # not a fault of the request: ours
+        for inner in group.exceptions:
+            yield from _faults(inner, _inner_place(inner, place))
+    elif isinstance(error, ForbiddenExtraKeysError):
+        for name in nsmallest(FAULTS_MAX, error.extra_fields):
+            yield Fault(_join(place, name), "unknown", "is not a field of this request")
+    elif isinstance(error, KeyError):
+        yield Fault(place, "missing", "is required")
+    elif isinstance(error, Wrong):
+        yield Fault(place, error.code, str(error))
+    else:
+        raise error  # not a fault of the request: ours
 
 
 def _inner_place(error: BaseException, place: str) -> str:
@@ -135,6 +138,8 @@ def _flag(value: Any, _: Any) -> bool:
 
 
 def _whole(value: Any, _: Any) -> int:
+    if type(value) is float:
+        raise Wrong("must be an integer, written without fraction or exponent", "type")
     if type(value) is not int:
         raise Wrong("must be an integer", "type")
     if abs(value) > INTEGER_MAX:
@@ -177,8 +182,11 @@ def _mapping(value: Any, _: Any) -> dict[str, Any]:
 
 
 def _whole_text(value: Any, _: Any) -> int:
-    if not _INTEGER.fullmatch(value):
+    found = _INTEGER.fullmatch(value)
+    if found is None:
         raise Wrong("must be an integer", "type")
+    if len(found[1]) > _DIGITS_MAX or int(found[1]) > INTEGER_MAX:
+        raise Wrong("is outside 64 bits")
     return int(value)
 
 
@@ -195,6 +203,9 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     bounds = [meta for meta in metas if isinstance(meta, Meta)]
 
     def read(value: Any, _: Any) -> Any:
+        if type(value) is list:
+            for meta in bounds:
+                _counted(value, meta)  # before its items are read: there may be a million of them
         value = inner(value, base)
         for meta in bounds:
             value = _checked(value, meta)
@@ -203,13 +214,17 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     return read
 
 
-def _checked(value: Any, meta: Meta) -> Any:
-    number: Any = value
+def _counted(value: Any, meta: Meta) -> None:
     unit = "character" if type(value) is str else "item"
     if meta.min_length is not None and len(value) < meta.min_length:
         raise Wrong(f"must have at least {_several(meta.min_length, unit)}")
     if meta.max_length is not None and len(value) > meta.max_length:
         raise Wrong(f"must have at most {_several(meta.max_length, unit)}")
+
+
+def _checked(value: Any, meta: Meta) -> Any:
+    number: Any = value
+    _counted(value, meta)
     if meta.ge is not None and number < meta.ge:
         raise Wrong(f"must be at least {meta.ge}")
     if meta.le is not None and number > meta.le:

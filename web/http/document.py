@@ -3,16 +3,17 @@
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias, cast
 
-from rendertrust.strict_json import is_deeper
-from web.http.problem import Fault
+from rendertrust.strict_json import first_repeated, is_deeper
+from web.http.problem import PLACE_MAX, Fault
 
 BYTES_MAX = 1 << 20
 DEPTH_MAX = 64
 _INTEGER_DIGITS_MAX = 19
 INTEGER_MAX = (1 << 63) - 1
+_WITH_TEXTS = (str, list, dict)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 Document: TypeAlias = dict[str, Any]
@@ -59,19 +60,37 @@ def mended(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", text)
 
 
-def unwritable(value: Any, place: str = "") -> Iterator[Fault]:
+def unwritable(document: Any) -> Iterator[Fault]:
     """Every text in a document that cannot be stored: escapes bring NUL and lone surrogates in."""
+    for path in _unwritable(document, []):
+        yield Fault(place_of(path), "value", "must not contain NUL or lone surrogates")
+
+
+def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
+    """The path to each such text. It is one list, which changes while the search goes on."""
     if isinstance(value, str):
         if not writable(value):
-            yield Fault(place, "value", "must not contain NUL or lone surrogates")
+            yield path
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from unwritable(item, f"{place}[{index}]")
+            if isinstance(item, _WITH_TEXTS):
+                path.append(index)
+                yield from _unwritable(item, path)
+                path.pop()
     elif isinstance(value, dict):
         for key, item in cast("dict[str, Any]", value).items():
-            yield from unwritable(key, place)
-            if writable(key):
-                yield from unwritable(item, f"{place}.{key}" if place else key)
+            if not writable(key):
+                yield path
+                continue
+            path.append(key)
+            yield from _unwritable(item, path)
+            path.pop()
+
+
+def place_of(path: Iterable[str | int]) -> str:
+    """Write a path into a document the way faults name it, like ``inner.names[2]``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part[:PLACE_MAX]}" for part in path)
+    return "".join(parts).removeprefix(".")[:PLACE_MAX]
 
 
 def _integer(digits: str) -> int:
@@ -94,8 +113,7 @@ def _constant(name: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> Document:
     members = dict(pairs)
     if len(members) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = first_repeated(key for key, _ in pairs)
         raise _Refused("duplicate", f"The key {twice[:100]!a} stands twice in one object")
     return members
 

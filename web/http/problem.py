@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import attrs
+
+FAULTS_MAX: Final = 20  # in one answer: a small body can be full of them
+PLACE_MAX: Final = 200  # characters of a fault's field
 
 
 @attrs.frozen
@@ -42,14 +45,18 @@ class Problem:
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """422 with every fault that was found; ``detail`` says them in one line, ten at most."""
-    lines = [f"{f.field}: {f.message}" if f.field else f.message for f in faults[:10]]
-    return Problem(422, "; ".join(lines), tuple(faults))
+    """422 with the faults, FAULTS_MAX at most; ``detail`` says ten of them in one line."""
+    told = tuple(attrs.evolve(f, field=f.field[:PLACE_MAX]) for f in faults[:FAULTS_MAX])
+    lines = [f"{f.field}: {f.message}" if f.field else f.message for f in told[:10]]
+    return Problem(422, "; ".join(lines), told)
 
 
 def unavailable(detail: str, retry_after: int = 1) -> Problem:
     """503 with Retry-After, in seconds."""
     return Problem(503, detail, headers={"Retry-After": str(retry_after)})
+
+
+DATABASE_AWAY: Final = unavailable("The database is not available; try again")
 
 
 def sentence(text: str) -> str:

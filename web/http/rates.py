@@ -67,7 +67,7 @@ class Rates:
         self._limits = {
             name: RateLimitItemPerMinute(value)
             for name, value in attrs.asdict(settings).items()
-            if name not in ("shared", "subjects", "open_jobs")
+            if name not in ("shared", "subjects", "open_jobs", "open_free_jobs", "open_kinds")
         }
 
     async def count(self, rate: str, subject: str) -> Standing | Problem:

@@ -10,10 +10,28 @@ from config.settings import Settings
 from rendertrust.identity import authority_of
 from web.http.caller import CALLER
 
-# A name, an IPv4 address or an IPv6 address in brackets, and a port.
-HOST: Final = re.compile(
-    r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+PORT_MAX: Final = 65_535
+# A name, an IPv4 address or an IPv6 address in brackets (with the zone that some clients leave in
+# it), and a port.
+_HOST: Final = re.compile(
+    r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,252}"
+    r"|\[(?P<six>[0-9A-Fa-f:.]{2,45})(?:%[A-Za-z0-9._~-]{1,32})?\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
 )
+
+
+def is_host(text: str) -> bool:
+    """Whether this is a Host that a URL can be built on and signed for."""
+    found = _HOST.fullmatch(text)
+    if found is None:
+        return False
+    six, port = found["six"], found["port"]
+    if port is not None and not 1 <= int(port) <= PORT_MAX:
+        return False
+    try:
+        return six is None or ipaddress.ip_address(six).version == 6
+    except ValueError:
+        return False
 
 
 def reached_at(request: web.Request, settings: Settings) -> str | None:
@@ -24,7 +42,7 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
     if settings.objects.public_url or settings.server.public_url:
         return None
     host = request.headers.get("Host", "")
-    return f"{request[CALLER].scheme}://{host}" if HOST.fullmatch(host) else None
+    return f"{request[CALLER].scheme}://{host}" if is_host(host) else None
 
 
 def is_reached_as(request: web.Request, settings: Settings, authority: str) -> bool:
@@ -38,7 +56,7 @@ def is_reached_as(request: web.Request, settings: Settings, authority: str) -> b
     if public and authority == authority_of(public):
         return True
     host = request.headers.get("Host", "")
-    if HOST.fullmatch(host) is None:
+    if not is_host(host):
         return False
     reached = {authority_of(f"{scheme}://{host}") for scheme in ("http", "https")}
     return authority in reached and not (public and is_of_the_world(authority))

@@ -10,6 +10,7 @@ from web.middleware.headers import add_headers
 from web.middleware.measures import measures
 from web.middleware.notes import notes
 from web.middleware.problems import problems
+from web.middleware.request_head import request_heads
 from web.middleware.request_id import request_ids
 from web.middleware.seats import callers, seats
 from web.objects.archives import add_archive_route
@@ -20,10 +21,12 @@ from web.routes import OPERATIONS
 
 def build_site(gateway: Gateway) -> web.Application:
     """A fresh application; it can be started and stopped once."""
+    trusted = gateway.settings.server.proxies()
     site = web.Application(
         middlewares=[
-            notes(request_ids(gateway.random), callers(gateway.settings.server.proxies())),
+            notes(request_ids(gateway.random, trusted), callers(trusted)),
             measures(gateway.clock, logged=gateway.settings.logs.access),
+            request_heads,
             seats,
             problems,
         ],

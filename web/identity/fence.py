@@ -6,9 +6,8 @@ from aiohttp import hdrs, web
 
 from web.gateway import Gateway
 from web.http.operations import NOT_AUTHENTICATED, TOKEN_REFUSED, Audience, Operation
-from web.http.problem import Problem
+from web.http.problem import DATABASE_AWAY, Problem
 from web.identity.api_keys import PREFIX
-from web.identity.revocation import STALE
 from web.identity.rights import Role, Scope
 from web.identity.tokens import Claims, TokenType
 
@@ -53,7 +52,7 @@ async def verified(gateway: Gateway, token: str, audience: Audience) -> Claims |
     if claims is None:
         return TOKEN_REFUSED
     if not await gateway.revocations.current():
-        return STALE
+        return DATABASE_AWAY
     return TOKEN_REFUSED if gateway.revocations.refuses(claims) else claims
 
 

@@ -1,8 +1,8 @@
 """What was revoked: kept in memory, so that a request costs no query, and never for long unread.
 
 PostgreSQL has the truth. An actor reads on every second, and at once when the database says that
-there is something new. When it could not read for two seconds nobody who needs a token is served:
-a token that was revoked meanwhile must not open anything.
+there is something new. When it could not read for two seconds nobody who needs a token is served,
+as the database is away: a token that was revoked meanwhile must not open anything.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from uuid import UUID
 
 from actors.ports import Clock
 from sql.revocations import Revocation
-from web.http.problem import unavailable
 from web.identity.tokens import Claims, TokenType
 
 STALE_SECONDS: Final = 2.0
@@ -22,7 +21,6 @@ STALE_SECONDS: Final = 2.0
 CATCH_UP_SECONDS: Final = 0.3
 CAUGHT_UP_SECONDS: Final = 6.0
 KEPT: Final = timedelta(days=1)  # no access token, and nothing remembered of a key, lives longer
-STALE: Final = unavailable("Whether the token was revoked cannot be checked now; try again")
 # A name of these kinds is refused; of a user only what is remembered must be looked up again.
 REFUSED: Final = frozenset({"session", "token", "key", "node"})
 

@@ -17,7 +17,7 @@ from actors.ledger.messages import (
     UnitState,
 )
 from actors.notifier.messages import Notifier, Paused, UnitsMoved
-from actors.scheduler.messages import JobPaused, Scheduler, UnitsChanged, Wake
+from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler, UnitsChanged
 from sql.audit import Act
 from sql.jobs import PagedUnit, PastJob
 from web.gateway import Gateway
@@ -120,7 +120,7 @@ def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ..
             scheduler.tell(JobPaused(effect.job))
             notifier.tell(Paused(effect.job))
     scheduler.tell(UnitsChanged(units))
-    scheduler.tell(Wake())  # of what is not named there
+    scheduler.tell(JobsChanged(tuple({effect.job for effect in effects})))
     notifier.tell(UnitsMoved(units))
 
 

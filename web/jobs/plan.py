@@ -65,18 +65,22 @@ def plan_of(cut: Cut, params: Mapping[str, Any], cost: Cost) -> Plan | list[Faul
     if faults:
         return faults
     try:
-        parts = chunks(parse(cut.frames), cut.chunk)
+        frames = parse(cut.frames)
     except FrameRangeError as fault:
         return [Fault("frames", "value", str(fault))]
     if cut.tiles is None:
-        return _bounded(Plan(params, tuple(_whole(parts, cut.order, cost))))
+        faults = _too_many(-(-len(frames) // cut.chunk))
+        return faults or Plan(params, tuple(_whole(chunks(frames, cut.chunk), cut.order, cost)))
     columns, rows = (int(number) for number in cut.tiles.split("x"))
     try:
         count = len(grid(params["width"], params["height"], columns, rows))
     except ValueError as fault:
         return [Fault("tiles", "value", str(fault))]
-    pieces = tuple(_tiled(parts, cut.order, cost, count))
-    return _bounded(Plan({**params, GRID: [columns, rows]}, pieces))
+    faults = _too_many(len(frames) * (count + 1))
+    if faults:
+        return faults
+    pieces = tuple(_tiled(chunks(frames, 1), cut.order, cost, count))
+    return Plan({**params, GRID: [columns, rows]}, pieces)
 
 
 def _alone(cut: Cut) -> list[Fault]:
@@ -105,10 +109,11 @@ def _disagreeing(cut: Cut, params: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _bounded(plan: Plan) -> Plan | list[Fault]:
-    if len(plan.pieces) <= UNITS_MAX:
-        return plan
-    said = f"make {len(plan.pieces)} units; a job has {UNITS_MAX} at most: ask for larger chunks"
+def _too_many(units: int) -> list[Fault]:
+    """The fault of a job of so many units, if it is one; asked before any of them is made."""
+    if units <= UNITS_MAX:
+        return []
+    said = f"make {units} units; a job has {UNITS_MAX} at most: ask for larger chunks"
     return [Fault("frames", "value", f"{said}, or split it into several jobs")]
 
 

@@ -17,12 +17,13 @@ from actors.ports import Clock, Random, ReceiptKey
 from config.redaction import hide
 from config.sections import Proof
 from config.settings import Settings, SettingsError
-from rendertrust import anchor_note, checkpoint, note
+from rendertrust import anchor_note, checkpoint, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.secret import write_private
 from web.identity.rotated import Rotated, made_for
+from web.log import sealing
 
 SEED_BYTES: Final = 32
 _SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -43,8 +44,17 @@ class Keys:
     def sign_anchor(self, made: AnchorNote) -> str:
         return anchor_note.sign(made, *self.all)
 
+    def sign_nonce(self, origin: str, nonce: str) -> str:
+        return nonce_note.sign(origin, nonce, *self.all)
+
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.all[0].public_key().public_bytes_raw(), self.all[0].sign)
+
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        return sealing.seal(self.all[0], secret, nonce)
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        return sealing.unseal(self.all, sealed)
 
 
 class KeyFile:
@@ -63,8 +73,17 @@ class KeyFile:
     def sign_anchor(self, made: AnchorNote) -> str:
         return self._kept.now().sign_anchor(made)
 
+    def sign_nonce(self, origin: str, nonce: str) -> str:
+        return self._kept.now().sign_nonce(origin, nonce)
+
     def receipts(self) -> ReceiptKey:
         return self._kept.now().receipts()
+
+    def seal(self, secret: bytes, nonce: bytes) -> bytes:
+        return self._kept.now().seal(secret, nonce)
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        return self._kept.now().unseal(sealed)
 
 
 def log_keys(settings: Settings, data: Path, clock: Clock, random: Random) -> "Keys | KeyFile":

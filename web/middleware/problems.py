@@ -11,12 +11,11 @@ from actors.ports import ObjectsUnavailable
 from sql.database import Conflict, Unavailable
 from web.http.answers import REQUEST_ID, refusal
 from web.http.body import TOO_LARGE
-from web.http.problem import Problem, unavailable
+from web.http.problem import DATABASE_AWAY, Problem, unavailable
 from web.identity.passwords import Overloaded
 
 log = structlog.get_logger("web")
 
-DATABASE_AWAY = unavailable("The database is not available; try again")
 OBJECTS_AWAY = unavailable("The object store is not available; try again")
 BUSY = unavailable("The gateway is busy; try again")
 BROKEN = Problem(500, "Internal server error")

@@ -1,13 +1,16 @@
 """A name for each request: in the answer, in problems and in the log."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
 from multidict import istr
 
 from actors.ports import Random
+from config.sections import Network
 from web.http.answers import REQUEST_ID
+from web.http.caller import trusts
 from web.middleware.notes import Note
 from web.process.logs import REQUEST
 
@@ -15,12 +18,16 @@ HEADER: Final = istr("X-Request-ID")
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-def request_ids(random: Random) -> Note:
-    """Keep the name that a proxy gave, if it is harmless, else make one."""
+def request_ids(random: Random, trusted: Sequence[Network]) -> Note:
+    """Keep the name that a proxy of ours gave, if it is harmless, else make one.
+
+    Names stand in the log and in audit records: nobody else may choose them.
+    """
 
     def request_id(request: web.Request) -> None:
         given = request.headers.get(HEADER)
-        kept = given if given is not None and _GIVEN.fullmatch(given) else None
+        known = given is not None and trusts(trusted, request.remote or "")
+        kept = given if known and given is not None and _GIVEN.fullmatch(given) else None
         request[REQUEST_ID] = name = kept or random.token(8).hex()
         REQUEST.set(name)  # one task serves a connection's requests, one after another
 

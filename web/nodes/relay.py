@@ -35,10 +35,9 @@ from web.http.converter import uuid_of
 from web.http.crowd import SEAT
 from web.http.gate import Gate
 from web.http.operations import Audience
-from web.http.problem import Problem
+from web.http.problem import DATABASE_AWAY, Problem
 from web.http.reached import reached_at
 from web.identity.fence import bearer, verified
-from web.identity.revocation import STALE
 from web.nodes.connections import Connection
 from web.nodes.places import Places
 from web.nodes.socket import NodeSocket, SocketResponse
@@ -91,7 +90,10 @@ class Relay:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
         response = SocketResponse(
-            autoping=False, compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=2.0
+            autoping=False,
+            compress=False,
+            max_msg_size=FRAME_BYTES_MAX + 1,  # aiohttp refuses what is as long as this
+            timeout=2.0,
         )
         node, subject = uuid_of(request.match_info["node_id"]), request[CALLER].subject
         refused = None if node is None else self._places.resting(node)
@@ -170,7 +172,7 @@ class Relay:
         if not token or node is None:
             return None
         claims = await verified(self._gateway, token, Audience.NODE)
-        if claims is STALE:
+        if claims is DATABASE_AWAY:
             raise Unavailable("revocations")
         if isinstance(claims, Problem) or claims.subject != node:
             return None

@@ -7,8 +7,6 @@ presigned URL, the address opens it for an hour to whoever has it.
 import asyncio
 import hashlib
 import re
-import zlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 from urllib.parse import urlencode
@@ -21,20 +19,19 @@ from aiohttp.typedefs import Handler
 
 from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
 from rendertrust.frame_range import parse
-from rendertrust.kinds import HEAD_BYTES, suffix_of
+from rendertrust.kinds import FRAME_FILE, HEAD_BYTES, suffix_of
 from sql.database import Unavailable
 from sql.jobs import PagedUnit
 from web.gateway import Gateway
 from web.http.answers import refusal
 from web.http.converter import uuid_of
 from web.http.problem import Problem, unavailable
+from web.objects.crcs import ClientLeftError, Crcs, IsGone, content
 from web.objects.reference import place_of
 from web.objects.zip_layout import TAIL_BYTES, Layout, Member, NotABundle, laid_out, members_of
 
 PATH: Final = "/archives/{user}/{job}.zip"
-PIECE_BYTES: Final = 4 << 20
 IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is let go
-REMEMBERED_MAX: Final = 20_000
 UNITS_MAX: Final = 10_000
 ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 RESTING: Final = (*ENDED, "PAUSED")  # then only what nodes still have of it comes
@@ -43,7 +40,6 @@ NOT_OPEN: Final = Problem(403, "The address is not ours, or its time is over")
 NO_ARCHIVE: Final = Problem(404, "There is no such archive")
 AWAY: Final = unavailable("The object store is not available")
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-", re.ASCII)
-_NAME: Final = re.compile(r"-?[0-9]{4,7}(?:\.noisy)?\.[a-z]{3,4}", re.ASCII)
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +57,10 @@ class Archives:
     """Handler of the archives. ``crcs`` remembers checksums, so that going on is cheap."""
 
     gateway: Gateway
-    crcs: OrderedDict[str, int] = attrs.field(factory=OrderedDict[str, int])
+    crcs: Crcs = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.crcs = Crcs(self.gateway.objects)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """200, or 206 from a byte on; 403, 404 and 503."""
@@ -69,10 +68,10 @@ class Archives:
         if isinstance(job, Problem):
             return refusal(request, job)
         try:
-            layout = await self._layout(*job)
+            layout = await self._layout(*job, leaving(request))
         except (ObjectsUnavailable, Unavailable):
             return refusal(request, AWAY)
-        except ObjectMissing:
+        except (ObjectMissing, ClientLeftError):
             return refusal(request, NO_ARCHIVE)
         if layout is None:
             return refusal(request, NO_ARCHIVE)
@@ -88,7 +87,7 @@ class Archives:
         user, job = (uuid_of(request.match_info[name]) for name in ("user", "job"))
         return NO_ARCHIVE if user is None or job is None else (user, job)
 
-    async def _layout(self, user: UUID, job: UUID) -> Layout | None:
+    async def _layout(self, user: UUID, job: UUID, is_gone: IsGone) -> Layout | None:
         row = await self.gateway.jobs.by_id(job, user)
         if row is None or row.status not in RESTING or row.units == 1 or not row.done:
             return None
@@ -101,12 +100,16 @@ class Archives:
         kept = [(unit, key) for unit, key in zip(units, keys, strict=True) if key is not None]
         frames = [(unit, key) for unit, key in kept if unit.tile is None]
         tiles = [(unit, key) for unit, key in kept if unit.tile is not None]
-        return laid_out([*await self._of_frames(frames), *await self._of_tiles(tiles)])
+        return laid_out([*await self._of_frames(frames, is_gone), *await self._of_tiles(tiles)])
 
-    async def _of_frames(self, kept: Sequence[tuple[PagedUnit, str]]) -> list[Member]:
+    async def _of_frames(
+        self, kept: Sequence[tuple[PagedUnit, str]], is_gone: IsGone
+    ) -> list[Member]:
         suffix = await suffix_of_singles(self.gateway.objects, kept)
         members: list[Member] = []
         for unit, key in kept:
+            if is_gone():
+                raise ClientLeftError
             members += await self._members(unit, key, ZIP if is_chunk(unit) else suffix)
         return members
 
@@ -121,10 +124,11 @@ class Archives:
         size, frames = unit.result_size or 0, (0,) if unit.frames is None else parse(unit.frames)
         name = padded(frames[0])
         if suffix == ZIP:
-            tail = await self._piece(key, max(0, size - TAIL_BYTES), TAIL_BYTES)
+            start = max(0, size - TAIL_BYTES)
+            tail = await self.gateway.objects.piece(key, start, TAIL_BYTES)
             try:
                 members = members_of(tail, size, key)
-                if all(_NAME.fullmatch(member.name) for member in members):
+                if all(FRAME_FILE.fullmatch(member.name) for member in members):
                     return members
             except NotABundle as fault:
                 log.info("archive_not_a_bundle", reason=str(fault))
@@ -154,7 +158,7 @@ class Archives:
         self, request: web.Request, response: web.StreamResponse, layout: Layout, start: int
     ) -> None:
         try:
-            async for chunk in self._bytes(layout, start):
+            async for chunk in self._bytes(layout, start, leaving(request)):
                 async with asyncio.timeout(IDLE_SECONDS):
                     await response.write(chunk)
             await response.write_eof()
@@ -164,7 +168,7 @@ class Archives:
             if request.transport is not None:
                 request.transport.abort()
 
-    async def _bytes(self, layout: Layout, start: int) -> AsyncIterator[bytes]:
+    async def _bytes(self, layout: Layout, start: int, is_gone: IsGone) -> AsyncIterator[bytes]:
         """All of it from ``start`` on."""
         for index, member in enumerate(layout.members):
             begin = layout.offsets[index]
@@ -173,38 +177,18 @@ class Archives:
             if end <= start:
                 continue
             if begin + head_bytes > start:
-                head = layout.head(index, await self._crc(member))
+                head = layout.head(index, await self.crcs.of(member, is_gone))
                 yield head[max(0, start - begin) :]
-            async for chunk in self._content(member, max(0, start - begin - head_bytes)):
+            skipped = max(0, start - begin - head_bytes)
+            async for chunk in content(self.gateway.objects, member, skipped, is_gone):
                 yield chunk
-        crcs = {index: await self._crc(each) for index, each in enumerate(layout.members)}
+        crcs = {i: await self.crcs.of(each, is_gone) for i, each in enumerate(layout.members)}
         yield layout.ending(crcs)[max(0, start - layout.directory) :]
 
-    async def _content(self, member: Member, skipped: int) -> AsyncIterator[bytes]:
-        for at in range(skipped, member.size, PIECE_BYTES):
-            wanted = min(PIECE_BYTES, member.size - at)
-            chunk = await self._piece(member.key, member.start + at, wanted)
-            if len(chunk) != wanted:
-                raise ObjectMissing(member.key)
-            yield chunk
 
-    async def _crc(self, member: Member) -> int:
-        """Of its content; an object never changes, so it is worked out once."""
-        if member.crc is not None:
-            return member.crc
-        known = self.crcs.get(member.key)
-        if known is not None:
-            return known
-        crc = 0
-        async for chunk in self._content(member, 0):
-            crc = zlib.crc32(chunk, crc)
-        self.crcs[member.key] = crc
-        while len(self.crcs) > REMEMBERED_MAX:
-            self.crcs.popitem(last=False)
-        return crc
-
-    async def _piece(self, key: str, start: int, size: int) -> bytes:
-        return await self.gateway.objects.piece(key, start, size)
+def leaving(request: web.Request) -> IsGone:
+    """Return how to see whether the client has closed its connection."""
+    return lambda: request.transport is None or request.transport.is_closing()
 
 
 def result_of(unit: PagedUnit, user: UUID, bucket: str) -> str | None:

@@ -1,7 +1,8 @@
 """Content in parts: which there are, what has arrived, and how they become one object."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import attrs
@@ -36,7 +37,7 @@ def size_of(number: int, size: int) -> int:
     return max(0, min(PART_BYTES, size - (number - 1) * PART_BYTES))
 
 
-def ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+def ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Ascending numbers as first and last of those that follow each other."""
     first = last = 0
     for number in numbers:
@@ -151,10 +152,14 @@ async def abort(gateway: Gateway, multipart: Multipart) -> None:
 
 def missing(there: Sequence[int], count: int) -> Problem | None:
     """The refusal that names the parts which are not there; None: all are."""
-    lacking = list(ranges(sorted(set(range(1, count + 1)) - set(there))))
-    if not lacking:
+    arrived = set(there)
+    lacking = ranges(number for number in range(1, count + 1) if number not in arrived)
+    words = [
+        str(first) if first == last else f"{first}-{last}"
+        for first, last in islice(lacking, RANGES_SHOWN + 1)
+    ]
+    if not words:
         return None
-    words = [str(first) if first == last else f"{first}-{last}" for first, last in lacking]
     more = ", …" if len(words) > RANGES_SHOWN else ""
     told = ", ".join(words[:RANGES_SHOWN])
     return Problem(409, f"Of {count} parts these have not arrived in the store: {told}{more}")

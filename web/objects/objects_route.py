@@ -1,7 +1,7 @@
 """Presigned URLs through the gateway: ``/{bucket}/…`` goes to the object store and back.
 
-One port and one TLS for clients and nodes: Host, path and headers reach the store as they were
-signed, bodies stream both ways with the sender's back-pressure, and nothing is kept in memory.
+One port and one TLS for clients and nodes: path, Host and signed headers reach the store as they
+were signed, bodies stream both ways with the sender's back-pressure, and nothing is kept in memory.
 """
 
 import asyncio
@@ -11,15 +11,18 @@ import aiohttp
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 from yarl import URL
 
+from actors.ports import Objects
+from rendertrust.kinds import HEAD_BYTES
 from rendertrust.taking import Taking
 from web.http.answers import refusal
 from web.http.gate import Gate
 from web.http.operations import Audience
 from web.http.problem import Problem, unavailable
 from web.http.rates import Rates
+from web.objects.download_headers import DownloadHeaders
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 TRANSFERS_MAX = 256
@@ -30,27 +33,20 @@ IDLE_SECONDS = 30.0
 # An upload that brings less than this in that time drips.
 PACE_BYTES = 16 * 1024
 TRANSFER_SECONDS = 3_600.0
-HOP_BY_HOP = frozenset(
-    name.lower()
-    for name in (
-        hdrs.CONNECTION,
-        hdrs.KEEP_ALIVE,
-        hdrs.PROXY_AUTHENTICATE,
-        hdrs.PROXY_AUTHORIZATION,
-        hdrs.TE,
-        hdrs.TRAILER,
-        hdrs.TRANSFER_ENCODING,
-        hdrs.UPGRADE,
-    )
+# Beside what a URL's signature names: without it there is no body, or no part of one.
+ALWAYS_FORWARDED = ("host", "content-length")
+READING = (
+    "range",
+    "if-range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
 )
-# The store would take these for the host that was signed, or they are of the gateway's own users.
-NOT_FORWARDED = HOP_BY_HOP | {"expect", "forwarded", "cookie"}
-# What lies in the bucket came from somebody: on the gateway's origin it must not run as a page.
-ADDED = {
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
 STORE_AWAY = unavailable("The object store is not available")
+ENCODED = Problem(
+    415, "The body must be sent without Content-Encoding", headers={"Connection": "close"}
+)
 
 log = structlog.get_logger(__name__)
 
@@ -58,13 +54,18 @@ log = structlog.get_logger(__name__)
 class ObjectForwarder:
     """Handler of the object routes. ``endpoint_url`` says where the store is; None: nowhere yet."""
 
-    def __init__(self, endpoint_url: Callable[[], str | None], bucket: str) -> None:
+    def __init__(
+        self, endpoint_url: Callable[[], str | None], bucket: str, objects: Objects
+    ) -> None:
         self._endpoint_url = endpoint_url
+        self._headers = DownloadHeaders(objects)
         self._prefix = f"/{bucket}/"
         self._session: aiohttp.ClientSession | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """200, 206, 304, 403, 404, 412, 416 … are the store's; 408, 502 and 503 are ours."""
+        """200, 206, 304, 403, 404, 412, 416 … are the store's; 408, 415, 502 and 503 are ours."""
+        if hdrs.CONTENT_ENCODING in request.headers:
+            return refusal(request, ENCODED)
         target = self._target(request)
         if target is None:
             return refusal(request, STORE_AWAY)
@@ -85,7 +86,7 @@ class ObjectForwarder:
             return await self._client().request(
                 request.method,
                 target,
-                headers=end_to_end(request.headers),
+                headers=forwarded(request),
                 data=None if body.done else taking.of(body.chunks()),
                 expect100=body.awaits_leave,
                 allow_redirects=False,
@@ -94,9 +95,14 @@ class ObjectForwarder:
     async def _answer(
         self, request: web.Request, body: "Body", answer: aiohttp.ClientResponse
     ) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        response.headers.extend(end_to_end(answer.headers))
-        response.headers.update(ADDED)
+        try:
+            begin = await beginning(request, answer)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return refusal(request, failed(error, body))
+        headers = await self._headers.of(
+            request, answer.status, answer.headers, head_of(answer, begin)
+        )
+        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if not body.done:
             # Answered before all was read: what the client still sends is not another request.
             response.force_close()
@@ -104,7 +110,7 @@ class ObjectForwarder:
             async with asyncio.timeout(TRANSFER_SECONDS):
                 await response.prepare(request)
                 if request.method != hdrs.METH_HEAD:
-                    await copy_body(answer, response)
+                    await copy_body(begin, answer, response)
                 await response.write_eof()
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             # Part of the answer is out: only a cut tells the client that the rest is missing.
@@ -185,11 +191,32 @@ class Body:
         return chunk
 
 
-async def copy_body(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> bytes:
+    """Read what tells the kind of an object that is downloaded, or all of it, if it is shorter."""
+    begin = b""
+    if request.method == hdrs.METH_GET and answer.status in (200, 206):
+        while len(begin) < HEAD_BYTES and (chunk := await answer.content.readany()):
+            begin += chunk
+    return begin
+
+
+def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
+    """Return ``begin`` where it is the object's own; None where it is of another part of it."""
+    is_first = answer.headers.get(hdrs.CONTENT_RANGE, "").startswith("bytes 0-")
+    if answer.status == 200 and begin:
+        return begin
+    return begin if is_first and len(begin) >= HEAD_BYTES else None
+
+
+async def copy_body(
+    begin: bytes, answer: aiohttp.ClientResponse, response: web.StreamResponse
+) -> None:
     """Whatever has come in, as fast as the client takes it, and no slower than the limit."""
-    async for chunk in answer.content.iter_any():
+    chunk = begin or await answer.content.readany()
+    while chunk:
         async with asyncio.timeout(IDLE_SECONDS):
             await response.write(chunk)
+        chunk = await answer.content.readany()
 
 
 def failed(error: Exception, body: Body) -> Problem:
@@ -214,24 +241,26 @@ async def give_leave(request: web.Request) -> None:
     writer.output_size = 0
 
 
-async def leave_later(_request: web.Request) -> None:
+async def leave_later(request: web.Request) -> None:
     """Instead of aiohttp's answer to ``Expect``, which comes before anybody looks at the head."""
+    if request.headers[hdrs.EXPECT].lower() != "100-continue":
+        raise web.HTTPExpectationFailed
 
 
-def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """What is for the other end: without the headers of one connection and those it names."""
-    named = {
-        name.strip().lower()
-        for value in headers.getall(hdrs.CONNECTION, ())
-        for name in value.split(",")
-    }
-    return CIMultiDict(
-        (name, value)
-        for name, value in headers.items()
-        if (low := name.lower()) not in NOT_FORWARDED
-        and low not in named
-        and not low.startswith("x-forwarded-")
-    )
+def forwarded(request: web.Request) -> CIMultiDict[str]:
+    """Return the headers that the store is to see.
+
+    Those are what the URL's signature names, of what we sign; and with GET what to read of it, and
+    if. All others are the sender's own, as a Content-Encoding that the store would keep.
+    """
+    signed = request.query.get("X-Amz-SignedHeaders", "").lower().split(";")
+    names = {name for name in signed if name == "if-none-match" or name.startswith("x-amz-")}
+    names.update(ALWAYS_FORWARDED)
+    if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
+        names.update(READING)
+    if "," in request.headers.get(hdrs.RANGE, ""):
+        names.discard("range")  # several parts come in an envelope, which is no object
+    return CIMultiDict((n, value) for n, value in request.headers.items() if n.lower() in names)
 
 
 def object_gate(rates: Rates) -> Callable[[Handler], Handler]:
@@ -244,11 +273,12 @@ def add_object_routes(
     app: web.Application,
     endpoint_url: Callable[[], str | None],
     bucket: str,
+    objects: Objects,
     *,
     through: Callable[[Handler], Handler],
 ) -> ObjectForwarder:
     """Mount ``/{bucket}/…`` on the application; connections are closed with it."""
-    forwarder = ObjectForwarder(endpoint_url, bucket)
+    forwarder = ObjectForwarder(endpoint_url, bucket, objects)
     serve = through(forwarder.handle)
     for method in METHODS:
         app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=leave_later)

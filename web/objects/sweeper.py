@@ -1,4 +1,4 @@
-"""The actor that removes what is kept no longer: parts, inputs, results, old events."""
+"""The actor that removes what is kept no longer: parts, inputs, results, events, unproved nodes."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,8 @@ FIRST_SECONDS: Final = 60.0  # after the start
 SWEEP_SECONDS: Final = 600.0
 ABANDONED_AFTER: Final = timedelta(days=1)
 OVER_AFTER: Final = timedelta(hours=2)  # by then no leave to put a part holds any more
+UNPROVED_AFTER: Final = timedelta(days=1)
+NODES_AT_ONCE: Final = 100
 JOBS_AT_ONCE: Final = 500  # with some thousands of events
 SWEEP_MOST: Final = 200  # times that, then others have their turn
 
@@ -63,6 +65,10 @@ class SweeperActor(Actor[Sweeper]):
             await self._expire_events()
         except Unavailable as error:
             log.warning("old events stay for now: %s", error)
+        try:
+            await self._forget_nodes()
+        except Unavailable as error:
+            log.warning("registrations that nobody proved stay for now: %s", error)
         self.after(SWEEP_SECONDS, Sweep(), jitter=0.1)
 
     async def _expire_events(self) -> None:
@@ -73,6 +79,16 @@ class SweeperActor(Actor[Sweeper]):
                 break
             events = self._gateway.events
             self._expired = await events.expire(self._expired, before, JOBS_AT_ONCE)
+
+    async def _forget_nodes(self) -> None:
+        """Anybody may register a node. Where it must be proved, most are forgotten after a day."""
+        if not self._gateway.settings.nodes.require_proof:
+            return
+        before = self._gateway.clock.now() - UNPROVED_AFTER
+        for _ in range(SWEEP_MOST):
+            forgotten = await self._gateway.nodes.forget_unproved(before, NODES_AT_ONCE)
+            if forgotten < NODES_AT_ONCE:
+                break
 
     async def _remove_abandoned(self) -> None:
         since = self._gateway.clock.now() - ABANDONED_AFTER

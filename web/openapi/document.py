@@ -23,7 +23,8 @@ Render frames on idle machines, pay only for checked work, prove every credit.
 * Amounts are strings with four decimals, never numbers; times are RFC 3339 in UTC; ids are UUIDs.
 * Whatever goes wrong is answered with `detail`, a sentence for people, and RFC 9457's members.
   What belongs to somebody else answers 404, as what does not exist.
-* Every answer has `X-Request-ID`; send your own, and it is kept.
+* Every answer has `X-Request-ID`, the name of the request in the log. The gateway chooses it, or
+  keeps the one that a trusted proxy sends.
 * Every GET takes HEAD too.
 * Requests are counted, per address or per user: `RateLimit-Limit`, `RateLimit-Remaining` and
   `RateLimit-Reset` (seconds) stand in the answer to each one that was, whatever its status.

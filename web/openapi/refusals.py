@@ -15,13 +15,13 @@ from web.openapi.schemas import Schema
 
 # The same text wherever the answer comes from the steps that all operations share.
 SHARED: Final = {
-    400: "The request is not valid HTTP, or a header stands twice",
+    400: "The request is not valid HTTP, its Host is not valid, or a header stands twice",
     401: "Not authenticated, or the token is invalid or expired",
     408: "The body did not arrive in time",
     403: "The token is good, and does not allow this",
     413: f"The body is larger than {BYTES_MAX} bytes",
     415: "The body is not plain JSON: application/json in UTF-8, without Content-Encoding",
-    422: "The request is not valid: `errors` names every fault",
+    422: "The request is not valid: `errors` names the faults, 20 at most",
     429: "Too many requests, or too much that is open",
     500: "Internal server error",
     503: "Not available now: a dependency is away, or the gateway is busy, starting or closing",
@@ -49,8 +49,8 @@ _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
 class Refusal:
     """Why there is no success; the members beside ``detail`` are those of RFC 9457.
 
-    ``errors`` names every fault of an invalid request. ``given_up``, of an entry that is not in
-    the ledger: what reopenings of the log gave up, if anything; it may have been among that.
+    ``errors`` names the faults of an invalid request, 20 at most. ``given_up``, of an entry that is
+    not in the ledger: what reopenings of the log gave up, if anything; it may have been among that.
     ``code`` names some refusals for programs. ``underquoted``: ``frames`` take far more than the
     ``price`` that they had, and cost about ``new_price`` as a job of their own.
     """

@@ -1,19 +1,27 @@
-"""What a gateway says at its start of whether results are checked: who runs it is to know."""
+"""Warnings at the start of a gateway about what its settings leave open."""
 
 from typing import Final
 
 import structlog
 
-from config.sections import Verification
+from config.settings import Settings
 
 UNCHECKED: Final = "results are not checked: they are charged and paid as they are delivered"
 BY_STRANGERS: Final = "only strangers check results: two accounts of one person may pass each other"
 
+EXPOSED: Final = (
+    "INSECURE: a gateway in development serves other machines. Whoever reaches it has free credits,"
+    " and nodes need no proof of their key. Pay out no money"
+)
+
 log = structlog.get_logger("service")
 
 
-def warn_of(verification: Verification) -> None:
-    """One line where something is not looked at, with the setting that it follows from."""
+def warn_of(settings: Settings) -> None:
+    """Log a line for each thing that is left open, with the setting that it follows from."""
+    if not (settings.production or settings.server.loopback):
+        log.error(EXPOSED, setting="server.insecure_development")
+    verification = settings.verification
     if not verification.enabled:
         log.warning(UNCHECKED, setting="verification.enabled")
     elif not verification.own_nodes:

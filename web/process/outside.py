@@ -10,6 +10,8 @@ from actors.ports import ObjectsUnavailable
 from config.sections import Chain
 from config.settings import Settings
 from sql.database import Database, Unavailable
+from sql.leadership import SqlLeadership
+from sql.migrate import migrate
 from supervisors.child import Child
 from supervisors.engines.account import Account, check_way, engine_account
 from supervisors.engines.actor import RunsEngine, engine_child
@@ -29,7 +31,7 @@ from supervisors.engines.stripe_endpoint import StripeEndpoint
 from supervisors.engines.stripe_payments import StripePayments
 from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
-from supervisors.schema import SchemaActor
+from supervisors.schema import schema_child
 from web.process.readiness import Probe
 
 
@@ -52,6 +54,7 @@ class Outside:
     postgres: Current[PostgresEndpoint]
     stored: Current[ObjectsEndpoint]
     database: Database
+    leadership: SqlLeadership
     objects: S3Objects
     bus: ValkeyBus
     payments: StripePayments
@@ -70,6 +73,7 @@ class Outside:
         await self.bus.close()
         await self.payments.aclose()
         await self.objects.aclose()
+        await self.leadership.close()
         await self.database.close()
 
     def objects_url(self) -> str | None:
@@ -100,7 +104,7 @@ def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) ->
     return Outside(
         engines=[
             engine_child(_postgres(settings, data, account), postgres),
-            Child("schema", lambda: SchemaActor(lambda: postgres.get().owner_dsn)),
+            schema_child(lambda: migrate(postgres.get().owner_dsn)),
             engine_child(_objects(settings, data, account), stored),
             engine_child(_valkey(settings, data, account), valkey),
             *([] if given else [engine_child(EmbeddedStripe(data, own_url), stripe)]),
@@ -108,6 +112,7 @@ def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) ->
         postgres=postgres,
         stored=stored,
         database=database,
+        leadership=SqlLeadership(database),
         objects=objects,
         bus=ValkeyBus(valkey),
         payments=StripePayments(stripe),

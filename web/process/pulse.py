@@ -1,5 +1,7 @@
-"""The pulse: shows how late the loop is, and feeds the watchdog while the tree is alive."""
+"""The pulse: shows how late the loop is, feeds the watchdog, and ends a process that is stuck."""
 
+import os
+import threading
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -7,14 +9,17 @@ import attrs
 import structlog
 from prometheus_client import Gauge, Histogram
 
-from actors.kernel import Actor, Message, State, handles
+from actors.kernel import Actor, Fatal, Message, State, handles
 from actors.ports import Clock
 from supervisors.snapshot import Snapshot
+from web.process.log_lines import LINES
 from web.process.service_manager import ServiceManager
 
 BEAT_SECONDS: Final = 0.25
 LOOK_SECONDS: Final = 5.0  # how often it is looked whether the tree is alive
 STUCK_SECONDS: Final = 60.0  # no handler of the actors that are looked at may take so long
+END_SECONDS: Final = 60.0  # an orderly stop for a stuck actor's sake takes no longer
+LAST_LINES_SECONDS: Final = 0.2  # for the last lines of the log
 LAG: Final = Histogram(
     "rendertrust_loop_lag_seconds",
     "How much later than asked the event loop ran a timer.",
@@ -60,10 +65,27 @@ class Vitality:
         return now - since >= STUCK_SECONDS
 
 
+def end_within(seconds: float = END_SECONDS) -> None:
+    """End the process after that time, unless it has ended by then.
+
+    A handler that takes no notice of its cancellation may hold up the orderly stop for ever.
+    """
+    timer = threading.Timer(seconds, _end)
+    timer.daemon = True
+    timer.start()
+
+
+def _end() -> None:
+    LINES.close(within=LAST_LINES_SECONDS)
+    os._exit(Fatal.exit_code)
+
+
 class PulseActor(Actor[Pulse]):
     """``vital`` reads the parts of the tree without which nothing works; ``late`` is told the lag.
 
-    That its own message arrives shows that the loop runs and actors are served.
+    That its own message arrives shows that the loop runs and actors are served. Where one of the
+    others is stuck the process ends: whoever started it starts it again. ``end`` sees to it that it
+    does so even where the stuck one cannot be stopped.
     """
 
     def __init__(
@@ -72,9 +94,10 @@ class PulseActor(Actor[Pulse]):
         clock: Clock,
         manager: ServiceManager,
         late: Callable[[float], None] = LAG.observe,
+        end: Callable[[], None] = end_within,
     ) -> None:
         self._vital, self._clock, self._manager = vital, clock, manager
-        self._late = late
+        self._late, self._end = late, end
         self._vitality = Vitality()
         self._due = self._look_at = 0.0
         half = manager.watchdog_seconds / 2 or LOOK_SECONDS
@@ -101,6 +124,8 @@ class PulseActor(Actor[Pulse]):
         stuck = self._vitality.stuck(self._vital(), now)
         STUCK.set(len(stuck))
         if stuck:
-            log.error("actors are stuck: the watchdog is not fed", actors=stuck)
-        elif self._manager.watchdog_seconds:
+            self._end()
+            names = ", ".join(sorted(stuck))
+            raise Fatal(f"stuck, no message handled for {STUCK_SECONDS:g} s: {names}")
+        if self._manager.watchdog_seconds:
             self._manager.say(WATCHDOG=1)

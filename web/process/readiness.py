@@ -1,4 +1,4 @@
-"""Whether what the gateway depends on is there: each dependency is asked, all at once."""
+"""Readiness: whether the gateway's dependencies answer and a job could be submitted now."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,8 +7,12 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from actors.kernel import AskFailed
+from actors.ledger.messages import IsAccepting, Ledger
+from actors.scheduler.messages import IsLoaded, Scheduler
 from sql.database import Database, Unavailable
 from sql.halt import Halts, read_backlog
+from supervisors.registry import Registry
 
 Probe: TypeAlias = Callable[[], Awaitable[bool]]
 Connection: TypeAlias = Literal["connected", "unavailable"]
@@ -32,9 +36,11 @@ class LogState:
 
 @attrs.frozen
 class Readiness:
-    """``checks`` names every dependency: ``connected`` or ``unavailable``.
+    """``checks`` names all that is needed: ``connected`` or ``unavailable``.
 
-    ``log`` is null before there is one, and while the database does not answer.
+    ``database``, ``redis`` and ``objects`` answer. ``scheduler``: everything open was read, so jobs
+    are taken. ``ledger``: it can write. ``log``: nothing forbids writing. ``log`` beside them is
+    null before there is one, and while the database does not answer.
     """
 
     status: Literal["ready", "degraded"]
@@ -61,6 +67,30 @@ async def readiness_of(
     halted = known is not None and known.halted is not None
     degraded = halted or "unavailable" in checks.values()
     return Readiness("degraded" if degraded else "ready", checks, known)
+
+
+def needs_of_submissions(registry: Registry, halts: Halts) -> dict[str, Probe]:
+    """What a submission needs of this gateway, beside its dependencies."""
+
+    async def is_loaded() -> bool:
+        try:
+            return await registry.ref(Scheduler).ask(IsLoaded(), within=PROBE_SECONDS)
+        except AskFailed:
+            return False
+
+    async def is_accepting() -> bool:
+        try:
+            return await registry.ref(Ledger).ask(IsAccepting(), within=PROBE_SECONDS)
+        except AskFailed:
+            return False
+
+    async def may_write() -> bool:
+        try:
+            return await halts.now() is None
+        except Unavailable:
+            return False
+
+    return {"scheduler": is_loaded, "ledger": is_accepting, "log": may_write}
 
 
 async def _answers(probe: Probe) -> bool:

@@ -79,7 +79,8 @@ class NodeCheck:
 
     ``suspicion`` is what the first check said that called it wrong, which another must confirm;
     ``became`` what was made of it: ``waits``, ``confirmed``, ``refuted``, or ``open``, where nobody
-    could tell. Whose check that was, ``suspected_by``, is told to admins alone.
+    could tell. Before there is a verdict both are told to admins alone, as is ``suspected_by``,
+    whose check that was.
     """
 
     job_id: UUID
@@ -198,9 +199,11 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    found = await call.gateway.nodes.checks(row.id, call.query.limit)
+    all_is_told = _sees_all(call)
+    nodes, limit = call.gateway.nodes, call.query.limit
+    found = await nodes.checks(row.id, limit, undecided=all_is_told)
     told = [NodeCheck(**attrs.asdict(one)) for one in found]
-    if not _sees_all(call):  # who accused him is not the operator's to know
+    if not all_is_told:  # who accused him is not the operator's to know
         told = [attrs.evolve(one, suspected_by=None) for one in told]
     return NodeChecks(told)
 

@@ -320,7 +320,7 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
             "All nodes are full, or want no work just now; try again", outcome.retry_after
         )
     if isinstance(outcome, TooManyOpen):
-        return too_many_open(outcome.most)
+        return too_many_open(outcome)
     if isinstance(outcome, KeyConflict):
         return OTHER_REQUEST
     if isinstance(outcome, InsufficientCredits):
@@ -338,8 +338,13 @@ def retried(outcome: Again | Problem | tuple[Dispatch, DispatchOutcome]) -> Answ
     return Answer(status, Placed(outcome.job, outcome.node, outcome.status))
 
 
-def too_many_open(most: int) -> Problem:
-    text = f"You have {most} open jobs, as many as one user may; wait for one to end, or cancel one"
+def too_many_open(outcome: TooManyOpen) -> Problem:
+    has = {
+        "jobs": f"You have {outcome.most} open jobs",
+        "free jobs": f"You have {outcome.most} open jobs that cost nothing",
+        "kinds": f"Your open jobs ask for {outcome.most} different kinds of nodes",
+    }
+    text = f"{has[outcome.of]}, as many as one user may; wait for one to end, or cancel one"
     return Problem(429, text, headers={"Retry-After": str(OPEN_RETRY_SECONDS)})
 
 

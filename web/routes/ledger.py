@@ -14,6 +14,7 @@ from sql.anchors import Covering
 from sql.epochs import read_given_up
 from sql.proofs import OwnEntry, Sequenced, Signed
 from web.gateway import Gateway
+from web.http.answers import ABSENT as OPTIONAL
 from web.http.converter import uuid_of
 from web.http.operations import Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
@@ -95,6 +96,7 @@ class NewestCheckpoint:
     ``verifier`` is the key that signs, ``verifiers`` are all that ever counted, in their order.
     ``anchor``: the gateway's note on its newest confirmed anchor, which may be of fewer leaves: the
     chain, the contract, the size and the root that stand there. Null where nothing is anchored.
+    ``answer``: where a nonce was sent, a signed note over it by the keys that sign now.
     """
 
     origin: str
@@ -105,6 +107,14 @@ class NewestCheckpoint:
     verifier: str
     verifiers: list[str]
     anchor: str | None
+    answer: str | None = attrs.field(default=None, metadata=OPTIONAL)
+
+
+@attrs.frozen
+class AskedOf:
+    """``nonce``: 32 fresh random bytes in hexadecimal, to be signed with the log's key."""
+
+    nonce: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 Size = Annotated[int, Meta(ge=1, le=SIZE_MAX)]
@@ -153,18 +163,21 @@ async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
 @operations.get(
     "/api/v1/ledger/checkpoint",
     audience=Audience.PUBLIC,
+    query=AskedOf,
     answers={200: NewestCheckpoint},
     rate="probe",
     example=examples.CHECKPOINT,
 )
-async def checkpoint(call: Call) -> NewestCheckpoint | Problem:
+async def checkpoint(call: Call[None, AskedOf]) -> NewestCheckpoint | Problem:
     """How large the log is and what its root is, signed: open to everybody.
 
-    Keep it, and ask for the consistency of the next one with it.
+    Keep it, and ask for the consistency of the next one with it. Anybody can repeat a checkpoint:
+    send a `nonce` to see that the gateway has the key itself.
     """
     signed = await call.gateway.proofs.newest()
     if signed is None:
         return NO_LOG
+    nonce, signer = call.query.nonce, call.gateway.signer
     return NewestCheckpoint(
         origin=signed.origin,
         size=signed.size,
@@ -174,6 +187,7 @@ async def checkpoint(call: Call) -> NewestCheckpoint | Problem:
         verifier=signed.verifier,
         verifiers=list(signed.verifiers),
         anchor=await call.gateway.anchors.noted(),
+        answer=None if nonce is None else signer.sign_nonce(signed.origin, nonce),
     )
 
 

@@ -187,7 +187,6 @@ async def heartbeat(call: Call[Heartbeat]) -> HeartbeatSeen | Problem:
         call.caller,
         call.body.current_load,
         call.body.metadata,
-        call.gateway.clock.now(),
         require_proof=call.gateway.settings.nodes.require_proof,
     )
     if node is None:

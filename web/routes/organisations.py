@@ -10,8 +10,9 @@ import attrs
 from msgspec import Meta
 
 from sql.audit import Act
-from sql.organisations import MEMBERS_MOST, OF_USER_MOST, Organisation, Said
+from sql.organisations import INVITED_MOST, MEMBERS_MOST, OF_USER_MOST, Organisation, Said
 from web.http.answers import REQUEST_ID
+from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.identity.doer import Doer
@@ -23,17 +24,18 @@ operations = Operations()
 ABSENT: Final = "Organisation not found"
 ONLY_OWNERS: Final = "Only an owner of the organisation may"
 NOT_FOUND: Final = Problem(404, ABSENT)
-NO_USER: Final = Problem(404, "Nobody has this address here")
 PROBLEMS: Final = {
     Said.ABSENT: NOT_FOUND,
     Said.NOT_OWNER: Problem(403, ONLY_OWNERS),
     Said.LAST_OWNER: Problem(409, "It needs an owner: name another first, or end it"),
-    Said.ALREADY: Problem(
-        409, f"He is in, or was asked; an organisation has {MEMBERS_MOST} members at most"
+    Said.ALREADY: Problem(409, "This address was invited already, or is a member's"),
+    Said.TOO_MANY: Problem(
+        409,
+        f"An organisation has at most {MEMBERS_MOST} members and {INVITED_MOST} open invitations",
     ),
 }
 REFUSALS: Final = {403: ONLY_OWNERS, 404: ABSENT}
-Email = Annotated[str, Meta(min_length=3, max_length=320)]
+INVITED: Final = "If somebody has this address here, they are invited"
 MemberRole = Literal["owner", "member"]
 
 
@@ -51,7 +53,9 @@ class Organisations:
 
 @attrs.frozen
 class Member:
-    """``joined_at`` is null until he accepted."""
+    """``joined_at`` is null until he accepted. Until then ``user_id`` names the invitation and
+    ``name`` is empty: an invitation does not tell whether anybody has the address.
+    """
 
     user_id: UUID
     email: str
@@ -84,7 +88,7 @@ class Whole:
 
 @attrs.frozen
 class Invitation:
-    """Somebody who has an account here."""
+    """The address of somebody's account here."""
 
     email: Email
     role: MemberRole = "member"
@@ -168,20 +172,21 @@ async def end(call: Call) -> Done | Problem:
     scope=Scope.NODES_WRITE,
     body=Invitation,
     answers={200: Done},
-    refusals={**REFUSALS, 409: "He is in, or was asked; or there are too many"},
+    refusals={**REFUSALS, 409: "The address was invited already, or there are too many"},
     absent=ABSENT,
     rate="write",
     request_example=examples.INVITATION,
     example=examples.DONE,
 )
 async def invite(call: Call[Invitation]) -> Done | Problem:
-    """Invite somebody who has an account; he is a member once he accepts."""
-    user = await call.gateway.users.by_email(call.body.email)
-    if user is None:
-        return NO_USER
+    """Invite somebody by the address of their account; they are a member once they accept.
+
+    The answer is the same where nobody has the address. Somebody who registers later must be
+    invited anew: remove the invitation first.
+    """
     kept, of, wish = call.gateway.organisations, call.ids["organisation_id"], call.body
-    invited = partial(kept.invite, of, user.id, wish.role)
-    return await done(call, "invite", wish.email, invited, "He was invited")
+    invited = partial(kept.invite, of, wish.email, wish.role)
+    return await done(call, "invite", wish.email, invited, INVITED)
 
 
 @operations.post(

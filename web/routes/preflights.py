@@ -155,7 +155,7 @@ async def _looked(call: Call[Look], params: Mapping[str, Any]) -> Known | Proble
         return begun
     dispatch, outcome = begun
     if isinstance(outcome, TooManyOpen):
-        return too_many_open(outcome.most)
+        return too_many_open(outcome)
     if not isinstance(outcome, Posted):
         return NOT_NOW
     return Known(dispatch.job, "PENDING")

@@ -7,22 +7,31 @@ from uuid import UUID
 import attrs
 
 from sql.organisations import TRUSTED_MOST, Said
+from web.gateway import Gateway
+from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.openapi.examples import circles as examples
 from web.routes.auth import Done
-from web.routes.organisations import NO_USER, Email, act_of, outcome
+from web.routes.organisations import act_of, outcome
 
 operations = Operations()
 NOT_TRUSTED: Final = Problem(404, "You do not trust him")
+YOURSELF: Final = Problem(409, "You are yourself: your own nodes are always yours")
+TRUSTED_FULL: Final = Problem(409, f"You trust {TRUSTED_MOST} addresses already")
 
 
 @attrs.frozen
 class Trusted:
+    """``user_id`` names the entry, for ``DELETE``; it is no account's. ``name`` is always empty.
+
+    So the list does not tell whether anybody has the address.
+    """
+
     user_id: UUID
     email: str
-    name: str
     since: datetime
+    name: str = ""
 
 
 @attrs.frozen
@@ -32,7 +41,7 @@ class TrustedList:
 
 @attrs.frozen
 class Somebody:
-    """He has an account here."""
+    """The address of somebody's account here."""
 
     email: Email
 
@@ -58,27 +67,27 @@ async def index(call: Call) -> TrustedList:
     scope=Scope.NODES_WRITE,
     body=Somebody,
     answers={200: Done},
-    refusals={404: "Nobody has this address here", 409: "You trust too many, or yourself"},
+    refusals={409: "You trust too many, or yourself"},
     rate="write",
     request_example=examples.SOMEBODY,
     example=examples.DONE,
 )
 async def trust(call: Call[Somebody]) -> Done | Problem:
-    """Trust somebody."""
-    user = await call.gateway.users.by_email(call.body.email)
-    if user is None:
-        return NO_USER
-    if user.id == call.caller:
-        return Problem(409, "You are yourself: your own nodes are always yours")
-    act = await act_of(call, "trust.add", f"user:{user.id}", call.body.email)
+    """Trust whoever has an account with this address now.
+
+    The answer is the same where nobody has it. An account that is made later is not trusted: end
+    the trust and begin it anew.
+    """
+    gateway, email = call.gateway, call.body.email
+    if await is_own(gateway, call.caller, email):
+        return YOURSELF
+    act = await act_of(call, "trust.add", f"address:{email}", email)
     if act is None:
         return TOKEN_REFUSED
-    said = await call.gateway.organisations.trust(user.id, act)
-    if said is Said.ALREADY:
-        if any(one.user_id == user.id for one in await _of(call)):
-            return Done("You trust him already")
-        return Problem(409, f"You trust {TRUSTED_MOST} people already")
-    return await outcome(call, said, "You trust him")
+    said = await gateway.organisations.trust(email, act)
+    if said is Said.TOO_MANY:
+        return TRUSTED_FULL
+    return await outcome(call, Said.DONE, "If somebody has this address here, you trust them")
 
 
 @operations.delete(
@@ -102,6 +111,7 @@ async def distrust(call: Call) -> Done | Problem:
     return await outcome(call, said, "You trust him no more")
 
 
-async def _of(call: Call[Somebody]) -> list[Trusted]:
-    rows = await call.gateway.organisations.trusted(call.caller)
-    return [Trusted(**attrs.asdict(row)) for row in rows]
+async def is_own(gateway: Gateway, caller: UUID, email: str) -> bool:
+    """Whether it is the caller's own address."""
+    user = await gateway.users.by_email(email)
+    return user is not None and user.id == caller

@@ -50,7 +50,8 @@ class Unit:
     ``tile``: which one of its frame. ``waits_for`` so many units that it is made of.
     ``download_url`` is good for an hour. ``waiting`` says why it has not begun. ``copy_node_id``
     has it, too, because it takes far longer than the others. ``error_code`` is the kind of failure
-    that ``error_message`` tells: ``reported`` what its node said. ``given_back``: why its charge
+    that ``error_message`` tells: ``reported`` what its node said. ``verified`` is false where the
+    gateway does not have the result, or where nobody could check it. ``given_back``: why its charge
     was given back after it was complete, as a later check or an admin found it wrong; it is not to
     be relied on then.
     """

@@ -29,6 +29,7 @@ NAME = "rendertrust-coded-v1"
 BEGIN = b"\xff\xd8"
 SEGMENTS_MAX = 256  # before the one that says how large it is
 PIECE = 1 << 20
+FIRST_PIECE = 256  # of a scan: a file can have very many, of which each is short
 ZIPS, ZIP = 2, 3
 LINES = {0: 1, 1: 1, ZIPS: 1, ZIP: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
 SAMPLE_BYTES = {0: 4, 1: 2, 2: 4}  # of channels: whole numbers, half, float
@@ -114,9 +115,10 @@ def _segment(file: Any) -> bytes:
 
 def _scan(file: Any, digest: Any) -> int:
     """Hash what is coded up to the next marker, and give that."""
-    last = b""
+    last, size = b"", FIRST_PIECE
     while True:
-        piece: bytes = last + file.read(PIECE)
+        piece: bytes = last + file.read(size)
+        size = min(2 * size, PIECE)
         if len(piece) == len(last):
             raise NoPixels("it breaks off")
         place = piece.find(b"\xff")
@@ -147,6 +149,8 @@ def of_exr(file: Any) -> dict[str, Any]:
 
 
 def _exr(file: Any) -> dict[str, Any]:
+    left = file.seek(0, 2)  # bytes of blocks: where these overlap, a small file would be endless
+    file.seek(0)
     several, heads = heads_of(file)
     parts = [_Part(head) for head in heads]
     if not parts or len({(part.width, part.height) for part in parts}) != 1:
@@ -156,7 +160,9 @@ def _exr(file: Any) -> dict[str, Any]:
     for number, (part, offsets) in enumerate(zip(parts, tables, strict=True)):
         if several:
             digest.update(part.name + b"\n")
-        _hash_part(file, part, offsets, digest, number if several else None)
+        left -= _hash_part(
+            file, part, offsets, digest, number=number if several else None, left=left
+        )
     first, channels = parts[0], sum(len(part.widths) for part in parts)
     bits = 8 * max(width for part in parts for width in part.widths)
     told = {"width": first.width, "height": first.height, "channels": channels, "bits": bits}
@@ -186,16 +192,24 @@ def _offsets(file: Any, part: _Part) -> tuple[int, ...]:
 
 
 def _hash_part(
-    file: Any, part: _Part, offsets: tuple[int, ...], digest: Any, number: int | None
-) -> None:
-    """``number``: which part it is, where each block says so; None: there is one alone."""
+    file: Any, part: _Part, offsets: tuple[int, ...], digest: Any, *, number: int | None, left: int
+) -> int:
+    """How many bytes its blocks have in the file, ``left`` at most. ``number``: which part it is,
+    where each block says so; None: there is one alone.
+    """
+    taken = 0
     digest.update(f"{NAME} exr {part.width} {part.height} {part.packing}\n".encode())
     digest.update(part.channels)
     for row, offset in zip(range(0, part.height, part.lines), offsets, strict=True):
         rows = min(part.lines, part.height - row)
-        place = _own(file, offset, number)
-        block = _block(file, place, rows * part.width * sum(part.widths), part.packing)
+        size = rows * part.width * sum(part.widths)
+        content = _stored(file, _own(file, offset, number), size)
+        taken += len(content)
+        if taken > left:
+            raise NoPixels("its blocks overlap")
+        block = _unpacked(content, size, part.packing)
         digest.update(len(block).to_bytes(4, "little") + block)
+    return taken
 
 
 def _own(file: Any, offset: int, number: int | None) -> int:
@@ -224,17 +238,20 @@ def _widths(channels: bytes, count: int) -> list[int]:
     return found
 
 
-def _block(file: Any, offset: int, size: int, packing: int) -> bytes:
+def _stored(file: Any, offset: int, size: int) -> bytes:
     if offset > FILE_MAX:
         raise NoPixels("one of its blocks lies nowhere")
     file.seek(offset)
     _, stored = struct.unpack("<iI", _read(file, 8))
     if stored > min(size, STORED_MAX):
         raise NoPixels("one of its blocks is too long")
-    content = _read(file, stored)
+    return _read(file, stored)
+
+
+def _unpacked(content: bytes, size: int, packing: int) -> bytes:
     if packing not in (ZIPS, ZIP):
         return content
-    return _sorted(content) if stored == size else _inflated(content, size)
+    return _sorted(content) if len(content) == size else _inflated(content, size)
 
 
 def _inflated(content: bytes, size: int) -> bytes:

@@ -11,7 +11,7 @@ import time
 import zipfile
 from typing import Any
 
-from . import checking, comparing, cutting, pictures
+from . import checking, comparing, cutting, directory, pictures
 from .delivered import Fault, bytes_most, read_evidence
 from .headers import NoHeader, window_of
 from .opening import may_be_opened, pixels_of
@@ -73,7 +73,7 @@ def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> st
     suffix = choose_format(scene.render, order.get("format"))
     most = bytes_most(size_of(scene), cutting.tile_kinds(scene))
     try:
-        with zipfile.ZipFile(order["picture"]) as packed:
+        with directory.opened(order["picture"], pictures.FILES_MAX) as packed:
             _are_all(packed, frames, suffix)
             return _unpacked(packed, name_of(frame, suffix), order["out"], most)
     except BROKEN as fault:
@@ -108,7 +108,7 @@ def _files(order: dict[str, Any], frames: list[int], suffix: str, most: int) -> 
         yield shutil.copyfile(order["picture"], os.path.join(order["out"], "their" + suffix))
         return
     try:
-        with zipfile.ZipFile(order["picture"]) as packed:
+        with directory.opened(order["picture"], pictures.FILES_MAX) as packed:
             _are_all(packed, frames, suffix)
             for frame in frames:
                 yield _unpacked(packed, name_of(frame, suffix), order["out"], most)

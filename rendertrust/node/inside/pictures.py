@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from . import coded, headers, pixels
+from . import coded, directory, headers, pixels
 from .heads import size_of as size_of  # noqa: PLC0414 - part of what this module offers
 from .pixels import NoPixels
 
@@ -24,9 +24,10 @@ def of_file(path: str) -> dict[str, Any]:
     read, nor a zip of such.
     """
     with open(path, "rb") as file:
-        is_zip = file.read(4) == ZIP
+        if file.read(4) == ZIP:
+            return _of_zip(path)
         file.seek(0)
-        return _of_zip(file) if is_zip else _of(file)
+        return _of(file)
 
 
 def told(path: str) -> dict[str, Any]:
@@ -59,14 +60,11 @@ def _of(file: Any) -> dict[str, Any]:
     return coded.of_jpeg(file) if head[:2] == coded.BEGIN else pixels.of_png(file)
 
 
-def _of_zip(file: Any) -> dict[str, Any]:
+def _of_zip(path: str) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     try:
-        with zipfile.ZipFile(file) as packed:
-            entries = packed.infolist()
-            if len(entries) > FILES_MAX:
-                raise NoPixels("it holds too many files")
-            for entry in entries:
+        with directory.opened(path, FILES_MAX) as packed:
+            for entry in packed.infolist():
                 if entry.compress_type != zipfile.ZIP_STORED or entry.filename in found:
                     raise NoPixels("it is no zip as chunks of frames are delivered")
                 with packed.open(entry) as picture:

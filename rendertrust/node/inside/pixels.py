@@ -40,9 +40,10 @@ def _head(file: Any) -> tuple[int, int, int, int]:
     """Width, height, channels, and bits of each."""
     if file.read(8) != SIGNATURE:
         raise NoPixels("it is no PNG file")
-    kind, body = _chunk(file)
-    if kind != b"IHDR" or len(body) != 13:
+    kind, length = _begin(file)
+    if kind != b"IHDR" or length != 13:
         raise NoPixels("it does not begin with a header")
+    body = b"".join(_body(file, kind, length))
     width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", body)
     if color not in CHANNELS or bits not in (8, 16) or interlaced:
         raise NoPixels("it is a PNG file of a kind that is not read")
@@ -65,17 +66,28 @@ def _hashed(file: Any) -> dict[str, Any]:
     }
 
 
-def _chunk(file: Any) -> tuple[bytes, bytes]:
+def _begin(file: Any) -> tuple[bytes, int]:
+    """Kind and length of a chunk."""
     head = file.read(8)
     if len(head) != 8:
         raise NoPixels("it breaks off")
     length = int.from_bytes(head[:4], "big")
     if length > 1 << 30:
         raise NoPixels("one of its parts is too long")
-    body, check = file.read(length), file.read(4)
-    if len(body) != length or zlib.crc32(head[4:] + body) != int.from_bytes(check, "big"):
+    return head[4:], length
+
+
+def _body(file: Any, kind: bytes, length: int) -> Iterator[bytes]:
+    """What a chunk holds, a piece at a time. NoPixels, at its end, for one that is damaged."""
+    check = zlib.crc32(kind)
+    while length:
+        piece = file.read(min(length, PIECE))
+        if not piece:
+            raise NoPixels("it is damaged")
+        check, length = zlib.crc32(piece, check), length - len(piece)
+        yield piece
+    if check != int.from_bytes(file.read(4), "big"):
         raise NoPixels("it is damaged")
-    return head[4:], body
 
 
 def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
@@ -98,21 +110,21 @@ def _unpacked(file: Any) -> Iterator[bytes]:
     """The data of all parts, a piece at a time, however well it was packed."""
     unpacker = zlib.decompressobj()
     while True:
-        kind, body = _chunk(file)
-        if kind == b"IDAT":
-            while piece := _piece(unpacker, body):
-                yield piece
-                body = unpacker.unconsumed_tail
-        elif kind == b"IEND":
+        kind, length = _begin(file)
+        for body in _body(file, kind, length):
+            if kind == b"IDAT" and not unpacker.eof:  # else it would keep what is behind its end
+                yield from _pieces(unpacker, body)
+        if kind == b"IEND":
             return
 
 
-def _piece(unpacker: Any, body: bytes) -> bytes:
+def _pieces(unpacker: Any, body: bytes) -> Iterator[bytes]:
     try:
-        piece: bytes = unpacker.decompress(body, PIECE)
+        while piece := unpacker.decompress(body, PIECE):
+            yield piece
+            body = unpacker.unconsumed_tail
     except zlib.error as fault:
         raise NoPixels("its data cannot be unpacked") from fault
-    return piece
 
 
 def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:

@@ -1,5 +1,6 @@
 """Several files as one: what a unit of many frames gives, and what a video takes apart."""
 
+import errno
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from rendertrust.node.plain import open_plain
 NAME: Final = "frames.zip"
 ENTRIES_MAX: Final = 100_000
 BYTES_MAX: Final = 64 * 2**30
+DISK_LEFT: Final = 2**30  # what unpacking leaves free, as a unit's sandbox does
 NUMBERED: Final = re.compile(
     r"(?:.*[^0-9-])?(-?[0-9]{1,7})\.(png|jpg|jpeg|exr|tif|tiff|webp|bmp|tga)"
 )
@@ -52,22 +54,30 @@ def number_of(path: str) -> int | None:
 def unpack(source: Path, target: Path) -> list[Path]:
     """The numbered pictures of a zip, in the folder ``target``; others stay where they are.
 
-    Raises BundleError. Names come from elsewhere: only the last part of them is used.
+    Raises BundleError, and OSError where the disk has no room for what the zip says it holds: more
+    than that is never taken out. Names come from elsewhere: only the last part of them is used.
     """
     try:
-        with zips.opened(source, BYTES_MAX) as packed:
-            if len(packed.members) > ENTRIES_MAX:
-                raise BundleError(f"over {ENTRIES_MAX} files in one zip")
+        with zips.opened(source, BYTES_MAX, ENTRIES_MAX) as packed:
             wanted = [(one, PurePosixPath(one.filename).name) for one in packed.members]
-            return [
-                _written(packed.pieces(member), target / name)
+            wanted = [
+                (member, name)
                 for member, name in wanted
                 if number_of(name) is not None and not name.endswith(BESIDE)
             ]
+            _make_sure_of_room(target, sum(member.file_size for member, _ in wanted))
+            return [_written(packed.pieces(member), target / name) for member, name in wanted]
     except zips.TooMuch as fault:
         raise BundleError(f"the zip holds over {BYTES_MAX >> 30} GiB") from fault
     except zips.BadZip as fault:
         raise BundleError(f"the zip cannot be read: {fault}") from fault
+
+
+def _make_sure_of_room(folder: Path, size: int) -> None:
+    if size > BYTES_MAX:
+        raise BundleError(f"the zip holds over {BYTES_MAX >> 30} GiB")
+    if size > shutil.disk_usage(folder).free - DISK_LEFT:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _written(pieces: Iterable[bytes], target: Path) -> Path:

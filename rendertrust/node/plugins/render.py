@@ -26,6 +26,9 @@ from rendertrust.node.watch import MACHINES, MEMORY, Excess
 from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
+FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
+NAME_MAX: Final = 100  # characters of a file's name that are kept; those of our worker have fewer
+TOO_MANY_FILES: Final = "the scene said that it wrote more files than were ordered"
 EVIDENCE: Final = ".evidence.exr"  # how the file beside a picture ends
 _WORK: Final = (
     *("seconds", "width", "height", "frame", "frames", "engine", "samples", "blender", "warnings"),
@@ -81,10 +84,13 @@ class Render:
         async with self.standings.lent(
             same, self.found, work, self.runtime_seconds_max
         ) as standing:
-            progress = Progress(task=task, out=standing.out)
+            frames = len(order.get("frames", (None,)))
+            progress = Progress(task=task, out=standing.out, frames=frames)
             with ticking(progress):
                 ending = await standing.obey(order, progress.hear, progress.overhear)
             await asyncio.to_thread(hand_over, standing.out, task.folder / "out")
+        if progress.too_many_files:
+            return Failed(failure="scene", error=TOO_MANY_FILES, detail=ending.tail)
         return await asyncio.to_thread(result_of, ending, task.folder, progress.files)
 
     async def obey(self, order: Mapping[str, Any], task: Task, progress: "Progress") -> Ending:
@@ -106,23 +112,25 @@ class Render:
 class Progress:
     """Reports what Blender says at once, and an estimate every second between; keeps which files
     were written, and the seconds that each frame took. ``out`` is where.
+
+    A scene can print whatever our worker does: of ``frames`` ordered frames come FILES_OF_A_FRAME
+    each, and no more are kept or shown.
     """
 
     task: Task
+    frames: int = 1
     out: Path = attrs.field(
         default=attrs.Factory(lambda self: self.task.folder / "out", takes_self=True)
     )
     estimate: Estimate = attrs.field(factory=Estimate)
     detail: str = ""
     files: list[str] = attrs.field(factory=list[str])
+    too_many_files: bool = False
 
     def hear(self, line: Mapping[str, Any]) -> None:
         """Take one line of the worker's."""
         if line.get("event") == "frame":
-            self.files += [
-                str(line[name]) for name in ("file", "noisy", "evidence") if name in line
-            ]
-            show(self.task, line, self.out)
+            self._hear_of_files(line)
         share, left = line.get("progress"), line.get("remaining")
         if line.get("event") != "progress" or not isinstance(share, (int, float)):
             return
@@ -130,6 +138,14 @@ class Progress:
         remaining = float(left) if isinstance(left, (int, float)) else None
         self.estimate.hear(float(share), remaining, time.monotonic())
         self.report()
+
+    def _hear_of_files(self, line: Mapping[str, Any]) -> None:
+        written = [str(line[name])[:NAME_MAX] for name in FILES_OF_A_FRAME if name in line]
+        if len(self.files) + len(written) > self.frames * len(FILES_OF_A_FRAME):
+            self.too_many_files = True
+            return
+        self.files += written
+        show(self.task, line, self.out)
 
     def overhear(self, said: bytes) -> None:
         """Pass on what Blender prints."""

@@ -354,6 +354,24 @@ async def test_what_is_not_there_is_a_page_that_is_well(browser: Browser, stage:
         await eyes.is_well("not-found")
 
 
+BESIDE = """
+() => new Promise((tell) => {
+  document.addEventListener("securitypolicyviolation", (seen) => tell(seen.effectiveDirective));
+  const script = document.createElement("script");
+  script.src = "/rendertrust/uploads/somebody.js";
+  script.onload = script.onerror = () => setTimeout(tell, 1000, "asked for");
+  document.head.append(script);
+})
+"""
+
+
+async def test_a_script_beside_the_assets_is_not_loaded(browser: Browser, stage: Stage) -> None:
+    """Objects that strangers uploaded have the console's origin."""
+    async with looking(browser, stage) as eyes:
+        page = await eyes.go("/console")
+        assert await page.evaluate(BESIDE) == "script-src-elem"
+
+
 async def test_a_wrong_password_is_said(browser: Browser, stage: Stage) -> None:
     async with looking(browser, stage) as eyes:
         page = await eyes.go("/console")

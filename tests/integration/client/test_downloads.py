@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from rendertrust.client import AsyncClient, NoAnswer, Retries, Tokens, TransferFailed
 from tests.integration.client.double import PICTURE, GatewayDouble
@@ -52,6 +53,42 @@ async def test_a_cut_download_goes_on_where_it_stopped(
     assert told[-1] == (len(PICTURE), len(PICTURE))
     assert sorted(told) == told
     assert list(tmp_path.iterdir()) == [path]
+
+
+async def test_what_its_store_calls_packed_is_taken_as_it_is(
+    gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    def packed(request: web.Request) -> web.Response:
+        whole = gateway.stored(request)
+        whole.headers["Content-Encoding"] = "gzip"
+        return whole
+
+    job = gateway.add_job("COMPLETED")
+    gateway.script(route(job), *[packed] * 4)
+    async with client_of(gateway) as client:
+        path = await client.download(job, tmp_path)
+    assert path.read_bytes() == PICTURE
+
+
+async def test_more_than_was_announced_is_not_taken(gateway: GatewayDouble, tmp_path: Path) -> None:
+    sent = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(64):
+            await response.write(bytes(MIB))
+            sent += MIB
+        return response
+
+    job = gateway.add_job("COMPLETED")
+    gateway.script(route(job), *[endless] * 4)
+    async with client_of(gateway) as client:
+        with pytest.raises(TransferFailed):
+            await client.download(job, tmp_path)
+    assert sent < 64 * MIB
+    assert [path.stat().st_size for path in parts(tmp_path)] <= [len(PICTURE)]
 
 
 async def test_the_next_call_goes_on_where_the_last_one_gave_up(

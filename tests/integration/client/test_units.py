@@ -272,6 +272,7 @@ async def test_of_a_chunk_only_the_frames_that_are_asked_for_are_saved_and_other
         bundle("../0001.png"),
         bundle("/etc/0001.png"),
         bundle("0001.sh.png"),
+        bundle("0001.exe"),
         bundle("0001.png", packed=zipfile.ZIP_DEFLATED),
         b"PK\x03\x04 no zip at all",
     ],

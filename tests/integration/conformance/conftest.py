@@ -12,7 +12,10 @@ from sql.circles import Circles
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.stage import Stage, fresh_id
+from tests.databases import execute
+from tests.engines import LoopThread
+from tests.integration.conformance.hand_time import HAND_TIME, HandDatabase, HandStore
+from tests.integration.conformance.stage import HandClock, Stage, fresh_id
 from tests.twins.store import StoreTwin
 
 
@@ -25,14 +28,17 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
         yield stage
     else:
         endpoint: PostgresEndpoint = request.getfixturevalue("database")
-        database = Database(lambda: endpoint.app_dsn)
+        engine_loop: LoopThread = request.getfixturevalue("engine_loop")
+        engine_loop.run(execute(endpoint.owner_dsn, HAND_TIME))
+        database = HandDatabase(lambda: endpoint.app_dsn)
         stage = sql_stage(database)
         yield stage
         await database.close()
 
 
 def twin_stage() -> Stage:
-    store = StoreTwin()
+    clock = HandClock()
+    store = StoreTwin(clock)
 
     async def add_user(user: UUID) -> None:
         """The twin does not know users."""
@@ -50,10 +56,15 @@ def twin_stage() -> Stage:
         organisation = fresh_id()
         store.ties = Circles.of([(owner, organisation), (member, organisation)])
 
-    return Stage(store, add_user, add_node, acts, own, found)
+    async def invite(owner: UUID, _: UUID) -> None:
+        store.ties = Circles.of([(owner, fresh_id())])
+
+    return Stage(store, add_user, add_node, acts, own, found, invite, clock)
 
 
 def sql_stage(database: Database) -> Stage:
+    """Over a ``HandDatabase`` all is by the hand clock; over another what the Ledger writes is."""
+
     async def add_user(user: UUID) -> None:
         async with database.connection() as connection:
             await connection.execute(
@@ -78,7 +89,7 @@ def sql_stage(database: Database) -> Stage:
         async with database.connection() as connection:
             await connection.execute("UPDATE nodes SET owner_id = $2 WHERE id = $1", node, owner)
 
-    async def found(owner: UUID, member: UUID) -> None:
+    async def found(owner: UUID, member: UUID, *, joins: bool = True) -> None:
         organisation = fresh_id()
         async with database.connection() as connection:
             await connection.execute(
@@ -87,8 +98,16 @@ def sql_stage(database: Database) -> Stage:
             )
             await connection.executemany(
                 "INSERT INTO organisation_members (organisation_id, user_id, role, invited_at,"
-                " joined_at) VALUES ($1, $2, $3, now(), now())",
-                [(organisation, owner, "owner"), (organisation, member, "member")],
+                " joined_at) VALUES ($1, $2, $3, now(), CASE WHEN $4 THEN now() END)",
+                [(organisation, owner, "owner", True), (organisation, member, "member", joins)],
             )
 
-    return Stage(SqlStore(database), add_user, add_node, acts, own, found)
+    async def invite(owner: UUID, stranger: UUID) -> None:
+        await found(owner, stranger, joins=False)
+
+    if isinstance(database, HandDatabase):
+        store, clock = SqlStore(database), database.clock
+    else:
+        clock = HandClock()
+        store = HandStore(database, clock)
+    return Stage(store, add_user, add_node, acts, own, found, invite, clock)

@@ -25,7 +25,7 @@ from actors.ledger.messages import (
 from actors.ports import Store
 from sql.audit import Act
 from sql.books import JobRow, Keys, UnitRow
-from sql.work import GRID
+from sql.work import GRID, OpenUnit
 
 _serial = itertools.count(1)
 
@@ -79,6 +79,7 @@ class Stage:
     acts: Callable[[], Awaitable[Sequence[Act]]]
     own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
     found: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, member
+    invite: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, who has not joined
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:
@@ -106,6 +107,11 @@ class Stage:
         node = fresh_id()
         await self.add_node(node, seen_at)
         return node
+
+    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+        """What is open of all jobs."""
+        jobs = await self.store.open_jobs(None, 1_000_000)
+        return await self.store.open_units([job.id for job in jobs], window)
 
     async def money(self, name: str) -> tuple[int, int]:
         """Balance and what is held of it."""

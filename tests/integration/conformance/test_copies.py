@@ -66,7 +66,7 @@ class Race:
 
     async def open_attempts(self) -> list[int]:
         """Those that nodes are to work on."""
-        found = await self.stage.store.open_units(9)
+        found = await self.stage.open_units(9)
         return sorted(unit.attempt for unit in found if unit.job == self.job)
 
     def node(self, attempt: int) -> UUID:
@@ -337,32 +337,32 @@ async def test_no_other_copy_is_made_of_what_waits_for_its_verdict(race: Race) -
     third = await race.stage.node()
     await race.stage.do(race.deliver(2))
     assert isinstance(await race.stage.do(UnitCopy(race.job, 0, 3, third, 1)), GuardFailed)
-    (first,) = [u for u in await race.stage.store.open_units(9) if u.job == race.job]
+    (first,) = [u for u in await race.stage.open_units(9) if u.job == race.job]
     assert (first.attempt, first.answered) == (1, True)
 
 
 async def test_each_attempt_has_its_own_lease(race: Race) -> None:
     stage, store = race.stage, race.stage.store
-    start = stage.clock.now()
     leases = [
-        Lease(race.job, 0, attempt, race.node(attempt), start + timedelta(seconds=seconds))
+        Lease(race.job, 0, attempt, race.node(attempt), float(seconds))
         for attempt, seconds in ((1, 60), (2, 30))
     ]
-    crossed = Lease(race.job, 0, 1, race.second, start)
+    crossed = Lease(race.job, 0, 1, race.second, 0.0)
     requests = [RenewLeases(tuple(leases)), RenewLeases((crossed,))]
     assert await stage.ledger().renew(requests) == [2, 0]
 
-    async def lost(seconds: float) -> list[int]:
-        found = await store.lost_units(start + timedelta(seconds=seconds), start)
+    async def lost_after(seconds: float) -> list[int]:
+        stage.clock.pass_by(seconds)
+        found = await store.lost_units(timedelta(days=1))
         return [unit.attempt for unit in found if unit.job == race.job]
 
-    assert [await lost(seconds) for seconds in (29, 30, 60)] == [[], [2], [1, 2]]
+    assert [await lost_after(seconds) for seconds in (29, 1, 30)] == [[], [2], [1, 2]]
     assert [unit.attempt for unit in await store.open_units_of(race.second)] == [2]
     assert [unit.attempt for unit in await store.open_units_of(race.first)] == [1]
 
 
 async def test_both_attempts_are_read_with_what_is_open(race: Race) -> None:
-    first, copy = [u for u in await race.stage.store.open_units(9) if u.job == race.job]
+    first, copy = [u for u in await race.stage.open_units(9) if u.job == race.job]
     assert (first.attempt, first.node, first.state, first.is_copy) == (
         *(1, race.first, "RUNNING", False),
     )
@@ -371,7 +371,7 @@ async def test_both_attempts_are_read_with_what_is_open(race: Race) -> None:
     )
     assert (first.copied, copy.copied) == (2, 2)
     await race.stage.do(race.start(2))
-    _, copy = [u for u in await race.stage.store.open_units(9) if u.job == race.job]
+    _, copy = [u for u in await race.stage.open_units(9) if u.job == race.job]
     assert (copy.state, copy.started_at) == ("RUNNING", race.stage.clock.now())
 
 

@@ -1,5 +1,6 @@
 """Open units, leases and living nodes: the same over the twin and over PostgreSQL."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,7 @@ async def test_open_units_come_oldest_job_first(stage: Stage) -> None:
     for job in reversed(jobs):
         await stage.commit(dispatch(user, job))
         stage.clock.pass_by(1)
-    assert [unit.job for unit in await stage.store.open_units(100)] == jobs[::-1]
+    assert [unit.job for unit in await stage.open_units(100)] == jobs[::-1]
 
 
 async def test_the_units_of_a_node_are_those_at_work(stage: Stage) -> None:
@@ -32,9 +33,9 @@ async def test_the_units_of_a_node_are_those_at_work(stage: Stage) -> None:
 async def test_a_lease_is_renewed_for_attempt_and_node_alone(stage: Stage) -> None:
     _, node, job = await stage.dispatched()
     until = stage.clock.now() + timedelta(seconds=60)
-    good = Lease(job, 0, 1, node, until)
-    wrong = [Lease(job, 0, 2, node, until), Lease(job, 0, 1, fresh_id(), until)]
-    wrong += [Lease(fresh_id(), 0, 1, node, until), Lease(job, 1, 1, node, until)]
+    good = Lease(job, 0, 1, node, 60.0)
+    wrong = [Lease(job, 0, 2, node, 60.0), Lease(job, 0, 1, fresh_id(), 60.0)]
+    wrong += [Lease(fresh_id(), 0, 1, node, 60.0), Lease(job, 1, 1, node, 60.0)]
     renewed = await stage.ledger().renew([RenewLeases(tuple(wrong)), RenewLeases((good,))])
     assert renewed == [0, 1]
     assert (await stage.unit(job)).lease_until == until
@@ -42,38 +43,42 @@ async def test_a_lease_is_renewed_for_attempt_and_node_alone(stage: Stage) -> No
 
 async def test_a_unit_is_lost_when_its_lease_ran_out_or_it_was_never_sent(stage: Stage) -> None:
     _, node, job = await stage.dispatched()
-    start = stage.clock.now()
 
-    async def lost(after: float, unsent: float) -> bool:
-        now, since = start + timedelta(seconds=after), start + timedelta(seconds=unsent)
-        return [unit.job for unit in await stage.store.lost_units(now, since)] == [job]
+    async def is_lost(unsent: float) -> bool:
+        lost = await stage.store.lost_units(timedelta(seconds=unsent))
+        return [unit.job for unit in lost] == [job]
 
-    assert not await lost(100, 0)
-    assert await lost(100, 1)
-    lease = Lease(job, 0, 1, node, start + timedelta(seconds=60))
+    stage.clock.pass_by(100)
+    assert not await is_lost(unsent=100)
+    assert await is_lost(unsent=99)
+    lease = Lease(job, 0, 1, node, 60.0)
     await stage.ledger().renew([RenewLeases((lease,))])
-    assert not await lost(59, 100)
-    assert await lost(60, 0)
+    stage.clock.pass_by(59)
+    assert not await is_lost(unsent=0)
+    stage.clock.pass_by(1)
+    assert await is_lost(unsent=1000)
     await stage.commit(Commit((), (UnitStart(job, 0, 1, node),)))
-    assert await lost(60, 0)
+    assert await is_lost(unsent=1000)
 
 
 async def test_a_unit_that_waits_is_known_by_when_its_job_was_submitted(stage: Stage) -> None:
     user, _, _ = await stage.dispatched()
     job = fresh_id()
     await stage.commit(dispatch(user, job, 0))
-    submitted = stage.clock.now()
-    assert await stage.store.waiting_units(submitted) == []
-    [unit] = await stage.store.waiting_units(submitted + timedelta(seconds=1))
+    second = timedelta(seconds=1)
+    stage.clock.pass_by(1)
+    assert await stage.store.waiting_units(second) == []
+    stage.clock.pass_by(1)
+    [unit] = await stage.store.waiting_units(second)
     assert (unit.job, unit.state) == (job, "QUEUED")
     await stage.commit(Commit((), (expired(unit),)))
-    assert await stage.store.waiting_units(submitted + timedelta(seconds=1)) == []
+    assert await stage.store.waiting_units(second) == []
     assert (await stage.unit(job)).state == "FAILED"
 
 
 async def test_the_lease_of_one_attempt_is_not_that_of_the_next(stage: Stage) -> None:
     _, node, job = await stage.dispatched()
-    lease = Lease(job, 0, 1, node, stage.clock.now())
+    lease = Lease(job, 0, 1, node, 60.0)
     await stage.ledger().renew([RenewLeases((lease,))])
     await stage.do(UnitRequeue(job, 0, 1, "lost"))
     await stage.do(UnitAssign(job, 0, 2, node))
@@ -87,7 +92,8 @@ async def test_silent_nodes_become_unhealthy_then_offline(stage: Stage) -> None:
     other = await stage.node(start + timedelta(seconds=1000))
 
     async def silent(after: float) -> list[object]:
-        return list(await stage.store.silence(start + timedelta(seconds=after)))
+        stage.clock.time = start + timedelta(seconds=after)
+        return list(await stage.store.silence())
 
     async def healthy() -> set[object]:
         return {row.id for row in await stage.store.healthy_nodes()}
@@ -97,11 +103,20 @@ async def test_silent_nodes_become_unhealthy_then_offline(stage: Stage) -> None:
     assert await silent(90) == [node]
     assert await healthy() == {other}
     assert await silent(300) == []
-    await stage.store.node_seen(node, start + timedelta(seconds=400))
+    stage.clock.time = start + timedelta(seconds=400)
+    await stage.store.node_seen(node)
     assert await healthy() == {node, other}
-    await stage.store.node_seen(node, start)  # an older sign of life changes nothing
     assert await silent(489) == []
     assert await silent(2000) == [node, other]
+
+
+async def test_each_session_of_a_node_has_an_epoch_greater_than_all_before(stage: Stage) -> None:
+    node, other = [await stage.node(stage.clock.now()) for _ in range(2)]
+    opened = stage.store.session_opened
+    assert [await opened(node), await opened(node), await opened(other)] == [1, 2, 1]
+    assert sorted(await asyncio.gather(*(opened(node) for _ in range(5)))) == [3, 4, 5, 6, 7]
+    assert await opened(fresh_id()) == 0
+    assert {row.id: row.epoch for row in await stage.store.healthy_nodes()} == {node: 7, other: 1}
 
 
 async def test_a_healthy_node_is_told_with_what_it_can_do(stage: Stage) -> None:

@@ -29,6 +29,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.verifier.messages import UnitVerdict
+from sql.work import OpenJob
 from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_of, tiled
 from tests.integration.conformance.test_verdicts import delivery
 
@@ -90,7 +91,7 @@ async def test_a_node_that_failed_one_unit_is_barred_from_the_job(stage: Stage) 
     await stage.commit(pieces_of(job, user, frames(1, 1, 1)))
     later = stage.clock.now() + timedelta(seconds=1)
     await stage.do(UnitAssign(job, 1, 1, node), UnitFail(job, 1, 1, node, "node", "died", later))
-    units = await stage.store.open_units(16)
+    units = await stage.open_units(16)
     assert [unit.unit for unit in units] == [0, 1, 2]
     assert {unit.barred for unit in units} == {frozenset({node})}
     assert [unit.avoid for unit in units] == [frozenset(), frozenset({node}), frozenset()]
@@ -104,7 +105,7 @@ async def test_of_each_job_the_next_units_are_read(stage: Stage) -> None:
     await stage.do(UnitAssign(long, 0, 1, node))
 
     async def read(window: int) -> list[tuple[UUID, int]]:
-        return [(unit.job, unit.unit) for unit in await stage.store.open_units(window)]
+        return [(unit.job, unit.unit) for unit in await stage.open_units(window)]
 
     first = [(long, 9), (long, 8), (long, 7), (long, 0)]
     assert await read(3) == [*first, (short, 0), (short, 1)]
@@ -117,6 +118,30 @@ async def test_of_each_job_the_next_units_are_read(stage: Stage) -> None:
     assert await stage.store.running_units() == 1
 
 
+async def test_open_jobs_are_listed_by_when_they_were_queued_and_then_by_their_ids(
+    stage: Stage,
+) -> None:
+    user, node = await stage.user(1000), await stage.node()
+    ids = [fresh_id() for _ in range(5)]
+    for job in (ids[3], ids[1], ids[4]):  # all at one time
+        await stage.commit(pieces_of(job, user, frames(1, 1)))
+    stage.clock.pass_by(-60)
+    await stage.commit(pieces_of(ids[2], user, frames(1)))
+    await stage.commit(pieces_of(ids[0], user, frames(1)))
+    await complete(stage, ids[2], 0, node)
+    await complete(stage, ids[1], 1, node)
+
+    listed, after = list[OpenJob](), None
+    while page := await stage.store.open_jobs(after, 2):
+        listed += page
+        after = page[-1].place
+    assert [job.id for job in listed] == [ids[0], ids[1], ids[3], ids[4]]
+    assert [job.units for job in listed] == [1, 1, 2, 2]
+    assert listed[0].queued_at < listed[1].queued_at == listed[2].queued_at
+    found = await stage.store.open_units([ids[3], ids[2], fresh_id()], 1)
+    assert [(unit.job, unit.unit) for unit in found] == [(ids[3], 0)]
+
+
 async def test_a_paused_job_begins_nothing_and_finishes_what_runs(stage: Stage) -> None:
     user, node, job = await stage.user(1000), await stage.node(), fresh_id()
     await stage.commit(pieces_of(job, user, frames(100, 100, 100)))
@@ -127,7 +152,7 @@ async def test_a_paused_job_begins_nothing_and_finishes_what_runs(stage: Stage) 
     refused = await stage.do(UnitAssign(job, 1, 1, node))
     assert isinstance(refused, GuardFailed)
     assert refused.found == "PAUSED"
-    [at_work] = await stage.store.open_units(16)
+    [at_work] = await stage.open_units(16)
     assert (at_work.unit, at_work.paused) == (0, "owner")
     done = await stage.do(UnitComplete(job, 0, 1, node, None))
     assert isinstance(done, Posted)
@@ -182,7 +207,7 @@ async def test_an_attempt_that_was_never_sent_is_no_retry_and_one_that_was_is(st
     requeue = UnitRequeue(job, 0, 1, "another node had nothing to do", unsent=True)
     assert isinstance(await stage.do(requeue), Posted)
     assert isinstance(await stage.do(requeue), Replayed), "it is counted once"
-    assert [unit.unsent for unit in await stage.store.open_units(9) if unit.job == job] == [1]
+    assert [unit.unsent for unit in await stage.open_units(9) if unit.job == job] == [1]
     for attempt, retries in ((2, 0), (3, 1)):
         assert isinstance(await stage.do(UnitAssign(job, 0, attempt, node)), Posted)
         assert (await stage.job(job)).retry_count == retries
@@ -210,7 +235,7 @@ async def test_failures_that_are_no_nodes_are_counted_until_somebody_tries_it_ag
     assert await fails(2, given_back=True) == 1
     assert await fails(3, final=True) == 2
     assert isinstance(await stage.do(UnitRetry(job, 0, user)), Posted)
-    (waiting,) = [unit for unit in await stage.store.open_units(9) if unit.job == job]
+    (waiting,) = [unit for unit in await stage.open_units(9) if unit.job == job]
     assert (waiting.faults, waiting.failures) == (0, 0)
 
 
@@ -360,7 +385,7 @@ async def test_what_failed_and_was_tried_again_within_one_batch(stage: Stage) ->
 async def test_a_frame_is_made_of_its_tiles_once_all_are_there(stage: Stage) -> None:
     user, node, job = await stage.user(300), await stage.node(), fresh_id()
     await stage.commit(tiled(user, job, (30, 70), 2))
-    ready = await stage.store.open_units(16)
+    ready = await stage.open_units(16)
     assert [(unit.unit, unit.frames, unit.tile) for unit in ready] == [
         *[(0, "1", 0), (1, "1", 1), (3, "2", 0), (4, "2", 1)],
     ]
@@ -373,7 +398,7 @@ async def test_a_frame_is_made_of_its_tiles_once_all_are_there(stage: Stage) -> 
     assert isinstance(last, Posted)
     assert [(unit.unit, unit.state) for unit in last.units] == [(0, "COMPLETED"), (2, "QUEUED")]
     assert isinstance(await stage.do(done), Replayed)
-    (whole,) = [unit for unit in await stage.store.open_units(16) if unit.unit == 2]
+    (whole,) = [unit for unit in await stage.open_units(16) if unit.unit == 2]
     assert [(part.unit, part.attempt, part.size) for part in whole.parts] == [
         (0, 1, 9),
         (1, 1, None),
@@ -421,7 +446,7 @@ async def test_no_tile_begins_whose_frame_cannot_come_to_be(stage: Stage) -> Non
     assert (await stage.job(job)).unit_error == "no camera"
     assert isinstance(await stage.do(UnitAssign(job, 2, 1, node)), GuardFailed)
     assert await stage.of_user(user) == (200, 20 + 100)  # what is at work, and the other frame
-    assert {one.unit for one in await stage.store.open_units(16)} == {1, 5, 6, 7, 8}
+    assert {one.unit for one in await stage.open_units(16)} == {1, 5, 6, 7, 8}
     await stage.do(UnitComplete(job, 1, 1, node, f"results/u/{job}/1/1/result"))
     assert await stage.of_user(user) == (180, 100)
     again = await stage.do(UnitRetry(job, 4, user))
@@ -472,10 +497,10 @@ async def test_priorities_are_kept_and_changed(stage: Stage) -> None:
     user, job = await stage.user(100), fresh_id()
     order = attrs.evolve(insert(user, job, price=0, units=2), priority=1)
     await stage.do(order)
-    assert {unit.priority for unit in await stage.store.open_units(16)} == {1}
+    assert {unit.priority for unit in await stage.open_units(16)} == {1}
     assert isinstance(await stage.do(JobChange(job, user, -1)), Posted)
     assert isinstance(await stage.do(JobChange(job, user, -1)), Replayed)
-    assert {unit.priority for unit in await stage.store.open_units(16)} == {-1}
+    assert {unit.priority for unit in await stage.open_units(16)} == {-1}
 
 
 async def test_a_job_of_many_units_lives_for_as_long_as_some_are_given_out(stage: Stage) -> None:
@@ -485,8 +510,8 @@ async def test_a_job_of_many_units_lives_for_as_long_as_some_are_given_out(stage
     await stage.commit(pieces_of(resting, user, frames(1, 1)))
     stage.clock.pass_by(3600)
     await stage.do(UnitAssign(moving, 0, 1, node))
-    since = stage.clock.now() - timedelta(seconds=1)
-    assert {unit.job for unit in await stage.store.waiting_units(since)} == {resting}
+    stage.clock.pass_by(1)
+    hour = timedelta(hours=1)
+    assert {unit.job for unit in await stage.store.waiting_units(hour)} == {resting}
     stage.clock.pass_by(3600)
-    since = stage.clock.now()
-    assert {unit.job for unit in await stage.store.waiting_units(since)} == {moving, resting}
+    assert {unit.job for unit in await stage.store.waiting_units(hour)} == {moving, resting}

@@ -7,9 +7,9 @@ import pytest
 
 from actors.ledger.messages import Posted, UnitStart
 from actors.paymaster.messages import DisputeOpen
-from actors.verifier.odds import ALWAYS_UNTIL
 from actors.verifier.second import BEGIN
-from sql.checks import SecondLook, Voucher
+from sql.checks import SecondLook, TrialMade, TrialRow, Voucher
+from sql.sampling import ALWAYS_UNTIL
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.conformance.test_verdicts import CLASS, Delivered, delivered, delivery, said
 
@@ -37,21 +37,19 @@ async def test_what_a_stranger_alone_called_valid_is_found_with_where_he_looked(
     await vouched(stage, minutes=4)
     ours = await delivered(stage)
     assert isinstance(await stage.do(said(ours.job, "exact", ours.operator)), Posted)
-    now = stage.clock.now()
-    [found] = await stage.store.vouched(now, 10, BEGIN)
+    [found] = await stage.store.vouched(10, BEGIN)
     assert (found.row.id, found.voucher, found.is_again) == ((case.job, 0, 1), told, True)
-    assert await stage.store.vouched(now, 10, found.place) == []
+    assert await stage.store.vouched(10, found.place) == []
     assert await stage.store.pending_checks(10) == [], "nothing waits for it"
-    late = now + timedelta(days=30)
-    assert await stage.store.vouched(late, 10, BEGIN) == [], "it is payable by then"
+    stage.clock.pass_by(timedelta(days=30).total_seconds())
+    assert await stage.store.vouched(10, BEGIN) == [], "it is payable by then"
 
 
 async def test_the_oldest_are_found_first(stage: Stage) -> None:
     later, first = await vouched(stage, 7), await vouched(stage, 9)
-    now = stage.clock.now()
-    [found] = await stage.store.vouched(now, 1, BEGIN)
+    [found] = await stage.store.vouched(1, BEGIN)
     assert found.row.job_id == first[0].job
-    [found] = await stage.store.vouched(now, 2, found.place)
+    [found] = await stage.store.vouched(2, found.place)
     assert found.row.job_id == later[0].job
 
 
@@ -60,17 +58,17 @@ async def test_what_was_looked_at_is_not_found_again(stage: Stage, held: bool | 
     case, _ = await vouched(stage)
     for _ in range(2):
         await stage.store.note_second_look(look(stage, case, held=held))
-    assert await stage.store.vouched(stage.clock.now(), 10, BEGIN) == []
+    assert await stage.store.vouched(10, BEGIN) == []
     [record] = await stage.store.records([case.node])
     assert (record.before, record.since) == ("", "v")
-    assert await stage.store.unlooked_shares(stage.clock.now(), 10) == []
+    assert await stage.store.unlooked_shares(10) == []
 
 
 async def test_what_is_disputed_is_not(stage: Stage) -> None:
     case, _ = await vouched(stage)
     opened = DisputeOpen(fresh_id(), case.job, 0, case.user, "it is noisy", timedelta(days=7))
     assert isinstance(await stage.do(opened), Posted)
-    assert await stage.store.vouched(stage.clock.now(), 10, BEGIN) == []
+    assert await stage.store.vouched(10, BEGIN) == []
 
 
 async def test_what_was_no_such_picture_is_a_strike_and_calls_back_what_else_there_is(
@@ -81,7 +79,7 @@ async def test_what_was_no_such_picture_is_a_strike_and_calls_back_what_else_the
     [record] = await stage.store.records([case.node])
     assert sorted(record.before + record.since) == ["m", "v"]
     assert record.reputation.strikes == 1
-    found = await stage.store.unlooked_shares(stage.clock.now(), 10)
+    found = await stage.store.unlooked_shares(10)
     assert [(one.job, one.unit) for one in found] == [(case.job, 0)]
     assert await stage.store.audit() == []
 
@@ -91,7 +89,7 @@ async def test_of_a_node_that_the_gateways_own_know_nothing_is_found(stage: Stag
     case, _ = await vouched(stage)
     for count in range(ALWAYS_UNTIL):
         now = stage.clock.now()
-        found = [one.row.job_id for one in await stage.store.vouched(now, 99, BEGIN)]
+        found = [one.row.job_id for one in await stage.store.vouched(99, BEGIN)]
         assert found == [case.job], count
         more = await once_more(stage, case)
         if count % 2:
@@ -99,7 +97,7 @@ async def test_of_a_node_that_the_gateways_own_know_nothing_is_found(stage: Stag
             await stage.store.note_voucher(Voucher(more, 0, 1, verifier, CLASS, at, DRAWN, SHOWN))
             seen = SecondLook(more, 0, 1, case.node, CLASS, now, held=True)
             await stage.store.note_second_look(seen)
-    assert await stage.store.vouched(stage.clock.now(), 99, BEGIN) == []
+    assert await stage.store.vouched(99, BEGIN) == []
 
 
 async def once_more(stage: Stage, case: Delivered) -> UUID:
@@ -114,3 +112,26 @@ async def once_more(stage: Stage, case: Delivered) -> UUID:
     ):
         assert isinstance(await stage.do(effect), Posted)
     return job
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@pytest.mark.parametrize("by_creator", [True, False])
+async def test_an_invitation_bars_nobody_before_it_is_accepted(
+    stage: Stage, joined: bool, by_creator: bool
+) -> None:
+    """Otherwise whoever sends invitations chooses who cannot check a job."""
+    case, other = await delivered(stage), await stage.user()
+    pair = (case.user, other) if by_creator else (other, case.user)
+    await (stage.found if joined else stage.invite)(*pair)
+    [fresh] = await stage.store.pending_checks(10)
+    at = stage.clock.now() - timedelta(minutes=6)
+    await stage.store.note_voucher(Voucher(case.job, 0, 1, await stage.node(), CLASS, at))
+    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    [vouched_for] = await stage.store.vouched(10, BEGIN)
+    made = TrialMade(
+        TrialRow(fresh_id(), vouched_for, 16, DRAWN, frozenset({0})), stage.clock.now()
+    )
+    await stage.store.note_trial(made)
+    [trial] = await stage.store.trials(16)
+    for found in (fresh, vouched_for, trial.of):
+        assert (other in found.friends) == joined

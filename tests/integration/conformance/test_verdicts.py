@@ -100,9 +100,9 @@ async def test_what_is_delivered_is_neither_charged_nor_paid(stage: Stage) -> No
 async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
     case = await delivered(stage)
     assert await stage.store.open_units_of(case.node) == []
-    assert await stage.store.open_units(100) == []
-    late = stage.clock.now() + timedelta(days=1)
-    assert await stage.store.lost_units(late, late) == []
+    assert await stage.open_units(100) == []
+    stage.clock.pass_by(86400)
+    assert await stage.store.lost_units(timedelta(0)) == []
     twice = UnitComplete(case.job, 0, 1, case.node, RESULT, b"t" * 32, 9)
     for effect in (
         twice,
@@ -335,7 +335,7 @@ async def test_whose_word_was_shown_wrong_is_not_paid_for_it(
 async def mature(stage: Stage, job: UUID, within: timedelta) -> None:
     """So much later the Paymaster looks."""
     stage.clock.pass_by(within.total_seconds())
-    ripe = await stage.store.ripe_earnings(stage.clock.now(), 100)
+    ripe = await stage.store.ripe_earnings(100)
     for unit in {(one.job, one.unit) for one in ripe if one.job == job}:
         await stage.do(EarningMature(*unit))
 
@@ -441,14 +441,14 @@ async def test_what_nobody_had_looked_at_of_a_node_that_is_caught_waits_again(
     assert isinstance(await stage.do(said(looked_at.job, "exact", looked_at.operator)), Posted)
     assert isinstance(await stage.do(said(other.job, "unchecked", other.operator)), Posted)
     for node in (case.node, looked_at.node):
-        assert await stage.store.unlooked_shares(now, 10) == []
+        assert await stage.store.unlooked_shares(10) == []
         _, first, job = await stage.dispatched(100)
         await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
         await stage.do(UnitAssign(job, 0, 2, node))
         lie = UnitFail(job, 0, 2, node, "node", "it lied", retry_at=now, caught=CLASS)
         assert isinstance(await stage.do(lie), Posted)
         if node == case.node:
-            [found] = await stage.store.unlooked_shares(now, 10)
+            [found] = await stage.store.unlooked_shares(10)
             assert (found.job, found.unit, found.user) == (case.job, 0, case.user)
             name, of = fresh_id(), (case.job, 0, case.user)
             held = DisputeOpen(name, *of, "nobody looked", timedelta(0), by_gateway=True)
@@ -478,13 +478,13 @@ async def test_what_a_stranger_alone_called_valid_waits_again_with_where_he_look
     for _ in range(2 if is_vouched else 0):
         await stage.store.note_voucher(told)
     assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
-    assert await stage.store.unlooked_shares(now, 10) == []
+    assert await stage.store.unlooked_shares(10) == []
     _, first, job = await stage.dispatched(100)
     await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
     await stage.do(UnitAssign(job, 0, 2, case.node))
     lie = UnitFail(job, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS)
     assert isinstance(await stage.do(lie), Posted)
-    found = await stage.store.unlooked_shares(now, 10)
+    found = await stage.store.unlooked_shares(10)
     assert [(one.job, one.unit) for one in found] == ([(case.job, 0)] if is_vouched else [])
     if is_vouched:
         of = (case.job, 0, case.user)
@@ -524,7 +524,7 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
     await stage.do(UnitFail(other, 0, 1, first, "node", "it fell", retry_at=now))
     await stage.do(UnitAssign(other, 0, 2, node))
     await stage.do(UnitFail(other, 0, 2, node, "node", "it lied", retry_at=now, caught=CLASS))
-    found = await stage.store.unlooked_shares(now, 10)
+    found = await stage.store.unlooked_shares(10)
     assert [one.job for one in found] == ([job] if waits else [])
 
 

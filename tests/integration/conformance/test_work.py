@@ -39,7 +39,7 @@ async def test_a_dispatch_holds_the_price_and_names_the_node(stage: Stage) -> No
     again = await stage.commit(dispatch(user, job, 100, 1, node))
     state = UnitState(job, 0, "DISPATCHED", 1, node, "DISPATCHED")
     assert again == [Replayed(units=(state,))]
-    (open_unit,) = await stage.store.open_units(100)
+    (open_unit,) = await stage.open_units(100)
     assert (open_unit.job, open_unit.params, open_unit.node) == (job, {"frame": 1}, node)
     assert await stage.store.audit() == []
 
@@ -54,7 +54,7 @@ async def test_a_job_without_a_node_waits(stage: Stage) -> None:
 async def test_a_dispatch_without_credits_leaves_nothing(stage: Stage) -> None:
     user, job = await stage.user(99), fresh_id()
     assert await stage.commit(dispatch(user, job)) == [InsufficientCredits(99, 100)]
-    assert await stage.store.open_units(100) == []
+    assert await stage.open_units(100) == []
 
 
 async def test_a_priced_job_without_a_hold_is_refused(stage: Stage) -> None:
@@ -135,7 +135,7 @@ async def test_a_lost_attempt_goes_to_the_next_node(stage: Stage) -> None:
     once, twice = await stage.commit(Commit((), (lost,)), Commit((), (lost,)))
     waiting = (UnitState(job, 0, "QUEUED", 1, None, "DISPATCHED"),)
     assert (once, twice) == (Posted(units=waiting), Replayed(units=waiting))
-    assert (await stage.store.open_units(100))[0].node is None
+    assert (await stage.open_units(100))[0].node is None
     assert isinstance(await stage.do(UnitAssign(job, 0, 2, other)), Posted)
     assert isinstance(await stage.do(complete(job, node, 1)), GuardFailed)
     assert isinstance(await stage.do(complete(job, other, 2)), Posted)
@@ -169,7 +169,7 @@ async def test_what_a_node_calls_anothers_failure_is_not_its_own_and_another_is_
     _, node, job = await stage.dispatched()
     now = stage.clock.now()
     await stage.do(UnitFail(job, 0, 1, node, said, "not mine", now, given_back=given_back))
-    unit, [waits] = await stage.unit(job), await stage.store.open_units(100)
+    unit, [waits] = await stage.unit(job), await stage.open_units(100)
     assert (unit.failures, unit.faults) == (0, 0 if given_back else 1)
     assert unit.avoid == ((node,) if is_avoided else ())
     assert waits.barred == (frozenset({node}) if is_shunned else frozenset())
@@ -182,10 +182,54 @@ async def test_a_unit_that_is_beyond_its_node_did_not_fail(stage: Stage) -> None
         job, 0, 1, node, "scene", "too much memory", stage.clock.now(), uncounted=True
     )
     await stage.do(attrs.evolve(beyond, needs_memory=2**33, needs_opengl=True))
-    unit, [waits] = await stage.unit(job), await stage.store.open_units(100)
+    unit, [waits] = await stage.unit(job), await stage.open_units(100)
     assert (unit.failures, unit.faults, unit.avoid) == (0, 0, (node,))
     assert (waits.needs_memory, waits.needs_opengl) == (2**33, True)
     assert waits.barred == frozenset({node})
+    assert await stage.store.audit() == []
+
+
+async def test_parameters_that_the_reader_knows_are_not_read_again(stage: Stage) -> None:
+    _, _, first = await stage.dispatched()
+    _, _, second = await stage.dispatched()
+    asked: list[UUID] = []
+
+    def known(job: UUID) -> dict[str, str] | None:
+        asked.append(job)
+        return {"kept": "here"} if job == first else None
+
+    units = await stage.store.open_units([first, second], 100, known)
+    assert {unit.job: unit.params for unit in units} == {
+        first: {"kept": "here"},
+        second: (await stage.job(second)).params,
+    }
+    assert set(asked) == {first, second}
+
+
+async def test_a_unit_that_cannot_be_sent_to_its_node_is_counted_against_nobody(
+    stage: Stage,
+) -> None:
+    """After three different nodes it waits for a minute; the outcome counts them."""
+    _, first, job = await stage.dispatched()
+    nodes = [first, await stage.node(), first, await stage.node()]
+    waits: list[float] = []
+    for attempt, node in enumerate(nodes, 1):
+        if attempt > 1:
+            await stage.do(UnitAssign(job, 0, attempt, node))
+        now, reason = stage.clock.now(), "it cannot be sent over its node's connection"
+        requeue = UnitRequeue(job, 0, attempt, reason, unsent=True, unsendable_to=node)
+        outcome = await stage.do(requeue)
+        assert isinstance(outcome, Posted)
+        [waiting] = await stage.open_units(100)
+        assert waiting.not_before is not None
+        waits.append((waiting.not_before - now).total_seconds())
+        assert [state.unsendable_to for state in outcome.units] == [len(set(nodes[:attempt]))]
+    unit, [waiting] = await stage.unit(job), await stage.open_units(100)
+    assert (unit.failures, unit.faults, unit.unsent) == (0, 0, len(nodes))
+    assert set(unit.unsendable_to) == set(unit.avoid) == set(nodes)
+    assert waits == [1, 2, 4, 60]
+    assert waiting.barred == frozenset()
+    assert (await stage.job(job)).retry_count == 0
     assert await stage.store.audit() == []
 
 
@@ -193,7 +237,7 @@ async def test_a_unit_that_the_gateway_gives_up_says_nothing_of_its_node(stage: 
     """Another of the job may be that node's."""
     _, node, job = await stage.dispatched(100, units=2)
     await stage.do(UnitFail(job, 0, 1, node, "gateway", "it cannot be sent"))
-    [waits] = await stage.store.open_units(100)
+    [waits] = await stage.open_units(100)
     assert (waits.unit, waits.barred) == (1, frozenset())
 
 
@@ -205,7 +249,7 @@ async def test_the_last_failure_gives_the_credits_back(stage: Stage) -> None:
     assert outcome == Posted(units=(state,))
     assert await stage.do(failed) == Replayed(units=(state,))
     assert await stage.of_user(user) == (200, 0)
-    assert await stage.store.open_units(100) == []
+    assert await stage.open_units(100) == []
     assert isinstance(await stage.do(complete(job, node)), GuardFailed)
     assert await stage.store.audit() == []
 

@@ -14,6 +14,8 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests
+from tests.faults.place import of_postgres, postgres_by
+from tests.faults.proxy import Proxy
 from tests.integration.console.people import OWN, Visitor, live, newcomer, nobody
 from tests.until import until
 from web.console.hub import Happened, Hub
@@ -186,6 +188,26 @@ async def test_who_is_signed_out_sees_nothing_more(face: Face) -> None:
             return await stream.readline() == b""
 
         await until(ended, within=15)
+
+
+async def test_nobody_sees_more_while_it_is_unknown_whether_he_was_signed_out(
+    database: PostgresEndpoint,
+) -> None:
+    proxy = Proxy(of_postgres(database.app_dsn))
+    pool = Database(lambda: postgres_by(proxy, database.app_dsn))
+    async with proxy, serving(pool, settings_for_tests()) as face:
+        visitor = await newcomer(face)
+        async with following(visitor) as stream:
+            await frame(stream)
+            await proxy.down()
+            await until(lambda: not face.gateway.revocations.is_fresh, within=15)
+
+            async def ended() -> bool:
+                return await stream.readline() == b""
+
+            await until(ended, within=15)
+        assert (await visitor.ask("GET", live("/console"))).status == 503
+    await pool.close()
 
 
 async def test_nobody_follows_without_signing_in(face: Face) -> None:

@@ -74,7 +74,7 @@ async def test_what_is_missing_is_said_to_be_missing(
             {"job_type": "echo", "reason": "x", "price": "1,5"},
             (422, "an amount"),
         ),
-        ("/trusted", {"email": "none@example.org"}, (404, "Nobody has this address here.")),
+        ("/trusted", {"email": "none"}, (422, "e-mail address")),
         ("/trusted", {"email": "ann@example.org"}, (409, "You are yourself")),
         ("/organisations", {"name": ""}, (422, "The name must have at least 1")),
     ],

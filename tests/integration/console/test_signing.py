@@ -1,5 +1,7 @@
 """Signing in and out, and who may change what."""
 
+from urllib.parse import unquote
+
 from yarl import URL
 
 from sql.database import Database
@@ -62,12 +64,43 @@ async def test_the_cookie_is_for_the_server_alone(face: Face) -> None:
 
 async def test_nothing_leads_out_of_the_console(face: Face) -> None:
     await register(face)
-    for there in ("//evil.example", "https://evil.example", "/\\evil", "/console\\..", "/api", ""):
+    outside = ["//evil.example", "https://evil.example", "/\\evil", "/console\\..", "/api", ""]
+    outside += ["/console/..", "/console/../docs", "/console/jobs/../../docs?q=1"]
+    outside += ["/console/%2e%2e/docs", "/console/.%2E/docs", "/console/./../docs#x", "/console/."]
+    for there in outside:
         form = {"email": "jane@example.org", "password": PASSWORD, "next": there}
         answer = await nobody(face).post("/console/sign-in", form)
         location = answer.headers["Location"]
         assert URL(location).path == "/console", there
         assert not URL(location).is_absolute(), there
+        assert ".." not in unquote(location), there
+
+
+async def test_dots_that_lead_nowhere_else_are_kept(face: Face) -> None:
+    await register(face)
+    for there in ("/console/jobs?q=../..", "/console/jobs#/../x", "/console/a..b/.c"):
+        form = {"email": "jane@example.org", "password": PASSWORD, "next": there}
+        answer = await nobody(face).post("/console/sign-in", form)
+        assert answer.headers["Location"] == there
+
+
+async def test_what_was_done_is_sent_back_by_https_alone(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    behind = settings_for_tests(server={"trusted_proxies": "127.0.0.1"})
+    async with serving(pool, behind) as face:
+        await register(face)
+        for scheme in ("https", "http"):
+            proxied = {**OWN, "X-Forwarded-Proto": scheme}
+            form = {"email": "jane@example.org", "password": PASSWORD}
+            signed = await nobody(face).post("/console/sign-in", form, **proxied)
+            cookie = {"Cookie": signed.headers["Set-Cookie"].partition(";")[0]}
+            told = {"name": "Farm"}
+            done = await nobody(face).post("/console/organisations", told, **proxied, **cookie)
+            assert done.status == 303, await done.text()
+            said = done.headers["Set-Cookie"]
+            assert said.startswith("rendertrust-said=")
+            assert ("Secure" in said.split("; ")) is (scheme == "https")
+    await pool.close()
 
 
 async def test_a_wrong_password_is_refused_like_an_unknown_address(face: Face) -> None:

@@ -1,5 +1,6 @@
 """What every implementation of the Objects port does; run on the twin and on the real store."""
 
+import gzip
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -93,6 +94,17 @@ class ObjectsConformance:
         assert (await store.request("PUT", leave.url, leave.headers, BODY))[0] == 200
         assert await store.objects.head(key) == ObjectInfo(key, len(BODY), DIGEST)
 
+    async def test_a_content_encoding_is_told_and_never_decoded(self, store: Store) -> None:
+        key, packed = fresh_key(), gzip.compress(BODY)
+        leave = await store.objects.presign_put(key)
+        headers = {**leave.headers, "Content-Encoding": "gzip"}
+        assert (await store.request("PUT", leave.url, headers, packed))[0] == 200
+        found = await store.objects.head(key)
+        assert found is not None
+        assert (found.size, found.encoding) == (len(packed), "gzip")
+        assert await store.objects.get(key) == packed
+        assert await store.objects.piece(key, 0, 100) == packed
+
     async def test_a_presigned_get_reads_it(self, store: Store) -> None:
         key = fresh_key()
         await store.objects.put(key, BODY)
@@ -105,6 +117,13 @@ class ObjectsConformance:
         leave = await store.objects.presign_put(fresh_key(), base=base)
         assert url.startswith(base + "/")
         assert leave.url.startswith(base + "/")
+
+    @pytest.mark.parametrize("base", ["http://h:99999", "http://[1:2]:80", "http://h:port"])
+    async def test_nothing_is_signed_for_what_is_no_address(self, store: Store, base: str) -> None:
+        with pytest.raises(ValueError, match=r"Port|address"):
+            await store.objects.presign_get(fresh_key(), base=base)
+        with pytest.raises(ValueError, match=r"Port|address"):
+            await store.objects.presign_put(fresh_key(), base=base)
 
     async def test_a_second_put_is_refused(self, store: Store) -> None:
         key = fresh_key()

@@ -1,11 +1,12 @@
 """Presigned URLs through the gateway's forwarding route, against the real store."""
 
 import asyncio
+import gzip
 import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator
 from io import BytesIO
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
@@ -21,6 +22,7 @@ from web.objects import objects_route
 from web.objects.objects_route import add_object_routes
 
 MIB = 1024 * 1024
+JOB = UUID(int=7)
 
 
 @frozen
@@ -36,20 +38,28 @@ class Gateway:
 @pytest.fixture
 async def gateway(objects_endpoint: ObjectsEndpoint) -> AsyncIterator[Gateway]:
     stores: list[str | None] = [objects_endpoint.url]
-    app = web.Application()
-    add_object_routes(
-        app, lambda: stores[0], objects_endpoint.bucket, through=lambda handler: handler
-    )
-    runner = web.AppRunner(app, access_log=None)
+    urls: list[str] = []
+    app, objects = web.Application(), S3Objects(Current(objects_endpoint), lambda: urls[0])
+    bucket = objects_endpoint.bucket
+    add_object_routes(app, lambda: stores[0], bucket, objects, through=lambda handler: handler)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    objects = S3Objects(Current(objects_endpoint), public_url=url)
+    urls.append(url)
     async with aiohttp.ClientSession() as client:
         yield Gateway(url, objects, client, stores)
     await objects.aclose()
     await runner.cleanup()
+
+
+@pytest.fixture
+async def direct(objects_endpoint: ObjectsEndpoint) -> AsyncIterator[S3Objects]:
+    """Signs for the store itself: nothing stands before it."""
+    objects = S3Objects(Current(objects_endpoint))
+    yield objects
+    await objects.aclose()
 
 
 def fresh_key() -> str:
@@ -132,6 +142,8 @@ async def test_a_stretch_is_read_by_range(gateway: Gateway) -> None:
         assert answer.status == 206
         assert answer.headers["Content-Range"] == "bytes 2-4/10"
         assert await answer.read() == b"234"
+    async with gateway.client.get(url, headers={"Range": "bytes=0-1,4-5"}) as answer:
+        assert (answer.status, await answer.read()) == (200, b"0123456789")
 
 
 async def test_what_lies_in_the_bucket_does_not_run_on_our_origin(gateway: Gateway) -> None:
@@ -142,6 +154,130 @@ async def test_what_lies_in_the_bucket_does_not_run_on_our_origin(gateway: Gatew
     async with gateway.client.get(await gateway.objects.presign_get(key)) as answer:
         assert answer.headers["Content-Security-Policy"].startswith("sandbox")
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def result_key(what: str = "result") -> str:
+    return f"results/{uuid4()}/{JOB}/12/1/{what}"
+
+
+KINDS = [
+    (b"\x89PNG\r\n\x1a\n...", "image/png", ".png"),
+    (b"\x76\x2f\x31\x01 an EXR", "image/x-exr", ".exr"),
+    (b"PK\x03\x04 a chunk", "application/zip", ".zip"),
+    (b"<script>alert(1)</script>", "application/octet-stream", ""),
+    (b"MZ a program", "application/octet-stream", ""),
+]
+
+
+@pytest.mark.parametrize("what", ["result", "evidence"])
+async def test_the_gateway_says_what_is_downloaded_and_nobody_else(
+    gateway: Gateway, direct: S3Objects, what: str
+) -> None:
+    """Whatever its node told the store."""
+    told = {
+        "Content-Type": "text/html",
+        "Content-Disposition": 'inline; filename="invoice.exe"',
+        "Content-Language": "tlh",
+        "Cache-Control": "public, max-age=31536000",
+        "Expires": "Thu, 01 Jan 2099 00:00:00 GMT",
+    }
+    for body, media, suffix in KINDS:
+        key = result_key(what)
+        leave = await direct.presign_put(key)
+        assert await put(gateway, leave.url, {**leave.headers, **told}, body) == 200
+        url = await gateway.objects.presign_get(key)
+        name = f"{JOB}-12{'-evidence' if what == 'evidence' else ''}{suffix}"
+        for headers in ({}, {"Range": "bytes=4-"}):
+            async with gateway.client.get(url, headers=headers) as answer:
+                assert answer.status == (206 if headers else 200)
+                assert answer.headers["Content-Type"] == media
+                shown = answer.headers["Content-Disposition"]
+                assert shown == f'attachment; filename="{name}"'
+                assert answer.headers["Cache-Control"] == "no-store"
+                assert not {"Content-Language", "Expires"} & set(answer.headers)
+                assert answer.headers["Etag"]
+
+
+async def test_an_upload_is_downloaded_as_bytes_under_its_own_name(gateway: Gateway) -> None:
+    key = f"uploads/{uuid4()}/{'ab' * 32}.blend"
+    leave = await gateway.objects.presign_put(key)
+    page = {**leave.headers, "Content-Type": "text/html"}
+    assert await put(gateway, leave.url, page, b"\x89PNG\r\n\x1a\n") == 200
+    async with gateway.client.get(await gateway.objects.presign_get(key)) as answer:
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        assert f'filename="{"ab" * 32}.blend"' in answer.headers["Content-Disposition"]
+
+
+async def test_what_has_not_changed_is_not_sent_again(gateway: Gateway) -> None:
+    key = fresh_key()
+    await gateway.objects.put(key, b"x")
+    url = await gateway.objects.presign_get(key)
+    async with gateway.client.get(url) as answer:
+        tag = answer.headers["ETag"]
+    async with gateway.client.get(url, headers={"If-None-Match": tag}) as answer:
+        assert (answer.status, await answer.read()) == (304, b"")
+    async with gateway.client.get(url, headers={"If-Match": '"another"'}) as answer:
+        assert answer.status == 412
+
+
+@pytest.mark.parametrize(
+    ("method", "wanted"),
+    [
+        ("PUT", {"host", "content-length", "x-amz-meta-a"}),
+        ("GET", {"host", "range", "if-range", "if-none-match", "x-amz-meta-a"}),
+    ],
+)
+async def test_the_store_sees_the_headers_that_were_signed_and_no_others(
+    gateway: Gateway, method: str, wanted: set[str]
+) -> None:
+    heads: list[bytes] = []
+
+    async def store(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    sent = {
+        "Accept": "*/*",
+        "Authorization": "Bearer secret",
+        "Cache-Control": "no-cache",
+        "Content-Type": "text/html",
+        "Cookie": "session=secret",
+        "If-None-Match": '"tag"',
+        "If-Range": '"tag"',
+        "Range": "bytes=0-",
+        "X-Amz-Acl": "public-read",
+        "X-Amz-Meta-A": "b",
+        "X-Forwarded-For": "1.2.3.4",
+        "X-Http-Method-Override": "DELETE",
+    }
+    async with listening(store) as port:
+        gateway.stores[0] = f"http://127.0.0.1:{port}"
+        url = f"{gateway.url}/rendertrust/x?X-Amz-SignedHeaders=host%3Bx-amz-meta-a"
+        data = b"body" if method == "PUT" else None
+        async with gateway.client.request(method, url, headers=sent, data=data) as answer:
+            assert answer.status == 200
+    names = {line.split(b":")[0].decode().lower() for line in heads[0].split(b"\r\n")[1:-2]}
+    assert names == wanted
+
+
+async def test_no_content_encoding_comes_in(gateway: Gateway) -> None:
+    """The store would keep it, and every client would decode what its node never encoded."""
+    leave = await gateway.objects.presign_put(key := fresh_key())
+    for encoding in ("gzip", "br", "identity", "aws-chunked"):
+        headers = {**leave.headers, "Content-Encoding": encoding}
+        assert await put(gateway, leave.url, headers, gzip.compress(bytes(MIB))) == 415
+    assert await gateway.objects.head(key) is None
+
+
+async def test_no_content_encoding_goes_out(gateway: Gateway, direct: S3Objects) -> None:
+    packed = gzip.compress(bytes(MIB))
+    leave = await direct.presign_put(key := fresh_key())
+    headers = {**leave.headers, "Content-Encoding": "gzip"}
+    assert await put(gateway, leave.url, headers, packed) == 200
+    async with gateway.client.get(await gateway.objects.presign_get(key)) as answer:
+        assert "Content-Encoding" not in answer.headers
+        assert await answer.read() == packed
 
 
 async def test_a_name_for_the_download_goes_through(gateway: Gateway) -> None:
@@ -162,6 +298,11 @@ async def test_a_second_put_is_refused(gateway: Gateway) -> None:
 async def test_a_put_without_the_signed_header_is_refused(gateway: Gateway, expect: bool) -> None:
     leave = await gateway.objects.presign_put(fresh_key())
     assert await put(gateway, leave.url, {}, b"x" * MIB, expect=expect) == 403
+
+
+async def test_an_unknown_expectation_is_refused(gateway: Gateway) -> None:
+    leave = await gateway.objects.presign_put(fresh_key())
+    assert await put(gateway, leave.url, {**leave.headers, "Expect": "tea"}, b"x") == 417
 
 
 async def test_another_body_than_was_signed_is_refused(gateway: Gateway) -> None:
@@ -238,16 +379,35 @@ async def test_an_upload_that_breaks_off_leaves_nothing(gateway: Gateway) -> Non
 async def test_a_download_that_breaks_off_at_the_store_is_cut_for_the_client(
     gateway: Gateway,
 ) -> None:
+    begun = asyncio.Event()
+
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b"h" * 50)
         await writer.drain()
+        await begun.wait()
 
     async with listening(half) as port:
         gateway.stores[0] = f"http://127.0.0.1:{port}"
-        with pytest.raises(aiohttp.ClientError):
-            async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
+        async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
+            assert await answer.content.readexactly(50) == b"h" * 50
+            begun.set()
+            with pytest.raises(aiohttp.ClientError):
                 await answer.read()
+
+
+async def test_a_download_of_which_nothing_comes_from_the_store_is_a_bad_gateway(
+    gateway: Gateway,
+) -> None:
+    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+        await writer.drain()
+
+    async with listening(nothing) as port:
+        gateway.stores[0] = f"http://127.0.0.1:{port}"
+        async with gateway.client.get(f"{gateway.url}/rendertrust/x") as answer:
+            assert answer.status == 502
 
 
 async def test_a_body_that_stops_coming_ends(

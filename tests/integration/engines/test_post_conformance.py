@@ -1,13 +1,19 @@
 """The Post port: twin and real one do the same; the real one goes nowhere that it may not."""
 
 import asyncio
+import socket
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
+import attrs
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 from supervisors.engines import post as engine
@@ -16,6 +22,7 @@ from supervisors.engines.public_addresses import is_public
 from tests.listening import listening
 from tests.ports import free_port
 from tests.twins.post import TwinPost
+from tests.until import until
 
 
 class Town(ABC):
@@ -139,6 +146,61 @@ async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyP
     await post.close()
 
 
+@attrs.define
+class SlowNames:
+    """The system's resolver, where names under ``slow.example`` get no answer until ``ends``."""
+
+    look_up: Callable[..., Any] = socket.getaddrinfo
+    ends: threading.Event = attrs.field(factory=threading.Event)
+    asked: list[str] = attrs.field(factory=list[str])
+
+    def __call__(self, host: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(host, str) and host.endswith(".slow.example"):
+            self.asked.append(host)
+            self.ends.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return self.look_up(host, *args, **options)
+
+
+@pytest.fixture
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowNames]:
+    slow = SlowNames()
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    yield slow
+    slow.ends.set()
+
+
+async def test_names_that_are_never_found_keep_nobody_else_from_looking_one_up(
+    town: Town, slow_names: SlowNames
+) -> None:
+    """PostgreSQL, S3 and Redis are looked up by the loop's threads, which are few."""
+    if isinstance(town, TwinTown):
+        return  # it looks nothing up
+    letters = [letter(f"http://{n}.slow.example") for n in range(3 * engine.LOOKUPS_MOST)]
+    sending = asyncio.create_task(town.post.send(letters))
+    await until(lambda: len(slow_names.asked) >= engine.LOOKUPS_MOST)
+    async with asyncio.timeout(20):
+        assert await asyncio.get_running_loop().getaddrinfo("localhost", 5432)
+    assert len(slow_names.asked) == engine.LOOKUPS_MOST  # no more at once, whatever waits
+    slow_names.ends.set()
+    assert all(isinstance(one, NotSent) for one in await sending)
+    assert await town.post.send([letter(town.listener(200))]) == [Answered(200)]
+
+
+async def test_a_name_that_nobody_waits_for_any_more_makes_room_when_it_ends(
+    slow_names: SlowNames,
+) -> None:
+    lookups = engine.Lookups(most=1)
+    first = asyncio.create_task(lookups.look_up("a.slow.example", 80, socket.AF_INET))
+    await until(lambda: slow_names.asked == ["a.slow.example"])
+    first.cancel()
+    second = asyncio.create_task(lookups.look_up("localhost", 80, socket.AF_INET))
+    await asyncio.wait((first,))
+    assert not second.done()
+    slow_names.ends.set()
+    assert [one["host"] for one in await second] == ["127.0.0.1"]
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -146,6 +208,9 @@ async def test_who_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyP
         *("169.254.169.254", "192.168.1.1", "172.16.0.1", "100.64.0.1", "224.0.0.1", "localhost"),
         *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "[64:ff9b::7f00:1]"),
         *("[2002:7f00:1::]", "user@127.0.0.1", "198.18.0.1", "255.255.255.255"),
+        *("[fec0::1]", "[feff::1]", "[ff02::1]", "[::7f00:1]", "[::ffff:0:7f00:1]", "[100::1]"),
+        *("[2001::1]", "[2001:20::1]", "[2001:db8::1]", "[3fff::1]", "[5f00::1]", "[4000::1]"),
+        *("192.88.99.1", "192.0.0.9", "192.0.2.1", "198.51.100.1", "203.0.113.1", "240.0.0.1"),
     ],
 )
 async def test_private_addresses_are_never_connected_to(
@@ -185,3 +250,10 @@ def test_what_is_no_address_is_told_at_once(url: str, private: bool, reason: str
 @pytest.mark.parametrize("text", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
 def test_the_public_internet_may_be_told(text: str) -> None:
     assert is_public(text)
+
+
+@given(st.ip_addresses(v=6))
+def test_beyond_global_unicast_nothing_is_public(address: IPv6Address) -> None:
+    unicast = address in IPv6Network("2000::/3")
+    mapped = address.ipv4_mapped is not None
+    assert unicast or mapped or not is_public(str(address))

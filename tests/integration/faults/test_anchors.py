@@ -230,13 +230,38 @@ async def test_a_transaction_that_no_node_takes_is_made_anew(scene: Scene) -> No
     async with anchoring(scene, rebid_seconds=60.0):
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
-        wrong = scene.node.say("eth_estimateGas", "0x1")
+        wrong = scene.node.say("eth_estimateGas", hex(1 << 40))
         sizes.append(await scene.grown())
         await until(lambda: wrong.sprung)
         await scene.asked(20)
         scene.log.stage.clock.pass_by(61)
         await scene.anchored(sizes[1])
     await scene.check(*sizes)
+
+
+async def test_an_anchor_has_gas_enough_though_a_lagging_node_estimated_it(scene: Scene) -> None:
+    """Before the contract was made, a call of it needs hardly any gas."""
+    async with anchoring(scene):
+        sizes = [await scene.grown()]
+        await scene.anchored(sizes[0])
+
+        async def lag() -> None:
+            scene.node.lag = 2  # the contract and its first anchor
+
+        estimated = scene.node.first("eth_estimateGas", lag)
+        sizes.append(await scene.grown())
+        await until(lambda: estimated.sprung)
+        scene.node.mend()
+        await until(lambda: over(scene, 3))
+        assert [row["error"] for row in await scene.rows()] == [None] * 3
+        await scene.anchored(sizes[1])
+    await scene.check(*sizes)
+
+
+async def over(scene: Scene, count: int) -> bool:
+    """So many transactions were made, and none is under way."""
+    rows = await scene.rows()
+    return len(rows) == count and all(row["state"] != "PENDING" for row in rows)
 
 
 async def test_another_transaction_under_its_number_is_believed_when_it_lasts(

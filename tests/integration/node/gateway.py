@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import checkpoint, identity, note
+from rendertrust import checkpoint, identity, nonce_note, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.protocol import (
     FromGateway,
@@ -54,6 +54,7 @@ class Gateway:
         self.expired: set[str] = set()  # names whose address ran out
         self.log_keys: list[Ed25519PrivateKey] = []  # the first signs, the others beside it
         self.changes_at_refusal: list[Ed25519PrivateKey] = []  # to these, as it refuses a token
+        self.answers_nonces = True  # as gateways do since they can
         self.checkpoint_status = 200
         self.connects = 0
         self.answer: Callable[[FromNode], FromGateway | None] = lambda _: None
@@ -107,13 +108,16 @@ class Gateway:
     async def _health(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "healthy"})
 
-    async def _checkpoint(self, _: web.Request) -> web.Response:
+    async def _checkpoint(self, request: web.Request) -> web.Response:
         if not self.log_keys:
             raise web.HTTPNotFound
         made = Checkpoint("farm.example/log", 0, bytes(32), datetime(2026, 3, 1, tzinfo=UTC))
         signed = checkpoint.sign(made, *self.log_keys)
         verifier = str(note.verifier_of(made.origin, self.log_keys[0]))
         answer = {"verifier": verifier, "checkpoint": signed}
+        nonce = request.query.get("nonce")
+        if self.answers_nonces and nonce is not None:
+            answer["answer"] = nonce_note.sign(made.origin, nonce, *self.log_keys)
         return web.json_response(answer, status=self.checkpoint_status)
 
     def _knows(self, request: web.Request) -> bool:

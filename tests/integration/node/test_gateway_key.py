@@ -149,3 +149,43 @@ async def test_a_node_that_knew_no_key_takes_the_first(
         await peer.sockets[-1].close(code=1012)
         await peer.next(Hello)
         assert bool(kept(node.folder.path)) is (status == 200)
+
+
+def answers(state: Path) -> bool:
+    found = StateFolder(state).enrolment()
+    return found is not None and found.gateway_answers
+
+
+async def test_a_gateway_of_before_that_signs_no_nonce_is_followed_until_it_does(
+    peer: Gateway, start: Start
+) -> None:
+    peer.log_keys, peer.answers_nonces = [OLD], False
+    async with start() as node:
+        for then in (False, True):
+            await peer.next(Hello)
+            assert answers(node.folder.path) is then
+            peer.answers_nonces = True
+            await peer.sockets[-1].close(code=1012)
+        await peer.next(Hello)
+        peer.answers_nonces = False
+        await peer.sockets[-1].close(code=1012)
+        await until_told(node.told, "does not sign a nonce, as it did before")
+        connects = peer.connects
+        peer.answers_nonces = True
+        await peer.next(Hello)
+        assert peer.connects == connects + 1
+
+
+async def test_a_gateway_that_went_back_to_the_version_before_is_joined_by_the_owners_word(
+    peer: Gateway, tmp_path: Path
+) -> None:
+    peer.log_keys = [OLD]
+    assert await joined(peer, tmp_path) is None
+    assert answers(tmp_path)
+    peer.answers_nonces = False
+    refused = await joined(peer, tmp_path)
+    assert refused is not None
+    assert "older version" in refused.reason
+    assert "--accept-new-key" in refused.reason
+    assert await joined(peer, tmp_path, accept=True) is None
+    assert not answers(tmp_path)

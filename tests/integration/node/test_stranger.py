@@ -3,7 +3,9 @@
 import asyncio
 from pathlib import Path
 
+import aiohttp
 import attrs
+import orjson
 import pytest
 
 from rendertrust import identity
@@ -73,6 +75,26 @@ async def test_a_node_that_comes_back_shows_nothing(
             await looks(false.heard, node)
     assert false.secrets == []
     assert LOOK in false.heard
+
+
+async def test_who_repeats_what_the_gateway_said_is_shown_nothing(
+    peer: Gateway, start: Start
+) -> None:
+    """The checkpoint, with the answer to another nonce and without one: its key stays away."""
+    peer.log_keys = [OLD]
+    nonce = f"{peer.url}{gateway_key.PATH}?nonce={'ab' * 32}"
+    async with aiohttp.ClientSession() as session, session.get(nonce) as answer:
+        repeated = await answer.read()
+    members = orjson.loads(repeated)
+    del members["answer"]
+    async with start(kill=True) as before:
+        await spool(peer, before)
+    url = await leave(peer)
+    for content in (repeated, orjson.dumps(members)):
+        async with stranger(url, (200, content)) as false, start() as node:
+            await looks(false.heard, node)
+        assert false.secrets == []
+        assert LOOK in false.heard
 
 
 async def test_a_key_that_changes_as_the_token_is_refused_gets_no_proof(

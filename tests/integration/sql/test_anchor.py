@@ -245,6 +245,9 @@ class Dying:
             raise Unavailable("away")
         return await self._store.sent(chain_id, sender, nonce)
 
+    async def failed(self, chain_id: int, sender: str, nonce: int, limit: int) -> Any:
+        return await self._store.failed(chain_id, sender, nonce, limit)
+
     async def due(self) -> Any:
         return await self._store.due()
 

@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import asyncpg
+import attrs
 import pytest
 
 from sql.database import Database
 from sql.loader import QUERIES, READS, BadQueryFile, add_blocks, only_reads
+from sql.work import OpenUnit
 from supervisors.engines.postgres import PostgresEndpoint
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,6 +24,17 @@ async def test_the_schema_knows_every_query(database: PostgresEndpoint) -> None:
         except asyncpg.PostgresError as error:
             pytest.fail(f"{name}: {error}")
     await connection.close()
+
+
+async def test_what_is_read_every_few_seconds_is_without_the_jobs_parameters(
+    database: PostgresEndpoint,
+) -> None:
+    """Megabytes, where jobs have long ones: they are read once for each job."""
+    connection = await asyncpg.connect(database.app_dsn)
+    statement = await connection.prepare(QUERIES["work_open"])
+    columns = {attribute.name for attribute in statement.get_attributes()}
+    await connection.close()
+    assert columns == {field.name for field in attrs.fields(OpenUnit)} - {"params"}
 
 
 async def test_the_application_may_run_every_query(database: PostgresEndpoint) -> None:

@@ -17,6 +17,8 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.acceptance.people import Creator
 from tests.databases import execute
 from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.faults.place import of_postgres, postgres_by
+from tests.faults.proxy import Proxy
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import do, verified_node
@@ -24,6 +26,7 @@ from tests.integration.web.test_sweeper import sweeping
 from tests.told import untold
 from tests.until import until
 from tests.whole import whole
+from web.events.event_hub import EventHub, Heard, HowFar
 from web.money.books import commit
 from web.objects.sweeper import Sweep
 
@@ -270,6 +273,26 @@ async def test_a_stream_ends_when_its_login_does(jane: Person) -> None:
         async with jane.face.client.post("/api/v1/auth/logout", headers=headers) as answer:
             assert answer.status < 300
         assert await reader.next() == ("", {})
+
+
+async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
+    database: PostgresEndpoint,
+) -> None:
+    """As a request would be refused; progress, which costs no query, is told no more either."""
+    proxy = Proxy(of_postgres(database.app_dsn))
+    pool = Database(lambda: postgres_by(proxy, database.app_dsn))
+    async with proxy, serving(pool, settings_for_tests(), with_ledger(pool)) as face:
+        jane = await register(face)
+        job = await job_of(jane)
+        async with following(face.client, f"/api/v1/jobs/{job}/events", jane.access) as reader:
+            await reader.until("job.queued")
+            await proxy.down()
+            await until(lambda: not face.gateway.revocations.is_fresh, within=SOON)
+            far = ((job, HowFar(0, 1, 0.5)),)
+            face.gateway.registry.ref(EventHub).tell(Heard(progress=far))
+            assert await reader.next() == ("", {})
+        assert (await jane.ask("GET", f"/api/v1/jobs/{job}/events"))[0] == 503
+    await pool.close()
 
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:

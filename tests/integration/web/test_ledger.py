@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from rendertrust import checkpoint, merkle, note
+from rendertrust import checkpoint, merkle, nonce_note, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.postgres import PostgresEndpoint
@@ -76,6 +76,24 @@ async def test_anothers_entry_is_as_absent_as_none(
         absent = await other.call("GET", "/ledger/999999/proof")
         assert refused[0] == absent[0] == 404
         assert refused[1]["detail"] == absent[1]["detail"] == "Entry not found"
+
+
+async def test_a_nonce_is_signed_by_the_key_of_the_checkpoint(
+    gateway: Whole, http: aiohttp.ClientSession, jane: Person
+) -> None:
+    await jane.deduct()
+    stranger, nonce = Person(http, gateway.url), "0f" * 32
+    _, plain = await stranger.call("GET", "/ledger/checkpoint")
+    status, now = await stranger.call("GET", f"/ledger/checkpoint?nonce={nonce}")
+    assert status == 200
+    assert now.keys() - plain.keys() == {"answer"}
+    verifier = note.read_verifier(now["verifier"])
+    assert isinstance(verifier, Verifier)
+    assert nonce_note.refusal(now["answer"], verifier, nonce) is None
+    assert nonce_note.refusal(now["answer"], verifier, "0e" * 32) is not None
+    for wrong in ("", "0f", "0F" * 32, "0f" * 33):
+        status, _ = await stranger.call("GET", f"/ledger/checkpoint?nonce={wrong}")
+        assert status == 422
 
 
 async def test_the_checkpoint_and_its_growth_are_open_to_everybody(

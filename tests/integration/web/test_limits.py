@@ -75,15 +75,25 @@ async def test_a_user_dispatches_so_many_jobs_a_minute(strict: Face) -> None:
     assert statuses == [400, 400, 429]  # there is no node
 
 
-async def test_who_has_too_many_jobs_open_is_told_what_to_do(face: Face) -> None:
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        (TooManyOpen(1000), "You have 1000 open jobs, "),
+        (TooManyOpen(50, "free jobs"), "You have 50 open jobs that cost nothing, "),
+        (TooManyOpen(40, "kinds"), "Your open jobs ask for 40 different kinds of nodes, "),
+    ],
+)
+async def test_who_has_too_many_jobs_open_is_told_what_to_do(
+    face: Face, refused: TooManyOpen, said: str
+) -> None:
     jane = await register(face)
-    face.script.dispatched = TooManyOpen(1000)
+    face.script.dispatched = refused
     headers = {"Authorization": f"Bearer {jane.access}"}
     async with face.client.post("/api/v1/jobs/dispatch", json=JOB, headers=headers) as answer:
         assert answer.status == 429
         assert int(answer.headers["Retry-After"]) >= 1
         detail = (await answer.json())["detail"]
-    assert detail.startswith("You have 1000 open jobs")
+    assert detail.startswith(said)
 
 
 async def test_whoever_is_not_known_counts_by_his_address(strict: Face) -> None:

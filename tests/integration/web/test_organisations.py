@@ -1,7 +1,14 @@
 """Organisations: founded, joined, left; who may do what, and that it is written down."""
 
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
+import pytest
+
+from sql.circles import circles_of
+from sql.loader import QUERIES
+from sql.organisations import OF_USER_MOST
+from sql.restoring import connected
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face
 from tests.integration.web.accounts import Person, register, with_role
@@ -70,6 +77,14 @@ async def test_an_owner_who_is_only_invited_owns_nothing(face: Face) -> None:
     assert (await bob.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 200  # he declines
 
 
+async def test_invitations_keep_nobody_from_founding_an_organisation(face: Face) -> None:
+    jane, bob = await register(face), await register(face, "bob@example.org")
+    for number in range(OF_USER_MOST):
+        assert await invite(jane, await founded(jane, f"Barn {number}"), bob) == 200
+    assert (await jane.ask("POST", ROOT, {"name": "One more"}))[0] == 409
+    assert await founded(bob)
+
+
 async def test_a_node_is_lent_by_its_owner_and_given_back_by_either(face: Face) -> None:
     jane, bob = await register(face), await register(face, "bob@example.org")
     barn = await founded(jane)
@@ -101,3 +116,113 @@ async def test_every_change_is_written_down(face: Face, database: PostgresEndpoi
         ("organisation.invite", jane.email),
         ("organisation.found", jane.email),
     ]
+
+
+NOBODY = "Nobody@Example.org"
+EMAILS = ["Bob@Example.org", NOBODY]  # the first one has an account
+
+
+def alike(entries: list[dict[str, Any]], *changing: str) -> list[dict[str, Any]]:
+    """What an entry says beside its address, its name in the list, and times."""
+    return [{k: v for k, v in entry.items() if k not in changing} for entry in entries]
+
+
+async def test_trust_does_not_tell_who_has_an_account(face: Face) -> None:
+    jane, bob = await register(face), await register(face, "bob@example.org")
+    path = "/api/v1/trusted"
+    for _ in range(2):
+        answers = [await jane.ask("POST", path, {"email": email}) for email in EMAILS]
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 200
+    _, found = await jane.ask("GET", path)
+    assert [entry["email"] for entry in found["trusted"]] == ["bob@example.org", NOBODY.lower()]
+    known, unknown = alike(found["trusted"], "email", "user_id", "since")
+    assert known == unknown
+    entries = [entry["user_id"] for entry in found["trusted"]]
+    assert bob.id not in entries
+    assert (await jane.ask("DELETE", f"{path}/{bob.id}"))[0] == 404
+    ended = [await jane.ask("DELETE", f"{path}/{entry}") for entry in entries]
+    assert ended[0] == ended[1]
+    assert ended[0][0] == 200
+    again = [await jane.ask("POST", path, {"email": email}) for email in EMAILS]
+    assert again[0] == again[1]
+    _, found = await jane.ask("GET", path)
+    assert [entry["user_id"] for entry in found["trusted"]] == entries, "made of the address alone"
+
+
+async def test_an_account_that_is_made_later_is_not_trusted(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    """Nobody may earn trust by registering an address that somebody mistyped."""
+    jane = await register(face)
+    await jane.ask("POST", "/api/v1/trusted", {"email": NOBODY})
+    barn = await founded(jane)
+    await jane.ask("POST", f"{barn}/members", {"email": NOBODY})
+    eve = await register(face, NOBODY.lower())
+    assert (await eve.ask("GET", ROOT))[1] == {"organisations": []}
+    assert (await eve.ask("POST", f"{barn}/accept"))[0] == 404
+    async with connected(database.owner_dsn) as connection:
+        assert not circles_of(await connection.fetch(QUERIES["work_circles"])).trusts
+    _, found = await jane.ask("GET", "/api/v1/trusted")
+    (entry,) = found["trusted"]
+    assert (await jane.ask("DELETE", f"/api/v1/trusted/{entry['user_id']}"))[0] == 200
+    assert (await jane.ask("POST", "/api/v1/trusted", {"email": NOBODY}))[0] == 200
+    async with connected(database.owner_dsn) as connection:
+        now = circles_of(await connection.fetch(QUERIES["work_circles"]))
+    assert now.trust(UUID(jane.id), UUID(eve.id))
+
+
+async def test_an_invitation_does_not_tell_who_has_an_account(face: Face) -> None:
+    jane, bob = await register(face), await register(face, "bob@example.org")
+    barn = await founded(jane)
+    for status in (200, 409):
+        answers = [await jane.ask("POST", f"{barn}/members", {"email": e}) for e in EMAILS]
+        assert [answer[0] for answer in answers] == [status, status]
+        assert answers[0][1].get("message") == answers[1][1].get("message")
+        assert answers[0][1].get("detail") == answers[1][1].get("detail")
+    _, whole = await jane.ask("GET", barn)
+    invited = whole["members"][1:]
+    assert [entry["email"] for entry in invited] == ["bob@example.org", NOBODY.lower()]
+    known, unknown = alike(invited, "email", "user_id", "invited_at")
+    assert known == unknown
+    entries = [entry["user_id"] for entry in invited]
+    assert bob.id not in entries
+    for who in (*entries, bob.id):
+        assert (await jane.ask("PUT", f"{barn}/members/{who}", {"role": "owner"}))[0] == 404
+    assert (await jane.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 404
+    for entry in entries:
+        assert (await jane.ask("DELETE", f"{barn}/members/{entry}"))[0] == 200
+    assert (await bob.ask("GET", ROOT))[1] == {"organisations": []}
+
+
+async def test_open_invitations_are_bounded_on_both_sides(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sql.organisations.INVITED_MOST", 2)
+    monkeypatch.setattr("sql.organisations.INVITED_OF_USER_MOST", 2)
+    monkeypatch.setattr("sql.organisations.OF_USER_MOST", 2)
+    jane, bob = await register(face), await register(face, "bob@example.org")
+    barns = [await founded(jane), await founded(jane)]
+    eve = await register(face, "eve@example.org")
+    barns.append(await founded(eve))
+    for person, barn in zip((jane, jane, eve), barns, strict=True):
+        assert await invite(person, barn, bob) == 200, "the third tells nobody that it was dropped"
+    assert len((await bob.ask("GET", ROOT))[1]["organisations"]) == 2
+    for email, status in ((NOBODY, 200), ("somebody@example.org", 409)):
+        assert (await jane.ask("POST", f"{barns[0]}/members", {"email": email}))[0] == status
+    await founded(bob)  # others' invitations do not keep him from it
+
+
+async def test_trusted_addresses_are_bounded(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sql.organisations.TRUSTED_MOST", 2)
+    jane, path = await register(face), "/api/v1/trusted"
+    await register(face, "bob@example.org")
+    for email in EMAILS:
+        assert (await jane.ask("POST", path, {"email": email}))[0] == 200
+    await register(face, "eve@example.org")
+    for email in ("eve@example.org", "somebody@example.org"):
+        assert (await jane.ask("POST", path, {"email": email}))[0] == 409
+    for email in EMAILS:
+        assert (await jane.ask("POST", path, {"email": email}))[0] == 200, "one does already"
+    assert (await jane.ask("POST", path, {"email": jane.email}))[0] == 409
+    assert (await jane.ask("POST", path, {"email": "no address"}))[0] == 422

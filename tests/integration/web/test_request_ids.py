@@ -3,8 +3,13 @@
 import logging
 from pathlib import Path
 
-from tests.face import Face
+from sql.database import Database
+from sql.restoring import connected
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests
 from tests.logged import logged
+
+FOUNDED = "organisation.found"
 
 
 async def _broken() -> bool:
@@ -20,10 +25,34 @@ async def test_a_request_has_one_id_in_its_answer_its_lines_and_its_error(
         async with face.client.get("/api/v1/health/ready") as answer:
             body = await answer.json()
         async with face.client.get("/health", headers={"X-Request-ID": "another"}) as other:
-            assert other.headers["X-Request-ID"] == "another"
+            assert other.headers["X-Request-ID"] != "another"
         events = [event for event in log.events() if event["logger"] in {"elsewhere", "web"}]
     name = answer.headers["X-Request-ID"]
     assert body["request_id"] == name
     assert [event["event"] for event in events] == ["about to break", "request failed"]
     assert [event["request_id"] for event in events] == [name, name]
     assert "ZeroDivisionError" in events[1]["exception"]
+
+
+async def test_a_stranger_chooses_no_name_that_stands_in_an_audit_record(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    headers = {**await face.user(), "X-Request-ID": "0123456789abcdef"}
+    body = {"name": "Farm"}
+    async with face.client.post("/api/v1/organisations", json=body, headers=headers) as answer:
+        assert answer.status == 201, await answer.text()
+        name = answer.headers["X-Request-ID"]
+    async with connected(database.owner_dsn) as connection:
+        rows = await connection.fetch("SELECT request_id FROM audit WHERE act = $1", FOUNDED)
+    assert [row["request_id"] for row in rows] == [name]
+    assert name != "0123456789abcdef"
+
+
+async def test_a_name_of_a_trusted_proxy_is_kept(database: PostgresEndpoint) -> None:
+    pool = Database(lambda: database.app_dsn)
+    behind = settings_for_tests(server={"trusted_proxies": "127.0.0.1"})
+    async with serving(pool, behind) as face:
+        for given, kept in (("proxy-1.a", True), ("a b", False)):
+            async with face.client.get("/health", headers={"X-Request-ID": given}) as answer:
+                assert (answer.headers["X-Request-ID"] == given) is kept
+    await pool.close()

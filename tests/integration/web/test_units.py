@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Posted, UnitAssign
-from actors.verifier.messages import UnitDeliver
+from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign
+from actors.verifier.messages import FinalVerdict, UnitDeliver, UnitVerdict
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face, serving, settings_for_tests, with_scheduler
@@ -165,11 +165,28 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
     assert [unit["state"] for unit in page["units"]] == ["QUEUED", "VERIFYING"]
     told = page["units"][1]["waiting"]
     assert told["code"] == "checked"
-    assert (
-        "delivered just now, and is charged when it is right. It waits for a node" in told["words"]
-    )
+    assert "delivered just now, and is charged when it is right. The gateway may" in told["words"]
     assert datetime.fromisoformat(told["since"]) >= begun
     assert page["units"][0]["waiting"]["since"] is None
+
+
+async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> None:
+    """Whether or not it is paid for, as its node was found honest before."""
+    user, node = await face.user(), await verified_node(face, None)
+    job = await submitted(face, user, job_type="inference", frames="1-3")
+    verdicts: tuple[FinalVerdict, ...] = ("exact", "unverifiable", "unchecked")
+    name = UUID(job["id"])
+    for number, verdict in enumerate(verdicts):
+        of = (name, number, 1)
+        for effect in (
+            UnitAssign(*of, node),
+            UnitDeliver(*of, node, "cpu", None, verified=True, operator=SUSPENSE),
+            UnitVerdict(*of, verdict, operator=SUSPENSE, pays=True),
+        ):
+            assert isinstance(await commit(face.gateway, Commit(effects=(effect,))), Posted)
+    _, page = await call(face, user, "GET", f"/{job['id']}/units")
+    assert [unit["charged"] for unit in page["units"]] == ["5.0000"] * 3
+    assert [unit["verified"] for unit in page["units"]] == [True, False, True]
 
 
 async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face) -> None:

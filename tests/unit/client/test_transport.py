@@ -55,9 +55,11 @@ def test_retry_after_is_a_number_or_a_date(header: str | None, expected: float |
         ("http://s/results/j/frame", ""),
         ("http://s/results/j/frame.%2e%2e", ""),
         ("http://s/results/j/frame.a-b", ""),
+        ("http://s/results/j/frame.exe", ""),
+        ("http://s/results/j/frame.html", ""),
     ],
 )
-def test_a_result_keeps_a_harmless_suffix(url: str, expected: str) -> None:
+def test_a_result_keeps_a_suffix_of_what_nodes_deliver(url: str, expected: str) -> None:
     assert suffix(url) == expected
 
 

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from config.data_folder import FOR_ROOT, data_folder
-from config.settings import SettingsError, load
+from config.settings import SettingsError, load, refuse_exposed
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 STRIPE = {"secret_key": "sk_live_" + SECRET, "webhook_secret": "whsec_" + SECRET}
@@ -102,6 +102,40 @@ def test_production_refuses_to_start(overrides: dict[str, dict[str, object]], sa
     with pytest.raises(SettingsError, match="production refuses to start") as refused:
         load(overrides={"environment": "production", **overrides})
     assert said in str(refused.value)
+
+
+def test_production_refuses_starter_credits() -> None:
+    """Whoever registers again and again would be paid for what was free."""
+    production = {"environment": "production", "jwt": {"secret": SECRET}, "stripe": STRIPE}
+    with pytest.raises(SettingsError, match=r"credits\.starter must be 0"):
+        load(overrides={**production, "credits": {"starter": "0.5"}})
+    assert load(overrides={**production, "credits": {"starter": "0.00"}}).production
+
+
+@pytest.mark.parametrize(
+    ("host", "open_to_others"),
+    [
+        ("127.0.0.1", False),
+        ("127.1.2.3", False),
+        ("::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("localhost", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("::ffff:0.0.0.0", True),
+        ("192.0.2.1", True),
+        ("gateway.example", True),
+        ("", True),
+    ],
+)
+def test_development_serves_this_machine_alone(host: str, *, open_to_others: bool) -> None:
+    settings = load(overrides={"server": {"host": host}})
+    if open_to_others:
+        with pytest.raises(SettingsError, match="development does not serve other machines"):
+            refuse_exposed(settings)
+    else:
+        refuse_exposed(settings)
+    refuse_exposed(load(overrides={"server": {"host": host, "insecure_development": True}}))
 
 
 def test_settings_show_no_secrets() -> None:

@@ -65,19 +65,37 @@ def test_what_it_runs_is_a_command_of_ours() -> None:
     assert words_of("EXPOSE") == ["8000"]
 
 
-@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-async def test_its_health_check_tells_a_gateway_that_answers_from_one_that_does_not(
-    status: int, code: int
+ALL = dict.fromkeys(("database", "redis", "objects", "scheduler", "ledger", "log"), "connected")
+
+
+def without(*names: str) -> dict[str, str]:
+    return ALL | dict.fromkeys(names, "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("status", "checks", "code"),
+    [
+        (200, ALL, 0),
+        (200, without("redis", "objects"), 0),  # to start it again would not mend these
+        (200, without("database", "scheduler", "ledger", "log"), 0),
+        (200, without("ledger", "log"), 0),  # halted
+        (200, without("scheduler"), 1),
+        (200, without("ledger"), 1),
+        (503, ALL, 1),
+    ],
+)
+async def test_its_health_check_tells_a_gateway_that_works_from_one_that_does_not(
+    status: int, checks: dict[str, str], code: int
 ) -> None:
     (check,) = words_of("HEALTHCHECK")
     program, flag, text = json.loads(check.partition("CMD ")[2])
     assert program == "python"
 
     async def health(request: web.Request) -> web.Response:
-        return web.Response(status=status)
+        return web.json_response({"status": "degraded", "checks": checks}, status=status)
 
     site = web.Application()
-    site.router.add_get("/health", health)
+    site.router.add_get("/api/v1/health/ready", health)
     async with TestServer(site) as server:
         here = text.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
         assert here != text

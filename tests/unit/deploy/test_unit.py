@@ -32,6 +32,7 @@ def test_the_unit_waits_for_the_gateway_and_feeds_on_its_watchdog() -> None:
     assert unit["Type"] == ["notify"]
     assert float(unit["WatchdogSec"][0]) >= 2 * LOOK_SECONDS
     assert float(unit["TimeoutStopSec"][0]) > 60 + LISTENER_STOP_SECONDS + 40  # drain, web, engines
+    assert unit["TimeoutStartSec"] == ["infinity"]  # a migration takes as long as it takes
     assert unit["Restart"] == ["on-failure"]
     assert unit["RestartPreventExitStatus"] == [f"2 {BROKEN_EXIT_CODE}"]
     assert unit["KillMode"] == ["mixed"]

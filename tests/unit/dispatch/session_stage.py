@@ -131,6 +131,7 @@ async def session(
         tokens=tokens or TwinTokens(),
         verifier=None if verifier is None else verifier.ref,
         moves=moves or Moves(),
+        pacing=Pacing(),
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = Dynamic("nodes")

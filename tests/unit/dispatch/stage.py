@@ -1,8 +1,9 @@
 """The working actors on stage: real ones under a real supervisor, with probes for their peers."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from actors.scheduler.messages import Assignment, Dispatch
 from sql.audit import Act
 from sql.books import BooksTransaction
 from sql.checks import (
+    CheckId,
     Pending,
     Place,
     SecondLook,
@@ -24,17 +26,29 @@ from sql.checks import (
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe, Unlooked
-from sql.fsck import Finding
+from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.overruns import Overrun
 from sql.reputation import Record
-from sql.work import Done, Lease, NodeRow, OpenUnit, SceneWord, Standing, StandingRow
+from sql.work import (
+    Done,
+    JobPlace,
+    KnownParams,
+    Lease,
+    NodeRow,
+    OpenJob,
+    OpenUnit,
+    SceneWord,
+    Standing,
+    StandingRow,
+    nothing_known,
+)
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.probe import Probe
-from tests.twins.clock import EPOCH
+from tests.twins.clock import EPOCH, TwinClock
 from tests.twins.store_multiparts import MultipartsOfResults
 
 NODE, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -57,11 +71,14 @@ class ShelfStore(MultipartsOfResults):
         self.waiting: list[OpenUnit] = []
         self.silent: list[UUID] = []
         self.seen: list[UUID] = []
+        self.epochs: Counter[UUID] = Counter()
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[Ripe] = []
         self.claimable: list[Claimable] = []
-        self.asked: list[tuple[datetime, datetime]] = []
+        self.asked: list[timedelta] = []  # how old what was never sent must be
+        self.clock = TwinClock()  # the database's own
         self.reads = 0
+        self.on_read: Callable[[], object] = lambda: None
         self.ties: Circles = ALONE
         self.scene_said: list[SceneWord] = []
         self.overruns: list[Overrun] = []
@@ -79,6 +96,7 @@ class ShelfStore(MultipartsOfResults):
 
     def _check(self) -> None:
         self.reads += 1
+        self.on_read()
         bug, self.has_bug = self.has_bug, False
         if bug:
             raise ZeroDivisionError("a bug")
@@ -94,12 +112,29 @@ class ShelfStore(MultipartsOfResults):
     async def audit(self) -> Sequence[Finding]:
         raise AssertionError("nobody but the NightAuditor audits")
 
+    async def note_audit(
+        self, at: datetime, whole: datetime | None, findings: Sequence[Finding]
+    ) -> None:
+        raise AssertionError("nobody but the Auditor audits")
+
+    async def last_audit(self) -> NotedAudit | None:
+        raise AssertionError("nobody but the Auditor asks")
+
     async def audit_since(self, mark: Mark | None) -> Increment:
         raise AssertionError("nobody but the Auditor audits")
 
-    async def open_units(self, window: int) -> Sequence[OpenUnit]:
+    async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         self._check()
-        return list(self.units)
+        counts = Counter((unit.queued_at, unit.job) for unit in self.units if not unit.is_copy)
+        places = sorted(place for place in counts if after is None or place > after)
+        return [OpenJob(job, queued_at, counts[queued_at, job]) for queued_at, job in places[:most]]
+
+    async def open_units(
+        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+    ) -> Sequence[OpenUnit]:
+        self._check()
+        asked = set(jobs)
+        return [unit for unit in self.units if unit.job in asked]
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
@@ -120,13 +155,17 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         return [unit for unit in self.units if unit.node == node]
 
-    async def waiting_units(self, submitted_before: datetime) -> Sequence[OpenUnit]:
-        assert submitted_before < EPOCH
+    async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
+        assert longer_than > timedelta(days=1)
         return list(self.waiting)
 
-    async def lost_units(self, now: datetime, unsent_since: datetime) -> Sequence[OpenUnit]:
+    async def now(self) -> datetime:
         self._check()
-        self.asked.append((now, unsent_since))
+        return self.clock.now()
+
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
+        self._check()
+        self.asked.append(unsent)
         return list(self.lost)
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
@@ -141,14 +180,27 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         return self.ties
 
-    async def ripe_earnings(self, now: datetime, limit: int) -> Sequence[Ripe]:
+    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
         self._check()
-        self.asked.append((now, now))
         return self.ripe[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> Sequence[Pending]:
         self._check()
         return []
+
+    async def claim_checks(
+        self, gateway: UUID, checks: Collection[CheckId], seconds: float
+    ) -> frozenset[CheckId]:
+        raise AssertionError("nobody but the Verifier claims any")
+
+    async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
+        raise AssertionError("nobody but the Verifier claims any")
+
+    async def draw_secret(self) -> bytes | None:
+        raise AssertionError("nothing is drawn here")
+
+    async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        raise AssertionError("nothing is drawn here")
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
         raise AssertionError("nobody but the Verifier asks")
@@ -168,7 +220,7 @@ class ShelfStore(MultipartsOfResults):
     async def note_voucher(self, voucher: Voucher) -> None:
         raise AssertionError("nobody but the Verifier hears any")
 
-    async def vouched(self, now: datetime, limit: int, after: Place) -> Sequence[Pending]:
+    async def vouched(self, limit: int, after: Place) -> Sequence[Pending]:
         raise AssertionError("nobody but the Verifier asks")
 
     async def note_second_look(self, look: SecondLook) -> None:
@@ -177,7 +229,7 @@ class ShelfStore(MultipartsOfResults):
     async def note_uncut(self, scene: UncutScene) -> None:
         raise AssertionError("nobody but the Verifier hears any")
 
-    async def unlooked_shares(self, now: datetime, limit: int) -> list[Unlooked]:
+    async def unlooked_shares(self, limit: int) -> list[Unlooked]:
         raise AssertionError("nobody but the Verifier asks")
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
@@ -207,11 +259,16 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         self.logs[job, unit, attempt] = lines
 
-    async def node_seen(self, node: UUID, at: datetime) -> None:
+    async def session_opened(self, node: UUID) -> int:
+        self._check()
+        self.epochs[node] += 1
+        return self.epochs[node]
+
+    async def node_seen(self, node: UUID) -> None:
         self._check()
         self.seen.append(node)
 
-    async def silence(self, now: datetime) -> Sequence[UUID]:
+    async def silence(self) -> Sequence[UUID]:
         self._check()
         return list(self.silent)
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import attrs
 
@@ -11,6 +12,7 @@ from actors.scheduler.board import ORDER_SECONDS, Board
 from actors.scheduler.floor import Booking
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
+from sql.work import Part, Standing
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,
@@ -26,6 +28,7 @@ from tests.unit.dispatch.stage import (
 )
 
 SESSION: Ref[Any] = Ref("session")
+HOUR = 3600.0
 
 
 class Hearing(list[Any]):
@@ -42,7 +45,7 @@ class Hearing(list[Any]):
 def board_with(*nodes: Any, session: bool = True) -> tuple[Board, Hearing]:
     heard = Hearing()
     board = Board(heard.say)
-    board.refresh(nodes or (node_row(),))
+    board.refresh(nodes or (node_row(),), 0.0)
     for node in board.index:
         node.session = SESSION if session else None
         board.index.changed(node)
@@ -111,7 +114,7 @@ def test_no_capable_node_is_said_or_queued_as_the_order_wishes() -> None:
     booking = booked(board, queue=True)
     assert booking.node is None
     board.confirm(booking, EPOCH)
-    board.refresh([node_row(NODE, "render"), node_row(OTHER, "echo")])
+    board.refresh([node_row(NODE, "render"), node_row(OTHER, "echo")], 0.0)
     [placed] = list(board.place(EPOCH, 0.0))
     assert (placed.node, placed.attempt) == (OTHER, 1)
 
@@ -271,7 +274,7 @@ def test_a_placing_that_is_refused_waits_for_the_next_reading() -> None:
 def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> None:
     board, _ = board_with(session=False)
     board.confirm(booked(board), EPOCH)
-    board.refresh([])
+    board.refresh([], 0.0)
     assert taken(board) == 1
     assert board.book(order(JOB2), EPOCH, 0.0) == NoCapableNode()
 
@@ -294,6 +297,51 @@ def test_a_job_that_is_to_queue_is_counted_before_it_is_in_the_books() -> None:
     assert board.units.jobs_of(USER) == 0
     board.confirm(booked(board, queue=True), EPOCH)
     assert board.units.jobs_of(USER) == 1
+
+
+def test_free_jobs_and_kinds_are_counted_for_each_user_as_long_as_they_are_open() -> None:
+    board, _ = board_with()
+    rows = [
+        attrs.evolve(open_unit(JOB, job_type="echo"), units=2),
+        attrs.evolve(open_unit(JOB, job_type="echo"), units=2, unit=1, price=5),
+        open_unit(JOB2, job_type="render"),
+        attrs.evolve(open_unit(NODE, job_type="render"), parts=(Part(1, 1, None, None),)),
+    ]
+    units = board.units
+    board.reconcile(rows, EPOCH)
+    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (3, 1), "of parts that are paid for"
+    assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo", "render"}
+    board.reconcile(rows[:1], EPOCH)
+    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (1, 1), "as far as is known"
+    assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo"}
+    board.reconcile([], EPOCH)
+    assert (units.free_jobs_of(USER), units.kinds_of(USER)) == (0, frozenset())
+
+
+def test_a_node_that_is_silent_for_a_day_is_forgotten_unless_something_is_known_of_it() -> None:
+    board, _ = board_with(session=False)
+    board.note_silent(NODE)
+    busy, spoken, there = (board.index.node(UUID(int=900 + n)) for n in range(3))
+    board.index.take(busy, (JOB, 0))
+    spoken.standing = Standing("QUARANTINED", 1)
+    there.session = SESSION
+    board.index.larder.note(NODE, "s3://elsewhere/scene")
+    board.forget_silent(0.0)
+    board.forget_silent(23 * HOUR)
+    assert board.index.get(NODE) is not None
+    board.forget_silent(25 * HOUR)
+    assert {node.id for node in board.index} == {busy.id, spoken.id, there.id}
+    assert isinstance(board.book(order(), EPOCH, 0.0), NoCapableNode)
+    board.refresh([node_row()], 25 * HOUR)
+    assert booked(board).node == NODE, "as new, when it is back"
+
+
+def test_a_node_that_is_heard_of_within_the_day_is_kept() -> None:
+    board, _ = board_with(session=False)
+    for hour in range(0, 72, 6):
+        board.refresh([node_row()] if hour % 12 else [], hour * HOUR)
+        board.forget_silent(hour * HOUR)
+    assert board.index.get(NODE) is not None
 
 
 def test_one_that_was_to_queue_and_is_never_answered_is_forgotten() -> None:

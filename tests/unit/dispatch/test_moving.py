@@ -88,7 +88,7 @@ def test_a_node_relieves_another_only_of_what_that_one_does_not_run(
     assert not policy.relieves(attrs.evolve(idle, is_paused=True), laden)
     afar = attrs.evolve(laden, session=None)
     assert policy.relieves(idle, afar) == (units < slots and theirs > 1), "another gateway's"
-    gone = attrs.evolve(afar, left_at=EPOCH)
+    gone = attrs.evolve(afar, left_at=0.0)
     assert not policy.relieves(idle, gone), "it was ours, and has gone"
     assert not policy.relieves(idle, attrs.evolve(laden, slots=None)), "everything was sent to it"
 

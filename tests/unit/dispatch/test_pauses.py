@@ -38,6 +38,6 @@ async def test_a_node_that_comes_back_with_a_new_session_is_tried_at_once() -> N
         play.open()
         play.ref.tell(NodeDeclined(NODE, play.cast.session.ref))
         play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
-        play.open(play.cast.second, epoch=2.0)
+        play.open(play.cast.second, epoch=2)
         play.dispatch()
         await play.commit()

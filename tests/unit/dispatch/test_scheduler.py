@@ -8,8 +8,10 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from actors.kernel import DeadlineExceeded, Ref
+from actors.kernel import DeadlineExceeded, Message, Ref
 from actors.ledger.messages import (
     BooksAway,
     Commit,
@@ -23,13 +25,16 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.node_session.messages import Assignments, Close, Proved, Send, WhoAreYou, Withdraw
+from actors.notifier.messages import ToOthers
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AllNodesFull,
+    Given,
     NoCapableNode,
     NodeGone,
     NodeProved,
     NodeSeen,
+    Serves,
     SessionClosed,
     SessionOpened,
     SessionReady,
@@ -48,6 +53,7 @@ from tests.unit.dispatch.stage import (
     OWNER,
     USER,
     Cast,
+    ShelfStore,
     decide,
     node_row,
     on_stage,
@@ -73,7 +79,7 @@ class Play:
     async def commit(self) -> Commit:
         return await self.cast.ledger.expect(Commit)
 
-    def open(self, session: Any = None, *, epoch: float = 1.0, node: Any = NODE) -> None:
+    def open(self, session: Any = None, *, epoch: int = 1, node: Any = NODE) -> None:
         ref = (session or self.cast.session).ref
         assert self.ref.tell(SessionOpened(node, OWNER, ("echo",), ref, epoch))
 
@@ -84,11 +90,15 @@ async def scheduling(
     nodes: Any = None,
     units: Any = (),
     settings: SchedulerSettings = USUAL,
+    store: ShelfStore | None = None,
     **state: Any,
 ) -> AsyncGenerator[Play]:
     cast_, clock = Cast(), TwinClock()
-    cast_.store.nodes = [node_row()] if nodes is None else list(nodes)
-    cast_.store.units = list(units)
+    if store is None:
+        cast_.store.nodes = [node_row()] if nodes is None else list(nodes)
+        cast_.store.units = list(units)
+    else:
+        cast_.store = store
     for name, value in state.items():
         setattr(cast_.store, name, value)
 
@@ -224,6 +234,37 @@ async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
 
 
 @simulated
+async def test_a_user_has_no_more_free_jobs_open_than_he_may_and_priced_ones_beside_them() -> None:
+    settings = SchedulerSettings(open_free_jobs=2)
+    async with scheduling(nodes=[], units=[open_unit()], settings=settings) as play:
+        free = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
+        assert await free[1] == TooManyOpen(2, "free jobs")
+        assert isinstance(await play.commit(), Commit)
+        priced = play.dispatch(job=JOB2, price=100, queue=True)
+        assert isinstance(await play.commit(), Commit)
+        other = play.dispatch(job=type(JOB)(int=8), user=OWNER, queue=True)
+        assert isinstance(await play.commit(), Commit)
+        for answer in (free[0], priced, other):
+            answer.cancel()
+
+
+@simulated
+async def test_a_users_open_jobs_are_of_no_more_kinds_than_may_be() -> None:
+    """What is of a kind that is open already is taken."""
+    settings = SchedulerSettings(open_kinds=2)
+    async with scheduling(nodes=[], settings=settings) as play:
+        taken = [
+            play.dispatch(job=type(JOB)(int=n), job_type=kind, queue=True)
+            for n, kind in enumerate(("one", "two", "one"))
+        ]
+        for _ in taken:
+            assert isinstance(await play.commit(), Commit)
+        assert await play.dispatch(job_type="three", queue=True) == TooManyOpen(2, "kinds")
+        for answer in taken:
+            answer.cancel()
+
+
+@simulated
 async def test_a_job_that_may_queue_waits_until_a_node_appears() -> None:
     async with scheduling(nodes=[]) as play:
         answer = play.dispatch(queue=True)
@@ -282,18 +323,77 @@ async def test_a_session_that_opens_before_the_database_was_read_is_answered_aft
 @simulated
 async def test_a_newer_session_replaces_the_older_one() -> None:
     async with scheduling() as play:
-        play.open(epoch=1.0)
+        play.open(epoch=1)
         await play.cast.session.expect(Assignments)
-        play.open(play.cast.second, epoch=2.0)
+        play.open(play.cast.second, epoch=2)
         await play.cast.second.expect(Assignments)
         assert (await play.cast.session.expect(Close)).code == 4003
-        play.open(epoch=1.0)  # the old one had not heard yet
+        play.open(epoch=1)  # the old one had not heard yet
         assert (await play.cast.session.expect(Close)).code == 4003
         play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
         answer = play.dispatch()
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
         await play.cast.second.expect(Send)
         answer.cancel()
+
+
+@simulated
+async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> None:
+    async with scheduling() as play:
+        play.open(epoch=2)
+        await play.cast.session.expect(Assignments)
+        assert (await play.cast.notifier.expect(ToOthers)).hint == Serves(NODE, 2)
+        play.ref.tell(Serves(NODE, 2))  # its own hint, or one that is late
+        play.ref.tell(Serves(NODE, 1))
+        answer = play.dispatch()
+        decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
+        await play.cast.session.expect(Send)
+        play.ref.tell(Serves(NODE, 3))
+        assert (await play.cast.session.expect(Close)).code == 4003
+        answer.cancel()
+        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))  # at the other gateway
+        other = play.dispatch(job=JOB2)
+        decide(await play.commit(), Posted(units=(state_of("DISPATCHED", JOB2),)))
+        while (told := await play.cast.notifier.expect(Message)) != ToOthers(Given((NODE,))):
+            assert not isinstance(told, Serves)
+        assert play.cast.session.ref.depth == 0
+        other.cancel()
+
+
+@simulated
+async def test_a_newer_session_elsewhere_is_found_in_the_database_without_a_hint() -> None:
+    async with scheduling() as play:
+        play.open(epoch=2)
+        await play.cast.session.expect(Assignments)
+        play.cast.store.nodes = [attrs.evolve(node_row(), epoch=3)]
+        closed = await play.cast.session.expect(Close, within=USUAL.poll_seconds * 13)
+        assert closed.code == 4003
+
+
+@given(st.permutations([("opens", 1), ("opens", 3), ("hears", 2), ("hears", 4), ("hears", 1)]))
+@settings(max_examples=30, deadline=None)
+def test_in_any_order_only_the_newest_session_of_all_gateways_serves(
+    events: list[tuple[str, int]],
+) -> None:
+    @simulated
+    async def run() -> None:
+        async with scheduling() as play:
+            probes = {1: play.cast.session, 3: play.cast.second}
+            newest = 0
+            for what, epoch in events:
+                if what == "hears":
+                    play.ref.tell(Serves(NODE, epoch))
+                else:
+                    play.open(probes[epoch], epoch=epoch)
+                    expected = Assignments if epoch >= newest else Close
+                    await probes[epoch].expect(expected)
+                    if epoch < newest:
+                        del probes[epoch]
+                newest = max(newest, epoch)
+            for probe in probes.values():  # the newest of all is at another gateway
+                assert (await probe.expect(Close)).code == 4003
+
+    run()
 
 
 @simulated
@@ -432,7 +532,7 @@ async def test_a_node_whose_socket_closed_is_given_nothing_until_it_is_heard_of_
         assert await play.dispatch() == NoCapableNode()
         await asyncio.sleep(70)  # the database knows it as healthy for a while
         assert await play.dispatch() == NoCapableNode()
-        play.cast.store.nodes = [attrs.evolve(node_row(), seen_at=play.clock.now())]
+        play.cast.store.nodes = [attrs.evolve(node_row(), silent_seconds=0.0)]
         await asyncio.sleep(70)  # at another gateway
         play.dispatch()
         await play.commit()

@@ -1,14 +1,16 @@
 """A session whose work waits for a verdict, and one whose node checks the work of others."""
 
+import asyncio
 import hashlib
+import itertools
 from typing import Any
 from uuid import UUID
 
 import attrs
 import pytest
 
-from actors.ledger.messages import UnitComplete, UnitFail
-from actors.node_session.messages import DropCheck, RunCheck, Stored
+from actors.ledger.messages import Commit, RenewLeases, UnitComplete, UnitFail
+from actors.node_session.messages import CaughtUp, DropCheck, RunCheck, Stored
 from actors.node_session.results import result_key
 from actors.node_session.settings import NodeIdentity
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
@@ -85,6 +87,118 @@ async def test_what_waits_for_a_verdict_is_delivered_and_acknowledged() -> None:
         assert effect.evidence_sha256 == bytes.fromhex(EVIDENCE.sha256)
         assert effect.evidence_size == len(PROOF)
         await play.socket.expect(Ack)
+
+
+@simulated
+@pytest.mark.parametrize("is_evidence", [False, True])
+async def test_what_was_put_under_a_content_encoding_is_its_nodes_failure_and_no_lie(
+    is_evidence: bool,
+) -> None:
+    """Who fetches it would decode it, and see other bytes than its node signed for."""
+    async with session(verified_types=VERIFIED) as play:
+        encoded = {"Content-Encoding": "gzip"}
+        play.hear(Hello(version="1", device_class=CLASS))
+        play.assign(RENDER)
+        await play.welcome()
+        sent = await play.socket.expect(JobDispatch)
+        assert sent.output is not None
+        assert sent.evidence is not None
+        for of, body, is_it in (
+            (sent.output, CONTENT, not is_evidence),
+            (sent.evidence, PROOF, is_evidence),
+        ):
+            headers = {**of.headers, **(encoded if is_it else {})}
+            assert (await play.objects.request("PUT", of.url, headers, body)).status == 200
+        told = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, "result_ref": KEY}
+        play.hear(result(unit=0, attempt=1, **told))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail), effect
+        assert (effect.error_class, effect.caught) == ("node", None)
+        assert "Content-Encoding" in effect.error
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("failure", "error", "is_unread"),
+    [
+        ("network", "check/picture could not be fetched: ClientPayloadError", True),
+        ("gateway", "check/evidence.exr: longer than announced", True),
+        ("network", "s.blend could not be fetched: HTTP 503", False),
+        ("verifier", "check/picture is no picture", False),
+    ],
+)
+async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_failed(
+    failure: str, error: str, is_unread: bool
+) -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        sent = await checking(play, verifier, ORDER)
+        failed = JobResult(job_id=sent.job_id, status="failed", failure=failure, error=error)
+        play.hear(failed)
+        told = await verifier.expect(Reported)
+        assert told == Reported(CHECK, NODE, None, error, is_unread)
+
+
+async def leases_until(play: Play, seconds: float) -> list[float]:
+    """When the unit's lease was renewed, in seconds from now."""
+    begun, found = play.clock.monotonic(), list[float]()
+    while play.clock.monotonic() - begun < seconds:
+        renewed = await play.cast.ledger.expect(RenewLeases, within=seconds)
+        assert [(lease.job, lease.unit) for lease in renewed.leases] == [(JOB, 0)]
+        found.append(play.clock.monotonic() - begun)
+    return found
+
+
+@simulated
+async def test_a_slow_store_holds_up_neither_leases_nor_the_node() -> None:
+    async with session(verified_types=VERIFIED) as play:
+        play.objects.open.clear()
+        await delivered_slowly(play)
+        renewed = await leases_until(play, 100.0)
+        assert max(b - a for a, b in itertools.pairwise([0.0, *renewed])) <= 20.0
+        assert await play.ref.ask(CaughtUp(), within=1.0)
+        play.objects.open.set()
+        assert isinstance(await play.effect(), UnitDeliver)
+        await play.socket.expect(Ack)
+
+
+async def delivered_slowly(play: Play) -> None:
+    """The node says that it is done, while the store answers nobody."""
+    play.hear(Hello(version="1", device_class=CLASS))
+    play.assign(RENDER)
+    await play.welcome()
+    sent = await play.socket.expect(JobDispatch)
+    assert sent.output is not None
+    assert sent.evidence is not None
+    await play.objects.request("PUT", sent.output.url, sent.output.headers, CONTENT)
+    await play.objects.request("PUT", sent.evidence.url, sent.evidence.headers, PROOF)
+    told = {"sha256": SHA256, "size": len(CONTENT), "evidence": EVIDENCE, "result_ref": KEY}
+    play.hear(result(unit=0, attempt=1, **told))
+
+
+@simulated
+async def test_a_store_that_never_answers_is_asked_again() -> None:
+    async with session(verified_types=VERIFIED, look_seconds=30.0, retry_seconds=1.0) as play:
+        play.objects.open.clear()
+        await delivered_slowly(play)
+        await leases_until(play, 60.0)
+        hung, play.objects.open = play.objects.open, asyncio.Event()
+        play.objects.open.set()  # for calls from now on
+        assert isinstance(await play.effect(within=60.0), UnitDeliver)
+        assert not hung.is_set()
+
+
+@simulated
+async def test_what_was_looked_at_for_an_attempt_that_is_over_is_dropped() -> None:
+    async with session(verified_types=VERIFIED) as play:
+        play.objects.open.clear()
+        await delivered_slowly(play)
+        play.send(attrs.evolve(RENDER, attempt=2))
+        assert (await play.socket.expect(JobCancel)).attempt == 1
+        assert (await play.socket.expect(JobDispatch)).attempt == 2
+        play.objects.open.set()
+        await asyncio.sleep(30.0)
+        assert not [one for one in play.cast.ledger.ref.mailbox.items if isinstance(one, Commit)]
 
 
 FILM = assignment(

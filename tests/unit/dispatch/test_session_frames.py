@@ -1,8 +1,11 @@
 """A session and its node: units out, their leases, hello, and how the line ends."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
+
+import attrs
+import pytest
+from prometheus_client import REGISTRY
 
 from actors.kernel import Message
 from actors.ledger.messages import (
@@ -24,20 +27,23 @@ from actors.node_session.messages import (
     WhoAreYou,
     Withdraw,
 )
+from actors.node_session.settings import NodeIdentity
 from actors.notifier.messages import Progress, Said
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
     Kept,
+    NodeDeclined,
     NodeSeen,
     SessionClosed,
     SessionOpened,
     SessionReady,
+    UnitsChanged,
 )
 from rendertrust.protocol import Hello, JobCancel, JobDispatch, Log, Pong, Urls, UrlsRequest
-from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, running, session, status
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OWNER, USER, assignment, state_of
 from tests.unit.simulated_time import simulated
+from tests.until import until
 
 
 async def leases(play: Play, *, within: float = 5.0) -> Any:
@@ -54,6 +60,15 @@ async def test_a_session_announces_itself_until_it_is_answered() -> None:
         await asyncio.sleep(20)
         while play.cast.scheduler.ref.depth:
             assert not isinstance(await play.cast.scheduler.expect(Message), SessionOpened)
+
+
+@simulated
+async def test_each_session_of_a_node_has_a_greater_epoch_whichever_gateway_it_is_at() -> None:
+    async with session() as play:
+        assert play.opened.epoch == 1
+        await play.cast.store.session_opened(NODE)  # at another gateway
+        play.ref.tell(WhoAreYou())
+        assert (await play.told(SessionOpened)).epoch == 1
 
 
 @simulated
@@ -124,6 +139,59 @@ async def test_a_unit_that_fits_into_no_frame_fails_for_good() -> None:
         assert (effect.error_class, effect.retry_at) == ("gateway", None)
 
 
+SHUT_OUT = NodeIdentity(NODE, OWNER, ("echo",), verified=True, base="http://h:99999")
+
+
+@simulated
+async def test_what_cannot_be_signed_for_a_connection_goes_back_and_nobody_is_blamed() -> None:
+    """The node is given nothing for a while: it would come back at once."""
+    async with session(node=SHUT_OUT) as play:
+        await play.greeted(assignment(), assignment(JOB2))
+        for job in (JOB, JOB2):
+            effect = await play.effect()
+            assert isinstance(effect, UnitRequeue)
+            assert (effect.job, effect.unsent, effect.unsendable_to) == (job, True, NODE)
+        assert (await play.told(NodeDeclined)).node == NODE
+
+
+@simulated
+async def test_what_fits_into_no_frame_fails_for_good_by_any_connection() -> None:
+    async with session(node=SHUT_OUT) as play:
+        await play.greeted(assignment(params={"text": "x" * 70_000}))
+        effect = await play.effect()
+        assert isinstance(effect, UnitFail)
+        assert (effect.error_class, effect.retry_at) == ("gateway", None)
+
+
+@simulated
+async def test_an_address_that_is_too_long_for_a_frame_is_not_the_units_fault() -> None:
+    long = attrs.evolve(SHUT_OUT, base=f"http://{'a' * 4096}:80")
+    async with session(node=long) as play:
+        await play.greeted(assignment())
+        effect = await play.effect()
+        assert isinstance(effect, UnitRequeue)
+        assert effect.unsendable_to == NODE
+
+
+@simulated
+async def test_an_admin_is_alerted_of_what_could_not_be_sent_to_three_nodes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def alerts() -> float | None:
+        return REGISTRY.get_sample_value("rendertrust_units_unsendable_total")
+
+    before = alerts() or 0
+    for nodes in (1, 2, 3):
+        async with session(node=SHUT_OUT) as play:
+            await play.greeted(assignment())
+            state = attrs.evolve(state_of("QUEUED", node=None), unsendable_to=nodes)
+            await play.effect(Posted(units=(state,)))
+            await play.told(UnitsChanged)
+    await until(lambda: alerts() == before + 1)
+    said = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [str(JOB) in record.getMessage() for record in said] == [True]
+
+
 @simulated
 async def test_while_the_object_store_cannot_sign_the_unit_waits() -> None:
     async with session() as play:
@@ -169,7 +237,7 @@ async def test_the_lease_begins_when_the_unit_is_sent() -> None:
         await play.working()
         [lease] = await leases(play)
         assert (lease.job, lease.attempt, lease.node) == (JOB, 1, NODE)
-        assert lease.until - EPOCH <= timedelta(seconds=61)
+        assert 57 < lease.seconds <= 60
 
 
 @simulated
@@ -179,10 +247,10 @@ async def test_a_status_renews_the_lease_and_silence_does_not() -> None:
         await leases(play)
         await asyncio.sleep(9)
         play.hear(status(unit=0, attempt=1))
-        heard = play.clock.now()
+        heard = play.clock.monotonic()
         await play.effect()
         [lease] = await leases(play, within=20.0)
-        assert lease.until - heard == timedelta(seconds=60)
+        assert play.clock.monotonic() + lease.seconds == pytest.approx(heard + 60, abs=0.2)
         play.ref.tell(PongSeen())
         await asyncio.sleep(60)
         assert play.cast.ledger.ref.depth == 0
@@ -570,3 +638,16 @@ async def test_the_scheduler_may_take_back_what_it_does_not_list_any_more() -> N
         await play.working()
         play.assign()
         await play.socket.expect(JobCancel)
+
+
+@simulated
+async def test_whose_connection_is_at_fault_is_found_out_when_the_store_is_back() -> None:
+    async with session(node=SHUT_OUT) as play:
+        signs = play.objects.presign_get
+        play.objects.presign_get = away  # type: ignore[method-assign]
+        await play.greeted(assignment())
+        await asyncio.sleep(3)
+        assert play.cast.ledger.ref.depth <= 1, "nothing but leases"
+        play.objects.presign_get = signs  # type: ignore[method-assign]
+        effect = await play.effect(within=20.0)
+        assert isinstance(effect, UnitRequeue)

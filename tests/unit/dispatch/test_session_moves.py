@@ -4,10 +4,22 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from actors.ledger.messages import Posted, UnitFail
 from actors.node_session.messages import PongSeen
-from rendertrust.protocol import Hello, JobCancel, PartsWanted, Urls, UrlsRequest, WantedPart
+from actors.node_session.moves import Moves
+from rendertrust.protocol import (
+    Hello,
+    JobCancel,
+    PartsWanted,
+    Running,
+    Urls,
+    UrlsRequest,
+    WantedPart,
+)
 from sql.work import Done
+from tests.twins.clock import TwinClock
 from tests.unit.dispatch.session_stage import Play, running, session, status
 from tests.unit.dispatch.stage import JOB, assignment, state_of
 from tests.unit.simulated_time import simulated
@@ -151,3 +163,32 @@ async def test_whoever_is_not_that_slow_keeps_it() -> None:
         frames = {"frames": list(range(10))}
         await began(play, params=frames)
         await goes_on(play, 1900.0, *(number / 100 for number in range(100)))
+
+
+@simulated
+@pytest.mark.parametrize("says", [None, (running(),), ()], ids=["nothing", "it", "no unit"])
+async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
+    says: tuple[Running, ...] | None,
+) -> None:
+    """A client of the reference says nothing; others say at each hello that they have it or not."""
+    clock, gateways, limit = TwinClock(), (Moves(), Moves()), 1000.0
+    begun = clock.now()
+    unit = assignment(assigned_at=begun)
+    for turn in range(10):
+        limits: dict[str, Any] = {
+            **PATIENT,
+            "still_seconds": 2 * limit,
+            "runtime_seconds_most": limit,
+        }
+        async with session(moves=gateways[turn % 2], clock=clock, **limits) as play:
+            if says is not None:
+                play.hear(Hello(version="1", running=says))
+            play.assign(unit)
+            for _ in range(30):
+                await asyncio.sleep(10)
+                play.ref.tell(PongSeen())
+            commits = [i for i in play.cast.ledger.ref.mailbox.items if "UnitFail" in repr(i)]
+            if commits:
+                break
+    held = (clock.now() - begun).total_seconds()
+    assert limit < held <= limit + 600, "within the session that follows at the same gateway"

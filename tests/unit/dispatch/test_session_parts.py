@@ -1,12 +1,14 @@
 """Results that come in parts: the node is given leave for its own alone, and completes nothing."""
 
+import asyncio
 import hashlib
 from typing import Any
 
 import attrs
 import pytest
 
-from actors.ledger.messages import UnitComplete, UnitFail
+from actors.ledger.messages import UnitComplete, UnitFail, UnitStart
+from actors.node_session.messages import CaughtUp
 from actors.node_session.results import result_key
 from rendertrust.protocol import (
     Ack,
@@ -17,7 +19,7 @@ from rendertrust.protocol import (
     UrlsRequest,
     WantedPart,
 )
-from tests.unit.dispatch.session_stage import Play, result, session
+from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, USER, assignment
 from tests.unit.simulated_time import simulated
 
@@ -63,6 +65,26 @@ async def put(play: Play, given: PartsOffered, *numbers: int) -> None:
 
 async def working(play: Play) -> JobDispatch:
     return await play.working(assignment())
+
+
+@simulated
+async def test_a_slow_store_holds_up_no_session_that_gives_leave_to_put_parts() -> None:
+    async with session(part_bytes=PART, look_seconds=60.0) as play:
+        await working(play)
+        play.objects.open.clear()
+        for _ in range(3):  # who gets no answer asks again
+            play.hear(asked(1, 2, 3))
+        assert await play.ref.ask(CaughtUp(), within=1.0)
+        play.hear(status(status="running", progress=0.9))
+        assert isinstance(await play.effect(), UnitStart)
+        hung, play.objects.open = play.objects.open, asyncio.Event()
+        play.objects.open.set()  # for calls from now on
+        await asyncio.sleep(61.0)
+        assert not hung.is_set()
+        answer = await play.socket.expect(Urls)
+        assert answer.offered is not None
+        assert len(answer.offered.places) == 3
+        assert len(play.objects.multiparts.open) == 1
 
 
 @simulated

@@ -209,7 +209,7 @@ def test_when_the_first_fails_the_copy_is_the_unit() -> None:
 
 def test_when_the_copy_fails_its_number_is_not_used_again() -> None:
     board, heard = two_nodes()
-    board.refresh([node_row(NODE), node_row(OTHER), node_row(THIRD)])
+    board.refresh([node_row(NODE), node_row(OTHER), node_row(THIRD)], 0.0)
     third = board.index.node(THIRD)
     third.session, third.slots = board.index.node(NODE).session, 1
     board.index.changed(third)

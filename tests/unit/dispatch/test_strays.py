@@ -117,7 +117,7 @@ async def test_a_unit_waits_where_it_is_while_no_reachable_node_has_room() -> No
 def test_the_first_node_is_told_when_it_came_while_the_unit_was_moved() -> None:
     heard = Hearing()
     board = Board(heard.say)
-    board.refresh([node_row(), node_row(OTHER), node_row(THIRD)])
+    board.refresh([node_row(), node_row(OTHER), node_row(THIRD)], 0.0)
     board.reconcile([open_unit(state="DISPATCHED", attempt=1, node=NODE)], EPOCH)
     board.index.node(OTHER).session = SESSION
     board.index.changed(board.index.node(OTHER))

@@ -103,7 +103,7 @@ def rows_of(count: int, start: int = 0, job: UUID = JOB) -> list[OpenUnit]:
 
 def board_with(slots: int = 1, nodes: int = 1) -> Board:
     board = Board(take)
-    board.refresh([node_row(UUID(int=n + 1)) for n in range(nodes)])
+    board.refresh([node_row(UUID(int=n + 1)) for n in range(nodes)], 0.0)
     for node in board.index:
         node.session, node.slots = Ref("session"), slots
         board.index.changed(node)

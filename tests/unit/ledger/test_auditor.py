@@ -16,6 +16,7 @@ from actors.auditor.messages import Audit, Auditor, LastAudit, NightAuditor
 from actors.auditor.night import NightAuditorActor
 from actors.auditor.policy import is_due
 from actors.kernel import Ref
+from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, Finding
 from sql.fsck_since import Increment, Mark
 from supervisors.child import Child
@@ -24,6 +25,7 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import twin_stage
 from tests.twins.clock import EPOCH, TwinClock
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import in_time, simulated
 
@@ -57,13 +59,23 @@ class Ears(StoreTwin):
 
 
 @asynccontextmanager
-async def auditing(store: StoreTwin) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]]]:
+async def auditing(
+    store: StoreTwin, leadership: Leadership = ALONE
+) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]]]:
     """Both actors, as the tree has them."""
     auditor, night = Ref[Auditor]("auditor", capacity=99), Ref[NightAuditor]("night", capacity=99)
     clock = TwinClock()
     children = [
-        Child("auditor", lambda: AuditorActor(night, store, clock), ref=auditor),
-        Child("night", lambda: NightAuditorActor(auditor, store, clock), ref=night),
+        Child(
+            "auditor",
+            lambda: AuditorActor(night, store, clock, leadership=leadership),
+            ref=auditor,
+        ),
+        Child(
+            "night",
+            lambda: NightAuditorActor(auditor, store, clock, leadership=leadership),
+            ref=night,
+        ),
     ]
     inner = Supervisor("books", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), children)
     root = Supervisor("root", Strategy.REST_FOR_ONE, Intensity(3, 60.0), [inner])
@@ -261,3 +273,63 @@ def test_a_night_is_due_once_its_time_was_passed(
     nights = [datetime.combine(day, night, UTC) for day in days]
     assert is_due(now, begun, night) == any(begun < each <= now for each in nights)
     assert is_due(now, None, night)
+
+
+# -- of several gateways
+
+
+@asynccontextmanager
+async def two(store: StoreTwin) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor], TwinLeadership]]:
+    """A gateway that does not lead, and the leadership of the one that does."""
+    leads = Leads()
+    leading = TwinLeadership(leads)
+    assert await leading.leads("auditor")
+    async with auditing(store, leading), auditing(store, TwinLeadership(leads)) as (root, auditor):
+        yield root, auditor, leading
+
+
+@simulated
+async def test_a_gateway_that_does_not_lead_tells_what_the_leader_found() -> None:
+    store = Ears()
+    store.all, store.new = [JOB_IS_WRONG], [SHARE_IS_WRONG]
+    async with two(store) as (_, auditor, _):
+        await asyncio.sleep(300)
+        assert len(store.whole) == 1
+        told = await said(auditor)
+        assert {*told.findings} == {JOB_IS_WRONG, SHARE_IS_WRONG}
+        assert told.whole is not None
+
+
+@simulated
+async def test_broken_books_stop_the_gateways_that_do_not_audit_too() -> None:
+    store = Ears()
+    async with two(store) as (root, _, _):
+        await asyncio.sleep(200)
+        store.new = [JOB_IS_WRONG, Finding("I2", "x", "y")]
+        assert "the books are broken: I2; run fsck" in await in_time(root.failed())
+    assert root.exit_code == 3
+
+
+@simulated
+async def test_what_was_found_before_a_start_stops_nobody() -> None:
+    """The books were mended since; the next audit tells."""
+    store, leads = Ears(), Leads()
+    assert await TwinLeadership(leads).leads("auditor")
+    await store.note_audit(EPOCH, EPOCH, [Finding("I2", "x", "y")])
+    async with auditing(store, TwinLeadership(leads)) as (_, auditor):
+        await asyncio.sleep(300)
+        assert await auditor.ask(LastAudit(), within=1.0) is None
+        assert not store.whole
+        assert not store.since
+
+
+@simulated
+async def test_a_leader_that_lost_the_lead_keeps_no_figures_and_begins_anew_when_it_leads() -> None:
+    store = Ears()
+    store.all = [JOB_IS_WRONG]
+    async with two(store) as (_, _, leading):
+        await asyncio.sleep(200)
+        leading.cut()
+        await asyncio.sleep(300)
+        assert len(store.whole) == 2, "the new leader has seen everything"
+        assert [mark for _, mark in store.since].count(None) == 2

@@ -113,10 +113,11 @@ def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> 
     if unit.copy_node_id is not None and step.node:
         attempt, node = unit.copy_attempt, unit.copy_node_id
     done = UnitComplete(job.id, number, attempt, node, None, b"s" * 32, 1)
+    shut = node if step.node else None
     usual: list[Effect] = [
         *(done, done, done, UnitStart(job.id, number, attempt, node)),
         UnitRequeue(job.id, number, attempt, "gone"),
-        UnitRequeue(job.id, number, attempt, "never sent", unsent=True),
+        UnitRequeue(job.id, number, attempt, "never sent", unsent=True, unsendable_to=shut),
         UnitFail(job.id, number, attempt, node, "node", "died", EPOCH),
         UnitFail(job.id, number, attempt, node, "scene", "no camera"),
         UnitDeliver(job.id, number, attempt, node, "cpu", None, verified=True),

@@ -10,7 +10,6 @@ from actors.ledger.messages import Commit
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import EarningClaim, EarningMature, LookForClaims, Paymaster
 from sql.earnings import Claimable, Ripe
-from tests.twins.clock import TwinClock
 from tests.unit.dispatch.stage import JOB, OWNER, Cast, on_stage
 from tests.unit.simulated_time import simulated
 
@@ -23,7 +22,7 @@ async def looking() -> AsyncGenerator[tuple[Cast, Ref[Paymaster]]]:
     cast = Cast()
 
     def make() -> PaymasterActor:
-        return PaymasterActor(cast.ledger.ref, cast.store, TwinClock(), settings=SETTINGS)
+        return PaymasterActor(cast.ledger.ref, cast.store, settings=SETTINGS)
 
     async with on_stage("paymaster", make) as ref:
         yield cast, ref

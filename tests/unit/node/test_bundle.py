@@ -1,6 +1,9 @@
 """Bundles from elsewhere: nothing leaves its folder, nothing is named twice, sizes are bounded."""
 
+import shutil
+import struct
 import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -8,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rendertrust.node.disk import is_of_disk
 from rendertrust.node.plugins import bundle
-from rendertrust.node.plugins.bundle import BundleError, number_of, unpack
+from rendertrust.node.plugins.bundle import ENTRIES_MAX, BundleError, number_of, unpack
 
 
 def packed(path: Path, *entries: tuple[str, bytes]) -> Path:
@@ -68,6 +72,66 @@ def test_bomb_is_stopped_while_it_is_written(
     (tmp_path / "in").mkdir()
     with pytest.raises(BundleError, match="holds over"):
         unpack(source, tmp_path / "in")
+
+
+def crowded(path: Path, entries: int) -> Path:
+    """A zip of so many empty files without a name."""
+    entry = b"PK\x01\x02".ljust(46, b"\0")
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, entries * len(entry), 0, 0)
+    path.write_bytes(entry * entries + end)
+    return path
+
+
+def test_entries_are_counted_before_they_are_read(tmp_path: Path) -> None:
+    source = crowded(tmp_path / "z.zip", ENTRIES_MAX + 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match="over 100000 files in one zip"):
+            unpack(source, tmp_path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 * source.stat().st_size
+
+
+def test_a_directory_that_is_said_to_be_huge_is_not_read(tmp_path: Path) -> None:
+    source = tmp_path / "z.zip"
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 1 << 30, 0, 0)
+    with source.open("wb") as file:
+        file.seek(1 << 30)  # a hole
+        file.write(end)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match="over 100000 files in one zip"):
+            unpack(source, tmp_path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 << 20
+
+
+def test_what_the_disk_has_no_room_for_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "DISK_LEFT", shutil.disk_usage(tmp_path).free - (2 << 20))
+    source = packed(tmp_path / "z.zip", ("0001.png", bytes(1 << 20)), ("0002.png", bytes(2 << 20)))
+    (tmp_path / "in").mkdir()
+    with pytest.raises(OSError, match="No space left") as told:
+        unpack(source, tmp_path / "in")
+    assert is_of_disk(told.value)
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+def test_a_file_that_holds_more_than_it_says_is_cut(tmp_path: Path) -> None:
+    source = packed(tmp_path / "z.zip", ("0001.png", bytes(1 << 20)))
+    content = bytearray(source.read_bytes())
+    at = content.rindex(b"PK\x01\x02") + 24
+    content[at : at + 4] = struct.pack("<L", 10)
+    source.write_bytes(content)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(BundleError, match="cannot be read"):
+        unpack(source, tmp_path / "in")
+    assert sum(path.stat().st_size for path in (tmp_path / "in").iterdir()) <= 10
 
 
 def test_broken_zip_is_refused(tmp_path: Path) -> None:

@@ -51,6 +51,23 @@ async def test_what_strangers_sent_is_looked_at_in_a_sandbox_alone(
     assert await Video(render=render).why_not() is None
 
 
+def test_a_scene_that_prints_files_without_end_is_not_kept_in_memory() -> None:
+    progress = Progress(task=task(), frames=2)
+    for number in range(2):
+        progress.hear({"event": "frame", "file": f"000{number}.png", "noisy": "n", "evidence": "e"})
+    assert not progress.too_many_files
+    for number in range(1_000):
+        progress.hear({"event": "frame", "file": f"{number:04}.png" + "x" * 10_000})
+    assert progress.files == ["0000.png", "n", "e", "0001.png", "n", "e"]
+    assert progress.too_many_files
+
+
+def test_of_a_files_name_only_its_beginning_is_kept() -> None:
+    progress = Progress(task=task())
+    progress.hear({"event": "frame", "file": "x" * 10_000})
+    assert progress.files == ["x" * 100]
+
+
 def test_order_holds_what_was_asked_for_alone() -> None:
     assert order_of({}) == {}
     assert order_of({"resolution": [64, 36]}) == {"width": 64, "height": 36}

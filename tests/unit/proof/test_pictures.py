@@ -179,6 +179,15 @@ def test_an_exr_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
         of_file(written(tmp_path, content))
 
 
+def test_an_exr_whose_rows_are_one_block_is_refused(tmp_path: Path) -> None:
+    content = exr(LINES, 0)
+    begin = len(content) - HEIGHT * (8 + 8 + ROW)  # of the offsets: one for each row
+    head, block = content[:begin], content[-8 - ROW :]
+    offsets = struct.pack("<Q", begin + 8 * HEIGHT) * HEIGHT
+    with pytest.raises(NoPixels, match="its blocks overlap"):
+        of_file(written(tmp_path, head + offsets + block))
+
+
 def parted(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
     """A file of several parts, each that of a file of one; ``numbers`` as its blocks say them."""
     names = [f"part {number}".encode() for number in range(len(pictures))]

@@ -25,6 +25,7 @@ def test_what_is_plain_is_read() -> None:
         (b'{"a": ' + b"9" * 5_000 + b"}", "99999999… has more than 80 digits"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "c stands there twice"),
         (b'{"a": ' + b"[" * 200_000, "nested deeper than 64 levels"),
+        (b'{"a": "' + b"[" * 200, "no JSON: Unterminated string"),
         # Far from minutes, however many there are.
         (f'{{{MANY},"z":1,"z":2}}'.encode(), "z stands there twice"),
     ],

@@ -59,6 +59,7 @@ def test_range_is_read(text: str, frames: tuple[int, ...]) -> None:
         ("-1048575", "frames go from"),
         ("1-100001", "over 100000 frames"),
         ("1-60000,100001-160000", "over 100000 frames"),
+        (",".join(["1-99999"] * 250), "over 100000 frames"),
         ("99999999", "no frame and no range"),
         ("1," * 1001 + "1", "longer than 2000 characters"),
         ("\uff11-\uff12", "no frame and no range"),

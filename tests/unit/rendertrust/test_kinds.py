@@ -1,8 +1,11 @@
 """A downloaded file is named after what it is."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rendertrust.kinds import suffix_of
+from rendertrust.kinds import BEGINNINGS, FRAME_FILE, MEDIA, suffix_of
+from rendertrust.node.inside.output import SUFFIXES
 
 
 @pytest.mark.parametrize(
@@ -24,3 +27,25 @@ from rendertrust.kinds import suffix_of
 )
 def test_the_first_bytes_tell_the_kind(head: bytes, suffix: str) -> None:
     assert suffix_of(head) == suffix
+
+
+def test_every_kind_has_a_media_type() -> None:
+    assert set(BEGINNINGS.values()) <= set(MEDIA)
+    assert set(SUFFIXES.values()) <= set(MEDIA)
+
+
+@given(st.binary(max_size=64))
+def test_what_is_not_known_has_no_suffix(head: bytes) -> None:
+    assert suffix_of(head) in {"", *MEDIA}
+
+
+@pytest.mark.parametrize("name", ["0001.png", "-0003.exr", "0012.noisy.exr", "1000000.tif"])
+def test_frames_have_the_names_that_nodes_give_them(name: str) -> None:
+    assert FRAME_FILE.fullmatch(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["0001.exe", "0001.zip", "0001.html", "0001.mp4", "0001.PNG", "1.png", "0001.png\n"]
+)
+def test_no_frame_has_another_name(name: str) -> None:
+    assert not FRAME_FILE.fullmatch(name)

@@ -1,6 +1,16 @@
 """What counts as a try of a unit, when the next one is, and which is the last."""
 
-from sql.tries import NODE_FAILURES_MOST, TRIES_MOST, tries, wait_seconds
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sql.tries import (
+    NODE_FAILURES_MOST,
+    TRIES_MOST,
+    UNSENDABLE_NODES,
+    tries,
+    unsendable_seconds,
+    wait_seconds,
+)
 
 
 def after(
@@ -38,3 +48,11 @@ def test_what_is_given_back_is_tried_twelve_times() -> None:
     assert [given_back(tried) for tried in (1, 2, 3, 11)] == [1, 2, 4, 4]
     assert given_back(TRIES_MOST) is None
     assert after(0, 0, TRIES_MOST) is None
+
+
+@given(st.integers(1, 10), st.integers(1, 20_000))
+def test_what_cannot_be_sent_waits_from_a_second_to_a_minute(nodes: int, unsent: int) -> None:
+    wait = unsendable_seconds(nodes=nodes, unsent=unsent)
+    assert 1 <= wait <= unsendable_seconds(nodes=nodes, unsent=unsent + 1) <= 60
+    if nodes >= UNSENDABLE_NODES or unsent > 6:
+        assert wait == 60, "or two nodes that alternate would use up the numbers of attempts"

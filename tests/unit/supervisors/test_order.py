@@ -7,6 +7,7 @@ import pytest
 from actors.kernel import ActorStopped, State
 from supervisors.child import Child, StartFailed
 from supervisors.dynamic import Dynamic
+from supervisors.schema import schema_child
 from supervisors.strategy import Strategy
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.town import Dawdle, Say, Town, quiet, refuse, root, states
@@ -69,6 +70,19 @@ async def test_child_that_starts_too_slowly() -> None:
         await tree.start()
     assert town.since() == "+a -a"
     assert now() == pytest.approx(9.0)
+
+
+@simulated
+async def test_child_that_may_take_any_time_to_start() -> None:
+    """A child without a limit has all the time to start."""
+
+    async def migrates() -> None:
+        await asyncio.sleep(86_400.0)
+
+    tree = root(Strategy.ONE_FOR_ONE, [schema_child(migrates)])
+    await tree.start()
+    assert now() == pytest.approx(86_400.0)
+    await tree.stop()
 
 
 @simulated

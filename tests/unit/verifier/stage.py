@@ -28,6 +28,7 @@ from actors.ledger.messages import (
 )
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.node_session.results import result_key
+from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
 from actors.scheduler.messages import Scheduler
 from actors.verifier.actor import VerifierActor
@@ -88,6 +89,7 @@ class Play:
     root: Supervisor
     scheduler: Probe[Scheduler]
     begin: Callable[[], tuple[Supervisor, Ref[Verifier], Ref[Ledger]]]
+    sampling: Sampling
     jobs: int = 0
     work: str | None = None  # what nodes sign
     window: timedelta = timedelta(days=7)
@@ -138,24 +140,23 @@ class Play:
         key = result_key(CREATOR, job, 0, attempt)
         await self.objects.put(key, CONTENT)
         await self.objects.put(evidence_key(CREATOR, job, 0, attempt), EVIDENCE)
-        await self.do(
-            UnitDeliver(
-                job=job,
-                unit=0,
-                attempt=attempt,
-                node=node,
-                device_class=CLASS,
-                result_ref=f"s3://rendertrust/{key}",
-                sha256=SHA256,
-                size=len(CONTENT),
-                work=self.work,
-                evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
-                evidence_size=len(EVIDENCE),
-                verified=True,
-                operator=operator_account(owner),
-                dispute_window=self.window,
-            )
+        delivery = UnitDeliver(
+            job=job,
+            unit=0,
+            attempt=attempt,
+            node=node,
+            device_class=CLASS,
+            result_ref=f"s3://rendertrust/{key}",
+            sha256=SHA256,
+            size=len(CONTENT),
+            work=self.work,
+            evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
+            evidence_size=len(EVIDENCE),
+            verified=True,
+            operator=operator_account(owner),
+            dispute_window=self.window,
         )
+        await self.do(attrs.evolve(delivery, drawn=await self.sampling.draw(delivery)))
 
     def checker(self, number: int, owner: int | None, device_class: str = CLASS) -> Checker:
         """A node appears that can check."""
@@ -194,9 +195,16 @@ class Play:
         assert await checker.probe.expect(DropCheck, within=60) == DropCheck(order.check)
 
     def says(
-        self, checker: Checker, order: RunCheck, report: Mapping[str, Any] | None, reason: str = ""
+        self,
+        checker: Checker,
+        order: RunCheck,
+        report: Mapping[str, Any] | None,
+        reason: str = "",
+        *,
+        is_unread: bool = False,
     ) -> None:
-        assert self.verifier.tell(Reported(order.check, checker.node, report, reason))
+        told = Reported(order.check, checker.node, report, reason, is_unread)
+        assert self.verifier.tell(told)
 
     async def checks(self, checker: Checker, report: Mapping[str, Any] | None) -> RunCheck:
         """It is asked, and answers so; of more crops than three the same again."""
@@ -306,6 +314,7 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
             objects=objects,
             clock=clock,
             random=TwinRandom(2 * life - 1),
+            gateway=UUID(int=990 + life),
             signer=TwinSigner(),
         )
         children = [
@@ -317,7 +326,8 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
 
     root, verifier, ledger = begin()
     await root.start()
-    play = Play(verifier, ledger, store, objects, clock, root, scheduler, begin)
+    sampling = Sampling(store, TwinSigner(), TwinRandom(7), chosen.least_odds)
+    play = Play(verifier, ledger, store, objects, clock, root, scheduler, begin, sampling)
     try:
         yield play
     finally:

@@ -15,11 +15,11 @@ from actors.ledger.messages import UnitAssign, UnitRequeue
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
 from actors.scheduler.messages import NodeStands
-from actors.verifier.messages import Caught, Looking
-from actors.verifier.odds import ALWAYS_UNTIL
+from actors.verifier.messages import Caught
 from rendertrust.node.inside.placing import Crop, place
 from sql.circles import Circles
 from sql.reputation import FORGIVEN_BY, STRIKES_MOST
+from sql.sampling import ALWAYS_UNTIL
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
     CLASS,
@@ -55,7 +55,6 @@ async def test_nothing_is_paid_before_somebody_looked() -> None:
         )
         assert (play.charged(), play.earned()) == (0, 0)
         assert play.store.units[job, 0].state == "VERIFYING"
-        assert await play.verifier.ask(Looking(job), within=5) == {0: "other"}
         play.says(checker, order, EXACT)
         unit = await play.ends(job, "COMPLETED")
         assert (unit.verified, play.verdict(job)) == (True, "exact")

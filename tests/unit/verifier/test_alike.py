@@ -11,8 +11,8 @@ import pytest
 from actors.node_session.checks import frame
 from actors.node_session.messages import RunCheck
 from actors.node_session.settings import NodeSessionSettings
-from actors.verifier.odds import ALWAYS_UNTIL
 from rendertrust.protocol import JobDispatch, encode
+from sql.sampling import ALWAYS_UNTIL
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, Play, apart, verifying
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.verifier import crops, odds
+from actors.verifier import crops
 from rendertrust.node.inside.placing import picked
+from sql import sampling
 from sql.reputation import NEW, STRIKES_MOST, Reputation, after
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, verifying
@@ -68,7 +69,7 @@ class Life:
     def deliver(self) -> None:
         self.rendered += self.frames - self.faked
         honest = self.known.strikes == 0
-        often = odds.odds(self.known.valid_in_row, LEAST) if honest else 1.0
+        often = sampling.odds(self.known.valid_in_row, LEAST) if honest else 1.0
         drawn = self.chance.random() < often
         number = self.chance.getrandbits(64)
         lies = self.chance.sample(range(self.frames), self.faked)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.verifier import choice, crops, odds, verdict
+from actors.verifier import choice, crops, verdict
 from actors.verifier.away import Rests
 from actors.verifier.choice import Candidate
 from actors.verifier.verdict import Compared
 from rendertrust.node.inside.placing import SIDE_LEAST, Crop, place
-from sql import reputation
+from sql import reputation, sampling
 from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, NEW, STRIKES_MOST, Record
 
 
@@ -43,26 +43,28 @@ VERDICTS = st.sampled_from(["exact", "match", "suspicious", "mismatch"])
 
 @given(st.integers(0, 10**6), st.floats(0, 1))
 def test_a_newcomer_is_always_checked_and_nobody_never(valid: int, least: float) -> None:
-    chance = odds.odds(valid, least)
+    chance = sampling.odds(valid, least)
     assert least <= chance <= 1
-    assert chance == 1 or valid >= odds.ALWAYS_UNTIL
-    assert odds.odds(valid + 1, least) <= chance
+    assert chance == 1 or valid >= sampling.ALWAYS_UNTIL
+    assert sampling.odds(valid + 1, least) <= chance
 
 
 @given(RESULTS)
 def test_what_is_certain_is_drawn_and_what_is_impossible_not(result: bytes) -> None:
-    assert odds.is_drawn(SECRET, UNIT, result, 1.0)
-    assert not odds.is_drawn(SECRET, UNIT, result, 0.0)
+    assert sampling.is_drawn(SECRET, UNIT, result, 1.0)
+    assert not sampling.is_drawn(SECRET, UNIT, result, 0.0)
 
 
 def test_as_many_are_drawn_as_was_said() -> None:
-    drawn = sum(odds.is_drawn(SECRET, UNIT, bytes([n % 256, n // 256]), 0.1) for n in range(5000))
+    drawn = sum(
+        sampling.is_drawn(SECRET, UNIT, bytes([n % 256, n // 256]), 0.1) for n in range(5000)
+    )
     assert 400 < drawn < 600
 
 
 @given(RESULTS, st.binary(min_size=1), st.binary(min_size=1))
 def test_another_secret_draws_otherwise(result: bytes, one: bytes, other: bytes) -> None:
-    same = odds.draw(one, b"x", UNIT, result) == odds.draw(other, b"x", UNIT, result)
+    same = sampling.draw(one, b"x", UNIT, result) == sampling.draw(other, b"x", UNIT, result)
     assert same is (one.rstrip(b"\0") == other.rstrip(b"\0"))  # HMAC fills keys up with zeros
 
 
@@ -170,7 +172,7 @@ def test_a_release_is_a_new_beginning_under_suspicion(before: str, since: str) -
     known = record.reputation
     assert known.mismatches == (before + since).count("m")
     if not since:
-        assert odds.odds(known.valid_in_row, 0.0) == 1.0
+        assert sampling.odds(known.valid_in_row, 0.0) == 1.0
     fresh = Record(UUID(int=1), "cpu", True, "", since).reputation
     assert (fresh.strikes, fresh.valid_in_row) == (known.strikes, known.valid_in_row)
 
@@ -183,7 +185,7 @@ def test_three_mismatches_are_too_many_and_the_way_back_is_long() -> None:
     assert found.is_to_be_quarantined
     found = reputation.released(found)
     assert not found.is_to_be_quarantined
-    assert odds.odds(found.valid_in_row, 0.01) == 1.0
+    assert sampling.odds(found.valid_in_row, 0.01) == 1.0
     assert reputation.after(found, "m").is_to_be_quarantined
     assert reputation.after(found, "v" * 60).strikes == 0
 

@@ -9,7 +9,7 @@ import pytest
 from actors.ledger.messages import Commit, UnitAssign
 from actors.node_session.messages import RunCheck
 from actors.paymaster.messages import DisputeOpen
-from actors.verifier.odds import ALWAYS_UNTIL
+from sql.sampling import ALWAYS_UNTIL
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import CREATOR, EXACT, NODE, PRICE, Checker, Play, apart, verifying
 from tests.until import until

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from actors.node_session.messages import RunCheck
-from actors.verifier.odds import ALWAYS_UNTIL
+from sql.sampling import ALWAYS_UNTIL
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, Checker, Play, apart, verifying
 from tests.until import until

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.verifier.odds import ALWAYS_UNTIL
+from sql.sampling import ALWAYS_UNTIL
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import CREATOR, EXACT, NODE, PRICE, Checker, Play, apart, verifying
 from tests.until import until

@@ -144,3 +144,37 @@ def test_a_bug_in_a_class_is_no_fault_of_the_request() -> None:
 def test_one_of_a_thing_is_not_said_in_the_plural() -> None:
     found = structure({**GOOD, "names": []}, Outer)
     assert found == [Fault("names", "value", "must have at least 1 item")]
+
+
+@attrs.frozen
+class Page:
+    number: int = 0
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+@pytest.mark.parametrize("digits", ["1", "-1", "0007", "-0", "9" * 18, str(2**63 - 1), "0" * 30])
+def test_an_integer_of_a_query_is_read_however_it_is_written(digits: str) -> None:
+    read = structure_query(MultiDict(number=digits), Page)
+    assert isinstance(read, Page)
+    assert read.number == int(digits)
+
+
+@pytest.mark.parametrize("digits", [str(2**63), "9" * 19, "9" * 8000, "-" + "9" * 8000])
+def test_an_integer_that_is_too_large_is_told_so(digits: str) -> None:
+    assert structure_query(MultiDict(limit=digits), Page) == [
+        Fault("limit", "value", "is outside 64 bits")
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "1.0", "1e3", "+1", " 1", "0x1", "one", "-", "\u0661"])
+def test_what_is_no_integer_is_told_so(text: str) -> None:
+    assert structure_query(MultiDict(limit=text), Page) == [
+        Fault("limit", "type", "must be an integer")
+    ]
+
+
+@pytest.mark.parametrize("value", [2.0, 2.5, 1e300])
+def test_a_body_with_a_fraction_is_told_how_integers_are_written(value: float) -> None:
+    assert structure({**GOOD, "inner": {"count": value}}, Outer) == [
+        Fault("inner.count", "type", "must be an integer, written without fraction or exponent")
+    ]

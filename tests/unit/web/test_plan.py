@@ -101,3 +101,20 @@ def test_a_job_is_bounded() -> None:
     assert isinstance(found[0], Fault)
     assert "larger chunks" in found[0].message
     assert len(planned(Cut(f"1-{UNITS_MAX + 1}", 2)).pieces) == UNITS_MAX // 2 + 1
+
+
+@pytest.mark.parametrize("cut", [Cut("1-99999", tiles="6x8"), Cut("1-99999"), Cut("1-99999", 2)])
+def test_units_are_counted_before_any_is_made(cut: Cut) -> None:
+    def cost(frame: int) -> int:
+        raise AssertionError(f"frame {frame} was priced")
+
+    found = plan_of(cut, {"width": 640, "height": 480}, cost)
+    assert isinstance(found, list)
+    assert "a job has 5000 at most" in found[0].message
+
+
+def test_the_units_of_tiles_are_counted_with_those_that_put_them_together() -> None:
+    assert len(planned(Cut("1-1000", tiles="2x2"), **SIZE).pieces) == UNITS_MAX
+    found = plan_of(Cut("1-1001", tiles="2x2"), SIZE, lambda _: 1)
+    assert isinstance(found, list)
+    assert found[0].message.startswith("make 5005 units")

@@ -1,7 +1,8 @@
-"""The watchdog is fed while the loop and the tree are alive, and only then."""
+"""The watchdog is fed while the loop and the tree are alive; a stuck actor ends the process."""
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from supervisors.supervisor import Supervisor
 from tests.service_manager import Manager
 from tests.until import until
 from web.process import pulse
-from web.process.pulse import LAG, STUCK, PulseActor, Vitality
+from web.process.pulse import STUCK, PulseActor, Vitality
 from web.process.service_manager import ServiceManager, service_manager
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -77,39 +80,86 @@ def test_a_manager_that_does_not_read_is_not_waited_for(manager: Manager) -> Non
     assert manager.heard()
 
 
-async def test_the_watchdog_is_fed_until_an_actor_is_stuck_and_again_afterwards(
+async def test_the_watchdog_is_fed_until_an_actor_is_stuck_and_then_the_tree_gives_up(
     manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulse, "STUCK_SECONDS", 0.3)
     monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.02)
     go_on = asyncio.Event()
-    worker = Child("worker", lambda: WorkerActor(go_on))
+    worker = Child("worker", lambda: WorkerActor(go_on), stop_within=0.1)
     beats = Child(
         "pulse",
         lambda: PulseActor(
-            lambda: [tree.snapshot()], SystemClock(), ServiceManager(manager.address, 0.04)
+            lambda: [tree.snapshot()],
+            SystemClock(),
+            ServiceManager(manager.address, 0.04),
+            end=lambda: ended.append(True),
         ),
     )
+    ended: list[bool] = []
     tree = Supervisor("Edge", Strategy.ONE_FOR_ONE, Intensity(), [worker, beats])
     await tree.start()
     try:
         await until(lambda: "WATCHDOG=1" in manager.heard())
         worker.ref.tell(Hang())
         worker.ref.tell(Hang())
-        await until(lambda: _value_of(STUCK) == 1)
-        manager.heard()
-        beaten = _beats()
-        await until(lambda: _beats() > beaten + 10)  # it goes on, and is silent
-        assert manager.heard() == []
-        go_on.set()
-        await until(lambda: "WATCHDOG=1" in manager.heard())
+        async with asyncio.timeout(20):
+            reason = await tree.failed()
+        assert "no message handled for 0.3 s: worker" in reason
+        assert ended == [True]
+        assert _value_of(STUCK) == 1
     finally:
         await tree.stop()
 
 
-def _beats() -> float:
-    """How many times the loop's lag has been measured."""
-    return _value_of(LAG, "_count")
+IMMOVABLE = """
+import asyncio
+from functools import partial
+from actors.kernel import handles
+from supervisors.child import Child
+from supervisors.engines.system import SystemClock
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.unit.web.test_pulse import Hang, WorkerActor
+from web.process import pulse
+from web.process.service_manager import ServiceManager
+
+pulse.STUCK_SECONDS, pulse.BEAT_SECONDS, pulse.LOOK_SECONDS = 0.3, 0.02, 0.05
+
+class Immovable(WorkerActor):
+    @handles(Hang)
+    async def hang(self, message):
+        while True:
+            try:
+                await self._go_on.wait()
+            except asyncio.CancelledError:
+                pass
+
+async def main():
+    worker = Child("worker", lambda: Immovable(asyncio.Event()), stop_within=0.1)
+    end = partial(pulse.end_within, 0.5)
+    beats = Child("pulse", lambda: pulse.PulseActor(
+        lambda: [tree.snapshot()], SystemClock(), ServiceManager(), end=end))
+    tree = Supervisor("Edge", Strategy.ONE_FOR_ONE, Intensity(), [worker, beats])
+    await tree.start()
+    worker.ref.tell(Hang())
+    worker.ref.tell(Hang())
+    await tree.failed()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_ends_though_its_stuck_handler_takes_no_notice_of_its_end() -> None:
+    """Without ``end_within`` the loop waits for that handler for ever."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", IMMOVABLE, cwd=ROOT)
+    try:
+        async with asyncio.timeout(60):
+            assert await process.wait() == 1
+    finally:
+        if process.returncode is None:
+            process.kill()
 
 
 def _value_of(metric: Gauge | Histogram, ending: str = "") -> float:

@@ -1,11 +1,17 @@
 """For which host presigned URLs are made."""
 
+import re
+
 import attrs
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from config.settings import load
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
+from supervisors.engines.s3_signing import Presigner
 from web.http.caller import CALLER, Caller
 from web.http.reached import is_reached_as, reached_at
 
@@ -25,11 +31,32 @@ def test_the_host_that_the_caller_used_is_named(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "user@evil.example", "evil.example/path", "a b", "-x", "x?y", "[evil]", "x:999999"]
+    "host",
+    [
+        *("", "user@evil.example", "evil.example/path", "a b", "-x", "x?y", "[evil]", "x:999999"),
+        *("h:99999", "h:0", "h:", "[....]:80", "[1:2]", "[1.2.3.4]", "h:65536", "a\n", "é"),
+    ],
 )
 def test_what_is_no_host_is_ignored(host: str) -> None:
     request = request_for(host)
     assert reached_at(request, load()) is None
+
+
+HOSTS = st.from_regex(
+    re.compile(r"\[?[0-9A-Fa-f:._%a-z-]{0,20}\]?(:[0-9]{0,6})?\n?"), fullmatch=True
+)
+STORE = ObjectsEndpoint("http://127.0.0.1:1", "key", "secret")
+
+
+@example("h:99999")
+@example("[....]:80")
+@example("[1:2]")
+@example("[fe80::1%eth0]:8000")
+@given(st.one_of(HOSTS, st.ip_addresses(v=6).map("[{}]:80".format), st.text(max_size=20)))
+def test_whatever_is_named_can_be_signed_for(host: str) -> None:
+    base = reached_at(request_for(host), load()) if host.isascii() else None
+    if base is not None:
+        Presigner(STORE, "http://x").at(base).get("key", within=60, filename=None)
 
 
 @pytest.mark.parametrize("section", ["server", "objects"])

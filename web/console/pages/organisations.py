@@ -8,22 +8,22 @@ import attrs
 
 from sql.audit import Act
 from sql.fleet import Fleet, Search
-from sql.organisations import MEMBERS_MOST, OF_USER_MOST, TRUSTED_MOST, Organisation, Said
+from sql.organisations import OF_USER_MOST, Organisation, Said
 from web.console.pages.fleet import LATELY
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, Sorted, order_by, table
 from web.console.view import Go, Shown, View
+from web.http.converter import Email
 from web.http.problem import Problem
 from web.identity.doer import Doer
 from web.nodes.circles import tell_circles
-from web.routes.organisations import NOT_FOUND, PROBLEMS, Email, NewOrganisation
-from web.routes.trusted import NOT_TRUSTED
+from web.routes.organisations import NOT_FOUND, PROBLEMS, NewOrganisation
+from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
 
 pages = Pages()
 PATH: Final = "/console/organisations"
 ABSENT: Final = "Organisation not found"
 NOBODY: Final = Problem(403, "Your account is not there any more")
-NO_USER: Final = Problem(404, "Nobody has this address here")
 NODES_MOST: Final = 200
 ORGANISATIONS: Final = (
     Column("Organisation", "name"),
@@ -32,7 +32,7 @@ ORGANISATIONS: Final = (
     Column("Nodes", "nodes", "number"),
     Column("Since", "created_at", "time"),
 )
-TRUSTED: Final = (Column("Whom", "email"), Column("Name", "name"), Column("Since", "since", "time"))
+TRUSTED: Final = (Column("Whom", "email"), Column("Since", "since", "time"))
 MEMBERS: Final = (
     Column("Member", "email"),
     Column("Name", "name"),
@@ -159,14 +159,11 @@ async def found(view: View[NewOrganisation]) -> Go | Problem:
 async def invite(view: View[Invitation]) -> Go | Problem:
     """Ask somebody in."""
     kept, form, id_ = view.gateway.organisations, view.query, view.ids["id"]
-    user = await view.gateway.users.by_email(form.email.strip())
-    if user is None:
-        return NO_USER
     return await _changed(
         view,
         ("organisation.invite", form.email),
-        lambda act: kept.invite(id_, user.id, form.role, act),
-        f"{form.email} was invited.",
+        lambda act: kept.invite(id_, form.email, form.role, act),
+        f"If somebody has the address {form.email} here, they are invited.",
     )
 
 
@@ -232,19 +229,16 @@ async def take_back(view: View[Which]) -> Go | Problem:
 @pages.action("/trusted", form=Somebody, form_on="/organisations")
 async def trust(view: View[Somebody]) -> Go | Problem:
     """Trust somebody."""
-    kept, email = view.gateway.organisations, view.query.email.strip()
-    user = await view.gateway.users.by_email(email)
-    if user is None:
-        return NO_USER
-    if user.id == view.who.user:
-        return Problem(409, "You are yourself: your own nodes are always yours")
-    act = await _act(view, "trust.add", f"user:{user.id}", email)
+    kept, email = view.gateway.organisations, view.query.email
+    if await is_own(view.gateway, view.who.user, email):
+        return YOURSELF
+    act = await _act(view, "trust.add", f"address:{email}", email)
     if act is None:
         return NOBODY
-    if await kept.trust(user.id, act) is Said.ALREADY:
-        return Problem(409, f"You trust {email} already, or {TRUSTED_MOST} people")
+    if await kept.trust(email, act) is Said.TOO_MANY:
+        return TRUSTED_FULL
     await tell_circles(view.gateway)
-    return Go(PATH, f"You trust {email}.")
+    return Go(PATH, f"If somebody has the address {email} here, you trust them.")
 
 
 @pages.action("/trusted/{user}/end", absent=NOT_TRUSTED.detail)
@@ -269,8 +263,6 @@ async def _changed(
     if act is None:
         return NOBODY
     became = await change(act)
-    if became is Said.ALREADY:
-        return Problem(409, f"He is in, or was asked; {MEMBERS_MOST} members are the most")
     if became is not Said.DONE:
         return PROBLEMS.get(became, NOT_FOUND)
     await tell_circles(view.gateway)

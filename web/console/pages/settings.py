@@ -87,7 +87,8 @@ ACTS: Final = (
     Column("When", "at", "time"),
 )
 LIMITS: Final = "limits."
-NOT_REQUESTS: Final = frozenset({"limits.shared", "limits.subjects", "limits.open_jobs"})
+OPEN: Final = frozenset({"limits.open_jobs", "limits.open_free_jobs", "limits.open_kinds"})
+NOT_REQUESTS: Final = frozenset({"limits.shared", "limits.subjects", *OPEN})
 PER_USER: Final = frozenset({"limits.read", "limits.write", "limits.dispatch"})
 SIGNING: Final = ("jwt.secret", "jwt.previous")
 ENDPOINT: Final = next(each.path for each in webhooks.operations if each.handler is webhooks.stripe)

@@ -50,7 +50,7 @@ TRUSTED: Final[Example] = {
         {
             "user_id": USER_ID,
             "email": "bob@example.com",
-            "name": "Bob Miller",
+            "name": "",
             "since": "2026-03-13T12:00:00Z",
         }
     ]

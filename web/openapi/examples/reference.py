@@ -34,7 +34,9 @@ VERSION: Final[Example] = {
 }
 READINESS: Final[Example] = {
     "status": "ready",
-    "checks": {"database": "connected", "redis": "connected", "objects": "connected"},
+    "checks": dict.fromkeys(
+        ("database", "redis", "objects", "scheduler", "ledger", "log"), "connected"
+    ),
     "log": {
         "leaves": 120,
         "unanchored": 4,

@@ -1,12 +1,15 @@
-"""How often a node's work is looked at: always at first, then the less the longer all was well.
+"""How often a node's work is checked: always at first, then the less the longer all was well.
 
-The draw is by a secret and by the result, so that nobody can tell beforehand, and whoever asks
+A draw follows from a secret and from the result: nobody can tell it beforehand, and whoever draws
 again gets the same answer.
 """
 
 import hmac
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
+
+from sql.reputation import Record, strikes_of
 
 ALWAYS_UNTIL: Final = 10  # valid results in a row
 _DRAWS: Final = 2**64
@@ -17,6 +20,14 @@ def odds(valid_in_row: int, least: float) -> float:
     if valid_in_row < ALWAYS_UNTIL:
         return 1.0
     return min(max(least, 1 / valid_in_row), 1.0)
+
+
+def chance_of(records: Sequence[Record], device_class: str, least: float) -> float:
+    """How probable a check of a node's next result is: certain while it has strikes."""
+    if strikes_of(records) > 0:
+        return 1.0
+    in_row = [one.reputation.valid_in_row for one in records if one.device_class == device_class]
+    return odds(max(in_row, default=0), least)
 
 
 def is_drawn(secret: bytes, unit: bytes, result: bytes, chance: float) -> bool:

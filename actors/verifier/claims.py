@@ -1,0 +1,32 @@
+"""Claims: each check is made by one gateway, until its claim runs out."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import attrs
+
+from actors.ports import Store
+from actors.verifier.case import Case
+
+
+@attrs.frozen
+class Claims:
+    """Of this ``gateway``, each for ``seconds``; they are renewed at every look."""
+
+    store: Store
+    gateway: UUID
+    seconds: float
+
+    async def take(self, cases: Sequence[Case]) -> set[Case]:
+        """Return those that are this gateway's from now on. Raises Unavailable."""
+        if not cases:
+            return set()
+        ids = [case.id for case in cases]
+        ours = await self.store.claim_checks(self.gateway, ids, self.seconds)
+        return {case for case in cases if case.id in ours}
+
+    async def release(self, cases: Iterable[Case]) -> None:
+        """Leave to all gateways what this one can do nothing about now. Raises Unavailable."""
+        idle = [case.id for case in cases if not case.is_begun]
+        if idle:
+            await self.store.release_checks(self.gateway, idle)

@@ -1,0 +1,43 @@
+"""Opens zips of strangers: their entries are counted before ``zipfile`` makes an object of each."""
+
+import io
+import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+ENTRY = b"PK\x01\x02"
+ENTRY_BYTES = 512  # of an entry on average, with its name
+
+
+class TooManyEntries(zipfile.BadZipFile):
+    """The zip has more entries than may be read."""
+
+
+class _Counted(io.BufferedReader):
+    """A zip's file that refuses to give a directory of more than ``most`` entries.
+
+    ``zipfile`` reads a directory by its size, whatever number of entries the end record claims.
+    """
+
+    most: int | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is None:
+            return super().read(size)
+        if size is not None and size > self.most * ENTRY_BYTES:
+            raise TooManyEntries(f"over {self.most} files in one zip")
+        content = super().read(size)
+        if content.count(ENTRY) > self.most:
+            raise TooManyEntries(f"over {self.most} files in one zip")
+        return content
+
+
+@contextmanager
+def opened(path: Any, most: int) -> Generator[zipfile.ZipFile]:
+    """Open the zip at ``path``. Raises BadZipFile, TooManyEntries among them, and OSError."""
+    with _Counted(io.FileIO(path)) as file:
+        file.most = most
+        with zipfile.ZipFile(file) as packed:
+            file.most = None  # what is read from here on are contents
+            yield packed

@@ -1,0 +1,30 @@
+"""HTTP sessions of nodes and clients."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import aiohttp
+
+USUAL: Final = aiohttp.ClientTimeout(total=300, sock_connect=30)
+PLAIN: Final = {"Accept-Encoding": "identity"}
+NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def http_session(
+    *,
+    headers: Mapping[str, str] = NO_MORE,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+    timeout: aiohttp.ClientTimeout = USUAL,
+) -> aiohttp.ClientSession:
+    """Return a session that asks for plain bodies, and takes every body as it was sent.
+
+    Nothing is decoded: a store keeps the Content-Encoding that whoever put an object named, and an
+    object must be the bytes that were announced and hashed.
+    """
+    return aiohttp.ClientSession(
+        auto_decompress=False,
+        headers={**PLAIN, **headers},
+        middlewares=middlewares,
+        timeout=timeout,
+    )

@@ -1,0 +1,70 @@
+"""Leadership in PostgreSQL: locks that last as long as one connection of the gateway's."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+import asyncpg
+
+from sql.database import WITHIN_SECONDS, Database, Unavailable
+from sql.failure import away
+from sql.loader import QUERIES
+
+# The server ends a connection over which nobody has spoken for so long: its gateway hangs, or its
+# machine is gone. Whoever leads asks more often.
+IDLE_SECONDS: Final = 60.0
+LOCKS: Final = {"auditor": 0x72656E64_0001, "lifeline": 0x72656E64_0002}
+
+
+class SqlLeadership:
+    """Holds advisory locks over a connection of its own, which is made anew when it breaks."""
+
+    def __init__(self, database: Database, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._database, self._idle_seconds = database, idle_seconds
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._held: set[str] = set()
+        self._turn = asyncio.Lock()
+
+    async def leads(self, role: str) -> bool:
+        """See the port."""
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS), self._turn:
+                return await self._leads(role)
+        except Exception as error:
+            if away(error):
+                raise Unavailable(type(error).__name__) from error
+            raise
+
+    async def close(self) -> None:
+        """Give up the lead in all roles."""
+        self._drop()
+
+    async def _leads(self, role: str) -> bool:
+        try:
+            connection = await self._connected()
+            name = "database_answers" if role in self._held else "leadership_take"
+            values = () if role in self._held else (LOCKS[role],)
+            row = await connection.fetchrow(QUERIES[name], *values)
+        except BaseException:
+            self._drop()  # with it go the locks, or are about to
+            raise
+        assert row is not None, "it answers one row"
+        if "leads" in row and not row["leads"]:
+            return False
+        self._held.add(role)
+        return True
+
+    async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
+        if self._connection is None or self._connection.is_closed():
+            self._drop()
+            self._connection = await self._database.apart()
+            lasts = str(int(self._idle_seconds * 1000))
+            await self._connection.fetchrow(QUERIES["leadership_lasts"], lasts)
+        return self._connection
+
+    def _drop(self) -> None:
+        self._held.clear()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(asyncpg.InterfaceError):  # it is closed
+                connection.terminate()

@@ -1,0 +1,113 @@
+"""A gateway whose database a later version migrates while it works, and when it starts again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from rendertrust.testing import FakeNode, completes
+from sql.migrate import Migration, migrate, migrations
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.valkey import ValkeyEndpoint
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.databases import Databases
+from tests.engines import LoopThread
+from tests.unit.sql.migration_rules import faults
+
+NEWEST = migrations()[-1].version
+COMPATIBLE = f"-- Compatible from: {NEWEST:04}\n"
+# What a later version may bring: it adds, and takes nothing away.
+TEXTS = (
+    """
+    CREATE TABLE pictures (job_id uuid PRIMARY KEY REFERENCES jobs, at timestamptz NOT NULL);
+    ALTER TABLE jobs ADD COLUMN pictures integer NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD CONSTRAINT jobs_pictures CHECK (pictures >= 0) NOT VALID;
+    ALTER TABLE units ADD COLUMN pictured timestamptz;
+    ALTER TABLE transfers ADD COLUMN pictured timestamptz;
+    """,
+    "ALTER TABLE jobs VALIDATE CONSTRAINT jobs_pictures",
+    """
+    DROP INDEX CONCURRENTLY IF EXISTS units_pictured;
+    CREATE INDEX CONCURRENTLY units_pictured ON units (pictured) WHERE pictured IS NOT NULL;
+    """,
+)
+LATER = [
+    Migration(NEWEST + number, f"{NEWEST + number:04}_pictures", COMPATIBLE + text)
+    for number, text in enumerate(TEXTS, start=1)
+]
+OTHER = Migration(NEWEST + 9, f"{NEWEST + 9:04}_other", "SELECT 1")
+ENDS = completes(b"a frame")
+
+
+@pytest.fixture
+def endpoint(engine_loop: LoopThread, databases: Databases) -> Iterator[PostgresEndpoint]:
+    fresh = engine_loop.run(databases.take("template1"))
+    yield fresh
+    engine_loop.run(databases.drop(fresh))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway(
+    endpoint: PostgresEndpoint, valkey_endpoint: ValkeyEndpoint, lent_objects: Mapping[str, str]
+) -> AsyncIterator[Gateway]:
+    engines = {
+        "RENDERTRUST_DATABASE_URL": endpoint.app_dsn,
+        "RENDERTRUST_DATABASE_OWNER_URL": endpoint.owner_dsn,
+        "RENDERTRUST_REDIS_URL": valkey_endpoint.url,
+    }
+    async with running_gateway(**lent_objects, **engines) as running:
+        yield running
+
+
+async def test_a_gateway_works_on_a_newer_schema_that_adds_something(
+    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, endpoint: PostgresEndpoint
+) -> None:
+    assert [fault for migration in LATER for fault in faults(migration.text)] == []
+    async with FakeNode(gateway.url, behave=ENDS):
+        migrated = asyncio.Event()
+        jobs = asyncio.ensure_future(orders(creator, migrated))
+        names = await migrate(endpoint.owner_dsn, [*migrations(), *LATER])
+        migrated.set()
+        assert names == [migration.name for migration in LATER]
+        for job in await jobs:
+            await creator.job_within(job, "COMPLETED")
+    await gateway.restart()  # a crash, say, before it is its turn to be upgraded
+    async with FakeNode(gateway.url, behave=ENDS):
+        await creator.job_within(await order(creator), "COMPLETED")
+    async with http.get(f"{gateway.url}/api/v1/health/ready") as answer:
+        assert (await answer.json())["status"] == "ready"
+    code, said = await gateway.run("db", "status")
+    assert (code, f"newer {LATER[-1].name}" in said) == (0, True), said
+    assert await gateway.fsck() == (0, "the books are in order\n")
+    await refuses_another(gateway, endpoint.owner_dsn)
+
+
+async def orders(creator: Creator, migrated: asyncio.Event) -> list[str]:
+    """Jobs, one after another, some before and some after the schema is migrated."""
+    found: list[str] = []
+    after = 0
+    while after < 5:
+        after += migrated.is_set()
+        found.append(await order(creator))
+    return found
+
+
+async def order(creator: Creator) -> str:
+    status, answer = await creator.dispatch("echo")
+    assert status == 200, answer
+    return str(answer["job_id"])
+
+
+async def refuses_another(gateway: Gateway, dsn: str) -> None:
+    """One that says nothing of older programs is not for them: they end with one line."""
+    await migrate(dsn, [*migrations(), *LATER, OTHER])
+    await gateway.stop()
+    await gateway.launch()
+    assert await gateway.ended() == 1
+    assert (
+        f"The database is newer than this program: it has {OTHER.version}"
+        in gateway.log.read_text()
+    )

@@ -1,0 +1,83 @@
+"""A gateway on Debian's own PostgreSQL with its defaults."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from rendertrust.testing import FakeNode, completes
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from supervisors.engines.valkey import ValkeyEndpoint
+from tests.acceptance.gateway import Gateway, running_gateway
+from tests.acceptance.people import Creator
+from tests.engines import engine_folder
+from tests.stock_postgres import StockPostgres, stock_programs
+from tests.until import until
+
+JOBS = 20
+ENDS = completes(b"a frame")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=stock_programs())
+async def stock(request: pytest.FixtureRequest) -> AsyncIterator[PostgresEndpoint]:
+    """Each installed version in turn."""
+    programs: Path = request.param
+    with engine_folder() as folder:
+        engine = StockPostgres(folder / "data", programs)
+        endpoint = await engine.start(within=60)
+        engine.release()
+        yield endpoint
+        await engine.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(
+    stock: PostgresEndpoint, valkey_endpoint: ValkeyEndpoint, lent_objects: Mapping[str, str]
+) -> AsyncIterator[Gateway]:
+    shared = {
+        "RENDERTRUST_DATABASE_URL": stock.app_dsn,
+        "RENDERTRUST_DATABASE_OWNER_URL": stock.owner_dsn,
+        "RENDERTRUST_REDIS_URL": valkey_endpoint.url,
+    }
+    async with running_gateway(**lent_objects, **shared) as running:
+        yield running
+
+
+async def test_each_submission_is_accepted_at_once(gateway: Gateway, creator: Creator) -> None:
+    """With ``jit`` on, which is the default, each statement was compiled for seconds: 503."""
+    async with FakeNode(gateway.url, behave=ENDS):
+        answers = await asyncio.gather(*(creator.dispatch("echo") for _ in range(JOBS)))
+        assert [status for status, _ in answers] == [200] * JOBS, answers
+        for _, answer in answers:
+            await creator.job_within(str(answer["job_id"]), "COMPLETED")
+
+
+async def test_no_statement_is_compiled(stock: PostgresEndpoint) -> None:
+    """Not even one that counts as expensive; how many do depends on the version."""
+    pool = Database(lambda: stock.app_dsn)
+    async with pool.connection(within=60) as connection:
+        plan = await connection.fetch("EXPLAIN ANALYZE SELECT sum(relpages) FROM pg_class")
+    await pool.close()
+    assert plan
+    assert not [line[0] for line in plan if line[0].startswith("JIT")]
+
+
+async def test_a_statement_ends_when_its_gateway_has_gone(stock: PostgresEndpoint) -> None:
+    """Nobody waits for it, and what it has locked others wait for. It would run for a minute."""
+    pool, watcher = Database(lambda: stock.app_dsn), await asyncpg.connect(stock.owner_dsn)
+    async with pool.connection(within=60) as connection:
+        pid = connection.get_server_pid()
+        sleeps = asyncio.ensure_future(connection.execute("SELECT pg_sleep(60)"))
+        sleeping = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
+        await until(lambda: watcher.fetchval(sleeping, pid))
+        connection.terminate()
+        with pytest.raises(asyncpg.PostgresConnectionError):
+            await sleeps
+    gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
+    await until(lambda: watcher.fetchval(gone, pid), within=20)
+    await watcher.close()
+    await pool.close()

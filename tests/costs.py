@@ -1,0 +1,15 @@
+"""Tells at the end of a run what input costs most CPU time per byte, of each kind of input."""
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what ``tests/fuzz`` measured."""
+    reports = [
+        report for word in ("passed", "failed") for report in terminalreporter.stats.get(word, ())
+    ]
+    told = [value for one in reports for name, value in one.user_properties if name == "cost"]
+    if told:
+        terminalreporter.section("worst CPU time per byte of input")
+    for line in told:
+        terminalreporter.write_line(str(line))

@@ -1,0 +1,177 @@
+"""Whatever is sent to any route of the gateway, its CPU time is linear in the size of the request.
+
+The routes are those of the application as it is served, so a new one is covered, or fails here.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, Final, cast
+from uuid import UUID, uuid4
+
+import attrs
+import pytest
+
+from actors.kernel import Ref
+from actors.sequencer.messages import Sequencer
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.face import Face, serving, settings_for_tests, with_scheduler
+from tests.fuzz.cost import Cost, cost_of_asking, judge
+from tests.fuzz.requests_of import Hostile, Route, routes_of
+from tests.integration.web.accounts import with_role
+from web.app import site_of
+from web.console.session import COOKIE
+from web.gateway import Gateway
+from web.http.operations import RATES, Audience
+from web.identity.rights import Role
+from web.identity.tokens import TokenType
+from web.nodes.relay import Relay
+
+PARTS: Final = 4  # of the routes: each is a test of its own
+NOBODY: Final = SimpleNamespace(objects_url=lambda: "http://127.0.0.1:1")
+AWAY: Final = (502, 503)  # the object store is nowhere, and some actors only stand in
+HEADERS_MOST: Final = 7_000
+HEADERS: Final[Mapping[str, Callable[[int], str]]] = {
+    "Cookie": lambda size: 'a="; ' * (size // 5),
+    "Authorization": lambda size: "Bearer " + "a." * (size // 2),
+    "Host": lambda size: "a." * (size // 2) + "b",
+    "Content-Type": lambda size: "application/json" + '; a="' * (size // 5),
+    "Range": lambda size: "bytes=" + "1-2," * (size // 4),
+    "If-None-Match": lambda size: '"a",' * (size // 4),
+    "Accept": lambda size: "a/b;q=0.1," * (size // 10),
+    "Accept-Encoding": lambda size: "gzip, " * (size // 6),
+    "Idempotency-Key": lambda size: "k" * size,
+    "X-Forwarded-For": lambda size: "::1, " * (size // 5),
+    "X-Request-ID": lambda size: "x" * size,
+    "Last-Event-ID": lambda size: "1" * size,
+    "Sec-WebSocket-Extensions": lambda size: "permessage-deflate; a, " * (size // 23),
+    "Sec-WebSocket-Protocol": lambda size: "a, " * (size // 3),
+    "Forwarded": lambda size: 'for="' * (size // 5),
+}
+
+
+@attrs.define
+class Asker:
+    """Asks over connections of its own, and reads no more than what was made before it is sent."""
+
+    host: str
+    port: int
+    tokens: Mapping[Audience, str]
+    cookie: Callable[[], str]  # a new one each time: signing out is a route, too
+    seen: list[int] = attrs.field(factory=list[int])
+
+    async def ask(self, route: Route, path: str, body: bytes, media: str, more: str = "") -> int:
+        """The status of the answer."""
+        head = [f"{route.method} {path} HTTP/1.1", "Connection: close"]
+        head += [] if more.startswith("Host:") else [f"Host: {self.host}:{self.port}"]
+        if route.of_console:
+            head += ["Sec-Fetch-Site: same-origin"]
+            head += [] if more.startswith("Cookie:") else [f"Cookie: {self.cookie()}"]
+        elif route.audience in self.tokens and not more.startswith("Authorization:"):
+            head.append(f"Authorization: Bearer {self.tokens[route.audience]}")
+        if route.method != "GET":
+            head += [] if more.startswith("Content-Type:") else [f"Content-Type: {media}"]
+            head.append(f"Content-Length: {len(body)}")
+        head += [more] if more else []
+        sent = "\r\n".join([*head, "", ""]).encode() + (body if route.method != "GET" else b"")
+        reader, writer = await asyncio.open_connection(self.host, self.port, limit=1 << 20)
+        try:
+            writer.write(sent)
+            answer = await reader.readuntil(b"\r\n\r\n")
+        finally:
+            writer.transport.abort()
+        self.seen.append(int(answer[9:12]))
+        return self.seen[-1]
+
+
+def whole_site(gateway: Gateway) -> Any:
+    """As the composition root has it; no node gets a session, and nobody keeps the log."""
+    gateway.registry.register(Sequencer, Ref[Sequencer]("nobody"))
+
+    async def nobody(*_: Any) -> Any:
+        raise AssertionError("no node of this test has a token of its own")
+
+    return site_of(gateway, Relay(gateway, nobody), cast("Any", NOBODY))
+
+
+@pytest.fixture
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """The whole table of routes, without rate limits."""
+    pool = Database(lambda: database.app_dsn)
+    limits = dict.fromkeys(map(str, RATES), 1_000_000)
+    async with serving(
+        pool, settings_for_tests(limits=limits), with_scheduler(pool), whole_site
+    ) as running:
+        yield running
+    await pool.close()
+
+
+@pytest.fixture
+async def asker(face: Face, database: PostgresEndpoint) -> Asker:
+    """Somebody who may do everything, and a node that nobody knows."""
+    admin = await with_role(face, database.owner_dsn, "admin")
+    issue = face.gateway.tokens.issue
+    node, _ = issue(TokenType.NODE, uuid4(), uuid4())
+
+    def cookie() -> str:
+        return f"{COOKIE}={issue(TokenType.CONSOLE, UUID(admin.id), uuid4(), Role.ADMIN)[0]}"
+
+    of_people = (Audience.ANYONE, Audience.USER, Audience.ADMIN)
+    tokens = {**dict.fromkeys(of_people, admin.access), Audience.NODE: node}
+    url = face.client.make_url("")
+    return Asker(str(url.host), int(url.port or 0), tokens, cookie)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_the_cost_of_every_route_is_linear(
+    part: int, face: Face, asker: Asker, record_property: Callable[[str, object], None]
+) -> None:
+    routes = list(routes_of(face.client.app))
+    assert len(routes) > 150
+    judge(
+        [
+            await cost_at(asker, route, one)
+            for route in routes[part::PARTS]
+            for one in route.hostile()
+        ],
+        record_property,
+    )
+
+
+async def cost_at(asker: Asker, route: Route, hostile: Hostile) -> Cost:
+    """The cost of a route. Its answers must show that what was sent came past the fence."""
+    asker.seen.clear()
+
+    async def ask(sent: tuple[str, bytes]) -> int:
+        return await asker.ask(route, *sent, hostile.media)
+
+    found = await cost_of_asking(hostile.label, hostile.make, ask, hostile.largest)
+    told, seen = f"{hostile.label}: {asker.seen}", set(asker.seen)
+    assert all(status < 500 or status in AWAY for status in seen), told
+    if hostile.wrong:  # to the console's scripts a refusal is an answer as any other
+        assert seen <= ({200} if route.of_console else {400, 422}), told
+    elif route.method == "GET" and (route.of_console or route.operation is not None):
+        assert not seen & {401, 403, 429}, told
+    return found
+
+
+@pytest.mark.parametrize("path", ["/health", "/console", "/api/v1/relay/ws/{}", "/rendertrust/{}"])
+async def test_the_cost_of_a_header_is_linear(
+    path: str, face: Face, asker: Asker, record_property: Callable[[str, object], None]
+) -> None:
+    begin = path.replace("{}", "")
+    route = next(
+        one
+        for one in routes_of(face.client.app)
+        if one.path.startswith(begin) and one.method == "GET"
+    )
+    found: list[Cost] = []
+    for name, make in HEADERS.items():
+
+        async def ask(value: str, name: str = name) -> int:
+            return await asker.ask(route, route.path, b"", "", f"{name}: {value}")
+
+        label = f"{route}, {name}"
+        found.append(await cost_of_asking(label, make, ask, HEADERS_MOST))
+    judge(found, record_property)

@@ -1,0 +1,74 @@
+"""The time of a PostgreSQL, set by a test's hand clock."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
+
+import attrs
+
+from sql.books import BooksTransaction, Changes, Keys, Rows
+from sql.database import Connection, Database
+from sql.store import BOOKS_SECONDS, SqlStore
+from tests.integration.conformance.stage import HandClock
+
+# Found before pg_catalog's own by whoever has this schema first in the path.
+HAND_TIME: Final = """
+CREATE SCHEMA hand;
+GRANT USAGE ON SCHEMA hand TO PUBLIC;
+CREATE FUNCTION hand.now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT current_setting('hand.now')::timestamptz $$;
+CREATE FUNCTION hand.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT current_setting('hand.now')::timestamptz $$;
+"""
+TELL: Final = """SELECT set_config('search_path', 'hand, pg_catalog, public', false),
+                        set_config('hand.now', $1, false)"""
+
+
+class HandDatabase(Database):
+    """Each connection is told the time as it is taken out of the pool."""
+
+    def __init__(self, dsn: Callable[[], str], clock: HandClock | None = None, **more: Any) -> None:
+        super().__init__(dsn, **more)
+        self.clock = clock or HandClock()
+
+    async def _acquire(self) -> Connection:
+        connection = await super()._acquire()
+        await connection.fetchrow(TELL, self.clock.now().isoformat())
+        return connection
+
+
+class HandStore(SqlStore):
+    """Over a database whose time is the time of day: what is written to the books is by hand."""
+
+    def __init__(self, database: Database, clock: HandClock) -> None:
+        super().__init__(database)
+        self._clock = clock
+
+    def transaction(
+        self, *, within: float = BOOKS_SECONDS
+    ) -> AbstractAsyncContextManager[BooksTransaction]:
+        return self._by_hand(super().transaction(within=within))
+
+    @asynccontextmanager
+    async def _by_hand(
+        self, transaction: AbstractAsyncContextManager[BooksTransaction]
+    ) -> AsyncGenerator[BooksTransaction]:
+        async with transaction as books:
+            yield _HandBooks(books, self._clock)
+
+
+@attrs.frozen
+class _HandBooks:
+    books: BooksTransaction
+    clock: HandClock
+
+    async def lock(self, keys: Keys) -> Rows:
+        rows = await self.books.lock(keys)
+        rows.now = self.clock.now()
+        return rows
+
+    async def write(self, changes: Changes) -> int:
+        return await self.books.write(changes)
+
+    async def was_committed(self, transaction: int) -> bool | None:
+        return await self.books.was_committed(transaction)

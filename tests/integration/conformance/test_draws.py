@@ -1,0 +1,215 @@
+"""Several gateways over one database: what is drawn, and who checks it."""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+
+from actors.kernel import Actor, Ref, handles
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import Commit, Ledger, Posted
+from actors.node_session.messages import NodeSession, RunCheck
+from actors.node_session.sampling import Sampling
+from actors.notifier.messages import Notifier
+from actors.scheduler.messages import Scheduler
+from actors.verifier.actor import VerifierActor
+from actors.verifier.messages import CheckerSeen, Reported, Verifier
+from actors.verifier.settings import Peers, VerifierSettings
+from sql.books import Keys
+from sql.sampling import ALWAYS_UNTIL
+from sql.work import result_key
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+from tests.integration.conformance.test_verdicts import CLASS, delivered, delivery, said
+from tests.probe import Probe
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.twins.signer import TwinSigner
+from tests.until import until
+
+LEAST, DELIVERIES, CHECKERS = 0.3, 240, 3
+SETTINGS = VerifierSettings(least_odds=LEAST, look_seconds=0.05, own_odds=0.0, trial_odds=0.0)
+EXACT = {
+    "crops": [{"equal": True, "off": None}] * 3,
+    "finish": {"equal": True, "off": None},
+}
+
+
+class Checker(Actor[NodeSession], partial=True):
+    """The session of a node that finds everything right, at once."""
+
+    def __init__(self, node: UUID, verifier: Ref[Verifier], seen: Counter[UUID]) -> None:
+        self._node, self._verifier, self._seen = node, verifier, seen
+
+    @handles(RunCheck)
+    async def check(self, order: RunCheck) -> None:
+        self._seen[order.unit.job] += 1
+        self._verifier.tell(Reported(order.check, self._node, EXACT))
+
+
+@attrs.define
+class Scene:
+    """What gateways share, and how often each job was checked."""
+
+    stage: Stage
+    objects: TwinObjects
+    node: UUID
+    operator: str
+    checked: Counter[UUID] = attrs.field(factory=Counter[UUID])
+
+    async def deliver(self, count: int, sampling: list[Sampling]) -> list[UUID]:
+        """So many units by one node, at one gateway after another."""
+        jobs = [fresh_id() for _ in range(count)]
+        user = await self.stage.user(100 * count)
+        sent = [dispatch(user, job, 100, 1, self.node) for job in jobs]
+        posted = await self.stage.commit(*sent)
+        effects = []
+        for number, job in enumerate(jobs):
+            content = b"picture %d" % number
+            await self.objects.put(result_key(user, job, 0, 1), content)
+            made = attrs.evolve(
+                delivery(job, self.node, self.operator),
+                sha256=hashlib.sha256(content).digest(),
+                size=len(content),
+                evidence_sha256=None,
+                evidence_size=None,
+            )
+            drawn = await sampling[number % len(sampling)].draw(made)
+            effects.append(Commit((), (attrs.evolve(made, drawn=drawn),)))
+        posted += await self.stage.commit(*effects)
+        assert all(isinstance(one, Posted) for one in posted)
+        return jobs
+
+    async def verdicts(self, jobs: list[UUID]) -> Counter[str | None]:
+        async with self.stage.store.transaction() as books:
+            rows = await books.lock(Keys(checks=frozenset((job, 0) for job in jobs)))
+        return Counter(rows.checks[job, 0, 1].verdict for job in jobs)
+
+
+@asynccontextmanager
+async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
+    """A gateway with nodes of its own that can check."""
+    stage, chance = scene.stage, TwinRandom(number)
+    ledger, verifier = Ref[Ledger]("ledger"), Ref[Verifier]("verifier")
+    peers = Peers(
+        ledger=ledger,
+        scheduler=Probe[Scheduler]("scheduler").ref,
+        notifier=Probe[Notifier]("notifier").ref,
+        store=stage.store,
+        objects=scene.objects,
+        clock=stage.clock,
+        random=chance,
+        gateway=chance.uuid(),
+    )
+    children = [
+        Child("ledger", lambda: LedgerActor(stage.store, stage.clock, chance), ref=ledger),
+        Child("verifier", lambda: VerifierActor(peers, SETTINGS), ref=verifier),
+    ]
+    seen: list[CheckerSeen] = []
+    for _ in range(CHECKERS):
+        session: Ref[Any] = Ref("session")
+        node, owner = await stage.node(), await stage.user()
+        await stage.own(node, owner)
+        make = partial(Checker, node, verifier, scene.checked)
+        children.append(Child(f"session {node}", make, ref=session))
+        seen.append(CheckerSeen(node, owner, CLASS, session))
+    root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(), children)
+    await root.start()
+    for one in seen:
+        assert verifier.tell(one)
+    yield Sampling(stage.store, TwinSigner(), chance, LEAST)
+    await root.stop()
+
+
+async def known_node(stage: Stage) -> Scene:
+    """A node of which enough was found right that its results are drawn."""
+    node, owner = await stage.node(), await stage.user()
+    await stage.own(node, owner)
+    scene = Scene(stage, TwinObjects(stage.clock.monotonic), node, f"operator:{owner}")
+    first = [Sampling(stage.store, TwinSigner(), TwinRandom(99), LEAST)]
+    jobs = await scene.deliver(2 * ALWAYS_UNTIL, first)
+    done = await stage.commit(*[Commit((), (said(j, "exact", scene.operator),)) for j in jobs])
+    assert all(isinstance(one, Posted) for one in done)
+    return scene
+
+
+@pytest.mark.parametrize("gateways", [2, 3])
+async def test_so_many_are_checked_as_the_odds_say_however_many_gateways_look(
+    stage: Stage, gateways: int
+) -> None:
+    scene = await known_node(stage)
+    async with AsyncExitStack() as up:
+        drawing = [await up.enter_async_context(gateway(scene, n)) for n in range(gateways)]
+        jobs = await scene.deliver(DELIVERIES, drawing)
+
+        async def nothing_waits() -> bool:
+            return not await stage.store.pending_checks(1)
+
+        await until(nothing_waits)
+    verdicts = await scene.verdicts(jobs)
+    assert verdicts["exact"] + verdicts["unchecked"] == DELIVERIES
+    deviation = math.sqrt(DELIVERIES * LEAST * (1 - LEAST))
+    assert abs(verdicts["exact"] - DELIVERIES * LEAST) < 4 * deviation, verdicts
+    assert {*scene.checked.values()} == {1}, "each check is made once"
+    assert len(scene.checked) == verdicts["exact"]
+
+
+async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
+    scene = await known_node(stage)
+    sampling = Sampling(stage.store, TwinSigner(), TwinRandom(5), LEAST)
+    await scene.deliver(20, [sampling])
+    drawn = {one.row.id: one.row.drawn for one in await stage.store.pending_checks(99)}
+    assert set(drawn.values()) == {True, False}
+    again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)  # another gateway's
+    for waiting in await stage.store.pending_checks(99):
+        row = waiting.row
+        same = attrs.evolve(delivery(row.job_id, scene.node, scene.operator), sha256=row.sha256)
+        assert await again.draw(same) == drawn[row.id]
+
+
+async def test_a_check_is_one_gateways_until_its_claim_runs_out(stage: Stage) -> None:
+    case, other = await delivered(stage), await delivered(stage)
+    both = {(case.job, 0, 1), (other.job, 0, 1)}
+    ours, theirs, store = fresh_id(), fresh_id(), stage.store
+    assert await store.claim_checks(ours, [(case.job, 0, 1)], 30.0) == {(case.job, 0, 1)}
+    assert await store.claim_checks(theirs, both, 30.0) == {(other.job, 0, 1)}
+    assert await store.claim_checks(theirs, [(fresh_id(), 0, 1)], 30.0) == set()
+    stage.clock.pass_by(20)
+    assert await store.claim_checks(ours, both, 30.0) == {(case.job, 0, 1)}, "it is renewed"
+    stage.clock.pass_by(20)
+    await store.release_checks(theirs, both)
+    assert await store.claim_checks(ours, both, 30.0) == both, "one was renewed, one was free"
+    await store.release_checks(theirs, both)
+    assert await store.claim_checks(theirs, both, 30.0) == set(), (
+        "no claim but one.s own is given up"
+    )
+    stage.clock.pass_by(30)
+    assert await store.claim_checks(theirs, both, 30.0) == both
+
+
+async def test_a_claim_changes_nothing_about_the_verdict(stage: Stage) -> None:
+    case = await delivered(stage)
+    await stage.store.claim_checks(fresh_id(), [(case.job, 0, 1)], 30.0)
+    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
+    assert await stage.store.audit() == []
+
+
+async def test_the_secret_of_draws_is_kept_once_and_replaced_by_who_knows_it(stage: Stage) -> None:
+    store, one, other, third = stage.store, b"1" * 60, b"2" * 60, b"3" * 60
+    assert await store.draw_secret() is None
+    await store.keep_draw_secret(one, None)
+    await store.keep_draw_secret(other, None)
+    await store.keep_draw_secret(other, third)
+    assert await store.draw_secret() == one
+    await store.keep_draw_secret(other, one)
+    assert await store.draw_secret() == other

@@ -1,0 +1,145 @@
+"""Who leads among several gateways: the same over the twin and over PostgreSQL."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
+
+import attrs
+import pytest
+
+from actors.ports import Leadership
+from actors.ports.leadership import Role
+from sql.database import Database, Unavailable
+from sql.fsck import Finding, NotedAudit
+from sql.leadership import SqlLeadership
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.engines import LoopThread
+from tests.integration.conformance.stage import Stage
+from tests.twins.leadership import Leads, TwinLeadership
+from tests.until import until
+
+CUT = """SELECT pg_terminate_backend(l.pid) FROM pg_locks l
+         WHERE l.locktype = 'advisory' AND l.granted
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+
+class Closing(Leadership, Protocol):
+    async def close(self) -> None: ...
+
+
+@attrs.define
+class Two:
+    """Two gateways; ``cut`` breaks the connection of whoever leads."""
+
+    ours: Closing
+    theirs: Closing
+    cut: Callable[[], Awaitable[None]]
+
+
+async def takes_over(one: Leadership, role: Role = "auditor") -> None:
+    """It leads before long, whatever it hears until then."""
+
+    async def leads() -> bool:
+        try:
+            return await one.leads(role)
+        except Unavailable:
+            return False
+
+    await until(leads)
+
+
+@pytest.fixture(params=["twin", pytest.param("postgres", marks=pytest.mark.heavy)])
+async def two(request: pytest.FixtureRequest) -> AsyncIterator[Two]:
+    if request.param == "twin":
+        leads = Leads()
+        twin = TwinLeadership(leads)
+
+        async def cut_twin() -> None:
+            twin.cut()
+
+        yield Two(twin, TwinLeadership(leads), cut_twin)
+        return
+    endpoint: PostgresEndpoint = request.getfixturevalue("database")
+    loop: LoopThread = request.getfixturevalue("engine_loop")
+    databases = [Database(lambda: endpoint.app_dsn) for _ in range(2)]
+    ours, theirs = (SqlLeadership(database) for database in databases)
+
+    async def cut() -> None:
+        loop.run(execute(endpoint.owner_dsn, CUT))
+
+    yield Two(ours, theirs, cut)
+    for each in (ours, theirs):
+        await each.close()
+    for database in databases:
+        await database.close()
+
+
+async def test_one_of_two_leads_and_goes_on_leading(two: Two) -> None:
+    for _ in range(3):
+        assert await two.ours.leads("auditor")
+        assert not await two.theirs.leads("auditor")
+
+
+async def test_each_role_has_a_leader_of_its_own(two: Two) -> None:
+    assert await two.ours.leads("auditor")
+    assert await two.theirs.leads("lifeline")
+    assert not await two.ours.leads("lifeline")
+    assert await two.ours.leads("auditor")
+
+
+async def test_a_leader_that_ends_is_replaced(two: Two) -> None:
+    assert await two.ours.leads("auditor")
+    await two.ours.close()
+    await takes_over(two.theirs)
+    assert not await two.ours.leads("auditor")
+
+
+async def test_a_leader_whose_connection_breaks_is_replaced_and_learns_of_it(two: Two) -> None:
+    assert await two.ours.leads("auditor")
+    assert not await two.theirs.leads("auditor")
+    await two.cut()
+    await takes_over(two.theirs)
+    with suppress(Unavailable):
+        assert not await two.ours.leads("auditor")
+    assert not await two.ours.leads("auditor")
+
+
+async def test_a_leader_whose_connection_broke_leads_again_where_nobody_else_does(two: Two) -> None:
+    assert await two.ours.leads("auditor")
+    await two.cut()
+    await takes_over(two.ours)
+    assert not await two.theirs.leads("auditor")
+
+
+@pytest.mark.heavy
+async def test_a_leader_that_hangs_is_replaced(database: PostgresEndpoint) -> None:
+    """Its connection is open, as of a machine without a network, or a process that is stopped."""
+    pool = Database(lambda: database.app_dsn)
+    hanging = SqlLeadership(pool, idle_seconds=0.2)
+    other = SqlLeadership(pool)
+    assert await hanging.leads("auditor")
+    assert not await other.leads("auditor")
+    await takes_over(other)
+    for each in (hanging, other):
+        await each.close()
+    await pool.close()
+
+
+async def test_while_the_database_is_away_nobody_knows() -> None:
+    pool = Database(lambda: "postgres://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(Unavailable):
+        await SqlLeadership(pool).leads("auditor")
+    await pool.close()
+
+
+async def test_what_was_found_last_is_kept_for_the_other_gateways(stage: Stage) -> None:
+    store, now = stage.store, stage.clock.now()
+    assert await store.last_audit() is None
+    found = [Finding("I2", "user:x", "is 1, not 2"), Finding("I9", "job y", "counts wrongly")]
+    await store.note_audit(now, None, found)
+    assert await store.last_audit() == NotedAudit(now, None, tuple(found), now)
+    stage.clock.pass_by(60)
+    later = stage.clock.now()
+    await store.note_audit(later, now, [])
+    assert await store.last_audit() == NotedAudit(later, now, (), later)

@@ -1,0 +1,75 @@
+"""Registrations of nodes that nobody proves are forgotten, where a proof is required."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from uuid import UUID
+
+import pytest
+
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.databases import execute
+from tests.face import Face, serving, settings_for_tests
+from tests.integration.web.test_nodes import beat, described, post, prove
+from tests.integration.web.test_sweeper import sweeping
+from web.objects.sweeper import Sweep
+
+OLD = "now() - interval '25 hours'"
+
+
+@pytest.fixture
+async def strict(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(nodes={"require_proof": True})) as running:
+        yield running
+    await pool.close()
+
+
+@pytest.fixture
+def change(database: PostgresEndpoint) -> Callable[..., Awaitable[None]]:
+    async def run(statement: str, *nodes: str) -> None:
+        names = ", ".join(f"'{node}'" for node in nodes)
+        await execute(database.owner_dsn, statement.replace("$nodes", f"({names})"))
+
+    return run
+
+
+async def swept(face: Face) -> None:
+    async with sweeping(face) as sweeper:
+        await sweeper.ask(Sweep(), within=10)
+
+
+async def is_there(face: Face, node: str) -> bool:
+    return await face.gateway.nodes.by_id(UUID(node)) is not None
+
+
+async def test_what_was_not_proved_within_a_day_is_forgotten(
+    strict: Face, change: Callable[..., Awaitable[None]]
+) -> None:
+    names = ("old", "young", "beats", "beat", "proved", "spoken", "worked", "connected")
+    nodes = {name: (await post(strict, "register", described()))[1] for name in names}
+    ids = {name: str(node["node_id"]) for name, node in nodes.items()}
+    assert (await prove(strict, nodes["proved"]))[0] == 200
+    for name in ("beats", "beat"):
+        assert (await beat(strict, nodes[name]["token"]))[1]["status"] == "REGISTERED"
+    aged = [of for name, of in ids.items() if name != "young"]
+    await change(f"UPDATE nodes SET created_at = {OLD} WHERE id IN $nodes", *aged)
+    await change(f"UPDATE nodes SET seen_at = {OLD} WHERE id IN $nodes", ids["beat"])
+    await change("UPDATE nodes SET standing_at = now() WHERE id IN $nodes", ids["spoken"])
+    await change("UPDATE nodes SET status = 'OFFLINE' WHERE id IN $nodes", ids["worked"])
+    await change(
+        "INSERT INTO node_connections (id, gateway_id, node_id, address, opened_at)"
+        " SELECT gen_random_uuid(), gen_random_uuid(), id, '', now() FROM nodes WHERE id IN $nodes",
+        ids["connected"],
+    )
+    await swept(strict)
+    there = {name for name, of in ids.items() if await is_there(strict, of)}
+    assert there == set(names) - {"old", "beat"}
+
+
+async def test_where_no_proof_is_required_all_registrations_stay(
+    face: Face, change: Callable[..., Awaitable[None]]
+) -> None:
+    _, node = await post(face, "register", described())
+    await change(f"UPDATE nodes SET created_at = {OLD} WHERE id IN $nodes", node["node_id"])
+    await swept(face)
+    assert await is_there(face, node["node_id"])

@@ -1,0 +1,40 @@
+"""The database in the simulation: far away, with a connection for each of several gateways."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from tests.twins.store import StoreTwin
+
+ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
+OWN = frozenset({"_server", "_failures", "away", "lost_answers"})  # attributes of a connection
+
+
+class FarStore(StoreTwin):
+    """A database that takes its time, all the more to say that it is away."""
+
+    async def round_trip(self) -> None:
+        await asyncio.sleep(AWAY_SECONDS if self.away else ROUND_TRIP_SECONDS)
+        await super().round_trip()
+
+
+class Connection(FarStore):
+    """One gateway's connection: the server's tables and locks, with failures of its own."""
+
+    def __init__(self, server: FarStore) -> None:
+        self._server = server
+        self._failures = deque()
+        self.away, self.lost_answers = False, 0
+
+    def __getattribute__(self, name: str) -> Any:
+        mine = super().__getattribute__
+        if name in OWN:
+            return mine(name)
+        servers = vars(mine("_server"))
+        return servers[name] if name in servers else mine(name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in OWN:
+            super().__setattr__(name, value)
+        else:
+            setattr(self._server, name, value)

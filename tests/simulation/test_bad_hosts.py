@@ -1,0 +1,73 @@
+"""Nodes whose address no URL can be signed for, among others: no job ends by that."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+from actors.ledger.messages import Posted
+from actors.node_session.settings import NodeIdentity
+from actors.scheduler.messages import Dispatch
+from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.node import Faults, SimulatedNode
+from tests.simulation.store import FarStore
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.unit.simulated_time import in_time, simulated
+
+USER = UUID(int=5000)
+JOBS = 30
+
+
+class Farm:
+    """A gateway and its nodes; those of bad addresses come first by id, and are always idle."""
+
+    def __init__(self, *, bad: int, honest: int) -> None:
+        self.store = FarStore()
+        objects = TwinObjects(lambda: asyncio.get_running_loop().time())
+        self.gateway = SimulatedGateway(self.store, objects, TwinRandom(1))
+        bases = ["http://h:99999"] * bad + ["http://gateway:8000"] * honest
+        self.nodes = [self._node(number, base) for number, base in enumerate(bases, 1)]
+
+    def _node(self, number: int, base: str) -> SimulatedNode:
+        node, owner = UUID(int=number), UUID(int=900 + number)
+        self.store.add_node(node, ("echo",), owner=owner)
+        identity = NodeIdentity(node, owner, ("echo",), verified=True, base=base)
+        chance = TwinRandom(number)
+        return SimulatedNode(identity, [self.gateway], chance, Faults(), plain=False, slots=1)
+
+    async def run(self, seconds: float) -> None:
+        """Submit everything, and let it be done."""
+        await self.gateway.start()
+        async with asyncio.TaskGroup() as tasks:
+            lives = [tasks.create_task(node.live()) for node in self.nodes]
+            await asyncio.sleep(10)
+            for _ in range(JOBS):
+                order = Dispatch(uuid4(), USER, "echo", "s3://x/y", {}, 0, queue=True)
+                outcome = await self.gateway.scheduler.ask(order, within=2.0)
+                assert isinstance(outcome, Posted)
+            await asyncio.sleep(seconds)
+            for life in lives:
+                life.cancel()
+        await self.gateway.stop()
+
+
+@simulated
+async def test_all_jobs_are_done_by_the_others() -> None:
+    farm = Farm(bad=2, honest=2)
+    await in_time(farm.run(3600), within=4000)
+    states = [unit.state for unit in farm.store.units.values()]
+    assert states == ["COMPLETED"] * JOBS
+    assert all(unit.failures == unit.faults == 0 for unit in farm.store.units.values())
+    assert {unit.node_id for unit in farm.store.units.values()} == {UUID(int=3), UUID(int=4)}
+    assert await farm.store.audit() == []
+
+
+@simulated
+async def test_where_there_is_nobody_else_everything_waits() -> None:
+    farm = Farm(bad=4, honest=0)
+    await in_time(farm.run(3600), within=4000)
+    units = list(farm.store.units.values())
+    assert {unit.state for unit in units} <= {"QUEUED", "DISPATCHED"}
+    assert all(unit.failures == unit.faults == 0 for unit in units)
+    assert all(job.status != "FAILED" for job in farm.store.jobs.values())
+    # Once a minute at most when three nodes could not be sent to.
+    assert max(unit.attempt for unit in units) < 3600 / 60 + 12

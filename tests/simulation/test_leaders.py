@@ -1,0 +1,90 @@
+"""Of several gateways one audits the books and one sweeps; when it dies another does."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from actors.ports.leadership import Role
+from sql.fsck import Finding
+from sql.fsck_since import Increment, Mark
+from sql.work import OpenUnit
+from tests.simulation.gateway import SimulatedGateway
+from tests.simulation.store import FarStore
+from tests.twins.leadership import Leads
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.unit.simulated_time import simulated
+
+BEFORE_NIGHT = 2 * 3600 + 50 * 60  # of 03:00
+MINUTE = 60
+
+
+class Counted(FarStore):
+    """Counts what is done to the database."""
+
+    wholes = looks = sweeps = 0
+
+    async def audit_since(self, mark: Mark | None) -> Increment:
+        self.looks += 1
+        return Increment([], Mark())
+
+    async def audit(self) -> Sequence[Finding]:
+        self.wholes += 1
+        return await super().audit()
+
+    async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
+        self.sweeps += 1
+        return await super().lost_units(unsent)
+
+
+@asynccontextmanager
+async def three() -> AsyncGenerator[tuple[Counted, list[SimulatedGateway]]]:
+    store, leads = Counted(), Leads()
+    objects = TwinObjects(lambda: asyncio.get_running_loop().time())
+    gateways = [SimulatedGateway(store, objects, TwinRandom(n), leads) for n in range(3)]
+    for gateway in gateways:
+        gateway.clock.skew = BEFORE_NIGHT
+        await gateway.start()
+    yield store, gateways
+    for gateway in gateways:
+        await gateway.stop()
+
+
+def leader(gateways: Sequence[SimulatedGateway], role: Role) -> SimulatedGateway:
+    leads = gateways[0].leadership.table.by_role
+    return next(one for one in gateways if leads.get(role) is one.leadership)
+
+
+@simulated
+async def test_everything_is_audited_once_after_a_start_and_once_a_night() -> None:
+    async with three() as (store, _):
+        await asyncio.sleep(5 * MINUTE)
+        assert (store.wholes, store.looks) == (1, 4)
+        await asyncio.sleep(10 * MINUTE)
+        assert store.wholes == 2
+
+
+@simulated
+async def test_one_gateway_sweeps() -> None:
+    async with three() as (store, gateways):
+        await asyncio.sleep(MINUTE)
+        before = store.sweeps
+        await asyncio.sleep(MINUTE)
+        assert 10 <= store.sweeps - before <= 13
+        await leader(gateways, "lifeline").kill()
+        before = store.sweeps
+        await asyncio.sleep(MINUTE)
+        assert 9 <= store.sweeps - before <= 13
+
+
+@simulated
+async def test_when_the_auditor_dies_another_gateway_audits() -> None:
+    async with three() as (store, gateways):
+        await asyncio.sleep(5 * MINUTE)
+        await leader(gateways, "auditor").kill()
+        await asyncio.sleep(4 * MINUTE)
+        assert store.wholes == 2
+        leader(gateways, "auditor").leadership.cut()
+        await asyncio.sleep(MINUTE / 2)
+        assert leader(gateways, "auditor").is_up

@@ -1,0 +1,40 @@
+"""Debian's own PostgreSQL with its defaults: nothing is set but where it listens."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from supervisors.engines.account import engine_account
+from supervisors.engines.postgres_cluster import SETTINGS
+from supervisors.engines.postgres_tools import DEBIAN, major_of
+from supervisors.engines.tethered import Command
+from tests.integration.backup.older import OlderPostgres
+
+if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
+
+WHY = "Debian's PostgreSQL is not installed: as root, run scripts/system_packages.py --for-tests"
+
+
+def stock_programs() -> "list[ParameterSet]":
+    """Parameters of a fixture: the programs of each installed version, or one that is skipped."""
+    folders = [folder for folder in sorted(DEBIAN.glob("*/bin")) if major_of(folder / "postgres")]
+    if not folders:
+        return [pytest.param(None, marks=pytest.mark.skip(WHY), id="postgresql")]
+    return [pytest.param(folder, id=f"postgresql-{folder.parent.name}") for folder in folders]
+
+
+class StockPostgres(OlderPostgres):
+    """A server with none of our settings."""
+
+    def __init__(self, data: Path, programs: Path) -> None:
+        super().__init__(data, account=engine_account(), programs=programs)
+
+    async def command(self) -> Command:
+        ours = await super().command()
+        start, words = ours.arguments[:3], [str(word) for word in ours.arguments[3:]]
+        pairs = zip(words[::2], words[1::2], strict=True)  # each of them "-c name=value"
+        kept = [pair for pair in pairs if pair[1].partition("=")[0] not in SETTINGS]
+        arguments = [*start, *(word for pair in kept for word in pair)]
+        return Command(arguments, ours.stop, death=ours.death)

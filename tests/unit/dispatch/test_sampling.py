@@ -1,0 +1,125 @@
+"""The secret by which gateways draw: one for all of them, and nobody's who reads the database."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.node_session.sampling import Sampling
+from actors.verifier.messages import UnitDeliver
+from sql.reputation import HISTORY, Record
+from sql.sampling import ALWAYS_UNTIL, chance_of, odds
+from tests.twins.random import TwinRandom
+from tests.twins.signer import TwinSigner, signing_key
+from tests.twins.store import StoreTwin
+from tests.unit.simulated_time import simulated
+from web.log import sealing
+
+NODE, CLASS = UUID(int=10), "cpu"
+SECRETS = st.binary(min_size=1, max_size=64)
+NONCES = st.binary(min_size=12, max_size=12)
+
+
+class Known(StoreTwin):
+    """A database in which the node has a long record."""
+
+    letters = "v" * HISTORY
+
+    async def records(self, nodes: object) -> list[Record]:
+        return [Record(NODE, CLASS, False, "", self.letters)]
+
+
+def sampling(store: StoreTwin, signer: TwinSigner, seed: int = 1) -> Sampling:
+    return Sampling(store, signer, TwinRandom(seed), 0.5)
+
+
+async def drawn(by: Sampling, count: int = 64) -> list[bool]:
+    """What it draws of so many results."""
+    return [
+        await by.draw(UnitDeliver(UUID(int=n), 0, 1, NODE, CLASS, None, sha256=b"r" * 32))
+        for n in range(count)
+    ]
+
+
+@simulated
+async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> None:
+    store = Known()
+    first = await drawn(sampling(store, TwinSigner(1), 1))
+    assert 10 < sum(first) < 54
+    assert await drawn(sampling(store, TwinSigner(1), 2)) == first
+    assert await drawn(sampling(store, TwinSigner(2, 1), 3)) == first
+    assert await drawn(sampling(store, TwinSigner(3, 2), 4)) == first, "it was sealed anew"
+
+
+@simulated
+async def test_a_secret_that_nobody_can_open_is_replaced() -> None:
+    store = Known()
+    first = await drawn(sampling(store, TwinSigner(1), 1))
+    second = await drawn(sampling(store, TwinSigner(3), 2))
+    assert second != first
+    assert await drawn(sampling(store, TwinSigner(3), 3)) == second
+
+
+@simulated
+async def test_where_gateways_have_different_keys_all_is_checked() -> None:
+    """One of them was faster each time: nobody is to gain by that."""
+
+    class Hasty(Known):
+        async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+            self.sealed_secret = sealing.seal(signing_key(9), b"another's", b"n" * 12)
+
+    assert all(await drawn(sampling(Hasty(), TwinSigner(1))))
+
+
+@simulated
+async def test_what_stands_in_the_database_tells_no_secret() -> None:
+    store = Known()
+    await drawn(sampling(store, TwinSigner(1)), 1)
+    assert store.sealed_secret is not None
+    secret = TwinSigner(1).unseal(store.sealed_secret)
+    assert secret is not None
+    assert len(secret) == 32
+    assert secret not in store.sealed_secret
+    assert TwinSigner(2).unseal(store.sealed_secret) is None
+
+
+@given(SECRETS, NONCES, st.integers(1, 2**200), st.integers(1, 2**200))
+def test_what_is_sealed_opens_with_its_key_alone(
+    secret: bytes, nonce: bytes, one: int, other: int
+) -> None:
+    sealed = sealing.seal(signing_key(one), secret, nonce)
+    assert sealing.unseal([signing_key(one)], sealed) == secret
+    assert sealing.unseal([signing_key(other), signing_key(one)], sealed) == secret
+    if one != other:
+        assert sealing.unseal([signing_key(other)], sealed) is None
+
+
+@given(SECRETS, NONCES, st.data())
+def test_what_was_changed_does_not_open(secret: bytes, nonce: bytes, data: st.DataObject) -> None:
+    sealed = bytearray(sealing.seal(signing_key(1), secret, nonce))
+    sealed[data.draw(st.integers(0, len(sealed) - 1))] ^= data.draw(st.integers(1, 255))
+    assert sealing.unseal([signing_key(1)], bytes(sealed)) is None
+
+
+@pytest.mark.parametrize("short", [b"", b"123", b"n" * 12])
+def test_what_is_none_does_not_open(short: bytes) -> None:
+    assert sealing.unseal([signing_key(1)], short) is None
+
+
+LETTERS = st.text("vm", max_size=60)
+
+
+@given(LETTERS, LETTERS, st.floats(0, 1))
+def test_who_is_new_or_has_strikes_is_always_checked(
+    letters: str, of_another_class: str, least: float
+) -> None:
+    records = [Record(NODE, CLASS, False, "", letters)]
+    if of_another_class:
+        records.append(Record(NODE, "gpu", False, "", of_another_class))
+    chance, known = chance_of(records, CLASS, least), records[0].reputation
+    if known.valid_in_row < ALWAYS_UNTIL or letters.endswith("m"):
+        assert chance == 1.0
+    if "m" not in letters + of_another_class:
+        assert chance == odds(len(letters), least)
+    assert chance_of([], CLASS, least) == 1.0

@@ -1,0 +1,105 @@
+"""Sessions as the tree opens them: what they know of a node outlives each of them."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+from actors.kernel import Ref
+from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, Transfer, user_account
+from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.scheduler.messages import Dispatch, Scheduler
+from rendertrust.protocol import Ack, FromNode, Hello, JobDispatch, JobResult, JobStatus, encode
+from supervisors.child import Child
+from supervisors.registry import Registry
+from supervisors.tree import Ports, Tree
+from tests.simulation.gateway import IdleActor
+from tests.twins.bus import TwinBus
+from tests.twins.clock import TwinClock
+from tests.twins.objects import TwinObjects
+from tests.twins.random import TwinRandom
+from tests.twins.signer import TwinSigner
+from tests.twins.socket import TwinSocket
+from tests.twins.store import StoreTwin
+from tests.twins.tokens import TwinTokens
+from tests.unit.dispatch.stage import NODE, OWNER, USER
+from tests.unit.simulated_time import simulated
+
+PRICE, QUOTED = 100_000, 100  # units of money, and the seconds of work that they pay for
+PRICED = {"_priced": {"work": 1, "price": 10_000, "pays_for": 10, "looked": "-"}}
+STEP = 20  # seconds between two words of the node
+
+
+class Grid:
+    """A gateway over twins, and one node that connects to it again and again."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        clock, store = TwinClock(), StoreTwin()
+        store.make_account(user_account(USER))
+        store.add_node(NODE, ("render",), owner=OWNER)
+        objects = TwinObjects(clock.monotonic)
+        twins = (TwinBus(), clock, TwinRandom(), TwinTokens(), store, TwinSigner())
+        ports = Ports(store, objects, *twins)
+        settings = NodeSessionSettings(bucket="rendertrust")
+        web = Child("web", IdleActor)
+        self.tree = Tree(ports, self.registry, settings, engines=[], web=[web])
+        self.socket = TwinSocket()
+        self.session: Ref[NodeSession] | None = None
+
+    async def start(self) -> None:
+        await self.tree.root.start()
+        account = user_account(USER)
+        gift = Transfer(ADJUSTMENTS, account, account, 100 * PRICE, "ADJUSTMENT", "start")
+        funded = await self.registry.ref(Ledger).ask(Commit(postings=(gift,)), within=5.0)
+        assert isinstance(funded, Posted)
+
+    async def connect(self) -> None:
+        """End the session, if there is one, and begin another."""
+        if self.session is not None:
+            self.session.tell(Disconnected())
+        self.socket = TwinSocket()
+        identity = NodeIdentity(NODE, OWNER, ("render",), verified=True)
+        self.session = await self.tree.open_session(identity, self.socket)
+        self.say(Hello(version="1", slots=1))
+
+    def say(self, frame: FromNode) -> None:
+        assert self.session is not None
+        assert self.session.tell(Received(encode(frame)))
+
+    async def expect(self, kind: type[Any]) -> Any:
+        """The next frame of a kind; others are let through."""
+        while not isinstance(frame := await self.socket.expect(object), kind):  # type: ignore[type-var]
+            pass
+        return frame
+
+    async def render(self, seconds: int) -> None:
+        """Let the node take so long for the next job, and complete it."""
+        job = uuid4()
+        order = Dispatch(job, USER, "render", "s3://elsewhere/scene", PRICED, PRICE)
+        placed = await self.registry.ref(Scheduler).ask(order, within=2.0)
+        assert isinstance(placed, Posted)
+        frame = await self.expect(JobDispatch)
+        assert UUID(frame.job_id) == job
+        of: dict[str, Any] = {"job_id": str(job), "unit": 0, "attempt": frame.attempt}
+        for at in range(0, seconds + 1, STEP):
+            self.say(JobStatus(progress=0.02 + 0.9 * at / seconds, **of))
+            assert self.session is not None
+            self.session.tell(PongSeen())
+            await asyncio.sleep(STEP)
+        self.say(JobResult(status="completed", result_ref="s3://elsewhere/result", **of))
+        ended = await self.socket.expect(Ack)
+        assert UUID(ended.job_id) == job
+
+
+@simulated
+async def test_how_slow_a_node_is_is_known_when_it_connects_again() -> None:
+    """Three jobs showed that it takes 2.6 times as long as others: it may."""
+    grid = Grid()
+    await grid.start()
+    for _ in range(3):
+        await grid.connect()
+        await grid.render(60 + 260)
+    await grid.connect()
+    await grid.render(60 + 6 * QUOTED)
+    await grid.tree.root.stop()

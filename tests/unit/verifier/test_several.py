@@ -1,0 +1,86 @@
+"""Several gateways: each check is made at one of them, whose nodes can make it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from actors.node_session.messages import RunCheck
+from tests.unit.simulated_time import simulated
+from tests.unit.verifier.stage import EXACT, Play, verifying
+
+
+@asynccontextmanager
+async def beside(play: Play) -> AsyncGenerator[Play]:
+    """Another gateway over the same database."""
+    root, verifier, ledger = play.begin()
+    await root.start()
+    here = (play.store, play.objects, play.clock, root, play.scheduler, play.begin, play.sampling)
+    try:
+        yield Play(verifier, ledger, *here)
+    finally:
+        await root.stop()
+
+
+@simulated
+async def test_a_gateway_without_nodes_that_can_leaves_a_check_to_one_that_has_some() -> None:
+    async with verifying() as play, beside(play) as other:
+        job = await play.delivered()
+        await other.checks(other.checker(20, 3), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "exact"
+
+
+@simulated
+async def test_what_is_checked_at_one_gateway_is_not_given_up_at_another() -> None:
+    """There it may wait no longer."""
+    async with verifying(wait_seconds=10.0) as play, beside(play) as other:
+        slow = other.checker(20, 3)
+        job = await play.delivered()
+        order = await other.asked(slow)
+        await asyncio.sleep(40)
+        assert play.verdict(job) is None
+        other.says(slow, order, EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "exact"
+
+
+@simulated
+async def test_a_check_of_a_gateway_that_died_is_made_at_another() -> None:
+    async with verifying() as play, beside(play) as other:
+        first = play.checker(20, 3)
+        job = await play.delivered()
+        await play.asked(first)
+        second = other.checker(21, 4)
+        await play.root.stop()
+        assert second.probe.ref.depth == 0
+        await other.checks(second, EXACT)
+        await other.ends(job, "COMPLETED")
+        assert other.verdict(job) == "exact"
+
+
+@simulated
+async def test_who_looks_at_it_here_is_asked_once_however_many_gateways_there_are() -> None:
+    async with verifying() as play, beside(play) as other:
+        here, there = play.checker(20, 3), other.checker(21, 4)
+        job = await play.delivered()
+        await asyncio.sleep(10)
+        asked = [one for one in (here, there) if one.probe.ref.depth]
+        assert len(asked) == 1
+        order = await asked[0].probe.expect(RunCheck)
+        (play if asked == [here] else other).says(asked[0], order, EXACT)
+        await play.ends(job, "COMPLETED")
+
+
+@simulated
+async def test_another_gateways_first_word_is_known_here() -> None:
+    """It must be confirmed by somebody else, wherever he is."""
+    off = {**EXACT, "crops": [*EXACT["crops"][:2], {"equal": False, "off": 0.9}]}
+    async with verifying() as play, beside(play) as other:
+        job = await play.delivered()
+        await asyncio.sleep(2)  # both have read it
+        accuser = play.checker(20, 3)
+        await play.checks(accuser, off)
+        await other.checks(other.checker(21, 4), EXACT)
+        await play.ends(job, "COMPLETED")
+        assert play.store.suspicions
+        assert play.verdict(job) == "exact"

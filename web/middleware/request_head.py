@@ -1,0 +1,47 @@
+"""Refuse requests whose head cannot be relied on, before a handler reads it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from web.http.answers import refusal
+from web.http.problem import Problem
+from web.http.reached import is_host
+from web.middleware.headers import stamp
+
+HOST_REFUSED: Final = Problem(400, "The Host header is not a valid host and port")
+CODING_REFUSED: Final = Problem(400, "Transfer-Encoding must be chunked and nothing else")
+EXPECTATION_REFUSED: Final = Problem(417, "Expect must be 100-continue")
+
+Serve: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def request_heads(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer 400 to a Host that cannot be signed for, and to a coding that nobody decodes.
+
+    HTTP/1.0 may leave Host out; the parser has seen to the number of both headers.
+    """
+    host = request.headers.get(hdrs.HOST)
+    if host is not None and not is_host(host):
+        return refusal(request, HOST_REFUSED)
+    coding = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
+    if coding.strip().lower() != "chunked":
+        return refusal(request, CODING_REFUSED)
+    return await handler(request)
+
+
+def with_expectations(serve: Serve) -> Serve:
+    """Serve, and answer an unknown ``Expect``: aiohttp raises there before any middleware."""
+
+    async def served(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await serve(request)
+        except web.HTTPExpectationFailed:
+            answer = refusal(request, EXPECTATION_REFUSED)
+            stamp(answer)
+            return answer
+
+    return served

@@ -1,0 +1,95 @@
+"""Headers of objects that are downloaded from the gateway's own origin.
+
+Whoever put an object told the store headers of its own. None of them is passed on: the gateway
+says what an object is and what it is called.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+import structlog
+from aiohttp import hdrs, web
+
+from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
+from rendertrust.kinds import BYTES, HEAD_BYTES, MEDIA, suffix_of
+
+REMEMBERED_MAX: Final = 10_000
+# What the store says of the bytes that it sends, and of what it has none of.
+KEPT: Final = (
+    hdrs.ACCEPT_RANGES,
+    hdrs.CONTENT_LENGTH,
+    hdrs.CONTENT_RANGE,
+    hdrs.ETAG,
+    hdrs.LAST_MODIFIED,
+    hdrs.RETRY_AFTER,
+)
+# What lies in the bucket came from somebody: on the gateway's origin it must not run as a page.
+SAFE: Final = {
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+SIGNED_NAME: Final = "response-content-disposition"
+_RESULT: Final = re.compile(
+    r"results/[0-9a-f-]{36}/(?P<job>[0-9a-f-]{36})/(?P<unit>\d{1,9})/\d{1,9}/(result|evidence)",
+    re.ASCII,
+)
+
+log = structlog.get_logger(__name__)
+
+
+@attrs.define
+class DownloadHeaders:
+    """``_suffixes`` remembers kinds: under the key of a result there is never another object."""
+
+    objects: Objects
+    _suffixes: OrderedDict[str, str] = attrs.field(factory=OrderedDict[str, str])
+
+    async def of(
+        self, request: web.Request, status: int, told: Mapping[str, str], begin: bytes | None
+    ) -> Mapping[str, str]:
+        """Return the headers of the answer, where the store answered ``status`` and ``told`` so.
+
+        ``begin``: the first bytes of the object, where they are at hand.
+        """
+        headers = {name: told[name] for name in KEPT if name in told} | SAFE
+        is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD)
+        if is_read and status in (200, 206):
+            key = request.match_info["key"]
+            suffix = await self._suffix(key, begin) if _RESULT.fullmatch(key) else ""
+            name = f'attachment; filename="{name_of(key, suffix)}"'
+            headers[hdrs.CONTENT_TYPE] = MEDIA.get(suffix, BYTES)
+            # Signed with the URL: the store answers 200 to none that was changed.
+            headers[hdrs.CONTENT_DISPOSITION] = request.query.get(SIGNED_NAME, name)
+        elif hdrs.CONTENT_TYPE in told:
+            headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]  # of the store's own words
+        return headers
+
+    async def _suffix(self, key: str, begin: bytes | None) -> str:
+        """Return the suffix of a result, by its first bytes."""
+        known = self._suffixes.get(key)
+        if known is not None:
+            return known
+        try:
+            found = suffix_of(
+                await self.objects.piece(key, 0, HEAD_BYTES) if begin is None else begin
+            )
+        except (ObjectMissing, ObjectsUnavailable) as error:
+            log.info("objects_kind_unknown", error=type(error).__name__)
+            return ""
+        self._suffixes[key] = found
+        while len(self._suffixes) > REMEMBERED_MAX:
+            self._suffixes.popitem(last=False)
+        return found
+
+
+def name_of(key: str, suffix: str) -> str:
+    """Return the file name for an object: by job and unit, or the end of its key."""
+    found = _RESULT.fullmatch(key)
+    if found is None:
+        return re.sub(r"[^A-Za-z0-9._-]", "_", key.rpartition("/")[2])
+    beside = "" if found[3] == "result" else f"-{found[3]}"
+    return f"{found['job']}-{found['unit']}{beside}{suffix}"
