@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from multidict import MultiDict
 
 from config.redaction import redact
 from rendertrust import checkpoint, frame_range, manifest, note, strict_json
@@ -22,7 +23,7 @@ from rendertrust.protocol import FRAME_BYTES_MAX, decode_from_gateway, decode_fr
 from tests.fuzz.documents import SHAPES, repeated
 from web.http import document
 from web.http.body import read_body
-from web.http.converter import Email, structure
+from web.http.converter import Email, structure, structure_query
 from web.jobs.job_filter import CHARACTERS_MAX, wish_of
 from web.jobs.plan import UNITS_MAX, Cut, plan_of
 from web.objects.multiparts import missing, parts_sha256
@@ -108,6 +109,11 @@ class Addressed:
     email: Email
 
 
+@attrs.frozen
+class Numbered:
+    number: int
+
+
 def _of_words(_: Path) -> Iterator[Case]:
     filters: Mapping[str, Callable[[int], str]] = {
         "quotation marks": lambda size: '"' * size,
@@ -128,6 +134,14 @@ def _of_words(_: Path) -> Iterator[Case]:
     }
     for name, make in addresses.items():
         yield Case(f"e-mail, {name}", make, lambda text: structure({"email": text}, Addressed), 240)
+    integers: Mapping[str, Callable[[int], str]] = {
+        "zeros": lambda size: "0" * size,
+        "zeros and a letter": lambda size: "0" * size + "x",
+        "digits": lambda size: "1" * size,
+        "minus signs": lambda size: "-" * size,
+    }
+    for name, make in integers.items():
+        yield Case(f"integer, {name}", make, _read_integer, MIB // 4)
     texts: Mapping[str, Callable[[int], str]] = {
         "quotation marks": lambda size: repeated('token="', size),
         "escapes": lambda size: 'password: "' + "\\" * size,
@@ -138,6 +152,11 @@ def _of_words(_: Path) -> Iterator[Case]:
     }
     for name, make in texts.items():
         yield Case(f"log text, {name}", make, redact, 64 << 10)
+
+
+def _read_integer(text: str) -> object:
+    """As a query, a path and a form of the console are read."""
+    return structure_query(MultiDict(number=text), Numbered)
 
 
 # ── checkpoints ──────────────────────────────────────────────────────────────────────────────────

@@ -28,7 +28,7 @@ from web.http.problem import FAULTS_MAX, Fault
 
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_INTEGER = re.compile(r"-?0*([0-9]+)", re.ASCII)
+_INTEGER = re.compile(r"-?(?=[0-9])0*+([0-9]*+)", re.ASCII)  # possessive: many zeros cost once
 _DIGITS_MAX = len(str(INTEGER_MAX))
 
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
@@ -185,9 +185,10 @@ def _whole_text(value: Any, _: Any) -> int:
     found = _INTEGER.fullmatch(value)
     if found is None:
         raise Wrong("must be an integer", "type")
-    if len(found[1]) > _DIGITS_MAX or int(found[1]) > INTEGER_MAX:
+    digits = found[1] or "0"
+    if len(digits) > _DIGITS_MAX or int(digits) > INTEGER_MAX:
         raise Wrong("is outside 64 bits")
-    return int(value)
+    return -int(digits) if value.startswith("-") else int(digits)
 
 
 def _flag_text(value: Any, _: Any) -> bool:

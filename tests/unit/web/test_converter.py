@@ -159,6 +159,13 @@ def test_an_integer_of_a_query_is_read_however_it_is_written(digits: str) -> Non
     assert read.number == int(digits)
 
 
+@pytest.mark.parametrize(("zeros", "number"), [("0" * 5000, 1), ("-" + "0" * 5000, -1)])
+def test_an_integer_with_more_zeros_than_python_reads_is_read(zeros: str, number: int) -> None:
+    read = structure_query(MultiDict(number=zeros + "1"), Page)
+    assert isinstance(read, Page)
+    assert read.number == number
+
+
 @pytest.mark.parametrize("digits", [str(2**63), "9" * 19, "9" * 8000, "-" + "9" * 8000])
 def test_an_integer_that_is_too_large_is_told_so(digits: str) -> None:
     assert structure_query(MultiDict(limit=digits), Page) == [
