@@ -197,7 +197,7 @@ async def _apply(connection: Any, migration: Migration) -> None:
 
 
 async def _try(connection: Any, migration: Migration) -> None:
-    # These make nobody wait for what they wait for.
+    # Statements with CONCURRENTLY: other sessions do not queue behind them while they wait.
     for statement in migration.statements:
         await connection.execute(statement)
     async with connection.transaction():

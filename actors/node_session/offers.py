@@ -53,9 +53,9 @@ async def dispatch(
 
 
 async def is_sendable(unit: Assignment, objects: Objects, settings: NodeSessionSettings) -> bool:
-    """Whether a frame can hold the unit for a node that came to the gateway's own address.
+    """Return whether the unit could be sent to a node that uses the gateway's default address.
 
-    Where nothing can be signed for that address either, no unit is to blame.
+    True where nothing can be signed for that address either: then the unit is not the cause.
     """
     try:
         await objects.presign_get(RESULT, within=settings.url_seconds)

@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class Sampling:
-    """One for all sessions of a gateway.
+    """Draws for all sessions of a gateway.
 
-    All gateways draw by one secret, which is kept in the database, sealed with the log's key. A
-    secret that nobody can open any more, as after two rotations of that key, is replaced.
+    All gateways share one secret, which the database keeps, sealed with the log's key. A secret
+    that cannot be opened any more (after two rotations of that key) is replaced.
     """
 
     def __init__(self, store: Store, sealer: Sealer, random: Random, least_odds: float) -> None:
@@ -25,7 +25,7 @@ class Sampling:
         self._secret: bytes | None = None
 
     async def draw(self, delivery: UnitDeliver) -> bool:
-        """Whether it is checked. Raises Unavailable."""
+        """Decide whether this delivery is checked. Raises Unavailable."""
         records = await self._store.records([delivery.node])
         chance = chance_of(records, delivery.device_class, self._least_odds)
         secret = await self._read()
@@ -53,8 +53,8 @@ class Sampling:
         await self._store.keep_draw_secret(sealed, instead_of)
 
     def _is_aged(self, secret: bytes, sealed: bytes | None) -> bool:
-        """Whether it is sealed with the key before the one of now: after the next rotation nobody
-        could open it.
+        """Return whether the secret is still sealed with the previous key of the log. After the
+        next rotation that key is gone, and nobody could open it.
         """
         nonce = (sealed or b"")[:NONCE_BYTES]
         return sealed != self._sealer.seal(secret, nonce)

@@ -211,7 +211,7 @@ class Settlement(Watching, partial=True):
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
 
     async def _deliver(self, held: Held, delivery: UnitDeliver) -> None:
-        """Whether it is checked is drawn here, and stands in the books with it."""
+        """Draw whether the delivery is checked, and commit it together with the draw."""
         sampling = self._peers.sampling
         if sampling is not None:
             try:

@@ -44,7 +44,7 @@ class ReceiptSigner(Protocol):
 
 
 class Sealer(Protocol):
-    """Who seals secrets that are kept in the database: with the log's key."""
+    """Seals secrets that the database keeps, with the log's key."""
 
     def seal(self, secret: bytes, nonce: bytes) -> bytes:
         """Sealed with the key of now; ``nonce``: 12 bytes, never used before."""

@@ -126,13 +126,13 @@ class Line:
             self.turn(user)
 
     def park(self, *users: UUID) -> None:
-        """No node can do these users' units here; nobody named: nobody's."""
+        """Set these users aside, or all users if none is named: no node can do their units."""
         for user in users or tuple(self._units):
             self._parked.add(user)
             self.turn(user)
 
     def wake(self) -> None:
-        """Those who were parked have turns again."""
+        """Give parked users their turns again."""
         users, self._parked = self._parked, set()
         for user in users:
             self.turn(user)

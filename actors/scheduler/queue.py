@@ -178,8 +178,8 @@ class Queue:
 
 
 class Turns:
-    """Whose turn is next among lines. While they are looked through turns only come later, so each
-    line is put in its place again when it is met.
+    """Finds the line whose turn is next. During a pass turns only move later, so a line is put
+    in its place again when it is reached.
     """
 
     def __init__(self, lines: Iterable[Line]) -> None:

@@ -101,18 +101,18 @@ class Case:
 
     @property
     def is_begun(self) -> bool:
-        """Whether this gateway is at it, or knows what no other does."""
+        """Return whether this gateway works on the case, or knows what others do not."""
         found = (self.check, self.verdict, self.whole, self.unread)
         return any(one is not None for one in found)
 
     @property
     def is_unnamed(self) -> bool:
-        """Whether nobody can be asked about it."""
+        """Return whether no checker can be asked: its result cannot be named."""
         row = self.pending.row
         return row.packed or row.sha256 is None or row.size is None
 
     def is_known_of(self, found: Pending) -> bool:
-        """Whether another gateway has heard nothing since of what was read of it again."""
+        """Return whether this case is current: no other gateway has noted a suspicion since."""
         return found.suspicion is None or self.suspicion is not None
 
     @property

@@ -11,7 +11,7 @@ from actors.verifier.case import Case
 
 @attrs.frozen
 class Claims:
-    """Of this ``gateway``, each for ``seconds``; they are renewed at every look."""
+    """The claims of this ``gateway``. Each lasts ``seconds``, and is renewed at every look."""
 
     store: Store
     gateway: UUID

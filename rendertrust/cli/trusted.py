@@ -55,5 +55,5 @@ def add(context: click.Context, email: str) -> None:
 @click.pass_context
 def remove(context: click.Context, user: UUID) -> None:
     """Trust him no more; what his nodes have of yours they finish."""
-    words = "You trust him no more."
+    words = "You no longer trust this account."
     session_of(context).do(lambda client: client.distrust(user), words, user_id=user, trusted=False)

@@ -27,7 +27,9 @@ class Organisations:
 
 @attrs.frozen
 class Member:
-    """``joined_at`` is None until he accepted, and ``user_id`` names the invitation until then."""
+    """A member. Until the invitation is accepted ``joined_at`` is None, and ``user_id`` names the
+    invitation.
+    """
 
     user_id: str
     email: str

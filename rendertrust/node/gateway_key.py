@@ -134,8 +134,9 @@ def answered(
     if not isinstance(answer, str):
         return Unsure(
             f"{url} does not sign a nonce, as it did before: it is an older version of the gateway,"
-            " or somebody who repeats what the gateway said. If those who run it told you that it"
-            f" is older, run: rendertrust node join {url} {ACCEPT}"
+            " or somebody who repeats what the gateway said. While its gateways are being upgraded,"
+            " wait. If those who run it told you that it stays older, run:"
+            f" rendertrust node join {url} {ACCEPT}"
         )
     key = note.read_verifier(shown)
     assert isinstance(key, Verifier), "the checkpoint was held against it"
@@ -147,8 +148,9 @@ def answered(
 
 
 def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
-    """Who has to have signed: the key that is shown, and the one that is known, under the name that
-    the log has now, as an epoch changes that.
+    """Return the keys that must have signed: the key that is shown, and the known one.
+
+    The known key gets the log's current name, which an epoch changes.
     """
     kept = None if known is None else note.read_verifier(known)
     return [shown, attrs.evolve(kept, name=shown.name)] if isinstance(kept, Verifier) else [shown]

@@ -45,12 +45,17 @@ class Lookups:
         await self._free.acquire()
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[ResolveResult]] = loop.create_future()
-        threading.Thread(
+        thread = threading.Thread(
             target=self._run,
             args=(loop, found, host, port, family),
             name="webhook-name",
             daemon=True,
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no thread left
+            self._free.release()
+            raise OSError(str(error)) from error
         return await found
 
     def _run(

@@ -116,11 +116,11 @@ def assets_source(host: str, settings: Settings) -> str:
     must not run: there it is the path of the assets. A policy takes a path only behind a host, and
     knows no IPv6 address; the scheme is the page's.
     """
-    public = urlsplit(settings.server.public_url).netloc
-    hosts = sorted({one for one in (host, public) if _SOURCE.fullmatch(one)})
-    if settings.objects.public_url or not hosts:
+    if settings.objects.public_url or not _SOURCE.fullmatch(host):
         return "'self'"
-    return " ".join(f"{one}{STATIC}/" for one in hosts)
+    public = urlsplit(settings.server.public_url).netloc
+    hosts = {host, public} if _SOURCE.fullmatch(public) else {host}
+    return " ".join(f"{one}{STATIC}/" for one in sorted(hosts))
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:

@@ -148,7 +148,7 @@ class LiveDoor(Door):
         return answer
 
     async def _may(self, claims: Claims) -> bool:
-        """Whether the login is known to be good: an open page shows no more than a new one."""
+        """Return whether the login is good. An open page shows no more than a new one."""
         revocations = self.gateway.revocations
         if claims.expires <= self.gateway.clock.now() or not await revocations.current():
             return False
@@ -181,7 +181,7 @@ class Stream:
         return any(look.watcher.is_open for look in self.looks)
 
     async def pass_on(self, sent: EventSourceResponse) -> None:
-        """What is new, and which page is no more."""
+        """Send the changes, and name the pages that are gone."""
         self.lost += [("gone", look.place) for look in self.looks if not look.watcher.is_open]
         self.looks = [look for look in self.looks if look.watcher.is_open]
         for word, place in self.lost:

@@ -21,7 +21,7 @@ _HOST: Final = re.compile(
 
 
 def is_host(text: str) -> bool:
-    """Whether this is a Host that a URL can be built on and signed for."""
+    """Return whether a URL can be built on this Host, and signed for it."""
     found = _HOST.fullmatch(text)
     if found is None:
         return False

@@ -22,10 +22,10 @@ class Checking:
 
 
 async def checking_of(gateway: Gateway, job: UUID, units: Sequence[int]) -> Mapping[int, Checking]:
-    """Those of these units that wait for a verdict, by number. Raises Unavailable.
+    """Return the units that wait for a verdict, by number. Raises Unavailable.
 
-    Whether somebody looks at one now is told to nobody: not every result is checked, and a creator
-    who tells its node's owner, or is its node's owner, shall not know which.
+    The answer does not say whether a check is under way: not every result is checked, and the
+    creator, who may know or be the owner of the node, must not learn which.
     """
     if not units:
         return {}

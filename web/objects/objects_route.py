@@ -250,8 +250,8 @@ async def leave_later(request: web.Request) -> None:
 def forwarded(request: web.Request) -> CIMultiDict[str]:
     """Return the headers that the store is to see.
 
-    Those are what the URL's signature names, of what we sign; and with GET what to read of it, and
-    if. All others are the sender's own, as a Content-Encoding that the store would keep.
+    Forwarded are headers that the signature of the URL names, and with GET the range and the
+    conditions. All others are dropped: the store would keep, for example, a Content-Encoding.
     """
     signed = request.query.get("X-Amz-SignedHeaders", "").lower().split(";")
     names = {name for name in signed if name == "if-none-match" or name.startswith("x-amz-")}

@@ -1,9 +1,9 @@
 """Settings of glibc's heap that keep a long life from growing it.
 
-glibc maps large blocks on their own, and gives them back when they are freed. But the size that
-counts as large grows with each such block that is freed, up to 32 MiB. From then on buffers of
-hundreds of KiB are cut from the heap, among small blocks that stay: the holes between these fit no
-large buffer, and the heap grows although nothing is kept (2 to 5 KiB for each job were measured).
+glibc maps large blocks separately and unmaps them when they are freed. But each large block that is
+freed raises the size that counts as large, up to 32 MiB. From then on buffers of hundreds of KiB
+come from the heap, between small blocks that stay. The gaps are too small for the next buffer, so
+the heap grows although nothing leaks (2 to 5 KiB for each job were measured).
 """
 
 import asyncio.selector_events

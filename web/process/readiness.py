@@ -70,7 +70,7 @@ async def readiness_of(
 
 
 def needs_of_submissions(registry: Registry, halts: Halts) -> dict[str, Probe]:
-    """What a submission needs of this gateway, beside its dependencies."""
+    """Return a probe for each thing that a submission needs, besides the dependencies."""
 
     async def is_loaded() -> bool:
         try:

@@ -53,8 +53,8 @@ class Organisations:
 
 @attrs.frozen
 class Member:
-    """``joined_at`` is null until he accepted. Until then ``user_id`` names the invitation and
-    ``name`` is empty: an invitation does not tell whether anybody has the address.
+    """``joined_at`` is null until the invitation is accepted. Until then ``user_id`` names the
+    invitation and ``name`` is empty: an invitation does not tell whether anybody has the address.
     """
 
     user_id: UUID

@@ -16,7 +16,7 @@ from web.routes.auth import Done
 from web.routes.organisations import act_of, outcome
 
 operations = Operations()
-NOT_TRUSTED: Final = Problem(404, "You do not trust him")
+NOT_TRUSTED: Final = Problem(404, "You do not trust this account")
 YOURSELF: Final = Problem(409, "You are yourself: your own nodes are always yours")
 TRUSTED_FULL: Final = Problem(409, f"You trust {TRUSTED_MOST} addresses already")
 
@@ -94,8 +94,8 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     "/api/v1/trusted/{user_id}",
     scope=Scope.NODES_WRITE,
     answers={200: Done},
-    refusals={404: "You do not trust him"},
-    absent="You do not trust him",
+    refusals={404: "You do not trust this account"},
+    absent="You do not trust this account",
     rate="write",
     example=examples.DONE,
 )
@@ -108,10 +108,10 @@ async def distrust(call: Call) -> Done | Problem:
     said = await call.gateway.organisations.distrust(user, act)
     if said is Said.ABSENT:
         return NOT_TRUSTED
-    return await outcome(call, said, "You trust him no more")
+    return await outcome(call, said, "You no longer trust this account")
 
 
 async def is_own(gateway: Gateway, caller: UUID, email: str) -> bool:
-    """Whether it is the caller's own address."""
+    """Return whether this is the caller's own address."""
     user = await gateway.users.by_email(email)
     return user is not None and user.id == caller

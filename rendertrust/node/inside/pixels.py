@@ -78,7 +78,7 @@ def _begin(file: Any) -> tuple[bytes, int]:
 
 
 def _body(file: Any, kind: bytes, length: int) -> Iterator[bytes]:
-    """What a chunk holds, a piece at a time. NoPixels, at its end, for one that is damaged."""
+    """Yield the content of a chunk in pieces. Raises NoPixels at its end if it is damaged."""
     check = zlib.crc32(kind)
     while length:
         piece = file.read(min(length, PIECE))

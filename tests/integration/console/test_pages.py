@@ -38,6 +38,7 @@ async def test_a_page_allows_nothing_inline_and_is_kept_by_nobody(face: Face) ->
         ),
         ("", "https://store.example.org", "farm.local:8000", "'self'"),
         ("", "", "[::1]:8000", "'self'"),  # no policy can name it
+        ("https://farm.example.org", "", "[::1]:8000", "'self'"),
     ],
 )
 async def test_scripts_come_from_the_assets_alone_where_objects_have_the_same_origin(

@@ -43,7 +43,7 @@ def test_who_keeps_too_much_is_told_how_to_remove_it() -> None:
     [
         ("Job not found", "jobs list"),
         ("Entry not found", "credits history"),
-        ("You do not trust him", "trusted list"),
+        ("You do not trust this account", "trusted list"),
     ],
 )
 def test_what_is_not_found_is_looked_for_where_it_is_listed(detail: str, listed: str) -> None:

@@ -251,7 +251,7 @@ async def distrust(view: View) -> Go | Problem:
     if await view.gateway.organisations.distrust(user, act) is Said.ABSENT:
         return NOT_TRUSTED
     await tell_circles(view.gateway)
-    return Go(PATH, "You trust him no more. What his nodes have of yours they finish.")
+    return Go(PATH, "You no longer trust this account. Its nodes finish what they have of yours.")
 
 
 async def _changed(
