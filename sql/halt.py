@@ -153,6 +153,11 @@ class Halts:
             self._stale_at = now + FRESH_SECONDS
         return self._last
 
+    async def only_here(self) -> bool:
+        """Return whether this gateway may write nothing, and the others may."""
+        halt = await self.now()
+        return halt is not None and halt.reason in OF_ONE_GATEWAY
+
     async def _ask(self) -> Halt | None:
         """Without a chain nobody could begin an epoch, which names an anchor."""
         seen = self._seen() if self.chain else None

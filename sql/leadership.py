@@ -8,19 +8,26 @@ import asyncpg
 
 from sql.database import WITHIN_SECONDS, Database, Unavailable
 from sql.failure import away
+from sql.halt import Halts
 from sql.loader import QUERIES
 
 # The server ends a connection over which nobody has spoken for so long: its gateway hangs, or its
 # machine is gone. Whoever leads asks more often.
 IDLE_SECONDS: Final = 60.0
 LOCKS: Final = {"auditor": 0x72656E64_0001, "lifeline": 0x72656E64_0002}
+WRITING: Final = frozenset({"lifeline"})  # roles that are of no use to a gateway that may not write
 
 
 class SqlLeadership:
-    """Holds advisory locks over a connection of its own, which is made anew when it breaks."""
+    """Holds advisory locks over a connection of its own, which is made anew when it breaks.
 
-    def __init__(self, database: Database, *, idle_seconds: float = IDLE_SECONDS) -> None:
-        self._database, self._idle_seconds = database, idle_seconds
+    ``halts``: of this gateway. While it alone may not write it gives up the roles that do.
+    """
+
+    def __init__(
+        self, database: Database, halts: Halts, *, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        self._database, self._halts, self._idle_seconds = database, halts, idle_seconds
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._held: set[str] = set()
         self._turn = asyncio.Lock()
@@ -40,6 +47,9 @@ class SqlLeadership:
         self._drop()
 
     async def _leads(self, role: str) -> bool:
+        if role in WRITING and await self._halts.only_here():
+            await self._give_up(role)
+            return False
         try:
             connection = await self._connected()
             name = "database_answers" if role in self._held else "leadership_take"
@@ -53,6 +63,17 @@ class SqlLeadership:
             return False
         self._held.add(role)
         return True
+
+    async def _give_up(self, role: str) -> None:
+        """Leave the role to the other gateways, and keep the others."""
+        if role not in self._held or self._connection is None:
+            return
+        try:
+            await self._connection.fetchrow(QUERIES["leadership_give_up"], LOCKS[role])
+        except BaseException:
+            self._drop()
+            raise
+        self._held.discard(role)
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None or self._connection.is_closed():

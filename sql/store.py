@@ -32,7 +32,7 @@ from sql.earnings import Claimable, Ripe, Unlooked
 from sql.failure import refused
 from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
-from sql.halt import OF_ONE_GATEWAY, Halts
+from sql.halt import Halts
 from sql.loader import QUERIES
 from sql.log import LogTransaction, Look
 from sql.overruns import Overrun
@@ -99,7 +99,8 @@ class SqlStore:
 
     @asynccontextmanager
     async def log(self) -> AsyncGenerator[LogTransaction]:
-        halted = await self._signs_nothing()
+        # What halts all stands in the database, where every look at the log sees it.
+        halted = await self._halts.only_here()
         try:
             async with self._database.transaction(within=LOG_SECONDS) as connection:
                 yield SqlLog(connection, halted=halted)
@@ -107,14 +108,9 @@ class SqlStore:
             raise Conflict(str(error)) from error
 
     async def log_look(self, limit: int) -> Look | None:
-        halted = await self._signs_nothing()
+        halted = await self._halts.only_here()
         found = await look(self._database, limit)
         return attrs.evolve(found, halted=True) if found is not None and halted else found
-
-    async def _signs_nothing(self) -> bool:
-        """What concerns all stands in the database by then, where every look at the log sees it."""
-        halt = await self._halts.now()
-        return halt is not None and halt.reason in OF_ONE_GATEWAY
 
     async def now(self) -> datetime:
         row = await self._database.one("database_time")
@@ -263,6 +259,9 @@ class SqlStore:
     async def claim_checks(
         self, gateway: UUID, checks: Collection[CheckId], seconds: float
     ) -> frozenset[CheckId]:
+        if await self._halts.only_here():  # it could conclude none: another gateway can
+            await self.release_checks(gateway, checks)
+            return frozenset()
         named = _columns(checks)
         rows = await self._database.all("checks_claim", gateway, *named, seconds)
         return frozenset((row["job_id"], row["unit"], row["attempt"]) for row in rows)

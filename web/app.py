@@ -27,7 +27,6 @@ from rendertrust import money
 from sql.anchors import Anchors
 from sql.credits import Credits
 from sql.deliveries import Deliveries
-from sql.halt import Halts
 from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.proofs import Proofs
@@ -107,8 +106,8 @@ def build(
     place = Place(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()
-    outside = build_outside(settings, data, lambda: place.url)
     registry, memory = Registry(), FileMemory(memory_file(data))
+    outside = build_outside(settings, data, lambda: place.url, lambda: memory.head)
     # The tree, which is made of what the gateway holds, comes below.
     gateway = build_gateway(
         settings,
@@ -116,7 +115,6 @@ def build(
         outside,
         registry,
         snapshot=lambda: tree.root.snapshot(brief=True),
-        memory=memory,
     )
     gateway = with_sight(gateway, lambda: tree, sources_of(settings, file))
     ports = ports_of(gateway, outside, memory)
@@ -315,12 +313,10 @@ def build_gateway(
     registry: Registry,
     *,
     snapshot: Callable[[], Snapshot],
-    memory: FileMemory,
 ) -> Gateway:
     """What the handlers can reach. Raises SettingsError."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
     accounts, revocations = Accounts.over(database), Revocations(clock)
-    halts = Halts(database, chain=outside.chain is not None, seen=lambda: memory.head)
     return Gateway(
         settings=settings,
         clock=clock,
@@ -343,10 +339,10 @@ def build_gateway(
         anchors=Anchors(database),
         chain=None if outside.chain is None else outside.chain.port,
         sales=Sales.over(database, outside.payments, outside.url),
-        halts=halts,
+        halts=outside.halts,
         signer=log_keys(settings, data, clock, random),
         starter=starter_units(settings),
-        probes={**outside.probes, **needs_of_submissions(registry, halts)},
+        probes={**outside.probes, **needs_of_submissions(registry, outside.halts)},
         snapshot=snapshot,
     )
 

@@ -221,7 +221,8 @@ class Store(Protocol):
         self, gateway: UUID, checks: "Collection[CheckId]", seconds: float
     ) -> "frozenset[CheckId]":
         """Claim those of the checks that no other gateway has, for so long from now; answer those
-        that this gateway has then. A claim that has run out is anybody's.
+        that this gateway has then. A claim that has run out is anybody's. A gateway that alone
+        may not write (``sql.halt``) claims none, and gives up those of the checks that it has.
         """
         ...
 

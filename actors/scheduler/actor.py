@@ -5,6 +5,7 @@ from the database every few seconds. So it may be restarted, or miss a message, 
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, Final, cast
@@ -88,7 +89,7 @@ class SchedulerActor(NodeDesk):
         self._lobby = Lobby()
         self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of those who waited, by job
         self._backlog = Backlog(store, self._board, clock.now)
-        self._polls = 0
+        self._nodes_due = -math.inf  # when the nodes are read again, by the monotonic clock
         self._poll: Timer | None = None
         self._poll_is_soon = False
         self._poll_again = False  # something changed while a pass was under way
@@ -347,10 +348,10 @@ class SchedulerActor(NodeDesk):
         began = self._clock.monotonic()
         if not self._backlog.under_way:
             await self._begin_pass()
+        await self._read_nodes(began)
         if not await self._backlog.read_page():
             took = self._clock.monotonic() - began
             return took * PAUSE_TIMES if self._loaded else 0.0
-        self._polls += 1
         if not self._loaded:
             self._loaded = True
             log.info("scheduling, %d units are known", len(self._board.units))
@@ -360,14 +361,20 @@ class SchedulerActor(NodeDesk):
     async def _begin_pass(self) -> None:
         if not self._loaded:
             await self._read_standings()
-        if self._polls % self._settings.node_polls == 0:
-            now = self._clock.monotonic()  # before the reading: what is newer counts at the next
-            nodes = await self._store.healthy_nodes()
-            self._board.refresh(nodes, now)
-            self._board.forget_silent(now)
-            for row in nodes:  # what no hint has told
-                self._heed(self._board.index.node(row.id), row.epoch)
         self._board.index.regroup(await self._store.circles())
+
+    async def _read_nodes(self, now: float) -> None:
+        """Read the healthy nodes if that is due. A pass over a large backlog takes minutes, so this
+        is asked at each page. ``now`` is before the reading: what is newer counts at the next.
+        """
+        if now < self._nodes_due:
+            return
+        nodes = await self._store.healthy_nodes()
+        self._nodes_due = now + self._settings.poll_seconds * self._settings.node_polls
+        self._board.refresh(nodes, now)
+        self._board.forget_silent(now)
+        for row in nodes:  # what no hint has told
+            self._heed(self._board.index.node(row.id), row.epoch)
 
     @handles(ReadJobs)
     async def read_jobs(self, message: ReadJobs) -> None:

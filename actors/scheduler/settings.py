@@ -26,7 +26,7 @@ class SchedulerSettings:
     refill_seconds: float = 0.02  # from the last known units of a job to the reading of more
     relief_seconds: float = 0.5  # from one look at who has nothing to do to the next
     retry_seconds: float = 1.0  # while the database is away
-    node_polls: int = 12  # every so many polls the nodes are read too
+    node_polls: int = 12  # times poll_seconds: how often the nodes are read
     patience: Patience = USUAL
     ours: frozenset[UUID] = frozenset()
     standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second

@@ -4,6 +4,10 @@
 -- Take the lead in the role of lock $1, where nobody has it.
 SELECT pg_try_advisory_lock($1::bigint) AS leads;
 
+-- name: leadership_give_up
+-- Leave the lead in the role of lock $1 to others.
+SELECT pg_advisory_unlock($1::bigint) AS gave_up;
+
 -- name: leadership_lasts
 -- The server ends this connection, and its locks, when nothing is said over it for $1 milliseconds.
 SELECT set_config('idle_session_timeout', $1, false);

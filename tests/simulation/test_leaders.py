@@ -79,6 +79,19 @@ async def test_one_gateway_sweeps() -> None:
 
 
 @simulated
+async def test_a_gateway_that_may_not_write_leaves_the_sweeps_to_another() -> None:
+    async with three() as (store, gateways):
+        await asyncio.sleep(MINUTE)
+        halted = leader(gateways, "lifeline")
+        halted.leadership.halted = True
+        await asyncio.sleep(MINUTE / 4)
+        assert leader(gateways, "lifeline") is not halted
+        before = store.sweeps
+        await asyncio.sleep(MINUTE)
+        assert 10 <= store.sweeps - before <= 13
+
+
+@simulated
 async def test_when_the_auditor_dies_another_gateway_audits() -> None:
     async with three() as (store, gateways):
         await asyncio.sleep(5 * MINUTE)

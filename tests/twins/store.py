@@ -58,6 +58,7 @@ from sql.database import AnswerLost, Unavailable
 from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe, Unlooked
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
+from sql.halt import Halted
 from sql.log import LogTransaction, Look
 from sql.overruns import Overrun
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
@@ -130,12 +131,14 @@ class StoreTwin(MultipartsOfResults):
     """A Store over dicts. Several ledgers may share it: transactions exclude each other.
 
     ``away`` makes every method raise Unavailable; ``fail_next`` and ``lose_commit_answer`` do so
-    once; where COMMIT is concerned it is AnswerLost. Unlike the real one it does not know users,
-    nor whether a unit's node exists.
+    once; where COMMIT is concerned it is AnswerLost. ``halted``: the gateway that asks
+    alone may not write. Unlike the real one it does not know users, nor whether a unit's node is
+    there.
     """
 
     sealed_secret: bytes | None = None
     noted_audit: NotedAudit | None = None
+    halted = False
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__()
@@ -229,6 +232,8 @@ class StoreTwin(MultipartsOfResults):
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[BooksTransaction]:
         await self.round_trip()
+        if self.halted:
+            raise Halted("a test says so")
         async with self._locked:
             with self._numbered() as number:
                 books = BooksTwin(self, number)
@@ -452,6 +457,9 @@ class StoreTwin(MultipartsOfResults):
         self, gateway: UUID, checks: Collection[CheckId], seconds: float
     ) -> frozenset[CheckId]:
         await self.round_trip()
+        if self.halted:
+            await self.release_checks(gateway, checks)
+            return frozenset()
         now = self.clock.now()
         free = [one for one in checks if one in self.checks and self._is_free(one, gateway, now)]
         self.claims |= dict.fromkeys(free, (gateway, now + timedelta(seconds=seconds)))

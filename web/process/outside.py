@@ -10,6 +10,7 @@ from actors.ports import ObjectsUnavailable
 from config.sections import Chain
 from config.settings import Settings
 from sql.database import Database, Unavailable
+from sql.halt import Halts, Kept
 from sql.leadership import SqlLeadership
 from sql.migrate import migrate
 from supervisors.child import Child
@@ -54,6 +55,7 @@ class Outside:
     postgres: Current[PostgresEndpoint]
     stored: Current[ObjectsEndpoint]
     database: Database
+    halts: Halts
     leadership: SqlLeadership
     objects: S3Objects
     bus: ValkeyBus
@@ -84,11 +86,13 @@ class Outside:
             return None
 
 
-def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) -> Outside:
+def build_outside(
+    settings: Settings, data: Path, own_url: Callable[[], str], seen: Callable[[], Kept]
+) -> Outside:
     """What ``settings`` name by URL is used where it is; the rest is started in ``data``.
 
-    At ``own_url`` the gateway is reached from this machine, once it listens. Raises EngineError
-    where engines could not run in ``data``.
+    At ``own_url`` the gateway is reached from this machine, once it listens; ``seen`` is what it
+    keeps of the log itself. Raises EngineError where engines could not run in ``data``.
     """
 
     def public_url() -> str:
@@ -100,6 +104,8 @@ def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) ->
     postgres, valkey = Current[PostgresEndpoint](), Current[ValkeyEndpoint]()
     stored, stripe = Current[ObjectsEndpoint](), stripe_of(settings)
     database = Database(lambda: app_dsn(postgres), connections=settings.database.connections)
+    chain = build_chain(settings.chain, data, account)
+    halts = Halts(database, chain=chain is not None, seen=seen)
     objects = S3Objects(stored, lambda: settings.objects.public_url or public_url())
     return Outside(
         engines=[
@@ -112,13 +118,14 @@ def build_outside(settings: Settings, data: Path, own_url: Callable[[], str]) ->
         postgres=postgres,
         stored=stored,
         database=database,
-        leadership=SqlLeadership(database),
+        halts=halts,
+        leadership=SqlLeadership(database, halts),
         objects=objects,
         bus=ValkeyBus(valkey),
         payments=StripePayments(stripe),
         post=HttpPost(private=settings.webhooks.private),
         rates=SharedRates(valkey, lambda: SystemClock().now().timestamp()),
-        chain=build_chain(settings.chain, data, account),
+        chain=chain,
         probes={
             "database": lambda: _database_answers(database),
             "redis": lambda: _valkey_answers(valkey),

@@ -14,7 +14,12 @@ from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.engines import LoopThread
-from tests.integration.conformance.hand_time import HAND_TIME, HandDatabase, HandStore
+from tests.integration.conformance.hand_time import (
+    HAND_TIME,
+    HandDatabase,
+    HandHalts,
+    HandStore,
+)
 from tests.integration.conformance.stage import HandClock, Stage, fresh_id
 from tests.twins.store import StoreTwin
 
@@ -59,7 +64,10 @@ def twin_stage() -> Stage:
     async def invite(owner: UUID, _: UUID) -> None:
         store.ties = Circles.of([(owner, fresh_id())])
 
-    return Stage(store, add_user, add_node, acts, own, found, invite, clock)
+    def halt(is_halted: bool) -> None:
+        store.halted = is_halted
+
+    return Stage(store, add_user, add_node, acts, own, found, invite, halt, clock)
 
 
 def sql_stage(database: Database) -> Stage:
@@ -105,9 +113,10 @@ def sql_stage(database: Database) -> Stage:
     async def invite(owner: UUID, stranger: UUID) -> None:
         await found(owner, stranger, joins=False)
 
+    halts = HandHalts(database)
     if isinstance(database, HandDatabase):
-        store, clock = SqlStore(database), database.clock
+        store, clock = SqlStore(database, halts), database.clock
     else:
         clock = HandClock()
-        store = HandStore(database, clock)
-    return Stage(store, add_user, add_node, acts, own, found, invite, clock)
+        store = HandStore(database, clock, halts)
+    return Stage(store, add_user, add_node, acts, own, found, invite, halts.halt, clock)

@@ -8,6 +8,7 @@ import attrs
 
 from sql.books import BooksTransaction, Changes, Keys, Rows
 from sql.database import Connection, Database
+from sql.halt import Halts, Unreadable
 from sql.store import BOOKS_SECONDS, SqlStore
 from tests.integration.conformance.stage import HandClock
 
@@ -37,11 +38,22 @@ class HandDatabase(Database):
         return connection
 
 
+class HandHalts(Halts):
+    """Halts of a gateway whose own file is unreadable while a test says so; it alone is halted."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, chain=False, seen=lambda: Unreadable("a test says so"))
+
+    def halt(self, is_halted: bool) -> None:
+        """Without a chain the file is not looked at."""
+        self.chain, self._stale_at = is_halted, 0.0
+
+
 class HandStore(SqlStore):
     """Over a database whose time is the time of day: what is written to the books is by hand."""
 
-    def __init__(self, database: Database, clock: HandClock) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, clock: HandClock, halts: Halts) -> None:
+        super().__init__(database, halts)
         self._clock = clock
 
     def transaction(

@@ -80,6 +80,7 @@ class Stage:
     own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
     found: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, member
     invite: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, who has not joined
+    halt: Callable[[bool], None]  # whether this gateway alone may write nothing
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:

@@ -23,6 +23,7 @@ from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerSeen, Reported, Verifier
 from actors.verifier.settings import Peers, VerifierSettings
 from sql.books import Keys
+from sql.halt import Halted
 from sql.sampling import ALWAYS_UNTIL
 from sql.work import result_key
 from supervisors.child import Child
@@ -195,6 +196,24 @@ async def test_a_check_is_one_gateways_until_its_claim_runs_out(stage: Stage) ->
     )
     stage.clock.pass_by(30)
     assert await store.claim_checks(theirs, both, 30.0) == both
+
+
+async def test_a_gateway_that_may_not_write_claims_nothing_and_releases_what_it_has(
+    stage: Stage,
+) -> None:
+    """Another gateway makes its checks, without waiting until its claims run out."""
+    case, other = await delivered(stage), await delivered(stage)
+    both = {(case.job, 0, 1), (other.job, 0, 1)}
+    ours, theirs, store = fresh_id(), fresh_id(), stage.store
+    assert await store.claim_checks(ours, [(case.job, 0, 1)], 30.0) == {(case.job, 0, 1)}
+    stage.halt(True)
+    with pytest.raises(Halted):
+        await stage.money("payouts")
+    assert await store.claim_checks(ours, both, 30.0) == set()
+    stage.halt(False)
+    assert await store.claim_checks(theirs, both, 30.0) == both
+    await store.release_checks(theirs, both)
+    assert await store.claim_checks(ours, both, 30.0) == both
 
 
 async def test_a_claim_changes_nothing_about_the_verdict(stage: Stage) -> None:

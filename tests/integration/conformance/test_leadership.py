@@ -15,6 +15,7 @@ from sql.leadership import SqlLeadership
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.databases import execute
 from tests.engines import LoopThread
+from tests.integration.conformance.hand_time import HandHalts
 from tests.integration.conformance.stage import Stage
 from tests.twins.leadership import Leads, TwinLeadership
 from tests.until import until
@@ -30,11 +31,14 @@ class Closing(Leadership, Protocol):
 
 @attrs.define
 class Two:
-    """Two gateways; ``cut`` breaks the connection of whoever leads."""
+    """Two gateways; ``cut`` breaks the connection of whoever leads. ``halt``: whether ours alone
+    may not write.
+    """
 
     ours: Closing
     theirs: Closing
     cut: Callable[[], Awaitable[None]]
+    halt: Callable[[bool], None]
 
 
 async def takes_over(one: Leadership, role: Role = "auditor") -> None:
@@ -58,17 +62,21 @@ async def two(request: pytest.FixtureRequest) -> AsyncIterator[Two]:
         async def cut_twin() -> None:
             twin.cut()
 
-        yield Two(twin, TwinLeadership(leads), cut_twin)
+        def halt_twin(is_halted: bool) -> None:
+            twin.halted = is_halted
+
+        yield Two(twin, TwinLeadership(leads), cut_twin, halt_twin)
         return
     endpoint: PostgresEndpoint = request.getfixturevalue("database")
     loop: LoopThread = request.getfixturevalue("engine_loop")
     databases = [Database(lambda: endpoint.app_dsn) for _ in range(2)]
-    ours, theirs = (SqlLeadership(database) for database in databases)
+    halts = [HandHalts(database) for database in databases]
+    ours, theirs = (SqlLeadership(*both) for both in zip(databases, halts, strict=True))
 
     async def cut() -> None:
         loop.run(execute(endpoint.owner_dsn, CUT))
 
-    yield Two(ours, theirs, cut)
+    yield Two(ours, theirs, cut, halts[0].halt)
     for each in (ours, theirs):
         await each.close()
     for database in databases:
@@ -112,12 +120,32 @@ async def test_a_leader_whose_connection_broke_leads_again_where_nobody_else_doe
     assert not await two.theirs.leads("auditor")
 
 
+async def test_a_gateway_that_may_not_write_gives_up_the_lead_where_writing_needs_it(
+    two: Two,
+) -> None:
+    """It goes on auditing: that needs no right to write, and is as true."""
+    assert await two.ours.leads("lifeline")
+    assert await two.ours.leads("auditor")
+    two.halt(True)
+    assert not await two.ours.leads("lifeline")
+    assert await two.ours.leads("auditor")
+    assert await two.theirs.leads("lifeline")
+    assert not await two.theirs.leads("auditor")
+    assert not await two.ours.leads("lifeline")
+    await two.theirs.close()
+    for _ in range(2):
+        assert not await two.ours.leads("lifeline")
+    two.halt(False)
+    await takes_over(two.ours, "lifeline")
+    assert not await two.theirs.leads("lifeline")
+
+
 @pytest.mark.heavy
 async def test_a_leader_that_hangs_is_replaced(database: PostgresEndpoint) -> None:
     """Its connection is open, as of a machine without a network, or a process that is stopped."""
     pool = Database(lambda: database.app_dsn)
-    hanging = SqlLeadership(pool, idle_seconds=0.2)
-    other = SqlLeadership(pool)
+    hanging = SqlLeadership(pool, HandHalts(pool), idle_seconds=0.2)
+    other = SqlLeadership(pool, HandHalts(pool))
     assert await hanging.leads("auditor")
     assert not await other.leads("auditor")
     await takes_over(other)
@@ -129,7 +157,7 @@ async def test_a_leader_that_hangs_is_replaced(database: PostgresEndpoint) -> No
 async def test_while_the_database_is_away_nobody_knows() -> None:
     pool = Database(lambda: "postgres://nobody@127.0.0.1:1/nothing")
     with pytest.raises(Unavailable):
-        await SqlLeadership(pool).leads("auditor")
+        await SqlLeadership(pool, HandHalts(pool)).leads("auditor")
     await pool.close()
 
 

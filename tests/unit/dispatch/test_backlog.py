@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.messages import Commit, Posted
-from actors.node_session.messages import Assignments
+from actors.node_session.messages import Assignments, Close
+from actors.scheduler.actor import PAUSE_TIMES
 from actors.scheduler.backlog import ROWS_LEAST, ROWS_MOST, Backlog, page_of
 from actors.scheduler.board import WINDOW, Board
 from actors.scheduler.messages import IsLoaded, JobsChanged, Wake
 from sql.database import Unavailable
-from sql.work import KnownParams, OpenJob, OpenUnit, nothing_known
+from sql.work import KnownParams, NodeRow, OpenJob, OpenUnit, nothing_known
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,
@@ -28,7 +29,7 @@ from tests.unit.dispatch.stage import (
     open_unit,
     state_of,
 )
-from tests.unit.dispatch.test_scheduler import scheduling
+from tests.unit.dispatch.test_scheduler import USUAL, scheduling
 from tests.unit.simulated_time import simulated
 from tests.until import until
 
@@ -59,7 +60,11 @@ class Said:
 class SlowStore(ShelfStore):
     """A database that needs ``seconds`` for a page, and far too long for ``most`` units or more."""
 
-    most, seconds = MANY, 0.0
+    most, seconds, node_reads = MANY, 0.0, 0
+
+    async def healthy_nodes(self) -> Sequence[NodeRow]:
+        self.node_reads += 1
+        return await super().healthy_nodes()
 
     async def open_units(
         self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
@@ -190,6 +195,25 @@ async def test_dispatches_are_answered_while_a_pass_is_under_way() -> None:
         assert store.reads < read + 2 * pages
         later.answer(Posted(units=(state_of("DISPATCHED"),)))
         assert isinstance(await answer, Posted)
+
+
+@simulated
+async def test_nodes_are_read_once_a_minute_however_long_a_pass_takes() -> None:
+    store, pages = SlowStore(), 12
+    store.nodes, store.units = [node_row()], jobs(pages * ROWS_MOST, job_type="other")
+    async with scheduling(store=store) as play:
+        await until(lambda: play.ref.ask(IsLoaded(), within=2.0))
+        play.open(epoch=2)
+        await play.cast.session.expect(Assignments)
+        store.seconds = 2.0  # with the pauses a pass takes over a minute and a half
+        store.nodes = [attrs.evolve(node_row(), epoch=3)]  # a newer session, of which no hint told
+        minute = USUAL.poll_seconds * USUAL.node_polls
+        page = (1 + PAUSE_TIMES) * store.seconds
+        closed = await play.cast.session.expect(Close, within=minute + page)
+        assert closed.code == 4003
+        read = store.node_reads
+        await asyncio.sleep(5 * minute)
+        assert 4 <= store.node_reads - read <= 5
 
 
 @simulated
