@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -45,8 +44,8 @@ class VerifierActor(Concluding, LookingTwice):
     def __init__(self, peers: Peers, settings: VerifierSettings) -> None:
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
-        self._since = peers.clock.now()  # this life's beginning
-        self._all_there_at = self._since + timedelta(seconds=settings.grace_seconds)
+        self._since = peers.clock.monotonic()  # this life's beginning
+        self._all_there_at = self._since + settings.grace_seconds
         self._cases: dict[CaseId, Case] = {}
         self._known = Known()  # of nodes of which something waits
         self._after: Place | None = None  # where the next reading begins
@@ -113,7 +112,11 @@ class VerifierActor(Concluding, LookingTwice):
 
     def _case_of(self, found: Pending) -> Case:
         known = self._cases.get(found.row.id)
-        return known if known is not None and known.is_known_of(found) else Case.opened(found)
+        return (
+            known
+            if known is not None and known.is_known_of(found)
+            else Case.opened(found, self._peers.clock.monotonic())
+        )
 
     async def _advance_ours(self, cases: Sequence[Case]) -> None:
         """The next step of those that no other gateway has."""
@@ -253,11 +256,11 @@ class VerifierActor(Concluding, LookingTwice):
 
     def _have_looked_at(self, case: Case, *, late: bool) -> None:
         """By the gateway's own, where one is there: whether it is such a picture at all."""
-        row, clock = case.pending.row, self._peers.clock
-        ours = self._checkers.able(case, clock.monotonic(), own=True)
+        row, now = case.pending.row, self._peers.clock.monotonic()
+        ours = self._checkers.able(case, now, own=True)
         told = row.sha256 is not None and row.size is not None
         may = self._settings.enabled and case.pool != MINE and told and not row.packed
-        if may and not ours and self._settings.own and clock.now() < self._all_there_at:
+        if may and not ours and self._settings.own and now < self._all_there_at:
             return  # it comes back
         if case.is_again and may and not (ours or late):
             return

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from actors.node_session.messages import RunCheck
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, Play, verifying
+from tests.until import until
 
 
 @asynccontextmanager
@@ -84,3 +87,30 @@ async def test_another_gateways_first_word_is_known_here() -> None:
         await play.ends(job, "COMPLETED")
         assert play.store.suspicions
         assert play.verdict(job) == "exact"
+
+
+@simulated
+@pytest.mark.parametrize("skew", [7200.0, -7200.0])
+async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_day(
+    skew: float,
+) -> None:
+    """The database says how long a delivery waits, and the monotonic clock counts on."""
+    async with verifying(wait_seconds=60.0) as play:
+        job = await play.delivered()
+        play.clock.skew = skew
+        await asyncio.sleep(55)
+        assert play.verdict(job) is None
+        await until(lambda: play.verdict(job) is not None, within=10)
+        assert play.verdict(job) == "unverifiable"
+
+
+@simulated
+async def test_what_waited_before_a_start_waits_as_long_again() -> None:
+    """Nobody could look while no gateway ran."""
+    async with verifying(wait_seconds=60.0) as play:
+        job = await play.delivered()
+        await asyncio.sleep(50)
+        await play.restarts()
+        await asyncio.sleep(55)
+        assert play.verdict(job) is None
+        await until(lambda: play.verdict(job) is not None, within=10)
