@@ -170,10 +170,7 @@ class VerifierActor(Concluding, LookingTwice):
         """Have somebody look at it, or end it without."""
         row, late = case.pending.row, self._is_late(case)
         if case.unread is not None:
-            if late:
-                case.end_unread()
-            else:
-                self._read_again(case)
+            self._read_again(case)
             return
         if case.is_again and not late and self._checkers.is_recalling:
             return
@@ -211,9 +208,16 @@ class VerifierActor(Concluding, LookingTwice):
             return
         if message.is_readable:
             case.unread = None
-        elif message.is_readable is not None:
+            return
+        if message.is_readable is False:
             case.end_unread()
-            await self._conclude(case)
+        elif self._is_late(case):  # the store has been away: that is not its node's fault
+            case.unread = None
+            case.give_up(is_suspected=self._is_suspected(case))
+            case.acquit(self._settings.own)
+        else:
+            return  # it is read again
+        await self._conclude(case)
 
     async def _is_drawn(self, case: Case) -> bool:
         if not self._settings.enabled:
