@@ -32,6 +32,7 @@ from sql.reputation import STRIKES_MOST
 from sql.work import MINE, TRUSTED
 
 SECRET_BYTES: Final = 32
+OURS_FIRST_SECONDS: Final = 60.0  # since it was delivered, for a gateway where they are connected
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,16 @@ class VerifierActor(Concluding, LookingTwice):
         if case.drawn:
             return self._checkers.has_free_for(case, now)
         able = self._checkers.able(case, now, own=True)
-        return not able or glance(able, case.subject) is not None
+        if not able:
+            return not self._is_left_to_ours(case, now)
+        return glance(able, case.subject) is not None
+
+    def _is_left_to_ours(self, case: Case, now: float) -> bool:
+        """Whether the gateway's own may be connected to another gateway, which has it first."""
+        if not self._settings.own or self._checkers.has_own:
+            return False
+        may = self._settings.enabled and case.pool != MINE
+        return may and now - case.since < OURS_FIRST_SECONDS
 
     @handles(Caught)
     async def caught(self, message: Caught) -> None:
@@ -232,8 +242,7 @@ class VerifierActor(Concluding, LookingTwice):
         case.is_known = is_honest or row.node_id in self._settings.own
         if self._is_suspected(case):  # until all is made good
             return True
-        now = self._peers.clock.monotonic()
-        if case.pool == TRUSTED and not self._checkers.has_own_for(case, now):
+        if case.pool == TRUSTED and not self._settings.own:
             return False  # nobody else may see it, and its creator trusts its node
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered

@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from actors.node_session.messages import RunCheck
 from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import EXACT, Play, verifying
+from tests.unit.verifier.stage import EXACT, Checker, Play, verifying
 from tests.until import until
+
+OURS = UUID(int=20)
+GRACE = 35.0  # after a start
 
 
 @asynccontextmanager
@@ -114,3 +119,61 @@ async def test_what_waited_before_a_start_waits_as_long_again() -> None:
         await asyncio.sleep(55)
         assert play.verdict(job) is None
         await until(lambda: play.verdict(job) is not None, within=10)
+
+
+# ── the gateway's own verifier is connected to one of them ───────────────────────────────────────
+
+
+@asynccontextmanager
+async def with_ours_elsewhere(**settings: Any) -> AsyncGenerator[tuple[Play, Play, Checker]]:
+    """The gateways started a while ago; the second one has the verifier."""
+    more = {"own": frozenset({OURS}), **settings}
+    async with verifying(**more) as play, beside(play) as other:
+        play.known("v" * 1000)
+        ours = other.checker(20, None)
+        await asyncio.sleep(GRACE + 10)
+        yield play, other, ours
+
+
+@simulated
+async def test_what_is_not_drawn_is_left_to_the_gateway_where_our_own_is() -> None:
+    async with with_ours_elsewhere(least_odds=0.0) as (play, other, ours):
+        first, second = await play.delivered(), await play.delivered()
+        order = await other.asked(ours)
+        await asyncio.sleep(20)
+        assert [play.verdict(job) for job in (first, second)] == [None, None]
+        other.says(ours, order, {"looked": True})
+        await other.checks(ours, {"fault": "the picture is none: it is damaged"})
+        await until(lambda: play.verdict(first) and play.verdict(second), within=30)
+        assert {play.verdict(first), play.verdict(second)} == {"unchecked", "mismatch"}
+
+
+@simulated
+async def test_what_is_drawn_for_the_trusted_is_not_paid_where_our_own_is_not() -> None:
+    """Whoever asks: a draw that stands with the delivery is no other at another gateway."""
+    async with with_ours_elsewhere(least_odds=1.0) as (play, other, ours):
+        first, second = [await play.delivered(_pool="trusted") for _ in range(2)]
+        order = await other.asked(ours)
+        await asyncio.sleep(300)
+        assert [play.verdict(job) for job in (first, second)] == [None, None]
+        other.says(ours, order, EXACT)
+        await other.checks(ours, EXACT)
+        await play.ends(first, "COMPLETED")
+        await play.ends(second, "COMPLETED")
+        assert (play.verdict(first), play.verdict(second)) == ("exact", "exact")
+
+
+@simulated
+@pytest.mark.parametrize(("wait", "least", "most"), [(3600.0, 55.0, 65.0), (30.0, 25.0, 35.0)])
+async def test_what_is_not_drawn_does_not_wait_long_for_our_own(
+    wait: float, least: float, most: float
+) -> None:
+    """It may have gone: what it would only glance at is paid after a minute, or when it is late."""
+    async with verifying(own=frozenset({OURS}), least_odds=0.0, wait_seconds=wait) as play:
+        play.known("v" * 1000)
+        await asyncio.sleep(100)
+        begun = play.clock.monotonic()
+        job = await play.delivered()
+        await until(lambda: play.verdict(job) is not None, within=90)
+        assert least < play.clock.monotonic() - begun < most
+        assert play.verdict(job) == "unchecked"
