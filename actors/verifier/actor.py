@@ -138,8 +138,10 @@ class VerifierActor(Concluding, LookingTwice):
         if case.is_unnamed or self._is_late(case):
             return True
         now = self._peers.clock.monotonic()
-        if case.drawn:
+        if case.drawn and case.is_uncut and case.is_cut:
             return self._checkers.has_free_for(case, now)
+        if case.drawn:
+            return self._choice(case)[0] is not None
         able = self._checkers.able(case, now, own=True)
         if not able:
             return not self._is_left_to_ours(case, now)
@@ -197,7 +199,7 @@ class VerifierActor(Concluding, LookingTwice):
         elif case.is_uncut and case.is_cut:
             self._have_rendered_whole(case, case.begin_uncut(self._secret))
         else:
-            self._have_checked(case, row.sha256)
+            self._have_checked(case)
 
     def _read_again(self, case: Case) -> None:
         """Read what a checker could not: it may be the checker that failed, or the store."""
@@ -284,7 +286,8 @@ class VerifierActor(Concluding, LookingTwice):
         if chosen is not None:
             self._have_asked(case, chosen, NOWHERE)
 
-    def _have_checked(self, case: Case, sha256: bytes) -> None:
+    def _choice(self, case: Case) -> tuple[Candidate | None, bool]:
+        """Who is asked about it now, and whether only for a look before it is checked."""
         unit, now = sampling.unit_name(*case.id), self._peers.clock.monotonic()
         is_ours = bool(case.away.last) or self._is_long(case)  # if one of them is free
         chosen = choose(
@@ -292,22 +295,25 @@ class VerifierActor(Concluding, LookingTwice):
             case.subject,
             secret=self._secret,
             unit=unit,
-            result=sha256,
+            result=case.pending.row.sha256 or b"",
             asked=case.asked,
             last=case.away.last,
             resting=self._checkers.resting(now),
             own_odds=1.0 if is_ours else self._settings.own_odds,
         )
-        if chosen is None:
-            return
-        if not chosen.is_own and self._settings.own and not case.is_seen and self._is_strange(case):
-            ours = self._checkers.able(case, now, own=True)
-            first = glance(ours, case.subject)
-            if first is not None:
-                self._have_asked(case, first, NOWHERE)
+        if chosen is None or chosen.is_own or not self._settings.own:
+            return chosen, False
+        if not case.is_seen and self._is_strange(case):
+            first = glance(self._checkers.able(case, now, own=True), case.subject)
             if first is not None or not case.is_known:
-                return
-        if not self._tries(case, chosen, unit):
+                return first, True
+        return chosen, False
+
+    def _have_checked(self, case: Case) -> None:
+        chosen, looks = self._choice(case)
+        if chosen is not None and looks:
+            self._have_asked(case, chosen, NOWHERE)
+        elif chosen is not None and not self._tries(case, chosen, sampling.unit_name(*case.id)):
             # Who looks second looks elsewhere; whose word refutes another looks there, too.
             self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
 

@@ -1,7 +1,7 @@
 """Several gateways: each check is made at one of them, whose nodes can make it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from actors.node_session.messages import RunCheck
+from sql.checks import CheckId
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, Checker, Play, verifying
 from tests.until import until
@@ -177,3 +178,29 @@ async def test_what_is_not_drawn_does_not_wait_long_for_our_own(
         await until(lambda: play.verdict(job) is not None, within=90)
         assert least < play.clock.monotonic() - begun < most
         assert play.verdict(job) == "unchecked"
+
+
+@simulated
+async def test_what_nobody_here_would_be_asked_about_is_not_claimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stranger is free, but one of our own is to look first, and has something else to do."""
+    async with verifying(own=frozenset({OURS}), least_odds=1.0) as play:
+        ours = play.checker(20, None)
+        await play.delivered()
+        await play.asked(ours)
+        stranger = play.checker(21, 3)
+        job = await play.delivered()
+        claimed, claim = set[CheckId](), play.store.claim_checks
+
+        async def recording(
+            gateway: UUID, checks: Collection[CheckId], seconds: float
+        ) -> frozenset[CheckId]:
+            claimed.update(checks)
+            return await claim(gateway, checks, seconds)
+
+        monkeypatch.setattr(play.store, "claim_checks", recording)
+        await asyncio.sleep(10)
+        assert claimed, "that of the first is renewed"
+        assert (job, 0, 1) not in claimed
+        assert stranger.probe.ref.depth == 0
