@@ -192,6 +192,7 @@ class Pending:
     took: float = 0.0  # seconds that its node had it, by our clock
     is_uncut: bool = False  # its scene was found to be an ``UncutScene``
     is_again: bool = False  # settled, seen by strangers at most, and to be looked at once more
+    waited: float = 0.0  # seconds since it was opened, as it was read, by the database's clock
 
     @property
     def place(self) -> "Place":

@@ -60,7 +60,7 @@ def pending(rows: Sequence[Any]) -> list[Pending]:
 
 
 def _waiting(row: Any) -> Pending:
-    found, more = _pending(row), {name: row[name] for name in ("is_uncut", "is_again")}
+    found, more = _pending(row), {name: row[name] for name in ("is_uncut", "is_again", "waited")}
     more |= {"parts": parts_of(row["parts"]), "voucher": _voucher(row)}
     since = attrs.evolve(found.row, opened_at=row["since"])
     return attrs.evolve(found, row=since, suspicion=_suspicion(row), **more)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -33,6 +32,7 @@ from sql.reputation import STRIKES_MOST
 from sql.work import MINE, TRUSTED
 
 SECRET_BYTES: Final = 32
+OURS_FIRST_SECONDS: Final = 60.0  # since it was delivered, for a gateway where they are connected
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class VerifierActor(Concluding, LookingTwice):
     def __init__(self, peers: Peers, settings: VerifierSettings) -> None:
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
-        self._since = peers.clock.now()  # this life's beginning
-        self._all_there_at = self._since + timedelta(seconds=settings.grace_seconds)
+        self._since = peers.clock.monotonic()  # this life's beginning
+        self._all_there_at = self._since + settings.grace_seconds
         self._cases: dict[CaseId, Case] = {}
         self._known = Known()  # of nodes of which something waits
         self._after: Place | None = None  # where the next reading begins
@@ -113,7 +113,11 @@ class VerifierActor(Concluding, LookingTwice):
 
     def _case_of(self, found: Pending) -> Case:
         known = self._cases.get(found.row.id)
-        return known if known is not None and known.is_known_of(found) else Case.opened(found)
+        return (
+            known
+            if known is not None and known.is_known_of(found)
+            else Case.opened(found, self._peers.clock.monotonic())
+        )
 
     async def _advance_ours(self, cases: Sequence[Case]) -> None:
         """The next step of those that no other gateway has."""
@@ -134,10 +138,21 @@ class VerifierActor(Concluding, LookingTwice):
         if case.is_unnamed or self._is_late(case):
             return True
         now = self._peers.clock.monotonic()
-        if case.drawn:
+        if case.drawn and case.is_uncut and case.is_cut:
             return self._checkers.has_free_for(case, now)
+        if case.drawn:
+            return self._choice(case)[0] is not None
         able = self._checkers.able(case, now, own=True)
-        return not able or glance(able, case.subject) is not None
+        if not able:
+            return not self._is_left_to_ours(case, now)
+        return glance(able, case.subject) is not None
+
+    def _is_left_to_ours(self, case: Case, now: float) -> bool:
+        """Whether the gateway's own may be connected to another gateway, which has it first."""
+        if not self._settings.own or self._checkers.has_own:
+            return False
+        may = self._settings.enabled and case.pool != MINE
+        return may and now - case.since < OURS_FIRST_SECONDS
 
     @handles(Caught)
     async def caught(self, message: Caught) -> None:
@@ -167,10 +182,7 @@ class VerifierActor(Concluding, LookingTwice):
         """Have somebody look at it, or end it without."""
         row, late = case.pending.row, self._is_late(case)
         if case.unread is not None:
-            if late:
-                case.end_unread()
-            else:
-                self._read_again(case)
+            self._read_again(case)
             return
         if case.is_again and not late and self._checkers.is_recalling:
             return
@@ -187,7 +199,7 @@ class VerifierActor(Concluding, LookingTwice):
         elif case.is_uncut and case.is_cut:
             self._have_rendered_whole(case, case.begin_uncut(self._secret))
         else:
-            self._have_checked(case, row.sha256)
+            self._have_checked(case)
 
     def _read_again(self, case: Case) -> None:
         """Read what a checker could not: it may be the checker that failed, or the store."""
@@ -208,9 +220,16 @@ class VerifierActor(Concluding, LookingTwice):
             return
         if message.is_readable:
             case.unread = None
-        elif message.is_readable is not None:
+            return
+        if message.is_readable is False:
             case.end_unread()
-            await self._conclude(case)
+        elif self._is_late(case):  # the store has been away: that is not its node's fault
+            case.unread = None
+            case.give_up(is_suspected=self._is_suspected(case))
+            case.acquit(self._settings.own)
+        else:
+            return  # it is read again
+        await self._conclude(case)
 
     async def _is_drawn(self, case: Case) -> bool:
         if not self._settings.enabled:
@@ -225,8 +244,7 @@ class VerifierActor(Concluding, LookingTwice):
         case.is_known = is_honest or row.node_id in self._settings.own
         if self._is_suspected(case):  # until all is made good
             return True
-        now = self._peers.clock.monotonic()
-        if case.pool == TRUSTED and not self._checkers.has_own_for(case, now):
+        if case.pool == TRUSTED and not self._settings.own:
             return False  # nobody else may see it, and its creator trusts its node
         if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
             return True  # somebody said that it cannot be rendered
@@ -253,11 +271,11 @@ class VerifierActor(Concluding, LookingTwice):
 
     def _have_looked_at(self, case: Case, *, late: bool) -> None:
         """By the gateway's own, where one is there: whether it is such a picture at all."""
-        row, clock = case.pending.row, self._peers.clock
-        ours = self._checkers.able(case, clock.monotonic(), own=True)
+        row, now = case.pending.row, self._peers.clock.monotonic()
+        ours = self._checkers.able(case, now, own=True)
         told = row.sha256 is not None and row.size is not None
         may = self._settings.enabled and case.pool != MINE and told and not row.packed
-        if may and not ours and self._settings.own and clock.now() < self._all_there_at:
+        if may and not ours and self._settings.own and now < self._all_there_at:
             return  # it comes back
         if case.is_again and may and not (ours or late):
             return
@@ -268,7 +286,8 @@ class VerifierActor(Concluding, LookingTwice):
         if chosen is not None:
             self._have_asked(case, chosen, NOWHERE)
 
-    def _have_checked(self, case: Case, sha256: bytes) -> None:
+    def _choice(self, case: Case) -> tuple[Candidate | None, bool]:
+        """Who is asked about it now, and whether only for a look before it is checked."""
         unit, now = sampling.unit_name(*case.id), self._peers.clock.monotonic()
         is_ours = bool(case.away.last) or self._is_long(case)  # if one of them is free
         chosen = choose(
@@ -276,22 +295,25 @@ class VerifierActor(Concluding, LookingTwice):
             case.subject,
             secret=self._secret,
             unit=unit,
-            result=sha256,
+            result=case.pending.row.sha256 or b"",
             asked=case.asked,
             last=case.away.last,
             resting=self._checkers.resting(now),
             own_odds=1.0 if is_ours else self._settings.own_odds,
         )
-        if chosen is None:
-            return
-        if not chosen.is_own and self._settings.own and not case.is_seen and self._is_strange(case):
-            ours = self._checkers.able(case, now, own=True)
-            first = glance(ours, case.subject)
-            if first is not None:
-                self._have_asked(case, first, NOWHERE)
+        if chosen is None or chosen.is_own or not self._settings.own:
+            return chosen, False
+        if not case.is_seen and self._is_strange(case):
+            first = glance(self._checkers.able(case, now, own=True), case.subject)
             if first is not None or not case.is_known:
-                return
-        if not self._tries(case, chosen, unit):
+                return first, True
+        return chosen, False
+
+    def _have_checked(self, case: Case) -> None:
+        chosen, looks = self._choice(case)
+        if chosen is not None and looks:
+            self._have_asked(case, chosen, NOWHERE)
+        elif chosen is not None and not self._tries(case, chosen, sampling.unit_name(*case.id)):
             # Who looks second looks elsewhere; whose word refutes another looks there, too.
             self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
 

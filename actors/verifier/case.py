@@ -39,6 +39,7 @@ class Case:
     """
 
     pending: Pending
+    since: float = 0.0  # when it was opened, in seconds of this gateway's monotonic clock
     drawn: bool | None = None
     first: Literal["suspicious", "mismatch"] | None = None
     said: str = ""
@@ -68,9 +69,10 @@ class Case:
     asked_at: float | None = None
 
     @classmethod
-    def opened(cls, pending: Pending) -> "Case":
+    def opened(cls, pending: Pending, now: float = 0.0) -> "Case":
         """As it stands: what somebody called wrong before a restart is suspected still."""
-        case, told = cls(pending, is_uncut=pending.is_uncut), pending.suspicion
+        case = cls(pending, now - pending.waited, is_uncut=pending.is_uncut)
+        told = pending.suspicion
         if told is not None:
             case.suspicion, case.first, case.said = told, told.word, told.said
             case.first_at = Places(told.draws, told.shown)

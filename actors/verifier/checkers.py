@@ -89,10 +89,10 @@ class Checkers:
             and (one.candidate.is_own or not (own or one.candidate.owner in case.barred))
         ]
 
-    def has_own_for(self, case: Case, now: float) -> bool:
-        """Whether one of the gateway's own, free or not, can hold it against its scene."""
-        ours = (attrs.evolve(one, is_free=True) for one in self.able(case, now, own=True))
-        return any(may_check(one, case.subject) for one in ours)
+    @property
+    def has_own(self) -> bool:
+        """Whether one of the gateway's own is connected here."""
+        return any(one.candidate.is_own for one in self._known.values())
 
     def has_free_for(self, case: Case, now: float) -> bool:
         """Whether one that is free can hold it against its scene."""

@@ -3,7 +3,6 @@ is blamed for it, and nobody's pay is to hang on it.
 """
 
 import logging
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -26,7 +25,7 @@ class Losing(Actor[Verifier], partial=True):
     _checkers: Checkers
     _peers: Peers
     _settings: VerifierSettings
-    _since: datetime
+    _since: float
     _trials: Trials
 
     @handles(CheckerSeen)
@@ -78,8 +77,7 @@ class Losing(Actor[Verifier], partial=True):
 
     def _waited(self, case: Case) -> float:
         """Seconds in which somebody could look: while no gateway ran nobody could."""
-        since = max(case.pending.row.opened_at, self._since)
-        return (self._peers.clock.now() - since).total_seconds()
+        return self._peers.clock.monotonic() - max(case.since, self._since)
 
     def _is_long(self, case: Case) -> bool:
         """Whether it waited for others as long as it may, where the gateway's own could look."""

@@ -53,7 +53,7 @@ WITH waiting AS (
        AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))
      ORDER BY d.opened_at, d.job_id, d.unit LIMIT $1)
     ORDER BY since, job_id, unit LIMIT $1)
-SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS waited, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
@@ -109,7 +109,7 @@ WITH waiting AS (
                                  AND o.attempt = k.attempt AND o.held))
                LIMIT 10) seen) < 10
     ORDER BY v.at, v.job_id, v.unit LIMIT $1)
-SELECT c.*, w.since, w.is_again, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS waited, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id

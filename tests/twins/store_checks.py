@@ -108,6 +108,7 @@ def _pending(
         took=_took(unit, row),
         is_again=is_again,
         is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
+        waited=(store.clock.now() - since).total_seconds(),
     )
 
 

@@ -97,6 +97,13 @@ async def test_what_is_delivered_is_neither_charged_nor_paid(stage: Stage) -> No
     assert await stage.store.audit() == []
 
 
+async def test_the_database_says_how_long_a_delivery_has_waited(stage: Stage) -> None:
+    await delivered(stage)
+    stage.clock.pass_by(90)
+    (waiting,) = await stage.store.pending_checks(10)
+    assert waiting.waited == pytest.approx(90)
+
+
 async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
     case = await delivered(stage)
     assert await stage.store.open_units_of(case.node) == []

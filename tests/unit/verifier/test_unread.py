@@ -1,5 +1,6 @@
 """Deliveries that a checker cannot read: the gateway reads them itself before anybody is blamed."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -78,8 +79,10 @@ async def test_a_store_that_is_away_is_nobodys_failure() -> None:
 
 @simulated
 @pytest.mark.parametrize("is_drawn", [True, False])
-async def test_what_is_there_and_cannot_be_read_in_time_costs_nothing(is_drawn: bool) -> None:
-    """Not even where its node was found honest before: ``unverifiable`` would pay it."""
+async def test_what_the_store_does_not_give_in_time_is_no_failure_of_its_node(
+    is_drawn: bool,
+) -> None:
+    """It ends as a check that nobody could make."""
     odds: dict[str, Any]
     odds = {"least_odds": 1.0} if is_drawn else {"least_odds": 0.0, "own": frozenset({UUID_20})}
     async with verifying(wait_seconds=WAIT, **odds) as play:
@@ -90,6 +93,27 @@ async def test_what_is_there_and_cannot_be_read_in_time_costs_nothing(is_drawn: 
         await cannot_read(play, play.checker(20, 3 if is_drawn else None))
         await until(lambda: play.verdict(job) is not None, within=2 * WAIT)
         assert play.clock.monotonic() - begun >= WAIT
-        unit = await play.ends(job, "QUEUED")
-        assert (play.verdict(job), unit.failures) == ("doubtful", 1)
-        assert (play.charged(), play.earned(), play.standing()) == (0, 0, "ACTIVE")
+        unit = await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), unit.failures) == ("unverifiable", 0)
+        assert (play.earned(), play.standing()) == (SHARE, "ACTIVE")
+
+
+@simulated
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_what_is_called_unreadable_late_is_read_before_its_node_is_blamed(
+    is_there: bool,
+) -> None:
+    async with verifying(wait_seconds=WAIT, least_odds=1.0) as play:
+        play.known("v" * 10 * ALWAYS_UNTIL)
+        job = await play.delivered()
+        key = result_key(CREATOR, job, 0, 1)
+        if not is_there:
+            await put_encoded(play.objects, key, await play.objects.get(key))
+        checker = play.checker(20, 3)
+        order = await play.asked(checker)
+        await asyncio.sleep(WAIT + 10)
+        assert play.verdict(job) is None
+        play.says(checker, order, None, "it could not be fetched", is_unread=True)
+        unit = await play.ends(job, "COMPLETED" if is_there else "QUEUED")
+        told = ("unverifiable", 0) if is_there else ("doubtful", 1)
+        assert (play.verdict(job), unit.failures) == told
