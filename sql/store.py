@@ -42,6 +42,7 @@ from sql.sql_books import SqlBooks
 from sql.sql_checks import note, note_suspicion, note_voucher, pending, trials
 from sql.sql_log import SqlLog, look
 from sql.work import (
+    AskedFor,
     Done,
     JobPlace,
     KnownParams,
@@ -164,6 +165,9 @@ class SqlStore:
         place = (None, None) if after is None else after
         rows = await self._database.all("work_open_jobs", *place, most)
         return [OpenJob(**row) for row in rows]
+
+    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[AskedFor]:
+        return [AskedFor(**row) for row in await self._database.all("work_asked_for", list(jobs))]
 
     async def open_units(
         self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known

@@ -115,6 +115,18 @@ class OpenJob:
 
 
 @attrs.frozen
+class AskedFor:
+    """What an open job counts as among its user's; of its parameters pool and needs alone."""
+
+    job: UUID
+    user: UUID
+    job_type: str
+    params: dict[str, Any]
+    units: int
+    is_free: bool
+
+
+@attrs.frozen
 class OpenUnit:
     """A unit that has not ended, with what its job says about it.
 

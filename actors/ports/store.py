@@ -10,6 +10,7 @@ from sql.circles import Circles
 from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding, NotedAudit
 from sql.work import (
+    AskedFor,
     Done,
     JobPlace,
     KnownParams,
@@ -95,6 +96,10 @@ class Store(Protocol):
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         """The next ``most`` jobs that have not ended, by (queued_at, id), after that place."""
+        ...
+
+    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[AskedFor]:
+        """What those of these jobs ask for that have not ended."""
         ...
 
     async def open_units(

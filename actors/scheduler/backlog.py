@@ -8,6 +8,8 @@ from uuid import UUID
 
 from actors.ports import Store
 from actors.scheduler.board import WINDOW, Board
+from actors.scheduler.demand import kind_of
+from actors.scheduler.units import Resting
 from sql.database import Unavailable
 from sql.work import JobPlace, OpenJob
 
@@ -19,9 +21,10 @@ class Backlog:
     """A pass lists the open jobs by (queued_at, id) and compares their units with the Board's.
 
     Jobs that the Board knew when the pass began and that were not listed are read by their ids at
-    the end: they have ended, or moved. A page is read and taken over within one message, so the
-    Board cannot know more of its jobs than the page. Where a page takes too long the next is
-    smaller: a slow database is read slowly, but it is read.
+    the end: they have ended, or moved. Listed jobs of which no unit is read, as their owners paused
+    them, count among their users' open jobs all the same. A page is read and taken over within one
+    message, so the Board cannot know more of its jobs than the page. Where a page takes too long
+    the next is smaller: a slow database is read slowly, but it is read.
     """
 
     def __init__(self, store: Store, board: Board, now: Callable[[], datetime]) -> None:
@@ -55,7 +58,7 @@ class Backlog:
 
     def _begin(self) -> None:
         self._after, self._is_listed = None, False
-        self._unlisted = set(self._board.jobs)
+        self._unlisted = {*self._board.jobs, *self._board.units.resting}
         self.under_way = True
 
     async def _read_listed(self) -> None:
@@ -64,6 +67,7 @@ class Backlog:
         if page:
             jobs = {job.id for job in page}
             await self.read(jobs)
+            await self._note_resting(jobs)
             self._unlisted -= jobs
             self._after = page[-1].place
         self._is_listed = len(page) == len(listed) < self._rows
@@ -71,7 +75,18 @@ class Backlog:
     async def _read_unlisted(self) -> None:
         jobs = set(islice(self._unlisted, max(self._rows // WINDOW, 1)))
         await self.read(jobs)
+        for job in jobs:
+            self._board.units.forget(job)
         self._unlisted -= jobs
+
+    async def _note_resting(self, jobs: set[UUID]) -> None:
+        units = self._board.units
+        unknown = sorted(jobs - units.jobs - units.resting.keys())
+        if not unknown:
+            return
+        for row in await self._store.asked_for(unknown):
+            kind = kind_of(row.job_type, row.params, many=row.units > 1)
+            units.rest(row.job, Resting(row.user, row.is_free, kind))
 
 
 def page_of(jobs: Sequence[OpenJob], rows: int) -> Sequence[OpenJob]:

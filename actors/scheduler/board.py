@@ -20,7 +20,7 @@ from actors.scheduler.floor import PLACING_SECONDS, Booking
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.moving import Moves
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import PENDING, age, can_do, has_ended, key_of
+from actors.scheduler.policy import PENDING, age, can_do, has_ended, is_over, key_of
 from actors.scheduler.unit import Placing, Unit, of_dispatch
 from sql.work import OpenUnit
 
@@ -186,6 +186,7 @@ class Board(Moves):
         self._hear_of_failure(state)
         unit = self.units.get(key_of(state))
         if unit is None:
+            self._hear_of_end(state)
             if state.state == "QUEUED":
                 self._look_for_more(state.job)
             return state.state == "QUEUED"
@@ -203,9 +204,14 @@ class Board(Moves):
         if finished and unit.node is not None:
             unit.node.declines = 0
         self._drop(unit, finished=finished)
+        self._hear_of_end(state)
         if state.state == "QUEUED":
             self._look_for_more(state.job)
         return not has_ended(state.state)
+
+    def _hear_of_end(self, state: UnitState) -> None:
+        if is_over(state.job_status):
+            self.units.forget(state.job)
 
     def _hear_of_failure(self, state: UnitState) -> None:
         """A node that gave a unit up is given no other of its job before it is known why."""

@@ -164,6 +164,11 @@ def age(state: str, attempt: int) -> Age:
     return (attempt, 0 if state == PENDING else _STEP.get(state, _ENDED))
 
 
+def is_over(status: str) -> bool:
+    """Whether a job of that status has ended."""
+    return status in ("COMPLETED", "FAILED", "CANCELLED")
+
+
 def has_ended(state: str) -> bool:
     """Whether nothing will happen to the unit any more."""
     return state not in _STEP and state != PENDING

@@ -9,6 +9,12 @@ WHERE completed_at IS NULL
                          coalesce($2::uuid, '00000000-0000-0000-0000-000000000000'))
 ORDER BY queued_at, id LIMIT $3;
 
+-- name: work_asked_for
+-- Of the jobs $1 that have not ended what is bounded of a user's; of their parameters, which may be long, little.
+SELECT id AS job, user_id AS "user", job_type, units, price = 0 AS is_free,
+       jsonb_build_object('_pool', coalesce(params->'_pool', '"any"'), '_needs', params->'_needs') AS params
+FROM jobs WHERE id = ANY($1::uuid[]) AND completed_at IS NULL;
+
 -- name: work_open
 -- Of each of the jobs $1 every unit that a node has, and the next $2 that may have one, oldest job first:
 -- however many units a job has, few of them are read. In COALESCE states and jobs choose the index: of the

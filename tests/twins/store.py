@@ -68,6 +68,7 @@ from sql.sql_books import numbers_for
 from sql.work import (
     GRID,
     NOTHING_SAID,
+    AskedFor,
     Done,
     JobPlace,
     KnownParams,
@@ -310,6 +311,22 @@ class StoreTwin(MultipartsOfResults):
         found = [OpenJob(job.id, job.queued_at, job.open_units) for job in rows]
         found = [job for job in found if after is None or job.place > after]
         return sorted(found, key=lambda job: job.place)[:most]
+
+    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[AskedFor]:
+        await self.round_trip()
+        rows = [self.jobs[job] for job in jobs if job in self.jobs]
+        return [
+            AskedFor(
+                job.id,
+                job.user_id,
+                job.job_type,
+                {"_pool": job.params.get("_pool", "any"), "_needs": job.params.get("_needs")},
+                job.units,
+                job.price == 0,
+            )
+            for job in rows
+            if job.completed_at is None
+        ]
 
     async def open_units(
         self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known

@@ -29,7 +29,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.verifier.messages import UnitVerdict
-from sql.work import OpenJob
+from sql.work import AskedFor, OpenJob
 from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_of, tiled
 from tests.integration.conformance.test_verdicts import delivery
 
@@ -140,6 +140,22 @@ async def test_open_jobs_are_listed_by_when_they_were_queued_and_then_by_their_i
     assert listed[0].queued_at < listed[1].queued_at == listed[2].queued_at
     found = await stage.store.open_units([ids[3], ids[2], fresh_id()], 1)
     assert [(unit.job, unit.unit) for unit in found] == [(ids[3], 0)]
+
+
+async def test_what_open_jobs_ask_for_is_known_of_paused_ones_too(stage: Stage) -> None:
+    user, paused, ended = await stage.user(1000), fresh_id(), fresh_id()
+    needs = {"device": "gpu"}
+    free = insert(user, paused, price=0)
+    asks = {"_pool": "mine", "_needs": needs, "frame": 1}
+    await stage.do(attrs.evolve(free, params=asks, pieces=tuple(frames(0, 0))))
+    await stage.commit(pieces_of(ended, user, frames(100)))
+    assert await stage.store.asked_for([ended]) == [
+        AskedFor(ended, user, "render", {"_pool": "any", "_needs": None}, 1, is_free=False)
+    ]
+    assert isinstance(await stage.do(JobPause(paused, user), JobCancel(ended, user)), Posted)
+    assert await stage.store.asked_for([ended, paused, fresh_id()]) == [
+        AskedFor(paused, user, "render", {"_pool": "mine", "_needs": needs}, 2, is_free=True)
+    ]
 
 
 async def test_a_paused_job_begins_nothing_and_finishes_what_runs(stage: Stage) -> None:

@@ -31,6 +31,7 @@ from sql.fsck_since import Increment, Mark
 from sql.overruns import Overrun
 from sql.reputation import Record
 from sql.work import (
+    AskedFor,
     Done,
     JobPlace,
     KnownParams,
@@ -129,12 +130,20 @@ class ShelfStore(MultipartsOfResults):
         places = sorted(place for place in counts if after is None or place > after)
         return [OpenJob(job, queued_at, counts[queued_at, job]) for queued_at, job in places[:most]]
 
+    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[AskedFor]:
+        self._check()
+        found = {unit.job: unit for unit in self.units if unit.job in jobs}
+        return [
+            AskedFor(unit.job, unit.user, unit.job_type, unit.params, unit.units, unit.price == 0)
+            for unit in found.values()
+        ]
+
     async def open_units(
         self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
     ) -> Sequence[OpenUnit]:
         self._check()
-        asked = set(jobs)
-        return [unit for unit in self.units if unit.job in asked]
+        found = [unit for unit in self.units if unit.job in set(jobs)]
+        return [unit for unit in found if unit.state != "QUEUED" or unit.paused is None]
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()

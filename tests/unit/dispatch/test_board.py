@@ -312,9 +312,15 @@ def test_free_jobs_and_kinds_are_counted_for_each_user_as_long_as_they_are_open(
     assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (3, 1), "of parts that are paid for"
     assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo", "render"}
     board.reconcile(rows[:1], EPOCH)
-    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (1, 1), "as far as is known"
+    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (3, 2), "as far as is known"
+    units.forget(JOB2)
+    units.forget(NODE)
+    assert (units.jobs_of(USER), units.free_jobs_of(USER)) == (1, 1)
     assert {kind.job_type for kind in units.kinds_of(USER)} == {"echo"}
+    units.forget(JOB)
+    assert units.jobs_of(USER) == 1, "there is a unit of it"
     board.reconcile([], EPOCH)
+    units.forget(JOB)
     assert (units.free_jobs_of(USER), units.kinds_of(USER)) == (0, frozenset())
 
 
@@ -359,4 +365,6 @@ def test_a_job_is_open_once_however_many_units_it_has() -> None:
     board.reconcile(rows[:1], EPOCH)
     assert board.units.jobs_of(USER) == 1
     board.reconcile([], EPOCH)
+    assert board.units.jobs_of(USER) == 1, "it may be paused"
+    board.hear(state_of("COMPLETED"))
     assert board.units.jobs_of(USER) == 0

@@ -34,6 +34,7 @@ from actors.scheduler.messages import (
     NodeGone,
     NodeProved,
     NodeSeen,
+    OpenOf,
     Serves,
     SessionClosed,
     SessionOpened,
@@ -262,6 +263,48 @@ async def test_a_users_open_jobs_are_of_no_more_kinds_than_may_be() -> None:
         assert await play.dispatch(job_type="three", queue=True) == TooManyOpen(2, "kinds")
         for answer in taken:
             answer.cancel()
+
+
+@simulated
+@pytest.mark.parametrize("is_known", [True, False], ids=["paused later", "paused before the start"])
+@pytest.mark.parametrize("of", ["jobs", "free jobs", "kinds"])
+async def test_what_its_owner_paused_is_counted_as_open_until_it_ends(
+    of: OpenOf, is_known: bool
+) -> None:
+    limits: dict[OpenOf, SchedulerSettings] = {
+        "jobs": SchedulerSettings(open_jobs=1),
+        "free jobs": SchedulerSettings(open_free_jobs=1),
+        "kinds": SchedulerSettings(open_kinds=1),
+    }
+    settings = limits[of]
+    paused = attrs.evolve(open_unit(), paused="owner")
+    unit = open_unit() if is_known else paused
+    async with scheduling(nodes=[], units=[unit], settings=settings) as play:
+        store = play.cast.store
+        store.units = [paused]
+        await asyncio.sleep(2 * settings.poll_seconds)  # all is read again
+        refused = await play.dispatch(job=JOB2, job_type="render", queue=True)
+        assert refused == TooManyOpen(1, of)
+        store.units = []
+        play.ref.tell(UnitsChanged((state_of("CANCELLED", attempt=0),)))
+        taken = play.dispatch(job=JOB2, job_type="render", queue=True)
+        assert isinstance(await play.commit(), Commit)
+        taken.cancel()
+
+
+@simulated
+async def test_a_paused_job_that_is_listed_no_more_has_ended() -> None:
+    """Another gateway ended it, and its word of it was lost."""
+    paused = attrs.evolve(open_unit(), paused="owner")
+    settings = SchedulerSettings(open_jobs=1)
+    async with scheduling(nodes=[], units=[paused], settings=settings) as play:
+        assert await play.dispatch(job=JOB2, queue=True) == TooManyOpen(1)
+        store = play.cast.store
+        store.units = []
+        await asyncio.sleep(2 * settings.poll_seconds)  # all is read again
+        taken = play.dispatch(job=JOB2, queue=True)
+        assert isinstance(await play.commit(), Commit)
+        taken.cancel()
 
 
 @simulated
