@@ -49,6 +49,7 @@ from sql.work import (
     Lease,
     LeaseId,
     NodeRow,
+    Opened,
     OpenJob,
     OpenUnit,
     SceneWord,
@@ -218,9 +219,9 @@ class SqlStore:
     async def circles(self) -> Circles:
         return circles_of(await self._database.all("work_circles"))
 
-    async def session_opened(self, node: UUID) -> int:
+    async def session_opened(self, node: UUID) -> Opened:
         row = await self._database.one("work_session_opened", node)
-        return 0 if row is None else int(row["epoch"])
+        return Opened(0, await self.now()) if row is None else Opened(**row)
 
     async def node_seen(self, node: UUID) -> None:
         await self._database.execute("work_node_seen", node)

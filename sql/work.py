@@ -115,6 +115,16 @@ class OpenJob:
 
 
 @attrs.frozen
+class Opened:
+    """The number of a node's session among those of all gateways, and when it began, by the
+    database's clock.
+    """
+
+    epoch: int
+    at: datetime
+
+
+@attrs.frozen
 class AskedFor:
     """What an open job counts as among its user's; of its parameters pool and needs alone."""
 

@@ -77,7 +77,9 @@ class NodeSessionActor(Checks):
         self.ignored = 0
 
     async def started(self) -> None:
-        self._epoch = await self._peers.store.session_opened(self._node.id)
+        opened = await self._peers.store.session_opened(self._node.id)
+        self._epoch = opened.epoch
+        self._opened = (opened.at, self._peers.clock.monotonic())
         self._announce()
         self.after(self._settings.hello_seconds, HelloDue())
         self.after(0.0, PingDue())

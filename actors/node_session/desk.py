@@ -1,6 +1,7 @@
 """What a session keeps, and the steps that all its handlers are made of."""
 
 import logging
+from datetime import datetime
 from uuid import UUID
 
 import attrs
@@ -71,6 +72,7 @@ class Desk(Actor[NodeSession], partial=True):
         self._standing = node.standing
         self._is_draining = False  # the node was told so
         self._checks: dict[UUID, RunCheck] = {}  # that the node makes
+        self._opened: tuple[datetime, float] | None = None  # by the database's clock, and ours
 
     # -- out to the node
 
@@ -188,10 +190,17 @@ class Desk(Actor[NodeSession], partial=True):
     def _begun(self, unit: Assignment) -> float:
         """Return when an attempt began that an earlier session sent: when it was assigned, at the
         earliest. Sessions at other gateways may have sent it, of which nothing is known here.
+
+        The database's times are compared with the time that it gave when this session began, as
+        this machine's clock may be wrong.
         """
-        clock = self._peers.clock
-        ago = 0.0 if unit.assigned_at is None else (clock.now() - unit.assigned_at).total_seconds()
-        return clock.monotonic() - max(ago, 0.0)
+        now = self._peers.clock.monotonic()
+        if unit.given_at is not None:
+            return min(unit.given_at, now)
+        if unit.assigned_at is None or self._opened is None:
+            return now
+        at, steady = self._opened
+        return min(steady + (unit.assigned_at - at).total_seconds(), now)
 
     async def _forget(self, held: Held) -> None:
         """It is this node's no more."""

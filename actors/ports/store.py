@@ -17,6 +17,7 @@ from sql.work import (
     Lease,
     LeaseId,
     NodeRow,
+    Opened,
     OpenJob,
     OpenUnit,
     StandingRow,
@@ -164,10 +165,11 @@ class Store(Protocol):
         """Who belongs together, as far as it says whose nodes may do whose work."""
         ...
 
-    async def session_opened(self, node: UUID) -> int:
-        """Count a new session of a node; its epoch, greater than those of all sessions before.
+    async def session_opened(self, node: UUID) -> Opened:
+        """Count a new session of a node; its epoch, greater than those of all sessions before, and
+        the store's time.
 
-        0 where there is no such node.
+        Epoch 0 where there is no such node.
         """
         ...
 

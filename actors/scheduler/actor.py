@@ -186,7 +186,7 @@ class SchedulerActor(NodeDesk):
         booking, outcome = message.tag, message.outcome
         assert isinstance(booking, Booking), "nothing but bookings is committed here"
         if bookings.holds(booking, outcome):
-            self._board.confirm(booking, self._clock.now())
+            self._board.confirm(booking, self._clock.now(), self._clock.monotonic())
             bookings.DISPATCHES.inc(booking.node is not None)
             self._notifier.tell(UnitsMoved(bookings.units_of(outcome)))
             if booking.node is not None and not self._board.serves(booking.node):

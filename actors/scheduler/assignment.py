@@ -29,6 +29,7 @@ class Assignment:
     user: UUID
     state: str = "DISPATCHED"
     assigned_at: datetime | None = None
+    given_at: float | None = None  # by this machine's steady clock, where this gateway assigned it
     failures: int = 0
     avoid: frozenset[UUID] = frozenset()
     parts: tuple[Part, ...] = ()

@@ -128,7 +128,7 @@ class Board(Moves):
         dues = [self.queue.due(now), self.strays.due(now)]
         return min((due for due in dues if due is not None), default=None)
 
-    def confirm(self, booking: Booking, now: datetime) -> None:
+    def confirm(self, booking: Booking, now: datetime, clock: float) -> None:
         """The commit is durable. It may be one of an earlier instance, or answered very late."""
         shelf = self._shelf(booking.unit)
         unit = shelf.get(booking.unit.key)
@@ -146,7 +146,7 @@ class Board(Moves):
                 unit.state, unit.placing = "QUEUED", None
                 self.queue.add(unit, now)
         elif age("DISPATCHED", booking.attempt) > unit.age:
-            unit.assigned_at = now
+            unit.assigned_at, unit.given_at = now, clock
             self._assign(unit, self.index.node(booking.node), "DISPATCHED", booking.attempt)
             self._line_up(unit, now)
             if unit.is_copy:

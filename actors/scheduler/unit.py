@@ -53,7 +53,8 @@ class Unit:
     avoid: frozenset[UUID] = frozenset()
     failures: int = 0
     not_before: datetime | None = None
-    assigned_at: datetime | None = None
+    assigned_at: datetime | None = None  # by the gateway's clock where ``given_at`` is known
+    given_at: float | None = None  # by the steady clock: this gateway assigned it
     told: bool = False
     kept: bool = False
     placing: Placing | None = None
@@ -177,6 +178,7 @@ class Unit:
             user=self.user,
             state=self.state,
             assigned_at=self.assigned_at,
+            given_at=self.given_at,
             failures=self.failures,
             avoid=self.avoid,
             parts=self.parts,
@@ -220,6 +222,7 @@ def copy_of(unit: Unit) -> Unit:
         attempt=unit.next_attempt - 1,
         node=None,
         assigned_at=None,
+        given_at=None,
         started_at=None,
         told=False,
         kept=False,

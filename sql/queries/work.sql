@@ -133,7 +133,7 @@ UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
 
 -- name: work_session_opened
 -- Count a new session of a node; its number orders the sessions of all gateways.
-UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch;
+UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch, now() AS at;
 
 -- name: work_silence
 -- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; who was healthy until now.

@@ -221,7 +221,7 @@ class Farm:
             if booking is not None:
                 self._copied[unit.key] = booking.attempt
                 self._outcome.copies += 1
-                self._board.confirm(booking, now)
+                self._board.confirm(booking, now, 0.0)
         if any(self._left.values()):
             self._later(self._clock + POLL_SECONDS, ("poll",))
 
@@ -248,7 +248,7 @@ class Farm:
                 assert booking.node is not None, "a unit that waits goes to a node"
                 job = booking.unit.job
                 self._outcome.placed.append((self._clock, job.int - 10_000_000, booking.node))
-                self._board.confirm(booking, now)
+                self._board.confirm(booking, now, 0.0)
             hungry = sorted(self._board.hungry)
             if not hungry:
                 return

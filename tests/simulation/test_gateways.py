@@ -145,7 +145,7 @@ class Farm:
             self._tell_others(board, placed)
             for booking in placed:
                 if self.books.commit(booking, self.now):
-                    board.confirm(booking, now)
+                    board.confirm(booking, now, 0.0)
                     self._ends[booking.unit.key] = self.now + self._chance.randint(8, 12)
                     given += 1
                 else:

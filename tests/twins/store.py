@@ -75,6 +75,7 @@ from sql.work import (
     Lease,
     LeaseId,
     NodeRow,
+    Opened,
     OpenJob,
     OpenUnit,
     Part,
@@ -440,13 +441,13 @@ class StoreTwin(MultipartsOfResults):
         if (attempt, node) in ((row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)):
             self.logs.setdefault((job, unit, attempt), lines)
 
-    async def session_opened(self, node: UUID) -> int:
+    async def session_opened(self, node: UUID) -> Opened:
         await self.round_trip()
         row = self.nodes.get(node)
         if row is None:
-            return 0
+            return Opened(0, self.clock.now())
         row.epoch += 1
-        return row.epoch
+        return Opened(row.epoch, self.clock.now())
 
     async def node_seen(self, node: UUID) -> None:
         await self.round_trip()

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -112,7 +113,12 @@ async def test_silent_nodes_become_unhealthy_then_offline(stage: Stage) -> None:
 
 async def test_each_session_of_a_node_has_an_epoch_greater_than_all_before(stage: Stage) -> None:
     node, other = [await stage.node(stage.clock.now()) for _ in range(2)]
-    opened = stage.store.session_opened
+
+    async def opened(node: UUID) -> int:
+        session = await stage.store.session_opened(node)
+        assert session.at == await stage.store.now(), "the time of this test stands still"
+        return session.epoch
+
     assert [await opened(node), await opened(node), await opened(other)] == [1, 2, 1]
     assert sorted(await asyncio.gather(*(opened(node) for _ in range(5)))) == [3, 4, 5, 6, 7]
     assert await opened(fresh_id()) == 0

@@ -37,6 +37,7 @@ from sql.work import (
     KnownParams,
     Lease,
     NodeRow,
+    Opened,
     OpenJob,
     OpenUnit,
     SceneWord,
@@ -268,10 +269,10 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         self.logs[job, unit, attempt] = lines
 
-    async def session_opened(self, node: UUID) -> int:
+    async def session_opened(self, node: UUID) -> Opened:
         self._check()
         self.epochs[node] += 1
-        return self.epochs[node]
+        return Opened(self.epochs[node], self.clock.now())
 
     async def node_seen(self, node: UUID) -> None:
         self._check()

@@ -68,7 +68,7 @@ def test_a_booking_takes_a_slot_and_is_sent_when_it_is_confirmed() -> None:
     board, heard = board_with()
     booking = booked(board)
     assert (taken(board), heard) == (1, [])
-    board.confirm(booking, EPOCH)
+    board.confirm(booking, EPOCH, 0.0)
     [(node, sent)] = heard
     assert node == NODE
     assert isinstance(sent, Send)
@@ -94,7 +94,7 @@ def test_a_confirmation_that_comes_after_all_is_taken() -> None:
     board, heard = board_with()
     booking = booked(board)
     board.expire(EPOCH, ORDER_SECONDS)
-    board.confirm(booking, EPOCH)
+    board.confirm(booking, EPOCH, 0.0)
     assert taken(board) == 1
     assert isinstance(heard[0][1], Send)
 
@@ -103,7 +103,7 @@ def test_a_confirmation_of_an_earlier_instance_is_taken() -> None:
     before, _ = board_with()
     booking = booked(before)
     after, heard = board_with()
-    after.confirm(booking, EPOCH)
+    after.confirm(booking, EPOCH, 0.0)
     assert taken(after) == 1
     assert isinstance(heard[0][1], Send)
 
@@ -113,7 +113,7 @@ def test_no_capable_node_is_said_or_queued_as_the_order_wishes() -> None:
     assert board.book(order(), EPOCH, 0.0) == NoCapableNode()
     booking = booked(board, queue=True)
     assert booking.node is None
-    board.confirm(booking, EPOCH)
+    board.confirm(booking, EPOCH, 0.0)
     board.refresh([node_row(NODE, "render"), node_row(OTHER, "echo")], 0.0)
     [placed] = list(board.place(EPOCH, 0.0))
     assert (placed.node, placed.attempt) == (OTHER, 1)
@@ -131,7 +131,7 @@ def test_where_all_nodes_are_full_those_wait_who_wish_to() -> None:
 
 def test_a_finished_unit_frees_its_slot_and_its_node_is_not_told() -> None:
     board, heard = board_with()
-    board.confirm(booked(board), EPOCH)
+    board.confirm(booked(board), EPOCH, 0.0)
     assert not board.hear(state_of("RUNNING"))
     assert not board.hear(state_of("COMPLETED"))
     assert (taken(board), dict(board.units), len(heard)) == (0, {}, 1)
@@ -139,15 +139,15 @@ def test_a_finished_unit_frees_its_slot_and_its_node_is_not_told() -> None:
 
 def test_a_cancelled_unit_is_withdrawn_from_its_node() -> None:
     board, heard = board_with()
-    board.confirm(booked(board), EPOCH)
+    board.confirm(booked(board), EPOCH, 0.0)
     board.hear(state_of("CANCELLED"))
     assert heard[-1] == (NODE, Withdraw(JOB, 0, 1))
 
 
 def test_what_a_node_was_given_of_a_paused_job_is_recalled_once() -> None:
     board, heard = board_with()
-    board.confirm(booked(board), EPOCH)
-    board.confirm(booked(board, job=JOB2), EPOCH)
+    board.confirm(booked(board), EPOCH, 0.0)
+    board.confirm(booked(board, job=JOB2), EPOCH, 0.0)
     board.pause(JOB)
     assert heard[-1] == (NODE, Recall(JOB, 0, 1))
     row = open_unit(state="DISPATCHED", attempt=1, node=NODE)
@@ -182,7 +182,7 @@ def test_a_late_hint_changes_nothing() -> None:
 
 def test_a_unit_that_is_queued_again_is_read_before_it_is_placed() -> None:
     board, heard = board_with(node_row(NODE), node_row(OTHER))
-    board.confirm(booked(board), EPOCH)
+    board.confirm(booked(board), EPOCH, 0.0)
     assert board.hear(state_of("QUEUED"))
     assert heard[-1] == (NODE, Withdraw(JOB, 0, 1))
     assert list(board.place(EPOCH, 0.0)) == []
@@ -198,7 +198,7 @@ def test_a_unit_that_is_queued_again_is_read_before_it_is_placed() -> None:
 
 def test_the_database_is_right_about_units_whose_hints_were_lost() -> None:
     board, heard = board_with(node_row(NODE), node_row(OTHER))
-    board.confirm(booked(board), EPOCH)
+    board.confirm(booked(board), EPOCH, 0.0)
     there = {n.id: len(n.taken) for n in board.index}
     assert there == {NODE: 1, OTHER: 0}
     board.reconcile([open_unit(state="RUNNING", attempt=2, node=OTHER)], EPOCH)
@@ -212,7 +212,7 @@ def test_the_database_is_right_about_units_whose_hints_were_lost() -> None:
 
 def test_reading_that_a_unit_runs_does_not_withdraw_it() -> None:
     board, heard = board_with()
-    board.confirm(booked(board), EPOCH)
+    board.confirm(booked(board), EPOCH, 0.0)
     board.reconcile([open_unit(state="RUNNING", attempt=1, node=NODE)], EPOCH)
     assert len(heard) == 1
     assert board.units[JOB, 0].state == "RUNNING"
@@ -223,7 +223,7 @@ def test_a_booking_under_way_outlives_a_reading_without_it() -> None:
     booking = booked(board)
     board.reconcile([], EPOCH)
     assert taken(board) == 1
-    board.confirm(booking, EPOCH)
+    board.confirm(booking, EPOCH, 0.0)
     assert board.units[JOB, 0].state == "DISPATCHED"
 
 
@@ -231,7 +231,7 @@ def test_a_booking_that_is_read_before_it_is_confirmed_is_known_once() -> None:
     board, heard = board_with()
     booking = booked(board)
     board.reconcile([open_unit(state="DISPATCHED", attempt=1, node=NODE)], EPOCH)
-    board.confirm(booking, EPOCH)
+    board.confirm(booking, EPOCH, 0.0)
     assert taken(board) == 1
     assert [type(message) for _, message in heard] == [Send]
 
@@ -239,7 +239,7 @@ def test_a_booking_that_is_read_before_it_is_confirmed_is_known_once() -> None:
 def test_a_session_that_missed_a_message_is_told_everything_when_it_can_be() -> None:
     board, heard = board_with()
     heard.deaf = True
-    board.confirm(booked(board), EPOCH)
+    board.confirm(booked(board), EPOCH, 0.0)
     board.catch_up()
     assert board.is_behind
     heard.deaf = False
@@ -273,7 +273,7 @@ def test_a_placing_that_is_refused_waits_for_the_next_reading() -> None:
 
 def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> None:
     board, _ = board_with(session=False)
-    board.confirm(booked(board), EPOCH)
+    board.confirm(booked(board), EPOCH, 0.0)
     board.refresh([], 0.0)
     assert taken(board) == 1
     assert board.book(order(JOB2), EPOCH, 0.0) == NoCapableNode()
@@ -283,7 +283,7 @@ def test_open_jobs_are_counted_for_each_user_from_the_booking_to_the_end() -> No
     board, _ = board_with()
     booking = booked(board)
     assert (board.units.jobs_of(USER), board.units.jobs_of(OWNER)) == (1, 0)
-    board.confirm(booking, EPOCH)
+    board.confirm(booking, EPOCH, 0.0)
     assert board.units.jobs_of(USER) == 1
     board.hear(state_of("COMPLETED"))
     assert board.units.jobs_of(USER) == 0
@@ -295,7 +295,7 @@ def test_a_job_that_is_to_queue_is_counted_before_it_is_in_the_books() -> None:
     assert board.units.jobs_of(USER) == 1
     board.refuse(booking)
     assert board.units.jobs_of(USER) == 0
-    board.confirm(booked(board, queue=True), EPOCH)
+    board.confirm(booked(board, queue=True), EPOCH, 0.0)
     assert board.units.jobs_of(USER) == 1
 
 
@@ -368,3 +368,11 @@ def test_a_job_is_open_once_however_many_units_it_has() -> None:
     assert board.units.jobs_of(USER) == 1, "it may be paused"
     board.hear(state_of("COMPLETED"))
     assert board.units.jobs_of(USER) == 0
+
+
+def test_a_node_is_told_when_this_gateway_gave_it_a_unit_but_not_of_one_that_was_read() -> None:
+    board, heard = board_with()
+    board.confirm(booked(board), EPOCH, 7.0)
+    board.reconcile([open_unit(), open_unit(JOB2, state="RUNNING", attempt=1, node=NODE)], EPOCH)
+    told = [message.assignment for _, message in heard if isinstance(message, Send)]
+    assert {unit.job: unit.given_at for unit in told} == {JOB: 7.0, JOB2: None}

@@ -72,7 +72,7 @@ def kinds(params: Callable[[int], dict[str, Any]]) -> list[Any]:
 def placed(board: Board) -> list[tuple[UUID, UUID | None]]:
     found = []
     for booking in board.place(EPOCH, 0.0):
-        board.confirm(booking, EPOCH)
+        board.confirm(booking, EPOCH, 0.0)
         found.append((booking.unit.job, booking.node))
     return found
 

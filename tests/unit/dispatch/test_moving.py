@@ -107,7 +107,7 @@ def test_the_last_that_waits_goes_and_the_idle_nodes_slot_is_kept_for_it() -> No
     assert taken(board) == {NODE: 3, OTHER: 0}
     [booking] = board.place(LATER, 6.0)
     assert (booking.unit.job, booking.node, booking.attempt) == (JOBS[3], OTHER, 2)
-    board.confirm(booking, LATER)
+    board.confirm(booking, LATER, 0.0)
     assert (heard[-1][0], type(heard[-1][1])) == (OTHER, Send)
     assert heard[-1][1].assignment.tries == 1
 
@@ -242,7 +242,7 @@ def test_whatever_happens_no_unit_is_lost_and_no_slot_is_promised_twice(
             if step == "back":
                 assert not comes_back(board, unit.job, unit.attempt)
                 for booking in list(board.place(now, clock)):
-                    board.confirm(booking, now)
+                    board.confirm(booking, now, 0.0)
             elif step == "kept":
                 board.kept(unit.key, unit.attempt)
             elif step == "begins":

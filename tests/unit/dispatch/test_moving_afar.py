@@ -79,7 +79,7 @@ def test_another_gateway_is_asked_for_the_last_and_gives_it_to_the_node_that_was
     assert not theirs.hear(state_of("QUEUED", JOBS[2])), "nothing is to be read"
     [booking] = theirs.place(LATER, 6.0)
     assert (booking.unit.job, booking.node, booking.attempt) == (JOBS[2], OTHER, 2)
-    theirs.confirm(booking, LATER)
+    theirs.confirm(booking, LATER, 0.0)
     assert taken(theirs) == {NODE: 2, OTHER: 1}
     ours.look_at([moved(rows[2], OTHER)], LATER)
     [(node, sent)] = told
@@ -223,7 +223,7 @@ class Pair:
             if not self._commits(booking):
                 one.board.refuse(booking)
             elif answered:
-                one.board.confirm(booking, self.now)
+                one.board.confirm(booking, self.now, 0.0)
                 assert booking.node is not None
                 if not one.board.serves(booking.node):
                     other.hints.append(booking.node)

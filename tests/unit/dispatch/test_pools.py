@@ -53,7 +53,7 @@ def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
     board.index.regroup(TRUSTING)
     booking = board.book(order(), EPOCH, 0.0)
     assert isinstance(booking, Booking)
-    board.confirm(booking, EPOCH)
+    board.confirm(booking, EPOCH, 0.0)
     board.fall_behind(board.index.node(NODE))
     board.catch_up()
     sends = [message for _, message in heard if isinstance(message, Send)]

@@ -48,7 +48,7 @@ def placed(board: Board) -> list[Booking]:
     """What is given to nodes now; it is in the books at once."""
     found = list(board.place(EPOCH, 0.0))
     for booking in found:
-        board.confirm(booking, EPOCH)
+        board.confirm(booking, EPOCH, 0.0)
     return found
 
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from actors.ledger.messages import Posted, UnitFail
@@ -19,7 +20,7 @@ from rendertrust.protocol import (
     WantedPart,
 )
 from sql.work import Done
-from tests.twins.clock import TwinClock
+from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.dispatch.session_stage import Play, running, session, status
 from tests.unit.dispatch.stage import JOB, assignment, state_of
 from tests.unit.simulated_time import simulated
@@ -163,6 +164,29 @@ async def test_whoever_is_not_that_slow_keeps_it() -> None:
         frames = {"frames": list(range(10))}
         await began(play, params=frames)
         await goes_on(play, 1900.0, *(number / 100 for number in range(100)))
+
+
+@simulated
+@pytest.mark.parametrize("skew", [86400.0, -86400.0], ids=["ahead", "behind"])
+@pytest.mark.parametrize("is_given_here", [True, False], ids=["given here", "read"])
+async def test_how_long_a_node_has_a_unit_is_not_told_by_the_gateways_time_of_day(
+    skew: float, is_given_here: bool
+) -> None:
+    clock, limit = TwinClock(), 1000.0
+    clock.skew = skew
+    limits: dict[str, Any] = {**PATIENT, "still_seconds": 2 * limit, "runtime_seconds_most": limit}
+    async with session(clock=clock, **limits) as play:
+        await asyncio.sleep(limit - 100)
+        began_at = clock.monotonic() - (limit - 100)
+        unit = assignment(state="RUNNING", assigned_at=EPOCH + timedelta(seconds=began_at))
+        if is_given_here:
+            unit = attrs.evolve(unit, assigned_at=EPOCH, given_at=began_at)
+        play.hear(Hello(version="1", running=(running(),)))
+        play.assign(unit)
+        await play.welcome()
+        await goes_on(play, 60.0, 0.5)
+        await asyncio.sleep(60)
+        assert await taken_back(play)
 
 
 @simulated

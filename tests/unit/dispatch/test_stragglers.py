@@ -54,7 +54,7 @@ def copied(board: Board, heard: Hearing) -> None:
     (unit,) = board.late(MINUTE, USUAL)
     booking = board.copy(unit, 0.0)
     assert booking is not None
-    board.confirm(booking, MINUTE)
+    board.confirm(booking, MINUTE, 0.0)
     heard.clear()
 
 
@@ -141,7 +141,7 @@ def test_an_idle_node_is_given_the_unit_too_and_both_keep_it() -> None:
     commit = bookings.of_waiting(booking, Probe[Any]("scheduler").ref)
     assert commit.effects == (UnitCopy(JOB, 0, 2, OTHER, 1),)
     assert board.late(MINUTE, USUAL) == [], "it is copied once"
-    board.confirm(booking, MINUTE)
+    board.confirm(booking, MINUTE, 0.0)
     ((node, sent),) = heard
     assert (node, sent.assignment.attempt) == (OTHER, 2)
     assert isinstance(sent, Send)

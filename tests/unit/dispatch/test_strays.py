@@ -124,7 +124,7 @@ def test_the_first_node_is_told_when_it_came_while_the_unit_was_moved() -> None:
     board.due(EPOCH + GRACE)
     [move] = board.place(EPOCH + GRACE, 2.0)
     board.index.node(NODE).session = SESSION
-    board.confirm(move, EPOCH + GRACE)
+    board.confirm(move, EPOCH + GRACE, 0.0)
     [(first, withdrawn), (second, sent)] = heard
     assert (first, withdrawn) == (NODE, Withdraw(JOB, 0, 1))
     assert (second, type(sent)) == (OTHER, Send)

@@ -120,7 +120,7 @@ def test_nodes_are_given_what_they_need_for_now_and_no_more() -> None:
     bookings = place(board)
     assert Counter(b.node for b in bookings) == {UUID(int=n): 2 * DEPTH for n in (1, 2, 3)}
     assert [b.unit.number for b in bookings] == list(range(12))
-    board.confirm(bookings[0], EPOCH)
+    board.confirm(bookings[0], EPOCH, 0.0)
     board.hear(attrs.evolve(state_of("COMPLETED"), unit=0))
     assert [b.unit.number for b in place(board)] == [12]
 
@@ -173,7 +173,7 @@ def test_what_is_in_line_is_not_read_again() -> None:
     placed = place(board)
     assert len(placed) == 2 * DEPTH
     assert set(board.in_line({JOB})) == {(JOB, number) for number in range(REFILL)}
-    board.confirm(placed[0], EPOCH)  # what a node has is not read with what waits
+    board.confirm(placed[0], EPOCH, 0.0)  # what a node has is not read with what waits
     board.refuse(placed[1])  # nobody knows how it stands in the books
     assert set(board.in_line({JOB})) == {(JOB, number) for number in range(2, REFILL)}
     assert board.in_line({UUID(int=7)}) == []
@@ -183,7 +183,7 @@ def test_a_unit_that_waits_again_is_found_before_those_in_line() -> None:
     board = board_with(slots=2)
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
     first = place(board)[0]
-    board.confirm(first, EPOCH)
+    board.confirm(first, EPOCH, 0.0)
     board.hear(attrs.evolve(state_of("QUEUED"), unit=first.unit.number))
     assert board.hungry == {JOB}
     assert first.unit.key not in board.in_line({JOB})
@@ -210,7 +210,7 @@ def test_the_rest_of_a_new_job_is_asked_for_at_once() -> None:
     board = board_with()
     booking = board.book(attrs.evolve(order(), pieces=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
     assert isinstance(booking, Booking)
-    board.confirm(booking, EPOCH)
+    board.confirm(booking, EPOCH, 0.0)
     assert board.hungry == {JOB}
     assert board.queue.shares == {USER: 1}
 
