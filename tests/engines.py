@@ -17,16 +17,18 @@ from typing import Any, TypeVar
 
 import pytest
 
+from sql.migrate import migrate
 from supervisors.engines.account import engine_account
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
 from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
-from tests.databases import Databases
+from tests.databases import Databases, execute, with_database
 
 T = TypeVar("T")
 START_SECONDS = 60.0
+MIGRATED = "migrated"
 SHARED_MEMORY, MEMORY_LEAST = Path("/dev/shm"), 8 << 30
 # These clusters live for one run: nothing needs to survive a power failure, and autovacuum would
 # only stand in the way of dropping a database (its workers may not be ended by the owner).
@@ -131,6 +133,15 @@ def anvil(engine_loop: LoopThread, engine_data: Path) -> Iterator[ChainEndpoint]
 def database_template() -> str:
     """What ``database`` is a copy of; override it where a schema is wanted in every database."""
     return "template1"
+
+
+@pytest.fixture(scope="session")
+def migrated_database(engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint) -> str:
+    """A database with the newest schema, to be copied; one for each worker."""
+    owner = postgres_endpoint.owner_dsn
+    engine_loop.run(execute(owner, f"CREATE DATABASE {MIGRATED}"))
+    engine_loop.run(migrate(with_database(owner, MIGRATED)))
+    return MIGRATED
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from sql.migrate import migrate
-from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute, with_database
-from tests.engines import LoopThread
-
-TEMPLATE = "migrated"
 # They take long, and are about other programs more than about the version of Python.
 ABOUT_PROGRAMS = (
     "backup",
@@ -51,9 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def database_template(engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint) -> str:
-    """A database with the newest schema, to be copied."""
-    owner = postgres_endpoint.owner_dsn
-    engine_loop.run(execute(owner, f"CREATE DATABASE {TEMPLATE}"))
-    engine_loop.run(migrate(with_database(owner, TEMPLATE)))
-    return TEMPLATE
+def database_template(migrated_database: str) -> str:
+    """The newest schema."""
+    return migrated_database

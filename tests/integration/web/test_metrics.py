@@ -2,14 +2,19 @@
 
 import random
 from http import HTTPMethod
+from uuid import uuid4
 
 import aiohttp
-from prometheus_client import generate_latest
+from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import Face, serving, settings_for_tests
+from tests.until import until
+from tests.whole import whole
 from web.middleware.measures import STATUSES, labels_of
+from web.nodes.relay import PATH
 
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -60,10 +65,26 @@ def test_statuses_that_are_none_are_one_label() -> None:
     assert labels_of("GET", "unknown", 404) == labels_of("X", "unknown", 404)
 
 
-async def test_a_socket_is_counted_and_not_timed(face: Face) -> None:
-    async with face.client.get("/metrics") as answer:
-        text = await answer.text()
-    assert "relay" not in "".join(line for line in text.splitlines() if "_request_seconds" in line)
+def sockets() -> tuple[float, float]:
+    """How many answers of the relay were counted, and how many of them were timed."""
+    route = {"route": PATH}
+    counted = {"method": "GET", "status": "101", **route}
+    found = (
+        REGISTRY.get_sample_value("rendertrust_requests_total", counted),
+        REGISTRY.get_sample_value("rendertrust_request_seconds_count", route),
+    )
+    return found[0] or 0.0, found[1] or 0.0
+
+
+async def test_a_socket_is_counted_and_not_timed(
+    database: PostgresEndpoint, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings_for_tests()) as gateway:
+        counted, timed = sockets()
+        path = PATH.replace("{node_id}", str(uuid4()))
+        async with http.ws_connect(f"{gateway.url}{path}") as socket:
+            assert (await socket.receive()).data == 4001
+        await until(lambda: sockets() == (counted + 1, timed), within=10)
 
 
 async def test_the_figures_of_the_database_and_what_is_up_are_shown(face: Face) -> None:

@@ -94,7 +94,7 @@ class Grid:
 
 @simulated
 async def test_how_slow_a_node_is_is_known_when_it_connects_again() -> None:
-    """Three jobs showed that it takes 2.6 times as long as others: it may."""
+    # Three jobs showed that it takes 2.6 times as long as others, so it may.
     grid = Grid()
     await grid.start()
     for _ in range(3):
