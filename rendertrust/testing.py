@@ -10,6 +10,7 @@ a real socket; what it does with a dispatch is a function of yours.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import inspect
 import io
@@ -89,6 +90,7 @@ class FakeNode:
         self._signs = signs
         self._device_class = device_class
         self._taken = 0
+        self._is_served = False
         self._arrived = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
         self._faults: list[BaseException] = []
@@ -131,12 +133,16 @@ class FakeNode:
         self.node_id, self.token = answer.node_id, answer.token
 
     async def connect(self) -> None:
-        """Open the relay (again) and say hello."""
-        self.close_code = None
+        """Open the relay (again), say hello, and wait for the first ping or the end of the socket.
+
+        The gateway pings once the session is there: what is dispatched from then on finds the node.
+        """
+        self.close_code, self._is_served = None, False
         self._socket = await self._session.ws_connect(
             f"{self.url}/api/v1/relay/ws/{self.node_id}".replace("http", "ws", 1),
             headers={"Authorization": f"Bearer {self.token}"},
             compress=0,
+            autoping=False,
         )
         self._start(self._read())
         if self._greet:
@@ -149,6 +155,9 @@ class FakeNode:
                     running=tuple(self.running),
                 )
             )
+        with contextlib.suppress(TimeoutError):  # a line that loses pings is one to test with, too
+            async with asyncio.timeout(ANSWER_SECONDS), self._arrived:
+                await self._arrived.wait_for(lambda: self._is_served or self.close_code is not None)
 
     async def disconnect(self) -> None:
         """Close the socket and end what the behaviour still does."""
@@ -250,6 +259,8 @@ class FakeNode:
 
     async def _read(self) -> None:
         async for message in self._socket:
+            if message.type is aiohttp.WSMsgType.PING:
+                await self._answer(message.data)
             if message.type is not aiohttp.WSMsgType.TEXT:
                 continue
             frame = decode_from_gateway(message.data)
@@ -258,6 +269,13 @@ class FakeNode:
                 await self._take(frame)
         async with self._arrived:
             self.close_code = self._socket.close_code or 1006
+            self._arrived.notify_all()
+
+    async def _answer(self, ping: bytes) -> None:
+        with contextlib.suppress(ConnectionError):  # it closes just now
+            await self._socket.pong(ping)
+        async with self._arrived:
+            self._is_served = True
             self._arrived.notify_all()
 
     async def _take(self, frame: FromGateway) -> None:
