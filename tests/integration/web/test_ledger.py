@@ -16,6 +16,7 @@ from rendertrust.note import Verifier
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.face import settings_for_tests
 from tests.readers import Json, Person, holds
+from tests.until import until
 from tests.whole import Whole, whole
 
 
@@ -83,7 +84,12 @@ async def test_a_nonce_is_signed_by_the_key_of_the_checkpoint(
 ) -> None:
     await jane.deduct()
     stranger, nonce = Person(http, gateway.url), "0f" * 32
-    _, plain = await stranger.call("GET", "/ledger/checkpoint")
+
+    async def checkpoint() -> Json:
+        status, found = await stranger.call("GET", "/ledger/checkpoint")
+        return found if status == 200 else {}  # 503 until the log has begun
+
+    plain = await until(checkpoint, within=20)
     status, now = await stranger.call("GET", f"/ledger/checkpoint?nonce={nonce}")
     assert status == 200
     assert now.keys() - plain.keys() == {"answer"}
