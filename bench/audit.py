@@ -28,11 +28,11 @@ from sql.fsck_since import Mark
 from sql.migrate import migrate
 from supervisors.engines.account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
-from tests.acceptance.gateway import descendants
-from tests.engines import engine_folder
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.conformance.test_log import all_in, sequencing
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import descendants
 
 PEOPLE, BATCH, TICKS = 1000, 250, 100  # TICKS: of a process's times, per second
 LOG_SIZE = "SELECT max(size) FROM log_head"

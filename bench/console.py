@@ -28,9 +28,9 @@ from redis import asyncio as aioredis
 
 from bench.probe import Table, cpu_seconds, machine
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
-from tests.databases import execute
+from tests.support.api_clients import Creator
+from tests.support.databases import execute
+from tests.support.gateway_process import Gateway, running_gateway
 
 PASSWORD: Final = "securepassword123"
 NODES, ADMINS, CREATORS = 100, 10, 20  # creators beside admins

@@ -11,9 +11,9 @@ from pathlib import Path
 import attrs
 
 from bench.wire import HttpLine, request
-from tests.acceptance.gateway import ROOT
-from tests.ports import free_port
-from tests.until import until
+from tests.support.free_ports import free_port
+from tests.support.gateway_process import ROOT
+from tests.support.until import until
 
 BASELINES = Path("bench") / "baselines"
 

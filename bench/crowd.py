@@ -11,9 +11,9 @@ import orjson
 
 from bench.probe import Cost
 from bench.wire import HttpLine, NodeLine, request
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, PlainNode
-from tests.until import until
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.gateway_process import Gateway
+from tests.support.until import until
 
 SETTINGS = {
     "RENDERTRUST_CREDITS_STARTER": "100000000",

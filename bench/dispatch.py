@@ -29,7 +29,7 @@ from bench.crowd import JOB_TYPE, SETTINGS, Crowd
 from bench.probe import Table, fdatasync_rate, machine, percentiles
 from bench.volume import fill
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway
+from tests.support.gateway_process import Gateway
 
 SLOTS = 256
 HEARTBEATS = """

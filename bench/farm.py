@@ -32,9 +32,9 @@ import orjson
 from bench.crowd import SETTINGS
 from bench.probe import Cost, Table, fdatasync_rate, machine, percentiles
 from bench.wire import NodeLine
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, PlainNode
-from tests.until import until
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.gateway_process import Gateway
+from tests.support.until import until
 
 FRAMES_MOST = 5_000
 WITHIN = 3_600.0

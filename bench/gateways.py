@@ -25,8 +25,8 @@ from supervisors.engines.account import engine_account
 from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.postgres import EmbeddedPostgres
 from supervisors.engines.valkey import EmbeddedValkey
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway
 
 NAMES = ("rendertrust_dispatches_total", "rendertrust_claims_lost_total")
 HEARD_SECONDS = 8.0  # by then each knows of the other

@@ -25,10 +25,10 @@ import attrs
 
 from bench.verify import build
 from bench.verify_scenes import SCENES
-from tests.acceptance.agent import Agent, enrolled_agent
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
-from tests.until import until
+from tests.support.agent_process import Agent, enrolled_agent
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 SETTINGS: Final = {
     "RENDERTRUST_VERIFICATION_ENABLED": "true",

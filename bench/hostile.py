@@ -38,8 +38,8 @@ import aiohttp
 
 from bench.probe import Cost, Table, machine, percentiles
 from bench.wire import CONTINUATION, PING, PONG, TEXT, HttpLine, NodeLine, frame, request
-from tests.acceptance.gateway import ROOT, Gateway
-from tests.acceptance.people import Creator, PlainNode
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.gateway_process import ROOT, Gateway
 
 P99_MS, LONGEST_MS, SAMPLES, GROWTH = 200.0, 1_000.0, 5_000, 1.1
 WORK_SECONDS, UNITS_OF_A_JOB = 20.0, 5_000

@@ -34,9 +34,9 @@ from bench.login import stall
 from bench.probe import Table, cpu_seconds, disk, engines_seconds, machine
 from bench.wire import HttpLine, request
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import ROOT, Gateway
-from tests.acceptance.people import Creator
-from tests.engines import engine_folder
+from tests.support.api_clients import Creator
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import ROOT, Gateway
 
 HEALTH, KNOWN, BALANCE = "/health", known.PATH, "/api/v1/credits/balance"
 POOLS: Final = (2, 4, 8, 16)

@@ -31,11 +31,11 @@ from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.tree import Ports, Tree
-from tests.face import settings_for_tests
+from tests.support.http_gateway import settings_for_tests
+from tests.support.whole_gateway import IdleActor
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
-from tests.whole import IdleActor
 from web.identity.node_tokens import SignedNodeTokens
 from web.identity.tokens import Tokens
 

@@ -59,7 +59,7 @@ from bench.probe import (
 from sql.migrate import migrate
 from supervisors.engines.account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
-from tests.engines import engine_folder
+from tests.support.engines import engine_folder
 
 PEOPLE: Final = 1_000
 UNITS: Final = 1_000_000_000

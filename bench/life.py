@@ -38,7 +38,7 @@ from bench.volume import fill
 from sql.migrate import migrate
 from supervisors.engines.account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
-from tests.engines import engine_folder
+from tests.support.engines import engine_folder
 
 GOAL: Final = 7.0
 CONNECTIONS: Final = (5, 10, 20, 40)

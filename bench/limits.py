@@ -47,7 +47,7 @@ from sql.migrate import migrate
 from supervisors.engines.account import engine_account
 from supervisors.engines.postgres import PROGRAMS, EmbeddedPostgres
 from supervisors.engines.program import postgres_programs
-from tests.engines import engine_folder
+from tests.support.engines import engine_folder
 
 CONNECTIONS: Final = (1, 4, 16, 64)
 ROWS_OF_TPC_B: Final = 4  # three of them updates

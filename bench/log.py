@@ -31,10 +31,10 @@ from sql.migrate import migrate
 from supervisors.engines.account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
 from supervisors.engines.system import SystemClock
-from tests.engines import engine_folder
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.conformance.test_log import all_in, sequencing
+from tests.support.engines import engine_folder
 
 ACCOUNTS, BATCH = 1000, 256
 EVERY_SECONDS = 0.5

@@ -18,9 +18,9 @@ import aiohttp
 
 from bench.probe import Table, machine
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
-from tests.databases import execute
+from tests.support.api_clients import Creator
+from tests.support.databases import execute
+from tests.support.gateway_process import Gateway, running_gateway
 from web.identity.passwords import Passwords
 
 RIGHT: Final = "securepassword123"

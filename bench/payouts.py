@@ -32,10 +32,10 @@ from sql.database import Database
 from sql.operators import Operators
 from sql.span import Span
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import running_gateway
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
-from tests.until import until
+from tests.support.gateway_process import running_gateway
+from tests.support.until import until
 
 PRICE, UNITS = 100, 1000
 WINDOW = timedelta(days=3)  # longer than the bench: the gateway itself leaves them alone

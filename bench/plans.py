@@ -18,7 +18,7 @@ from bench.probe import Table
 from bench.volume import fill
 from sql.loader import QUERIES
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import running_gateway
+from tests.support.gateway_process import running_gateway
 
 LARGE = {"entries", "transfers", "jobs", "units", "holds", "accounts", "users"}
 EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")

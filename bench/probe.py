@@ -9,7 +9,7 @@ from statistics import quantiles
 
 import asyncpg
 
-from tests.acceptance.gateway import descendants
+from tests.support.gateway_process import descendants
 
 LOOPS = 1_000_000
 _OF_ALL_THREADS = 2  # which clock of a process: the scheduler's, to the nanosecond

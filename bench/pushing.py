@@ -15,8 +15,8 @@ from uuid import uuid4
 from actors.node_session.messages import Send
 from actors.scheduler.messages import Assignment
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
-from tests.whole import whole
+from tests.support.http_gateway import settings_for_tests
+from tests.support.whole_gateway import whole
 from web.process.running import settle_down
 
 MANY: Final = {"socket": 1_000_000}

@@ -25,9 +25,9 @@ from bench.crowd import JOB, SETTINGS
 from bench.probe import Table, fdatasync_rate, machine
 from bench.volume import fill
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway, alive_in
-from tests.acceptance.people import Creator
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, alive_in
+from tests.support.until import until
 
 READY_SECONDS = 600.0
 

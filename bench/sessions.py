@@ -39,10 +39,10 @@ from supervisors.engines.account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
 from supervisors.engines.postgres_at_hand import kept_endpoint
 from supervisors.engines.system import SystemClock, SystemRandom
-from tests.acceptance.gateway import ROOT, Gateway
-from tests.engines import engine_folder
-from tests.face import settings_for_tests
-from tests.until import until
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import ROOT, Gateway
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
 from web.identity.tokens import Tokens, TokenType
 
 KIB: Final = 1024

@@ -17,9 +17,9 @@ from actors.ledger.messages import Commit, Effect, UnitAssign, UnitComplete, Uni
 from bench.probe import Table
 from sql.database import Database
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import running_gateway
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+from tests.support.gateway_process import running_gateway
 
 PRICE = 100
 

@@ -26,8 +26,8 @@ from yarl import URL
 from bench.crowd import JOB_TYPE, SETTINGS
 from bench.farm import rss_mib
 from bench.probe import machine
-from tests.acceptance.gateway import running_gateway
-from tests.acceptance.people import Creator, PlainNode
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.gateway_process import running_gateway
 
 UNLIMITED: Final[Mapping[str, str]] = {
     f"RENDERTRUST_LIMITS_{name}": "10000000" for name in ("OBJECT", "READ", "WRITE", "DISPATCH")

@@ -31,7 +31,7 @@ from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.engines import engine_folder
+from tests.support.engines import engine_folder
 
 WRITTEN = """
 WITH someone AS (

@@ -8,7 +8,12 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.cheap_passwords", "tests.costs", "tests.engines", "tests.once_failed"]
+pytest_plugins = [
+    "tests.support.cheap_passwords",
+    "tests.support.cost_report",
+    "tests.support.engines",
+    "tests.support.once_failed",
+]
 
 # A slow machine is no counterexample. In CI the same cases are tried each time, so that what turns
 # red is the change; on a desk new ones are.

@@ -10,9 +10,9 @@ import pytest_asyncio
 from pytest_asyncio import is_async_test
 
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, PlainNode
-from tests.contract import our_contract
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.api_description import our_contract
+from tests.support.gateway_process import Gateway, running_gateway
 
 NUMBERS = count(1)
 

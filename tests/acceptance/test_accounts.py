@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 
 from rendertrust.cli import exit_codes
-from tests.acceptance.gateway import ROOT, Gateway, running_gateway
-from tests.until import until
+from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.until import until
 
 PASSWORD, OTHER = "correct horse battery", "another one"
 LONG = "long enough\n"

@@ -13,12 +13,12 @@ import pytest_asyncio
 from PIL import Image
 
 from rendertrust.node.state import StateFolder
-from tests.acceptance.agent import Agent, enrolled_agent, here, running_agent
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.namespace import another_host
-from tests.acceptance.people import Creator
 from tests.integration.node.scenes import SLOW, build
-from tests.until import until
+from tests.support.agent_process import Agent, enrolled_agent, here, running_agent
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.network_namespace import another_host
+from tests.support.until import until
 
 pytestmark = pytest.mark.render
 WIDTH, HEIGHT = 160, 90

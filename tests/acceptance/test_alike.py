@@ -4,10 +4,10 @@ from contextlib import AsyncExitStack
 
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator
 from tests.acceptance.test_animation import completed, units
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway
+from tests.support.until import until
 
 OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
 

@@ -15,11 +15,11 @@ import pytest_asyncio
 from PIL import Image
 from yarl import URL
 
-from tests.acceptance.agent import Agent, running_agent
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, Json
 from tests.integration.node.scenes import build, locally, pixels
-from tests.until import until
+from tests.support.agent_process import Agent, running_agent
+from tests.support.api_clients import Creator, Json
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 pytestmark = pytest.mark.render
 SETTINGS = {

@@ -5,9 +5,9 @@ import asyncpg
 import pytest
 
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 SETTINGS = {"RENDERTRUST_AUDIT_EVERY_SECONDS": "0.5", "RENDERTRUST_CREDITS_STARTER": "100"}
 BREAKS = {

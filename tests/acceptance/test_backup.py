@@ -11,10 +11,10 @@ import aiohttp
 
 from sql.restoring import connected
 from supervisors.engines.postgres_at_hand import embedded_database, kept_endpoint
-from tests.acceptance.gateway import ROOT, Gateway, running_gateway
-from tests.acceptance.people import Creator, faithful_node
-from tests.engines import engine_folder
 from tests.integration.backup.contents import contents
+from tests.support.api_clients import Creator, faithful_node
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import ROOT, Gateway, running_gateway
 
 
 async def called(*words: str | Path, **settings: str) -> tuple[int, str, str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.acceptance.gateway import running_gateway
-from tests.acceptance.people import Creator, FaithfulNode
-from tests.ports import free_port
-from tests.proxies import NAMES, proxy
-from tests.until import until
+from tests.support.api_clients import Creator, FaithfulNode
+from tests.support.free_ports import free_port
+from tests.support.gateway_process import running_gateway
+from tests.support.reverse_proxies import NAMES, proxy
+from tests.support.until import until
 
 CLIENT = "127.0.0.8"  # not where the proxy is
 SCENE = b"scene of sixteen" * 50_000  # 800 kB; larger ones are test_proxies's

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway, alive_in, running_gateway
 from tests.acceptance.test_chain_restore import entry_of
-from tests.readers import Person
-from tests.until import until
+from tests.support.gateway_process import Gateway, alive_in, running_gateway
+from tests.support.proof_readers import Person
+from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 # From the log's commit to the anchor's confirmation: every point that has a name.

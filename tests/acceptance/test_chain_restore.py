@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 
 from rendertrust.verify import read_epochs, read_shown, read_witness, verify
-from tests.acceptance.gateway import PATIENT, Gateway, alive_in
 from tests.acceptance.test_backup import called
-from tests.engines import engine_folder
-from tests.readers import Person, holds
-from tests.until import until
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import PATIENT, Gateway, alive_in
+from tests.support.proof_readers import Person, holds
+from tests.support.until import until
 
 Json = dict[str, Any]
 pytestmark = pytest.mark.heavy

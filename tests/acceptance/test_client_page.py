@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from rendertrust.client import AsyncClient
 from rendertrust.testing import FakeNode, completes
-from tests.acceptance.gateway import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import ROOT, Gateway, running_gateway
 
 PASSWORD = "correct horse battery"
 PEOPLE = count(1)

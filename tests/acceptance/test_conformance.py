@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.acceptance.conformance.shapes import CREDITS, UUID, differences
-from tests.acceptance.gateway import ROOT, running_gateway
+from tests.support.gateway_process import ROOT, running_gateway
 
 # As they are in production; the suite must get along with them.
 LIMITS = {

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import aiohttp
 
 from rendertrust.testing import FakeNode
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, Json
-from tests.until import until
+from tests.support.api_clients import Creator, Json
+from tests.support.gateway_process import Gateway
+from tests.support.until import until
 
 GONE_WITHIN = 60.0  # a gateway that was killed is missed within some seconds
 Ends = list[tuple[int | None, bool]]

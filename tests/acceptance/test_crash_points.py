@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, FaithfulNode, faithful_node
-from tests.until import until
+from tests.support.api_clients import Creator, FaithfulNode, faithful_node
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 STEPS = ("commit.JobInsert", "send.JobDispatch", "commit.UnitStart", "commit.UnitComplete")
 POINTS = [f"{when}_{step}" for step in (*STEPS, "send.Ack") for when in ("before", "after")]

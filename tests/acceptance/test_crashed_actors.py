@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, FaithfulNode, faithful_node
-from tests.until import until
+from tests.support.api_clients import Creator, FaithfulNode, faithful_node
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 RESTART, ABNORMAL = 1012, 1
 JOBS = 5

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, PlainNode
-from tests.until import until
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.gateway_process import Gateway
+from tests.support.until import until
 
 RATE = 50.0
 ANSWER_SECONDS = 2.0

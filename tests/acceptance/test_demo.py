@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.acceptance.checkout import Checkout, at_home
-from tests.acceptance.gateway import alive_in
-from tests.engines import engine_folder
 from tests.integration.node.test_video import boxes
-from tests.ssim import ssim
-from tests.until import until
+from tests.support.checkout import Checkout, at_home
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import alive_in
+from tests.support.ssim import ssim
+from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.timeout(600)]
 REFERENCE = Path(__file__).parent / "reference" / "demo.png"
@@ -89,7 +89,7 @@ async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
     tmp_path: Path,
 ) -> None:
     """And nothing is changed outside the data folder but for Python's byte code."""
-    program = ("tests.acceptance.footprint", str(tmp_path), "--chaos", "--json")
+    program = ("tests.support.footprint", str(tmp_path), "--chaos", "--json")
     code, said = await Checkout().run(*program, before=undisturbed())
     assert code == 0, said
     *told, changes = [json.loads(line) for line in said.splitlines() if line.startswith("{")]

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 
 from rendertrust.testing import FakeNode
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
 from tests.acceptance.test_earnings import SHORT, earns, operator, rendered, sound
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -8,10 +8,10 @@ import aiohttp
 import pytest_asyncio
 
 from rendertrust.testing import FakeNode
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, Json
 from tests.acceptance.test_fuzz import run
-from tests.until import until
+from tests.support.api_clients import Creator, Json
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 ADMIN, PASSWORD = "ada@example.org", "an admin's password"
 WINDOW_SECONDS = 3.0

@@ -15,10 +15,10 @@ from yarl import URL
 
 from rendertrust.client import AsyncClient, Conflict, NotFound
 from rendertrust.testing import Fails, FakeNode, FakeTask, works
-from tests.acceptance.agent import running_agent
-from tests.acceptance.gateway import Gateway, running_gateway
 from tests.integration.node.scenes import build
 from tests.integration.node.test_video import boxes
+from tests.support.agent_process import running_agent
+from tests.support.gateway_process import Gateway, running_gateway
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PASSWORD = "correct horse battery"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.acceptance.gateway import ROOT, running_gateway
+from tests.support.gateway_process import ROOT, running_gateway
 
 CASES = 1200
 SEED = 1

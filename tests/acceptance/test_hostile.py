@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, PlainNode
-from tests.acceptance.raw import CONTINUATION, PING, PONG, TEXT, Raw, frame, raw, upgraded
-from tests.contract import our_contract
-from tests.until import until
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.api_description import our_contract
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.raw_connections import CONTINUATION, PING, PONG, TEXT, Raw, frame, raw, upgraded
+from tests.support.until import until
 
 CONNECTIONS, SOCKETS = 8, 3
 PROXY, CLIENT, OTHER = "127.0.0.9", "203.0.113.5", "203.0.113.6"

@@ -8,10 +8,10 @@ import pytest_asyncio
 
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import Behaviour, FakeNode, completes
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, Json
 from tests.acceptance.test_animation import check_books, units
-from tests.until import until
+from tests.support.api_clients import Creator, Json
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 ENDS = completes(b"a frame", progress=(0.5,))
 

@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.acceptance.gateway import Gateway, alive_in
-from tests.acceptance.people import Creator, PlainNode, faithful_node
-from tests.until import until
+from tests.support.api_clients import Creator, PlainNode, faithful_node
+from tests.support.gateway_process import Gateway, alive_in
+from tests.support.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 Moment = Callable[[Creator, PlainNode, str], Awaitable[None]]

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest_asyncio
 
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
 
 NARROW = {
     "RENDERTRUST_LIMITS_LOGIN": "2",

@@ -19,10 +19,10 @@ import pytest_asyncio
 from PIL import Image
 
 from rendertrust.testing import FakeNode, FakeTask, works
-from tests.acceptance.agent import running_agent
-from tests.acceptance.gateway import ROOT, Gateway, running_gateway
-from tests.acceptance.people import Creator
 from tests.integration.node.scenes import locally, run
+from tests.support.agent_process import running_agent
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import ROOT, Gateway, running_gateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 

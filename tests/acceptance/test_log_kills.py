@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.readers import Person, holds
-from tests.until import until
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.proof_readers import Person, holds
+from tests.support.until import until
 
 STEPS = ("Append", "CheckpointRow")
 POINTS = [

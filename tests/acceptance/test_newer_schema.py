@@ -11,10 +11,10 @@ from rendertrust.testing import FakeNode, completes
 from sql.migrate import Migration, migrate, migrations
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
-from tests.databases import Databases
-from tests.engines import LoopThread
+from tests.support.api_clients import Creator
+from tests.support.databases import Databases
+from tests.support.engines import LoopThread
+from tests.support.gateway_process import Gateway, running_gateway
 from tests.unit.sql.migration_rules import faults
 
 NEWEST = migrations()[-1].version

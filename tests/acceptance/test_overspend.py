@@ -8,9 +8,9 @@ import aiohttp
 import jwt
 
 from rendertrust.money import render
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, PlainNode
 from tests.acceptance.test_earnings import admin
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.gateway_process import Gateway
 
 
 async def test_of_32_concurrent_dispatches_against_credits_for_10_exactly_10_are_accepted(

@@ -21,11 +21,11 @@ from yarl import URL
 
 from rendertrust.client import AsyncClient, Tokens
 from rendertrust.testing import FakeNode, completes
-from tests.acceptance.agent import running_agent
-from tests.acceptance.gateway import ROOT, Gateway, running_gateway
-from tests.acceptance.people import Creator, Json, PlainNode
 from tests.integration.node.scenes import SLOW, build
-from tests.until import until
+from tests.support.agent_process import running_agent
+from tests.support.api_clients import Creator, Json, PlainNode
+from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 MIB = 1 << 20

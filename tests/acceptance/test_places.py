@@ -10,15 +10,15 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.gateway import (
+from tests.support.api_clients import Creator, faithful_node
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import (
     PATIENT,
     Gateway,
     alive_in,
     running_gateway,
 )
-from tests.acceptance.people import Creator, faithful_node
-from tests.engines import engine_folder
-from tests.until import until
+from tests.support.until import until
 
 LONG_PATH = 120
 

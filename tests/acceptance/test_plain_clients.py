@@ -2,8 +2,8 @@
 
 import aiohttp
 
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, PlainNode
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.gateway_process import Gateway
 
 
 async def test_a_render_job_costs_ten_credits(

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from rendertrust.client import AsyncClient, Invalid, Preflight
-from tests.acceptance.agent import Agent, enrolled_agent
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
 from tests.integration.node.scenes import run
 from tests.integration.node.test_preflight import SCENES
+from tests.support.agent_process import Agent, enrolled_agent
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 WITHIN = 120

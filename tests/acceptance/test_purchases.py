@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 POINTS = ("before_commit.StripeEvent", "after_commit.StripeEvent")
 OPENINGS = (

@@ -7,7 +7,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.acceptance.gateway import PATIENT, Gateway, alive_in
 from tests.acceptance.test_backup import called
 from tests.acceptance.test_chain_restore import (
     SETTINGS,
@@ -17,9 +16,10 @@ from tests.acceptance.test_chain_restore import (
     registered,
     verified,
 )
-from tests.engines import engine_folder
-from tests.readers import Person
-from tests.until import until
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import PATIENT, Gateway, alive_in
+from tests.support.proof_readers import Person
+from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 AWAY = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.gateway import ROOT
-from tests.engines import engine_folder
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import ROOT
 
 SECONDS = 20.0
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from tests.acceptance.gateway import ROOT, Gateway, alive_in
-from tests.engines import engine_folder
-from tests.until import until
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import ROOT, Gateway, alive_in
+from tests.support.until import until
 
 REFUSED_WITHIN = 60.0
 

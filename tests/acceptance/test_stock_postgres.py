@@ -12,11 +12,11 @@ from rendertrust.testing import FakeNode, completes
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
-from tests.engines import engine_folder
-from tests.stock_postgres import StockPostgres, stock_programs
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.stock_postgres import StockPostgres, stock_programs
+from tests.support.until import until
 
 JOBS = 20
 ENDS = completes(b"a frame")

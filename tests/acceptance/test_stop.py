@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import PlainNode
-from tests.service_manager import Manager
-from tests.until import until
+from tests.support.api_clients import PlainNode
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.service_manager import Manager
+from tests.support.until import until
 
 LOGIN = b'{"email": "nobody@example.org", "password": "wrong password"}'
 HEALTH = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from rendertrust.protocol import Ack, JobCancel, JobDispatch, Running
 from rendertrust.testing import Behaviour, FakeNode, completes, hangs
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, Json
 from tests.acceptance.test_animation import charges, units
-from tests.until import until
+from tests.support.api_clients import Creator, Json
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 FRAMES, LAST = 8, 7
 SETTINGS = {"RENDERTRUST_SCHEDULING_STRAGGLER_SECONDS": "0.5"}

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, Json, PlainNode
-from tests.until import until
+from tests.support.api_clients import Creator, Json, PlainNode
+from tests.support.gateway_process import Gateway
+from tests.support.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 SCENE = os.urandom(3_000_000)

@@ -17,9 +17,6 @@ import pytest_asyncio
 from PIL import Image
 from yarl import URL
 
-from tests.acceptance.agent import Agent, running_agent
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator, Json
 from tests.acceptance.test_animation import (
     SETTINGS,
     charges,
@@ -33,6 +30,9 @@ from tests.faults.place import of_http
 from tests.faults.proxy import Proxy
 from tests.integration.node.scenes import build, locally, pixels
 from tests.integration.node.test_video import boxes
+from tests.support.agent_process import Agent, running_agent
+from tests.support.api_clients import Creator, Json
+from tests.support.gateway_process import Gateway, running_gateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 FRAMES = 24

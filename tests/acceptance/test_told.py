@@ -11,9 +11,9 @@ from aiohttp.test_utils import TestServer
 
 from rendertrust import webhooks
 from rendertrust.client import AsyncClient, Event, Tokens
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, faithful_node
-from tests.until import until
+from tests.support.api_clients import Creator, faithful_node
+from tests.support.gateway_process import Gateway
+from tests.support.until import until
 
 LIFE = ["job.queued", "unit.assigned", "job.dispatched", "unit.running", "job.running"]
 END = ["unit.completed", "job.completed"]

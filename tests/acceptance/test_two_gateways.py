@@ -16,13 +16,13 @@ from rendertrust.frames import JobDispatch, JobStatus, Log
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
-from tests.acceptance.gateway import PATIENT, Gateway, started
-from tests.acceptance.people import Creator, PlainNode
 from tests.acceptance.test_animation import check_books
 from tests.acceptance.test_idle_nodes import ENDS, given, sits_on_it
-from tests.databases import Databases
-from tests.engines import LoopThread, engine_folder
-from tests.until import until
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.databases import Databases
+from tests.support.engines import LoopThread, engine_folder
+from tests.support.gateway_process import PATIENT, Gateway, started
+from tests.support.until import until
 
 SHARED = {
     "RENDERTRUST_JWT_SECRET": "a secret that both of them sign tokens with",

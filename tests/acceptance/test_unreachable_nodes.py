@@ -7,8 +7,8 @@ from itertools import count
 
 import aiohttp
 
-from tests.acceptance.gateway import Gateway
-from tests.acceptance.people import Creator, PlainNode
+from tests.support.api_clients import Creator, PlainNode
+from tests.support.gateway_process import Gateway
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 NUMBERS = count(1)

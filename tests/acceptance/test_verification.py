@@ -12,11 +12,11 @@ from PIL import Image
 
 from rendertrust.client import AsyncClient, Tokens
 from rendertrust.receipt_check import read_picture, verify_receipt
-from tests.acceptance.agent import enrolled_agent
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
 from tests.integration.node.scenes import SLOW, build
-from tests.until import until
+from tests.support.agent_process import enrolled_agent
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 QUICK = {"width": 160, "height": 90, "samples": 4}

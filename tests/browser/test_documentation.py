@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from sql.database import Database
-from tests.face import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, serving, settings_for_tests
 
 pytestmark = [pytest.mark.browser, pytest.mark.heavy]
 NOBODY = "postgresql://nobody@127.0.0.1:1/nothing"

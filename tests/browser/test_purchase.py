@@ -14,9 +14,9 @@ from sql.database import Database
 from sql.fsck import run_fsck
 from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
-from tests.stripes import standing_in
-from tests.until import until
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.stripe_events import standing_in
+from tests.support.until import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.heavy]
 WITHIN_MS = 30_000

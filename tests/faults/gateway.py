@@ -14,11 +14,11 @@ import attrs
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
-from tests.face import settings_for_tests
 from tests.faults.orders import STARTER
 from tests.faults.place import http_by, of_http, of_postgres, of_redis, postgres_by, redis_by
 from tests.faults.proxy import Proxy
-from tests.until import until
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
 from web.app import Application, build
 
 NO_STRIPE = {"secret_key": "sk_test_nobody", "webhook_secret": "whsec_of_the_tests"}

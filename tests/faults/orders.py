@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import attrs
 
-from tests.acceptance.people import Creator
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.until import until
 
 RATE = 30.0
 OUTSTANDING_MAX = (

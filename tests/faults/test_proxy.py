@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.place import Ends, Place
 from tests.faults.proxy import Proxy
-from tests.until import until
+from tests.support.until import until
 
 ALIVE_SECONDS = 5.0
 SILENT_SECONDS = 0.2

@@ -158,7 +158,7 @@ def _length(sent: Any) -> int:
 
 
 def judge(costs: Iterable[Cost], record_property: Callable[[str, object], None]) -> None:
-    """Fail for each that is not linear; ``tests/costs.py`` tells which one costs most per byte."""
+    """Fail for each that is not linear; ``cost_report`` tells which one costs most per byte."""
     found = list(costs)
     worst = max(found, key=lambda cost: (cost.seconds[-1] > 2 * MEASURABLE, cost.per_byte))
     record_property("cost", str(worst))

@@ -20,9 +20,9 @@ from schemathesis.generation import GenerationMode
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi import checks as rules
 
-from tests.contract import Contract, Heard
 from tests.fuzz.recipes import OF_ADMINS, PRIVATE, RECIPES, WORDS, Good
 from tests.fuzz.stage import Stage
+from tests.support.api_description import Contract, Heard
 
 # Schemathesis's own rules; that answers fit their schemas `Contract` says, and more strictly.
 # Not here: that whatever fits the schema is accepted. No schema tells a key or a bucket of ours.

@@ -16,10 +16,10 @@ from actors.kernel import Ref
 from actors.sequencer.messages import Sequencer
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.fuzz.cost import Cost, cost_of_asking, judge
 from tests.fuzz.requests_of import Hostile, Route, routes_of
 from tests.integration.web.accounts import with_role
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
 from web.app import site_of
 from web.console.session import COOKIE
 from web.gateway import Gateway

@@ -12,7 +12,7 @@ import aiohttp
 
 from rendertrust.protocol import JobDispatch, Preview
 from rendertrust.testing import FakeNode, completes, fails
-from tests.acceptance.people import Creator, faithful_node
+from tests.support.api_clients import Creator, faithful_node
 
 READY_SECONDS = 30.0
 EARNING = "earning"  # jobs of this type earn somebody something

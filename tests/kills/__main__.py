@@ -18,11 +18,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from uuid import uuid4
 
-from tests.acceptance.gateway import Gateway
 from tests.kills.checks import verdicts
 from tests.kills.mistake import MISTAKES, gateway_with, tells_of
 from tests.kills.plan import ROUND, VICTIMS
 from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
+from tests.support.gateway_process import Gateway
 
 SHOWN_MAX = 20
 CHARACTERS_MAX = 600

@@ -9,7 +9,6 @@ import asyncpg
 import attrs
 
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway
 from tests.kills.checks_of_people import found_of, judge, still
 from tests.kills.checks_of_the_log import Witness, proof_faults
 from tests.kills.creator import downloaded_from
@@ -18,7 +17,8 @@ from tests.kills.journal import Json
 from tests.kills.line import Line
 from tests.kills.memory import Account, Memory
 from tests.kills.node import EARNING, result_of
-from tests.told import untold
+from tests.support.event_audit import untold
+from tests.support.gateway_process import Gateway
 
 SAMPLE: Final = 3
 AT_ONCE: Final = 6

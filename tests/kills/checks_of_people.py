@@ -11,7 +11,7 @@ from tests.kills.creator import PARKED
 from tests.kills.inspector import Inspector
 from tests.kills.journal import Json
 from tests.kills.memory import Account, Memory
-from tests.until import until
+from tests.support.until import until
 
 OPEN: Final = ("DISPATCHED", "RUNNING")
 STILL_SECONDS: Final = 90.0

@@ -12,8 +12,8 @@ from typing import Final
 import attrs
 import orjson
 
-from tests.acceptance.gateway import ROOT
-from tests.until import until
+from tests.support.gateway_process import ROOT
+from tests.support.until import until
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 COME_SECONDS: Final = 120.0

@@ -8,9 +8,9 @@ from typing import Final
 
 import aiohttp
 
-from tests.acceptance.gateway import Gateway, alive_in, children_of
 from tests.kills.plan import ENGINES, GATEWAY, Kill
-from tests.until import until
+from tests.support.gateway_process import Gateway, alive_in, children_of
+from tests.support.until import until
 
 BACK_SECONDS: Final = 120.0
 

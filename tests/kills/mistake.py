@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Final
 
-from tests.acceptance.gateway import ROOT, Gateway, started
-from tests.engines import engine_folder
 from tests.kills.run import Round
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import ROOT, Gateway, started
 
 PATCHES: Final = Path(__file__).parent / "mistakes"
 MISTAKES: Final = tuple(sorted(path.stem for path in PATCHES.glob("*.patch")))

@@ -9,7 +9,6 @@ from typing import Final
 
 import attrs
 
-from tests.acceptance.gateway import Gateway
 from tests.kills.checks import FSCK_SECONDS, Examiner
 from tests.kills.crowd import Crowd, crowd
 from tests.kills.killer import kill
@@ -17,6 +16,7 @@ from tests.kills.line import Line, new_session
 from tests.kills.memory import Memory
 from tests.kills.people import PASSWORD
 from tests.kills.plan import ROUND, Kill, plan
+from tests.support.gateway_process import Gateway
 
 STARTER: Final = "1000000.0000"
 WINDOW_SECONDS: Final = 3.0

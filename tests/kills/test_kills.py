@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.gateway import ROOT
 from tests.kills.checks import verdicts
 from tests.kills.mistake import MISTAKES, PATCHES, gateway_with, tells_of
 from tests.kills.plan import EVERYTHING, GATEWAY, ROUND, VICTIMS, plan
 from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
+from tests.support.gateway_process import ROOT
 
 KILLS_MOST = 12  # at random moments: one may find nothing
 # Shows only where somebody asks again at the right moment: thirty kills find it, few may not.

@@ -17,10 +17,10 @@ from rendertrust.protocol import JobDispatch, JobResult
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
 from tests.simulation.store import FarStore
+from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulated
-from tests.until import until
 
 USER, JOB = UUID(int=5000), UUID(int=6000)
 FRAMES, PRICE = 12, 1_000

@@ -14,10 +14,10 @@ from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults
 from tests.simulation.store import FarStore
 from tests.simulation.test_excuses import JOB, Slow, submitted
+from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulated
-from tests.until import until
 
 NODE, OWNER, UNIT = UUID(int=1), UUID(int=9000), (JOB, 0)
 WINDOW_SECONDS = 120.0  # of the simulated gateway

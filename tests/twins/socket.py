@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rendertrust.protocol import FromGateway, Malformed, Unknown, decode_from_gateway
-from tests.until import until
+from tests.support.until import until
 
 F = TypeVar("F", bound=FromGateway)
 

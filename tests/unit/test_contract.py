@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract import Heard, our_contract
+from tests.support.api_description import Heard, our_contract
 from web.openapi.examples import jobs as examples_of_jobs
 from web.openapi.examples import reference as examples
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.agent import enrolled_agent, running_agent
-from tests.acceptance.gateway import ROOT, Gateway, running_gateway
-from tests.acceptance.people import PASSWORD, Creator
 from tests.integration.node.scenes import pixels
+from tests.support.agent_process import enrolled_agent, running_agent
+from tests.support.api_clients import PASSWORD, Creator
+from tests.support.gateway_process import ROOT, Gateway, running_gateway
 
 pytestmark = [
     pytest.mark.render,

@@ -10,7 +10,7 @@ from pytest_asyncio import is_async_test
 
 from tests.browser.conftest import chromium
 from tests.browser.console.stage import Stage, on_stage
-from tests.engines import LoopThread
+from tests.support.engines import LoopThread
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

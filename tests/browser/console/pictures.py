@@ -25,14 +25,14 @@ from playwright.async_api import Browser, FilePayload, Page, async_playwright, e
 from rendertrust.protocol import JobDispatch, JobStatus, Log, Preview
 from rendertrust.testing import Behaviour, FakeNode, completes, fails
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.console.looking import NARROW, WITHIN_MS
 from tests.browser.console.stage import PASSWORD, Stage, living, person, picture
-from tests.databases import execute
-from tests.engines import LoopThread
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.databases import execute
+from tests.support.engines import LoopThread
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 SETTINGS = {
     "RENDERTRUST_CREDITS_STARTER": "2500",

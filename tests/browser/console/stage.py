@@ -14,10 +14,10 @@ import attrs
 
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode, completes, fails
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
-from tests.engines import LoopThread
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.engines import LoopThread
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 PASSWORD = "securepassword123"
 FORMER_SECRET = "Kp3-what-signed-before-9xQzW7LmT2"  # nowhere to be seen

@@ -9,12 +9,12 @@ import aiohttp
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.acceptance.gateway import Gateway, running_gateway
-from tests.acceptance.people import Creator
 from tests.browser.console.kept_proofs import FAILS, HOLDS, kept, opened
 from tests.browser.console.looking import Looking
 from tests.browser.console.stage import PASSWORD
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.until import until
 
 HAS_IT = re.compile(r"contract 0x[0-9a-fA-F]{40} on chain \d+ has this root")
 CHAINS_ROOT = re.compile(r"on_chain_root&#34;: &#34;([0-9a-f]{64})")

@@ -8,9 +8,9 @@ from playwright.async_api import Browser, expect
 
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.acceptance.people import Creator
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage
+from tests.support.api_clients import Creator
 
 # As the Ledger writes them; a gateway that checks needs renders, which tests/integration/liars has.
 FOUND = (

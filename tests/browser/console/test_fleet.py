@@ -9,7 +9,7 @@ from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode, completes
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage, picture
-from tests.until import until
+from tests.support.until import until
 from web.console.wording import marked
 
 

@@ -10,12 +10,12 @@ from playwright.async_api import Browser, Page, expect
 
 from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.gateway import running_gateway
 from tests.browser.console.looking import NARROW, WITHIN_MS, Looking, Motion, looking
 from tests.browser.console.stage import HOSTILE, PASSWORD, Stage, failed_job, hostile_user
-from tests.face import settings_for_tests
-from tests.until import until
-from tests.whole import whole
+from tests.support.gateway_process import running_gateway
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import whole
 from web.console.assets import assets
 from web.console.wording import marked
 

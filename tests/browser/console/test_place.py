@@ -4,7 +4,7 @@ from playwright.async_api import Browser, Dialog, expect
 
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, failed_job
-from tests.until import until
+from tests.support.until import until
 
 
 async def test_the_row_keeps_its_place_and_r_what_is_selected(

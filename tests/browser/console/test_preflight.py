@@ -9,12 +9,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.acceptance.agent import enrolled_agent
-from tests.acceptance.gateway import running_gateway
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, person
 from tests.integration.node.scenes import run
 from tests.integration.node.test_preflight import SCENES
+from tests.support.agent_process import enrolled_agent
+from tests.support.gateway_process import running_gateway
 
 pytestmark = pytest.mark.render
 LOOK_MS = 180_000  # Blender starts twice, on a busy machine

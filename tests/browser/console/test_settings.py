@@ -6,7 +6,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import FORMER_SECRET, HOSTILE, Stage
-from tests.until import until
+from tests.support.until import until
 
 
 async def test_every_value_is_shown_with_its_source_and_no_secret(

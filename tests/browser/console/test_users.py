@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Dialog, Page, expect
 
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage, hostile_user
-from tests.until import until
+from tests.support.until import until
 from web.console.wording import marked
 
 

@@ -6,7 +6,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage
-from tests.until import until
+from tests.support.until import until
 
 
 async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: Stage) -> None:

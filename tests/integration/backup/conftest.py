@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import Databases
-from tests.engines import LoopThread
+from tests.support.databases import Databases
+from tests.support.engines import LoopThread
 
 
 @pytest.fixture

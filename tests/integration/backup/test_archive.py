@@ -18,12 +18,12 @@ from supervisors.engines.archive import dump, replace, restore
 from supervisors.engines.errors import EngineError, ProgramMissing
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.postgres_tools import tools_for, without_password
-from tests.databases import execute
 from tests.integration.backup.contents import contents
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.sql.test_fsck import some_of_everything
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.until import until
 
 
 @pytest.fixture

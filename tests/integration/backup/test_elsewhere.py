@@ -12,10 +12,10 @@ from supervisors.engines.account import engine_account
 from supervisors.engines.archive import dump, replace, restore
 from supervisors.engines.errors import EngineError
 from supervisors.engines.postgres import SUPERUSER, PostgresEndpoint
-from tests.databases import execute
-from tests.engines import LoopThread, engine_folder
 from tests.integration.backup.contents import contents
 from tests.integration.backup.older import OlderPostgres, older_database, older_programs
+from tests.support.databases import execute
+from tests.support.engines import LoopThread, engine_folder
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,10 @@ from supervisors.engines.postgres import EmbeddedPostgres
 from supervisors.engines.postgres_swap import WHOLE, finish_upgrade, major_of_cluster
 from supervisors.engines.postgres_upgrade import FreshPostgres
 from supervisors.engines.postgres_upgrade import older_programs as find_programs
-from tests.databases import execute
-from tests.engines import LoopThread, engine_folder
 from tests.integration.backup.contents import contents
 from tests.integration.backup.older import OURS, OlderPostgres, older_database, older_programs
+from tests.support.databases import execute
+from tests.support.engines import LoopThread, engine_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 POINTS = ("started", "dumped", "restored", "filled", "whole", "aside", "placed")

@@ -14,7 +14,7 @@ import attrs
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.until import until
+from tests.support.until import until
 
 NOW = "2026-03-13T12:00:00Z"
 USER = "550e8400-e29b-41d4-a716-446655440000"

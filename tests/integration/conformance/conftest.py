@@ -12,8 +12,6 @@ from sql.circles import Circles
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.engines import LoopThread
 from tests.integration.conformance.hand_time import (
     HAND_TIME,
     HandDatabase,
@@ -21,6 +19,8 @@ from tests.integration.conformance.hand_time import (
     HandStore,
 )
 from tests.integration.conformance.stage import HandClock, Stage, fresh_id
+from tests.support.databases import execute
+from tests.support.engines import LoopThread
 from tests.twins.store import StoreTwin
 
 

@@ -32,11 +32,11 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.conformance.test_verdicts import CLASS, delivered, delivery, said
-from tests.probe import Probe
+from tests.support.probe import Probe
+from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
-from tests.until import until
 
 LEAST, DELIVERIES, CHECKERS = 0.3, 240, 3
 SETTINGS = VerifierSettings(least_odds=LEAST, look_seconds=0.05, own_odds=0.0, trial_odds=0.0)

@@ -13,12 +13,12 @@ from sql.database import Database, Unavailable
 from sql.fsck import Finding, NotedAudit
 from sql.leadership import SqlLeadership
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.engines import LoopThread
 from tests.integration.conformance.hand_time import HandHalts
 from tests.integration.conformance.stage import Stage
+from tests.support.databases import execute
+from tests.support.engines import LoopThread
+from tests.support.until import until
 from tests.twins.leadership import Leads, TwinLeadership
-from tests.until import until
 
 CUT = """SELECT pg_terminate_backend(l.pid) FROM pg_locks l
          WHERE l.locktype = 'advisory' AND l.granted

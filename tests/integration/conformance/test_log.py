@@ -18,8 +18,8 @@ from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.stage import Serial, Stage, fresh_id, grant
+from tests.support.until import until
 from tests.twins.signer import TwinSigner
-from tests.until import until
 
 
 def log_of(stage: Stage) -> LogStore:

@@ -6,8 +6,8 @@ import pytest
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.conftest import face
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 __all__ = ["face"]
 

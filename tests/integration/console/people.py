@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 import attrs
 from aiohttp import ClientSession, CookieJar
 
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.web.accounts import PASSWORD, register
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 

@@ -9,8 +9,8 @@ from msgspec import Meta
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests
 from tests.integration.console.people import OWN, newcomer, nobody
+from tests.support.http_gateway import Face, serving, settings_for_tests
 from web.console import way_back
 from web.console.registry import Pages
 from web.console.view import ADMINS, OVERSEERS, Go, Shown, View

@@ -9,9 +9,9 @@ import pytest
 from actors.ledger.messages import Commit, Ledger, Piece, UnitFail
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import OWN, Visitor, newcomer
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
 from web.console.answers import FLASH
 
 SELECTED = "/console/jobs/retry"

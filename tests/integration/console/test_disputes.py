@@ -8,12 +8,12 @@ import pytest
 
 from actors.ledger.messages import Ledger, operator_account
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.conformance.stage import dispatch, tiled
 from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.work import PRICE, charge, joined
 from tests.integration.web.test_admin_credits import books
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 LIST = "/console/disputes"
 

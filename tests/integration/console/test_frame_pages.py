@@ -7,10 +7,10 @@ import pytest
 
 from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitComplete, UnitFail
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.work import joined
+from tests.support.http_gateway import Face
 
 FIRST, FRAMES = 101, 150
 

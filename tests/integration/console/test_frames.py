@@ -3,10 +3,10 @@
 import asyncio
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_live import NODE, following, frame
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 from web.console.hub import TICK_SECONDS, Happened, Hub
 
 FRAMES = 6

@@ -1,10 +1,10 @@
 """What a page showed when it was opened is not taken back by what others saw before."""
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_live import following, frame
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 NOW = '77<span class="fine">'
 RICH = """

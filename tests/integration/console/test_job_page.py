@@ -8,12 +8,12 @@ from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitComple
 from actors.notifier.messages import Notifier, Said
 from sql.job_desk import DeskCharges, JobDesk
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_live import following, frame
 from tests.integration.console.work import charge, joined, worked
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 from web.console.hub import Happened, Hub
 
 LEAF = """

@@ -8,10 +8,10 @@ import pytest
 
 from actors.ledger.messages import Commit, Ledger, Piece
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import newcomer
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 DONE = """
 UPDATE jobs SET status = 'COMPLETED', open_units = 0, job_type = 'render', completed_at = now(),

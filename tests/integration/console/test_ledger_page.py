@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from actors.auditor.messages import Audit, Finding
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.console.people import newcomer
 from tests.integration.console.work import charge, joined, worked
+from tests.support.http_gateway import Face
 
 
 async def test_what_an_operator_earned_leads_to_no_job_of_another(

@@ -12,12 +12,12 @@ from aiohttp import ClientSession, ClientTimeout, StreamReader
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests
 from tests.faults.place import of_postgres, postgres_by
 from tests.faults.proxy import Proxy
 from tests.integration.console.people import OWN, Visitor, live, newcomer, nobody
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.until import until
 from web.console.hub import Happened, Hub
 from web.console.live import OF_ONE_MAX
 from web.console.registry import Pages

@@ -7,11 +7,11 @@ from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitFail, 
 from actors.notifier.messages import Progress
 from actors.verifier.messages import UnitDeliver
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.conformance.stage import pieces_of
 from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.test_live import following, frame
 from tests.integration.console.work import joined
+from tests.support.http_gateway import Face
 from web.console.hub import Happened, Hub
 
 

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.test_bulk import face, single
 from tests.integration.console.work import joined
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 from web.console.pages import dead_letters
 from web.jobs.dead_letters import KINDS
 

@@ -5,12 +5,12 @@ from uuid import UUID, uuid4
 
 from actors.ledger.messages import Ledger
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_live import NODE
 from tests.integration.console.work import PRICE, joined
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 
 async def test_who_has_no_node_is_told_of_none(face: Face, database: PostgresEndpoint) -> None:

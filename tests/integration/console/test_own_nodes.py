@@ -11,14 +11,14 @@ import pytest
 
 from actors.ledger.messages import Ledger, operator_account
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import Visitor, newcomer, signed_in
 from tests.integration.console.test_disputes import open_one
 from tests.integration.console.work import PRICE, charge
 from tests.integration.web.accounts import register
 from tests.integration.web.test_nodes import described, post, prove
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 CHECK = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,

@@ -7,8 +7,8 @@ import pytest
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests
 from tests.integration.console.people import live, newcomer, nobody
+from tests.support.http_gateway import Face, serving, settings_for_tests
 from web.console.assets import assets
 
 

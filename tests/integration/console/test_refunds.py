@@ -8,11 +8,11 @@ import pytest
 
 from actors.ledger.messages import Commit, JobInsert, Ledger, Piece
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.work import charge, joined, worked
 from tests.integration.web.test_admin_credits import books
+from tests.support.http_gateway import Face
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.console.people import OWN, Visitor, newcomer, nobody
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 JOB = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 CANCELLED = """

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.console.people import OWN, Visitor, live, newcomer, nobody
+from tests.support.http_gateway import Face
 from web.console.door import NOT_YOURS
 from web.console.pages import every_page
 from web.console.view import ADMINS

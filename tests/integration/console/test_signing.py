@@ -6,9 +6,9 @@ from yarl import URL
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests
 from tests.integration.console.people import OWN, newcomer, nobody, signed_in
 from tests.integration.web.accounts import PASSWORD, log_in, register
+from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.twins.clock import TwinClock
 from web.identity.tokens import Claims, Tokens, TokenType
 

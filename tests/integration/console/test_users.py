@@ -4,9 +4,9 @@ import re
 
 from sql.user_desk import UserDesk
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.console.people import newcomer, signed_in
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 RICH = """
 INSERT INTO accounts (name, balance, held, may_overdraw)

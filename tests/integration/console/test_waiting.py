@@ -5,11 +5,11 @@ from uuid import UUID
 from actors.ledger.messages import Commit, Ledger, Posted, UnitAssign, UnitComplete
 from actors.scheduler.messages import Scheduler, UnitsChanged
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.console.people import signed_in
 from tests.integration.console.test_bulk import face
 from tests.integration.console.work import joined
 from tests.integration.web.accounts import register
+from tests.support.http_gateway import Face
 
 __all__ = ["face"]
 ORDER = {"job_type": "echo", "payload_ref": "s3://bucket/in.blend", "queue": True, "frames": "1-3"}

@@ -9,10 +9,10 @@ import pytest
 from rendertrust import webhooks
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.conformance.stage import dispatch, fresh_id
 from tests.integration.console.people import Visitor, newcomer
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from web.money.books import commit
 
 PATH, URL = "/console/webhooks", "https://farm.example.com/hooks?a=1&b=<b>"

@@ -19,10 +19,10 @@ from actors.ledger.messages import (
     UnitFail,
 )
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.test_many_frames import film
 from tests.integration.console.work import joined
+from tests.support.http_gateway import Face
 
 PICTURE = b"\x89PNG\r\n\x1a\n of frame %d"
 

@@ -5,10 +5,10 @@ from uuid import UUID, uuid4
 import attrs
 
 from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import Visitor
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 PRICE = 100_000
 

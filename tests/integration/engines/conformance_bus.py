@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from uuid import uuid4
 
 from actors.ports import Bus
-from tests.until import until
+from tests.support.until import until
 
 
 class Line(ABC):

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from actors.ports import ObjectInfo, ObjectMissing, Objects, ObjectTooLarge
-from tests.until import until
+from tests.support.until import until
 
 BODY = b"a picture, or so"
 OTHER = b"another picture!"

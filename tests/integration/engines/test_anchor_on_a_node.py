@@ -19,7 +19,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.engines.test_chain_conformance import done
 from tests.integration.sql.test_anchor import Scene, anchoring
-from tests.until import until
+from tests.support.until import until
 
 
 async def rpc(url: str, method: str, *params: Any) -> Any:

@@ -12,10 +12,10 @@ from supervisors.engines.account import engine_account
 from supervisors.engines.bus_valkey import ValkeyBus
 from supervisors.engines.current import Current
 from supervisors.engines.valkey import EmbeddedValkey
-from tests.engines import engine_folder
 from tests.integration.engines.conformance_bus import BusConformance, Line, heard, topic
+from tests.support.engines import engine_folder
+from tests.support.until import until
 from tests.twins.bus import TwinBus
-from tests.until import until
 
 
 class Twin(Line):

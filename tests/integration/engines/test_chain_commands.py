@@ -27,13 +27,13 @@ from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current import Current
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock
-from tests.databases import execute
-from tests.engines import LoopThread
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.test_log import asked, posted, sequencing
 from tests.integration.engines.test_chain_conformance import EMPTY, done
+from tests.support.databases import execute
+from tests.support.engines import LoopThread
+from tests.support.until import until
 from tests.twins.signer import TwinSigner
-from tests.until import until
 from web.commands.chain import chain as command
 from web.commands.fsck import fsck
 from web.log.log_memory import FileMemory, memory_file

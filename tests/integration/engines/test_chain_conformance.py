@@ -10,8 +10,8 @@ from actors.ports import Anchored, Bid, Chain, ChainRefused, ChainUnavailable, M
 from rendertrust import merkle
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.current import Current
+from tests.support.until import until
 from tests.twins.chain import ChainTwin
-from tests.until import until
 
 EMPTY = merkle.root([])
 LEAVES = [b"%d" % number for number in range(300)]

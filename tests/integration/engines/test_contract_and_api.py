@@ -13,11 +13,11 @@ from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current import Current
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
 from tests.integration.engines.test_anchor_on_a_node import rpc
-from tests.readers import Person
-from tests.until import until
-from tests.whole import whole
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person
+from tests.support.until import until
+from tests.support.whole_gateway import whole
 
 Json = dict[str, Any]
 ANCHORING = AnchorSettings(every_seconds=0.05, anchor_seconds=0.0)

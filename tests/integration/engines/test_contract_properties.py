@@ -13,9 +13,9 @@ from rendertrust import merkle
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current import Current
-from tests.engines import LoopThread
 from tests.integration.engines.test_chain_conformance import EMPTY, anchored, deployed
 from tests.integration.engines.test_contract import HASHES, LEAVES, SIZES
+from tests.support.engines import LoopThread
 
 pytestmark = pytest.mark.heavy
 FEW, MANY = (settings(max_examples=number, deadline=None) for number in (5, 40))

@@ -17,15 +17,15 @@ from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.objects_sockets import socket_paths
 from supervisors.engines.port import read_ports
-from tests.databases import execute
-from tests.engines import engine_folder
 from tests.integration.engines.gateway_process import (
     GatewayProcess,
     alive,
     give_to_ordinary_user,
     gone,
 )
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.engines import engine_folder
+from tests.support.until import until
 
 ALL = ("postgres", "valkey", "objects")
 GONE_SECONDS = 60.0

@@ -22,9 +22,9 @@ from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.databases import execute
-from tests.engines import engine_folder
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.engines import engine_folder
+from tests.support.until import until
 
 DEAD = "postgresql://a@127.0.0.1:9/x"
 KINDS = (EmbeddedPostgres, EmbeddedValkey, EmbeddedObjects)

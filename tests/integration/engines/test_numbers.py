@@ -9,7 +9,7 @@ import asyncpg
 from sql.migrate import migrate
 from supervisors.engines.account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
-from tests.engines import engine_folder
+from tests.support.engines import engine_folder
 
 
 async def test_no_number_is_given_twice_though_the_server_was_killed() -> None:

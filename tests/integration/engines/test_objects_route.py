@@ -16,8 +16,8 @@ from attrs import frozen
 from supervisors.engines.current import Current
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
-from tests.listening import listening
-from tests.until import until
+from tests.support.listening import listening
+from tests.support.until import until
 from web.objects import objects_route
 from web.objects.objects_route import add_object_routes
 

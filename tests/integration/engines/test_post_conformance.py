@@ -19,10 +19,10 @@ from actors.ports.webhooks import Answered, Letter, NotSent, Post
 from supervisors.engines import post as engine
 from supervisors.engines.post import HttpPost, refused
 from supervisors.engines.public_addresses import is_public
-from tests.listening import listening
-from tests.ports import free_port
+from tests.support.free_ports import free_port
+from tests.support.listening import listening
+from tests.support.until import until
 from tests.twins.post import TwinPost
-from tests.until import until
 
 
 class Town(ABC):

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
+from tests.support.databases import execute
 
 
 async def test_the_owner_makes_tables_and_the_application_uses_what_is_granted(

@@ -12,9 +12,9 @@ from supervisors.engines.current import Current
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
-from tests.engines import engine_folder
-from tests.face import settings_for_tests
-from tests.until import until
+from tests.support.engines import engine_folder
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
 from web.http.problem import Problem
 from web.http.rates import NOT_COUNTED, Rates, Standing
 

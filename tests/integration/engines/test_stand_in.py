@@ -17,7 +17,7 @@ from supervisors.engines.stand_in.engine import WEBHOOK, EmbeddedStripe
 from supervisors.engines.stand_in.form import nested
 from supervisors.engines.stand_in.till import KEPT_MAX, Till, Wrong
 from supervisors.engines.stripe_endpoint import StripeEndpoint
-from tests.until import until
+from tests.support.until import until
 
 FORM = {
     "mode": "payment",

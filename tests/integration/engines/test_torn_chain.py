@@ -6,8 +6,8 @@ import pytest
 
 from supervisors.engines.account import engine_account
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
-from tests.engines import engine_folder
 from tests.integration.engines.test_anchor_on_a_node import rpc
+from tests.support.engines import engine_folder
 
 
 @pytest.fixture

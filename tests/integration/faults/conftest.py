@@ -11,10 +11,10 @@ from pytest_asyncio import is_async_test
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
-from tests.contract import our_contract
-from tests.databases import Databases
-from tests.engines import LoopThread
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
+from tests.support.api_description import our_contract
+from tests.support.databases import Databases
+from tests.support.engines import LoopThread
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -39,8 +39,8 @@ from tests.faults.chain_troubles import (
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.integration.sql.test_anchor import Scene as Log
+from tests.support.until import until
 from tests.twins.signer import TwinSigner
-from tests.until import until
 
 # web3 asks for the tip in another way where a node does not answer, and warns of it.
 OTHER_WAY = "ignore:There was an issue with the method eth_maxPriorityFeePerGas"

@@ -11,7 +11,7 @@ from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
 from tests.integration.engines.conformance_bus import Line, heard, topic
-from tests.until import until
+from tests.support.until import until
 
 LOST = b"lost-or-not"
 Trouble = Callable[[Proxy, "Ends"], Awaitable[None]]

@@ -24,7 +24,7 @@ from tests.faults.chain import SEND, FaultyNode
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import ACCEPTED, Orders, customer
 from tests.integration.engines.test_anchor_on_a_node import rpc
-from tests.until import until
+from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 ANSWER_SECONDS = 30.0  # what a busy machine takes besides

@@ -16,12 +16,12 @@ from yarl import URL
 
 from rendertrust.client import AsyncClient, Tokens
 from rendertrust.testing import FakeNode, completes
-from tests.acceptance.people import Creator
 from tests.faults.gateway import FaultyGateway
 from tests.faults.orders import NUMBERS
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 MIB = 1 << 20

@@ -16,7 +16,7 @@ from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, customer, is_job
 from tests.faults.postgres import COMMIT, COMMITTED, swallow_commits
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
-from tests.until import until
+from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 ANSWER_SECONDS = 30.0  # two, and what a busy machine takes besides

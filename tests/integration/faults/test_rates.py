@@ -11,10 +11,10 @@ from supervisors.engines.current import Current
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import ValkeyEndpoint
-from tests.face import settings_for_tests
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
-from tests.until import until
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
 from web.http.problem import Problem
 from web.http.rates import NOT_COUNTED, Rates, Standing
 

@@ -11,11 +11,11 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.people import Creator
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import NUMBERS
 from tests.faults.proxy import Proxy
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.until import until
 
 ANSWER_SECONDS = 30.0  # half a second of waiting for Redis, and what a busy machine takes besides
 REVOKED_SECONDS = 30.0

@@ -18,14 +18,14 @@ from rendertrust.node import agent, enrolment
 from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.plugins.echo import Echo
 from rendertrust.node.state import StateFolder
-from tests.acceptance.people import Creator
 from tests.faults.gateway import FaultyGateway
 from tests.faults.orders import NUMBERS
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
 from tests.integration.node.conftest import QUICK
-from tests.until import until
+from tests.support.api_clients import Creator
+from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 MIB = 1 << 20

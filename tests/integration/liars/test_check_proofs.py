@@ -12,7 +12,7 @@ from rendertrust.node.state import Enrolment, StateFolder
 from tests.integration.client.conftest import Program
 from tests.integration.console.people import OWN
 from tests.integration.liars.test_liars import EXACT, Farm, delivers, farm
-from tests.readers import Person, holds
+from tests.support.proof_readers import Person, holds
 
 __all__ = ["farm"]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.integration.liars.test_liars import EXACT, WITHIN, Farm, delivers, farm
-from tests.until import until
+from tests.support.until import until
 
 __all__ = ["farm"]
 

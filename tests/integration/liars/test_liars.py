@@ -24,10 +24,10 @@ from sql.fsck import run_fsck
 from sql.nodes import Word
 from sql.reputation import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
-from tests.readers import Person
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 CLASS, CONTENT, PROOF, WITHIN = "cpu/avx2/5.2", b"a picture", b"its evidence", 60.0
 HUGE, FLOOD = 1 << 20, 2_500  # bytes, as the farm allows; frames, more than a session takes

@@ -8,8 +8,8 @@ from sql.loader import QUERIES
 from sql.reputation import STRIKES_MOST
 from tests.integration.liars.test_liars import WITHIN, Farm, delivers, farm, wrong_hash
 from tests.integration.liars.test_suspicions import admin
-from tests.readers import Person
-from tests.until import until
+from tests.support.proof_readers import Person
+from tests.support.until import until
 
 __all__ = ["farm"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from sql.check_desk import CheckDesk, Wanted
 from tests.integration.liars.test_liars import EXACT, OFF, WITHIN, Farm, delivers, farm
-from tests.readers import Person
-from tests.until import until
+from tests.support.proof_readers import Person
+from tests.support.until import until
 
 __all__ = ["farm"]
 

@@ -15,11 +15,11 @@ from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from sql.reputation import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
 from tests.integration.liars.test_liars import CONTENT, SHA256, WITHIN, Farm, Lie, told
-from tests.readers import Person
-from tests.until import until
-from tests.whole import whole
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person
+from tests.support.until import until
+from tests.support.whole_gateway import whole
 
 
 @pytest.fixture

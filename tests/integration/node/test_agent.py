@@ -32,7 +32,7 @@ from rendertrust.protocol import (
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway, gateway
 from tests.integration.node.processes import descendants, is_alive
-from tests.until import until
+from tests.support.until import until
 
 LONG = {"rows": 10_000}
 

@@ -16,7 +16,7 @@ from rendertrust.protocol import Hello, JobStatus
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
 from tests.integration.node.scenes import SLOW, build
-from tests.until import until
+from tests.support.until import until
 
 LONG = {"rows": 10_000}
 SPINS = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"

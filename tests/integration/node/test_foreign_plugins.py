@@ -20,7 +20,7 @@ from rendertrust.node.state import StateFolder
 from rendertrust.protocol import Hello, JobCancel, JobStatus, Log
 from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway
-from tests.until import until
+from tests.support.until import until
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "NODE.md").read_text("utf-8")
 FILES = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)

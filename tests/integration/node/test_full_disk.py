@@ -16,7 +16,7 @@ from rendertrust.protocol import Hello, JobResult, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.test_manifests import Giving, listed, worked
-from tests.until import until
+from tests.support.until import until
 
 MIB = 1 << 20
 SMALL: Settings = attrs.evolve(QUICK, disk_bytes_least=2 * MIB, look_seconds=0.05)

@@ -8,7 +8,7 @@ from rendertrust.protocol import Hello, JobStatus, Running, Urls, UrlsRequest, W
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway, gateway
 from tests.integration.node.test_owners_word import ack_of
-from tests.until import until
+from tests.support.until import until
 
 REF = Running(job_id="j1", unit=0, attempt=1)
 

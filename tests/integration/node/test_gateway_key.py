@@ -15,7 +15,7 @@ from rendertrust.protocol import Hello
 from tests.integration.client.conftest import Program
 from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway
-from tests.until import until
+from tests.support.until import until
 
 OLD, NEW, THIRD = (identity.generate_key() for _ in range(3))
 

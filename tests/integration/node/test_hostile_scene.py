@@ -29,8 +29,8 @@ from rendertrust.node.unit import failed
 from rendertrust.node.watch import family
 from rendertrust.protocol import Running
 from tests.integration.node import hostile
-from tests.listening import listening
-from tests.until import until
+from tests.support.listening import listening
+from tests.support.until import until
 
 AS = [
     pytest.param(True, id="root", marks=pytest.mark.skipif(os.getuid() != 0, reason="not root")),

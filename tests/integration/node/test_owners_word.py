@@ -17,7 +17,7 @@ from rendertrust.node.state import StateFolder
 from rendertrust.protocol import Ack, FromGateway, FromNode, Hello, JobResult, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
-from tests.until import until
+from tests.support.until import until
 
 SHORT, LONG = {"rows": 300}, {"rows": 10_000}
 WATCHFUL = attrs.evolve(QUICK, nice=1, look_seconds=0.1, idle_looks=1, idle_only=True)

@@ -23,8 +23,8 @@ from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
 from tests.integration.node.scenes import SLOW, build, task
-from tests.listening import listening
-from tests.until import until
+from tests.support.listening import listening
+from tests.support.until import until
 
 pytestmark = pytest.mark.render
 

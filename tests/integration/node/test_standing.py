@@ -19,7 +19,7 @@ from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
 from tests.integration.node.scenes import ARTISTS, SLOW, build, locally, pixels, task
-from tests.until import until
+from tests.support.until import until
 
 pytestmark = pytest.mark.render
 

@@ -19,7 +19,7 @@ from tests.integration.client.conftest import Program
 from tests.integration.node.conftest import QUICK, Running, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.stranger import ANSWERS, LOOK, stranger
-from tests.until import until
+from tests.support.until import until
 
 OLD, NEW = identity.generate_key(), identity.generate_key()
 LOOKS = 4

@@ -13,7 +13,7 @@ from rendertrust import identity
 from rendertrust.protocol import Hello, TokenRenewal
 from tests.integration.node.conftest import QUICK, Running, Start
 from tests.integration.node.gateway import Gateway
-from tests.until import until
+from tests.support.until import until
 
 SECRETS = ("first-token", "token-1", "for-verify-alone", "secret-renewed")
 MALFORMED = (

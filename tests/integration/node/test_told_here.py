@@ -10,7 +10,7 @@ from rendertrust.node import agent, doctor
 from rendertrust.protocol import Hello, JobCancel, JobStatus, NodeStanding
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
-from tests.until import until
+from tests.support.until import until
 
 
 async def test_why_a_unit_was_taken_back_is_told(

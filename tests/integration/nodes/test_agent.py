@@ -14,11 +14,11 @@ from rendertrust.node import agent, enrolment
 from rendertrust.node.state import StateFolder
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
-from tests.acceptance.people import Creator
-from tests.face import settings_for_tests
 from tests.integration.node.conftest import QUICK
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.api_clients import Creator
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 from web.identity.tokens import Tokens, TokenType
 
 SOON = 15.0

@@ -13,11 +13,11 @@ from rendertrust.node.state import Enrolment, StateFolder
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import Creator
-from tests.face import settings_for_tests
 from tests.integration.client.conftest import Program
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.api_clients import Creator
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 PICTURE = b"a picture"
 PASSWORD = "securepassword123"

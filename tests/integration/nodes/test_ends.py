@@ -6,11 +6,11 @@ import gc
 import aiohttp
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import PlainNode
-from tests.acceptance.raw import TEXT, frame, raw, upgraded
-from tests.face import settings_for_tests
-from tests.until import until
-from tests.whole import whole
+from tests.support.api_clients import PlainNode
+from tests.support.http_gateway import settings_for_tests
+from tests.support.raw_connections import TEXT, frame, raw, upgraded
+from tests.support.until import until
+from tests.support.whole_gateway import whole
 from web.nodes.socket import SocketResponse
 
 FLOOD = frame(TEXT, b'{"type": "' + b"x" * 4000 + b'"}') * 4000

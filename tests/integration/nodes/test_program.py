@@ -7,9 +7,9 @@ import aiohttp
 from rendertrust.cli import exit_codes
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
 from tests.integration.client.conftest import Program
-from tests.whole import whole
+from tests.support.http_gateway import settings_for_tests
+from tests.support.whole_gateway import whole
 
 PERSON = {"email": "jane@example.com", "name": "Jane", "password": "correct horse"}
 

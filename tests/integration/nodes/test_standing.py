@@ -12,11 +12,11 @@ import pytest
 from rendertrust.protocol import Ack, CloseCode, Drain, JobDispatch
 from rendertrust.testing import FakeNode, completes, hangs
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import Creator
-from tests.databases import execute
-from tests.face import settings_for_tests
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.api_clients import Creator
+from tests.support.databases import execute
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 SOON = 10.0
 

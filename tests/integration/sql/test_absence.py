@@ -14,9 +14,9 @@ from tests.faults.postgres import COMMIT, swallow_commits
 from tests.faults.proxy import Proxy
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
+from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
-from tests.until import until
 
 LOCKED = "SELECT balance FROM accounts WHERE name = $1 FOR UPDATE"
 

@@ -27,9 +27,9 @@ from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
 from tests.integration.conformance.test_log import asked, posted, sequencing
+from tests.support.until import until
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
 from tests.twins.signer import TwinSigner
-from tests.until import until
 
 
 @attrs.define

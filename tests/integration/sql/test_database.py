@@ -6,8 +6,8 @@ import pytest
 
 from sql.database import Database, Unavailable
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.listening import listening
+from tests.support.databases import execute
+from tests.support.listening import listening
 
 
 async def test_a_query_by_name_answers(database: PostgresEndpoint) -> None:

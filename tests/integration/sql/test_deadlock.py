@@ -12,7 +12,7 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, grant
-from tests.until import until
+from tests.support.until import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 LOCK = "SELECT FROM accounts WHERE name = $1 FOR UPDATE"

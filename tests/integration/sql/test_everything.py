@@ -9,10 +9,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from sql.database import Database
 from sql.fsck_since import Mark
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import Databases
-from tests.engines import LoopThread
 from tests.integration.conformance.conftest import sql_stage
-from tests.told import untold
+from tests.support.databases import Databases
+from tests.support.engines import LoopThread
+from tests.support.event_audit import untold
 from tests.unit.ledger.delivering import Delivering
 
 

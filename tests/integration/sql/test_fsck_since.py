@@ -20,7 +20,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.sql.test_fsck import BREAKS, some_of_everything
 from tests.integration.sql.test_log import filled
-from tests.until import until
+from tests.support.until import until
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # What breaks nothing but sums over everything, or rows that no new one leads to.

@@ -21,10 +21,10 @@ from sql.fsck import Audit, Finding, audit_within, run_audit, run_fsck
 from sql.proofs import Proofs
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.conformance.test_log import all_in, asked, posted, seen, sequencing
+from tests.support.databases import execute
 
 SIZES = 80  # far more than are kept in memory
 LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")

@@ -8,8 +8,8 @@ import pytest
 
 from sql.migrate import Migration, MigrationError, migrate, migrations, status
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import Connection, execute
-from tests.until import until
+from tests.support.databases import Connection, execute
+from tests.support.until import until
 
 NEWEST = migrations()[-1].version
 

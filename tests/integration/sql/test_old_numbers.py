@@ -10,11 +10,11 @@ from actors.ledger.messages import user_account
 from sql.database import Database
 from sql.fsck_since import Mark
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
 from tests.integration.conformance.test_log import all_in, sequencing
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.until import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 GAP = 6  # how many numbers a transaction that was never committed had

@@ -8,9 +8,9 @@ from rendertrust.anchor_note import AnchorNote
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.sql.test_anchor import Scene, anchoring
 from tests.integration.sql.test_anchor import scene as scene  # noqa: PLC0414 - a fixture
+from tests.support.until import until
 from tests.twins.chain import CHAIN_ID
 from tests.twins.signer import TwinSigner
-from tests.until import until
 
 
 async def notes(database: PostgresEndpoint) -> dict[int, str | None]:

@@ -5,7 +5,7 @@ import pytest
 from sql.fsck import audit_within
 from tests.integration.sql.test_anchor import Scene, anchoring
 from tests.integration.sql.test_anchor import scene as scene  # noqa: PLC0414 - a fixture
-from tests.until import until
+from tests.support.until import until
 
 
 @pytest.mark.parametrize("shifted", [0, 3])

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
+from tests.support.databases import execute
 
 FORBIDDEN = [
     "UPDATE entries SET amount = 1",

@@ -26,7 +26,7 @@ from sql.sql_books import SqlBooks
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
-from tests.until import until
+from tests.support.until import until
 
 TILLS = 16
 BALANCES = "SELECT name, balance FROM platform_accounts"

@@ -19,7 +19,7 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
-from tests.told import untold
+from tests.support.event_audit import untold
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import Bought, event
 from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
 from tests.integration.sql.ledgers import running_ledger, told
-from tests.until import until
+from tests.support.until import until
 
 LIVES, ASKED_MOST = 4, 5
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)

@@ -4,8 +4,8 @@ from typing import Any
 
 import attrs
 
-from tests.databases import execute
-from tests.face import Face
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 PASSWORD = "a long password"
 

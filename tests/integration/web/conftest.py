@@ -7,10 +7,10 @@ import pytest
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.contract import our_contract
-from tests.face import Face, serving, settings_for_tests
-from tests.readers import Person
-from tests.whole import Whole
+from tests.support.api_description import our_contract
+from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.proof_readers import Person
+from tests.support.whole_gateway import Whole
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from actors.ledger.messages import (
 )
 from actors.paymaster.messages import EarningMature
 from sql.database import Database
-from tests.face import Face
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register
+from tests.support.http_gateway import Face
 from web.money.books import commit
 
 OVER, WEEK = timedelta(0), timedelta(days=7)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.web.accounts import (
     PASSWORD,
     Person,
@@ -15,6 +14,7 @@ from tests.integration.web.accounts import (
     register,
     with_role,
 )
+from tests.support.http_gateway import Face
 
 USERS, AUDIT = "/api/v1/admin/users", "/api/v1/admin/audit"
 ACTS: list[tuple[str, dict[str, Any]]] = [

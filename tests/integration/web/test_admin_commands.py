@@ -15,10 +15,10 @@ from sql.database import Database
 from sql.halt import AHEAD, Halt, write_halt
 from sql.users import Users
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.engines import LoopThread
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import dispatch
+from tests.support.databases import execute
+from tests.support.engines import LoopThread
 from web.commands.admin import admin
 from web.log.log_memory import memory_file
 

@@ -12,9 +12,9 @@ from actors.ledger.messages import Commit, Ledger, UnitComplete, user_account
 from sql.database import Database
 from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, ask, register, with_role
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 CREDITS, AUDIT = "/api/v1/admin/credits", "/api/v1/admin/audit"
 BECAUSE = {"reason": "the node failed all weekend"}

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from rendertrust.merkle import Frontier
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemRandom
-from tests.databases import execute
-from tests.engines import LoopThread
+from tests.support.databases import execute
+from tests.support.engines import LoopThread
 from web.commands.admin import admin
 from web.log.log_keys import fresh, key_file, keys_of
 

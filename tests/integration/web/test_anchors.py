@@ -11,11 +11,11 @@ from actors.anchor.policy import AnchorSettings
 from rendertrust.anchor_note import MEMBERS
 from rendertrust.verify import verify as verify_proof
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
-from tests.readers import Person, holds
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person, holds
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import ChainTwin
-from tests.until import until
-from tests.whole import Whole, whole
 
 Json = dict[str, Any]
 SETTINGS = AnchorSettings(every_seconds=0.02, anchor_seconds=0.0)

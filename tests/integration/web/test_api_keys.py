@@ -8,10 +8,10 @@ import pytest
 
 from config.redaction import HIDDEN, redact
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.web.accounts import Person, ask, register, with_role
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
+from tests.support.until import until
 from web.identity.api_keys import well_formed
 
 BALANCE, JOBS = "/api/v1/credits/balance", "/api/v1/jobs"

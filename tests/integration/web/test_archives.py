@@ -21,11 +21,11 @@ from supervisors.engines.current import Current
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_many_frames import film
 from tests.integration.console.work import joined
-from tests.until import until
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.until import until
 from web.objects import crcs
 from web.objects.archives import add_archive_route, address_of
 from web.objects.crcs import ClientLeftError, Crcs

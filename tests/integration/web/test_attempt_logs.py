@@ -11,10 +11,10 @@ from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Log
 from rendertrust.testing import FakeNode, completes
 from sql.attempt_logs import DONE_LINES, DONE_MOST, LOGS_MOST, SHOWN_MOST
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import Creator
-from tests.face import settings_for_tests
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.api_clients import Creator
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 
 @pytest.fixture

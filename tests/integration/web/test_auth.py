@@ -1,7 +1,7 @@
 """Registering and logging in, against a real database."""
 
 from actors.ledger.messages import Commit, Transfer
-from tests.face import Face
+from tests.support.http_gateway import Face
 
 JANE = {"email": "jane@example.org", "name": "Jane Smith", "password": "securepassword123"}
 

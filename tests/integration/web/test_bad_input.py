@@ -11,7 +11,7 @@ import pytest
 from multidict import CIMultiDict
 
 from rendertrust.identity import generate_key, public_pem
-from tests.face import Face
+from tests.support.http_gateway import Face
 from web.identity.tokens import TokenType
 
 SHA = "ab" * 32

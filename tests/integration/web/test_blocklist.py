@@ -5,11 +5,11 @@ import aiohttp
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode, fails
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import Creator
-from tests.face import settings_for_tests
 from tests.integration.web.test_preflights import sent, somebody, telling
-from tests.until import until
-from tests.whole import whole
+from tests.support.api_clients import Creator
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import whole
 
 JOBS = 4  # whether it is read anew in between depends on which of them it is
 

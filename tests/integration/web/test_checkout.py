@@ -16,10 +16,10 @@ from sql.database import Database
 from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.stand_in.engine import EmbeddedStripe
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.accounts import Person, ask, register, with_role
-from tests.stripes import standing_in
-from tests.until import until
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.stripe_events import standing_in
+from tests.support.until import until
 
 CHECKOUT, SKUS = "/api/v1/credits/checkout", "/api/v1/admin/skus"
 Json = dict[str, Any]

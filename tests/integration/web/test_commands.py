@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute, with_database
-from tests.engines import LoopThread
+from tests.support.databases import execute, with_database
+from tests.support.engines import LoopThread
 from web.commands.database import status
 from web.commands.fsck import fsck
 

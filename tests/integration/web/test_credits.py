@@ -13,7 +13,7 @@ import pytest
 from sql.database import Database
 from sql.loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 ENTRY = {
     "id": str,

@@ -13,12 +13,12 @@ from actors.notifier.messages import Notifier, UnitsMoved
 from sql.database import Database
 from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.test_fleet import node_of
 from tests.integration.web.test_retries import ORDER, admin, balance, failed
-from tests.stripes import event, send, session, standing_in
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.stripe_events import event, send, session, standing_in
 from web.money.books import commit
 
 PATH = "/api/v1/admin/dead-letters"

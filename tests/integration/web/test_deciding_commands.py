@@ -12,11 +12,11 @@ import pytest
 from sql.database import Database
 from sql.operators import Operators
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import LoopThread
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.earnings import Work, dispute, ripened, take, worked
 from tests.integration.conformance.stage import Stage
 from tests.integration.web.test_admin_commands import call, parsed
+from tests.support.engines import LoopThread
 
 
 @attrs.frozen

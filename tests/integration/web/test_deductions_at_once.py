@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rendertrust import money
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.engines import LoopThread
-from tests.face import Face, serving, settings_for_tests, with_ledger
+from tests.support.engines import LoopThread
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 STARTER = 1_000_000
 NUMBERS = count(1)

@@ -14,10 +14,10 @@ from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import OVER, Earner, do, earner, verified_node, work
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from web.money.books import commit
 
 EARNINGS, DISPUTES = "/api/v1/operators/me/earnings", "/api/v1/disputes"

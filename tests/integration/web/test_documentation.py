@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
 
-from tests.face import Face
+from tests.support.http_gateway import Face
 from web.nodes.relay import PATH as RELAY
 from web.objects import archives
 from web.routes import OPERATIONS

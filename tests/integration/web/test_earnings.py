@@ -9,9 +9,9 @@ import pytest
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import Earner, earner
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 EARNINGS, PAYOUTS = "/api/v1/operators/me/earnings", "/api/v1/operators/me/payouts"
 CREDITS = {"to": "credits"}

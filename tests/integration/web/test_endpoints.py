@@ -24,14 +24,14 @@ from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_events import job_of
 from tests.integration.web.test_retries import admin
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.until import until
 from tests.twins.post import TwinPost
-from tests.until import until
 
 Json = dict[str, Any]
 AT = "/api/v1/webhooks/endpoints"

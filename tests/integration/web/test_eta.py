@@ -9,10 +9,10 @@ import pytest
 from actors.ledger.messages import UnitAssign, UnitComplete, UnitStart
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_units import call, submitted
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
 
 
 @pytest.fixture

@@ -14,18 +14,18 @@ from rendertrust.protocol import JobDispatch, JobResult, JobStatus
 from rendertrust.testing import FakeNode
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import Creator
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.faults.place import of_postgres, postgres_by
 from tests.faults.proxy import Proxy
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_sweeper import sweeping
-from tests.told import untold
-from tests.until import until
-from tests.whole import whole
+from tests.support.api_clients import Creator
+from tests.support.databases import execute
+from tests.support.event_audit import untold
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.until import until
+from tests.support.whole_gateway import whole
 from web.events.event_hub import EventHub, Heard, HowFar
 from web.money.books import commit
 from web.objects.sweeper import Sweep

@@ -19,8 +19,8 @@ from hypothesis.stateful import (
 from sql.database import Database
 from sql.sessions import GRACE, Checked, Family, Sessions
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute, with_database
-from tests.engines import LoopThread
+from tests.support.databases import execute, with_database
+from tests.support.engines import LoopThread
 
 T = TypeVar("T")
 START = datetime(2026, 3, 13, 12, tzinfo=UTC)

@@ -12,8 +12,8 @@ from rendertrust.identity import generate_key, public_pem, sign_proof
 from sql.nodes import Word
 from sql.work import Standing
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.web.accounts import Person, ask, register, with_role
+from tests.support.http_gateway import Face
 
 NODE = {
     *("id", "owner_id", "name", "capabilities", "metadata", "status", "standing"),

@@ -5,8 +5,8 @@ import aiohttp
 from rendertrust.identity import generate_key, public_pem
 from rendertrust.protocol import FRAME_BYTES_MAX
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
-from tests.whole import whole
+from tests.support.http_gateway import settings_for_tests
+from tests.support.whole_gateway import whole
 
 TOO_BIG = 1009
 

@@ -12,10 +12,10 @@ from tests.integration.web.test_anchors import verified
 from tests.integration.web.test_halts import begin_epoch, deduct, halted, run_ahead
 from tests.integration.web.test_halts import chain as chain  # noqa: PLC0414 - a fixture
 from tests.integration.web.test_halts import gateway as gateway  # noqa: PLC0414 - a fixture
-from tests.readers import Person
+from tests.support.proof_readers import Person
+from tests.support.until import until
+from tests.support.whole_gateway import Whole
 from tests.twins.chain import ChainTwin
-from tests.until import until
-from tests.whole import Whole
 
 ABSENT = "Entry not found"
 

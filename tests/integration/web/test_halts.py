@@ -17,12 +17,12 @@ from sql.halt import RESTORED, Halt, Halted, write_halt
 from supervisors.chain_audit import audit_chain, see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock
-from tests.face import settings_for_tests
 from tests.integration.web.test_anchors import verified
-from tests.readers import Person, holds
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person, holds
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
-from tests.until import until
-from tests.whole import Whole, whole
 
 Json = dict[str, Any]
 SETTINGS = AnchorSettings(every_seconds=0.02, anchor_seconds=0.0)

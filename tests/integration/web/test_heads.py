@@ -8,9 +8,9 @@ import pytest
 
 from rendertrust.identity import generate_key, public_pem
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.raw import raw
-from tests.face import Face, settings_for_tests
-from tests.whole import whole
+from tests.support.http_gateway import Face, settings_for_tests
+from tests.support.raw_connections import raw
+from tests.support.whole_gateway import whole
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 HOSTS = ["h:99999", "[....]:80", "[1:2]", "a b/c@d", "user@evil.example", "h:0", "h:", ""]

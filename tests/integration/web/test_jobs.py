@@ -24,8 +24,8 @@ from actors.notifier.messages import Progress
 from actors.scheduler.messages import AllNodesFull, Dispatch, UnitsChanged
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests
 from tests.integration.web.test_uploads import CONTENT, announce, complete
+from tests.support.http_gateway import Face, serving, settings_for_tests
 
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/input/scene.blend"}
 NODE = uuid4()

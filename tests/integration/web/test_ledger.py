@@ -14,10 +14,10 @@ from rendertrust import checkpoint, merkle, nonce_note, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
-from tests.readers import Json, Person, holds
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Json, Person, holds
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from actors.scheduler.messages import TooManyOpen
 from rendertrust.identity import generate_key, public_pem
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests
 from tests.integration.web.accounts import ask, register
+from tests.support.http_gateway import Face, serving, settings_for_tests
 
 JOB = {"job_type": "echo", "payload_ref": "s3://elsewhere/input/scene.blend"}
 LIMITS = {"login": 2, "read": 3, "write": 1_000, "dispatch": 2, "node": 2}

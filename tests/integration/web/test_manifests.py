@@ -9,8 +9,8 @@ import pytest
 
 from actors.scheduler.messages import Dispatch
 from rendertrust.manifest import BYTES_MAX, FILENAME, Entry, Manifest, read
-from tests.face import Face
 from tests.integration.web.test_uploads import announce, complete
+from tests.support.http_gateway import Face
 
 Json = dict[str, Any]
 SCENE, WOOD = b"BLENDER a scene", b"wood"

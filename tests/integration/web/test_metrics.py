@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests
-from tests.until import until
-from tests.whole import whole
+from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import whole
 from web.middleware.measures import STATUSES, labels_of
 from web.nodes.relay import PATH
 

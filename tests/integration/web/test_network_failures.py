@@ -9,10 +9,10 @@ import pytest
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode, hangs
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
-from tests.readers import Person
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 WITHIN = 40.0
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "queue": True}

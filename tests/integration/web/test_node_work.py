@@ -8,10 +8,10 @@ from actors.ledger.messages import Posted, UnitAssign, UnitCopy, UnitStart
 from sql.database import Database
 from sql.fleet import Fleet, Search
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.accounts import register
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_events import job_of
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from actors.scheduler.messages import NodeProved, NodeSeen
 from rendertrust.identity import authority_of, generate_key, public_pem, sign_proof
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests
 
 KEY = generate_key()
 

@@ -10,9 +10,9 @@ from sql.loader import QUERIES
 from sql.organisations import OF_USER_MOST
 from sql.restoring import connected
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.test_fleet import node_of
+from tests.support.http_gateway import Face
 
 ROOT = "/api/v1/organisations"
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.face import Face
 from tests.integration.web.test_uploads import announce
+from tests.support.http_gateway import Face
 
 PART = 64 << 20
 CONTENT = b"s" * PART + b"the end of a scene"

@@ -13,9 +13,9 @@ import pytest
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import Earner, earner
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 ADMIN, BATCHES = "/api/v1/admin/payouts", "/api/v1/admin/batches"
 MINE, AUDIT = "/api/v1/operators/me/payouts", "/api/v1/admin/audit"

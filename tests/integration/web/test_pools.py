@@ -10,10 +10,10 @@ from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete, operato
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.test_fleet import beat, node_of
-from tests.until import until
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.until import until
 
 Json = dict[str, Any]
 ORDER = {"job_type": "inference", "payload_ref": "s3://bucket/input/scene.blend"}

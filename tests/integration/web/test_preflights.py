@@ -12,11 +12,11 @@ import pytest
 from rendertrust.protocol import Hello, JobDispatch, JobResult, Preview
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import Creator
-from tests.databases import execute
-from tests.face import settings_for_tests
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.api_clients import Creator
+from tests.support.databases import execute
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 from web.objects.expiry import remove_expired
 
 Json = dict[str, Any]

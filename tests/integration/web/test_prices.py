@@ -16,10 +16,10 @@ from sql.database import Database
 from sql.fsck import run_fsck
 from sql.loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person, ask, register, with_role
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.until import until
 
 PRICES, AUDIT, JOBS = "/api/v1/admin/prices", "/api/v1/admin/audit", "/api/v1/jobs"
 ORDER = {"payload_ref": "s3://bucket/input/scene.blend", "queue": True}

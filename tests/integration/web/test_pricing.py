@@ -15,8 +15,6 @@ from rendertrust.testing import FakeNode
 from sql.audit import Act
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.tree import Paces
-from tests.acceptance.people import Creator
-from tests.face import settings_for_tests
 from tests.integration.web.test_preflights import (
     BOTH,
     REPORT,
@@ -27,8 +25,10 @@ from tests.integration.web.test_preflights import (
     somebody,
     telling,
 )
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.api_clients import Creator
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 Json = dict[str, Any]
 FRAMES = "1-10"

@@ -10,7 +10,7 @@ import pytest
 from actors.kernel import ActorCrashed, MailboxFull
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, serving, settings_for_tests
 from web.middleware.headers import ALWAYS
 
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"

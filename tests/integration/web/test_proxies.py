@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.proxies import NAMES, Proxy, proxy
+from tests.support.reverse_proxies import NAMES, Proxy, proxy
 
 MIB = 1024 * 1024
 UPLOAD = 100 * MIB

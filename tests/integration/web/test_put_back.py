@@ -22,13 +22,13 @@ from sql.restoring import connected
 from supervisors.chain_audit import see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock
-from tests.databases import execute, with_database
-from tests.face import settings_for_tests
 from tests.integration.web.test_halts import SETTINGS, deduct, halted, ready
-from tests.readers import Person, holds
+from tests.support.databases import execute, with_database
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person, holds
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
-from tests.until import until
-from tests.whole import Whole, whole
 from web.log.log_memory import FileMemory, is_newer
 
 Json = dict[str, Any]

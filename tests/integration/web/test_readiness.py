@@ -8,9 +8,9 @@ import asyncpg
 from sql.database import Database
 from sql.halt import AHEAD, Halt, write_halt
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_ledger
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.until import until
 
 
 async def ready(face: Face) -> dict[str, Any]:

@@ -19,11 +19,11 @@ from rendertrust.receipt_check import verify_receipt
 from rendertrust.testing import Behaviour, FakeNode
 from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import settings_for_tests
-from tests.readers import Person
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 from tests.twins.signer import TwinSigner
-from tests.until import until
-from tests.whole import Whole, whole
 from web.money.books import commit
 
 CONTENT = b"a picture"

@@ -3,9 +3,9 @@
 import asyncio
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.web.accounts import log_in, refresh, register
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 
 
 async def later(dsn: str, seconds: int) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from sql.database import Database
 from sql.restoring import connected
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests
-from tests.logged import logged
+from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.log_file import logged
 
 FOUNDED = "organisation.found"
 

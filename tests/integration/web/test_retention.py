@@ -12,13 +12,13 @@ from rendertrust.manifest import Entry, Manifest
 from sql.database import Database
 from sql.work import beside, evidence_key, result_key
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person
 from tests.integration.web.test_fleet import beat, node_of
 from tests.integration.web.test_manifests import sent
 from tests.integration.web.test_uploads import NEW
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.until import until
 from web.objects.expiry import remove_expired
 
 Json = dict[str, Any]

@@ -11,10 +11,10 @@ import pytest
 from actors.ledger.messages import Commit, Ledger, UnitFail
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.accounts import Person, log_in, register
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.until import until
 from web.jobs.orders import retry_id
 
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/in.blend", "queue": True}

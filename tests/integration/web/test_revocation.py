@@ -21,12 +21,12 @@ from supervisors.engines.system import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests
 from tests.faults.place import of_postgres, postgres_by
 from tests.faults.proxy import Proxy
 from tests.integration.web.accounts import refresh, register
-from tests.until import until
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.until import until
 from web.identity.revocation import Revocations
 from web.identity.revoker import RevocationsActor, Revoker, Tidy
 from web.identity.tokens import Claims, TokenType

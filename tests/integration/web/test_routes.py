@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from config.settings import load
-from tests.engines import engine_folder
-from tests.face import SECRET
+from tests.support.engines import engine_folder
+from tests.support.http_gateway import SECRET
 from web.app import build, site_of
 from web.console.door import Door
 from web.http.endpoint import Endpoint

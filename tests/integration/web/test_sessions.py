@@ -3,8 +3,8 @@
 import asyncio
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face
 from tests.integration.web.accounts import PASSWORD, ask, log_in, refresh, register
+from tests.support.http_gateway import Face
 
 CHANGE = {"old_password": PASSWORD, "new_password": "another password"}
 

@@ -11,9 +11,9 @@ import pytest
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import Earner, earner
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from web.routes import statements
 
 STATEMENT, PAYOUTS = "/api/v1/operators/me/statement", "/api/v1/operators/me/payouts"

@@ -24,7 +24,7 @@ from tests.integration.web.test_put_back import (
     registered,
 )
 from tests.integration.web.test_put_back import machine as machine  # noqa: PLC0414 - a fixture
-from tests.until import until
+from tests.support.until import until
 from web.commands.chain import chain as command
 from web.log.log_memory import FileMemory, memory_file, put_aside
 

@@ -9,9 +9,9 @@ from supervisors.intensity import Intensity
 from supervisors.registry import Registry
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.databases import execute
-from tests.face import Face
 from tests.integration.web.test_parts import BODIES, SHAS, asked, call, complete, put, sent
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
 from web.objects.sweeper import Sweep, Sweeper, sweeper_child
 
 

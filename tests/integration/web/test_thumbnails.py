@@ -10,9 +10,9 @@ import pytest
 from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Preview
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import Creator
-from tests.face import settings_for_tests
-from tests.whole import Whole, whole
+from tests.support.api_clients import Creator
+from tests.support.http_gateway import settings_for_tests
+from tests.support.whole_gateway import Whole, whole
 
 JPEG = b"\xff\xd8\xff\xe0 a small picture of "
 HARMLESS = "default-src 'none'; sandbox"

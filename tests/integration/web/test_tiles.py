@@ -11,11 +11,11 @@ import pytest
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import Behaviour, FakeNode, fails, hangs
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.acceptance.people import Creator
-from tests.face import settings_for_tests
 from tests.integration.web.test_preflights import held, sent, somebody, telling
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.api_clients import Creator
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 Json = dict[str, Any]
 EXR = b"\x76\x2f\x31\x01 a tile"

@@ -22,8 +22,8 @@ from tests.integration.web.test_pricing import (
     quoted,
     settings,
 )
-from tests.until import until
-from tests.whole import Whole, whole
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
 
 __all__ = ["key", "own"]  # fixtures
 ONE: Json = {"frames": "1", "params": {"width": 4, "height": 4, "samples": 1}}

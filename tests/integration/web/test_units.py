@@ -11,9 +11,9 @@ from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign
 from actors.verifier.messages import FinalVerdict, UnitDeliver, UnitVerdict
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.face import Face, serving, settings_for_tests, with_scheduler
 from tests.integration.web.earners import verified_node
-from tests.until import until
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.until import until
 from web.money.books import commit
 
 Json = dict[str, Any]

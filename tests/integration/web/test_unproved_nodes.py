@@ -7,10 +7,10 @@ import pytest
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.databases import execute
-from tests.face import Face, serving, settings_for_tests
 from tests.integration.web.test_nodes import beat, described, post, prove
 from tests.integration.web.test_sweeper import sweeping
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, serving, settings_for_tests
 from web.objects.sweeper import Sweep
 
 OLD = "now() - interval '25 hours'"

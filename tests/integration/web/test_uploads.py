@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.face import Face
+from tests.support.http_gateway import Face
 
 CONTENT = b"BLENDER a scene"
 SHA = hashlib.sha256(CONTENT).hexdigest()

@@ -14,9 +14,9 @@ from sql.fsck import run_fsck
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.stripe_client import sign
-from tests.face import NO_STRIPE, Face, serving, settings_for_tests, with_ledger
 from tests.integration.web.accounts import Person, register
-from tests.stripes import about, deliver, event, send, session
+from tests.support.http_gateway import NO_STRIPE, Face, serving, settings_for_tests, with_ledger
+from tests.support.stripe_events import about, deliver, event, send, session
 from web.money.books import commit
 
 RECEIVED = (200, {"received": True})

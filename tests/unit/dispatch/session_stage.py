@@ -31,13 +31,13 @@ from supervisors.dynamic import Dynamic
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.probe import Probe
+from tests.support.probe import Probe
+from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.socket import TwinSocket
 from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, Cast, assignment, decide, state_of
-from tests.until import until
 
 BUCKET = "rendertrust"
 

@@ -49,7 +49,7 @@ from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.probe import Probe
+from tests.support.probe import Probe
 from tests.twins.clock import EPOCH, TwinClock
 from tests.twins.store_multiparts import MultipartsOfResults
 

@@ -19,6 +19,7 @@ from actors.scheduler.board import WINDOW, Board
 from actors.scheduler.messages import IsLoaded, JobsChanged, Wake
 from sql.database import Unavailable
 from sql.work import KnownParams, NodeRow, OpenJob, OpenUnit, nothing_known
+from tests.support.until import until
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,
@@ -31,7 +32,6 @@ from tests.unit.dispatch.stage import (
 )
 from tests.unit.dispatch.test_scheduler import USUAL, scheduling
 from tests.unit.simulated_time import simulated
-from tests.until import until
 
 MANY = 2_000  # jobs: several pages
 

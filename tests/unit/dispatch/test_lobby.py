@@ -11,10 +11,10 @@ from actors.ledger.messages import Commit, InsufficientCredits, JobInsert, Poste
 from actors.scheduler.lobby import Lobby
 from actors.scheduler.messages import AllNodesFull, Dispatch
 from actors.scheduler.node import BACKLOG
+from tests.support.until import until
 from tests.unit.dispatch.stage import OWNER, USER, decide, order, state_of
 from tests.unit.dispatch.test_scheduler import Play, scheduling
 from tests.unit.simulated_time import simulated
-from tests.until import until
 
 THIEF = UUID(int=666)
 POOR = InsufficientCredits(0, 100_000)

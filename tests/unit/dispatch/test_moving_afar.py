@@ -31,7 +31,7 @@ from actors.scheduler.messages import (
 )
 from actors.scheduler.moving import RECALL_SECONDS
 from sql.work import OpenUnit
-from tests.probe import Probe
+from tests.support.probe import Probe
 from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, decide, on_stage, state_of

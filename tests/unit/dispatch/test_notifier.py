@@ -23,11 +23,11 @@ from actors.notifier.messages import (
     UnitsMoved,
 )
 from actors.scheduler.messages import JobPaused
-from tests.probe import Probe
+from tests.support.probe import Probe
+from tests.support.until import until
 from tests.twins.bus import TwinBus
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, on_stage, state_of
 from tests.unit.simulated_time import simulated
-from tests.until import until
 
 
 @asynccontextmanager

@@ -45,6 +45,7 @@ from actors.scheduler.messages import (
     WhyWaiting,
 )
 from actors.scheduler.settings import SchedulerSettings
+from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.unit.dispatch.stage import (
     JOB,
@@ -63,7 +64,6 @@ from tests.unit.dispatch.stage import (
     state_of,
 )
 from tests.unit.simulated_time import simulated
-from tests.until import until
 
 USUAL = SchedulerSettings()
 

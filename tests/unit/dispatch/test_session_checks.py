@@ -27,7 +27,7 @@ from rendertrust.protocol import (
 )
 from sql.unit_params import CHECKED
 from sql.work import Part, evidence_key
-from tests.probe import Probe
+from tests.support.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment
 from tests.unit.simulated_time import simulated

@@ -40,10 +40,10 @@ from actors.scheduler.messages import (
     UnitsChanged,
 )
 from rendertrust.protocol import Hello, JobCancel, JobDispatch, Log, Pong, Urls, UrlsRequest
+from tests.support.until import until
 from tests.unit.dispatch.session_stage import Play, result, running, session, status
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OWNER, USER, assignment, state_of
 from tests.unit.simulated_time import simulated
-from tests.until import until
 
 
 async def leases(play: Play, *, within: float = 5.0) -> Any:

@@ -14,6 +14,7 @@ from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, NodeStands, Wake
 from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, NodeStanding, TokenRenewal
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing, StandingRow
+from tests.support.until import until
 from tests.twins.clock import EPOCH
 from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.session_stage import running, session
@@ -33,7 +34,6 @@ from tests.unit.dispatch.stage import (
 )
 from tests.unit.dispatch.test_scheduler import Play, scheduling
 from tests.unit.simulated_time import simulated
-from tests.until import until
 
 DRAINS, QUARANTINE = Standing(DRAINING, 1), Standing(QUARANTINED, 1)
 REVOCATION, RELEASE = Standing(REVOKED, 2), Standing(ACTIVE, 2)

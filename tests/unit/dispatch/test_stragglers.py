@@ -21,7 +21,7 @@ from actors.scheduler.stragglers import (
 from actors.scheduler.unit import Unit, of_row
 from sql.pace import Pace, frames_of, paces
 from sql.work import Done, OpenUnit
-from tests.probe import Probe
+from tests.support.probe import Probe
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OTHER, THIRD, node_row, open_unit, state_of
 from tests.unit.dispatch.test_board import Hearing, board_with

@@ -14,7 +14,7 @@ from supervisors.engines import tether
 from supervisors.engines.errors import EngineError
 from supervisors.engines.folder import EngineFolder, try_lock
 from supervisors.engines.tethered import Command, Tethered, run_once
-from tests.until import until
+from tests.support.until import until
 
 # Says that it is there, and ends by the signals that it is told not to hear only when killed.
 STUBBORN = """

@@ -40,7 +40,7 @@ from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.purchases import event, new_purchase
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant, insert
-from tests.probe import Probe
+from tests.support.probe import Probe
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
 from tests.twins.store import StoreTwin

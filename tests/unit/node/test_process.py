@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rendertrust.node.process import Ending, converse
-from tests.until import until
+from tests.support.until import until
 
 
 async def run(

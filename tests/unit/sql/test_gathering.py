@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from sql.gathering import KEYS_MOST, Gathering
-from tests.until import until
+from tests.support.until import until
 
 
 class Slow:

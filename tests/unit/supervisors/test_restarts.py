@@ -11,9 +11,9 @@ from supervisors.intensity import Intensity, Window
 from supervisors.snapshot import Allowance
 from supervisors.strategy import GiveUp, Restart, Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.town import Leave, Ruin, Say, Town, quiet, refuse, root, states
-from tests.until import until
 
 
 def now() -> float:

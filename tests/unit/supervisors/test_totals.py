@@ -5,8 +5,8 @@ from supervisors.dynamic import Dynamic
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.until import until
 from tests.unit.supervisors.town import Leave, Say, Town
-from tests.until import until
 
 
 async def test_totals_keep_what_the_dead_have_done() -> None:

@@ -42,14 +42,14 @@ from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.probe import Probe
+from tests.support.probe import Probe
+from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 from tests.twins.store import StoreTwin
 from tests.twins.store_checks import records
-from tests.until import until
 
 CLASS = "cpu/avx2/5.2"
 CREATOR, OPERATOR = UUID(int=1), UUID(int=2)

@@ -20,6 +20,7 @@ from rendertrust.node.inside.placing import Crop, place
 from sql.circles import Circles
 from sql.reputation import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
     CLASS,
@@ -32,7 +33,6 @@ from tests.unit.verifier.stage import (
     apart,
     verifying,
 )
-from tests.until import until
 
 SHARE = PRICE * 70 // 100
 HOUR = 3600.0

@@ -14,9 +14,9 @@ from actors.verifier import crops
 from rendertrust.node.inside.placing import picked
 from sql import sampling
 from sql.reputation import NEW, STRIKES_MOST, Reputation, after
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, verifying
-from tests.until import until
 
 SECRET, LEAST = b"s" * 32, 0.05
 CHUNKS, LIVES = 200, 60

@@ -11,9 +11,9 @@ from actors.node_session.messages import RunCheck
 from actors.paymaster.messages import EarningMature
 from actors.verifier.messages import Caught
 from rendertrust.node.inside.placing import picked
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, apart, verifying
-from tests.until import until
 
 OWN = UUID(int=20)
 SHARE = PRICE * 70 // 100

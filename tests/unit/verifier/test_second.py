@@ -10,9 +10,9 @@ from actors.ledger.messages import Commit, UnitAssign
 from actors.node_session.messages import RunCheck
 from actors.paymaster.messages import DisputeOpen
 from sql.sampling import ALWAYS_UNTIL
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import CREATOR, EXACT, NODE, PRICE, Checker, Play, apart, verifying
-from tests.until import until
 
 OWN = UUID(int=20)
 OTHER = UUID(int=11)

@@ -10,9 +10,9 @@ import pytest
 
 from actors.node_session.messages import RunCheck
 from sql.checks import CheckId
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, Checker, Play, verifying
-from tests.until import until
 
 OURS = UUID(int=20)
 GRACE = 35.0  # after a start

@@ -10,9 +10,9 @@ import pytest
 
 from actors.ledger.messages import UnitStart
 from actors.node_session.messages import RunCheck
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, verifying
-from tests.until import until
 
 OURS = UUID(int=20)
 SHARE = PRICE * 70 // 100

@@ -10,9 +10,9 @@ import pytest
 
 from actors.node_session.messages import RunCheck
 from sql.sampling import ALWAYS_UNTIL
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, Checker, Play, apart, verifying
-from tests.until import until
 
 OURS = UUID(int=20)
 LAZY = UUID(int=30)

@@ -10,10 +10,10 @@ import pytest
 from actors.node_session.results import result_key
 from sql.sampling import ALWAYS_UNTIL
 from sql.work import evidence_key
+from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import CREATOR, EXACT, NODE, PRICE, Checker, Play, verifying
-from tests.until import until
 
 WAIT = 60.0  # for a check, at most
 SHARE = PRICE * 70 // 100

@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 
 from actors.ledger.messages import UnitStart
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, apart, verifying
-from tests.until import until
 
 OURS = UUID(int=20)
 SHARE = PRICE * 70 // 100

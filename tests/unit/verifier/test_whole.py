@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from sql.sampling import ALWAYS_UNTIL
+from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import CREATOR, EXACT, NODE, PRICE, Checker, Play, apart, verifying
-from tests.until import until
 
 OWN, OTHER = UUID(int=20), UUID(int=21)
 LIE = apart(0.9)

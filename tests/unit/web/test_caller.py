@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from config.settings import SettingsError
-from tests.face import settings_for_tests
+from tests.support.http_gateway import settings_for_tests
 from web.http.caller import Caller, address_of, caller_of, client_of, subject_of
 
 PROXIES = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("fd00::/8"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from supervisors.engines.secret import keep_secret
-from tests.face import settings_for_tests
+from tests.support.http_gateway import settings_for_tests
 from tests.unit.web.test_tokens import RANDOM, SETTINGS, MovedClock
 from web.identity.keyring import KeyFile, NotYet, key_file, keyring, read_keys, rotate
 from web.identity.tokens import Tokens, TokenType

@@ -11,7 +11,7 @@ from config.settings import SettingsError
 from rendertrust import checkpoint
 from rendertrust.checkpoint import Checkpoint
 from supervisors.engines.system import SystemRandom
-from tests.face import settings_for_tests
+from tests.support.http_gateway import settings_for_tests
 from tests.unit.web.test_keyring import Clock
 from web.log.log_keys import KeyFile, key_file, log_keys, rotate
 

@@ -14,8 +14,8 @@ import pytest
 import structlog
 
 from config.redaction import hide, hide_settings, redact
-from tests.face import settings_for_tests
-from tests.logged import Log, logged
+from tests.support.http_gateway import settings_for_tests
+from tests.support.log_file import Log, logged
 from web.process.log_lines import LogLines
 from web.process.logs import REQUEST, UNMADE, LogHandler
 

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from tests.face import settings_for_tests
+from tests.support.http_gateway import settings_for_tests
 from web.http.operations import PER_CALLER, RATES, Audience, Operation, Operations
 from web.identity.rights import Role, RoleName, Scope, ScopeName
 from web.routes import OPERATIONS

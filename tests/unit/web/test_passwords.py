@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cheap_passwords import REAL_KIB
+from tests.support.cheap_passwords import REAL_KIB
 from web.identity.passwords import WAITING_MAX, Overloaded, Passwords
 
 

@@ -16,8 +16,8 @@ from supervisors.engines.system import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.service_manager import Manager
-from tests.until import until
+from tests.support.service_manager import Manager
+from tests.support.until import until
 from web.process import pulse
 from web.process.pulse import STUCK, PulseActor, Vitality
 from web.process.service_manager import ServiceManager, service_manager

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from tests.face import settings_for_tests
+from tests.support.http_gateway import settings_for_tests
 from tests.twins.clock import EPOCH
 from web.http.problem import Problem
 from web.http.rate_table import Table

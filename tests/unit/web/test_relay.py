@@ -8,9 +8,9 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from actors.kernel import Actor, Ref, handles
 from actors.node_session.messages import CaughtUp, NodeSession, Received
+from tests.support.until import until
 from tests.unit.dispatch.stage import on_stage
 from tests.unit.simulated_time import simulated
-from tests.until import until
 from web.nodes.relay import AHEAD_MAX, CATCH_UP_SECONDS, read
 
 FRAME = "x" * 65_000

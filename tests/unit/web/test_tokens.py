@@ -9,7 +9,7 @@ import pytest
 
 from config.sections import Jwt
 from supervisors.engines.system import SystemClock, SystemRandom
-from tests.face import SECRET
+from tests.support.http_gateway import SECRET
 from web.identity.tokens import Tokens, TokenType, key_id
 
 OTHER = "zyxwvutsrqponmlkjihgfedcba9876543210"

@@ -24,7 +24,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.tree import UNCHANGED, Anchoring, Paces, Ports, Tree
-from tests.face import FaceServer, close_payments, gateway_over
+from tests.support.http_gateway import FaceServer, close_payments, gateway_over
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from tests.acceptance.gateway import ROOT
+from tests.support.gateway_process import ROOT
 
 SECONDS = 560.0
 

@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar
 
 from actors.kernel import Later, Message, Ref
 from actors.kernel.envelope import Envelope
-from tests.until import until
+from tests.support.until import until
 
 To = TypeVar("To")
 M = TypeVar("M", bound=Message[Any, Any])

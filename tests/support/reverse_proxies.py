@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.ports import free_port
-from tests.until import until
+from tests.support.free_ports import free_port
+from tests.support.until import until
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAMS = Path(sys.prefix) / "programs"  # where scripts/system_packages.py unpacks them
 PLACES = [PROGRAMS / "usr/sbin", PROGRAMS / "usr/bin"]
 HOW = "the proxies' tests need nginx and caddy: run scripts/system_packages.py --for-tests"

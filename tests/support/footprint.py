@@ -17,8 +17,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.acceptance.gateway import ROOT, alive_in
-from tests.until import until
+from tests.support.gateway_process import ROOT, alive_in
+from tests.support.until import until
 
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/var/lib"), Path("/run"), Path("/dev/shm"))
 # What Python, git and other tests write beside the sources.

@@ -10,8 +10,8 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.acceptance.gateway import ROOT, alive_in
-from tests.until import until
+from tests.support.gateway_process import ROOT, alive_in
+from tests.support.until import until
 
 JOIN_SECONDS, CONNECT_SECONDS = 90.0, 60.0
 STOP_SECONDS = 20.0

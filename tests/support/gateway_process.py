@@ -10,9 +10,9 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from tests.engines import engine_folder
-from tests.ports import free_port
-from tests.until import until
+from tests.support.engines import engine_folder
+from tests.support.free_ports import free_port
+from tests.support.until import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Tests register more people in a minute than anybody should.

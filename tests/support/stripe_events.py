@@ -11,7 +11,7 @@ from typing import Any
 
 from supervisors.engines.stand_in.engine import EmbeddedStripe
 from supervisors.engines.stripe_client import sign
-from tests.face import NO_STRIPE, Face
+from tests.support.http_gateway import NO_STRIPE, Face
 
 WEBHOOK = "/api/v1/webhooks/stripe"
 Json = dict[str, Any]

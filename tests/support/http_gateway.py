@@ -65,7 +65,7 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
-from tests.contract import our_contract
+from tests.support.api_description import our_contract
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner

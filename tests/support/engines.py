@@ -24,7 +24,7 @@ from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
-from tests.databases import Databases, execute, with_database
+from tests.support.databases import Databases, execute, with_database
 
 T = TypeVar("T")
 START_SECONDS = 60.0

@@ -1,0 +1,1 @@
+"""What tests of several kinds share: engines, gateways, clients, and means to wait and to look."""
