@@ -31,7 +31,7 @@ from tests.support.gateway_process import running_gateway
 
 UNLIMITED: Final[Mapping[str, str]] = {
     f"RENDERTRUST_LIMITS_{name}": "10000000" for name in ("OBJECT", "READ", "WRITE", "DISPATCH")
-}
+} | {"RENDERTRUST_JWT_ACCESS_MINUTES": "1440"}  # nobody signs in again
 GROWTH_MOST: Final = 1.05
 LOOK_SECONDS: Final = 0.05
 
