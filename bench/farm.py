@@ -22,6 +22,7 @@ import os
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -122,33 +123,25 @@ async def connect(
     return lines
 
 
-async def submit(
-    http: aiohttp.ClientSession, gateway: Gateway, farm: Farm, creators: list[Creator]
-) -> None:
+async def submit(farm: Farm, creators: list[Creator]) -> None:
     """Each user's jobs, those of all users in turn."""
     for begin in range(0, farm.each, FRAMES_MOST):
         frames = min(FRAMES_MOST, farm.each - begin)
+        body = {"job_type": "echo", "payload_ref": "s3://elsewhere/a.blend", "queue": True}
+        body["frames"] = f"1-{frames}"
         for creator in creators:
-            headers = {
-                "Authorization": f"Bearer {creator.token}",
-                "Idempotency-Key": f"{creator.email}/{begin}",
-            }
-            job = await until(partial(placed, http, gateway, headers, frames), within=WITHIN)
+            key = f"{creator.email}/{begin}"
+            job = await until(partial(placed, creator, key, body), within=WITHIN)
             assert job is not None
             farm.owners[job] = creator.email
 
 
-async def placed(
-    http: aiohttp.ClientSession, gateway: Gateway, headers: dict[str, str], frames: int
-) -> str | None:
-    """A job; None while the gateway has no time."""
-    body = {"job_type": "echo", "payload_ref": "s3://elsewhere/a.blend", "queue": True}
-    body["frames"] = f"1-{frames}"
-    url = f"{gateway.url}/api/v1/jobs/dispatch"
-    async with http.post(url, json=body, headers=headers) as answer:
-        found = await answer.json()
-        assert answer.status in (200, 202, 503), found
-        return None if answer.status == 503 else str(found["job_id"])
+async def placed(creator: Creator, key: str, body: Mapping[str, object]) -> str | None:
+    """A job; None while the gateway has no time. ``key``: however often it is asked, it is one."""
+    headers = {"Idempotency-Key": key}
+    status, found = await creator.call("POST", "/jobs/dispatch", {**body}, **headers)
+    assert status in (200, 202, 503), found
+    return None if status == 503 else str(found["job_id"])
 
 
 async def run(
@@ -168,7 +161,7 @@ async def run(
     farm.begun = time.perf_counter()
     wanted = farm.each * options.users
     async with asyncio.TaskGroup() as group:
-        group.create_task(submit(http, gateway, farm, creators))
+        group.create_task(submit(farm, creators))
         while len(farm.acked) < wanted:
             await asyncio.sleep(0.5)
             memory.append(rss_mib(pid))

@@ -26,7 +26,7 @@ from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.postgres import EmbeddedPostgres
 from supervisors.engines.valkey import EmbeddedValkey
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway
+from tests.support.gateway_process import Gateway, started
 
 NAMES = ("rendertrust_dispatches_total", "rendertrust_claims_lost_total")
 HEARD_SECONDS = 8.0  # by then each knows of the other
@@ -56,6 +56,20 @@ async def engines(data: Path) -> AsyncGenerator[dict[str, str]]:
             await engine.stop()
 
 
+@asynccontextmanager
+async def running(count: int, **settings: str) -> AsyncGenerator[list[Gateway]]:
+    """So many gateways, each a process of its own, over engines that they share."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        os.chmod(folder, 0o711)  # noqa: PTH101 - engines of root run as somebody else
+        print(f"fdatasync here: {fdatasync_rate(folder):,.0f}/s; PostgreSQL's fsync is on")
+        shared = await stack.enter_async_context(engines(folder / "shared"))
+        gateways = [Gateway(folder / f"{n + 1}", **settings, **shared) for n in range(count)]
+        for gateway in gateways:
+            await stack.enter_async_context(started(gateway))
+        yield gateways
+
+
 async def counted(http: aiohttp.ClientSession, gateway: Gateway) -> list[int]:
     async with http.get(f"{gateway.url}/metrics") as answer:
         lines = (await answer.text()).splitlines()
@@ -74,7 +88,7 @@ async def run(
     lines = [line for each in gateways for line in await connect(http, each, farm, half)]
     await asyncio.sleep(HEARD_SECONDS)
     farm.begun, wanted = time.perf_counter(), farm.each * options.users
-    await submit(http, gateways[0], farm, creators)
+    await submit(farm, creators)
     while len(farm.acked) < wanted:
         await asyncio.sleep(0.25)
     for line in lines:
@@ -94,18 +108,7 @@ async def main() -> None:
     parser.add_argument("--users", type=int, default=4)
     parser.add_argument("--slots", type=int, default=4)
     options = parser.parse_args()
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        os.chmod(folder, 0o711)  # noqa: PTH101 - engines of root run as somebody else
-        print(f"fdatasync here: {fdatasync_rate(folder):,.0f}/s; PostgreSQL's fsync is on")
-        shared = await stack.enter_async_context(engines(folder / "shared"))
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        gateways: list[Gateway] = []
-        for name in ("one", "other"):
-            gateway = Gateway(folder / name, **SETTINGS, **shared)
-            await gateway.start()
-            stack.push_async_callback(gateway.stop)
-            gateways.append(gateway)
+    async with running(2, **SETTINGS) as gateways, aiohttp.ClientSession() as http:
         table = await run(http, gateways, options)
         print(f"{options.nodes} nodes of {options.slots} slots, {options.users} users; {machine()}")
         table.print()

@@ -23,15 +23,12 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from bench.crowd import JOB_TYPE, SETTINGS
+from bench.crowd import JOB_TYPE, SETTINGS, UNLIMITED
 from bench.farm import rss_mib
 from bench.probe import machine
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.gateway_process import running_gateway
 
-UNLIMITED: Final[Mapping[str, str]] = {
-    f"RENDERTRUST_LIMITS_{name}": "10000000" for name in ("OBJECT", "READ", "WRITE", "DISPATCH")
-} | {"RENDERTRUST_JWT_ACCESS_MINUTES": "1440"}  # nobody signs in again
 GROWTH_MOST: Final = 1.05
 LOOK_SECONDS: Final = 0.05
 

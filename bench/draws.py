@@ -1,0 +1,358 @@
+"""Share of deliveries that are checked, with one, two and three gateways over one database.
+
+    python -m bench.draws [--gateways 1 2 3] [--units 1000] [--odds 0.2] [--nodes 3] [--checkers 8]
+
+Each gateway runs in a process of its own, over engines that they share (fsync on). At each,
+``--nodes`` nodes upload a small picture for each unit at once, and ``--checkers`` nodes of another
+owner fetch what they are to check and report that it is exact. A node's results are all checked
+until ten of them were valid. From then on the odds are ``--odds``, and the ``--units`` deliveries
+that count begin.
+
+The books tell how many of these were drawn, who checked them, and which gateway claimed each check.
+Goal: as many are drawn as the odds say, within two-sided binomial bounds of 99.9 %. Just those are
+checked, each once, by a node of the gateway that claimed the check. All gateways take part. The
+exit code is 1 where the goal is missed.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import hashlib
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from itertools import accumulate
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import aiohttp
+import asyncpg
+import attrs
+
+from bench.crowd import SETTINGS, UNLIMITED
+from bench.farm import placed
+from bench.gateways import running
+from bench.honest import ended
+from bench.probe import Table, machine
+from rendertrust.node.plugin import PICTURE
+from rendertrust.protocol import Evidence, JobDispatch, JobResult
+from rendertrust.testing import Behaviour, FakeNode
+from sql.sampling import ALWAYS_UNTIL
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway
+from tests.support.until import until
+
+VERIFYING: Final = {
+    **SETTINGS,
+    **UNLIMITED,
+    "RENDERTRUST_VERIFICATION_ENABLED": "true",
+    "RENDERTRUST_SCHEDULING_STRAGGLER_TIMES": "0",  # each unit is delivered once
+}
+CLASS: Final = "cpu/bench/1"
+EXACT: Final[Mapping[str, Any]] = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
+SCENE, PROOF = "s3://elsewhere/a.blend", b"evidence"
+SLOTS: Final = 4
+SURE: Final = 0.999
+WITHIN: Final = 900.0
+UPLOADED: Final = (200, 412)  # 412: an earlier try arrived
+ROUNDS_MOST: Final = 20  # of jobs until all nodes are known
+KNOWN: Final = "SELECT node_id FROM checks WHERE verdict = 'exact' GROUP BY 1 HAVING count(*) >= $1"
+DELIVERED: Final = """
+SELECT sha256, node_id, drawn, verdict, verifier_id, claimed_by FROM checks WHERE job_id = ANY($1)
+"""
+
+
+def bounds(count: int, odds: float) -> tuple[int, int]:
+    """Return the least and the largest number of successes in ``count`` trials that is likely: each
+    tail beyond has half of what is missing from ``SURE``.
+    """
+
+    def chance(k: int) -> float:
+        ways = math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
+        return math.exp(ways + k * math.log(odds) + (count - k) * math.log1p(-odds))
+
+    tail, at_most = (1 - SURE) / 2, list(accumulate(map(chance, range(count + 1))))
+    low = next(k for k, share in enumerate(at_most) if share > tail)
+    return low, next((k for k, share in enumerate(at_most) if share >= 1 - tail), count)
+
+
+@attrs.frozen
+class Delivery:
+    """One row of ``checks``, with what the checkers saw. Gateways are numbers.
+
+    ``at``: where its node is connected; ``by``: where the node is that checked it (None: nobody
+    did); ``asked``: where nodes were asked to; ``claimed_by``: the name of a gateway's life.
+    """
+
+    at: int
+    drawn: bool
+    verdict: str
+    by: int | None
+    claimed_by: UUID | None
+    asked: Sequence[int]
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether it was checked once if it was drawn, and not at all if not."""
+        if not self.drawn:
+            return self.verdict == "unchecked" and not self.asked
+        return self.verdict == "exact" and [*self.asked] == [self.by]
+
+
+@attrs.frozen
+class Tally:
+    """Deliveries of nodes that are known, with so many gateways."""
+
+    gateways: int
+    odds: float
+    units: int
+    deliveries: Sequence[Delivery]
+
+    @property
+    def drawn(self) -> int:
+        """Deliveries that were drawn."""
+        return sum(one.drawn for one in self.deliveries)
+
+    @property
+    def checked(self) -> Sequence[Delivery]:
+        """Deliveries with a checker's verdict."""
+        return [one for one in self.deliveries if one.by is not None]
+
+    @property
+    def names(self) -> dict[UUID | None, int | None]:
+        """Gateways by the names under which they claim: whose nodes made most of those checks."""
+        made = Counter((one.claimed_by, one.by) for one in self.checked)
+        return {name: by for (name, by), _ in reversed(made.most_common())}
+
+    @property
+    def is_met(self) -> bool:
+        """Return whether the goal is met."""
+        low, high = bounds(self.units, self.odds)
+        names, there = self.names, [*range(self.gateways)]
+        return (
+            len(self.deliveries) == self.units
+            and low <= self.drawn <= high
+            and all(one.is_settled for one in self.deliveries)
+            and all(names[one.claimed_by] == one.by for one in self.checked)
+            and sorted(by for by in names.values() if by is not None) == there
+            and sorted({one.at for one in self.deliveries}) == there
+        )
+
+    def print(self) -> None:
+        """Print all of it as tables."""
+        low, high = bounds(self.units, self.odds)
+        wrong = sum(not one.is_settled for one in self.deliveries)
+        twice = sum(len({*one.asked}) > 1 for one in self.deliveries)
+        again = sum(len(one.asked) > 1 for one in self.deliveries)
+        table = Table(f"{self.gateways} gateway{'s' * (self.gateways > 1)}", "")
+        table.add("deliveries", f"{len(self.deliveries):,}")
+        table.add("expected to be checked", f"{self.units * self.odds:,.1f}")
+        table.add("drawn", f"{self.drawn:,}")
+        table.add("checked", f"{len(self.checked):,}")
+        table.add(f"binomial bounds, {SURE:.1%}", f"{low:,} to {high:,}")
+        table.add("checked by nodes of two gateways", f"{twice:,}")
+        table.add("checked more than once", f"{again:,}")
+        table.add("settled otherwise than drawn", f"{wrong:,}")
+        table.add("goal", "met" if self.is_met else "MISSED")
+        table.print()
+        each = Table("gateway", "delivered", "of these drawn", "checks claimed", "checks made")
+        names, at = self.names, Counter(one.at for one in self.deliveries)
+        drawn = Counter(one.at for one in self.deliveries if one.drawn)
+        claimed = Counter(names[one.claimed_by] for one in self.checked)
+        made = Counter(one.by for one in self.checked)
+        for n in range(self.gateways):
+            each.add(f"{n + 1}", f"{at[n]:,}", f"{drawn[n]:,}", f"{claimed[n]:,}", f"{made[n]:,}")
+        each.print()
+
+
+# ── nodes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.define
+class Fleet:
+    """The nodes at all gateways, which are numbers here; and by the SHA-256 of what was delivered,
+    the gateways whose nodes were ``asked`` to check it.
+    """
+
+    at: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
+    delivering: set[UUID] = attrs.field(factory=set[UUID])
+    asked: dict[str, list[int]] = attrs.field(factory=dict[str, list[int]])
+
+    def checks(self, gateway: int) -> Behaviour:
+        """Behaviour of a node at that gateway that finds everything exact."""
+
+        async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+            await patiently(partial(node.fetch, dispatch))
+            [picture] = [given.sha256 for given in dispatch.inputs if given.path == PICTURE]
+            self.asked.setdefault(picture, []).append(gateway)
+            await node.send(completed(dispatch, result_ref="none:check", work=EXACT))
+
+        return behave
+
+
+async def delivers(node: FakeNode, dispatch: JobDispatch) -> None:
+    """Behaviour of a node that uploads a picture of its own for each unit, and its evidence."""
+    assert dispatch.output is not None
+    content = f"{dispatch.job_id}:{dispatch.unit}:{dispatch.attempt}".encode()
+    await patiently(partial(put, node, dispatch, content))
+    await patiently(partial(put, node, attrs.evolve(dispatch, output=dispatch.evidence), PROOF))
+    told = completed(
+        dispatch,
+        result_ref=dispatch.output.key,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        evidence=Evidence(sha256=hashlib.sha256(PROOF).hexdigest(), size=len(PROOF)),
+    )
+    await node.send(node.signed(dispatch, told))
+
+
+async def put(node: FakeNode, dispatch: JobDispatch, content: bytes) -> None:
+    """Upload once. Raises ConnectionError where the gateway has no time."""
+    status = await node.upload(dispatch, content)
+    if status not in UPLOADED:
+        raise ConnectionError(f"an upload was answered with {status}")
+
+
+async def patiently(act: Callable[[], Awaitable[object]]) -> None:
+    """Do something until the gateway has time for it."""
+
+    async def is_done() -> bool:
+        with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
+            await act()
+            return True
+        return False
+
+    await until(is_done, within=WITHIN)
+
+
+def completed(dispatch: JobDispatch, **told: Any) -> JobResult:
+    """Result of a unit, or of a check."""
+    return JobResult(
+        job_id=dispatch.job_id,
+        unit=dispatch.unit,
+        attempt=dispatch.attempt,
+        status="completed",
+        **told,
+    )
+
+
+@asynccontextmanager
+async def fleet(
+    http: aiohttp.ClientSession, gateways: Sequence[Gateway], options: argparse.Namespace
+) -> AsyncGenerator[Fleet]:
+    """Nodes at each gateway; those that check have another owner than those that deliver."""
+    found = Fleet()
+    async with AsyncExitStack() as stack:
+        for number, gateway in enumerate(gateways):
+            kinds: dict[str, tuple[int, Behaviour]] = {
+                "render": (options.nodes, delivers),
+                "check": (options.checkers, found.checks(number)),
+            }
+            for capability, (count, behave) in kinds.items():
+                owner = Creator(http, gateway.url, f"{capability}-{number}@example.org")
+                await owner.register()
+                for _ in range(count):
+                    node = FakeNode(
+                        gateway.url,
+                        capabilities=(capability,),
+                        slots=SLOTS,
+                        user_token=owner.token,
+                        behave=behave,
+                        device_class=CLASS,
+                    )
+                    await patiently(partial(stack.enter_async_context, node))
+                    found.at[UUID(node.node_id)] = number
+                    if behave is delivers:
+                        found.delivering.add(UUID(node.node_id))
+        yield found
+
+
+# ── a run ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def rendered(creators: Sequence[Creator], units: int) -> list[UUID]:
+    """Submit a job at each gateway, of so many units together; return the jobs once ended."""
+    each, more = divmod(units, len(creators))
+    jobs = list[str]()
+    for number, creator in enumerate(creators):
+        body = {"job_type": "render", "payload_ref": SCENE, "queue": True}
+        body["frames"] = f"1-{each + (number < more)}"
+        job = await until(partial(placed, creator, str(uuid4()), body), within=WITHIN)
+        assert job is not None
+        jobs.append(job)
+    for creator, job in zip(creators, jobs, strict=True):
+        await ended(creator, job, WITHIN)
+    return [UUID(job) for job in jobs]
+
+
+async def make_known(
+    creators: Sequence[Creator], nodes: Fleet, books: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """Have all nodes deliver until each has enough valid results for the least odds."""
+    known = set[UUID]()
+    for _ in range(ROUNDS_MOST):
+        await rendered(creators, ALWAYS_UNTIL * len(nodes.delivering))
+        known = {row["node_id"] for row in await books.fetch(KNOWN, ALWAYS_UNTIL)}
+        if nodes.delivering <= known:
+            return
+    raise AssertionError(f"{len(nodes.delivering - known)} nodes are not known yet")
+
+
+def delivery(row: asyncpg.Record, nodes: Fleet) -> Delivery:
+    """A row of the books, with what the checkers saw."""
+    by = row["verifier_id"]
+    return Delivery(
+        at=nodes.at[row["node_id"]],
+        drawn=bool(row["drawn"]),
+        verdict=row["verdict"],
+        by=None if by is None else nodes.at[by],
+        claimed_by=row["claimed_by"],
+        asked=nodes.asked.get(row["sha256"].hex(), ()),
+    )
+
+
+async def measured(count: int, options: argparse.Namespace) -> Tally:
+    """Run so many gateways; the books are audited at the end."""
+    settings = VERIFYING | {"RENDERTRUST_VERIFICATION_LEAST_ODDS": str(options.odds)}
+    async with running(count, **settings) as gateways, aiohttp.ClientSession() as http:
+        books = await asyncpg.connect(gateways[0].settings["RENDERTRUST_DATABASE_OWNER_URL"])
+        first = Creator(http, gateways[0].url, "creator@example.org")
+        await first.register()
+        creators = [dataclasses.replace(first, url=gateway.url) for gateway in gateways]
+        async with fleet(http, gateways, options) as nodes:
+            await make_known(creators, nodes, books)
+            begun = time.monotonic()
+            jobs = await rendered(creators, options.units)
+            took = time.monotonic() - begun
+        rows = await books.fetch(DELIVERED, jobs)
+        await books.close()
+        code, said = await gateways[0].fsck()
+        assert code == 0, said
+    print(f"{len(rows):,} deliveries settled in {took:,.0f} s; {machine()}")
+    return Tally(count, options.odds, options.units, [delivery(row, nodes) for row in rows])
+
+
+async def main(options: argparse.Namespace) -> bool:
+    """Run each number of gateways; return whether all goals are met."""
+    tallies = list[Tally]()
+    for count in options.gateways:
+        tallies.append(await measured(count, options))
+        tallies[-1].print()
+    return all(tally.is_met for tally in tallies)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gateways", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--units", type=int, default=1_000)
+    parser.add_argument("--odds", type=float, default=0.2)
+    parser.add_argument("--nodes", type=int, default=3, help="at each gateway, that deliver")
+    parser.add_argument("--checkers", type=int, default=8, help="at each gateway")
+    given = parser.parse_args()
+    if not 1 / ALWAYS_UNTIL <= given.odds < 1:
+        parser.error(f"--odds: a node that is just known has {1 / ALWAYS_UNTIL} at least")
+    sys.exit(not asyncio.run(main(given)))
