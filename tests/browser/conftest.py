@@ -1,14 +1,30 @@
-"""Chromium without a network but this machine."""
+"""One Chromium for each worker, without a network but this machine, on the loop of the session."""
 
 import os
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright, expect
+from pytest_asyncio import is_async_test
 
+WITHIN_MS = 240_000  # only what hangs is found by it
 ARGUMENTS = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-dev-shm-usage"]
+expect.set_options(timeout=WITHIN_MS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All on the loop of the session, where the browser lives."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.heavy)
+            if is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @asynccontextmanager
@@ -23,8 +39,14 @@ async def chromium() -> AsyncGenerator[Browser]:
         await found.close()
 
 
-@pytest.fixture
-async def browser() -> AsyncGenerator[Browser]:
-    """One for each test."""
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The worker's browser; each test opens a context of its own in it."""
     async with chromium() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def database_template(migrated_database: str) -> str:
+    """Every database has the newest schema."""
+    return migrated_database

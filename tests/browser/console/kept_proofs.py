@@ -1,8 +1,11 @@
 """Proofs that somebody saved as files, opened where there is neither a gateway nor a network."""
 
 import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import attrs
 from playwright.async_api import Browser, Page
 
 from tests.browser.console.looking import Looking
@@ -20,17 +23,34 @@ async def kept(eyes: Looking, tmp_path: Path) -> Path:
     return path
 
 
-async def opened(browser: Browser, path: Path, before: str = "") -> tuple[Page, list[str]]:
-    """The file in a browser that has no network; and what it asked for beside itself.
+@attrs.define
+class Offline:
+    """A browser that has no network; ``asked``: what the file that is open asked for."""
 
-    ``before`` is a script that runs before those of the file.
-    """
+    page: Page
+    asked: list[str] = attrs.field(factory=list[str])
+
+    async def open(self, path: Path) -> None:
+        self.asked.clear()
+        await self.page.goto(path.as_uri())
+
+    async def asked_nobody(self, path: Path) -> None:
+        """The file needed nothing but itself, and did nothing that its policy forbids."""
+        assert self.asked == [path.as_uri()]
+        assert await self.page.evaluate("window.violations") == []
+
+
+@asynccontextmanager
+async def offline(browser: Browser, before: str = "") -> AsyncGenerator[Offline]:
+    """``before`` is a script that runs before those of each file."""
     context = await browser.new_context(offline=True)
-    page, asked = await context.new_page(), list[str]()
-    page.on("request", lambda request: asked.append(request.url))
-    await page.add_init_script(
+    reader = Offline(await context.new_page())
+    reader.page.on("request", lambda request: reader.asked.append(request.url))
+    await reader.page.add_init_script(
         "window.violations = []; document.addEventListener('securitypolicyviolation',"
         f" (event) => window.violations.push(event.violatedDirective)); {before}"
     )
-    await page.goto(path.as_uri())
-    return page, asked
+    try:
+        yield reader
+    finally:
+        await context.close()

@@ -2,24 +2,28 @@
 
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize
 
+from tests.browser.conftest import WITHIN_MS
 from tests.browser.console.stage import PASSWORD, Stage
 
-AXE = Path(__file__).parent / "vendored" / "axe.min.js"
-WITHIN_MS = 30_000  # a busy machine takes its time
-expect.set_options(timeout=WITHIN_MS)
+AXE = (Path(__file__).parent / "vendored" / "axe.min.js").read_text()
 WIDE: ViewportSize = {"width": 1280, "height": 860}
 Motion = Literal["reduce", "no-preference"]
 Theme = Literal["light", "dark"]
-THEMES: tuple[Theme, ...] = ("light", "dark")
 NARROW: ViewportSize = {"width": 390, "height": 844}
+Look = tuple[ViewportSize, Theme]
+# Each width and each theme once.
+LOOKS: tuple[Look, ...] = ((NARROW, "dark"), (WIDE, "light"))
+FAULTS = """
+async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
+"""
 BUSY = "the server responded with a status of 503"
 # Blocked by the policy, and what a page says of its own mistakes.
 WATCH = """
@@ -27,10 +31,15 @@ window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 """
-# Names that two elements have: a link, a label or a change of the page would find the wrong one.
-TWICE = """
-[...document.querySelectorAll("[id]")].map((each) => each.id)
-  .filter((id, place, all) => all.indexOf(id) !== place)
+# What was blocked; names that two elements have, so that a link, a label or a change of the page
+# would find the wrong one; and what a hostile name did.
+WRONG = """
+() => [
+  window.violations,
+  [...document.querySelectorAll("[id]")].map((each) => each.id)
+    .filter((id, place, all) => all.indexOf(id) !== place),
+  window.hacked ?? null,
+]
 """
 
 
@@ -68,31 +77,28 @@ class Looking:
         await self.page.get_by_label("E-mail").fill(f"{name}@example.org")
         await self.page.get_by_label("Password").fill(PASSWORD)
         await self.page.get_by_role("button", name="Sign in").click()
-        await self.page.locator("header.side").wait_for(timeout=WITHIN_MS)
+        await self.page.locator("header.side").wait_for()
 
     async def did_nothing_wrong(self) -> None:
         """Nothing that must not happen has happened."""
-        assert await self.page.evaluate("window.violations") == []
-        assert await self.page.evaluate(TWICE) == []
+        violations, twice, hacked = await self.page.evaluate(WRONG)
+        assert violations == []
+        assert twice == []
+        assert hacked is None
         assert self.errors == [], self.errors
         assert self.elsewhere == []
-        assert await self.page.evaluate("window.hacked") is None
 
-    async def is_well(self, name: str = "") -> None:
+    async def is_well(self, name: str = "", looks: Sequence[Look] = LOOKS) -> None:
         """The same, and it fits and can be used by all; with ``name`` pictures are kept."""
         await self.did_nothing_wrong()
-        for size in (NARROW, WIDE):
-            for theme in THEMES:
-                await self.can_be_used(theme, size)
-                await self.fits(size["width"])
-                await self._picture(f"{name}-{size['width']}-{theme}" if name else "")
+        for size, theme in looks:
+            await self.page.set_viewport_size(size)
+            await self.page.emulate_media(color_scheme=theme)
+            await self.fits(size["width"])
+            await self._axe(f"{theme} {size['width']}")
+            await self._picture(f"{name}-{size['width']}-{theme}" if name else "")
         await self.page.emulate_media(color_scheme="light")
-
-    async def can_be_used(self, theme: Theme, size: ViewportSize) -> None:
-        """By everybody, as axe says."""
-        await self.page.set_viewport_size(size)
-        await self.page.emulate_media(color_scheme=theme)
-        await self._axe(f"{theme} {size['width']}")
+        await self.page.set_viewport_size(WIDE)
 
     async def fits(self, width: int) -> None:
         """The page itself does not scroll sideways."""
@@ -100,12 +106,11 @@ class Looking:
         assert wide <= width, f"{wide} px in {width}"
 
     async def _axe(self, where: str) -> None:
-        await self.page.evaluate(AXE.read_text())
-        found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        said = [
-            {each["id"]: [node["html"][:300] for node in each["nodes"][:3]]}
-            for each in found["violations"]
-        ]
+        """What axe says."""
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(AXE)
+        found = await self.page.evaluate(FAULTS)
+        said = [{each["id"]: [node["html"][:300] for node in each["nodes"][:3]]} for each in found]
         assert said == [], f"{where}: {json.dumps(said, indent=1)}"
 
     async def _picture(self, name: str) -> None:
@@ -122,20 +127,31 @@ async def looking(
     there: str = "/console",
     *,
     motion: Motion = "reduce",
+    anew: bool = False,
 ) -> AsyncGenerator[Looking]:
-    """A browser of somebody's own; signed in, if ``name`` says who."""
+    """A browser of somebody's own; signed in, if ``name`` says who.
+
+    Who has signed in before has the cookies of that login. ``anew``: with a login of this test's
+    own, which it may end.
+    """
+    login = None if anew else stage.logins.get(name)
     context: BrowserContext = await browser.new_context(
         viewport=WIDE,
         color_scheme="light",
         reduced_motion=motion,
+        storage_state=login,
     )
     await context.add_init_script(WATCH)
     eyes = Looking(await context.new_page(), stage.url)
     eyes.page.set_default_timeout(WITHIN_MS)
     eyes.listen()
     try:
-        if name:
+        if login is not None:
+            await eyes.go(there)
+        elif name:
             await eyes.sign_in(name, there)
+            if not anew:
+                stage.logins[name] = await context.storage_state()
         yield eyes
     finally:
         await context.close()

@@ -25,8 +25,8 @@ from playwright.async_api import Browser, FilePayload, Page, async_playwright, e
 from rendertrust.protocol import JobDispatch, JobStatus, Log, Preview
 from rendertrust.testing import Behaviour, FakeNode, completes, fails
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.browser.conftest import ARGUMENTS
-from tests.browser.console.looking import NARROW, WITHIN_MS
+from tests.browser.conftest import ARGUMENTS, WITHIN_MS
+from tests.browser.console.looking import NARROW
 from tests.browser.console.stage import PASSWORD, Stage, living, person, picture
 from tests.support.api_clients import Creator
 from tests.support.databases import execute
@@ -231,8 +231,11 @@ async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
     loop = LoopThread()
     async with running_gateway(**SETTINGS) as gateway, aiohttp.ClientSession() as http:
         people = {name: await creator(gateway, http, name) for name in CREATORS}
-        people |= {name: await person(gateway, http, name) for name in ("ann", "otto")}
-        stage = Stage(gateway, http, people, [])
+        endpoint = kept_endpoint(gateway.data)
+        assert endpoint is not None
+        dsn = endpoint.owner_dsn
+        people |= {name: await person(gateway, http, name, dsn) for name in ("ann", "otto")}
+        stage = Stage(gateway, http, people, [], dsn)
         token, behave = people["otto"].token, works(frames)
         nodes = [
             FakeNode(
@@ -273,10 +276,8 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
         stage.jobs.insert(0, await submitted(jane, frame))
         await stage.ended(stage.jobs[0])
     await anchored(jane)
-    endpoint = kept_endpoint(stage.gateway.data)
-    assert endpoint is not None
-    await execute(endpoint.owner_dsn, HOUR)
-    await execute(endpoint.owner_dsn, CHECKS)
+    await execute(stage.dsn, HOUR)
+    await execute(stage.dsn, CHECKS)
     await circles(stage, nodes)
     running = [await submitted(stage.people[who], SLOW + 11 * n) for n, who in enumerate(CREATORS)]
     running += [await submitted(jane, SLOW + 53)]
@@ -435,9 +436,7 @@ async def seen(page: Page, stage: Stage, shot: Shot, folder: Path) -> None:
 
 async def called(stage: Stage, url: str) -> None:
     """What was told arrived here; the picture has an address as people have them."""
-    endpoint = kept_endpoint(stage.gateway.data)
-    assert endpoint is not None
-    await execute(endpoint.owner_dsn, f"UPDATE endpoints SET url = '{url}'")
+    await execute(stage.dsn, f"UPDATE endpoints SET url = '{url}'")
 
 
 async def leads(page: Page, shot: Shot, folder: Path) -> None:

@@ -1,20 +1,22 @@
 """What the pages show: a gateway in its own process, people of every role, nodes, jobs."""
 
-import asyncio
 import math
 import struct
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import asyncpg
 import attrs
 
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode, completes, fails
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
+from tests.support.databases import execute
 from tests.support.engines import LoopThread
 from tests.support.gateway_process import Gateway, running_gateway
 from tests.support.until import until
@@ -43,12 +45,17 @@ HOSTILE = (
 
 @attrs.frozen
 class Stage:
-    """``people`` by their first names; ``jobs`` that have ended, the newest last."""
+    """``people`` by their first names; ``jobs`` that have ended, the newest last.
+
+    ``dsn``: its database, for the owner; ``logins``: cookies of people who have signed in.
+    """
 
     gateway: Gateway
     http: aiohttp.ClientSession
     people: dict[str, Creator]
     jobs: list[str]
+    dsn: str = ""
+    logins: dict[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
 
     @property
     def url(self) -> str:
@@ -102,27 +109,15 @@ def picture(width: int = 96, height: int = 72, shade: int = 0) -> bytes:
     )
 
 
-async def admin(gateway: Gateway, *words: str, typed: str = "") -> None:
-    """``rendertrust admin`` on the gateway's machine."""
-    process = await asyncio.create_subprocess_exec(
-        *(gateway.command()[:3]),
-        *("admin", *words, "--data", str(gateway.data)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate(typed.encode())
-    assert process.returncode == 0, said.decode()
-
-
-async def person(gateway: Gateway, http: aiohttp.ClientSession, name: str) -> Creator:
-    """Somebody with the role of his name."""
+async def person(
+    gateway: Gateway, http: aiohttp.ClientSession, name: str, dsn: str = ""
+) -> Creator:
+    """Somebody with the role of their name; ``dsn``: the database's owner, who gives it."""
     who = Creator(http, gateway.url, f"{name}@example.org")
+    await who.register()
     if ROLES[name] == "user":
-        await who.register()
         return who
-    words = ("create", "--email", who.email, "--name", name.title(), "--role", ROLES[name])
-    await admin(gateway, *words, "--password-stdin", typed=f"{PASSWORD}\n")
+    await execute(dsn, f"UPDATE users SET role = '{ROLES[name]}' WHERE email = '{who.email}'")
     body = {"email": who.email, "password": PASSWORD}
 
     async def is_in() -> bool:
@@ -160,6 +155,21 @@ async def hostile_user(stage: Stage, number: int) -> str:
     return str(found["users"][0]["id"])
 
 
+async def renamed(stage: Stage, email: str, name: str) -> None:
+    """Somebody has another name from now on; no page of ours changes names."""
+    rows = await asyncpg.connect(stage.dsn)
+    await rows.execute("UPDATE users SET name = $1 WHERE email = $2", name, email)
+    await rows.close()
+
+
+def over(database: PostgresEndpoint) -> dict[str, str]:
+    """Settings of a gateway that uses this database."""
+    return {
+        "RENDERTRUST_DATABASE_URL": database.app_dsn,
+        "RENDERTRUST_DATABASE_OWNER_URL": database.owner_dsn,
+    }
+
+
 @asynccontextmanager
 async def living(loop: LoopThread, *nodes: FakeNode) -> AsyncGenerator[None]:
     """Nodes that are there also while no test runs on their makers' loop."""
@@ -175,19 +185,27 @@ def _leave(loop: LoopThread, node: FakeNode) -> None:
 
 
 @asynccontextmanager
-async def on_stage(loop: LoopThread) -> AsyncGenerator[Stage]:
-    """Some pictures are rendered, some jobs failed, one waits; a node with a hostile name."""
+async def on_stage(
+    loop: LoopThread, database: PostgresEndpoint, lent: Mapping[str, str]
+) -> AsyncGenerator[Stage]:
+    """Some pictures are rendered, some jobs failed, one waits; a node with a hostile name.
+
+    ``lent``: settings of the engines that the gateway uses beside its ``database``.
+    """
     async with (
         running_gateway(
             RENDERTRUST_CREDITS_STARTER="10000",
             RENDERTRUST_AUDIT_EVERY_SECONDS="2",
             RENDERTRUST_JWT_ACCESS_MINUTES="1440",  # tokens are as old as the stage
             RENDERTRUST_JWT_PREVIOUS=FORMER_SECRET,
+            **over(database),
+            **lent,
         ) as gateway,
         aiohttp.ClientSession() as http,
     ):
-        people = {name: await person(gateway, http, name) for name in ROLES}
-        stage = Stage(gateway, http, people, [])
+        dsn = database.owner_dsn
+        people = {name: await person(gateway, http, name, dsn) for name in ROLES}
+        stage = Stage(gateway, http, people, [], dsn)
         token = people["otto"].token
         shades = iter(range(1000))
 

@@ -1,7 +1,7 @@
 """The ledger of a gateway with a real chain: anchors, and proofs that are held against it."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import aiohttp
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.console.kept_proofs import FAILS, HOLDS, kept, opened
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.browser.console.kept_proofs import FAILS, HOLDS, Offline, kept, offline
 from tests.browser.console.looking import Looking
-from tests.browser.console.stage import PASSWORD
+from tests.browser.console.stage import PASSWORD, over
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway, running_gateway
 from tests.support.until import until
@@ -20,10 +21,12 @@ HAS_IT = re.compile(r"contract 0x[0-9a-fA-F]{40} on chain \d+ has this root")
 CHAINS_ROOT = re.compile(r"on_chain_root&#34;: &#34;([0-9a-f]{64})")
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def anchoring() -> AsyncIterator[Gateway]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def anchoring(database: PostgresEndpoint, lent: Mapping[str, str]) -> AsyncIterator[Gateway]:
     """A gateway that runs a node of a chain, and anchors at once."""
     settings = {
+        **over(database),
+        **lent,
         "RENDERTRUST_CHAIN_URL": "embedded",
         "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
         "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2",
@@ -98,28 +101,28 @@ async def test_a_proof_is_held_against_a_real_chain_and_kept(
     path = await until(kept_with_the_chain, within=120)
     await context.close()
     assert path is not None
-    await works_alone(browser, path)
-    await finds_another_root_of_the_chain(browser, path)
+    async with offline(browser) as reader:
+        await works_alone(reader, path)
+        await finds_another_root_of_the_chain(reader, path)
 
 
-async def works_alone(browser: Browser, path: Path) -> None:
-    page, asked = await opened(browser, path)
+async def works_alone(reader: Offline, path: Path) -> None:
+    await reader.open(path)
+    page = reader.page
     await expect(page.locator("#verdict")).to_have_text(HOLDS)
     assert HAS_IT.search(await said_of_the_chain(page))
     for step in ("signature", "anchor"):
         await expect(page.locator(f"[data-step={step}]")).to_have_class("done")
-    assert asked == [path.as_uri()]
-    await page.context.close()
+    await reader.asked_nobody(path)
 
 
-async def finds_another_root_of_the_chain(browser: Browser, path: Path) -> None:
+async def finds_another_root_of_the_chain(reader: Offline, path: Path) -> None:
     before, chain, after = re.split(r'(data-chain="[^"]*")', path.read_text())
     root = CHAINS_ROOT.search(chain)
     assert root is not None
     other = ("0" if root[1][0] != "0" else "1") + root[1][1:]
     named = root[0].replace(root[1], other)
     path.write_text(before + chain.replace(root[0], named) + after)
-    page, _ = await opened(browser, path)
-    await expect(page.locator("#verdict")).to_have_text(FAILS)
-    assert "another root on the chain" in await said_of_the_chain(page)
-    await page.context.close()
+    await reader.open(path)
+    await expect(reader.page.locator("#verdict")).to_have_text(FAILS)
+    assert "another root on the chain" in await said_of_the_chain(reader.page)

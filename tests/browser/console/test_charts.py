@@ -91,7 +91,7 @@ PAGE: Final = """
 """
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.nightly), 390])
 async def test_they_are_as_the_whole_library_draws_them(browser: Browser, width: int) -> None:
     """Lines, gaps, bars, nothing at all; pointed at, a span dragged, and with other values."""
     part = await drawn(browser, width, assets().files[UPLOT].plain.decode())

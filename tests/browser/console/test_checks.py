@@ -6,11 +6,8 @@ import asyncpg
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from rendertrust.testing import FakeNode
-from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage
-from tests.support.api_clients import Creator
 
 # As the Ledger writes them; a gateway that checks needs renders, which tests/integration/liars has.
 FOUND = (
@@ -18,7 +15,6 @@ FOUND = (
     ("unverifiable", "nobody could check it in time"),
     ("mismatch", f"the picture is 66 by 37, not 67 by 37 {HOSTILE[1]}"),
 )
-WRONG = ("mismatch", "half of it is grey")
 CHECK = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
                     window_seconds, opened_at, state, verdict, said, decided_at)
@@ -36,9 +32,7 @@ FROM nodes n WHERE n.name = 'studio-1'
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def checked(stage: Stage) -> list[str]:
     """Jobs whose results were checked, by what was found."""
-    endpoint = kept_endpoint(stage.gateway.data)
-    assert endpoint is not None
-    rows = await asyncpg.connect(endpoint.owner_dsn)
+    rows = await asyncpg.connect(stage.dsn)
     jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last of them failed
     for job, (verdict, said) in zip(jobs, FOUND, strict=True):
         await rows.execute(CHECK, UUID(job), "studio-1", verdict, said)
@@ -78,29 +72,3 @@ async def test_an_admin_finds_what_could_not_be_checked_and_who_checked(
         await expect(refuted).to_have_count(1)
         await expect(refuted).to_contain_text("studio-1")
         await eyes.is_well("checks")
-    async with looking(browser, stage, "jane", "/console/checks") as eyes:
-        await expect(eyes.page.get_by_text("You have no node")).to_be_visible()
-        await eyes.is_well("checks-none")
-
-
-async def test_who_registered_and_joined_a_node_comes_to_what_was_found_of_it(
-    browser: Browser, stage: Stage, checked: list[str]
-) -> None:
-    nora = Creator(stage.http, stage.url, "nora@example.org")
-    await nora.register()
-    there = Stage(stage.gateway, stage.http, {**stage.people, "nora": nora}, stage.jobs)
-    async with FakeNode(stage.url, name="attic", capabilities=("attic",), user_token=nora.token):
-        pass
-    endpoint = kept_endpoint(stage.gateway.data)
-    assert endpoint is not None
-    rows = await asyncpg.connect(endpoint.owner_dsn)
-    await rows.execute(CHECK.replace("0, 1, n.id", "0, 2, n.id"), UUID(checked[0]), "attic", *WRONG)
-    await rows.close()
-    async with looking(browser, there, "nora", "/console/fleet") as eyes:
-        page = eyes.page
-        await page.get_by_role("link", name="attic").click()
-        await page.get_by_role("link", name="what was found about it").click()
-        await expect(page.locator("#rows tbody tr")).to_have_count(1)
-        await expect(page.locator("#rows tbody tr")).to_contain_text("half of it is grey")
-        await expect(page.locator(".menu nav")).to_contain_text("Checks")
-        await eyes.is_well("checks-own")

@@ -1,16 +1,18 @@
 """Every page that each role finds, by the links that lead there: none is dead, and all is well.
 
+A page is opened once for an admin and once for a creator, and read without being drawn for others.
 A link to a page that was looked at with other words is not followed: of each kind there is one.
 """
 
 import re
 from collections import deque
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.async_api import Browser, ViewportSize, expect
+from playwright.async_api import Browser
 
-from tests.browser.console.looking import NARROW, WIDE, Looking, Theme, looking
+from tests.browser.console.looking import LOOKS, Look, Looking, looking
 from tests.browser.console.stage import ROLES, Stage
 from web.console.pages import every_page
 from web.console.registry import ID, Page
@@ -18,19 +20,58 @@ from web.identity.rights import Role
 
 UUID = "[0-9a-f-]{36}"
 PAGES = {page: re.compile(ID.sub(UUID, page.path)) for page in every_page() if page.template != ""}
-TABS = ("tab", "show", "kind", "is")  # what makes another page of the same address
-CHANGES = (
-    "form[method=post], input[type=checkbox], button:not(#pause, [data-copy], form[method=get] *)"
-)
-LINKS = """
-[...document.querySelectorAll("a[href]:not([download])")].map((each) => each.getAttribute("href"))
+TABS = ("tab", "show", "kind")  # what makes another page of the same address
+# The nodes of a tree stand in their order.
+UNSORTED = "/console/ledger/entry"
+# What there is on a page; a table has a caption, and is sorted by the links of its head.
+READ: Final = """
+(page) => ({
+  links: [...page.querySelectorAll("a[href]:not([download])")]
+    .map((each) => each.getAttribute("href")),
+  menu: [...page.querySelectorAll(".menu nav a")]
+    .map((each) => [each.getAttribute("href"), each.querySelector("span").textContent]),
+  title: page.querySelector("h1").textContent,
+  changes: [...page.querySelectorAll("main :is(form[method=post], input[type=checkbox]," +
+    " button:not(#pause, [data-copy], form[method=get] *))")].map((each) => each.outerHTML),
+  unnamed: [...page.querySelectorAll("table")]
+    .filter((each) => !each.caption?.textContent.trim()).map((each) => each.outerHTML),
+  unsorted: [...page.querySelectorAll("table")]
+    .filter((each) => !each.querySelector("thead th[aria-sort] > a[href]"))
+    .map((each) => each.outerHTML),
+  heads: [...page.querySelectorAll("table")]
+    .map((each) => [...each.querySelectorAll("thead th[aria-sort] > a[href]")].at(-1))
+    .filter((each) => each).map((each) => each.getAttribute("href")),
+  sorted: page.querySelectorAll("th[aria-sort]:not([aria-sort=none])").length,
+})
 """
-# A page that two roles see is looked at in all four ways, by each of them in two.
-LOOKS: tuple[tuple[tuple[ViewportSize, Theme], ...], ...] = (
-    ((WIDE, "light"), (NARROW, "dark")),
-    ((WIDE, "dark"), (NARROW, "light")),
-)
-SEES = {"ann": LOOKS[0], "rita": LOOKS[1], "otto": LOOKS[0], "jane": LOOKS[1]}
+READ_HERE = f"() => ({READ})(document)"
+READ_THERE = f"""
+async (there) => {{
+  const answer = await fetch(there);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return [answer.status, ({READ})(page)];
+}}
+"""
+MENUS = {
+    "jane": [
+        *("Overview", "Jobs", "Fleet", "Credits", "Ledger", "Disputes", "Organisations"),
+        "Webhooks",
+    ],
+    "otto": [
+        *("Overview", "Jobs", "Fleet", "Checks", "Credits", "Ledger", "Disputes", "Organisations"),
+        "Webhooks",
+    ],
+    "ann": [
+        *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Credits", "Ledger"),
+        *("Disputes", "Users", "Organisations", "Webhooks"),
+        *("Dead letters", "System", "Settings"),
+    ],
+    "rita": [
+        *("Overview", "Jobs", "Fleet", "Checks", "Actors", "Ledger"),
+        *("Disputes", "Users", "Organisations", "Webhooks"),
+        *("Dead letters", "System", "Settings"),
+    ],
+}
 # Where nobody comes by a link: a form leads there, or there is none of his own.
 NO_LINK = {
     "ann": {
@@ -47,6 +88,18 @@ NO_LINK = {
     },
     "jane": {"/console/fleet/{id}", "/console/checks"},
 }
+
+
+# Who has pages drawn: one that both find is looked at by each of them in one way, others in both.
+SEES: dict[str, tuple[Look, ...]] = {"ann": LOOKS[1:], "jane": LOOKS[:1]}
+
+
+def pages_of(name: str) -> set[str]:
+    """The paths of all pages that are for somebody."""
+    return {page.path for page in PAGES if Role(ROLES[name]) in page.who}
+
+
+SHARED = set[str].intersection(*(pages_of(name) - NO_LINK[name] for name in SEES))
 
 
 def page_at(href: str) -> Page | None:
@@ -67,35 +120,61 @@ class Crawl:
 
     def __init__(self, eyes: Looking, name: str, *more: str) -> None:
         """``more``: where links of some jobs alone lead, and perhaps not of the one that is met."""
-        self._eyes, self._looks = eyes, SEES[name]
+        self._eyes, self._name = eyes, name
+        self._changes = name != "rita"
         self._ahead = deque(["/console", *more])
         self._known: set[tuple[object, ...]] = {kind_of(href) for href in self._ahead}
+        self._opened: set[tuple[object, ...]] = set()
+        self._titles: dict[str, str] = {}
+        self.menu: list[str] = []
         self.found: set[str] = set()
 
-    async def go(self, *, changes: bool) -> None:
-        """All of it. ``changes``: there may be something that changes something."""
+    async def go(self) -> None:
+        """All of it."""
+        first = await self._open("/console")
+        self._titles = dict(first["menu"])
+        self.menu = list(self._titles.values())
         while self._ahead:
             href = self._ahead.popleft()
-            answer = await self._eyes.page.goto(self._eyes.url + href)
-            assert answer is not None
-            assert answer.status == 200, f"{href}: {answer.status}"
-            if not changes:
-                await expect(self._eyes.page.locator(f"main :is({CHANGES})"), href).to_have_count(0)
-            await self._look(href)
-            for link in await self._eyes.page.evaluate(LINKS):
-                self._note(link)
+            self._check(href, await self._seen(href))
 
-    async def _look(self, href: str) -> None:
+    def _check(self, href: str, seen: dict[str, Any]) -> None:
         page = page_at(href)
         assert page is not None
-        is_new = page.path not in self.found
         self.found.add(page.path)
-        for size, theme in self._looks:
-            await self._eyes.page.set_viewport_size(size)
-            await self._eyes.fits(size["width"])
-            if is_new:
-                await self._eyes.can_be_used(theme, size)
-        await self._eyes.did_nothing_wrong()
+        assert seen["title"] == self._titles.get(href, seen["title"])
+        if not self._changes:
+            assert seen["changes"] == [], href
+        for link in seen["links"]:
+            self._note(link)
+
+    async def _seen(self, href: str) -> dict[str, Any]:
+        """What there is at an address; a page that was not looked at yet is."""
+        page, tabs, _ = kind_of(href)
+        assert isinstance(page, Page)
+        if self._name not in SEES or (page, tabs) in self._opened:
+            return await self._read(href)
+        is_new = page.path not in self.found
+        self._opened.add((page, tabs))
+        seen = await self._open(href)
+        alone = is_new and page.path not in SHARED
+        await self._eyes.is_well(looks=LOOKS if alone else SEES[self._name])
+        assert seen["unnamed"] == [], href
+        assert seen["unsorted"] == [] or page.path == UNSORTED, href
+        for head in seen["heads"]:
+            assert (await self._read(head))["sorted"], f"{href}: {head}"
+        return seen
+
+    async def _open(self, href: str) -> dict[str, Any]:
+        answer = await self._eyes.page.goto(self._eyes.url + href)
+        assert answer is not None
+        assert answer.status == 200, f"{href}: {answer.status}"
+        return dict(await self._eyes.page.evaluate(READ_HERE))
+
+    async def _read(self, href: str) -> dict[str, Any]:
+        status, seen = await self._eyes.page.evaluate(READ_THERE, href)
+        assert status == 200, f"{href}: {status}"
+        return dict(seen)
 
     def _note(self, href: str) -> None:
         page = page_at(href)
@@ -118,8 +197,9 @@ async def test_all_that_somebody_finds_is_there_and_well(
     async with looking(browser, stage, name) as eyes:
         own = f"/console/jobs/{stage.jobs[1]}/dispute?unit=0"
         crawl = Crawl(eyes, name, *([own] if name == "jane" else []))
-        await crawl.go(changes=name != "rita")
+        await crawl.go()
     await jane.call("DELETE", f"/webhooks/endpoints/{made['id']}")
-    his = {page.path for page in PAGES if Role(ROLES[name]) in page.who}
+    assert crawl.menu == MENUS[name]
+    his = pages_of(name)
     assert his - crawl.found == NO_LINK[name]
     assert crawl.found <= his

@@ -3,15 +3,23 @@
 import hashlib
 import re
 import signal
+from collections.abc import Mapping
 from urllib.parse import quote
 
-import pytest
 from playwright.async_api import Browser, Page, expect
 
-from sql.migrate import migrate
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.browser.console.looking import NARROW, WITHIN_MS, Looking, Motion, looking
-from tests.browser.console.stage import HOSTILE, PASSWORD, Stage, failed_job, hostile_user
+from tests.browser.conftest import WITHIN_MS
+from tests.browser.console.looking import NARROW, WIDE, Looking, Motion, looking
+from tests.browser.console.stage import (
+    HOSTILE,
+    PASSWORD,
+    Stage,
+    failed_job,
+    hostile_user,
+    over,
+    renamed,
+)
 from tests.support.gateway_process import running_gateway
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
@@ -51,55 +59,52 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
 
 
 EMPTY = ("credits", "checks", "organisations", "webhooks")
-
-
-@pytest.mark.parametrize(
-    ("key", "there", "searches"),
-    [
-        ("j", "jobs", True),
-        ("f", "fleet", True),
-        ("a", "actors", True),
-        ("c", "credits", False),
-        ("v", "checks", True),
-        ("n", "organisations", False),
-        ("w", "webhooks", False),
-        ("l", "ledger", True),
-        ("u", "users", True),
-        ("d", "dead-letters", False),
-        ("y", "system", False),
-        ("s", "settings", True),
-    ],
+# Where a key leads, and whether there is something to search.
+LEADS = (
+    ("j", "jobs", True),
+    ("f", "fleet", True),
+    ("a", "actors", True),
+    ("c", "credits", False),
+    ("v", "checks", True),
+    ("n", "organisations", False),
+    ("w", "webhooks", False),
+    ("l", "ledger", True),
+    ("u", "users", True),
+    ("d", "dead-letters", False),
+    ("y", "system", False),
+    ("s", "settings", True),
 )
-async def test_the_same_keys_work_on_every_page(
-    browser: Browser, stage: Stage, key: str, there: str, *, searches: bool
-) -> None:
+
+
+async def test_the_same_keys_work_on_every_page(browser: Browser, stage: Stage) -> None:
     await failed_job(stage)
     async with looking(browser, stage, "ann") as eyes:
         page, keys = eyes.page, eyes.page.keyboard
-        await keys.press("g")
-        await keys.press(key)
-        await page.wait_for_url(f"**/console/{there}")
-        await expect(page.locator("a[aria-current=page]").first).to_be_visible()
-        if searches:
-            await keys.press("/")
-            await expect(page.locator("#search")).to_be_focused()
-            await keys.type("gojk?")
-            assert page.url.endswith(there), "what is typed is no key"
+        for key, there, searches in LEADS:
+            await keys.press("g")
+            await keys.press(key)
+            await page.wait_for_url(f"**/console/{there}")
+            await expect(page.locator("a[aria-current=page]").first).to_be_visible()
+            if searches:
+                await keys.press("/")
+                await expect(page.locator("#search")).to_be_focused()
+                await keys.type("gojk?")
+                assert page.url.endswith(there), "what is typed is no key"
+                await keys.press("Escape")
+            rows = page.locator("main [data-row]")
+            if await rows.count() > 1:
+                await keys.press("j")
+                await keys.press("j")
+                await expect(rows.nth(1)).to_have_class(re.compile(r"\bat\b"))
+                await keys.press("k")
+                await expect(rows.nth(0)).to_have_class(re.compile(r"\bat\b"))
+                await expect(rows.nth(0)).to_be_focused()
+            else:
+                assert there in EMPTY, "all others have rows"
+            await keys.press("?")
+            await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
             await keys.press("Escape")
-        rows = page.locator("main [data-row]")
-        if await rows.count() > 1:
-            await keys.press("j")
-            await keys.press("j")
-            await expect(rows.nth(1)).to_have_class(re.compile(r"\bat\b"))
-            await keys.press("k")
-            await expect(rows.nth(0)).to_have_class(re.compile(r"\bat\b"))
-            await expect(rows.nth(0)).to_be_focused()
-        else:
-            assert there in EMPTY, "all others have rows"
-        await keys.press("?")
-        await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-        await keys.press("Escape")
-        await eyes.did_nothing_wrong()
+            await eyes.did_nothing_wrong()
 
 
 async def test_a_row_is_selected_and_retried_by_keys(browser: Browser, stage: Stage) -> None:
@@ -140,23 +145,15 @@ performance.getEntriesByType("resource")
 """
 
 
-@pytest.mark.parametrize(("path", "most"), [("/console", 34), ("/console/jobs", 22)])
-async def test_a_first_visit_loads_little(
-    browser: Browser, stage: Stage, path: str, most: int
-) -> None:
+async def test_a_first_visit_loads_little(browser: Browser, stage: Stage) -> None:
     """KiB as they come over the wire; the first page draws, the other does not."""
-    async with looking(browser, stage) as eyes:
-        await eyes.sign_in("ann")
-        await eyes.page.evaluate("performance.clearResourceTimings()")
-        # What was loaded for the sign-in is asked for again.
-        session = await eyes.page.context.new_cdp_session(eyes.page)
-        await session.send("Network.clearBrowserCache")
-        await eyes.go(path)
-        if path == "/console":
-            await expect(eyes.page.locator(".plot canvas")).to_be_visible()
-        await expect(eyes.page.locator("#live-state")).to_have_text("live")
-        loaded = await eyes.page.evaluate(LOADED)
-        assert most / 2 < loaded <= most
+    for path, most in (("/console", 34), ("/console/jobs", 22)):
+        async with looking(browser, stage, "ann", path) as eyes:
+            if path == "/console":
+                await expect(eyes.page.locator(".plot canvas")).to_be_visible()
+            await expect(eyes.page.locator("#live-state")).to_have_text("live")
+            loaded = await eyes.page.evaluate(LOADED)
+            assert most / 2 < loaded <= most
 
 
 DIGESTS = """
@@ -198,7 +195,7 @@ async def test_the_theme_that_was_chosen_is_kept(browser: Browser, stage: Stage)
         assert dark != light
         await page.reload()
         assert await page.evaluate(paper) == dark
-        await eyes.is_well()
+        await eyes.did_nothing_wrong()
 
 
 TURNS = """
@@ -280,41 +277,32 @@ async def test_a_hidden_page_follows_nothing(browser: Browser, stage: Stage) -> 
 
 
 async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> None:
-    """A browser opens six connections to one place: a stream for each would be too many."""
+    """A browser opens six connections to one place: a stream for each would be too many.
+
+    The addresses of some of them are together longer than the line of a request may be.
+    """
     async with looking(browser, stage, "jane") as eyes:
         context = eyes.page.context
-        windows = [eyes.page, *[await context.new_page() for _ in range(7)]]
-        for page in windows[1:]:
+        short = [await context.new_page() for _ in range(3)]
+        long = [await context.new_page() for _ in range(4)]
+        for page in (*short, *long):
             page.set_default_timeout(WITHIN_MS)
+        for page in short:
             await page.goto(f"{stage.url}/console/jobs?q=type:echo")
-        for page in windows:
+        for number, page in enumerate(long):
+            await page.goto(f"{stage.url}/console/jobs?q=error:{quote('絵' * 400)}{number}")
+        for page in (eyes.page, *short, *long):
             await expect(page.locator("#live-state")).to_have_text("live")
         job = await stage.job(job_type="echo")
-        for page in windows[1:]:
+        for page in short:
             await expect(page.locator(f"#row-{job}")).to_be_visible()
             await expect(page.locator("#live-state")).to_have_text("live")
-        for page in windows[1:4]:
+        for page in (*short[:2], *long[:2]):
             await page.close()
         await eyes.go(f"/console/jobs/{job}")
         await expect(eyes.page.locator("#live-state")).to_have_text("live")
         other = await stage.job(job_type="echo")
-        for page in windows[4:]:
-            await expect(page.locator(f"#row-{other}")).to_be_visible()
-        await eyes.did_nothing_wrong()
-
-
-async def test_windows_with_long_addresses_are_all_live(browser: Browser, stage: Stage) -> None:
-    """Together they are longer than the line of a request may be."""
-    async with looking(browser, stage, "jane", "/console/jobs?q=type:echo") as eyes:
-        context = eyes.page.context
-        windows = [await context.new_page() for _ in range(4)]
-        for number, page in enumerate(windows):
-            page.set_default_timeout(WITHIN_MS)
-            await page.goto(f"{stage.url}/console/jobs?q=error:{quote('絵' * 400)}{number}")
-        for page in (eyes.page, *windows):
-            await expect(page.locator("#live-state")).to_have_text("live")
-        job = await stage.job(job_type="echo")
-        await expect(eyes.page.locator(f"#row-{job}")).to_be_visible()
+        await expect(short[-1].locator(f"#row-{other}")).to_be_visible()
         await eyes.did_nothing_wrong()
 
 
@@ -330,7 +318,6 @@ async def joins(page: Page, url: str) -> None:
 
 
 async def test_a_page_says_when_it_is_old(browser: Browser, database: PostgresEndpoint) -> None:
-    await migrate(database.owner_dsn)
     async with whole(database, settings_for_tests()) as site:
         eyes = Looking(await browser.new_page(), site.url)
         page = eyes.page
@@ -338,7 +325,7 @@ async def test_a_page_says_when_it_is_old(browser: Browser, database: PostgresEn
         await eyes.sign_in("jane")
         await expect(page.locator("#live-state")).to_have_text("live")
         await site.gateway.database.close()
-        await expect(page.locator("#stale")).to_be_visible(timeout=20_000)
+        await expect(page.locator("#stale")).to_be_visible()
         await expect(page.locator("#live-state")).to_have_text("not live")
         await page.reload()
         heading = page.get_by_role("heading", name="PostgreSQL is away, trying again")
@@ -400,32 +387,34 @@ async def test_who_was_signed_out_meanwhile_comes_back_to_what_he_saw(
         await eyes.page.get_by_role("button", name="Sign in").click()
         await expect(eyes.page.locator("#search")).to_have_value("status:failed")
         assert eyes.page.url == stage.url + there
-
-
-async def test_signing_out(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "rita") as eyes:
         await eyes.page.get_by_role("button", name="Sign out").click()
         await expect(eyes.page.get_by_text("You are signed out.")).to_be_visible()
         await eyes.go("/console")
         await expect(eyes.page.get_by_label("E-mail")).to_be_visible()
 
 
-@pytest.mark.parametrize("number", range(len(HOSTILE)))
-async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage, number: int) -> None:
-    await hostile_user(stage, number)
-    async with looking(browser, stage, f"hostile{number}") as eyes:
-        await expect(eyes.page.locator(".me .name")).to_have_text(str(marked(HOSTILE[number])))
-        await expect(eyes.page.locator("#live-state")).to_have_text("live")
-        for width in (1280, 390):
-            await eyes.page.set_viewport_size({"width": width, "height": 800})
-            if width < 760:
-                await eyes.page.get_by_label("Menu").click()
-            await eyes.fits(width)
-        await eyes.did_nothing_wrong()
+async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage) -> None:
+    await hostile_user(stage, 0)
+    async with looking(browser, stage, "hostile0") as eyes:
+        page = eyes.page
+        for name in HOSTILE:
+            await renamed(stage, "hostile0@example.org", name)
+            await eyes.go("/console")
+            await expect(page.locator(".me .name")).to_have_text(str(marked(name)))
+            await expect(page.locator("#live-state")).to_have_text("live")
+            await eyes.fits(WIDE["width"])
+            await page.set_viewport_size(NARROW)
+            await page.get_by_label("Menu").click()
+            await eyes.fits(NARROW["width"])
+            await page.set_viewport_size(WIDE)
+            await eyes.did_nothing_wrong()
+    await renamed(stage, "hostile0@example.org", HOSTILE[0])
 
 
-async def test_a_gateway_that_comes_back_is_followed_again(browser: Browser) -> None:
-    async with running_gateway() as gateway:
+async def test_a_gateway_that_comes_back_is_followed_again(
+    browser: Browser, database: PostgresEndpoint, lent: Mapping[str, str]
+) -> None:
+    async with running_gateway(**over(database), **lent) as gateway:
         eyes = Looking(await browser.new_page(), gateway.url)
         page = eyes.page
         await joins(page, gateway.url)
@@ -435,7 +424,7 @@ async def test_a_gateway_that_comes_back_is_followed_again(browser: Browser) -> 
         await gateway.stop()
         await expect(page.locator("#stale")).to_be_visible()
         await gateway.start()
-        await expect(page.locator("#stale")).to_be_hidden(timeout=20_000)
+        await expect(page.locator("#stale")).to_be_hidden()
         await expect(page.locator("#live-state")).to_have_text("live")
         assert await page.evaluate("window.same") == 1
         await page.close()
@@ -451,9 +440,11 @@ MessagePort.prototype.postMessage = function (said, ...more) {{
 """
 
 
-async def test_a_gateway_that_falls_silent_is_not_live(browser: Browser) -> None:
+async def test_a_gateway_that_falls_silent_is_not_live(
+    browser: Browser, database: PostgresEndpoint, lent: Mapping[str, str]
+) -> None:
     """No connection ends, and nothing comes: as with a lost network, or a machine that hangs."""
-    async with running_gateway() as gateway:
+    async with running_gateway(**over(database), **lent) as gateway:
         eyes = Looking(await browser.new_page(), gateway.url)
         page = eyes.page
         await page.add_init_script(BEATS)
@@ -472,7 +463,7 @@ async def test_a_gateway_that_falls_silent_is_not_live(browser: Browser) -> None
             await expect(page.locator("#stale time")).to_have_text(last)
         finally:
             process.send_signal(signal.SIGCONT)
-        await expect(page.locator("#stale")).to_be_hidden(timeout=60_000)
+        await expect(page.locator("#stale")).to_be_hidden()
         await expect(page.locator("#live-state")).to_have_text("live")
         assert await page.evaluate("window.same") == 1
         await page.close()

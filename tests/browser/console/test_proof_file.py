@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, expect
 
 from rendertrust import anchor_note, note
 from rendertrust.anchor_note import AnchorNote
-from tests.browser.console.kept_proofs import FAILS, HOLDS, opened
+from tests.browser.console.kept_proofs import FAILS, HOLDS, Offline, offline
 from tests.unit.proof.test_note import KEY, KNOWN_NOTE, VERIFIER
 from tests.unit.proof.test_verify import MEANT, NO_ANCHOR, flipped
 from web.console.assets import sources
@@ -47,24 +47,18 @@ async ([script, chain, proof, others]) => {
 
 @asynccontextmanager
 async def reading(
-    browser: Browser,
-    folder: Path,
-    before: str = "",
-    chain: dict[str, Any] = CHAIN,
-    **changed: Any,
+    reader: Offline, folder: Path, chain: dict[str, Any] = CHAIN, **changed: Any
 ) -> AsyncGenerator[Page]:
-    """The file of a proof of which something is changed; ``before``: what its browser lacks.
+    """The file of a proof of which something is changed.
 
     ``chain``: what the gateway said of the chain.
     """
     path = folder / "proof.html"
     shown = {"number": 42, "proof": {**PROOF, **changed}, "chain": chain, "asked_at": AT}
     path.write_text(proof_file(shown))
-    page, asked = await opened(browser, path, before)
-    yield page
-    assert asked == [path.as_uri()]
-    assert await page.evaluate("window.violations") == []
-    await page.context.close()
+    await reader.open(path)
+    yield reader.page
+    await reader.asked_nobody(path)
 
 
 async def said(page: Page, step: str, kind: str) -> str:
@@ -75,7 +69,7 @@ async def said(page: Page, step: str, kind: str) -> str:
 
 
 async def test_both_signatures_are_checked_in_the_file(browser: Browser, tmp_path: Path) -> None:
-    async with reading(browser, tmp_path) as page:
+    async with offline(browser) as reader, reading(reader, tmp_path) as page:
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         await expect(page.locator("#verdict")).to_contain_text("that the gateway signed")
         assert "signature of the gateway's log key holds" in await said(page, "signature", "done")
@@ -106,54 +100,52 @@ def other_anchor(**changed: Any) -> str:
     return anchor_note.sign(AnchorNote(**{**facts, **changed}), KEY)
 
 
-@pytest.mark.parametrize(
-    ("changed", "step", "says"),
-    [
-        ({"checkpoint": turned(PROOF["checkpoint"])}, "signature", "does not hold"),
-        ({"checkpoint": PROOF["anchor"]}, "checkpoint", "says otherwise"),
-        ({"anchor": turned(PROOF["anchor"])}, "anchor", "does not hold"),
-        ({"anchor": PROOF["checkpoint"]}, "anchor", "another anchor"),
-        ({"anchor": KNOWN_NOTE}, "anchor", "another anchor"),
-        ({"anchor": other_anchor(block=12346)}, "anchor", "another anchor"),
-        ({"anchor": other_anchor(root=bytes(32))}, "anchor", "another anchor"),
-        ({"block_number": 12344}, "anchor", "another anchor"),
-        ({"anchor": None}, "anchor", "cannot be read"),
-        ({**NO_ANCHOR, "anchor": PROOF["anchor"]}, "anchor", "another anchor"),
-        ({"verifier": "nobody"}, "signature", "cannot be read"),
-    ],
+REFUSED: tuple[tuple[dict[str, Any], str, str], ...] = (
+    ({"checkpoint": turned(PROOF["checkpoint"])}, "signature", "does not hold"),
+    ({"checkpoint": PROOF["anchor"]}, "checkpoint", "says otherwise"),
+    ({"anchor": turned(PROOF["anchor"])}, "anchor", "does not hold"),
+    ({"anchor": PROOF["checkpoint"]}, "anchor", "another anchor"),
+    ({"anchor": KNOWN_NOTE}, "anchor", "another anchor"),
+    ({"anchor": other_anchor(block=12346)}, "anchor", "another anchor"),
+    ({"anchor": other_anchor(root=bytes(32))}, "anchor", "another anchor"),
+    ({"block_number": 12344}, "anchor", "another anchor"),
+    ({"anchor": None}, "anchor", "cannot be read"),
+    ({**NO_ANCHOR, "anchor": PROOF["anchor"]}, "anchor", "another anchor"),
+    ({"verifier": "nobody"}, "signature", "cannot be read"),
 )
-async def test_what_was_not_signed_so_is_refused(
-    browser: Browser, tmp_path: Path, changed: dict[str, Any], step: str, says: str
+
+
+async def test_what_was_not_signed_so_is_refused(browser: Browser, tmp_path: Path) -> None:
+    async with offline(browser) as reader:
+        for changed, step, says in REFUSED:
+            async with reading(reader, tmp_path, **changed) as page:
+                await expect(page.locator("#verdict")).to_have_text(FAILS)
+                assert says in await said(page, step, "bad"), changed
+
+
+async def test_the_gateways_word_must_be_of_the_anchor_that_it_signed(
+    browser: Browser, tmp_path: Path
 ) -> None:
-    async with reading(browser, tmp_path, **changed) as page:
-        await expect(page.locator("#verdict")).to_have_text(FAILS)
-        assert says in await said(page, step, "bad")
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
+    others: tuple[dict[str, Any], ...] = (
         {"contract": "0x" + "22" * 20},
         {"chain_id": 1},
         {"block_number": 1},
         {"tx_hash": "0x" + "11" * 32},
         {"block_number": None},
-    ],
-)
-async def test_the_gateways_word_must_be_of_the_anchor_that_it_signed(
-    browser: Browser, tmp_path: Path, other: dict[str, Any]
-) -> None:
-    async with reading(browser, tmp_path, chain={**CHAIN, **other}) as page:
-        await expect(page.locator("#verdict")).to_have_text(FAILS)
-        assert "another anchor than it signed" in await said(page, "chain", "bad")
-        await said(page, "anchor", "done")
+    )
+    async with offline(browser) as reader:
+        for other in others:
+            async with reading(reader, tmp_path, {**CHAIN, **other}) as page:
+                await expect(page.locator("#verdict")).to_have_text(FAILS)
+                assert "another anchor than it signed" in await said(page, "chain", "bad"), other
+                await said(page, "anchor", "done")
 
 
 async def test_a_proof_without_an_anchor_holds_and_repeats_no_word_of_a_chain(
     browser: Browser, tmp_path: Path
 ) -> None:
     """Nobody signed that word."""
-    async with reading(browser, tmp_path, "", CHAIN, **NO_ANCHOR) as page:
+    async with offline(browser) as reader, reading(reader, tmp_path, CHAIN, **NO_ANCHOR) as page:
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         assert "names no anchor" in await said(page, "anchor", "next")
         assert CHAIN["contract"] not in await said(page, "chain", "next")
@@ -162,9 +154,10 @@ async def test_a_proof_without_an_anchor_holds_and_repeats_no_word_of_a_chain(
 async def test_a_chain_is_never_said_to_be_more_than_the_gateways_word(
     browser: Browser, tmp_path: Path
 ) -> None:
-    for private in (True, False, None):
-        async with reading(browser, tmp_path, chain={**CHAIN, "private": private}) as page:
-            assert "says no more than the gateway" in await said(page, "chain", "next")
+    async with offline(browser) as reader:
+        for private in (True, False, None):
+            async with reading(reader, tmp_path, {**CHAIN, "private": private}) as page:
+                assert "says no more than the gateway" in await said(page, "chain", "next")
 
 
 OTHERWISE = [
@@ -183,15 +176,16 @@ async def test_what_is_read_there_is_what_was_checked(browser: Browser, tmp_path
         assert written in rest
         rest = rest.replace(written, "other")
     path.write_text(begun.replace(f">{PROOF['entry_id']}<", ">8<") + data + rest)
-    page, _ = await opened(browser, path)
-    await expect(page.locator("#verdict")).to_have_text(HOLDS)
-    read = await page.locator("main").text_content() or ""
-    assert [text for text in OTHERWISE if text not in read] == []
-    assert "other" not in read.replace("no other", "")
-    await expect(page.get_by_role("heading", level=1)).to_have_text(
-        f"Proof of entry no. {PROOF['entry_id']}"
-    )
-    await page.context.close()
+    async with offline(browser) as reader:
+        await reader.open(path)
+        page = reader.page
+        await expect(page.locator("#verdict")).to_have_text(HOLDS)
+        read = await page.locator("main").text_content() or ""
+        assert [text for text in OTHERWISE if text not in read] == []
+        assert "other" not in read.replace("no other", "")
+        await expect(page.get_by_role("heading", level=1)).to_have_text(
+            f"Proof of entry no. {PROOF['entry_id']}"
+        )
 
 
 async def test_a_file_without_a_place_for_what_was_checked_does_not_hold(
@@ -200,9 +194,9 @@ async def test_a_file_without_a_place_for_what_was_checked_does_not_hold(
     path = tmp_path / "proof.html"
     text = proof_file({"number": 42, "proof": PROOF, "chain": CHAIN, "asked_at": AT})
     path.write_text(text.replace('data-of="leaf"', "", 1).replace("amount ", "amount 1", 2))
-    page, _ = await opened(browser, path)
-    await expect(page.locator("#verdict")).to_contain_text("this page was altered")
-    await page.context.close()
+    async with offline(browser) as reader:
+        await reader.open(path)
+        await expect(reader.page.locator("#verdict")).to_contain_text("this page was altered")
 
 
 @pytest.mark.parametrize("lacks", [NO_ED25519, PLAIN_HTTP], ids=["old", "plain http"])
@@ -210,13 +204,15 @@ async def test_a_browser_that_cannot_check_a_signature_says_so(
     browser: Browser, tmp_path: Path, lacks: str
 ) -> None:
     """And goes on with what it can: another text is refused by its bytes."""
-    async with reading(browser, tmp_path, lacks) as page:
-        await expect(page.locator("#verdict")).to_contain_text("signature was not checked here")
-        for step in ("signature", "anchor"):
-            assert "This browser cannot check the signature" in await said(page, step, "next")
-    async with reading(browser, tmp_path, lacks, block_number=12344) as page:
-        await expect(page.locator("#verdict")).to_have_text(FAILS)
-        await said(page, "anchor", "bad")
+    async with offline(browser, lacks) as reader:
+        async with reading(reader, tmp_path) as page:
+            verdict = page.locator("#verdict")
+            await expect(verdict).to_contain_text("signature was not checked here")
+            for step in ("signature", "anchor"):
+                assert "This browser cannot check the signature" in await said(page, step, "next")
+        async with reading(reader, tmp_path, block_number=12344) as page:
+            await expect(page.locator("#verdict")).to_have_text(FAILS)
+            await said(page, "anchor", "bad")
 
 
 async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
@@ -232,8 +228,8 @@ async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
     others += [{"checkpoint": two.replace(good, lines)} for lines in (good + bad, bad + good)]
     path = tmp_path / "empty.html"  # signatures are not checked in about:blank
     path.write_text("<!doctype html>")
-    page, _ = await opened(browser, path)
-    holds, taken = await page.evaluate(TAKEN, [script, CHAIN, PROOF, others])
+    async with offline(browser) as reader:
+        await reader.open(path)
+        holds, taken = await reader.page.evaluate(TAKEN, [script, CHAIN, PROOF, others])
     assert holds
     assert taken == []
-    await page.context.close()

@@ -6,7 +6,6 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import FORMER_SECRET, HOSTILE, Stage
-from tests.support.until import until
 
 
 async def test_every_value_is_shown_with_its_source_and_no_secret(
@@ -21,12 +20,12 @@ async def test_every_value_is_shown_with_its_source_and_no_secret(
         await expect(secret).to_contain_text("set, not shown")
         await expect(secret).to_contain_text("environment, RENDERTRUST_JWT_PREVIOUS")
         await expect(secret.locator(".masked")).to_have_text(re.compile("^\\W+$"))
-        unset = page.get_by_role("row").filter(has_text="objects.secret_key")
+        unset = page.get_by_role("row").filter(has_text="stripe.secret_key")
         await expect(unset).to_contain_text("not set")
         for tab in ("values", "values&q=environment", "keys", "webhooks", "audit"):
             answer = await page.request.get(f"{stage.url}/console/settings?tab={tab}")
             assert FORMER_SECRET not in await answer.text(), tab
-        await eyes.is_well("settings")
+        await eyes.did_nothing_wrong()
         await page.keyboard.press("/")
         await page.keyboard.type("environment")
         await page.keyboard.press("Enter")
@@ -36,7 +35,7 @@ async def test_every_value_is_shown_with_its_source_and_no_secret(
         await page.get_by_role("link", name="Limits", exact=True).click()
         login = page.get_by_role("row").filter(has=page.get_by_text("login", exact=True))
         await expect(login).to_contain_text("requests a minute, per address")
-        await eyes.is_well("settings-limits")
+        await eyes.did_nothing_wrong()
 
 
 async def test_keys_are_listed_with_whose_they_are_and_what_they_may(
@@ -55,37 +54,13 @@ async def test_keys_are_listed_with_whose_they_are_and_what_they_may(
         await expect(page.locator("main")).to_contain_text("Keys under checkpoints")
         _, log = await stage.people["rita"].call("GET", "/ledger/checkpoint")
         await expect(page.locator("main")).to_contain_text(log["verifier"])
-        await eyes.is_well("settings-keys")
+        await eyes.did_nothing_wrong()
         await page.locator("#search").fill("nobody's")
         await page.locator("#search").press("Enter")
         await expect(page.get_by_text("No key matches")).to_be_visible()
         await eyes.go("/console/settings?tab=keys&q=OTTO%40")
         await row.get_by_role("link").click()
         await expect(page.locator("#of-keys")).to_be_in_viewport()
-
-
-async def test_what_stripe_told_is_listed_with_what_became_of_it(
-    browser: Browser, stage: Stage
-) -> None:
-    async with looking(browser, stage, "ann", "/console/credits") as eyes:
-        await eyes.page.get_by_role("button", name="Buy 100 credits").click()
-        await eyes.page.wait_for_url(re.compile(r"/pay/|checkout"))
-        await eyes.page.get_by_role("button", name="Pay", exact=True).click()
-        await eyes.page.wait_for_url("**/checkout/done")
-    async with looking(browser, stage, "ann", "/console/settings?tab=webhooks") as eyes:
-        page = eyes.page
-        await expect(page.locator("main")).to_contain_text(f"{stage.url}/api/v1/webhooks/stripe")
-
-        paid = page.get_by_role("row").filter(has_text="checkout.session.completed")
-
-        async def told() -> bool:
-            await page.reload()
-            return await paid.filter(has_text="counted").count() > 0
-
-        await until(told, within=60)
-        await eyes.is_well("settings-webhooks")
-        await eyes.go("/console/settings?tab=webhooks&q=no+such+event")
-        await expect(page.get_by_text("No event matches")).to_be_visible()
 
 
 async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
@@ -101,7 +76,7 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await expect(page.get_by_role("status").first).to_contain_text("The price of dear holds")
         row = page.get_by_role("row").filter(has_text=HOSTILE[1])
         await expect(row).to_contain_text("12.5000 cr")
-        await eyes.is_well("settings-prices")
+        await eyes.did_nothing_wrong()
         await page.get_by_role("link", name="Audit log").click()
         await expect(page.locator("tbody tr").first).to_contain_text(HOSTILE[1])
         await expect(page.locator("#live-state")).to_have_text("live")
@@ -112,7 +87,7 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await expect(page.locator("tbody tr").first).to_contain_text("seen as it comes")
         await page.get_by_role("link", name="price:dear").first.click()
         await expect(page.locator("tbody tr")).to_have_count(1)
-        await eyes.is_well("settings-audit")
+        await eyes.did_nothing_wrong()
         await eyes.go("/console/settings?tab=prices")
         await page.get_by_label("Type of jobs").fill("dear")
         await page.get_by_label("Credits").fill("a lot")
@@ -125,20 +100,3 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await expect(page.get_by_text("must be an amount")).to_have_count(1)
         await expect(page.get_by_label("Credits")).to_have_value("a lot")
         await expect(page.get_by_label("Type of jobs")).to_have_value("dear")
-
-
-async def test_an_auditor_changes_no_price_and_others_see_nothing(
-    browser: Browser, stage: Stage
-) -> None:
-    async with looking(browser, stage, "rita", "/console/settings?tab=prices") as eyes:
-        await expect(eyes.page.get_by_text("Prices now")).to_be_visible()
-        await expect(eyes.page.locator("main form")).to_have_count(0)
-        form: dict[str, str | float | bool] = {"job_type": "dear", "price": "1", "reason": "none"}
-        answer = await eyes.page.request.post(
-            f"{stage.url}/console/settings/prices",
-            form=form,
-            headers={"Sec-Fetch-Site": "same-origin"},
-        )
-        assert answer.status == 403
-    async with looking(browser, stage, "jane", "/console/settings") as eyes:
-        await expect(eyes.page.get_by_role("heading", name="You may not do this")).to_be_visible()

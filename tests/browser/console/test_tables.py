@@ -1,62 +1,11 @@
 """Tables: each has a caption and is sorted by its address: by a mouse, by keys, on a phone."""
 
-import html
 import re
-from typing import Any
 
-import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.console.looking import NARROW, looking
 from tests.browser.console.stage import Stage, failed_job
-
-PAGES = (
-    "/console",
-    "/console/jobs",
-    "/console/fleet",
-    "/console/actors",
-    "/console/ledger",
-    "/console/ledger?show=anchors",
-    "/console/users",
-    "/console/credits",
-    "/console/dead-letters",
-    "/console/dead-letters?kind=events",
-    "/console/dead-letters?kind=messages",
-    "/console/system",
-    "/console/checks",
-    "/console/organisations",
-    *(
-        f"/console/settings?tab={tab}"
-        for tab in ("values", "keys", "prices", "limits", "webhooks", "audit")
-    ),
-)
-HEAD = re.compile(
-    r'<th scope="col" class="\w+" aria-sort="(\w+)"><a href="([^"]+)">(?:<[^>]+>|[^<])*</a>'
-)
-
-
-async def heads_of(page: Any, url: str) -> tuple[str, list[tuple[str, str]]]:
-    """A page's text, and of each head that sorts what it says of the order, and where it leads."""
-    answer = await page.request.get(url)
-    assert answer.status == 200, url
-    text = await answer.text()
-    return text, [(aria, html.unescape(href)) for aria, href in HEAD.findall(text)]
-
-
-@pytest.mark.parametrize("path", PAGES)
-async def test_every_table_is_sorted_by_its_address(
-    browser: Browser, stage: Stage, path: str
-) -> None:
-    await failed_job(stage)
-    async with looking(browser, stage, "ann", path) as eyes:
-        text, heads = await heads_of(eyes.page, stage.url + path)
-        assert text.count("<table") == len(re.findall(r"<caption[^>]*>\s*\w", text))
-        assert text.count("<table") <= len(re.findall(r"<thead><tr>(?:(?!</thead>).)*<a ", text))
-        for _, there in heads:
-            _, after = await heads_of(eyes.page, stage.url + there)
-            chosen = [aria for aria, _ in after if aria != "none"]
-            assert chosen, there
-        await eyes.did_nothing_wrong()
 
 
 async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, stage: Stage) -> None:
@@ -73,7 +22,7 @@ async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, sta
             "aria-sort", "descending"
         )
         assert page.url.endswith("?sort=history.-pong_at#history")
-        await eyes.is_well("node-sorted")
+        await eyes.did_nothing_wrong()
         await eyes.go("/console/users?q=jane")
         await page.locator("tbody a").first.click()
         logins = page.get_by_role("table", name="Logins")
@@ -107,7 +56,7 @@ async def test_entries_are_sorted_and_lead_back_to_the_newest(
         assert found == sorted(found)
         await page.get_by_role("button", name="Filter").click()
         assert "sort=amount" in page.url, "a filter keeps the order"
-        await eyes.is_well("ledger-sorted")
+        await eyes.did_nothing_wrong()
         await eyes.go("/console/ledger?before=12")
         await expect(page.locator("#rows tbody tr").first).to_contain_text("no. 1")
         await page.get_by_role("link", name="Newest").click()
@@ -142,15 +91,6 @@ async def test_a_phone_sorts_too(browser: Browser, stage: Stage) -> None:
         await eyes.did_nothing_wrong()
 
 
-async def test_a_user_s_jobs_lead_to_their_node_and_user(browser: Browser, stage: Stage) -> None:
-    async with looking(browser, stage, "ann", "/console/jobs?q=type:render") as eyes:
-        await eyes.page.locator("#rows").get_by_role("link", name="studio-1").first.click()
-        await expect(eyes.page.get_by_role("heading", name="studio-1")).to_be_visible()
-        await eyes.page.go_back()
-        await eyes.page.locator("#rows").get_by_role("link", name="jane@").first.click()
-        await expect(eyes.page.get_by_role("heading", name="Grant credits")).to_be_visible()
-
-
 async def test_times_are_shown_in_full_for_who_wants_that(browser: Browser, stage: Stage) -> None:
     full = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
     async with looking(browser, stage, "jane", "/console/jobs") as eyes:
@@ -164,24 +104,21 @@ async def test_times_are_shown_in_full_for_who_wants_that(browser: Browser, stag
         )
         await page.reload()
         await expect(first).to_have_text(full)
-        await eyes.is_well("times")
-        await page.set_viewport_size({"width": 1280, "height": 800})
+        await eyes.did_nothing_wrong()
         await page.get_by_role("button", name="Times in full").click()
         await expect(first).to_have_text(re.compile("ago$|now"))
 
 
-@pytest.mark.parametrize("ahead", [-7200, 7200])
-async def test_relative_times_go_by_the_gateways_clock(
-    browser: Browser, stage: Stage, ahead: int
-) -> None:
+async def test_relative_times_go_by_the_gateways_clock(browser: Browser, stage: Stage) -> None:
     """A browser whose clock is wrong tells the same as any other."""
     job = await stage.job()
     await stage.ended(job)
-    async with looking(browser, stage, "jane") as eyes:
-        wrong = f"const right = Date.now; Date.now = () => right() + {ahead * 1000};"
-        await eyes.page.add_init_script(wrong)
-        await eyes.go(f"/console/jobs/{job}")
-        moments = eyes.page.locator("#timeline time")
-        await expect(moments.first).to_have_text(re.compile(r"^(now|\d+ (s|min) ago)$"))
-        await expect(eyes.page.locator("#live-state")).to_contain_text("live")
-        await expect(moments.last).to_have_text(re.compile(r"^(now|\d+ (s|min) ago)$"))
+    for ahead in (-7200, 7200):
+        async with looking(browser, stage, "jane") as eyes:
+            wrong = f"const right = Date.now; Date.now = () => right() + {ahead * 1000};"
+            await eyes.page.add_init_script(wrong)
+            await eyes.go(f"/console/jobs/{job}")
+            moments = eyes.page.locator("#timeline time")
+            await expect(moments.first).to_have_text(re.compile(r"^(now|\d+ (s|min) ago)$"))
+            await expect(eyes.page.locator("#live-state")).to_contain_text("live")
+            await expect(moments.last).to_have_text(re.compile(r"^(now|\d+ (s|min) ago)$"))

@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.console.looking import WIDE, WITHIN_MS
+from tests.browser.conftest import WITHIN_MS
+from tests.browser.console.looking import WIDE
 from tests.browser.console.stage import PASSWORD, Stage, failed_job
 
 
@@ -42,26 +42,12 @@ async def test_a_creator_retries_a_job(browser: Browser, stage: Stage) -> None:
         await expect(page.get_by_role("status").first).to_contain_text("1 job is tried again.")
 
 
-async def test_an_admin_grants_credits_in_two_steps(browser: Browser, stage: Stage) -> None:
-    async with plainly(browser, stage, "ann") as page:
-        await page.goto(f"{stage.url}/console/users?q=jane")
-        await page.locator("tbody a").first.click()
-        await page.locator("#grant-amount").fill("1")
-        await page.locator("#grant-reason").fill("no scripts")
-        await page.get_by_role("button", name="Look at it once more").first.click()
-        await page.get_by_role("button", name="Grant it").click()
-        await expect(page.get_by_role("status").first).to_contain_text("are granted")
-
-
-@pytest.mark.parametrize("path", ["/console", "/console/jobs", "/console/credits"])
-async def test_nothing_is_offered_that_does_nothing(
-    browser: Browser, stage: Stage, path: str
-) -> None:
+async def test_nothing_is_offered_that_does_nothing(browser: Browser, stage: Stage) -> None:
     async with plainly(browser, stage, "jane") as page:
-        await page.goto(stage.url + path)
-        await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-        for name in ("Pause", "Light or dark", "Keyboard help", "Times in full", "Buy"):
-            await expect(page.get_by_role("button", name=name)).to_have_count(0)
-        await expect(page.locator("#live-state")).to_be_hidden()
-        if path == "/console/credits":
-            await expect(page.get_by_text("Buying here needs scripts")).to_be_visible()
+        for path in ("/console", "/console/jobs", "/console/credits"):
+            await page.goto(stage.url + path)
+            await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+            for name in ("Pause", "Light or dark", "Keyboard help", "Times in full", "Buy"):
+                await expect(page.get_by_role("button", name=name)).to_have_count(0)
+            await expect(page.locator("#live-state")).to_be_hidden()
+        await expect(page.get_by_text("Buying here needs scripts")).to_be_visible()

@@ -1,0 +1,54 @@
+"""What belongs to somebody else is answered like what is not there."""
+
+import re
+
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.console.people import newcomer
+from tests.integration.console.work import joined, worked
+from tests.support.databases import execute
+from tests.support.http_gateway import Face
+
+NUMBERS = re.compile(r"no\. (\d+)")
+
+
+async def test_jobs_and_nodes_are_opened_by_their_owner_and_by_admins(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    dsn = database.owner_dsn
+    jane = await newcomer(with_books)
+    otto = await newcomer(with_books, dsn, "operator", "otto@example.org")
+    ann = await newcomer(with_books, dsn, "admin", "ann@example.org")
+    job, node = await worked(with_books, dsn, jane), await joined(dsn)
+    await execute(dsn, f"UPDATE nodes SET owner_id = '{otto.id}' WHERE id = '{node}'")
+    for owner, stranger, path in (
+        (jane, otto, f"/console/jobs/{job}"),
+        (otto, jane, f"/console/fleet/{node}"),
+    ):
+        assert [(await who.get(path))[0] for who in (owner, ann)] == [200, 200]
+        status, text = await stranger.get(path)
+        assert (status, "<h1>Not found</h1>" in text) == (404, True), path
+    assert "No jobs yet" in (await otto.get("/console/jobs"))[1]
+    assert "No nodes yet" in (await jane.get("/console/fleet"))[1]
+    for path in (f"frames/{job}?unit=0", f"previews/{job}?frame=1", f"pictures/{job}"):
+        assert (await otto.get(f"/console/{path}"))[0] == 404, path
+
+
+async def test_entries_are_those_of_their_account(
+    with_books: Face, database: PostgresEndpoint
+) -> None:
+    """An auditor sees all, and whose they are."""
+    dsn = database.owner_dsn
+    jane = await newcomer(with_books)
+    otto = await newcomer(with_books, dsn, "operator", "otto@example.org")
+    rita = await newcomer(with_books, dsn, "auditor", "rita@example.org")
+    await worked(with_books, dsn, jane)
+    pages = [(await who.get("/console/ledger"))[1] for who in (jane, otto, rita)]
+    hers, his, everybodys = (set(NUMBERS.findall(text)) for text in pages)
+    assert hers
+    assert his
+    assert not hers & his
+    assert hers | his <= everybodys
+    assert ['data-label="Account"' in text for text in pages] == [False, False, True]
+    _, text = await otto.get("/console/credits")
+    assert "Nothing is held" in text
+    assert "Nothing was bought" in text
