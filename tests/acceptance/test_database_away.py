@@ -35,7 +35,8 @@ class Load:
 
     async def one(self) -> None:
         start = time.perf_counter()
-        status, answer = await self.creator.dispatch("echo", queue=True)
+        body = {"job_type": "echo", "payload_ref": "s3://elsewhere/scene.blend", "queue": True}
+        status, answer = await self.creator.once("POST", "/jobs/dispatch", body)
         self.slowest = max(self.slowest, time.perf_counter() - start)
         self.statuses.append(status)
         if status in {200, 202}:

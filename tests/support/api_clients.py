@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,11 +20,16 @@ from tests.support.until import until
 Json = dict[str, Any]
 
 PASSWORD = "securepassword123"
+BUSY_SECONDS = 60.0
+AGAIN_SECONDS = 0.2
 
 
 @dataclass
 class Creator:
-    """Somebody with an account. Every call returns (status, body)."""
+    """Somebody with an account. Every call returns (status, body).
+
+    A gateway that says 503 has no time just now, and is asked again; ``once`` asks it only once.
+    """
 
     http: aiohttp.ClientSession
     url: str
@@ -31,6 +37,17 @@ class Creator:
     token: str = field(default="", repr=False)
 
     async def call(
+        self, method: str, path: str, body: Json | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + BUSY_SECONDS
+        while True:
+            status, answer = await self.once(method, path, body, **headers)
+            if status != 503 or loop.time() > ends:
+                return status, answer
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def once(
         self, method: str, path: str, body: Json | None = None, **headers: str
     ) -> tuple[int, Any]:
         headers["Authorization"] = f"Bearer {self.token}"
@@ -46,7 +63,7 @@ class Creator:
         status, answer = await self._registered()
         if status == 409:
             body = {"email": self.email, "password": PASSWORD}
-            status, answer = await self.call("POST", "/auth/login", body)
+            status, answer = await self.once("POST", "/auth/login", body)
             self.token = answer.get("access_token", "")
         assert status in (200, 201, 503), answer
         return status != 503
@@ -59,14 +76,16 @@ class Creator:
 
     async def _registered(self) -> tuple[int, Any]:
         body = {"email": self.email, "name": "Jane Smith", "password": PASSWORD}
-        status, answer = await self.call("POST", "/auth/register", body)
+        status, answer = await self.once("POST", "/auth/register", body)
         if status == 201:
             self.token = answer["tokens"]["access_token"]
         return status, answer
 
     async def dispatch(self, job_type: str = "echo", **more: Any) -> tuple[int, Any]:
+        """Submit one job, however often the gateway has to be asked for it."""
         body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"} | more
-        return await self.call("POST", "/jobs/dispatch", body)
+        key = {"Idempotency-Key": str(uuid4())}
+        return await self.call("POST", "/jobs/dispatch", body, **key)
 
     async def upload(self, content: bytes, filename: str = "scene.blend") -> str:
         """Announce, send, complete; the reference of the payload."""

@@ -88,7 +88,7 @@ class Sender:
 
     async def complete(self, upload: dict[str, Any]) -> int:
         path = f"/uploads/{upload['id']}/complete"
-        return (await self.creator.call("POST", path))[0]
+        return (await self.creator.once("POST", path))[0]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -56,7 +56,7 @@ async def halted(jane: Person) -> str:
         log = found["log"] or {}
         return log.get("halted") if found["status"] == "degraded" else None
 
-    found = await until(told, within=10)
+    found = await until(told)
     assert found is not None
     return found
 
