@@ -171,7 +171,7 @@ class PlainNode:
         if self.socket is not None:
             await self.socket.close()
 
-    async def receive(self, kind: str, within: float = 20.0) -> Json:
+    async def receive(self, kind: str, within: float = 60.0) -> Json:
         """The next frame of that type; other ones are passed over."""
         assert self.socket is not None
         while True:
@@ -201,7 +201,7 @@ class FaithfulNode(PlainNode):
 
     async def serve(self) -> None:
         while True:
-            await until(self.is_connected, within=60)
+            await until(self.is_connected)
             self.sockets += 1
             assert self.socket is not None
             async with self.socket:

@@ -148,7 +148,7 @@ async def started(gateway: Gateway) -> AsyncGenerator[None]:
         yield
     finally:
         await gateway.stop()
-    await until(lambda: not alive_in(gateway.data), within=20)
+    await until(lambda: not alive_in(gateway.data))
 
 
 def children_of() -> dict[int, list[int]]:

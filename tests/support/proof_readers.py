@@ -23,7 +23,7 @@ class Person:
         self.headers: Mapping[str, str] = {}
 
     async def register(self) -> None:
-        """A gateway that has no time may have done it: then the account is taken, and logged into."""
+        """Register, or log in where a gateway that had no time to say so has done it."""
         body = {"email": self.email, "name": "Jane", "password": "a long password"}
         status, answer = await self.answered("POST", "/auth/register", body)
         if status == 409:

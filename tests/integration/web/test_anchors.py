@@ -215,7 +215,7 @@ async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
     async with whole(database, settings, anchoring=(chain, seldom)) as running:
         again = Person(http, running.url)
         again.headers = jane.headers
-        await until(lambda: chain.looks > looks, within=60)
+        await until(lambda: chain.looks > looks)
         assert (await verified(again, entry))["verified"]
         for change in ("shifted", "fork", "gone"):
             chain.shifted, chain.fork = int(change == "shifted"), int(change == "fork")

@@ -84,7 +84,7 @@ async def test_a_socket_is_counted_and_not_timed(
         path = PATH.replace("{node_id}", str(uuid4()))
         async with http.ws_connect(f"{gateway.url}{path}") as socket:
             assert (await socket.receive()).data == 4001
-        await until(lambda: sockets() == (counted + 1, timed), within=10)
+        await until(lambda: sockets() == (counted + 1, timed))
 
 
 async def test_the_figures_of_the_database_and_what_is_up_are_shown(face: Face) -> None:

@@ -188,7 +188,7 @@ async def test_too_many_logins_are_429_with_retry_after(database: PostgresEndpoi
     await pool.close()
 
 
-async def raw_exchange(face: Face, sent: bytes, within: float = 20.0) -> bytes:
+async def raw_exchange(face: Face, sent: bytes, within: float = 60.0) -> bytes:
     host, port = face.client.server.host, face.client.server.port
     assert port is not None
     reader, writer = await asyncio.open_connection(host, port)

@@ -95,7 +95,7 @@ async def proved(person: Person, number: int) -> Json:
         status, proof = await person.call("GET", f"/ledger/{number}/proof")
         return proof if status == 200 and holds(proof) else None
 
-    found = await until(done, within=20)
+    found = await until(done)
     assert found is not None
     return found
 
@@ -106,7 +106,7 @@ async def registered(person: Person) -> None:
             await person.register()
         return bool(person.headers)
 
-    await until(done, within=60)
+    await until(done)
 
 
 async def entered(person: Person, reference: str) -> int:
@@ -116,7 +116,7 @@ async def entered(person: Person, reference: str) -> int:
         status, found = await deduct(person, reference)
         return int(found["entry_id"]) if status == 200 else None
 
-    found = await until(done, within=60)
+    found = await until(done)
     assert found is not None
     return found
 
@@ -129,7 +129,7 @@ async def refused(person: Person, reference: str) -> str:
         assert status == 503, found
         return str(found["detail"]) if "chain reopen" in found["detail"] else None
 
-    found = await until(why, within=60)
+    found = await until(why)
     assert found is not None
     return found
 

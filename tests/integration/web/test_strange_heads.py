@@ -120,7 +120,7 @@ async def test_it_signs_nothing(machine: Machine) -> None:
                 size = await connection.fetchval("SELECT size FROM log_head")
                 return int(size) > int(before)
 
-            await until(taken_up, within=60)
+            await until(taken_up)
             await halted(here)
         assert await connection.fetchval("SELECT max(size) FROM checkpoints") == before
 
