@@ -48,6 +48,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings(OTHER_WAY)]
 CALL_SECONDS = 0.6 * LATE_SECONDS
 SIZE = "0x949d225d"  # of the contract: how many leaves are anchored
 FOR_EVER = -1
+BY_DAY = (b"<html>", b'{"jsonrpc": "2.0", "id": 0, "result": null}')
 
 
 @attrs.frozen
@@ -195,7 +196,13 @@ async def test_whatever_is_asked_meets_trouble(scene: Scene, trouble: Trouble) -
     await scene.check(*sizes)
 
 
-@pytest.mark.parametrize("body", NONSENSE, ids=range(len(NONSENSE)))
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(body, id=str(number), marks=[] if body in BY_DAY else pytest.mark.nightly)
+        for number, body in enumerate(NONSENSE)
+    ],
+)
 async def test_a_node_that_babbles_is_one_that_is_away(scene: Scene, body: bytes) -> None:
     """Whichever call it answers so."""
     async with anchoring(scene):
