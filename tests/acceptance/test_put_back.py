@@ -11,9 +11,9 @@ from tests.acceptance.test_backup import called
 from tests.acceptance.test_chain_restore import (
     SETTINGS,
     entry_of,
+    newcomer,
     proof_of,
     refuses_writes,
-    registered,
     verified,
 )
 from tests.support.engines import engine_folder
@@ -95,9 +95,7 @@ async def test_a_database_that_is_put_back_takes_no_write_until_it_is_reopened(
 
 async def somebody(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
     """Who gets in, as soon as a busy machine's gateway answers in time."""
-    person = await until(lambda: registered(http, gateway))
-    assert person is not None
-    return person
+    return await newcomer(http, gateway)
 
 
 def put(source: Path, target: Path) -> None:

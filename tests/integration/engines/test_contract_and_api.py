@@ -70,15 +70,7 @@ async def scene(anvil: ChainEndpoint, database: PostgresEndpoint) -> AsyncIterat
         aiohttp.ClientSession() as http,
     ):
         jane = Person(http, gateway.url)
-
-        async def registered() -> bool:
-            try:
-                await jane.register()
-            except KeyError:  # a busy machine's gateway was too late
-                return False
-            return True
-
-        await until(registered)
+        await jane.register()
         yield Scene(jane, chain)
     await chain.close()
 

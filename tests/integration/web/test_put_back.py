@@ -100,15 +100,6 @@ async def proved(person: Person, number: int) -> Json:
     return found
 
 
-async def registered(person: Person) -> None:
-    async def done() -> bool:
-        with contextlib.suppress(KeyError):  # a busy machine's gateway was too late
-            await person.register()
-        return bool(person.headers)
-
-    await until(done)
-
-
 async def entered(person: Person, reference: str) -> int:
     """The number of an entry, as soon as it is taken."""
 
@@ -137,7 +128,7 @@ async def refused(person: Person, reference: str) -> str:
 async def history(machine: Machine) -> Person:
     """Jane's first entry is in the copy, her second one is not, though a checkpoint has it."""
     async with machine.gateway() as (_, jane):
-        await registered(jane)
+        await jane.register()
         await proved(jane, await entered(jane, "first"))
     await machine.copy()
     async with machine.gateway() as (_, again):
@@ -233,7 +224,7 @@ async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:
 
 async def test_a_file_that_lags_behind_or_is_lost_harms_nobody(machine: Machine) -> None:
     async with machine.gateway() as (_, jane):
-        await registered(jane)
+        await jane.register()
         await proved(jane, await entered(jane, "first"))
         await until(machine.file.exists)
         old = machine.file.read_text()
@@ -254,7 +245,7 @@ async def test_a_gateway_that_signs_nothing_learns_what_the_other_one_signed(
     machine: Machine,
 ) -> None:
     async with machine.gateway() as (_, jane):
-        await registered(jane)
+        await jane.register()
         await proved(jane, await entered(jane, "first"))
     other = machine.file.with_name("other")
     async with machine.gateway(other):
