@@ -87,9 +87,18 @@ class Sender:
         except aiohttp.ClientError:
             return None
 
+    async def stored(self, upload: dict[str, Any]) -> None:
+        """Put it, however often a busy gateway has to be asked; 412: an earlier try did it."""
+
+        async def done() -> bool:
+            status = await self.put(upload)
+            assert status in (200, 412, 503), status
+            return status != 503
+
+        await until(done)
+
     async def complete(self, upload: dict[str, Any]) -> int:
-        path = f"/uploads/{upload['id']}/complete"
-        return (await self.creator.once("POST", path))[0]
+        return (await self.creator.call("POST", f"/uploads/{upload['id']}/complete"))[0]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -175,10 +184,13 @@ async def test_an_upload_fails_clearly_and_goes_on(
         assert await sender.put(upload) in (502, 503)
     await gateway.mend()
     status = await sender.complete(upload)
-    assert status == (200 if trouble in (stored_and_not_answered, stored_and_silent) else 409)
+    if trouble is silent:  # what was said in the silence may arrive after it, or be given up
+        assert status in (200, 409)
+    else:
+        assert status == (200 if trouble in (stored_and_not_answered, stored_and_silent) else 409)
     if status == 409:
         again = await sender.announce()
-        assert await sender.put(again) == 200
+        await sender.stored(again)
         assert await sender.complete(again) == 200
     key = upload["payload_ref"].split("/", 3)[3]
     assert await gateway.application.outside.objects.get(key) == sender.content.data
@@ -200,20 +212,17 @@ async def test_without_the_store_it_is_told_in_time(
     gateway: FaultyGateway, sender: Sender, http: aiohttp.ClientSession, trouble: Trouble
 ) -> None:
     upload = await sender.announce()
-    assert await sender.put(upload) == 200
+    await sender.stored(upload)
     await trouble(gateway.objects)
     await gateway.becomes(http, "objects", "unavailable")
     await gateway.becomes(http, "status", "degraded")
     began = asyncio.get_running_loop().time()
-    assert await sender.complete(upload) == 503
+    status, _ = await sender.creator.once("POST", f"/uploads/{upload['id']}/complete")
+    assert status == 503
     assert asyncio.get_running_loop().time() - began < ANSWER_SECONDS
     assert (await sender.creator.dispatch("echo", queue=True))[0] == 202, "it needs no store"
     await gateway.mend()
-
-    async def completed() -> bool:
-        return await sender.complete(upload) == 200
-
-    await until(completed)
+    assert await sender.complete(upload) == 200
     await gateway.becomes(http, "status", "ready")
 
 
