@@ -81,6 +81,8 @@ async def endpoint(person: Person, types: list[str] | None = None, url: str = UR
 
 async def listed(person: Person, of: Json) -> list[Json]:
     status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
+    while status == 503:  # a busy gateway is asked again
+        status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
     assert status == 200, page
     return list(page["deliveries"])
 
