@@ -66,7 +66,7 @@ class Gateways:
 async def gateways(valkey_endpoint: ValkeyEndpoint) -> AsyncIterator[Gateways]:
     async with Proxy(of_redis(valkey_endpoint.url), seed=3) as proxy:
         both = Gateways(proxy, valkey_endpoint)
-        assert await both.is_together()
+        await until(both.is_together)
         yield both
         await both.close()
 
