@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
 from web.console.hub import Happened, Hub
 from web.console.live import OF_ONE_MAX
+from web.console.pages import overview
 from web.console.registry import Pages
 from web.console.tables import table
 from web.console.view import Go, Shown, View
@@ -49,7 +51,7 @@ async def event(stream: StreamReader) -> str:
 @asynccontextmanager
 async def following(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
     url = visitor.face.client.make_url(live(*pages or ["/console"]))
-    timeout = ClientTimeout(total=30)
+    timeout = ClientTimeout(total=120)
     async with (
         ClientSession(cookie_jar=visitor.jar, timeout=timeout) as browser,
         browser.get(url) as answer,
@@ -74,7 +76,12 @@ async def frame(stream: StreamReader) -> str:
                 lines = []
 
 
-async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint) -> None:
+async def test_only_what_changed_is_sent(
+    face: Face, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = datetime(2026, 3, 13, 12, tzinfo=UTC)  # the chart is of the same hour, whatever passes
+    chart = overview.throughput_of
+    monkeypatch.setattr(overview, "throughput_of", lambda minutes, _: chart(minutes, begin))
     visitor = await newcomer(face)
     async with following(visitor) as stream:
         first = await frame(stream)
@@ -235,7 +242,7 @@ async def test_one_person_follows_so_many_pages(face: Face) -> None:
 @asynccontextmanager
 async def posted(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
     """A stream as a browser asks for it."""
-    url, timeout = visitor.face.client.make_url("/console/live"), ClientTimeout(total=30)
+    url, timeout = visitor.face.client.make_url("/console/live"), ClientTimeout(total=120)
     async with (
         ClientSession(cookie_jar=visitor.jar, timeout=timeout) as browser,
         browser.post(url, data="\n".join(pages), headers=OWN) as answer,
