@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from redis import asyncio as aioredis
+from redis.asyncio.connection import AbstractConnection
 
 from supervisors.engines.current import Current
 from supervisors.engines.rates_valkey import SharedRates
@@ -57,7 +57,7 @@ class Gateways:
             and (second.remaining == first.remaining - 1)
         )
 
-    def idle_connections(self) -> list[aioredis.Connection]:
+    def idle_connections(self) -> list[AbstractConnection]:
         """Those of ``here`` that nobody uses just now."""
         opened = self._shared[0]._open
         assert opened is not None
@@ -176,6 +176,6 @@ async def test_a_reset_of_many_idle_connections_costs_nobody_an_answer(
         assert NOT_COUNTED not in await asyncio.gather(*knocks)
 
 
-def is_reset(connection: aioredis.Connection) -> bool:
+def is_reset(connection: AbstractConnection) -> bool:
     reader = connection._reader
     return reader is not None and reader.exception() is not None
