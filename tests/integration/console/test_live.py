@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -79,9 +79,13 @@ async def frame(stream: StreamReader) -> str:
 async def test_only_what_changed_is_sent(
     face: Face, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = datetime(2026, 3, 13, 12, tzinfo=UTC)  # the chart is of the same hour, whatever passes
-    chart = overview.throughput_of
-    monkeypatch.setattr(overview, "throughput_of", lambda minutes, _: chart(minutes, begin))
+    chart = overview.throughput_of([], datetime(2026, 3, 13, 12, tzinfo=UTC))
+
+    def unchanged(*_: object) -> Mapping[str, Any]:
+        """The chart of one hour, whatever passes: a new minute is something new."""
+        return chart
+
+    monkeypatch.setattr(overview, "throughput_of", unchanged)
     visitor = await newcomer(face)
     async with following(visitor) as stream:
         first = await frame(stream)

