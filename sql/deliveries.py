@@ -9,6 +9,7 @@ import attrs
 
 from sql.database import Database
 from sql.events import EventRow
+from sql.loader import QUERIES
 
 OF_ENDPOINT_MOST: Final = 8  # at once
 
@@ -69,11 +70,16 @@ class Deliveries:
         return [_due(row) for row in rows]
 
     async def settle(self, settled: Sequence[Settled], standings: Sequence[Standing]) -> None:
-        """Write down what became of tries, and how their endpoints do."""
-        if settled:
-            await self._database.execute("deliveries_settle", *_columns(settled))
-        if standings:
-            await self._database.execute("endpoints_settle", *_columns(standings))
+        """Record the results of tries and the state of their endpoints in one transaction.
+
+        Endpoints come first: whoever deletes one locks it before its deliveries, too.
+        Raises also ``sql.database.Conflict``.
+        """
+        async with self._database.transaction() as connection:
+            if standings:
+                await connection.execute(QUERIES["endpoints_settle"], *_columns(standings))
+            if settled:
+                await connection.execute(QUERIES["deliveries_settle"], *_columns(settled))
 
     async def expire(self, before: datetime, most: int) -> int:
         """Forget what came to be before; how many."""

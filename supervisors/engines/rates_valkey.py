@@ -5,8 +5,10 @@ from typing import Final
 
 from limits.aio.storage import RedisStorage
 from redis import asyncio as aioredis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError  # noqa: A004 - redis has its own
 
 from supervisors.engines import valkey
 from supervisors.engines.current import Current, NotStarted
@@ -85,9 +87,32 @@ class SharedRates:
             await opened[1].aclose()
 
 
+class Noticing(AbstractConnection):
+    """A connection that is made anew where it ended while it was idle.
+
+    The client's own check does not find that it was reset; each such connection would fail the
+    request that is given it.
+    """
+
+    async def can_read(self) -> bool:
+        """Return whether there is data to read. Raises ConnectionError: the pool reconnects."""
+        reader = self._reader
+        if reader is not None and (reader.at_eof() or reader.exception() is not None):
+            raise ConnectionError("the connection ended while it was idle")
+        return await super().can_read()
+
+
+class NoticingTcp(Noticing, aioredis.Connection):
+    """Such a connection over TCP."""
+
+
+class NoticingUnix(Noticing, aioredis.UnixDomainSocketConnection):
+    """Such a connection over a unix socket."""
+
+
 def pool_of(endpoint: ValkeyEndpoint) -> aioredis.ConnectionPool:
     """So many connections at most; each thing is tried once."""
-    return aioredis.BlockingConnectionPool.from_url(
+    pool = aioredis.BlockingConnectionPool.from_url(
         endpoint.url,
         max_connections=CONNECTIONS_MAX,
         timeout=ANSWER_SECONDS,
@@ -95,3 +120,6 @@ def pool_of(endpoint: ValkeyEndpoint) -> aioredis.ConnectionPool:
         socket_timeout=ANSWER_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+    is_unix = issubclass(pool.connection_class, aioredis.UnixDomainSocketConnection)
+    pool.connection_class = NoticingUnix if is_unix else NoticingTcp
+    return pool

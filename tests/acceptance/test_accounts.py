@@ -164,7 +164,7 @@ async def test_an_admin_is_created_by_hand_and_sees_what_was_done(
     async def heard() -> bool:
         return await status(http, jane, "/api/v1/admin/users", token) == 401
 
-    await until(heard, within=5.0)
+    await until(heard)
     told = await jane.admin("password", "ann@example.org", "--password-stdin", typed=OTHER + "\n")
     assert told.code == 0, told
     await jane.done("login", "ann@example.org", "--password-stdin", typed=OTHER + "\n")
@@ -216,7 +216,7 @@ async def test_the_keys_that_sign_rotate_under_a_running_gateway(
         await jane.done(*words, typed=PASSWORD + "\n")
         return kid_of(jane.login()["access_token"]) != kid_of(old)
 
-    await until(signed_anew, within=20.0)
+    await until(signed_anew)
     new = jane.login()["access_token"]
     told = await jane.admin("keys", "rotate")
     assert told.code == exit_codes.FAILURE
@@ -229,7 +229,7 @@ async def test_the_keys_that_sign_rotate_under_a_running_gateway(
     async def given_up() -> bool:
         return await status(http, jane, "/api/v1/jobs", old) == 401
 
-    await until(given_up, within=20.0)
+    await until(given_up)
     assert await status(http, jane, "/api/v1/jobs", new) == 200
 
 

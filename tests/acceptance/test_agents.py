@@ -62,7 +62,7 @@ async def rendering(creator: Creator, job: str) -> dict[str, Any]:
         assert found["status"] != "FAILED", found
         return found if found["status"] == "RUNNING" and found["progress"] else None
 
-    return await until(progressed, within=60) or {}
+    return await until(progressed) or {}
 
 
 async def key_of(operator: Creator) -> dict[str, str]:
@@ -103,7 +103,7 @@ async def test_a_gateway_killed_while_a_node_renders_takes_its_picture_when_it_i
         await rendering(creator, job)
         await gateway.kill()
         await gateway.start()
-        found = await creator.job_within(job, "COMPLETED", within=60)
+        found = await creator.job_within(job, "COMPLETED")
         assert (found["node_id"], found["retry_count"]) == (agent.id, 0)
         await check(gateway, creator, job)
 
@@ -156,7 +156,7 @@ async def test_the_unit_of_a_node_killed_while_it_renders_goes_to_another_node(
         job = await placed(creator, scene, LONG)
         first = agents.pop((await rendering(creator, job))["node_id"])
         await first.kill()
-        await until(lambda: not first.leftovers(), within=10)
+        await until(lambda: not first.leftovers())
         found = await creator.job_within(job, "COMPLETED", within=90)
         assert found["node_id"] in agents
         assert found["retry_count"] == 1

@@ -45,7 +45,7 @@ async def test_a_gateway_whose_books_are_broken_ends_and_says_why(
         connection = await asyncpg.connect(endpoint.owner_dsn)
         await connection.execute(BREAKS[invariant])
         await connection.close()
-        assert await gateway.ended(within=30) == 3
+        assert await gateway.ended(within=60) == 3
         *_, last = gateway.log.read_text().splitlines()
         assert last.startswith("rendertrust: ")
         assert last.endswith(f"the books are broken: {invariant}; run fsck")
@@ -53,4 +53,4 @@ async def test_a_gateway_whose_books_are_broken_ends_and_says_why(
         assert code == 1
         assert invariant in said
         await gateway.start()  # after a start everything is looked at, what was there before too
-        assert await gateway.ended(within=30) == 3
+        assert await gateway.ended(within=60) == 3

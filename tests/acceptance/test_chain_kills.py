@@ -66,7 +66,7 @@ async def verified(http: aiohttp.ClientSession, gateway: Gateway) -> None:
         assert status in (200, 503), found
         return bool(status == 200 and found["verified"])
 
-    await until(done, within=60)
+    await until(done)
     rows = await sent(gateway)
     assert [row["nonce"] for row in rows] == list(range(len(rows)))
     sizes = [row["size"] for row in rows if row["size"] is not None]
@@ -102,7 +102,7 @@ async def test_the_chains_node_dies_at_a_point_or_both_do(
         process = gateway.process
         assert process is not None
         busy = asyncio.create_task(people(http, gateway))
-        await until(lambda: stands_still(process.pid), within=60)
+        await until(lambda: stands_still(process.pid))
         for pid in chain_of(gateway):
             os.kill(pid, signal.SIGKILL)
         if both:

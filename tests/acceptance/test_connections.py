@@ -40,12 +40,12 @@ async def test_the_history_outlives_a_stop_and_a_kill(gateway: Gateway, creator:
     async with FakeNode(gateway.url, user_token=creator.token) as node:
         await node.disconnect()
         await node.connect()
-        await until(are(creator, node, [(None, False), (1000, False)]), within=20)
+        await until(are(creator, node, [(None, False), (1000, False)]))
         await gateway.restart()
         expected: Ends = [(1012, True), (1000, False)]
-        await until(are(creator, node, expected), within=20)
+        await until(are(creator, node, expected))
         await node.connect()
-        await until(are(creator, node, [(None, False), *expected]), within=20)
+        await until(are(creator, node, [(None, False), *expected]))
         [seen, *_] = await told(creator, node)
         assert seen["address"] == "127.0.0.1"
         await gateway.kill()

@@ -42,7 +42,7 @@ async def persistently(creator: Creator) -> str:
             return None
         return answer["job_id"] if status == 200 else None
 
-    return str(await until(dispatched, within=60))
+    return str(await until(dispatched))
 
 
 @pytest.mark.parametrize("point", POINTS)

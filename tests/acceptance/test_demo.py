@@ -50,7 +50,7 @@ async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: P
         for folder in folders:
             check_picture(folder / "out" / "frame-0001.png")
             check_film(folder / "out")
-        await until(lambda: not alive_in(base), within=20)
+        await until(lambda: not alive_in(base))
     # What the engines' account cannot enter is named, with what to do; its owner's engines can.
     if os.geteuid() == 0:
         code, said = await closed.rendertrust("serve", "--data", str(home / "data"))

@@ -34,7 +34,7 @@ async def paid_out(person: Creator, key: str) -> tuple[int, str]:
             return None
         return (status, answer["id"]) if status == 200 else None
 
-    found = await until(answered, within=60)
+    found = await until(answered)
     assert found is not None, "until waits for it"
     return found
 

@@ -67,7 +67,7 @@ async def earns(person: Creator, **wanted: str) -> None:
     async def so() -> bool:
         return await totals(person) == wanted
 
-    await until(so, within=30)
+    await until(so)
 
 
 async def balance(person: Creator) -> str:

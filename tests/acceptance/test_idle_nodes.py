@@ -52,18 +52,18 @@ async def test_the_backlog_of_a_busy_node_goes_to_one_that_joins(
             status, answer = await creator.dispatch("echo")
             assert (status, answer["node_id"]) == (200, busy.node_id), answer
             jobs.append(str(answer["job_id"]))
-        await until(lambda: len(given(busy)) == 1, within=30)
+        await until(lambda: len(given(busy)) == 1)
         at_work = given(busy)[0][0]
         idle = FakeNode(gateway.url, behave=ENDS, name="idle")
         await stack.enter_async_context(idle)
         others = [job for job in jobs if job != at_work]
-        found = [await creator.job_within(job, "COMPLETED", within=60) for job in others]
+        found = [await creator.job_within(job, "COMPLETED") for job in others]
         assert {job["node_id"] for job in found} == {idle.node_id}
         assert {job["retry_count"] for job in found} == {0}
         assert sorted(given(idle)) == sorted((job, 0, 2) for job in others)
         await check_books(gateway, creator, charged="7.5000", held="1.5000")
         done.set()
-        last = await creator.job_within(at_work, "COMPLETED", within=30)
+        last = await creator.job_within(at_work, "COMPLETED")
         assert (last["node_id"], last["retry_count"]) == (busy.node_id, 0)
         assert len(given(busy)) == 1
         await check_books(gateway, creator, charged="9.0000", held="0.0000")
@@ -86,8 +86,8 @@ async def test_a_frame_that_waits_behind_another_goes_to_a_node_that_joins(
                 "RUNNING",
             }
 
-        await until(both_given, within=30)
-        await until(lambda: len(given(busy)) == 1, within=30)
+        await until(both_given)
+        await until(lambda: len(given(busy)) == 1)
         idle = FakeNode(gateway.url, behave=ENDS, name="idle")
         await stack.enter_async_context(idle)
 
@@ -95,9 +95,9 @@ async def test_a_frame_that_waits_behind_another_goes_to_a_node_that_joins(
             found = (await units(creator, job))[1]
             return found if found["state"] == "COMPLETED" else None
 
-        moved = await until(second, within=60) or {}
+        moved = await until(second) or {}
         assert (moved["attempt"], moved["node_id"]) == (2, idle.node_id)
         done.set()
-        found = await creator.job_within(job, "COMPLETED", within=30)
+        found = await creator.job_within(job, "COMPLETED")
         assert (found["charged"], found["retry_count"]) == ("3.0000", 0)
         await check_books(gateway, creator, charged="3.0000", held="0.0000")

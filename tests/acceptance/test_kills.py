@@ -22,7 +22,7 @@ async def check_job(gateway: Gateway, creator: Creator, job: str) -> None:
     async def completed() -> bool:
         return bool((await creator.job(job))["status"] == "COMPLETED")
 
-    await until(completed, within=60)
+    await until(completed)
     assert (await creator.job(job))["retry_count"] <= 1
     _, history = await creator.call("GET", "/credits/history")
     charges = [e for e in history["entries"] if e["source"] == "USAGE"]
@@ -70,7 +70,7 @@ async def has_a_result(creator: Creator, node: PlainNode, job: str) -> None:
 async def everything(gateway: Gateway) -> None:
     """A kill of the engines too, which leaves no orphan."""
     await gateway.kill_group()
-    await until(lambda: not alive_in(gateway.data), within=20)
+    await until(lambda: not alive_in(gateway.data))
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,11 @@ async def test_a_job_survives_a_kill_while_it(
 async def test_a_kill_of_the_gateway_alone_leaves_no_engine_behind(gateway: Gateway) -> None:
     assert alive_in(gateway.data)
     await gateway.kill()
-    await until(lambda: not alive_in(gateway.data), within=20)
+    await until(lambda: not alive_in(gateway.data))
     await gateway.start()
 
 
+@pytest.mark.nightly
 async def test_an_orderly_stop_does_not_wait_for_a_node_that_comes_back_at_once(
     gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:

@@ -48,7 +48,7 @@ async def people_until_it_ends(http: aiohttp.ClientSession, gateway: Gateway) ->
 
 async def check(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     """A new entry is proved, the whole log is sound, and it only grew."""
-    person = await until(lambda: registered(http, gateway), within=20)
+    person = await until(lambda: registered(http, gateway))
     assert person is not None
     _, history = await person.call("GET", "/credits/history")
     (entry,) = history["entries"]
@@ -57,7 +57,7 @@ async def check(http: aiohttp.ClientSession, gateway: Gateway) -> None:
         status, proof = await person.call("GET", f"/ledger/{entry['entry_id']}/proof")
         return status == 200 and holds(proof)
 
-    await until(proved, within=20)
+    await until(proved)
     code, said = await gateway.fsck()
     assert code == 0, said
 

@@ -54,7 +54,7 @@ async def test_a_second_connection_replaces_the_first_which_is_closed_with_4003(
     headers = {"Authorization": f"Bearer {node.token}"}
     target = f"{gateway.url}/api/v1/relay/ws/{node.id}"
     async with http.ws_connect(target, headers=headers) as second:
-        message = await first.receive(timeout=5)
+        message = await first.receive(timeout=60)
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4003)
         await second.ping()
         assert not second.closed

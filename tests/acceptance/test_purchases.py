@@ -40,7 +40,7 @@ async def checkout(creator: Creator, key: str = "k") -> str:
             return None
         return answer["url"] if status == 200 else None
 
-    return str(await until(begun, within=60))
+    return str(await until(begun))
 
 
 async def pay(http: aiohttp.ClientSession, url: str) -> None:
@@ -57,7 +57,7 @@ async def has(creator: Creator, credits_: str) -> None:
             return False
         return bool(found.get("balance") == credits_)
 
-    await until(there, within=60)
+    await until(there)
 
 
 async def check_books(gateway: Gateway, creator: Creator) -> None:

@@ -11,9 +11,9 @@ from tests.acceptance.test_backup import called
 from tests.acceptance.test_chain_restore import (
     SETTINGS,
     entry_of,
+    newcomer,
     proof_of,
     refuses_writes,
-    registered,
     verified,
 )
 from tests.support.engines import engine_folder
@@ -33,7 +33,7 @@ NEWCOMER = {"email": "late@example.org", "name": "L", "password": "securepasswor
 
 async def stopped(gateway: Gateway) -> None:
     await gateway.stop()
-    await until(lambda: not alive_in(gateway.data), within=60)
+    await until(lambda: not alive_in(gateway.data))
 
 
 async def nobody_gets_in(http: aiohttp.ClientSession, gateway: Gateway, why: str) -> None:
@@ -49,7 +49,7 @@ async def nobody_gets_in(http: aiohttp.ClientSession, gateway: Gateway, why: str
             told += why in problem["detail"]
         return told == 20
 
-    await until(refused, within=60)
+    await until(refused)
 
 
 async def test_a_database_that_is_put_back_takes_no_write_until_it_is_reopened(
@@ -90,14 +90,12 @@ async def test_a_database_that_is_put_back_takes_no_write_until_it_is_reopened(
         finally:
             if gateway.process is not None:
                 await gateway.stop()
-        await until(lambda: not alive_in(gateway.data), within=20)
+        await until(lambda: not alive_in(gateway.data))
 
 
 async def somebody(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
     """Who gets in, as soon as a busy machine's gateway answers in time."""
-    person = await until(lambda: registered(http, gateway), within=60)
-    assert person is not None
-    return person
+    return await newcomer(http, gateway)
 
 
 def put(source: Path, target: Path) -> None:

@@ -78,6 +78,6 @@ async def test_a_statement_ends_when_its_gateway_has_gone(stock: PostgresEndpoin
         with pytest.raises(asyncpg.PostgresConnectionError):
             await sleeps
     gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
-    await until(lambda: watcher.fetchval(gone, pid), within=20)
+    await until(lambda: watcher.fetchval(gone, pid))
     await watcher.close()
     await pool.close()

@@ -60,7 +60,7 @@ class Race:
         return (await units(self.creator, self.job))[LAST]
 
     async def ended(self) -> Json:
-        return await self.creator.job_within(self.job, "COMPLETED", within=30)
+        return await self.creator.job_within(self.job, "COMPLETED")
 
 
 def has(node: FakeNode, attempt: int) -> bool:
@@ -81,7 +81,7 @@ async def raced(stack: AsyncExitStack, gateway: Gateway, creator: Creator) -> Ra
     async def copied() -> FakeNode | None:
         return next((node for node in nodes if has(node, 2)), None)
 
-    second = await until(copied, within=60)
+    second = await until(copied)
     assert second is not None
     (first,) = [node for node in nodes if node is not second]
     return Race(creator, str(answer["job_id"]), line, first, second)
@@ -123,7 +123,7 @@ async def test_the_copy_is_first_and_the_other_is_told_to_stop(
         unit = await race.unit()
         assert (unit["attempt"], unit["node_id"]) == (2, race.second.node_id)
         assert unit["copy_node_id"] is None
-        cancelled = await race.first.next(JobCancel, within=10)
+        cancelled = await race.first.next(JobCancel, within=60)
         assert (cancelled.unit, cancelled.attempt) == (LAST, 1)
         race.line.first.set()  # it comes too late, is taken note of, and changes nothing
 
@@ -131,7 +131,7 @@ async def test_the_copy_is_first_and_the_other_is_told_to_stop(
             acks = [frame for frame in race.first.received if isinstance(frame, Ack)]
             return (LAST, 1) in {(ack.unit, ack.attempt) for ack in acks}
 
-        assert await until(acknowledged, within=10)
+        assert await until(acknowledged)
         await check_books(gateway, race)
 
 
@@ -142,7 +142,7 @@ async def test_the_first_is_first_after_all(gateway: Gateway, creator: Creator) 
         await race.ended()
         unit = await race.unit()
         assert (unit["attempt"], unit["node_id"]) == (1, race.first.node_id)
-        cancelled = await race.second.next(JobCancel, within=10)
+        cancelled = await race.second.next(JobCancel, within=60)
         assert (cancelled.unit, cancelled.attempt) == (LAST, 2)
         await check_books(gateway, race)
 
@@ -160,7 +160,7 @@ async def test_both_live_through_the_death_of_the_gateway(
             await node.connect()
         race.line.copy.set()
         race.line.first.set()
-        await until(lambda: _is_over(race), within=60)
+        await until(lambda: _is_over(race))
         await check_books(gateway, race)
 
 

@@ -2,16 +2,24 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
 import aiohttp
+import pytest_asyncio
 
 from tests.support.api_clients import Creator, PlainNode
-from tests.support.gateway_process import Gateway
+from tests.support.gateway_process import Gateway, running_gateway
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 NUMBERS = count(1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    """One that leaves work with a node that does not connect for an hour."""
+    async with running_gateway(RENDERTRUST_LEASES_UNSENT_SECONDS="3600") as running:
+        yield running
 
 
 async def test_what_a_dead_node_was_given_is_soon_sent_to_a_node_that_connects(
@@ -22,7 +30,7 @@ async def test_what_a_dead_node_was_given_is_soon_sent_to_a_node_that_connects(
     assert (status, answer["node_id"]) == (200, dead.id)
     alive = await make_node("render")
     await alive.connect()
-    frame = await alive.receive("job_dispatch", within=8.0)
+    frame = await alive.receive("job_dispatch")
     assert (frame["job_id"], frame["attempt"]) == (answer["job_id"], 2)
     result = f"s3://elsewhere/results/{answer['job_id']}.png"
     await alive.say("job_result", job_id=answer["job_id"], status="completed", result_ref=result)
@@ -40,7 +48,8 @@ async def test_a_burst_without_credits_turns_nobody_else_away(
     thief = Creator(http, gateway.url, f"thief{next(NUMBERS)}@example.org")
     await thief.register()
     burst = [asyncio.ensure_future(thief.dispatch("render")) for _ in range(120)]
-    honest = [await creator.dispatch("render") for _ in range(10)]
+    order = {"job_type": "render", "payload_ref": "s3://elsewhere/scene.blend"}
+    honest = [await creator.once("POST", "/jobs/dispatch", order) for _ in range(10)]
     assert [status for status, _ in honest] == [200] * 10
     answers = Counter(status for status, _ in await asyncio.gather(*burst))
     assert answers[200] == 10  # his starter credits

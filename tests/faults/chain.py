@@ -11,12 +11,15 @@ import asyncio
 import contextlib
 import json
 import random
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import aiohttp
 import attrs
 from aiohttp import web
+
+from tests.support.free_ports import held_port
 
 SEND = "eth_sendRawTransaction"
 RECEIPT = "eth_getTransactionReceipt"
@@ -86,6 +89,7 @@ class FaultyNode:
         self._speaking.set()
         self._runner: web.AppRunner | None = None
         self._http: aiohttp.ClientSession | None = None
+        self._held: socket.socket | None = None  # the port, while nobody listens
         self._port = 0
         self.lag, self.flapping = 0, False
         self.calls = 0
@@ -104,6 +108,8 @@ class FaultyNode:
     async def __aexit__(self, *_: object) -> None:
         self.mend()
         await self.down()
+        if self._held is not None:
+            self._held.close()
         if self._http is not None:
             await self._http.close()
 
@@ -115,9 +121,10 @@ class FaultyNode:
         app.router.add_post("/{rest:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
+        if self._held is None:
+            self._held = held_port()
+            self._port = self._held.getsockname()[1]
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_port=True).start()
 
     async def down(self) -> None:
         """Nobody listens any more."""

@@ -87,7 +87,7 @@ class Orders:
         """A busy machine may be late."""
 
         async def found() -> bool:
-            status, answer = await self.person.call("GET", path)
+            status, answer = await self.person.once("GET", path)
             assert status in (200, 503), answer
             read.append(answer)
             return status == 200
@@ -117,10 +117,10 @@ class Orders:
     async def _order(self, key: str) -> tuple[int, Any]:
         if not is_job(key):
             body = {"amount": f"{AMOUNT}", "reference_id": key}
-            return await self.person.call("POST", "/credits/deduct", body)
+            return await self.person.once("POST", "/credits/deduct", body)
         payload = f"s3://elsewhere/input/{MARK.decode()}{self.name}.blend"
         job: dict[str, Any] = {"job_type": "cpu_benchmark", "payload_ref": payload, "queue": True}
-        return await self.person.call("POST", "/jobs/dispatch", job, **{"Idempotency-Key": key})
+        return await self.person.once("POST", "/jobs/dispatch", job, **{"Idempotency-Key": key})
 
     async def _insist(self, key: str) -> None:
         async def done() -> bool:

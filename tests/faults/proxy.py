@@ -12,10 +12,12 @@ is said over it, as TCP does, and passes it on when the silence is over.
 
 import asyncio
 import random
+import socket
 
 from tests.faults.line import CHUNK, Line, Way, reset
 from tests.faults.place import Ends, Place
 from tests.faults.trap import Kind, Trap
+from tests.support.free_ports import held_port
 
 DRIP_SECONDS = 0.02
 
@@ -32,6 +34,7 @@ class Proxy:
         self._behind = behind
         self._random = random.Random(seed)
         self._server: asyncio.Server | None = None
+        self._held: socket.socket | None = None  # the port, while nobody listens
         self._lines: set[Line] = set()
         self._serving: set[asyncio.Task[None]] = set()
         self._silent = False
@@ -48,12 +51,18 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         await self.down()
+        if self._held is not None:
+            self._held.close()
 
     async def up(self) -> None:
         """Somebody is there again, at the same port."""
+        if self._held is None:
+            self._held = held_port()
+            self.port = self._held.getsockname()[1]
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+            self._server = await asyncio.start_server(
+                self._accept, "127.0.0.1", self.port, reuse_port=True
+            )
 
     async def down(self) -> None:
         """Nobody is there any more: connections are cut, new ones refused."""

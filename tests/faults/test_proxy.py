@@ -1,6 +1,7 @@
 """The proxy does what tests say of it: before a server that says again what it hears."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ from tests.faults.place import Ends, Place
 from tests.faults.proxy import Proxy
 from tests.support.until import until
 
-ALIVE_SECONDS = 5.0
+ALIVE_SECONDS = 60.0
 SILENT_SECONDS = 0.2
 
 
@@ -176,6 +177,8 @@ async def test_down_it_refuses_and_up_it_is_where_it_was(proxy: Proxy) -> None:
         await proxy.down()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
+        with socket.socket() as other, pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", port))
         assert await ends[0].read() == b""
     await proxy.up()
     async with talking(proxy) as ends:

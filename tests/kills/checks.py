@@ -14,11 +14,12 @@ from tests.kills.checks_of_the_log import Witness, proof_faults
 from tests.kills.creator import downloaded_from
 from tests.kills.inspector import Inspector, NotAnswered
 from tests.kills.journal import Json
-from tests.kills.line import Line
+from tests.kills.line import PATIENCE_SECONDS, Line
 from tests.kills.memory import Account, Memory
 from tests.kills.node import EARNING, result_of
 from tests.support.event_audit import untold
 from tests.support.gateway_process import Gateway
+from tests.support.until import until
 
 SAMPLE: Final = 3
 AT_ONCE: Final = 6
@@ -149,9 +150,13 @@ def is_fetchable(job: Json) -> bool:
 
 
 async def result_faults(inspector: Inspector, job: Json) -> list[str]:
-    """What a node was acknowledged lies in the store."""
-    url = (await inspector.get(f"/jobs/{job['id']}/result"))["download_url"]
-    content = await downloaded_from(inspector.line, url)
+    """What a node was acknowledged lies in the store; one that is not back yet is asked again."""
+
+    async def told() -> bytes | None:
+        url = (await inspector.get(f"/jobs/{job['id']}/result"))["download_url"]
+        return await downloaded_from(inspector.line, url)
+
+    content = await until(told, within=PATIENCE_SECONDS)
     if content == result_of(job["id"]):
         return []
     return [f"lost: the result of {job['id']} comes as {content!r}"]

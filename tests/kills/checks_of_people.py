@@ -14,7 +14,7 @@ from tests.kills.memory import Account, Memory
 from tests.support.until import until
 
 OPEN: Final = ("DISPATCHED", "RUNNING")
-STILL_SECONDS: Final = 90.0
+STILL_SECONDS: Final = 600.0
 CREDITS_OF_A_SKU: Final = "100.0000"
 
 

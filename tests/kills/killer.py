@@ -12,7 +12,7 @@ from tests.kills.plan import ENGINES, GATEWAY, Kill
 from tests.support.gateway_process import Gateway, alive_in, children_of
 from tests.support.until import until
 
-BACK_SECONDS: Final = 120.0
+BACK_SECONDS: Final = 600.0
 
 
 async def kill(gateway: Gateway, planned: Kill) -> None:

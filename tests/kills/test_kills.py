@@ -1,4 +1,4 @@
-"""Three kills under load, and mistakes that must be found. ``python -m tests.kills``: thirty."""
+"""Three kills under load; by night more, and mistakes. ``python -m tests.kills``: thirty kills."""
 
 import subprocess
 from collections.abc import Mapping
@@ -13,10 +13,12 @@ from tests.kills.plan import EVERYTHING, GATEWAY, ROUND, VICTIMS, plan
 from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
 from tests.support.gateway_process import ROOT
 
+# By day always the same plan; the moments still differ, as the machine does.
+BY_DAY = "by day"
 KILLS_MOST = 12  # at random moments: one may find nothing
 # Shows only where somebody asks again at the right moment: thirty kills find it, few may not.
 SELDOM_SEEN = "forget-the-key-of-a-job"
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1_800)]
 
 
 async def done(
@@ -37,14 +39,14 @@ async def done(
 
 
 async def test_what_was_acknowledged_is_there_after_every_kill() -> None:
-    order = Order(uuid4().hex[:8], 3, 300, victims=(EVERYTHING, GATEWAY, "postgres"))
-    print(f"seed {order.seed}")  # noqa: T201 - pytest shows it beside a failure
+    order = Order(BY_DAY, 3, 300, victims=(EVERYTHING, GATEWAY, "postgres"))
     found = await done(order)
     assert [fault for each in found for fault in each.faults] == []
     assert [each.kill for each in found] == order.plan()
     assert min(each.acknowledged for each in found) >= 300
 
 
+@pytest.mark.nightly
 async def test_it_is_there_too_where_frames_wait_for_a_verdict() -> None:
     order = Order(uuid4().hex[:8], 2, 300, victims=(EVERYTHING, GATEWAY))
     print(f"seed {order.seed}")  # noqa: T201 - pytest shows it beside a failure
@@ -52,6 +54,7 @@ async def test_it_is_there_too_where_frames_wait_for_a_verdict() -> None:
     assert [fault for each in found for fault in each.faults] == []
 
 
+@pytest.mark.nightly  # what is found by chance may once not be found
 @pytest.mark.parametrize("mistake", [name for name in MISTAKES if name != SELDOM_SEEN])
 async def test_a_mistake_is_found(mistake: str) -> None:
     order = Order(uuid4().hex[:8], KILLS_MOST, 100, victims=(EVERYTHING,))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,11 +20,16 @@ from tests.support.until import until
 Json = dict[str, Any]
 
 PASSWORD = "securepassword123"
+BUSY_SECONDS = 60.0
+AGAIN_SECONDS = 0.2
 
 
 @dataclass
 class Creator:
-    """Somebody with an account. Every call returns (status, body)."""
+    """Somebody with an account. Every call returns (status, body).
+
+    A gateway that says 503 has no time just now, and is asked again; ``once`` asks it only once.
+    """
 
     http: aiohttp.ClientSession
     url: str
@@ -31,6 +37,17 @@ class Creator:
     token: str = field(default="", repr=False)
 
     async def call(
+        self, method: str, path: str, body: Json | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + BUSY_SECONDS
+        while True:
+            status, answer = await self.once(method, path, body, **headers)
+            if status != 503 or loop.time() > ends:
+                return status, answer
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def once(
         self, method: str, path: str, body: Json | None = None, **headers: str
     ) -> tuple[int, Any]:
         headers["Authorization"] = f"Bearer {self.token}"
@@ -46,7 +63,7 @@ class Creator:
         status, answer = await self._registered()
         if status == 409:
             body = {"email": self.email, "password": PASSWORD}
-            status, answer = await self.call("POST", "/auth/login", body)
+            status, answer = await self.once("POST", "/auth/login", body)
             self.token = answer.get("access_token", "")
         assert status in (200, 201, 503), answer
         return status != 503
@@ -59,14 +76,16 @@ class Creator:
 
     async def _registered(self) -> tuple[int, Any]:
         body = {"email": self.email, "name": "Jane Smith", "password": PASSWORD}
-        status, answer = await self.call("POST", "/auth/register", body)
+        status, answer = await self.once("POST", "/auth/register", body)
         if status == 201:
             self.token = answer["tokens"]["access_token"]
         return status, answer
 
     async def dispatch(self, job_type: str = "echo", **more: Any) -> tuple[int, Any]:
+        """Submit one job, however often the gateway has to be asked for it."""
         body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"} | more
-        return await self.call("POST", "/jobs/dispatch", body)
+        key = {"Idempotency-Key": str(uuid4())}
+        return await self.call("POST", "/jobs/dispatch", body, **key)
 
     async def upload(self, content: bytes, filename: str = "scene.blend") -> str:
         """Announce, send, complete; the reference of the payload."""
@@ -131,17 +150,29 @@ class PlainNode:
             "capabilities": list(self.capabilities),
             "metadata": {"gpu": "RTX 4090"},
         }
-        async with self.http.post(f"{self.url}/api/v1/nodes/register", json=body) as answer:
-            found = await answer.json()
-            assert answer.status == 201, found
+        found = await self._done("/nodes/register", body, 201)
         self.id, self.token = found["node_id"], found["token"]
 
     async def heartbeat(self) -> None:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        body = {"current_load": 0.45, "metadata": {"gpu_temp": 72}}
-        target = f"{self.url}/api/v1/nodes/heartbeat"
-        async with self.http.post(target, json=body, headers=headers) as answer:
-            assert answer.status == 200, await answer.text()
+        await self._done(
+            "/nodes/heartbeat", {"current_load": 0.45, "metadata": {"gpu_temp": 72}}, 200
+        )
+
+    async def _done(self, path: str, body: Json, wanted: int) -> Json:
+        """The answer of a gateway that has time: until then it is asked again."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        found: Json = {}
+
+        async def answered() -> bool:
+            nonlocal found
+            target = f"{self.url}/api/v1{path}"
+            async with self.http.post(target, json=body, headers=headers) as answer:
+                found = await answer.json()
+                assert answer.status in (wanted, 503), found
+                return answer.status != 503
+
+        await until(answered)
+        return found
 
     async def connect(self) -> None:
         target = f"{self.url}/api/v1/relay/ws/{self.id}"
@@ -152,7 +183,7 @@ class PlainNode:
         if self.socket is not None:
             await self.socket.close()
 
-    async def receive(self, kind: str, within: float = 20.0) -> Json:
+    async def receive(self, kind: str, within: float = 60.0) -> Json:
         """The next frame of that type; other ones are passed over."""
         assert self.socket is not None
         while True:
@@ -182,7 +213,7 @@ class FaithfulNode(PlainNode):
 
     async def serve(self) -> None:
         while True:
-            await until(self.is_connected, within=60)
+            await until(self.is_connected)
             self.sockets += 1
             assert self.socket is not None
             async with self.socket:

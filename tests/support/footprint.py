@@ -100,7 +100,7 @@ def main() -> int:
 async def left_of(data: Path) -> list[str]:
     """Processes that do not end."""
     try:
-        await until(lambda: not alive_in(data), within=20)
+        await until(lambda: not alive_in(data))
     except AssertionError:
         return [str(pid) for pid in alive_in(data)]
     return []

@@ -22,6 +22,18 @@ def free_port() -> int:
     raise AssertionError("there are always more numbers")
 
 
+def held_port() -> socket.socket:
+    """A socket that listens to nobody and keeps its port of the loopback until it is closed.
+
+    Servers that are started with ``reuse_port`` may come and go there meanwhile; nobody else can
+    take it, not even the system for an outgoing connection.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
 def claimed(port: int) -> bool:
     """Take the port's lock, unless another process has it; the system gives it back."""
     folder = Path(tempfile.gettempdir()) / f"rendertrust-ports-{os.getuid()}"

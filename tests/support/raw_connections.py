@@ -29,7 +29,7 @@ class Raw:
             return False
         return True
 
-    async def more(self, within: float = 20.0) -> bool:
+    async def more(self, within: float = 60.0) -> bool:
         """Read what comes next into ``heard``; False at the end."""
         try:
             async with asyncio.timeout(within):
@@ -39,14 +39,14 @@ class Raw:
         self.heard += data
         return bool(data)
 
-    async def rest(self, within: float = 20.0) -> bytes:
+    async def rest(self, within: float = 60.0) -> bytes:
         """All that comes until the other side ends it."""
         async with asyncio.timeout(within):
             while await self.more(within):
                 pass
         return self.heard
 
-    async def answer(self, within: float = 20.0) -> tuple[int, dict[str, Any]]:
+    async def answer(self, within: float = 60.0) -> tuple[int, dict[str, Any]]:
         """Status and JSON of one answer."""
         while b"\r\n\r\n" not in self.heard:
             assert await self.more(within), self.heard
@@ -58,7 +58,7 @@ class Raw:
         self.heard = body[length:]
         return int(head.split()[1]), json.loads(body[:length])
 
-    async def close_code(self, within: float = 20.0) -> int | None:
+    async def close_code(self, within: float = 60.0) -> int | None:
         """The code of the close frame with which a WebSocket ends; None: it was cut without one."""
         async with asyncio.timeout(within):
             while (frame := await self.frame()) is not None:

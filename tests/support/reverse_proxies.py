@@ -136,7 +136,7 @@ async def proxy(
             *command, cwd=folder, env=environment, stdout=PIPE, stderr=err
         )
     try:
-        await until(lambda: process.returncode is not None or listens(port), within=20)
+        await until(lambda: process.returncode is not None or listens(port))
         assert process.returncode is None, (folder / "stderr").read_text()
         tls = ssl.create_default_context(cafile=str(folder / "certificate.pem"))
         yield Proxy(f"https://localhost:{port}", tls)

@@ -9,7 +9,7 @@ T = TypeVar("T")
 # Looks come closely at first; then a twentieth of what has passed lies between them: each may cost
 # an answer of a gateway, and whoever is waited for needs the processor.
 STEP_SECONDS, STEP_SECONDS_MOST = 0.01, 0.1
-WITHIN_SECONDS = 60.0  # what never comes is found out late: a busy machine is none
+WITHIN_SECONDS = 120.0  # what never comes is found out late: a busy machine is none
 
 
 @overload

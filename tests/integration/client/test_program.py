@@ -408,7 +408,7 @@ async def test_ctrl_c_before_there_is_a_job_says_whether_there_may_be_one(
 
     gateway.script(route, never)
     process = await program.start("submit", "--no-preflight", str(blend), "--watch")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await reached.wait()
     process.send_signal(signal.SIGINT)
     told = await ended(process)

@@ -40,7 +40,7 @@ async def shown(program: Program, *words: str, typed: str = "") -> tuple[int, st
         )
         os.close(theirs)
         received = await asyncio.to_thread(_received, ours, typed)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await process.wait(), received
 
 

@@ -86,7 +86,7 @@ async def all_in(stage: Stage, size: int) -> None:
         look = await log_of(stage).log_look(1)
         return look is not None and look.head.size == size and look.newest == look.head.covered
 
-    await until(done, within=20)
+    await until(done)
 
 
 async def test_a_log_begins_with_a_checkpoint_of_nothing(stage: Stage) -> None:
@@ -102,11 +102,11 @@ async def asked(ref: Ref[Sequencer]) -> CaughtUp | Behind:
     """Catch up; again where the log has not begun."""
 
     async def caught() -> CaughtUp | Behind | None:
-        answer = await ref.ask(CatchUp(), within=5)
+        answer = await ref.ask(CatchUp(), within=60)
         begun = answer != Behind("the log has not begun")
         return answer if begun and answer != Behind("many entries are waiting") else None
 
-    found = await until(caught, within=10)
+    found = await until(caught)
     assert found is not None
     return found
 
@@ -276,5 +276,5 @@ async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None
         head = look.head
         await books.write(Append(type(head)(head.origin, head.size, b"x" * 32, head.covered)))
     async with sequencing(stage) as ref:
-        assert await ref.ask(CatchUp(), within=5) == Behind("the root of 2 leaves is another one")
+        assert await ref.ask(CatchUp(), within=60) == Behind("the root of 2 leaves is another one")
     assert [finding.invariant for finding in await stage.store.audit()] == ["I7"]

@@ -27,7 +27,7 @@ async def heard(line: Line, topic: str, received: list[bytes], payload: bytes = 
         await line.there.publish(topic, payload)
         return payload in received
 
-    await until(said_and_heard, within=30.0)
+    await until(said_and_heard)
 
 
 def topic() -> str:

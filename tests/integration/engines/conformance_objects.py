@@ -183,4 +183,4 @@ class ObjectsConformance:
         async def refused() -> bool:
             return (await store.request("GET", url))[0] == 403
 
-        await until(refused, within=30.0)
+        await until(refused)

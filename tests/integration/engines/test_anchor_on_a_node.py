@@ -90,12 +90,12 @@ async def test_what_waits_for_too_long_is_offered_for_more_and_mined(
         async def has(count: int) -> bool:
             return await forms() == count
 
-        await until(lambda: has(1), within=20)
+        await until(lambda: has(1))
         scene.stage.clock.pass_by(61)
-        await until(lambda: has(2), within=20)
+        await until(lambda: has(2))
         await rpc(mining, "evm_setAutomine", True)
         await rpc(mining, "evm_mine")
-        await until(lambda: anchored(scene, due), within=30)
+        await until(lambda: anchored(scene, due))
 
 
 async def test_an_anchor_that_a_reorganisation_takes_back_is_made_again(
@@ -103,16 +103,16 @@ async def test_an_anchor_that_a_reorganisation_takes_back_is_made_again(
 ) -> None:
     first = await scene.grow()
     async with anchoring(scene):
-        await until(lambda: anchored(scene, first), within=30)
+        await until(lambda: anchored(scene, first))
         second = await scene.grow()
-        await until(lambda: anchored(scene, second), within=30)
+        await until(lambda: anchored(scene, second))
         state = await scene.chain.state()
         contract = (await scene.anchors.sent(state.chain_id, state.sender, 0))[0].contract
         await rpc(anvil.url, "anvil_rollback", 1)
-        await until(lambda: is_newest(scene, contract, second), within=30)
+        await until(lambda: is_newest(scene, contract, second))
         third = await scene.grow()
-        await until(lambda: anchored(scene, third), within=30)
-        await until(lambda: is_newest(scene, contract, third), within=30)
+        await until(lambda: anchored(scene, third))
+        await until(lambda: is_newest(scene, contract, third))
     rows = await scene.page()
     assert [row.size for row in rows] == [third[0], second[0], first[0]]
     assert {row.state for row in rows} == {"CONFIRMED"}

@@ -119,6 +119,6 @@ async def test_it_ends_though_a_command_swallows_that_it_was_cancelled(
 
     monkeypatch.setattr(PubSub, "ping", ping)
     real.here.subscribe(topic(), lambda _: None)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await asked.wait()
         await real.here_bus.close()

@@ -127,7 +127,7 @@ class Place:
             confirmed = await anchors.confirmed(1)
             return due is not None and [(row.size, row.root) for row in confirmed] == [due]
 
-        await until(done, within=60)
+        await until(done)
         await chain.close()
         await pool.close()
 

@@ -32,7 +32,7 @@ async def chain(request: pytest.FixtureRequest) -> AsyncIterator[Chain]:
 
 
 async def done(chain: Chain, name: str) -> Mined:
-    found = await until(lambda: chain.mined(name), within=10)
+    found = await until(lambda: chain.mined(name))
     assert found is not None
     return found
 
@@ -115,7 +115,7 @@ async def test_what_is_not_there_is_not_found(chain: Chain) -> None:
 async def test_a_block_is_kept_after_a_while(chain: Chain) -> None:
     contract = await deployed(chain)
     mined = await anchored(chain, contract, 1, EMPTY)
-    await until(lambda: chain.is_kept(mined), within=15)
+    await until(lambda: chain.is_kept(mined))
 
 
 async def test_a_node_that_is_away_or_of_another_chain_is_said_to_be(

@@ -61,7 +61,7 @@ async def test_an_engine_ends_with_its_tether(engine: AnyEngine) -> None:
     tether.kill()
     await engine.exited()
     await engine.stop()
-    await until(lambda: not process.is_running(), within=20.0)
+    await until(lambda: not process.is_running())
     await engine.start()
 
 
@@ -87,7 +87,7 @@ async def test_a_supervisor_restarts_an_engine_that_ended(data: Path) -> None:
     first = engine.pid
     assert current.get().url
     os.kill(first, signal.SIGKILL)
-    await until(lambda: engine.pid not in (0, first), within=20.0)
+    await until(lambda: engine.pid not in (0, first))
     await until(lambda: tree.snapshot().children[0].state is State.RUNNING)
     assert tree.snapshot().children[0].restarts == 1
     await tree.stop()
@@ -180,7 +180,7 @@ def cannot_be_used(name: str) -> str:
 
 async def test_a_remote_engine_is_waited_for_as_long_as_the_settings_say() -> None:
     remote = remote_postgres(DEAD, DEAD, patience=0.2)
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(60):
         with pytest.raises(EngineError, match=cannot_be_used("postgres")):
             await remote.start(within=120.0)
 

@@ -337,7 +337,7 @@ async def test_an_expired_url_is_refused(gateway: Gateway) -> None:
         async with gateway.client.get(url) as answer:
             return answer.status == 403
 
-    await until(refused, within=30.0)
+    await until(refused)
 
 
 @pytest.mark.parametrize("away", [None, "http://127.0.0.1:9"])
@@ -436,7 +436,7 @@ async def test_a_body_that_drips_ends(gateway: Gateway, monkeypatch: pytest.Monk
             yield b"x"
             await asyncio.sleep(0.02)  # never silent for long
 
-    async with asyncio.timeout(10), gateway.client.put(leave.url, data=drips()) as answer:
+    async with asyncio.timeout(60), gateway.client.put(leave.url, data=drips()) as answer:
         assert answer.status == 408
 
 

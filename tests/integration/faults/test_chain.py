@@ -175,7 +175,7 @@ async def verify(orders: Orders) -> tuple[int, Any]:
     """Its newest entry, held against the chain by the gateway."""
     _, history = await orders.person.call("GET", "/credits/history")
     entry = history["entries"][0]["entry_id"]
-    return await orders.person.call("GET", f"/ledger/{entry}/verify")
+    return await orders.person.once("GET", f"/ledger/{entry}/verify")
 
 
 async def verified(orders: Orders) -> bool:

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,17 @@ pytestmark = pytest.mark.heavy
 MIB = 1 << 20
 SIZE, LARGE = 3 * MIB, 24 * MIB  # of which the second fits into no buffers
 PART = 5 * MIB  # a store takes no smaller ones
-IDLE_SECONDS = 1.5
+IDLE_SECONDS = 3.0
+HANG_SECONDS = 120.0
 ANSWER_SECONDS = 30.0  # two, and what a busy machine takes besides
 GET = b"GET /"
 RESULT = random.Random(3).randbytes(MIB - 1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def _impatient() -> AsyncIterator[None]:
-    """A transfer on which nothing comes is ended soon; parts are as small as may be."""
+async def _small_parts() -> AsyncIterator[None]:
+    """Parts are as small as may be."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("web.objects.objects_route.IDLE_SECONDS", IDLE_SECONDS)
         patch.setattr("web.objects.multiparts.PART_BYTES", PART)
         patch.setattr("web.routes.uploads.PART_BYTES", PART)
         yield
@@ -76,7 +77,7 @@ class Sender:
         url = URL(put["url"], encoded=True)
         try:
             async with (
-                asyncio.timeout(10 * IDLE_SECONDS),
+                asyncio.timeout(HANG_SECONDS),
                 self.http.put(
                     url, data=BytesIO(self.content.data), headers=put["headers"]
                 ) as answer,
@@ -86,9 +87,18 @@ class Sender:
         except aiohttp.ClientError:
             return None
 
+    async def stored(self, upload: dict[str, Any]) -> None:
+        """Put it, however often a busy gateway has to be asked; 412: an earlier try did it."""
+
+        async def done() -> bool:
+            status = await self.put(upload)
+            assert status in (200, 412, 503), status
+            return status != 503
+
+        await until(done)
+
     async def complete(self, upload: dict[str, Any]) -> int:
-        path = f"/uploads/{upload['id']}/complete"
-        return (await self.creator.call("POST", path))[0]
+        return (await self.creator.call("POST", f"/uploads/{upload['id']}/complete"))[0]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -130,6 +140,14 @@ async def resetting(proxy: Proxy) -> None:
     proxy.break_off()
 
 
+async def cut_in_the_answer(proxy: Proxy) -> None:
+    proxy.cut(after=MIB // 2, back=True)
+
+
+async def dead_in_the_answer(proxy: Proxy) -> None:
+    proxy.strand(after=MIB // 2, back=True)
+
+
 BAD: list[Trouble] = [
     cut_in_the_middle,
     dead_in_the_middle,
@@ -141,19 +159,38 @@ BAD: list[Trouble] = [
 ]
 
 
+SILENT = [dead_in_the_middle, dead_in_the_answer, stored_and_silent, silent]
+
+
+@contextmanager
+def patience_with(*troubles: Trouble) -> Generator[None]:
+    """The gateway ends a transfer sooner than it does otherwise where one of these is silent.
+
+    Only there: on a busy machine nothing may come for a while of a transfer that is well.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not set(SILENT).isdisjoint(troubles):
+            patch.setattr("web.objects.objects_route.IDLE_SECONDS", IDLE_SECONDS)
+        yield
+
+
 @pytest.mark.parametrize("trouble", BAD, ids=lambda trouble: trouble.__name__)
 async def test_an_upload_fails_clearly_and_goes_on(
     gateway: FaultyGateway, sender: Sender, trouble: Trouble
 ) -> None:
     upload = await sender.announce()
     await trouble(gateway.objects)
-    assert await sender.put(upload) in (502, 503)
+    with patience_with(trouble):
+        assert await sender.put(upload) in (502, 503)
     await gateway.mend()
     status = await sender.complete(upload)
-    assert status == (200 if trouble in (stored_and_not_answered, stored_and_silent) else 409)
+    if trouble is silent:  # what was said in the silence may arrive after it, or be given up
+        assert status in (200, 409)
+    else:
+        assert status == (200 if trouble in (stored_and_not_answered, stored_and_silent) else 409)
     if status == 409:
         again = await sender.announce()
-        assert await sender.put(again) == 200
+        await sender.stored(again)
         assert await sender.complete(again) == 200
     key = upload["payload_ref"].split("/", 3)[3]
     assert await gateway.application.outside.objects.get(key) == sender.content.data
@@ -165,7 +202,8 @@ async def test_an_upload_that_the_store_takes_no_more_of_is_ended(
     large = attrs.evolve(sender, content=Content(random.Random(1).randbytes(LARGE)))
     upload = await large.announce()
     trap = gateway.objects.strand(after=MIB)
-    assert await large.put(upload) == 503
+    with patience_with(dead_in_the_middle):
+        assert await large.put(upload) == 503
     assert trap.sprung == 1
 
 
@@ -174,20 +212,17 @@ async def test_without_the_store_it_is_told_in_time(
     gateway: FaultyGateway, sender: Sender, http: aiohttp.ClientSession, trouble: Trouble
 ) -> None:
     upload = await sender.announce()
-    assert await sender.put(upload) == 200
+    await sender.stored(upload)
     await trouble(gateway.objects)
     await gateway.becomes(http, "objects", "unavailable")
     await gateway.becomes(http, "status", "degraded")
     began = asyncio.get_running_loop().time()
-    assert await sender.complete(upload) == 503
+    status, _ = await sender.creator.once("POST", f"/uploads/{upload['id']}/complete")
+    assert status == 503
     assert asyncio.get_running_loop().time() - began < ANSWER_SECONDS
     assert (await sender.creator.dispatch("echo", queue=True))[0] == 202, "it needs no store"
     await gateway.mend()
-
-    async def completed() -> bool:
-        return await sender.complete(upload) == 200
-
-    await until(completed)
+    assert await sender.complete(upload) == 200
     await gateway.becomes(http, "status", "ready")
 
 
@@ -240,7 +275,8 @@ async def test_our_client_sends_on_by_itself(
     gateway: FaultyGateway, sender: Sender, client: AsyncClient, file: Path, trouble: Trouble
 ) -> None:
     await trouble(gateway.objects)
-    upload = await client.upload(file)
+    with patience_with(trouble):
+        upload = await client.upload(file)
     assert upload.status == "COMPLETED"
     key = upload.payload_ref.split("/", 3)[3]
     assert await gateway.application.outside.objects.get(key) == sender.content.data
@@ -261,14 +297,6 @@ async def test_parts_that_have_arrived_are_not_sent_again(
 
 def part(number: int) -> bytes:
     return f"partNumber={number}&".encode()
-
-
-async def cut_in_the_answer(proxy: Proxy) -> None:
-    proxy.cut(after=MIB // 2, back=True)
-
-
-async def dead_in_the_answer(proxy: Proxy) -> None:
-    proxy.strand(after=MIB // 2, back=True)
 
 
 async def cut_before_it(proxy: Proxy) -> None:
@@ -292,7 +320,8 @@ async def test_our_client_fetches_a_result_by_itself_and_whole(
 ) -> None:
     path = tmp_path / "result.png"
     await trouble(gateway.objects)
-    await client.download(job, path)
+    with patience_with(trouble):
+        await client.download(job, path)
     assert path.read_bytes() == RESULT
     assert list(tmp_path.iterdir()) == [path]
 
@@ -306,7 +335,7 @@ async def test_a_result_that_breaks_off_is_no_short_result(
     status, found = await sender.creator.call("GET", f"/jobs/{job}/result")
     assert status == 200
     url, got = URL(found["download_url"], encoded=True), bytearray()
-    with pytest.raises(aiohttp.ClientError):
+    with patience_with(trouble), pytest.raises(aiohttp.ClientError):
         await read_into(got, sender.http, url)
     assert 0 < len(got) < len(RESULT)
     async with sender.http.get(url, headers={"Range": f"bytes={len(got)}-"}) as answer:
@@ -316,7 +345,7 @@ async def test_a_result_that_breaks_off_is_no_short_result(
 
 
 async def read_into(got: bytearray, http: aiohttp.ClientSession, url: URL) -> None:
-    async with asyncio.timeout(10 * IDLE_SECONDS), http.get(url) as answer:
+    async with asyncio.timeout(HANG_SECONDS), http.get(url) as answer:
         assert answer.status == 200
         async for chunk in answer.content.iter_any():
             got += chunk

@@ -96,7 +96,7 @@ class Person:
     async def logs_in(self) -> int:
         body = {"email": self.creator.email, "password": PASSWORD}
         async with self.in_time():
-            status, answer = await self.creator.call("POST", "/auth/login", body)
+            status, answer = await self.creator.once("POST", "/auth/login", body)
         if status == 200:
             self.creator.token = answer["access_token"]
         return status

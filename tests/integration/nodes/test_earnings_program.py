@@ -167,4 +167,4 @@ async def payable(owner: Creator, amount: str) -> None:
         _, found = await owner.call("GET", "/operators/me/earnings")
         return bool(found["totals"]["payable"] == amount)
 
-    await until(is_payable, within=30)
+    await until(is_payable)

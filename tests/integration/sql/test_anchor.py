@@ -59,7 +59,7 @@ class Scene:
         async def done() -> bool:
             return any((row.size, row.state) == (size, "CONFIRMED") for row in await self.page())
 
-        await until(done, within=10)
+        await until(done)
 
     async def check(self, *anchors: tuple[int, bytes]) -> None:
         """The chain has these anchors and no others, each by a transaction of its own."""
@@ -305,7 +305,7 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
         async def kept() -> bool:  # what was confirmed may have been lost just before
             return len(await scene.anchors.sent(CHAIN_ID, SENDER, 0)) == len(scene.chain.blocks)
 
-        await until(kept, within=10)
+        await until(kept)
     sent = await scene.anchors.sent(CHAIN_ID, SENDER, 0)
     assert [row.nonce for row in sent] == list(range(len(scene.chain.blocks)))
     sizes = [row.size for row in sent if row.size is not None]
@@ -328,7 +328,7 @@ async def halted(scene: Scene) -> str:
         return None if halt is None else halt.reason
 
     async with anchoring(scene):
-        reason = await until(found, within=10)
+        reason = await until(found)
         assert reason is not None
         sent, looks = scene.chain.sent, scene.chain.looks
         await until(lambda: scene.chain.looks >= looks + 5)

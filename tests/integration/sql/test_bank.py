@@ -93,7 +93,7 @@ class Bank:
                 await self.done(ref, Commit((move,)))
 
     async def done(self, ref: Ref[Ledger], order: Commit) -> bool:
-        outcome = await ref.ask(order, within=10.0)
+        outcome = await ref.ask(order, within=60)
         self.outcomes[type(outcome).__name__] += 1
         assert isinstance(outcome, Posted | InsufficientCredits), outcome
         return isinstance(outcome, Posted)
@@ -200,7 +200,7 @@ async def test_40_debits_at_once_at_two_gateways_ten_times_over_are_exact(
                                  f"{round_}.{number}"),)) for number in range(40)
             ]  # fmt: skip
             outcomes = await asyncio.gather(
-                *(both[number % 2][1].ask(each, within=10.0) for number, each in enumerate(debits))
+                *(both[number % 2][1].ask(each, within=60) for number, each in enumerate(debits))
             )
             found = Counter(type(outcome) for outcome in outcomes)
             assert found == {Posted: enough, InsufficientCredits: 40 - enough}

@@ -107,7 +107,7 @@ async def test_others_go_on_while_a_migration_waits_for_a_lock(
     adds = later("ALTER TABLE jobs ADD COLUMN more integer")
     migrates = asyncio.ensure_future(migrate(database.owner_dsn, [*migrations(), adds]))
     await until(lambda: waits_for_a_lock(watcher))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await other.execute("UPDATE jobs SET units = units")
     await reading.rollback()
     assert await migrates == [adds.name]

@@ -91,7 +91,7 @@ async def seen_up_to_now(stage: Stage) -> Mark:
         mark = increment.mark
         return increment.looked_at == 0
 
-    await until(is_nothing, within=60)
+    await until(is_nothing)
     return mark
 
 

@@ -54,7 +54,7 @@ async def test_they_are_signed_by_what_the_chain_says_now(
         return None not in (await notes(database)).values()
 
     async with anchoring(scene):
-        await until(all_signed, within=20)
+        await until(all_signed)
     assert await notes(database) == before
     covering = await scene.anchors.covering(0)
     assert covering is not None
@@ -87,7 +87,7 @@ async def test_what_the_chain_does_not_say_is_not_signed_and_hinders_nothing(
         return found[first] is not None and found[fifth] is not None
 
     async with anchoring(scene):
-        await until(is_signed, within=20)
+        await until(is_signed)
     found = await notes(database)
     assert {size for size, signed in found.items() if signed is None} == {second, third, fourth}
 

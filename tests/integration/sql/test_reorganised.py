@@ -25,7 +25,7 @@ async def test_what_a_reorganisation_puts_elsewhere_is_pending_until_it_is_deep_
         async def are_pending() -> bool:
             return {row.state for row in await scene.page()} == {"PENDING"}
 
-        await until(are_pending, within=60)
+        await until(are_pending)
         rows = await scene.page()
         assert {(row.block_number, row.confirmed_at) for row in rows} == {(None, None)}
     async with anchoring(scene):

@@ -26,8 +26,10 @@ class Person:
         return await ask(self.face, method, path, body, headers)
 
     async def may(self, token: str = "") -> bool:
-        """Whether the token opens his balance."""
+        """Whether the token opens his balance. A busy gateway is asked again."""
         status, _ = await self.ask("GET", "/api/v1/credits/balance", token=token)
+        while status == 503:
+            status, _ = await self.ask("GET", "/api/v1/credits/balance", token=token)
         assert status in (200, 401), status
         return bool(status == 200)
 
@@ -41,9 +43,11 @@ async def ask(
 
 
 async def register(face: Face, email: str = "jane@example.org") -> Person:
-    """A new user, logged in."""
+    """A new user, logged in. A busy gateway is asked again."""
     body = {"email": email, "name": "Jane", "password": PASSWORD}
     status, answer = await ask(face, "POST", "/api/v1/auth/register", body)
+    while status == 503:
+        status, answer = await ask(face, "POST", "/api/v1/auth/register", body)
     assert status == 201, answer
     tokens = answer["tokens"]
     user = answer["user"]["id"]

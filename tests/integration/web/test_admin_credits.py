@@ -76,9 +76,9 @@ async def worked(face: Face, dsn: str, user: Person, price: int = 100_000) -> UU
     )
     await connection.close()
     ledger = face.gateway.registry.ref(Ledger)
-    await ledger.ask(dispatch(owner, job, price, 1, node), within=5)
+    await ledger.ask(dispatch(owner, job, price, 1, node), within=60)
     done = UnitComplete(job, 0, 1, node, "s3://bucket/frame.png")
-    await ledger.ask(Commit(effects=(done,)), within=5)
+    await ledger.ask(Commit(effects=(done,)), within=60)
     return job
 
 

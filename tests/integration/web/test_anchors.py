@@ -37,11 +37,11 @@ async def verified(jane: Person, entry: Json) -> Json:
     """The entry's verification, once its anchor is confirmed."""
 
     async def confirmed() -> Json | None:
-        status, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+        status, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
         assert status == 200, found
         return found if found["state"] == "confirmed" else None
 
-    found = await until(confirmed, within=20)
+    found = await until(confirmed)
     assert found is not None
     return found
 
@@ -51,7 +51,7 @@ async def test_an_entry_is_verified_on_the_chain(jane: Person) -> None:
     found = await verified(jane, entry)
     assert (found["verified"], found["reason"], found["private"]) == (True, None, True)
     assert found["on_chain_root"] == found["merkle_root"]
-    _, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    _, proof = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert holds(proof)
     assert proof["anchor_tx_hash"] == found["tx_hash"]
     assert proof["block_number"] == found["block_number"]
@@ -63,7 +63,7 @@ async def test_what_a_proof_says_of_its_anchor_is_signed_and_open_to_everybody(
 ) -> None:
     entry = await jane.deduct()
     await verified(jane, entry)
-    _, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    _, proof = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     verdict = verify_proof(proof)
     assert verdict.holds, verdict.steps
     assert [step.name for step in verdict.steps][-1] == "claim"
@@ -94,7 +94,7 @@ async def test_a_proof_names_no_anchor_that_its_key_did_not_sign(
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute(statement)
     await owner.close()
-    _, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    _, proof = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert verify_proof(proof).holds
     assert [proof[name] for name in (*MEMBERS, "anchor")] == [None] * 5
     assert proof["merkle_root"] == anchor["merkle_root"]  # who asks the chain finds it
@@ -103,7 +103,7 @@ async def test_a_proof_names_no_anchor_that_its_key_did_not_sign(
 async def test_before_an_anchor_nothing_is_verified_and_why(jane: Person, chain: ChainTwin) -> None:
     chain.mining = False
     entry = await jane.deduct()
-    status, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+    status, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert status == 200
     told = (found["verified"], found["on_chain_root"], found["tx_hash"], found["state"])
     assert told == (False, None, None, "pending")
@@ -117,7 +117,7 @@ async def test_a_chain_that_is_away_is_503_and_harms_nothing_else(
     await verified(jane, entry)
     chain.away = True
     assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/verify"))[0] == 503
-    assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+    assert (await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
     await jane.deduct()
 
 
@@ -141,9 +141,9 @@ async def test_what_was_altered_before_it_was_anchored_is_told(
 ) -> None:
     chain.mining = False
     entry = await jane.deduct()
-    assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+    assert (await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
     await changed(database, "UPDATE entries SET created_at = created_at - interval '1 day'")
-    _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+    _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert (found["verified"], found["state"]) == (False, "pending")
     assert "it was altered" in found["reason"]
 
@@ -156,7 +156,7 @@ async def test_an_anchor_on_a_chain_of_before_is_no_word_of_the_chain_of_now(
     await changed(database, "UPDATE chain_transactions SET chain_id = 5, nonce = nonce + 900")
 
     async def told() -> str | None:
-        _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+        _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
         return found["reason"] if found["state"] == "pending" else None
 
     assert f"is on chain 5, and this gateway anchors on chain {anchor['chain_id']}" in str(
@@ -170,16 +170,16 @@ async def test_what_was_altered_is_verified_no_more(
 ) -> None:
     entry = await jane.deduct()
     anchor = await verified(jane, entry)
-    _, before = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    _, before = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     await changed(database, statement)
     gateway.gateway.proofs.forget()
-    _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+    _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]
     assert ALTERED[statement] in found["reason"]
     on_chain = await chain.root_at(anchor["contract"], before["tree_size"])
     assert on_chain is not None
     assert (holds(before), before["merkle_root"]) == (True, on_chain.hex())
-    _, after = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    _, after = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert not still_holds(after)
 
 
@@ -195,7 +195,7 @@ async def test_a_chain_with_another_root_or_none_is_told(jane: Person, chain: Ch
             block["root"] = "ab" * 32
             chain.blocks = chain.blocks[: chain.blocks.index(block) + 1]
             break
-    _, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+    _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]
     assert "the chain has" in found["reason"]
 
@@ -215,13 +215,13 @@ async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
     async with whole(database, settings, anchoring=(chain, seldom)) as running:
         again = Person(http, running.url)
         again.headers = jane.headers
-        await until(lambda: chain.looks > looks, within=60)
+        await until(lambda: chain.looks > looks)
         assert (await verified(again, entry))["verified"]
         for change in ("shifted", "fork", "gone"):
             chain.shifted, chain.fork = int(change == "shifted"), int(change == "fork")
             if change == "gone":
                 chain.lose(len(chain.blocks) - 1)
-            _, found = await again.call("GET", f"/ledger/{entry['entry_id']}/verify")
+            _, found = await again.answered("GET", f"/ledger/{entry['entry_id']}/verify")
             told = found["verified"], found["state"], found["on_chain_root"], found["block_number"]
             assert told == (False, "pending", None, None), change
             assert "is not final" in found["reason"]
@@ -230,20 +230,20 @@ async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
 async def test_anchors_are_listed_by_page_and_since(jane: Person) -> None:
     for _ in range(3):
         await verified(jane, await jane.deduct())
-    status, whole_list = await jane.call("GET", "/ledger/anchors")
+    status, whole_list = await jane.answered("GET", "/ledger/anchors")
     assert status == 200
     assert whole_list["count"] == len(whole_list["anchors"]) >= 1
     sizes = [row["size"] for row in whole_list["anchors"]]
     assert sizes == sorted(sizes, reverse=True)
-    _, first = await jane.call("GET", "/ledger/anchors?page=1&per_page=1")
+    _, first = await jane.answered("GET", "/ledger/anchors?page=1&per_page=1")
     assert (first["anchors"], first["page"], first["per_page"]) == (
         *([whole_list["anchors"][0]], 1),
         1,
     )
-    _, none = await jane.call("GET", "/ledger/anchors?since=2100-01-01T00:00:00Z")
+    _, none = await jane.answered("GET", "/ledger/anchors?since=2100-01-01T00:00:00Z")
     assert (none["anchors"], none["count"]) == ([], 0)
     for query in ("page=0", "per_page=101", "since=yesterday", "per_page=x"):
-        assert (await jane.call("GET", f"/ledger/anchors?{query}"))[0] == 422
+        assert (await jane.answered("GET", f"/ledger/anchors?{query}"))[0] == 422
 
 
 async def test_without_a_chain_it_says_so(
@@ -253,7 +253,7 @@ async def test_without_a_chain_it_says_so(
         jane = Person(http, plain.url)
         await jane.register()
         entry = await jane.deduct()
-        status, found = await jane.call("GET", f"/ledger/{entry['entry_id']}/verify")
+        status, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
         assert (status, found["verified"], found["state"]) == (200, False, "disabled")
-        assert (await jane.call("GET", "/ledger/anchors"))[1]["anchors"] == []
-        assert (await jane.call("GET", "/ledger/999999/verify"))[0] == 404
+        assert (await jane.answered("GET", "/ledger/anchors"))[1]["anchors"] == []
+        assert (await jane.answered("GET", "/ledger/999999/verify"))[0] == 404

@@ -99,7 +99,7 @@ async def test_a_key_that_was_revoked_elsewhere_is_dead_soon(
     async def dead() -> bool:
         return not await jane.may(key)
 
-    await until(dead, within=2.0)
+    await until(dead)
 
 
 async def test_keys_sleep_while_their_user_is_deactivated(
@@ -113,7 +113,7 @@ async def test_keys_sleep_while_their_user_is_deactivated(
     async def asleep() -> bool:
         return not await jane.may(key)
 
-    await until(asleep, within=2.0)
+    await until(asleep)
     await execute(database.owner_dsn, "UPDATE users SET is_active = true")
     assert await jane.may(key)
 

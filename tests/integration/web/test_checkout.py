@@ -97,7 +97,7 @@ async def has(person: Person, credits_: str) -> None:
     async def there() -> bool:
         return await balance(person) == credits_
 
-    await until(there, within=20)
+    await until(there)
 
 
 async def purchases(face: Face) -> list[Json]:
@@ -145,7 +145,7 @@ async def test_a_transfer_arrives_later(jane: Person, shop: Shop, face: Face) ->
     async def told() -> bool:
         return "0 events are not taken yet" in await shop.look()
 
-    await until(told, within=20)
+    await until(told)
     assert await balance(jane) == "100"
     await shop.button("The transfer arrives")
     await has(jane, "200")
@@ -160,7 +160,7 @@ async def test_who_does_not_pay_gets_nothing(face: Face, jane: Person, shop: Sho
     async def expired() -> bool:
         return [row["state"] for row in await purchases(face)] == ["EXPIRED"]
 
-    await until(expired, within=20)
+    await until(expired)
     assert (await shop.press(f"{answer['url']}/card"))[0] == 400
     assert await balance(jane) == "100"
 
@@ -259,7 +259,7 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
     async def there() -> bool:
         return await balance(jane) == "320.5000"
 
-    await until(there, within=20)
+    await until(there)
     assert (await admin.ask("PUT", f"{SKUS}/cred10", {**terms, "on_sale": False}))[0] == 200
     assert (await checkout(jane))[0] == 422
     _, offers = await jane.ask("GET", "/api/v1/credits/skus")

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
+import attrs
 import pytest
 
 from actors.courier.actor import CourierActor
@@ -17,7 +19,7 @@ from actors.ledger.messages import UnitAssign, UnitComplete
 from actors.ports.webhooks import Letter, NotSent
 from rendertrust import webhooks
 from sql.database import Database
-from sql.deliveries import OF_ENDPOINT_MOST, Deliveries
+from sql.deliveries import OF_ENDPOINT_MOST, Deliveries, Settled, Standing
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
@@ -79,6 +81,8 @@ async def endpoint(person: Person, types: list[str] | None = None, url: str = UR
 
 async def listed(person: Person, of: Json) -> list[Json]:
     status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
+    while status == 503:  # a busy gateway is asked again
+        status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
     assert status == 200, page
     return list(page["deliveries"])
 
@@ -149,8 +153,10 @@ async def test_units_are_told_to_who_wants_them_and_nobody_else_s_jobs(jane: Per
 
 
 async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
-    jane: Person, database: PostgresEndpoint
+    jane: Person, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The second try is made when the test says so, however long it takes to look at the first.
+    monkeypatch.setattr("actors.courier.policy.PAUSES", (3_600,) * len(PAUSES))
     post = TwinPost()
     post.answer(URL, 500, 204)
     made = await endpoint(jane, ["job.completed"])
@@ -179,6 +185,28 @@ async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
     assert len({letter.headers["webhook-id"] for letter in post.received[URL]}) == 1
     _, page = await jane.ask("GET", AT)
     assert page["endpoints"][0]["failing_since"] is None
+
+
+async def test_a_try_and_its_endpoint_are_recorded_together_or_not_at_all(
+    jane: Person, database: PostgresEndpoint
+) -> None:
+    made = await endpoint(jane, ["job.completed"])
+    await completed(jane)
+    now = jane.face.gateway.clock.now()
+    deliveries = Deliveries(jane.face.gateway.database)
+    [due] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
+    arrived = Settled(due.id, due.tries, "DELIVERED", status=200, ended_at=now)
+    failing = Standing(due.endpoint, failing_since=now)
+    for settled, standing in (
+        (arrived, attrs.evolve(failing, reason="a reason without a time")),
+        (attrs.evolve(arrived, ended_at=None), failing),
+    ):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await deliveries.settle([settled], [standing])
+        [one] = await listed(jane, made)
+        assert (one["state"], one["status"]) == ("PENDING", None)
+        _, page = await jane.ask("GET", AT)
+        assert page["endpoints"][0]["failing_since"] is None
 
 
 async def test_what_a_courier_took_and_did_not_finish_another_sends(

@@ -28,11 +28,11 @@ async def test_a_frame_of_exactly_64_kib_is_taken(
         async with http.ws_connect(path, autoping=False) as socket:
             await socket.send_str(frame(FRAME_BYTES_MAX))
             await socket.ping(b"still there?")
-            said = await socket.receive(timeout=10)
+            said = await socket.receive(timeout=60)
             while said.type is aiohttp.WSMsgType.TEXT or said.type is aiohttp.WSMsgType.PING:
-                said = await socket.receive(timeout=10)
+                said = await socket.receive(timeout=60)
             assert (said.type, bytes(said.data)) == (aiohttp.WSMsgType.PONG, b"still there?")
             await socket.send_str(frame(FRAME_BYTES_MAX + 1))
             while not socket.closed:
-                await socket.receive(timeout=10)
+                await socket.receive(timeout=60)
             assert socket.close_code == TOO_BIG

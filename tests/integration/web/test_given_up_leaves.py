@@ -20,20 +20,6 @@ from tests.twins.chain import ChainTwin
 ABSENT = "Entry not found"
 
 
-async def answered(person: Person, path: str) -> tuple[int, Any]:
-    """What is said in the end: 503 is "ask again in a second"."""
-
-    found: tuple[int, Any] = (503, None)
-
-    async def said() -> bool:
-        nonlocal found
-        found = await person.call("GET", path)
-        return found[0] != 503
-
-    await until(said)
-    return found
-
-
 async def test_an_entry_that_is_not_there_may_have_been_given_up(
     gateway: Whole, jane: Person, chain: ChainTwin
 ) -> None:
@@ -41,7 +27,7 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
     await verified(jane, entry)
     asked = [f"/ledger/{word}/{what}" for word in (999, uuid4()) for what in ("proof", "verify")]
     for path in asked:
-        status, before = await answered(jane, path)
+        status, before = await jane.answered("GET", path)
         assert (status, before["detail"], "given_up" in before) == (404, ABSENT, False)
         assert type(refusal(404, before)) is NotFound
     await run_ahead(chain, 50)
@@ -49,7 +35,7 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
     row = await begin_epoch(gateway, chain)
     assert row.size > row.leaf_index
     for path in asked:
-        status, found = await answered(jane, path)
+        status, found = await jane.answered("GET", path)
         assert status == 404
         assert f"leaves {row.leaf_index} to {row.size - 1} of the log" in found["detail"]
         assert "no proof of it can be made" in found["detail"]
@@ -59,7 +45,7 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
         error = refusal(404, found)
         assert isinstance(error, LeavesGivenUp)
         assert [one["last"] for one in error.given_up] == [row.size - 1]
-    assert (await answered(jane, f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+    assert (await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
 
 
 async def test_an_entry_that_somebody_removed_is_said_to_be(
@@ -76,16 +62,17 @@ async def test_an_entry_that_somebody_removed_is_said_to_be(
         return found if status == 200 else None
 
     number = (await until(goes_on))["entry_id"]
-    assert (await answered(jane, f"/ledger/{number}/proof"))[0] == 200
+    assert (await jane.answered("GET", f"/ledger/{number}/proof"))[0] == 200
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
     await owner.execute("DELETE FROM entries WHERE entry_id = $1", number)
     await owner.close()
     for what in ("proof", "verify"):
-        status, found = await answered(jane, f"/ledger/{number}/{what}")
+        status, found = await jane.answered("GET", f"/ledger/{number}/{what}")
         assert (status, "given_up" in found) == (404, False)
         assert "somebody removed it" in found["detail"]
-    _, found = await jane.call("GET", "/ledger/9999/proof")
+    status, found = await jane.answered("GET", "/ledger/9999/proof")
+    assert status == 404
     assert "removed" not in found["detail"]
 
 
@@ -100,5 +87,5 @@ async def test_where_nothing_was_given_up_nothing_is_said_of_it(
             " sender, nonce, at) SELECT 2, size, 'x', 'y', 1, 'z', size, root, 's', 0, now()"
             " FROM log_head"
         )
-    _, found = await jane.call("GET", "/ledger/999/proof")
+    _, found = await jane.answered("GET", "/ledger/999/proof")
     assert (found["detail"], "given_up" in found) == (ABSENT, False)

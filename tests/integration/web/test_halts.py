@@ -56,7 +56,7 @@ async def halted(jane: Person) -> str:
         log = found["log"] or {}
         return log.get("halted") if found["status"] == "degraded" else None
 
-    found = await until(told, within=10)
+    found = await until(told)
     assert found is not None
     return found
 
@@ -159,7 +159,7 @@ async def test_nothing_is_signed_while_the_chain_has_another_log(
         row = await owner.fetchrow("SELECT max(leaf_index) + 1 AS size FROM leaves")
         return row is not None and row["size"] > before["size"]
 
-    await until(taken, within=10)
+    await until(taken)
     await owner.close()
     assert (await jane.call("GET", "/ledger/checkpoint"))[1] == before
 
@@ -178,14 +178,14 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
         status, found = await deduct(jane, "after")
         return found if status == 200 else None
 
-    fresh = await until(goes_on, within=10)
+    fresh = await until(goes_on)
     assert fresh is not None
     number = fresh["entry_id"]
 
     async def proved() -> bool:
         return (await jane.call("GET", f"/ledger/{number}/proof"))[0] == 200
 
-    await until(proved, within=10)
+    await until(proved)
     found = await verified(jane, fresh)
     assert (found["verified"], found["contract"] != left) == (True, True)
     assert (await verified(jane, entry))["verified"]
@@ -198,7 +198,7 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
     assert (await jane.call("GET", "/ledger/epochs?size=999999"))[0] == 422
     assert await gateway.store.audit() == []
     anchors = Anchors(gateway.gateway.database)
-    await until(lambda: _sound(chain, anchors), within=10)
+    await until(lambda: _sound(chain, anchors))
     found = await ready(jane)
     assert (found["status"], found["log"]["halted"]) == ("ready", None)
 
@@ -218,7 +218,7 @@ async def test_who_looked_before_an_epoch_began_halts_nobody_after_it(
     async def goes_on() -> bool:
         return (await deduct(jane, "one"))[0] == 200
 
-    await until(goes_on, within=10)
+    await until(goes_on)
 
 
 async def _sound(chain: ChainTwin, anchors: Anchors) -> bool:
@@ -251,7 +251,7 @@ async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_
             status, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
             return status == 200 and holds(proof)
 
-        await until(proved, within=10)
+        await until(proved)
 
 
 async def test_a_restored_backup_waits_for_the_chains_word_and_no_longer(
@@ -268,7 +268,7 @@ async def test_a_restored_backup_waits_for_the_chains_word_and_no_longer(
     async def goes_on() -> bool:
         return (await deduct(jane, "one"))[0] == 200
 
-    await until(goes_on, within=10)
+    await until(goes_on)
 
 
 async def test_a_gateway_without_a_chain_has_nobody_to_wait_for(
@@ -293,7 +293,7 @@ async def test_the_backlog_is_told_and_is_no_failure(
     async def nothing_waits() -> bool:
         return bool((await ready(jane))["log"]["unanchored"] == 0)
 
-    await until(nothing_waits, within=10)
+    await until(nothing_waits)
     chain.away = True
     entry = await jane.deduct()
     await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")

@@ -84,7 +84,7 @@ async def test_a_socket_is_counted_and_not_timed(
         path = PATH.replace("{node_id}", str(uuid4()))
         async with http.ws_connect(f"{gateway.url}{path}") as socket:
             assert (await socket.receive()).data == 4001
-        await until(lambda: sockets() == (counted + 1, timed), within=10)
+        await until(lambda: sockets() == (counted + 1, timed))
 
 
 async def test_the_figures_of_the_database_and_what_is_up_are_shown(face: Face) -> None:
@@ -122,7 +122,7 @@ async def test_too_many_requests_are_counted_by_route(face: Face) -> None:
 async def test_while_the_database_is_away_the_metrics_say_so_and_are_there(face: Face) -> None:
     async with serving(Database(lambda: DEAD), settings_for_tests()) as other:
         other.gateway.probes["database"] = _no
-        timeout = aiohttp.ClientTimeout(total=2.0)
+        timeout = aiohttp.ClientTimeout(total=60.0)
         async with other.client.get("/metrics", timeout=timeout) as answer:
             assert answer.status == 200
             assert 'rendertrust_dependency_up{dependency="database"} 0.0' in await answer.text()

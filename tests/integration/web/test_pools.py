@@ -52,7 +52,7 @@ async def dispatched(person: Person, pool: str, **more: Any) -> tuple[int, Any]:
         status, found = await person.ask("POST", DISPATCH, body)
         return None if status == 503 else (status, found)
 
-    found: tuple[int, Any] | None = await until(answered, within=60)
+    found: tuple[int, Any] | None = await until(answered)
     assert found is not None
     return found
 
@@ -64,7 +64,7 @@ async def goes_to(person: Person, pool: str, node: str) -> None:
         status, found = await dispatched(person, pool)
         return bool(status == 200 and found["node_id"] == node)
 
-    await until(given, within=60)
+    await until(given)
 
 
 async def test_who_took_his_node_back_gets_no_scene_of_others_any_more(
@@ -170,7 +170,7 @@ async def test_the_trusted_are_whom_the_creator_named(
     async def refused() -> bool:
         return (await dispatched(jane, "trusted"))[0] == 400
 
-    await until(refused, within=60)
+    await until(refused)
     assert (await jane.ask("DELETE", f"/api/v1/trusted/{entry['user_id']}"))[0] == 404
     assert (await jane.ask("POST", "/api/v1/trusted", {"email": jane.email}))[0] == 409
 
@@ -193,7 +193,7 @@ async def test_a_node_that_is_lent_is_every_members(face: Face, jane: Person, bo
     async def refused() -> bool:
         return (await dispatched(jane, "mine"))[0] == 400
 
-    await until(refused, within=60)
+    await until(refused)
     assert (await jane.ask("GET", barn))[1]["nodes"] == []
 
 

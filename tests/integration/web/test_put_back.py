@@ -95,18 +95,9 @@ async def proved(person: Person, number: int) -> Json:
         status, proof = await person.call("GET", f"/ledger/{number}/proof")
         return proof if status == 200 and holds(proof) else None
 
-    found = await until(done, within=20)
+    found = await until(done)
     assert found is not None
     return found
-
-
-async def registered(person: Person) -> None:
-    async def done() -> bool:
-        with contextlib.suppress(KeyError):  # a busy machine's gateway was too late
-            await person.register()
-        return bool(person.headers)
-
-    await until(done, within=60)
 
 
 async def entered(person: Person, reference: str) -> int:
@@ -116,7 +107,7 @@ async def entered(person: Person, reference: str) -> int:
         status, found = await deduct(person, reference)
         return int(found["entry_id"]) if status == 200 else None
 
-    found = await until(done, within=60)
+    found = await until(done)
     assert found is not None
     return found
 
@@ -129,7 +120,7 @@ async def refused(person: Person, reference: str) -> str:
         assert status == 503, found
         return str(found["detail"]) if "chain reopen" in found["detail"] else None
 
-    found = await until(why, within=60)
+    found = await until(why)
     assert found is not None
     return found
 
@@ -137,7 +128,7 @@ async def refused(person: Person, reference: str) -> str:
 async def history(machine: Machine) -> Person:
     """Jane's first entry is in the copy, her second one is not, though a checkpoint has it."""
     async with machine.gateway() as (_, jane):
-        await registered(jane)
+        await jane.register()
         await proved(jane, await entered(jane, "first"))
     await machine.copy()
     async with machine.gateway() as (_, again):
@@ -233,7 +224,7 @@ async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:
 
 async def test_a_file_that_lags_behind_or_is_lost_harms_nobody(machine: Machine) -> None:
     async with machine.gateway() as (_, jane):
-        await registered(jane)
+        await jane.register()
         await proved(jane, await entered(jane, "first"))
         await until(machine.file.exists)
         old = machine.file.read_text()
@@ -254,7 +245,7 @@ async def test_a_gateway_that_signs_nothing_learns_what_the_other_one_signed(
     machine: Machine,
 ) -> None:
     async with machine.gateway() as (_, jane):
-        await registered(jane)
+        await jane.register()
         await proved(jane, await entered(jane, "first"))
     other = machine.file.with_name("other")
     async with machine.gateway(other):

@@ -49,7 +49,7 @@ async def submitted(face: Face, user: Headers, scene: Json, **more: Any) -> str:
         status, found = await call(face, user, "POST", "/api/v1/jobs/dispatch", body)
         return None if status == 503 else str(found["job_id"])
 
-    found: str | None = await until(placed, within=60)
+    found: str | None = await until(placed)
     assert found is not None
     return found
 
@@ -204,7 +204,7 @@ async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(
         _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
         return job if row["node_id"] else None
 
-    job = await until(placed, within=60)
+    job = await until(placed)
     assert job is not None
     key = f"results/{owner.id}/{job}/0/1/frame.png"
     await finish(face, job, str(node["node_id"]), key)
@@ -214,7 +214,7 @@ async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(
         status, found = await call(face, jane, "POST", f"/api/v1/jobs/{job}/video", wish)
         return None if status == 503 else (status, found)
 
-    status, video = await until(asked, within=60)
+    status, video = await until(asked)
     assert status == 202, video
     _, row = await call(face, jane, "GET", f"/api/v1/jobs/{video['job_id']}")
     assert (row["pool"], row["price"]) == ("mine", "0.0000")

@@ -34,7 +34,7 @@ async def failed(face: Face, person: Person, error: str = "the scene has no came
     assert status == 202, placed
     job = UUID(placed["job_id"])
     end = UnitFail(job, 0, attempt=None, node=None, error_class="scene", error=error)
-    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=5)
+    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=60)
     return str(job)
 
 
@@ -73,7 +73,7 @@ async def answered(person: Person, path: str, body: Any) -> tuple[int, Any]:
         status, answer = await person.ask("POST", path, body)
         return None if status == 503 else (status, answer)
 
-    found: tuple[int, Any] = await until(ask, within=20)
+    found: tuple[int, Any] = await until(ask)
     return found
 
 
@@ -107,7 +107,7 @@ async def test_a_retry_that_failed_is_retried_itself(face: Face) -> None:
     job = await failed(face, person)
     _, first = await retry(person, job)
     end = UnitFail(UUID(first["job_id"]), 0, None, None, "scene", "still no camera")
-    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=5)
+    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=60)
     _, same = await retry(person, job)
     assert (same["job_id"], same["status"]) == (first["job_id"], "FAILED")
     _, second = await retry(person, first["job_id"])
@@ -231,7 +231,7 @@ async def test_a_job_of_one_chunk_is_done_again_with_its_frames_at_their_price(f
     assert status == 202, placed
     job = UUID(placed["job_id"])
     end = UnitFail(job, 0, attempt=None, node=None, error_class="scene", error="no camera")
-    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=5)
+    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=60)
     status, again = await jane.ask("POST", f"/api/v1/jobs/{job}/retry")
     assert status == 202, again
     _, page = await jane.ask("GET", f"/api/v1/jobs/{again['job_id']}/units")

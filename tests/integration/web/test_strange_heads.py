@@ -21,7 +21,6 @@ from tests.integration.web.test_put_back import (
     history,
     proved,
     refused,
-    registered,
 )
 from tests.integration.web.test_put_back import machine as machine  # noqa: PLC0414 - a fixture
 from tests.support.until import until
@@ -60,7 +59,7 @@ async def lifted() -> dict[str, Any]:
 async def noted(machine: Machine) -> None:
     """A log of its own, and Jane with an entry in it."""
     async with machine.gateway() as (_, jane):
-        await registered(jane)
+        await jane.register()
         await proved(jane, await entered(jane, "first"))
 
 
@@ -75,7 +74,7 @@ async def test_it_halts_its_own_gateway_alone_and_stays_as_it_is(
 ) -> None:
     other = machine.file.with_name("another gateway's")
     async with machine.gateway(other) as (_, jane):
-        await registered(jane)
+        await jane.register()
         first = await entered(jane, "first")
     machine.file.write_text(text, "latin-1")
     async with machine.gateway() as (_, here), machine.gateway(other) as (_, there):
@@ -120,7 +119,7 @@ async def test_it_signs_nothing(machine: Machine) -> None:
                 size = await connection.fetchval("SELECT size FROM log_head")
                 return int(size) > int(before)
 
-            await until(taken_up, within=60)
+            await until(taken_up)
             await halted(here)
         assert await connection.fetchval("SELECT max(size) FROM checkpoints") == before
 
@@ -141,7 +140,7 @@ async def test_an_operator_puts_it_aside_and_the_gateway_goes_on(
         aside = Path(found["aside"])
         assert aside.parent == machine.file.parent
         assert aside.read_text() == text
-        await registered(jane)
+        await jane.register()
         proof = await proved(jane, await entered(jane, "yes"))
         assert "/epoch/" not in proof["checkpoint"]
         await until(lambda: machine.file.exists() and machine.kept["size"] >= proof["tree_size"])
@@ -168,11 +167,11 @@ async def test_a_checkpoint_of_a_copy_that_went_its_own_way_is_lifted_for_all(
         found = await lifted()
         assert (found["epoch"], found["aside"]) == (None, None)
         for person in (jane, again):
-            await registered(person)
+            await person.register()
             proof = await proved(person, await entered(person, "yes"))
             assert "/epoch/" not in proof["checkpoint"]
     async with machine.gateway(other) as (_, person):  # after a start, too
-        await registered(person)
+        await person.register()
         await entered(person, "yes")
     assert await halts_written(machine) == 0
 

@@ -43,7 +43,7 @@ async def test_parts_are_removed_a_day_after_the_last_was_asked_for(
     await age(database, 25)
     young = await sent(face, bob, (1,))
     async with sweeping(face) as sweeper:
-        await sweeper.ask(Sweep(), within=10)
+        await sweeper.ask(Sweep(), within=60)
     assert len(face.objects.multiparts.open) == 1
     assert (await call(face, jane, "GET", old))[1]["parts"]["arrived"] == []
     assert (await call(face, bob, "GET", young))[1]["parts"]["arrived"] != []
@@ -59,7 +59,7 @@ async def test_an_upload_that_takes_days_is_left_alone(
     await age(database, 25)
     leave = (await asked(face, jane, upload, (2,)))[2]
     async with sweeping(face) as sweeper:
-        await sweeper.ask(Sweep(), within=10)
+        await sweeper.ask(Sweep(), within=60)
     assert await put(face, leave, BODIES[1]) == 200
     assert (await complete(face, jane, upload, SHAS))[0] == 200
 
@@ -69,8 +69,8 @@ async def test_a_store_that_is_away_is_asked_again(face: Face, database: Postgre
     await age(database, 25)
     async with sweeping(face) as sweeper:
         face.objects.away = True
-        await sweeper.ask(Sweep(), within=10)
+        await sweeper.ask(Sweep(), within=60)
         assert face.objects.multiparts.open
         face.objects.away = False
-        await sweeper.ask(Sweep(), within=10)
+        await sweeper.ask(Sweep(), within=60)
     assert not face.objects.multiparts.open

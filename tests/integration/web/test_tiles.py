@@ -68,7 +68,7 @@ async def until_done(person: Creator, job: str, count: int) -> None:
     async def progressed() -> bool:
         return bool((await person.job(job))["done"] >= count)
 
-    await until(progressed, within=60)
+    await until(progressed)
 
 
 async def zipped(person: Creator, job: str) -> dict[str, bytes]:

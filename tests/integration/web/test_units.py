@@ -40,7 +40,7 @@ async def call(
         async with face.client.request(method, target, json=body, headers=headers) as answer:
             return None if answer.status == 503 else (answer.status, await answer.json())
 
-    found: tuple[int, Any] | None = await until(answered, within=60)
+    found: tuple[int, Any] | None = await until(answered)
     assert found is not None
     return found
 

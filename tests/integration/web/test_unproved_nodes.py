@@ -35,7 +35,7 @@ def change(database: PostgresEndpoint) -> Callable[..., Awaitable[None]]:
 
 async def swept(face: Face) -> None:
     async with sweeping(face) as sweeper:
-        await sweeper.ask(Sweep(), within=10)
+        await sweeper.ask(Sweep(), within=60)
 
 
 async def is_there(face: Face, node: str) -> bool:

@@ -36,12 +36,12 @@ async def launch(
     folder: EngineFolder, *ignored: int, stop: tuple[tuple[int, float], ...]
 ) -> tuple[Tethered, int]:
     """The stubborn program under its tether, and the descriptor of the lock."""
-    lock = await folder.lock(within=1.0)
+    lock = await folder.lock(within=60.0)
     there = folder.path / "there"
     numbers = [str(int(number)) for number in ignored]
     command = Command([sys.executable, "-c", STUBBORN, str(there), *numbers], stop)
     running = await Tethered.launch(folder, command, lock)
-    await until(there.exists, within=30.0)
+    await until(there.exists)
     return running, lock
 
 
@@ -69,7 +69,7 @@ async def test_the_folder_stays_locked_until_the_engine_has_gone(folder: EngineF
 
 
 async def test_a_program_that_cannot_be_run_is_an_error(folder: EngineFolder) -> None:
-    lock = await folder.lock(within=1.0)
+    lock = await folder.lock(within=60.0)
     with pytest.raises(EngineError, match="cannot be run"):
         await Tethered.launch(folder, Command([folder.path / "nothing"], ((15, 1.0),)), lock)
     os.close(lock)
@@ -78,19 +78,19 @@ async def test_a_program_that_cannot_be_run_is_an_error(folder: EngineFolder) ->
 async def test_a_program_that_fails_is_an_error_with_the_end_of_its_log(
     folder: EngineFolder,
 ) -> None:
-    lock = await folder.lock(within=1.0)
+    lock = await folder.lock(within=60.0)
     command = Command([sys.executable, "-c", "raise SystemExit('no room')"], ((15, 1.0),))
     with pytest.raises(EngineError, match="ended with 1: no room"):
-        await run_once(folder, command, lock, within=30.0)
+        await run_once(folder, command, lock, within=60.0)
     os.close(lock)
 
 
 async def test_the_engine_takes_nothing_from_our_environment(folder: EngineFolder) -> None:
-    lock = await folder.lock(within=1.0)
+    lock = await folder.lock(within=60.0)
     text = "import os, sys; sys.exit(' '.join(sorted(os.environ)))"
     with pytest.raises(EngineError, match=r": (LC_CTYPE )?HOME LC_ALL PATH TMPDIR TZ$"):
         await run_once(
-            folder, Command([sys.executable, "-c", text], ((15, 1.0),)), lock, within=30.0
+            folder, Command([sys.executable, "-c", text], ((15, 1.0),)), lock, within=60.0
         )
     os.close(lock)
 
@@ -111,7 +111,7 @@ async def test_a_tether_that_loses_its_gateway_ends_the_engine(tmp_path: Path) -
     assert process.stdin is not None
     assert process.stdout is not None
     pid = int(await process.stdout.readline())
-    await until((tmp_path / "there").exists, within=30.0)
+    await until((tmp_path / "there").exists)
     os.kill(pid, 0)
     process.stdin.close()
     assert await process.wait() == 128 + signal.SIGTERM
