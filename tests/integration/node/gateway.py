@@ -141,6 +141,7 @@ class Gateway:
             await socket.close(code=4001, message=b"authentication failed")
             return socket
         self.sockets.append(socket)
+        await socket.ping()  # the real one does: a fake node waits for it
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 await self._take(socket, message.data)

@@ -7,7 +7,6 @@ failed it is started anew. It lives on a thread of its own, as each test has its
 
 import asyncio
 import contextlib
-import functools
 import os
 import shutil
 import tempfile
@@ -60,8 +59,13 @@ class Host:
     ) -> Ending:
         """Carry out one order; the callbacks run on the caller's loop."""
         loop = asyncio.get_running_loop()
-        heard = functools.partial(loop.call_soon_threadsafe, hear)
-        overheard = functools.partial(loop.call_soon_threadsafe, overhear)
+
+        def heard(line: Mapping[str, Any]) -> None:
+            loop.call_soon_threadsafe(hear, line)
+
+        def overheard(said: bytes) -> None:
+            loop.call_soon_threadsafe(overhear, said)
+
         return await self._there(standing.obey(order, heard, overheard))
 
     def close(self) -> None:

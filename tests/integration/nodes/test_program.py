@@ -44,7 +44,7 @@ async def test_an_owner_lists_drains_releases_and_revokes(
             assert (told.code, "--yes" in told.err) == (exit_codes.USAGE, True)
             told = await program.run("nodes", "revoke", node.node_id, "--yes")
             assert told.out == "box is REVOKED.\n"
-            assert await node.closed(within=5) == 4001
+            assert await node.closed(within=60) == 4001
             told = await program.run("nodes", "history", node.node_id, "--json")
             [connection] = told.document["connections"]
             assert (connection["code"], connection["by_us"]) == (4001, True)
