@@ -10,7 +10,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,8 @@ AS = [
 ]
 SURVIVOR_SECONDS = 60.0
 # What a process may take is bounded alike, whoever it runs as.
-AS_USUAL = [AS[0], pytest.param(False, id="user", marks=pytest.mark.nightly)]
-if os.getuid() != 0:
-    AS_USUAL = AS
+NIGHTLY = [pytest.param(False, id="user", marks=pytest.mark.nightly)]
+AS_USUAL = AS if os.getuid() != 0 else [AS[0], *NIGHTLY]
 pytestmark = pytest.mark.heavy
 
 
@@ -79,7 +78,7 @@ def usual(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 @contextlib.contextmanager
-def staged(*, as_root: bool) -> Iterator[Stage]:
+def staged(*, as_root: bool) -> Generator[Stage]:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         root.chmod(0o755)
