@@ -231,9 +231,14 @@ class Standings:
         for standing, (theirs, _) in list(self._waiting.items()):
             if not self._taken(standing):
                 continue  # by another slot meanwhile
-            if theirs == same and await standing.is_ready():
+            is_ready = False
+            try:
+                is_ready = theirs == same and await standing.is_ready()
+            finally:  # cancelled too: it waits for nobody any more
+                if not is_ready:
+                    await standing.end()
+            if is_ready:
                 return standing
-            await standing.end()
         return None
 
     def _taken(self, standing: Standing) -> bool:

@@ -13,7 +13,7 @@ from rendertrust.client import AsyncClient, Tokens
 from rendertrust.client.bundles import TooManyFiles
 from tests.integration.client.conftest import Program
 from tests.integration.client.double import NOW, Answer, GatewayDouble, refuse
-from tests.integration.node.scenes import run
+from tests.integration.node.scenes import make
 
 UPLOAD = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
 JOB = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
@@ -88,7 +88,7 @@ async def test_a_name_that_cannot_be_sent_is_a_finding(
 ) -> None:
     await program.log_in()
     scene = tmp_path / "scene.blend"
-    await asyncio.to_thread(run, NAMES, str(scene))
+    await asyncio.to_thread(make, NAMES, str(scene))
     for words in (("preflight",), ("submit", "--yes")):
         told = await program.run(*words, str(scene))
         assert told.code == exit_codes.FAILURE, told

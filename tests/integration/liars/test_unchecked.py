@@ -90,7 +90,16 @@ async def test_an_honest_result_is_settled_at_once(farm: Farm) -> None:
     await farm.sound()
 
 
-@pytest.mark.parametrize("lie", [wrong_hash, anothers_object, signed_for_another])
+@pytest.mark.parametrize(
+    "lie",
+    [
+        wrong_hash,
+        *(
+            pytest.param(lie, marks=pytest.mark.nightly)
+            for lie in (anothers_object, signed_for_another)
+        ),
+    ],
+)
 async def test_a_lie_that_the_session_catches_is_a_strike(farm: Farm, lie: Lie) -> None:
     node = await farm.liar(lie)
     unit = await farm.blamed(await farm.place())

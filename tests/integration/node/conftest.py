@@ -1,10 +1,10 @@
 """A gateway, and agents of our own enrolled at it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 import pytest
@@ -12,9 +12,12 @@ import pytest
 from rendertrust.node import agent, blender, plugins
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Result, Task
+from rendertrust.node.plugins.render import Render
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway, gateway
+from tests.integration.node.resident import Resident, resident
+from tests.integration.node.scenes import ARTISTS, build
 
 QUICK = Settings(
     health_port=None,
@@ -38,7 +41,7 @@ class Running:
     stop: asyncio.Event
     task: asyncio.Task[agent.Ended]
 
-    async def ended(self, within: float = 30) -> agent.Ended:
+    async def ended(self, within: float = 120) -> agent.Ended:
         async with asyncio.timeout(within):
             return await asyncio.shield(self.task)
 
@@ -83,10 +86,50 @@ async def peer() -> AsyncGenerator[Gateway, None]:
 
 @pytest.fixture(scope="session")
 def found_blender(tmp_path_factory: pytest.TempPathFactory) -> Blender:
-    """Blender in its sandbox, tried out once for all tests that do not look at the trial."""
+    """Blender in its sandbox, tried out once for all tests; a process for each order."""
     found = asyncio.run(blender.find(tmp_path_factory.mktemp("trial")))
     assert isinstance(found, Blender), found
     return found
+
+
+@pytest.fixture(scope="session")
+def resident_blender(found_blender: Blender) -> Iterator[Resident]:
+    """Blender in its sandbox, one process for the orders of all tests."""
+    with resident(found_blender) as it:
+        yield it
+
+
+@pytest.fixture
+def known_blender(found_blender: Blender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents do not try Blender out: they know what was found."""
+
+    async def found(scratch: Path, **given: Any) -> Blender:
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return attrs.evolve(found_blender, memory_bytes=given.get("memory_bytes"))
+
+    async def draws(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr("rendertrust.node.blender.find", found)
+    monkeypatch.setattr("rendertrust.node.drawing.draws", draws)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The factory's cube, 64 by 36 pixels."""
+    return build(tmp_path_factory.mktemp("small") / "small.blend")
+
+
+@pytest.fixture(scope="session")
+def artists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an artist's scene has."""
+    return build(tmp_path_factory.mktemp("artists") / "artists.blend", ARTISTS)
+
+
+@pytest.fixture
+def render(resident_blender: Resident, tmp_path: Path) -> Render:
+    """Who renders in the process that stays."""
+    return resident_blender.render(tmp_path / "scratch")
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +162,6 @@ def start(tmp_path: Path, peer: Gateway) -> Start:
             if kill:
                 task.cancel()
             stop.set()
-            await asyncio.wait((task,), timeout=30)
+            await asyncio.wait((task,), timeout=120)
 
     return run

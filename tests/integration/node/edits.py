@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
+import pytest
 from PIL import Image
 
 # A scene that is large enough for a small change to be lost in it: what that is worth is its size.
 LARGE: Final = """
-scene.render.resolution_x, scene.render.resolution_y = 640, 360
+scene.render.resolution_x, scene.render.resolution_y = {}, {}
 scene.cycles.samples, scene.cycles.use_denoising = 4, True
 """
+SIZES: Final = [(320, 180), pytest.param((640, 360), marks=pytest.mark.nightly)]
 STROKES: Final = ("#..#.###.#.#.#..", "#..#.#...#.#.#..", "####.##..#.#.#..", "#..#.#...#.#.#..")
 Pixels = Any
 
@@ -45,6 +47,12 @@ EDITS: Final[Mapping[str, Callable[[Pixels], None]]] = {
     "one pixel": _pixel,
     "a watermark": _watermark,
 }
+
+
+BY_DAY: Final = ("one pixel", "a line of marks")  # few pixels, or none far off
+NAMES: Final = [
+    name if name in BY_DAY else pytest.param(name, marks=pytest.mark.nightly) for name in EDITS
+]
 
 
 def edited(picture: bytes, name: str) -> bytes:

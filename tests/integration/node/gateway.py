@@ -141,6 +141,7 @@ class Gateway:
             await socket.close(code=4001, message=b"authentication failed")
             return socket
         self.sockets.append(socket)
+        await socket.ping()  # the real one does: a fake node waits for it
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 await self._take(socket, message.data)
@@ -180,7 +181,7 @@ class Gateway:
     async def send(self, frame: FromGateway) -> None:
         await self.sockets[-1].send_str(encode(frame))
 
-    async def next(self, kind: type[Kind], *, within: float = 30) -> Kind:
+    async def next(self, kind: type[Kind], *, within: float = 60) -> Kind:
         """The next frame of ``kind`` that was not asked for yet; others are passed over."""
         async with asyncio.timeout(within), self._arrived:
             while True:
@@ -191,7 +192,7 @@ class Gateway:
                         return frame
                 await self._arrived.wait()
 
-    async def result(self, job_id: str, *, within: float = 30) -> JobResult:
+    async def result(self, job_id: str, *, within: float = 60) -> JobResult:
         while True:
             result = await self.next(JobResult, within=within)
             if result.job_id == job_id:

@@ -81,26 +81,33 @@ for frame in map(int, frames):
     scene.frame_set(frame)
     scene.render.filepath = os.path.join(out, f"{frame:04d}")
     bpy.ops.render.render(write_still=True)
-os._exit(0)
 """
+# Blender may hang in its own clean-up.
+END = "\nimport os\nos._exit(0)\n"
 
 
 def run(program: str, *arguments: str) -> None:
     """A Blender of its own, without our worker."""
-    command = [sys.executable, "-c", program, *arguments]
+    command = [sys.executable, "-c", program + END, *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
 
 
+def make(program: str, *arguments: str) -> None:
+    """By the Blender that makes all scenes, which begins with the factory's settings."""
+    workshop().make(program, *arguments)
+
+
 def build(path: Path, *parts: str) -> Path:
     """A scene saved at ``path``."""
-    workshop().make("".join((SMALL, *parts, SAVE)), str(path))
+    make("".join((SMALL, *parts, SAVE)), str(path))
     return path
 
 
 def locally(scene: Path, out: Path, *frames: int) -> dict[int, Path]:
     """The frames as the artist's own machine makes them."""
-    run(LOCALLY, str(scene), str(out), *map(str, frames))
+    out.mkdir(exist_ok=True)
+    make(LOCALLY, str(scene), str(out), *map(str, frames))
     return {int(path.stem): path for path in out.iterdir() if path.stem.isdigit()}
 
 

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage, files_of
-from tests.integration.node.edits import EDITS, LARGE, edited
+from tests.integration.node.edits import LARGE, NAMES, SIZES, edited
+from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import ARTISTS, build, locally, pixels, unit
 from tests.unit.proof import receipts
 
@@ -28,16 +27,15 @@ SEED = "\nscene.cycles.use_animated_seed, scene.cycles.seed = False, 99\n"
 
 
 @pytest.fixture(scope="module")
-def stage(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def stage(
+    resident_blender: Resident, artists: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Stage:
     folder = tmp_path_factory.mktemp("check")
-    render = Render(scratch=folder / "scratch", found=found_blender)
-    scene = build(folder / "scene.blend", ARTISTS)
-    bare = Stage(folder, render, scene, Files(b"", None))
-    return attrs.evolve(bare, honest=asyncio.run(bare.delivered("honest", scene)))
+    bare = Stage(folder, resident_blender.render(folder / "scratch"), artists, Files(b"", None))
+    return attrs.evolve(bare, honest=asyncio.run(bare.delivered("honest", artists)))
 
 
 async def test_a_picture_with_evidence_is_the_artists(stage: Stage, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
     expected = locally(stage.scene, tmp_path / "out", FRAME)[FRAME]
     (tmp_path / "mine.png").write_bytes(stage.honest.picture)
     assert np.array_equal(pixels(tmp_path / "mine.png"), pixels(expected))
@@ -57,33 +55,27 @@ async def test_a_check_to_which_the_scenes_samples_are_stated_sees_the_same(stag
     assert all(one["equal"] for one in (*told["crops"], told["finish"]))
 
 
-@pytest.mark.parametrize("draws", [DRAWS, []])
-async def test_a_check_tells_the_pixels_that_a_node_signs(
-    stage: Stage, tmp_path: Path, draws: list[Any]
+async def test_another_number_of_threads_is_exact_and_a_check_tells_the_pixels_that_are_signed(
+    stage: Stage, tmp_path: Path
 ) -> None:
-    given = {"frame": FRAME, "evidence": True}
-    result = await stage.render.run(unit(tmp_path / "one", {"s.blend": stage.scene}, given))
-    assert isinstance(result, Completed)
-    told = await stage.told(f"pixels-{len(draws)}", files_of(result), draws=draws)
-    assert not isinstance(told, Failed), told
-    assert told["seen"] == result.work["pixels"]["sha256"]
-
-
-async def test_another_number_of_threads_is_exact(stage: Stage, tmp_path: Path) -> None:
     given = {"frame": FRAME, "evidence": True}
     task = attrs.evolve(unit(tmp_path / "one", {"s.blend": stage.scene}, given), threads=1)
     result = await stage.render.run(task)
     assert isinstance(result, Completed)
     assert await stage.verdict("honest, one thread", files_of(result)) == "exact"
+    for draws in (DRAWS, []):
+        told = await stage.told(f"pixels-{len(draws)}", files_of(result), draws=draws)
+        assert not isinstance(told, Failed), told
+        assert told["seen"] == result.work["pixels"]["sha256"]
 
 
 @pytest.mark.parametrize(
     ("name", "params", "change"),
     [
-        ("half the samples", {"samples": 8}, ""),
+        pytest.param("half the samples", {"samples": 8}, "", marks=pytest.mark.nightly),
         ("one sample less", {"samples": 15}, ""),
         ("another seed", {}, SEED),
-        ("another frame", {"frame": 7}, ""),
+        pytest.param("another frame", {"frame": 7}, "", marks=pytest.mark.nightly),
     ],
 )
 async def test_a_render_that_is_another_one_is_found(
@@ -169,14 +161,17 @@ async def test_a_bomb_harms_the_check_alone(stage: Stage) -> None:
     assert await stage.verdict("a bomb", lie) == "mismatch"
 
 
-@pytest.fixture(scope="module")
-def large(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    scene = build(tmp_path_factory.mktemp("large") / "scene.blend", LARGE)
-    bare = attrs.evolve(stage, scene=scene)
+@pytest.fixture(scope="module", params=SIZES, ids=str)
+def large(
+    stage: Stage, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Stage:
+    folder = tmp_path_factory.mktemp("large")
+    scene = build(folder / "scene.blend", LARGE.format(*request.param))
+    bare = attrs.evolve(stage, folder=folder, scene=scene)
     return attrs.evolve(bare, honest=asyncio.run(bare.delivered("large", scene)))
 
 
-@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("name", NAMES)
 async def test_a_small_change_of_the_picture_is_found(large: Stage, name: str) -> None:
     """Beside evidence that is right: each crop holds, and nearly all of the picture does."""
     lie = attrs.evolve(large.honest, picture=edited(large.honest.picture, name))

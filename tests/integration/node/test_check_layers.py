@@ -9,10 +9,9 @@ import attrs
 import pytest
 
 from actors.verifier.report import Report, read_report
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
-from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
+from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import ARTISTS, build
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -28,12 +27,12 @@ BRIGHTER = "\nblur.inputs['Size'].default_value = (9, 9)\n"  # the same passes, 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["parts", "together"])
 def stage(
-    found_blender: Blender,
+    resident_blender: Resident,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Stage:
     folder = tmp_path_factory.mktemp("layers")
-    render = Render(scratch=folder / "scratch", found=found_blender)
+    render = resident_blender.render(folder / "scratch")
     scene = build(folder / "scene.blend", ARTISTS, LAYERED.format(together=request.param))
     bare = Stage(folder, render, scene, Files(b"", None))
     honest = asyncio.run(bare.delivered("honest", scene))

@@ -7,7 +7,6 @@ from pathlib import Path
 import attrs
 import pytest
 
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
@@ -15,6 +14,11 @@ from tests.integration.node.scenes import build
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 PLAIN = """
 scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
+"""
+# Of few pixels, as each of them takes so long.
+MANY = """
+scene.cycles.samples = 4096
+scene.render.resolution_x, scene.render.resolution_y = 32, 18
 """
 DARK = (
     PLAIN
@@ -51,9 +55,8 @@ TIFF = "\nscene.render.image_settings.file_format = 'TIFF'\n"
 
 
 @pytest.fixture
-def stage(found_blender: Blender, tmp_path: Path) -> Stage:
+def stage(render: Render, tmp_path: Path) -> Stage:
     """Without a scene yet."""
-    render = Render(scratch=tmp_path / "scratch", found=found_blender)
     return Stage(tmp_path, render, tmp_path / "scene.blend", Files(b"", None))
 
 
@@ -77,7 +80,7 @@ async def test_a_dark_scene_is_not_black(stage: Stage, tmp_path: Path) -> None:
 
 
 async def test_three_quarters_of_many_samples_are_not_all_of_them(stage: Stage) -> None:
-    stage = await staged(stage, PLAIN + "\nscene.cycles.samples = 4096\n")
+    stage = await staged(stage, PLAIN, MANY)
     fewer = await stage.delivered("fewer", stage.scene, samples=3072)
     assert await stage.verdict("3072 of 4096 samples", fewer) == "mismatch"
 

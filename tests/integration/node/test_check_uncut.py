@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage
@@ -87,11 +86,6 @@ UNCUT = {
 EQUAL = {"equal": True, "off": None}
 
 
-@pytest.fixture(scope="module")
-def render(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Render:
-    return Render(scratch=tmp_path_factory.mktemp("uncut") / "scratch", found=found_blender)
-
-
 def staged(folder: Path, render: Render, change: str) -> Stage:
     return Stage(folder, render, build(folder / "scene.blend", change), Files(b"", None))
 
@@ -163,7 +157,13 @@ async def whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("kind", ["guided", "region", "layers", "tiff", "attribute"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("guided", "layers", "attribute"),
+        *(pytest.param(kind, marks=pytest.mark.nightly) for kind in ("region", "tiff")),
+    ],
+)
 async def test_a_frame_that_cannot_be_cut_is_rendered_whole(
     tmp_path: Path, render: Render, kind: str
 ) -> None:

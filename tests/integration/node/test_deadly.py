@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,6 +15,7 @@ from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import Progress, Render
 from tests.integration.node.checks import DRAWS, Files, Stage
+from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, unit
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -37,11 +39,18 @@ def slow_jpeg() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def stage(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def stage(
+    resident_blender: Resident,
+    found_blender: Blender,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Stage:
+    """Rendered by the one that stays, and checked by workers that may die."""
     folder = tmp_path_factory.mktemp("deadly")
-    render = Render(scratch=folder / "scratch", found=found_blender)
+    render = resident_blender.render(folder / "scratch")
     bare = Stage(folder, render, build(folder / "s.blend", JPEG), Files(b"", None))
-    return attrs.evolve(bare, honest=asyncio.run(bare.delivered("honest", bare.scene)))
+    honest = asyncio.run(bare.delivered("honest", bare.scene))
+    checks = Render(scratch=folder / "scratch", found=found_blender)
+    return attrs.evolve(bare, render=checks, honest=honest)
 
 
 async def told(stage: Stage, name: str, files: Files, seconds: float, **params: Any) -> Any:
@@ -50,7 +59,9 @@ async def told(stage: Stage, name: str, files: Files, seconds: float, **params: 
     return found
 
 
-@pytest.mark.parametrize(("draws", "name"), [(DRAWS, "fault"), ([], "suspect")])
+@pytest.mark.parametrize(
+    ("draws", "name"), [(DRAWS, "fault"), pytest.param([], "suspect", marks=pytest.mark.nightly)]
+)
 async def test_a_picture_that_is_never_read_is_found(
     stage: Stage, draws: list[Any], name: str
 ) -> None:
@@ -74,15 +85,15 @@ async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) 
 
 @pytest.mark.parametrize("suffix", [*sorted({*SUFFIXES.values()}), ".avif", ""])
 async def test_of_each_kind_there_is_one_of_ours_to_be_opened_before(
-    stage: Stage, suffix: str
+    render: Render, tmp_path: Path, suffix: str
 ) -> None:
     """A kind that a later Blender has must not come to nothing, check after check."""
-    made = stage.folder / f"made{suffix}"
+    made = tmp_path / f"made{suffix}"
     Image.new("RGB", SIZE, 90).save(made, "PNG")
-    task = unit(stage.folder / f"alone{suffix}", {f"shown{suffix}": made}, {})
-    assert stage.render.found is not None
-    view = stage.render.found.box.view(task.folder, WORKER)
+    task = unit(tmp_path / "alone", {f"shown{suffix}": made}, {})
+    assert render.found is not None
+    view = render.found.box.view(task.folder, WORKER)
     order = {"do": "alone", "what": "picture", "size": SIZE, "open_seconds": OPEN_SECONDS}
     theirs = f"{view.inputs}/shown{suffix}"
-    ending = await stage.render.obey({**order, "theirs": theirs}, task, Progress(task=task))
+    ending = await render.obey({**order, "theirs": theirs}, task, Progress(task=task))
     assert ending.last.get("opened") is True, ending.last

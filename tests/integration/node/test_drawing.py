@@ -20,7 +20,7 @@ from tests.integration.node.scenes import build, task
 
 pytestmark = pytest.mark.render
 
-ENGINES = ("BLENDER_EEVEE", "BLENDER_WORKBENCH")
+ENGINES = ("BLENDER_EEVEE", pytest.param("BLENDER_WORKBENCH", marks=pytest.mark.nightly))
 
 
 @attrs.frozen(kw_only=True)

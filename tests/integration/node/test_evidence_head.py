@@ -8,18 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from rendertrust.node.blender import Blender
 from rendertrust.node.inside.headers import heads_of
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
-from tests.integration.node.scenes import ARTISTS, build
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
 
-def test_two_numbers_of_samples_have_one_head(found_blender: Blender, tmp_path: Path) -> None:
-    render = Render(scratch=tmp_path / "scratch", found=found_blender)
-    stage = Stage(tmp_path, render, build(tmp_path / "s.blend", ARTISTS), Files(b"", None))
+def test_two_numbers_of_samples_have_one_head(
+    render: Render, artists: Path, tmp_path: Path
+) -> None:
+    stage = Stage(tmp_path, render, artists, Files(b"", None))
     heads = list[object]()
     for samples in (4, 16):
         made = asyncio.run(stage.delivered(f"of-{samples}", stage.scene, samples=samples))

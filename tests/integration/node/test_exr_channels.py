@@ -6,7 +6,6 @@ from pathlib import Path
 import attrs
 import pytest
 
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import Files, Stage
@@ -19,8 +18,7 @@ settings.file_format, settings.color_mode = "OPEN_EXR", "{}"
 """
 
 
-def test_a_picture_with_other_channels_is_a_fault(found_blender: Blender, tmp_path: Path) -> None:
-    render = Render(scratch=tmp_path / "scratch", found=found_blender)
+def test_a_picture_with_other_channels_is_a_fault(render: Render, tmp_path: Path) -> None:
     scene = build(tmp_path / "s.blend", EXR.format("RGB"))
     stage = Stage(tmp_path, render, scene, Files(b"", None))
     honest = asyncio.run(stage.delivered("honest", scene))

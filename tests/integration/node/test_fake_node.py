@@ -14,14 +14,14 @@ async def test_it_joins_and_completes(peer: Gateway) -> None:
         assert (await peer.next(Hello)).capabilities == ("echo", "render")
         await peer.send(Welcome())
         await peer.send(peer.dispatch("render", output=peer.output("p")))
-        dispatch = await node.next(JobDispatch, within=30)
+        dispatch = await node.next(JobDispatch, within=60)
         assert dispatch.job_id == "j1"
         assert [(await peer.next(JobStatus)).progress for _ in range(2)] == [0.1, 0.9]
         result = await peer.result("j1")
         assert (result.result_ref, result.size) == ("results/p", 7)
         assert peer.objects["p"] == b"picture"
         await peer.send(Ack(job_id="j1", unit=0, attempt=1))
-        assert (await node.next(Ack, within=30)).attempt == 1
+        assert (await node.next(Ack, within=60)).attempt == 1
 
 
 async def test_it_fails_and_hangs_as_told(peer: Gateway) -> None:
@@ -41,7 +41,7 @@ async def test_it_tells_how_it_was_closed(peer: Gateway) -> None:
     async with FakeNode(peer.url) as node:
         await peer.next(Hello)
         await peer.sockets[-1].close(code=4003)
-        assert await node.closed(within=30) == 4003
+        assert await node.closed(within=60) == 4003
 
 
 async def test_it_says_that_it_was_refused(peer: Gateway) -> None:

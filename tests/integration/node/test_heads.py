@@ -19,8 +19,9 @@ from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-SIZE = (64, 36)
+SIZE = (32, 18)
 SIDE, ROWS = 50_000, 500
+SIDES = f"scene.render.resolution_x, scene.render.resolution_y = {SIZE}\n"
 KIND = "scene.render.image_settings.file_format = {!r}\n"
 
 
@@ -41,30 +42,31 @@ def huge_tiff() -> bytes:
     return b"II*\0" + struct.pack("<I", entries) + strip + values + packed + bytes(4)
 
 
-def staged(found_blender: Blender, folder: Path, code: str) -> Stage:
-    bounded = attrs.evolve(found_blender, memory_bytes=3 << 30)
-    render = Render(scratch=folder / "scratch", found=bounded)
-    scene = build(folder / "s.blend", code)
-    return Stage(folder, render, scene, Files(b"", None))
+def staged(render: Render, folder: Path, code: str) -> Stage:
+    return Stage(folder, render, build(folder / "s.blend", SIDES, code), Files(b"", None))
 
 
-async def test_a_huge_picture_hides_no_lie(found_blender: Blender, tmp_path: Path) -> None:
-    stage = await asyncio.to_thread(staged, found_blender, tmp_path, KIND.format("TIFF"))
+async def test_a_huge_picture_hides_no_lie(
+    render: Render, found_blender: Blender, tmp_path: Path
+) -> None:
+    stage = await asyncio.to_thread(staged, render, tmp_path, KIND.format("TIFF"))
+    little = attrs.evolve(found_blender, memory_bytes=3 << 30)
+    checks = attrs.evolve(stage, render=Render(scratch=tmp_path / "scratch", found=little))
     lie = await stage.delivered("lie", stage.scene, samples=1)
-    told = await stage.told("lie", Files(huge_tiff(), lie.evidence))
+    told = await checks.told("lie", Files(huge_tiff(), lie.evidence))
     assert not isinstance(told, Failed), told
     assert not any(crop["equal"] for crop in told["crops"])
+    assert max(crop["off"] for crop in told["crops"]) > 1
+    assert "finish" not in told, "the picture was opened though the crops tell enough"
     honest = await stage.delivered("honest", stage.scene)
-    told = await stage.told("huge", Files(huge_tiff(), honest.evidence))
+    told = await checks.told("huge", Files(huge_tiff(), honest.evidence))
     assert not isinstance(told, Failed), told
-    assert told["fault"] == f"the picture is {SIDE} by {SIDE}, not 64 by 36"
+    assert told["fault"] == f"the picture is {SIDE} by {SIDE}, not 32 by 18"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SUFFIXES if kind != "OPEN_EXR_MULTILAYER"])
-async def test_what_blender_writes_is_read(
-    found_blender: Blender, kind: str, tmp_path: Path
-) -> None:
-    stage = await asyncio.to_thread(staged, found_blender, tmp_path, KIND.format(kind))
+async def test_what_blender_writes_is_read(render: Render, kind: str, tmp_path: Path) -> None:
+    stage = await asyncio.to_thread(staged, render, tmp_path, KIND.format(kind))
     made = await stage.delivered("made", stage.scene, samples=1)
     path = tmp_path / "picture"
     path.write_bytes(made.picture)

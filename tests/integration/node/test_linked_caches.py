@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from rendertrust.cli import looking
-from rendertrust.node.blender import Blender
 from rendertrust.node.inside import usd
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.layout import PATHS, Layout
-from tests.integration.node.scenes import SAVE, SMALL, locally, pixels, run, unit
+from tests.integration.node.scenes import SAVE, SMALL, locally, make, pixels, unit
 
 pytestmark = pytest.mark.render
 
@@ -237,14 +236,27 @@ def sent(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:
     return inputs
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# One of each kind of file: a font, a texture of a library of a library, a bake, a cache, a stage.
+BY_DAY = (
+    "a font elsewhere",
+    "a texture elsewhere of a library of a library",
+    "nodes baked elsewhere",
+    "cloth of a library elsewhere",
+    "a stage of several files",
+)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in BY_DAY else pytest.param(kind, marks=pytest.mark.nightly) for kind in KINDS],
+)
 async def test_a_node_renders_what_the_artist_would(
-    found_blender: Blender, tmp_path: Path, kind: str
+    render: Render, tmp_path: Path, kind: str
 ) -> None:
     if "font" in kind and FONT is None:
         pytest.skip("no font is installed")
     scene = tmp_path.joinpath("artist", *"abcd", "scene.blend")
-    run(SMALL + BEGIN + KINDS[kind] + "\nsave()\n", str(scene))
+    make(SMALL + BEGIN + KINDS[kind] + "\nsave()\n", str(scene))
     wanted = pixels(locally(scene, tmp_path / "local", FRAME)[FRAME])
     layout = (await asyncio.to_thread(looking.look, scene, [FRAME])).layout  # as `submit` does
     assert layout.missing == ()
@@ -252,37 +264,37 @@ async def test_a_node_renders_what_the_artist_would(
     work = unit(tmp_path / "node", inputs, {"frame": FRAME, "scene": layout.scene})
     for place in ("artist", "far"):  # nothing is found where it was
         (tmp_path / place).rename(tmp_path / f"gone {place}")
-    done = await Render(scratch=tmp_path, found=found_blender).run(work)
+    done = await render.run(work)
     assert isinstance(done, Completed), done
     assert done.file is not None
     assert np.array_equal(pixels(done.file), wanted)
 
 
 async def test_a_library_that_was_sent_and_is_not_linked_ends_the_frame(
-    found_blender: Blender, tmp_path: Path
+    render: Render, tmp_path: Path
 ) -> None:
     scene, paths = tmp_path / "scene.blend", tmp_path / "paths.json"
-    run(SMALL + SAVE, str(scene))
+    make(SMALL + SAVE, str(scene))
     paths.write_text(json.dumps({"//props.blend": "linked/0/props.blend"}))
     inputs = {"scene.blend": scene, "linked/0/props.blend": scene, PATHS: paths}
     work = unit(tmp_path / "node", inputs, {"frame": 1, "scene": "scene.blend"})
-    done = await Render(scratch=tmp_path, found=found_blender).run(work)
+    done = await render.run(work)
     assert isinstance(done, Failed)
     assert (done.failure, "//props.blend" in done.error) == ("scene", True)
 
 
 @pytest.mark.skipif(FONT is None, reason="no font is installed")
 async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
-    found_blender: Blender, tmp_path: Path
+    render: Render, tmp_path: Path
 ) -> None:
     """Else a picture would tell what lies on a node, and nodes would differ in it."""
     pictures: list[Any] = []
     for name in (str(FONT), "/nowhere/letters.ttf"):
         scene = tmp_path / f"{len(pictures)}.blend"
         lie = f"words.data.font.filepath = {name!r}\n"
-        run(SMALL + f"FONT = {FONT!r}" + LETTERS + lie + SAVE, str(scene))
+        make(SMALL + f"FONT = {FONT!r}" + LETTERS + lie + SAVE, str(scene))
         work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
-        done = await Render(scratch=tmp_path, found=found_blender).run(work)
+        done = await render.run(work)
         assert isinstance(done, Completed), done
         assert done.file is not None
         pictures.append(pixels(done.file))
@@ -290,14 +302,14 @@ async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
 
 
 async def test_a_path_that_nodes_make_up_reads_nothing_of_the_machine(
-    found_blender: Blender, tmp_path: Path
+    render: Render, tmp_path: Path
 ) -> None:
     pictures: list[Any] = []
     for name in ("/usr/lib/os-release", "/nowhere"):
         scene = tmp_path / f"{len(pictures)}.blend"
-        run(SMALL + BEGIN + f"TEXT = {name!r}" + TOLD + "\nsave()\n", str(scene))
+        make(SMALL + BEGIN + f"TEXT = {name!r}" + TOLD + "\nsave()\n", str(scene))
         work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
-        done = await Render(scratch=tmp_path, found=found_blender).run(work)
+        done = await render.run(work)
         assert isinstance(done, Completed), done
         assert done.file is not None
         pictures.append(pixels(done.file))

@@ -10,7 +10,6 @@ import orjson
 import pytest
 from PIL import Image
 
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import PICTURE, Check
 from rendertrust.node.plugins.render import Render
@@ -75,9 +74,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(found_blender: Blender, tmp_path: Path) -> Stage:
-    render = Render(scratch=tmp_path / "scratch", found=found_blender)
-    return Stage(tmp_path, render, build(tmp_path / "scene.blend"))
+def stage(render: Render, small: Path, tmp_path: Path) -> Stage:
+    return Stage(tmp_path, render, small)
 
 
 async def test_a_chunk_is_frames(stage: Stage) -> None:

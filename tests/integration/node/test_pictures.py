@@ -13,34 +13,28 @@ import pytest
 from PIL import Image
 
 from rendertrust.node import inspection
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.layout import PATHS, laid_out
 from rendertrust.tiling import Tile, grid
-from tests.integration.node.scenes import ARTISTS, SMALL, build, locally, pixels, run, task, unit
+from tests.integration.node.scenes import SMALL, build, locally, make, pixels, task, unit
 
 pytestmark = pytest.mark.render
 
 FRAMES = (1, 4, 10)
 SIZE = (67, 37)
-# Reads every pass of multi-layer files, by a Blender of its own that stands beside our worker's
-# modules; saves them as arrays.
+# Reads every pass of multi-layer files, and saves them as arrays.
 READ = """
-import os, sys, numpy
-sys.path.append(sys.argv[1])
-import bpy
-from inside import passes
-kinds = {layer: {"Combined": ("RGBA", "COLOR")} for layer in sys.argv[2].split(",")}
-for path in sys.argv[5:]:
-    found = passes.read(bpy, path, (int(sys.argv[3]), int(sys.argv[4])), kinds)
+import bpy, numpy, sys
+from rendertrust.node.inside import passes
+kinds = {layer: {"Combined": ("RGBA", "COLOR")} for layer in sys.argv[1].split(",")}
+for path in sys.argv[4:]:
+    found = passes.read(bpy, path, (int(sys.argv[2]), int(sys.argv[3])), kinds)
     numpy.savez(path + ".npz", **{layer: of["Combined"] for layer, of in found.items()})
-sys.stdout.flush()
-os._exit(0)
 """
 # The undenoised frame, rendered without our worker, every pass of it.
 NOISY = """
-import bpy, os, sys
+import bpy, sys
 path, out, frame = sys.argv[1:]
 bpy.ops.wm.open_mainfile(filepath=path)
 scene = bpy.context.scene
@@ -52,7 +46,6 @@ scene.render.image_settings.color_depth = "32"
 scene.frame_set(int(frame))
 scene.render.filepath = out
 bpy.ops.render.render(write_still=True)
-os._exit(0)
 """
 
 
@@ -65,16 +58,8 @@ class Artist:
 
 
 @pytest.fixture(scope="module")
-def render(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Render:
-    return Render(scratch=tmp_path_factory.mktemp("scratch"), found=found_blender)
-
-
-@pytest.fixture(scope="module")
-def artist(tmp_path_factory: pytest.TempPathFactory) -> Artist:
-    folder = tmp_path_factory.mktemp("artist")
-    scene = build(folder / "scene.blend", ARTISTS)
-    (folder / "out").mkdir()
-    return Artist(scene, locally(scene, folder / "out", *FRAMES))
+def artist(artists: Path, tmp_path_factory: pytest.TempPathFactory) -> Artist:
+    return Artist(artists, locally(artists, tmp_path_factory.mktemp("artist"), *FRAMES))
 
 
 def completed(result: Result) -> Completed:
@@ -99,8 +84,7 @@ def shows(order: Task, shown: dict[int | None, bytes]) -> Task:
 
 def read(size: tuple[int, int], layers: str, *paths: Path) -> list[dict[str, Any]]:
     """The pictures in multi-layer files, by view layer; the first row is the lowest."""
-    node = Path(__file__).parents[3] / "rendertrust" / "node"
-    run(READ, str(node), layers, *map(str, size), *map(str, paths))
+    make(READ, layers, *map(str, size), *map(str, paths))
     return [dict(np.load(f"{path}.npz")) for path in paths]
 
 
@@ -148,7 +132,7 @@ async def test_the_noisy_pass_is_the_undenoised_render_bit_by_bit(
         packed.extractall(tmp_path)
     assert np.array_equal(pixels(tmp_path / "0004.png"), pixels(artist.frames[4]))
     whole = tmp_path / "whole.exr"
-    run(NOISY, str(artist.scene), str(whole), "4")
+    make(NOISY, str(artist.scene), str(whole), "4")
     noisy, plain = read(SIZE, "ViewLayer,raw", tmp_path / "0004.noisy.exr", whole)
     assert noisy["ViewLayer"].shape == (37, 67, 4)
     for layer in ("ViewLayer", "raw"):
@@ -176,7 +160,7 @@ async def rendered_tiles(
 async def test_tiles_become_the_artists_picture_by_the_finishing_step(
     render: Render, artist: Artist, tmp_path: Path
 ) -> None:
-    tiles = grid(*SIZE, 2, 2)
+    tiles = grid(*SIZE, 2, 1)
     inputs = await rendered_tiles(render, artist.scene, tmp_path, tiles, 10)
     params = {"frame": 10, "tiles": [tile.members for tile in tiles]}
     finishing = unit(tmp_path / "finish", {"scene.blend": artist.scene, **inputs}, params)
@@ -189,9 +173,8 @@ async def test_tiles_become_the_artists_picture_by_the_finishing_step(
 async def test_undenoised_tiles_merged_are_the_whole_frame(render: Render, tmp_path: Path) -> None:
     """Without a denoiser or compositor, as EXR: every bit of every pixel, at uneven edges."""
     scene = build(tmp_path / "s.blend", PLAIN)
-    (tmp_path / "out").mkdir()
-    whole = tmp_path / "out" / "whole.exr"
-    run(NOISY, str(scene), str(whole), "1")
+    whole = tmp_path / "whole.exr"
+    make(NOISY, str(scene), str(whole), "1")
     tiles = (Tile(0, 0, 64, 5), Tile(0, 5, 31, 31), Tile(31, 5, 33, 17), Tile(31, 22, 33, 14))
     inputs = await rendered_tiles(render, scene, tmp_path, tiles, 1)
     params = {"frame": 1, "tiles": [tile.members for tile in tiles]}
@@ -224,7 +207,7 @@ async def test_tiles_of_what_depends_on_its_surroundings_become_the_frame(
 ) -> None:
     scene = build(tmp_path / "scene.blend", lines)
     whole = pixels(file_of(await render.run(task(tmp_path / "whole", scene, {"frame": 1}))))
-    tiles = grid(whole.shape[1], whole.shape[0], 2, 2)
+    tiles = grid(whole.shape[1], whole.shape[0], 2, 1)
     inputs = dict[str, Path]()
     for number, tile in enumerate(tiles):
         order = unit(tmp_path / f"{number}", {"s.blend": scene}, {"frame": 1, "tile": tile.members})
@@ -273,7 +256,7 @@ async def test_wrong_tiles_are_the_orders_fault(
 
 LINEAR = """
 scene.render.image_settings.file_format = "OPEN_EXR"
-scene.render.resolution_x, scene.render.resolution_y = 640, 360
+scene.render.resolution_x, scene.render.resolution_y = 320, 180
 scene.cycles.samples = 1
 """
 
@@ -295,7 +278,7 @@ STAMPED = """
 scene.render.use_stamp = True
 scene.render.use_stamp_note, scene.render.stamp_note_text = True, "shot 7"
 scene.cycles.time_limit = 0.001
-scene.render.resolution_x, scene.render.resolution_y = 320, 180
+scene.render.resolution_x, scene.render.resolution_y = 128, 72
 """
 
 
@@ -304,7 +287,6 @@ async def test_two_renders_are_one_picture_though_stamped_with_time(
     render: Render, tmp_path: Path
 ) -> None:
     scene = build(tmp_path / "s.blend", STAMPED)
-    (tmp_path / "out").mkdir()
     pictures = [
         pixels(file_of(await render.run(task(tmp_path / name, scene, {}))))
         for name in ("one", "two")
@@ -347,7 +329,6 @@ with bpy.data.libraries.load(folder + "/lib/chair.blend", link=True) as (have, t
     take.objects = ["Chair"]
 scene.collection.objects.link(take.objects[0])
 bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1], relative_remap=False)
-os._exit(0)
 """
 
 
@@ -357,8 +338,7 @@ async def test_files_from_elsewhere_are_found_among_the_inputs(
     artists = tmp_path / "artist" / "so" / "far" / "down"  # nothing else keeps its place
     artists.mkdir(parents=True)
     scene = artists / "s.blend"
-    run(SMALL + MOVED, str(scene))  # it ends by itself
-    (tmp_path / "out").mkdir()
+    make(SMALL + MOVED, str(scene))
     expected = locally(scene, tmp_path / "out", 1)[1]
     facts = await inspection.look(scene)
     assert isinstance(facts, dict), facts

@@ -14,11 +14,11 @@ from PIL import Image
 
 from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import of_all, of_crop
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.check import PICTURE, Check
 from rendertrust.node.plugins.render import Render
-from tests.integration.node.edits import EDITS, LARGE, edited
+from tests.integration.node.edits import EDITS, LARGE, NAMES, SIZES, edited
+from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import ARTISTS, build, unit
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -30,7 +30,6 @@ settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTI
 """
 FOUND = ("suspicious", "mismatch")
 LEFT, RIGHT = [0, 0, 34, 37], [34, 0, 33, 37]
-HALVES = [[0, 0, 320, 360], [320, 0, 320, 360]]
 
 
 @attrs.frozen
@@ -75,10 +74,10 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def place(found_blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> tuple[Render, Path]:
-    folder = tmp_path_factory.mktemp("pieces")
-    render = Render(scratch=folder / "scratch", found=found_blender)
-    return render, build(folder / "scene.blend", ARTISTS)
+def place(
+    resident_blender: Resident, artists: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Render, Path]:
+    return resident_blender.render(tmp_path_factory.mktemp("pieces")), artists
 
 
 @pytest.fixture
@@ -154,12 +153,21 @@ async def test_what_is_made_of_tiles_is_made_again(stage: Stage, tmp_path: Path)
     assert await stage.verdict("merged, other", other, tiles, **given, shown=[0.5]) == "mismatch"
 
 
+@pytest.fixture(scope="module", params=SIZES, ids=str)
+def size(request: pytest.FixtureRequest) -> tuple[int, int]:
+    width, height = request.param
+    return width, height
+
+
 @pytest.fixture(scope="module")
-def large(place: tuple[Render, Path], tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def large(
+    place: tuple[Render, Path], size: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
+) -> Stage:
     folder = tmp_path_factory.mktemp("large")
-    return Stage(folder, place[0], build(folder / "scene.blend", LARGE))
+    return Stage(folder, place[0], build(folder / "scene.blend", LARGE.format(*size)))
 
 
+@pytest.mark.nightly
 async def test_a_small_change_of_a_frame_of_a_chunk_is_found(large: Stage, tmp_path: Path) -> None:
     """Each frame has another one."""
     frames = [*range(1, 1 + len(EDITS))]
@@ -175,22 +183,26 @@ async def test_a_small_change_of_a_frame_of_a_chunk_is_found(large: Stage, tmp_p
 
 
 @pytest.fixture(scope="module")
-def merged(large: Stage) -> tuple[tuple[Path, ...], Path]:
-    """Tiles, and the frame that is made of them."""
+def merged(large: Stage, size: tuple[int, int]) -> tuple[tuple[Path, ...], Path, dict[str, Any]]:
+    """Tiles, the frame that is made of them, and how."""
+    across, high = size[0] // 2, size[1]
+    given: dict[str, Any] = {"frame": 4, "tiles": [[0, 0, across, high], [across, 0, across, high]]}
 
     async def made() -> tuple[tuple[Path, ...], Path]:
-        tiles = tuple([await large.made(f"{of[0]}", frame=4, tile=of) for of in HALVES])
-        return tiles, await large.made("merged", tiles, frame=4, tiles=HALVES)
+        tiles = tuple([await large.made(f"{of[0]}", frame=4, tile=of) for of in given["tiles"]])
+        return tiles, await large.made("merged", tiles, **given)
 
-    return asyncio.run(made())
+    return *asyncio.run(made()), given
 
 
-@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("name", NAMES)
 async def test_a_small_change_of_a_merged_frame_is_found(
-    large: Stage, merged: tuple[tuple[Path, ...], Path], tmp_path: Path, name: str
+    large: Stage,
+    merged: tuple[tuple[Path, ...], Path, dict[str, Any]],
+    tmp_path: Path,
+    name: str,
 ) -> None:
-    tiles, picture = merged
+    tiles, picture, given = merged
     lie = tmp_path / "lie.png"
     lie.write_bytes(edited(picture.read_bytes(), name))
-    given: dict[str, Any] = {"frame": 4, "tiles": HALVES, "shown": [0.5]}
-    assert await large.verdict(f"merged, {name}", lie, tiles, **given) in FOUND
+    assert await large.verdict(f"merged, {name}", lie, tiles, **given, shown=[0.5]) in FOUND

@@ -4,14 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from rendertrust.frame_range import parse
+from rendertrust.frame_range import canonical, parse
 from rendertrust.node import blender, inspection
 from rendertrust.node.blender import Blender
 from rendertrust.node.inspection import Where
@@ -21,7 +22,8 @@ from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.findings import Finding, NodeClass, findings, stops
 from rendertrust.preflight.layout import laid_out
 from rendertrust.preflight.price import seconds_of
-from tests.integration.node.scenes import run, task, unit
+from tests.integration.node.resident import Resident
+from tests.integration.node.scenes import make, task, unit
 from web.jobs.scene_facts import facts_in
 
 pytestmark = pytest.mark.render
@@ -227,7 +229,8 @@ scene = fresh(); scene.render.image_settings.file_format = "DPX"; save("film")
 scene = fresh()
 scene.compositing_node_group = bpy.data.node_groups.new("Empty", "CompositorNodeTree")
 save("composed")
-os._exit(0)
+for kind in (Foreign, Engine):
+    bpy.utils.unregister_class(kind)
 """
 
 
@@ -246,7 +249,7 @@ class Case:
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
-    run(SCENES, str(folder))
+    make(SCENES, str(folder))
     newer = folder / "newer.blend"
     newer.write_bytes(newer.read_bytes().replace(b"BLENDER17-01v0502", b"BLENDER17-01v0503", 1))
     (folder / "nothing.blend").write_bytes(b"not a scene at all")
@@ -263,6 +266,26 @@ async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Map
     told = await inspection.inspect(found, Where(folder=folder, scene=scene.name))
     assert not isinstance(told, Failed), told
     return told
+
+
+# As on one's own machine (``inspection.look``), by the Blender that makes the scenes.
+LOOK = """
+import json, sys
+import bpy
+from rendertrust.node.inside.inspecting import inspect
+inspect(bpy, json.loads(sys.argv[1]), lambda event, **told: None)
+"""
+
+
+def looked(scene: Path, frames: Sequence[int] | None = None) -> Mapping[str, Any]:
+    """The facts of a scene on this machine."""
+    with tempfile.TemporaryDirectory() as out:
+        order: dict[str, Any] = {"scene": str(scene), "out": out}
+        if frames is not None:
+            order["frames"] = canonical(frames)
+        make(LOOK, json.dumps(order))
+        found: Mapping[str, Any] = json.loads(Path(out, "facts.json").read_bytes())
+        return found
 
 
 def by_code(found: tuple[Finding, ...]) -> dict[str, Finding]:
@@ -307,9 +330,9 @@ CASES = [
 @pytest.mark.heavy
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.scene}-{case.code}" for case in CASES])
 async def test_finding_says_where_it_is_and_what_mends_it(
-    found_blender: Blender, scenes: Path, tmp_path: Path, case: Case
+    resident_blender: Resident, scenes: Path, tmp_path: Path, case: Case
 ) -> None:
-    told = await facts_of(found_blender, tmp_path, scenes / f"{case.scene}.blend")
+    told = await facts_of(resident_blender, tmp_path, scenes / f"{case.scene}.blend")
     found = findings(told, CPU)
     finding = by_code(found)[case.code]
     assert (finding.level, finding.object, finding.path) == (case.level, case.object, case.path)
@@ -319,15 +342,15 @@ async def test_finding_says_where_it_is_and_what_mends_it(
 
 
 async def test_a_scene_that_is_too_large_to_be_shown_is_not_opened(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
-    whole = await facts_of(found_blender, tmp_path / "a", scenes / "rows.blend")
+    whole = await facts_of(resident_blender, tmp_path / "a", scenes / "rows.blend")
     assert (whole["opened"], whole["memory"]["most"][0]["object"]) == (True, "Object 'Cube'")
     folder = tmp_path / "b"
     (folder / "in").mkdir(parents=True)
     shutil.copyfile(scenes / "rows.blend", folder / "in" / "rows.blend")
     where = Where(folder=folder, scene="rows.blend")
-    told = await inspection.inspect(found_blender, where, memory_bytes=2**20)
+    told = await inspection.inspect(resident_blender, where, memory_bytes=2**20)
     assert isinstance(told, Mapping)
     assert not told["opened"]
     (finding,) = findings(told, CPU)
@@ -336,9 +359,9 @@ async def test_a_scene_that_is_too_large_to_be_shown_is_not_opened(
 
 
 async def test_clean_scene_has_no_finding(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
-    told = await facts_of(found_blender, tmp_path, scenes / "clean.blend")
+    told = await facts_of(resident_blender, tmp_path, scenes / "clean.blend")
     assert findings(told, CPU) == ()
     assert (told["frame_start"], told["frame_end"], told["fps"]) == (1, 250, 24)
     (outside,) = findings(told, CPU, frames=[250, 251, 300])
@@ -347,50 +370,48 @@ async def test_clean_scene_has_no_finding(
 
 
 async def test_what_no_picture_shows_may_be_gone(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
     title = "maps/plain.png"
-    told = await facts_of(found_blender, tmp_path / "a", scenes / "unseen.blend", title)
+    told = await facts_of(resident_blender, tmp_path / "a", scenes / "unseen.blend", title)
     assert findings(told, CPU) == ()
     assert {Path(file["file"]).name for file in told["files"]} == {"plain.png"}
     assert told["tile_obstacles"] == []
-    told = await facts_of(found_blender, tmp_path / "b", scenes / "unfilmed.blend", title)
+    told = await facts_of(resident_blender, tmp_path / "b", scenes / "unfilmed.blend", title)
     assert {finding.code for finding in findings(told, CPU)} == {"no_camera"}
 
 
 async def test_scene_of_another_engine_is_not_rendered_by_one_that_is_here(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    render: Render, scenes: Path, tmp_path: Path
 ) -> None:
-    plugin = Render(scratch=tmp_path, found=found_blender)
-    result = await plugin.run(task(tmp_path / "unit", scenes / "engine.blend", {}))
+    result = await render.run(task(tmp_path / "unit", scenes / "engine.blend", {}))
     assert isinstance(result, Failed)
     assert (result.failure, "FOREIGN_RENDER" in result.error) == ("scene", True)
 
 
 async def test_a_missing_file_that_nothing_uses_is_no_finding(scenes: Path) -> None:
-    told = await inspection.look(scenes / "orphans.blend")
-    assert isinstance(told, Mapping)
+    told = looked(scenes / "orphans.blend")
     assert [Path(file["file"]).name for file in told["files"]] == ["plain.png"]
     assert not stops(findings(told, CPU))
 
 
 async def test_plain_driver_is_no_finding(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
-    told = await facts_of(found_blender, tmp_path, scenes / "scripts.blend")
+    told = await facts_of(resident_blender, tmp_path, scenes / "scripts.blend")
     assert [script["object"] for script in told["scripts"] if script["kind"] == "driver"] == [
         "Object 'Cube' location[0]"
     ]
 
 
 async def test_missing_tile_and_number_of_a_texture_are_named(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
     skin = ("maps/skin.1001.png", "maps/skin.1002.png")
-    udim = await facts_of(found_blender, tmp_path / "a", scenes / "udim.blend", *skin)
+    udim = await facts_of(resident_blender, tmp_path / "a", scenes / "udim.blend", *skin)
     assert by_code(findings(udim, CPU))["missing_file"].path == "/job/in/maps/skin.1011.png"
     fire = tuple(f"maps/fire_000{number}.png" for number in (5, 6, 8))
-    told = await facts_of(found_blender, tmp_path / "b", scenes / "sequence.blend", *fire)
+    told = await facts_of(resident_blender, tmp_path / "b", scenes / "sequence.blend", *fire)
     assert by_code(findings(told, CPU))["missing_file"].path == "/job/in/maps/fire_0007.png"
     assert {Path(file["file"]).name for file in told["files"]} == {
         f"fire_000{number}.png" for number in (5, 6, 7, 8)
@@ -409,8 +430,7 @@ async def test_missing_tile_and_number_of_a_texture_are_named(
 async def test_of_a_sequence_the_frames_need_what_they_show(
     scenes: Path, frames: str, files: set[str]
 ) -> None:
-    told = await inspection.look(scenes / "sequence.blend", parse(frames))
-    assert isinstance(told, Mapping)
+    told = looked(scenes / "sequence.blend", parse(frames))
     assert {Path(file["file"]).name for file in told["files"]} == files
     assert stops(findings(told, CPU, parse(frames))) == (frames == "3")
     missing = laid_out(scenes / "sequence.blend", told["files"]).missing
@@ -418,8 +438,7 @@ async def test_of_a_sequence_the_frames_need_what_they_show(
 
 
 async def test_start_offset_and_cycles_of_a_sequence_are_as_in_blender(scenes: Path) -> None:
-    told = await inspection.look(scenes / "cyclic.blend", parse("3,8-9"))
-    assert isinstance(told, Mapping)
+    told = looked(scenes / "cyclic.blend", parse("3,8-9"))
     assert [Path(file["file"]).name for file in told["files"]] == ["fire_0005.png", "fire_0006.png"]
     assert told["parts"] == [
         {"owner": "Image 'texture'", "path": "//maps/fire_0005.png", "needed": 2, "there": 3}
@@ -429,16 +448,14 @@ async def test_start_offset_and_cycles_of_a_sequence_are_as_in_blender(scenes: P
 
 
 async def test_a_sequence_whose_numbers_are_animated_is_sent_whole(scenes: Path) -> None:
-    told = await inspection.look(scenes / "animated.blend", (1,))
-    assert isinstance(told, Mapping)
+    told = looked(scenes / "animated.blend", (1,))
     assert {Path(file["file"]).name for file in told["files"]} == {
         *("fire_0005.png", "fire_0006.png", "fire_0008.png")
     }
 
 
 async def test_of_an_image_strip_the_frames_need_what_they_show(scenes: Path) -> None:
-    told = await inspection.look(scenes / "strip.blend", parse("11,12,40"))
-    assert isinstance(told, Mapping)
+    told = looked(scenes / "strip.blend", parse("11,12,40"))
     assert [(Path(file["file"]).name, file["bytes"] is None) for file in told["files"]] == [
         ("fire_0006.png", False),
         ("fire_0007.png", True),
@@ -446,9 +463,9 @@ async def test_of_an_image_strip_the_frames_need_what_they_show(scenes: Path) ->
 
 
 async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    render: Render, scenes: Path, tmp_path: Path
 ) -> None:
-    plugin = Preflight(render=Render(found=found_blender, scratch=tmp_path))
+    plugin = Preflight(render=render)
     inputs = {
         "scene.blend": scenes / "sequence.blend",
         "maps/fire_0006.png": scenes / "maps" / "fire_0006.png",
@@ -467,12 +484,12 @@ async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
 
 
 async def test_what_a_linked_library_lost_is_named(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
     shutil.copyfile(scenes / "clean.blend", tmp_path / "library.blend")  # it has no chair
     shutil.copyfile(scenes / "linking.blend", tmp_path / "linking.blend")
     told = await facts_of(
-        found_blender, tmp_path / "w", tmp_path / "linking.blend", "library.blend"
+        resident_blender, tmp_path / "w", tmp_path / "linking.blend", "library.blend"
     )
     lost = by_code(findings(told, CPU))["missing_link"]
     assert (lost.level, lost.object) == ("error", "Object 'Chair'")
@@ -485,8 +502,7 @@ async def test_own_machine_lists_what_a_scene_links(scenes: Path) -> None:
     assert [file.path for file in layout.files] == ["maps/skin.1001.png", "maps/skin.1002.png"]
     assert all(file.size == file_size(scenes / file.path) for file in layout.files)
     assert [missing.source.name for missing in layout.missing] == ["skin.1011.png"]
-    linking = await inspection.look(scenes / "linking.blend")
-    assert isinstance(linking, Mapping)
+    linking = looked(scenes / "linking.blend")
     (library,) = laid_out(scenes / "linking.blend", linking["files"]).files
     assert (library.kind, library.path) == ("library", "library.blend")
 
@@ -500,8 +516,7 @@ async def test_baked_simulation_beside_the_scene_is_sent_with_it(
     baked = tmp_path / "blendcache_clean" / "cloth_000001_00.bphys"
     baked.parent.mkdir()
     baked.write_bytes(b"a baked frame")
-    told = await inspection.look(scene)
-    assert isinstance(told, Mapping)
+    told = looked(scene)
     layout = laid_out(scene, told["files"])
     (file,) = layout.files
     assert (file.kind, file.path) == ("cache", "blendcache_clean/cloth_000001_00.bphys")
@@ -512,41 +527,36 @@ def file_size(path: Path) -> int:
     return path.stat().st_size
 
 
-def preflight(*words: str) -> tuple[int, dict[str, Any], str]:
-    """The command's exit code, its document, and what people read."""
-    command = [sys.executable, "-m", "rendertrust"]
-    root = Path(__file__).parents[3]
-    told = [
-        subprocess.run(
-            [*command, *flags, "preflight", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=root,
-            timeout=120,
-        )
-        for flags in (("--json",), ())
-    ]
-    assert told[0].returncode == told[1].returncode
-    return told[0].returncode, json.loads(told[0].stdout), told[1].stdout + told[1].stderr
+def rendertrust(*words: str) -> tuple[int, str]:
+    """The command's exit code, and what it says."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "rendertrust", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+        timeout=240,
+    )
+    return ran.returncode, ran.stdout + ran.stderr
 
 
 @pytest.mark.heavy
 def test_command_lists_files_and_says_what_to_mend(scenes: Path) -> None:
-    code, document, text = preflight(str(scenes / "udim.blend"), "--frames", "1-3")
+    udim = str(scenes / "udim.blend"), "--frames", "1-3"
+    code, said = rendertrust("--json", "preflight", *udim)
+    document = json.loads(said.splitlines()[0])
     assert code == 1
     assert [file["path"] for file in document["files"]] == [
         "maps/skin.1001.png",
         "maps/skin.1002.png",
     ]
     assert [finding["code"] for finding in document["findings"]] == ["missing_file"]
-    assert "skin.1011.png" in text
-    assert "External Data" in text
-    code, document, text = preflight(str(scenes / "clean.blend"))
-    assert (code, document["findings"], text) == (0, [], "Nothing to mend.\n")
-    code, document, text = preflight(str(scenes / "clean.blend"), "--frames", "9-1")
-    assert (code, document["error"]["code"]) == (2, "usage")
-    assert "write 1-9" in text
+    code, said = rendertrust("preflight", *udim)
+    assert (code, "skin.1011.png" in said, "External Data" in said) == (1, True, True)
+    clean = str(scenes / "clean.blend")
+    assert rendertrust("preflight", clean) == (0, "Nothing to mend.\n")
+    code, said = rendertrust("preflight", clean, "--frames", "9-1")
+    assert (code, "write 1-9" in said) == (2, True)
 
 
 async def test_own_machine_without_blender_says_what_to_install(
@@ -559,13 +569,13 @@ async def test_own_machine_without_blender_says_what_to_install(
 
 
 async def test_probe_measures_small_parts_of_three_frames(
-    found_blender: Blender, scenes: Path, tmp_path: Path
+    resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
-    told = await facts_of(found_blender, tmp_path, scenes / "clean.blend")
+    told = await facts_of(resident_blender, tmp_path, scenes / "clean.blend")
     where = Where(folder=tmp_path, scene="clean.blend")
     lines = list[Mapping[str, Any]]()
     probed = await inspection.probe(
-        found_blender, where, told, range(1, 251), threads=2, hear=lines.append
+        resident_blender, where, told, range(1, 251), threads=2, hear=lines.append
     )
     assert not isinstance(probed, Failed), probed
     (shown,) = [line for line in lines if line["event"] == "frame"]
@@ -577,30 +587,32 @@ async def test_probe_measures_small_parts_of_three_frames(
     assert seconds_of(probed, 77, samples=1600) >= seconds_of(probed, 77)
 
 
-async def test_eevee_is_not_probed(found_blender: Blender, scenes: Path, tmp_path: Path) -> None:
-    told = await facts_of(found_blender, tmp_path, scenes / "eevee.blend")
+async def test_eevee_is_not_probed(
+    resident_blender: Resident, scenes: Path, tmp_path: Path
+) -> None:
+    told = await facts_of(resident_blender, tmp_path, scenes / "eevee.blend")
     where = Where(folder=tmp_path, scene="eevee.blend")
-    probed = await inspection.probe(found_blender, where, told, [1])
+    probed = await inspection.probe(resident_blender, where, told, [1])
     assert isinstance(probed, Failed)
     assert (probed.failure, "Cycles" in probed.error) == ("scene", True)
 
 
 async def test_with_little_time_the_middle_frame_stands_for_all(
-    found_blender: Blender, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resident_blender: Resident, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = await facts_of(found_blender, tmp_path, scenes / "clean.blend")
+    told = await facts_of(resident_blender, tmp_path, scenes / "clean.blend")
     monkeypatch.setattr(inspection, "PROBE_SHARE", 0.0)
     where = Where(folder=tmp_path, scene="clean.blend")
-    probed = await inspection.probe(found_blender, where, told, range(1, 251))
+    probed = await inspection.probe(resident_blender, where, told, range(1, 251))
     assert not isinstance(probed, Failed), probed
     assert [frame.frame for frame in probed.frames] == [126]
 
 
 async def test_a_scene_too_slow_to_be_tried_is_a_finding(
-    found_blender: Blender, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    render: Render, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rendertrust.node.plugins.preflight.PROBE_SECONDS", 0.01)
-    plugin = Preflight(render=Render(found=found_blender, scratch=tmp_path))
+    plugin = Preflight(render=render)
     inputs = {"scene.blend": scenes / "clean.blend"}
     result = await plugin.run(unit(tmp_path / "unit", inputs, {"scene": "scene.blend"}))
     assert isinstance(result, Completed), result

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from rendertrust.identity import load_or_create_key
-from rendertrust.node.blender import Blender
 from rendertrust.node.inside.pictures import of_file
 from rendertrust.node.inside.pixels import NoPixels
 from rendertrust.node.plugin import Completed
@@ -19,7 +18,7 @@ from rendertrust.protocol import Hello
 from rendertrust.receipt import Work, is_signed, read_work
 from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway
-from tests.integration.node.scenes import build, task
+from tests.integration.node.scenes import task
 from tests.unit.proof import receipts
 
 NODE = "7d0a7f0e-6f43-4b3a-9a0e-2f6d1d1f0c11"
@@ -68,9 +67,10 @@ def hashed(path: Path) -> str:
 
 
 @pytest.mark.render
-async def test_a_picture_is_named_by_its_pixels(found_blender: Blender, tmp_path: Path) -> None:
-    render = Render(scratch=tmp_path / "scratch", found=found_blender)
-    result = await render.run(task(tmp_path / "unit", build(tmp_path / "s.blend"), {"frame": 1}))
+async def test_a_picture_is_named_by_its_pixels(
+    render: Render, small: Path, tmp_path: Path
+) -> None:
+    result = await render.run(task(tmp_path / "unit", small, {"frame": 1}))
     assert isinstance(result, Completed), result
     assert result.file is not None
     assert result.work["pixels"]["sha256"] == hashed(result.file)
@@ -86,14 +86,12 @@ async def test_a_picture_is_named_by_its_pixels(found_blender: Blender, tmp_path
     ],
 )
 async def test_whoever_has_a_result_can_tell_its_pixels(
-    found_blender: Blender, tmp_path: Path, params: dict[str, Any]
+    render: Render, small: Path, tmp_path: Path, params: dict[str, Any]
 ) -> None:
     """By the file alone; and two renders are the same, whoever wrote them when."""
-    render = Render(scratch=tmp_path / "scratch", found=found_blender)
-    scene = build(tmp_path / "s.blend")
     told: list[str] = []
     for name in ("one", "two"):
-        result = await render.run(task(tmp_path / name, scene, params))
+        result = await render.run(task(tmp_path / name, small, params))
         assert isinstance(result, Completed), result
         assert result.file is not None
         assert result.work["pixels"] == of_file(str(result.file))

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from rendertrust.node import blender
+from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from rendertrust.node.sandbox import Sandbox
@@ -62,18 +63,6 @@ def niceness(pid: int) -> int:
     return os.getpriority(os.PRIO_PROCESS, pid)
 
 
-@pytest.fixture(scope="module")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    plugin = Render(scratch=tmp_path_factory.mktemp("scratch"))
-    assert asyncio.run(plugin.why_not()) is None
-    return plugin
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("scene") / "small.blend")
-
-
 def picture(result: object) -> Image.Image:
     assert isinstance(result, Completed), result
     assert result.file is not None
@@ -81,10 +70,10 @@ def picture(result: object) -> Image.Image:
 
 
 async def test_a_frame_is_rendered_and_progress_is_told(
-    render: Render, scene: Path, tmp_path: Path
+    render: Render, small: Path, tmp_path: Path
 ) -> None:
     told: list[float] = []
-    result = await render.run(task(tmp_path, scene, {"samples": 16}, told))
+    result = await render.run(task(tmp_path, small, {"samples": 16}, told))
     image = picture(result)
     assert (image.format, image.size) == ("PNG", (64, 36))
     assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 100
@@ -96,10 +85,10 @@ async def test_a_frame_is_rendered_and_progress_is_told(
 
 
 async def test_parameters_change_what_they_name_alone(
-    render: Render, scene: Path, tmp_path: Path
+    render: Render, small: Path, tmp_path: Path
 ) -> None:
     params = {"resolution": [80, 40], "format": "JPEG", "frame": 7, "samples": 4}
-    result = await render.run(task(tmp_path, scene, params, []))
+    result = await render.run(task(tmp_path, small, params, []))
     assert picture(result).format == "JPEG"
     assert picture(result).size == (80, 40)
     assert isinstance(result, Completed)
@@ -107,34 +96,26 @@ async def test_parameters_change_what_they_name_alone(
 
 
 @pytest.mark.heavy
-async def test_two_renders_are_the_same_picture(
-    render: Render, scene: Path, tmp_path: Path
-) -> None:
-    pictures: list[bytes] = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        result = await render.run(task(tmp_path / name, scene, {}, []))
-        pictures.append(picture(result).tobytes())
-    assert pictures[0] == pictures[1]
-
-
-@pytest.mark.heavy
 @pytest.mark.parametrize(
-    ("parts", "words"),
+    ("part", "words"),
     [
-        ((NO_CAMERA,), "no camera"),
-        ((MOVIE,), "FFMPEG, a movie"),
-        ((DPX,), "DPX, which no node delivers"),
-        ((STEREO,), "Stereoscopy"),
-        ((NO_LAYER,), "view layer"),
-        ((EMPTY_COMPOSITOR,), "Group Output"),
+        pytest.param(NO_CAMERA, "no camera", id="no camera"),
+        *(
+            pytest.param(part, words, id=name, marks=pytest.mark.nightly)
+            for name, part, words in (
+                ("a movie", MOVIE, "FFMPEG, a movie"),
+                ("a format", DPX, "DPX, which no node delivers"),
+                ("stereo", STEREO, "Stereoscopy"),
+                ("no view layer", NO_LAYER, "view layer"),
+                ("an empty compositor", EMPTY_COMPOSITOR, "Group Output"),
+            )
+        ),
     ],
-    ids=["no camera", "a movie", "a format", "stereo", "no view layer", "an empty compositor"],
 )
 async def test_what_is_wrong_with_the_scene_is_said(
-    render: Render, tmp_path: Path, parts: tuple[str, ...], words: str
+    render: Render, tmp_path: Path, part: str, words: str
 ) -> None:
-    broken = build(tmp_path / "broken.blend", *parts)
+    broken = build(tmp_path / "broken.blend", part)
     result = await render.run(task(tmp_path, broken, {}, []))
     assert isinstance(result, Failed)
     assert result.failure == "scene"
@@ -216,21 +197,20 @@ async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def test_code_in_the_sandbox_reaches_nothing(
-    render: Render, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    found_blender: Blender, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "x")
     secret = tmp_path / "secret"
     secret.write_text("secret")
     secret.chmod(0o666)
-    assert render.found is not None
     worker = tmp_path / "escape" / "worker.py"
     worker.parent.mkdir()
     monkeypatch.setattr(blender, "WORKER", worker.parent)
-    task(tmp_path, scene, {}, [])
-    render.found.box.prepare(tmp_path)
+    task(tmp_path, small, {}, [])
+    found_blender.box.prepare(tmp_path)
     async with listening(greet) as port:
         worker.write_text(f"SECRET, PORT = {str(secret)!r}, {port}\n{ESCAPE}")
-        ending = await render.found.obey({}, tmp_path, within=60, hear=lambda _: None)
+        ending = await found_blender.obey({}, tmp_path, within=60, hear=lambda _: None)
     found = dict(ending.last)
     assert found, ending
     assert found["uid"] not in (0, os.getuid())
@@ -269,6 +249,7 @@ def test_sandbox_of_an_ordinary_user_reaches_nothing() -> None:
         assert not list((work / "in").iterdir())
 
 
+@pytest.mark.usefixtures("known_blender")
 async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path) -> None:
     slow = build(tmp_path / "slow.blend", SLOW).read_bytes()
     given = attrs.evolve(QUICK, nice=3)
@@ -289,11 +270,12 @@ async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path)
 
 
 @pytest.mark.heavy
+@pytest.mark.usefixtures("known_blender")
 async def test_crash_of_blender_fails_the_unit_and_nothing_else(
-    peer: Gateway, start: Start, tmp_path: Path, scene: Path
+    peer: Gateway, start: Start, tmp_path: Path, small: Path
 ) -> None:
     slow = build(tmp_path / "slow.blend", SLOW).read_bytes()
-    small = peer.input("s.blend", _content(scene))
+    given = peer.input("s.blend", _content(small))
     async with start():
         await peer.next(Hello, within=60)
         others = descendants(os.getpid())  # the engines of the tests before us
@@ -303,7 +285,7 @@ async def test_crash_of_blender_fails_the_unit_and_nothing_else(
         result = await peer.result("j1")
         assert (result.status, result.failure) == ("failed", "node")
         assert "SIG" in (result.error or ""), result
-        await peer.send(peer.dispatch("render", "j2", inputs=(small,), output=peer.output("p")))
+        await peer.send(peer.dispatch("render", "j2", inputs=(given,), output=peer.output("p")))
         assert (await peer.result("j2", within=60)).status == "completed"
         assert Image.open(io.BytesIO(peer.objects["p"])).size == (64, 36)
 
@@ -311,7 +293,7 @@ async def test_crash_of_blender_fails_the_unit_and_nothing_else(
 @pytest.mark.heavy
 async def test_a_frame_that_takes_too_long_is_stopped(render: Render, tmp_path: Path) -> None:
     slow = build(tmp_path / "slow.blend", SLOW)
-    hasty = attrs.evolve(render, runtime_seconds_max=4.0)
+    hasty = attrs.evolve(render, runtime_seconds_max=0.5)
     result = await hasty.run(task(tmp_path, slow, {}, []))
     assert isinstance(result, Failed)
     assert "longer than this node allows" in result.error

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.node.scenes import SMALL, run
+from tests.integration.node.scenes import SMALL, make
 
 pytestmark = [pytest.mark.render]
 IN_GROUP = """
@@ -24,4 +24,4 @@ assert found == WANTED, found
 
 @pytest.mark.parametrize(("linked", "wanted"), [(True, (4, 2, 40, 34)), (False, (12, 10, 24, 24))])
 def test_an_output_in_a_group_is_seen(linked: bool, wanted: tuple[int, ...]) -> None:
-    run(f"LINKED, WANTED = {linked}, {wanted}\n" + SMALL + IN_GROUP)
+    make(f"LINKED, WANTED = {linked}, {wanted}\n" + SMALL + IN_GROUP)

@@ -21,7 +21,7 @@ from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from web.identity.tokens import Tokens, TokenType
 
-SOON = 15.0
+SOON = 60.0
 SHORT = {"node_hours": 4 / 3600}
 
 

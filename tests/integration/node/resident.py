@@ -1,0 +1,183 @@
+"""One Blender in its sandbox for the tests of a process: it obeys one order after another.
+
+A worker takes longer to start than most tests take to render. This one is the product's own, which
+stays (``rendertrust.node.standing``). Here it is given the orders of any job, and after one that
+failed it is started anew. It lives on a thread of its own, as each test has its own event loop.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from rendertrust.node.blender import Blender
+from rendertrust.node.clearing import empty
+from rendertrust.node.plugins.render import Render, hand_over
+from rendertrust.node.process import Ending
+from rendertrust.node.sandbox import DELIVERED
+from rendertrust.node.standing import Hear, Overhear, Same, Standing, Standings
+
+WITHIN = 240.0
+T = TypeVar("T")
+
+
+class Host:
+    """Where the worker lives; it has one order at a time, whoever asks."""
+
+    def __init__(self, found: Blender) -> None:
+        self._found = found
+        self._standing: Standing | None = None
+        self._turn = asyncio.Lock()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    @contextlib.asynccontextmanager
+    async def lent(self, work: Path, threads: int, within: float) -> AsyncGenerator["Borrowed"]:
+        """The worker for one order about the inputs in a work folder."""
+        await self._there(self._turn.acquire())
+        try:
+            standing = await self._there(self._ready(work))
+            standing.threads, standing.within = threads, within
+            try:
+                yield Borrowed(self, standing)
+            finally:
+                if not standing.is_well:
+                    await self._there(self._end())
+        finally:
+            self._loop.call_soon_threadsafe(self._turn.release)
+
+    async def obey(
+        self, standing: Standing, order: Mapping[str, Any], hear: Hear, overhear: Overhear
+    ) -> Ending:
+        """Carry out one order; the callbacks run on the caller's loop."""
+        loop = asyncio.get_running_loop()
+
+        def heard(line: Mapping[str, Any]) -> None:
+            loop.call_soon_threadsafe(hear, line)
+
+        def overheard(said: bytes) -> None:
+            loop.call_soon_threadsafe(overhear, said)
+
+        return await self._there(standing.obey(order, heard, overheard))
+
+    def close(self) -> None:
+        """End the worker and the thread."""
+        for last in (self._end(), self._loop.shutdown_default_executor()):
+            asyncio.run_coroutine_threadsafe(last, self._loop).result(60)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(60)
+        self._loop.close()
+
+    async def _there(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def _ready(self, work: Path) -> Standing:
+        """The worker, once the inputs are laid out for it."""
+        if self._standing is not None and not await self._standing.is_ready():
+            await self._end()
+        if self._standing is None:
+            folder = Path(tempfile.mkdtemp(prefix="resident-"))
+            (folder / DELIVERED).mkdir()
+            self._found.box.prepare(folder)
+            self._standing = Standing(self._found, folder, threads=2, within=WITHIN)
+        for part in ("in", DELIVERED):
+            _lay_out(work / part, self._standing.folder / part)
+        return self._standing
+
+    async def _end(self) -> None:
+        standing, self._standing = self._standing, None
+        if standing is not None:
+            await standing.end()
+
+
+@attrs.frozen
+class Borrowed:
+    """The worker while it is lent; as ``Standing``, for whoever asks from another loop."""
+
+    host: Host
+    standing: Standing
+
+    @property
+    def out(self) -> Path:
+        """Where it writes."""
+        return self.standing.out
+
+    async def obey(self, order: Mapping[str, Any], hear: Hear, overhear: Overhear) -> Ending:
+        """Carry out one order."""
+        return await self.host.obey(self.standing, order, hear, overhear)
+
+
+@attrs.frozen(kw_only=True)
+class Resident(Blender):
+    """A Blender whose every order is carried out by the worker that stays."""
+
+    host: Host
+
+    async def obey(
+        self,
+        order: Mapping[str, Any],
+        folder: Path,
+        *,
+        threads: int = 1,
+        within: float,
+        hear: Hear,
+        overhear: Overhear = lambda _: None,
+        orders: int | None = None,
+        started: Callable[[int], None] = lambda _: None,
+    ) -> Ending:
+        """Carry out one order in the work folder."""
+        assert orders is None, "one that stays is asked for by its standings"
+        out = folder / "out"
+        async with self.host.lent(folder, threads, within) as worker:
+            kept = out.rename(folder / "kept")
+            out.symlink_to(worker.out)  # what it says that it wrote is there at once
+            try:
+                return await worker.obey(order, hear, overhear)
+            finally:
+                out.unlink()
+                kept.rename(out)
+                await asyncio.to_thread(hand_over, worker.out, out)
+
+    def render(self, scratch: Path) -> Render:
+        """Who renders with it."""
+        return Render(scratch=scratch, found=self, standings=Lending(scratch, host=self.host))
+
+
+@attrs.define(eq=False)
+class Lending(Standings):
+    """Lends the worker that stays, for units of any job."""
+
+    host: Host = attrs.field(kw_only=True)
+
+    @contextlib.asynccontextmanager
+    async def lent(
+        self, same: Same, blender: Blender, inputs: Path, within: float
+    ) -> AsyncGenerator[Standing]:
+        """It, its inputs laid out."""
+        async with self.host.lent(inputs.parent, same.threads, within) as borrowed:
+            yield cast("Standing", borrowed)
+
+
+def _lay_out(files: Path, place: Path) -> None:
+    """Show the worker the files of one order alone."""
+    empty(place)
+    if files.is_dir():
+        shutil.copytree(files, place, copy_function=os.link, dirs_exist_ok=True)
+
+
+@contextlib.contextmanager
+def resident(found: Blender) -> Generator[Resident]:
+    """One that stays until this ends."""
+    host = Host(found)
+    try:
+        yield Resident(**attrs.asdict(found, recurse=False), host=host)
+    finally:
+        host.close()
