@@ -12,6 +12,7 @@ from sql.events import EventRow
 from sql.loader import QUERIES
 
 OF_ENDPOINT_MOST: Final = 8  # at once
+OF_USER_MOST: Final = 4  # endpoints that are told something at once, by one gateway
 
 
 @attrs.frozen
@@ -20,6 +21,7 @@ class Due:
 
     id: UUID
     endpoint: UUID
+    user: UUID
     url: str
     secrets: Sequence[bytes] = attrs.field(repr=False)  # each signs
     job: UUID
@@ -62,10 +64,10 @@ class Deliveries:
     async def claim(
         self, now: datetime, until: datetime, but: Sequence[UUID], most: int
     ) -> Sequence[Due]:
-        """What is due of ``most`` endpoints ``but`` these, for the caller alone ``until`` then:
-        whatever becomes of him.
+        """Return what is due of ``most`` endpoints ``but`` these, for the caller alone ``until``
+        then. ``but`` are told something now: with them no user has more than four at once.
         """
-        given = now, until, OF_ENDPOINT_MOST, list(but), most
+        given = now, until, OF_ENDPOINT_MOST, list(but), most, OF_USER_MOST
         rows = await self._database.all("deliveries_claim", *given)
         return [_due(row) for row in rows]
 
@@ -105,6 +107,7 @@ def _due(row: Any) -> Due:
     return Due(
         id=row["id"],
         endpoint=row["endpoint_id"],
+        user=row["user_id"],
         url=row["url"],
         secrets=secrets,
         job=row["job_id"],

@@ -1,7 +1,7 @@
 """Migrations: numbered SQL files, applied in order, each in a transaction of its own.
 
 A gateway of the version before goes on working meanwhile, so nothing here locks it out for long:
-a migration that waits two seconds for a lock is rolled back and tried again. Statements with
+a migration that waits a good second for a lock is rolled back and tried again. Statements with
 CONCURRENTLY cannot run in a transaction: a file of them is executed one statement at a time.
 ``docs/OPERATIONS.md`` says how gateways are upgraded.
 """
@@ -20,8 +20,13 @@ import attrs
 
 LOCK: Final = 0x52656E646572  # 'Render': many may start at once, one migrates
 TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often who waits for that lock asks for it
-LOCK_TIMEOUT: Final = "2s"
+# Whoever asks for the table meanwhile waits as long: commits of gateways, which have 1.8 s. After
+# one second (deadlock_timeout) PostgreSQL ends an autovacuum that is in the way: wait longer.
+LOCK_MILLISECONDS: Final = 1_200
 PAUSE_SECONDS_MOST: Final = 30.0
+# When the log says for whom a statement with CONCURRENTLY waits; the next time after twice that.
+TOLD_SECONDS, TOLD_SECONDS_MOST = 10.0, 600.0
+APPLICATION: Final = "rendertrust_app"  # migrations grant to the role of that name
 # A new index may take hours: no setting of the server or the role ends a migration. On a new
 # database the disk would take longer than all else, so only the last one waits for it; those before
 # it stand earlier in PostgreSQL's log.
@@ -50,6 +55,15 @@ FROM schema_migrations m ORDER BY version
 _NUMBERS: Final = """
 SELECT setval(seqrelid, pg_sequence_last_value(seqrelid)) FROM pg_sequence
 WHERE xmin = pg_current_xact_id()::xid AND pg_sequence_last_value(seqrelid) IS NOT NULL
+"""
+# Owners, superusers and members of the role have its rights, too.
+_HAS_RIGHTS: Final = """
+SELECT pg_has_role($1::name, current_user, 'USAGE') OR EXISTS (
+    SELECT FROM pg_roles WHERE rolname = $2 AND pg_has_role($1::name, oid, 'USAGE'))
+"""
+_WAITED_FOR: Final = """
+SELECT pid, usename, application_name, xact_start FROM pg_stat_activity
+WHERE pid = ANY (pg_blocking_pids($1)) ORDER BY xact_start
 """
 _COMMENT: Final = re.compile(r"--.*")
 _COMPATIBLE: Final = re.compile(r"^-- Compatible from: (\d{4})$", re.MULTILINE)
@@ -87,11 +101,15 @@ class Migration:
 
 @attrs.frozen
 class Status:
-    """Names of migrations; ``newer`` are those of a later program that this one works with."""
+    """Names of migrations; ``newer`` are those of a later program.
+
+    ``refused``: why this program does not work with the database, if so.
+    """
 
     applied: tuple[str, ...]
     pending: tuple[str, ...]
     newer: tuple[str, ...] = ()
+    refused: str | None = None
 
 
 def migrations() -> list[Migration]:
@@ -101,23 +119,30 @@ def migrations() -> list[Migration]:
     return [Migration(int(f.name[:4]), f.name[:-4], f.read_text("utf-8")) for f in files]
 
 
-async def migrate(dsn: str, found: list[Migration] | None = None) -> list[str]:
+async def migrate(
+    dsn: str, found: list[Migration] | None = None, *, application: str | None = None
+) -> list[str]:
     """Apply what is pending, as the schema's owner; answer its names. Raises MigrationError.
 
     It takes as long as it takes. Should it be ended, what is done stays, and the next one goes on.
+    ``application`` is the address that gateways use: first its role is checked.
     """
     connection = await asyncpg.connect(dsn)
     try:
+        if application is not None:
+            await check_role(connection, await _role_of(application))
         await connection.execute(_SETTINGS)
         async with turn(connection):
             await connection.execute(_TABLE)
             there = _compared(await connection.fetch(_APPLIED), found or migrations())
+            if there.refused is not None:
+                raise MigrationError(there.refused)
             if there.newer:
                 log.warning("the database is of a newer version: it has %s", there.newer[-1])
             for migration in there.pending:
                 if migration is there.pending[-1]:
                     await connection.execute("RESET synchronous_commit")
-                await _apply(connection, migration)
+                await _apply(connection, migration, dsn)
                 log.info("migrated to %s", migration.name)
         return [migration.name for migration in there.pending]
     finally:
@@ -132,11 +157,37 @@ async def status(dsn: str) -> Status:
         known = migrations()
         there = _compared(await connection.fetch(_APPLIED) if exists else [], known)
         pending = tuple(migration.name for migration in there.pending)
-        return Status(
-            tuple(each.name for each in known if each.name not in pending), pending, there.newer
-        )
+        applied = tuple(each.name for each in known if each.name not in pending)
+        return Status(applied, pending, there.newer, there.refused)
     finally:
         await connection.close()
+
+
+async def _role_of(application: str) -> str:
+    """Return the role of the application's address. Raises MigrationError."""
+    try:
+        connection = await asyncpg.connect(application)
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise MigrationError(f"database.url: {error}. {_needs_role()}") from error
+    try:
+        return str(await connection.fetchval("SELECT current_user"))
+    finally:
+        await connection.close()
+
+
+async def check_role(connection: Any, role: str) -> None:
+    """Raise MigrationError unless what migrations grant, as the owner, is granted to ``role``."""
+    if not await connection.fetchval(_HAS_RIGHTS, role, APPLICATION):
+        raise MigrationError(
+            f'The role "{role}" of database.url would have no rights. {_needs_role()}'
+        )
+
+
+def _needs_role() -> str:
+    return (
+        f"Nothing was changed. Make the role {APPLICATION} before the first migration, and use it"
+        f" in database.url: CREATE ROLE {APPLICATION} LOGIN PASSWORD '…'"
+    )
 
 
 @asynccontextmanager
@@ -163,6 +214,7 @@ async def turn(connection: Any) -> AsyncGenerator[None]:
 class _Comparison:
     pending: list[Migration]
     newer: tuple[str, ...]
+    refused: str | None
 
 
 def _compared(rows: list[Any], known: list[Migration]) -> _Comparison:
@@ -176,18 +228,17 @@ def _compared(rows: list[Any], known: list[Migration]) -> _Comparison:
     newer = [row for row in rows if row["version"] not in ours]
     # Without a word on it a migration goes with no program but those that have it.
     fits = all((row["compatible_from"] or row["version"]) <= max(ours) for row in newer)
+    refused = None
     if newer and (pending or not fits):
-        raise MigrationError(
-            f"The database is newer than this program: it has {newer[-1]['version']}"
-        )
-    return _Comparison(pending, tuple(row["name"] for row in newer))
+        refused = f"The database is newer than this program: it has {newer[-1]['version']}"
+    return _Comparison(pending, tuple(row["name"] for row in newer), refused)
 
 
-async def _apply(connection: Any, migration: Migration) -> None:
+async def _apply(connection: Any, migration: Migration, dsn: str) -> None:
     pause = 1.0
     while True:
         try:
-            await _try(connection, migration)
+            await _try(connection, migration, dsn)
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             log.warning("%s waits for a lock: again in %g s", migration.name, pause)
             await asyncio.sleep(pause)
@@ -196,12 +247,17 @@ async def _apply(connection: Any, migration: Migration) -> None:
             return
 
 
-async def _try(connection: Any, migration: Migration) -> None:
+async def _try(connection: Any, migration: Migration, dsn: str) -> None:
     # Statements with CONCURRENTLY: other sessions do not queue behind them while they wait.
     for statement in migration.statements:
-        await connection.execute(statement)
+        watch = asyncio.create_task(_tell_waits(dsn, connection.get_server_pid(), migration.name))
+        try:
+            await connection.execute(statement)
+        finally:
+            watch.cancel()
+            await asyncio.wait((watch,))
     async with connection.transaction():
-        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+        await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
         if not migration.statements:
             await connection.execute(migration.text)
         await connection.execute(
@@ -214,3 +270,30 @@ async def _try(connection: Any, migration: Migration) -> None:
                 *(migration.version, migration.compatible_from),
             )
         await connection.execute(_NUMBERS)
+
+
+async def _tell_waits(dsn: str, pid: int, name: str) -> None:
+    """Log for whose transactions the migration waits, again and again, until this is cancelled."""
+    pause = TOLD_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, TOLD_SECONDS_MOST)
+        try:
+            connection = await asyncpg.connect(dsn)
+            try:
+                rows = await connection.fetch(_WAITED_FOR, pid)
+            finally:
+                await connection.close()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("%s: nobody knows for whom it waits: %s", name, error)
+            continue
+        whom = "; ".join(map(_session, rows))
+        if whom:
+            log.warning("%s waits until these end their transactions: %s", name, whom)
+
+
+def _session(row: Any) -> str:
+    """Describe a session. Of other roles' sessions only superusers see since when they work."""
+    named = f" ({row['application_name']})" if row["application_name"] else ""
+    since = "" if row["xact_start"] is None else f", since {row['xact_start']:%Y-%m-%d %H:%M:%S %Z}"
+    return f"process {row['pid']} of {row['usename']}{named}{since}"

@@ -65,13 +65,13 @@ class Sessions:
         """
         row = await self._database.one(
             "session_rotate",
-            *(family.sid, spent, family.jti, family.expires_at, now, now - GRACE),
+            *(family.sid, spent, family.jti, family.expires_at, now, GRACE),
         )
         return row is not None
 
     async def reused(self, sid: UUID, jti: UUID, now: datetime) -> bool:
         """After a rotation that failed: True when the token is an old one, and the family ended."""
-        row = await self._database.one("session_reused", sid, jti, now, now - GRACE)
+        row = await self._database.one("session_reused", sid, jti, now, GRACE)
         return row is not None
 
     async def touch(self, sid: UUID, user: UUID, now: datetime, until: datetime) -> str | None:

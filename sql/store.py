@@ -35,6 +35,7 @@ from sql.fsck_since import Increment, Mark, audit_since
 from sql.halt import Halts
 from sql.loader import QUERIES
 from sql.log import LogTransaction, Look
+from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
@@ -280,6 +281,10 @@ class SqlStore:
 
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
         await self._database.execute("draw_secret_keep", sealed, instead_of)
+
+    async def newest_log_keys(self) -> LogKeys | None:
+        row = await self._database.one("log_newest_keys")
+        return None if row is None else LogKeys(row["origin"], row["verifiers"])
 
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)

@@ -17,7 +17,7 @@ def letter(due: Due, event: EventRow, timestamp: int) -> Letter:
         option=orjson.OPT_UTC_Z,
     )
     headers = webhooks.headers_for(due.secrets, str(due.id), timestamp, body)
-    return Letter(due.url, headers, body)
+    return Letter(due.url, headers, body, due.user)
 
 
 def told(due: Due, event: EventRow) -> dict[str, object]:

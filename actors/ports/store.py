@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
+    from sql.log_keys import LogKeys
     from sql.overruns import Overrun
     from sql.reputation import Record
     from sql.result_multiparts import MultipartName, ResultMultipart
@@ -243,6 +244,10 @@ class Store(Protocol):
 
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
         """Keep it where there is none, or in the place of another one. Read which one stands."""
+        ...
+
+    async def newest_log_keys(self) -> "LogKeys | None":
+        """Return the log's name and the keys that were added to it last; None: it has not begun."""
         ...
 
     async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+from uuid import UUID
 
 import attrs
 
 
 @attrs.frozen
 class Letter:
-    """What to post where."""
+    """What to post where; ``user``: whose endpoint it is, if that is known."""
 
     url: str
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
+    user: UUID | None = None
 
 
 @attrs.frozen

@@ -2,16 +2,22 @@
 
 -- name: deliveries_claim
 -- What is due by $1, of each active user's endpoint that does not rest and is none of $4 $3 at most, and of $5 endpoints
--- in all, of whichever something waits longest: they are the caller's until $2, and somebody else's after that. With
--- what there is to tell: no number where that expired.
-WITH turn AS (
-    SELECT p.id FROM endpoints p
+-- in all, of whichever something waits longest: they are the caller's until $2, and somebody else's after that. Of one
+-- user $6 endpoints at most, with those of $4. With what there is to tell: no number where that expired.
+WITH busy AS (
+    SELECT user_id, count(*) AS endpoints FROM endpoints WHERE id = ANY($4::uuid[]) GROUP BY user_id
+), waiting AS (
+    SELECT p.id, first.due_at,
+           row_number() OVER (PARTITION BY p.user_id ORDER BY first.due_at, p.id)
+           + coalesce((SELECT endpoints FROM busy b WHERE b.user_id = p.user_id), 0) AS place
+    FROM endpoints p
     CROSS JOIN LATERAL (SELECT due_at FROM deliveries
                         WHERE endpoint_id = p.id AND state = 'PENDING' AND due_at <= $1
                         ORDER BY due_at LIMIT 1) first
     WHERE p.disabled_at IS NULL AND p.not_before <= $1 AND p.id <> ALL($4::uuid[])
       AND (SELECT is_active FROM users u WHERE u.id = p.user_id)
-    ORDER BY first.due_at LIMIT $5
+), turn AS (
+    SELECT id FROM waiting WHERE place <= $6 ORDER BY due_at LIMIT $5
 ), due AS (
     SELECT d.id FROM turn t
     CROSS JOIN LATERAL (SELECT id FROM deliveries
@@ -22,7 +28,7 @@ WITH turn AS (
     FROM due WHERE d.id = due.id
     RETURNING d.id, d.endpoint_id, d.job_id, d.number AS event, d.type, d.tries
 )
-SELECT c.id, c.endpoint_id, c.job_id, c.event, c.type, c.tries, p.url, p.secret, p.failing_since,
+SELECT c.id, c.endpoint_id, c.job_id, c.event, c.type, c.tries, p.user_id, p.url, p.secret, p.failing_since,
        CASE WHEN p.former_until > $1 THEN p.former_secret END AS former_secret,
        e.number, e.at, e.unit, e.state, e.attempt, e.node_id, e.money, e.amount, e.error_class, e.error, e.frame
 FROM claimed c JOIN endpoints p ON p.id = c.endpoint_id

@@ -111,6 +111,12 @@ SELECT size, root, at, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDE
 -- Where the log ends, and whose signatures count.
 SELECT origin, size, root, covered, ARRAY(SELECT verifier FROM log_keys) AS verifiers FROM log_head;
 
+-- name: log_newest_keys
+-- The log's name, and the keys that were added last.
+SELECT origin, ARRAY(SELECT verifier FROM log_keys WHERE added_at = (SELECT max(added_at) FROM log_keys)
+                     ORDER BY verifier) AS verifiers
+FROM log_head;
+
 -- name: log_entry_of_user
 -- An entry of a user's accounts, null: of any, by number ($2) or id ($3), with its leaf once it has one.
 SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,

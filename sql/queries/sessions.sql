@@ -7,7 +7,8 @@ FOR SHARE
 RETURNING sid;
 
 -- name: session_rotate
--- Exchange the family's refresh token $2 for $3. Of many at once one gets the row.
+-- Exchange the family's refresh token $2 for $3. Of many at once one gets the row. When it was spent, and what was
+-- spent longer than $6 ago, says the database's clock: the next request may reach another gateway.
 WITH rotated AS (
     UPDATE refresh_families SET jti = $3, expires_at = $4, rotated_at = $5
     FROM users
@@ -15,17 +16,17 @@ WITH rotated AS (
       AND users.id = user_id AND is_active
     RETURNING sid, user_id
 ), spent AS (
-    INSERT INTO spent_refresh_tokens (jti, sid, spent_at) SELECT $2, sid, $5 FROM rotated
+    INSERT INTO spent_refresh_tokens (jti, sid, spent_at) SELECT $2, sid, now() FROM rotated
 ), forgotten AS (
-    DELETE FROM spent_refresh_tokens s USING rotated WHERE s.sid = rotated.sid AND s.spent_at < $6
+    DELETE FROM spent_refresh_tokens s USING rotated WHERE s.sid = rotated.sid AND s.spent_at < now() - $6::interval
 )
 SELECT user_id FROM rotated;
 
 -- name: session_reused
--- A refresh token that comes again, and not from a race since $4: its family ends.
+-- A refresh token that comes again, and not from a race in the last $4: its family ends.
 UPDATE refresh_families SET revoked_at = $3
 WHERE sid = $1 AND jti <> $2 AND revoked_at IS NULL
-  AND NOT EXISTS (SELECT FROM spent_refresh_tokens WHERE jti = $2 AND spent_at >= $4)
+  AND NOT EXISTS (SELECT FROM spent_refresh_tokens WHERE jti = $2 AND spent_at >= now() - $4::interval)
 RETURNING sid, user_id;
 
 -- name: session_touch

@@ -6,7 +6,9 @@ import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -21,6 +23,8 @@ ANSWER_BYTES_MAX: Final = 64 << 10
 AGENT: Final = f"RenderTrust/{__version__} (webhooks)"
 PRIVATE: Final = "its address is none of the public internet"
 LOOKUPS_MOST: Final = 32  # names that are looked up at once
+LOOKUPS_OF_ONE: Final = 2  # of those, for one user
+_USER: Final = ContextVar[str]("user", default="")  # whose letter is sent, for its look-up
 
 
 class Private(OSError):
@@ -28,7 +32,7 @@ class Private(OSError):
 
 
 class Lookups:
-    """Name look-ups in threads of their own, ``most`` at a time.
+    """Name look-ups in threads of their own, ``most`` at a time, and two of them for one user.
 
     A name server that never answers holds a thread for as long as the system's resolver waits, and
     strangers choose the names. The loop's own threads look up PostgreSQL, S3 and Redis, and must
@@ -37,17 +41,27 @@ class Lookups:
 
     def __init__(self, most: int = LOOKUPS_MOST) -> None:
         self._free = asyncio.Semaphore(most)
+        self._free_of = WeakValueDictionary[str, asyncio.Semaphore]()  # those that are in use
 
     async def look_up(
-        self, host: str, port: int, family: socket.AddressFamily
+        self, host: str, port: int, family: socket.AddressFamily, user: str = ""
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError, and UnicodeError where it is no name."""
-        await self._free.acquire()
+        """Return the addresses of a name. Raises OSError, and UnicodeError where it is no name.
+
+        Where the ``user`` is not known, look-ups of the same name count as theirs.
+        """
+        turn = self._free_of.setdefault(user or host, asyncio.Semaphore(LOOKUPS_OF_ONE))
+        await turn.acquire()
+        try:
+            await self._free.acquire()
+        except BaseException:
+            turn.release()
+            raise
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[ResolveResult]] = loop.create_future()
         thread = threading.Thread(
             target=self._run,
-            args=(loop, found, host, port, family),
+            args=(loop, found, turn, host, port, family),
             name="webhook-name",
             daemon=True,
         )
@@ -55,6 +69,7 @@ class Lookups:
             thread.start()
         except RuntimeError as error:  # the system has no thread left
             self._free.release()
+            turn.release()
             raise OSError(str(error)) from error
         return await found
 
@@ -62,6 +77,7 @@ class Lookups:
         self,
         loop: asyncio.AbstractEventLoop,
         found: "asyncio.Future[list[ResolveResult]]",
+        turn: asyncio.Semaphore,
         *asked: Any,
     ) -> None:
         error: Exception | None = None
@@ -71,15 +87,17 @@ class Lookups:
         except Exception as caught:
             error = caught
         with suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(self._done, found, addresses, error)
+            loop.call_soon_threadsafe(self._done, found, turn, addresses, error)
 
     def _done(
         self,
         found: "asyncio.Future[list[ResolveResult]]",
+        turn: asyncio.Semaphore,
         addresses: list[ResolveResult],
         error: Exception | None,
     ) -> None:
         self._free.release()
+        turn.release()
         if found.done():
             return  # nobody waits any more
         if error is not None:
@@ -115,7 +133,7 @@ class Guarded(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._lookups.look_up(host, port, family)
+        found = await self._lookups.look_up(host, port, family, _USER.get())
         if not self._private and not all(is_public(one["host"]) for one in found):
             raise Private(PRIVATE)  # one that is not is reason enough
         return found
@@ -145,6 +163,7 @@ class HttpPost:
     async def _send(self, letter: Letter) -> Answered | NotSent:
         if (reason := refused(letter.url, private=self._private)) is not None:
             return NotSent(reason)
+        _USER.set("" if letter.user is None else str(letter.user))  # in this letter's task alone
         try:
             async with asyncio.timeout(SECONDS):
                 return await self._post(letter)

@@ -60,6 +60,7 @@ from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.halt import Halted
 from sql.log import LogTransaction, Look
+from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
@@ -139,6 +140,7 @@ class StoreTwin(MultipartsOfResults):
     """
 
     sealed_secret: bytes | None = None
+    log_keys: LogKeys | None = None  # the newest
     noted_audit: NotedAudit | None = None
     halted = False
 
@@ -501,6 +503,10 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         if self.sealed_secret in (None, instead_of):
             self.sealed_secret = sealed
+
+    async def newest_log_keys(self) -> LogKeys | None:
+        await self.round_trip()
+        return self.log_keys
 
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import attrs
 import click
@@ -86,6 +87,17 @@ def said(work: Any) -> Any:
         ) from error
 
 
+def named(settings: Any) -> str:
+    """Name the settings' database, without what is secret."""
+    from config.data_folder import data_folder
+
+    url = settings.database.owner_url or settings.database.url
+    if not settings.database.url:
+        return f"the embedded database in {data_folder(settings)}"
+    parts = urlsplit(url)
+    return f"the database {parts.path.removeprefix('/')} at {parts.hostname}:{parts.port or 5432}"
+
+
 @click.group("db")
 def database() -> None:
     """The database's schema, and its version of PostgreSQL."""
@@ -94,16 +106,24 @@ def database() -> None:
 @database.command
 @where_options
 def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Bring the schema up to date; `serve` does it too."""
+    """Bring the schema up to date; `serve` does it too.
+
+    Without settings of an external database this is the embedded one, made where there is none.
+    """
     from sql.migrate import migrate as apply
 
+    settings = settings_from(None, None, data, config)
+    where = named(settings)
+    if not as_json:
+        click.echo(f"migrating {where}", err=True)
+
     async def work() -> list[str]:
-        async with database_of(settings_from(None, None, data, config), make=True) as endpoint:
-            return await apply(endpoint.owner_dsn)
+        async with database_of(settings, make=True) as endpoint:
+            return await apply(endpoint.owner_dsn, application=endpoint.app_dsn)
 
     applied = said(work())
     if as_json:
-        click.echo(orjson.dumps({"applied": applied}))
+        click.echo(orjson.dumps({"applied": applied, "database": where}))
     else:
         click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
 
@@ -111,9 +131,10 @@ def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 @database.command
 @where_options
 def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """What is applied and what is pending; exit code 1 when something is.
+    """Show what is applied, pending or newer.
 
-    A later version's migrations that this version works with are listed as newer.
+    Newer are migrations of a later version. Exit code 1: something is pending, or this version does
+    not work with what is newer.
     """
     from sql.migrate import status as read
 
@@ -131,7 +152,9 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
             click.echo(f"pending {name}")
         for name in found.newer:
             click.echo(f"newer {name}")
-    sys.exit(1 if found.pending else 0)
+        if found.refused is not None:
+            click.echo(found.refused, err=True)
+    sys.exit(1 if found.pending or found.refused else 0)
 
 
 @database.command

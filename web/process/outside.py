@@ -110,7 +110,9 @@ def build_outside(
     return Outside(
         engines=[
             engine_child(_postgres(settings, data, account), postgres),
-            schema_child(lambda: migrate(postgres.get().owner_dsn)),
+            schema_child(
+                lambda: migrate(postgres.get().owner_dsn, application=postgres.get().app_dsn)
+            ),
             engine_child(_objects(settings, data, account), stored),
             engine_child(_valkey(settings, data, account), valkey),
             *([] if given else [engine_child(EmbeddedStripe(data, own_url), stripe)]),

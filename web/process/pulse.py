@@ -100,6 +100,7 @@ class PulseActor(Actor[Pulse]):
         self._late, self._end = late, end
         self._vitality = Vitality()
         self._due = self._look_at = 0.0
+        self._stood = 0.0  # for so long the loop stood still, in all
         half = manager.watchdog_seconds / 2 or LOOK_SECONDS
         self._look_every = min(LOOK_SECONDS, half)
 
@@ -110,10 +111,12 @@ class PulseActor(Actor[Pulse]):
     @handles(Beat)
     async def beat(self, message: Beat) -> None:
         now = self._clock.monotonic()
-        self._late(max(0.0, now - self._due))
+        late = max(0.0, now - self._due)
+        self._late(late)
+        self._stood += late
         if now >= self._look_at:
             self._look_at = now + self._look_every
-            self._look(now)
+            self._look(now - self._stood)
         self._beat_again()
 
     def _beat_again(self) -> None:
@@ -121,6 +124,7 @@ class PulseActor(Actor[Pulse]):
         self.after(BEAT_SECONDS, Beat())
 
     def _look(self, now: float) -> None:
+        """Look for stuck actors. ``now`` leaves out when none could run, as after a SIGSTOP."""
         stuck = self._vitality.stuck(self._vital(), now)
         STUCK.set(len(stuck))
         if stuck:

@@ -45,8 +45,9 @@ async def test_a_database_of_a_newer_program_is_refused(database: PostgresEndpoi
     await migrate(database.owner_dsn, [*migrations(), later("SELECT 1")])
     with pytest.raises(MigrationError, match="newer than this program"):
         await migrate(database.owner_dsn)
-    with pytest.raises(MigrationError, match="newer than this program"):
-        await status(database.owner_dsn)
+    found = await status(database.owner_dsn)
+    assert found.newer == (later("").name,)
+    assert "newer than this program" in str(found.refused)
 
 
 async def test_a_newer_database_that_this_program_can_use_is_left_alone(

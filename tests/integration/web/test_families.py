@@ -16,9 +16,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sql.database import Database
 from sql.sessions import GRACE, Checked, Family, Sessions
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.hand_time import HAND_TIME, HandDatabase
+from tests.integration.conformance.stage import HandClock
 from tests.support.databases import execute, with_database
 from tests.support.engines import LoopThread
 
@@ -42,17 +43,22 @@ class Families(RuleBasedStateMachine):
     """One login. Time goes on; tokens old and new are presented, singly and at once."""
 
     run_on: LoopThread
+    clock: HandClock  # the database's, too
     sessions: Sessions
     user: UUID
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = START
+        self.clock.time = START
         self.sid = uuid4()
         self.model = Model(uuid4(), START + LIFE)
         family = Family(self.sid, self.model.current, self.model.expires)
         opened = self.do(self.sessions.open(Checked(self.user, HASH, "user"), family, self.now))
         assert opened
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.run_on.run(work)
@@ -72,11 +78,11 @@ class Families(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0, 1, 9, 10, 11, 60, 3600]))
     def time_goes_on(self, seconds: int) -> None:
-        self.now += timedelta(seconds=seconds)
+        self.clock.pass_by(seconds)
 
     @rule()
     def a_week_goes_by(self) -> None:
-        self.now += LIFE
+        self.clock.pass_by(LIFE.total_seconds())
 
     @rule()
     def the_newest_token_comes(self) -> None:
@@ -112,13 +118,19 @@ def test_a_family_does_what_the_model_says(
     owner = postgres_endpoint.owner_dsn
     engine_loop.run(execute(owner, f"CREATE DATABASE {name} TEMPLATE {database_template}"))
     there = with_database(owner, name)
-    pool = Database(lambda: there)
+    engine_loop.run(execute(there, HAND_TIME))
+    pool = HandDatabase(lambda: there)
     insert = "INSERT INTO users (id, email, name, password_hash)"
     engine_loop.run(execute(there, f"{insert} VALUES ('{user}', 'a@example.org', 'A', '{HASH}')"))
     machine = type(
         "Here",
         (Families,),
-        {"run_on": engine_loop, "sessions": Sessions(pool), "user": user},
+        {
+            "run_on": engine_loop,
+            "clock": pool.clock,
+            "sessions": Sessions(pool),
+            "user": user,
+        },
     )
     try:
         run_state_machine_as_test(

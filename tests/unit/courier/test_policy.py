@@ -17,7 +17,8 @@ chances = st.floats(0, 1)
 
 
 def due(tries: int = 1, since: datetime | None = None) -> Due:
-    return Due(UUID(int=1), UUID(int=2), "", (), UUID(int=3), "job.failed", tries, since, None)
+    delivery, endpoint, user, job = (UUID(int=n) for n in range(4))
+    return Due(delivery, endpoint, user, "", (), job, "job.failed", tries, since, None)
 
 
 @given(st.integers(1, len(PAUSES)), chances)

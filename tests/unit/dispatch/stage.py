@@ -28,6 +28,7 @@ from sql.database import Unavailable
 from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
+from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import Record
 from sql.work import (
@@ -210,6 +211,9 @@ class ShelfStore(MultipartsOfResults):
         raise AssertionError("nothing is drawn here")
 
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
+        raise AssertionError("nothing is drawn here")
+
+    async def newest_log_keys(self) -> LogKeys | None:
         raise AssertionError("nothing is drawn here")
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:

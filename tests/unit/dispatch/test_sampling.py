@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from actors.node_session.sampling import Sampling
 from actors.verifier.messages import UnitDeliver
+from sql.log_keys import LogKeys
 from sql.reputation import HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, chance_of, odds
 from tests.twins.random import TwinRandom
@@ -56,6 +57,7 @@ async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> No
 async def test_a_secret_that_nobody_can_open_is_replaced() -> None:
     store = Known()
     first = await drawn(sampling(store, TwinSigner(1), 1))
+    store.log_keys = LogKeys("a/log", [str(v) for v in TwinSigner(3).verifiers("a/log")])
     second = await drawn(sampling(store, TwinSigner(3), 2))
     assert second != first
     assert await drawn(sampling(store, TwinSigner(3), 3)) == second
