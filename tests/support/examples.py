@@ -5,11 +5,12 @@
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
 
+T = TypeVar("T")
 DAY, NIGHT = "day", "night"
 DAY_EXAMPLES, NIGHT_EXAMPLES = 25, 1000
 
@@ -36,6 +37,11 @@ def examples(factor: float, **others: Any) -> settings:
     """
     assert settings.default is not None
     return settings(max_examples=max(1, round(factor * settings.default.max_examples)), **others)
+
+
+def chosen(*, day: T, night: T) -> T:
+    """Return one of two sizes, by the profile that is loaded."""
+    return night if settings.get_current_profile_name() == NIGHT else day
 
 
 def series(every: Iterable[Any], by_day: Iterable[Any]) -> list[Any]:
