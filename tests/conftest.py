@@ -16,6 +16,8 @@ pytest_plugins = [
     "tests.support.engines",
 ]
 
+NIGHT_SECONDS = 3_600.0
+
 register_profiles()
 
 # A shell starts what runs in the background with SIGINT ignored, and programs hand that on: those
@@ -41,12 +43,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """By night properties belong to what ``-m nightly`` runs."""
+    """By night properties belong to what ``-m nightly`` runs, and every test may take an hour."""
     if settings.get_current_profile_name() != NIGHT:
         return
     for item in items:
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.nightly)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(NIGHT_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,7 @@ from tests.support.examples import chosen, series
 from tests.unit.simulated_time import simulated
 
 SEEDS = range(1, 41)
-HOURS = chosen(day=0.1, night=0.25)
+HOURS = chosen(day=0.05, night=0.25)
 
 
 @pytest.mark.parametrize("seed", series(SEEDS, range(1, 11)))
