@@ -1,4 +1,4 @@
-"""Fixtures for every test, and how properties are looked for."""
+"""Fixtures for every test, and the budget of examples for properties."""
 
 import gc
 import os
@@ -6,7 +6,9 @@ import signal
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
+
+from tests.support.examples import NIGHT, register_profiles
 
 pytest_plugins = [
     "tests.support.cheap_passwords",
@@ -14,10 +16,9 @@ pytest_plugins = [
     "tests.support.engines",
 ]
 
-# A slow machine is no counterexample. In CI the same cases are tried each time, so that what turns
-# red is the change; on a desk new ones are.
-settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ, print_blob=True)
-settings.load_profile("ours")
+NIGHT_SECONDS = 3_600.0
+
+register_profiles()
 
 # A shell starts what runs in the background with SIGINT ignored, and programs hand that on: those
 # that tests start would never hear Ctrl-C.
@@ -31,6 +32,25 @@ def pytest_xdist_auto_num_workers() -> int:
     """How many workers `-n auto` starts: two per core, as tests mostly wait for other programs."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(1, min(2 * (os.cpu_count() or 1), memory // (GIB_PER_WORKER << 30)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """``-m nightly`` chooses the night's budget of examples."""
+    words = config.option.markexpr.replace("not nightly", "").split()
+    if "nightly" in words:
+        settings.load_profile(NIGHT)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """By night properties belong to what ``-m nightly`` runs, and every test may take an hour."""
+    if settings.get_current_profile_name() != NIGHT:
+        return
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.nightly)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(NIGHT_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)

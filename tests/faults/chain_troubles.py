@@ -54,3 +54,7 @@ AT_ANYTHING: dict[str, Trouble] = {
         "eth_estimateGas", "execution reverted", code=3, times=5
     ),
 }
+# By day one of each kind: not heard, heard and not answered, refused, done though it was refused,
+# and answered with something wrong.
+SENDING_BY_DAY = ["cut", "503, and done", "too low, and done", "underpriced", "another hash"]
+ANYTHING_BY_DAY = ["receipts vanish", "numbers not used", "another chain", "swallowed"]

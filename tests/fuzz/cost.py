@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import attrs
 
+from tests.support.examples import chosen
+
 DOUBLINGS: Final = 4
 EXPONENT_MAX: Final = 1.2
 # The best of so many counts: fewer where it is calm, more while others on the machine may be why.
-TRIES, TRIES_LEAST, TRIES_MOST = 5, 2, 20
+TRIES, TRIES_LEAST, TRIES_MOST = 5, chosen(day=1, night=2), 20
 EXPONENT_CALM: Final = 1.05
-SAMPLE_SECONDS: Final = 0.004  # each sample repeats its call for so long
+SAMPLE_SECONDS: Final = chosen(day=0.002, night=0.004)  # each sample repeats its call for so long
 MEASURABLE: Final = 0.001  # seconds; less than that drowns among what the rest of a process does
 CALL_SECONDS_MAX: Final = 2.0  # a call that takes longer ends the measuring
 SECONDS_PER_BYTE_MAX: Final = 20e-6

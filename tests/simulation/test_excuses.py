@@ -23,7 +23,7 @@ from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulated
 
 USER, JOB = UUID(int=5000), UUID(int=6000)
-FRAMES, PRICE = 12, 1_000
+FRAMES, PRICE = 6, 1_000
 FRAME_SECONDS = 300.0
 GIVEN_BACK = {"failure": "network", "given_back": True}
 

@@ -8,10 +8,11 @@ import pytest
 from actors.scheduler.node import DEPTH
 from actors.scheduler.stragglers import Patience
 from tests.simulation.farm import Farm, Order
+from tests.support.examples import series
 
 
 @pytest.mark.parametrize("nodes", [4, 8, 20])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", series([1, 2, 3], [1]))
 def test_ten_frames_beside_a_thousand_take_two_and_a_half_times_as_long_at_most(
     nodes: int, seed: int
 ) -> None:
@@ -134,8 +135,9 @@ def check(nodes: int, users: int, frames: int) -> None:
     assert outcome.use(20.0, last, nodes) > 0.99  # while anything waits nobody is idle
 
 
-def test_ten_thousand_nodes_have_work_as_long_as_any_waits() -> None:
-    check(10_000, users=30, frames=1_600)
+@pytest.mark.parametrize("nodes", series([2_000, 10_000], [2_000]))
+def test_thousands_of_nodes_have_work_as_long_as_any_waits(nodes: int) -> None:
+    check(nodes, users=30, frames=nodes * 4 // 25)
 
 
 def test_what_a_decision_costs_does_not_grow_with_the_nodes() -> None:
@@ -146,9 +148,10 @@ def test_what_a_decision_costs_does_not_grow_with_the_nodes() -> None:
         Farm(nodes).run([Order(user, 500) for user in range(16)])
         return time.process_time() - begin
 
-    assert cost(8_000) < 5 * cost(500)
+    assert cost(4_000) < 5 * cost(250)
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(1_800)
 def test_ten_thousand_nodes_for_long() -> None:
     check(10_000, users=100, frames=2_000)

@@ -3,7 +3,7 @@ at once: each Scheduler knows at once what it gave itself, and the rest by its r
 """
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
@@ -68,15 +68,11 @@ class Books:
     def waiting(
         self, jobs: Iterable[UUID], most: int, known: Iterable[UnitKey] = ()
     ) -> list[OpenUnit]:
-        found, skip = list[OpenUnit](), set(known)
-        for one in jobs:
-            line = [
-                row
-                for key, row in self.rows.items()
-                if key[0] == one and row.state == "QUEUED" and key not in skip
-            ]
-            found += line[:most]
-        return found
+        skip, lines = set(known), defaultdict[UUID, list[OpenUnit]](list)
+        for key, row in self.rows.items():
+            if row.state == "QUEUED" and key not in skip:
+                lines[key[0]].append(row)
+        return [row for one in jobs for row in lines[one][:most]]
 
     def open(self) -> list[OpenUnit]:
         at_work = [row for row in self.rows.values() if row.state != "QUEUED"]

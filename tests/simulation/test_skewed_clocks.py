@@ -14,6 +14,7 @@ from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults
 from tests.simulation.store import FarStore
 from tests.simulation.test_excuses import JOB, Slow, submitted
+from tests.support.examples import series
 from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
@@ -46,7 +47,9 @@ async def rendering(*skews: float) -> AsyncGenerator[FarStore]:
 
 
 @simulated
-@pytest.mark.parametrize("skews", [(0, 61), (-61, 0), (61, -61), (-86400, 86400)])
+@pytest.mark.parametrize(
+    "skews", series([(0, 61), (-61, 0), (61, -61), (-86400, 86400)], [(61, -61), (-86400, 86400)])
+)
 async def test_gateways_whose_clocks_differ_leave_a_node_its_unit(
     skews: tuple[float, float],
 ) -> None:
@@ -59,7 +62,7 @@ async def test_gateways_whose_clocks_differ_leave_a_node_its_unit(
 
 
 @simulated
-@pytest.mark.parametrize("step", [61.0, 86400.0])
+@pytest.mark.parametrize("step", series([61.0, 86400.0], [61.0]))
 async def test_a_databases_clock_that_is_set_ahead_takes_no_unit_from_its_node(
     step: float,
 ) -> None:

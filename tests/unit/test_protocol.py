@@ -3,7 +3,7 @@
 import attrs
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust import protocol
@@ -162,26 +162,22 @@ from_node: st.SearchStrategy[Frame] = st.one_of(
 )
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(from_gateway)
 def test_frame_of_the_gateway_survives_the_wire(frame: Frame) -> None:
     assert decode_from_gateway(encode(frame)) == frame
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(from_node)
 def test_frame_of_a_node_survives_the_wire(frame: Frame) -> None:
     assert decode_from_node(encode(frame)) == frame
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.text() | st.binary())
 def test_decoding_never_raises(text: str | bytes) -> None:
     assert isinstance(decode_from_node(text), (Malformed, Unknown))
     assert isinstance(decode_from_gateway(text), (Malformed, Unknown))
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.sampled_from([*protocol.FROM_NODE, *protocol.FROM_GATEWAY]), objects)
 def test_decoding_any_members_never_raises(kind: str, members: "dict[str, object]") -> None:
     text = orjson.dumps({**members, "type": kind})

@@ -27,6 +27,7 @@ from tests.integration.backup.contents import contents
 from tests.integration.backup.older import OURS, OlderPostgres, older_database, older_programs
 from tests.support.databases import execute
 from tests.support.engines import LoopThread, engine_folder
+from tests.support.examples import series
 
 ROOT = Path(__file__).resolve().parents[3]
 POINTS = ("started", "dumped", "restored", "filled", "whole", "aside", "placed")
@@ -150,7 +151,7 @@ async def cleanup(old: Old, *words: str) -> str:
     return out.decode()
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", series(POINTS, ["dumped", "aside"]))
 async def test_a_kill_at_any_step_loses_nothing(old: Old, point: str) -> None:
     code, _, _ = await old.upgrade(RENDERTRUST_CRASH_AT=f"upgrade.{point}:1")
     assert code == -signal.SIGKILL
@@ -167,7 +168,7 @@ async def test_a_kill_at_any_step_loses_nothing(old: Old, point: str) -> None:
     assert not (old.data / "postgres-upgrade").exists()
 
 
-@pytest.mark.heavy
+@pytest.mark.nightly
 async def test_kills_at_any_moment_lose_nothing(old: Old) -> None:
     seed = int.from_bytes(os.urandom(4), "big")
     sys.stdout.write(f"seed {seed}\n")

@@ -19,9 +19,21 @@ from tests.integration.conformance.hand_time import (
     HandStore,
 )
 from tests.integration.conformance.stage import HandClock, Stage, fresh_id
-from tests.support.databases import execute
+from tests.support.databases import execute, with_database
 from tests.support.engines import LoopThread
 from tests.twins.store import StoreTwin
+
+
+@pytest.fixture(scope="session")
+def database_template(
+    engine_loop: LoopThread, postgres_endpoint: PostgresEndpoint, migrated_database: str
+) -> str:
+    """The newest schema, and the functions by which a test sets the time of its database."""
+    name, owner = f"{migrated_database}_by_hand", postgres_endpoint.owner_dsn
+    copy = f"CREATE DATABASE {name} TEMPLATE {migrated_database} STRATEGY file_copy"
+    engine_loop.run(execute(owner, copy))
+    engine_loop.run(execute(with_database(owner, name), HAND_TIME))
+    return name
 
 
 # What PostgreSQL makes of it does not depend on the version of Python.
@@ -33,8 +45,6 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
         yield stage
     else:
         endpoint: PostgresEndpoint = request.getfixturevalue("database")
-        engine_loop: LoopThread = request.getfixturevalue("engine_loop")
-        engine_loop.run(execute(endpoint.owner_dsn, HAND_TIME))
         database = HandDatabase(lambda: endpoint.app_dsn)
         stage = sql_stage(database)
         yield stage

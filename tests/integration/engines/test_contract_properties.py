@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from web3.exceptions import ContractCustomError
 
@@ -16,9 +16,10 @@ from supervisors.engines.current import Current
 from tests.integration.engines.test_chain_conformance import EMPTY, anchored, deployed
 from tests.integration.engines.test_contract import HASHES, LEAVES, SIZES
 from tests.support.engines import LoopThread
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.heavy
-FEW, MANY = (settings(max_examples=number, deadline=None) for number in (5, 40))
+FEW, MANY = examples(0.1), examples(0.4)
 GROWING = st.lists(st.integers(1, len(LEAVES)), min_size=1, max_size=4, unique=True).map(sorted)
 
 

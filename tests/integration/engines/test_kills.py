@@ -178,10 +178,17 @@ MOMENTS = {
     "starting": exists("postgres", "pg", "postmaster.pid"),
 }
 KILLS = [(moment, False) for moment in MOMENTS] + [("initdb-copies", True), ("starting", True)]
+KILLS_BY_DAY = [("initdb-bootstraps", False), ("renamed", False), ("starting", True)]
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("moment", "with_all"), KILLS)
+@pytest.mark.parametrize(
+    ("moment", "with_all"),
+    [
+        pytest.param(*kill, marks=[] if kill in KILLS_BY_DAY else pytest.mark.nightly)
+        for kill in KILLS
+    ],
+)
 async def test_a_kill_during_the_first_start(data: Path, moment: str, with_all: bool) -> None:
     reached = MOMENTS[moment]
     async with gateway(data, "postgres") as first:

@@ -27,6 +27,7 @@ from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current import Current
 from tests.integration.engines.test_chain_conformance import EMPTY, done
+from tests.support.examples import chosen
 from tests.unit.proof.test_epochs import BASE, Log, leaf
 
 LOG = Log(BASE, [leaf(n) for n in range(7)])
@@ -166,7 +167,7 @@ def flipped(value: str | int) -> list[str | int]:
 async def test_every_bit_of_what_names_an_anchor_counts(scene: Scene, member: str) -> None:
     changed = flipped(scene.proof[member])
     assert len(changed) in (40, 160, 256)
-    for value in changed:
+    for value in changed[:: chosen(day=9, night=1)]:
         verdict = await scene.verdict(scene.contract, **{member: value})
         assert not verdict.holds, value
 

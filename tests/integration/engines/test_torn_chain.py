@@ -8,6 +8,7 @@ from supervisors.engines.account import engine_account
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.support.engines import engine_folder
+from tests.support.examples import series
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ async def height(node: EmbeddedAnvil) -> int:
         await node.stop()
 
 
-@pytest.mark.parametrize("kept", [0.0, 0.001, 0.5, 0.99])
+@pytest.mark.parametrize("kept", series([0.0, 0.001, 0.5, 0.99], [0.5]))
 async def test_what_is_torn_gives_way_to_what_was_copied(node: EmbeddedAnvil, kept: float) -> None:
     await mined(node, 5)
     state = (await mined(node, 7)).state  # its start copied what had five

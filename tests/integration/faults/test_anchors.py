@@ -30,15 +30,17 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.faults.chain import RECEIPT, SEND, FaultyNode
 from tests.faults.chain_troubles import (
+    ANYTHING_BY_DAY,
     AT_ANYTHING,
     AT_SENDING,
     LATE_SECONDS,
     NONSENSE,
-    Trouble,
+    SENDING_BY_DAY,
 )
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.integration.sql.test_anchor import Scene as Log
+from tests.support.examples import chosen, series
 from tests.support.until import until
 from tests.twins.signer import TwinSigner
 
@@ -48,6 +50,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings(OTHER_WAY)]
 CALL_SECONDS = 0.6 * LATE_SECONDS
 SIZE = "0x949d225d"  # of the contract: how many leaves are anchored
 FOR_EVER = -1
+TIMES = chosen(day=5, night=20)
 BY_DAY = (b"<html>", b'{"jsonrpc": "2.0", "id": 0, "result": null}')
 
 
@@ -160,18 +163,19 @@ async def anchoring(scene: Scene, **settings: Any) -> AsyncGenerator[None]:
         await outside.stop()
 
 
-async def test_answers_to_what_was_sent_are_swallowed_twenty_times(scene: Scene) -> None:
+async def test_answers_to_what_was_sent_are_swallowed_again_and_again(scene: Scene) -> None:
     lost, sizes = scene.node.swallow(SEND, times=FOR_EVER), list[int]()
     async with anchoring(scene):
-        for _ in range(20):
+        for _ in range(TIMES):
             sizes.append(await scene.grown())
             await scene.anchored(sizes[-1])
-    assert lost.sprung >= 21  # the contract, too
+    assert lost.sprung >= TIMES + 1  # the contract, too
     await scene.check(*sizes)
 
 
-@pytest.mark.parametrize("trouble", AT_SENDING.values(), ids=AT_SENDING)
-async def test_what_is_sent_meets_trouble(scene: Scene, trouble: Trouble) -> None:
+@pytest.mark.parametrize("name", series(AT_SENDING, SENDING_BY_DAY))
+async def test_what_is_sent_meets_trouble(scene: Scene, name: str) -> None:
+    trouble = AT_SENDING[name]
     made = trouble(scene.node)
     async with anchoring(scene):
         sizes = [await scene.grown()]  # the contract is made first
@@ -184,8 +188,9 @@ async def test_what_is_sent_meets_trouble(scene: Scene, trouble: Trouble) -> Non
     await scene.check(*sizes)
 
 
-@pytest.mark.parametrize("trouble", AT_ANYTHING.values(), ids=AT_ANYTHING)
-async def test_whatever_is_asked_meets_trouble(scene: Scene, trouble: Trouble) -> None:
+@pytest.mark.parametrize("name", series(AT_ANYTHING, ANYTHING_BY_DAY))
+async def test_whatever_is_asked_meets_trouble(scene: Scene, name: str) -> None:
+    trouble = AT_ANYTHING[name]
     async with anchoring(scene):
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
@@ -303,15 +308,15 @@ async def test_offers_do_not_pile_up_at_the_cap(scene: Scene, anvil: ChainEndpoi
     assert (await scene.truth.bid(raised=100_000)).most == 100 * 10**9
 
 
-@pytest.mark.parametrize("flapping", [False, True], ids=["behind", "behind now and then"])
+@pytest.mark.parametrize("how", series(["behind", "behind now and then"], ["behind now and then"]))
 async def test_a_node_that_lags_behind_makes_nothing_be_anchored_twice(
-    scene: Scene, *, flapping: bool
+    scene: Scene, how: str
 ) -> None:
     async with anchoring(scene):
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
         for lag in (1, 2, 3):
-            scene.node.lag, scene.node.flapping = lag, flapping
+            scene.node.lag, scene.node.flapping = lag, how == "behind now and then"
             sizes.append(await scene.grown())
             await scene.asked(100)
             scene.node.mend()

@@ -11,6 +11,7 @@ from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
 from tests.integration.engines.conformance_bus import Line, heard, topic
+from tests.support.examples import series
 from tests.support.until import until
 
 LOST = b"lost-or-not"
@@ -138,9 +139,10 @@ TROUBLES: list[Trouble] = [
     dripping,
     late,
 ]
+BY_DAY = [reset_again_and_again, answer_swallowed, dead_unnoticed, away]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize("trouble", series(TROUBLES, BY_DAY), ids=lambda trouble: trouble.__name__)
 async def test_hints_pass_again_both_ways(ends: Ends, trouble: Trouble) -> None:
     name, other = topic(), topic()
     there, here = list[bytes](), list[bytes]()

@@ -24,6 +24,7 @@ from tests.faults.chain import SEND, FaultyNode
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import ACCEPTED, Orders, customer
 from tests.integration.engines.test_anchor_on_a_node import rpc
+from tests.support.examples import series
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
@@ -142,9 +143,10 @@ TROUBLES: list[Trouble] = [
     behind_now_and_then,
     late,
 ]
+BY_DAY = [silent, never_heard, behind]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize("trouble", series(TROUBLES, BY_DAY), ids=lambda trouble: trouble.__name__)
 async def test_orders_go_on_and_all_are_anchored_afterwards(
     chained: Chained, http: aiohttp.ClientSession, trouble: Trouble
 ) -> None:

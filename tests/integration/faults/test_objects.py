@@ -22,6 +22,7 @@ from tests.faults.orders import NUMBERS
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
 from tests.support.api_clients import Creator
+from tests.support.examples import series
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
@@ -158,6 +159,8 @@ BAD: list[Trouble] = [
     resetting,
 ]
 
+BAD_BY_DAY = [cut_in_the_middle, stored_and_silent, silent]
+
 
 SILENT = [dead_in_the_middle, dead_in_the_answer, stored_and_silent, silent]
 
@@ -174,7 +177,7 @@ def patience_with(*troubles: Trouble) -> Generator[None]:
         yield
 
 
-@pytest.mark.parametrize("trouble", BAD, ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize("trouble", series(BAD, BAD_BY_DAY), ids=lambda trouble: trouble.__name__)
 async def test_an_upload_fails_clearly_and_goes_on(
     gateway: FaultyGateway, sender: Sender, trouble: Trouble
 ) -> None:
@@ -207,7 +210,9 @@ async def test_an_upload_that_the_store_takes_no_more_of_is_ended(
     assert trap.sprung == 1
 
 
-@pytest.mark.parametrize("trouble", [silent, away, resetting], ids=lambda t: t.__name__)
+@pytest.mark.parametrize(
+    "trouble", series([silent, away, resetting], [away]), ids=lambda trouble: trouble.__name__
+)
 async def test_without_the_store_it_is_told_in_time(
     gateway: FaultyGateway, sender: Sender, http: aiohttp.ClientSession, trouble: Trouble
 ) -> None:
@@ -270,7 +275,9 @@ async def test_our_client_does_not_wait_for_ever_for_its_bytes_to_be_taken(
 GOING_ON: list[Trouble] = [cut_in_the_middle, stored_and_not_answered, dead_in_the_middle]
 
 
-@pytest.mark.parametrize("trouble", GOING_ON, ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize(
+    "trouble", series(GOING_ON, [stored_and_not_answered]), ids=lambda trouble: trouble.__name__
+)
 async def test_our_client_sends_on_by_itself(
     gateway: FaultyGateway, sender: Sender, client: AsyncClient, file: Path, trouble: Trouble
 ) -> None:
@@ -312,9 +319,12 @@ async def late(proxy: Proxy) -> None:
 
 
 DOWNLOADS: list[Trouble] = [cut_in_the_answer, dead_in_the_answer, cut_before_it, dripping, late]
+DOWNLOADS_BY_DAY = [dead_in_the_answer, cut_before_it]
 
 
-@pytest.mark.parametrize("trouble", DOWNLOADS, ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize(
+    "trouble", series(DOWNLOADS, DOWNLOADS_BY_DAY), ids=lambda trouble: trouble.__name__
+)
 async def test_our_client_fetches_a_result_by_itself_and_whole(
     gateway: FaultyGateway, client: AsyncClient, job: str, tmp_path: Path, trouble: Trouble
 ) -> None:
@@ -326,7 +336,9 @@ async def test_our_client_fetches_a_result_by_itself_and_whole(
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("trouble", [cut_in_the_answer, dead_in_the_answer])
+@pytest.mark.parametrize(
+    "trouble", series([cut_in_the_answer, dead_in_the_answer], [cut_in_the_answer])
+)
 async def test_a_result_that_breaks_off_is_no_short_result(
     gateway: FaultyGateway, sender: Sender, job: str, trouble: Trouble
 ) -> None:

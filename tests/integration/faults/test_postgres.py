@@ -16,10 +16,12 @@ from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, customer, is_job
 from tests.faults.postgres import COMMIT, COMMITTED, swallow_commits
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
+from tests.support.examples import chosen, series
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 ANSWER_SECONDS = 30.0  # two, and what a busy machine takes besides
+TIMES = chosen(day=5, night=20)
 CONNECTIONS_MAX = 60  # a second, to a server that is not there
 
 KINDS: list[Callable[[Proxy], Trap]] = [
@@ -43,10 +45,10 @@ async def late_now_and_then(proxy: Proxy, orders: Orders) -> None:
 
 
 def one_by_one(name: str, kind: Callable[[Proxy], Trap]) -> Trouble:
-    """Twenty times."""
+    """``TIMES`` times."""
 
     async def trouble(proxy: Proxy, orders: Orders) -> None:
-        for _ in range(20):
+        for _ in range(TIMES):
             trap = kind(proxy)
             await until(lambda trap=trap: trap.sprung)  # type: ignore[misc]
             await orders.accepted(1)
@@ -90,29 +92,25 @@ def storm(seed: int) -> Trouble:
     return all_sorts
 
 
+answers_swallowed = one_by_one("answers_to_commits_swallowed", swallow_commits)
+cut_before = one_by_one("cut_before_commits", lambda proxy: proxy.cut(COMMIT))
 TROUBLES: list[Trouble] = [
     late,
     late_now_and_then,
-    one_by_one("answers_to_commits_swallowed", swallow_commits),
-    one_by_one("cut_before_commits", lambda proxy: proxy.cut(COMMIT)),
+    answers_swallowed,
+    cut_before,
     commits_swallowed_again_and_again,
     dead_unnoticed_before_commits,
     dead_unnoticed_in_batches,
-]
-# They want a machine that keeps up with what is asked of it.
-TROUBLES_BY_NIGHT: list[Trouble] = [
     one_by_one("cut_in_batches", lambda proxy: proxy.cut(MARK)),
     one_by_one("cut_in_answers_to_commits", lambda proxy: proxy.cut(COMMITTED, back=True)),
     connections_broken_off,
     *map(storm, (1, 2)),
 ]
-ALL_TROUBLES = [
-    *TROUBLES,
-    *(pytest.param(each, marks=pytest.mark.nightly) for each in TROUBLES_BY_NIGHT),
-]
+BY_DAY = [late_now_and_then, answers_swallowed, cut_before, dead_unnoticed_before_commits]
 
 
-@pytest.mark.parametrize("trouble", ALL_TROUBLES, ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize("trouble", series(TROUBLES, BY_DAY), ids=lambda trouble: trouble.__name__)
 async def test_what_was_accepted_is_done_once(
     gateway: FaultyGateway,
     neighbour: FaultyGateway,
@@ -144,7 +142,7 @@ async def in_order(orders: Orders, books: PostgresEndpoint) -> None:
         await connection.close()
 
 
-@pytest.mark.parametrize("how", ["silent", "away", "resetting"])
+@pytest.mark.parametrize("how", series(["silent", "away", "resetting"], ["silent", "away"]))
 async def test_while_it_is_not_there_it_is_told_in_time_and_not_besieged(
     gateway: FaultyGateway,
     neighbour: FaultyGateway,
@@ -198,7 +196,7 @@ async def test_one_persons_orders_at_two_gateways_are_all_done_once(
     here = await customer(http, gateway.url)
     there = here.also_at(neighbour.url)
     async with here.coming(), there.coming():
-        for _ in range(20):
+        for _ in range(TIMES):
             trap = swallow_commits(gateway.postgres)
             await until(lambda trap=trap: trap.sprung)  # type: ignore[misc]
         gateway.postgres.mend()

@@ -14,6 +14,7 @@ from supervisors.engines.system import SystemClock
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
+from tests.support.examples import series
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
 from web.http.problem import Problem
@@ -129,9 +130,10 @@ TROUBLES: list[Trouble] = [
     dripping,
     late_now_and_then,
 ]
+BY_DAY = [resetting, counted_and_not_answered, away]
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize("trouble", series(TROUBLES, BY_DAY), ids=lambda trouble: trouble.__name__)
 async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
     gateways: Gateways, trouble: Trouble
 ) -> None:

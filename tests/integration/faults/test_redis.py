@@ -15,6 +15,7 @@ from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import NUMBERS
 from tests.faults.proxy import Proxy
 from tests.support.api_clients import Creator
+from tests.support.examples import series
 from tests.support.until import until
 
 ANSWER_SECONDS = 30.0  # half a second of waiting for Redis, and what a busy machine takes besides
@@ -76,6 +77,7 @@ async def late(proxy: Proxy) -> None:
 
 
 AWAY = [silent, away, resetting, hanging_up_on_every_command, late]
+BY_DAY = [silent, away]
 
 
 @attrs.frozen
@@ -135,7 +137,7 @@ async def hint_passes(here: FaultyGateway, there: FaultyGateway) -> None:
     subscription.close()
 
 
-@pytest.mark.parametrize("trouble", AWAY, ids=lambda trouble: trouble.__name__)
+@pytest.mark.parametrize("trouble", series(AWAY, BY_DAY), ids=lambda trouble: trouble.__name__)
 async def test_without_redis_it_counts_alone_guards_passwords_and_comes_back(
     gateway: FaultyGateway,
     neighbour: FaultyGateway,

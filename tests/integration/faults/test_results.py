@@ -10,32 +10,37 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
 import pytest_asyncio
 from yarl import URL
 
+from actors.node_session.settings import NodeSessionSettings
+from config.settings import Settings
 from rendertrust.node import agent, enrolment
 from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.plugins.echo import Echo
 from rendertrust.node.state import StateFolder
-from tests.faults.gateway import FaultyGateway
+from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import NUMBERS
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
 from tests.integration.node.conftest import QUICK
 from tests.support.api_clients import Creator
+from tests.support.examples import chosen
 from tests.support.until import until
+from web.app import session_settings
 
 pytestmark = pytest.mark.heavy
 MIB = 1 << 20
-PART, SIZE = 64 * MIB, 150 * MIB
+PART, SIZE = chosen(day=(8 * MIB, 20 * MIB), night=(64 * MIB, 150 * MIB))
 WITHIN = 240.0  # it goes through two proxies and a gateway, on a busy machine
 
 
 @pytest.fixture(autouse=True)
 def _long_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``echo`` gives 150 MiB."""
+    """``echo`` gives ``SIZE`` bytes."""
 
     async def run(_: Echo, task: Task) -> Result:
         file = task.folder / "result"
@@ -49,6 +54,21 @@ def _long_results(monkeypatch: pytest.MonkeyPatch) -> None:
 def content_of(job: str) -> bytes:
     piece = random.Random(job).randbytes(MIB)
     return b"".join(number.to_bytes(8) + piece[8:] for number in range(SIZE // MIB))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(
+    engines: Engines, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[FaultyGateway]:
+    """It takes results in parts of ``PART`` bytes."""
+
+    def in_parts(settings: Settings) -> NodeSessionSettings:
+        return attrs.evolve(session_settings(settings), part_bytes=PART)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("web.app.session_settings", in_parts)
+        async with faulty_gateway(engines, tmp_path_factory.mktemp("here")) as running:
+            yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -124,7 +144,7 @@ async def test_a_line_that_breaks_costs_a_part_and_no_more(
 ) -> None:
     async with running(tmp_path):
         parts = watched(line)
-        cut = line.cut(part(2), after=32 * MIB)
+        cut = line.cut(part(2), after=PART // 2)
         await completed(gateway, creator, await dispatched(creator))
     assert cut.sprung == 1
     assert [trap.sprung for trap in parts] == [1, 2, 1]
@@ -134,7 +154,7 @@ async def test_an_agent_that_was_killed_sends_what_is_missing(
     gateway: FaultyGateway, creator: Creator, line: Proxy, tmp_path: Path
 ) -> None:
     parts = watched(line)
-    stuck = line.strand(part(2), after=32 * MIB)
+    stuck = line.strand(part(2), after=PART // 2)
     async with running(tmp_path):
         job = await dispatched(creator)
         await until(lambda: stuck.sprung == 1, within=WITHIN)

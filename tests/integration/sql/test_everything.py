@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from sql.database import Database
@@ -13,6 +12,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.support.databases import Databases
 from tests.support.engines import LoopThread
 from tests.support.event_audit import untold
+from tests.support.examples import examples
 from tests.unit.ledger.delivering import Delivering
 
 
@@ -68,5 +68,5 @@ async def test_every_operation_in_any_order_over_postgres(
             finally:
                 engine_loop.run(databases.drop(self.endpoint))
 
-    few = settings(max_examples=10, stateful_step_count=60, deadline=None)
+    few = examples(0.2, stateful_step_count=60)
     await asyncio.to_thread(run_state_machine_as_test, Here, settings=few)

@@ -39,6 +39,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import Bought, event
 from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
 from tests.integration.sql.ledgers import running_ledger, told
+from tests.support.examples import series
 from tests.support.until import until
 
 LIVES, ASKED_MOST = 4, 5
@@ -134,7 +135,10 @@ def cut_before_commit(proxy: Proxy) -> Trap:
 
 @pytest.mark.parametrize(
     "kinds",
-    [[swallow_commits], [cut_before_commit], [swallow_commits, cut_before_commit]],
+    series(
+        [[swallow_commits], [cut_before_commit], [swallow_commits, cut_before_commit]],
+        [[swallow_commits, cut_before_commit]],
+    ),
     ids=["done and not answered", "not done", "some of each"],
 )
 async def test_20_commits_of_which_nothing_is_heard_are_found_out(

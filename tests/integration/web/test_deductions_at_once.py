@@ -7,13 +7,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from rendertrust import money
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.engines import LoopThread
+from tests.support.examples import examples
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 STARTER = 1_000_000
@@ -33,7 +34,7 @@ def face(database: PostgresEndpoint, engine_loop: LoopThread) -> Iterator[Face]:
 
 
 @given(orders=ORDERS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(0.4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_deductions_at_once_never_go_below_zero_and_add_up(
     face: Face, engine_loop: LoopThread, orders: list[tuple[int, int]]
 ) -> None:

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import attrs
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -22,6 +21,7 @@ from tests.integration.conformance.hand_time import HAND_TIME, HandDatabase
 from tests.integration.conformance.stage import HandClock
 from tests.support.databases import execute, with_database
 from tests.support.engines import LoopThread
+from tests.support.examples import examples
 
 T = TypeVar("T")
 START = datetime(2026, 3, 13, 12, tzinfo=UTC)
@@ -133,9 +133,7 @@ def test_a_family_does_what_the_model_says(
         },
     )
     try:
-        run_state_machine_as_test(
-            machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None)
-        )
+        run_state_machine_as_test(machine, settings=examples(0.4, stateful_step_count=20))
     finally:
         engine_loop.run(pool.close())
         engine_loop.run(execute(owner, f"DROP DATABASE {name} WITH (FORCE)"))

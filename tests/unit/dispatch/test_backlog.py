@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ from tests.unit.dispatch.test_scheduler import USUAL, scheduling
 from tests.unit.simulated_time import simulated
 
 MANY = 2_000  # jobs: several pages
+FEW = 64  # units of a page, where many pages are wanted
 
 
 def job(number: int, **changes: Any) -> OpenUnit:
@@ -179,11 +181,14 @@ async def test_a_scheduler_comes_to_serve_whose_database_is_too_slow_for_a_page(
 
 
 @simulated
-async def test_dispatches_are_answered_while_a_pass_is_under_way() -> None:
+async def test_dispatches_are_answered_while_a_pass_is_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Each page is a message of its own: what comes meanwhile is handled between two pages."""
+    monkeypatch.setattr("actors.scheduler.backlog.ROWS_MOST", FEW)
     store, pages = SlowStore(), 6
     store.seconds, store.nodes = 0.1, [node_row()]
-    store.units = jobs(pages * ROWS_MOST, job_type="other")
+    store.units = jobs(pages * FEW, job_type="other")
     async with scheduling(store=store) as play:
         await until(lambda: play.ref.ask(IsLoaded(), within=2.0))
         play.ref.tell(Wake())
@@ -198,9 +203,12 @@ async def test_dispatches_are_answered_while_a_pass_is_under_way() -> None:
 
 
 @simulated
-async def test_nodes_are_read_once_a_minute_however_long_a_pass_takes() -> None:
+async def test_nodes_are_read_once_a_minute_however_long_a_pass_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.scheduler.backlog.ROWS_MOST", FEW)
     store, pages = SlowStore(), 12
-    store.nodes, store.units = [node_row()], jobs(pages * ROWS_MOST, job_type="other")
+    store.nodes, store.units = [node_row()], jobs(pages * FEW, job_type="other")
     async with scheduling(store=store) as play:
         await until(lambda: play.ref.ask(IsLoaded(), within=2.0))
         play.open(epoch=2)

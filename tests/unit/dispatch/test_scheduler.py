@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import DeadlineExceeded, Message, Ref
@@ -45,6 +45,7 @@ from actors.scheduler.messages import (
     WhyWaiting,
 )
 from actors.scheduler.settings import SchedulerSettings
+from tests.support.examples import examples
 from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.unit.dispatch.stage import (
@@ -414,7 +415,7 @@ async def test_a_newer_session_elsewhere_is_found_in_the_database_without_a_hint
 
 
 @given(st.permutations([("opens", 1), ("opens", 3), ("hears", 2), ("hears", 4), ("hears", 1)]))
-@settings(max_examples=30, deadline=None)
+@examples(0.3)
 def test_in_any_order_only_the_newest_session_of_all_gateways_serves(
     events: list[tuple[str, int]],
 ) -> None:

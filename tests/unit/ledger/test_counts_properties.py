@@ -3,7 +3,7 @@
 import asyncio
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.messages import (
@@ -53,7 +53,6 @@ async def live(stage: Stage, batches: list[list[Step]]) -> None:
         assert await stage.store.audit() == []
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(steps, min_size=1, max_size=4), max_size=20))
 def test_a_job_counts_its_units(batches: list[list[Step]]) -> None:
     asyncio.run(live(twin_stage(), batches))

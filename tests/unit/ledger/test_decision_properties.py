@@ -10,7 +10,6 @@ from uuid import UUID
 
 import attrs
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -35,6 +34,7 @@ from actors.ledger.messages import (
 from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.stage import act, dispatch, fresh_id, grant
+from tests.support.examples import examples
 from tests.twins.store import StoreTwin
 
 pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
@@ -282,4 +282,4 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestBooks.settings = examples(1, stateful_step_count=50)

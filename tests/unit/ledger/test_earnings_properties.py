@@ -10,7 +10,6 @@ from uuid import UUID
 
 import attrs
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -38,6 +37,7 @@ from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.earnings import WINDOW, Work, worked
 from tests.integration.conformance.stage import fresh_id
+from tests.support.examples import examples
 from tests.twins.store import StoreTwin
 
 pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
@@ -261,4 +261,4 @@ class Earnings(RuleBasedStateMachine):
 
 
 TestEarnings = Earnings.TestCase
-TestEarnings.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestEarnings.settings = examples(1, stateful_step_count=40)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RULE_MARKER, rule
 
 from actors.ledger.messages import Effect, Posting
 from tests.integration.conformance import purchases, stage
 from tests.integration.conformance.conftest import twin_stage
+from tests.support.examples import examples
 from tests.unit.ledger import delivering, everyday, everything
 from tests.unit.ledger.delivering import Delivering
 from tests.unit.ledger.everyday import Sent
@@ -71,8 +71,8 @@ for each, found in inspect.getmembers(OverTheTwin, inspect.isfunction):
 
 TestEverything = OverTheTwin.TestCase
 TestRacing = Racing.TestCase
-TestRacing.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
-TestEverything.settings = settings(max_examples=80, stateful_step_count=100, deadline=None)
+TestRacing.settings = examples(2, stateful_step_count=40)
+TestEverything.settings = examples(0.8, stateful_step_count=100)
 
 
 def test_no_posting_and_no_effect_is_left_out() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.copies import next_attempt
@@ -37,6 +37,7 @@ from sql.books import JobRow, UnitRow
 from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.stage import Stage, fresh_id, pieces_of, tiled
+from tests.support.examples import examples
 from tests.twins.clock import EPOCH
 from tests.twins.store import StoreTwin
 
@@ -212,7 +213,7 @@ async def live(
         await farm.finish()
 
 
-@settings(deadline=None, max_examples=150)
+@examples(1.5)
 @given(
     st.lists(SHAPES, min_size=1, max_size=2),
     st.lists(

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import attrs
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -33,6 +32,7 @@ from sql.database import Conflict, Unavailable
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.purchases import Bought, event
 from tests.integration.conformance.stage import dispatch, fresh_id, grant
+from tests.support.examples import examples
 from tests.twins.store import StoreTwin
 
 pytestmark = pytest.mark.heavy  # sums, which no version of Python changes
@@ -268,4 +268,4 @@ class Till(RuleBasedStateMachine):
 
 
 TestTill = Till.TestCase
-TestTill.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestTill.settings = examples(1.5, stateful_step_count=40)

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.node.inside.comparing import CELL, GRAIN_CELL, NOISE_CELL, compared
+from tests.support.examples import examples
 
 MATCH, MISMATCH = 0.1, 0.5
 LEVEL = 1 / 255
@@ -39,7 +40,7 @@ def test_a_picture_is_not_apart_from_itself() -> None:
     assert compared(picture, picture.copy()) == {"equal": True, "off": None}
 
 
-@settings(deadline=None, max_examples=20)
+@examples(0.4)
 @given(seeds, sides, sides, st.data())
 def test_an_edit_counts_wherever_it_lies_and_however_large_the_picture(
     seed: int, height: int, width: int, data: st.DataObject
@@ -62,7 +63,7 @@ def test_a_grey_corner_is_as_far_off_in_a_large_picture(side: int) -> None:
     assert off(ours, theirs) > MISMATCH
 
 
-@settings(deadline=None, max_examples=20)
+@examples(0.4)
 @given(seeds, sides, sides, st.integers(-20, 20), st.booleans())
 def test_nothing_depends_on_how_dark_it_is(
     seed: int, height: int, width: int, power: int, by_noise: bool
@@ -74,7 +75,7 @@ def test_nothing_depends_on_how_dark_it_is(
     assert darker == pytest.approx(off(ours, theirs, other), rel=1e-2)
 
 
-@settings(deadline=None, max_examples=20)
+@examples(0.4)
 @given(seeds, sides, sides)
 def test_theirs_is_as_far_from_ours_as_ours_from_theirs(seed: int, height: int, width: int) -> None:
     ours = shown(seed, height, width)
@@ -83,7 +84,7 @@ def test_theirs_is_as_far_from_ours_as_ours_from_theirs(seed: int, height: int, 
     assert off(ours, theirs) == pytest.approx(off(theirs, ours), rel=0.5)
 
 
-@settings(deadline=None, max_examples=20)
+@examples(0.4)
 @given(seeds, sides, sides, st.floats(0, 0.01))
 def test_values_that_round_otherwise_are_a_match_wherever_they_lie(
     seed: int, height: int, width: int, share: float
@@ -99,7 +100,7 @@ def test_values_that_round_otherwise_are_a_match_wherever_they_lie(
         assert off(ours * np.float32(LEVEL), ((ours + of) * LEVEL).astype(np.float32)) < MATCH
 
 
-@settings(deadline=None, max_examples=20)
+@examples(0.4)
 @given(seeds, sides, sides)
 def test_what_is_well_below_the_noise_is_a_match(seed: int, height: int, width: int) -> None:
     ours = shown(seed, height, width)
@@ -107,7 +108,7 @@ def test_what_is_well_below_the_noise_is_a_match(seed: int, height: int, width: 
     assert off(ours, theirs, other) < MATCH
 
 
-@settings(deadline=None, max_examples=20)
+@examples(0.4)
 @given(seeds, sides, sides, st.data())
 def test_an_edit_stands_out_of_the_noise_around_it(
     seed: int, height: int, width: int, data: st.DataObject
@@ -121,7 +122,7 @@ def test_an_edit_stands_out_of_the_noise_around_it(
     assert off(ours, theirs, other) > max(times / NOISE_CELL / 2, MATCH)
 
 
-@settings(deadline=None, max_examples=20)
+@examples(0.4)
 @given(seeds, sides, sides)
 def test_what_is_faint_and_large_stands_out_of_the_noise(
     seed: int, height: int, width: int

@@ -1,6 +1,6 @@
 """Progress between two words of Blender."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.node.estimate import Estimate
@@ -23,7 +23,6 @@ def test_share_grows_by_the_time_that_blender_thinks_is_left() -> None:
 words = st.tuples(st.floats(0, 1), st.none() | st.floats(0, 1e5), st.floats(0, 100))
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(words))
 def test_share_never_shrinks_nor_leaves_its_bounds(
     said: list[tuple[float, float | None, float]],

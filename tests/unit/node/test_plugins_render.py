@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.node.blender import Blender
@@ -123,7 +123,6 @@ LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_siz
 JSON = LEAF | st.lists(LEAF | st.lists(LEAF, max_size=5), max_size=5)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.dictionaries(st.sampled_from(sorted(KNOWN)), JSON))
 def test_any_parameters_give_an_order_or_a_reason(params: dict[str, Any]) -> None:
     order_of(params)

@@ -1,12 +1,13 @@
 """Proofs that are looked up are those that are computed."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust import merkle, tiles
 from rendertrust.proving import Row, Tree
 from rendertrust.tiles import Place
+from tests.support.examples import examples
 from tests.unit.proof.test_tiles import SIZES, TILES
 
 ROWS = {place: Row(hashes) for place, hashes in TILES.items()}
@@ -18,7 +19,7 @@ def cut(size: int) -> dict[Place, Row]:
     return {place: Row(TILES[place][: 32 * count]) for place, count in edge.items() if count}
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(st.data())
 def test_a_proof_that_is_looked_up_is_the_computed_one(data: st.DataObject) -> None:
     size = data.draw(SIZES)

@@ -10,6 +10,7 @@ from rendertrust.cli.verify import Given, exit_code
 from rendertrust.receipt_check import is_receipt
 from rendertrust.strict_json import read_document
 from rendertrust.verify import Verdict
+from tests.support.examples import series
 from tests.unit.proof.receipts import PICTURE
 
 RECEIPT = (Path(__file__).parent / "golden" / "receipt-file.json").read_bytes()
@@ -36,7 +37,7 @@ def test_unaltered_it_holds(tmp_path: Path) -> None:
     assert any(step.name == "pixels" for step in found[0].steps)
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", series(range(8), [0]))
 def test_every_byte_of_the_receipt_counts(tmp_path: Path, part: int) -> None:
     before = read_document(RECEIPT)
     for place in range(part, len(RECEIPT), 8):

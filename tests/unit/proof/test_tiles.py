@@ -1,11 +1,12 @@
 """Proofs read from tiles are those of the leaves."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust import merkle, tiles
 from rendertrust.tiles import Place
+from tests.support.examples import examples
 
 LEAVES = [n.to_bytes(4, "big") for n in range(70_000)]
 HASHES = [merkle.leaf_hash(leaf) for leaf in LEAVES]
@@ -29,7 +30,7 @@ SIZES = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@examples(2)
 @given(st.data())
 def test_a_proof_from_tiles_holds(data: st.DataObject) -> None:
     size = data.draw(SIZES)
@@ -60,7 +61,7 @@ def test_a_tile_that_is_too_short_is_not_taken_for_the_whole() -> None:
         tiles.inclusion_from(cut, 200, 256)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(0.3)
 @given(SIZES, st.integers(0, 3))
 def test_an_edge_grows_the_tiles_and_the_root_wherever_it_begins(size: int, back: int) -> None:
     start = max(size - [1, 300, 3000, 70_000][back], 0)

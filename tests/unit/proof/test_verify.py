@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -15,6 +15,7 @@ from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import NoteRefused
 from rendertrust.verify import Shown, Witness, read_shown, read_witness, verify
+from tests.support.examples import chosen
 from tests.unit.proof.test_note import KEY, TIME, VERIFIER
 from web.openapi.examples.log import CHECKPOINT, CONSISTENCY, LEDGER_PROOF
 
@@ -47,11 +48,16 @@ def test_a_checkpoint_from_elsewhere_is_a_witness() -> None:
     assert shown_of(CONSISTENCY).holds
 
 
+def bits(of: int, place: int) -> Iterable[int]:
+    """Return the bits of a letter to change: all by night, one by day, another at each place."""
+    return chosen(day=[place % of], night=range(of))
+
+
 def flipped(value: Any) -> Iterator[Any]:
-    """The value with each one of its bits changed."""
+    """Yield the value with one of its bits changed, for each place in it."""
     if isinstance(value, str):
         for place, letter in enumerate(value):
-            for bit in range(7):
+            for bit in bits(7, place):
                 changed = chr(ord(letter) ^ 1 << bit)
                 yield value[:place] + changed + value[place + 1 :]
     elif isinstance(value, int):

@@ -1,12 +1,12 @@
 """No entry comes to be below what is said to be covered."""
 
 import attrs
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.sequencer.coverage import Coverage
 from sql.log import Head, Look
+from tests.support.examples import examples
 
 
 @attrs.define
@@ -82,7 +82,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestCoverage = Life.TestCase
-TestCoverage.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestCoverage.settings = examples(2, stateful_step_count=60)
 
 
 def test_numbers_that_went_back_are_another_database() -> None:

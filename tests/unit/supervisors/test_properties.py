@@ -5,7 +5,7 @@ import contextlib
 from typing import Any
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Actor, AskFailed, Down, Message, Ref, handles
@@ -13,6 +13,7 @@ from supervisors.child import Child
 from supervisors.intensity import Intensity, Window
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.examples import examples
 from tests.unit.simulated_time import simulate
 
 
@@ -109,7 +110,7 @@ async def stormy_day(
 crash_times = st.lists(st.sets(st.integers(0, 39), max_size=6), min_size=3, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(0.6)
 @given(st.sampled_from(Strategy), crash_times, st.integers(0, 2**32))
 def test_crashes_lose_and_reorder_nothing(
     strategy: Strategy, crashes: list[set[int]], seed: int
@@ -123,7 +124,7 @@ def test_crashes_lose_and_reorder_nothing(
     assert sorted(seen) == ["w0", "w1", "w2"]
 
 
-@settings(max_examples=10, deadline=None)
+@examples(0.2)
 @given(st.sampled_from(Strategy), crash_times, st.integers(0, 2**32))
 def test_same_seed_same_run(strategy: Strategy, crashes: list[set[int]], seed: int) -> None:
     """Under a seeded loop two runs with one seed are the same, to the last message."""
