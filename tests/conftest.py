@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.support.cheap_passwords",
     "tests.support.cost_report",
     "tests.support.engines",
+    "tests.support.lent_engines",
 ]
 
 # A slow machine is no counterexample. In CI the same cases are tried each time, so that what turns

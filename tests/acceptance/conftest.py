@@ -12,7 +12,8 @@ from pytest_asyncio import is_async_test
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.api_description import our_contract
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 NUMBERS = count(1)
 
@@ -26,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """A gateway that has just started; a module may put one of its own in its place."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 
