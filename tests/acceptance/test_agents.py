@@ -16,7 +16,8 @@ from rendertrust.node.state import StateFolder
 from tests.integration.node.scenes import SLOW, build
 from tests.support.agent_process import Agent, enrolled_agent, here, running_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.network_namespace import another_host
 from tests.support.until import until
 
@@ -41,9 +42,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """It listens to other hosts; a silent node loses its unit soon."""
-    async with running_gateway(**SETTINGS) as running:
+    async with start_gateway(**SETTINGS) as running:
         yield running
 
 

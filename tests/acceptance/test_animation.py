@@ -18,7 +18,8 @@ from yarl import URL
 from tests.integration.node.scenes import build, locally, pixels
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import Creator, Json
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 pytestmark = pytest.mark.render
@@ -39,9 +40,9 @@ head.keyframe_insert("rotation_euler", frame=10)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """An ``echo`` costs something here; a silent node loses its unit soon."""
-    async with running_gateway(**SETTINGS) as running:
+    async with start_gateway(**SETTINGS) as running:
         reason = ("--reason", "to see what is charged")
         code, said = await running.run("admin", "prices", "set", "echo", "1.5", *reason)
         assert code == 0, said

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import Creator, FaithfulNode, faithful_node
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 STEPS = ("commit.JobInsert", "send.JobDispatch", "commit.UnitStart", "commit.UnitComplete")
@@ -17,9 +18,9 @@ POINTS = [f"{when}_{step}" for step in (*STEPS, "send.Ack") for when in ("before
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One data folder for all these deaths."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import Creator, FaithfulNode, faithful_node
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 RESTART, ABNORMAL = 1012, 1
@@ -16,9 +17,9 @@ JOBS = 5
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """Started anew for each exception."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 

@@ -11,14 +11,15 @@ import pytest_asyncio
 from rendertrust.testing import FakeNode
 from tests.acceptance.test_earnings import SHORT, earns, operator, rendered, sound
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One data folder for all these deaths."""
-    async with running_gateway(**SHORT) as running:
+    async with start_gateway(**SHORT) as running:
         yield running
 
 

@@ -18,15 +18,16 @@ from rendertrust.testing import Fails, FakeNode, FakeTask, works
 from tests.integration.node.scenes import build
 from tests.integration.node.test_video import boxes
 from tests.support.agent_process import running_agent
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PASSWORD = "correct horse battery"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway(RENDERTRUST_CREDITS_STARTER="1000") as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(RENDERTRUST_CREDITS_STARTER="1000") as running:
         yield running
 
 

@@ -6,7 +6,8 @@ import aiohttp
 import pytest_asyncio
 
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 NARROW = {
     "RENDERTRUST_LIMITS_LOGIN": "2",
@@ -19,8 +20,8 @@ NARROW = {
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway(**NARROW) as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(**NARROW) as running:
         yield running
 
 

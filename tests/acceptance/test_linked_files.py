@@ -22,7 +22,8 @@ from rendertrust.testing import FakeNode, FakeTask, works
 from tests.integration.node.scenes import locally, run
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import ROOT, Gateway
+from tests.support.lent_engines import StartGateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
@@ -99,8 +100,8 @@ class Project:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway() as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway() as running:
         yield running
 
 

@@ -26,7 +26,8 @@ from tests.faults.proxy import Proxy
 from tests.integration.node.scenes import SLOW, build
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator, Json, PlainNode
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import ROOT, Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
@@ -37,9 +38,9 @@ COUNT = 3
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One for all: who kills it starts it again."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 
@@ -251,7 +252,7 @@ async def test_a_large_scene_is_submitted_and_rendered(
         file.truncate(PART + MIB)  # Blender reads no further than its own end
     url = gateway.url
     async with (
-        running_agent(url, tmp_path / "node", lambda *words: words),
+        running_agent(url, tmp_path / "node"),
         submitting(
             url, creator, scene, "--width", "64", "--height", "36", "--samples", "1"
         ) as process,

@@ -16,7 +16,8 @@ from tests.integration.node.scenes import run
 from tests.integration.node.test_preflight import SCENES
 from tests.support.agent_process import Agent, enrolled_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 WITHIN = 120
@@ -61,8 +62,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway() as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway() as running:
         yield running
 
 

@@ -12,7 +12,8 @@ from rendertrust.client import AsyncClient, Conflict, Quote
 from tests.integration.node.scenes import run
 from tests.support.agent_process import Agent, enrolled_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 WITHIN = 240
@@ -37,8 +38,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway(RENDERTRUST_PRICING_FRAME_SECONDS="2") as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(RENDERTRUST_PRICING_FRAME_SECONDS="2") as running:
         yield running
 
 

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 POINTS = ("before_commit.StripeEvent", "after_commit.StripeEvent")
@@ -22,9 +23,9 @@ OPENINGS = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One data folder for all of them."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 

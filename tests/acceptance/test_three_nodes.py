@@ -32,7 +32,8 @@ from tests.integration.node.scenes import build, locally, pixels
 from tests.integration.node.test_video import boxes
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import Creator, Json
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 FRAMES = 24
@@ -51,9 +52,9 @@ head.keyframe_insert("rotation_euler", frame=24)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """A frame costs two credits; a silent node loses its unit soon."""
-    async with running_gateway(**SETTINGS) as running:
+    async with start_gateway(**SETTINGS) as running:
         reason = ("--reason", "for many frames")
         code, said = await running.run("admin", "prices", "set", "render", "2", *reason)
         assert code == 0, said

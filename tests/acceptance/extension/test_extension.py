@@ -18,7 +18,8 @@ import pytest_asyncio
 from tests.integration.node.scenes import pixels
 from tests.support.agent_process import enrolled_agent, running_agent
 from tests.support.api_clients import PASSWORD, Creator
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import ROOT, Gateway
+from tests.support.lent_engines import StartGateway
 
 pytestmark = [
     pytest.mark.render,
@@ -33,10 +34,12 @@ WITHIN_SECONDS = 280.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+async def gateway(
+    start_gateway: StartGateway, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Gateway]:
     """With an agent that renders."""
     folder = tmp_path_factory.mktemp("node") / "node"
-    async with running_gateway() as running, running_agent(running.url, folder):
+    async with start_gateway() as running, running_agent(running.url, folder):
         yield running
 
 
@@ -96,11 +99,11 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
 
 
 async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
-    tmp_path: Path,
+    start_gateway: StartGateway, tmp_path: Path
 ) -> None:
     (tmp_path / "home").mkdir()
     async with (
-        running_gateway() as gateway,
+        start_gateway() as gateway,
         enrolled_agent(gateway.url, tmp_path / "node") as agent,
         aiohttp.ClientSession() as http,
     ):
