@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import attrs
+import pytest_asyncio
 
 from tests.support.api_clients import Creator, PlainNode
-from tests.support.gateway_process import Gateway
+from tests.support.gateway_process import ForkedGateway, Gateway, running_gateway
 from tests.support.until import until
 
 RATE = 50.0
@@ -49,6 +50,13 @@ def postmaster(gateway: Gateway) -> int:
     for pid_file in gateway.data.rglob("postmaster.pid"):
         return int((pid_file.read_text().split() or ["0"])[0])
     return 0
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    """One with a PostgreSQL of its own, to be killed."""
+    async with running_gateway(kind=ForkedGateway) as running:
+        yield running
 
 
 async def test_postgresql_killed_under_load(

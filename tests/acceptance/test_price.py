@@ -20,7 +20,7 @@ WITHIN = 240
 FRAMES = "1-3"
 SCENES = """
 import bpy, os, sys
-for name, width, height, samples in (("light", 64, 36, 4), ("heavy", 640, 360, 256)):
+for name, width, height, samples in (("light", 64, 36, 4), ("heavy", 320, 180, 64)):
     bpy.ops.wm.read_factory_settings()
     scene = bpy.context.scene
     scene.render.engine, scene.cycles.samples = "CYCLES", samples

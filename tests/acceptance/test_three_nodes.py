@@ -84,6 +84,7 @@ async def troubled(
     return job
 
 
+@pytest.mark.nightly
 async def test_all_frames_are_the_artists_and_each_is_paid_for_once(
     gateway: Gateway, creator: Creator, tmp_path: Path
 ) -> None:

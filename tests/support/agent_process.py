@@ -16,6 +16,10 @@ from tests.support.gateway_process import alive_in
 from tests.support.programs import ROOT, Program
 from tests.support.until import until
 
+BLENDERLESS = (
+    "import runpy, sys; sys.modules['bpy'] = None;"
+    " runpy.run_module('rendertrust', run_name='__main__', alter_sys=True)"
+)
 JOIN_SECONDS, CONNECT_SECONDS = 90.0, 60.0
 STOP_SECONDS = 20.0
 Place = Callable[..., Sequence[str]]
@@ -25,7 +29,8 @@ BESIDE: Sequence[str] = ("--nice", "0")
 
 class Agent:
     """``place`` puts a command where it runs: on this host, or another. ``environment``: more of
-    it; with an API key there the node is that user's, else nobody's.
+    it; with an API key there the node is that user's, else nobody's. ``blender``: whether its
+    machine has one; trying one out takes most of the time that a node needs to join and to start.
     """
 
     def __init__(
@@ -33,7 +38,10 @@ class Agent:
         state: Path,
         place: Place,
         environment: Mapping[str, str] | None = None,
+        *,
+        blender: bool = True,
     ) -> None:
+        self._blender = blender
         self.state = state
         self.environment = {**os.environ, **(environment or {})}
         self.more: Sequence[str] = ()  # words for `run`
@@ -46,9 +54,16 @@ class Agent:
         words = ("rendertrust", "--json", "node", *words, "--state", str(self.state))
         if self._place is here:
             out = stdout if isinstance(stdout, int) else stdout.fileno()
-            return await programs.start(*words, env=self.environment, stdout=out, stderr=STDOUT)
+            return await programs.start(
+                *words,
+                env=self.environment,
+                without=() if self._blender else ("bpy",),
+                stdout=out,
+                stderr=STDOUT,
+            )
+        start = ("-m", words[0]) if self._blender else ("-c", BLENDERLESS)
         return await asyncio.create_subprocess_exec(
-            *self._place(sys.executable, "-m", *words),
+            *self._place(sys.executable, *start, *words[1:]),
             cwd=ROOT,
             env=self.environment,
             stdin=DEVNULL,
@@ -65,7 +80,7 @@ class Agent:
             said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
         joined = json.loads(said[said.index(b"{") :].splitlines()[0])
-        assert "render" in joined["capabilities"], joined
+        assert ("render" in joined["capabilities"]) == self._blender, joined
         self.id = joined["node_id"]
 
     async def start(self) -> None:
@@ -104,9 +119,11 @@ def here(*words: str) -> Sequence[str]:
 
 
 @contextlib.asynccontextmanager
-async def running_agent(url: str, state: Path, place: Place = here) -> AsyncGenerator[Agent]:
+async def running_agent(
+    url: str, state: Path, place: Place = here, *, blender: bool = True
+) -> AsyncGenerator[Agent]:
     """A node that has joined and is connected."""
-    async with enrolled_agent(url, state, place) as agent:
+    async with enrolled_agent(url, state, place, blender=blender) as agent:
         await agent.start()
         yield agent
 
@@ -117,9 +134,11 @@ async def enrolled_agent(
     state: Path,
     place: Place = here,
     environment: Mapping[str, str] | None = None,
+    *,
+    blender: bool = True,
 ) -> AsyncGenerator[Agent]:
     """A node that has joined; it is stopped at the end, if it was started."""
-    agent = Agent(state, place, environment)
+    agent = Agent(state, place, environment, blender=blender)
     await agent.join(url)
     try:
         yield agent

@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +91,22 @@ async def start(
     env: Mapping[str, str],
     cwd: Path = ROOT,
     told: bytes = b"",
+    without: Sequence[str] = (),
     stdout: int = subprocess.DEVNULL,
     stderr: int = subprocess.DEVNULL,
 ) -> Program:
-    """Run ``python -m MODULE WORDS…``. ``told``: its stdin. Streams as in ``subprocess``."""
+    """Run ``python -m MODULE WORDS…``. ``told``: its stdin. Streams as in ``subprocess``.
+
+    ``without``: modules that it shall not find, as if they were not installed.
+    """
     assert len(told) <= PIPE_BYTES
-    request = {"module": module, "words": words, "env": dict(env), "cwd": str(cwd)}
+    request = {
+        "module": module,
+        "words": words,
+        "env": dict(env),
+        "cwd": str(cwd),
+        "without": list(without),
+    }
     ours, its = socket.socketpair()
     with contextlib.ExitStack() as closing:
         closing.callback(its.close)
@@ -218,6 +228,8 @@ def become(request: Mapping[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(request["env"])
     fail_point._plans = fail_point.plans_of(os.environ)  # read at import otherwise
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    sys.modules.update(dict.fromkeys(request["without"]))
     sys.argv[1:] = request["words"]
     try:
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
