@@ -12,7 +12,7 @@ from tests.integration.backup.contents import contents
 from tests.support import programs
 from tests.support.api_clients import Creator, faithful_node
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import ForkedGateway, Gateway, running_gateway
+from tests.support.gateway_process import ForkedGateway, Gateway, forked_gateway
 
 
 async def called(*words: str | Path, **settings: str) -> tuple[int, str, str]:
@@ -37,7 +37,7 @@ async def used(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
 async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSession) -> None:
     with engine_folder() as folder:
         file = folder / "backup"
-        async with running_gateway(kind=ForkedGateway) as gateway:
+        async with forked_gateway() as gateway:
             jane = await used(gateway, http)
             endpoint = kept_endpoint(gateway.data)
             assert endpoint is not None
@@ -110,7 +110,7 @@ async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
     """Two data folders, one database: nothing but the database tells that somebody is there."""
     with engine_folder() as folder:
         file = folder / "backup"
-        async with running_gateway(kind=ForkedGateway) as owner:
+        async with forked_gateway() as owner:
             endpoint = kept_endpoint(owner.data)
             assert endpoint is not None
             urls = {

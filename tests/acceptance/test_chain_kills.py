@@ -14,7 +14,11 @@ import pytest_asyncio
 
 from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.acceptance.test_chain_restore import entry_of
-from tests.support.gateway_process import ForkedGateway, Gateway, alive_in, running_gateway
+from tests.support.gateway_process import (
+    Gateway,
+    alive_in,
+    forked_gateway,
+)
 from tests.support.lent_engines import StartGateway
 from tests.support.nightly import by_day
 from tests.support.proof_readers import Person
@@ -171,7 +175,7 @@ def runs_anvil(pid: int) -> bool:
 @pytest.mark.nightly
 async def test_all_of_it_dies() -> None:
     async with (
-        running_gateway(kind=ForkedGateway, **SETTINGS) as gateway,
+        forked_gateway(**SETTINGS) as gateway,
         aiohttp.ClientSession() as http,
     ):
         await verified(http, gateway)

@@ -10,7 +10,7 @@ import attrs
 import pytest_asyncio
 
 from tests.support.api_clients import Creator, PlainNode
-from tests.support.gateway_process import ForkedGateway, Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
 from tests.support.until import until
 
 RATE = 50.0
@@ -55,7 +55,7 @@ def postmaster(gateway: Gateway) -> int:
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway() -> AsyncIterator[Gateway]:
     """One with a PostgreSQL of its own, to be killed."""
-    async with running_gateway(kind=ForkedGateway) as running:
+    async with forked_gateway() as running:
         yield running
 
 
@@ -68,6 +68,7 @@ async def test_postgresql_killed_under_load(
         group.create_task(load.run())
         await until(lambda: len(load.jobs) >= 50)
         old = postmaster(gateway)
+        assert old
         os.kill(old, signal.SIGKILL)
         killed = time.perf_counter()
         await until(lambda: postmaster(gateway) not in {0, old}, within=BACK_SECONDS)

@@ -8,7 +8,11 @@ import aiohttp
 import pytest
 
 from tests.support.api_clients import Creator, PlainNode, faithful_node
-from tests.support.gateway_process import ForkedGateway, Gateway, alive_in, running_gateway
+from tests.support.gateway_process import (
+    Gateway,
+    alive_in,
+    forked_gateway,
+)
 from tests.support.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
@@ -87,7 +91,7 @@ async def test_no_kill_leaves_an_engine_behind_nor_loses_a_job(
     http: aiohttp.ClientSession,
 ) -> None:
     """Neither of the gateway alone, nor of all that it started."""
-    async with running_gateway(kind=ForkedGateway) as gateway:
+    async with forked_gateway() as gateway:
         creator = Creator(http, gateway.url, "jane@example.org")
         await creator.register()
         node = PlainNode(http, gateway.url)

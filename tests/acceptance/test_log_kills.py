@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.support.gateway_process import ForkedGateway, Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
 from tests.support.lent_engines import StartGateway
 from tests.support.nightly import by_day
 from tests.support.proof_readers import Person, holds
@@ -79,7 +79,7 @@ async def test_killed_at_a_commit_of_the_log(gateway: Gateway, point: str) -> No
 async def test_killed_at_random_with_engines_and_all() -> None:
     chance = random.Random(uuid4().int)
     async with (
-        running_gateway(kind=ForkedGateway, **SETTINGS) as gateway,
+        forked_gateway(**SETTINGS) as gateway,
         aiohttp.ClientSession() as http,
     ):
         for number in range(KILLS):

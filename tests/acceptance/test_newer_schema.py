@@ -11,7 +11,7 @@ from rendertrust.testing import FakeNode, completes
 from sql.migrate import Migration, migrate, migrations
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import ForkedGateway, Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
 from tests.support.lent_engines import LentEngines
 from tests.unit.sql.migration_rules import faults
 
@@ -49,7 +49,7 @@ def database_template(migrated_database: str) -> str:
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway(database: PostgresEndpoint, lent_engines: LentEngines) -> AsyncIterator[Gateway]:
     engines = lent_engines.settings(database)
-    async with running_gateway(kind=ForkedGateway, **engines) as running:
+    async with forked_gateway(**engines) as running:
         yield running
 
 

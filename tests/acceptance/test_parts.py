@@ -26,7 +26,7 @@ from tests.integration.node.scenes import SLOW, build
 from tests.support import programs
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator, Json, PlainNode
-from tests.support.gateway_process import ForkedGateway, Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
 from tests.support.lent_engines import StartGateway
 from tests.support.programs import Program
 from tests.support.until import until
@@ -179,7 +179,7 @@ async def test_a_submit_that_was_killed_goes_on_where_it_stopped(
 async def test_parts_outlive_a_kill_of_the_gateway_and_its_store(
     http: aiohttp.ClientSession, scene: Path
 ) -> None:
-    async with running_gateway(kind=ForkedGateway) as gateway:
+    async with forked_gateway() as gateway:
         creator = Creator(http, gateway.url, "jane@example.org")
         await creator.register()
         upload = (await announced(creator, scene))["id"]

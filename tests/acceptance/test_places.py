@@ -17,7 +17,7 @@ from tests.support.gateway_process import (
     ForkedGateway,
     Gateway,
     alive_in,
-    running_gateway,
+    forked_gateway,
 )
 from tests.support.until import until
 
@@ -75,7 +75,7 @@ async def test_killed_while_it_starts_it_starts_the_next_time(cold: Gateway, par
 
 async def test_a_data_folder_with_a_path_of_120_characters() -> None:
     name = "d" * (LONG_PATH - len(str(Path(tempfile.gettempdir(), "engines-xxxxxxxx"))) - 1)
-    async with running_gateway(name, kind=ForkedGateway) as gateway:
+    async with forked_gateway(name) as gateway:
         assert len(str(gateway.data)) >= LONG_PATH
         await serves(gateway)
         await gateway.kill()

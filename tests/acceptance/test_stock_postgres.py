@@ -13,7 +13,7 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import ForkedGateway, Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
 from tests.support.lent_engines import LentEngines
 from tests.support.stock_postgres import StockPostgres, stock_programs
 from tests.support.until import until
@@ -36,7 +36,7 @@ async def stock(request: pytest.FixtureRequest) -> AsyncIterator[PostgresEndpoin
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(stock: PostgresEndpoint, lent_engines: LentEngines) -> AsyncIterator[Gateway]:
-    async with running_gateway(kind=ForkedGateway, **lent_engines.settings(stock)) as running:
+    async with forked_gateway(**lent_engines.settings(stock)) as running:
         yield running
 
 

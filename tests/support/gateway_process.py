@@ -13,9 +13,10 @@ from pathlib import Path
 from tests.support import programs
 from tests.support.engines import engine_folder
 from tests.support.free_ports import free_port
-from tests.support.programs import ROOT, Program
+from tests.support.programs import Program
 from tests.support.until import until
 
+ROOT = programs.ROOT
 # Tests register more people in a minute than anybody should.
 PATIENT = {
     "RENDERTRUST_LIMITS_REGISTER": "10000",
@@ -58,7 +59,7 @@ class Gateway:
         return await asyncio.create_subprocess_exec(
             *self.command(),
             cwd=self.root,
-            env=os.environ | self.settings | more,
+            env={**os.environ, **self.settings, **more},
             stdout=PIPE,
             stderr=stderr,
             start_new_session=True,
@@ -143,7 +144,7 @@ class ForkedGateway(Gateway):
     """A gateway whose process need not import it first; see ``tests.support.programs``."""
 
     async def spawn(self, more: Mapping[str, str], stderr: int) -> Process | Program:
-        env = os.environ | self.settings | more
+        env = {**os.environ, **self.settings, **more}
         return await programs.start(
             "rendertrust", *self.words(), env=env, stdout=PIPE, stderr=stderr
         )
@@ -161,14 +162,27 @@ class ForkedGateway(Gateway):
         return await process.wait(), output.decode()
 
 
-@contextlib.asynccontextmanager
-async def running_gateway(
-    folder: str = "data", kind: type[Gateway] = Gateway, **settings: str
-) -> AsyncGenerator[Gateway]:
+def running_gateway(
+    folder: str = "data", **settings: str
+) -> contextlib.AbstractAsyncContextManager[Gateway]:
     """A gateway that has just started; afterwards nothing of it may be left running.
 
     ``folder``: its data folder, under one of its own.
     """
+    return _running(Gateway, folder, settings)
+
+
+def forked_gateway(
+    folder: str = "data", **settings: str
+) -> contextlib.AbstractAsyncContextManager[Gateway]:
+    """The same, forked."""
+    return _running(ForkedGateway, folder, settings)
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    kind: type[Gateway], folder: str, settings: dict[str, str]
+) -> AsyncGenerator[Gateway]:
     with engine_folder() as base:
         gateway = kind(base / folder, **PATIENT | settings)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.support.databases import Databases
 from tests.support.engines import LoopThread
-from tests.support.gateway_process import ForkedGateway, Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
 
 VALKEY_DATABASES = 16
 
@@ -85,7 +85,7 @@ def start_gateway(lent_engines: LentEngines) -> StartGateway:
     @asynccontextmanager
     async def start(**settings: str) -> AsyncGenerator[Gateway]:
         with lent_engines.lend() as engines:
-            async with running_gateway(kind=ForkedGateway, **engines, **settings) as gateway:
+            async with forked_gateway(**engines, **settings) as gateway:
                 yield gateway
 
     return start

@@ -9,6 +9,7 @@ any other. How ``python -m rendertrust`` itself starts is shown by tests that ex
 import asyncio
 import atexit
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -28,6 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRELOADED = ("web.app", "web.process.running", "web.http.listener")
 PRELOADED_PACKAGES = ("rendertrust.cli", "rendertrust.client", "rendertrust.node", "web.commands")
+PR_SET_PDEATHSIG = 1
 REQUEST_BYTES_MAX = 1 << 17
 PIPE_BYTES = 60_000  # what fits into a pipe that nobody reads yet
 _servers: list[socket.socket] = []
@@ -213,8 +215,12 @@ def _tell_end(handle: int, pid: int, client: int) -> None:
 
 
 def _take(streams: list[int]) -> None:
-    """Make them this process's own, and leave nothing else of the server open."""
+    """Make them this process's own, and leave nothing else of the server open.
+
+    When the server ends, so does this: tests that were killed leave no program behind.
+    """
     os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
     os.closerange(len(streams), 1 << 16)
