@@ -20,7 +20,7 @@ BLENDERLESS = (
     "import runpy, sys; sys.modules['bpy'] = None;"
     " runpy.run_module('rendertrust', run_name='__main__', alter_sys=True)"
 )
-JOIN_SECONDS, CONNECT_SECONDS = 90.0, 60.0
+JOIN_SECONDS, CONNECT_SECONDS = 240.0, 120.0
 STOP_SECONDS = 20.0
 Place = Callable[..., Sequence[str]]
 # Beside other tests whoever stands back gets no processor for minutes.
