@@ -244,7 +244,7 @@ async def test_a_download_goes_on_where_an_earlier_call_stopped(
 
 
 @pytest.mark.render
-@pytest.mark.heavy
+@pytest.mark.nightly
 async def test_a_large_scene_is_submitted_and_rendered(
     gateway: Gateway, creator: Creator, tmp_path: Path
 ) -> None:

@@ -72,7 +72,7 @@ class Program:
 
 
 async def call(
-    *words: str, env: Mapping[str, str], told: str = "", within: float = 120.0
+    *words: str, env: Mapping[str, str], told: str = "", within: float = 240.0
 ) -> tuple[int, str, str]:
     """Run ``rendertrust WORDS…`` to its end: exit code, and what it said on stdout and stderr."""
     program = await start(
