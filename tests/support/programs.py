@@ -122,6 +122,7 @@ async def start(
         else:
             err, stderr_reader = await _stream(stderr, closing)
         message = json.dumps(request).encode()
+        assert len(message) < REQUEST_BYTES_MAX
         socket.send_fds(_server(), [message], [its.fileno(), stdin, out, err])
     reader, writer = await asyncio.open_connection(sock=ours)
     pid = int(await reader.readline())
