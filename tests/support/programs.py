@@ -6,6 +6,7 @@ a session, a process id, standard streams and an environment of its own, killed 
 any other. How ``python -m rendertrust`` itself starts is shown by tests that execute it.
 """
 
+# pyright: reportPrivateUsage=false
 import asyncio
 import atexit
 import contextlib

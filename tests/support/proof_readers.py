@@ -30,8 +30,8 @@ class Person:
             login = {"email": self.email, "password": body["password"]}
             status, tokens = await self.answered("POST", "/auth/login", login)
         else:
-            tokens = answer.get("tokens")
-        assert status in (200, 201), (answer, tokens)
+            tokens = answer["tokens"]
+        assert status in (200, 201), tokens
         self.headers = {"Authorization": f"Bearer {tokens['access_token']}"}
 
     async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
