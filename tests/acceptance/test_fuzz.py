@@ -12,7 +12,7 @@ import pytest
 from tests.support import programs
 from tests.support.lent_engines import StartGateway
 
-CASES, CASES_BY_NIGHT = 450, 1200  # some for each operation
+CASES, CASES_BY_NIGHT = 370, 1200  # three and ten for each operation
 SEED = 1
 WITHIN = 500.0
 ADMIN, PASSWORD = "ada@example.org", "an admin's password"
