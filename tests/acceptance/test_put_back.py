@@ -21,7 +21,7 @@ from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, alive
 from tests.support.proof_readers import Person
 from tests.support.until import until
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.nightly
 AWAY = {
     "RENDERTRUST_CHAIN_URL": "http://127.0.0.1:9",
     "RENDERTRUST_CHAIN_CHAIN_ID": "1",
