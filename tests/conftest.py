@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.support.cheap_passwords",
     "tests.support.cost_report",
     "tests.support.engines",
+    "tests.support.lent_engines",
 ]
 
 NIGHT_SECONDS = 3_600.0

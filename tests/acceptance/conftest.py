@@ -1,6 +1,6 @@
 """Gateways of their own for tests that kill them, and people to use them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from pathlib import Path
 
@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from pytest_asyncio import is_async_test
 
-from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.api_description import our_contract
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 NUMBERS = count(1)
 
@@ -26,20 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """A gateway that has just started; a module may put one of its own in its place."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def lent_objects(objects_endpoint: ObjectsEndpoint) -> Mapping[str, str]:
-    """Settings of a gateway that dies often, and need not start an object store each time."""
-    return {
-        "RENDERTRUST_OBJECTS_URL": objects_endpoint.url,
-        "RENDERTRUST_OBJECTS_ACCESS_KEY": objects_endpoint.access_key,
-        "RENDERTRUST_OBJECTS_SECRET_KEY": objects_endpoint.secret_key,
-    }
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,13 @@ import pytest
 import pytest_asyncio
 
 from rendertrust.cli import exit_codes
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support import programs
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 PASSWORD, OTHER = "correct horse battery", "another one"
 LONG = "long enough\n"
-WITHIN = 60.0
 
 
 @attrs.frozen
@@ -48,18 +47,8 @@ class Program:
             "XDG_STATE_HOME": str(self.home / "state"),
             "RENDERTRUST_URL": self.gateway.url,
         }
-        process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "rendertrust", *words],
-            cwd=ROOT,
-            env=os.environ | self.gateway.settings | own | variables,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-        )
-        async with asyncio.timeout(WITHIN):
-            out, err = await process.communicate(typed.encode())
-        assert process.returncode is not None
-        return Told(process.returncode, out.decode(), err.decode())
+        env = os.environ | self.gateway.settings | own | variables
+        return Told(*await programs.call(*words, env=env, told=typed))
 
     async def done(self, *words: str, typed: str = "", **variables: str) -> Any:
         """The JSON of a call that must end well."""
@@ -83,9 +72,9 @@ class Program:
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One for all of them."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 

@@ -1,8 +1,8 @@
-"""Real agents that render: gateway and node die while they do, and one is on another host."""
+"""Real agents at work: gateway and node die meanwhile, and one is on another host."""
 
-import io
+import asyncio
+import json
 import time
-import zipfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,21 +10,20 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from PIL import Image
 
+from rendertrust.node.plugins import GROUP
 from rendertrust.node.state import StateFolder
+from rendertrust.testing import FakeNode
 from tests.integration.node.scenes import SLOW, build
-from tests.support.agent_process import Agent, enrolled_agent, here, running_agent
+from tests.support.agent_process import enrolled_agent, here, running_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.network_namespace import another_host
 from tests.support.until import until
 
-pytestmark = pytest.mark.render
-WIDTH, HEIGHT = 160, 90
-QUICK = {"width": WIDTH, "height": HEIGHT, "samples": 4}
 # Some seconds on a processor: long enough to be killed in the middle.
-LONG = {"width": WIDTH, "height": HEIGHT, "samples": 600}
+LONG = {"width": 160, "height": 90, "samples": 600}
 LEASE_SECONDS = 8
 SETTINGS = {
     "RENDERTRUST_SERVER_HOST": "0.0.0.0",
@@ -33,28 +32,61 @@ SETTINGS = {
     "RENDERTRUST_LEASES_RENEW_SECONDS": "2",
     "RENDERTRUST_LEASES_SWEEP_SECONDS": "0.5",
 }
+RESULT = b"what was made"
+# Somebody's plugin that begins its work, and ends it when a file is there.
+PLUGIN = f"""
+import asyncio, os
+from pathlib import Path
+from rendertrust.node.plugin import Completed
 
+class Waits:
+    job_type = "waits"
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return build(tmp_path_factory.mktemp("scene") / "scene.blend", SLOW).read_bytes()
+    async def run(self, task):
+        task.report(0.5)
+        while not Path(os.environ["WAITS_FOR"]).exists():
+            await asyncio.sleep(0.02)
+        file = task.folder / "result"
+        file.write_bytes({RESULT!r})
+        return Completed(file=file)
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    """It listens to other hosts; a silent node loses its unit soon."""
-    async with running_gateway(**SETTINGS) as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    """It listens to other hosts; a silent node loses its unit soon; ``waits`` has a price."""
+    async with start_gateway(**SETTINGS) as running:
+        words = ("prices", "set", "waits", "10", "--reason", "to see what is charged")
+        code, said = await running.run("admin", *words)
+        assert code == 0, said
         yield running
 
 
-async def placed(creator: Creator, scene: bytes, params: dict[str, int]) -> str:
-    payload = await creator.upload(scene)
-    status, answer = await creator.dispatch("render", payload_ref=payload, params=params)
+@pytest.fixture
+def done(tmp_path: Path) -> Path:
+    """The file for which the plugin waits."""
+    return tmp_path / "done"
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, done: Path) -> dict[str, str]:
+    """The environment of a node that has the plugin."""
+    place = tmp_path / "site"
+    info = place / "waits-1.0.dist-info"
+    info.mkdir(parents=True)
+    (place / "waits.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: waits\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\nwaits = waits:Waits\n")
+    return {"PYTHONPATH": str(place), "WAITS_FOR": str(done)}
+
+
+async def placed(creator: Creator, job_type: str, **more: Any) -> str:
+    status, answer = await creator.dispatch(job_type, **more)
     assert status == 200, answer
     return str(answer["job_id"])
 
 
-async def rendering(creator: Creator, job: str) -> dict[str, Any]:
+async def at_work(creator: Creator, job: str) -> dict[str, Any]:
     """The job, once its node has told of some progress."""
 
     async def progressed() -> dict[str, Any] | None:
@@ -73,112 +105,95 @@ async def key_of(operator: Creator) -> dict[str, str]:
     return {"RENDERTRUST_API_KEY": made["key"]}
 
 
-async def check(gateway: Gateway, creator: Creator, job: str) -> None:
-    """The picture is there, paid for once."""
-    with Image.open(io.BytesIO(await creator.result(job))) as picture:
-        assert picture.size == (WIDTH, HEIGHT)
+async def check_books(gateway: Gateway, creator: Creator) -> None:
+    """The work was paid for once."""
     _, history = await creator.call("GET", "/credits/history")
     assert [e["amount"] for e in history["entries"] if e["source"] == "USAGE"] == ["10.0000"]
     code, said = await gateway.fsck()
     assert code == 0, said
 
 
-async def test_a_node_on_another_host_renders_a_frame(
-    gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
+async def test_a_node_on_another_host_gets_its_input_and_brings_its_result(
+    gateway: Gateway, creator: Creator, tmp_path: Path
 ) -> None:
     with another_host() as host:
         url = f"http://{host.here}:{gateway.port}"
-        async with running_agent(url, tmp_path / "far", host.command) as agent:
-            job = await placed(creator, scene, QUICK)
+        async with running_agent(url, tmp_path / "far", host.command, blender=False) as agent:
+            payload = await creator.upload(b"BLENDER-v502 from afar")
+            job = await placed(creator, "echo", payload_ref=payload)
             found = await creator.job_within(job, "COMPLETED", within=90)
             assert found["node_id"] == agent.id
-            await check(gateway, creator, job)
+    assert json.loads(await creator.result(job))["inputs"] == {"scene.blend": 22}
 
 
-async def test_a_gateway_killed_while_a_node_renders_takes_its_picture_when_it_is_back(
-    gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
+async def test_a_gateway_killed_while_a_node_works_takes_the_result_when_it_is_back(
+    gateway: Gateway, creator: Creator, plugin: dict[str, str], done: Path, tmp_path: Path
 ) -> None:
-    async with running_agent(gateway.url, tmp_path / "node") as agent:
-        job = await placed(creator, scene, LONG)
-        await rendering(creator, job)
+    async with enrolled_agent(gateway.url, tmp_path / "node", here, plugin, blender=False) as agent:
+        await agent.start()
+        job = await placed(creator, "waits")
+        await at_work(creator, job)
         await gateway.kill()
         await gateway.start()
+        done.touch()
         found = await creator.job_within(job, "COMPLETED")
         assert (found["node_id"], found["retry_count"]) == (agent.id, 0)
-        await check(gateway, creator, job)
+    assert await creator.result(job) == RESULT
+    await check_books(gateway, creator)
 
 
-async def test_what_was_rendered_while_the_gateway_was_away_is_paid_when_it_is_back(
-    gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
+async def test_what_was_done_while_the_gateway_was_away_is_paid_when_it_is_back(
+    gateway: Gateway, creator: Creator, plugin: dict[str, str], done: Path, tmp_path: Path
 ) -> None:
     """It comes back when the lease is long over, as after ten minutes; another node waits for work,
-    and gets none: nothing is rendered twice, and the operator is paid once.
+    and gets none: nothing is done twice, and the operator is paid once.
     """
     operator = Creator(creator.http, gateway.url, "operator-of-two@example.org")
     await operator.register()
-    owned = await key_of(operator)
+    owned = plugin | await key_of(operator)
     async with AsyncExitStack() as stack:
         agents = [
             await stack.enter_async_context(
-                enrolled_agent(gateway.url, tmp_path / name, here, owned)
+                enrolled_agent(gateway.url, tmp_path / name, here, owned, blender=False)
             )
             for name in ("one", "two")
         ]
         for agent in agents:
             await agent.start()
-        job = await placed(creator, scene, LONG)
-        at_work = (await rendering(creator, job))["node_id"]
+        job = await placed(creator, "waits")
+        worker_id = (await at_work(creator, job))["node_id"]
         await gateway.kill()
         over = time.monotonic() + 2 * LEASE_SECONDS
-        [worker] = [agent for agent in agents if agent.id == at_work]
+        done.touch()
+        [worker] = [agent for agent in agents if agent.id == worker_id]
         told = StateFolder(worker.state).told
-        await until(lambda: told().get("waiting_results") == 1, within=120)
-        await until(lambda: time.monotonic() > over, within=3 * LEASE_SECONDS)
+        await until(lambda: told().get("waiting_results") == 1)
+        await until(lambda: time.monotonic() > over)
         await gateway.start()
         found = await creator.job_within(job, "COMPLETED", within=90)
-        assert (found["node_id"], found["retry_count"]) == (at_work, 0)
-        begun = [agent.log.read_text().count(f"render {job} unit 0: started") for agent in agents]
+        assert (found["node_id"], found["retry_count"]) == (worker_id, 0)
+        begun = [agent.log.read_text().count(f"waits {job} unit 0: started") for agent in agents]
         assert sorted(begun) == [0, 1]
-        await check(gateway, creator, job)
         _, earned = await operator.call("GET", "/operators/me/earnings")
         shares = [(e["job_id"], e["node_id"], e["amount"]) for e in earned["earnings"]]
-        assert shares == [(job, at_work, "7.0000")]
+        assert shares == [(job, worker_id, "7.0000")]
+    assert await creator.result(job) == RESULT
+    await check_books(gateway, creator)
 
 
+@pytest.mark.render
 async def test_the_unit_of_a_node_killed_while_it_renders_goes_to_another_node(
-    gateway: Gateway, creator: Creator, scene: bytes, tmp_path: Path
-) -> None:
-    async with AsyncExitStack() as stack:
-        agents: dict[str, Agent] = {}
-        for name in ("one", "two"):
-            agent = await stack.enter_async_context(running_agent(gateway.url, tmp_path / name))
-            agents[agent.id] = agent
-        job = await placed(creator, scene, LONG)
-        first = agents.pop((await rendering(creator, job))["node_id"])
-        await first.kill()
-        await until(lambda: not first.leftovers())
-        found = await creator.job_within(job, "COMPLETED", within=90)
-        assert found["node_id"] in agents
-        assert found["retry_count"] == 1
-        await check(gateway, creator, job)
-
-
-@pytest.mark.heavy
-async def test_frames_that_were_uploaded_become_a_film(
     gateway: Gateway, creator: Creator, tmp_path: Path
 ) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as frames:
-        for number in range(1, 13):
-            picture = io.BytesIO()
-            Image.new("RGB", (WIDTH, HEIGHT), (number * 20, 0, 0)).save(picture, "PNG")
-            frames.writestr(f"{number:04d}.png", picture.getvalue())
-    payload = await creator.upload(packed.getvalue(), "frames.zip")
-    async with running_agent(gateway.url, tmp_path / "node"):
-        status, answer = await creator.dispatch("video", payload_ref=payload, params={"fps": 24})
-        assert status == 200, answer
-        await creator.job_within(answer["job_id"], "COMPLETED", within=90)
-    film = await creator.result(answer["job_id"])
-    assert film[4:8] == b"ftyp"
-    code, said = await gateway.fsck()
-    assert code == 0, said
+    """And its Blender ends with it."""
+    scene = await asyncio.to_thread(build, tmp_path / "scene.blend", SLOW)
+    payload = await creator.upload(scene.read_bytes())
+    async with running_agent(gateway.url, tmp_path / "node") as agent:
+        job = await placed(creator, "render", payload_ref=payload, params=LONG)
+        assert (await at_work(creator, job))["node_id"] == agent.id
+        await agent.kill()
+        await until(lambda: not agent.leftovers())
+        async with FakeNode(gateway.url) as other:
+            found = await creator.job_within(job, "COMPLETED", within=90)
+            assert (found["node_id"], found["retry_count"]) == (other.node_id, 1)
+    await check_books(gateway, creator)

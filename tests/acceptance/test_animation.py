@@ -3,6 +3,8 @@
 import asyncio
 import io
 import json
+import struct
+import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -16,21 +18,24 @@ from PIL import Image
 from yarl import URL
 
 from tests.integration.node.scenes import build, locally, pixels
+from tests.integration.node.test_video import boxes
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import Creator, Json
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
-pytestmark = pytest.mark.render
 SETTINGS = {
     "RENDERTRUST_LEASES_SECONDS": "8",
     "RENDERTRUST_LEASES_RENEW_SECONDS": "2",
     "RENDERTRUST_LEASES_SWEEP_SECONDS": "0.5",
 }
 SIDE = 32
+RATE = 24 / 1.001
 MOVES = """
 scene.render.resolution_x = scene.render.resolution_y = 32
 scene.cycles.samples = 4
+scene.render.fps, scene.render.fps_base = 24, 1.001
 head = bpy.context.object or bpy.data.objects["Cube"]
 head.keyframe_insert("rotation_euler", frame=1)
 head.rotation_euler[2] = 2.0
@@ -39,18 +44,36 @@ head.keyframe_insert("rotation_euler", frame=10)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """An ``echo`` costs something here; a silent node loses its unit soon."""
-    async with running_gateway(**SETTINGS) as running:
+    async with start_gateway(**SETTINGS) as running:
         reason = ("--reason", "to see what is charged")
         code, said = await running.run("admin", "prices", "set", "echo", "1.5", *reason)
         assert code == 0, said
         yield running
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def renderer(
+    gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Agent]:
+    """A node with Blender, for all tests that render."""
+    async with running_agent(gateway.url, tmp_path_factory.mktemp("node") / "renderer") as agent:
+        yield agent
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small, quick, and another picture in each frame."""
+    return build(tmp_path_factory.mktemp("scene") / "scene.blend", MOVES)
+
+
 async def agents(stack: AsyncExitStack, gateway: Gateway, folder: Path, count: int) -> list[Agent]:
+    """Nodes without Blender."""
     return [
-        await stack.enter_async_context(running_agent(gateway.url, folder / f"node{number}"))
+        await stack.enter_async_context(
+            running_agent(gateway.url, folder / f"node{number}", blender=False)
+        )
         for number in range(count)
     ]
 
@@ -168,43 +191,57 @@ async def test_a_job_is_paused_capped_and_stopped_to_the_unit(
     await check_books(gateway, creator, "30", "0.0000")
 
 
-async def test_an_animation_is_the_artists_frame_by_frame(
-    gateway: Gateway, creator: Creator, tmp_path: Path
+@pytest.mark.render
+@pytest.mark.usefixtures("renderer")
+async def test_an_animation_is_the_artists_frame_by_frame_and_plays_at_the_scenes_rate(
+    gateway: Gateway, creator: Creator, scene: Path, tmp_path: Path
 ) -> None:
-    scene = await asyncio.to_thread(build, tmp_path / "scene.blend", MOVES)
+    """Also the frame that is rendered in tiles."""
     payload = await creator.upload(scene.read_bytes())
-    async with AsyncExitStack() as stack:
-        await agents(stack, gateway, tmp_path, 2)
-        status, answer = await creator.dispatch("render", payload_ref=payload, frames="1-3,7")
-        assert status == 200, answer
-        await completed(creator, answer["job_id"])
-    (tmp_path / "out").mkdir()
-    wanted = await asyncio.to_thread(locally, scene, tmp_path / "out", 1, 2, 3, 7)
-    for unit in await units(creator, answer["job_id"]):
+    status, answer = await creator.dispatch("render", payload_ref=payload, frames="1-3,7")
+    assert status == 200, answer
+    params = {"width": SIDE, "height": SIDE}
+    status, tiled = await creator.dispatch(
+        "render", payload_ref=payload, frames="2", tiles="2x1", params=params
+    )
+    assert status == 200, tiled
+    await completed(creator, answer["job_id"])
+    status, film = await creator.call("POST", f"/jobs/{answer['job_id']}/video", {})
+    assert status == 200, film
+    await completed(creator, tiled["job_id"])
+    await completed(creator, film["job_id"])
+    check_film(await creator.result(film["job_id"]), frames=4, rate=RATE)
+    left, right, whole = await units(creator, tiled["job_id"])
+    assert [unit["charged"] for unit in (left, right, whole)] == ["5.0000", "5.0000", "0.0000"]
+    wanted = await asyncio.to_thread(locally, scene, tmp_path, 1, 2, 3, 7)
+    for unit in (whole, *await units(creator, answer["job_id"])):
         with Image.open(io.BytesIO(await fetched(creator, unit))) as picture:
             assert picture.size == (SIDE, SIDE)
             assert np.array_equal(np.asarray(picture), pixels(wanted[int(unit["frames"])]))
     assert set((await charges(creator)).values()) == {1}
-    await check_books(gateway, creator, "40", "0.0000")
+    await check_books(gateway, creator, "51", "0.0000")
 
 
-async def test_a_frame_in_tiles_is_the_frame(
-    gateway: Gateway, creator: Creator, tmp_path: Path
-) -> None:
-    scene = await asyncio.to_thread(build, tmp_path / "scene.blend", MOVES)
-    payload = await creator.upload(scene.read_bytes())
-    params = {"width": SIDE, "height": SIDE}
-    async with AsyncExitStack() as stack:
-        await agents(stack, gateway, tmp_path, 1)
-        status, answer = await creator.dispatch(
-            "render", payload_ref=payload, frames="2", tiles="2x1", params=params
-        )
-        assert status == 200, answer
-        await completed(creator, answer["job_id"])
-    left, right, whole = await units(creator, answer["job_id"])
-    assert [unit["charged"] for unit in (left, right, whole)] == ["5.0000", "5.0000", "0.0000"]
-    (tmp_path / "out").mkdir()
-    wanted = await asyncio.to_thread(locally, scene, tmp_path / "out", 2)
-    with Image.open(io.BytesIO(await fetched(creator, whole))) as picture:
-        assert np.array_equal(np.asarray(picture), pixels(wanted[2]))
-    await check_books(gateway, creator, "10", "0.0000")
+@pytest.mark.render
+@pytest.mark.usefixtures("renderer")
+async def test_frames_that_were_uploaded_become_a_film(gateway: Gateway, creator: Creator) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as frames:
+        for number in range(1, 13):
+            picture = io.BytesIO()
+            Image.new("RGB", (160, 90), (number * 20, 0, 0)).save(picture, "PNG")
+            frames.writestr(f"{number:04d}.png", picture.getvalue())
+    payload = await creator.upload(packed.getvalue(), "frames.zip")
+    status, answer = await creator.dispatch("video", payload_ref=payload, params={"fps": 24})
+    assert status == 200, answer
+    await completed(creator, answer["job_id"])
+    check_film(await creator.result(answer["job_id"]), frames=12, rate=24)
+    await check_books(gateway, creator, "1", "0.0000")
+
+
+def check_film(film: bytes, frames: int, rate: float) -> None:
+    """As many pictures as frames, at that rate."""
+    found = dict(boxes(film))
+    assert struct.unpack(">I", found["stsz"][8:12])[0] == frames, "samples in the track"
+    scale, length = struct.unpack(">II", found["mdhd"][12:20])
+    assert length / scale == pytest.approx(frames / rate, abs=1e-4)

@@ -1,12 +1,12 @@
 """Books that somebody broke behind the gateway's back: it ends within a minute, here a second."""
 
 import aiohttp
-import asyncpg
 import pytest
 
-from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.databases import execute
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 SETTINGS = {"RENDERTRUST_AUDIT_EVERY_SECONDS": "0.5", "RENDERTRUST_CREDITS_STARTER": "100"}
@@ -29,9 +29,9 @@ async def metrics(gateway: Gateway, http: aiohttp.ClientSession) -> dict[str, fl
 
 @pytest.mark.parametrize("invariant", BREAKS)
 async def test_a_gateway_whose_books_are_broken_ends_and_says_why(
-    http: aiohttp.ClientSession, invariant: str
+    start_gateway: StartGateway, http: aiohttp.ClientSession, invariant: str
 ) -> None:
-    async with running_gateway(**SETTINGS) as gateway:
+    async with start_gateway(**SETTINGS) as gateway:
         await Creator(http, gateway.url, "jane@example.org").register()
         audited = 'rendertrust_audit_last_timestamp_seconds{invariant="I1",run="since"}'
 
@@ -40,11 +40,7 @@ async def test_a_gateway_whose_books_are_broken_ends_and_says_why(
 
         await until(is_audited)
         assert (await metrics(gateway, http))['rendertrust_audit_findings{invariant="I1"}'] == 0
-        endpoint = kept_endpoint(gateway.data)
-        assert endpoint is not None
-        connection = await asyncpg.connect(endpoint.owner_dsn)
-        await connection.execute(BREAKS[invariant])
-        await connection.close()
+        await execute(gateway.settings["RENDERTRUST_DATABASE_OWNER_URL"], BREAKS[invariant])
         assert await gateway.ended(within=60) == 3
         *_, last = gateway.log.read_text().splitlines()
         assert last.startswith("rendertrust: ")

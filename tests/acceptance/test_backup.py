@@ -1,10 +1,7 @@
 """``rendertrust backup`` and ``restore``: a gateway that was used, and one that goes on from it."""
 
-import asyncio
 import json
 import os
-import sys
-from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import aiohttp
@@ -12,24 +9,15 @@ import aiohttp
 from sql.restoring import connected
 from supervisors.engines.postgres_at_hand import embedded_database, kept_endpoint
 from tests.integration.backup.contents import contents
+from tests.support import programs
 from tests.support.api_clients import Creator, faithful_node
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import ForkedGateway, Gateway, forked_gateway
 
 
 async def called(*words: str | Path, **settings: str) -> tuple[int, str, str]:
     """Exit code, and what was said on stdout and stderr."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rendertrust", *map(str, words)),
-        cwd=ROOT,
-        env=os.environ | settings,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    async with asyncio.timeout(120):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    return await programs.call(*map(str, words), env=os.environ | settings)
 
 
 async def used(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
@@ -49,7 +37,7 @@ async def used(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
 async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSession) -> None:
     with engine_folder() as folder:
         file = folder / "backup"
-        async with running_gateway() as gateway:
+        async with forked_gateway() as gateway:
             jane = await used(gateway, http)
             endpoint = kept_endpoint(gateway.data)
             assert endpoint is not None
@@ -61,7 +49,7 @@ async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSessio
             code, out, err = await called("restore", file, "--data", gateway.data, "--replace")
             assert (code, "in use by another gateway" in err) == (1, True), err
             assert (await gateway.fsck())[0] == 0
-        second = Gateway(folder / "second", **gateway.settings)
+        second = ForkedGateway(folder / "second", **gateway.settings)
         code, out, err = await called("restore", file, "--data", second.data, "--json")
         assert (code, json.loads(out)["findings"]) == (0, []), err
         code, out = await second.fsck()
@@ -86,7 +74,7 @@ async def test_what_is_there_is_not_restored_over_unless_that_is_said(
     http: aiohttp.ClientSession,
 ) -> None:
     with engine_folder() as folder:
-        gateway = Gateway(folder / "data", RENDERTRUST_LIMITS_REGISTER="1000")
+        gateway = ForkedGateway(folder / "data", RENDERTRUST_LIMITS_REGISTER="1000")
         where = ("--data", gateway.data)
         await gateway.start()
         await used(gateway, http)
@@ -122,7 +110,7 @@ async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
     """Two data folders, one database: nothing but the database tells that somebody is there."""
     with engine_folder() as folder:
         file = folder / "backup"
-        async with running_gateway() as owner:
+        async with forked_gateway() as owner:
             endpoint = kept_endpoint(owner.data)
             assert endpoint is not None
             urls = {

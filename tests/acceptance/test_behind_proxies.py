@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.api_clients import Creator, FaithfulNode
 from tests.support.free_ports import free_port
-from tests.support.gateway_process import running_gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.reverse_proxies import NAMES, proxy
 from tests.support.until import until
 
@@ -19,7 +19,9 @@ SCENE = b"scene of sixteen" * 50_000  # 800 kB; larger ones are test_proxies's
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_job_goes_all_its_way_through_a_proxy(name: str, tmp_path: Path) -> None:
+async def test_a_job_goes_all_its_way_through_a_proxy(
+    start_gateway: StartGateway, name: str, tmp_path: Path
+) -> None:
     port = free_port()
     url = f"https://localhost:{port}"
     ours = {
@@ -27,7 +29,7 @@ async def test_a_job_goes_all_its_way_through_a_proxy(name: str, tmp_path: Path)
         "RENDERTRUST_SERVER_TRUSTED_PROXIES": "127.0.0.1",
     }
     async with (
-        running_gateway(**ours) as gateway,
+        start_gateway(**ours) as gateway,
         proxy(name, tmp_path, gateway.port, port) as running,
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=running.tls, local_addr=(CLIENT, 0)),

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,13 @@ import pytest_asyncio
 
 from supervisors.engines.postgres_at_hand import kept_endpoint
 from tests.acceptance.test_chain_restore import entry_of
-from tests.support.gateway_process import Gateway, alive_in, running_gateway
+from tests.support.gateway_process import (
+    Gateway,
+    alive_in,
+    forked_gateway,
+)
+from tests.support.lent_engines import StartGateway
+from tests.support.nightly import by_day
 from tests.support.proof_readers import Person
 from tests.support.until import until
 
@@ -30,25 +36,31 @@ POINTS = [
     "after_confirmed.SentRow:1",
 ]
 
-BY_DAY = POINTS[::3]  # where two die the others are for the night
+BY_DAY = ["after_sent.SentRow:2"]  # it was sent, and nobody knows yet what became of it
+SETTINGS = {
+    "RENDERTRUST_CHAIN_URL": "embedded",
+    "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
+    "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(lent_objects: Mapping[str, str]) -> AsyncIterator[Gateway]:
-    settings = {
-        **lent_objects,
-        "RENDERTRUST_CHAIN_URL": "embedded",
-        "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
-        "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2",
-    }
-    async with running_gateway(**settings) as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(**SETTINGS) as running:
         yield running
 
 
-async def sent(gateway: Gateway) -> list[Any]:
+def dsn_of(gateway: Gateway) -> str:
+    """Its database, wherever that is."""
+    if (lent := gateway.settings.get("RENDERTRUST_DATABASE_URL")) is not None:
+        return lent
     endpoint = kept_endpoint(gateway.data)
     assert endpoint is not None
-    connection = await asyncpg.connect(endpoint.app_dsn)
+    return endpoint.app_dsn
+
+
+async def sent(gateway: Gateway) -> list[Any]:
+    connection = await asyncpg.connect(dsn_of(gateway))
     try:
         return list(await connection.fetch("SELECT * FROM chain_transactions ORDER BY nonce"))
     finally:
@@ -75,7 +87,7 @@ async def verified(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     assert len({row["contract"] for row in rows}) == 1
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
 async def test_the_gateway_dies_between_signing_and_confirming(
     gateway: Gateway, point: str
 ) -> None:
@@ -88,10 +100,7 @@ async def test_the_gateway_dies_between_signing_and_confirming(
         await verified(http, gateway)
 
 
-@pytest.mark.parametrize(
-    "point",
-    [*BY_DAY, *(pytest.param(p, marks=pytest.mark.nightly) for p in POINTS if p not in BY_DAY)],
-)
+@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
 @pytest.mark.parametrize("both", [False, True], ids=["the node", "both"])
 async def test_the_chains_node_dies_at_a_point_or_both_do(
     gateway: Gateway, point: str, *, both: bool
@@ -163,8 +172,12 @@ def runs_anvil(pid: int) -> bool:
     return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(b"/anvil")
 
 
-async def test_all_of_it_dies(gateway: Gateway) -> None:
-    async with aiohttp.ClientSession() as http:
+@pytest.mark.nightly
+async def test_all_of_it_dies() -> None:
+    async with (
+        forked_gateway(**SETTINGS) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
         await verified(http, gateway)
         await Person(http, gateway.url).register()
         await gateway.kill_group()

@@ -10,7 +10,7 @@ import pytest
 from rendertrust.verify import read_epochs, read_shown, read_witness, verify
 from tests.acceptance.test_backup import called
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import PATIENT, Gateway, alive_in
+from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, alive_in
 from tests.support.proof_readers import Person, holds
 from tests.support.until import until
 
@@ -91,7 +91,7 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
     http: aiohttp.ClientSession,
 ) -> None:
     with engine_folder() as folder:
-        gateway = Gateway(folder / "data", **SETTINGS)
+        gateway = ForkedGateway(folder / "data", **SETTINGS)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
         file, where = folder / "backup", ("--data", gateway.data)
         await gateway.start()

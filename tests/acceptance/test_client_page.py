@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from rendertrust.client import AsyncClient
 from rendertrust.testing import FakeNode, completes
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import ROOT, Gateway
+from tests.support.lent_engines import StartGateway
 
 PASSWORD = "correct horse battery"
 PEOPLE = count(1)
@@ -27,8 +28,8 @@ EXAMPLES = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway() as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway() as running:
         yield running
 
 

@@ -1,14 +1,16 @@
 """The gateway keeps the reference; and the suite that says so would see it if it did not."""
 
 import asyncio
-import sys
+import os
+from asyncio.subprocess import PIPE, STDOUT
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.acceptance.conformance.shapes import CREDITS, UUID, differences
-from tests.support.gateway_process import ROOT, running_gateway
+from tests.support import programs
+from tests.support.lent_engines import StartGateway
 
 # As they are in production; the suite must get along with them.
 LIMITS = {
@@ -20,20 +22,17 @@ LIMITS = {
 
 
 async def conformance(*words: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.acceptance.conformance", *words),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    suite = "tests.acceptance.conformance"
+    process = await programs.start(suite, *words, env=os.environ, stdout=PIPE, stderr=STDOUT)
     async with asyncio.timeout(120):
         output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+    return await process.wait(), output.decode()
 
 
-async def test_a_gateway_with_the_limits_of_production_keeps_the_reference() -> None:
-    async with running_gateway(**LIMITS) as gateway:
+async def test_a_gateway_with_the_limits_of_production_keeps_the_reference(
+    start_gateway: StartGateway,
+) -> None:
+    async with start_gateway(**LIMITS) as gateway:
         code, table = await conformance(gateway.url, "--limits")
     assert code == 0, table
     assert " 0 failed" in table

@@ -9,17 +9,20 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import Creator, FaithfulNode, faithful_node
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
+from tests.support.nightly import by_day
 from tests.support.until import until
 
 STEPS = ("commit.JobInsert", "send.JobDispatch", "commit.UnitStart", "commit.UnitComplete")
 POINTS = [f"{when}_{step}" for step in (*STEPS, "send.Ack") for when in ("before", "after")]
+BY_DAY = ("before_send.JobDispatch", "after_commit.UnitComplete")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One data folder for all these deaths."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 
@@ -45,7 +48,7 @@ async def persistently(creator: Creator) -> str:
     return str(await until(dispatched))
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
 async def test_killed_at_a_step_of_a_jobs_life(
     gateway: Gateway, creator: Creator, node: FaithfulNode, point: str
 ) -> None:

@@ -8,17 +8,29 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import Creator, FaithfulNode, faithful_node
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
+from tests.support.nightly import by_day
 from tests.support.until import until
 
 RESTART, ABNORMAL = 1012, 1
 JOBS = 5
+POINTS = (
+    "scheduler.Dispatch:2",
+    "scheduler.Decided:2",
+    "ledger.Commit:3",
+    "after_commit.UnitComplete:1",
+    "after_commit.JobInsert:2",
+    "notifier.UnitsMoved:2",
+    "revocations.Tick:2",
+)
+BY_DAY = ("scheduler.Dispatch:2", "after_commit.UnitComplete:1", "notifier.UnitsMoved:2")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """Started anew for each exception."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 
@@ -46,18 +58,7 @@ async def acknowledged(creator: Creator) -> list[str]:
     return jobs
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "scheduler.Dispatch:2",
-        "scheduler.Decided:2",
-        "ledger.Commit:3",
-        "after_commit.UnitComplete:1",
-        "after_commit.JobInsert:2",
-        "notifier.UnitsMoved:2",
-        "revocations.Tick:2",
-    ],
-)
+@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
 async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_loses_nothing(
     gateway: Gateway, creator: Creator, node: FaithfulNode, point: str
 ) -> None:

@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import attrs
+import pytest_asyncio
 
 from tests.support.api_clients import Creator, PlainNode
-from tests.support.gateway_process import Gateway
+from tests.support.gateway_process import Gateway, forked_gateway
 from tests.support.until import until
 
 RATE = 50.0
@@ -51,6 +52,13 @@ def postmaster(gateway: Gateway) -> int:
     return 0
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway() -> AsyncIterator[Gateway]:
+    """One with a PostgreSQL of its own, to be killed."""
+    async with forked_gateway() as running:
+        yield running
+
+
 async def test_postgresql_killed_under_load(
     gateway: Gateway, creator: Creator, make_node: Callable[..., Awaitable[PlainNode]]
 ) -> None:
@@ -60,6 +68,7 @@ async def test_postgresql_killed_under_load(
         group.create_task(load.run())
         await until(lambda: len(load.jobs) >= 50)
         old = postmaster(gateway)
+        assert old
         os.kill(old, signal.SIGKILL)
         killed = time.perf_counter()
         await until(lambda: postmaster(gateway) not in {0, old}, within=BACK_SECONDS)

@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.integration.node.scenes import build
 from tests.integration.node.test_video import boxes
+from tests.support import programs
 from tests.support.checkout import Checkout, at_home
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import alive_in
@@ -21,6 +24,15 @@ from tests.support.ssim import ssim
 from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.timeout(600)]
+SMALL_SCENE = """
+scene.cycles.samples = 4
+scene.render.resolution_x = scene.render.resolution_y = 32
+scene.render.fps = 8
+cube = bpy.data.objects["Cube"]
+cube.keyframe_insert("rotation_euler", frame=1)
+cube.rotation_euler[2] = 2.0
+cube.keyframe_insert("rotation_euler", frame=3)
+"""
 REFERENCE = Path(__file__).parent / "reference" / "demo.png"
 
 
@@ -35,6 +47,34 @@ async def run_demo(checkout: Checkout, data: Path) -> tuple[int, str]:
     return await checkout.rendertrust("demo", "--exit", "--data", str(data))
 
 
+@pytest.mark.timeout(900)
+async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_nothing_else(
+    tmp_path: Path,
+) -> None:
+    """Nothing is changed outside the data folder but for Python's byte code."""
+    scene, out = build(tmp_path / "scene.blend", SMALL_SCENE), tmp_path / "out"
+    out.mkdir()
+    done, told = await demonstrated(out, "--frames", "1-3", scene=str(scene))
+    texts = [each["text"] for each in told if "text" in each]
+    assert "10.0000 credits were held, 10.0000 charged" in texts
+    assert (done["animation_charged"], done["film_charged"]) == ("30.0000", "1.0000")
+    assert "59.0000 credits are left" in texts
+    check_film(out, frames=3, size=(32, 32))
+
+
+async def demonstrated(
+    folder: Path, *words: str, scene: str = ""
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What it told at its end and before; what it made is in ``folder``."""
+    program = ("tests.support.footprint", str(folder), scene, "--json", *words)
+    code, said = await Checkout().run(*program, before=undisturbed())
+    assert code == 0, said
+    *told, changes = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert changes == {"came": [], "went": [], "changed": [], "alive": []}
+    return told[-1], told
+
+
+@pytest.mark.nightly
 @pytest.mark.timeout(900)  # each sets a checkout up and renders; others run beside
 async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: Path) -> None:
     """One of them out of a checkout in a home that is closed to others."""
@@ -43,20 +83,27 @@ async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: P
         folders = [base / "one", base / "two"]
         for code, said in await asyncio.gather(*map(run_demo, (Checkout(), closed), folders)):
             assert code == 0, said
-            assert "10.0000 credits were held, 10.0000 charged" in said
-            assert "100.0000 before, 90.0000 after" in said
-            assert "80.0000 credits for 8 frames" in said
-            assert "9.0000 credits are left" in said
+            check_prices(said)
         for folder in folders:
             check_picture(folder / "out" / "frame-0001.png")
             check_film(folder / "out")
         await until(lambda: not alive_in(base))
-    # What the engines' account cannot enter is named, with what to do; its owner's engines can.
-    if os.geteuid() == 0:
-        code, said = await closed.rendertrust("serve", "--data", str(home / "data"))
-        assert code == 1, said
-        assert said.splitlines()[-1].startswith(f"rendertrust: {home} is closed to the user ")
-        assert f"chmod o+x {home}" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the engines of others run as their owner")
+async def test_a_home_that_the_engines_cannot_enter_is_named_with_what_to_do(home: Path) -> None:
+    code, _, err = await programs.call("serve", "--data", str(home / "data"), env=os.environ)
+    assert code == 1, err
+    assert err.splitlines()[-1].startswith(f"rendertrust: {home} is closed to the user ")
+    assert f"chmod o+x {home}" in err
+
+
+def check_prices(said: str) -> None:
+    """What picture and film cost, and what is left."""
+    assert "10.0000 credits were held, 10.0000 charged" in said
+    assert "100.0000 before, 90.0000 after" in said
+    assert "80.0000 credits for 8 frames" in said
+    assert "9.0000 credits are left" in said
 
 
 def check_picture(path: Path) -> None:
@@ -67,41 +114,36 @@ def check_picture(path: Path) -> None:
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 5_000
 
 
-def check_film(folder: Path) -> None:
-    """Eight frames that differ, in their order, and a film of one second that has each once."""
-    frames = sorted((folder / "animation").glob("*.png"))
-    assert [path.name for path in frames] == [f"frame-{n:04}.png" for n in range(1, 9)]
+def check_film(folder: Path, frames: int = 8, size: tuple[int, int] = (320, 180)) -> None:
+    """Frames that differ, in their order, and a film at 8 a second that has each once."""
+    paths = sorted((folder / "animation").glob("*.png"))
+    assert [path.name for path in paths] == [f"frame-{n:04}.png" for n in range(1, frames + 1)]
     pictures = []
-    for path in frames:
+    for path in paths:
         with Image.open(path) as file:
-            assert file.size == (320, 180)
+            assert file.size == size
             pictures.append(np.asarray(file.convert("RGB")).astype(int))
     steps = [np.abs(after - before).mean() for before, after in pairwise(pictures)]
     assert min(steps) > 0.5, "the gem and the eye move from each frame to the next"
     found = dict(boxes((folder / "film.mp4").read_bytes()))
-    assert struct.unpack(">I", found["stsz"][8:12])[0] == 8, "samples in the track"
+    assert struct.unpack(">I", found["stsz"][8:12])[0] == frames, "samples in the track"
     (scale, length) = struct.unpack(">II", found["mdhd"][12:20])
-    assert length / scale == pytest.approx(1.0, abs=1e-3)
+    assert length / scale == pytest.approx(frames / 8, abs=1e-3)
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
     tmp_path: Path,
 ) -> None:
-    """And nothing is changed outside the data folder but for Python's byte code."""
-    program = ("tests.support.footprint", str(tmp_path), "--chaos", "--json")
-    code, said = await Checkout().run(*program, before=undisturbed())
-    assert code == 0, said
-    *told, changes = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    done, told = await demonstrated(tmp_path, "--chaos")
     assert [each["text"] for each in told if each["event"] == "chaos"] == [
         "node-2 is killed while it renders",
         "node-2 comes back",
     ]
-    done = told[-1]
     assert (done["animation_charged"], done["film_charged"]) == ("80.0000", "1.0000")
     assert done["attempts"] >= 4, "what it had and lost was done by another attempt"
     check_film(tmp_path)
-    assert changes == {"came": [], "went": [], "changed": [], "alive": []}
 
 
 def undisturbed() -> tuple[str, ...]:

@@ -11,14 +11,18 @@ import pytest_asyncio
 from rendertrust.testing import FakeNode
 from tests.acceptance.test_earnings import SHORT, earns, operator, rendered, sound
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
+from tests.support.nightly import by_day
 from tests.support.until import until
+
+WHEN = ("before", "after")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One data folder for all these deaths."""
-    async with running_gateway(**SHORT) as running:
+    async with start_gateway(**SHORT) as running:
         yield running
 
 
@@ -39,7 +43,7 @@ async def paid_out(person: Creator, key: str) -> tuple[int, str]:
     return found
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", by_day(WHEN, ["after"]))
 async def test_killed_at_a_payout_it_is_paid_once(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator, when: str
 ) -> None:
@@ -61,7 +65,7 @@ async def test_killed_at_a_payout_it_is_paid_once(
     await sound(gateway)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", by_day(WHEN, ["before"]))
 async def test_killed_when_a_share_ripens_it_ripens_once(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator, when: str
 ) -> None:
@@ -75,7 +79,7 @@ async def test_killed_when_a_share_ripens_it_ripens_once(
     await sound(gateway)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", by_day(WHEN, ["after"]))
 async def test_killed_when_a_share_is_claimed_it_is_claimed_once(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator, when: str
 ) -> None:

@@ -8,9 +8,9 @@ import aiohttp
 import pytest_asyncio
 
 from rendertrust.testing import FakeNode
-from tests.acceptance.test_fuzz import run
 from tests.support.api_clients import Creator, Json
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 ADMIN, PASSWORD = "ada@example.org", "an admin's password"
@@ -22,9 +22,9 @@ SHORT = {
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """Where a share is payable after three seconds."""
-    async with running_gateway(**SHORT) as running:
+    async with start_gateway(**SHORT) as running:
         yield running
 
 
@@ -38,8 +38,8 @@ async def operator(
 
 async def admin(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
     who = ("--email", ADMIN, "--name", "Ada", "--password-stdin")
-    data = ("--data", str(gateway.data))
-    await run("rendertrust", "admin", "create", *who, *data, told=f"{PASSWORD}\n")
+    code, said = await gateway.run("admin", "create", *who, told=f"{PASSWORD}\n")
+    assert code == 0, said
     person = Creator(http, gateway.url, ADMIN)
     body = {"email": ADMIN, "password": PASSWORD}
     status, tokens = await person.call("POST", "/auth/login", body)

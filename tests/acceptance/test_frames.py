@@ -1,11 +1,8 @@
 """Frames as their creator takes them home: one by one, as one zip, and as a video."""
 
-import asyncio
 import io
-import struct
 import zipfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -15,18 +12,16 @@ from yarl import URL
 
 from rendertrust.client import AsyncClient, Conflict, NotFound
 from rendertrust.testing import Fails, FakeNode, FakeTask, works
-from tests.integration.node.scenes import build
-from tests.integration.node.test_video import boxes
-from tests.support.agent_process import running_agent
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PASSWORD = "correct horse battery"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway(RENDERTRUST_CREDITS_STARTER="1000") as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(RENDERTRUST_CREDITS_STARTER="1000") as running:
         yield running
 
 
@@ -145,27 +140,3 @@ async def test_a_video_is_made_of_the_frames_that_there_are(
     assert (await client.download(placed.job_id, tmp_path)).suffix == ".mp4"
     code, said = await gateway.fsck()
     assert code == 0, said
-
-
-@pytest.mark.render
-async def test_a_rendered_animation_plays_at_the_scene_s_rate(
-    gateway: Gateway, client: AsyncClient, tmp_path: Path
-) -> None:
-    extra = """
-scene.render.resolution_x = scene.render.resolution_y = 32
-scene.cycles.samples = 2
-scene.render.fps, scene.render.fps_base = 24, 1.001
-"""
-    scene = await asyncio.to_thread(build, tmp_path / "scene.blend", extra)
-    payload = (await client.upload(scene)).payload_ref
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(running_agent(gateway.url, tmp_path / "node"))
-        job = await rendered(client, payload, "1-5", chunk=2)
-        placed = await client.video(job)
-        done = await client.wait(placed.job_id, within=240)
-        assert done.status == "COMPLETED", done
-    film = (await client.download(placed.job_id, tmp_path, stem="film")).read_bytes()
-    found = dict(boxes(film))
-    assert struct.unpack(">I", found["stsz"][8:12])[0] == 5, "samples in the track"
-    (scale, length) = struct.unpack(">II", found["mdhd"][12:20])
-    assert length / scale == pytest.approx(5 * 1.001 / 24, abs=1e-4)

@@ -4,13 +4,15 @@
 """
 
 import asyncio
-import sys
+import os
+from asyncio.subprocess import PIPE, STDOUT
 
 import pytest
 
-from tests.support.gateway_process import ROOT, running_gateway
+from tests.support import programs
+from tests.support.lent_engines import StartGateway
 
-CASES = 1200
+CASES, CASES_BY_NIGHT = 370, 1200  # three and ten for each operation
 SEED = 1
 WITHIN = 500.0
 ADMIN, PASSWORD = "ada@example.org", "an admin's password"
@@ -22,31 +24,24 @@ WIDE = {
 
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
-async def test_made_up_requests_get_answers_as_described() -> None:
+@pytest.mark.parametrize("cases", [CASES, pytest.param(CASES_BY_NIGHT, marks=pytest.mark.nightly)])
+async def test_made_up_requests_get_answers_as_described(
+    start_gateway: StartGateway, cases: int
+) -> None:
     settings = {
         "RENDERTRUST_CREDITS_STARTER": "1000000",
         "RENDERTRUST_EARNINGS_DISPUTE_HOURS": "0.005",  # what is disputed in vain is payable soon
     }
-    async with running_gateway(**settings, **WIDE) as gateway:
-        data = ("--data", str(gateway.data))
+    async with start_gateway(**settings, **WIDE) as gateway:
         who = ("--email", ADMIN, "--name", "Ada", "--password-stdin")
-        await run("rendertrust", "admin", "create", *who, *data, told=f"{PASSWORD}\n")
-        words = ("--cases", str(CASES), "--seed", str(SEED))
+        code, said = await gateway.run("admin", "create", *who, told=f"{PASSWORD}\n")
+        assert code == 0, said
+        words = (gateway.url, "--cases", str(cases), "--seed", str(SEED))
         admin = ("--admin", ADMIN, "--admin-password", PASSWORD)
-        output = await run("tests.fuzz", gateway.url, *words, *admin)
-    assert "admin " in output
-
-
-async def run(module: str, *words: str, told: str = "") -> str:
-    """What it said; it must end with 0."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *words),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(WITHIN):
-        output, _ = await process.communicate(told.encode())
-    assert process.returncode == 0, output.decode()
-    return output.decode()
+        fuzz = await programs.start(
+            "tests.fuzz", *words, *admin, env=os.environ, stdout=PIPE, stderr=STDOUT
+        )
+        async with asyncio.timeout(WITHIN):
+            output, _ = await fuzz.communicate()
+    assert fuzz.returncode == 0, output.decode()
+    assert b"admin " in output

@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.api_description import our_contract
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.raw_connections import CONTINUATION, PING, PONG, TEXT, Raw, frame, raw, upgraded
 from tests.support.until import until
 
@@ -40,8 +41,8 @@ DRIPPING = (
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway(**NARROW) as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(**NARROW) as running:
         yield running
 
 

@@ -10,16 +10,17 @@ from rendertrust.protocol import JobDispatch
 from rendertrust.testing import Behaviour, FakeNode, completes
 from tests.acceptance.test_animation import check_books, units
 from tests.support.api_clients import Creator, Json
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 ENDS = completes(b"a frame", progress=(0.5,))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """Where an ``echo`` costs something, and nothing is tried twice because it is slow."""
-    async with running_gateway(RENDERTRUST_SCHEDULING_STRAGGLER_TIMES="0") as running:
+    async with start_gateway(RENDERTRUST_SCHEDULING_STRAGGLER_TIMES="0") as running:
         reason = ("--reason", "to see what is charged")
         code, said = await running.run("admin", "prices", "set", "echo", "1.5", *reason)
         assert code == 0, said

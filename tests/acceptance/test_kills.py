@@ -8,12 +8,15 @@ import aiohttp
 import pytest
 
 from tests.support.api_clients import Creator, PlainNode, faithful_node
-from tests.support.gateway_process import Gateway, alive_in
+from tests.support.gateway_process import (
+    Gateway,
+    alive_in,
+    forked_gateway,
+)
 from tests.support.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 Moment = Callable[[Creator, PlainNode, str], Awaitable[None]]
-Kill = Callable[[Gateway], Awaitable[None]]
 
 
 async def check_job(gateway: Gateway, creator: Creator, job: str) -> None:
@@ -67,28 +70,14 @@ async def has_a_result(creator: Creator, node: PlainNode, job: str) -> None:
     await finish(node, job)
 
 
-async def everything(gateway: Gateway) -> None:
-    """A kill of the engines too, which leaves no orphan."""
-    await gateway.kill_group()
-    await until(lambda: not alive_in(gateway.data))
-
-
-@pytest.mark.parametrize(
-    ("moment", "kill"),
-    [
-        (waits_for_its_node, Gateway.kill),
-        (runs, Gateway.kill),
-        (has_a_result, Gateway.kill),
-        (waits_for_its_node, everything),
-    ],
-)
+@pytest.mark.parametrize("moment", [waits_for_its_node, runs, has_a_result])
 async def test_a_job_survives_a_kill_while_it(
-    gateway: Gateway, creator: Creator, make_node: MakeNode, moment: Moment, kill: Kill
+    gateway: Gateway, creator: Creator, make_node: MakeNode, moment: Moment
 ) -> None:
     node = await make_node()
     job = await dispatched(creator)
     await moment(creator, node, job)
-    await kill(gateway)
+    await gateway.kill()
     await gateway.start()
     await node.connect()
     if moment is waits_for_its_node:
@@ -98,11 +87,28 @@ async def test_a_job_survives_a_kill_while_it(
     await check_job(gateway, creator, job)
 
 
-async def test_a_kill_of_the_gateway_alone_leaves_no_engine_behind(gateway: Gateway) -> None:
-    assert alive_in(gateway.data)
-    await gateway.kill()
-    await until(lambda: not alive_in(gateway.data))
-    await gateway.start()
+async def test_no_kill_leaves_an_engine_behind_nor_loses_a_job(
+    http: aiohttp.ClientSession,
+) -> None:
+    """Neither of the gateway alone, nor of all that it started."""
+    async with forked_gateway() as gateway:
+        creator = Creator(http, gateway.url, "jane@example.org")
+        await creator.register()
+        node = PlainNode(http, gateway.url)
+        await node.register()
+        await node.heartbeat()
+        job = await dispatched(creator)
+        for kill in (gateway.kill, gateway.kill_group):
+            assert alive_in(gateway.data)
+            await kill()
+            await until(lambda: not alive_in(gateway.data))
+            await gateway.start()
+        await node.connect()
+        assert (await node.receive("job_dispatch"))["job_id"] == job
+        await finish(node, job)
+        await node.receive("ack")
+        await node.leave()
+        await check_job(gateway, creator, job)
 
 
 @pytest.mark.nightly

@@ -6,8 +6,6 @@ What comes back equals the picture that this machine's Blender makes of the scen
 import asyncio
 import json
 import os
-import sys
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,11 @@ from PIL import Image
 
 from rendertrust.testing import FakeNode, FakeTask, works
 from tests.integration.node.scenes import locally, run
+from tests.support import programs
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
@@ -99,8 +99,8 @@ class Project:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway() as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway() as running:
         yield running
 
 
@@ -118,23 +118,9 @@ async def submit(gateway: Gateway, creator: Creator, *words: str) -> tuple[int, 
     scopes = ["jobs:read", "jobs:write", "uploads:write"]
     status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
     assert status == 201, key
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "rendertrust", "submit", *words, "--json"],
-        cwd=ROOT,
-        env=os.environ | {"RENDERTRUST_URL": gateway.url, "RENDERTRUST_API_KEY": key["key"]},
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    try:
-        async with asyncio.timeout(240):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, [json.loads(line) for line in out.splitlines()], err.decode()
+    env = os.environ | {"RENDERTRUST_URL": gateway.url, "RENDERTRUST_API_KEY": key["key"]}
+    code, out, err = await programs.call("submit", *words, "--json", env=env, within=240)
+    return code, [json.loads(line) for line in out.splitlines()], err
 
 
 def pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -1,7 +1,7 @@
 """A gateway whose database a later version migrates while it works, and when it starts again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -10,11 +10,9 @@ import pytest_asyncio
 from rendertrust.testing import FakeNode, completes
 from sql.migrate import Migration, migrate, migrations
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.valkey import ValkeyEndpoint
 from tests.support.api_clients import Creator
-from tests.support.databases import Databases
-from tests.support.engines import LoopThread
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
+from tests.support.lent_engines import LentEngines
 from tests.unit.sql.migration_rules import faults
 
 NEWEST = migrations()[-1].version
@@ -42,34 +40,27 @@ OTHER = Migration(NEWEST + 9, f"{NEWEST + 9:04}_other", "SELECT 1")
 ENDS = completes(b"a frame")
 
 
-@pytest.fixture
-def endpoint(engine_loop: LoopThread, databases: Databases) -> Iterator[PostgresEndpoint]:
-    fresh = engine_loop.run(databases.take("template1"))
-    yield fresh
-    engine_loop.run(databases.drop(fresh))
+@pytest.fixture(scope="session")
+def database_template(migrated_database: str) -> str:
+    """What ``database`` is a copy of."""
+    return migrated_database
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def gateway(
-    endpoint: PostgresEndpoint, valkey_endpoint: ValkeyEndpoint, lent_objects: Mapping[str, str]
-) -> AsyncIterator[Gateway]:
-    engines = {
-        "RENDERTRUST_DATABASE_URL": endpoint.app_dsn,
-        "RENDERTRUST_DATABASE_OWNER_URL": endpoint.owner_dsn,
-        "RENDERTRUST_REDIS_URL": valkey_endpoint.url,
-    }
-    async with running_gateway(**lent_objects, **engines) as running:
+async def gateway(database: PostgresEndpoint, lent_engines: LentEngines) -> AsyncIterator[Gateway]:
+    engines = lent_engines.settings(database)
+    async with forked_gateway(**engines) as running:
         yield running
 
 
 async def test_a_gateway_works_on_a_newer_schema_that_adds_something(
-    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, endpoint: PostgresEndpoint
+    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, database: PostgresEndpoint
 ) -> None:
     assert [fault for migration in LATER for fault in faults(migration.text)] == []
     async with FakeNode(gateway.url, behave=ENDS):
         migrated = asyncio.Event()
         jobs = asyncio.ensure_future(orders(creator, migrated))
-        names = await migrate(endpoint.owner_dsn, [*migrations(), *LATER])
+        names = await migrate(database.owner_dsn, [*migrations(), *LATER])
         migrated.set()
         assert names == [migration.name for migration in LATER]
         for job in await jobs:
@@ -82,7 +73,7 @@ async def test_a_gateway_works_on_a_newer_schema_that_adds_something(
     code, said = await gateway.run("db", "status")
     assert (code, f"newer {LATER[-1].name}" in said) == (0, True), said
     assert await gateway.fsck() == (0, "the books are in order\n")
-    await refuses_another(gateway, endpoint.owner_dsn)
+    await refuses_another(gateway, database.owner_dsn)
 
 
 async def orders(creator: Creator, migrated: asyncio.Event) -> list[str]:

@@ -7,8 +7,7 @@ import json
 import os
 import random
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,9 +23,12 @@ from rendertrust.testing import FakeNode, completes
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
 from tests.integration.node.scenes import SLOW, build
+from tests.support import programs
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator, Json, PlainNode
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
+from tests.support.lent_engines import StartGateway
+from tests.support.programs import Program
 from tests.support.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
@@ -37,9 +39,9 @@ COUNT = 3
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One for all: who kills it starts it again."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 
@@ -102,17 +104,14 @@ async def stuck_line(gateway: Gateway) -> AsyncGenerator[str]:
 @asynccontextmanager
 async def submitting(
     url: str, creator: Creator, scene: Path, *options: str
-) -> AsyncGenerator[Process]:
+) -> AsyncGenerator[Program]:
     """``rendertrust submit`` in a process of its own; killed in the end if it still runs."""
     scopes = ["jobs:read", "jobs:write", "uploads:write"]
     status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
     assert status == 201, key
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "rendertrust", "submit", str(scene), "--no-preflight"],
-        *["--queue", "--json", *options],
-        cwd=ROOT,
+    process = await programs.start(
+        *("rendertrust", "submit", str(scene), "--no-preflight", "--queue", "--json", *options),
         env=os.environ | {"RENDERTRUST_URL": url, "RENDERTRUST_API_KEY": key["key"]},
-        stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -178,16 +177,19 @@ async def test_a_submit_that_was_killed_goes_on_where_it_stopped(
 
 @pytest.mark.heavy
 async def test_parts_outlive_a_kill_of_the_gateway_and_its_store(
-    gateway: Gateway, creator: Creator, scene: Path
+    http: aiohttp.ClientSession, scene: Path
 ) -> None:
-    upload = (await announced(creator, scene))["id"]
-    async with stuck_line(gateway) as url, submitting(url, creator, scene):
-        await first_part(creator, upload)
-        await gateway.kill_group()
-    await gateway.start()
-    assert await arrived(creator, upload) == [1]
-    async with client_of(gateway, creator) as client:
-        assert (await client.upload(scene)).status == "COMPLETED"
+    async with forked_gateway() as gateway:
+        creator = Creator(http, gateway.url, "jane@example.org")
+        await creator.register()
+        upload = (await announced(creator, scene))["id"]
+        async with stuck_line(gateway) as url, submitting(url, creator, scene):
+            await first_part(creator, upload)
+            await gateway.kill_group()
+        await gateway.start()
+        assert await arrived(creator, upload) == [1]
+        async with client_of(gateway, creator) as client:
+            assert (await client.upload(scene)).status == "COMPLETED"
 
 
 async def test_a_wrong_part_is_refused_and_a_strangers_upload_is_not_there(
@@ -242,7 +244,7 @@ async def test_a_download_goes_on_where_an_earlier_call_stopped(
 
 
 @pytest.mark.render
-@pytest.mark.heavy
+@pytest.mark.nightly
 async def test_a_large_scene_is_submitted_and_rendered(
     gateway: Gateway, creator: Creator, tmp_path: Path
 ) -> None:
@@ -251,7 +253,7 @@ async def test_a_large_scene_is_submitted_and_rendered(
         file.truncate(PART + MIB)  # Blender reads no further than its own end
     url = gateway.url
     async with (
-        running_agent(url, tmp_path / "node", lambda *words: words),
+        running_agent(url, tmp_path / "node"),
         submitting(
             url, creator, scene, "--width", "64", "--height", "36", "--samples", "1"
         ) as process,

@@ -14,9 +14,10 @@ from tests.support.api_clients import Creator, faithful_node
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import (
     PATIENT,
+    ForkedGateway,
     Gateway,
     alive_in,
-    running_gateway,
+    forked_gateway,
 )
 from tests.support.until import until
 
@@ -27,7 +28,7 @@ LONG_PATH = 120
 async def cold() -> AsyncIterator[Gateway]:
     """A gateway that was never started; it is stopped afterwards."""
     with engine_folder() as base:
-        gateway = Gateway(base / "data", **PATIENT)
+        gateway = ForkedGateway(base / "data", **PATIENT)
         yield gateway
         await gateway.stop()
         await until(lambda: not alive_in(gateway.data))
@@ -74,7 +75,7 @@ async def test_killed_while_it_starts_it_starts_the_next_time(cold: Gateway, par
 
 async def test_a_data_folder_with_a_path_of_120_characters() -> None:
     name = "d" * (LONG_PATH - len(str(Path(tempfile.gettempdir(), "engines-xxxxxxxx"))) - 1)
-    async with running_gateway(name) as gateway:
+    async with forked_gateway(name) as gateway:
         assert len(str(gateway.data)) >= LONG_PATH
         await serves(gateway)
         await gateway.kill()

@@ -12,14 +12,15 @@ from rendertrust.client import AsyncClient, Conflict, Quote
 from tests.integration.node.scenes import run
 from tests.support.agent_process import Agent, enrolled_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 WITHIN = 240
 FRAMES = "1-3"
 SCENES = """
 import bpy, os, sys
-for name, width, height, samples in (("light", 64, 36, 4), ("heavy", 640, 360, 256)):
+for name, width, height, samples in (("light", 64, 36, 4), ("heavy", 320, 180, 64)):
     bpy.ops.wm.read_factory_settings()
     scene = bpy.context.scene
     scene.render.engine, scene.cycles.samples = "CYCLES", samples
@@ -37,8 +38,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway(RENDERTRUST_PRICING_FRAME_SECONDS="2") as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(RENDERTRUST_PRICING_FRAME_SECONDS="2") as running:
         yield running
 
 

@@ -9,7 +9,9 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
+from tests.support.nightly import by_day
 from tests.support.until import until
 
 POINTS = ("before_commit.StripeEvent", "after_commit.StripeEvent")
@@ -22,9 +24,9 @@ OPENINGS = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One data folder for all of them."""
-    async with running_gateway() as running:
+    async with start_gateway() as running:
         yield running
 
 
@@ -80,7 +82,7 @@ async def test_credits_are_bought_by_the_api(
     await check_books(gateway, creator)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", by_day(POINTS, ["after_commit.StripeEvent"]))
 async def test_killed_while_a_payment_is_booked(
     gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
 ) -> None:
@@ -94,7 +96,7 @@ async def test_killed_while_a_payment_is_booked(
     await check_books(gateway, creator)
 
 
-@pytest.mark.parametrize("point", OPENINGS)
+@pytest.mark.parametrize("point", by_day(OPENINGS, ["after_commit.PurchaseOpen"]))
 async def test_killed_while_a_purchase_is_begun(
     gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
 ) -> None:

@@ -17,11 +17,11 @@ from tests.acceptance.test_chain_restore import (
     verified,
 )
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import PATIENT, Gateway, alive_in
+from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, alive_in
 from tests.support.proof_readers import Person
 from tests.support.until import until
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.nightly
 AWAY = {
     "RENDERTRUST_CHAIN_URL": "http://127.0.0.1:9",
     "RENDERTRUST_CHAIN_CHAIN_ID": "1",
@@ -56,7 +56,7 @@ async def test_a_database_that_is_put_back_takes_no_write_until_it_is_reopened(
     http: aiohttp.ClientSession,
 ) -> None:
     with engine_folder() as folder:
-        gateway = Gateway(folder / "data", **SETTINGS)
+        gateway = ForkedGateway(folder / "data", **SETTINGS)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
         database, copy = gateway.data / "postgres", folder / "copy"
         try:

@@ -1,16 +1,16 @@
 """What cannot work is refused in one line, with an exit code that is not 0, and at once."""
 
 import asyncio
+import os
 import socket
-import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import programs
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import ROOT
 
 SECONDS = 120.0  # only a hang takes longer, on however busy a machine
 
@@ -23,14 +23,13 @@ def folder() -> Iterator[Path]:
 
 async def refused(*words: str) -> tuple[int, str]:
     """Exit code and all that was said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rendertrust", *words), cwd=ROOT, stdout=PIPE, stderr=STDOUT
+    program = await programs.start(
+        "rendertrust", *words, env=os.environ, stdout=PIPE, stderr=STDOUT
     )
     async with asyncio.timeout(SECONDS):
-        said, _ = await process.communicate()
-    assert process.returncode is not None
+        said, _ = await program.communicate()
     assert b"Traceback" not in said
-    return process.returncode, said.decode().strip()
+    return await program.wait(), said.decode().strip()
 
 
 def check(code: int, said: str, *parts: str) -> None:

@@ -5,15 +5,16 @@ import json
 import os
 import signal
 import socket
-import sys
 from asyncio.subprocess import PIPE
 from uuid import UUID
 
 import aiohttp
 import pytest
 
+from tests.support import programs
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import ROOT, Gateway, alive_in
+from tests.support.gateway_process import ForkedGateway, Gateway, alive_in
+from tests.support.lent_engines import LentEngines
 from tests.support.until import until
 
 REFUSED_WITHIN = 60.0
@@ -21,25 +22,18 @@ REFUSED_WITHIN = 60.0
 
 async def refused(*words: str, **settings: str) -> tuple[int, str]:
     """Exit code and what was said by a ``serve`` that does not serve."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rendertrust", "serve", *words),
-        cwd=ROOT,
-        env=os.environ | settings,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    async with asyncio.timeout(REFUSED_WITHIN):
-        out, err = await process.communicate()
-    assert out == b""
-    assert process.returncode is not None
+    env = os.environ | settings
+    code, out, err = await programs.call("serve", *words, env=env, within=REFUSED_WITHIN)
+    assert out == ""
     # The log is JSON, line by line; what is left is for people.
-    said = [line for line in err.decode().splitlines() if not line.startswith("{")]
-    return process.returncode, "\n".join(said)
+    said = [line for line in err.splitlines() if not line.startswith("{")]
+    return code, "\n".join(said)
 
 
-async def test_two_gateways_without_port_flags_run_side_by_side(
+async def test_two_gateways_without_port_flags_run_side_by_side_and_stop_in_order(
     http: aiohttp.ClientSession,
 ) -> None:
+    """Executed as people do it: by SIGTERM and SIGINT they end with 0, and so do their engines."""
     with engine_folder() as folder:
         gateways = [Gateway(folder / "one"), Gateway(folder / "two")]
         await asyncio.gather(*(gateway.start() for gateway in gateways))
@@ -47,18 +41,11 @@ async def test_two_gateways_without_port_flags_run_side_by_side(
         for gateway in gateways:
             async with http.get(f"{gateway.url}/api/v1/health/ready") as answer:
                 assert (await answer.json())["status"] == "ready"
-        assert [await gateway.stop() for gateway in gateways] == [0, 0]
+        one, two = gateways
+        assert two.process is not None
+        two.process.send_signal(signal.SIGINT)
+        assert [await one.stop(), await two.ended()] == [0, 0]
         await until(lambda: not alive_in(folder))
-
-
-async def test_a_stop_is_orderly(gateway: Gateway, http: aiohttp.ClientSession) -> None:
-    assert gateway.process is not None
-    async with http.get(f"{gateway.url}/health") as answer:
-        assert answer.status == 200
-    gateway.process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(60):
-        assert await gateway.process.wait() == 0
-    await until(lambda: not alive_in(gateway.data))
 
 
 def warned(gateway: Gateway) -> list[str]:
@@ -67,9 +54,9 @@ def warned(gateway: Gateway) -> list[str]:
     return [line["setting"] for line in lines if "setting" in line]
 
 
-async def test_it_says_at_its_start_what_is_not_checked() -> None:
-    with engine_folder() as folder:
-        gateway = Gateway(folder / "data")
+async def test_it_says_at_its_start_what_is_not_checked(lent_engines: LentEngines) -> None:
+    with lent_engines.lend() as engines, engine_folder() as folder:
+        gateway = ForkedGateway(folder / "data", **engines)
         await gateway.start()
         assert await gateway.stop() == 0
         assert warned(gateway) == ["verification.enabled"]
@@ -90,12 +77,8 @@ async def test_it_says_at_its_start_what_is_not_checked() -> None:
 async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:
     with engine_folder() as folder:
         data = folder / "data"
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "rendertrust", "serve", "--data", str(data)),
-            cwd=ROOT,
-            stdout=PIPE,
-            stderr=PIPE,
-        )
+        words = ("rendertrust", "serve", "--data", str(data))
+        process = await programs.start(*words, env=os.environ, stdout=PIPE, stderr=PIPE)
         await until((data / "postgres").exists)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):

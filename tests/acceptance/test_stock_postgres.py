@@ -1,7 +1,7 @@
 """A gateway on Debian's own PostgreSQL with its defaults."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -11,10 +11,10 @@ import pytest_asyncio
 from rendertrust.testing import FakeNode, completes
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.valkey import ValkeyEndpoint
 from tests.support.api_clients import Creator
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway, forked_gateway
+from tests.support.lent_engines import LentEngines
 from tests.support.stock_postgres import StockPostgres, stock_programs
 from tests.support.until import until
 
@@ -35,15 +35,8 @@ async def stock(request: pytest.FixtureRequest) -> AsyncIterator[PostgresEndpoin
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(
-    stock: PostgresEndpoint, valkey_endpoint: ValkeyEndpoint, lent_objects: Mapping[str, str]
-) -> AsyncIterator[Gateway]:
-    shared = {
-        "RENDERTRUST_DATABASE_URL": stock.app_dsn,
-        "RENDERTRUST_DATABASE_OWNER_URL": stock.owner_dsn,
-        "RENDERTRUST_REDIS_URL": valkey_endpoint.url,
-    }
-    async with running_gateway(**lent_objects, **shared) as running:
+async def gateway(stock: PostgresEndpoint, lent_engines: LentEngines) -> AsyncIterator[Gateway]:
+    async with forked_gateway(**lent_engines.settings(stock)) as running:
         yield running
 
 

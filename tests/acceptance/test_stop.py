@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import PlainNode
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.service_manager import Manager
 from tests.support.until import until
 
@@ -46,9 +47,11 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def managed(manager: Manager) -> AsyncIterator[tuple[Gateway, Heard]]:
+async def managed(
+    start_gateway: StartGateway, manager: Manager
+) -> AsyncIterator[tuple[Gateway, Heard]]:
     """A gateway under a service manager whose watchdog has a patience of a second."""
-    async with running_gateway(
+    async with start_gateway(
         NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="1000000", RENDERTRUST_LOGS_LEVEL="warning"
     ) as gateway:
         yield gateway, Heard(manager)
@@ -117,9 +120,11 @@ async def test_a_second_signal_does_not_wait_for_the_requests_in_flight(
         assert await gateway.ended(within=60) == 128 + signal.SIGINT
 
 
-async def test_a_log_that_nobody_reads_holds_nothing_up(http: aiohttp.ClientSession) -> None:
+async def test_a_log_that_nobody_reads_holds_nothing_up(
+    start_gateway: StartGateway, http: aiohttp.ClientSession
+) -> None:
     """Its stderr is a full pipe: it answers all the same, and stops in order."""
-    async with running_gateway() as gateway:
+    async with start_gateway() as gateway:
         await gateway.stop()
         read, gateway.stderr = os.pipe()
         await gateway.start()

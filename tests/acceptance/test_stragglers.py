@@ -11,7 +11,8 @@ from rendertrust.protocol import Ack, JobCancel, JobDispatch, Running
 from rendertrust.testing import Behaviour, FakeNode, completes, hangs
 from tests.acceptance.test_animation import charges, units
 from tests.support.api_clients import Creator, Json
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 FRAMES, LAST = 8, 7
@@ -20,9 +21,9 @@ ENDS = completes(b"a frame", progress=(0.5,))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """Where an ``echo`` costs something."""
-    async with running_gateway(**SETTINGS) as running:
+    async with start_gateway(**SETTINGS) as running:
         reason = ("--reason", "to see what is charged")
         code, said = await running.run("admin", "prices", "set", "echo", "1.5", *reason)
         assert code == 0, said

@@ -6,7 +6,6 @@ own settings.
 
 import asyncio
 import io
-import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.acceptance.test_animation import (
     SETTINGS,
     charges,
     check_books,
+    check_film,
     completed,
     done,
     fetched,
@@ -29,14 +29,14 @@ from tests.acceptance.test_animation import (
 from tests.faults.place import of_http
 from tests.faults.proxy import Proxy
 from tests.integration.node.scenes import build, locally, pixels
-from tests.integration.node.test_video import boxes
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import Creator, Json
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 FRAMES = 24
-RATE = (24, 1.001)
+RATE = 24 / 1.001
 # It moves, is denoised, shown by AgX, dithered, and its seed is another one in each frame.
 SCENE = """
 scene.cycles.samples, scene.cycles.use_denoising = 4, True
@@ -51,9 +51,9 @@ head.keyframe_insert("rotation_euler", frame=24)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """A frame costs two credits; a silent node loses its unit soon."""
-    async with running_gateway(**SETTINGS) as running:
+    async with start_gateway(**SETTINGS) as running:
         reason = ("--reason", "for many frames")
         code, said = await running.run("admin", "prices", "set", "render", "2", *reason)
         assert code == 0, said
@@ -83,6 +83,7 @@ async def troubled(
     return job
 
 
+@pytest.mark.nightly
 async def test_all_frames_are_the_artists_and_each_is_paid_for_once(
     gateway: Gateway, creator: Creator, tmp_path: Path
 ) -> None:
@@ -99,7 +100,7 @@ async def test_all_frames_are_the_artists_and_each_is_paid_for_once(
         await check_frame(creator, unit, wanted[int(unit["frames"])])
     paid = {reference: n for reference, n in (await charges(creator)).items() if job in reference}
     assert paid == {f"job:{job}:{number}": 1 for number in range(FRAMES)}
-    check_film(film)
+    check_film(film, FRAMES, RATE)
     price = 2 * FRAMES + 1  # and the film
     await check_books(gateway, creator, str(price), "0.0000")
 
@@ -117,11 +118,3 @@ async def filmed(creator: Creator, job: str) -> bytes:
     assert status == 200, answer
     await completed(creator, answer["job_id"])
     return await creator.result(answer["job_id"])
-
-
-def check_film(film: bytes) -> None:
-    """As many pictures as frames, at the scene's rate."""
-    found = dict(boxes(film))
-    assert struct.unpack(">I", found["stsz"][8:12])[0] == FRAMES
-    scale, length = struct.unpack(">II", found["mdhd"][12:20])
-    assert length / scale == pytest.approx(FRAMES * RATE[1] / RATE[0], abs=1e-4)

@@ -3,25 +3,22 @@ work at a node of one of them goes to a node with nothing to do at the other.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import aiohttp
 import attrs
-import pytest
 import pytest_asyncio
 
 from rendertrust.frames import JobDispatch, JobStatus, Log
 from rendertrust.testing import Behaviour, FakeNode
-from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.valkey import ValkeyEndpoint
 from tests.acceptance.test_animation import check_books
 from tests.acceptance.test_idle_nodes import ENDS, given, sits_on_it
 from tests.support.api_clients import Creator, PlainNode
-from tests.support.databases import Databases
-from tests.support.engines import LoopThread, engine_folder
-from tests.support.gateway_process import PATIENT, Gateway, started
+from tests.support.engines import engine_folder
+from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, started
+from tests.support.lent_engines import LentEngines
 from tests.support.until import until
 
 SHARED = {
@@ -41,28 +38,12 @@ class Pair:
     other: Gateway
 
 
-@pytest.fixture(scope="module")
-def one_database(engine_loop: LoopThread, databases: Databases) -> Iterator[PostgresEndpoint]:
-    fresh = engine_loop.run(databases.take("template1"))
-    yield fresh
-    engine_loop.run(databases.drop(fresh))
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def pair(
-    one_database: PostgresEndpoint,
-    valkey_endpoint: ValkeyEndpoint,
-    lent_objects: Mapping[str, str],
-) -> AsyncIterator[Pair]:
+async def pair(lent_engines: LentEngines) -> AsyncIterator[Pair]:
     """Where an ``echo`` costs something, and nothing is tried twice because it is slow."""
-    shared = {
-        "RENDERTRUST_DATABASE_URL": one_database.app_dsn,
-        "RENDERTRUST_DATABASE_OWNER_URL": one_database.owner_dsn,
-        "RENDERTRUST_REDIS_URL": valkey_endpoint.url,
-    }
-    settings = {**PATIENT, **SHARED, **lent_objects, **shared}
-    with engine_folder() as folder:
-        one, other = (Gateway(folder / name, **settings) for name in ("one", "other"))
+    with lent_engines.lend() as engines, engine_folder() as folder:
+        settings = {**PATIENT, **SHARED, **engines}
+        one, other = (ForkedGateway(folder / name, **settings) for name in ("one", "other"))
         async with started(one), started(other):
             reason = ("--reason", "to see what is charged")
             code, said = await one.run("admin", "prices", "set", "echo", "1.5", *reason)

@@ -9,16 +9,17 @@ import aiohttp
 import pytest_asyncio
 
 from tests.support.api_clients import Creator, PlainNode
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 NUMBERS = count(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """One that leaves work with a node that does not connect for an hour."""
-    async with running_gateway(RENDERTRUST_LEASES_UNSENT_SECONDS="3600") as running:
+    async with start_gateway(RENDERTRUST_LEASES_UNSENT_SECONDS="3600") as running:
         yield running
 
 

@@ -15,7 +15,8 @@ from rendertrust.receipt_check import read_picture, verify_receipt
 from tests.integration.node.scenes import SLOW, build
 from tests.support.agent_process import enrolled_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -24,8 +25,8 @@ SETTINGS = {"RENDERTRUST_VERIFICATION_ENABLED": "true"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway() -> AsyncIterator[Gateway]:
-    async with running_gateway(**SETTINGS) as running:
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(**SETTINGS) as running:
         yield running
 
 

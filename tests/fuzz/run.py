@@ -1,6 +1,7 @@
 """One run: so many cases of each operation, and what came of them."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,6 +34,7 @@ CHECKS: list[Any] = [
     rules.response_headers_conformance,
     rules.negative_data_rejection,
 ]
+BUSY, BUSY_SECONDS, AGAIN_SECONDS = 503, 60.0, 0.2
 GOOD_OF, STRANGER_OF, NEGATIVE_OF = 4, 20, 3  # one of so many
 PHASES = [Phase.generate]  # no shrinking: it would multiply requests
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
@@ -146,12 +148,21 @@ class Run:
             case.query = case.query if made.query is None else made.query
         stranger = not good and chance.randrange(STRANGER_OF) == 0
         headers = self._headers(tally.audience, made, chance, stranger=stranger)
-        answer = case.call(base_url=self._url, session=self._http, headers=headers, timeout=30)
+        answer = self._answer(case, headers)
         tally.statuses[answer.status_code] += 1
         try:
             self._judge(case, answer)
         except (AssertionError, FailureGroup) as failure:
             tally.failures.append(f"{case.as_curl_command()}\n{failure}")
+
+    def _answer(self, case: Case[Any], headers: dict[str, str]) -> Response:
+        """The gateway's answer; one that is busy is asked again, as clients do."""
+        ends = time.monotonic() + BUSY_SECONDS
+        while True:
+            answer = case.call(base_url=self._url, session=self._http, headers=headers, timeout=30)
+            if answer.status_code != BUSY or time.monotonic() > ends:
+                return answer
+            time.sleep(AGAIN_SECONDS)
 
     def _own(self, case: Case[Any]) -> str | None:
         """A token for this case alone, where it may be worth nothing afterwards."""

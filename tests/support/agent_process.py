@@ -9,67 +9,85 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
-from tests.support.gateway_process import ROOT, alive_in
+from tests.support import programs
+from tests.support.gateway_process import alive_in
+from tests.support.programs import ROOT, Program
 from tests.support.until import until
 
-JOIN_SECONDS, CONNECT_SECONDS = 90.0, 60.0
+BLENDERLESS = (
+    "import runpy, sys; sys.modules['bpy'] = None;"
+    " runpy.run_module('rendertrust', run_name='__main__', alter_sys=True)"
+)
+JOIN_SECONDS, CONNECT_SECONDS = 240.0, 120.0
 STOP_SECONDS = 20.0
+Place = Callable[..., Sequence[str]]
 # Beside other tests whoever stands back gets no processor for minutes.
 BESIDE: Sequence[str] = ("--nice", "0")
 
 
 class Agent:
     """``place`` puts a command where it runs: on this host, or another. ``environment``: more of
-    it; with an API key there the node is that user's, else nobody's.
+    it; with an API key there the node is that user's, else nobody's. ``blender``: whether its
+    machine has one; trying one out takes most of the time that a node needs to join and to start.
     """
 
     def __init__(
         self,
         state: Path,
-        place: Callable[..., Sequence[str]],
+        place: Place,
         environment: Mapping[str, str] | None = None,
+        *,
+        blender: bool = True,
     ) -> None:
+        self._blender = blender
         self.state = state
         self.environment = {**os.environ, **(environment or {})}
         self.more: Sequence[str] = ()  # words for `run`
         self.id = ""
         self._place = place
-        self._process: Process | None = None
+        self._process: Process | Program | None = None
 
-    def command(self, *words: str) -> Sequence[str]:
-        program = (sys.executable, "-m", "rendertrust", "--json", "node", *words)
-        return self._place(*program, "--state", str(self.state))
+    async def _spawn(self, *words: str, stdout: int | IO[bytes]) -> Process | Program:
+        """``rendertrust node …``: forked on this host, executed on another."""
+        words = ("rendertrust", "--json", "node", *words, "--state", str(self.state))
+        if self._place is here:
+            out = stdout if isinstance(stdout, int) else stdout.fileno()
+            return await programs.start(
+                *words,
+                env=self.environment,
+                without=() if self._blender else ("bpy",),
+                stdout=out,
+                stderr=STDOUT,
+            )
+        start = ("-m", words[0]) if self._blender else ("-c", BLENDERLESS)
+        return await asyncio.create_subprocess_exec(
+            *self._place(sys.executable, *start, *words[1:]),
+            cwd=ROOT,
+            env=self.environment,
+            stdin=DEVNULL,
+            stdout=stdout,
+            stderr=STDOUT,
+            start_new_session=True,
+        )
 
     async def join(self, url: str) -> None:
         """Try out the renderer and enrol."""
         owned = () if "RENDERTRUST_API_KEY" in self.environment else ("--unowned",)
-        process = await asyncio.create_subprocess_exec(
-            *self.command("join", url, *owned, "--name", self.state.name),
-            cwd=ROOT,
-            env=self.environment,
-            stdout=PIPE,
-            stderr=STDOUT,
-        )
+        process = await self._spawn("join", url, *owned, "--name", self.state.name, stdout=PIPE)
         async with asyncio.timeout(JOIN_SECONDS):
             said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
         joined = json.loads(said[said.index(b"{") :].splitlines()[0])
-        assert "render" in joined["capabilities"], joined
+        assert ("render" in joined["capabilities"]) == self._blender, joined
         self.id = joined["node_id"]
 
     async def start(self) -> None:
         """Begin to take work; back when it is connected."""
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self.command("run", "--health-port", "-1", "--threads", "1", *BESIDE, *self.more),
-                cwd=ROOT,
-                env=self.environment,
-                stdin=DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            words = ("run", "--health-port", "-1", "--threads", "1", *BESIDE, *self.more)
+            self._process = await self._spawn(*words, stdout=log)
         await until(lambda: "connected to" in self.log.read_text(), within=CONNECT_SECONDS)
 
     @property
@@ -102,10 +120,10 @@ def here(*words: str) -> Sequence[str]:
 
 @contextlib.asynccontextmanager
 async def running_agent(
-    url: str, state: Path, place: Callable[..., Sequence[str]] = here
+    url: str, state: Path, place: Place = here, *, blender: bool = True
 ) -> AsyncGenerator[Agent]:
     """A node that has joined and is connected."""
-    async with enrolled_agent(url, state, place) as agent:
+    async with enrolled_agent(url, state, place, blender=blender) as agent:
         await agent.start()
         yield agent
 
@@ -114,11 +132,13 @@ async def running_agent(
 async def enrolled_agent(
     url: str,
     state: Path,
-    place: Callable[..., Sequence[str]] = here,
+    place: Place = here,
     environment: Mapping[str, str] | None = None,
+    *,
+    blender: bool = True,
 ) -> AsyncGenerator[Agent]:
     """A node that has joined; it is stopped at the end, if it was started."""
-    agent = Agent(state, place, environment)
+    agent = Agent(state, place, environment, blender=blender)
     await agent.join(url)
     try:
         yield agent

@@ -1,6 +1,6 @@
 """Run a demo and tell what it changed outside its data folder, and what of it is still alive.
 
-Words: a folder that gets what the demo made, and options of the demo.
+Words: a folder that gets what the demo made, a scene of one's own or '', options of the demo.
 
 As root, in a mount namespace of its own, the folders that everybody writes to are empty ones of its
 own; otherwise what others do there meanwhile would be taken for the demo's.
@@ -74,7 +74,8 @@ def difference(before: Listing, after: Listing) -> dict[str, list[str]]:
 
 
 def main() -> int:
-    taken, *words = sys.argv[1:]
+    taken, blend, *words = sys.argv[1:]
+    scene = Path(blend).read_bytes() if blend else None
     out = os.open(taken, os.O_RDONLY | os.O_DIRECTORY)  # its path may be covered soon
     folders = [ROOT, Path("/etc")]
     if os.geteuid() == 0:
@@ -86,6 +87,9 @@ def main() -> int:
     home, data = base / "home", base / "data"
     home.mkdir(0o700)
     folders.append(home)
+    if scene is not None:
+        (base / "scene.blend").write_bytes(scene)
+        words += ["--blend", str(base / "scene.blend")]
     before = listing(folders, data)
     demo = [sys.executable, "-m", "rendertrust", "demo", "--exit", "--data", str(data), *words]
     ended = subprocess.run(demo, cwd=ROOT, env=os.environ | {"HOME": str(home)}, check=False)

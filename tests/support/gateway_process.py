@@ -1,4 +1,4 @@
-"""A real gateway in its own process, on embedded engines: started, killed and started again."""
+"""A real gateway in a process of its own: started, killed and started again."""
 
 import asyncio
 import contextlib
@@ -6,15 +6,17 @@ import json
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
+from tests.support import programs
 from tests.support.engines import engine_folder
 from tests.support.free_ports import free_port
+from tests.support.programs import Program
 from tests.support.until import until
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = programs.ROOT
 # Tests register more people in a minute than anybody should.
 PATIENT = {
     "RENDERTRUST_LIMITS_REGISTER": "10000",
@@ -35,7 +37,7 @@ class Gateway:
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
         self.settings = settings
-        self.process: Process | None = None
+        self.process: Process | Program | None = None
         self.url = ""
         self.stderr: int | None = None  # where it goes instead of the log
         self.port = free_port()
@@ -48,14 +50,20 @@ class Gateway:
     async def launch(self, **more: str) -> None:
         """Only begin to start: nobody answers yet."""
         with self.log.open("ab") as err:
-            self.process = await asyncio.create_subprocess_exec(
-                *self.command(),
-                cwd=self.root,
-                env=os.environ | self.settings | more,
-                stdout=PIPE,
-                stderr=err if self.stderr is None else self.stderr,
-                start_new_session=True,
+            self.process = await self.spawn(
+                more, err.fileno() if self.stderr is None else self.stderr
             )
+
+    async def spawn(self, more: Mapping[str, str], stderr: int) -> Process | Program:
+        """Its process, as ``python -m rendertrust`` starts it."""
+        return await asyncio.create_subprocess_exec(
+            *self.command(),
+            cwd=self.root,
+            env={**os.environ, **self.settings, **more},
+            stdout=PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
 
     async def answers(self) -> None:
         """Wait until what was launched answers."""
@@ -83,9 +91,10 @@ class Gateway:
         await self.start(**more)
 
     def command(self) -> list[str]:
-        words = ["serve", "--json", "--data", str(self.data)]
-        words += ["--port", str(self.port)]
-        return [sys.executable, "-m", "rendertrust", *words]
+        return [sys.executable, "-m", "rendertrust", *self.words()]
+
+    def words(self) -> list[str]:
+        return ["serve", "--json", "--data", str(self.data), "--port", str(self.port)]
 
     async def kill(self) -> None:
         """SIGKILL to the gateway alone; its engines are the tethers' business."""
@@ -123,7 +132,7 @@ class Gateway:
             env=os.environ | self.settings,
             stdin=PIPE,
             stdout=PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stderr=STDOUT,
         )
         async with asyncio.timeout(within):
             output, _ = await process.communicate(told.encode())
@@ -131,14 +140,51 @@ class Gateway:
         return process.returncode, output.decode()
 
 
-@contextlib.asynccontextmanager
-async def running_gateway(folder: str = "data", **settings: str) -> AsyncGenerator[Gateway]:
+class ForkedGateway(Gateway):
+    """A gateway whose process need not import it first; see ``tests.support.programs``."""
+
+    async def spawn(self, more: Mapping[str, str], stderr: int) -> Process | Program:
+        env = {**os.environ, **self.settings, **more}
+        return await programs.start(
+            "rendertrust", *self.words(), env=env, stdout=PIPE, stderr=stderr
+        )
+
+    async def run(self, *words: str, told: str = "", within: float = 60) -> tuple[int, str]:
+        process = await programs.start(
+            *("rendertrust", *words, "--data", str(self.data)),
+            env=os.environ | self.settings,
+            told=told.encode(),
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        async with asyncio.timeout(within):
+            output, _ = await process.communicate()
+        return await process.wait(), output.decode()
+
+
+def running_gateway(
+    folder: str = "data", **settings: str
+) -> contextlib.AbstractAsyncContextManager[Gateway]:
     """A gateway that has just started; afterwards nothing of it may be left running.
 
     ``folder``: its data folder, under one of its own.
     """
+    return _running(Gateway, folder, settings)
+
+
+def forked_gateway(
+    folder: str = "data", **settings: str
+) -> contextlib.AbstractAsyncContextManager[Gateway]:
+    """The same, forked."""
+    return _running(ForkedGateway, folder, settings)
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    kind: type[Gateway], folder: str, settings: dict[str, str]
+) -> AsyncGenerator[Gateway]:
     with engine_folder() as base:
-        gateway = Gateway(base / folder, **PATIENT | settings)
+        gateway = kind(base / folder, **PATIENT | settings)
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
         async with started(gateway):
             yield gateway

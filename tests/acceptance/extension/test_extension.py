@@ -16,9 +16,11 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.node.scenes import pixels
-from tests.support.agent_process import enrolled_agent, running_agent
+from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import PASSWORD, Creator
-from tests.support.gateway_process import ROOT, Gateway, running_gateway
+from tests.support.gateway_process import ROOT, Gateway
+from tests.support.lent_engines import StartGateway
+from tests.support.until import until
 
 pytestmark = [
     pytest.mark.render,
@@ -33,10 +35,15 @@ WITHIN_SECONDS = 280.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """With an agent that renders."""
-    folder = tmp_path_factory.mktemp("node") / "node"
-    async with running_gateway() as running, running_agent(running.url, folder):
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def agent(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
+    """A node that renders."""
+    async with running_agent(gateway.url, tmp_path_factory.mktemp("node") / "node") as running:
         yield running
 
 
@@ -69,7 +76,7 @@ class Artist:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def artist(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Artist]:
+async def artist(gateway: Gateway, agent: Agent, tmp_path: Path) -> AsyncIterator[Artist]:
     (tmp_path / "home").mkdir()
     async with aiohttp.ClientSession() as http:
         creator = Creator(http, gateway.url, f"{tmp_path.name.lower()}@example.org")
@@ -80,7 +87,19 @@ async def artist(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Artist]:
 async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_belong(
     artist: Artist,
 ) -> None:
-    before, panel = await artist.does("submit")
+    """By the zip that artists install, which brings all that it needs."""
+    builder = str(ROOT / "scripts" / "blender_extension.py")
+    chosen = ("--platform", "linux-x64", "--out", str(artist.folder))
+    process = await asyncio.create_subprocess_exec(sys.executable, builder, *chosen)
+    assert await process.wait() == 0
+    modules = artist.folder / "modules"
+    modules.mkdir()
+    for name in (*BLENDERS, *BLENDERS_TOO):
+        (modules / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
+    before, panel = await artist.does("submit", modules=modules)
+    own = artist.folder / "home" / "extensions" / ".local"
+    assert str(own) in panel["client"]
+    assert str(ROOT) not in panel["client"]
     assert panel["error"] == ""
     assert (panel["status"], panel["units"], panel["done"]) == ("COMPLETED", 3, 3)
     assert panel["files"] == ["cube_0001.png", "cube_0002.png", "cube_0003.png"]
@@ -95,20 +114,28 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
     assert panel["available"] == balance["available"]
 
 
+async def restart(gateway: Gateway, **settings: str) -> None:
+    """Until its node is back."""
+    await gateway.restart(**settings)
+
+    async def is_back() -> bool:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{gateway.url}/metrics") as answer,
+        ):
+            return "rendertrust_sockets 1.0" in await answer.text()
+
+    await until(is_back)
+
+
 async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
-    tmp_path: Path,
+    gateway: Gateway, agent: Agent, artist: Artist
 ) -> None:
-    (tmp_path / "home").mkdir()
-    async with (
-        running_gateway() as gateway,
-        enrolled_agent(gateway.url, tmp_path / "node") as agent,
-        aiohttp.ClientSession() as http,
-    ):
-        await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
-        await agent.start()
-        creator = Creator(http, gateway.url, "measures@example.org")
-        await creator.register()
-        quoted, measured, panel = await Artist(gateway, creator, tmp_path).does("measures")
+    await restart(gateway, RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
+    try:
+        quoted, measured, panel = await artist.does("measures")
+    finally:
+        await restart(gateway)
     assert quoted["price"] == "30.0000"
     assert "[Measure Scene]" in quoted["drawn"]
     assert measured["error"] == ""
@@ -183,20 +210,3 @@ async def test_what_goes_wrong_is_said_in_words(artist: Artist) -> None:
     assert "write it like 1-250" in frames
     assert "nowhere" in address or "http" in address, address
     assert panel["drawn"][-1]
-
-
-async def test_the_zip_brings_all_that_it_needs(artist: Artist) -> None:
-    builder = str(ROOT / "scripts" / "blender_extension.py")
-    chosen = ("--platform", "linux-x64", "--out", str(artist.folder))
-    process = await asyncio.create_subprocess_exec(sys.executable, builder, *chosen)
-    assert await process.wait() == 0
-    modules = artist.folder / "modules"
-    modules.mkdir()
-    for name in (*BLENDERS, *BLENDERS_TOO):
-        (modules / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
-    _, panel = await artist.does("submit", modules=modules)
-    assert (panel["error"], panel["status"]) == ("", "COMPLETED")
-    assert panel["files"] == ["cube_0001.png", "cube_0002.png", "cube_0003.png"]
-    own = artist.folder / "home" / "extensions" / ".local"
-    assert str(own) in panel["client"]
-    assert str(ROOT) not in panel["client"]
