@@ -57,6 +57,7 @@ from rendertrust.protocol import (
     decode_from_node,
 )
 from sql.database import Unavailable
+from sql.tries import HELD_NODES
 from sql.work import QUARANTINED
 
 EARLY_MOST = 256
@@ -274,8 +275,9 @@ class NodeSessionActor(Checks):
         for held in comparison.unsent:
             held.phase = Phase.WAITING
         for held in comparison.lost:
-            wall = self._peers.clock.now()
-            self._end(held, failures.lost(held.assignment, self._node.id, wall))
+            unit, node = held.assignment, self._node.id
+            held.is_stuck = unit.tries > 1 and len(unit.avoid | {node}) >= HELD_NODES
+            self._end(held, failures.lost(unit, node))
         self._renew_in(self._settings.first_lease_seconds)
         keep = tuple(held.running for held in comparison.keep)
         await self._say(Welcome(keep=keep, drop=comparison.drop))
@@ -351,8 +353,11 @@ class NodeSessionActor(Checks):
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)
         if frame.status == "cancelled":
             if held is not None and held.phase is not Phase.ENDING:
-                now = self._peers.clock.now()
-                self._end(held, failures.given_back(held.assignment, self._node.id, now))
+                back = failures.given_back(held.assignment)
+                if back is None:
+                    self._fail(held, "node", failures.GIVEN_BACK)
+                else:
+                    self._end(held, back)
         elif held is None:
             log.info("a result that is not awaited is dropped")
             await self._acknowledge(frame)
