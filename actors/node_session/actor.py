@@ -26,6 +26,7 @@ from actors.node_session.messages import (
     PingSeen,
     PongSeen,
     Proved,
+    ReadyDue,
     Received,
     Send,
     WhoAreYou,
@@ -99,12 +100,16 @@ class NodeSessionActor(Checks):
             node.id, node.owner, node.capabilities, self.ref, self._epoch, self._standing
         )
         self._peers.scheduler.tell(opened)
+        self._ready = self._ready_at = None
         if self._hello is not None:
             self._tell_ready(self._hello)
         if not self._is_assigned:
             self.after(self._settings.announce_seconds, AnnounceDue())
 
     def _tell_ready(self, hello: Hello) -> None:
+        """Tell the Scheduler what the node says of itself now. Each change makes it look at all
+        that waits, so of many changes in a row the last is told, after a while.
+        """
         ready = SessionReady(
             self._node.id,
             self.ref,
@@ -117,7 +122,21 @@ class NodeSessionActor(Checks):
             vram=hello.vram,
             opengl=hello.opengl,
         )
-        self._peers.scheduler.tell(ready)
+        now, seconds = self._peers.clock.monotonic(), self._settings.ready_seconds
+        if ready == self._ready:
+            return
+        is_early = self._ready_at is not None and now - self._ready_at < seconds
+        if not is_early and self._peers.scheduler.tell(ready):
+            self._ready, self._ready_at = ready, now
+        elif not self._is_ready_due:
+            self._is_ready_due = True
+            self.after(seconds, ReadyDue())
+
+    @handles(ReadyDue)
+    async def ready_due(self, message: ReadyDue) -> None:
+        self._is_ready_due = False
+        if self._hello is not None:
+            self._tell_ready(self._hello)
 
     @handles(AnnounceDue)
     async def announce_due(self, message: AnnounceDue) -> None:

@@ -20,7 +20,14 @@ from actors.node_session.turns import Turns
 from actors.node_session.work import Held, Phase, Work
 from actors.notifier.messages import Notifier
 from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, ReceiptSigner, Store
-from actors.scheduler.messages import MEMORY_MOST, Assignment, NodeDeclined, Scheduler, WhoElse
+from actors.scheduler.messages import (
+    MEMORY_MOST,
+    Assignment,
+    NodeDeclined,
+    Scheduler,
+    SessionReady,
+    WhoElse,
+)
 from actors.verifier.messages import Verifier
 from rendertrust.protocol import Ack, FromGateway, Hello, JobCancel, JobResult
 from sql.work import ANY
@@ -67,6 +74,9 @@ class Desk(Actor[NodeSession], partial=True):
         self._work = Work()
         self._turns = Turns()
         self._hello: Hello | None = None
+        self._ready: SessionReady | None = None  # what the Scheduler was told last, and when
+        self._ready_at: float | None = None
+        self._is_ready_due = False
         self._is_plain = False  # a client of the reference: it says no hello
         self._is_assigned = False  # the Scheduler has said what this node is to work on
         self._renew: tuple[float, Timer] | None = None

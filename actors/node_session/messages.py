@@ -197,6 +197,11 @@ class HelloDue(Message[NodeSession, None]):
 
 
 @attrs.frozen
+class ReadyDue(Message[NodeSession, None]):
+    """The node's hello changed too soon after the last one: tell the Scheduler the newest."""
+
+
+@attrs.frozen
 class PingDue(Message[NodeSession, None]):
     """Ping, and look when the last pong was."""
 
