@@ -19,7 +19,7 @@ async def test_a_unit_that_is_lost_goes_to_other_nodes_from_the_second_loss_on(
         [waiting] = await stage.open_units(100)
         waits.append(((waiting.not_before or now) - now).total_seconds())
         avoided.append(len(waiting.avoid))
-    unit = await stage.unit(job)
+    unit, [waiting] = await stage.unit(job), await stage.open_units(100)
     assert waits == [0, 1, 2, 60, 60]
     assert avoided == [0, 1, 2, 3, 3]
     assert (unit.state, unit.failures, unit.faults, unit.unsent) == ("QUEUED", 0, 0, 0)
