@@ -8,8 +8,9 @@ from typing import Final
 NODE_FAILURES_MOST: Final = 3
 TRIES_MOST: Final = 12  # however they ended
 RETRY_SECONDS: Final = (1, 2, 4)
-UNSENDABLE_NODES: Final = 3  # different ones that a unit could not be sent to: an admin is told
-UNSENDABLE_SECONDS_MOST: Final = 60
+HELD_NODES: Final = 3  # different ones that a unit came back from unfinished: an admin is told
+HELD_SECONDS_MOST: Final = 60
+OWNERS_MOST: Final = 3  # of nodes that failed a unit: then it is not its nodes' fault
 
 
 def tries(attempt: int, unsent: int) -> int:
@@ -33,12 +34,12 @@ def wait_seconds(
     return RETRY_SECONDS[min(count, len(RETRY_SECONDS)) - 1]
 
 
-def unsendable_seconds(*, nodes: int, unsent: int) -> int:
-    """Return how long a unit waits that could not be sent over a node's connection.
+def held_seconds(*, nodes: int, times: int) -> int:
+    """Return how long a unit waits that came back ``times`` times and did not fail.
 
-    ``nodes`` are the different ones that this happened with, ``unsent`` the attempts that no node
-    ever had. Attempt numbers are finite, so the pause grows even where two nodes alternate.
+    ``nodes`` are the different ones that it came back from: they could not be sent it, or lost it.
+    Attempt numbers are finite, so the pause grows even where two nodes alternate.
     """
-    if nodes >= UNSENDABLE_NODES:
-        return UNSENDABLE_SECONDS_MOST
-    return int(min(2 ** min(max(unsent - 1, 0), 10), UNSENDABLE_SECONDS_MOST))
+    if nodes >= HELD_NODES:
+        return HELD_SECONDS_MOST
+    return int(min(2 ** min(max(times - 1, 0), 10), HELD_SECONDS_MOST))

@@ -93,6 +93,7 @@ class UnitRequeue:
     that is ``unsent``, as its node never had it, is no retry; what is ``unheard`` of stays where a
     session vouches for it: it has a lease. ``unsendable_to`` names the node whose connection the
     unit could not be sent over: another node is asked next, and nothing is counted against either.
+    ``lost_by`` names a node that had the unit and lost it: from the second loss on, the same.
     """
 
     job: UUID
@@ -102,3 +103,4 @@ class UnitRequeue:
     unsent: bool = False
     unheard: bool = False
     unsendable_to: UUID | None = None
+    lost_by: UUID | None = None

@@ -9,7 +9,7 @@ import attrs
 from actors.ledger.draft import Draft
 from actors.ledger.messages import UnitFail
 from sql.books import UnitRow
-from sql.tries import unsendable_seconds
+from sql.tries import held_seconds, tries
 
 ERROR_CHARACTERS: Final = 2000
 EXCUSES: Final = ("gateway", "verifier")  # whose failure it was, as its node says
@@ -69,5 +69,18 @@ def unsendable(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     """
     nodes = unit.unsendable_to if node in unit.unsendable_to else (*unit.unsendable_to, node)
     avoid = unit.avoid if node in unit.avoid else (*unit.avoid, node)
-    wait = timedelta(seconds=unsendable_seconds(nodes=len(nodes), unsent=unit.unsent))
+    wait = timedelta(seconds=held_seconds(nodes=len(nodes), times=unit.unsent))
     return attrs.evolve(unit, unsendable_to=nodes, avoid=avoid, not_before=now + wait)
+
+
+def lost(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
+    """Return the waiting unit that a node lost: others are asked first, after a pause.
+
+    The first loss costs nothing, as the node may have been restarted.
+    """
+    times = tries(unit.attempt, unit.unsent) - 1
+    if times < 1:
+        return unit
+    avoid = unit.avoid if node in unit.avoid else (*unit.avoid, node)
+    wait = timedelta(seconds=held_seconds(nodes=len(avoid), times=times))
+    return attrs.evolve(unit, avoid=avoid, not_before=now + wait)

@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger import tiles, verdicts
-from actors.ledger.blame import blamed, shunned, unsendable, words
+from actors.ledger.blame import blamed, lost, shunned, unsendable, words
 from actors.ledger.draft import Draft
 from actors.ledger.messages import (
     GuardFailed,
@@ -178,6 +178,8 @@ def _note(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitReq
         )
         if effect.unsendable_to is not None:
             told = attrs.evolve(unsendable(told, effect.unsendable_to, draft.now), not_before=None)
+        if effect.lost_by is not None:
+            told = attrs.evolve(lost(told, effect.lost_by, draft.now), not_before=told.not_before)
         change(draft, unit, told)
 
 

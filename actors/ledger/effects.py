@@ -8,7 +8,7 @@ node was given by the same decision.
 import attrs
 
 from actors.ledger import copies, receipts, tiles
-from actors.ledger.blame import avoiding, blamed, shunned, unsendable, words
+from actors.ledger.blame import avoiding, blamed, lost, shunned, unsendable, words
 from actors.ledger.draft import Draft
 from actors.ledger.facts import PurchaseEffect
 from actors.ledger.messages import (
@@ -244,6 +244,8 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
     )
     if effect.unsendable_to is not None:
         waiting = unsendable(waiting, effect.unsendable_to, draft.now)
+    if effect.lost_by is not None:
+        waiting = lost(waiting, effect.lost_by, draft.now)
     if tiles.is_lost(draft, unit):
         return tiles.lose(draft, unit, waiting)
     change(draft, unit, waiting)

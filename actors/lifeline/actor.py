@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Final
 
 import attrs
+from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles
 from actors.ledger.messages import (
@@ -21,9 +23,13 @@ from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import ALONE, Clock, Leadership, Store
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
 from sql.database import Unavailable
+from sql.tries import HELD_NODES
 from sql.work import OpenUnit
 
 log = logging.getLogger(__name__)
+LOST: Final = Counter(
+    "rendertrust_units_lost", "Leases that ran out of units that three nodes or more had before."
+)
 
 
 @attrs.frozen
@@ -115,6 +121,15 @@ class LifelineActor(Actor[Lifeline]):
     async def decided(self, message: Decided) -> None:
         outcome = message.outcome
         if isinstance(outcome, Posted):
+            self._tell_admin(message.tag)
             log.info("%d units were taken from lost nodes, or waited too long", len(outcome.units))
             self._scheduler.tell(UnitsChanged(outcome.units))
             self._notifier.tell(UnitsMoved(outcome.units))
+
+    def _tell_admin(self, unit: OpenUnit) -> None:
+        """Count and log a unit that several nodes lost, refused or failed: it waits."""
+        if unit.lease_until is None or unit.state == "QUEUED" or len(unit.avoid) < HELD_NODES:
+            return
+        LOST.inc()
+        said = "unit %s of job %s waits: %d nodes did not finish it, and another one lost it"
+        log.error(said, unit.unit, unit.job, len(unit.avoid))

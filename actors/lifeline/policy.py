@@ -6,7 +6,6 @@ from typing import Final
 import attrs
 
 from actors.ledger.messages import UnitFail, UnitRequeue
-from sql.tries import TRIES_MOST, tries
 from sql.work import OpenUnit
 
 WAITING_MOST: Final = timedelta(
@@ -36,25 +35,15 @@ def stepped(before: Clocks | None, now: Clocks) -> bool:
     return passed - (now.steady - before.steady) > STEP_SECONDS
 
 
-def rescue(unit: OpenUnit) -> UnitFail | UnitRequeue:
-    """Another node, or the same, may have it; after twelve attempts it has failed.
+def rescue(unit: OpenUnit) -> UnitRequeue:
+    """Return the unit to the queue. However often nodes lose it, that ends nothing.
 
-    A frame that was never sent cost nothing: that may happen any number of times.
+    A frame that was never sent cost nothing; another node is asked after the second loss.
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"
         return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
-    tried = tries(unit.attempt, unit.unsent)
-    if tried < TRIES_MOST:
-        return UnitRequeue(unit.job, unit.unit, unit.attempt, "its lease ran out")
-    return UnitFail(
-        job=unit.job,
-        unit=unit.unit,
-        attempt=unit.attempt,
-        node=unit.node,
-        error_class="network",
-        error=f"its nodes were lost {tried} times",
-    )
+    return UnitRequeue(unit.job, unit.unit, unit.attempt, "its lease ran out", lost_by=unit.node)
 
 
 def expired(unit: OpenUnit) -> UnitFail:

@@ -26,6 +26,7 @@ from actors.node_session.messages import (
     PingSeen,
     PongSeen,
     Proved,
+    ReadyDue,
     Received,
     Send,
     WhoAreYou,
@@ -57,6 +58,7 @@ from rendertrust.protocol import (
     decode_from_node,
 )
 from sql.database import Unavailable
+from sql.tries import HELD_NODES
 from sql.work import QUARANTINED
 
 EARLY_MOST = 256
@@ -98,12 +100,16 @@ class NodeSessionActor(Checks):
             node.id, node.owner, node.capabilities, self.ref, self._epoch, self._standing
         )
         self._peers.scheduler.tell(opened)
+        self._ready = self._ready_at = None
         if self._hello is not None:
             self._tell_ready(self._hello)
         if not self._is_assigned:
             self.after(self._settings.announce_seconds, AnnounceDue())
 
     def _tell_ready(self, hello: Hello) -> None:
+        """Tell the Scheduler what the node says of itself now. Each change makes it look at all
+        that waits, so of many changes in a row the last is told, after a while.
+        """
         ready = SessionReady(
             self._node.id,
             self.ref,
@@ -116,7 +122,21 @@ class NodeSessionActor(Checks):
             vram=hello.vram,
             opengl=hello.opengl,
         )
-        self._peers.scheduler.tell(ready)
+        now, seconds = self._peers.clock.monotonic(), self._settings.ready_seconds
+        if ready == self._ready:
+            return
+        is_early = self._ready_at is not None and now - self._ready_at < seconds
+        if not is_early and self._peers.scheduler.tell(ready):
+            self._ready, self._ready_at = ready, now
+        elif not self._is_ready_due:
+            self._is_ready_due = True
+            self.after(seconds, ReadyDue())
+
+    @handles(ReadyDue)
+    async def ready_due(self, message: ReadyDue) -> None:
+        self._is_ready_due = False
+        if self._hello is not None:
+            self._tell_ready(self._hello)
 
     @handles(AnnounceDue)
     async def announce_due(self, message: AnnounceDue) -> None:
@@ -274,8 +294,9 @@ class NodeSessionActor(Checks):
         for held in comparison.unsent:
             held.phase = Phase.WAITING
         for held in comparison.lost:
-            wall = self._peers.clock.now()
-            self._end(held, failures.lost(held.assignment, self._node.id, wall))
+            unit, node = held.assignment, self._node.id
+            held.is_stuck = unit.tries > 1 and len(unit.avoid | {node}) >= HELD_NODES
+            self._end(held, failures.lost(unit, node))
         self._renew_in(self._settings.first_lease_seconds)
         keep = tuple(held.running for held in comparison.keep)
         await self._say(Welcome(keep=keep, drop=comparison.drop))
@@ -351,8 +372,11 @@ class NodeSessionActor(Checks):
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)
         if frame.status == "cancelled":
             if held is not None and held.phase is not Phase.ENDING:
-                now = self._peers.clock.now()
-                self._end(held, failures.given_back(held.assignment, self._node.id, now))
+                back = failures.given_back(held.assignment)
+                if back is None:
+                    self._fail(held, "node", failures.GIVEN_BACK)
+                else:
+                    self._end(held, back)
         elif held is None:
             log.info("a result that is not awaited is dropped")
             await self._acknowledge(frame)

@@ -7,10 +7,10 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Actor, Ref, Timer, fail_point
-from actors.ledger.messages import Commit, Effect, Ledger
+from actors.ledger.messages import Commit, Effect, Ledger, UnitFail
 from actors.node_session import failures, offers
 from actors.node_session.line import Line
-from actors.node_session.messages import NodeSession, RenewDue, RunCheck, TryAgain
+from actors.node_session.messages import Elsewhere, NodeSession, RenewDue, RunCheck, TryAgain
 from actors.node_session.moves import Move, Moves, inputs
 from actors.node_session.quotes import Pacing
 from actors.node_session.sampling import Sampling
@@ -20,9 +20,17 @@ from actors.node_session.turns import Turns
 from actors.node_session.work import Held, Phase, Work
 from actors.notifier.messages import Notifier
 from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, ReceiptSigner, Store
-from actors.scheduler.messages import Assignment, NodeDeclined, Scheduler
+from actors.scheduler.messages import (
+    MEMORY_MOST,
+    Assignment,
+    NodeDeclined,
+    Scheduler,
+    SessionReady,
+    WhoElse,
+)
 from actors.verifier.messages import Verifier
 from rendertrust.protocol import Ack, FromGateway, Hello, JobCancel, JobResult
+from sql.work import ANY
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +74,9 @@ class Desk(Actor[NodeSession], partial=True):
         self._work = Work()
         self._turns = Turns()
         self._hello: Hello | None = None
+        self._ready: SessionReady | None = None  # what the Scheduler was told last, and when
+        self._ready_at: float | None = None
+        self._is_ready_due = False
         self._is_plain = False  # a client of the reference: it says no hello
         self._is_assigned = False  # the Scheduler has said what this node is to work on
         self._renew: tuple[float, Timer] | None = None
@@ -238,20 +249,55 @@ class Desk(Actor[NodeSession], partial=True):
         given_back: bool = False,
         confirmed: bool = True,
         accused: str | None = None,
+        caught: str | None = None,
+        others: Elsewhere | None = None,
     ) -> None:
+        """End the attempt as failed. Before a stranger's word ends the unit it is found out what
+        ``others`` there are.
+        """
         now = self._peers.clock.now()
         unit, node = held.assignment, self._node.id
-        effect = failures.failed(
-            unit,
-            node,
-            error_class,
-            error,
-            now,
-            final=final,
-            given_back=given_back,
-            confirmed=confirmed,
-        )
-        self._end(held, attrs.evolve(effect, accused=accused))
+
+        def effect(known: Elsewhere | None) -> UnitFail:
+            said = failures.failed(
+                unit,
+                node,
+                error_class,
+                error,
+                now,
+                final=final,
+                given_back=given_back,
+                confirmed=confirmed,
+                others=known,
+            )
+            return attrs.evolve(said, accused=accused, caught=caught)
+
+        is_certain = final or (error_class == failures.SCENE and confirmed)
+        is_word = not is_certain and self._is_strangers(unit)
+        if is_word and others is None and effect(None).retry_at is None:
+            held.phase, held.doubted = Phase.ENDING, effect
+            self._ask_elsewhere(held)
+        else:
+            self._end(held, effect(others if is_word else None))
+
+    def _is_strangers(self, unit: Assignment) -> bool:
+        """Whether the node is neither the gateway's own nor its creator's, nor one he trusts."""
+        node, own = self._node, self._settings.own
+        return offers.pool_of(unit, node.owner) == ANY and node.id not in own
+
+    def _ask_elsewhere(self, held: Held) -> None:
+        """Ask who else could do it; again, where no answer comes."""
+        unit, lacks = held.assignment, None if held.result is None else held.result.lacks
+        memory = self._given_bytes + 1 if lacks == failures.MEMORY else 0
+        of = (unit.job, unit.unit, unit.attempt, self._node.id, self.ref)
+        self._peers.scheduler.tell(WhoElse(*of, memory=memory, opengl=lacks == failures.OPENGL))
+        self._again(held)
+
+    @property
+    def _given_bytes(self) -> int:
+        """The memory that the node gives to one unit, as it said and as far as it is believed."""
+        hello = self._hello
+        return 0 if hello is None else min(hello.ram or 0, MEMORY_MOST) // hello.slots
 
     def _again(self, held: Held) -> None:
         settings, unit = self._settings, held.assignment

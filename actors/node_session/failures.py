@@ -10,16 +10,24 @@ from actors.ledger.messages import UnitFail, UnitRequeue
 from actors.node_session.messages import Elsewhere
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import LACKS
-from sql.tries import TRIES_MOST, wait_seconds
+from sql.tries import (
+    HELD_NODES,
+    NODE_FAILURES_MOST,
+    OWNERS_MOST,
+    RETRY_SECONDS,
+    TRIES_MOST,
+    held_seconds,
+    wait_seconds,
+)
 
-NODES_FOR_SCENE: Final = 3
+LACKING_SECONDS_MOST: Final = 600
+GIVEN_BACK: Final = "its node gave it back"
 GIVEN_BACK_MOST: Final = 3  # attempts that a node may hand back without blame
 ERROR_CHARACTERS_MOST: Final = 500
 MIB: Final = 2**20
 SCENE: Final = "scene"
 TOO_MUCH: Final = "too much memory"
 MEMORY, OPENGL = LACKS
-EXCUSES: Final = ("network", "gateway", "verifier")  # somebody else's failure, as a node says
 LESS_MEMORY: Final = (
     "use smaller textures, less subdivision or Simplify, or a node of your own with more memory"
 )
@@ -35,28 +43,32 @@ def failed(
     final: bool = False,
     given_back: bool = False,
     confirmed: bool = True,
+    others: Elsewhere | None = None,
 ) -> UnitFail:
-    """A failed attempt.
+    """Return the effect of a failed attempt.
 
     ``scene`` is final where it is ``confirmed``; else another node is asked. Three failures of
     nodes are final, too, and on three different nodes they are the scene's. Anything else is
     tried again after 1, 2, then 4 seconds, and then it is final. What is ``given_back`` as its
-    node drains or stops did not fail: there are twelve tries of it; as of what a node calls
-    another's failure where another of its owner's has failed the unit.
+    node drains or stops did not fail: there are twelve tries of it.
+
+    With ``others`` it is a stranger's word, which ends nothing by itself (``is_agreed``). Tries
+    that were lost or given back do not count then.
     """
-    is_word = error_class in EXCUSES or (error_class == SCENE and not confirmed)
-    is_again = unit.is_repeat and is_word and not given_back
     wait = wait_seconds(
         failures=unit.failures,
         faults=unit.faults,
-        tried=unit.tries,
+        tried=unit.tries if others is None else min(unit.tries, TRIES_MOST - 1),
         is_nodes=error_class == "node",
-        is_given_back=given_back or is_again,
+        is_given_back=given_back,
     )
+    if wait is None and others is not None and not is_agreed(others):
+        wait = RETRY_SECONDS[-1]
     final = final or wait is None or (error_class == "scene" and confirmed)
-    is_third = unit.failures + 1 >= NODES_FOR_SCENE and error_class == "node"
-    if final and is_third and len(unit.avoid | {node}) >= NODES_FOR_SCENE:
-        error_class, error = "scene", f"failed on {NODES_FOR_SCENE} nodes, last by: {error}"
+    is_third = unit.failures + 1 >= NODE_FAILURES_MOST and error_class == "node"
+    tried = len(unit.avoid | {node})
+    if final and is_third and tried >= NODE_FAILURES_MOST:
+        error_class, error = "scene", f"failed on {tried} nodes, last by: {error}"
     return UnitFail(
         job=unit.job,
         unit=unit.unit,
@@ -66,8 +78,14 @@ def failed(
         error=error[:ERROR_CHARACTERS_MOST],
         retry_at=None if final or wait is None else now + timedelta(seconds=wait),
         given_back=given_back,
-        uncounted=is_again,
     )
+
+
+def is_agreed(others: Elsewhere) -> bool:
+    """Return whether strangers' words end a unit: nodes of three owners have failed it, or no
+    owner's is left to be asked. Nodes without an account are one owner's.
+    """
+    return others.owners >= OWNERS_MOST or not others.is_other
 
 
 @attrs.frozen
@@ -84,25 +102,43 @@ class Lack:
 def beyond(
     unit: Assignment, node: UUID, lack: Lack, others: Elsewhere, *, is_word: bool, now: datetime
 ) -> UnitFail:
-    """The unit needs what its node has not; nothing failed. ``is_word``: it is enough that the node
-    says so.
+    """Return the effect of an attempt at a unit that needs what its node has not; nothing failed.
 
-    Where a node is there that has it, only such a one is given the unit from now on. Where none is,
-    another owner's node is asked first, as anybody can say that he has the most memory of all.
-    Then too much memory is the end; OpenGL is waited for.
+    ``is_word``: it is enough that the node says so; then too much memory is the end where no node
+    is there that gives more. A stranger's word ends nothing. From now on the unit is given only to
+    nodes that have what it needs, where another owner's node said so, too, and there is one.
     """
-    is_memory, is_sure = lack.what == MEMORY, is_word or others.is_seconded or not others.is_other
-    ends = is_memory and is_sure and not others.is_able
-    words = _too_much(lack.given, is_last=ends) if is_memory else lack.words
-    back = failed(unit, node, SCENE, words, now, final=ends, given_back=True, confirmed=False)
-    is_noted = is_sure or others.is_able
-    return attrs.evolve(
-        back,
-        given_back=False,
+    is_memory = lack.what == MEMORY
+    ends = is_memory and is_word and not others.is_able
+    is_noted = is_word or (others.is_seconded and others.is_able)
+    is_last = not (others.is_able or (others.is_untried and not is_word))
+    words = _too_much(lack.given, is_last=is_last) if is_memory else lack.words
+    return UnitFail(
+        job=unit.job,
+        unit=unit.unit,
+        attempt=unit.attempt,
+        node=node,
+        error_class=SCENE,
+        error=words[:ERROR_CHARACTERS_MOST],
+        retry_at=None if ends else now + timedelta(seconds=_lacking_seconds(unit, others)),
         uncounted=True,
         needs_memory=lack.given + 1 if is_memory and is_noted else 0,
         needs_opengl=not is_memory and is_noted,
     )
+
+
+def is_stuck(unit: Assignment, node: UUID, others: Elsewhere) -> bool:
+    """Return whether an admin is told of a unit that is beyond its nodes: three said so, and no
+    other is there.
+    """
+    return not others.is_untried and len(unit.avoid | {node}) >= HELD_NODES
+
+
+def _lacking_seconds(unit: Assignment, others: Elsewhere) -> int:
+    """Return the pause before a unit is given out again: a long one where all nodes tried it."""
+    if others.is_untried:
+        return held_seconds(nodes=0, times=min(unit.tries, len(RETRY_SECONDS)))
+    return int(min(2 ** min(unit.tries, 10), LACKING_SECONDS_MOST))
 
 
 def _too_much(given: int, *, is_last: bool) -> str:
@@ -110,11 +146,10 @@ def _too_much(given: int, *, is_last: bool) -> str:
     return f"{said}, and no node here gives more: {LESS_MEMORY}" if is_last else said
 
 
-def lost(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
+def lost(unit: Assignment, node: UUID) -> UnitRequeue:
     """The node knows nothing of a unit that it ran. It may have been restarted: no blame."""
-    if unit.tries >= TRIES_MOST:
-        return failed(unit, node, "network", f"lost by its node {unit.tries} times", now)
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, "its node does not have it any more")
+    reason = "its node does not have it any more"
+    return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, lost_by=node)
 
 
 def withheld(unit: Assignment) -> UnitRequeue:
@@ -143,11 +178,10 @@ def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
     return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
 
 
-def given_back(unit: Assignment, node: UUID, now: datetime) -> UnitFail | UnitRequeue:
+def given_back(unit: Assignment) -> UnitRequeue | None:
     """The node does not want the unit: it stops perhaps. Who always says so would get it for ever,
-    at once and before all others: from the fourth attempt on it is the node's failure.
+    at once and before all others: from the fourth attempt on it is the node's failure (None).
     """
-    reason = "its node gave it back"
     if unit.tries > GIVEN_BACK_MOST:
-        return failed(unit, node, "node", reason, now)
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, reason)
+        return None
+    return UnitRequeue(unit.job, unit.unit, unit.attempt, GIVEN_BACK)

@@ -57,8 +57,10 @@ class Assignments(Message[NodeSession, None]):
 @attrs.frozen
 class Elsewhere(Message[NodeSession, None]):
     """From the Scheduler, in answer to ``WhoElse``. ``is_able``: a node is there that has what this
-    one lacked, or may be: another gateway serves it. ``is_other``: another owner's node that has
-    not failed the unit can be asked; ``is_seconded``: another owner's has failed it.
+    one lacked, or may be: another gateway serves it. ``is_other``: a node of an owner can be asked
+    none of whose nodes has tried the unit; ``is_untried``: any node can that has not;
+    ``is_seconded``: another owner's, which is connected, has failed it. ``owners``: of so many are
+    the nodes that have, this one included. Nodes without an account are one owner's.
     """
 
     job: UUID
@@ -67,6 +69,8 @@ class Elsewhere(Message[NodeSession, None]):
     is_able: bool
     is_other: bool
     is_seconded: bool = False
+    is_untried: bool = False
+    owners: int = 1
 
 
 @attrs.frozen
@@ -190,6 +194,11 @@ class AnnounceDue(Message[NodeSession, None]):
 @attrs.frozen
 class HelloDue(Message[NodeSession, None]):
     """No hello so far: the node is a plain client of the reference."""
+
+
+@attrs.frozen
+class ReadyDue(Message[NodeSession, None]):
+    """The node's hello changed too soon after the last one: tell the Scheduler the newest."""
 
 
 @attrs.frozen

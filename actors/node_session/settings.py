@@ -18,6 +18,7 @@ class NodeSessionSettings:
     share_percent: int = 70
     dispute_seconds: float = 7 * 86_400.0  # for so long what a unit earns is pending
     hello_seconds: float = 2.0
+    ready_seconds: float = 3.0  # between two changed hellos of which the Scheduler is told
     announce_seconds: float = 5.0
     ping_seconds: float = 30.0
     pong_seconds: float = 90.0  # without one the socket is closed

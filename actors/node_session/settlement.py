@@ -9,7 +9,6 @@ from prometheus_client import Counter
 from actors.kernel import handles
 from actors.ledger.messages import (
     Decided,
-    Effect,
     GuardFailed,
     HoldClosed,
     Issued,
@@ -23,26 +22,29 @@ from actors.ledger.messages import (
 from actors.node_session import attested, delivered, failures, leases, offers, results
 from actors.node_session.delivered import Delivered
 from actors.node_session.desk import Asked
-from actors.node_session.failures import MEMORY, OPENGL, SCENE
+from actors.node_session.failures import OPENGL, SCENE
 from actors.node_session.messages import Elsewhere, Looked, PartsLooked, RenewDue, TryAgain
 from actors.node_session.pieces import EVIDENCE, Lost, Pieces, is_bounded
 from actors.node_session.watching import Watching
 from actors.node_session.work import Held, Phase
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
-from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged, WhoElse
+from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
 from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
-from sql.tries import UNSENDABLE_NODES
-from sql.work import ANY
+from sql.tries import HELD_NODES
 
 log = logging.getLogger("node-session")
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
 UNSENDABLE: Final = Counter(
     "rendertrust_units_unsendable",
     "Tries to send a unit that could not be sent to three nodes or more.",
+)
+HELD: Final = Counter(
+    "rendertrust_units_held",
+    "Attempts that three nodes or more lost, or that were beyond all of them.",
 )
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
 DECLINES = "network"
@@ -54,7 +56,9 @@ class Settlement(Watching, partial=True):
     async def _finish(self, held: Held) -> None:
         """Turn a result into an effect, once the object was looked at, and ask for it."""
         result = held.result
-        if held.effect is not None or result is None:
+        if held.doubted is not None:
+            self._ask_elsewhere(held)
+        elif held.effect is not None or result is None:
             assert held.effect is not None, "a unit ends by a result or by an effect"
             self._end(held, held.effect)
         elif result.status == "failed":
@@ -72,7 +76,9 @@ class Settlement(Watching, partial=True):
         await self._keep_said(held)
         self._fail_as_said(held, result, confirmed=True)
 
-    def _fail_as_said(self, held: Held, result: JobResult, *, confirmed: bool) -> None:
+    def _fail_as_said(
+        self, held: Held, result: JobResult, *, confirmed: bool, others: Elsewhere | None = None
+    ) -> None:
         """``confirmed``: that the scene is at fault ends the unit. A stranger's word does not, as
         long as another owner's node can be asked; nor do two, which may be friends'.
         """
@@ -85,6 +91,7 @@ class Settlement(Watching, partial=True):
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
             accused=self._device_class if is_scene else None,
+            others=others,
         )
 
     def _is_beyond_it(self, result: JobResult) -> bool:
@@ -92,24 +99,21 @@ class Settlement(Watching, partial=True):
         has_opengl = self._hello is not None and self._hello.opengl is True
         return result.lacks is not None and not (result.lacks == OPENGL and has_opengl)
 
-    def _ask_elsewhere(self, held: Held) -> None:
-        """Ask who else could do it; again, where no answer comes."""
-        assert held.result is not None, "it failed"
-        unit, lacks = held.assignment, held.result.lacks
-        memory = self._given_bytes + 1 if lacks == MEMORY else 0
-        of = (unit.job, unit.unit, unit.attempt, self._node.id, self.ref)
-        self._peers.scheduler.tell(WhoElse(*of, memory=memory, opengl=lacks == OPENGL))
-        self._again(held)
-
     @handles(Elsewhere)
     async def elsewhere(self, message: Elsewhere) -> None:
         held = self._work.exactly(message.job, message.unit, message.attempt)
-        if held is None or held.result is None or held.effect is not None:
+        if held is None or held.effect is not None:
+            return
+        if held.doubted is not None:
+            doubted, held.doubted = held.doubted, None
+            self._end(held, doubted(message))
+            return
+        if held.result is None:
             return
         await self._keep_said(held)
         unit, result = held.assignment, held.result
         if result.lacks is None or not self._is_beyond_it(result):
-            self._fail_as_said(held, result, confirmed=not message.is_other)
+            self._fail_as_said(held, result, confirmed=not message.is_other, others=message)
             return
         effect = failures.beyond(
             unit,
@@ -119,18 +123,8 @@ class Settlement(Watching, partial=True):
             is_word=not self._is_strangers(unit),
             now=self._peers.clock.now(),
         )
+        held.is_stuck = failures.is_stuck(unit, self._node.id, message)
         self._end(held, effect)
-
-    @property
-    def _given_bytes(self) -> int:
-        """The memory that the node gives to one unit, as it said."""
-        hello = self._hello
-        return 0 if hello is None else (hello.ram or 0) // hello.slots
-
-    def _is_strangers(self, unit: Assignment) -> bool:
-        """Whether the node is neither the gateway's own nor its creator's, nor one he trusts."""
-        node, own = self._node, self._settings.own
-        return offers.pool_of(unit, node.owner) == ANY and node.id not in own
 
     async def _keep_said(self, held: Held, *, completed: bool = False) -> None:
         """Keep what was said last of an attempt that ended; where it cannot be, it is lost."""
@@ -223,11 +217,7 @@ class Settlement(Watching, partial=True):
 
     def _refuse(self, held: Held, worth: results.Refused) -> None:
         """It is the node's failure; a lie stands in its record, too."""
-        unit, now = held.assignment, self._peers.clock.now()
-        effect = failures.failed(unit, self._node.id, "node", worth.error, now)
-        if worth.is_lie:
-            effect = attrs.evolve(effect, caught=self._device_class)
-        self._end(held, effect)
+        self._fail(held, "node", worth.error, caught=self._device_class if worth.is_lie else None)
 
     def _pieces(self, unit: Assignment) -> Pieces:
         peers = self._peers
@@ -332,12 +322,18 @@ class Settlement(Watching, partial=True):
             self._peers.scheduler.tell(UnitsChanged(units))
             self._peers.notifier.tell(UnitsMoved(units))
 
-    def _tell_admin(self, effect: Effect | None, outcome: Any) -> None:
-        """A unit that could not be sent to several nodes waits; an admin is to see why."""
+    def _tell_admin(self, held: Held, outcome: Any) -> None:
+        """Log units that came back from several nodes and did not fail: they wait."""
+        if held.is_stuck:
+            of, nodes = held.assignment, len(held.assignment.avoid | {self._node.id})
+            HELD.inc()
+            said = "unit %s of job %s waits: %d nodes lost it, or it is beyond them"
+            log.error(said, of.unit, of.job, nodes)
+        effect = held.effect
         if not isinstance(effect, UnitRequeue) or effect.unsendable_to is None:
             return
         for unit in getattr(outcome, "units", ()):
-            if unit.unsendable_to >= UNSENDABLE_NODES:
+            if unit.unsendable_to >= HELD_NODES:
                 UNSENDABLE.inc()
                 said = "unit %s of job %s waits: it could not be sent to %d nodes"
                 log.error(said, unit.unit, unit.job, unit.unsendable_to)
@@ -351,7 +347,7 @@ class Settlement(Watching, partial=True):
             self._note_pace(held, outcome)
             self._work.remove(held)
             self._peers.moves.forget(held)
-            self._tell_admin(held.effect, outcome)
+            self._tell_admin(held, outcome)
             self._tell_caught(held)
             if held.result is not None:
                 await self._acknowledge(held.result)

@@ -1,18 +1,21 @@
 """The units that a session holds for its node, each with how far it is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 from typing import TypeAlias
 from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Effect
+from actors.ledger.messages import Effect, UnitFail
+from actors.node_session.messages import Elsewhere
 from actors.node_session.said import SaidLines
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult, PartsWanted, Running
 
 UnitKey: TypeAlias = tuple[UUID, int]
+# The effect of a failure, by who else could be asked; None: the node's word is enough.
+Doubted: TypeAlias = Callable[[Elsewhere | None], UnitFail]
 
 
 class Phase(Enum):
@@ -43,6 +46,8 @@ class Held:
     is_started: bool = False  # RUNNING stands in the books
     result: JobResult | None = None
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end
+    doubted: Doubted | None = None  # a stranger's word that would end it: others are looked for
+    is_stuck: bool = False  # several nodes lost it, or it is beyond them: an admin is told
     is_looked_at: bool = False  # in the background: what lies in the store of its result
     # Of what the store is asked about parts now, and what the node has asked for since.
     asks_parts: dict[str, PartsWanted | None] = attrs.field(factory=dict[str, PartsWanted | None])

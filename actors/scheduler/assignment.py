@@ -41,7 +41,6 @@ class Assignment:
     priority: int = 0
     queued_at: datetime = EVER  # its job; with ``place`` within that: when its turn is
     place: int = 0
-    is_repeat: bool = False  # another node of its node's owner has failed it
 
     @property
     def tries(self) -> int:

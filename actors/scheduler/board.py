@@ -78,7 +78,7 @@ class Board(Moves):
         if changed := self.index.take_changed():
             # One of each sort of machine: after a change of trust all nodes are among them.
             sorts = {(node.does, node.slots is None, node.kit): node for node in changed}.values()
-            self.queue.wake(lambda kind: any(can_do(node, kind) for node in sorts))
+            self.queue.wake(lambda kind: any(can_do(node, kind.as_asked) for node in sorts))
         alike = self.index.is_the_same_for_all and not self.index.crowded
         waiting = self.queue.placeable(self.choose, alike=alike)
         strays = self.strays.placeable(self.index.choose)

@@ -18,13 +18,20 @@ Within: TypeAlias = tuple[int, datetime, int, bool, int]  # as ``policy.within``
 @attrs.frozen
 class Kind:
     """What is alike for many units: they wait in one line. ``many``: it is one of several of its
-    job, and a client of the reference cannot tell those apart.
+    job, and a client of the reference cannot tell those apart. ``asked``: what its job asked for,
+    where nodes found that it needs more.
     """
 
     job_type: str
     pool: str = ANY
     many: bool = False
     needs: Needs = NOTHING
+    asked: Needs | None = None
+
+    @property
+    def as_asked(self) -> "Kind":
+        """The same work without what nodes found that it needs besides."""
+        return self if self.asked is None else attrs.evolve(self, needs=self.asked, asked=None)
 
 
 @attrs.frozen
@@ -45,4 +52,6 @@ def kind_of(
 ) -> Kind:
     """Of a unit of a job with these parameters; ``memory``, ``opengl``: what nodes lacked."""
     pool: Any = params.get(POOL, ANY)
-    return Kind(job_type, pool, many, raised(needs_of(params), memory, opengl=opengl))
+    asked = needs_of(params)
+    needs = raised(asked, memory, opengl=opengl)
+    return Kind(job_type, pool, many, needs, None if needs == asked else asked)

@@ -146,13 +146,7 @@ class Floor:
         return Assignments(said, node.standing)
 
     def _assignment(self, unit: Unit, node: Node) -> Assignment:
-        given = unit.assignment(told(node, unit.user, self.index.circles))
-        return attrs.evolve(given, is_repeat=self._is_repeat(unit, node))
-
-    def _is_repeat(self, unit: Unit, node: Node) -> bool:
-        failed = (self.index.get(name) for name in unit.avoid - {node.id})
-        owner = node.owner
-        return owner is not None and any(n is not None and n.owner == owner for n in failed)
+        return unit.assignment(told(node, unit.user, self.index.circles))
 
     def refresh(self, rows: Sequence[NodeRow], now: float) -> None:
         """Take over what the database says about healthy nodes."""

@@ -5,15 +5,26 @@ from collections.abc import Collection, Iterator
 from typing import Final, TypeAlias
 from uuid import UUID
 
+import attrs
+
 from actors.scheduler.circles import CLOSED, Circle, circles_of_node, circles_of_user
 from actors.scheduler.demand import ANY, Demand
 from actors.scheduler.kit import NOTHING, Kit, Needs
 from actors.scheduler.larder import Larder
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.policy import FOR_OURS, Rank, goes_before, is_last, rank
+from actors.scheduler.policy import (
+    FOR_OURS,
+    Rank,
+    goes_before,
+    has_untried,
+    heard,
+    is_last,
+    rank,
+)
 from actors.scheduler.verifiers import OwnVerifiers
 from sql.circles import ALONE, Circles
+from sql.tries import NODE_FAILURES_MOST
 
 Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
 # A job type, whose work, whether of jobs that have many units, and what the node has at least.
@@ -144,9 +155,15 @@ class Index:
         failed: frozenset[UUID] = frozenset(),
     ) -> Node | NoCapableNode | AllNodesFull:
         """The best node for a unit, as ``policy.choose`` defines it."""
-        lines, needs = self._lines_for(demand), demand.kind.needs
+        demand, lines = self._for_whom(demand, failed)
+        needs = demand.kind.needs
         if not lines:
             return NoCapableNode()
+        if len(failed) >= NODE_FAILURES_MOST:
+            fresh = self._fresh(demand, lines, avoid, failed)
+            if fresh:
+                first = [node for node in fresh if goes_before(node, demand, self.circles)]
+                return self._of_few(first or fresh, demand)
         for less in (failed, frozenset[UUID]()):
             if avoid and all(node.id in avoid for node in self._able(lines, needs)):
                 avoid = less
@@ -157,6 +174,34 @@ class Index:
             return near
         found = [self._best(line, avoid, needs) for line in lines]
         return min((node for node in found if node is not None), key=rank, default=AllNodesFull())
+
+    def _for_whom(self, demand: Demand, failed: frozenset[UUID]) -> tuple[Demand, list[Line]]:
+        """Return where nodes stand for a unit; without what nodes found that it needs, where no
+        connected one is left that has it and did not fail the unit.
+        """
+        lines = self._lines_for(demand)
+        if demand.kind.asked is None:
+            return demand, lines
+        if has_untried(self._able(lines, demand.kind.needs), failed):
+            return demand, lines
+        asked = attrs.evolve(demand, kind=demand.kind.as_asked)
+        others = self._lines_for(asked)
+        if not lines or has_untried(self._able(others, asked.kind.needs), failed):
+            return asked, others
+        return demand, lines
+
+    def _fresh(
+        self, demand: Demand, lines: list[Line], avoid: frozenset[UUID], failed: frozenset[UUID]
+    ) -> list[Node]:
+        """The connected nodes of owners none of whose nodes has failed the unit."""
+        known = (self._nodes[name] for name in failed if name in self._nodes)
+        said = heard(known, demand.user, self.circles)
+        if not said:
+            return []
+        able = self._able(lines, demand.kind.needs)
+        fresh = [node for node in able if node.session is not None and node.owner not in said]
+        tiers = ([node for node in fresh if node.id not in shunned] for shunned in (avoid, failed))
+        return next((tier for tier in tiers if tier), [])
 
     def _lines_for(self, demand: Demand) -> list[Line]:
         """Return where nodes stand that can do it; if unlisted by its needs, among others."""

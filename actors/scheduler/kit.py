@@ -4,6 +4,8 @@ from typing import Any, Final
 
 import attrs
 
+from actors.scheduler.messages import MEMORY_MOST
+
 CPU: Final = "cpu"
 GPU: Final = "gpu"
 NEEDS: Final = "_needs"  # in a job's parameters, written by us
@@ -70,7 +72,7 @@ def kit_of(
     """
     kind = (device_class or "").partition("/")[0].lower()
     device = "" if not kind else CPU if kind == CPU else GPU
-    given = ram or 0
+    given = min(ram or 0, MEMORY_MOST)
     if device == GPU and vram is not None:
         given = min(given, vram)
     memory = given // max(slots or 1, 1)

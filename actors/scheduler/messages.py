@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -13,6 +13,8 @@ from actors.scheduler.assignment import EVER as EVER  # noqa: PLC0414 - part of 
 from actors.scheduler.assignment import Assignment as Assignment  # noqa: PLC0414
 from sql.audit import Act
 from sql.work import NOTHING_SAID, Standing
+
+MEMORY_MOST: Final = 4 << 40  # bytes: what a hello says of memory is believed up to that
 
 OpenOf: TypeAlias = Literal["jobs", "free jobs", "kinds"]
 

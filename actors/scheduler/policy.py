@@ -10,12 +10,15 @@ from typing import Final, TypeAlias
 from uuid import UUID
 from zlib import crc32
 
+import attrs
+
 from actors.ledger.messages import UnitState
 from actors.scheduler.circles import is_trusted, may_do
 from actors.scheduler.demand import Demand, Kind, Within
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
 from sql.circles import ALONE, Circles
+from sql.tries import NODE_FAILURES_MOST
 from sql.work import ANY, weight
 
 Rank: TypeAlias = tuple[bool, float, bool, float, int]
@@ -58,15 +61,49 @@ def candidates(
 
     One to ``avoid``, as it failed the job before, is among them only if there is no other, and one
     that ``failed`` the unit only if all others did: a unit that one node alone can do would
-    otherwise wait for ever. Work for the gateway's own nodes is theirs alone, as long as one that
+    otherwise wait for ever. When three nodes have failed it, connected ones of other strangers than
+    those ``heard`` go first. Work for the gateway's own nodes is theirs alone, as long as one that
     can do it is there; the last try of a unit is theirs, or that of nodes whom its user trusts.
+
+    What nodes found that a unit needs holds while a connected node has it that did not fail it; or
+    else where no other is there.
     """
-    kind = demand.kind
-    fit = [node for node in nodes if node.eligible and can_do(node, kind)]
-    capable = [node for node in fit if may_do(node, demand.user, kind.pool, circles)]
-    tiers = ([n for n in capable if n.id not in shunned] for shunned in (avoid, failed))
-    able = next((nodes for nodes in tiers if nodes), capable)
+    known = list(nodes)
+    asked = _capable(known, attrs.evolve(demand, kind=demand.kind.as_asked), circles)
+    capable = _capable(known, demand, circles)
+    if not has_untried(capable, failed) and (has_untried(asked, failed) or not capable):
+        capable = asked
+    said = heard((node for node in known if node.id in failed), demand.user, circles)
+    fresh = [n for n in capable if n.session is not None and n.owner not in said] if said else []
+    tiers = (
+        [node for node in among if node.id not in shunned]
+        for among in (fresh, capable)
+        for shunned in (avoid, failed)
+    )
+    able = next((tier for tier in tiers if tier), capable)
     return [node for node in able if goes_before(node, demand, circles)] or able
+
+
+def _capable(nodes: Iterable[Node], demand: Demand, circles: Circles) -> list[Node]:
+    """The healthy nodes that have what is needed, and may do this user's work."""
+    kind = demand.kind
+    fit = (node for node in nodes if node.eligible and can_do(node, kind))
+    return [node for node in fit if may_do(node, demand.user, kind.pool, circles)]
+
+
+def has_untried(nodes: Iterable[Node], failed: Collection[UUID]) -> bool:
+    """Whether a connected one among them has not failed the unit."""
+    return any(node.session is not None and node.id not in failed for node in nodes)
+
+
+def heard(failed: Iterable[Node], user: UUID | None, circles: Circles) -> frozenset[UUID | None]:
+    """Return the strangers whose nodes have failed a unit, once three nodes have: others are asked
+    first. Nodes without an account are one stranger's.
+    """
+    nodes = list(failed)
+    if len(nodes) < NODE_FAILURES_MOST:
+        return frozenset()
+    return frozenset(node.owner for node in nodes if not is_trusted(node, user, circles))
 
 
 def goes_before(node: Node, demand: Demand, circles: Circles) -> bool:

@@ -62,9 +62,11 @@ async def submitted(gateway: SimulatedGateway) -> None:
 
 
 async def played(
-    kinds: Sequence[type[Machine]], gib: Sequence[int]
+    kinds: Sequence[type[Machine]], gib: Sequence[int], *, ends: bool = True
 ) -> tuple[FarStore, list[Machine]]:
-    """The books after a job of such nodes, each of another owner, with so much memory."""
+    """The books after a job of such nodes, each of another owner, with so much memory; or after
+    half an hour, where it never ``ends``.
+    """
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
     gateway = SimulatedGateway(store, objects, TwinRandom(1))
@@ -81,7 +83,10 @@ async def played(
     lives = [asyncio.create_task(node.live()) for node in nodes]
     await asyncio.sleep(10)  # all are there
     await submitted(gateway)
-    await until(lambda: all(u.ended_at for u in store.units.values()), within=7200)
+    if ends:
+        await until(lambda: all(u.ended_at for u in store.units.values()), within=7200)
+    else:
+        await asyncio.sleep(1800)
     for life in lives:
         life.cancel()
     await gateway.stop()
@@ -94,22 +99,20 @@ async def test_what_is_too_big_for_one_node_is_done_by_one_with_more() -> None:
     units = list(store.units.values())
     assert Counter(unit.state for unit in units) == {"COMPLETED": FRAMES}
     assert sum(unit.failures + unit.faults for unit in units) == 0, "nothing failed"
-    assert max(unit.attempt - unit.unsent for unit in units) <= 3, (
-        "no more than what is larger each time"
-    )
+    assert max(unit.attempt - unit.unsent for unit in units) <= 4, "no node was asked twice"
 
 
 @simulated
-async def test_what_is_too_big_for_all_ends_with_words_for_its_creator() -> None:
-    store, _ = await played([Machine] * 3, [4, 2, 1])
+async def test_what_is_too_big_for_all_waits_with_words_for_its_creator() -> None:
+    store, _ = await played([Machine] * 3, [4, 2, 1], ends=False)
     units = list(store.units.values())
-    assert Counter(unit.state for unit in units) == {"FAILED": FRAMES}
+    assert {unit.state for unit in units} <= {"QUEUED", "DISPATCHED", "RUNNING"}
     assert {unit.error_class for unit in units} == {"scene"}
     said = {unit.error_message or "" for unit in units}
     assert all(words.startswith("too much memory: ") for words in said)
     assert all("smaller textures" in words for words in said)
-    assert sum(unit.failures for unit in units) == 0
-    assert max(unit.attempt - unit.unsent for unit in units) <= 3
+    assert sum(unit.failures + unit.faults for unit in units) == 0
+    assert max(unit.attempt - unit.unsent for unit in units) <= 12, "seldom, once all have said so"
 
 
 @simulated

@@ -71,10 +71,40 @@ def test_who_may_not_see_it_is_not_there() -> None:
 def test_what_another_gateways_node_has_is_not_known_and_waited_for() -> None:
     board = farm({NODE: OWNER, OTHER: STRANGER}, {NODE: 4, OTHER: 2})
     afar = board.index.node(OTHER)
-    afar.session, afar.healthy, afar.kit = None, True, Kit()
+    afar.session, afar.healthy, afar.kit, afar.epoch = None, True, Kit(), 1
+    board.among = (0, 2)
     board.index.changed(afar)
     found = elsewhere(board, ASKED)
     assert (found.is_able, found.is_other) == (True, True)
+
+
+def test_a_node_that_only_sends_heartbeats_is_nobody() -> None:
+    board = farm({NODE: OWNER, OTHER: STRANGER}, {NODE: 4, OTHER: 2})
+    silent = board.index.node(OTHER)
+    silent.session, silent.healthy, silent.kit = None, True, Kit()
+    board.index.changed(silent)
+    found = elsewhere(board, ASKED)
+    assert (found.is_able, found.is_other, found.is_untried) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("owners", "expected"),
+    [
+        ({OTHER: None, THIRD: None}, (1, False)),  # nodes without an account are one owner's
+        ({OTHER: None, THIRD: STRANGER}, (1, True)),
+        ({OTHER: STRANGER, THIRD: STRANGER}, (2, False)),
+        ({OTHER: STRANGER, THIRD: UUID(int=778)}, (2, True)),
+    ],
+)
+def test_of_how_many_owners_are_those_that_tried_and_whether_another_can_be_asked(
+    owners: dict[UUID, UUID | None], expected: tuple[int, bool]
+) -> None:
+    board = farm(dict.fromkeys((NODE, *owners), OWNER), dict.fromkeys((NODE, *owners), 4))
+    for name, owner in ({NODE: None} | owners).items():
+        board.index.node(name).owner = owner
+    board.units[JOB, 0].avoid = frozenset({OTHER})
+    found = elsewhere(board, ASKED)
+    assert (found.owners, found.is_other, found.is_untried) == (*expected, True)
 
 
 def test_a_unit_that_is_not_known_here_is_tried_again() -> None:

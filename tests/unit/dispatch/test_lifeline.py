@@ -117,16 +117,14 @@ async def test_a_unit_that_waited_too_long_fails_and_everybody_hears_of_it() -> 
         assert (await cast.scheduler.expect(UnitsChanged)).units == (state,)
 
 
-def test_a_unit_that_was_lost_too_often_fails() -> None:
-    often = open_unit(state="RUNNING", attempt=TRIES_MOST, node=NODE, lease_until=EPOCH)
-    effect = rescue(often)
-    assert isinstance(effect, UnitFail)
-    assert effect.retry_at is None
+def test_a_unit_is_queued_again_however_often_it_was_lost() -> None:
+    often = open_unit(state="RUNNING", attempt=2 * TRIES_MOST, node=NODE, lease_until=EPOCH)
+    assert rescue(often).lost_by == NODE
 
 
 def test_a_unit_that_was_never_sent_may_be_moved_as_often_as_it_takes() -> None:
     unsent = open_unit(state="DISPATCHED", attempt=TRIES_MOST + 9, node=NODE)
-    assert isinstance(rescue(unsent), UnitRequeue)
+    assert rescue(unsent).unsent
 
 
 @simulated

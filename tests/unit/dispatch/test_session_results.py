@@ -308,19 +308,10 @@ async def test_strangers_words_on_a_scene_end_it_by_the_last_try_alone(
         await play.working(attrs.evolve(assignment(attempt=faults + 1), faults=faults))
         play.hear(result(status="failed", failure="scene", error="no camera", attempt=faults + 1))
         await play.told(WhoElse)
-        assert play.ref.tell(Elsewhere(JOB, 0, faults + 1, is_able=True, is_other=True))
+        known = Elsewhere(JOB, 0, faults + 1, is_able=True, is_other=True, owners=3)
+        assert play.ref.tell(known)
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at is None) == ("scene", is_final)
-
-
-@simulated
-async def test_of_one_owner_a_word_on_a_scene_counts_once() -> None:
-    async with session(verified_types=RENDERS) as play:
-        await play.working(attrs.evolve(assignment(), is_repeat=True))
-        play.hear(result(status="failed", failure="scene", error="no camera"))
-        await play.told(WhoElse)
-        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=True, is_other=True))
-        assert (await play.effect()).uncounted
 
 
 @simulated
@@ -337,39 +328,40 @@ async def test_whom_the_creator_trusts_is_believed(unit: Assignment) -> None:
 BEYOND = {"status": "failed", "failure": "node", "error": "it is big", "lacks": "memory"}
 
 
-async def beyond(play: Play, *, is_able: bool, is_other: bool) -> Any:
+async def beyond(play: Play, *, is_able: bool, is_seconded: bool) -> Any:
     """What is booked of a unit that is beyond its node, when the Scheduler has answered so."""
     play.hear(result(**BEYOND))
     asked = await play.told(WhoElse)
     assert asked.memory == (8 << 30) // 2 + 1, "what it gives to one unit, and more"
-    assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_able, is_other=is_other))
+    known = Elsewhere(JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded)
+    assert play.ref.tell(known)
     return await play.effect()
 
 
 @simulated
 @pytest.mark.parametrize(
-    ("is_able", "is_other", "ends", "needs"),
+    ("is_able", "is_seconded", "needs"),
     [
-        (True, True, False, (4 << 30) + 1),
-        (True, False, False, (4 << 30) + 1),
-        (False, True, False, 0),  # anybody may say that he has the most
-        (False, False, True, (4 << 30) + 1),
+        (True, True, (4 << 30) + 1),
+        (True, False, 0),  # anybody may say that a scene is too big for him
+        (False, True, 0),
+        (False, False, 0),
     ],
 )
-async def test_what_is_too_big_for_a_node_goes_to_a_larger_one_or_ends(
-    *, is_able: bool, is_other: bool, ends: bool, needs: int
+async def test_what_is_too_big_for_two_owners_nodes_goes_to_a_larger_one(
+    *, is_able: bool, is_seconded: bool, needs: int
 ) -> None:
     async with session() as play:
         play.hear(Hello(version="1", slots=2, ram=8 << 30))
         play.assign(assignment())
         await play.welcome()
         await play.socket.expect(JobDispatch)
-        effect = await beyond(play, is_able=is_able, is_other=is_other)
+        effect = await beyond(play, is_able=is_able, is_seconded=is_seconded)
         assert (effect.error_class, effect.uncounted, effect.needs_memory) == ("scene", True, needs)
-        assert (effect.retry_at is None) == ends
+        assert effect.retry_at is not None
         assert effect.accused is None
         assert "the scene needs more than the 4096 MiB" in effect.error
-        assert ("smaller textures" in effect.error) == ends
+        assert ("smaller textures" in effect.error) == (not is_able)
 
 
 @simulated
@@ -379,16 +371,16 @@ async def test_whom_the_creator_trusts_is_believed_that_it_is_too_big() -> None:
         play.assign(assignment(pool="trusted"))
         await play.welcome()
         await play.socket.expect(JobDispatch)
-        assert (await beyond(play, is_able=False, is_other=True)).retry_at is None
+        assert (await beyond(play, is_able=False, is_seconded=False)).retry_at is None
 
 
 NO_OPENGL = {**BEYOND, "lacks": "opengl", "error": "it is EEVEE's"}
 
 
 @simulated
-@pytest.mark.parametrize(("is_able", "is_other"), [(True, True), (False, True), (False, False)])
-async def test_what_needs_opengl_goes_to_nodes_that_have_it_and_waits_for_one(
-    *, is_able: bool, is_other: bool
+@pytest.mark.parametrize(("is_able", "is_seconded"), [(True, True), (False, True), (True, False)])
+async def test_what_needs_opengl_goes_to_nodes_that_have_it_where_two_owners_say_so(
+    *, is_able: bool, is_seconded: bool
 ) -> None:
     async with session() as play:
         play.hear(Hello(version="1", opengl=False))
@@ -397,10 +389,11 @@ async def test_what_needs_opengl_goes_to_nodes_that_have_it_and_waits_for_one(
         await play.socket.expect(JobDispatch)
         play.hear(result(**NO_OPENGL))
         assert (await play.told(WhoElse)).opengl
-        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_able, is_other=is_other))
+        known = Elsewhere(JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded)
+        assert play.ref.tell(known)
         effect = await play.effect()
         assert effect.retry_at is not None
-        assert (effect.uncounted, effect.needs_opengl) == (True, is_able or not is_other)
+        assert (effect.uncounted, effect.needs_opengl) == (True, is_able and is_seconded)
         assert (effect.needs_memory, effect.error) == (0, "it is EEVEE's")
 
 
@@ -429,6 +422,8 @@ async def test_the_third_failure_on_a_third_node_is_the_scenes() -> None:
     async with session() as play:
         await play.working(assignment(attempt=3, failures=2, avoid=frozenset({OTHER, THIRD})))
         play.hear(result(status="failed", error="crashed"))
+        await play.told(WhoElse)
+        assert play.ref.tell(Elsewhere(JOB, 0, 3, is_able=False, is_other=False))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at) == ("scene", None)
         assert effect.accused is None, "its node said no such thing"

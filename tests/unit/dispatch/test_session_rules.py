@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.messages import UnitFail, UnitRequeue
+from actors.ledger.messages import UnitFail
 from actors.node_session import failures, leases, results
 from actors.node_session.flood import FloodGuard
+from actors.node_session.messages import Elsewhere
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.work import Held, Phase, Work
 from actors.ports import ObjectInfo
@@ -135,12 +136,52 @@ def test_what_a_node_gives_back_did_not_fail(attempt: int, faults: int) -> None:
     assert (effect.retry_at is None) == (attempt >= TRIES_MOST)
 
 
-def test_a_lost_unit_is_nobodys_fault_until_it_was_lost_too_often() -> None:
-    once = failures.lost(assignment(attempt=1), NODE, EPOCH)
-    assert isinstance(once, UnitRequeue)
-    often = failures.lost(assignment(attempt=TRIES_MOST), NODE, EPOCH)
-    assert isinstance(often, UnitFail)
-    assert (often.error_class, often.retry_at) == ("network", None)
+@given(st.integers(1, 99))
+def test_a_lost_unit_is_nobodys_fault_however_often_it_is_lost(attempt: int) -> None:
+    lost = failures.lost(assignment(attempt=attempt), NODE)
+    assert (lost.attempt, lost.lost_by) == (attempt, NODE)
+
+
+@given(
+    st.sampled_from(("node", "network", "gateway", "verifier", "scene")),
+    st.integers(1, 40),
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_strangers_words_end_a_unit_only_by_three_owners_or_where_nobody_else_is(
+    error_class: str, attempt: int, before: tuple[int, int], owners: int, is_other: bool
+) -> None:
+    failed, faults = before
+    unit = assignment(attempt=attempt, failures=failed, faults=faults)
+    others = Elsewhere(unit.job, unit.unit, attempt, is_able=True, is_other=is_other, owners=owners)
+    effect = failures.failed(
+        unit, NODE, error_class, "broken", EPOCH, confirmed=False, others=others
+    )
+    is_last = failed + (error_class == "node") >= 3 or failed + faults + 1 > 3
+    assert (effect.retry_at is None) == (is_last and (owners >= 3 or not is_other))
+
+
+@given(st.integers(1, 99), st.booleans(), st.booleans(), st.booleans())
+def test_what_strangers_nodes_lack_ends_nothing_and_counts_where_another_owner_says_so(
+    attempt: int, is_able: bool, is_seconded: bool, is_untried: bool
+) -> None:
+    unit = assignment(attempt=attempt)
+    others = Elsewhere(
+        unit.job,
+        unit.unit,
+        attempt,
+        is_able=is_able,
+        is_other=False,
+        is_seconded=is_seconded,
+        is_untried=is_untried,
+    )
+    lack = failures.Lack(failures.MEMORY, 1 << 30, "it is big")
+    effect = failures.beyond(unit, NODE, lack, others, is_word=False, now=EPOCH)
+    assert effect.retry_at is not None
+    assert effect.uncounted
+    assert 1 <= (effect.retry_at - EPOCH).total_seconds() <= (4 if is_untried else 600)
+    assert effect.needs_memory == ((1 << 30) + 1 if is_able and is_seconded else 0)
 
 
 @given(st.text(max_size=40).map(lambda tail: f"s3://rendertrust/{tail}"))

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sql.tries import (
+    HELD_NODES,
     NODE_FAILURES_MOST,
     TRIES_MOST,
-    UNSENDABLE_NODES,
+    held_seconds,
     tries,
-    unsendable_seconds,
     wait_seconds,
 )
 
@@ -52,7 +52,7 @@ def test_what_is_given_back_is_tried_twelve_times() -> None:
 
 @given(st.integers(1, 10), st.integers(1, 20_000))
 def test_what_cannot_be_sent_waits_from_a_second_to_a_minute(nodes: int, unsent: int) -> None:
-    wait = unsendable_seconds(nodes=nodes, unsent=unsent)
-    assert 1 <= wait <= unsendable_seconds(nodes=nodes, unsent=unsent + 1) <= 60
-    if nodes >= UNSENDABLE_NODES or unsent > 6:
+    wait = held_seconds(nodes=nodes, times=unsent)
+    assert 1 <= wait <= held_seconds(nodes=nodes, times=unsent + 1) <= 60
+    if nodes >= HELD_NODES or unsent > 6:
         assert wait == 60, "or two nodes that alternate would use up the numbers of attempts"
