@@ -4,7 +4,6 @@ Nothing is kept: neither in the store nor, beyond a piece of each transfer, in m
 presigned URL, the address opens it for an hour to whoever has it.
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -27,6 +26,7 @@ from web.http.answers import refusal
 from web.http.converter import uuid_of
 from web.http.problem import Problem, unavailable
 from web.objects.crcs import ClientLeftError, Crcs, IsGone, content
+from web.objects.pace import Pace, write_in_pace
 from web.objects.reference import place_of
 from web.objects.zip_layout import TAIL_BYTES, Layout, Member, NotABundle, laid_out, members_of
 
@@ -157,10 +157,10 @@ class Archives:
     async def _send(
         self, request: web.Request, response: web.StreamResponse, layout: Layout, start: int
     ) -> None:
+        pace = Pace()
         try:
             async for chunk in self._bytes(layout, start, leaving(request)):
-                async with asyncio.timeout(IDLE_SECONDS):
-                    await response.write(chunk)
+                await write_in_pace(response, chunk, pace, IDLE_SECONDS)
             await response.write_eof()
         except (ObjectMissing, ObjectsUnavailable, ConnectionError, TimeoutError) as error:
             # Part of the answer is out: only a cut tells the client that the rest is missing.
