@@ -32,6 +32,11 @@ class FrameRangeError(ValueError):
 
 def parse(text: str) -> tuple[int, ...]:
     """The frames that ``text`` names, each once, ascending. Raises FrameRangeError."""
+    return merged(ranges_of(text))
+
+
+def ranges_of(text: str) -> list[range]:
+    """Return the ranges that ``text`` names, in its order. Raises FrameRangeError."""
     if len(text) > TEXT_MAX:
         raise FrameRangeError(f"the frames are longer than {TEXT_MAX} characters; name fewer parts")
     parts = [part.strip() for part in text.split(",")]
@@ -40,6 +45,13 @@ def parse(text: str) -> tuple[int, ...]:
     ranges = [_part(part) for part in parts]
     if sum(map(len, ranges)) > FRAMES_MAX:  # one that is named twice counts twice
         raise FrameRangeError(f"over {FRAMES_MAX} frames; split them over several jobs")
+    return ranges
+
+
+def merged(ranges: Sequence[range]) -> tuple[int, ...]:
+    """Return the frames of all ranges, each once, ascending."""
+    if len(ranges) == 1:
+        return tuple(ranges[0])
     return tuple(sorted(set(chain.from_iterable(ranges))))
 
 
@@ -66,6 +78,8 @@ def _part(part: str) -> range:
 def canonical(frames: Iterable[int]) -> str:
     """The frames as text: ascending, runs of three or more as ranges, with the longest first."""
     left, parts = sorted(set(frames)), list[str]()
+    if len(left) > 2 and left[-1] - left[0] == len(left) - 1:
+        return f"{left[0]}-{left[-1]}"
     at = 0
     while at < len(left):
         end = _run(left, at)

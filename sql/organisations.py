@@ -19,7 +19,8 @@ OF_USER_MOST: Final = 20
 MEMBERS_MOST: Final = 500
 TRUSTED_MOST: Final = 500
 INVITED_MOST: Final = 50  # open invitations of one organisation
-INVITED_OF_USER_MOST: Final = 50  # invitations that wait for one account; others are dropped
+INVITED_BY_USER_MOST: Final = 100  # open invitations of one inviter, to all organisations
+LISTED_MOST: Final = 200  # open invitations that their receiver is shown: the newest
 OWNER: Final = "owner"
 
 
@@ -97,8 +98,8 @@ class Organisations:
     # -- read
 
     async def of_user(self, user: UUID) -> Sequence[Organisation]:
-        """Those that he is a member of, or invited to."""
-        rows = await self._database.all("organisations_of_user", user)
+        """Return those that he is a member of, or invited to: of these the newest."""
+        rows = await self._database.all("organisations_of_user", user, LISTED_MOST)
         return [Organisation(**row) for row in rows]
 
     async def members(self, organisation: UUID) -> Sequence[Member]:
@@ -128,7 +129,7 @@ class Organisations:
 
         The outcome is the same where nobody has it.
         """
-        bounds = (MEMBERS_MOST, INVITED_MOST, INVITED_OF_USER_MOST)
+        bounds = (MEMBERS_MOST, INVITED_MOST, INVITED_BY_USER_MOST)
         values = (organisation, email, role, act.actor_id, act.at, *bounds)
         async with self._database.transaction() as connection:
             refused = await _owner(connection, organisation, act)

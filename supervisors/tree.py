@@ -23,6 +23,7 @@ from actors.lifeline.actor import LifelineActor, LifelineSettings
 from actors.lifeline.messages import Lifeline
 from actors.node_session.actor import NodeSessionActor
 from actors.node_session.desk import Peers
+from actors.node_session.manifests import Manifests
 from actors.node_session.messages import NodeSession
 from actors.node_session.moves import Moves
 from actors.node_session.quotes import Pacing
@@ -157,8 +158,8 @@ class Tree:
         """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
-        self._verifying = verifying
-        self._numbers, self._moves, self._pacing = count(1), Moves(), Pacing()
+        self._verifying, self._numbers = verifying, count(1)
+        self._moves, self._pacing, self._manifests = Moves(), Pacing(), Manifests()
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._sequencer = self._address(Sequencer, "sequencer")
@@ -349,6 +350,7 @@ class Tree:
             moves=self._moves,
             pacing=self._pacing,
             sampling=self._sampling,
+            manifests=self._manifests,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         settings = self._session_settings

@@ -288,7 +288,7 @@ def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application
     if not gateway.settings.objects.public_url:
         bucket, rates = gateway.settings.objects.bucket, gateway.rates
         add_object_routes(
-            site, outside.objects_url, bucket, gateway.objects, through=object_gate(rates)
+            site, outside.objects_store, bucket, gateway.objects, through=object_gate(rates)
         )
     return site
 

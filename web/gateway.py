@@ -48,7 +48,8 @@ from web.identity.revocation import Revocations
 from web.identity.tokens import Tokens
 from web.nodes.connections import Connections
 from web.process.figures import Figures
-from web.process.readiness import Probe
+from web.process.latest import Latest, Text
+from web.process.readiness import Probe, Readiness
 
 if TYPE_CHECKING:
     from sql.database import Database
@@ -108,6 +109,14 @@ def _result_multiparts(gateway: "Gateway") -> ResultMultiparts:
 
 def _figures(gateway: "Gateway") -> Figures:
     return Figures(gateway.database, gateway.probes, gateway.clock, gateway.halts)
+
+
+def _readiness(gateway: "Gateway") -> Latest[Readiness]:
+    return Latest(gateway.clock)
+
+
+def _metrics(gateway: "Gateway") -> tuple[Latest[Text], Latest[Text]]:
+    return Latest(gateway.clock), Latest(gateway.clock)
 
 
 def _sources(gateway: "Gateway") -> Mapping[str, str]:
@@ -198,6 +207,11 @@ class Gateway:
     endpoints: Endpoints = attrs.field(default=attrs.Factory(_endpoints, takes_self=True))
     events: Events = attrs.field(default=attrs.Factory(_events, takes_self=True))
     figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
+    readiness: Latest[Readiness] = attrs.field(default=attrs.Factory(_readiness, takes_self=True))
+    # Of /metrics: as plain text, and as OpenMetrics.
+    metrics: tuple[Latest[Text], Latest[Text]] = attrs.field(
+        default=attrs.Factory(_metrics, takes_self=True)
+    )
     operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
     organisations: Organisations = attrs.field(
         default=attrs.Factory(_organisations, takes_self=True)

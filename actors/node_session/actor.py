@@ -10,7 +10,7 @@ import attrs
 
 from actors.kernel import handles
 from actors.ledger.messages import UnitStart
-from actors.node_session import failures, manifests, offers, pictures
+from actors.node_session import failures, offers, pictures
 from actors.node_session.admission import frame_of
 from actors.node_session.checks import Checks
 from actors.node_session.desk import Peers
@@ -402,7 +402,8 @@ class NodeSessionActor(Checks):
                 self._take_parts(held, frame.wanted)
                 return
             objects, base = self._peers.objects, self._node.base
-            give = manifests.urls(frame.files) if frame.files else offers.urls
+            files = frame.files
+            give = self._peers.manifests.urls(files) if files else offers.urls
             given = await give(held.assignment, objects, self._settings, base)
             if frame.files:
                 self._move(held).fetch((file.sha256, file.size) for file in given.inputs)

@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import handles
-from actors.node_session import manifests, offers
+from actors.node_session import offers
 from actors.node_session.admission import Admission
 from actors.node_session.messages import DropCheck, RunCheck
 from actors.node_session.pieces import EVIDENCE
@@ -146,7 +146,8 @@ class Checks(Admission, partial=True):
         """Where the check's files are. Raises ObjectsUnavailable, ValueError."""
         objects, settings, base = self._peers.objects, self._settings, self._node.base
         if asked.files:
-            found = await manifests.urls(asked.files)(check.unit, objects, settings, base)
+            give = self._peers.manifests.urls(asked.files)
+            found = await give(check.unit, objects, settings, base)
         else:
             made = await frame(check, objects, settings, base)
             found = Urls(job_id=made.job_id, inputs=made.inputs)

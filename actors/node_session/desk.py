@@ -10,6 +10,7 @@ from actors.kernel import Actor, Ref, Timer, fail_point
 from actors.ledger.messages import Commit, Effect, Ledger, UnitFail
 from actors.node_session import failures, offers
 from actors.node_session.line import Line
+from actors.node_session.manifests import Manifests
 from actors.node_session.messages import Elsewhere, NodeSession, RenewDue, RunCheck, TryAgain
 from actors.node_session.moves import Move, Moves, inputs
 from actors.node_session.quotes import Pacing
@@ -59,6 +60,7 @@ class Peers:
     signer: ReceiptSigner | None = None  # None: no receipts are given
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
     sampling: Sampling | None = None  # of all sessions; None: nothing is checked
+    manifests: Manifests = attrs.field(factory=Manifests)  # of all sessions
 
 
 class Desk(Actor[NodeSession], partial=True):

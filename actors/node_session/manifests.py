@@ -1,7 +1,10 @@
 """Jobs of several files: a node gets the list of them, and asks for the URLs of those it lacks."""
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
@@ -11,6 +14,7 @@ from rendertrust.protocol import Input, Urls
 
 # In a job's parameters: {key, sha256, size} of the list as we keep it, written by us.
 MANIFEST: Final = "_manifest"
+ENTRIES_MAX: Final = 100_000  # some 60 MB; twenty of the longest lists
 Giving = Callable[[Assignment, Objects, NodeSessionSettings, str | None], Awaitable[Urls]]
 
 
@@ -25,32 +29,66 @@ async def offered(
     return Input(path="manifest", url=url, sha256=noted["sha256"], size=noted["size"])
 
 
-def urls(wanted: Sequence[str]) -> Giving:
-    """Gives the URLs of the wanted files, by SHA-256, as far as the unit's list has them."""
+class Manifests:
+    """Lists of files that were read, for all sessions, with ``ENTRIES_MAX`` files in all.
 
-    async def give(
-        unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None
-    ) -> Urls:
-        files = await _files(unit, objects)
-        found = [files[sha256] for sha256 in dict.fromkeys(wanted) if sha256 in files]
-        signed = [await _signed(entry, objects, settings, base) for entry in found]
-        return Urls(job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt, inputs=(*signed,))
+    Whoever asks for a list that is being read waits for it.
+    """
 
-    return give
+    def __init__(self) -> None:
+        self._read: OrderedDict[str, Mapping[str, Entry]] = OrderedDict()
+        self._entries = 0
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    def urls(self, wanted: Sequence[str]) -> Giving:
+        """Give the URLs of the wanted files, by SHA-256, as far as the unit's list has them."""
 
-async def _files(unit: Assignment, objects: Objects) -> Mapping[str, Entry]:
-    """The unit's files by SHA-256; none where the list is gone: the node is not to wait for it."""
-    noted: Any = unit.params.get(MANIFEST)
-    if not isinstance(noted, dict):
-        return {}
-    try:
-        manifest = read(await objects.get(noted["key"], at_most=KEPT_BYTES_MAX), "key")
-    except (ObjectMissing, ManifestError):
-        return {}
-    # We wrote it; nothing but the creator's own is signed all the same.
-    own = (f"uploads/{unit.user}/", f"results/{unit.user}/")
-    return {n: entry for n, entry in manifest.by_sha256.items() if entry.place.startswith(own)}
+        async def give(
+            unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None
+        ) -> Urls:
+            files = await self._files(unit, objects)
+            # We wrote the list; nothing but the creator's own is signed all the same.
+            own = (f"uploads/{unit.user}/", f"results/{unit.user}/")
+            found = [files[sha256] for sha256 in dict.fromkeys(wanted) if sha256 in files]
+            signed = [
+                await _signed(entry, objects, settings, base)
+                for entry in found
+                if entry.place.startswith(own)
+            ]
+            job = str(unit.job)
+            return Urls(job_id=job, unit=unit.unit, attempt=unit.attempt, inputs=(*signed,))
+
+        return give
+
+    async def _files(self, unit: Assignment, objects: Objects) -> Mapping[str, Entry]:
+        """Return the unit's files by SHA-256; none where the list is gone: the node is not to wait.
+
+        Lists are known by their own SHA-256: under a key another one may come to lie.
+        """
+        noted: Any = unit.params.get(MANIFEST)
+        if not isinstance(noted, dict):
+            return {}
+        name = f"{noted['key']} {noted['sha256']}"
+        if (lock := self._locks.get(name)) is None:
+            lock = self._locks[name] = asyncio.Lock()
+        async with lock:
+            if name in self._read:
+                self._read.move_to_end(name)
+                return self._read[name]
+            try:
+                content = await objects.get(noted["key"], at_most=KEPT_BYTES_MAX)
+                files = read(content, "key").by_sha256
+            except (ObjectMissing, ManifestError):
+                return {}
+            self._keep(name, files)
+            return files
+
+    def _keep(self, name: str, files: Mapping[str, Entry]) -> None:
+        self._read[name] = files
+        self._entries += len(files)
+        while self._entries > ENTRIES_MAX:
+            _, dropped = self._read.popitem(last=False)
+            self._entries -= len(dropped)
 
 
 async def _signed(

@@ -15,13 +15,16 @@ WITH made AS (
 SELECT id, name, created_at FROM made;
 
 -- name: organisations_of_user
--- Those that he is a member of, or invited to, by name.
+-- Those that he is a member of, and the newest $2 that he is invited to, by name.
 SELECT o.id, o.name, o.created_at, m.role, m.joined_at IS NOT NULL AS joined,
        (SELECT count(*) FROM organisation_members x
         WHERE x.organisation_id = o.id AND x.joined_at IS NOT NULL) AS members,
        (SELECT count(*) FROM organisation_nodes n WHERE n.organisation_id = o.id) AS nodes
 FROM organisation_members m JOIN organisations o ON o.id = m.organisation_id
-WHERE m.user_id = $1 ORDER BY o.name, o.id;
+WHERE m.user_id = $1 AND (m.joined_at IS NOT NULL OR m.organisation_id IN (
+    SELECT organisation_id FROM organisation_members
+    WHERE user_id = $1 AND joined_at IS NULL ORDER BY invited_at DESC, organisation_id LIMIT $2))
+ORDER BY o.name, o.id;
 
 -- name: organisation_lock
 -- What a user is in it; whoever changes its members waits for the others who do.
@@ -51,32 +54,34 @@ FROM organisation_nodes l JOIN nodes n ON n.id = l.node_id
 WHERE l.organisation_id = $1 ORDER BY l.lent_at, n.id;
 
 -- name: organisation_invite
--- Invite an address. One that is no account's, or of an account with $8 open invitations, is kept as unknown.
--- ``already``: it was invited, or is a member's; ``room``: fewer than $6 are in or invited, and fewer than $7 invited.
+-- Invite an address; one that is no account's is kept as unknown.
+-- ``already``: it was invited, or is a member's; ``room``: fewer than $6 are in or invited, fewer than $7 invited, and
+-- fewer than $8 invited by $4, to whatever organisation.
 WITH known AS (
     SELECT id FROM users WHERE lower(email) = lower($2)
-), asked AS (
-    SELECT id FROM known
-    WHERE (SELECT count(*) FROM organisation_members o
-           WHERE o.user_id = known.id AND o.joined_at IS NULL) < $8
 ), unknown AS (
     SELECT email FROM unknown_addresses WHERE organisation_id = $1
+), sent AS (
+    SELECT (SELECT count(*) FROM organisation_members WHERE invited_by = $4 AND joined_at IS NULL)
+         + (SELECT count(*) FROM unknown_addresses
+            WHERE user_id = $4 AND organisation_id IS NOT NULL) AS number
 ), here AS (
     SELECT EXISTS (SELECT FROM organisation_members
                    WHERE organisation_id = $1 AND user_id IN (SELECT id FROM known))
                OR lower($2) IN (SELECT email FROM unknown) AS already,
            count(*) + (SELECT count(*) FROM unknown) < $6
                AND count(*) FILTER (WHERE joined_at IS NULL)
-                   + (SELECT count(*) FROM unknown) < $7 AS room
+                   + (SELECT count(*) FROM unknown) < $7
+               AND (SELECT number FROM sent) < $8 AS room
     FROM organisation_members WHERE organisation_id = $1
 ), member AS (
     INSERT INTO organisation_members (organisation_id, user_id, role, invited_by, invited_at)
-    SELECT $1, asked.id, $3, $4, $5 FROM asked, here WHERE NOT already AND room
+    SELECT $1, known.id, $3, $4, $5 FROM known, here WHERE NOT already AND room
     ON CONFLICT DO NOTHING
 ), stranger AS (
     INSERT INTO unknown_addresses (user_id, organisation_id, email, role, since)
     SELECT $4, $1, lower($2), $3, $5 FROM here
-    WHERE NOT already AND room AND NOT EXISTS (SELECT FROM asked)
+    WHERE NOT already AND room AND NOT EXISTS (SELECT FROM known)
     ON CONFLICT DO NOTHING
 )
 SELECT already, room FROM here;

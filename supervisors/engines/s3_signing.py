@@ -8,21 +8,100 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from actors.ports import PresignedPut
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 SECONDS_MAX: Final = 86_400
+SECONDS_TAKEN_MAX: Final = 7 * 86_400  # what S3 allows; an operator may sign with the same key
+AHEAD: Final = timedelta(minutes=15)  # by so much the clock of whoever signed may be fast
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
+TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 PORTS: Final = {"http": 80, "https": 443}  # these are not said in Host
 Query: TypeAlias = Sequence[tuple[str, str]]
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+class SigningKey:
+    """Computes signatures with the secret key of ``endpoint``."""
+
+    def __init__(self, endpoint: ObjectsEndpoint) -> None:
+        self.endpoint: Final = endpoint
+        self._key: tuple[str, bytes] = ("", b"")  # of a day
+
+    def credential(self, at: str) -> str:
+        """Return what X-Amz-Credential says."""
+        return f"{self.endpoint.access_key}/{self._scope(at)}"
+
+    def signature(self, method: str, path: str, query: Query, headers: Query, at: str) -> str:
+        """Return the signature of a request that sends ``headers``, in their order."""
+        names = ";".join(name for name, _ in headers)
+        pairs = sorted(f"{_escaped(name)}={_escaped(value)}" for name, value in query)
+        lines = "".join(f"{name}:{value}\n" for name, value in headers)
+        request = "\n".join((method, path, "&".join(pairs), lines, names, "UNSIGNED-PAYLOAD"))
+        digest = hashlib.sha256(request.encode(errors="surrogateescape")).hexdigest()
+        said = f"{ALGORITHM}\n{at}\n{self._scope(at)}\n{digest}".encode()
+        return hmac.digest(self._key_of(at[:8]), said, "sha256").hex()
+
+    def _scope(self, at: str) -> str:
+        return f"{at[:8]}/{self.endpoint.region}/s3/aws4_request"
+
+    def _key_of(self, day: str) -> bytes:
+        if self._key[0] != day:
+            key = f"AWS4{self.endpoint.secret_key}".encode()
+            for word in (day, self.endpoint.region, "s3", "aws4_request"):
+                key = hmac.digest(key, word.encode(), "sha256")
+            self._key = (day, key)
+        return self._key[1]
+
+
+class SignatureCheck:
+    """Decides whether a request carries a presigned URL of ours, as the store itself would."""
+
+    def __init__(self, endpoint: ObjectsEndpoint, now: Callable[[], datetime] = _now) -> None:
+        self._key = SigningKey(endpoint)
+        self._now = now
+
+    @property
+    def endpoint(self) -> ObjectsEndpoint:
+        """Where the store is."""
+        return self._key.endpoint
+
+    def admits(self, method: str, target: str, headers: Mapping[str, str]) -> bool:
+        """Return whether the signature is ours and its time is now.
+
+        ``target`` is path and query as they came; ``headers`` finds names in any case.
+        """
+        if not target.isascii():
+            return False
+        path, _, text = target.partition("?")
+        pairs = [part.partition("=")[::2] for part in text.split("&")]
+        query = {unquote_plus(name): unquote_plus(value) for name, value in pairs}
+        signature, at = query.pop("X-Amz-Signature", ""), query.get("X-Amz-Date", "")
+        if len(query) + 1 != len(pairs) or not self._is_current(at, query.get("X-Amz-Expires", "")):
+            return False
+        names = query.get("X-Amz-SignedHeaders", "").split(";")
+        found = [(name, " ".join(headers.get(name, "").split())) for name in names]
+        if "host" not in names or query.get("X-Amz-Credential") != self._key.credential(at):
+            return False
+        path = _quoted(unquote(path))
+        made = self._key.signature(method, path, [*query.items()], found, at)
+        return hmac.compare_digest(made.encode(), signature.encode(errors="replace"))
+
+    def _is_current(self, at: str, within: str) -> bool:
+        try:
+            begin = datetime.strptime(at, TIME_FORMAT).replace(tzinfo=UTC)
+            end = begin + timedelta(seconds=min(int(within), SECONDS_TAKEN_MAX))
+        except (ValueError, OverflowError):
+            return False
+        now = self._now()
+        return begin <= now + AHEAD and now <= end
 
 
 class Presigner:
@@ -36,7 +115,7 @@ class Presigner:
         self._base = base.rstrip("/")
         self._host = host_of(self._base)
         self._path = urlsplit(self._base).path
-        self._key: tuple[str, bytes] = ("", b"")  # of a day
+        self._key = SigningKey(endpoint)
 
     def at(self, base: str) -> "Presigner":
         """The same key for another host."""
@@ -45,14 +124,14 @@ class Presigner:
     def bucket(self, *, within: int) -> str:
         """List one key at most: the cheapest request that proves key, clock and bucket."""
         query = (("list-type", "2"), ("max-keys", "1"))
-        return self._sign("GET", f"/{self._endpoint.bucket}", query, {}, within)
+        return self.sign("GET", f"/{self._endpoint.bucket}", query, {}, within)
 
     def get(self, key: str, *, within: int, filename: str | None, bucket: str | None = None) -> str:
         path = f"/{bucket or self._endpoint.bucket}/{_quoted(key)}"
         named = (
             [] if filename is None else [("response-content-disposition", disposition(filename))]
         )
-        return self._sign("GET", path, named, {}, within)
+        return self.sign("GET", path, named, {}, within)
 
     def put(
         self, key: str, *, within: int, size: int | None, sha256: bytes | None, once: bool
@@ -68,42 +147,28 @@ class Presigner:
 
     def _put(self, key: str, query: Query, headers: Mapping[str, str], within: int) -> PresignedPut:
         path = f"/{self._endpoint.bucket}/{_quoted(key)}"
-        return PresignedPut(self._sign("PUT", path, query, headers, within), headers=headers)
+        return PresignedPut(self.sign("PUT", path, query, headers, within), headers=headers)
 
-    def _sign(
+    def sign(
         self, method: str, path: str, query: Query, headers: Mapping[str, str], within: int
     ) -> str:
+        """Return the URL of a request that sends these headers."""
         assert 0 < within <= SECONDS_MAX, within
-        at = self._now().strftime("%Y%m%dT%H%M%SZ")
-        scope = f"{at[:8]}/{self._endpoint.region}/s3/aws4_request"
+        at = self._now().strftime(TIME_FORMAT)
         signed = sorted((name.lower(), value) for name, value in headers.items())
         signed = sorted([*signed, ("host", self._host)])
         names = ";".join(name for name, _ in signed)
         asked = [
             *query,
             ("X-Amz-Algorithm", ALGORITHM),
-            ("X-Amz-Credential", f"{self._endpoint.access_key}/{scope}"),
+            ("X-Amz-Credential", self._key.credential(at)),
             ("X-Amz-Date", at),
             ("X-Amz-Expires", str(within)),
             ("X-Amz-SignedHeaders", names),
         ]
-        pairs = [f"{_escaped(name)}={_escaped(value)}" for name, value in asked]
-        lines = "".join(f"{name}:{value}\n" for name, value in signed)
-        request = "\n".join(
-            (method, self._path + path, "&".join(sorted(pairs)), lines, names, "UNSIGNED-PAYLOAD")
-        )
-        digest = hashlib.sha256(request.encode()).hexdigest()
-        said = f"{ALGORITHM}\n{at}\n{scope}\n{digest}".encode()
-        signature = hmac.digest(self._key_of(at[:8]), said, "sha256").hex()
-        return f"{self._base}{path}?{'&'.join(pairs)}&X-Amz-Signature={signature}"
-
-    def _key_of(self, day: str) -> bytes:
-        if self._key[0] != day:
-            key = f"AWS4{self._endpoint.secret_key}".encode()
-            for word in (day, self._endpoint.region, "s3", "aws4_request"):
-                key = hmac.digest(key, word.encode(), "sha256")
-            self._key = (day, key)
-        return self._key[1]
+        signature = self._key.signature(method, self._path + path, asked, signed, at)
+        said = "&".join(f"{_escaped(name)}={_escaped(value)}" for name, value in asked)
+        return f"{self._base}{path}?{said}&X-Amz-Signature={signature}"
 
 
 def host_of(base: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from actors.kernel import Ref
 from actors.sequencer.messages import Sequencer
 from sql.database import Database
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.fuzz.cost import Cost, cost_of_asking, judge
 from tests.fuzz.requests_of import Hostile, Route, routes_of
@@ -29,7 +30,8 @@ from web.identity.tokens import TokenType
 from web.nodes.relay import Relay
 
 PARTS: Final = 4  # of the routes: each is a test of its own
-NOBODY: Final = SimpleNamespace(objects_url=lambda: "http://127.0.0.1:1")
+STORE: Final = ObjectsEndpoint("http://127.0.0.1:1", "key", "secret")
+NOBODY: Final = SimpleNamespace(objects_store=lambda: STORE)
 AWAY: Final = (502, 503)  # the object store is nowhere, and some actors only stand in
 HEADERS_MOST: Final = 7_000
 HEADERS: Final[Mapping[str, Callable[[int], str]]] = {

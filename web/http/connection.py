@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 
 import attrs
-from aiohttp import web
+from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from config.sections import Network
@@ -16,7 +17,7 @@ from web.http.caller import subject_of, trusts
 from web.http.crowd import Crowd, Seat
 from web.http.problem import Problem, unavailable
 from web.middleware.headers import stamp
-from web.middleware.request_head import with_expectations
+from web.middleware.request_head import Serve, with_expectations
 
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(400, "The request is not valid HTTP", headers={"Connection": "close"})
@@ -27,6 +28,8 @@ TOO_MANY: Final = Problem(
 )
 # Of a node's socket: far more than logs and previews need, far less than what a loop can read.
 FLOW_SECONDS, FLOW_BYTES_MAX = 10.0, 32 * 1024 * 1024
+# Of a body in chunks: after so many of them they have so many bytes on average, or it is cut.
+CHUNKS_FREE, CHUNK_BYTES_LEAST = 500, 32
 FULL: Final = unavailable("The gateway has as many connections as it can; try again", 5)
 
 
@@ -59,19 +62,43 @@ class Flow:
         return self._bytes <= FLOW_BYTES_MAX
 
 
+class Chunks:
+    """Counts the chunks of one body; each costs as much to parse as a thousand bytes."""
+
+    __slots__ = ("_count", "body")
+
+    def __init__(self, body: StreamReader) -> None:
+        self.body: Final = body
+        self._count = 0
+
+    @property
+    def unread(self) -> int:
+        """Ends of chunks that wait for the reader of the body."""
+        return len(self.body._http_chunk_splits or ())
+
+    def admits(self, unread_before: int) -> bool:
+        """Count those that were just parsed; False when they are too small."""
+        self._count += self.unread - unread_before
+        least = self._count * CHUNK_BYTES_LEAST
+        return self._count <= CHUNKS_FREE or self.body.total_bytes >= least
+
+
 class Connection(RequestHandler):
     """Closed when request line and headers take longer than ``header_seconds``.
 
-    So it is when its client takes nothing of what was written for ``write_seconds``. A body has a
-    deadline of its own where it is read. ``seat`` is None where it is a proxy's.
+    So it is when its client takes nothing of what was written for ``write_seconds``, and when a
+    body comes in tiny chunks. A body has a deadline of its own where it is read. ``seat`` is None
+    where it is a proxy's. ``deaf``: what comes is dropped, as the connection ends with its answer.
     """
 
     __slots__ = (
         "_bounds",
+        "_chunks",
         "_flow",
         "_header_deadline",
         "_leaving",
         "_write_deadline",
+        "deaf",
         "flooded",
         "seat",
     )
@@ -83,6 +110,8 @@ class Connection(RequestHandler):
         self._write_deadline: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Future[None] | None = None
         self._flow = Flow()
+        self._chunks: Chunks | None = None
+        self.deaf = False
         self.flooded = False
         self.seat: Seat | None = None
 
@@ -135,12 +164,33 @@ class Connection(RequestHandler):
             self.flooded = True
             self._stuck()
             return
-        super().data_received(data)
+        if self.deaf:
+            return
+        if not self._parsed(data):
+            self._stuck()
+            return
         if self._messages or self._current_request is not None or self._upgraded:
             self._disarm()
         else:
             self._arm()
         self._leave()
+
+    def _parsed(self, data: bytes) -> bool:
+        """Parse what came; False where a body comes in too many chunks."""
+        chunks, waiting = self._chunks, len(self._messages)
+        before = 0 if chunks is None else chunks.unread
+        super().data_received(data)
+        admits = chunks is None or chunks.admits(before)
+        for _, body in islice(self._messages, waiting, None):
+            if body is not EMPTY_PAYLOAD:
+                self._chunks = Chunks(body)
+                admits = self._chunks.admits(0) and admits
+        return admits
+
+    @property
+    def has_pipelined(self) -> bool:
+        """Whether requests wait behind the one that is served."""
+        return bool(self._messages)
 
     def finish(self) -> None:
         """At a stop: take no further request, but the rest of one whose body is still coming.
@@ -212,6 +262,27 @@ def has_flooded(request: web.BaseRequest) -> bool:
     return isinstance(request.protocol, Connection) and request.protocol.flooded
 
 
+def in_turns(serve: Serve) -> Serve:
+    """Serve; between requests that were sent at a stretch others have a turn.
+
+    Once it is answered, a body in chunks of which nobody knows the end is not parsed any further.
+    """
+
+    async def served(request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection), "it was made here"
+        if connection.has_pipelined:
+            await asyncio.sleep(0)  # noqa: TID251 - a turn, not a pause
+        answer = await serve(request)
+        is_chunked = request.headers.get(hdrs.TRANSFER_ENCODING) is not None
+        if is_chunked and not request.content.is_eof():
+            connection.deaf = True
+            answer.force_close()
+        return answer
+
+    return served
+
+
 def as_bytes(problem: Problem) -> bytes:
     """The answer to a connection that has not said anything yet."""
     body = encode(problem.body(""))
@@ -227,7 +298,7 @@ class Server(web.Server):
 
     def __init__(self, plain: web.Server, bounds: Bounds) -> None:
         super().__init__(
-            with_expectations(plain.request_handler),
+            in_turns(with_expectations(plain.request_handler)),
             request_factory=plain.request_factory,
             handler_cancellation=plain.handler_cancellation,
             **plain._kwargs,

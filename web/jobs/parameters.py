@@ -1,7 +1,7 @@
 """The parameters of a job: for ``render`` known ones within bounds, for other types any object."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import attrs
 import orjson
@@ -11,6 +11,8 @@ from web.http.converter import structure
 from web.http.problem import Fault
 
 BYTES_MAX = 10_240
+# Types of jobs that the gateway itself makes; nodes do for these what they do for nobody else.
+OF_GATEWAY: Final = frozenset({"check", "preflight"})
 FRAME_MAX = 1_048_574  # Blender's own bound, both ways
 
 Pixels = Annotated[int, Meta(ge=4, le=16_384)]
@@ -30,6 +32,8 @@ class RenderParams:
 
 def parameters_of(job_type: str, given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:
     """The parameters as they are kept, or what is wrong with them."""
+    if job_type in OF_GATEWAY:
+        return [Fault("job_type", "value", "is a type that only the gateway itself dispatches")]
     if job_type == "render":
         return _render(given)
     if any(name.startswith("_") for name in given):

@@ -12,12 +12,21 @@ import attrs
 from msgspec import Meta
 
 from actors.ledger.messages import Piece
-from rendertrust.frame_range import TEXT_MAX, FrameRangeError, canonical, chunks, ordered, parse
+from rendertrust.frame_range import (
+    TEXT_MAX,
+    FrameRangeError,
+    canonical,
+    chunks,
+    merged,
+    ordered,
+    ranges_of,
+)
 from rendertrust.tiling import grid
 from sql.work import GRID
 from web.http.problem import Fault
 
 UNITS_MAX: Final = 5_000  # of one job: they come to be, and are cancelled, in one transaction
+FRAMES_OF_JOB_MAX: Final = 20_000  # a quote reads and prices all of them; one named twice is two
 CHUNK_MAX: Final = 64
 
 Frames = Annotated[
@@ -34,7 +43,8 @@ Tiles = Annotated[
         pattern=r"^[1-9][0-9]?x[1-9][0-9]?$", description="columns x rows of each frame, like 2x2"
     ),
 ]
-Cost: TypeAlias = Callable[[int], int]  # a frame's number -> units of money
+# A frame's number -> units of money; or those of each, where all frames cost the same.
+Cost: TypeAlias = Callable[[int], int] | int
 Order = Literal["sequential", "every_nth", "middle_first"]
 
 
@@ -50,10 +60,11 @@ class Cut:
 
 @attrs.frozen
 class Plan:
-    """The job's parameters, and its units; none: it is one, as they say."""
+    """The job's parameters, and its units; none: it is one, as they say. ``frames``: all of it."""
 
     params: Mapping[str, Any]
     pieces: tuple[Piece, ...] = ()
+    frames: tuple[int, ...] = ()
 
 
 def plan_of(cut: Cut, params: Mapping[str, Any], cost: Cost) -> Plan | list[Fault]:
@@ -65,12 +76,18 @@ def plan_of(cut: Cut, params: Mapping[str, Any], cost: Cost) -> Plan | list[Faul
     if faults:
         return faults
     try:
-        frames = parse(cut.frames)
+        ranges = ranges_of(cut.frames)
     except FrameRangeError as fault:
         return [Fault("frames", "value", str(fault))]
+    if (count := sum(map(len, ranges))) > FRAMES_OF_JOB_MAX:
+        said = f"name {count} frames; a job has {FRAMES_OF_JOB_MAX} frames at most"
+        return [Fault("frames", "value", f"{said}: split it into several jobs")]
+    frames = merged(ranges)
     if cut.tiles is None:
         faults = _too_many(-(-len(frames) // cut.chunk))
-        return faults or Plan(params, tuple(_whole(chunks(frames, cut.chunk), cut.order, cost)))
+        if faults:
+            return faults
+        return Plan(params, (*_whole(chunks(frames, cut.chunk), cut.order, cost),), frames)
     columns, rows = (int(number) for number in cut.tiles.split("x"))
     try:
         count = len(grid(params["width"], params["height"], columns, rows))
@@ -80,7 +97,7 @@ def plan_of(cut: Cut, params: Mapping[str, Any], cost: Cost) -> Plan | list[Faul
     if faults:
         return faults
     pieces = tuple(_tiled(chunks(frames, 1), cut.order, cost, count))
-    return Plan({**params, GRID: [columns, rows]}, pieces)
+    return Plan({**params, GRID: [columns, rows]}, pieces, frames)
 
 
 def _alone(cut: Cut) -> list[Fault]:
@@ -127,13 +144,17 @@ def _places(count: int, order: str) -> list[int]:
 
 def _whole(parts: Sequence[tuple[int, ...]], order: str, cost: Cost) -> Iterator[Piece]:
     for part, place in zip(parts, _places(len(parts), order), strict=True):
-        yield Piece(sum(map(cost, part)), place, canonical(part))
+        yield Piece(_cost_of(part, cost), place, canonical(part))
+
+
+def _cost_of(frames: Sequence[int], cost: Cost) -> int:
+    return cost * len(frames) if isinstance(cost, int) else sum(map(cost, frames))
 
 
 def _tiled(parts: Sequence[tuple[int, ...]], order: str, cost: Cost, count: int) -> Iterator[Piece]:
     """Of each frame its tiles, and then the unit that is made of them."""
     for index, (part, turn) in enumerate(zip(parts, _places(len(parts), order), strict=True)):
-        prices = _shares(cost(part[0]), count)
+        prices = _shares(_cost_of(part, cost), count)
         frames, place, whole = canonical(part), turn * (count + 1), (index + 1) * (count + 1) - 1
         for tile in range(count):
             yield Piece(prices[tile], place + tile, frames, tile, whole)

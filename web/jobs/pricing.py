@@ -4,7 +4,7 @@ The table's price of a frame pays for ``pricing.frame_seconds`` of such a node's
 frame costs in proportion. No other node's measure counts: nobody sets what he is paid himself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
@@ -54,6 +54,18 @@ class Tariff:
         if self.work is None:
             return self.price
         return price_of(self.work.of(frame), self.price, self.pays_for)
+
+    @property
+    def cost(self) -> Callable[[int], int] | int:
+        """How frames are priced: each by itself, or all alike."""
+        return self.price if self.work is None else self.of
+
+    def ends(self, frames: Sequence[int]) -> tuple[int, int]:
+        """Return what the cheapest and the dearest frame cost; of none: what the table says."""
+        if self.work is None or not frames:
+            return self.price, self.price
+        each = [self.of(frame) for frame in frames]
+        return min(each), max(each)
 
     def seconds(self, frames: Iterable[int]) -> float | None:
         """The work of frames, on the machine that measured; None: nobody did."""

@@ -7,7 +7,6 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
-from rendertrust.frame_range import parse
 from sql.jobs import Terms
 from web.http.amounts import Amount, Quoted
 from web.http.operations import TOKEN_REFUSED, Call
@@ -86,6 +85,7 @@ class Offer:
 
     wanted: Wanted
     tariff: Tariff
+    frames: tuple[int, ...]
 
     @property
     def price(self) -> int:
@@ -115,11 +115,11 @@ async def offer_of(call: Call[Any], asked: Asked, terms: Terms) -> Offer | Probl
     if isinstance(tariff, Problem):
         return tariff
     cut = Cut(asked.frames, asked.chunk, asked.tiles, asked.order)
-    plan = plan_of(cut, params, tariff.of)
+    plan = plan_of(cut, params, tariff.cost)
     if isinstance(plan, list):
         return invalid(plan)
     wanted = _wanted(asked, plan, tariff)
-    offer = Offer(wanted, tariff)
+    offer = Offer(wanted, tariff, plan.frames)
     faults = _unpayable(offer)
     return invalid(faults) if faults else offer
 
@@ -128,17 +128,12 @@ def _wanted(asked: Asked, plan: Plan, tariff: Tariff) -> Wanted:
     return Wanted(
         job_type=asked.job_type,
         payload_ref=asked.payload_ref or "",
-        params={**plan.params, **tariff.noted(frames_of(asked))},
+        params={**plan.params, **tariff.noted(plan.frames)},
         queue=asked.queue,
         pieces=plan.pieces,
         priority=PRIORITIES[asked.priority],
         cap=None if asked.max_credits is None else money.parse(asked.max_credits),
     )
-
-
-def frames_of(asked: Asked) -> tuple[int, ...]:
-    """Those that are named."""
-    return () if asked.frames is None else parse(asked.frames)
 
 
 def _unpayable(offer: Offer) -> list[Fault]:

@@ -22,6 +22,8 @@ Serve: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 async def request_heads(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer 400 to a Host that cannot be signed for, and to a coding that nobody decodes.
 
+    aiohttp reads the first ``Expect`` alone; here each of them must be known, else 417.
+
     HTTP/1.0 may leave Host out; the parser has seen to the number of both headers.
     """
     host = request.headers.get(hdrs.HOST)
@@ -30,6 +32,8 @@ async def request_heads(request: web.Request, handler: Handler) -> web.StreamRes
     coding = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
     if coding.strip().lower() != "chunked":
         return refusal(request, CODING_REFUSED)
+    if any(each.lower() != "100-continue" for each in request.headers.getall(hdrs.EXPECT, ())):
+        return refusal(request, EXPECTATION_REFUSED)
     return await handler(request)
 
 

@@ -1,16 +1,19 @@
 """What is complete of a job as one zip, made while it is sent: of objects, piece by piece.
 
-Nothing is kept: neither in the store nor, beyond a piece of each transfer, in memory. Like a
+No content is kept: neither in the store nor, beyond a piece of each transfer, in memory. Like a
 presigned URL, the address opens it for an hour to whoever has it.
 """
 
 import asyncio
 import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, TypeAlias
 from urllib.parse import urlencode
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import attrs
 import structlog
@@ -27,18 +30,22 @@ from web.http.answers import refusal
 from web.http.converter import uuid_of
 from web.http.problem import Problem, unavailable
 from web.objects.crcs import ClientLeftError, Crcs, IsGone, content
+from web.objects.pace import Pace, write_in_pace
 from web.objects.reference import place_of
 from web.objects.zip_layout import TAIL_BYTES, Layout, Member, NotABundle, laid_out, members_of
 
 PATH: Final = "/archives/{user}/{job}.zip"
 IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is let go
 UNITS_MAX: Final = 10_000
+KEPT_SECONDS: Final = 60.0
+MEMBERS_KEPT: Final = 50_000  # files in the layouts that are kept: some 20 MB
 ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 RESTING: Final = (*ENDED, "PAUSED")  # then only what nodes still have of it comes
 ZIP: Final = ".zip"
 NOT_OPEN: Final = Problem(403, "The address is not ours, or its time is over")
 NO_ARCHIVE: Final = Problem(404, "There is no such archive")
 AWAY: Final = unavailable("The object store is not available")
+Version: TypeAlias = tuple[UUID, str, int, datetime]  # of a job: whose it is, and how far
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-", re.ASCII)
 
 log = structlog.get_logger(__name__)
@@ -52,12 +59,36 @@ def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) 
     return f"{base.rstrip('/')}{path}?{urlencode({'expires': expires, 'signature': signature})}"
 
 
+@attrs.frozen
+class Archive:
+    """A layout, with what is computed of it; ``made_at`` is of the monotonic clock."""
+
+    layout: Layout
+    size: int
+    tag: str
+    version: Version
+    made_at: float
+
+    def is_of(self, version: Version, now: float) -> bool:
+        """Return whether the job is still the same, and this was made a short while ago."""
+        return self.version == version and now - self.made_at < KEPT_SECONDS
+
+
 @attrs.define
 class Archives:
-    """Handler of the archives. ``crcs`` remembers checksums, so that going on is cheap."""
+    """Handler of the archives. ``crcs`` remembers checksums, so that going on is cheap.
+
+    Layouts are kept for ``KEPT_SECONDS``, as long as their job does not change: whoever has an
+    address may ask for it thousands of times a minute.
+    """
 
     gateway: Gateway
     crcs: Crcs = attrs.field(init=False)
+    _kept: OrderedDict[UUID, Archive] = attrs.field(factory=OrderedDict[UUID, Archive], init=False)
+    _files: int = attrs.field(default=0, init=False)  # of all that are kept
+    _making: WeakValueDictionary[UUID, asyncio.Lock] = attrs.field(
+        factory=WeakValueDictionary[UUID, asyncio.Lock], init=False
+    )
 
     def __attrs_post_init__(self) -> None:
         self.crcs = Crcs(self.gateway.objects)
@@ -68,14 +99,14 @@ class Archives:
         if isinstance(job, Problem):
             return refusal(request, job)
         try:
-            layout = await self._layout(*job, leaving(request))
+            archive = await self._archive(*job, leaving(request))
         except (ObjectsUnavailable, Unavailable):
             return refusal(request, AWAY)
         except (ObjectMissing, ClientLeftError):
             return refusal(request, NO_ARCHIVE)
-        if layout is None:
+        if archive is None:
             return refusal(request, NO_ARCHIVE)
-        return await self._answer(request, layout, job[1])
+        return await self._answer(request, archive, job[1])
 
     def _opened(self, request: web.Request) -> tuple[UUID, UUID] | Problem:
         """Whose, and which; the signature is looked at first."""
@@ -87,10 +118,36 @@ class Archives:
         user, job = (uuid_of(request.match_info[name]) for name in ("user", "job"))
         return NO_ARCHIVE if user is None or job is None else (user, job)
 
-    async def _layout(self, user: UUID, job: UUID, is_gone: IsGone) -> Layout | None:
+    async def _archive(self, user: UUID, job: UUID, is_gone: IsGone) -> Archive | None:
+        """Return the archive as it was kept, or make it; who asks meanwhile waits for it."""
         row = await self.gateway.jobs.by_id(job, user)
         if row is None or row.status not in RESTING or row.units == 1 or not row.done:
             return None
+        version, clock = (user, row.status, row.done, row.updated_at), self.gateway.clock
+        if (lock := self._making.get(job)) is None:
+            lock = self._making[job] = asyncio.Lock()
+        async with lock:
+            kept = self._kept.get(job)
+            if kept is not None and kept.is_of(version, clock.monotonic()):
+                self._kept.move_to_end(job)
+                return kept
+            layout = await self._layout(user, job, is_gone)
+            if layout is None:
+                return None
+            made = Archive(layout, layout.size, tag_of(layout), version, clock.monotonic())
+            self._keep(job, made)
+            return made
+
+    def _keep(self, job: UUID, made: Archive) -> None:
+        older = self._kept.pop(job, None)
+        self._files -= 0 if older is None else len(older.layout.members)
+        self._kept[job] = made
+        self._files += len(made.layout.members)
+        while self._files > MEMBERS_KEPT:
+            _, dropped = self._kept.popitem(last=False)
+            self._files -= len(dropped.layout.members)
+
+    async def _layout(self, user: UUID, job: UUID, is_gone: IsGone) -> Layout | None:
         rows = await self.gateway.jobs.unit_page(job, -1, UNITS_MAX)
         units = [unit for unit in worth_keeping(rows) if unit.state == "COMPLETED"]
         bucket = self.gateway.settings.objects.bucket
@@ -135,8 +192,10 @@ class Archives:
             name = f"{name}_{padded(frames[-1])}"
         return [Member(f"{name}{suffix}", key, 0, size)]
 
-    async def _answer(self, request: web.Request, layout: Layout, job: UUID) -> web.StreamResponse:
-        size, tag = layout.size, tag_of(layout)
+    async def _answer(
+        self, request: web.Request, archive: Archive, job: UUID
+    ) -> web.StreamResponse:
+        size, tag = archive.size, archive.tag
         start = start_of(request, tag)
         if start is not None and start >= size:
             headers = {"Content-Range": f"bytes */{size}"}
@@ -151,16 +210,16 @@ class Archives:
             response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{size - 1}/{size}"
         await response.prepare(request)
         if request.method != hdrs.METH_HEAD:
-            await self._send(request, response, layout, start or 0)
+            await self._send(request, response, archive.layout, start or 0)
         return response
 
     async def _send(
         self, request: web.Request, response: web.StreamResponse, layout: Layout, start: int
     ) -> None:
+        pace = Pace()
         try:
             async for chunk in self._bytes(layout, start, leaving(request)):
-                async with asyncio.timeout(IDLE_SECONDS):
-                    await response.write(chunk)
+                await write_in_pace(response, chunk, pace, IDLE_SECONDS)
             await response.write_eof()
         except (ObjectMissing, ObjectsUnavailable, ConnectionError, TimeoutError) as error:
             # Part of the answer is out: only a cut tells the client that the rest is missing.

@@ -17,21 +17,22 @@ from yarl import URL
 from actors.ports import Objects
 from rendertrust.kinds import HEAD_BYTES
 from rendertrust.taking import Taking
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
+from supervisors.engines.s3_signing import SignatureCheck
 from web.http.answers import refusal
 from web.http.gate import Gate
 from web.http.operations import Audience
 from web.http.problem import Problem, unavailable
 from web.http.rates import Rates
 from web.objects.download_headers import DownloadHeaders
+from web.objects.pace import Pace, write_in_pace
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
-TRANSFERS_MAX = 256
+TRANSFERS_MAX = 512  # at once; more wait for CONNECT_SECONDS
 CONNECT_SECONDS = 5.0
-TRANSFERS_OF_ONE_MAX = 128  # of one address: nobody is to fill all of them
+TRANSFERS_OF_ONE_MAX = 64  # of one address: it takes eight to fill all of them
 # No byte for so long, in either direction, ends a transfer; and so does its whole length.
 IDLE_SECONDS = 30.0
-# An upload that brings less than this in that time drips.
-PACE_BYTES = 16 * 1024
 TRANSFER_SECONDS = 3_600.0
 # Beside what a URL's signature names: without it there is no body, or no part of one.
 ALWAYS_FORWARDED = ("host", "content-length")
@@ -43,6 +44,7 @@ READING = (
     "if-modified-since",
     "if-unmodified-since",
 )
+NOT_SIGNED = Problem(403, "The address is not ours, or its time is over")
 STORE_AWAY = unavailable("The object store is not available")
 ENCODED = Problem(
     415, "The body must be sent without Content-Encoding", headers={"Connection": "close"}
@@ -52,23 +54,27 @@ log = structlog.get_logger(__name__)
 
 
 class ObjectForwarder:
-    """Handler of the object routes. ``endpoint_url`` says where the store is; None: nowhere yet."""
+    """Handler of the object routes. ``store`` says where the store is; None: nowhere yet.
+
+    Only what a presigned URL of ours covers is forwarded: nobody else takes a place at the store.
+    """
 
     def __init__(
-        self, endpoint_url: Callable[[], str | None], bucket: str, objects: Objects
+        self, store: Callable[[], ObjectsEndpoint | None], bucket: str, objects: Objects
     ) -> None:
-        self._endpoint_url = endpoint_url
+        self._store = store
+        self._check: SignatureCheck | None = None
         self._headers = DownloadHeaders(objects)
         self._prefix = f"/{bucket}/"
         self._session: aiohttp.ClientSession | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """200, 206, 304, 403, 404, 412, 416 … are the store's; 408, 415, 502 and 503 are ours."""
+        """Answer as the store does; 408, 415, 502, 503 and the 403 of a bad URL are ours."""
         if hdrs.CONTENT_ENCODING in request.headers:
             return refusal(request, ENCODED)
         target = self._target(request)
-        if target is None:
-            return refusal(request, STORE_AWAY)
+        if isinstance(target, Problem):
+            return refusal(request, target)
         body = Body(request)
         try:
             async with asyncio.timeout(TRANSFER_SECONDS):
@@ -119,14 +125,18 @@ class ObjectForwarder:
                 request.transport.abort()
         return response
 
-    def _target(self, request: web.Request) -> URL | None:
-        """The same path and query, byte for byte, at the store."""
-        base, path = self._endpoint_url(), request.raw_path
-        if base is None:
-            return None
+    def _target(self, request: web.Request) -> URL | Problem:
+        """Return the same path and query, byte for byte, at the store."""
+        store, path = self._store(), request.raw_path
         if not path.startswith(self._prefix) or ".." in path.split("?", 1)[0].split("/"):
             raise web.HTTPNotFound
-        return URL(base.rstrip("/") + path, encoded=True)
+        if store is None:
+            return STORE_AWAY
+        if self._check is None or self._check.endpoint != store:
+            self._check = SignatureCheck(store)
+        if not self._check.admits(request.method, path, request.headers):
+            return NOT_SIGNED
+        return URL(store.url.rstrip("/") + path, encoded=True)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -161,7 +171,7 @@ class Body:
         self.done = not request.can_read_body
         self.slow = False
         self.broken = False
-        self._due, self._lacks = 0.0, 0  # so many bytes must come by then
+        self._pace = Pace()
         expects = request.headers.get(hdrs.EXPECT, "").lower()
         self.awaits_leave = not self.done and expects == "100-continue"
 
@@ -174,12 +184,10 @@ class Body:
 
     async def _chunk(self) -> bytes:
         """The next ones, b'' at the end; TimeoutError where none come, or too few."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._due:
-            self._due, self._lacks = now + IDLE_SECONDS, PACE_BYTES
-        within = self._due - now if self._lacks > 0 else IDLE_SECONDS
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(self._pace.left(IDLE_SECONDS)):
                 chunk = await self._request.content.readany()
         except TimeoutError:
             self.slow = True
@@ -187,7 +195,7 @@ class Body:
         except Exception:
             self.broken = True
             raise
-        self._lacks -= len(chunk)
+        self._pace.moved(len(chunk), loop.time() - begin)
         return chunk
 
 
@@ -211,11 +219,10 @@ def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
 async def copy_body(
     begin: bytes, answer: aiohttp.ClientResponse, response: web.StreamResponse
 ) -> None:
-    """Whatever has come in, as fast as the client takes it, and no slower than the limit."""
-    chunk = begin or await answer.content.readany()
+    """Send whatever has come in, as fast as the client takes it, and no slower than the limit."""
+    pace, chunk = Pace(), begin or await answer.content.readany()
     while chunk:
-        async with asyncio.timeout(IDLE_SECONDS):
-            await response.write(chunk)
+        await write_in_pace(response, chunk, pace, IDLE_SECONDS)
         chunk = await answer.content.readany()
 
 
@@ -271,14 +278,14 @@ def object_gate(rates: Rates) -> Callable[[Handler], Handler]:
 
 def add_object_routes(
     app: web.Application,
-    endpoint_url: Callable[[], str | None],
+    store: Callable[[], ObjectsEndpoint | None],
     bucket: str,
     objects: Objects,
     *,
     through: Callable[[Handler], Handler],
 ) -> ObjectForwarder:
     """Mount ``/{bucket}/…`` on the application; connections are closed with it."""
-    forwarder = ObjectForwarder(endpoint_url, bucket, objects)
+    forwarder = ObjectForwarder(store, bucket, objects)
     serve = through(forwarder.handle)
     for method in METHODS:
         app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=leave_later)

@@ -78,10 +78,10 @@ class Outside:
         await self.leadership.close()
         await self.database.close()
 
-    def objects_url(self) -> str | None:
-        """Where the object store is, for the route that forwards to it; None: not yet."""
+    def objects_store(self) -> ObjectsEndpoint | None:
+        """Return where the object store is, for the route that forwards to it; None: not yet."""
         try:
-            return self.stored.get().url
+            return self.stored.get()
         except NotStarted:
             return None
 

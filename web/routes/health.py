@@ -1,14 +1,16 @@
 """Is it alive, what is it, is it ready, and its metrics."""
 
-from typing import Literal
+from functools import partial
+from typing import Final, Literal
 
 import attrs
-from aiohttp import web
+from aiohttp import hdrs, web
 from prometheus_async.aio.web import server_stats
 
 import rendertrust
 from web.http.operations import Audience, Call, Operations
 from web.openapi.examples import reference as examples
+from web.process.latest import Text
 from web.process.readiness import Readiness, log_state, readiness_of
 
 operations = Operations()
@@ -27,6 +29,7 @@ class Version:
 
 
 HEALTHY = Health("healthy")
+OPENMETRICS: Final = "application/openmetrics-text"
 
 
 @operations.get(
@@ -64,9 +67,20 @@ async def version(call: Call) -> Version:
     "/metrics", audience=Audience.PUBLIC, rate="probe", answers={200: str}, media="text/plain"
 )
 async def metrics(call: Call) -> web.StreamResponse:
-    """Figures for Prometheus."""
-    await call.gateway.figures.show(call.gateway.snapshot())
-    return await server_stats(call.request)
+    """Figures for Prometheus, at most a second old."""
+    gateway = call.gateway
+
+    async def made() -> Text:
+        await gateway.figures.show(gateway.snapshot())
+        answer = await server_stats(call.request)
+        return Text(answer.body, answer.content_type)
+
+    plain, openly = gateway.metrics
+    is_open = OPENMETRICS in call.request.headers.get(hdrs.ACCEPT, "")
+    text = await (openly if is_open else plain).get(made)
+    answer = web.Response(body=text.body)
+    answer.content_type = text.media
+    return answer
 
 
 @operations.get(
@@ -77,6 +91,14 @@ async def metrics(call: Call) -> web.StreamResponse:
     example=examples.READINESS,
 )
 async def ready(call: Call) -> Readiness:
-    """Whether what this gateway depends on is there, and whether it writes; always 200."""
+    """Whether what this gateway depends on is there, and whether it writes; always 200.
+
+    The answer is at most a second old.
+    """
     gateway = call.gateway
-    return await readiness_of(gateway.probes, lambda: log_state(gateway.database, gateway.halts))
+
+    async def made() -> Readiness:
+        log = partial(log_state, gateway.database, gateway.halts)
+        return await readiness_of(gateway.probes, log)
+
+    return await gateway.readiness.get(made)

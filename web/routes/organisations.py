@@ -10,7 +10,14 @@ import attrs
 from msgspec import Meta
 
 from sql.audit import Act
-from sql.organisations import INVITED_MOST, MEMBERS_MOST, OF_USER_MOST, Organisation, Said
+from sql.organisations import (
+    INVITED_BY_USER_MOST,
+    INVITED_MOST,
+    MEMBERS_MOST,
+    OF_USER_MOST,
+    Organisation,
+    Said,
+)
 from web.http.answers import REQUEST_ID
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
@@ -31,7 +38,8 @@ PROBLEMS: Final = {
     Said.ALREADY: Problem(409, "This address was invited already, or is a member's"),
     Said.TOO_MANY: Problem(
         409,
-        f"An organisation has at most {MEMBERS_MOST} members and {INVITED_MOST} open invitations",
+        f"An organisation has at most {MEMBERS_MOST} members and {INVITED_MOST} open invitations,"
+        f" and each inviter {INVITED_BY_USER_MOST} of these in all",
     ),
 }
 REFUSALS: Final = {403: ONLY_OWNERS, 404: ABSENT}

@@ -10,7 +10,7 @@ from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.jobs.loose import WORDS
-from web.jobs.submissions import JobIdea, frames_of, in_pool, offer_of
+from web.jobs.submissions import JobIdea, in_pool, offer_of
 from web.openapi.examples import jobs as examples
 from web.routes.preflights import Preflight, preflight_of
 
@@ -71,15 +71,15 @@ async def quote(call: Call[JobIdea]) -> Quote | Problem:
     offer = await offer_of(call, body, terms)
     if isinstance(offer, Problem):
         return offer
-    wanted, tariff, frames = offer.wanted, offer.tariff, frames_of(body)
+    wanted, tariff, frames = offer.wanted, offer.tariff, offer.frames
     balance = await gateway.credits.balance(call.caller)
     available = balance.balance - balance.held
-    each = [tariff.of(frame) for frame in frames] or [tariff.price]
+    least, most = tariff.ends(frames)
     return Quote(
         units=len(wanted.pieces) or 1,
         frames=len(frames),
-        frame_price=money.render(max(each)),
-        frame_price_least=money.render(min(each)),
+        frame_price=money.render(most),
+        frame_price_least=money.render(least),
         price=money.render(offer.price),
         held=money.render(offer.price),
         available=money.render(available),

@@ -34,3 +34,9 @@ async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Person:
     person = Person(http, gateway.url)
     await person.register()
     return person
+
+
+@pytest.fixture
+def always_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each question about readiness and metrics get an answer of its own."""
+    monkeypatch.setattr("web.process.latest.SECONDS", 0.0)

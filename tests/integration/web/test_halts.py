@@ -24,6 +24,8 @@ from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
 
+pytestmark = pytest.mark.usefixtures("always_anew")
+
 Json = dict[str, Any]
 SETTINGS = AnchorSettings(every_seconds=0.02, anchor_seconds=0.0)
 LOGIN = {"email": "jane@example.org", "password": "a long password"}

@@ -5,6 +5,7 @@ from http import HTTPMethod
 from uuid import uuid4
 
 import aiohttp
+import pytest
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,6 +16,8 @@ from tests.support.until import until
 from tests.support.whole_gateway import whole
 from web.middleware.measures import STATUSES, labels_of
 from web.nodes.relay import PATH
+
+pytestmark = pytest.mark.usefixtures("always_anew")
 
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
 

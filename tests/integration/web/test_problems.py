@@ -13,6 +13,8 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from web.middleware.headers import ALWAYS
 
+pytestmark = pytest.mark.usefixtures("always_anew")
+
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
 ANSWER_SECONDS = 30.0  # two, and what a busy machine takes besides
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import pytest
 
 from sql.database import Database
 from sql.halt import AHEAD, Halt, write_halt
@@ -11,6 +12,8 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.until import until
+
+pytestmark = pytest.mark.usefixtures("always_anew")
 
 
 async def ready(face: Face) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from aiohttp import StreamReader
 from aiohttp.test_utils import make_mocked_request
 
 from tests.unit.simulated_time import simulated
-from web.objects.objects_route import IDLE_SECONDS, PACE_BYTES, Body
+from web.objects.objects_route import IDLE_SECONDS, Body
+from web.objects.pace import PACE_BYTES
 
 
 async def taken(pieces: int, size: int, pause: float) -> bytes:

@@ -103,7 +103,7 @@ def test_a_job_is_bounded() -> None:
     assert len(planned(Cut(f"1-{UNITS_MAX + 1}", 2)).pieces) == UNITS_MAX // 2 + 1
 
 
-@pytest.mark.parametrize("cut", [Cut("1-99999", tiles="6x8"), Cut("1-99999"), Cut("1-99999", 2)])
+@pytest.mark.parametrize("cut", [Cut("1-20000", tiles="6x8"), Cut("1-20000"), Cut("1-20000", 2)])
 def test_units_are_counted_before_any_is_made(cut: Cut) -> None:
     def cost(frame: int) -> int:
         raise AssertionError(f"frame {frame} was priced")

@@ -1,0 +1,26 @@
+"""Types of jobs that only the gateway itself gives to nodes."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.web.test_jobs import dispatch
+from tests.support.http_gateway import Face
+from web.jobs.parameters import parameters_of
+
+
+@pytest.mark.parametrize("job_type", ["preflight", "check"])
+async def test_a_job_of_the_gateways_own_type_is_refused(face: Face, job_type: str) -> None:
+    user = await face.user()
+    status, body, _ = await dispatch(face, user, job_type=job_type, params={"whole": True})
+    assert (status, [fault["field"] for fault in body["errors"]]) == (422, ["job_type"])
+    idea = {"job_type": job_type, "payload_ref": "s3://bucket/key"}
+    async with face.client.post("/api/v1/jobs/quote", json=idea, headers=user) as answer:
+        assert answer.status == 422
+        found: Any = await answer.json()
+    assert [fault["field"] for fault in found["errors"]] == ["job_type"]
+
+
+@pytest.mark.parametrize("job_type", ["echo", "checks", "Check", "preflight2"])
+def test_other_types_are_for_everybody(job_type: str) -> None:
+    assert parameters_of(job_type, {"a": 1}) == {"a": 1}

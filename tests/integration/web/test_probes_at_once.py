@@ -1,0 +1,53 @@
+"""Anonymous questions that cost much: answered once a second for all who ask."""
+
+import asyncio
+
+import pytest
+
+from tests.support.http_gateway import Face
+
+
+@pytest.fixture
+def asked(face: Face, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each time that the database was probed, or that the tree was read."""
+    found: list[str] = []
+    probe, show = face.gateway.probes["database"], face.gateway.figures.show
+
+    async def probed() -> bool:
+        found.append("database")
+        return await probe()
+
+    async def shown(tree: object) -> None:
+        found.append("figures")
+        await show(tree)  # type: ignore[arg-type]
+
+    monkeypatch.setitem(face.gateway.probes, "database", probed)
+    monkeypatch.setattr(face.gateway.figures, "show", shown)
+    return found
+
+
+async def test_readiness_is_asked_once_for_all_who_ask_at_once(
+    face: Face, asked: list[str]
+) -> None:
+    async def ready() -> object:
+        async with face.client.get("/api/v1/health/ready") as answer:
+            assert answer.status == 200
+            return await answer.json()
+
+    found = await asyncio.gather(*(ready() for _ in range(40)))
+    assert all(each == found[0] for each in found)
+    assert len(asked) == 1
+
+
+async def test_metrics_are_written_once_for_all_who_ask_at_once(
+    face: Face, asked: list[str]
+) -> None:
+    async def text() -> str:
+        async with face.client.get("/metrics") as answer:
+            assert (answer.status, answer.content_type) == (200, "text/plain")
+            return await answer.text()
+
+    found = await asyncio.gather(*(text() for _ in range(40)))
+    assert "rendertrust_jobs" in found[0]
+    assert all(each == found[0] for each in found)
+    assert asked.count("figures") == 1

@@ -1,0 +1,105 @@
+"""Lists of files that sessions have read stay read, up to a bound over all sessions."""
+
+import asyncio
+
+import pytest
+
+from actors.node_session import manifests
+from actors.node_session.manifests import Manifests
+from actors.node_session.settings import NodeSessionSettings
+from actors.scheduler.messages import Assignment
+from rendertrust.manifest import Manifest, read
+from rendertrust.protocol import Urls
+from tests.twins.objects import TwinObjects
+from tests.unit.dispatch.session_stage import session
+from tests.unit.dispatch.stage import assignment
+from tests.unit.dispatch.test_session_manifests import CONTENTS, ask, listed, manifest_of, sha
+from tests.unit.simulated_time import simulated
+
+SETTINGS = NodeSessionSettings(bucket="rendertrust")
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many files the lists have that are read."""
+    found: list[int] = []
+
+    def noted(content: bytes, place: str) -> Manifest:
+        manifest = read(content, place)
+        found.append(len(manifest.files))
+        return manifest
+
+    monkeypatch.setattr(manifests, "read", noted)
+    return found
+
+
+async def unit_of(objects: TwinObjects, files: int) -> Assignment:
+    """A unit whose list has so many of the files."""
+    content = manifest_of(CONTENTS[:files]).written("key")
+    key = f"manifests/{files}.json"
+    await objects.put(key, content)
+    noted = {"key": key, "sha256": sha(content), "size": len(content)}
+    return assignment(params={"_manifest": noted})
+
+
+async def given(kept: Manifests, unit: Assignment, objects: TwinObjects) -> int:
+    """How many URLs a node gets that asks for all files."""
+    give = kept.urls([sha(content) for content in CONTENTS])
+    return len((await give(unit, objects, SETTINGS, None)).inputs)
+
+
+def test_a_list_is_read_once_however_often_a_node_asks(readings: list[int]) -> None:
+    @simulated
+    async def often() -> None:
+        async with session() as play:
+            await listed(play, manifest_of(CONTENTS))
+            for _ in range(50):
+                play.hear(ask(sha(b"wood"), sha(b"iron")))
+                urls = await play.socket.expect(Urls)
+                assert [each.sha256 for each in urls.inputs] == [sha(b"wood"), sha(b"iron")]
+
+    often()
+    assert readings == [3]
+
+
+def test_a_list_is_read_once_by_all_who_ask_at_the_same_time(readings: list[int]) -> None:
+    @simulated
+    async def at_once() -> None:
+        objects, kept = TwinObjects(lambda: 0.0), Manifests()
+        unit = await unit_of(objects, 3)
+        found = await asyncio.gather(*(given(kept, unit, objects) for _ in range(20)))
+        assert found == [3] * 20
+
+    at_once()
+    assert readings == [3]
+
+
+def test_no_more_files_are_kept_than_the_bound(
+    readings: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "ENTRIES_MAX", 4)
+
+    @simulated
+    async def several() -> None:
+        objects, kept = TwinObjects(lambda: 0.0), Manifests()
+        for files in (1, 2, 1, 3, 1, 2):
+            assert await given(kept, await unit_of(objects, files), objects) == files
+
+    several()
+    # With three there is room for one more: that was asked for last.
+    assert readings == [1, 2, 3, 2]
+
+
+def test_another_list_under_the_same_key_is_read(readings: list[int]) -> None:
+    @simulated
+    async def changed() -> None:
+        objects, kept = TwinObjects(lambda: 0.0), Manifests()
+        first = await unit_of(objects, 1)
+        assert await given(kept, first, objects) == 1
+        noted = {**first.params["_manifest"], "sha256": "ab" * 32}
+        other = manifest_of(CONTENTS).written("key")
+        await objects.put(noted["key"], other)
+        assert await given(kept, assignment(params={"_manifest": noted}), objects) == 3
+
+    changed()
+    assert readings == [1, 3]
