@@ -74,7 +74,8 @@ class Chunks:
     @property
     def unread(self) -> int:
         """Ends of chunks that wait for the reader of the body."""
-        return len(self.body._http_chunk_splits or ())
+        splits = self.body._http_chunk_splits  # pyright: ignore[reportPrivateUsage]
+        return len(splits or ())
 
     def admits(self, unread_before: int) -> bool:
         """Count those that were just parsed; False when they are too small."""

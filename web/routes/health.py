@@ -73,6 +73,7 @@ async def metrics(call: Call) -> web.StreamResponse:
     async def made() -> Text:
         await gateway.figures.show(gateway.snapshot())
         answer = await server_stats(call.request)
+        assert isinstance(answer.body, bytes), "it was made of bytes"
         return Text(answer.body, answer.content_type)
 
     plain, openly = gateway.metrics

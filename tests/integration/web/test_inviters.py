@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.integration.web.test_organisations import NOBODY, ROOT, founded, invite, register
+from tests.integration.web.accounts import register
+from tests.integration.web.test_organisations import NOBODY, ROOT, founded, invite
 from tests.support.http_gateway import Face
 
 

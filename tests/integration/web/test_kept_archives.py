@@ -1,6 +1,7 @@
 """Archives that are asked for again and again: laid out once, until their job changes."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,8 @@ from tests.integration.web.test_archives import shop as shop  # noqa: PLC0414 - 
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 from web.objects import archives
+from web.objects.zip_layout import Layout, Member
+from web.objects.zip_layout import laid_out as laid_out_plainly
 
 
 @pytest.fixture
@@ -24,11 +27,10 @@ def objects(face: Face) -> Any:
 def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many files each archive has that is laid out."""
     found: list[int] = []
-    plain = archives.laid_out
 
-    def noted(members: Any) -> Any:
+    def noted(members: Sequence[Member]) -> Layout:
         found.append(len(members))
-        return plain(members)
+        return laid_out_plainly(members)
 
     monkeypatch.setattr(archives, "laid_out", noted)
     return found
