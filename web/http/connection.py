@@ -63,7 +63,7 @@ class Flow:
 
 
 class Chunks:
-    """Counts the chunks of one body; each costs as much to parse as a thousand bytes."""
+    """Counts the chunks of one body; parsing one takes the same time however small it is."""
 
     __slots__ = ("_count", "body")
 
