@@ -40,7 +40,7 @@ async def late(proxy: Proxy, orders: Orders) -> None:
 
 
 async def late_now_and_then(proxy: Proxy, orders: Orders) -> None:
-    proxy.jitter = 0.2
+    proxy.jitter = 0.1
     await orders.accepted(5)
 
 
