@@ -332,3 +332,10 @@ def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:
     assert not reputation.after(NEW, lied * FORGIVEN_MOST).strikes
     again = reputation.released(known)
     assert (again.strikes, reputation.after(again, "v" * FORGIVEN_BY).strikes) == (2, 1)
+
+
+def test_each_attempt_at_a_unit_is_drawn_anew() -> None:
+    """Else whoever delivers the same result again knows whether it is looked at."""
+    names = [sampling.unit_name(UUID(int=1), 0, attempt) for attempt in (1, 2)]
+    first, second = (sampling.draw(SECRET, b"drawn", name, RESULT) for name in names)
+    assert first != second
