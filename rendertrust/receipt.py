@@ -21,7 +21,7 @@ from rendertrust.identity import weakness_of
 
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
-VERDICTS: Final = ("unchecked", "exact", "match", "consistent", "unverifiable")
+VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
 WHOLE_MAX: Final = 2**53 - 1  # beyond it not every reader of JSON has the same number
 PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer ones stand there by their hash
 _WORK_MEMBERS: Final = frozenset(

@@ -9,8 +9,7 @@ import attrs
 
 from sql.database import Database
 
-PENDING: Final = "pending"  # beside the verdicts: nothing was decided yet
-SUSPECTED: Final = "suspected"  # nor here: somebody called it wrong, and another must confirm
+PENDING: Final = "pending"  # beside the outcomes: nothing was decided yet
 
 
 @attrs.frozen

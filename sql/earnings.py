@@ -12,7 +12,7 @@ SUSPENSE = "suspense"
 
 @attrs.frozen
 class EarningRow:
-    """The share of one unit, or with ``work`` CHECK what was paid for a look at one ``attempt``.
+    """The share of one unit; with ``work`` CHECK what a release before paid for a check of it.
 
     Without an operator it waits in suspense for the node's owner.
     """
@@ -38,7 +38,7 @@ class EarningRow:
 
 @attrs.frozen
 class DisputeRow:
-    """``by_gateway``: its node was caught, and nobody had looked at it: a check decides."""
+    """``by_gateway``: its node was found out, and it was not compared: a check decides."""
 
     id: UUID
     job_id: UUID
@@ -88,7 +88,7 @@ class Ripe:
 
 @attrs.frozen
 class Unlooked:
-    """A pending share of a node that was caught, of a unit of ``user``'s that nobody looked at."""
+    """A pending share of a node that was found out, of a unit of ``user``'s that was not compared."""
 
     job: UUID
     unit: int

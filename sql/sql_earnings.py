@@ -28,13 +28,11 @@ async def lock_earnings(connection: Connection, keys: Keys, rows: Rows) -> None:
         named = (*_units(keys), list(keys.payouts))
         [found] = await connection.fetch(QUERIES["books_earnings_lock"], *named)
         earnings = [EarningRow(**_values(EarningRow, row)) for row in found["earnings"]]
-        check_pay = [EarningRow(**_values(EarningRow, row)) for row in found["check_pay"]]
         disputes = [DisputeRow(**_values(DisputeRow, row)) for row in found["disputes"]]
         payouts = [PayoutRow(**_values(PayoutRow, row)) for row in found["payouts"]]
-        if any(one.account not in rows.accounts for one in (*earnings, *check_pay)):
+        if any(one.account not in rows.accounts for one in earnings):
             raise Conflict("a share was claimed since its account was looked for")
         rows.earnings = {(row.job_id, row.unit): row for row in earnings}
-        rows.check_pay = {row.id: row for row in check_pay}
         rows.disputes = {(row.job_id, row.unit): row for row in disputes}
         rows.payouts = {row.id: row for row in payouts}
     if keys.payable:
@@ -48,11 +46,8 @@ def earning_parts(changes: Changes) -> Iterator[Part]:
     new = [row for row in changes.earnings if (row.job_id, row.unit) in changes.new_earnings]
     old = [row for row in changes.earnings if (row.job_id, row.unit) not in changes.new_earnings]
     names = ("id", "job_id", "unit", "node_id", "operator_id", "amount", "state", "earned_at")
-    new += [row for row in changes.check_pay if row.id in changes.new_check_pay]
-    ripe = [row for row in changes.check_pay if row.id not in changes.new_check_pay]
     yield "books_earnings_insert", columns_of(new, *names, "payable_at", "work", "attempt")
     yield "books_earnings_update", columns_of(old, "job_id", "unit", "state", "operator_id")
-    yield "books_check_pay_update", columns_of(ripe, "id", "state")
     yield from _payouts(changes)
     yield from _disputes(changes)
 

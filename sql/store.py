@@ -19,12 +19,7 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
-    SecondLook,
-    Suspicion,
-    TrialNote,
-    TrialRow,
     UncutScene,
-    Voucher,
 )
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
@@ -40,7 +35,7 @@ from sql.overruns import Overrun
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.sql_books import SqlBooks
-from sql.sql_checks import note, note_suspicion, note_voucher, pending, trials
+from sql.sql_checks import pending
 from sql.sql_log import SqlLog, look
 from sql.work import (
     AskedFor,
@@ -298,28 +293,6 @@ class SqlStore:
 
     async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
         return [SceneWord(**row) for row in await self._database.all("scene_words", job, unit)]
-
-    async def trials(self, limit: int) -> list[TrialRow]:
-        return trials(await self._database.all("trials_known", limit))
-
-    async def last_tests(self, nodes: Sequence[UUID]) -> dict[UUID, bool]:
-        rows = await self._database.all("verifier_tests_last", list(nodes))
-        return {row["node"]: row["passed"] for row in rows}
-
-    async def note_trial(self, noted: TrialNote) -> None:
-        await note(self._database, noted)
-
-    async def note_suspicion(self, suspicion: Suspicion) -> None:
-        await note_suspicion(self._database, suspicion)
-
-    async def note_voucher(self, voucher: Voucher) -> None:
-        await note_voucher(self._database, voucher)
-
-    async def vouched(self, limit: int, after: Place) -> list[Pending]:
-        return pending(await self._database.all("checks_vouched", limit, *after))
-
-    async def note_second_look(self, look: SecondLook) -> None:
-        await self._database.execute("second_look_note", *attrs.astuple(look))
 
     async def note_uncut(self, scene: UncutScene) -> None:
         values = (*scene.scene, *scene.found_by, scene.at)

@@ -84,7 +84,6 @@ class Draft:
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
         self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
         self.words: Layer[CheckId, WordRow] = Layer({})
-        self.check_pay: Layer[UUID, EarningRow] = Layer(rows.check_pay)
         self.receipts: Layer[UnitId, ReceiptRow] = Layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
         rows_of_work = (self.holds, self.jobs, self.units, self.answers, self._numbers)
@@ -92,7 +91,6 @@ class Draft:
         earned = (
             self.checks,
             self.words,
-            self.check_pay,
             self.receipts,
             self.earnings,
             self.disputes,
@@ -224,8 +222,6 @@ class Draft:
             disputes=tuple(self.disputes.kept.values()),
             payouts=tuple(self.payouts.kept.values()),
             new_earnings=self.earnings.new(),
-            check_pay=tuple(self.check_pay.kept.values()),
-            new_check_pay=self.check_pay.new(),
             new_disputes=self.disputes.new(),
             new_payouts=self.payouts.new(),
             purchases=tuple(self.purchases.kept.values()),

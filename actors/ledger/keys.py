@@ -156,8 +156,6 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
         gathered.checks.add((effect.job, effect.unit))
         if isinstance(effect, UnitVerdict):
             _add_settling(gathered, reference, effect.operator)
-            gathered.accounts |= {operator_account(one.owner) for one in effect.checked}
-            gathered.postings += len(effect.checked)
     elif isinstance(effect, UnitComplete):
         _add_settling(gathered, reference, effect.operator if effect.verified else None)
     elif isinstance(effect, UnitFail) and effect.retry_at is None:
@@ -186,7 +184,6 @@ def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
     if isinstance(effect, DisputeDecide):
         reference = work_reference(effect.job, effect.unit)
         gathered.transfers.add((user_account(effect.creator), "REFUND", reference))
-        gathered.postings += effect.misjudged is not None
 
 
 def _add_payout(gathered: Gathered, effect: OfPayout) -> None:

@@ -84,25 +84,14 @@ def _of_unit(draft: Draft, effect: OfUnit) -> bool | Refusal:
 
 
 def _mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
-    """Of the share, and of what checks of the unit earned, all that is ripe."""
+    """A share whose window is over may be paid out."""
     key = (effect.job, effect.unit)
     share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
     may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
-    checks = [one for one in draft.check_pay.all() if (one.job_id, one.unit) == key]
-    ripe = [
-        one
-        for one in (*([] if share is None else [share]), *checks)
-        if may and one.state == "PENDING" and draft.now >= one.payable_at
-    ]
-    for one in ripe:
-        payable = attrs.evolve(one, state="PAYABLE")
-        if one is share:
-            draft.earnings.put(key, payable)
-        else:
-            draft.check_pay.put(one.id, payable)
-    if ripe:
-        return True
     state = "" if share is None else share.state
+    if share is not None and may and state == "PENDING" and draft.now >= share.payable_at:
+        draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
+        return True
     return False if state in ("PAYABLE", "PAID") else GuardFailed("EarningMature", state)
 
 

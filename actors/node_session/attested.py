@@ -17,7 +17,7 @@ from rendertrust import receipt
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import Issued
 
-UNCHECKED = "unchecked"
+UNVERIFIED = "unverified"
 CLOCKS_APART = timedelta(days=1)  # of a node's clock and ours, at most
 
 

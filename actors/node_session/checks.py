@@ -90,7 +90,7 @@ class Checks(Admission, partial=True):
         verifier, node = self._peers.verifier, self._node
         able = CHECK in hello.capabilities and node.verified and bool(hello.device_class)
         if verifier is not None and able and self._standing.name == "ACTIVE":
-            verifier.tell(CheckerSeen(node.id, node.owner, hello.device_class or "", self.ref))
+            verifier.tell(CheckerSeen(node.id, hello.device_class or "", self.ref))
 
     def _tell_standing(self) -> None:
         if self._standing.name != "ACTIVE":

@@ -301,7 +301,7 @@ class Settlement(Watching, partial=True):
         if work is None or signer is None:
             return None
         now = self._peers.clock.now()
-        return attested.issued(work, unit.price, attested.UNCHECKED, signer.receipts(), now)
+        return attested.issued(work, unit.price, attested.UNVERIFIED, signer.receipts(), now)
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:

@@ -1,6 +1,6 @@
 """The database."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -28,17 +28,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import (
-        CheckId,
-        Pending,
-        Place,
-        SecondLook,
-        Suspicion,
-        TrialNote,
-        TrialRow,
-        UncutScene,
-        Voucher,
-    )
+    from sql.checks import CheckId, Pending, Place, UncutScene
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -214,8 +204,8 @@ class Store(Protocol):
         ...
 
     async def unlooked_shares(self, limit: int) -> "Sequence[Unlooked]":
-        """Of nodes that were caught: their pending shares of what nobody had looked at, or none but
-        a stranger.
+        """Of nodes that were found out, and others of their owners: pending shares of what was
+        settled without being compared with its scene; newest first.
         """
         ...
 
@@ -262,38 +252,8 @@ class Store(Protocol):
         """Who said of a unit that its scene is at fault."""
         ...
 
-    async def trials(self, limit: int) -> "Sequence[TrialRow]":
-        """The newest checks of which the answer is known, and the objects kept; oldest first."""
-        ...
-
-    async def last_tests(self, nodes: Sequence[UUID]) -> Mapping[UUID, bool]:
-        """Of those of the nodes that were tried, whether what they said last was right."""
-        ...
-
-    async def note_trial(self, noted: "TrialNote") -> None:
-        """Keep a trial, who was given it, or what a verifier said of it; once."""
-        ...
-
-    async def note_suspicion(self, suspicion: "Suspicion") -> None:
-        """Keep the first word on a result, which another must confirm; once."""
-        ...
-
-    async def note_voucher(self, voucher: "Voucher") -> None:
-        """Keep on whose word alone a result was called valid; once."""
-        ...
-
-    async def vouched(self, limit: int, after: "Place") -> "Sequence[Pending]":
-        """What was settled a while ago by a stranger's word alone, is pending yet, and nobody
-        disputes, of nodes of whose work the gateway's own know little; the oldest behind a place.
-        """
-        ...
-
-    async def note_second_look(self, look: "SecondLook") -> None:
-        """Keep what one of the gateway's own saw of such a result; once."""
-        ...
-
     async def note_uncut(self, scene: "UncutScene") -> None:
-        """Keep that no check by crops says anything of a scene; once."""
+        """Keep that regions of a scene say nothing of its frames; once."""
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":

@@ -11,22 +11,15 @@ from sql.unit_params import params_of
 from sql.work import evidence_key, result_key
 
 
-def order_for(
-    pending: Pending,
-    check: UUID,
-    at: Places,
-    *,
-    whole: bool = False,
-    samples: int | None = None,
-) -> RunCheck:
-    """The check of that name, at these places; of so many ``samples``, where they are stated."""
+def order_for(pending: Pending, check: UUID, at: Places, *, whole: bool = False) -> RunCheck:
+    """Return the check of that name, at these places."""
     row = pending.row
     assert row.sha256 is not None, "nobody is asked about what cannot be named"
     assert row.size is not None, "nor about what has no size"
     proof, of, name = row.evidence_sha256, row.evidence_size, (pending.user, *row.id)
     return RunCheck(
         check=check,
-        unit=_assignment(pending, samples),
+        unit=_assignment(pending),
         picture=Stored(result_key(*name), row.sha256.hex(), row.size),
         evidence=None if proof is None else Stored(evidence_key(*name), proof.hex(), of or 0),
         draws=at.draws,
@@ -40,16 +33,15 @@ def params_of_unit(pending: Pending) -> dict[str, Any]:
     return params_of(pending.params, pending.frames, pending.tile)
 
 
-def _assignment(pending: Pending, samples: int | None) -> Assignment:
-    """The unit as its node was given it, but for the samples."""
-    stated = {} if samples is None else {"samples": samples}
+def _assignment(pending: Pending) -> Assignment:
+    """Return the unit as its node was given it."""
     return Assignment(
         job=pending.row.job_id,
         unit=pending.row.unit,
         attempt=pending.row.attempt,
         job_type=pending.job_type,
         payload_ref=pending.payload_ref,
-        params=params_of_unit(pending) | stated,
+        params=params_of_unit(pending),
         user=pending.user,
         failures=pending.failures,
         parts=pending.parts,

@@ -2,20 +2,17 @@
 
 import json
 from datetime import datetime
-from typing import Final
 
 from actors.ledger.messages import Issued
 from actors.ports import ReceiptSigner
-from actors.verifier.messages import FinalVerdict
+from actors.verifier.messages import Outcome
 from rendertrust import receipt
 from sql.checks import Pending
-
-WITHOUT: Final = ("mismatch", "doubtful")
 
 
 def issued(
     pending: Pending,
-    verdict: FinalVerdict,
+    outcome: Outcome,
     price: int,
     signer: ReceiptSigner | None,
     now: datetime,
@@ -24,7 +21,7 @@ def issued(
     its node signed nothing.
     """
     row = pending.row
-    if verdict in WITHOUT or signer is None or row.work is None or not row.node_signature:
+    if outcome == "invalid" or signer is None or row.work is None or not row.node_signature:
         return None
     work = receipt.read_work(json.loads(row.work))
     if isinstance(work, str):
@@ -33,7 +30,7 @@ def issued(
     return receipt.issue(
         work,
         row.node_signature,
-        verdict=verdict,
+        verdict=outcome,
         price=price,
         issued=now,
         key=(key.public, key.sign),

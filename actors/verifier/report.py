@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from actors.verifier.verdict import Compared, Thresholds, is_valid, of_crop
+from actors.verifier.verdict import Compared, Thresholds, is_match, of_region
 from rendertrust.node.inside.pictures import are_its_own
 
 CROPS_MAX: Final = 256  # of all view layers
@@ -53,7 +53,7 @@ class Report:
         """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""
         if self.fault is not None:
             return False
-        return not self.is_finished or is_valid(of_crop(self.compared[-1], limits))
+        return not self.is_finished or is_match(of_region(self.compared[-1], limits))
 
     def by_crop(self, count: int) -> list[tuple[Compared, ...]] | None:
         """Of each of ``count`` crops how each view layer compares; None: it tells of others."""

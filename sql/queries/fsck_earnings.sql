@@ -26,7 +26,7 @@ FULL JOIN (SELECT t.amount, t.reference, a.name AS account
            FROM transfers t JOIN accounts a ON a.id = t.credit WHERE t.kind = 'CHECK') t
        ON t.reference = e.reference AND t.account = e.account
 LEFT JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = e.attempt
-WHERE e.amount IS DISTINCT FROM t.amount OR coalesce(c.verdict, 'unchecked') = 'unchecked'
+WHERE e.amount IS DISTINCT FROM t.amount OR c.verdict IS NULL
    OR c.operator = e.account
 ORDER BY 1 LIMIT $1;
 

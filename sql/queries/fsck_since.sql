@@ -242,7 +242,7 @@ LEFT JOIN checks c ON c.job_id = m[1]::uuid AND c.unit = m[2]::integer AND c.att
 LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.attempt = m[3]::integer
                     AND e.work = 'CHECK' AND a.name = 'operator:' || e.operator_id
 WHERE t.kind = 'CHECK'
-  AND (e.amount IS DISTINCT FROM t.amount OR coalesce(c.verdict, 'unchecked') = 'unchecked'
+  AND (e.amount IS DISTINCT FROM t.amount OR c.verdict IS NULL
        OR c.operator = a.name)
 ORDER BY t.id LIMIT $1;
 

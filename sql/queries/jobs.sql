@@ -88,7 +88,7 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        u.result_sha256, u.result_size,
        u.verified AND NOT EXISTS (SELECT FROM checks c
                                   WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
-                                    AND c.verdict = 'unverifiable') AS verified,
+                                    AND c.verdict IN ('unverifiable', 'unverified')) AS verified,
        u.error_class, u.error_message, u.missing,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
        CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame, u.feeds,

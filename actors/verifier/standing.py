@@ -1,4 +1,4 @@
-"""Who lied too often gets no strangers' work any more: read from the record, said as a word."""
+"""Quarantine of nodes: who delivered too much that is invalid gets no strangers' work any more."""
 
 import logging
 from collections.abc import Mapping, Sequence, Set
@@ -18,7 +18,7 @@ NodeClass: TypeAlias = tuple[UUID, str]  # of which it works with a class of mac
 log = logging.getLogger(__name__)
 
 
-class Warden:
+class Standings:
     """Whose record is to be looked at, until the database was asked."""
 
     def __init__(self, store: Store, clock: Clock, scheduler: Ref[Scheduler]) -> None:
@@ -65,7 +65,7 @@ class Warden:
         act = Act(now, None, ACTOR, "node.quarantine", f"node:{node}", why(records))
         standing = await self._store.quarantine(node, act)
         if standing is not None:
-            log.warning("node %s is quarantined: its results or checks were wrong", node)
+            log.warning("node %s is quarantined: its results were wrong", node)
             self._scheduler.tell(NodeStands(node, standing))
 
 
