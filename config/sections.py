@@ -168,21 +168,12 @@ class Results:
 
 @attrs.frozen
 class Verification:
-    """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's own verifiers.
-
-    ``check_percent``: what a check by another operator's node is paid, of the unit's price.
-    ``own_odds``, ``trial_odds``: shares of the checks that strangers make, 0 to 1.
-    """
+    """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's verifiers."""
 
     enabled: bool
     least_odds: float
     wait_seconds: float
     check_seconds: float
-    whole_seconds: float
-    pays_unverifiable: bool
-    own_odds: float
-    trial_odds: float
-    check_percent: int
     own_nodes: str
 
     def own(self) -> frozenset[UUID]:

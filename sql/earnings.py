@@ -88,7 +88,7 @@ class Ripe:
 
 @attrs.frozen
 class Unlooked:
-    """A pending share of a node that was found out, of a unit of ``user``'s that was not compared."""
+    """A pending share of a node that was found out, of a unit that was not compared."""
 
     job: UUID
     unit: int

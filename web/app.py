@@ -192,12 +192,6 @@ def verifying_of(settings: Settings) -> VerifierSettings:
         least_odds=given.least_odds,
         wait_seconds=given.wait_seconds,
         check_seconds=given.check_seconds,
-        whole_seconds=given.whole_seconds,
-        grace_seconds=settings.leases.grace_seconds,
-        pays_unverifiable=given.pays_unverifiable,
-        check_percent=given.check_percent,
-        own_odds=given.own_odds,
-        trial_odds=given.trial_odds,
         own=_own_nodes(settings),
     )
 

@@ -124,22 +124,25 @@ class VerifierActor(Actor[Verifier]):
         await self._claims.release(ours)
 
     async def _assess(self, case: Case) -> None:
-        """Note what is known of its node by now: who was found out has everything compared."""
-        row, own = case.pending.row, self._settings.own
-        in_row = self._known.streaks.get((row.node_id, row.device_class), 0)
-        node = row.node_id
-        case.is_suspected = node not in own and (
-            self._known.strikes.get(node, 0) > 0
-            or self._standings.suspects(node)
-            or node in self._accused
-        )
-        case.is_known = in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
-        if case.step == "open" and case.check is None and not case.verdict:
+        """See what is to be compared by now, though it was not drawn; and what is not."""
+        row = case.pending.row
+        self._know(case)
+        if case.step == "open" and case.check is None and case.verdict is None:
             said = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
             if case.is_suspected or said:  # somebody said that it cannot be rendered
                 case.compare()
-        elif node in own and case.step == "regions" and not case.is_again:
-            case.step = "open"  # nobody checks the gateway's own
+        elif case.step == "regions" and row.node_id in self._settings.own and not case.is_again:
+            case.step = "open"  # nobody compares what the gateway's own made
+
+    def _know(self, case: Case) -> None:
+        """Note what is known of its node by now: of who was found out everything is compared."""
+        row, node = case.pending.row, case.pending.row.node_id
+        in_row = self._known.streaks.get((node, row.device_class), 0)
+        has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
+        case.is_suspected = has_strike or node in self._accused
+        if node in self._settings.own:
+            case.is_suspected = False
+        case.is_known = in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
 
     def _may_act(self, case: Case) -> bool:
         """Whether there is a next step here: a check may be another gateway's, whose verifiers
@@ -226,7 +229,7 @@ class VerifierActor(Actor[Verifier]):
         """It came to nothing: it is made again, after a while."""
         self._spent(running)
         case = running.case
-        case.failed += 1
+        case.fail(running.by.node)
         case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
 
     def _spent(self, running: Running) -> None:
@@ -249,6 +252,7 @@ class VerifierActor(Actor[Verifier]):
             self._failed(running)
             return
         self._spent(running)
+        self._know(case)
         case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
         if case.differs:
             self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))

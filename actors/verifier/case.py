@@ -55,6 +55,7 @@ class Case:
     compared_at: Places = NOWHERE
     check: UUID | None = None  # that is made now
     failed: int = 0  # checks that came to nothing
+    failed_by: frozenset[UUID] = frozenset()  # whose: rather another verifier is asked then
     rests_until: float = float("-inf")  # after such a one
     unread: str | None = None  # why a verifier could not read it; whether anybody can is looked at
     is_suspected: bool = False  # its node has a strike, or other work of it was found wrong
@@ -196,7 +197,7 @@ class Case:
 
     def _hear_whole(self, report: Report, limits: Thresholds, *, across: bool) -> None:
         if not report.is_whole:
-            self._cannot_tell("its frame cannot be rendered whole here")
+            self.give_up()
             return
         if self.why == "unmade" and not report.is_finished:  # of what it rendered itself, too
             self._cannot_tell(self.said)
@@ -219,6 +220,11 @@ class Case:
         others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
         return report.is_loose or others
 
+    def fail(self, verifier: UUID) -> None:
+        """Note that a check of it came to nothing."""
+        self.failed += 1
+        self.failed_by |= {verifier}
+
     # ── verdicts ─────────────────────────────────────────────────────────────────────────────────
 
     def give_up(self) -> None:
@@ -227,7 +233,7 @@ class Case:
         Where regions were found to differ it is not taken, but that is nobody's fault.
         """
         if self.step == "whole" and self.why == "regions":
-            said = f"{self.said}; its whole frame could not be rendered in time"
+            said = f"{self.said}; its whole frame could not be rendered"
             self._is_invalid(said, strike=False)
         else:
             self._cannot_tell(self.said or "checks of it come to nothing")

@@ -80,8 +80,12 @@ class Verifiers:
         able = [one for one in self._known.values() if one.busy is None]
         if case.step != "open":
             able = [one for one in able if one.can_compare(case)]
-        other = case.device_class
-        return min(able, key=lambda one: (one.device_class != other, one.node), default=None)
+        wanted, failed = case.device_class, case.failed_by
+        return min(
+            able,
+            key=lambda one: (one.node in failed, one.device_class != wanted, one.node),
+            default=None,
+        )
 
     def ask(self, case: Case, by: Verifying, order: RunCheck, times: tuple[float, float]) -> bool:
         """Return whether it was asked: its session may be full, or gone.

@@ -112,7 +112,7 @@ def sampled(store: StoreTwin, odds: float) -> list[str]:
         f"{row.id}: drawn is {row.drawn}, and its verdict {row.verdict} {row.said}"
         for row in rows
         if row.verdict is not None and row.said != OVERTAKEN
-        if row.drawn != (row.verdict != "unchecked")
+        if row.drawn != (row.verdict != "sampled-out")
     ]
     if abs(drawn - expected) > DEVIATIONS * math.sqrt(expected * (1 - odds)):
         wrong.append(f"{drawn} of {len(rows)} results were drawn, the odds are {odds}")

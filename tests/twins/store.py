@@ -43,14 +43,7 @@ from sql.checks import (
     CheckRow,
     Pending,
     Place,
-    SecondLook,
-    Suspicion,
-    TrialMade,
-    TrialNote,
-    TrialRow,
     UncutScene,
-    VerifierTest,
-    Voucher,
     WordRow,
 )
 from sql.circles import ALONE, Circles
@@ -90,15 +83,11 @@ from tests.twins.store_audit import audit
 from tests.twins.store_checks import (
     find_checks,
     keep_checks,
-    known_trials,
-    last_tests,
-    note_trial,
     pending_checks,
     quarantine,
     records,
     scene_words,
     unlooked,
-    vouched,
 )
 from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
 from tests.twins.store_log import LogTables, LogTwin, look_at
@@ -159,22 +148,15 @@ class StoreTwin(MultipartsOfResults):
         self.answers: dict[KeyId, KeyRow] = {}
         self.acts: list[Act] = []
         self.earnings: dict[UnitId, EarningRow] = {}
-        self.check_pay: dict[UUID, EarningRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
-        self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
-        self.second_looks: dict[CheckId, SecondLook] = {}
-        self.vouchers: dict[tuple[UUID, int, int], Voucher] = {}
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
         self.claims: dict[CheckId, tuple[UUID, datetime]] = {}  # whose, and until when
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
-        self.verifier_tests: dict[UUID, VerifierTest] = {}
-        self.known_trials: dict[UUID, TrialMade] = {}
-        self.trials_given: dict[tuple[UUID, UUID], datetime] = {}  # by trial and owner
         self.nodes: dict[UUID, NodeTwin] = {}
         self.ties: Circles = ALONE
         self.purchases: dict[UUID, PurchaseRow] = {}
@@ -522,34 +504,6 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return scene_words(self, job, unit)
 
-    async def trials(self, limit: int) -> list[TrialRow]:
-        await self.round_trip()
-        return known_trials(self, limit)
-
-    async def last_tests(self, nodes: Sequence[UUID]) -> dict[UUID, bool]:
-        await self.round_trip()
-        return last_tests(self, nodes)
-
-    async def note_trial(self, noted: TrialNote) -> None:
-        await self.round_trip()
-        note_trial(self, noted)
-
-    async def note_suspicion(self, suspicion: Suspicion) -> None:
-        await self.round_trip()
-        self.suspicions.setdefault(suspicion.of, suspicion)
-
-    async def vouched(self, limit: int, after: Place) -> list[Pending]:
-        await self.round_trip()
-        return vouched(self, self.clock.now(), after)[:limit]
-
-    async def note_second_look(self, look: SecondLook) -> None:
-        await self.round_trip()
-        self.second_looks.setdefault(look.of, look)
-
-    async def note_voucher(self, voucher: Voucher) -> None:
-        await self.round_trip()
-        self.vouchers.setdefault(voucher.of, voucher)
-
     async def note_uncut(self, scene: UncutScene) -> None:
         await self.round_trip()
         self.uncut_scenes.setdefault(scene.scene, scene)
@@ -734,7 +688,6 @@ class BooksTwin:
         purchases, reversals, owners = find_purchases(store, keys.purchases)
         earned = lock_earnings(store, keys)
         names |= owners | {row.account for row in earned["earnings"].values()}
-        names |= {row.account for row in earned["check_pay"].values()}
         names |= {f"operator:{row.operator_id}" for row in earned["payouts"].values()}
         for name in sorted(names - store.accounts.keys(), key=lambda n: (n.startswith("debt:"), n)):
             if name.startswith(MADE_WHEN_NEEDED):

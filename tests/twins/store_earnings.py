@@ -25,11 +25,6 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
             amount = sum(share.amount for share in shares)
             payable[operator] = PayableRow(operator, len(shares), amount)
     return {
-        "check_pay": {
-            row.id: row
-            for row in store.check_pay.values()
-            if (row.job_id, row.unit) in keys.earnings
-        },
         "earnings": {key: store.earnings[key] for key in keys.earnings if key in store.earnings},
         "disputes": {key: store.disputes[key] for key in keys.earnings if key in store.disputes},
         "payouts": {key: store.payouts[key] for key in keys.payouts if key in store.payouts},
@@ -55,14 +50,8 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
         key = (row.job_id, row.unit)
         kept = store.earnings.get(key, row)
         store.earnings[key] = attrs.evolve(kept, state=row.state, operator_id=row.operator_id)
-    for row in changes.check_pay:
-        paid = store.check_pay.get(row.id, row)
-        store.check_pay[row.id] = attrs.evolve(paid, state=row.state)
     for row in (*taken.values(), *closed.values()):
-        if row.work == "CHECK":
-            store.check_pay[row.id] = row
-        else:
-            store.earnings[row.job_id, row.unit] = row
+        store.earnings[row.job_id, row.unit] = row
     store.disputes.update({(row.job_id, row.unit): row for row in changes.disputes})
     store.payouts.update({row.id: row for row in changes.payouts})
 
@@ -71,7 +60,7 @@ def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
     """What is payable to an operator and in no payout, oldest first."""
     found = [
         share
-        for share in all_shares(store)
+        for share in store.earnings.values()
         if (share.operator_id, share.state, share.payout_id) == (operator, "PAYABLE", None)
     ]
     return sorted(found, key=lambda share: (share.payable_at, share.id))[:SHARES_MOST]
@@ -79,12 +68,7 @@ def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
 
 def shares_of(store: "StoreTwin", payout: PayoutRow) -> Iterator[EarningRow]:
     """Those that a payout pays."""
-    return (share for share in all_shares(store) if share.payout_id == payout.id)
-
-
-def all_shares(store: "StoreTwin") -> list[EarningRow]:
-    """Of rendering and of checks."""
-    return [*store.earnings.values(), *store.check_pay.values()]
+    return (share for share in store.earnings.values() if share.payout_id == payout.id)
 
 
 def taken_by(share: EarningRow, payout: PayoutRow) -> EarningRow:
@@ -102,7 +86,7 @@ def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[Ripe]:
     """PENDING, over, and in no open dispute."""
     found = [
         share
-        for share in all_shares(store)
+        for share in store.earnings.values()
         if share.state == "PENDING" and share.payable_at <= now and not _is_disputed(store, share)
     ]
     found.sort(key=lambda share: share.payable_at)
@@ -134,8 +118,6 @@ def audit_earnings(store: "StoreTwin") -> Iterator[Finding]:
     earned = sum(t.amount for t in store.transfers.values() if t.kind == "EARNING")
     if earned != sum(share.amount for share in store.earnings.values()):
         yield Finding("I4", "all shares", f"are not what was booked, {earned}")
-    yield from _checks(store)
-    yield from _misjudged(store)
     yield from _owed(store)
     for payout in store.payouts.values():
         paid = sum(s.amount for s in shares_of(store, payout) if s.state == "PAID")
@@ -155,46 +137,9 @@ def _share(store: "StoreTwin", share: EarningRow, moved: Counter[str]) -> Iterat
         yield Finding("I4", work, f"{share} but {dispute}")
 
 
-def _checks(store: "StoreTwin") -> Iterator[Finding]:
-    """What was paid for checks is noted, of attempts with a verdict, and not of one's own work."""
-    booked = Counter[tuple[str, str]]()
-    for transfer in store.transfers.values():
-        if transfer.kind == "CHECK":
-            booked[transfer.reference, transfer.credit] += transfer.amount
-    noted = Counter[tuple[str, str]]()
-    for share in store.check_pay.values():
-        name = f"{share.job_id}:{share.unit}:{share.attempt}"
-        noted[f"check:{name}", share.account] += share.amount
-        check = store.checks.get((share.job_id, share.unit, share.attempt or 0))
-        said = None if check is None else check.verdict
-        owner = store.nodes[check.node_id].owner if check and check.node_id in store.nodes else None
-        if said in (None, "unchecked") or owner == share.operator_id:
-            yield Finding("I4", f"check {name}", f"{share} for a check that is {said}")
-    if booked != noted:
-        yield Finding("I4", "all checks", f"booked {booked}, noted {noted}")
-
-
-def _misjudged(store: "StoreTwin") -> Iterator[Finding]:
-    """What is reversed of what was paid for checks moved, whole, and nothing else."""
-    moved = Counter[tuple[str, str]]()
-    for transfer in store.transfers.values():
-        if transfer.kind == "REVERSAL" and transfer.reference.startswith("check:"):
-            moved[transfer.reference, transfer.debit] += transfer.amount
-    noted = Counter[tuple[str, str]]()
-    for share in store.check_pay.values():
-        if share.state == "REVERSED":
-            name = f"check:{share.job_id}:{share.unit}:{share.attempt}"
-            noted[name, share.account] += share.amount
-            dispute = store.disputes.get((share.job_id, share.unit))
-            if dispute is None or dispute.state != "UPHELD":
-                yield Finding("I4", name, f"{share} but {dispute}")
-    if moved != noted:
-        yield Finding("I4", "all checks", f"reversed {moved}, noted {noted}")
-
-
 def _owed(store: "StoreTwin") -> Iterator[Finding]:
     owed = Counter[str]()
-    for share in all_shares(store):
+    for share in store.earnings.values():
         if share.state in ("PENDING", "PAYABLE"):
             owed[share.account] += share.amount
     for name, account in store.accounts.items():

@@ -7,7 +7,7 @@ import structlog
 from config.settings import Settings
 
 UNCHECKED: Final = "results are not checked: they are charged and paid as they are delivered"
-BY_STRANGERS: Final = "only strangers check results: two accounts of one person may pass each other"
+NO_VERIFIER: Final = "no node is named that verifies: what is delivered waits"
 
 EXPOSED: Final = (
     "INSECURE: a gateway in development serves other machines. Whoever reaches it has free credits,"
@@ -25,4 +25,4 @@ def warn_of(settings: Settings) -> None:
     if not verification.enabled:
         log.warning(UNCHECKED, setting="verification.enabled")
     elif not verification.own_nodes:
-        log.warning(BY_STRANGERS, setting="verification.own_nodes")
+        log.warning(NO_VERIFIER, setting="verification.own_nodes")

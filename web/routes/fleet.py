@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import attrs
@@ -77,10 +77,7 @@ class Node:
 class NodeCheck:
     """What was found of one attempt. Without a verdict it waits for it; ``said`` is why.
 
-    ``suspicion`` is what the first check said that called it wrong, which another must confirm;
-    ``became`` what was made of it: ``waits``, ``confirmed``, ``refuted``, or ``open``, where nobody
-    could tell. Before there is a verdict both are told to admins alone, as is ``suspected_by``,
-    whose check that was.
+    ``strike``: it counts against the node; three strikes put it into quarantine.
     """
 
     job_id: UUID
@@ -89,11 +86,9 @@ class NodeCheck:
     device_class: str
     verdict: str | None
     said: str
+    strike: bool
     opened_at: datetime
     decided_at: datetime | None
-    suspicion: str | None
-    suspected_by: UUID | None
-    became: Literal["waits", "confirmed", "refuted", "open"] | None
 
 
 @attrs.frozen
@@ -195,17 +190,12 @@ async def show(call: Call) -> Node | Problem:
     rate="read",
 )
 async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
-    """What was found of the work of a node of one's own, and why; of what somebody looked at."""
+    """What was found of the work of a node of one's own, and why; of what was compared."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    all_is_told = _sees_all(call)
-    nodes, limit = call.gateway.nodes, call.query.limit
-    found = await nodes.checks(row.id, limit, undecided=all_is_told)
-    told = [NodeCheck(**attrs.asdict(one)) for one in found]
-    if not all_is_told:  # who accused him is not the operator's to know
-        told = [attrs.evolve(one, suspected_by=None) for one in told]
-    return NodeChecks(told)
+    found = await call.gateway.nodes.checks(row.id, call.query.limit)
+    return NodeChecks([NodeCheck(**attrs.asdict(one)) for one in found])
 
 
 @operations.get(
