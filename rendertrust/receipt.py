@@ -22,6 +22,7 @@ from rendertrust.identity import weakness_of
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
 VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
+EARLIER_VERDICTS: Final = ("match", "unchecked")  # in receipts of releases before
 WHOLE_MAX: Final = 2**53 - 1  # beyond it not every reader of JSON has the same number
 PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer ones stand there by their hash
 _WORK_MEMBERS: Final = frozenset(
@@ -280,7 +281,7 @@ def read_receipt(document: object) -> Receipt | str:
         return f"gateway is {weakness}"
     if not _is(_SIGNATURE, document["node_signature"]):
         return "node_signature is no signature"
-    if document["verdict"] not in VERDICTS or not _is(_TIME, document["issued"]):
+    if document["verdict"] not in (*VERDICTS, *EARLIER_VERDICTS) or not _is(_TIME, document["issued"]):
         return "verdict and issued must be what they are for"
     if type(price) is not int or not 0 <= price <= WHOLE_MAX:
         return "price is a whole number"

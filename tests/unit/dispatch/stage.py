@@ -16,12 +16,7 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
-    SecondLook,
-    Suspicion,
-    TrialNote,
-    TrialRow,
     UncutScene,
-    Voucher,
 )
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
@@ -218,27 +213,6 @@ class ShelfStore(MultipartsOfResults):
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
         raise AssertionError("nobody but the Verifier asks")
-
-    async def trials(self, limit: int) -> Sequence[TrialRow]:
-        raise AssertionError("nobody but the Verifier asks")
-
-    async def last_tests(self, nodes: Sequence[UUID]) -> Mapping[UUID, bool]:
-        raise AssertionError("nobody but the Verifier asks")
-
-    async def note_trial(self, noted: TrialNote) -> None:
-        raise AssertionError("nobody but the Verifier gives any")
-
-    async def note_suspicion(self, suspicion: Suspicion) -> None:
-        raise AssertionError("nobody but the Verifier hears any")
-
-    async def note_voucher(self, voucher: Voucher) -> None:
-        raise AssertionError("nobody but the Verifier hears any")
-
-    async def vouched(self, limit: int, after: Place) -> Sequence[Pending]:
-        raise AssertionError("nobody but the Verifier asks")
-
-    async def note_second_look(self, look: SecondLook) -> None:
-        raise AssertionError("nobody but the Verifier has any")
 
     async def note_uncut(self, scene: UncutScene) -> None:
         raise AssertionError("nobody but the Verifier hears any")

@@ -1,20 +1,24 @@
 """What the settings say to the Verifier."""
 
+from uuid import UUID
+
 import pytest
 
 from config.settings import SettingsError, load
 from web.app import verifying_of
 
+OWN = (UUID(int=1), UUID(int=2))
 
-def test_the_odds_of_looks_by_our_own_and_of_trials_are_settings() -> None:
+
+def test_odds_waits_and_verifiers_are_settings() -> None:
     usual = verifying_of(load(overrides={"verification": {"enabled": True}}))
-    assert (usual.own_odds, usual.trial_odds) == (0.2, 0.05)
-    said = {"enabled": True, "own_odds": 1.0, "trial_odds": 0.0}
+    assert (usual.least_odds, usual.wait_seconds, usual.own) == (0.05, 300.0, frozenset())
+    named = ", ".join(map(str, OWN))
+    said = {"enabled": True, "least_odds": 1.0, "wait_seconds": 60.0, "own_nodes": named}
     made = verifying_of(load(overrides={"verification": said}))
-    assert (made.own_odds, made.trial_odds) == (1.0, 0.0)
+    assert (made.least_odds, made.wait_seconds, made.own) == (1.0, 60.0, frozenset(OWN))
 
 
-@pytest.mark.parametrize("name", ["own_odds", "trial_odds"])
-def test_odds_are_shares(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"verification.{name}"):
-        load(overrides={"verification": {name: 1.5}})
+def test_odds_are_shares() -> None:
+    with pytest.raises(SettingsError, match="verification.least_odds"):
+        load(overrides={"verification": {"least_odds": 1.5}})
