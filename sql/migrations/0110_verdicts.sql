@@ -18,7 +18,22 @@ UPDATE checks SET verdict = CASE verdict WHEN 'match' THEN 'consistent' WHEN 'mi
 WHERE verdict IN ('match', 'mismatch', 'doubtful', 'unchecked');
 ALTER TABLE checks ADD CONSTRAINT checks_verdict_check CHECK (
     verdict IN ('exact', 'consistent', 'sampled-out', 'unverified', 'unverifiable', 'invalid'));
+DROP VIEW to_verify;
 ALTER TABLE checks DROP COLUMN packed;
+CREATE VIEW to_verify AS
+SELECT c.* FROM checks c
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
+            AND ((u.attempt = c.attempt AND u.state = 'VERIFYING')
+                 OR (u.copy_attempt = c.attempt AND u.copy_delivered_at IS NOT NULL))
+WHERE c.state = 'PENDING'
+  AND NOT EXISTS (SELECT FROM checks o WHERE o.job_id = c.job_id AND o.unit = c.unit AND o.state = 'PENDING'
+                  AND (o.opened_at, o.attempt) < (c.opened_at, c.attempt));
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        GRANT SELECT ON to_verify TO rendertrust_app;
+    END IF;
+END $$;
 
 DROP INDEX checks_told, checks_mismatches;
 CREATE INDEX checks_told ON checks (node_id, device_class, decided_at)
