@@ -49,7 +49,7 @@ async def settled(
 
 
 async def test_what_is_at_stake_is_what_an_owner_has_pending(stage: Stage) -> None:
-    owner, other = fresh_id(), fresh_id()
+    owner, other = await stage.user(), await stage.user()
     first, second = await settled(stage, owner, "exact"), await settled(stage, owner, "exact")
     await settled(stage, other, "exact")
     _, node, job = await stage.dispatched(1000)
@@ -65,7 +65,7 @@ async def test_what_is_at_stake_is_what_an_owner_has_pending(stage: Stage) -> No
 
 
 async def test_a_fine_takes_pending_shares_to_revenue_once(stage: Stage) -> None:
-    owner = fresh_id()
+    owner = await stage.user()
     honest = [await settled(stage, owner, "exact") for _ in range(3)]
     lie = await settled(stage, owner, "invalid", price=40)
     [due] = await stage.store.fines_due(10)
@@ -87,7 +87,7 @@ async def test_a_fine_takes_pending_shares_to_revenue_once(stage: Stage) -> None
 
 @pytest.mark.parametrize("state", ["disputed", "payable"])
 async def test_what_is_not_pending_is_not_taken(stage: Stage, state: str) -> None:
-    owner = fresh_id()
+    owner = await stage.user()
     honest, lie = await settled(stage, owner, "exact"), await settled(stage, owner, "invalid")
     if state == "disputed":
         opened = DisputeOpen(fresh_id(), honest.job, 0, honest.user, "black", timedelta(0))
@@ -102,7 +102,7 @@ async def test_what_is_not_pending_is_not_taken(stage: Stage, state: str) -> Non
 
 
 async def test_what_was_compared_for_certain_or_is_no_strike_is_not_fined(stage: Stage) -> None:
-    owner = fresh_id()
+    owner = await stage.user()
     await settled(stage, owner, "invalid", odds=1.0)
     await settled(stage, owner, "unverifiable")
     assert await stage.store.fines_due(10) == []
@@ -114,7 +114,7 @@ async def test_what_was_compared_for_certain_or_is_no_strike_is_not_fined(stage:
 async def test_the_creator_of_a_forfeited_share_is_given_his_charge_back_if_he_is_right(
     stage: Stage,
 ) -> None:
-    owner = fresh_id()
+    owner = await stage.user()
     honest, lie = await settled(stage, owner, "exact"), await settled(stage, owner, "invalid")
     await stage.do(ShareForfeit(honest.job, 0, (lie.job, 0, 1)))
     opened = DisputeOpen(fresh_id(), honest.job, 0, honest.user, "black", WINDOW)
