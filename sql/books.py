@@ -13,7 +13,7 @@ import attrs
 
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow
-from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
+from sql.earnings import DisputeRow, EarningRow, FineRow, PayableRow, PayoutRow
 from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 
@@ -269,6 +269,7 @@ class Changes:
     payouts: tuple[PayoutRow, ...] = ()
     new_earnings: frozenset[UnitId] = frozenset()
     new_disputes: frozenset[UnitId] = frozenset()
+    fines: tuple[FineRow, ...] = ()  # new
     new_payouts: frozenset[UUID] = frozenset()
     purchases: tuple[PurchaseRow, ...] = ()
     reversals: tuple[ReversalRow, ...] = ()

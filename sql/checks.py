@@ -37,7 +37,8 @@ class CheckRow:
 
     ``work`` is canonical JSON, as its node signed it. ``strike``: an invalid result that stands in
     its node's record. ``withdrawn``: the scene is at fault, so that none of the unit is a strike.
-    ``drawn``: whether it was drawn to be compared with its scene, as it was delivered.
+    ``drawn``: whether it was drawn to be compared with its scene, as it was delivered, at which
+    ``odds``.
     """
 
     job_id: UUID
@@ -65,6 +66,7 @@ class CheckRow:
     strike: bool = False
     withdrawn: bool = False
     drawn: bool | None = None
+    odds: float | None = None
 
     @property
     def id(self) -> CheckId:

@@ -54,6 +54,28 @@ class DisputeRow:
 
 
 @attrs.frozen
+class FineRow:
+    """A share that was forfeited, and the invalid result for which it was."""
+
+    share_id: UUID
+    job_id: UUID
+    unit: int
+    attempt: int
+    at: datetime
+
+
+@attrs.frozen
+class FineDue:
+    """What an invalid result costs its operator yet, and what he has pending, newest first."""
+
+    invalid: tuple[UUID, int, int]  # job, unit, attempt
+    share: int  # what the result would have earned
+    odds: float
+    fined: int
+    pending: tuple[tuple[UUID, int, int], ...]  # job, unit, amount
+
+
+@attrs.frozen
 class PayoutRow:
     """``units`` is how many shares it pays."""
 

@@ -1,17 +1,28 @@
 """What operators earn in PostgreSQL: read and written in the transaction of the books."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 import attrs
+import orjson
 
 from sql.books import Changes, Keys, Rows
 from sql.database import Conflict, Connection
-from sql.earnings import SHARES_MOST, DisputeRow, EarningRow, PayableRow, PayoutRow
+from sql.earnings import (
+    SHARES_MOST,
+    DisputeRow,
+    EarningRow,
+    FineDue,
+    FineRow,
+    PayableRow,
+    PayoutRow,
+)
 from sql.loader import QUERIES
 from sql.together import Columns, columns_of
 
 Part: TypeAlias = tuple[str, Columns]
+_OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))
 
 
 async def earners(connection: Connection, keys: Keys) -> frozenset[str]:
@@ -50,6 +61,7 @@ def earning_parts(changes: Changes) -> Iterator[Part]:
     yield "books_earnings_update", columns_of(old, "job_id", "unit", "state", "operator_id")
     yield from _payouts(changes)
     yield from _disputes(changes)
+    yield "books_fines_insert", columns_of(changes.fines, *_OF_FINE)
 
 
 def counted(changes: Changes) -> Mapping[str, int]:
@@ -100,6 +112,18 @@ def _closed(changes: Changes) -> list[PayoutRow]:
 
 def _units(keys: Keys) -> tuple[list[Any], list[int]]:
     return [job for job, _ in keys.earnings], [number for _, number in keys.earnings]
+
+
+def fine_due(row: Any) -> FineDue:
+    """Return a row of ``fines_due``."""
+    pending = (orjson.loads(one) for one in row["pending"])
+    return FineDue(
+        invalid=(row["job_id"], row["unit"], row["attempt"]),
+        share=row["share"],
+        odds=row["odds"],
+        fined=row["fined"],
+        pending=tuple((UUID(job), unit, amount) for job, unit, amount in pending),
+    )
 
 
 def _values(kind: type[Any], row: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from sql.checks import (
 )
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
-from sql.earnings import Claimable, Ripe, Unlooked
+from sql.earnings import Claimable, FineDue, Ripe, Unlooked
 from sql.failure import refused
 from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
@@ -34,8 +34,10 @@ from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
+from sql.sampling import Stake
 from sql.sql_books import SqlBooks
 from sql.sql_checks import pending
+from sql.sql_earnings import fine_due
 from sql.sql_log import SqlLog, look
 from sql.work import (
     AskedFor,
@@ -57,6 +59,7 @@ from sql.work import (
 )
 
 BOOKS_SECONDS: Final = 1.8
+STAKE_SHARES: Final = 400  # of an owner, the newest: more than a fine may take, of shares alike
 LOG_SECONDS: Final = 10.0  # nobody waits for it
 PARAMS_MOST: Final = 256  # jobs whose parameters are read at once
 TURN: Final = 256  # rows between two looks at what else is to be done
@@ -269,6 +272,14 @@ class SqlStore:
 
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         await self._database.execute("checks_release", gateway, *_columns(checks))
+
+    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+        row = await self._database.one("stake", job, unit, node, share_percent, STAKE_SHARES)
+        assert row is not None, "it is always there"
+        return Stake(**row)
+
+    async def fines_due(self, limit: int) -> list[FineDue]:
+        return [fine_due(row) for row in await self._database.all("fines_due", limit, STAKE_SHARES)]
 
     async def draw_secret(self) -> bytes | None:
         row = await self._database.one("draw_secret")

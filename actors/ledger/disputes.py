@@ -101,10 +101,12 @@ def dispute_reference(found: DisputeRow) -> str:
 
 
 def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool | Refusal:
-    """The share to revenue, and the whole charge from there to the creator."""
+    """The share to revenue, where it is not there as a fine, and the whole charge from there to the
+    creator.
+    """
     refund = refund_of(draft, found)
     transfers = [] if refund is None else [refund]
-    if share is not None:
+    if share is not None and share.state != "FORFEITED":
         if share.state != "PENDING":
             return GuardFailed("DisputeDecide", share.state)
         work = work_reference(found.job_id, found.unit)

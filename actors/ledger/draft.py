@@ -22,7 +22,7 @@ from sql.books import (
     UnitRow,
 )
 from sql.checks import CheckId, CheckRow, WordRow
-from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
+from sql.earnings import DisputeRow, EarningRow, FineRow, PayableRow, PayoutRow
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 
@@ -80,6 +80,7 @@ class Draft:
         self.acts: Layer[int, Act] = Layer({})
         self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)
         self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
+        self.fines: Layer[UUID, FineRow] = Layer({})
         self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
         self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
@@ -94,6 +95,7 @@ class Draft:
             self.receipts,
             self.earnings,
             self.disputes,
+            self.fines,
             self.payouts,
             self.payable,
         )
@@ -223,6 +225,7 @@ class Draft:
             payouts=tuple(self.payouts.kept.values()),
             new_earnings=self.earnings.new(),
             new_disputes=self.disputes.new(),
+            fines=tuple(self.fines.kept.values()),
             new_payouts=self.payouts.new(),
             purchases=tuple(self.purchases.kept.values()),
             reversals=tuple(self.reversals.kept.values()),

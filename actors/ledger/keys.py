@@ -50,6 +50,7 @@ from actors.paymaster.messages import (
     OfUnit,
     PayoutPay,
     PayoutTake,
+    ShareForfeit,
 )
 from actors.verifier.messages import CheckEffect, UnitVerdict
 from sql.books import Keys, TransferKey, UnitId
@@ -176,6 +177,9 @@ def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
     gathered.earnings.add((effect.job, effect.unit))
     if isinstance(effect, EarningClaim):
         gathered.accounts |= {SUSPENSE, operator_account(effect.owner)}
+        gathered.postings += 1
+    elif isinstance(effect, ShareForfeit):
+        gathered.accounts.add(REVENUE)
         gathered.postings += 1
     elif isinstance(effect, DisputeOpen | DisputeDecide):
         gathered.accounts.add(REVENUE)

@@ -66,6 +66,7 @@ def open_check(draft: Draft, effect: UnitDeliver) -> None:
         window_seconds=int(effect.dispute_window.total_seconds()),
         opened_at=draft.now,
         drawn=effect.drawn,
+        odds=effect.odds,
     )
     draft.checks.put(row.id, row)
 

@@ -209,10 +209,11 @@ class Settlement(Watching, partial=True):
         sampling = self._peers.sampling
         if sampling is not None:
             try:
-                delivery = attrs.evolve(delivery, drawn=await sampling.draw(delivery))
+                drawn, odds = await sampling.draw(delivery)
             except Unavailable:
                 self._again(held)
                 return
+            delivery = attrs.evolve(delivery, drawn=drawn, odds=odds)
         self._end(held, delivery)
 
     def _refuse(self, held: Held, worth: results.Refused) -> None:

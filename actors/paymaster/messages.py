@@ -66,6 +66,17 @@ class DisputeDecide:
 
 
 @attrs.frozen
+class ShareForfeit:
+    """From the Verifier. PENDING → FORFEITED: a share of an operator who delivered an invalid
+    result, which is named. It goes to revenue; its creator keeps what he paid for.
+    """
+
+    job: UUID
+    unit: int
+    invalid: tuple[UUID, int, int]  # job, unit, attempt
+
+
+@attrs.frozen
 class PayoutTake:
     """From the web: pay an operator all that is payable, SHARES_MOST shares at most.
 
@@ -108,7 +119,7 @@ class PayoutPay:
     reference: str
 
 
-OfUnit: TypeAlias = EarningMature | EarningClaim | DisputeOpen | DisputeDecide
+OfUnit: TypeAlias = EarningMature | EarningClaim | DisputeOpen | DisputeDecide | ShareForfeit
 OfPayout: TypeAlias = PayoutTake | PayoutApprove | PayoutReject | PayoutPay
 OperatorEffect: TypeAlias = OfUnit | OfPayout
 

@@ -29,7 +29,7 @@ from actors.verifier.messages import (
     earns,
 )
 from actors.verifier.reading import SECONDS, Reading, is_readable
-from actors.verifier.recall import Recall, Recalled, decision_on
+from actors.verifier.recall import Fined, Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.standing import Known, Standings
@@ -307,7 +307,7 @@ class VerifierActor(Actor[Verifier]):
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         case, outcome = message.tag, message.outcome
-        if isinstance(case, Recalled):
+        if isinstance(case, Recalled | Fined):
             self._recall.hear(outcome)
             return
         assert isinstance(case, Case), "every commit of ours is about a case"

@@ -32,7 +32,7 @@ class UnitDeliver:
     delivered is written down, and nothing is charged or paid.
 
     ``work`` is what the node signed, canonical. ``drawn``: whether it was drawn to be checked,
-    once and for all. The others are as ``UnitComplete`` has them.
+    once and for all, at these ``odds``. The others are as ``UnitComplete`` has them.
     """
 
     job: UUID
@@ -52,6 +52,7 @@ class UnitDeliver:
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)
     drawn: bool | None = None
+    odds: float | None = None
 
 
 @attrs.frozen

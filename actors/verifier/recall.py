@@ -1,6 +1,7 @@
-"""Clawback: what a node has pending that was settled without a check, once it was found out.
+"""Clawback: what becomes of what a node has pending, once an invalid result of it was found.
 
-A dispute of the gateway's keeps the share from maturing until a check decides (``Case.is_again``).
+What was settled without a check is checked now: a dispute of the gateway's keeps its share from
+maturing until the check decides (``Case.is_again``). And the result is fined, by its odds.
 """
 
 from datetime import timedelta
@@ -10,10 +11,11 @@ import attrs
 
 from actors.kernel import Ref
 from actors.ledger.messages import BooksAway, Commit
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from actors.paymaster.messages import DisputeDecide, DisputeOpen, ShareForfeit
 from actors.verifier.case import Case
 from actors.verifier.settings import Peers
-from sql.earnings import Unlooked
+from sql.earnings import FineDue, Unlooked
+from sql.sampling import fine_of
 
 AT_ONCE: Final = 256
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
@@ -24,6 +26,13 @@ class Recalled:
     """The tag of a commit that holds a share back."""
 
     share: Unlooked
+
+
+@attrs.frozen
+class Fined:
+    """The tag of a commit that takes shares as a fine."""
+
+    due: FineDue
 
 
 @attrs.define
@@ -42,9 +51,18 @@ class Recall:
         self._is_due |= isinstance(outcome, BooksAway)
 
     async def attend(self, observer: Ref[Any]) -> None:
-        """Hold back what there is to be held back. Raises Unavailable: then again."""
+        """Take the fines, and hold back what there is to be held back.
+
+        Raises Unavailable: then again.
+        """
         if not self._is_due:
             return
+        for due in await self._peers.store.fines_due(AT_ONCE):
+            effects = forfeits(due)
+            if effects:
+                commit = Commit(effects=effects, observer=observer, tag=Fined(due))
+                if not self._peers.ledger.tell(commit):
+                    return
         found = await self._peers.store.unlooked_shares(AT_ONCE)
         self._is_due = len(found) == AT_ONCE
         for share in found:
@@ -54,6 +72,16 @@ class Recall:
             if not self._peers.ledger.tell(commit):
                 self._is_due = True
                 return
+
+
+def forfeits(due: FineDue) -> tuple[ShareForfeit, ...]:
+    """Return which shares pay the fine: the newest that fit into what is left of it."""
+    left, taken = fine_of(due.share, due.odds) - due.fined, list[ShareForfeit]()
+    for job, unit, amount in due.pending:
+        if amount <= left and (job, unit) != due.invalid[:2]:
+            taken.append(ShareForfeit(job, unit, due.invalid))
+            left -= amount
+    return tuple(taken)
 
 
 def decision_on(case: Case) -> DisputeDecide:

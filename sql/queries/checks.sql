@@ -11,17 +11,17 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
                     evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-                    drawn, is_own)
+                    drawn, odds, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::text[],
             $19::text[], $20::text[], $21::uuid[], $22::timestamptz[], $23::boolean[], $24::boolean[],
-            $25::boolean[])
+            $25::boolean[], $26::real[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
            evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-           drawn);
+           drawn, odds);
 
 -- name: books_words_insert
 -- What nodes said of scenes.

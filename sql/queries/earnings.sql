@@ -89,6 +89,41 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[]
      AS n (job_id, unit, state, decision, decided_at)
 WHERE d.job_id = n.job_id AND d.unit = n.unit;
 
+-- name: books_fines_insert
+-- New fines.
+INSERT INTO fines (share_id, job_id, unit, attempt, at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[]);
+
+-- name: fines_due
+-- Of the last day the invalid results that are strikes and were compared at odds below one, $1 at most; what they
+-- would have earned, what was forfeited for each already, and of what its operator has pending the newest $2 shares
+-- that nobody disputes.
+SELECT c.job_id, c.unit, c.attempt, c.odds, u.price * c.share_percent / 100 AS share,
+       coalesce((SELECT sum(x.amount) FROM fines f JOIN earnings x ON x.id = f.share_id
+                 WHERE f.job_id = c.job_id AND f.unit = c.unit AND f.attempt = c.attempt), 0)::bigint AS fined,
+       ARRAY(SELECT json_build_array(p.job_id, p.unit, p.amount)::text FROM (
+                 SELECT e.job_id, e.unit, e.amount FROM earnings e
+                 WHERE e.operator_id = n.owner_id AND e.state = 'PENDING' AND e.work = 'RENDER'
+                   AND NOT EXISTS (SELECT FROM disputes d
+                                   WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
+                 ORDER BY e.earned_at DESC, e.id DESC LIMIT $2) p) AS pending
+FROM checks c
+JOIN nodes n ON n.id = c.node_id
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
+WHERE c.strike AND c.odds < 1 AND c.decided_at > now() - interval '1 day'
+ORDER BY c.decided_at LIMIT $1;
+
+-- name: stake
+-- What the share of unit $2 of job $1 is, at $4 per cent, and what the owner of node $3 has pending: the newest $5
+-- shares that nobody disputes.
+SELECT coalesce((SELECT u.price * $4 / 100 FROM units u WHERE u.job_id = $1 AND u.number = $2), 0)::bigint AS share,
+       coalesce((SELECT sum(p.amount) FROM (
+                     SELECT e.amount FROM earnings e
+                     WHERE e.operator_id = (SELECT owner_id FROM nodes WHERE id = $3) AND e.state = 'PENDING'
+                       AND NOT EXISTS (SELECT FROM disputes d
+                                       WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
+                     ORDER BY e.earned_at DESC, e.id DESC LIMIT $5) p), 0)::bigint AS pending;
+
 -- name: earnings_ripe
 -- Shares whose time has come and which no dispute stops, $1 at most, oldest first.
 SELECT e.job_id AS job, e.unit FROM earnings e
@@ -102,7 +137,7 @@ ORDER BY e.payable_at LIMIT $1;
 SELECT e.job_id AS job, e.unit, n.owner_id AS owner
 FROM nodes n
 CROSS JOIN LATERAL (SELECT job_id, unit FROM earnings
-                    WHERE node_id = n.id AND operator_id IS NULL AND state <> 'REVERSED'
+                    WHERE node_id = n.id AND operator_id IS NULL AND state NOT IN ('REVERSED', 'FORFEITED')
                     LIMIT $1) e
 WHERE n.owner_id IS NOT NULL
 LIMIT $1;

@@ -39,8 +39,8 @@ LEFT JOIN (SELECT substr(reference, strpos(reference, ':')) AS unit, sum(amount)
            GROUP BY 1) r ON r.unit = ':' || d.job_id || ':' || d.unit
 LEFT JOIN transfers v ON v.kind = 'REVERSAL' AND v.reference = 'job:' || d.job_id || ':' || d.unit
 WHERE (d.state = 'UPHELD' AND coalesce(r.amount, 0) <> d.charge)
-   OR coalesce(v.amount, 0) <> CASE WHEN d.state = 'UPHELD' THEN coalesce(e.amount, 0) ELSE 0 END
-   OR coalesce(e.state = 'REVERSED', d.state = 'UPHELD') <> (d.state = 'UPHELD')
+   OR coalesce(v.amount, 0) <> CASE WHEN d.state = 'UPHELD' AND e.state <> 'FORFEITED' THEN coalesce(e.amount, 0) ELSE 0 END
+   OR (e.state <> 'FORFEITED' AND (e.state = 'REVERSED') <> (d.state = 'UPHELD'))
    OR (d.state = 'OPEN' AND e.state <> 'PENDING')
 ORDER BY d.job_id, d.unit LIMIT $1;
 
@@ -58,6 +58,19 @@ LEFT JOIN disputes d ON d.state = 'UPHELD' AND t.reference =
 WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
        OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%'))
   AND d.id IS NULL
+ORDER BY 1 LIMIT $1;
+
+-- name: fsck_i4_fines
+-- A share that was forfeited moved to revenue, whole, for an invalid result; and nothing else did.
+SELECT coalesce('share of job:' || e.job_id || ':' || e.unit, 'transfer ' || t.id) AS subject,
+       coalesce(e.state, 'no share') || ', fined ' || coalesce(t.amount, 0) || ' of ' || coalesce(e.amount, 0)
+           || '; its reason is ' || coalesce(c.verdict, 'none') AS found
+FROM (SELECT * FROM earnings WHERE state = 'FORFEITED') e
+FULL JOIN (SELECT id, amount, reference FROM transfers WHERE kind = 'FINE') t
+       ON t.reference = 'job:' || e.job_id || ':' || e.unit
+LEFT JOIN fines f ON f.share_id = e.id
+LEFT JOIN checks c ON c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
+WHERE e.amount IS DISTINCT FROM t.amount OR c.strike IS NOT TRUE
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i5_payouts

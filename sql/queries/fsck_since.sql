@@ -252,6 +252,23 @@ WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
   AND d.id IS NULL
 ORDER BY t.id LIMIT $1;
 
+-- name: since_transfers_i4_fines
+-- What was taken as a fine is a share that was forfeited, whole, for an invalid result.
+SELECT 'transfer ' || t.id AS subject,
+       'fined ' || t.amount || ' for ' || t.reference || ', noted '
+           || coalesce(e.amount || ' ' || e.state, 'nothing') || '; its reason is ' || coalesce(c.verdict, 'none')
+           AS found
+FROM unnest($2::bigint[]) AS n (id)
+JOIN transfers t ON t.id = n.id
+CROSS JOIN LATERAL regexp_match(
+    t.reference, '^job:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
+LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.work = 'RENDER'
+LEFT JOIN fines f ON f.share_id = e.id
+LEFT JOIN checks c ON c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
+WHERE t.kind = 'FINE'
+  AND (e.amount IS DISTINCT FROM t.amount OR e.state IS DISTINCT FROM 'FORFEITED' OR c.strike IS NOT TRUE)
+ORDER BY t.id LIMIT $1;
+
 -- name: since_transfers_i5_paid
 -- Nothing is paid out but by a payout that was paid, and its amount.
 SELECT 'transfer ' || t.id AS subject,

@@ -48,7 +48,16 @@ from sql.checks import (
 )
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
-from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe, Unlooked
+from sql.earnings import (
+    Claimable,
+    DisputeRow,
+    EarningRow,
+    FineDue,
+    FineRow,
+    PayoutRow,
+    Ripe,
+    Unlooked,
+)
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.halt import Halted
@@ -58,6 +67,7 @@ from sql.overruns import Overrun
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
+from sql.sampling import Stake
 from sql.sql_books import numbers_for
 from sql.work import (
     GRID,
@@ -89,7 +99,14 @@ from tests.twins.store_checks import (
     scene_words,
     unlooked,
 )
-from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
+from tests.twins.store_earnings import (
+    claimable,
+    fines_due,
+    keep_earnings,
+    lock_earnings,
+    ripe,
+    stake,
+)
 from tests.twins.store_log import LogTables, LogTwin, look_at
 from tests.twins.store_multiparts import MultipartsOfResults
 from tests.twins.store_purchases import find_purchases
@@ -148,6 +165,7 @@ class StoreTwin(MultipartsOfResults):
         self.answers: dict[KeyId, KeyRow] = {}
         self.acts: list[Act] = []
         self.earnings: dict[UnitId, EarningRow] = {}
+        self.fines: dict[UUID, FineRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
@@ -476,6 +494,14 @@ class StoreTwin(MultipartsOfResults):
         for one in checks:
             if self.claims.get(one, (None, None))[0] == gateway:
                 del self.claims[one]
+
+    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+        await self.round_trip()
+        return stake(self, job, unit, node, share_percent)
+
+    async def fines_due(self, limit: int) -> list[FineDue]:
+        await self.round_trip()
+        return fines_due(self, self.clock.now())[:limit]
 
     async def draw_secret(self) -> bytes | None:
         await self.round_trip()

@@ -2,15 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
 
 from sql.books import Changes, Keys
-from sql.earnings import SHARES_MOST, Claimable, EarningRow, PayableRow, PayoutRow, Ripe
+from sql.checks import CheckId
+from sql.earnings import (
+    SHARES_MOST,
+    Claimable,
+    EarningRow,
+    FineDue,
+    FineRow,
+    PayableRow,
+    PayoutRow,
+    Ripe,
+)
 from sql.fsck import Finding
+from sql.sampling import Stake
+from sql.store import STAKE_SHARES
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -52,8 +64,47 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
         store.earnings[key] = attrs.evolve(kept, state=row.state, operator_id=row.operator_id)
     for row in (*taken.values(), *closed.values()):
         store.earnings[row.job_id, row.unit] = row
+    store.fines.update({row.share_id: row for row in changes.fines})
     store.disputes.update({(row.job_id, row.unit): row for row in changes.disputes})
     store.payouts.update({row.id: row for row in changes.payouts})
+
+
+def stake(store: "StoreTwin", job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+    """The share of a unit, and what a node's owner has pending."""
+    found, owner = store.units.get((job, unit)), store.nodes[node].owner
+    share = 0 if found is None else found.price * share_percent // 100
+    return Stake(share, sum(amount for _, _, amount in _pending(store, owner)))
+
+
+def fines_due(store: "StoreTwin", now: datetime) -> list[FineDue]:
+    """The invalid results of the last day that were drawn at odds below one."""
+    found: list[FineDue] = []
+    for row in store.checks.values():
+        if not (row.strike and row.odds is not None and row.odds < 1):
+            continue
+        if row.decided_at is None or row.decided_at <= now - timedelta(days=1):
+            continue
+        fines = [fine.share_id for fine in store.fines.values() if _reason(fine) == row.id]
+        fined = sum(share.amount for share in store.earnings.values() if share.id in fines)
+        share = store.units[row.id[:2]].price * row.share_percent // 100
+        pending = _pending(store, store.nodes[row.node_id].owner)
+        found.append(FineDue(row.id, share, row.odds, fined, pending))
+    return found
+
+
+def _reason(fine: FineRow) -> CheckId:
+    return fine.job_id, fine.unit, fine.attempt
+
+
+def _pending(store: "StoreTwin", owner: UUID | None) -> tuple[tuple[UUID, int, int], ...]:
+    found = [
+        share
+        for key, share in store.earnings.items()
+        if share.operator_id == owner and owner is not None and share.state == "PENDING"
+        if key not in store.disputes or store.disputes[key].state != "OPEN"
+    ]
+    found.sort(key=lambda share: (share.earned_at, share.id), reverse=True)
+    return tuple((share.job_id, share.unit, share.amount) for share in found[:STAKE_SHARES])
 
 
 def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
@@ -132,9 +183,16 @@ def _share(store: "StoreTwin", share: EarningRow, moved: Counter[str]) -> Iterat
         yield Finding("I4", work, f"{share} is not what was booked")
     dispute = store.disputes.get((share.job_id, share.unit))
     is_upheld = dispute is not None and dispute.state == "UPHELD"
-    reversed_ = share.amount if is_upheld else 0
-    if (share.state == "REVERSED") != is_upheld or moved[f"REVERSAL {work}"] != reversed_:
+    is_fined = share.state == "FORFEITED"
+    reversed_ = share.amount if is_upheld and not is_fined else 0
+    is_odd = not is_fined and (share.state == "REVERSED") != is_upheld
+    if is_odd or moved[f"REVERSAL {work}"] != reversed_:
         yield Finding("I4", work, f"{share} but {dispute}")
+    fine = store.fines.get(share.id)
+    reason = None if fine is None else store.checks.get(_reason(fine))
+    is_sound = is_fined == (fine is not None) and (reason is None or reason.strike)
+    if not is_sound or moved[f"FINE {work}"] != (share.amount if is_fined else 0):
+        yield Finding("I4", work, f"{share} and {fine} for {reason}")
 
 
 def _owed(store: "StoreTwin") -> Iterator[Finding]:

@@ -17,13 +17,14 @@ from web.http.operations import Call, Operations, Scope
 from web.openapi.examples import earnings as examples
 
 operations = Operations()
-LineKind: TypeAlias = Literal["earned", "checked", "claimed", "reversed", "paid"]
+LineKind: TypeAlias = Literal["earned", "checked", "claimed", "reversed", "fined", "paid"]
 LINES_AT_ONCE: Final = 2_000
 KINDS: Final[Mapping[str, LineKind]] = {
     "EARNING": "earned",
     "CHECK": "checked",
     "CLAIM": "claimed",
     "REVERSAL": "reversed",
+    "FINE": "fined",
     "PAYOUT": "paid",
 }
 COLUMNS: Final = (

@@ -1,16 +1,24 @@
 """Clawback: what a node has pending that was not compared is compared once it is found out."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import Commit, GuardFailed
-from actors.paymaster.messages import EarningMature
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from actors.paymaster.messages import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningMature,
+    ShareForfeit,
+)
 from actors.verifier.messages import Caught
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
+    CREATOR,
     EXACT,
     NODE,
     OPERATOR,
@@ -135,3 +143,79 @@ async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
         assert (await play.checks(checker, CHUNK)).unit.job == chunk
         await until(lambda: play.store.disputes[chunk, 0].state == "REJECTED", within=60)
         assert [*play.store.disputes] == [(chunk, 0)]
+
+
+# ── fines ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def earned_in_all(play: Play, checker: Inspector, count: int) -> None:
+    """As many units of an honest node, each compared."""
+    for _ in range(count):
+        job = await play.delivered()
+        order = await play.asked(checker)
+        play.says(checker, order, EXACT if order.draws else LOOKED)
+        await play.ends(job, "COMPLETED")
+
+
+@simulated
+async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
+    """By how seldom such results are compared; what is taken is the newest that is pending."""
+    async with verifying(least_odds=0.25) as play:
+        checker = play.inspector()
+        await earned_in_all(play, checker, 12)
+        play.store.covers = False
+        lies = 0
+        while play.store.checks.keys() and not lies:
+            job = await play.delivered()
+            order = await play.asked(checker)
+            if not order.draws:
+                play.says(checker, order, LOOKED)
+                await play.ends(job, "COMPLETED")
+                continue
+            play.says(checker, order, apart(0.9))
+            await play.renders_whole(checker, apart(0.9))
+            await play.ends(job, "QUEUED")
+            lies += 1
+        row = play.store.checks[job, 0, 1]
+        assert row.odds == 0.25
+        due = 2 * SHARE * 4 - SHARE
+        await until(lambda: len(play.store.fines) == due // SHARE, within=60)
+        forfeited = [one for one in play.store.earnings.values() if one.state == "FORFEITED"]
+        assert sum(share.amount for share in forfeited) == due
+        newest = sorted(play.store.earnings.values(), key=lambda one: one.earned_at)[-7:]
+        assert {one.id for one in forfeited} == {one.id for one in newest}
+        assert await play.store.audit() == []
+
+
+@simulated
+async def test_what_is_always_compared_is_not_fined() -> None:
+    """It could never have earned anything."""
+    async with verifying() as play:
+        checker = play.inspector()
+        await earned_in_all(play, checker, 3)
+        before = play.earned()
+        job = await play.delivered()
+        await play.confirms(checker, apart(0.9))
+        await play.ends(job, "QUEUED")
+        await asyncio.sleep(10)
+        assert (play.store.checks[job, 0, 1].odds, play.earned()) == (1.0, before)
+
+
+@simulated
+async def test_a_creator_of_a_forfeited_share_may_still_dispute_it() -> None:
+    async with verifying(least_odds=1.0) as play:
+        checker = play.inspector()
+        await earned_in_all(play, checker, 1)
+        [share] = play.store.earnings.values()
+        lie = await play.delivered()
+        await play.confirms(checker, apart(0.9))
+        await play.ends(lie, "QUEUED")
+        key = (share.job_id, share.unit)
+        forfeit = Commit(effects=(ShareForfeit(*key, (lie, 0, 1)),))
+        assert isinstance(await play.ledger.ask(forfeit, within=60), Posted)
+        assert isinstance(await play.ledger.ask(forfeit, within=60), Replayed), "once"
+        await play.do(DisputeOpen(UUID(int=5), *key, CREATOR, "black", timedelta(days=1)))
+        await play.do(DisputeDecide(*key, CREATOR, True, "it is"))
+        refunds = [one for one in play.store.transfers.values() if one.kind == "REFUND"]
+        assert ([one.amount for one in refunds], play.earned()) == ([PRICE], 0)
+        assert await play.store.audit() == []
