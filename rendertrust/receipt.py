@@ -281,7 +281,8 @@ def read_receipt(document: object) -> Receipt | str:
         return f"gateway is {weakness}"
     if not _is(_SIGNATURE, document["node_signature"]):
         return "node_signature is no signature"
-    if document["verdict"] not in (*VERDICTS, *EARLIER_VERDICTS) or not _is(_TIME, document["issued"]):
+    known = document["verdict"] in (*VERDICTS, *EARLIER_VERDICTS)
+    if not known or not _is(_TIME, document["issued"]):
         return "verdict and issued must be what they are for"
     if type(price) is not int or not 0 <= price <= WHOLE_MAX:
         return "price is a whole number"

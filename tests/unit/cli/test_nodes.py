@@ -27,7 +27,9 @@ STRIKE = attrs.evolve(INVALID, strike=True)
         (STRIKE, "invalid, a strike", "5 times the noise"),
     ],
 )
-def test_an_operator_is_told_what_was_found_and_whether_it_is_a_strike(check: NodeCheck, verdict: str, why: str) -> None:
+def test_an_operator_is_told_what_was_found_and_whether_it_is_a_strike(
+    check: NodeCheck, verdict: str, why: str
+) -> None:
     assert check_row(check, wording.stamp)[1:3] == (verdict, why)
 
 

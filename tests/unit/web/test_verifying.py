@@ -20,5 +20,5 @@ def test_odds_waits_and_verifiers_are_settings() -> None:
 
 
 def test_odds_are_shares() -> None:
-    with pytest.raises(SettingsError, match="verification.least_odds"):
+    with pytest.raises(SettingsError, match=r"verification\.least_odds"):
         load(overrides={"verification": {"least_odds": 1.5}})
