@@ -164,7 +164,11 @@ def _picture(read: Receipt, picture: Picture) -> list[Step]:
 
 def _looked(read: Receipt) -> str:
     """Whether more than its node's word says that these pixels are what was delivered."""
-    return "; its node says so, nobody compared it with the scene" if read.verdict in _NOT_COMPARED else ""
+    return (
+        "; its node says so, nobody compared it with the scene"
+        if read.verdict in _NOT_COMPARED
+        else ""
+    )
 
 
 def _among(work: receipt.Work, pixels: bytes) -> str | None:

@@ -1,7 +1,7 @@
-"""The gateway's own nodes that check, as far as the Scheduler needs it: which builds they have.
+"""The gateway's verifiers, as far as the Scheduler needs them: which builds they have.
 
-What none of them can check pays nobody in the end, whatever strangers say of it. So strangers' work
-goes to such nodes last.
+What none of them can compare is unverifiable in the end. So strangers' work goes to such nodes
+last.
 """
 
 from typing import Final
