@@ -43,6 +43,7 @@ class Totals:
     requested: int = 0
     paid: int = 0
     reversed: int = 0
+    forfeited: int = 0
 
 
 @attrs.frozen

@@ -112,10 +112,10 @@ WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uu
 GROUP BY t.kind;
 
 -- name: statement_lines
--- Those entries, oldest first, $4 at most.
+-- Those entries, oldest first, $4 at most; 'check:' is what a release before paid for checks.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
        u.job_id, u.number AS unit,
-       CASE WHEN t.reference LIKE 'check:%' THEN c.node_id ELSE u.node_id END AS node_id,
+       CASE WHEN t.reference NOT LIKE 'check:%' THEN u.node_id END AS node_id,
        CASE WHEN t.kind = 'PAYOUT' THEN split_part(t.reference, ':', 2)::uuid END AS payout_id
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
@@ -124,10 +124,6 @@ LEFT JOIN units u
                           THEN split_part(t.reference, ':', 2)::uuid END
       AND u.number = CASE WHEN t.reference LIKE 'job:%' OR t.reference LIKE 'check:%'
                           THEN split_part(t.reference, ':', 3)::integer END
-LEFT JOIN earnings c
-       ON c.work = 'CHECK' AND c.operator_id = $1 AND c.job_id = u.job_id
-      AND c.unit = u.number AND c.attempt = CASE WHEN t.reference LIKE 'check:%'
-                                                 THEN split_part(t.reference, ':', 4)::integer END
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
   AND e.version > $2 AND e.version <= $3
 ORDER BY e.version LIMIT $4;

@@ -46,7 +46,7 @@ class StatementQuery:
 @attrs.frozen
 class StatementLine:
     """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node,
-    ``checked`` by checks of others' work.
+    ``checked`` by checks, in releases before. ``fined``: forfeited for an invalid result.
     """
 
     entry_id: int
@@ -76,6 +76,7 @@ class Statement:
     checked: Credits
     claimed: Credits
     reversed: Credits
+    fined: Credits
     paid: Credits
     closing: Credits
     lines: list[StatementLine]

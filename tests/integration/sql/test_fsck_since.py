@@ -27,7 +27,6 @@ Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 FOR_THE_NIGHT = {
     "i1_total",
     "i4_disputed",
-    "i4_misjudged",
     "i4_owed",
     "i4_receipts",
     "i4_reversed",

@@ -45,12 +45,12 @@ class Desk:
         return node
 
     async def found(self, node: UUID, letters: str, device_class: str = "cpu") -> list[UUID]:
-        """Verdicts on its work: 'v' is valid, 'm' a mismatch; of which jobs."""
+        """Verdicts on its work: 'v' is valid, 'm' a strike; of which jobs."""
         return [await self._found(node, letter, device_class) for letter in letters]
 
     async def _found(self, node: UUID, letter: str, device_class: str) -> UUID:
         _, other, job = await self.stage.dispatched(100)
-        verdict = "mismatch" if letter == "m" else "exact"
+        verdict = "invalid" if letter == "m" else "exact"
         async with self.database.connection() as connection:
             await connection.execute(CHECK, job, node, device_class, verdict, other)
         return job

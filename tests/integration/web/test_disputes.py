@@ -2,23 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import SUSPENSE, GuardFailed, Posted
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, Misjudged
-from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
+from actors.ledger.messages import GuardFailed, Posted
+from actors.paymaster.messages import EarningMature
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import OVER, Earner, do, earner, verified_node, work
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
-from web.money.books import commit
 
 EARNINGS, DISPUTES = "/api/v1/operators/me/earnings", "/api/v1/disputes"
 ADMIN, AUDIT = "/api/v1/admin/disputes", "/api/v1/admin/audit"
@@ -101,36 +97,6 @@ async def test_a_dispute_is_upheld_and_everything_goes_back(
     [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
     assert (mine["state"], mine["decision"]) == ("upheld", "looked at it")
     assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "REVERSED")
-
-
-async def test_whose_check_was_shown_wrong_sees_what_it_earned_reversed_and_why(
-    otto: Earner, jane: Person
-) -> None:
-    face, job, node = otto.face, uuid4(), await verified_node(otto.face, None)
-    order = dispatch(UUID(jane.id), job, 100_000, 1, node)
-    assert isinstance(await commit(face.gateway, order), Posted)
-    delivered = UnitDeliver(job, 0, 1, node, "cpu", "x", verified=True, operator=SUSPENSE)
-    assert isinstance(await do(face, delivered), Posted)
-    looked = (Checked(otto.node, UUID(otto.person.id)),)
-    said = UnitVerdict(job, 0, 1, "exact", operator=SUSPENSE, checked=looked, check_percent=5)
-    assert isinstance(await do(face, said), Posted)
-    assert (await share_of(otto))["why"] is None
-    of = (job, 0, UUID(jane.id))
-    opened = DisputeOpen(uuid4(), *of, "caught", timedelta(0), by_gateway=True)
-    assert isinstance(await do(face, opened), Posted)
-    upheld = DisputeDecide(*of, True, "a check found: mismatch", Misjudged(1, otto.node))
-    assert isinstance(await do(face, upheld), Posted)
-    share = await share_of(otto)
-    assert (share["work"], share["state"], share["amount"]) == ("check", "reversed", "0.5000")
-    assert share["why"].startswith("it called valid what one of the gateway's own")
-    month = share["earned_at"][:7]
-    found = (await otto.person.ask("GET", f"/api/v1/operators/me/statement?month={month}"))[1]
-    assert (found["reversed"], found["closing"]) == ("-0.5000", "0.0000")
-    line = found["lines"][-1]
-    assert (line["kind"], line["job_id"], line["unit"]) == ("reversed", str(job), 0)
-    assert line["node_id"] == str(otto.node)
-    assert line["description"] == "Its check called valid what is not"
-    assert await balance(jane) == "100.0000"
 
 
 async def test_a_rejected_dispute_lets_the_share_go(

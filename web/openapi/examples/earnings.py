@@ -37,6 +37,7 @@ EARNINGS: Final[Example] = {
         "requested": "0.0000",
         "paid": "70.0000",
         "reversed": "0.0000",
+        "forfeited": "0.0000",
     },
 }
 NEW_PAYOUT: Final[Example] = {"to": "credits"}
@@ -60,6 +61,7 @@ STATEMENT: Final[Example] = {
     "checked": "0.0000",
     "claimed": "0.0000",
     "reversed": "0.0000",
+    "fined": "0.0000",
     "paid": "0.0000",
     "closing": "7.0000",
     "lines": [
