@@ -20,7 +20,8 @@ from tests.integration.conformance.stage import Stage
 MIGRATION = Path(__file__).resolve().parents[3] / "sql/migrations/0093_caught.sql"
 CHECK = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
-                    window_seconds, opened_at, state, verdict, said, decided_at, verifier_id, strike)
+                    window_seconds, opened_at, state, verdict, said, decided_at, verifier_id,
+                    strike)
 VALUES ($1, 0, 7, $2, $3, true, 70, 60, now(), 'DECIDED', $4, '', now(), $5, $4 = 'invalid')
 """
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from actors.ledger.messages import Commit, GuardFailed, Outcome, Posted, Replayed
 from actors.paymaster.messages import (
     DisputeDecide,
     DisputeOpen,
@@ -212,8 +212,9 @@ async def test_a_creator_of_a_forfeited_share_may_still_dispute_it() -> None:
         await play.ends(lie, "QUEUED")
         key = (share.job_id, share.unit)
         forfeit = Commit(effects=(ShareForfeit(*key, (lie, 0, 1)),))
-        assert isinstance(await play.ledger.ask(forfeit, within=60), Posted)
-        assert isinstance(await play.ledger.ask(forfeit, within=60), Replayed), "once"
+        first: Outcome = await play.ledger.ask(forfeit, within=60)
+        again: Outcome = await play.ledger.ask(forfeit, within=60)
+        assert (type(first), type(again)) == (Posted, Replayed), "once"
         await play.do(DisputeOpen(UUID(int=5), *key, CREATOR, "black", timedelta(days=1)))
         await play.do(DisputeDecide(*key, CREATOR, True, "it is"))
         refunds = [one for one in play.store.transfers.values() if one.kind == "REFUND"]
