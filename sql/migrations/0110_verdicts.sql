@@ -1,3 +1,4 @@
+-- Stop all gateways first: those of the version before read and write other names of outcomes.
 -- Only verifiers of the gateway's own check what nodes deliver. What strangers said of each other's work, what
 -- they were paid for it and how they were tried is gone; and the outcomes of checks have their final names.
 

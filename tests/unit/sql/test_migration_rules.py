@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sql.migrate import Migration, migrations
-from tests.unit.sql.migration_rules import FIRST, UNUSED, faults
+from tests.unit.sql.migration_rules import FIRST, STOPS, UNUSED, faults
 
 COMPATIBLE = 101  # brought the column for it
 TOLD = 120  # since then each file says with which programs it goes
@@ -19,6 +19,7 @@ TOLD = 120  # since then each file says with which programs it goes
 def test_each_migration_keeps_the_rules(migration: Migration) -> None:
     assert faults(migration.text) == []
     oldest, unused = migration.compatible_from, map(int, UNUSED.findall(migration.text))
+    assert oldest is None or not STOPS.search(migration.text), "no older program works with it"
     if oldest is None:
         assert migration.version < TOLD, 'it lacks the line "-- Compatible from: NNNN"'
     else:
@@ -50,10 +51,11 @@ DROP INDEX CONCURRENTLY IF EXISTS jobs_by_type;
 CREATE INDEX CONCURRENTLY jobs_by_type ON jobs (job_type);
 """
 VALIDATES = "ALTER TABLE jobs VALIDATE CONSTRAINT jobs_pictures"
+STOPPED = "-- Stop all gateways first: outcomes have other names.\nUPDATE jobs SET units = 1"
 REMOVES = "-- Unused since: 0101\nALTER TABLE jobs DROP COLUMN pictures"
 
 
-@pytest.mark.parametrize("text", [ADDITIVE, BESIDE, VALIDATES, REMOVES])
+@pytest.mark.parametrize("text", [ADDITIVE, BESIDE, VALIDATES, REMOVES, STOPPED])
 def test_what_disturbs_nobody_is_allowed(text: str) -> None:
     assert faults(text) == []
 
