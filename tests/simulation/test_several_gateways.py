@@ -68,9 +68,9 @@ async def test_on_calm_days_each_unit_is_tried_once_and_each_result_drawn_once(
 @pytest.mark.parametrize(
     ("every", "verdicts", "wrong"),
     [
-        (3, {True: "exact", False: "unchecked"}, ""),
-        (10, {True: "exact", False: "unchecked"}, "40 of 400 results were drawn"),
-        (3, {True: "unchecked", False: "unchecked"}, "drawn is True, and its verdict unchecked"),
+        (3, {True: "exact", False: "sampled-out"}, ""),
+        (10, {True: "exact", False: "sampled-out"}, "40 of 400 results were drawn"),
+        (3, {True: "sampled-out", False: "sampled-out"}, "drawn is True, and its verdict sampled-out"),
         (3, {True: "exact", False: "exact"}, "drawn is False, and its verdict exact"),
     ],
 )
