@@ -91,6 +91,6 @@ def why(records: Sequence[Record]) -> str:
     count = sum(one.reputation.mismatches for one in bad)
     machine = ", ".join(one.device_class or "no class told" for one in bad)
     return (
-        f"{count} of its results or checks ({machine}) were wrong;"
+        f"{count} of its results ({machine}) were invalid;"
         " 'rendertrust nodes checks' shows which and why. An admin releases it."
     )

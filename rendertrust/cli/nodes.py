@@ -22,8 +22,8 @@ COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
 FOR_GOOD: Final = "A revoked node never works again, nor does its key. Revoke it?"
 UNCHECKABLE: Final = (
-    "nobody here can check this class of machine: strangers' work is not paid until one of the"
-    " gateway's own verifiers, or another owner's node, can"
+    "no verifier of this gateway has its build of Blender: results that are drawn to be compared"
+    " cannot be verified"
 )
 WHY: Final = "Say why, as its operator is told it: --reason 'its frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")

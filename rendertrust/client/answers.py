@@ -292,8 +292,8 @@ class JobList:
 class Node:
     """A node. ``status`` is how alive it is, ``standing`` what people say: whether it may work.
 
-    ``current_load`` is 0 (idle) to 1. ``checkable`` False: nobody who is there can check what it
-    renders, and strangers do not pay for it until somebody can.
+    ``current_load`` is 0 (idle) to 1. ``checkable`` False: no verifier of the gateway that is
+    connected can compare what it renders.
     """
 
     id: str

@@ -31,10 +31,10 @@ REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is w
 
 @attrs.frozen
 class Reputation:
-    """Of a node's work with one class of machine, by the verdicts of whoever looked.
+    """Of a node's work with one class of machine, by the verdicts of the gateway's verifiers.
 
-    ``valid_in_row`` makes checks rarer; three ``strikes``, mismatches that are not made good, end
-    in quarantine, and twenty valid results in a row take one away, twice at most. What is valid
+    ``valid_in_row`` makes checks rarer; three ``strikes``, invalid results that are not made good,
+    end in quarantine, and twenty valid results in a row take one away, twice at most. What is valid
     of its owner's own work is not counted. ``score``: 0 to 1.
     """
 
@@ -51,9 +51,9 @@ class Node:
     """``status`` is how alive it is, ``standing`` what people say: whether it may work.
 
     ``current_load`` is 0 (idle) to 1. ``verified_at``: since then its owner earns by it.
-    ``reputation``: of each class of machine that somebody looked at the work of. ``checkable``:
-    whether somebody who is there can check what it renders; strangers' work is not paid where
-    nobody can. Null: it is not connected to this gateway, does not render, or nothing is checked.
+    ``reputation``: of each class of machine of which results were compared. ``checkable``: whether
+    a verifier of the gateway that is connected can compare what it renders. Null: it is not
+    connected to this gateway, does not render, or nothing is checked.
     """
 
     id: UUID
