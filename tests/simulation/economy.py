@@ -20,7 +20,7 @@ from uuid import UUID
 import attrs
 
 from sql.reputation import STRIKES_MOST, Record
-from sql.sampling import ALWAYS_UNTIL, Stake, fine_of, odds_of
+from sql.sampling import OVERLOADED_SECONDS, Stake, fine_of, odds_of
 
 LEAST_ODDS: Final = 0.05
 MATURES_AFTER: Final = 300  # units of his own, until a share is payable
@@ -51,11 +51,6 @@ class Account:
         return [Record(UUID(int=1), CLASS, False, "", self.letters)]
 
     @property
-    def valid(self) -> int:
-        """Results found valid since the last strike."""
-        return len(self.letters) - (self.letters.rfind("m") + 1)
-
-    @property
     def is_out(self) -> bool:
         return self.letters.count("m") >= STRIKES_MOST
 
@@ -84,10 +79,9 @@ class Market:
         self._mature()
         self.delivered += 1
         self.lies += lie
-        stake = Stake(share, sum(one.amount for one in account.pending))
+        waited = 2 * OVERLOADED_SECONDS if self.is_overloaded else 0.0
+        stake = Stake(share, sum(one.amount for one in account.pending), waited)
         odds = odds_of(account.records, CLASS, stake, LEAST_ODDS)
-        if self.is_overloaded and account.valid >= ALWAYS_UNTIL:
-            odds = max(LEAST_ODDS, min(stake.least_odds, 1.0))
         if is_own:
             self.gain -= share * GATEWAYS_PART / (1 - GATEWAYS_PART)
         compared = self.chance.random() < odds
