@@ -37,7 +37,7 @@ class Fined:
 
 @attrs.define
 class Recall:
-    """Clawback of one gateway. ``_is_due``: there may be an invalid result with open consequences."""
+    """Clawback of one gateway. ``_is_due``: there may be open consequences."""
 
     _peers: Peers
     _is_due: bool = True
@@ -85,7 +85,7 @@ def forfeits(due: FineDue) -> tuple[ShareForfeit, ...]:
 
 
 def decision_on(case: Case) -> DisputeDecide:
-    """Return the decision of the gateway's dispute: invalid and unverifiable results are refunded."""
+    """Return the decision: invalid and unverifiable results are refunded."""
     row, verdict = case.pending.row, case.verdict
     assert verdict is not None, "there is something to conclude"
     upheld = verdict.outcome in ("invalid", "unverifiable")
