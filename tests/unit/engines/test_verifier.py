@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.kernel import State
-from rendertrust.node import embedded, machine, renderer
+from rendertrust.node import embedded, machine, plugins, renderer
 from rendertrust.node.state import Enrolment, StateFolder
 from supervisors.child import StartFailed
 from supervisors.engines import verifier
@@ -219,3 +219,17 @@ async def test_another_engine_fails_the_start() -> None:
     root = expendable("Engines", [engine_child(Engine(), Current[int]())])
     with pytest.raises(StartFailed, match="not now"):
         await root.start()
+
+
+def test_where_blender_does_not_start_its_last_words_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def offer(*_: object) -> plugins.Offer:
+        return plugins.Offer(plugins={}, not_offered={"check": "libXi is missing"})
+
+    monkeypatch.setattr(plugins, "offer", offer)
+    given = StateFolder(tmp_path / "given")
+    given.enrol(ENROLMENT)
+    given.key.write_text("a key")
+    assert embedded.main(str(given.path), str(tmp_path / "state"), "1", str(GIB)) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "libXi is missing"
