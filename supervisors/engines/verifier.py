@@ -188,23 +188,31 @@ def _environment(program: renderer.Renderer) -> Iterator[str]:
 def try_out(walls: Sequence[str], account: Account | None) -> None:
     """Start Python in a sandbox within the walls, as the account. Raises CannotVerify."""
     inner = (walls[0], "--unshare-user", "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/")
+    python = ("--proc", "/proc", "--", sys.executable, "-I", "-S", "-c", "")
     try:
-        tried = subprocess.run(
-            [*walls, "--", *inner, "--proc", "/proc", "--", sys.executable, "-I", "-S", "-c", ""],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TRIAL_SECONDS,
-            check=False,
-            cwd="/",
-            env={},
-            user=None if account is None else account.uid,
-            group=None if account is None else account.gid,
-            extra_groups=None if account is None else (),
-        )
+        tried = run_within(walls, [*inner, *python], account)
     except (OSError, subprocess.TimeoutExpired) as fault:
         raise CannotVerify(f"the sandbox cannot start: {type(fault).__name__}") from fault
     if tried.returncode != 0:
         said = " ".join(tried.stderr.split())[-300:]
         raise CannotVerify(sandbox.explain(tried.stderr) or f"the sandbox cannot start: {said}")
+
+
+def run_within(
+    walls: Sequence[str], words: Sequence[str], account: Account | None
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command within the walls, as the account. Raises OSError, TimeoutExpired."""
+    return subprocess.run(
+        [*walls, "--", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=TRIAL_SECONDS,
+        check=False,
+        cwd="/",
+        env={},
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
+        extra_groups=None if account is None else (),
+    )

@@ -2,14 +2,15 @@
 
 import asyncio
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from actors.kernel import State
+from rendertrust.identity import load_or_create_key
 from rendertrust.node import embedded, machine, plugins, renderer
+from rendertrust.node.settings import GIB
 from rendertrust.node.state import Enrolment, StateFolder
 from supervisors.child import StartFailed
 from supervisors.engines import verifier
@@ -19,13 +20,14 @@ from supervisors.engines.current import Current, NotStarted
 from supervisors.engines.errors import EngineError
 from supervisors.engines.folder import EngineFolder
 from supervisors.engines.verifier import (
-    GIB,
     Bounds,
     CannotVerify,
     Confinement,
     EmbeddedVerifier,
     bounds_of,
     confine,
+    key_of,
+    run_within,
     walls_of,
 )
 from supervisors.tree import expendable
@@ -90,7 +92,7 @@ async def test_its_command_line_shows_its_own_folders_and_hides_the_data_folder(
 async def test_it_is_given_its_key_and_where_to_go(tmp_path: Path) -> None:
     folder = EngineFolder(tmp_path / "data", "verifier", None)
     folder.make()
-    verifier.load_or_create_key(verifier.key_of(folder))
+    load_or_create_key(key_of(folder))
 
     async def enrol() -> Enrolment:
         return ENROLMENT
@@ -100,7 +102,7 @@ async def test_it_is_given_its_key_and_where_to_go(tmp_path: Path) -> None:
     given, own = StateFolder(folder.path / "given"), StateFolder(tmp_path / "state")
     assert embedded.take(given, own)
     assert own.enrolment() == ENROLMENT
-    assert own.key.read_bytes() == verifier.key_of(folder).read_bytes()
+    assert own.key.read_bytes() == key_of(folder).read_bytes()
     assert not embedded.take(StateFolder(tmp_path / "nothing"), own)
 
 
@@ -118,7 +120,7 @@ def test_without_blender_or_bubblewrap_it_says_what_to_install(
         with pytest.raises(CannotVerify, match="pip install 'rendertrust"):
             walls_of(folder)
     monkeypatch.setattr(renderer, "find", found)
-    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", {}.get)
     with pytest.raises(CannotVerify, match="apt-get install bubblewrap"):
         walls_of(folder)
 
@@ -154,17 +156,7 @@ seen = [path for path in {[str(path) for path in hidden]} if os.path.exists(path
 seen += [name for name in os.environ if name.startswith("RENDERTRUST")]
 print(seen, len([pid for pid in os.listdir("/proc") if pid.isdigit()]))
 """
-        ran = subprocess.run(
-            [*confined.walls, "--", sys.executable, "-I", "-c", probe],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-            env={},
-            user=account and account.uid,
-            group=account and account.gid,
-            extra_groups=account and (),
-        )
+        ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe], account)
     assert ran.stdout == "[] 2\n"  # itself, and the sandbox's first process
 
 

@@ -47,7 +47,11 @@ def test_a_gateway_that_verifies_runs_a_verifier_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     confined = confinement(tmp_path)
-    monkeypatch.setattr(embedded, "confine", lambda _, __: confined)
+
+    def able(_: object, __: object) -> Confinement:
+        return confined
+
+    monkeypatch.setattr(embedded, "confine", able)
     embedding, settings = embedding_of(settings_with(), tmp_path)
     assert embedding.confined is confined
     assert settings.verification.enabled
