@@ -52,6 +52,7 @@ VERIFYING: Final = {
     **SETTINGS,
     **UNLIMITED,
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
+    "RENDERTRUST_VERIFICATION_EMBEDDED": "false",
     "RENDERTRUST_SCHEDULING_STRAGGLER_TIMES": "0",  # each unit is delivered once
 }
 CLASS: Final = "cpu/bench/1"

@@ -32,6 +32,7 @@ from tests.support.until import until
 
 SETTINGS: Final = {
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
+    "RENDERTRUST_VERIFICATION_EMBEDDED": "false",
     "RENDERTRUST_VERIFICATION_LEAST_ODDS": "1",
     "RENDERTRUST_JWT_ACCESS_MINUTES": "600",  # nobody logs in again meanwhile
 }

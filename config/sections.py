@@ -168,9 +168,16 @@ class Results:
 
 @attrs.frozen
 class Verification:
-    """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's verifiers."""
+    """Whether rendered frames wait for a verdict, and who gives it.
+
+    ``embedded``: a verifier that the gateway runs itself, with ``threads`` and ``memory_gib``; 0 is
+    half of the machine's. ``own_nodes``: further ones.
+    """
 
     enabled: bool
+    embedded: bool
+    threads: int
+    memory_gib: int
     least_odds: float
     wait_seconds: float
     check_seconds: float

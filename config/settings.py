@@ -42,6 +42,10 @@ from config.sections import (
 )
 
 PREFIX = "RENDERTRUST_"
+NO_VERIFIER = (
+    "verification needs a verifier: set verification.embedded or verification.own_nodes, or"
+    " verification.enabled = false, and nothing is verified"
+)
 ENVIRONMENTS = ("development", "production")
 
 
@@ -185,6 +189,8 @@ _BOUNDS = {
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
     "verification.least_odds": (0, 1),
+    "verification.threads": (0, 1_024),
+    "verification.memory_gib": (0, 65_536),
     "earnings.sweep_seconds": (0.1, 3_600),
     "audit.every_seconds": (0.1, 3_600),
     "scheduling.straggler_times": (0, 1_000),
@@ -237,6 +243,8 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         raise SettingsError("audit.night must be a time of day in UTC, like 03:00") from error
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
+    if settings.verification.memory_gib == 1:
+        raise SettingsError("verification.memory_gib is 1; Blender needs 2 at least")
     _refuse_unfinished(settings.chain)
     stripe = settings.stripe
     if bool(stripe.secret_key) != bool(stripe.webhook_secret):
@@ -284,6 +292,7 @@ def _refuse_weak(settings: Settings) -> None:
         (not settings.results.require_object, "results.require_object must be on"),
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
         (settings.webhooks.private, "webhooks.private must be off"),
+        (_lacks_verifier(settings.verification), NO_VERIFIER),
         (
             settings.credits.starter.strip("0.") != "",
             "credits.starter must be 0: free credits spent at one's own node are paid out as money",
@@ -304,6 +313,10 @@ def refuse_exposed(settings: Settings) -> None:
         " reaches it has free credits, and nodes need no proof of their key. Use"
         ' environment = "production", or accept this with --insecure-development'
     )
+
+
+def _lacks_verifier(given: Verification) -> bool:
+    return given.enabled and not (given.embedded or given.own_nodes.strip())
 
 
 def _weak(secret: str) -> bool:

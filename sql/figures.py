@@ -12,6 +12,20 @@ NODES: Final = ("REGISTERED", "HEALTHY", "UNHEALTHY", "OFFLINE")
 
 
 @attrs.frozen
+class ChecksWaiting:
+    """Deliveries that wait for a verdict, and for how many seconds the ``oldest`` does.
+
+    ``overdue``: of the oldest 1,000 those that wait too long for what they are. ``withheld``: how
+    many shares have been held back for a check for 30 days.
+    """
+
+    waiting: int
+    oldest: float
+    overdue: int
+    withheld: int
+
+
+@attrs.frozen
 class Totals:
     """One reading. ``held`` is in units of money."""
 
@@ -19,6 +33,7 @@ class Totals:
     nodes: Mapping[str, int]  # by status
     holds: int
     held: int
+    checks: ChecksWaiting
 
 
 async def read_totals(database: Database) -> Totals:
@@ -26,10 +41,13 @@ async def read_totals(database: Database) -> Totals:
     jobs = await database.all("figures_jobs")
     nodes = await database.all("figures_nodes")
     holds = await database.one("figures_holds")
+    checks = await database.one("figures_checks")
     assert holds is not None, "an aggregate has one row"
+    assert checks is not None, "so has this one"
     return Totals(
         jobs=dict.fromkeys(OPEN_JOBS, 0) | {row["name"]: row["count"] for row in jobs},
         nodes=dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in nodes},
         holds=holds["count"],
         held=holds["amount"],
+        checks=ChecksWaiting(**checks),
     )

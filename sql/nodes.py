@@ -126,6 +126,12 @@ class Nodes:
             *(challenge.challenge, challenge.owner, challenge.expires_at),
         )
 
+    async def embed(self, node: NewNode) -> None:
+        """Make, or keep, the row of a gateway's own verifier."""
+        await self._database.execute(
+            "node_embed", node.id, node.name, node.public_key, list(node.capabilities)
+        )
+
     async def by_verified_key(self, public_key: bytes) -> UUID | None:
         """The node that proved this key before."""
         row = await self._database.one("node_by_verified_key", public_key)

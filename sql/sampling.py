@@ -22,15 +22,20 @@ from sql.reputation import Record, strikes_of
 
 ALWAYS_UNTIL: Final = 10  # valid results in a row
 FINES: Final = 2  # 1: a lie earns nothing on average; 2: it costs as much as it would have earned
+OVERLOADED_SECONDS: Final = 60.0  # that the oldest delivery waits for its check
 _DRAWS: Final = 2**64
 
 
 @attrs.frozen
 class Stake:
-    """The ``share`` of a unit that was delivered, and what its node's owner has ``pending``."""
+    """The ``share`` of a unit that was delivered, and what its node's owner has ``pending``.
+
+    ``waited``: for how many seconds the oldest delivery has been waiting for its check.
+    """
 
     share: int
     pending: int
+    waited: float = 0.0
 
     @property
     def least_odds(self) -> float:
@@ -38,11 +43,13 @@ class Stake:
         return FINES * self.share / (self.share + self.pending) if self.share > 0 else 0.0
 
 
-def odds(valid_in_row: int, least: float) -> float:
-    """Return how probable a check is, 0 to 1, after so many valid results in a row."""
+def odds(valid_in_row: int, least: float, waited: float = 0.0) -> float:
+    """Return how probable a check is, 0 to 1, after so many valid results in a row; the least that
+    may be where the verifiers have too much to do.
+    """
     if valid_in_row < ALWAYS_UNTIL:
         return 1.0
-    return min(max(least, 1 / valid_in_row), 1.0)
+    return least if waited > OVERLOADED_SECONDS else min(max(least, 1 / valid_in_row), 1.0)
 
 
 def odds_of(records: Sequence[Record], device_class: str, stake: Stake, least: float) -> float:
@@ -50,7 +57,8 @@ def odds_of(records: Sequence[Record], device_class: str, stake: Stake, least: f
     if strikes_of(records) > 0:
         return 1.0
     in_row = [one.reputation.valid_in_row for one in records if one.device_class == device_class]
-    return min(max(odds(max(in_row, default=0), least), stake.least_odds), 1.0)
+    record = odds(max(in_row, default=0), least, stake.waited)
+    return min(max(record, stake.least_odds), 1.0)
 
 
 def fine_of(share: int, drawn_at: float) -> int:

@@ -1,4 +1,4 @@
-"""The Verifier: has what was delivered checked, and asks the Ledger for what follows."""
+"""Verifier actor: has delivered results checked and asks the Ledger to book the verdicts."""
 
 import logging
 from collections.abc import Sequence
@@ -48,8 +48,10 @@ log = logging.getLogger(__name__)
 
 
 class VerifierActor(Actor[Verifier]):
-    """It keeps nothing that matters: what waits stands in the books, and a check that is lost, with
-    a verifier or with us, is made again. The secret, by which regions are chosen, is this life's.
+    """Schedules checks on the connected verifiers.
+
+    It holds no state that must survive: pending results are in the books, and a lost check is
+    repeated. Regions are chosen by a secret that is new in each life.
     """
 
     def __init__(self, peers: Peers, settings: VerifierSettings) -> None:
@@ -88,8 +90,9 @@ class VerifierActor(Actor[Verifier]):
         self.after(wait, Look(), jitter=0.1)
 
     async def _read(self) -> list[Case]:
-        """Read the next that wait, so many at a time: those that nobody can check keep nobody
-        waiting. What is decided, or was cancelled, is forgotten; a check of it ends.
+        """Read the next page of pending results, so that uncheckable ones cannot block others.
+
+        Decided and cancelled results are forgotten, and their checks are cancelled.
         """
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)
@@ -110,7 +113,7 @@ class VerifierActor(Actor[Verifier]):
         return list(cases.values())
 
     async def _advance(self, cases: Sequence[Case]) -> None:
-        """Take the next step of those that no other gateway has."""
+        """Take the next step of the cases that no other gateway has claimed."""
         for case in cases:
             await self._assess(case)
         others = [one for one in self._cases.values() if one.is_begun and one not in cases]
@@ -124,7 +127,7 @@ class VerifierActor(Actor[Verifier]):
         await self._claims.release(ours)
 
     async def _assess(self, case: Case) -> None:
-        """See what is to be compared by now, though it was not drawn; and what is not."""
+        """Update whether the case is compared or only opened."""
         row = case.pending.row
         self._know(case)
         if case.step == "open" and case.check is None and case.verdict is None:
@@ -135,7 +138,7 @@ class VerifierActor(Actor[Verifier]):
             case.step = "open"  # nobody compares what the gateway's own made
 
     def _know(self, case: Case) -> None:
-        """Note what is known of its node by now: of who was found out everything is compared."""
+        """Update what is known about the case's node."""
         row, node = case.pending.row, case.pending.row.node_id
         in_row = self._known.streaks.get((node, row.device_class), 0)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
@@ -145,15 +148,13 @@ class VerifierActor(Actor[Verifier]):
         case.is_known = in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
 
     def _may_act(self, case: Case) -> bool:
-        """Whether there is a next step here: a check may be another gateway's, whose verifiers
-        are connected there.
-        """
+        """Return whether this gateway can take the next step. If not, another one may."""
         if case.is_begun or self._end(case) is not None:
             return True
         return self._verifiers.free_for(case) is not None
 
     async def _step(self, case: Case) -> None:
-        """Begin the next check of a case, or end it without."""
+        """Start the next check of a case, or conclude it."""
         if case.verdict is None and case.check is None:
             if case.unread is not None:
                 self._read_again(case)
@@ -167,7 +168,7 @@ class VerifierActor(Actor[Verifier]):
             await self._conclude(case)
 
     def _end(self, case: Case) -> tuple[Outcome, str] | None:
-        """Why nobody is to check it, and what it is then."""
+        """Return the outcome of a case that is not to be checked, and the reason; else None."""
         row = case.pending.row
         if not self._settings.enabled:
             return "unverified", "verification is switched off"
@@ -192,7 +193,7 @@ class VerifierActor(Actor[Verifier]):
             self._turns.begin(case.pending.user)
 
     async def _keep_scenes(self) -> None:
-        """Write down of which scenes regions say nothing. Raises Unavailable: then again."""
+        """Store the scenes of which regions cannot be compared. Raises Unavailable."""
         while self._scenes:
             await self._peers.store.note_uncut(self._scenes[0])
             del self._scenes[0]
@@ -215,7 +216,7 @@ class VerifierActor(Actor[Verifier]):
         self._recall.again()
 
     def _lose(self, running: Running | None) -> None:
-        """Its verifier went: another makes the check, and nobody is blamed."""
+        """Handle the loss of a verifier: its check is repeated."""
         if running is not None:
             self._spent(running)
 
@@ -226,7 +227,7 @@ class VerifierActor(Actor[Verifier]):
             self._failed(running)
 
     def _failed(self, running: Running) -> None:
-        """It came to nothing: it is made again, after a while."""
+        """Handle a failed check: it is repeated after a pause."""
         self._spent(running)
         case = running.case
         case.fail(running.by.node)
@@ -264,7 +265,7 @@ class VerifierActor(Actor[Verifier]):
     # ── what a verifier could not read ───────────────────────────────────────────────────────────
 
     def _read_again(self, case: Case) -> None:
-        """Read it here: it may be the verifier that failed, or the store."""
+        """Read the objects here, since the verifier or the store may have failed."""
         if not self._reading.begin(case.id, self._peers.clock.monotonic()):
             return
 
@@ -289,7 +290,7 @@ class VerifierActor(Actor[Verifier]):
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────
 
     async def _conclude(self, case: Case) -> None:
-        """Ask the Ledger, once the object was looked at again; and again until it answers."""
+        """Ask the Ledger to book the verdict, after a last look at the objects."""
         now = self._peers.clock.monotonic()
         if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
@@ -325,7 +326,7 @@ class VerifierActor(Actor[Verifier]):
             del self._cases[case.id]
 
     def _follow(self, case: Case) -> None:
-        """What a verdict that was booked has as its consequence."""
+        """Handle the consequences of a booked verdict."""
         verdict = case.verdict
         assert verdict is not None, "it was booked"
         log.info("unit %s:%d:%d is %s %s", *case.id, verdict.outcome, verdict.said)
@@ -337,18 +338,18 @@ class VerifierActor(Actor[Verifier]):
 
 
 def _is_accused(case: Case) -> bool:
-    """Whether a check found it wrong, and no other one has cleared it yet."""
+    """Return whether a check found the result wrong and no later one cleared it."""
     if case.verdict is not None:
         return case.verdict.outcome == "invalid" and case.verdict.strike
     return case.step == "more" or (case.step == "whole" and case.why == "regions")
 
 
 def verdict_on(case: Case, peers: Peers) -> UnitVerdict:
-    """Return the effect: all that follows from the verdict, and whom it pays."""
+    """Return the effect that books the verdict."""
     verdict, pending, now = case.verdict, case.pending, peers.clock.now()
     assert verdict is not None, "there is something to conclude"
     row, is_invalid = pending.row, verdict.outcome == "invalid"
-    # Who has only delivered what nobody could compare is not paid for more of that.
+    # A node without valid results is not paid for what cannot be verified.
     pays = verdict.from_scene and case.is_known
     price = pending.price if earns(row, verdict.outcome, pays=pays) else 0
     return UnitVerdict(
@@ -368,7 +369,7 @@ def verdict_on(case: Case, peers: Peers) -> UnitVerdict:
 
 
 def _retry_at(pending: Pending, now: datetime) -> datetime | None:
-    """As after any failure of a node."""
+    """Return when the unit may be retried, as after any failure of a node."""
     wait = wait_seconds(
         failures=pending.failures, faults=pending.faults, tried=pending.tries, is_nodes=True
     )

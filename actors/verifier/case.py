@@ -1,4 +1,4 @@
-"""A delivery on its way to its verdict: which check comes next, and what a report makes of it."""
+"""State of one delivered result until its verdict: the next check, and what a report decides."""
 
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
@@ -17,23 +17,25 @@ from sql.sampling import unit_name
 from sql.unit_params import Kind, kind_of
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
-# What a check does: open what was delivered; compare regions, or more of them; render all of it.
+# What the next check does: open the files; compare regions; compare more regions; render the frame.
 Step: TypeAlias = Literal["open", "regions", "more", "whole"]
-# Why all of it is rendered: regions differ; whoever makes the picture of the evidence dies of it;
-# regions of such a scene say nothing.
+# Why the whole frame is rendered: regions differ; the verifier crashed while it made the picture
+# from the evidence; regions of this scene cannot be compared.
 Why: TypeAlias = Literal["regions", "unmade", "uncut"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
-WHOLE_PLACE: Final = Places(shown=(0.5,))  # the only one that there is
-DIFFERS: Final = "regions of this scene come out otherwise than its whole frame"
-UNMADE: Final = "its regions are right, but who makes its picture of its evidence dies of it"
-UNREAD: Final = "its regions are right, but the picture is of a kind that the verifier cannot read"
+WHOLE_PLACE: Final = Places(shown=(0.5,))  # the whole frame
+DIFFERS: Final = "regions of this scene render differently from its whole frame"
+UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
+UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
 
 
 @attrs.frozen
 class Verdict:
-    """``strike``: an invalid result that is its node's fault. ``from_scene``: it is because of the
-    scene that nobody can tell. ``withdrawn``: no invalid result of the unit is a strike.
+    """Outcome of a case.
+
+    ``strike``: the invalid result is the node's fault. ``from_scene``: it is the scene that makes
+    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike.
     """
 
     outcome: Outcome
@@ -45,36 +47,36 @@ class Verdict:
 
 @attrs.define(eq=False)
 class Case:
-    """A delivery that waits. ``verdict`` is what the Ledger is asked to book since ``asked_at``."""
+    """A pending result. The Ledger was asked at ``asked_at`` to book the ``verdict``."""
 
     pending: Pending
-    since: float = 0.0  # when it was opened, in seconds of this gateway's monotonic clock
+    since: float = 0.0  # time of delivery on this gateway's monotonic clock
     step: Step = "open"
     why: Why = "regions"  # of the step "whole"
-    said: str = ""  # what made the step necessary
+    said: str = ""  # why the step is necessary
     compared_at: Places = NOWHERE
-    check: UUID | None = None  # that is made now
-    failed: int = 0  # checks that came to nothing
-    failed_by: frozenset[UUID] = frozenset()  # whose: rather another verifier is asked then
-    rests_until: float = float("-inf")  # after such a one
-    unread: str | None = None  # why a verifier could not read it; whether anybody can is looked at
-    is_suspected: bool = False  # its node has a strike, or other work of it was found wrong
-    is_known: bool = False  # its node was found honest, with this class, often enough
-    differs: bool = False  # regions of its scene were found to say nothing
+    check: UUID | None = None  # the running check
+    failed: int = 0  # checks that failed
+    failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
+    rests_until: float = float("-inf")  # no check before that time
+    unread: str | None = None  # why a verifier could not read it; the gateway is trying now
+    is_suspected: bool = False  # the node has a strike, or another result in doubt
+    is_known: bool = False  # the node has enough valid results of this class
+    differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
     verifier: UUID | None = None
     asked_at: float | None = None
 
     @classmethod
     def opened(cls, pending: Pending, now: float = 0.0) -> "Case":
-        """Return the case of a delivery, as it waits."""
+        """Create the case of a pending result."""
         case = cls(pending, now - pending.waited)
         if pending.is_again or pending.row.drawn:
             case.compare()
         return case
 
     def compare(self) -> None:
-        """Have it compared with its scene, not opened alone."""
+        """Compare the result with its scene instead of only opening it."""
         self.step = "regions"
         if self.pending.is_uncut and self.is_cut:
             self.step, self.why, self.said = "whole", "uncut", DIFFERS
@@ -83,48 +85,48 @@ class Case:
 
     @property
     def id(self) -> CaseId:
-        """Which attempt at which unit it is of."""
+        """Job, unit and attempt."""
         return self.pending.row.id
 
     @property
     def device_class(self) -> str:
-        """Of the machine whose work it is."""
+        """Device class of the node that rendered it."""
         return self.pending.row.device_class
 
     @property
     def is_again(self) -> bool:
-        """Whether it was settled without a check, and its node was found out since."""
+        """True for clawback: the result was settled without a comparison."""
         return self.pending.is_again
 
     @property
     def kind(self) -> Kind:
-        """What was delivered."""
+        """Kind of the result: frame, tile, chunk, merged frame or video."""
         return kind_of(self.pending.job_type, params_of_unit(self.pending))
 
     @property
     def is_cut(self) -> bool:
-        """Whether regions of it are compared."""
+        """True if regions of the result can be compared."""
         return self.kind in ("frame", "tile")
 
     @property
     def is_begun(self) -> bool:
-        """Whether this gateway works on it, or knows what others do not."""
+        """True if this gateway has state about the case that other gateways lack."""
         found = (self.check, self.verdict, self.unread)
         return any(one is not None for one in found) or self.step in ("more", "whole")
 
     @property
     def scene(self) -> tuple[UUID, str]:
-        """Whose, and which."""
+        """Owner and reference of the scene."""
         return self.pending.user, self.pending.payload_ref
 
     def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
-        """Return the key that ``named`` gives to what was delivered."""
+        """Return the object key of the result, as ``named`` derives it."""
         return named(self.pending.user, *self.id)
 
     # ── the next check ───────────────────────────────────────────────────────────────────────────
 
     def order(self, check: UUID, secret: bytes) -> RunCheck:
-        """Return what a verifier is asked."""
+        """Return the order of the next check."""
         return order_for(self.pending, check, self._places(secret), whole=self.step == "whole")
 
     def _places(self, secret: bytes) -> Places:
@@ -141,7 +143,7 @@ class Case:
     # ── what a report makes of it ────────────────────────────────────────────────────────────────
 
     def hear(self, report: Report, verifier: UUID, device_class: str, limits: Thresholds) -> None:
-        """Take a report: there is a verdict then, or another step."""
+        """Handle a report. Afterwards there is a verdict or another step."""
         report, across = held_to(report, self.pending.row.work), device_class != self.device_class
         self.verifier, limits = verifier, limits.across if across else limits
         if report.fault is not None and (self.step != "whole" or self.why == "uncut"):
@@ -186,7 +188,7 @@ class Case:
             self._is_valid(found, "" if found == "exact" else _distance(report), across=across)
 
     def _is_unable(self, report: Report) -> None:
-        """Regions of such a scene say nothing: a frame is rendered whole then."""
+        """Handle a scene of which regions cannot be compared: render the whole frame instead."""
         reason = (report.unable or "")[:SAID_MOST]
         if report.is_uncut and self.kind == "frame":
             self._render_whole("uncut", reason)
@@ -216,21 +218,21 @@ class Case:
             self._is_valid(found, said, across=across)
 
     def _is_loose(self, report: Report) -> bool:
-        """Whether honest pictures may differ: a denoiser makes more of bits that are others."""
+        """Return whether honest pictures may differ, since a denoiser amplifies different bits."""
         others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
         return report.is_loose or others
 
     def fail(self, verifier: UUID) -> None:
-        """Note that a check of it came to nothing."""
+        """Record a failed check."""
         self.failed += 1
         self.failed_by |= {verifier}
 
     # ── verdicts ─────────────────────────────────────────────────────────────────────────────────
 
     def give_up(self) -> None:
-        """End it, as no check of it comes to anything.
+        """End the case because its checks fail.
 
-        Where regions were found to differ it is not taken, but that is nobody's fault.
+        If regions differed, the result is invalid but not a strike.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; its whole frame could not be rendered"
@@ -239,15 +241,15 @@ class Case:
             self._cannot_tell(self.said or "checks of it come to nothing")
 
     def end_unread(self) -> None:
-        """End it as its node's failure: nobody can read it, though its object is there."""
+        """End the case as invalid: the object exists, but nobody can read it."""
         self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
 
     def end_swapped(self) -> None:
-        """End it, whatever was found: the object is another one by now."""
+        """End the case as invalid: the object was replaced after the delivery."""
         self._is_invalid("the object is not the one that was delivered", strike=True)
 
     def end_unchecked(self, outcome: Outcome, said: str = "") -> None:
-        """End it without a check."""
+        """End the case without a check."""
         self.verdict = Verdict(outcome, said)
 
     def _render_whole(self, why: Why, said: str) -> None:
@@ -258,8 +260,9 @@ class Case:
         self.verdict = Verdict("exact" if is_exact else "consistent", said[:SAID_MOST])
 
     def _is_invalid(self, said: str, *, strike: bool) -> None:
-        """What nodes of three owners deliver alike is what such a scene gives, whatever a check
-        says of it.
+        """End the case as invalid.
+
+        If nodes of three owners delivered invalid results of the unit, the scene is at fault.
         """
         if strike and self._has_three_owners:
             said = f"nodes of three owners delivered what a check calls wrong: {said}"

@@ -1,7 +1,7 @@
-"""Clawback: what becomes of what a node has pending, once an invalid result of it was found.
+"""Clawback after an invalid result: fines, and checks of what was settled without one.
 
-What was settled without a check is checked now: a dispute of the gateway's keeps its share from
-maturing until the check decides (``Case.is_again``). And the result is fined, by its odds.
+The gateway opens a dispute for each pending share that was settled without a check. The share
+cannot mature until a check decides the dispute (``Case.is_again``).
 """
 
 from datetime import timedelta
@@ -23,37 +23,37 @@ REASON: Final = "the gateway: another result of its node was invalid, and this o
 
 @attrs.frozen
 class Recalled:
-    """The tag of a commit that holds a share back."""
+    """Tag of a commit that withholds a share."""
 
     share: Unlooked
 
 
 @attrs.frozen
 class Fined:
-    """The tag of a commit that takes shares as a fine."""
+    """Tag of a commit that takes shares as a fine."""
 
     due: FineDue
 
 
 @attrs.define
 class Recall:
-    """``_is_due``: somebody was found out since shares were looked for; at a start, perhaps."""
+    """Clawback of one gateway. ``_is_due``: there may be open consequences."""
 
     _peers: Peers
     _is_due: bool = True
 
     def again(self) -> None:
-        """Note that somebody was found out."""
+        """Record that an invalid result was found."""
         self._is_due = True
 
     def hear(self, outcome: object) -> None:
-        """Take the Ledger's answer; who is refused was faster."""
+        """Handle the Ledger's answer. A refusal means that the share moved on in the meantime."""
         self._is_due |= isinstance(outcome, BooksAway)
 
     async def attend(self, observer: Ref[Any]) -> None:
-        """Take the fines, and hold back what there is to be held back.
+        """Take the fines that are due and withhold the shares to be checked.
 
-        Raises Unavailable: then again.
+        Raises Unavailable; the next call tries again.
         """
         if not self._is_due:
             return
@@ -75,7 +75,7 @@ class Recall:
 
 
 def forfeits(due: FineDue) -> tuple[ShareForfeit, ...]:
-    """Return which shares pay the fine: the newest that fit into what is left of it."""
+    """Return the shares that pay the fine: the newest ones that fit into the rest of it."""
     left, taken = fine_of(due.share, due.odds) - due.fined, list[ShareForfeit]()
     for job, unit, amount in due.pending:
         if amount <= left and (job, unit) != due.invalid[:2]:
@@ -85,7 +85,7 @@ def forfeits(due: FineDue) -> tuple[ShareForfeit, ...]:
 
 
 def decision_on(case: Case) -> DisputeDecide:
-    """Return the effect: what is invalid, or cannot be told, is given back to its creator."""
+    """Return the decision: invalid and unverifiable results are refunded."""
     row, verdict = case.pending.row, case.verdict
     assert verdict is not None, "there is something to conclude"
     upheld = verdict.outcome in ("invalid", "unverifiable")

@@ -1,4 +1,4 @@
-"""The verifiers that are connected, and the check that each of them makes now."""
+"""Connected verifiers and the checks that they run."""
 
 from collections.abc import Collection, Set
 from typing import Any
@@ -14,7 +14,7 @@ from sql.kin import is_kin
 
 @attrs.define(eq=False)
 class Verifying:
-    """A verifier of the gateway's. It makes one check at a time: ``busy``."""
+    """A connected verifier. It runs one check at a time; ``busy`` is its id."""
 
     node: UUID
     device_class: str
@@ -22,15 +22,13 @@ class Verifying:
     busy: UUID | None = None
 
     def can_compare(self, case: Case) -> bool:
-        """Return whether it renders what the case's node renders: the same kind of device, the
-        same build of Blender.
-        """
+        """Return whether the verifier has the device kind and Blender build of the case's node."""
         return is_kin(self.device_class, case.device_class)
 
 
 @attrs.frozen(eq=False)
 class Running:
-    """A check that was asked for; ``since`` and ``until`` are seconds of the monotonic clock."""
+    """A running check. ``since`` and ``until`` are times of the monotonic clock."""
 
     order: RunCheck
     case: Case
@@ -40,14 +38,14 @@ class Running:
 
 
 class Verifiers:
-    """Those that are there. A check that is lost with one of them is made again."""
+    """Registry of the connected verifiers. A check that is lost with a verifier is repeated."""
 
     def __init__(self) -> None:
         self._known: dict[UUID, Verifying] = {}
         self._running: dict[UUID, Running] = {}
 
     def come(self, node: UUID, device_class: str, session: Ref[Any]) -> Running | None:
-        """Note that it is there; return the check that is lost as it came anew."""
+        """Add a verifier; return the check that is lost if it reconnected."""
         before = self._known.get(node)
         if before is not None and (before.device_class, before.session) == (device_class, session):
             return None
@@ -56,7 +54,7 @@ class Verifiers:
         return lost
 
     def go(self, node: UUID, session: Ref[Any]) -> Running | None:
-        """Note that it left, unless by another session; return the check that is lost with it."""
+        """Remove a verifier, unless it reconnected; return the check that is lost with it."""
         found = self._known.get(node)
         if found is None or found.session is not session:
             return None
@@ -65,17 +63,18 @@ class Verifiers:
 
     @property
     def are_any(self) -> bool:
-        """Whether one is connected here."""
+        """True if a verifier is connected to this gateway."""
         return bool(self._known)
 
     def are_for(self, case: Case) -> bool:
-        """Return whether one that can compare it is connected here, free or not."""
+        """Return whether a connected verifier, free or busy, can compare the case."""
         return any(one.can_compare(case) for one in self._known.values())
 
     def free_for(self, case: Case) -> Verifying | None:
-        """Return who makes its next check: rather one of the very class, as that can be exact.
+        """Return the verifier for the case's next check, or None.
 
-        Any one can open what was delivered.
+        Any verifier can open a result. To compare it, one of the same class is preferred, since
+        only that can find it exact.
         """
         able = [one for one in self._known.values() if one.busy is None]
         if case.step != "open":
@@ -88,9 +87,9 @@ class Verifiers:
         )
 
     def ask(self, case: Case, by: Verifying, order: RunCheck, times: tuple[float, float]) -> bool:
-        """Return whether it was asked: its session may be full, or gone.
+        """Send a check; return False if the session is full or gone.
 
-        ``times``: now, and when it must have answered.
+        ``times``: now, and the deadline of the answer.
         """
         if not by.session.tell(order):
             return False
@@ -99,7 +98,7 @@ class Verifiers:
         return True
 
     def end(self, check: UUID, node: UUID) -> Running | None:
-        """Forget a check, and return it; None: this node does not make it."""
+        """Remove and return a check; None if this node does not run it."""
         running = self._running.get(check)
         if running is None or running.by.node != node:
             return None
@@ -108,22 +107,22 @@ class Verifiers:
         return running
 
     def drop(self, running: Running) -> None:
-        """End a check that nobody waits for any more."""
+        """Cancel a check."""
         self.end(running.order.check, running.by.node)
         running.by.session.tell(DropCheck(running.order.check))
 
     def overdue(self, now: float) -> list[Running]:
-        """Return those that took too long."""
+        """Return the checks past their deadline."""
         return [one for one in self._running.values() if one.until <= now]
 
     def about_none_of(self, cases: Collection[Case]) -> list[Running]:
-        """Return those of cases that wait no more."""
+        """Return the checks of cases that are no longer pending."""
         wait = {id(case) for case in cases}
         return [one for one in self._running.values() if id(one.case) not in wait]
 
     @property
     def running(self) -> Set[UUID]:
-        """Checks that are made now."""
+        """Ids of the running checks."""
         return self._running.keys()
 
     def _lose(self, one: Verifying | None) -> Running | None:

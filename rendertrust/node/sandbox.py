@@ -108,7 +108,7 @@ class Sandbox:
         """
         # /tmp comes first: the renderer itself may lie below it, and must not be hidden.
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
-        mounts += [*self._system(), *self._work(folder), "--dir", "/worker"]
+        mounts += [*show_system(self.readable), *self._work(folder), "--dir", "/worker"]
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
         for shown in ("/proc", "/dev", "/"):  # of /proc, a scene could lower its oom_score_adj
             mounts += ["--remount-ro", shown]
@@ -134,20 +134,6 @@ class Sandbox:
         stays small.
         """
         return {"processes": PROCESSES_MAX + THREADS_EACH * (cores() + threads)}
-
-    def _system(self) -> Iterator[str]:
-        yield from ("--dir", "/etc")  # parents are said aloud, or bubblewrap closes them to others
-        for system in _SYSTEM:
-            yield from ("--ro-bind-try", system, system)
-        yield from ("--proc", "/proc", "--dev", "/dev")
-        made = {Path("/"), Path("/etc")}
-        for path in self.readable:
-            for parent in reversed(path.parents):
-                if parent not in made and not _is_system(parent):
-                    made.add(parent)
-                    yield from ("--dir", str(parent))
-        for path in self.readable:
-            yield from ("--ro-bind", str(path), str(path))
 
     def _work(self, folder: Path) -> Iterator[str]:
         yield from ("--dir", "/job", "--ro-bind", str(folder / "in"), "/job/in")
@@ -216,6 +202,24 @@ class Bare:
     def limits(self, threads: int) -> Mapping[str, int]:
         """None: they would be counted over all that the user runs."""
         return {}
+
+
+def show_system(readable: Sequence[Path]) -> Iterator[str]:
+    """Words of bubblewrap that show the system and ``readable``, read-only, beside a /proc and a
+    /dev of their own.
+    """
+    yield from ("--dir", "/etc")  # parents are said aloud, or bubblewrap closes them to others
+    for system in _SYSTEM:
+        yield from ("--ro-bind-try", system, system)
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    made = {Path("/"), Path("/etc")}
+    for path in readable:
+        for parent in reversed(path.parents):
+            if parent not in made and not _is_system(parent):
+                made.add(parent)
+                yield from ("--dir", str(parent))
+    for path in readable:
+        yield from ("--ro-bind", str(path), str(path))
 
 
 def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:

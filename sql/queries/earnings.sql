@@ -115,8 +115,10 @@ ORDER BY c.decided_at LIMIT $1;
 
 -- name: stake
 -- What the share of unit $2 of job $1 is, at $4 per cent, and what the owner of node $3 has pending: the newest $5
--- shares that nobody disputes.
-SELECT coalesce((SELECT u.price * $4 / 100 FROM units u WHERE u.job_id = $1 AND u.number = $2), 0)::bigint AS share,
+-- shares that nobody disputes; and for how long the oldest delivery has been waiting.
+SELECT coalesce((SELECT extract(epoch FROM now() - min(c.opened_at)) FROM checks c WHERE c.state = 'PENDING'), 0)::float8
+           AS waited,
+       coalesce((SELECT u.price * $4 / 100 FROM units u WHERE u.job_id = $1 AND u.number = $2), 0)::bigint AS share,
        coalesce((SELECT sum(p.amount) FROM (
                      SELECT e.amount FROM earnings e
                      WHERE e.operator_id = (SELECT owner_id FROM nodes WHERE id = $3) AND e.state = 'PENDING'

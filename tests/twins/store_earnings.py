@@ -73,7 +73,10 @@ def stake(store: "StoreTwin", job: UUID, unit: int, node: UUID, share_percent: i
     """The share of a unit, and what a node's owner has pending."""
     found, owner = store.units.get((job, unit)), store.nodes[node].owner
     share = 0 if found is None else found.price * share_percent // 100
-    return Stake(share, sum(amount for _, _, amount in _pending(store, owner)))
+    waiting = [row.opened_at for row in store.checks.values() if row.state == "PENDING"]
+    now = store.clock.now()
+    waited = (now - min(waiting, default=now)).total_seconds()
+    return Stake(share, sum(amount for _, _, amount in _pending(store, owner)), waited)
 
 
 def fines_due(store: "StoreTwin", now: datetime) -> list[FineDue]:

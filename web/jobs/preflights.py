@@ -41,14 +41,14 @@ Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
 class Known:
     """What is known of a content: ``facts`` where it is DONE, ``error`` where that FAILED.
 
-    ``node`` is the one that looked.
+    ``is_ours``: one of the gateway's verifiers looked, or another gateway's embedded one.
     """
 
     job: UUID
     status: Status
     facts: SceneFacts | None = None
     error: str | None = None
-    node: UUID | None = None
+    is_ours: bool = False
 
 
 def content_of(params: Mapping[str, Any]) -> bytes | None:
@@ -73,7 +73,7 @@ async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:
     if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
         return None
     if row.facts is not None:
-        return _of_facts(row, facts_of(row.facts))
+        return _of_facts(gateway, row, facts_of(row.facts))
     if row.status == "COMPLETED":
         return await _read(gateway, user, row)
     if row.status in PENDING:
@@ -91,16 +91,17 @@ async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> Known:
         report = await gateway.objects.get(place.key, at_most=BYTES_MAX)
     except (ObjectMissing, ObjectTooLarge):
         return Known(row.job_id, "FAILED", error="The report is not there, or too long")
-    found = _of_facts(row, facts_in(report))
+    found = _of_facts(gateway, row, facts_in(report))
     if found.facts is not None:
         await gateway.preflights.found(user, row.job_id, attrs.asdict(found.facts))
     return found
 
 
-def _of_facts(row: PreflightRow, facts: SceneFacts | str) -> Known:
+def _of_facts(gateway: Gateway, row: PreflightRow, facts: SceneFacts | str) -> Known:
     if isinstance(facts, str):
         return Known(row.job_id, "FAILED", error=UNREAD + facts)
-    return Known(row.job_id, "DONE", facts, node=row.node_id)
+    is_ours = row.by_embedded or row.node_id in gateway.verifiers
+    return Known(row.job_id, "DONE", facts, is_ours=is_ours)
 
 
 async def begin(

@@ -420,7 +420,9 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     await settled(jane)
     await jane.screenshot(path=folder / "console-phone.png")
     # By a gateway that checks: what its nodes delivered from here on would wait for a verifier.
-    await stage.gateway.restart(RENDERTRUST_VERIFICATION_ENABLED="true")
+    await stage.gateway.restart(
+        RENDERTRUST_VERIFICATION_ENABLED="true", RENDERTRUST_VERIFICATION_EMBEDDED="false"
+    )
     checks = Shot("checks", "ann", "/console/checks", "#rows tbody tr", 760)
     await seen(ann, stage, checks, folder)
 

@@ -64,6 +64,15 @@ async def test_what_is_at_stake_is_what_an_owner_has_pending(stage: Stage) -> No
     assert await stage.store.stake(job, 0, node, 70) == Stake(700, 0)
 
 
+async def test_how_long_the_oldest_delivery_waits_is_known(stage: Stage) -> None:
+    _, node, job = await stage.dispatched(100)
+    assert (await stage.store.stake(job, 0, node, 70)).waited == 0
+    await stage.do(UnitStart(job, 0, 1, node))
+    await stage.do(UnitDeliver(job, 0, 1, node, "cpu", "s3://rendertrust/x", b"s" * 32, 9))
+    stage.clock.pass_by(90)
+    assert (await stage.store.stake(job, 0, node, 70)).waited == pytest.approx(90)
+
+
 async def test_a_fine_takes_pending_shares_to_revenue_once(stage: Stage) -> None:
     owner = await stage.user()
     honest = [await settled(stage, owner, "exact") for _ in range(3)]

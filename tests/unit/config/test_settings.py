@@ -58,6 +58,8 @@ def test_the_file_may_name_the_environment(file: Path) -> None:
         ("environment = 'test'\n", "must be development or production"),
         ("[server]\nport = 70000\n", "server.port is 70000"),
         ("[limits]\nlogin = 0\n", "limits.login is 0"),
+        ("[verification]\nmemory_gib = 1\n", "Blender needs 2"),
+        ("[verification]\nthreads = -1\n", "verification.threads is -1"),
         ("[nodes]\nrequire_proof = 'perhaps'\n", "nodes.require_proof"),
         ("[stripe]\nsecret_key = 'sk_test_x'\n", "stripe.webhook_secret must be set together"),
         ("[stripe]\nurl = 'http://stripe'\n", "must be set beside stripe.url"),
@@ -102,6 +104,18 @@ def test_production_refuses_to_start(overrides: dict[str, dict[str, object]], sa
     with pytest.raises(SettingsError, match="production refuses to start") as refused:
         load(overrides={"environment": "production", **overrides})
     assert said in str(refused.value)
+
+
+def test_production_refuses_to_start_without_a_verifier_unless_it_is_told_to() -> None:
+    production = {"environment": "production", "jwt": {"secret": SECRET}, "stripe": STRIPE}
+    with pytest.raises(SettingsError, match="verification needs a verifier"):
+        load(overrides={**production, "verification": {"embedded": False}})
+    for verification in (
+        {"embedded": True},
+        {"embedded": False, "own_nodes": "00000000-0000-4000-8000-000000000001"},
+        {"embedded": False, "enabled": False},
+    ):
+        assert load(overrides={**production, "verification": verification}).production
 
 
 def test_production_refuses_starter_credits() -> None:

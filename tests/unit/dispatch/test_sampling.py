@@ -147,6 +147,20 @@ def test_a_lie_costs_more_than_it_earns_and_what_is_pending_covers_it(
         assert earns == pytest.approx(-share, rel=0.01, abs=1)
 
 
+@given(st.integers(0, 1000), st.floats(0.01, 0.5), st.integers(0, 10**6))
+def test_overload_lowers_the_odds_to_their_least_but_not_of_who_is_new_nor_below_what_is_at_stake(
+    in_row: int, least: float, pending: int
+) -> None:
+    record = [Record(NODE, CLASS, False, "", "v" * in_row)]
+    quiet = odds_of(record, CLASS, Stake(100, pending), least)
+    busy = odds_of(record, CLASS, Stake(100, pending, waited=61.0), least)
+    assert busy <= quiet
+    if in_row < ALWAYS_UNTIL:
+        assert busy == 1.0
+    else:
+        assert busy == pytest.approx(min(max(least, Stake(100, pending).least_odds), 1.0))
+
+
 def test_what_costs_nothing_may_be_compared_as_seldom_as_its_record_allows() -> None:
     record = [Record(NODE, CLASS, False, "", "v" * 1000)]
     assert odds_of(record, CLASS, Stake(0, 0), 0.05) == 0.05
