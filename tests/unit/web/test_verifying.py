@@ -30,7 +30,7 @@ def test_odds_and_waits_are_settings() -> None:
     assert (usual.least_odds, usual.wait_seconds, usual.own) == (0.05, 300.0, frozenset())
     said = {"enabled": True, "least_odds": 1.0, "wait_seconds": 60.0}
     made = verifying_of(load(overrides={"verification": said}), frozenset({OWN}))
-    assert (made.least_odds, made.wait_seconds, made.own) == (1.0, 60.0, {OWN})
+    assert (made.least_odds, made.wait_seconds, made.own) == (1.0, 60.0, frozenset({OWN}))
 
 
 def test_odds_are_shares() -> None:
