@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actors.node_session.sampling import Sampling
 from actors.verifier.messages import UnitDeliver
 from sql.log_keys import LogKeys
-from sql.reputation import HISTORY, Record
+from sql.reputation import FORGIVEN_BY, HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, chance_of, odds
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner, signing_key
@@ -125,3 +125,20 @@ def test_who_is_new_or_has_strikes_is_always_checked(
     if "m" not in letters + of_another_class:
         assert chance == odds(len(letters), least)
     assert chance_of([], CLASS, least) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("letters", "of_another_class", "is_certain"),
+    [
+        ("m" + "v" * (FORGIVEN_BY - 1), "", True),
+        ("m" + "v" * FORGIVEN_BY, "", False),
+        ("v" * HISTORY, "m", True),
+        ("v" * HISTORY, "v", False),
+    ],
+)
+def test_each_result_is_checked_until_a_mismatch_is_made_good(
+    letters: str, of_another_class: str, *, is_certain: bool
+) -> None:
+    of_all = ((CLASS, letters), ("gpu", of_another_class))
+    records = [Record(NODE, name, False, "", found) for name, found in of_all]
+    assert (chance_of(records, CLASS, 0.01) == 1.0) is is_certain
