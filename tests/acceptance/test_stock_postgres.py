@@ -60,11 +60,11 @@ async def test_no_statement_is_compiled(stock: PostgresEndpoint) -> None:
 
 
 async def test_a_statement_ends_when_its_gateway_has_gone(stock: PostgresEndpoint) -> None:
-    """Nobody waits for it, and what it has locked others wait for. It would run for a minute."""
+    """Nobody waits for it, and what it has locked others wait for. It would run for an hour."""
     pool, watcher = Database(lambda: stock.app_dsn), await asyncpg.connect(stock.owner_dsn)
     async with pool.connection(within=60) as connection:
         pid = connection.get_server_pid()
-        sleeps = asyncio.ensure_future(connection.execute("SELECT pg_sleep(60)"))
+        sleeps = asyncio.ensure_future(connection.execute("SELECT pg_sleep(3600)"))
         sleeping = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
         await until(lambda: watcher.fetchval(sleeping, pid))
         connection.terminate()

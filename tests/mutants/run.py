@@ -1,60 +1,63 @@
-"""Apply each deliberate mistake to a copy of the kernel, the supervisors and the proofs'
-verifiers, and run its test.
+"""Make each deliberate mistake ("mutant") in the product, and check that its test turns red.
 
     python tests/mutants/run.py [WORD ...]     only patches whose names contain one of the words
 
-A patch begins with a line ``test: NODE`` that names the test which must turn red. First the named
-tests run on a copy without a mistake, where all must be green. Each run is a fork of this process,
-which has imported pytest and what it needs already; two run at a time. Exit status 1 if a patch
-does not apply, or its test does not turn red.
+A patch begins with a line ``test: NODE`` that names the test which must turn red. First all named
+tests run without a mistake and must be green. Then each patch is applied to a copy of the files
+that it changes; its test runs in this checkout, but imports the patched copies in their place.
+Each run is a fork of this process, which has imported pytest and other packages already; two run
+at a time. The exit status is 1 if a patch does not apply or its test does not turn red.
 """
 
 import gc
 import importlib
+import importlib.abc
+import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import attrs
 import pytest
+from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PATCHES = Path(__file__).resolve().parent
-COPIED = (
-    "pyproject.toml",
-    "actors/__init__.py",
-    "actors/kernel/*.py",
-    "supervisors/*.py",
-    "rendertrust/*.py",
-    "web/__init__.py",
-    "web/openapi/examples/reference.py",
-    "web/openapi/examples/log.py",
-    "tests/__init__.py",
-    "tests/support/__init__.py",
-    "tests/support/examples.py",
-    "tests/support/until.py",
-    "tests/unit/*.py",
-    "tests/unit/kernel/*.py",
-    "tests/unit/proof/*.py",
-    "tests/unit/supervisors/*.py",
-)
 PARALLEL = 2
 SECONDS = 600  # per run: for what hangs
 GREEN, RED = 0, 1  # pytest's exit codes; others mean that nothing was tested
 CONFUSED = 99
-# Imported once, for all runs; nothing else that is installed is loaded as a plugin.
+# Nothing else that is installed is loaded as a plugin.
 PLUGINS = ("_hypothesis_pytestplugin", "pytest_asyncio.plugin", "pytest_timeout")
-IMPORTED = ("hypothesis", *PLUGINS)
+# Packages that the tests use are imported once, for all runs. Nothing of the product may be.
+IMPORTED = (
+    *PLUGINS,
+    *("aiohttp_jwt", "asyncpg", "cattrs", "email_validator", "jinja2", "limits.aio.strategies"),
+    *("prometheus_client", "redis.asyncio", "structlog", "typed_settings"),
+)
+OPTIONS = (
+    *(word for plugin in PLUGINS for word in ("-p", plugin)),
+    *("-q", "-x", "--tb=short", "--assert=plain", "-p", "no:cacheprovider", "-c", "pyproject.toml"),
+    # Without the conftest.py of all tests, which imports every engine.
+    "--confcutdir=tests/integration/conformance",
+)
 
 
 @attrs.frozen
 class Run:
-    """Tests on one copy; ``expected`` is pytest's exit code when all is well."""
+    """One run of pytest; ``expected`` is its exit code when all is well.
+
+    Modules whose files lie in ``folder`` are imported from there.
+    """
 
     name: str
     tests: tuple[str, ...]
@@ -66,12 +69,17 @@ class Run:
         return path.read_text() if path.exists() else ""
 
 
-def copy_to(folder: Path) -> None:
-    for pattern in COPIED:
-        for source in ROOT.glob(pattern):
-            target = folder / source.relative_to(ROOT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+@attrs.frozen
+class PatchedFirst(importlib.abc.MetaPathFinder):
+    """Finds modules in a folder of patched files; Python looks for all others as usual."""
+
+    folder: Path
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        file = self.folder / f"{name.replace('.', '/')}.py"
+        return importlib.util.spec_from_file_location(name, file) if file.exists() else None
 
 
 def test_of(patch: Path) -> str:
@@ -81,27 +89,37 @@ def test_of(patch: Path) -> str:
 
 
 def prepare(folder: Path, patches: list[Path]) -> tuple[list[Run], list[str]]:
-    """Make the copies; the runs, and what is wrong with the patches that do not apply."""
+    """Return the runs, and a problem for each patch that does not apply."""
     tests = tuple(dict.fromkeys(map(test_of, patches)))
     runs, problems = [Run("no mistake", tests, GREEN, folder / "none")], list[str]()
-    copy_to(folder / "none")
+    runs[0].folder.mkdir()
     for patch in patches:
-        copy = folder / patch.stem
-        copy_to(copy)
-        applied = subprocess.run(
-            ["git", "apply", "--recount", str(patch)],
-            cwd=copy,
-            # Or git takes the copy for a part of a repository around it, and does nothing.
-            env={**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if applied.returncode:
-            problems.append(f"{patch.stem}: no longer applies: {applied.stderr.strip()}")
+        run = Run(patch.stem, (test_of(patch),), RED, folder / patch.stem)
+        refusal = apply(patch, run.folder)
+        if refusal:
+            problems.append(f"{patch.stem}: no longer applies: {refusal}")
         else:
-            runs.append(Run(patch.stem, (test_of(patch),), RED, copy))
+            runs.append(run)
     return runs, problems
+
+
+def apply(patch: Path, folder: Path) -> str:
+    """Copy the files that the patch changes and change the copies. Return what git refuses."""
+    folder.mkdir()
+    for name in re.findall(r"^--- a/(.+)$", patch.read_text(), re.MULTILINE):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    applied = subprocess.run(
+        ["git", "apply", "--recount", str(patch)],
+        cwd=folder,
+        # Or git takes the folder for a part of a repository around it, and does nothing.
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return applied.stderr.strip() if applied.returncode else ""
 
 
 def start(run: Run) -> int:
@@ -120,31 +138,25 @@ def start(run: Run) -> int:
 
 
 def work(run: Run) -> int:
-    """In the child: run the tests; pytest's exit code."""
+    """Run the tests, in the child; return pytest's exit code."""
     signal.alarm(SECONDS)
-    os.chdir(run.folder)
-    output = os.open("output.txt", os.O_WRONLY | os.O_CREAT)
+    os.chdir(ROOT)
+    output = os.open(run.folder / "output.txt", os.O_WRONLY | os.O_CREAT)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    options = [
-        *(word for plugin in PLUGINS for word in ("-p", plugin)),
-        "-q",
-        "-x",
-        "--tb=short",
-        "--assert=plain",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        "pyproject.toml",
-    ]
-    code = pytest.main([*options, *run.tests])
+    # The same examples each time, and no search for a smaller one that turns the test red.
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", deadline=None, derandomize=True, phases=phases)
+    settings.load_profile("mutants")
+    sys.meta_path.insert(0, PatchedFirst(run.folder))
+    code = pytest.main([*OPTIONS, *run.tests])
     sys.stdout.flush()
     return code
 
 
 def judge(run: Run, status: int) -> str | None:
-    """What is wrong with the outcome, if anything."""
+    """Return what is wrong with the outcome, if anything."""
     code = os.waitstatus_to_exitcode(status)
     if code == run.expected:
         return None
@@ -153,7 +165,7 @@ def judge(run: Run, status: int) -> str | None:
 
 
 def execute(runs: list[Run]) -> list[str]:
-    """Run all, two at a time; the problems."""
+    """Run all, two at a time; return the problems."""
     waiting, running, problems = list(runs), dict[int, Run](), list[str]()
     while waiting or running:
         while waiting and len(running) < PARALLEL:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulation.checks import sampled
 from tests.simulation.world import LEAST_ODDS, Plan, Report, World, run_seed, valid_result
-from tests.support.examples import chosen, series
+from tests.support.examples import chosen
 from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import simulated
 
@@ -19,7 +19,8 @@ GATEWAYS = (2, 3)
 
 def plan_of(seed: int) -> Plan:
     """A short life of two gateways or three."""
-    return Plan(nodes=7, customers=3, hours=0.05, gateways=GATEWAYS[seed % len(GATEWAYS)])
+    hours = chosen(day=0.03, night=0.05)
+    return Plan(nodes=7, customers=3, hours=hours, gateways=GATEWAYS[seed % len(GATEWAYS)])
 
 
 def failures(report: Report, plan: Plan) -> str:
@@ -28,7 +29,7 @@ def failures(report: Report, plan: Plan) -> str:
     return f"python -m tests.simulation {again} {size}:\n" + "\n".join(report.wrong)
 
 
-@pytest.mark.parametrize("seed", series(SEEDS, range(1, 4)))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_several_gateways_keep_every_promise(seed: int) -> None:
     plan = plan_of(seed)
     report = run_seed(seed, plan)

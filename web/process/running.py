@@ -13,8 +13,8 @@ from web.app import NOBODY, Application
 from web.process.log_lines import LINES
 from web.process.service_manager import ServiceManager
 
-COLLECT_AFTER = 20_000  # objects that were made and are still there
-OLDER_AFTER = 3  # looks at the young, until it looks at the older
+COLLECT_AFTER = 10_000  # objects that were made and are still there
+OLDER_AFTER = 2  # looks at the young, until it looks at the older
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 HASTE_SECONDS = 0.2  # for the last lines of the log, when somebody cannot wait
 log = structlog.get_logger("gateway")

@@ -113,13 +113,3 @@ async def test_without_redis_each_counts_alone_and_passwords_are_not_tried(
 
 async def is_counted_again(gateways: Gateways, subject: str) -> bool:
     return isinstance(await gateways.here.count("login", subject), Standing)
-
-
-async def test_before_redis_was_ever_there_nothing_is_open(gateways: Gateways) -> None:
-    clock = SystemClock()
-    nowhere = SharedRates(Current(), lambda: clock.now().timestamp())
-    limits = settings_for_tests(limits={"read": 1}).limits
-    rates = Rates(limits, clock, nowhere)
-    assert await rates.count("refresh", "192.0.2.1") is NOT_COUNTED
-    assert not (await counted(rates, "read", "user")).is_over
-    assert (await counted(rates, "read", "user")).is_over

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from uuid import UUID
 
+import jwt
 import pytest
 
 from sql.database import Database
@@ -14,6 +15,16 @@ from tests.support.http_gateway import Face, serving, settings_for_tests
 from web.objects.sweeper import Sweep
 
 OLD = "now() - interval '25 hours'"
+UNVERIFIED = {"verify_signature": False}
+# A node that is old, and has been given a unit.
+WORKS = """
+WITH job AS (
+    INSERT INTO jobs (id, user_id, job_type, payload_ref, status, price, created_at, queued_at, updated_at, open_units)
+    VALUES (gen_random_uuid(), $user, 'echo', 's3://elsewhere/x', 'DISPATCHED', 0, now(), now(), now(), 1)
+    RETURNING id)
+INSERT INTO units (job_id, number, state, attempt, node_id, assigned_at, lease_until, price)
+SELECT job.id, 0, 'DISPATCHED', 1, n.id, now(), now() + interval '1 hour', 0 FROM job, nodes n WHERE n.id IN $nodes
+"""  # noqa: E501
 
 
 @pytest.fixture
@@ -45,7 +56,7 @@ async def is_there(face: Face, node: str) -> bool:
 async def test_what_was_not_proved_within_a_day_is_forgotten(
     strict: Face, change: Callable[..., Awaitable[None]]
 ) -> None:
-    names = ("old", "young", "beats", "beat", "proved", "spoken", "worked", "connected")
+    names = ("old", "young", "beats", "beat", "proved", "spoken", "works", "left", "connected")
     nodes = {name: (await post(strict, "register", described()))[1] for name in names}
     ids = {name: str(node["node_id"]) for name, node in nodes.items()}
     assert (await prove(strict, nodes["proved"]))[0] == 200
@@ -55,7 +66,9 @@ async def test_what_was_not_proved_within_a_day_is_forgotten(
     await change(f"UPDATE nodes SET created_at = {OLD} WHERE id IN $nodes", *aged)
     await change(f"UPDATE nodes SET seen_at = {OLD} WHERE id IN $nodes", ids["beat"])
     await change("UPDATE nodes SET standing_at = now() WHERE id IN $nodes", ids["spoken"])
-    await change("UPDATE nodes SET status = 'OFFLINE' WHERE id IN $nodes", ids["worked"])
+    await change("UPDATE nodes SET status = 'OFFLINE' WHERE id IN $nodes", ids["left"])
+    user = jwt.decode((await strict.user())["Authorization"][7:], options=UNVERIFIED)["sub"]
+    await change(WORKS.replace("$user", f"'{user}'"), ids["works"])
     await change(
         "INSERT INTO node_connections (id, gateway_id, node_id, address, opened_at)"
         " SELECT gen_random_uuid(), gen_random_uuid(), id, '', now() FROM nodes WHERE id IN $nodes",

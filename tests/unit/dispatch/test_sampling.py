@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actors.node_session.sampling import Sampling
 from actors.verifier.messages import UnitDeliver
 from sql.log_keys import LogKeys
-from sql.reputation import HISTORY, Record
+from sql.reputation import FORGIVEN_BY, HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, Stake, fine_of, odds, odds_of
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner, signing_key
@@ -165,3 +165,20 @@ def test_what_costs_nothing_may_be_compared_as_seldom_as_its_record_allows() -> 
     record = [Record(NODE, CLASS, False, "", "v" * 1000)]
     assert odds_of(record, CLASS, Stake(0, 0), 0.05) == 0.05
     assert odds_of(record, CLASS, Stake(1, 0), 0.05) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("letters", "of_another_class", "is_certain"),
+    [
+        ("m" + "v" * (FORGIVEN_BY - 1), "", True),
+        ("m" + "v" * FORGIVEN_BY, "", False),
+        ("v" * HISTORY, "m", True),
+        ("v" * HISTORY, "v", False),
+    ],
+)
+def test_each_result_is_compared_until_a_strike_is_made_good(
+    letters: str, of_another_class: str, *, is_certain: bool
+) -> None:
+    of_all = ((CLASS, letters), ("gpu", of_another_class))
+    records = [Record(NODE, name, False, "", found) for name, found in of_all]
+    assert (odds_of(records, CLASS, Stake(1, 10**9), 0.01) == 1.0) is is_certain

@@ -79,6 +79,14 @@ def test_crops_lie_within_the_frame(
     assert placed(result, size) == placed(result, size, [[0]])
 
 
+def test_without_the_secret_nobody_knows_where_the_crops_lie() -> None:
+    for other in (b"", b"another"):
+        for drawn, guessed in zip(
+            crops.draws(SECRET, UNIT, RESULT), crops.draws(other, UNIT, RESULT), strict=True
+        ):
+            assert drawn[:2] != guessed[:2]
+
+
 def test_each_is_about_a_hundredth_of_the_frame() -> None:
     for _, _, across, down in placed(RESULT, (1920, 1080)):
         assert across * down == 1920 * 1080 // 100

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-BUILT, RECENT, LIVED, MOST = 900_000, 20_000, 500_000, 200_000
+BUILT, RECENT, LIVED, MOST = 900_000, 20_000, 500_000, 130_000
 # What was built stays. Then objects that hold themselves live for a while, which is long enough to
 # count as old: the most that are there at a time, with those that nobody uses any more.
 PROGRAM = f"""

@@ -136,6 +136,13 @@ def test_what_is_no_json_object_is_refused(raw: bytes) -> None:
     assert isinstance(parse(raw), Fault)
 
 
+@pytest.mark.parametrize("raw", [b'{"a": 1, "a": 2}', b'{"b": [{"a": 1, "a": 1}]}'])
+def test_a_key_that_stands_twice_in_an_object_is_refused(raw: bytes) -> None:
+    refused = parse(raw)
+    assert isinstance(refused, Fault)
+    assert refused.code == "duplicate"
+
+
 json_values = st.recursive(
     st.none()
     | st.booleans()

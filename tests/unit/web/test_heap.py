@@ -63,3 +63,34 @@ def test_what_a_socket_reads_at_once_is_cut_from_the_heap() -> None:
     words = [sys.executable, "-c", SOCKET]
     told = int(subprocess.run(words, cwd=ROOT, check=True, capture_output=True).stdout)
     assert told == READ_BYTES < MAPPED_BYTES
+
+
+# Blocks of 64 KiB are freed, each behind a small one that stays: none of that is at the heap's end.
+GAPS = """
+from pathlib import Path
+from web.process.heap import give_back, keep_heap_small
+
+def mapped():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+keep_heap_small()
+large, small = [], []
+for number in range(1000):
+    large.append(bytearray(b"x" * (64 << 10)))
+    small.append(bytearray(b"x" * 1024))
+del large
+before = mapped()
+CALL
+print((before - mapped()) * 4096)
+"""
+
+
+def given_back(call: str) -> int:
+    words = [sys.executable, "-c", GAPS.replace("CALL", call)]
+    return int(subprocess.run(words, cwd=ROOT, check=True, capture_output=True).stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's heap is given back")
+def test_what_is_free_between_blocks_that_stay_is_given_back() -> None:
+    assert given_back("") < 1 << 20  # as it is without
+    assert given_back("give_back()") > 50 << 20

@@ -1,6 +1,7 @@
 """The watchdog is fed while the loop and the tree are alive; a stuck actor ends the process."""
 
 import asyncio
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -108,6 +109,26 @@ async def test_the_watchdog_is_fed_until_an_actor_is_stuck_and_then_the_tree_giv
         assert "no message handled for 0.3 s: worker" in reason
         assert ended == [True]
         assert _value_of(STUCK) == 1
+    finally:
+        await tree.stop()
+
+
+async def test_free_memory_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.001)
+    monkeypatch.setattr(pulse, "GIVE_BACK_SECONDS", 0.05)
+    twice, times = asyncio.Event(), itertools.count(1)
+    clock, manager = SystemClock(), ServiceManager()
+
+    def tidy() -> None:
+        if next(times) == 2:
+            twice.set()
+
+    beats = Child("pulse", lambda: PulseActor(list, clock, manager, tidy=tidy))
+    tree = Supervisor("Edge", Strategy.ONE_FOR_ONE, Intensity(), [beats])
+    await tree.start()
+    try:
+        async with asyncio.timeout(60):
+            await twice.wait()
     finally:
         await tree.stop()
 

@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from supervisors.engines.current import Current
+from supervisors.engines.rates_valkey import SharedRates
 from tests.support.http_gateway import settings_for_tests
 from tests.twins.clock import EPOCH
 from web.http.problem import Problem
 from web.http.rate_table import Table
-from web.http.rates import Rates, Standing, too_many
+from web.http.rates import NOT_COUNTED, Rates, Standing, too_many
 
 
 class HandClock:
@@ -62,6 +64,17 @@ async def test_subjects_and_limits_are_counted_apart() -> None:
     ):
         assert not (await counted(rates, rate, subject)).is_over
     assert (await counted(rates, "login", "192.0.2.1")).is_over
+
+
+async def test_passwords_are_not_tried_while_gateways_cannot_count_together() -> None:
+    """Otherwise each gateway would allow as many tries as its limit says."""
+    clock = HandClock()
+    limits = settings_for_tests(limits={"login": 5, "read": 1}).limits
+    rates = Rates(limits, clock, SharedRates(Current(), clock.monotonic))
+    for guard in ("login", "refresh", "register"):
+        assert await rates.count(guard, "192.0.2.1") is NOT_COUNTED
+    assert not (await counted(rates, "read", "192.0.2.1")).is_over
+    assert (await counted(rates, "read", "192.0.2.1")).is_over
 
 
 def test_a_refusal_says_what_is_allowed_and_when() -> None:

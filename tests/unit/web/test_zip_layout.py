@@ -52,6 +52,13 @@ def node_zip(contents: list[bytes], packed: int = zipfile.ZIP_STORED) -> bytes:
     return target.getvalue()
 
 
+def with_directory_reversed(bundle: bytes) -> bytes:
+    """Return the zip of two files with the entries of its directory in the other order."""
+    first = bundle.index(b"PK\1\2")
+    second, end = bundle.index(b"PK\1\2", first + 1), bundle.index(b"PK\5\6")
+    return bundle[:first] + bundle[second:end] + bundle[first:second] + bundle[end:]
+
+
 def test_large_files_and_far_offsets_are_told_in_64_bits() -> None:
     large = [Member("0001.exr", "a", 0, 5 << 30), Member("0002.exr", "b", 0, 7)]
     layout = laid_out(large)
@@ -74,6 +81,7 @@ def test_large_files_and_far_offsets_are_told_in_64_bits() -> None:
         node_zip([b"x"])[:-1] + b"\1",
         b"before" + node_zip([b"x"]),
         node_zip([b"x"] * 129),
+        with_directory_reversed(node_zip([b"one", b"two"])),
     ],
 )
 def test_what_our_nodes_would_not_write_is_refused(hostile: bytes) -> None:
