@@ -15,6 +15,7 @@ from actors.ledger.messages import (
     Replayed,
     operator_account,
 )
+from actors.paymaster.messages import ShareForfeit
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import WINDOW
 from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, jobs_in
@@ -140,6 +141,7 @@ class Delivering(Everything):
             operator=account,
             pays=pays,
             retry_at=retry_at,
+            strike=verdict == "invalid",
             withdrawn=withdrawn,
         )
         self.add(Commit((), (effect,)), model)
@@ -161,6 +163,30 @@ class Delivering(Everything):
             job.promote()
         job.alone()
         return True
+
+    @precondition(lambda self: self.shares and self.lies())
+    @rule(data=st.data())
+    def fine(self, data: st.DataObject) -> None:
+        """A share is forfeited for an invalid result."""
+        job = data.draw(st.sampled_from([job for job in self.jobs if job.id in self.shares]))
+        lie, attempt = data.draw(st.sampled_from(self.lies()))
+        share = self.shares[job.id]
+
+        def model() -> Answer:
+            if share.state == "FORFEITED":
+                return Replayed
+            if share.state != "PENDING" or job.dispute == "OPEN":
+                return GuardFailed
+            share.state = "FORFEITED"
+            self.owed(share, -share.amount)
+            self.platform["revenue"] += share.amount
+            return Posted
+
+        self.one(ShareForfeit(job.id, 0, (lie, 0, attempt)), model)
+
+    def lies(self) -> list[tuple[UUID, int]]:
+        """Attempts that were found invalid."""
+        return [of for of, check in self.checks.items() if check.verdict == "invalid"]
 
     def account(self, operator: int | None) -> str:
         return SUSPENSE if operator is None else operator_account(self.people[operator])

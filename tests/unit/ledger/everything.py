@@ -247,7 +247,7 @@ class Everything(Everyday):
             share = self.shares.get(job.id)
             if upheld:
                 self.give_back(job, share)
-            elif share is not None and self.now >= share.until:
+            elif share is not None and share.state == "PENDING" and self.now >= share.until:
                 share.state = "PAYABLE"
             return Posted
 
