@@ -1,2 +1,3 @@
+-- Compatible from: 0111
 -- Verifiers that gateways run themselves, each with one of its own. No node becomes one by registering.
 ALTER TABLE nodes ADD COLUMN is_embedded boolean NOT NULL DEFAULT false;
