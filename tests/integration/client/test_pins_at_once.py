@@ -13,8 +13,8 @@ import pytest
 
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import AsyncClient, Forked, MemoryPins, Pin, Pins, Tokens
-from tests.integration.client.conftest import ROOT
 from tests.integration.client.log_double import LogDouble, leaf
+from tests.support.programs import ROOT
 
 PROCESSES, SIZES = 4, 40
 
