@@ -10,7 +10,7 @@ import pytest
 from rendertrust import checkpoint, note
 from rendertrust.onchain import SIZE as SIZE_CALL
 from rendertrust.onchain import Unasked, newest
-from tests.integration.engines.test_onchain import LOG, SIZE, STRANGER, Scene, called
+from tests.integration.engines.test_onchain import LOG, SIZE, STRANGER, Scene, called, called_alone
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
 from tests.integration.engines.test_onchain_final import Talker, talking
 from tests.unit.proof.test_epochs import Log, leaf
@@ -106,7 +106,7 @@ async def test_a_private_chain_or_a_contract_that_nobody_named_vouches_for_nothi
 ) -> None:
     named = ("--contract", scene.contract)
     block = hex(scene.proof["block_number"])
-    private = await called(folder, "verify", "five.json", "--rpc", scene.url, *named)
+    private = await called_alone(folder, "verify", "five.json", "--rpc", scene.url, *named)
     assert (private.returncode, "private" in private.stdout) == (3, True), private
     async with talking(Talker(scene.url, block)) as url:
         unnamed = await called(folder, "verify", "five.json", "--rpc", url)
