@@ -83,8 +83,7 @@ def cost_of(
     """Measure ``run`` on what ``make`` gives for each size, which takes no part in the cost."""
     inputs: list[tuple[int, Any]] = []
     found = Cost(label, (), ())
-    gc.collect()
-    gc.disable()
+    gc.disable()  # a collection in the middle would cost by what other tests have left
     try:
         for size in sizes_to(largest):
             inputs.append((size, make(size)))
