@@ -5,16 +5,18 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from pytest_aiohttp import AiohttpServer
 
 from rendertrust.cli.credentials import CredentialsFile
 from rendertrust.client import AsyncClient
 from tests.integration.client.double import GatewayDouble
+from tests.integration.client.log_double import LogDouble
 from tests.support import programs
 from tests.support.programs import ROOT
 
@@ -108,9 +110,17 @@ async def ended(process: Process | programs.Program) -> Finished:
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[GatewayDouble]:
-    async with GatewayDouble() as double:
-        yield double
+async def gateway(aiohttp_server: AiohttpServer) -> GatewayDouble:
+    double = GatewayDouble()
+    double.server = await aiohttp_server(double.app())
+    return double
+
+
+@pytest.fixture
+async def log(aiohttp_server: AiohttpServer) -> LogDouble:
+    double = LogDouble()
+    double.server = await aiohttp_server(double.app())
+    return double
 
 
 @pytest.fixture

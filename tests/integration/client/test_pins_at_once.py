@@ -5,7 +5,7 @@ import json
 import sys
 import textwrap
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -17,12 +17,6 @@ from tests.integration.client.log_double import LogDouble, leaf
 from tests.support.programs import ROOT
 
 PROCESSES, SIZES = 4, 40
-
-
-@pytest.fixture
-async def log() -> AsyncIterator[LogDouble]:
-    async with LogDouble() as double:
-        yield double
 
 
 @attrs.define

@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from eth_utils.crypto import keccak
+from pytest_aiohttp import AiohttpServer
 
 import rendertrust
 from actors.ports import Anchored, Mined
@@ -236,22 +236,26 @@ ANSWERS: list[bytes] = [
 
 
 @pytest.mark.parametrize("body", ANSWERS, ids=lambda body: body[:24].decode())
-async def test_a_node_that_answers_nonsense_is_a_step_that_fails(body: bytes) -> None:
+async def test_a_node_that_answers_nonsense_is_a_step_that_fails(
+    aiohttp_server: AiohttpServer, body: bytes
+) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=body)
 
     app = web.Application()
     app.add_routes([web.post("/", answer)])
-    async with TestServer(app) as server:
-        proof = {**LOG.proof(2, SIZE), **SOMEWHERE}
-        found = await anchored(str(server.make_url("/")), proof)
-        assert isinstance(found, Unasked)
-        verdict = verify(proof, chain=found)
-        assert not verdict.holds
-        assert verdict.steps[-1].name == "chain"
+    server = await aiohttp_server(app)
+    proof = {**LOG.proof(2, SIZE), **SOMEWHERE}
+    found = await anchored(str(server.make_url("/")), proof)
+    assert isinstance(found, Unasked)
+    verdict = verify(proof, chain=found)
+    assert not verdict.holds
+    assert verdict.steps[-1].name == "chain"
 
 
-async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said() -> None:
+async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said(
+    aiohttp_server: AiohttpServer,
+) -> None:
     ever = asyncio.Event()
 
     async def never(_: web.Request) -> web.Response:
@@ -261,9 +265,9 @@ async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said() -> None
     app = web.Application()
     app.add_routes([web.post("/", never)])
     proof = {**LOG.proof(2, SIZE), **SOMEWHERE}
-    async with TestServer(app) as server:
-        found = await anchored(str(server.make_url("/")), proof, seconds=0.2)
-        ever.set()
+    server = await aiohttp_server(app)
+    found = await anchored(str(server.make_url("/")), proof, seconds=0.2)
+    ever.set()
     assert found == Unasked("the chain's node does not answer within 0.2 s")
     gone = await anchored("http://127.0.0.1:9", proof)
     assert isinstance(gone, Unasked)
