@@ -43,7 +43,10 @@ async def aiohttp_server() -> AsyncIterator[AiohttpServer]:
     async with AsyncExitStack() as running:
 
         async def start(app: web.Application, **options: Any) -> TestServer:
-            return await running.enter_async_context(TestServer(app, **options))
+            server = TestServer(app, **options)
+            await server.start_server()
+            running.push_async_callback(server.close)
+            return server
 
         yield start
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from attrs import evolve, frozen
 from pytest_aiohttp import AiohttpClient
 
@@ -52,7 +53,8 @@ async def gateway(
     app, objects = web.Application(), S3Objects(Current(objects_endpoint), lambda: urls[0])
     bucket = objects_endpoint.bucket
     add_object_routes(app, lambda: stores[0], bucket, objects, through=lambda handler: handler)
-    client = await aiohttp_client(FaceServer(app, settings_for_tests()))
+    server = FaceServer(app, settings_for_tests())
+    client: TestClient[web.Request, None] = await aiohttp_client(server)
     urls.append(str(client.make_url("")).rstrip("/"))
     yield Gateway(urls[0], objects, client.session, stores)
     await objects.aclose()

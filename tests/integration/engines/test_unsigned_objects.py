@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from attrs import field, frozen
 from pytest_aiohttp import AiohttpClient
 
@@ -44,7 +45,8 @@ async def gateway(aiohttp_client: AiohttpClient) -> AsyncIterator[Gateway]:
         objects, app = S3Objects(Current(endpoint)), web.Application()
         bucket = endpoint.bucket
         add_object_routes(app, lambda: endpoint, bucket, objects, through=lambda handler: handler)
-        client = await aiohttp_client(FaceServer(app, settings_for_tests()))
+        server = FaceServer(app, settings_for_tests())
+        client: TestClient[web.Request, None] = await aiohttp_client(server)
         yield Gateway(str(client.make_url("")).rstrip("/"), endpoint, heads)
         await objects.aclose()
 

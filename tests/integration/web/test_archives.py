@@ -12,6 +12,7 @@ import aiohttp
 import attrs
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
 from pytest_aiohttp import AiohttpClient
 
@@ -130,7 +131,8 @@ async def shop(
     gateway = attrs.evolve(face.gateway, objects=shop.objects)
     app = web.Application()
     add_archive_route(app, gateway, through=shop.through)
-    client = await aiohttp_client(FaceServer(app, gateway.settings))
+    server = FaceServer(app, gateway.settings)
+    client: TestClient[web.Request, None] = await aiohttp_client(server)
     shop.url = address_of(gateway, user, job, str(client.make_url("")).rstrip("/"), 3600)
     yield shop
     shop.objects.gate.set()

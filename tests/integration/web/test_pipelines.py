@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from attrs import define, field
 from pytest_aiohttp import AiohttpClient
 
@@ -52,7 +53,8 @@ async def face(aiohttp_client: AiohttpClient) -> AsyncIterator[Face]:
     app.router.add_get("/x", serve)
     app.router.add_post("/refused", refuse)
     app.router.add_post("/read", read)
-    client = await aiohttp_client(FaceServer(app, settings_for_tests()))
+    server = FaceServer(app, settings_for_tests())
+    client: TestClient[web.Request, None] = await aiohttp_client(server)
     face.url = str(client.make_url("")).rstrip("/")
     watch = asyncio.create_task(face.watch())
     yield face
