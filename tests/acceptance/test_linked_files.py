@@ -17,7 +17,7 @@ import pytest_asyncio
 from PIL import Image
 
 from rendertrust.testing import FakeNode, FakeTask, works
-from tests.integration.node.scenes import locally, run
+from tests.integration.node.scenes import locally, make
 from tests.support import programs
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator
@@ -82,7 +82,6 @@ bpy.ops.mesh.primitive_plane_add(size=30, location=(-8, 8, 4), rotation=(1.2, 0,
 material, image = textured("sky", at(elsewhere, "sky.png"))
 bpy.context.object.data.materials.append(material)
 bpy.ops.wm.save_as_mainfile(filepath=path, relative_remap=False)
-os._exit(0)
 """
 
 
@@ -109,7 +108,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     # So deep that what lies elsewhere is no part of the project.
     folder = tmp_path_factory.mktemp("work") / "jobs" / "2026" / "film"
     made = Project(folder, tmp_path_factory.mktemp("elsewhere"))
-    run(PROJECT, str(made.folder), str(made.elsewhere))
+    make(PROJECT, str(made.folder), str(made.elsewhere))
     return made
 
 
