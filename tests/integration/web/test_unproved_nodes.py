@@ -15,7 +15,6 @@ from tests.support.http_gateway import Face, serving, settings_for_tests
 from web.objects.sweeper import Sweep
 
 OLD = "now() - interval '25 hours'"
-UNVERIFIED = {"verify_signature": False}
 # A node that is old, and has been given a unit.
 WORKS = """
 WITH job AS (
@@ -67,7 +66,8 @@ async def test_what_was_not_proved_within_a_day_is_forgotten(
     await change(f"UPDATE nodes SET seen_at = {OLD} WHERE id IN $nodes", ids["beat"])
     await change("UPDATE nodes SET standing_at = now() WHERE id IN $nodes", ids["spoken"])
     await change("UPDATE nodes SET status = 'OFFLINE' WHERE id IN $nodes", ids["left"])
-    user = jwt.decode((await strict.user())["Authorization"][7:], options=UNVERIFIED)["sub"]
+    token = (await strict.user())["Authorization"][7:]
+    user = jwt.decode(token, options={"verify_signature": False})["sub"]
     await change(WORKS.replace("$user", f"'{user}'"), ids["works"])
     await change(
         "INSERT INTO node_connections (id, gateway_id, node_id, address, opened_at)"
