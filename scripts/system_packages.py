@@ -17,7 +17,7 @@ from pathlib import Path
 from rendertrust.node.libraries import LIBRARIES
 
 PROGRAMS = {"bwrap": "bubblewrap"}
-TEST_PROGRAMS = {"ip": "iproute2", "chromium": "chromium"}
+TEST_PROGRAMS = {"ip": "iproute2", "chromium-headless-shell": "chromium-headless-shell"}
 UNPACKED = {"nginx": "nginx", "caddy": "caddy"}
 UNPACKED_IN = Path(sys.prefix) / "programs"
 POSTGRES_IN = Path("/usr/lib/postgresql")  # Debian keeps its servers out of the PATH

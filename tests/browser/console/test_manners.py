@@ -3,7 +3,6 @@
 import hashlib
 import re
 import signal
-from collections.abc import Mapping
 from urllib.parse import quote
 
 from playwright.async_api import Browser, Page, expect
@@ -17,11 +16,10 @@ from tests.browser.console.stage import (
     Stage,
     failed_job,
     hostile_user,
-    over,
     renamed,
 )
-from tests.support.gateway_process import running_gateway
 from tests.support.http_gateway import settings_for_tests
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 from tests.support.whole_gateway import whole
 from web.console.assets import assets
@@ -412,9 +410,9 @@ async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage) -> 
 
 
 async def test_a_gateway_that_comes_back_is_followed_again(
-    browser: Browser, database: PostgresEndpoint, lent: Mapping[str, str]
+    browser: Browser, start_gateway: StartGateway
 ) -> None:
-    async with running_gateway(**over(database), **lent) as gateway:
+    async with start_gateway() as gateway:
         eyes = Looking(await browser.new_page(), gateway.url)
         page = eyes.page
         await joins(page, gateway.url)
@@ -441,10 +439,10 @@ MessagePort.prototype.postMessage = function (said, ...more) {{
 
 
 async def test_a_gateway_that_falls_silent_is_not_live(
-    browser: Browser, database: PostgresEndpoint, lent: Mapping[str, str]
+    browser: Browser, start_gateway: StartGateway
 ) -> None:
     """No connection ends, and nothing comes: as with a lost network, or a machine that hangs."""
-    async with running_gateway(**over(database), **lent) as gateway:
+    async with start_gateway() as gateway:
         eyes = Looking(await browser.new_page(), gateway.url)
         page = eyes.page
         await page.add_init_script(BEATS)

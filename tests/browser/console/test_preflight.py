@@ -1,7 +1,7 @@
 """A scene looked into from the form before it is submitted, and what is said of it there."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,12 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode, completes
-from supervisors.engines.postgres import PostgresEndpoint
 from tests.browser.console.looking import looking
-from tests.browser.console.stage import Stage, over, person
+from tests.browser.console.stage import Stage, person
 from tests.integration.node.scenes import SAVE, SMALL, run
 from tests.integration.web.test_preflights import REPORT
 from tests.support.agent_process import enrolled_agent
-from tests.support.gateway_process import running_gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 LOOK_MS = 180_000  # Blender starts twice, on a busy machine
@@ -65,12 +64,9 @@ async def looked(page: Page, scene: Path | FilePayload) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def farm(
-    database: PostgresEndpoint, lent: Mapping[str, str], tmp_path: Path
-) -> AsyncIterator[Stage]:
+async def farm(start_gateway: StartGateway, tmp_path: Path) -> AsyncIterator[Stage]:
     """A gateway with one creator and one node, its own, that has a Blender."""
-    settings = {**over(database), **lent}
-    async with running_gateway(**settings) as gateway, aiohttp.ClientSession() as http:
+    async with start_gateway() as gateway, aiohttp.ClientSession() as http:
         people = {"jane": await person(gateway, http, "jane")}
         async with enrolled_agent(gateway.url, tmp_path / "node") as agent:
             await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
