@@ -10,13 +10,14 @@ from pathlib import Path
 
 import attrs
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.browser.conftest import WITHIN_MS
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.stripe_events import standing_in
 
-NOBODY = "postgresql://nobody@127.0.0.1:1/nothing"
 # The one thing that ReDoc cannot be told to leave; the policy keeps it from being asked for.
 LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 
@@ -49,12 +50,12 @@ class Visit:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def face() -> AsyncGenerator[Face]:
-    """The pages need no database."""
-    database = Database(lambda: NOBODY)
-    async with serving(database, settings_for_tests()) as running:
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """With the real Ledger."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
         yield running
-    await database.close()
+    await pool.close()
 
 
 @asynccontextmanager
@@ -68,24 +69,63 @@ async def visiting(browser: Browser, face: Face, path: str) -> AsyncGenerator[Vi
     await page.close()
 
 
-async def test_swagger_ui_shows_every_operation(browser: Browser, face: Face) -> None:
-    async with visiting(browser, face, "/docs") as visit:
-        dispatch = visit.page.locator("#operations-jobs-jobs_dispatch")
-        parts = visit.page.locator(".opblock-tag")
-        await parts.first.wait_for()
-        shown, seen = visit.page.locator(".opblock"), 0
-        for part in await parts.all():
-            await part.click()
-            await expect(shown).not_to_have_count(0)
-            seen += await shown.count()
-            await part.click()
-            await expect(shown).to_have_count(0)
-        assert seen == await described(face)
-        await visit.page.locator("#operations-tag-jobs").click()
-        await dispatch.wait_for()
-        await dispatch.locator(".opblock-summary-control").click()
+class SwaggerUI:
+    """The page at ``/docs``, and what people do there."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def shown(self) -> int:
+        """Open each tag, and return the number of operations seen."""
+        tags = self._page.locator(".opblock-tag")
+        await tags.first.wait_for()
+        operations, seen = self._page.locator(".opblock"), 0
+        for tag in await tags.all():
+            await tag.click()
+            await expect(operations).not_to_have_count(0)
+            seen += await operations.count()
+            await tag.click()
+            await expect(operations).to_have_count(0)
+        return seen
+
+    async def authorize(self, token: str) -> None:
+        await self._page.locator(".auth-wrapper .authorize").first.click()
+        dialog = self._page.locator(".dialog-ux .modal-ux")
+        await dialog.locator("input[aria-label='auth-bearer-value']").first.fill(token)
+        await dialog.locator(".auth-btn-wrapper .authorize").first.click()
+        await dialog.locator(".close-modal").click()
+
+    async def open(self, operation: str) -> Locator:
+        await self._page.locator(f"#operations-tag-{operation.partition('-')[0]}").click()
+        block = self._page.locator(f"#operations-{operation}")
+        await block.locator(".opblock-summary-control").click()
+        return block
+
+    async def execute(self, block: Locator) -> str:
+        """The body of the answer."""
+        await block.get_by_text("Try it out").click()
+        await block.get_by_text("Execute").click()
+        shown = block.locator(".live-responses-table .response-col_status")
+        await shown.get_by_text("200").wait_for()
+        body = block.locator(".live-responses-table .highlight-code code").first
+        return await body.inner_text()
+
+
+async def test_swagger_ui_shows_every_operation_and_executes_them(
+    browser: Browser, face: Face, tmp_path: Path
+) -> None:
+    bearer = await face.user()
+    async with standing_in(face, tmp_path), visiting(browser, face, "/docs") as visit:
+        swagger = SwaggerUI(visit.page)
+        assert await swagger.shown() == await described(face)
+        dispatch = await swagger.open("jobs-jobs_dispatch")
         await dispatch.get_by_text("s3://bucket/input/scene.blend").wait_for()
         await visit.picture("docs")
+        await swagger.authorize(bearer["Authorization"].removeprefix("Bearer "))
+        balance = await swagger.open("credits-credits_balance")
+        assert '"balance": "100.0000"' in await swagger.execute(balance)
+        checkout = await swagger.open("purchases-purchases_checkout")
+        assert '"url": "http://' in await swagger.execute(checkout), "its example is sent"
         assert visit.elsewhere() == set()
         assert visit.errors == []
 
