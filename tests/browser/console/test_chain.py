@@ -71,7 +71,7 @@ async def test_a_proof_is_held_against_a_real_chain_and_kept(
     browser: Browser, anchoring: Gateway, tmp_path: Path
 ) -> None:
     number = await anchored_entry(anchoring)
-    context = await browser.new_context()
+    context = await browser.new_context(reduced_motion="reduce")
     eyes = Looking(await context.new_page(), anchoring.url)
     eyes.listen()
     page = eyes.page

@@ -317,7 +317,7 @@ async def joins(page: Page, url: str) -> None:
 
 async def test_a_page_says_when_it_is_old(browser: Browser, database: PostgresEndpoint) -> None:
     async with whole(database, settings_for_tests()) as site:
-        eyes = Looking(await browser.new_page(), site.url)
+        eyes = Looking(await browser.new_page(reduced_motion="reduce"), site.url)
         page = eyes.page
         await joins(page, site.url)
         await eyes.sign_in("jane")
@@ -413,7 +413,7 @@ async def test_a_gateway_that_comes_back_is_followed_again(
     browser: Browser, start_gateway: StartGateway
 ) -> None:
     async with start_gateway() as gateway:
-        eyes = Looking(await browser.new_page(), gateway.url)
+        eyes = Looking(await browser.new_page(reduced_motion="reduce"), gateway.url)
         page = eyes.page
         await joins(page, gateway.url)
         await eyes.sign_in("jane")
@@ -443,7 +443,7 @@ async def test_a_gateway_that_falls_silent_is_not_live(
 ) -> None:
     """No connection ends, and nothing comes: as with a lost network, or a machine that hangs."""
     async with start_gateway() as gateway:
-        eyes = Looking(await browser.new_page(), gateway.url)
+        eyes = Looking(await browser.new_page(reduced_motion="reduce"), gateway.url)
         page = eyes.page
         await page.add_init_script(BEATS)
         await joins(page, gateway.url)
