@@ -108,7 +108,7 @@ def main() -> int:
     command = f"apt-get update && apt-get install -y {' '.join(lacking)}"
     if os.geteuid() == 0 and shutil.which("apt-get") and install(lacking):
         return 0
-    print(f"Rendering lacks system packages. As root:\n  {command}", file=sys.stderr)
+    print(f"System packages are missing. As root:\n  {command}", file=sys.stderr)
     return 1
 
 

@@ -17,6 +17,7 @@ from rendertrust.testing import FakeNode, completes, fails
 from tests.support.api_clients import Creator
 from tests.support.databases import execute
 from tests.support.engines import LoopThread
+from tests.support.examples import chosen
 from tests.support.gateway_process import Gateway
 from tests.support.lent_engines import StartGateway
 from tests.support.until import until
@@ -41,6 +42,8 @@ HOSTILE = (
     "--><!--",
     "&lt;b&gt;&#39;",
 )
+# Those whose pages are opened one by one: markup, an attribute, a direction of text, a length.
+WORST = chosen(day=(HOSTILE[0], HOSTILE[2], HOSTILE[8], HOSTILE[10]), night=HOSTILE)
 
 
 @attrs.frozen

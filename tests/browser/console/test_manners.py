@@ -13,6 +13,7 @@ from tests.browser.console.looking import NARROW, WIDE, Looking, Motion, looking
 from tests.browser.console.stage import (
     HOSTILE,
     PASSWORD,
+    WORST,
     Stage,
     failed_job,
     hostile_user,
@@ -395,7 +396,7 @@ async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage) -> 
     await hostile_user(stage, 0)
     async with looking(browser, stage, "hostile0") as eyes:
         page = eyes.page
-        for name in HOSTILE:
+        for name in WORST:
             await renamed(stage, "hostile0@example.org", name)
             await eyes.go("/console")
             await expect(page.locator(".me .name")).to_have_text(str(marked(name)))
