@@ -34,8 +34,8 @@ LOOSE: Final = (
     "a Render Time pass, drivers that read how it is rendered, or a simulation that is not baked"
 )
 UNKNOWN_FILES: Final = (
-    "the linked files may be others than those that were sent: the receipt names their list by its "
-    "hash; give that list by --manifest"
+    "scene and files may be others than those that were sent: the receipt names the list of them "
+    "by its hash alone; fetch it by rendertrust jobs receipt --manifest, and give it by --manifest"
 )
 
 
@@ -44,14 +44,15 @@ UNKNOWN_FILES: Final = (
 
 @attrs.frozen(kw_only=True)
 class Subject:
-    """A frame to render again. ``scene`` and ``manifest`` are SHA-256s in hexadecimal.
+    """A frame to render again.
 
-    ``place``: the scene's path among the inputs, where it has others beside it. ``blender``: name,
+    ``scene``: SHA-256 of a scene that was sent alone. Else ``manifest``: SHA-256 of the list of the
+    job's files, and ``place``: the scene's path among them. ``blender``: name,
     version and build, by the node's word; ``seconds``: what the frame took it, by its word.
     """
 
     parameters: Mapping[str, Any]
-    scene: str
+    scene: str | None
     place: str | None
     manifest: str | None
     blender: tuple[str, str, str]
@@ -77,21 +78,27 @@ def subject_of(receipt: Receipt, picture: Picture) -> Subject | str:
     parameters = _of_one_frame(receipt.work, picture)
     if isinstance(parameters, str):
         return parameters
-    inputs: Sequence[str] = document["inputs"]
-    tiles = asked.get("tiles")
-    before = 1 + (len(tiles) if isinstance(tiles, list) else 0)
-    if not before <= len(inputs) <= before + 1:
-        return "the receipt does not name the files of the scene"
-    told, place = document["renderer"], asked.get("scene")
-    named = [str(given.members(told).get(name) or "") for name in ("name", "version", "build")]
+    files = _files(document["inputs"], asked)
+    if isinstance(files, str):
+        return files
+    told = given.members(document["renderer"])
+    named = [str(told.get(name) or "") for name in ("name", "version", "build")]
     return Subject(
         parameters=parameters,
-        scene=inputs[0],
-        place=place if isinstance(place, str) else None,
-        manifest=inputs[before] if len(inputs) > before else None,
+        **files,
         blender=(named[0], named[1], named[2]),
         seconds=_seconds(document, asked),
     )
+
+
+def _files(inputs: Sequence[str], asked: Mapping[str, Any]) -> dict[str, str | None] | str:
+    """The scene, then tiles; or tiles, then the list of files: then ``scene`` names one of them."""
+    tiles, place = asked.get("tiles"), asked.get("scene")
+    if len(inputs) != 1 + (len(tiles) if isinstance(tiles, list) else 0):
+        return "the receipt does not name the files of the scene"
+    if isinstance(place, str):
+        return {"scene": None, "place": place, "manifest": inputs[-1]}
+    return {"scene": inputs[0], "place": None, "manifest": None}
 
 
 def _of_one_frame(work: Work, picture: Picture) -> dict[str, Any] | str:
@@ -147,8 +154,8 @@ def listed(content: bytes, subject: Subject) -> Manifest | str:
         manifest = read(content, "key")
     except ManifestError as fault:
         return f"it is no list of files: {fault}"
-    if manifest.by_path[manifest.scene].sha256 != subject.scene:
-        return "its scene is other content than the receipt's"
+    if manifest.scene != subject.place:
+        return "its scene is another one than the receipt's"
     return manifest
 
 

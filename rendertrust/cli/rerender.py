@@ -142,26 +142,29 @@ def repeated(output: "Output", wish: Wish, delivered: Delivered) -> Outcome:
     subject = subject_of(delivered.receipt, delivered.picture)
     if isinstance(subject, str):
         return outcome.ended(Judgement(UNDECIDED, subject))
-    outcome.steps.append(scene_step(wish.scene, subject))
+    if subject.scene is not None:
+        outcome.steps.append(scene_step(wish.scene, subject.scene))
     if not outcome.is_open:
         return outcome.ended(Judgement(DIFFERENT, "the scene is not the receipt's"))
     with gathered(output, wish, subject) as found:
         outcome.steps += found.steps
         if not outcome.is_open:
-            return outcome.ended(Judgement(DIFFERENT, "files are not those that were sent"))
+            return outcome.ended(
+                Judgement(DIFFERENT, "the files are not those that the receipt names")
+            )
         return _rendered(output, wish, delivered, (subject, found, outcome))
 
 
-def scene_step(scene: Path, subject: "Subject") -> "Step":
-    """Whether the scene is the one that the receipt names."""
+def scene_step(scene: Path, wanted: str) -> "Step":
+    """Whether the scene is the one that the receipt, or its list of files, names."""
     from rendertrust.verify import Step
 
     found = sha256_of(scene)
-    if found == subject.scene:
+    if found == wanted:
         return Step("scene", True, f"{scene.name} is the scene that the receipt names")
     said = (
         f"{scene.name} is not the scene that the receipt names: its SHA-256 is {found}, the "
-        f"receipt's is {subject.scene}; Blender writes another file at every save"
+        f"receipt's is {wanted}; Blender writes another file at every save"
     )
     return Step("scene", False, said)
 
@@ -257,12 +260,15 @@ def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | No
     from rendertrust.verify import Step
 
     if manifest is None:
-        what = f"{len(files) - 1} files beside the scene"
-        said = f"{what}; the receipt names their list by its hash alone (--manifest)"
+        what = f"{place} and {len(files) - 1} files beside it"
+        said = f"{what}; the receipt names the list of them by its hash alone (--manifest)"
         return Found(files=files, scene=place, steps=(Step("files", True, said),), is_known=False)
+    steps = [scene_step(files[place], manifest.by_path[place].sha256)]
     kept = {path: file for path, file in files.items() if path in manifest.by_path}
-    faults = differing(manifest, {path: sha256_of(file) for path, file in kept.items()})
-    steps = [Step("files", False, fault) for fault in faults[:FAULTS_SHOWN]]
+    hashes = {path: sha256_of(file) for path, file in kept.items()}
+    hashes[place] = manifest.by_path[place].sha256  # told already
+    faults = differing(manifest, hashes)
+    steps += [Step("files", False, fault) for fault in faults[:FAULTS_SHOWN]]
     if len(faults) > FAULTS_SHOWN:
         steps.append(Step("files", False, f"… and {len(faults) - FAULTS_SHOWN} more"))
     if not faults:

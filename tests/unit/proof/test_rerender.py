@@ -99,10 +99,14 @@ def test_a_picture_of_a_chunk_is_rendered_as_its_frame() -> None:
 
 def test_a_picture_of_tiles_is_rendered_as_a_frame() -> None:
     asked = {"frame": 2, "tiles": [[0, 0, 32, 36], [32, 0, 32, 36]], "scene": "shots/a.blend"}
-    found = subject(parameters=asked, inputs=(SCENE, *TILES, "ee" * 32))
+    found = subject(parameters=asked, inputs=(*TILES, "ee" * 32))
     assert isinstance(found, Subject)
-    assert (found.parameters, found.scene, found.place) == ({"frame": 2}, SCENE, "shots/a.blend")
-    assert found.manifest == "ee" * 32
+    assert (found.parameters, found.scene) == ({"frame": 2}, None)
+    assert (found.place, found.manifest) == ("shots/a.blend", "ee" * 32)
+    del asked["scene"]
+    alone = subject(parameters=asked, inputs=(SCENE, *TILES))
+    assert isinstance(alone, Subject)
+    assert (alone.scene, alone.place, alone.manifest) == (SCENE, None, None)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,7 @@ LIST = Manifest("shots/a.blend", ENTRIES)
 
 def with_list(content: bytes) -> Subject:
     name = hashlib.sha256(content).hexdigest()
-    found = subject(parameters={"frame": 1, "scene": LIST.scene}, inputs=(SCENE, name))
+    found = subject(parameters={"frame": 1, "scene": LIST.scene}, inputs=(name,))
     assert isinstance(found, Subject)
     return found
 
@@ -153,8 +157,8 @@ def test_the_list_of_files_is_the_one_that_the_receipt_names() -> None:
     assert listed(content + b" ", named) == "it is not the list of files that the receipt names"
     alone = attrs.evolve(named, manifest=None)
     assert "sent alone" in str(listed(content, alone))
-    other = attrs.evolve(named, scene="ff" * 32)
-    assert "other content" in str(listed(content, other))
+    other = attrs.evolve(named, place="b.blend")
+    assert "another one" in str(listed(content, other))
     assert "no list" in str(listed(b"nothing", with_list(b"nothing")))
 
 
