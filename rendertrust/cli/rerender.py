@@ -88,8 +88,8 @@ class Wish:
 def wish_of(given: Mapping[str, Any]) -> Wish | None:
     """What the options ask for; None: nothing is rendered. UsageError: options without a scene."""
     if given["scene"] is not None:
-        seed = given["seed"] if given["seed"] is not None else secrets.randbits(32)
-        return Wish(**{**given, "seed": seed})
+        drawn = secrets.randbits(32) if given["seed"] is None else given["seed"]
+        return Wish(**(dict(given) | {"seed": drawn}))
     for name in ("linked", "manifest", "whole", "picture", "seed", "unsafe_no_sandbox"):
         if given[name] is not None and given[name] is not False:
             option = "files" if name == "linked" else name.replace("_", "-")

@@ -213,8 +213,9 @@ async def test_whoever_has_receipt_and_files_renders_the_frame_again(
 ) -> None:
     frame, receipt, listed = (tmp_path / name for name in ("f.png", "receipt.json", "list.json"))
     async with running_agent(gateway.url, tmp_path / "node"):
-        words = (str(project.scene), "--frame", "1", "--out", str(frame))
-        code, told, err = await submit(gateway, creator, *words)
+        code, told, err = await submit(
+            gateway, creator, str(project.scene), "--frame", "1", "--out", str(frame)
+        )
     assert code == 0, (told, err)
     env = await logged_in(gateway, creator)
     job = next(one["job_id"] for one in told if "job_id" in one)
@@ -223,8 +224,8 @@ async def test_whoever_has_receipt_and_files_renders_the_frame_again(
     assert code == 0, (out, err)
     again = ("verify", str(receipt), str(frame), "--scene", str(project.scene), "--json")
     nowhere = {**os.environ, "RENDERTRUST_URL": "http://localhost:1"}
-    for words in ((), ("--manifest", str(listed))):
-        code, out, err = await programs.call(*again, *words, env=nowhere, within=240)
+    for more in ((), ("--manifest", str(listed))):
+        code, out, err = await programs.call(*again, *more, env=nowhere, within=240)
         found = json.loads(out.splitlines()[-1])
         assert (code, found["verdict"]) == (0, "exact"), (out, err)
     assert "5 files beside the scene are those that the receipt names" in out
@@ -232,7 +233,7 @@ async def test_whoever_has_receipt_and_files_renders_the_frame_again(
     kept = skin.read_bytes()
     skin.write_bytes(kept + b" ")
     try:
-        code, out, _ = await programs.call(*again, *words, env=nowhere, within=240)
+        code, out, _ = await programs.call(*again, "--manifest", str(listed), env=nowhere)
     finally:
         skin.write_bytes(kept)
     assert code == 1

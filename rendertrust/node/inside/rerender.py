@@ -9,6 +9,7 @@ composited, or whose regions are not parts of its frame, is rendered whole.
 import os
 import shutil
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -253,7 +254,9 @@ def _of_region(
     return {"at": list(crop)} | _worst(ours, theirs, other, lambda of: box(of, crop, less))
 
 
-def _worst(ours: Bands, theirs: Theirs, other: Bands | None, cut: Any) -> dict[str, Any]:
+def _worst(
+    ours: Bands, theirs: Theirs, other: Bands | None, cut: Callable[[Any], Any] = lambda of: of
+) -> dict[str, Any]:
     """Of all passes the one that is farthest off; of a plain picture there is one."""
     if {name: of.shape for name, of in ours.items()} != {
         name: of.shape for name, of in theirs.bands.items()
@@ -281,14 +284,14 @@ def _whole(
     """The frame as a node renders it, how it compares, and where it is farthest off."""
     progress.next("whole frame")
     ours = bands_of(bpy, again.render(bpy, order, frame, "our"), theirs.size)
-    whole = _worst(ours, theirs, None, lambda of: of)
+    whole = _worst(ours, theirs, None)
     if whole["equal"]:
         return ours, whole, []
     other: Bands | None = None
     if bpy.context.scene.render.engine == "CYCLES":
         progress.next("whole frame, another seed")
         other = bands_of(bpy, again.render(bpy, order, frame, "other"), theirs.size)
-        whole = _worst(ours, theirs, other, lambda of: of)
+        whole = _worst(ours, theirs, other)
     cells = [_of_region(crop, ours, theirs, other) for crop in cells_of(theirs.size)]
     cells = [one for one in cells if is_off([one])]
     cells.sort(key=lambda one: float("inf") if one["off"] is None else one["off"], reverse=True)

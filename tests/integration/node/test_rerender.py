@@ -330,7 +330,7 @@ def test_without_a_sandbox_nothing_is_rendered(
     stage: Stage, plain: Path, frames: Mapping[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(sandbox.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda *_: None)
     receipt = stage.receipt(frames[1], plain, {"frame": 1})
     code, (_, told) = called(receipt, frames[1], "--scene", plain)
     assert (code, told["verdict"], told["reason"]) == (3, "undecided", sandbox.INSTALL_BWRAP)
