@@ -20,6 +20,7 @@ from rendertrust.receipt_check import Picture
 REGIONS: Final = 12
 REGIONS_MAX: Final = 64
 CONSISTENT_MOST: Final = 0.3  # times the noise: as between two classes of machine
+FINISHED_MOST: Final = 0.1  # a picture that was made anew of the same passes
 EXACT: Final = "exact"
 CONSISTENT: Final = "consistent"
 DIFFERENT: Final = "different"
@@ -47,8 +48,9 @@ class Subject:
     """A frame to render again.
 
     ``scene``: SHA-256 of a scene that was sent alone. Else ``manifest``: SHA-256 of the list of the
-    job's files, and ``place``: the scene's path among them. ``blender``: name,
-    version and build, by the node's word; ``seconds``: what the frame took it, by its word.
+    job's files, and ``place``: the scene's path among them. ``blender``: name, version and build,
+    and ``seconds``: what the frame took, both by the node's word. ``evidence``: SHA-256 of what it
+    delivered beside the picture.
     """
 
     parameters: Mapping[str, Any]
@@ -57,6 +59,7 @@ class Subject:
     manifest: str | None
     blender: tuple[str, str, str]
     seconds: float | None
+    evidence: str | None = None
 
     @property
     def frame(self) -> int | None:
@@ -88,7 +91,14 @@ def subject_of(receipt: Receipt, picture: Picture) -> Subject | str:
         **files,
         blender=(named[0], named[1], named[2]),
         seconds=_seconds(document, asked),
+        evidence=_evidence(document["measured"]),
     )
+
+
+def _evidence(measured: object) -> str | None:
+    """SHA-256 of what its node delivered beside the picture."""
+    sha256 = given.members(given.members(measured).get("evidence")).get("sha256")
+    return sha256 if isinstance(sha256, str) else None
 
 
 def _files(inputs: Sequence[str], asked: Mapping[str, Any]) -> dict[str, str | None] | str:
@@ -215,13 +225,15 @@ class Report:
 
     ``regions``: all that were rendered, or of a frame that was rendered whole those that are too
     far off, the farthest first. ``whole``: all of it; ``why_whole``: why it was rendered so.
-    ``is_loose``: honest machines may differ. ``fault``: of the picture; ``unable``: why it cannot
-    be compared. ``amplified``: by how much differences are, where both are shown side by side.
+    ``finish``: the picture made anew of its evidence. ``is_loose``: honest machines may differ.
+    ``fault``: of the picture; ``unable``: why it cannot be compared. ``amplified``: by how much
+    differences are, where both are shown side by side.
     """
 
     regions: tuple[Compared, ...] = ()
     whole: Compared | None = None
     why_whole: str | None = None
+    finish: Compared | None = None
     is_loose: bool = False
     fault: str | None = None
     unable: str | None = None
@@ -233,7 +245,8 @@ class Report:
         """How far off it is: the whole frame's word counts, where there is one."""
         if self.whole is not None:
             return self.whole.farness
-        return max((region.farness for region in self.regions), default=0.0)
+        compared = (*self.regions, *(() if self.finish is None else (self.finish,)))
+        return max((one.farness for one in compared), default=0.0)
 
 
 @attrs.frozen

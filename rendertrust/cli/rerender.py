@@ -43,6 +43,12 @@ _OPTIONS: Final = (
     ),
     click.option("--manifest", type=FILE, help="The list of its files that the receipt names."),
     click.option(
+        "--evidence",
+        type=FILE,
+        help="All its passes, as `jobs download --evidence` fetches: then regions of a scene that"
+        " is denoised or composited are compared, too.",
+    ),
+    click.option(
         "--regions",
         type=click.IntRange(1, 64),
         default=12,
@@ -78,6 +84,7 @@ class Wish:
     scene: Path
     linked: Path | None
     manifest: Path | None
+    evidence: Path | None
     regions: int
     whole: bool
     picture: Path | None
@@ -88,9 +95,10 @@ class Wish:
 def wish_of(given: Mapping[str, Any]) -> Wish | None:
     """What the options ask for; None: nothing is rendered. UsageError: options without a scene."""
     if given["scene"] is not None:
-        drawn = secrets.randbits(32) if given["seed"] is None else given["seed"]
-        return Wish(**(dict(given) | {"seed": drawn}))
-    for name in ("linked", "manifest", "whole", "picture", "seed", "unsafe_no_sandbox"):
+        asked: dict[str, Any] = dict(given)
+        asked["seed"] = secrets.randbits(32) if given["seed"] is None else given["seed"]
+        return Wish(**asked)
+    for name in ("linked", "manifest", "evidence", "whole", "picture", "seed", "unsafe_no_sandbox"):
         if given[name] is not None and given[name] is not False:
             option = "files" if name == "linked" else name.replace("_", "-")
             raise click.UsageError(f"--{option} needs --scene")
@@ -144,8 +152,10 @@ def repeated(output: "Output", wish: Wish, delivered: Delivered) -> Outcome:
         return outcome.ended(Judgement(UNDECIDED, subject))
     if subject.scene is not None:
         outcome.steps.append(scene_step(wish.scene, subject.scene))
+    if wish.evidence is not None:
+        outcome.steps.append(evidence_step(wish.evidence, subject.evidence))
     if not outcome.is_open:
-        return outcome.ended(Judgement(DIFFERENT, "the scene is not the receipt's"))
+        return outcome.ended(Judgement(DIFFERENT, "scene or evidence is not the receipt's"))
     with gathered(output, wish, subject) as found:
         outcome.steps += found.steps
         if not outcome.is_open:
@@ -167,6 +177,17 @@ def scene_step(scene: Path, wanted: str) -> "Step":
         f"receipt's is {wanted}; Blender writes another file at every save"
     )
     return Step("scene", False, said)
+
+
+def evidence_step(evidence: Path, wanted: str | None) -> "Step":
+    """Whether the evidence is what the receipt names."""
+    from rendertrust.verify import Step
+
+    if wanted is None:
+        return Step("evidence", False, "the receipt names no evidence")
+    if sha256_of(evidence) != wanted:
+        return Step("evidence", False, f"{evidence.name} is not the evidence of the receipt")
+    return Step("evidence", True, f"{evidence.name} is the evidence of the receipt")
 
 
 # ── the files ────────────────────────────────────────────────────────────────────────────────────
@@ -303,6 +324,7 @@ def _rendered(
     from rendertrust.rerender import UNDECIDED, Judgement, draws, judge
 
     subject, found, outcome = about
+    target = shown_at(wish, delivered.path)
     folder = Path(tempfile.mkdtemp(prefix="rendertrust-verify-"))
     try:
         blender = asyncio.run(find(folder / "scratch", unsafe=wish.unsafe_no_sandbox))
@@ -314,6 +336,7 @@ def _rendered(
             files=found.files,
             scene=found.scene,
             picture=delivered.path,
+            evidence=wish.evidence,
             parameters=subject.parameters,
             draws=draws(random.Random(wish.seed).random, wish.regions),  # noqa: S311 - no secret
             whole=wish.whole,
@@ -324,8 +347,8 @@ def _rendered(
             return outcome.ended(Judgement(UNDECIDED, f"it was not rendered: {made.error}"))
         outcome.report = made.report
         if made.shown is not None:
-            outcome.shown = wish.picture or delivered.path.with_suffix(SUFFIX)
-            _keep(made.shown, outcome.shown)
+            outcome.shown = target
+            _keep(made.shown, target)
         return outcome.ended(
             judge(made.report, is_same_blender=is_same, knows_files=found.is_known)
         )
@@ -342,7 +365,6 @@ async def _in_sandbox(
     folder, subject = where
     work = folder / "work"
     work.mkdir(mode=0o755)
-    folder.chmod(0o711)  # root's Blender is nobody, and has to reach its own part
     render = Render(
         scratch=folder / "scratch", runtime_seconds_max=RUNTIME_SECONDS_MAX, found=blender
     )
@@ -381,6 +403,16 @@ def blender_step(blender: "Blender", subject: "Subject") -> "Step":
     if (blender.version, blender.build) == subject.blender[1:]:
         return Step("blender", True, f"{here}, as the node's by its own word")
     return Step("blender", True, f"{here}; the node had {theirs} by its own word: another class")
+
+
+def shown_at(wish: Wish, picture: Path) -> Path:
+    """Where the side-by-side picture goes. UsageError: it cannot."""
+    from rendertrust.cli import scene
+
+    target = wish.picture or picture.with_suffix(SUFFIX)
+    if target.resolve() == picture.resolve():
+        raise click.UsageError("--picture would replace the frame; name another file")
+    return scene.placed(target)
 
 
 def _keep(source: Path, target: Path) -> None:
@@ -438,13 +470,16 @@ def tell(output: "Output", wish: Wish, picture: Path, outcome: Outcome) -> None:
 
 def region_lines(report: "Report") -> list[tuple[str, bool, str]]:
     """Each region: its name, whether it is near enough, and how far off it is."""
-    from rendertrust.rerender import CONSISTENT_MOST
+    from rendertrust.rerender import CONSISTENT_MOST, FINISHED_MOST
 
     lines = list[tuple[str, bool, str]]()
     if report.whole is not None:
         near = report.whole.farness <= CONSISTENT_MOST
         said = f"rendered whole, as {report.why_whole}: {report.whole.words}"
         lines.append(("frame", near, said))
+    if report.finish is not None:
+        near = report.finish.farness <= FINISHED_MOST
+        lines.append(("finish", near, f"made anew of the evidence: {report.finish.words}"))
     for number, region in enumerate(report.regions, 1):
         x, y, across, down = region.at or (0, 0, 0, 0)
         said = f"{across} by {down} pixels at {x}, {y}: {region.words}"
@@ -469,7 +504,7 @@ def document(wish: Wish, picture: Path, outcome: Outcome) -> dict[str, Any]:
     if outcome.report is not None:
         regions, whole = outcome.report.regions, outcome.report.whole
         told |= {"regions": regions, "whole": whole, "why_whole": outcome.report.why_whole}
-        told |= {"amplified": outcome.report.amplified}
+        told |= {"finish": outcome.report.finish, "amplified": outcome.report.amplified}
     return told
 
 

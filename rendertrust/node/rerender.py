@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from rendertrust.node import sandbox
 from rendertrust.node.cache import place
 from rendertrust.node.machine import cores
 from rendertrust.node.plain import NotAFile, open_plain
-from rendertrust.node.plugin import PICTURE, Failed, Task
+from rendertrust.node.plugin import EVIDENCE, PICTURE, Failed, Task
 from rendertrust.node.plugins.render import Progress, Render, order_for
 from rendertrust.node.process import Ending
 from rendertrust.node.sandbox import DELIVERED
@@ -33,7 +33,8 @@ Hear = Callable[[float, str], None]
 @attrs.frozen(kw_only=True)
 class Rerender:
     """What to render again. ``files``: each input by its path, the scene at ``scene``;
-    ``parameters`` are those of one frame, ``draws`` say where its regions lie.
+    ``parameters`` are those of one frame, ``draws`` say where its regions lie; ``evidence`` has its
+    passes as they were delivered.
     """
 
     files: Mapping[str, Path]
@@ -41,6 +42,7 @@ class Rerender:
     picture: Path
     parameters: Mapping[str, Any]
     draws: Sequence[Sequence[float | None]]
+    evidence: Path | None = None
     whole: bool = False
     threads: int = attrs.field(factory=cores)
 
@@ -79,11 +81,11 @@ async def rerender(
     order = order_for(task)
     if isinstance(order, Failed):
         return order
-    picture = str(task.delivered[PICTURE].relative_to(folder / DELIVERED))
+    places = {name: str(path.relative_to(folder / DELIVERED)) for name, path in _named(task)}
     draws = [list(drawn) for drawn in asked.draws]
-    more = {"do": "rerender", "picture": picture, "draws": draws, "whole": asked.whole}
+    more = {"do": "rerender", "draws": draws, "whole": asked.whole, "thumbnails": False}
     progress = Heard(task=task, on_whole=on_whole)
-    ending = await render.obey({**order, **more, "thumbnails": False}, task, progress)
+    ending = await render.obey({**order, **more, **places}, task, progress)
     if ending.last.get("event") != "done":
         return Failed(failure="node", error=_how_it_ended(ending), detail=ending.tail)
     shown = folder / "out" / SHOWN
@@ -95,12 +97,20 @@ async def rerender(
     return Rerendered(report, shown if is_there else None)
 
 
+def _named(task: Task) -> Iterator[tuple[str, Path]]:
+    """What was delivered, as the worker's order names it."""
+    for name, delivered in (("picture", PICTURE), ("evidence", EVIDENCE)):
+        if delivered in task.delivered:
+            yield name, task.delivered[delivered]
+
+
 def read_report(said: Mapping[str, Any]) -> Report:
     """The worker's last line. TypeError, ValueError, KeyError: it is none."""
-    whole = said.get("whole")
+    whole, finish = said.get("whole"), said.get("finish")
     return Report(
         regions=tuple(_compared(one) for one in said.get("regions", ())),
         whole=None if whole is None else _compared(whole),
+        finish=None if finish is None else _compared(finish),
         why_whole=_words(said.get("why_whole")),
         is_loose=bool(said.get("loose")),
         fault=_words(said.get("fault")),
@@ -130,8 +140,11 @@ def _task(asked: Rerender, folder: Path, hear: Hear) -> Task:
     inputs = {path: folder / "in" / path for path in asked.files}
     for path, source in asked.files.items():
         _lay(source, inputs[path])
-    picture = folder / DELIVERED / secrets.token_hex(16) / "picture"
-    _lay(asked.picture, picture)
+    delivered: dict[str, Path] = {}
+    for name, source in ((PICTURE, asked.picture), (EVIDENCE, asked.evidence)):
+        if source is not None:
+            delivered[name] = folder / DELIVERED / secrets.token_hex(16) / Path(name).name
+            _lay(source, delivered[name])
     return Task(
         job_id="rerender",
         job_type="render",
@@ -141,7 +154,7 @@ def _task(asked: Rerender, folder: Path, hear: Hear) -> Task:
         params={**asked.parameters, "scene": asked.scene},
         folder=folder,
         inputs=inputs,
-        delivered={PICTURE: picture},
+        delivered=delivered,
         threads=asked.threads,
         on_progress=hear,
     )

@@ -3,7 +3,8 @@
 The delivered picture is finished: view transform, dither and 8 bits. So what is rendered again is
 finished the same way before it is compared. Regions are rendered without denoiser and compositor,
 put into an empty frame at their place, and that frame is finished once. A scene that is denoised or
-composited, or whose regions are not parts of its frame, is rendered whole.
+composited, or whose regions are not parts of its frame, is rendered whole; unless its evidence is
+there: then regions are compared with that, and the picture is made anew of it.
 """
 
 import os
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import again, checking, comparing, cutting, layered, panels, passes, uncut
-from .delivered import Fault
+from .delivered import Fault, bytes_most, read_evidence
 from .opening import may_be_opened, pixels_of
 from .output import compositor_tree
 from .passes import Kinds, Layers
@@ -23,14 +24,16 @@ from .pixels import NoPixels
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, still, written_size
-from .risking import PICTURE, Opening
+from .risking import EVIDENCE, MAKING, PICTURE, Opening, channels_in
 from .scene import choose_format, opened, prepare
 from .speech import Say, SceneError
 
 Bands = dict[str, Any]  # what a picture has: one array, or one of each pass of each layer
+FINISHED_MOST = 0.1  # of a picture that was made anew of the same passes
 OFF_MOST = 0.3  # times the noise: how far machines of two classes are apart (docs/VERIFICATION.md)
 SHOWN_MOST = 12  # regions of a whole frame that are named
 CELLS = 10  # of the whole frame, each way
+SAME: dict[str, Any] = {"equal": True, "off": None}
 BLOCK = 16  # pixels: what a JPEG codes together, its colours included
 BLEEDING = 2  # pixels at a block's edge that a decoder mixes with those beyond
 FLOATS = (".exr", ".hdr")
@@ -62,7 +65,8 @@ def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene = opened(bpy, order)
     prepare(scene, order)
     frame = (order.get("frames") or [scene.frame_current])[0]
-    why = "you asked for it" if order.get("whole") else why_whole(scene)
+    has_evidence = "evidence" in order
+    why = "you asked for it" if order.get("whole") else why_whole(scene, has_evidence=has_evidence)
     progress = Opening(say, 3 if why else len(order["draws"]) + 2, order)
     progress.watch(bpy)
     told: dict[str, Any]
@@ -76,8 +80,10 @@ def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
     say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))
 
 
-def why_whole(scene: Any) -> str | None:
-    """Why regions of this scene's finished picture cannot be compared; None: they can."""
+def why_whole(scene: Any, *, has_evidence: bool) -> str | None:
+    """Why regions of this scene's frame cannot be compared; None: they can."""
+    if has_evidence:
+        return next(iter(cutting.obstacles(scene)), None)
     if scene.render.engine == "CYCLES" and scene.cycles.use_denoising:
         denoised = [of.name for of in scene.view_layers if of.use and of.cycles.use_denoising]
         if denoised:
@@ -121,11 +127,15 @@ def _compared(
     progress, say, why = how
     told: dict[str, Any] = {}
     if why is None:
-        ours, found = _regions(bpy, order, frame, theirs, progress)
-        told = {"regions": found}
-        if not is_off(found):
+        if "evidence" in order:
+            ours, found, told = _by_evidence(bpy, order, frame, theirs, progress)
+        else:
+            ours, found = _regions(bpy, order, frame, theirs, progress)
+        told |= {"regions": found}
+        is_made = not is_off([told.get("finish", SAME)], FINISHED_MOST)
+        if is_made and not is_off(found):
             return told | _shown(order, theirs, ours, told)
-        why = "regions of it differ"
+        why = "regions of it differ" if is_made else "the picture is not made of its evidence"
     say("whole", why=why)
     told["parts"] = told.pop("regions", None)
     ours, whole, cells = _whole(bpy, order, frame, theirs, progress)
@@ -135,9 +145,9 @@ def _compared(
     return told | _shown(order, theirs, ours, told)
 
 
-def is_off(found: list[dict[str, Any]]) -> bool:
+def is_off(found: list[dict[str, Any]], most: float = OFF_MOST) -> bool:
     """Whether a region is farther off than machines are from each other."""
-    return any(not one["equal"] and (one["off"] is None or one["off"] > OFF_MOST) for one in found)
+    return any(not one["equal"] and (one["off"] is None or one["off"] > most) for one in found)
 
 
 # ── regions ──────────────────────────────────────────────────────────────────────────────────────
@@ -273,6 +283,38 @@ def _worst(
             for name, of in ours.items()
         ]
     )
+
+
+# ── evidence ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _by_evidence(
+    bpy: Any, order: dict[str, Any], frame: int, theirs: Theirs, progress: Opening
+) -> tuple[Bands, list[dict[str, Any]], dict[str, Any]]:
+    """Regions beside the passes that were delivered, and the picture made anew of these."""
+    scene, size = opened(bpy, order), theirs.size
+    prepare(scene, order)
+    kinds = cutting.tile_kinds(scene)
+    path = os.path.join(order["out"], "their-evidence.exr")
+    if os.path.getsize(order["evidence"]) > bytes_most(size, kinds):
+        raise Fault("the evidence is larger than that of such a frame can be")
+    shutil.copyfile(order["evidence"], path)
+    with progress.about(EVIDENCE, size, channels_in(kinds), theirs=path, kinds=kinds):
+        layers = read_evidence(bpy, path, size, kinds)
+    evidence = checking.Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
+    told = checking.crops_of(bpy, scene, {**order, "whole": False}, evidence, progress)["crops"]
+    found = [
+        {"at": list(at)} | comparing.worst([one for one in told if tuple(one["at"]) == at])
+        for at in dict.fromkeys(tuple(one["at"]) for one in told)
+    ]
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    choose_format(scene.render, order.get("format"))
+    name = "our" + theirs.suffix
+    with progress.about(MAKING, size):
+        make(bpy, scene, frame, layers, (order["out"], name))
+    ours = bands_of(bpy, os.path.join(order["out"], name), size)
+    return ours, found, {"finish": _worst(ours, theirs, None)}
 
 
 # ── the whole frame ──────────────────────────────────────────────────────────────────────────────

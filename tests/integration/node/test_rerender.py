@@ -1,5 +1,6 @@
 """``rendertrust verify --scene``: a frame rendered again beside its picture, by Blender."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -22,9 +23,10 @@ from rendertrust.manifest import Entry, Manifest
 from rendertrust.node import sandbox
 from rendertrust.node.blender import Blender, NoBlender
 from rendertrust.node.inside.pictures import of_file
+from rendertrust.node.plugin import Completed
 from rendertrust.receipt import receipt_document, sign_work, work_document
 from tests.integration.node.resident import Resident
-from tests.integration.node.scenes import SAVE, SMALL, build, locally, make
+from tests.integration.node.scenes import SAVE, SMALL, build, locally, make, unit
 from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -192,6 +194,44 @@ def test_a_scene_that_is_denoised_and_composited_is_rendered_whole(
     code, (_, told) = called(receipt, frame, "--scene", artists)
     assert (code, told["verdict"], told["regions"]) == (0, "exact", []), told
     assert told["why_whole"] == "view layer ViewLayer is denoised"
+
+
+async def evidence_of(stage: Stage, scene: Path, name: str) -> Completed:
+    """The fourth frame, as a node delivers it, with its evidence beside it."""
+    assert isinstance(stage.blender, Resident)
+    task = unit(stage.folder / name, {"s.blend": scene}, {"frame": 4, "evidence": True})
+    result = await stage.blender.render(stage.folder / "scratch").run(task)
+    assert isinstance(result, Completed), result
+    return result
+
+
+def test_regions_of_a_denoised_scene_are_compared_with_its_evidence(
+    stage: Stage, artists: Path, tmp_path: Path
+) -> None:
+    made = asyncio.run(evidence_of(stage, artists, "honest"))
+    assert made.file is not None
+    assert made.evidence is not None
+    named = {"evidence": {"sha256": sha256(made.evidence), "size": made.evidence.stat().st_size}}
+    asked = {"frame": 4, "evidence": True}
+    receipt = stage.receipt(made.file, artists, asked, measured=named)
+    words = ("--scene", artists, "--evidence", made.evidence, "--seed", 5)
+    code, (_, told) = called(receipt, made.file, *words)
+    assert (code, told["verdict"], told["whole"]) == (0, "exact", None), told
+    assert told["finish"]["equal"]
+    assert len(told["regions"]) == 12
+    # A picture that was not made of it: graded afterwards.
+    lie = tmp_path / "lie.png"
+    with Image.open(made.file) as image:
+        pixels = np.asarray(image).copy()
+    pixels[..., 0] //= 2
+    Image.fromarray(pixels).save(lie)
+    code, (_, told) = called(stage.receipt(lie, artists, asked, measured=named), lie, *words)
+    assert (code, told["verdict"]) == (1, "different")
+    assert told["why_whole"] == "the picture is not made of its evidence"
+    # Evidence that is not the receipt's.
+    receipt = stage.receipt(made.file, artists, asked, measured=named)
+    code, (_, told) = called(receipt, made.file, "--scene", artists, "--evidence", lie)
+    assert (code, said_of("evidence", told)) == (1, "lie.png is not the evidence of the receipt")
 
 
 def test_a_picture_of_a_chunk_is_its_frame(
