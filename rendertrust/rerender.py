@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import given
-from rendertrust.manifest import Manifest, ManifestError, read
+from rendertrust.manifest import Manifest, ManifestError, path_fault, read
 from rendertrust.node.plugins.bundle import number_of
 from rendertrust.receipt import Receipt, Work
 from rendertrust.receipt_check import Picture
@@ -106,7 +106,9 @@ def _files(inputs: Sequence[str], asked: Mapping[str, Any]) -> dict[str, str | N
     tiles, place = asked.get("tiles"), asked.get("scene")
     if len(inputs) != 1 + (len(tiles) if isinstance(tiles, list) else 0):
         return "the receipt does not name the files of the scene"
-    if isinstance(place, str):
+    if place is not None and (not isinstance(place, str) or path_fault(place) is not None):
+        return "the receipt names a scene by a path that no job has"
+    if place is not None:
         return {"scene": None, "place": place, "manifest": inputs[-1]}
     return {"scene": inputs[0], "place": None, "manifest": None}
 

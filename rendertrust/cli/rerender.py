@@ -221,6 +221,11 @@ def gathered(output: "Output", wish: Wish, subject: "Subject") -> Generator[Foun
         return
     place = subject.place or ALONE
     folder = project_of(wish.scene, place) if wish.linked is None else wish.linked
+    if manifest is not None:
+        step = scene_step(wish.scene, manifest.by_path[place].sha256)
+        if not step.holds:  # nothing is asked of a scene that is not the receipt's
+            yield Found(files={}, scene=place, steps=(step,))
+            return
     own = {**in_folder(folder, manifest, wish.linked), place: wish.scene}
     is_complete = manifest is not None and not manifest.by_path.keys() - own.keys()
     if wish.linked is not None or is_complete:
@@ -284,16 +289,13 @@ def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | No
         what = f"{place} and {len(files) - 1} files beside it"
         said = f"{what}; the receipt names the list of them by its hash alone (--manifest)"
         return Found(files=files, scene=place, steps=(Step("files", True, said),), is_known=False)
-    steps = [scene_step(files[place], manifest.by_path[place].sha256)]
     kept = {path: file for path, file in files.items() if path in manifest.by_path}
-    hashes = {path: sha256_of(file) for path, file in kept.items()}
-    hashes[place] = manifest.by_path[place].sha256  # told already
-    faults = differing(manifest, hashes)
-    steps += [Step("files", False, fault) for fault in faults[:FAULTS_SHOWN]]
+    faults = differing(manifest, {path: sha256_of(file) for path, file in kept.items()})
+    steps = [Step("files", False, fault) for fault in faults[:FAULTS_SHOWN]]
     if len(faults) > FAULTS_SHOWN:
         steps.append(Step("files", False, f"… and {len(faults) - FAULTS_SHOWN} more"))
     if not faults:
-        said = f"{len(kept) - 1} files beside the scene are those that the receipt names"
+        said = f"the scene and {len(kept) - 1} files beside it are those that the receipt names"
         steps.append(Step("files", True, said))
     return Found(files=kept, scene=place, steps=tuple(steps))
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import attrs
 
+from rendertrust.given import members
 from rendertrust.node import sandbox
-from rendertrust.node.cache import place
+from rendertrust.node.cache import place, safe_path
 from rendertrust.node.machine import cores
 from rendertrust.node.plain import NotAFile, open_plain
 from rendertrust.node.plugin import EVIDENCE, PICTURE, Failed, Task
@@ -120,15 +121,16 @@ def read_report(said: Mapping[str, Any]) -> Report:
     )
 
 
-def _compared(said: Mapping[str, Any]) -> Compared:
-    at, off = said.get("at"), said["off"]
-    if type(said["equal"]) is not bool:
+def _compared(said: object) -> Compared:
+    known = members(said)
+    at, off, equal = known.get("at"), known["off"], known["equal"]
+    if type(equal) is not bool:
         raise TypeError("equal is true or false")
     where: tuple[int, int, int, int] | None = None
     if at is not None:
         x, y, across, down = (int(side) for side in at)
         where = x, y, across, down
-    return Compared(equal=said["equal"], off=None if off is None else float(off), at=where)
+    return Compared(equal=equal, off=None if off is None else float(off), at=where)
 
 
 def _words(said: object) -> str | None:
@@ -136,7 +138,11 @@ def _words(said: object) -> str | None:
 
 
 def _task(asked: Rerender, folder: Path, hear: Hear) -> Task:
-    """Lay the files out as a node does: inputs in ``in``, the picture where no scene finds it."""
+    """Lay the files out as a node does: inputs in ``in``, the picture where no scene finds it.
+    ValueError: a path leads out of it.
+    """
+    if unsafe := [path for path in asked.files if safe_path(path) is None]:
+        raise ValueError(f"{unsafe[0]!r} is no path of an input")
     inputs = {path: folder / "in" / path for path in asked.files}
     for path, source in asked.files.items():
         _lay(source, inputs[path])

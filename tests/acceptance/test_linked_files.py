@@ -228,7 +228,7 @@ async def test_whoever_has_receipt_and_files_renders_the_frame_again(
         code, out, err = await programs.call(*again, *more, env=nowhere, within=240)
         found = json.loads(out.splitlines()[-1])
         assert (code, found["verdict"]) == (0, "exact"), (out, err)
-    assert "5 files beside the scene are those that the receipt names" in out
+    assert "the scene and 5 files beside it are those that the receipt names" in out
     skin = project.folder / "library" / "skin.png"
     kept = skin.read_bytes()
     skin.write_bytes(kept + b" ")

@@ -294,7 +294,7 @@ def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -
     words = (receipt, project.frame, "--scene", project.scene, "--regions", 4)
     code, (_, told) = called(*words, "--manifest", project.list)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "1 files beside the scene are those" in said_of("files", told)
+    assert "the scene and 1 files beside it are those" in said_of("files", told)
     code, (_, told) = called(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
     assert "by its hash alone" in said_of("files", told)
@@ -314,6 +314,10 @@ def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_und
     code, (_, told) = called(*words, "--whole")
     assert (code, told["verdict"]) == (3, "undecided"), told
     assert "--manifest" in told["reason"]
+    words_of_list = ("--files", project.root, "--manifest", project.list)
+    code, (_, told) = called(receipt, project.frame, "--scene", project.frame, *words_of_list)
+    assert (code, told["verdict"]) == (1, "different")
+    assert "is not the scene that the receipt names" in said_of("scene", told)
     (other / "textures" / "wood.png").unlink()
     code, (_, told) = called(*words, "--manifest", project.list)
     assert code == 1

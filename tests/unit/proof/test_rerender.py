@@ -22,6 +22,8 @@ from rendertrust.cli.rerender import (
     wish_of,
 )
 from rendertrust.manifest import Entry, Manifest
+from rendertrust.node.plugins.render import Render
+from rendertrust.node.rerender import Rerender, read_report, rerender
 from rendertrust.receipt import read_receipt, receipt_document, sign_work, work_document
 from rendertrust.receipt_check import Picture
 from rendertrust.rerender import (
@@ -118,6 +120,8 @@ def test_a_picture_of_tiles_is_rendered_as_a_frame() -> None:
         ({"parameters": {"frame": 1, "x": "y" * 20_000}}, "as a hash alone"),
         ({"parameters": {"frame": 1}, "inputs": ()}, "the files of the scene"),
         ({"parameters": {"frame": 1}, "inputs": (SCENE, *TILES)}, "the files of the scene"),
+        ({"parameters": {"frame": 1, "scene": "../../a.blend"}}, "a path that no job has"),
+        ({"parameters": {"frame": 1, "scene": "/etc/a.blend"}}, "a path that no job has"),
     ],
 )
 def test_what_is_no_single_frame_says_so(more: dict[str, Any], says: str) -> None:
@@ -184,6 +188,32 @@ def test_files_lie_where_the_scenes_own_path_says(tmp_path: Path) -> None:
     everything = {"shots/a.blend", "textures/wood.png", "notes.txt"}
     assert set(in_folder(tmp_path, None, tmp_path)) == everything
     assert in_folder(tmp_path, None, None) == {}
+
+
+async def test_no_file_is_laid_out_beyond_the_work_folder(tmp_path: Path) -> None:
+    file = tmp_path / "a.blend"
+    file.write_bytes(b"x")
+    asked = Rerender(
+        files={"../b.blend": file}, scene="../b.blend", picture=file, parameters={}, draws=()
+    )
+    with pytest.raises(ValueError, match="no path of an input"):
+        await rerender(Render(scratch=tmp_path), asked, tmp_path / "work")
+    assert not (tmp_path / "b.blend").exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"regions": [{"equal": 1, "off": None}]},
+        {"regions": [{"equal": True}]},
+        {"regions": [{"equal": False, "off": "far"}]},
+        {"regions": [{"equal": True, "off": None, "at": [1, 2]}]},
+        {"whole": [1]},
+    ],
+)
+def test_what_is_no_report_is_not_read(said: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError, KeyError)):
+        read_report(said)
 
 
 # ── regions ──────────────────────────────────────────────────────────────────────────────────────
