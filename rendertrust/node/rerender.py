@@ -147,10 +147,10 @@ def _task(asked: Rerender, folder: Path, hear: Hear) -> Task:
     for path, source in asked.files.items():
         _lay(source, inputs[path])
     delivered: dict[str, Path] = {}
-    for name, source in ((PICTURE, asked.picture), (EVIDENCE, asked.evidence)):
-        if source is not None:
+    for name, given in ((PICTURE, asked.picture), (EVIDENCE, asked.evidence)):
+        if given is not None:
             delivered[name] = folder / DELIVERED / secrets.token_hex(16) / Path(name).name
-            _lay(source, delivered[name])
+            _lay(given, delivered[name])
     return Task(
         job_id="rerender",
         job_type="render",

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +21,7 @@ from rendertrust.cli.session import Session
 from rendertrust.cli.verify import verify
 from rendertrust.manifest import Entry, Manifest
 from rendertrust.node import sandbox
-from rendertrust.node.blender import Blender, NoBlender
+from rendertrust.node.blender import Blender
 from rendertrust.node.inside.pictures import of_file
 from rendertrust.node.plugin import Completed
 from rendertrust.receipt import receipt_document, sign_work, work_document
@@ -332,11 +332,8 @@ def said_of(name: str, told: Said) -> str:
 # ── what is not rendered ─────────────────────────────────────────────────────────────────────────
 
 
-def unfound(reason: str) -> Callable[..., Any]:
-    async def found(*_: object, **__: object) -> NoBlender:
-        return NoBlender(reason=reason)
-
-    return found
+def nowhere(_: str) -> None:
+    """No program is found."""
 
 
 def test_another_scene_is_named_and_nothing_is_rendered(
@@ -374,7 +371,7 @@ def test_without_a_sandbox_nothing_is_rendered(
     stage: Stage, plain: Path, frames: Mapping[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr("shutil.which", lambda *_: None)
+    monkeypatch.setattr("shutil.which", nowhere)
     receipt = stage.receipt(frames[1], plain, {"frame": 1})
     code, (_, told) = called(receipt, frames[1], "--scene", plain)
     assert (code, told["verdict"], told["reason"]) == (3, "undecided", sandbox.INSTALL_BWRAP)
