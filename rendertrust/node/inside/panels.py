@@ -13,6 +13,7 @@ import numpy as np
 Array = Any
 Box = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
 WIDE, HIGH = 640, 720  # pixels that a column's picture has at most
+ENLARGED_HIGH = 480  # and the enlarged region, with what lies around it
 WIDE_LEAST = 320  # and at least, where whole pixels can be made larger
 GAP, LINE = 12, 30  # pixels between columns, and of a line of text
 LETTERS = 17
@@ -148,7 +149,7 @@ def _enlarged(
     around = max(across // 4, down // 4, 2)
     left, top = max(x - around, 0), max(y - around, 0)
     right, below = min(x + across + around, width), min(y + down + around, height)
-    times = max(min(wide // (right - left), HIGH // 2 // (below - top)), 1)
+    times = max(min(wide // (right - left), ENLARGED_HIGH // (below - top)), 1)
     near = apart[top:below, left:right]
     last, factor = amplified(near)
     made = list[Array]()
@@ -156,7 +157,7 @@ def _enlarged(
         part = _bytes(picture).repeat(times, axis=0).repeat(times, axis=1)
         place = ((x - left) * times, (y - top) * times, across * times, down * times)
         _outline(part, place, BAD if mark.is_off else GOOD)
-        made.append(_widened(part[: HIGH // 2, :wide], wide))
+        made.append(_widened(part[:ENLARGED_HIGH, :wide], wide))
     what = f"Region {number + 1}: {across} by {down} pixels at {x}, {y}"
     titles = (what, mark.words, _difference(near, factor))
     return [_titles(titles, wide), _beside(made)]
