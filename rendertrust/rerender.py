@@ -20,6 +20,7 @@ from rendertrust.receipt_check import Picture
 REGIONS: Final = 12
 REGIONS_MAX: Final = 64
 CONSISTENT_MOST: Final = 0.3  # times the noise: as between two classes of machine
+DIFFERENT_LEAST: Final = 0.5  # times the noise: what two thirds of the samples make
 FINISHED_MOST: Final = 0.1  # a picture that was made anew of the same passes
 EXACT: Final = "exact"
 CONSISTENT: Final = "consistent"
@@ -33,6 +34,10 @@ OTHER_CLASS: Final = (
 LOOSE: Final = (
     "honest machines may render this scene differently: an engine other than Cycles, path guiding, "
     "a Render Time pass, drivers that read how it is rendered, or a simulation that is not baked"
+)
+BETWEEN: Final = (
+    "it is further off than machines of two classes were seen to be, and nearer than another "
+    "picture is for certain; a JPEG may be, as it loses more than they differ by"
 )
 UNKNOWN_FILES: Final = (
     "scene and files may be others than those that were sent: the receipt names the list of them "
@@ -287,6 +292,7 @@ def judge(report: Report, *, is_same_blender: bool, knows_files: bool) -> Judgem
         (report.is_loose, LOOSE),
         (not is_same_blender, OTHER_CLASS),
         (not knows_files, UNKNOWN_FILES),
+        (farness <= DIFFERENT_LEAST, f"{said}: {BETWEEN}"),
     ):
         if is_so:
             return Judgement(UNDECIDED, reason)

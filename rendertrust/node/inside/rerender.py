@@ -323,7 +323,7 @@ def _by_evidence(
 def _whole(
     bpy: Any, order: dict[str, Any], frame: int, theirs: Theirs, progress: Opening
 ) -> tuple[Bands, dict[str, Any], list[dict[str, Any]]]:
-    """The frame as a node renders it, how it compares, and where it is farthest off."""
+    """The frame as a node renders it, how it compares, and where it is too far off."""
     progress.next("whole frame")
     ours = bands_of(bpy, again.render(bpy, order, frame, "our"), theirs.size)
     whole = _worst(ours, theirs, None)
@@ -334,6 +334,8 @@ def _whole(
         progress.next("whole frame, another seed")
         other = bands_of(bpy, again.render(bpy, order, frame, "other"), theirs.size)
         whole = _worst(ours, theirs, other)
+    if not is_off([whole]):
+        return ours, whole, []
     cells = [_of_region(crop, ours, theirs, other) for crop in cells_of(theirs.size)]
     cells = [one for one in cells if is_off([one])]
     cells.sort(key=lambda one: float("inf") if one["off"] is None else one["off"], reverse=True)
