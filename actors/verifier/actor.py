@@ -33,6 +33,7 @@ from sql.work import MINE, TRUSTED
 
 SECRET_BYTES: Final = 32
 OURS_FIRST_SECONDS: Final = 60.0  # since it was delivered, for a gateway where they are connected
+ROUND_SECONDS: Final = 20.0  # of steps in one look: the store may be slow
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
 log = logging.getLogger(__name__)
 
@@ -124,8 +125,9 @@ class VerifierActor(Concluding, LookingTwice):
         others = [one for one in self._cases.values() if one.is_begun and one not in cases]
         others += [self._second.case] if self._second.case is not None else []
         ours = await self._claims.take([*[c for c in cases if await self._may_act(c)], *others])
+        until = self._peers.clock.monotonic() + ROUND_SECONDS
         for case in cases:
-            if case in ours:
+            if case in ours and self._peers.clock.monotonic() < until:
                 await self._advance(case)
         await self._claims.release(ours)
 

@@ -1,7 +1,9 @@
 """What is asked of the Ledger once a case has its verdict, and what follows from its answer."""
 
+import asyncio
 import logging
 from datetime import datetime, timedelta
+from typing import Final
 
 from actors.kernel import handles
 from actors.ledger.messages import BooksAway, Commit, Decided, Posted
@@ -23,6 +25,7 @@ from sql.checks import Pending
 from sql.tries import wait_seconds
 from sql.work import ANY, evidence_key, result_key
 
+STORE_SECONDS: Final = 5.0  # for the store's word on what was delivered; then it is asked again
 log = logging.getLogger(__name__)
 
 
@@ -42,8 +45,9 @@ class Concluding(Losing, partial=True):
             return
         if case.verdict != "mismatch":
             try:
-                same = await is_same(case, self._peers.objects)
-            except ObjectsUnavailable:
+                async with asyncio.timeout(STORE_SECONDS):
+                    same = await is_same(case, self._peers.objects)
+            except (ObjectsUnavailable, TimeoutError):
                 return
             if not same:
                 case.swap()
