@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from sql.migrate import Migration
+
 FIRST: Final = 98  # files before it were written, and applied, before there were rules
 # They do not grow with work or people: to read or write all of one takes no time.
 SMALL: Final = frozenset(
@@ -16,18 +18,36 @@ SMALL: Final = frozenset(
         "organisations", "prices", "schema_migrations", "skus",
     }
 )  # fmt: skip
+TOLD: Final = 110  # since this one each file says with which programs it goes
+# Such a file is applied while no gateway runs; those of the version before do not work with it.
+STOPS: Final = re.compile(r"^-- Stop all gateways first: .", re.MULTILINE)
 UNUSED: Final = re.compile(r"^-- Unused since: (\d{4})$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"--.*")
 _QUOTED: Final = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'", re.DOTALL)
+_DO: Final = re.compile(r"\bDO (?:LANGUAGE \w+ )?\$(\w*)\$(.*?)\$\1\$", re.DOTALL | re.IGNORECASE)
+_OF_A_BLOCK: Final = re.compile(r"\b(?:DECLARE|BEGIN|THEN|ELSE|LOOP|END(?: IF| LOOP)?)\b")
 _CREATED: Final = re.compile(r"\bCREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
 _NAMED: Final = re.compile(
-    r"\b(?:(?:ALTER|DROP) TABLE(?: IF EXISTS)?(?: ONLY)?|UPDATE|DELETE FROM|LOCK TABLE"
+    r"\b(?:(?:ALTER|DROP) TABLE(?: IF EXISTS)?(?: ONLY)?|LOCK TABLE|TRUNCATE(?: TABLE)?(?: ONLY)?"
     r"|INDEX.*? ON(?: ONLY)?) (\w+)",
     re.IGNORECASE,
 )
+# Of a statement that changes rows, beside or behind a WITH; but no SELECT … FOR UPDATE.
+_CHANGES: Final = re.compile(r"^(?:WITH|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+_CHANGED: Final = re.compile(
+    r"(?<!FOR )(?<!KEY )(?<!DO )\b(?:UPDATE|DELETE FROM|MERGE INTO)(?: ONLY)? (\w+)", re.IGNORECASE
+)
 _PAIR: Final = re.compile(r"DROP INDEX CONCURRENTLY IF EXISTS (\w+)")
+_REINDEX: Final = re.compile(r"REINDEX\b.*\bCONCURRENTLY\b")
 _BESIDE: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (\w+) ON ")
-_ADDED_COLUMN: Final = r"\bADD COLUMN (?:IF NOT EXISTS )?\w+ [^,]*"
+_ADDED: Final = (
+    r"\bADD (?:COLUMN )?(?:IF NOT EXISTS )?"
+    r"(?!CONSTRAINT\b|CHECK\b|FOREIGN\b|UNIQUE\b|PRIMARY\b|EXCLUDE\b|COLUMN\b|IF\b)\w+ "
+)
+_STEADY: Final = (
+    r"now|transaction_timestamp|make_interval|jsonb_build_object|CHECK"  # or no function
+)
+_TOO_MANY: Final = "it may be large: let the gateway write its rows, some at a time"
 # Of a table that is there: what may not stand in a statement about it, and what to do instead.
 _REFUSED: Final = {
     r"^CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)": "make it CONCURRENTLY, in a file of its own",
@@ -37,33 +57,52 @@ _REFUSED: Final = {
     r"\bADD (?:CONSTRAINT \w+ )?(?:UNIQUE|PRIMARY KEY|EXCLUDE)(?!.*USING INDEX)": (
         "make a UNIQUE index CONCURRENTLY, and add it USING that"
     ),
-    rf"{_ADDED_COLUMN}\b(?:CHECK|REFERENCES|UNIQUE|PRIMARY KEY)\b": (
+    rf"{_ADDED}[^,]*\b(?:CHECK|REFERENCES|UNIQUE|PRIMARY KEY)\b": (
         "add the column alone, and its constraint NOT VALID"
     ),
-    r"\bADD COLUMN (?:IF NOT EXISTS )?\w+ (?=[^,]*\bNOT NULL\b)(?![^,]*\bDEFAULT\b)": (
+    rf"{_ADDED}(?=[^,]*\bNOT NULL\b)(?![^,]*\bDEFAULT\b)": (
         "give the column a DEFAULT: older gateways do not know it"
     ),
-    rf"{_ADDED_COLUMN}\bDEFAULT (?:gen_random_uuid|random|clock_timestamp|nextval)": (
-        "that DEFAULT writes each row anew"
+    rf"{_ADDED}[^,]*\bDEFAULT\b[^,]*?(?<!::)\b(?!(?:{_STEADY})\b)\w+ ?\(": (
+        "that DEFAULT may write each row anew: give a constant"
     ),
+    rf"{_ADDED}(?:(?:small|big)?serial\d?\b|[^,]*\bGENERATED\b)": (
+        "that writes each row anew: add a plain column, and let the gateway fill it"
+    ),
+    r"\bSET (?:(?:UN)?LOGGED|TABLESPACE|ACCESS METHOD)\b": "that writes each row anew",
     r"\bSET NOT NULL\b": "add a CHECK NOT VALID instead",
     r"\b(?:ALTER|SET DATA)(?: COLUMN)? \w+ (?:SET DATA )?TYPE\b": (
         "add another column: this writes each row anew"
     ),
-    r"^UPDATE |^DELETE FROM ": "it may be large: let the gateway write its rows, some at a time",
+    r"^TRUNCATE\b": _TOO_MANY,
     r"^LOCK ": "nobody can work meanwhile",
 }
 _REMOVES: Final = re.compile(
-    r"\bDROP (?:TABLE|COLUMN|VIEW|FUNCTION|TYPE|SCHEMA|TRIGGER)\b|\bRENAME\b|\bREVOKE\b",
+    r"^DROP (?!INDEX\b)|\bRENAME\b|^REVOKE\b"
+    # A column's, without the word; and no word of ALTER COLUMN … DROP.
+    r"|^ALTER TABLE\b.*\bDROP (?!(?:CONSTRAINT|NOT NULL|DEFAULT|EXPRESSION|IDENTITY)\b)",
     re.IGNORECASE,
 )
 _ALONE: Final = re.compile(r"^(?:BEGIN|START|COMMIT|ROLLBACK|VACUUM|CLUSTER|SET)\b", re.IGNORECASE)
 
 
+def untold(migration: Migration) -> str | None:
+    """What a file from ``TOLD`` on lacks, if it does not say with which programs it goes."""
+    says = migration.compatible_from is not None or STOPS.search(migration.text)
+    if migration.version < TOLD or says:
+        return None
+    return (
+        f'{migration.name} lacks the line "-- Compatible from: NNNN", the newest migration of the'
+        " oldest program that works with it: without the line all older programs refuse to start"
+        ' on it. If none works with it, write "-- Stop all gateways first: WHY"'
+    )
+
+
 def faults(text: str) -> list[str]:
     """Statements that break a rule, each with what to do instead."""
-    code = _QUOTED.sub("''", _COMMENT.sub("", text))
-    statements = [" ".join(part.split()) for part in code.split(";") if part.strip()]
+    plain = _COMMENT.sub("", text)
+    code = _QUOTED.sub("''", plain)
+    statements = [*_statements(code), *_of_blocks(plain)]
     created = {name.lower() for name in _CREATED.findall(code)}
     found = list(_beside(statements)) if "CONCURRENTLY" in code else []
     for statement in statements:
@@ -75,15 +114,32 @@ def faults(text: str) -> list[str]:
     return found
 
 
+def _statements(code: str) -> list[str]:
+    return [" ".join(part.split()) for part in code.split(";") if part.strip()]
+
+
+def _of_blocks(code: str) -> list[str]:
+    """The statements within DO blocks, which are executed at once; functions are called later."""
+    bodies = (_QUOTED.sub("''", body) for _, body in _DO.findall(code))
+    return [one for body in bodies for one in _statements(_OF_A_BLOCK.sub(";", body))]
+
+
 def _wrong(statement: str, created: set[str], text: str) -> Iterator[str]:
     if _ALONE.search(statement):
         yield "each file is a transaction already"
+    if STOPS.search(text):
+        return
     if _REMOVES.search(statement) and not UNUSED.search(text):
         yield 'say by "-- Unused since: NNNN" with which migration the program left off using it'
     if re.search(r"^DROP INDEX (?!CONCURRENTLY)", statement, re.IGNORECASE):
         yield "drop it CONCURRENTLY"
+    if re.search(r"^REINDEX\b(?!.*\bCONCURRENTLY\b)", statement, re.IGNORECASE):
+        yield "do it CONCURRENTLY, in a file of its own"
+    free = SMALL | created
+    if _CHANGES.search(statement) and set(map(str.lower, _CHANGED.findall(statement))) - free:
+        yield _TOO_MANY
     table = _NAMED.search(statement)
-    if table is None or table[1].lower() in SMALL | created:
+    if table is None or table[1].lower() in free:
         return
     for pattern, why in _REFUSED.items():
         if re.search(pattern, statement, re.IGNORECASE):
@@ -96,6 +152,8 @@ def _beside(statements: list[str]) -> Iterator[str]:
     for statement in statements:
         if drop := _PAIR.fullmatch(statement):
             dropped.add(drop[1])
+        elif _REINDEX.match(statement):
+            continue
         elif (made := _BESIDE.match(statement)) is None:
             yield f"{_brief(statement)}: in a file of its own, as it needs a transaction"
         elif made[1] not in dropped:
