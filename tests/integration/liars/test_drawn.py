@@ -1,0 +1,150 @@
+"""Until a delivery is settled nobody can tell whether it was drawn to be checked."""
+
+import json
+import re
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Any, Final
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+import attrs
+import pytest
+
+from actors.node_session.sampling import Sampling
+from actors.verifier.settings import VerifierSettings
+from rendertrust.protocol import Ack, Frame, encode
+from rendertrust.testing import FakeNode
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.liars.test_liars import WITHIN, Farm, delivers
+from tests.support.http_gateway import settings_for_tests
+from tests.support.proof_readers import Person
+from tests.support.until import until
+from tests.support.whole_gateway import whole
+
+LOOKS: Final = 5
+STREAM: Final = "text/event-stream"
+# These count what happened to everybody.
+OF_ALL: Final = ("/metrics", "/health/ready", "/ledger/checkpoint", "/ledger/epochs")
+# Of two runs of the same these differ.
+_NAMES: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CHANCE: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:?\d\d)?"
+    r"|entry_id\\*\": *\d+|[0-9a-f]{16,}"
+    r"|[A-Za-z0-9+/_-]{40,}=*|X-Amz-[A-Za-z]+=[^&\"]+|\b\d+\.\d{5,}\b"
+)
+
+
+@attrs.define
+class Farms:
+    """A farm whose next delivery is drawn, or is not."""
+
+    farm: Farm
+    drawn: bool = True
+
+
+@pytest.fixture
+async def farms(
+    database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Farms]:
+    """Its own verifier, which would settle what is not drawn, may yet come."""
+    verifying = VerifierSettings(look_seconds=0.1, grace_seconds=600, own=frozenset({UUID(int=7)}))
+    running = whole(
+        database,
+        settings_for_tests(credits={"starter": "100"}, verification={"enabled": "true"}),
+        verifying=verifying,
+        require_object=True,
+        verified_types=frozenset({"render"}),
+    )
+    async with running as gateway, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
+        owner = await asyncpg.connect(database.owner_dsn)
+        found = Farms(Farm(gateway, http, Person(http, gateway.url), owner, stack))
+
+        async def draw(_: Sampling, __: Any) -> bool:
+            return found.drawn
+
+        monkeypatch.setattr(Sampling, "draw", draw)
+        yield found
+        await owner.close()
+
+
+def alike(told: Any, names: dict[str, str]) -> Any:
+    """What was told, with names in the order in which they came, and without times and chance."""
+    text = told if isinstance(told, str) else json.dumps(told, default=str, sort_keys=True)
+    text = re.sub(r"[0-9a-f-]{36}@example\.org", "somebody", text)
+    text = _NAMES.sub(lambda found: names.setdefault(found[0], f"name {len(names)}"), text)
+    return _CHANCE.sub("…", text)
+
+
+async def looked(farm: Farm) -> None:
+    """The Verifier looks a few times at what waits."""
+
+    def handled() -> int:
+        parts = {part.name: part.statistics for part in farm.gateway.tree.vital()}
+        figures = parts["verifier"]
+        assert figures is not None
+        return figures.handled
+
+    before = handled()
+    await until(lambda: handled() >= before + LOOKS, within=WITHIN)
+
+
+async def asked(farm: Farm, paths: list[str], known: dict[str, str]) -> dict[str, Any]:
+    """What the creator and the owner of the node are answered, everywhere."""
+    found: dict[str, Any] = {}
+    for who, person in (("creator", farm.jane), ("owner", farm.operators["eve"])):
+        for path in paths:
+            full = path.format(**known)
+            url = f"{farm.gateway.url}{full}"
+            async with farm.http.get(url, headers=person.headers) as answer:
+                found[f"{who} {path}"] = (answer.status, await answer.text())
+    return found
+
+
+async def paths_of(farm: Farm, known: dict[str, str]) -> list[str]:
+    """All that can be read with these names, but for streams."""
+    async with farm.http.get(f"{farm.gateway.url}/openapi.json") as answer:
+        document = await answer.json()
+    found = []
+    for path, item in document["paths"].items():
+        content = item.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        if path.endswith(OF_ALL) or STREAM in content:
+            continue
+        if set(re.findall(r"{(\w+)}", path)) <= known.keys():
+            found += [path] if "get" in item else []
+    return sorted(found)
+
+
+async def told_of_a_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
+    """All that is told of it until it is settled."""
+    farm = farms.farm
+    farms.drawn = drawn
+    farm.operators.clear()
+    farm.jane = Person(farm.http, farm.gateway.url)
+    await farm.jane.register()
+    node: FakeNode = await farm.liar(delivers)
+    job = await farm.place()
+    await node.next(Ack, within=WITHIN)
+    await looked(farm)
+    stands = "SELECT drawn, state FROM checks WHERE job_id = $1"
+    assert tuple(await farm.owner.fetchrow(stands, job)) == (drawn, "PENDING")
+    known = {"job_id": job, "node_id": str(node.node_id), "unit": "0", "attempt": "1"}
+    names: dict[str, str] = {}
+    frames = [encode(frame) if isinstance(frame, Frame) else frame for frame in node.received]
+    events = await farm.owner.fetch("SELECT * FROM job_events WHERE job_id = $1 ORDER BY 1", job)
+    found = {"frames": frames, "events": [dict(row) for row in events]}
+    paths = await paths_of(farm, known)
+    answers = await asked(farm, paths, known)
+    await node.disconnect()
+    return {name: alike(told, names) for name, told in [*found.items(), *answers.items()]}
+
+
+async def test_nothing_differs_before_the_settlement_by_whether_it_was_drawn(farms: Farms) -> None:
+    """Not what the node hears, nor what its owner and the creator are answered, nor an event."""
+    one = await told_of_a_delivery(farms, drawn=True)
+    other = await told_of_a_delivery(farms, drawn=False)
+    assert len(one) > 30, sorted(one)
+    assert sum("(200" in told or told.startswith("[200") for told in one.values()) > 15
+    differing = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
+    assert differing == {}
