@@ -13,7 +13,10 @@ from pytest_asyncio import is_async_test
 
 SHELL = "chromium-headless-shell"  # needs half the processor time of the whole browser
 WITHIN_MS = 240_000  # only what hangs is found by it
-ARGUMENTS = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-dev-shm-usage"]
+ARGUMENTS = [
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE [::1], EXCLUDE ::1",
+    "--disable-dev-shm-usage",
+]
 expect.set_options(timeout=WITHIN_MS)
 
 
