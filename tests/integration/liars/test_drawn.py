@@ -14,7 +14,7 @@ import pytest
 
 from actors.node_session.sampling import Sampling
 from actors.verifier.settings import VerifierSettings
-from rendertrust.protocol import Ack, Frame, encode
+from rendertrust.protocol import Ack, encode
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.liars.test_liars import WITHIN, Farm, delivers
@@ -128,10 +128,12 @@ async def told_of_a_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
     await node.next(Ack, within=WITHIN)
     await looked(farm)
     stands = "SELECT drawn, state FROM checks WHERE job_id = $1"
-    assert tuple(await farm.owner.fetchrow(stands, job)) == (drawn, "PENDING")
+    row = await farm.owner.fetchrow(stands, job)
+    assert row is not None
+    assert tuple(row) == (drawn, "PENDING")
     known = {"job_id": job, "node_id": str(node.node_id), "unit": "0", "attempt": "1"}
     names: dict[str, str] = {}
-    frames = [encode(frame) if isinstance(frame, Frame) else frame for frame in node.received]
+    frames = [encode(frame) for frame in node.received]
     events = await farm.owner.fetch("SELECT * FROM job_events WHERE job_id = $1 ORDER BY 1", job)
     found = {"frames": frames, "events": [dict(row) for row in events]}
     paths = await paths_of(farm, known)

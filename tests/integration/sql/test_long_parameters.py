@@ -55,7 +55,7 @@ async def test_open_units_are_read_without_a_look_at_the_parameters(
 ) -> None:
     owner = await asyncpg.connect(database.owner_dsn, server_settings={"enable_seqscan": "off"})
     await owner.execute(PEOPLE)
-    made = {}
+    made: dict[int, list[UUID]] = {}
     for length in (32, LONG):
         known = [job for jobs in made.values() for job in jobs]
         await owner.execute(OPEN, USER, length, units, node, JOBS)

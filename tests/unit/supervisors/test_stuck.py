@@ -29,7 +29,7 @@ def test_an_actor_that_hangs_is_noticed_also_where_its_own_timer_is_its_only_mes
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def laced(address: str, table: Table) -> Table:
-        hangs = {kind: (for_ever, limit) for kind, (_, limit) in table.items()}
+        hangs: Table = {kind: (for_ever, limit) for kind, (_, limit) in table.items()}
         return hangs if address == name else table
 
     monkeypatch.setattr(fail_point, "laced", laced)
