@@ -1,0 +1,124 @@
+"""Eight scenes of different character for the comparison across devices.
+
+The rule (``rendertrust/node/inside/exchangeable.py``) was frozen before the first of them was
+rendered, and none of its numbers was chosen by them.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+NEW_SCENES: Final[Mapping[str, str]] = {
+    "rough metal": """
+give(floor(), material("dark", Base_Color=(0.05, 0.05, 0.06, 1), Roughness=0.25))
+cube.hide_render = True
+for number in range(9):
+    place = (number % 3 * 1.7 - 1.7, number // 3 * 1.7 - 1.7, -0.3)
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=0.7, location=place)
+    bpy.ops.object.shade_smooth()
+    colour = (random.random(), random.random(), random.random(), 1)
+    give(bpy.context.object, material(
+        f"metal {number}", Metallic=1.0, Roughness=0.05 + 0.1 * number, Base_Color=colour))
+""",
+    "fog beam": """
+floor()
+air = bpy.data.materials.new("air")
+air.use_nodes = True
+nodes, links = air.node_tree.nodes, air.node_tree.links
+nodes.remove(nodes["Principled BSDF"])
+scatter = nodes.new("ShaderNodeVolumeScatter")
+scatter.inputs["Density"].default_value, scatter.inputs["Anisotropy"].default_value = 0.12, 0.5
+links.new(scatter.outputs[0], nodes["Material Output"].inputs["Volume"])
+bpy.ops.mesh.primitive_cube_add(size=12, location=(0, 0, 4.5))
+give(bpy.context.object, air)
+bpy.data.objects["Light"].hide_render = True
+beam = bpy.data.lights.new("beam", "SPOT")
+beam.energy, beam.spot_size, beam.spot_blend = 3000, 0.5, 0.2
+thing = bpy.data.objects.new("beam", beam)
+thing.location, thing.rotation_euler = (3, -1, 4.5), (0.3, 0.6, 0)
+scene.collection.objects.link(thing)
+""",
+    "grass": """
+import bmesh
+cube.hide_render = True
+give(floor(), material("earth", Base_Color=(0.1, 0.06, 0.03, 1)))
+blades = bmesh.new()
+for _ in range(6000):
+    x, y = random.uniform(-4, 4), random.uniform(-4, 4)
+    lean, side = random.uniform(-0.3, 0.3), random.uniform(0, 6.3)
+    wide = (0.015 * math.cos(side), 0.015 * math.sin(side))
+    high = random.uniform(0.4, 1.2)
+    corners = [(x - wide[0], y - wide[1], -1), (x + wide[0], y + wide[1], -1),
+               (x + lean, y + lean * random.uniform(-1, 1), high - 1)]
+    blades.faces.new([blades.verts.new(corner) for corner in corners])
+mesh = bpy.data.meshes.new("grass")
+blades.to_mesh(mesh)
+thing = bpy.data.objects.new("grass", mesh)
+scene.collection.objects.link(thing)
+give(thing, material("green", Base_Color=(0.1, 0.4, 0.05, 1), Roughness=0.6))
+""",
+    "neon": """
+give(floor(), material("wet", Base_Color=(0.1, 0.1, 0.1, 1), Roughness=0.2))
+bpy.data.objects["Light"].hide_render = True
+scene.world.node_tree.nodes["Background"].inputs["Strength"].default_value = 0.02
+for number in range(40):
+    place = [random.uniform(-5, 5), random.uniform(-5, 5), random.uniform(-0.9, 2)]
+    bpy.ops.mesh.primitive_cube_add(size=random.uniform(0.05, 0.5), location=place)
+    colour = (random.random(), random.random(), random.random(), 1)
+    give(bpy.context.object, material(
+        f"neon {number}", Emission_Color=colour, Emission_Strength=random.uniform(1, 30)))
+""",
+    "caustics": """
+give(floor(), material("chalk", Base_Color=(0.7, 0.7, 0.7, 1)))
+cube.hide_render = True
+sun = bpy.data.objects["Light"].data
+sun.shadow_soft_size, sun.energy = 0.3, 1500
+for number, place in enumerate([(-1.5, 0, -0.2), (0.8, 1.2, 0), (0.9, -1.6, -0.4)]):
+    bpy.ops.mesh.primitive_torus_add(location=place, major_radius=0.8, minor_radius=0.25)
+    bpy.ops.object.shade_smooth()
+    give(bpy.context.object, material(
+        f"crystal {number}", Transmission_Weight=1.0, Roughness=0.02 * number, IOR=1.6))
+scene.cycles.caustics_reflective = scene.cycles.caustics_refractive = True
+scene.cycles.sample_clamp_indirect = 0
+""",
+    "gravel": """
+made = material("gravel", Roughness=0.7)
+nodes, links = made.node_tree.nodes, made.node_tree.links
+stones, bump = nodes.new("ShaderNodeTexVoronoi"), nodes.new("ShaderNodeBump")
+stones.inputs["Scale"].default_value = 40.0
+links.new(stones.outputs["Distance"], bump.inputs["Height"])
+links.new(stones.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
+links.new(bump.outputs[0], nodes["Principled BSDF"].inputs["Normal"])
+for thing in (floor(), cube):
+    give(thing, made)
+lamp = bpy.data.lights.new("window", "AREA")
+lamp.energy, lamp.size = 400, 3
+bpy.data.objects["Light"].data = lamp
+""",
+    "wax": """
+give(floor(), material("wood", Base_Color=(0.3, 0.15, 0.07, 1), Roughness=0.4))
+cube.hide_render = True
+bpy.ops.mesh.primitive_monkey_add(size=2.4, rotation=(0, 0, 0.9))
+bpy.ops.object.shade_smooth()
+wax = material("wax", Base_Color=(0.9, 0.6, 0.4, 1), Subsurface_Weight=1.0, Subsurface_Scale=0.4)
+wax.node_tree.nodes["Principled BSDF"].inputs["Subsurface Radius"].default_value = (1, 0.4, 0.2)
+give(bpy.context.object, wax)
+""",
+    "carousel": """
+give(floor(), material("sand", Base_Color=(0.6, 0.5, 0.3, 1)))
+scene.render.use_motion_blur, scene.render.motion_blur_shutter = True, 1.0
+middle = bpy.data.objects.new("middle", None)
+scene.collection.objects.link(middle)
+cube.scale = (0.4, 0.4, 0.4)
+for number in range(12):
+    thing = cube if number == 0 else cube.copy()
+    if number:
+        scene.collection.objects.link(thing)
+    turn = number * math.pi / 6
+    thing.location, thing.parent = (2.2 * math.cos(turn), 2.2 * math.sin(turn), -0.5), middle
+for frame, turn in ((1, 0.0), (8, 2.5)):
+    middle.rotation_euler[2] = turn
+    middle.keyframe_insert("rotation_euler", frame=frame)
+camera = scene.camera.data
+camera.dof.use_dof, camera.dof.focus_distance, camera.dof.aperture_fstop = True, 7.0, 0.4
+""",
+}
