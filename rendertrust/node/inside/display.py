@@ -19,7 +19,7 @@ DITHER = "render.dither_intensity"
 
 def shown(bpy: Any, scene: Any, light: Array, out: str) -> Array:
     """Return (height, width, 3) from 0 to 1 of light (height, width, 3 or 4), which lies over
-    black. Files are written into the folder ``out``, and removed.
+    black; NaN where light is no number. Files are written into the folder ``out``, and removed.
     """
     height, width = light.shape[:2]
     path = os.path.join(out, "shown.png")
@@ -32,9 +32,11 @@ def shown(bpy: Any, scene: Any, light: Array, out: str) -> Array:
     finally:
         bpy.data.images.remove(image)
     try:
-        return _read(bpy, path)
+        found = _read(bpy, path)
     finally:
         os.unlink(path)
+    found[~np.isfinite(light[..., :3]).all(-1)] = np.nan
+    return found
 
 
 def _save(scene: Any, image: Any, path: str) -> None:

@@ -87,6 +87,21 @@ def cells_of(picture: Array) -> Array:
     return parts.reshape(rows * columns, CELL * CELL, channels)
 
 
+def cells_in(regions: list[tuple[int, int, int, int]], pictures: list[Array]) -> Array:
+    """Cut cells (number, 64, channels) of regions, each cell once where they overlap.
+
+    Regions are [x, y, width, height] from the upper left corner, multiples of a cell; pictures are
+    of them, the first row the lowest.
+    """
+    found = dict[tuple[int, int], Array]()
+    for (x, y, width, height), picture in zip(regions, pictures, strict=True):
+        columns, lowest = width // CELL, (y + height) // CELL - 1
+        for number, cell in enumerate(cells_of(picture)):
+            row, column = divmod(number, columns)
+            found.setdefault((x // CELL + column, lowest - row), cell)
+    return np.stack([found[place] for place in sorted(found)])
+
+
 def compare(ours: Array, theirs: Array) -> Look:
     """Compare cells (K, cells, 64, channels) of ours with theirs (cells, 64, channels)."""
     seeds, cells = ours.shape[0], theirs.shape[0]
@@ -186,18 +201,3 @@ def _stands_apart(means: Array, of: int) -> Array:
     next_one = np.sqrt(((others - rest) ** 2).sum(-1)).max(0)
     least = np.maximum(BIAS_LEAST * _brightness(middle), NOISE_LEAST)
     return far > np.maximum(TIMES_FARTHER * next_one, least)
-
-
-def cells_in(regions: list[tuple[int, int, int, int]], pictures: list[Array]) -> Array:
-    """Cut cells (number, 64, channels) of regions, each cell once where they overlap.
-
-    Regions are [x, y, width, height] from the upper left corner, multiples of a cell; pictures are
-    of them, the first row the lowest.
-    """
-    found = dict[tuple[int, int], Array]()
-    for (x, y, width, height), picture in zip(regions, pictures, strict=True):
-        columns, lowest = width // CELL, (y + height) // CELL - 1
-        for number, cell in enumerate(cells_of(picture)):
-            row, column = divmod(number, columns)
-            found.setdefault((x // CELL + column, lowest - row), cell)
-    return np.stack([found[place] for place in sorted(found)])
