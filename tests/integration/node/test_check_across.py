@@ -14,7 +14,7 @@ import pytest
 from actors.verifier.report import Report, read_report
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
-from tests.integration.node.checks import DRAWS, Files, Stage
+from tests.integration.node.checks import DRAWS, Files, OtherMachine, Stage
 from tests.integration.node.resident import Resident, resident
 from tests.integration.node.scenes import build
 
@@ -28,16 +28,6 @@ bpy.ops.mesh.primitive_plane_add(size=60, location=(0, 0, -1))
 """
 SEED = "\nscene.cycles.seed = 4711\n"
 AGAIN = [[0.2, 0.7, None], [0.9, 0.1, 0.4], [0.5, 0.5, None]]
-
-
-@attrs.frozen
-class OtherMachine:
-    """A renderer as on a processor that has no AVX2."""
-
-    renderer: Any
-
-    def program(self, worker: str, order: str) -> list[str]:
-        return ["/usr/bin/env", "CYCLES_CPU_NO_AVX2=1", *self.renderer.program(worker, order)]
 
 
 @attrs.frozen
@@ -60,7 +50,7 @@ def machines(
 ) -> Iterator[Machines]:
     folder = tmp_path_factory.mktemp("across")
     scene, seeded = build(folder / "s.blend", SCENE), build(folder / "o.blend", SCENE, SEED)
-    lacking: Any = OtherMachine(found_blender.renderer)
+    lacking: Any = OtherMachine(found_blender.renderer, "CYCLES_CPU_NO_AVX2=1")
     none = Files(b"", None)
     with resident(attrs.evolve(found_blender, renderer=lacking)) as there:
         here = Stage(folder, resident_blender.render(folder / "scratch"), scene, none)
