@@ -55,10 +55,20 @@ def other_seeds(
         # No refusal rests on what was kept from another render: a second look keeps nothing.
         scene.render.use_persistent_data = not looks
         looks.append(_look(bpy, scene, theirs, (places, of), how))
-        if _together(looks[-1]) != REFUSED:
+        if together(looks[-1]) != REFUSED:
             break
     told = [[_told(layer, of) for layer, of in look.items()] for look in looks]
-    return {"outcome": _together(looks[-1]), "looks": told}
+    return {"outcome": together(looks[-1]), "looks": told}
+
+
+def together(look: dict[str, Look]) -> str:
+    """Outcome of all view layers. One in which nothing differs says nothing, which does not matter
+    beside others.
+    """
+    outcomes = {of.outcome for of in look.values() if of.noisy or of.unsaid != FEW_NOISY}
+    if REFUSED in outcomes:
+        return REFUSED
+    return ACCEPTED if outcomes == {ACCEPTED} else UNSAID
 
 
 def _look(
@@ -113,16 +123,6 @@ def _regions(
         return read
     whole = theirs._replace(layers=read[0])
     return [parts.part(whole, region) for region in regions]
-
-
-def _together(look: dict[str, Look]) -> str:
-    """Outcome of all view layers. One in which nothing differs says nothing, which does not matter
-    beside others.
-    """
-    outcomes = {of.outcome for of in look.values() if of.noisy or of.unsaid != FEW_NOISY}
-    if REFUSED in outcomes:
-        return REFUSED
-    return ACCEPTED if outcomes == {ACCEPTED} else UNSAID
 
 
 def _told(layer: str, look: Look) -> dict[str, Any]:
