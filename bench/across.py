@@ -118,7 +118,8 @@ def render_scene(name: str, folder: Path, size: Size) -> None:
         small = light(seed, percent=50)
         keep(HALF, smooth(small))
         keep(BLOCKS, small.repeat(2, 0).repeat(2, 1))
-    np.savez_compressed(folder / f"{name}.npz", **{case: np.stack(of) for case, of in made.items()})
+    stacked: dict[str, Any] = {case: np.stack(of) for case, of in made.items()}
+    np.savez_compressed(folder / f"{name}.npz", **stacked)
 
 
 def smooth(small: Array) -> Array:
@@ -248,7 +249,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.render:
         name, folder, *numbers = given.render
-        render_scene(name, Path(folder), Size(*map(int, numbers)))
+        width, height, samples, honest, lies = map(int, numbers)
+        render_scene(name, Path(folder), Size(width, height, samples, honest, lies))
         sys.stdout.flush()
         os._exit(0)
     given.folder.mkdir(parents=True, exist_ok=True)
