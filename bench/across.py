@@ -4,8 +4,8 @@ Renders with other seeds stand in for deliveries that are honest but not equal t
 scene is rendered a fixed number of times and kept below ``--folder``; each draw takes one picture
 as theirs, others as ours, and regions of the frame, so draws share pictures. The first look has
 three seeds; a refusal is looked at again with five others at other regions, and counts in the
-column "two" if that refuses, too. The known scenes are those of ``bench.verify_scenes``, the new
-ones those of ``bench.across_scenes``.
+second column only if that refuses, too. The known scenes are those of ``bench.verify_scenes``, the
+new ones those of ``bench.across_scenes``.
 """
 
 import argparse
@@ -20,13 +20,18 @@ from typing import Any, Final
 import attrs
 import numpy as np
 
-from bench.across_scenes import NEW_SCENES
+from bench.across_scenes import FIRST_SCENES, LATER_SCENES
 from bench.verify_scenes import HEAD, SAVE, SCENES
 from rendertrust.node.inside import display, exchangeable, flat, placing
 from rendertrust.node.inside.rendering import still
 
 Array = Any
-ALL: Final[Mapping[str, str]] = {**SCENES, **NEW_SCENES}
+ALL: Final[Mapping[str, str]] = {**SCENES, **FIRST_SCENES, **LATER_SCENES}
+GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "known scenes": SCENES,
+    "scenes new to all of the rule but for one statistic": FIRST_SCENES,
+    "scenes new to the rule": LATER_SCENES,
+}
 FRAME: Final = 4
 HONEST: Final = "honest"
 BRIGHTER: Final = {"1 % brighter": 1.01, "3 % brighter": 1.03}
@@ -256,7 +261,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     size = Size(*given.pixels, given.samples, *given.pictures)
     print(f"{attrs.asdict(size)}; load {os.getloadavg()[0]:.1f}")
-    for title, scenes in (("known scenes", SCENES), ("new scenes", NEW_SCENES)):
+    for title, scenes in GROUPS.items():
         found: dict[str, Mapping[str, list[Drawn]]] = {}
         for name in (name for name in scenes if name in (given.only or ALL)):
             pictures = rendered(name, given.folder, size)

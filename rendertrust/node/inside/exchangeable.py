@@ -23,7 +23,7 @@ SEEDS_FIRST, SEEDS_SECOND = 3, 5
 FEWER = 0.8  # effective samples
 SHARE_MORE = 0.22  # than chance gives
 Z_MOST = 3.5
-BIAS_LEAST = 0.02  # of a cell's brightness
+BIAS_LEAST = 0.02  # of a cell's brightness, or of its contrast
 TIMES_FARTHER = 4.0
 FAR_LEAST, FAR_TIMES = 5, 3
 CAP = 4.0  # one firefly counts for no more
@@ -40,10 +40,11 @@ class Look(NamedTuple):
     """Result of one comparison.
 
     ``seeds`` is K. ``cells`` is how many were given, ``noisy`` how many of them differ at all, and
-    count. ``samples`` is the effective share of the samples. ``noisiest``, ``calmest`` and
-    ``farthest`` are shares of cells. ``bias`` is how far the median cell is off, as a share of its
-    brightness. ``far`` counts the cells where a picture stands apart, theirs first. ``reasons``
-    names the rules that refuse it. ``unsaid`` is a code that says why nothing can be said.
+    count. ``samples`` is the effective share of the samples. ``noisiest``, ``calmest``, ``softest``
+    and ``farthest`` are shares of cells. ``softer`` is how much contrast the median cell lacks, and
+    ``bias`` how far it is off in brightness, both as shares. ``far`` counts the cells where a
+    picture stands apart, theirs first. ``reasons`` names the rules that refuse it. ``unsaid`` is a
+    code that says why nothing can be said.
     """
 
     seeds: int
@@ -52,6 +53,8 @@ class Look(NamedTuple):
     samples: float = 0.0
     noisiest: float = 0.0
     calmest: float = 0.0
+    softest: float = 0.0
+    softer: float = 0.0
     farthest: float = 0.0
     bias: float = 0.0
     far: tuple[int, ...] = ()
@@ -126,7 +129,8 @@ def _measured(every: Array, apart: Array, cells: int) -> Look:
     """Numbers of pictures (K + 1, cells, 64, channels), and how far each is from the others."""
     seeds, noisy = every.shape[0] - 1, every.shape[1]
     noise, shift = (_within_cell(apart) ** 2).sum((2, 3)), (apart.mean(2) ** 2).sum(-1)
-    means = every.mean(2)
+    means, contrast = every.mean(2), _contrast(every)
+    usual = np.maximum(contrast[1:].mean(0), NOISE_LEAST)
     return Look(
         seeds,
         cells,
@@ -134,6 +138,8 @@ def _measured(every: Array, apart: Array, cells: int) -> Look:
         samples=_effective_samples(every[1:], every[0]),
         noisiest=_share_of_first(noise == noise.max(0)),
         calmest=_share_of_first(noise == noise.min(0)),
+        softest=_share_of_first(contrast == contrast.min(0)),
+        softer=float(np.median(1 - contrast[0] / usual)),
         farthest=_share_of_first(shift == shift.max(0)),
         bias=float(np.median(np.sqrt(shift[0]) / _brightness(means[1:].mean(0)))),
         far=tuple(int(_stands_apart(means, of).sum()) for of in range(seeds + 1)),
@@ -153,6 +159,7 @@ def judged(look: Look) -> Look:
     rules: dict[str, Callable[[], bool]] = {
         "fewer-samples": lambda: look.samples < FEWER and z(look.noisiest) > Z_MOST,
         "smoothed": lambda: is_too_often(look.calmest),
+        "softened": lambda: is_too_often(look.softest) and look.softer > BIAS_LEAST,
         "shifted": lambda: is_too_often(look.farthest) and look.bias > BIAS_LEAST,
         "changed": lambda: look.far[0] >= FAR_LEAST + FAR_TIMES * max(look.far[1:]),
     }
@@ -162,6 +169,13 @@ def judged(look: Look) -> Look:
 def _within_cell(of: Array) -> Array:
     """Values less the mean of their cell."""
     return of - of.mean(-2, keepdims=True)
+
+
+def _contrast(every: Array) -> Array:
+    """Root mean square of the differences between neighbouring pixels of each cell."""
+    pixels = every.reshape(*every.shape[:2], CELL, CELL, every.shape[-1])
+    squares = [(np.diff(pixels, axis=axis) ** 2).mean((2, 3, 4)) for axis in (2, 3)]
+    return np.sqrt((squares[0] + squares[1]) / 2)
 
 
 def _effective_samples(ours: Array, theirs: Array) -> float:
