@@ -259,7 +259,9 @@ def main() -> None:
         sys.stdout.flush()
         os._exit(0)
     given.folder.mkdir(parents=True, exist_ok=True)
-    size = Size(*given.pixels, given.samples, *given.pictures)
+    width, height = given.pixels
+    honest, lies = given.pictures
+    size = Size(width, height, given.samples, honest, lies)
     print(f"{attrs.asdict(size)}; load {os.getloadavg()[0]:.1f}")
     for title, scenes in GROUPS.items():
         found: dict[str, Mapping[str, list[Drawn]]] = {}

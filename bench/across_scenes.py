@@ -133,7 +133,8 @@ smoke.use_nodes = True
 nodes, links = smoke.node_tree.nodes, smoke.node_tree.links
 nodes.remove(nodes["Principled BSDF"])
 gas, noise = nodes.new("ShaderNodeVolumePrincipled"), nodes.new("ShaderNodeTexNoise")
-noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = 1.5, 6.0
+noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = 1.5, 2.0
+scene.cycles.volume_biased, scene.cycles.volume_step_rate = True, 3.0
 gas.inputs["Emission Color"].default_value = (1.0, 0.4, 0.1, 1)
 links.new(noise.outputs[0], gas.inputs["Density"])
 links.new(noise.outputs[0], gas.inputs["Emission Strength"])
