@@ -97,6 +97,7 @@ def crops_of(
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
     grid = coarse(bpy, scene, order, progress, theirs.area)
     crops = _placed(order["draws"], theirs.area, grid)
+    told: dict[str, Any]
     if order.get("whole"):
         found = _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)
         told = {"whole": True, "crops": found}

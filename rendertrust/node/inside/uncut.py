@@ -57,7 +57,7 @@ def again(bpy: Any, order: dict[str, Any], frame: int, progress: Opening) -> dic
     found = rendering_again.compared(bpy, order, frame, (path, theirs), progress)
     if found is None:
         return None
-    told = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
+    told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
     told |= {"loose": True} if is_loose else {}
     if order.get("across") and graphics.is_drawn(bpy.context.scene):
         told["across"] = {"outcome": raster.EXACT, "drawing": graphics.drawing_class()}
