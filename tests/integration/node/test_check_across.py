@@ -12,11 +12,12 @@ import attrs
 import pytest
 
 from actors.verifier.report import Report, read_report
+from bench.verify_scenes import HEAD, SAVE, SCENES
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
 from tests.integration.node.checks import DRAWS, Files, OtherMachine, Stage
 from tests.integration.node.resident import Resident, resident
-from tests.integration.node.scenes import build
+from tests.integration.node.scenes import build, make
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 SAMPLES = 8
@@ -99,6 +100,29 @@ async def test_regions_can_be_cut_out_of_the_whole_frame(
     files = await machines.other.delivered(name, machines.seeded, samples=samples)
     told = await machines.told(name, files, whole=True)
     assert (told["whole"], told["across"]["outcome"]) == (True, outcome)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)  # up to a dozen renders
+@pytest.mark.parametrize("name", SCENES)
+async def test_each_scene_of_the_bench_is_valid_where_it_is_honest(
+    machines: Machines, tmp_path: Path, name: str
+) -> None:
+    """Of the same seed, and of another one, by a machine without AVX2; half the samples are not."""
+    size = {"width": 128, "height": 96, "samples": 16}
+    scene, seeded = tmp_path / "s.blend", tmp_path / "o.blend"
+    make("".join((HEAD, SCENES[name], SAVE)), str(scene))
+    make("".join((HEAD, SCENES[name], SEED, SAVE)), str(seeded))
+    both = attrs.evolve(machines, here=attrs.evolve(machines.here, scene=scene))
+    label = name.replace(" ", "-")
+    for case, of, more, valid in (
+        ("same", scene, {}, ("exact", "consistent")),
+        ("other", seeded, {}, ("accepted",)),
+        ("half", seeded, {"samples": 8}, ("refused",)),
+    ):
+        files = await machines.other.delivered(f"{label}-{case}", of, **{**size, **more})
+        told = await both.told(f"{label}-{case}", files, **size)
+        assert told["across"]["outcome"] in valid, (case, told["across"])
 
 
 @pytest.mark.nightly
