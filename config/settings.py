@@ -47,6 +47,8 @@ NO_VERIFIER = (
     " verification.enabled = false, and nothing is verified"
 )
 ENVIRONMENTS = ("development", "production")
+LIVE_KEYS = ("sk_live_", "rk_live_")  # with these people pay, so earnings are worth money
+FREE_MONEY = "credits.starter must be 0: free credits spent at one's own node are paid out as money"
 
 
 class SettingsError(Exception):
@@ -103,6 +105,8 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     _refuse_out_of_bounds(settings)
     if settings.production:
         _refuse_weak(settings)
+    elif settings.stripe.secret_key.startswith(LIVE_KEYS) and _grants_credits(settings):
+        raise SettingsError(f"stripe.secret_key is live, and so {FREE_MONEY}")
     return settings
 
 
@@ -293,14 +297,16 @@ def _refuse_weak(settings: Settings) -> None:
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
         (settings.webhooks.private, "webhooks.private must be off"),
         (_lacks_verifier(settings.verification), NO_VERIFIER),
-        (
-            settings.credits.starter.strip("0.") != "",
-            "credits.starter must be 0: free credits spent at one's own node are paid out as money",
-        ),
+        (_grants_credits(settings), FREE_MONEY),
     ]
     wrong = [text for broken, text in faults if broken]
     if wrong:
         raise SettingsError("production refuses to start: " + "; ".join(wrong))
+
+
+def _grants_credits(settings: Settings) -> bool:
+    """Whether who registers is given credits."""
+    return settings.credits.starter.strip("0.") != ""
 
 
 def refuse_exposed(settings: Settings) -> None:

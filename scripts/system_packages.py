@@ -17,7 +17,7 @@ from pathlib import Path
 from rendertrust.node.libraries import LIBRARIES
 
 PROGRAMS = {"bwrap": "bubblewrap"}
-TEST_PROGRAMS = {"ip": "iproute2", "chromium": "chromium"}
+TEST_PROGRAMS = {"ip": "iproute2", "chromium-headless-shell": "chromium-headless-shell"}
 UNPACKED = {"nginx": "nginx", "caddy": "caddy"}
 UNPACKED_IN = Path(sys.prefix) / "programs"
 POSTGRES_IN = Path("/usr/lib/postgresql")  # Debian keeps its servers out of the PATH
@@ -108,7 +108,7 @@ def main() -> int:
     command = f"apt-get update && apt-get install -y {' '.join(lacking)}"
     if os.geteuid() == 0 and shutil.which("apt-get") and install(lacking):
         return 0
-    print(f"Rendering lacks system packages. As root:\n  {command}", file=sys.stderr)
+    print(f"System packages are missing. As root:\n  {command}", file=sys.stderr)
     return 1
 
 

@@ -17,6 +17,7 @@ from sql.halt import Halt
 
 ANCHORS_MAX: Final = 1000  # the newest ones are held against the chain
 LOOK_SECONDS: Final = 0.5
+ANCHOR_LOOK_SECONDS_LEAST: Final = 0.5
 
 
 @attrs.frozen
@@ -50,8 +51,10 @@ class Seen:
 
 
 def settings_of(given: ChainSettings) -> AnchorSettings:
-    """What the settings say to the Anchor."""
+    """What the settings say to the Anchor, which looks at least as often as it may anchor."""
+    often = max(given.anchor_seconds, ANCHOR_LOOK_SECONDS_LEAST)
     return AnchorSettings(
+        every_seconds=min(AnchorSettings().every_seconds, often),
         anchor_seconds=given.anchor_seconds,
         confirmations=1 if given.embedded else given.confirmations,
     )

@@ -84,6 +84,9 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     1_024,
 )
 STOP_SECONDS = 5.0
+# Audits read all books, the Sweeper ("Uploads") removes all that has expired, and the hub
+# ("Console") reads all pages that are open, two seconds each at most.
+MAY_TAKE_MINUTES = frozenset({"auditor", "night auditor", "Uploads", "Console"})
 COURIER_STOP_SECONDS = 15.0  # who listens may take ten to answer
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
@@ -329,9 +332,9 @@ class Tree:
         ]
 
     def vital(self) -> list[Snapshot]:
-        """A reading of what nothing works without; but audits, which may take minutes."""
+        """A reading of what nothing works without; but what may take minutes for one message."""
         parts = [child for part in self._vital for child in part.snapshot().children]
-        return [part for part in parts if part.name not in ("auditor", "night auditor")]
+        return [part for part in parts if part.name not in MAY_TAKE_MINUTES]
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
         """A session for a node on its socket. Raises StartFailed."""

@@ -79,14 +79,15 @@ class AnchorActor(Actor[Anchor]):
     @handles(Look)
     async def look(self, _: Look) -> None:
         wait = self._settings.every_seconds
+        away = max(wait, min(AWAY_SECONDS, self._settings.anchor_seconds))
         try:
             await self.see_to_it()
         except (ChainUnavailable, Unavailable, Conflict) as error:
             log.warning("nothing is anchored: %s: %s", type(error).__name__, error)
-            wait = max(wait, AWAY_SECONDS)
+            wait = away
         except ChainRefused as error:
             log.error("the chain refuses: %s", error)
-            wait = max(wait, AWAY_SECONDS)
+            wait = away
         self.after(wait, Look(), jitter=0.1)
 
     async def see_to_it(self) -> None:

@@ -153,6 +153,7 @@ class Cell:
             dead_letters=mailbox.lost,
             samples=gauge.samples[: gauge.runs],
             capacity=mailbox.capacity,
+            is_handling=self.instance is not None and self.instance.is_handling,
         )
 
     def _note(self, end: Exit) -> Exit:

@@ -122,6 +122,11 @@ class Instance:
             raise RuntimeError("no single message in hand")
         return item if isinstance(item, Envelope) else Envelope(item, None, 0.0)
 
+    @property
+    def is_handling(self) -> bool:
+        """Whether a message or a batch is in hand."""
+        return self.current is not None or bool(self.batch)
+
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]:
         """Put a message in another mailbox with the asker and deadline of the one in hand."""
         asked = self.one_in_hand()

@@ -34,6 +34,7 @@ class Statistics:
     dead_letters: int
     samples: Sequence[float] = ()
     capacity: int = 0  # of the mailbox; 0 once it is down for good
+    is_handling: bool = False  # a message, or a batch, is in hand
 
     @property
     def handle_seconds_p95(self) -> float:

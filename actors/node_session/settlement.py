@@ -380,8 +380,11 @@ class Settlement(Watching, partial=True):
     @handles(TryAgain)
     async def try_again(self, message: TryAgain) -> None:
         held = self._work.exactly(message.job, message.unit, message.attempt)
-        if held is not None and held.phase is Phase.ENDING and self._may_ask(held):
-            await self._finish(held)
+        if held is not None and held.phase is Phase.ENDING:
+            if self._may_ask(held):
+                await self._finish(held)
+            elif held.effect is None:  # the answer that is awaited is about its start
+                self._again(held)
         await self._pump()
 
     @handles(RenewDue)

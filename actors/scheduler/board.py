@@ -15,7 +15,8 @@ import attrs
 
 from actors.ledger.messages import UnitState
 from actors.scheduler.alike import pinned
-from actors.scheduler.demand import Demand
+from actors.scheduler.circles import is_anybodys, people_of
+from actors.scheduler.demand import Demand, Kind
 from actors.scheduler.floor import PLACING_SECONDS, Booking
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.moving import Moves
@@ -76,14 +77,32 @@ class Board(Moves):
         Each booking must be committed or refused.
         """
         if changed := self.index.take_changed():
-            # One of each sort of machine: after a change of trust all nodes are among them.
-            sorts = {(node.does, node.slots is None, node.kit): node for node in changed}.values()
-            self.queue.wake(lambda kind: any(can_do(node, kind.as_asked) for node in sorts))
+            self._wake(changed)
         alike = self.index.is_the_same_for_all and not self.index.crowded
         waiting = self.queue.placeable(self.choose, alike=alike)
         strays = self.strays.placeable(self.index.choose)
         for unit, node in itertools.chain(self._promised(), waiting, strays):
             yield self._reserve(unit, node, clock + PLACING_SECONDS)
+
+    def _wake(self, changed: Iterable[Node]) -> None:
+        """Look again at what is parked that these nodes may be given.
+
+        One of each sort of machine is asked: after a change of trust all nodes are among them.
+        """
+        sorts: dict[tuple[object, ...], list[Node]] = {}
+        for node in changed:
+            sorts.setdefault((node.does, node.slots is None, node.kit), []).append(node)
+        for nodes in sorts.values():
+            first = nodes[0]
+
+            def can(kind: Kind, node: Node = first) -> bool:
+                return can_do(node, kind.as_asked)
+
+            if any(map(is_anybodys, nodes)):
+                self.queue.wake(can)
+            circles = self.index.circles
+            users = frozenset[UUID]().union(*(people_of(node, circles) for node in nodes))
+            self.queue.wake_of(users, can)
 
     def choose(
         self, demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /

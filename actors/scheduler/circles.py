@@ -45,6 +45,22 @@ def may_do(node: Node, user: UUID | None, pool: str, circles: Circles) -> bool:
     return takes and (pool != TRUSTED or circles.trust(user, node.owner))
 
 
+def is_anybodys(node: Node) -> bool:
+    """Whether it may be given work of the pool ``any`` of whoever it is."""
+    return node.is_open and node.standing.name != QUARANTINED
+
+
+def people_of(node: Node, circles: Circles) -> frozenset[UUID]:
+    """All whose work it may be given, but for what ``is_anybodys`` says; a few others, perhaps."""
+    owner, lent = node.owner, circles.lent.get(node.id)
+    found: set[UUID] = set()
+    if lent is not None:
+        found |= {user for user, orgs in circles.organisations.items() if lent in orgs}
+    if owner is not None:
+        found |= {owner, *circles.trusting.get(owner, ()), *circles.trusts.get(owner, ())}
+    return frozenset(found)
+
+
 def told(node: Node, user: UUID, circles: Circles) -> str:
     """Whose work it is, as the node's dispatch says: seen by the node."""
     if is_own(node, user, circles):

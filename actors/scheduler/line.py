@@ -131,10 +131,10 @@ class Line:
             self._parked.add(user)
             self.turn(user)
 
-    def wake(self) -> None:
-        """Give parked users their turns again."""
-        users, self._parked = self._parked, set()
-        for user in users:
+    def wake(self, *users: UUID) -> None:
+        """Give these parked users their turns again, or all if none is named."""
+        for user in self._parked.intersection(users) if users else tuple(self._parked):
+            self._parked.discard(user)
             self.turn(user)
 
     def take(self, entry: Entry) -> None:

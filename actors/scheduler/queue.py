@@ -1,7 +1,7 @@
 """The units that wait for a node, each kind in a line of its own."""
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, Protocol, TypeAlias
@@ -39,7 +39,8 @@ class Queue:
         self.drained: set[UUID] = set()
         self._lines: dict[Kind, Line] = {}
         self._awake: dict[Kind, None] = {}  # the lines in which somebody may have a turn
-        self._parked: set[Kind] = set()  # the lines in which somebody is parked
+        # By pool, the lines in which somebody is parked.
+        self._parked: defaultdict[str, set[Kind]] = defaultdict(set)
         self._waiting: Counter[Kind] = Counter()  # how many units wait in each line
         self._where: dict[UUID, set[Kind]] = {}  # the lines in which a user waits, or did lately
         self._delayed: list[Delayed] = []
@@ -76,20 +77,32 @@ class Queue:
         self._waiting[kind] -= 1
         if not self._waiting[kind]:
             del self._waiting[kind]
-            if kind in self._parked:  # any other is dropped when it is looked through
+            if kind in self._parked[kind.pool]:  # any other is dropped when it is looked through
                 self._drop(kind)
 
     def _drop(self, kind: Kind) -> None:
         del self._lines[kind]
         self._awake.pop(kind, None)
-        self._parked.discard(kind)
+        self._parked[kind.pool].discard(kind)
 
     def wake(self, can: Callable[[Kind], bool]) -> None:
-        """Nodes changed: what is parked of the kinds that they can do is looked at again."""
-        for kind in [kind for kind in self._parked if can(kind)]:
-            self._parked.discard(kind)
+        """Nodes for anybody changed: what is parked of the kinds that they can do, in the pool
+        ``any``, is looked at again.
+        """
+        for kind in [kind for kind in self._parked[ANY] if can(kind)]:
+            self._parked[ANY].discard(kind)
             self._lines[kind].wake()
             self._awake[kind] = None
+
+    def wake_of(self, users: Iterable[UUID], can: Callable[[Kind], bool]) -> None:
+        """The same of what these users have parked, in whatever pool: nodes for them changed."""
+        for user in users:
+            for kind in self._where.get(user, ()):
+                if kind in self._parked[kind.pool] and can(kind):
+                    self._lines[kind].wake(user)
+                    self._awake[kind] = None
+                    if not self._lines[kind].is_parked:
+                        self._parked[kind.pool].discard(kind)
 
     def share(self, user: UUID, change: int) -> None:
         """Nodes have more units of a user, or fewer."""
@@ -147,7 +160,7 @@ class Queue:
                 elif choice is None:
                     line.take(entry)
                 elif isinstance(choice, NoCapableNode):
-                    self._parked.add(kind)
+                    self._parked[kind.pool].add(kind)
                     line.park(*(() if is_same else (unit.user,)))
                 elif unit.shuns:  # those behind it may have more nodes
                     _pass_over(line, entry, aside[kind])

@@ -1,5 +1,6 @@
 """Verifier actor: has delivered results checked and asks the Ledger to book the verdicts."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -42,6 +43,8 @@ from sql.tries import wait_seconds
 from sql.work import MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
+ROUND_SECONDS: Final = 20.0  # of steps in one look: the store may be slow
+STORE_SECONDS: Final = 5.0  # for the store's answer about a result; then it is asked again
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
 NO_BUILD: Final = "no verifier of this gateway has the build of Blender that its node has"
 log = logging.getLogger(__name__)
@@ -118,12 +121,13 @@ class VerifierActor(Actor[Verifier]):
             await self._assess(case)
         others = [one for one in self._cases.values() if one.is_begun and one not in cases]
         ours = await self._claims.take([*filter(self._may_act, cases), *others])
-        turn = self._turns.of
+        turn, until = self._turns.of, self._peers.clock.monotonic() + ROUND_SECONDS
         for case in sorted(
             (case for case in cases if case in ours),
             key=lambda case: (case.is_again, turn(case.pending.user), case.pending.place),
         ):
-            await self._step(case)
+            if self._peers.clock.monotonic() < until:
+                await self._step(case)
         await self._claims.release(ours)
 
     async def _assess(self, case: Case) -> None:
@@ -297,10 +301,12 @@ class VerifierActor(Actor[Verifier]):
         assert case.verdict is not None, "there is something to conclude"
         if case.verdict.outcome != "invalid":
             try:
-                if not await is_same(case, self._peers.objects):
-                    case.end_swapped()
-            except ObjectsUnavailable:
+                async with asyncio.timeout(STORE_SECONDS):
+                    same = await is_same(case, self._peers.objects)
+            except (ObjectsUnavailable, TimeoutError):
                 return
+            if not same:
+                case.end_swapped()
         effect = decision_on(case) if case.is_again else verdict_on(case, self._peers)
         if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
             case.asked_at = now

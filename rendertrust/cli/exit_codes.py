@@ -19,7 +19,8 @@ TABLE: Final[dict[int, str]] = {
     OK: "done",
     FAILURE: "it failed; the message says why",
     USAGE: "used wrongly: an option, a value or a file is not what it should be",
-    NOT_WITNESSED: "all holds, but nothing outside of the gateway vouches for it",
+    NOT_WITNESSED: "undecided: all holds, but nothing outside of the gateway vouches for it; or "
+    "a picture cannot be compared",
     NOT_AUTHENTICATED: "not logged in, or the login is over",
     INSUFFICIENT_CREDITS: "fewer credits are available than the job takes",
     JOB_FAILED: "the job failed or was cancelled",

@@ -213,6 +213,11 @@ def result(context: click.Context, job: UUID, out: Path | None) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it there, for `rendertrust verify`.",
 )
+@click.option(
+    "--manifest",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the list of the job's files, which `rendertrust verify --manifest` takes.",
+)
 @click.pass_context
 def receipt(
     context: click.Context,
@@ -222,6 +227,7 @@ def receipt(
     frame: int | None,
     unit: int | None,
     out: Path | None,
+    manifest: Path | None,
 ) -> None:
     """What was done for the charge, signed by the node and the gateway, verified.
 
@@ -229,6 +235,8 @@ def receipt(
     """
     session = session_of(context)
     found = session.run(lambda client: _receipt(client, job, frame, unit))
+    if manifest is not None:
+        session.run(lambda client: client.download_manifest(job, scene.placed(manifest)))
     gone, file = found.withdrawn, _file(found)
     if gone is not None:
         session.output.note(

@@ -1,12 +1,12 @@
 """``rendertrust verify``: proofs, receipts and checkpoints, checked without the gateway."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, wording
+from rendertrust.cli import exit_codes, rerender, wording
 from rendertrust.cli.command import Command
 from rendertrust.cli.session import session_of
 
@@ -45,6 +45,7 @@ BYTES_MAX = 1 << 20
     help="Blocks until an anchor is final, where the node does not say which are: 12, "
     "and 1 on a private chain.",
 )
+@rerender.options
 @click.pass_context
 def verify(  # noqa: PLR0917 - click passes them all by name
     context: click.Context,
@@ -55,6 +56,7 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     rpc: str | None,
     contract: str | None,
     confirmations: int | None,
+    **again: Any,
 ) -> int:
     """Check proofs, receipts and checkpoints without the gateway, step by step.
 
@@ -65,9 +67,35 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     holds and the checkpoint or the chain vouches for it; 3 where all holds and neither does, as
     one that is not there, a chain that is private, or an anchor that is not final yet; and 1
     otherwise, also where a file is nothing of that kind.
+
+    With --scene this machine's Blender renders the receipt's frame again, in a sandbox, and
+    compares it with its picture, in multiples of the noise; a PNG beside the picture shows both.
+    Regions are drawn at random. A scene that is denoised or composited is rendered whole, and so is
+    one whose regions differ. Then the exit code is 0 where the picture is what the scene gives; 1
+    where it is not, or where scene, files or picture are not the receipt's; and 3 where nobody can
+    tell: no Blender here, another one than the node's, a scene of which honest pictures differ, or
+    a --checkpoint or --rpc that does not vouch for the receipt.
     """
-    session = session_of(context)
     check_options(rpc, contract)
+    wish = rerender.wish_of(again)
+    given = given_of(files, key, checkpoint)
+    delivered = None if wish is None else given.delivered()
+    verdicts = given.verdicts(None if rpc is None else Asked(rpc, contract, confirmations))
+    output = session_of(context).output
+    tell(output, verdicts, notes=wish is None)
+    code = exit_code(list(verdicts.values()))
+    if wish is None:
+        return code
+    if delivered is None or code == exit_codes.FAILURE:
+        output.note("Nothing was rendered.")
+        return code
+    # What this machine renders is outside of the gateway; a witness that was named has to agree.
+    is_named = checkpoint is not None or rpc is not None
+    return rerender.run(output, wish, delivered) or (code if is_named else exit_codes.OK)
+
+
+def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) -> "Given":
+    """The files, read. UsageError for what cannot be checked together."""
     given = Given(files, None if key is None else key_of(key))
     if checkpoint is not None:
         given.witness(checkpoint)
@@ -76,12 +104,7 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     if not given.proofs and not given.kept and not given.broken:
         raise click.UsageError("There is no proof, receipt or checkpoint among the files")
     given.look_at_pictures()
-    asked = None if rpc is None else Asked(rpc, contract, confirmations)
-    verdicts = {**given.broken}
-    verdicts |= {str(path): given.checked(path, asked) for path in given.proofs}
-    verdicts |= {str(path): given.kept_is_checked(path, asked) for path in given.kept}
-    tell(session.output, verdicts)
-    return exit_code(list(verdicts.values()))
+    return given
 
 
 def check_options(rpc: str | None, contract: str | None) -> None:
@@ -230,6 +253,27 @@ class Given:
         self._picture = read_picture(path)
         del self.broken[str(path)]
 
+    def verdicts(self, asked: "Asked | None") -> "dict[str, Verdict]":
+        """Every step over each of the files."""
+        found = {**self.broken}
+        found |= {str(path): self.checked(path, asked) for path in self.proofs}
+        return found | {str(path): self.kept_is_checked(path, asked) for path in self.kept}
+
+    def delivered(self) -> "rerender.Delivered | None":
+        """The receipt and its picture, to be rendered again; None: the receipt cannot be read.
+        UsageError: there are not one of each.
+        """
+        from rendertrust.receipt import read_receipt
+        from rendertrust.receipt_check import is_receipt
+
+        receipts = [document for document in self.proofs.values() if is_receipt(document)]
+        if len(receipts) != 1 or self._picture is None:
+            raise click.UsageError("--scene needs one receipt and the picture that it is of")
+        read = read_receipt(receipts[0].get("receipt"))
+        if isinstance(read, str):
+            return None
+        return rerender.Delivered(receipt=read, picture=self._picture, path=self._others[0])
+
     def checked(self, path: Path, asked: "Asked | None") -> "Verdict":
         """Every step over one of the proofs, or receipts."""
         import asyncio
@@ -291,8 +335,8 @@ def _proof_in(document: "Document") -> object:
     return document.get("proof") if is_receipt(document) else document
 
 
-def tell(output: "Output", verdicts: "dict[str, Verdict]") -> None:
-    """Every step of each."""
+def tell(output: "Output", verdicts: "dict[str, Verdict]", *, notes: bool = True) -> None:
+    """Every step of each. ``notes``: what would vouch for it, too."""
     for name, verdict in verdicts.items():
         facts = {"name": name, "holds": verdict.holds, "witnessed": verdict.witnessed}
         output.document({**facts, "steps": verdict.steps})
@@ -300,7 +344,8 @@ def tell(output: "Output", verdicts: "dict[str, Verdict]") -> None:
         for step in verdict.steps:
             mark = "ok" if step.holds else "NO"
             output.say(f"  {mark}  {step.name:<10}  {wording.harmless(step.said)}")
-    if all(v.holds for v in verdicts.values()) and not all(v.witnessed for v in verdicts.values()):
+    holds = all(verdict.holds for verdict in verdicts.values())
+    if notes and holds and not all(verdict.witnessed for verdict in verdicts.values()):
         output.note(
             "Nothing outside of the gateway vouches for it: "
             "--checkpoint, or --rpc with --contract, name what does."

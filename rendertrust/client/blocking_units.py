@@ -168,6 +168,14 @@ class BlockingControl:
             self._client.download_evidence(job_id, path, unit=unit, progress=progress)
         )
 
+    def manifest(self, job_id: str | UUID) -> ResultUrl:
+        """Where the list of a job's files lies, which its receipts name by its SHA-256."""
+        return self._bridge.run(self._client.manifest(job_id))
+
+    def download_manifest(self, job_id: str | UUID, path: Path | str) -> Path:
+        """Fetch the same; JSON."""
+        return self._bridge.run(self._client.download_manifest(job_id, path))
+
     def download_frames(
         self,
         job_id: str | UUID,

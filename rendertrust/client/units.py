@@ -233,6 +233,18 @@ class Control(Wire):
             progress=progress,
         )
 
+    async def manifest(self, job_id: str | UUID) -> ResultUrl:
+        """Where the list of a job's files lies, which its receipts name by its SHA-256.
+
+        NotFound: its scene was sent alone, or the list is not kept any more.
+        """
+        return read(ResultUrl, await self._get(job_path(job_id) + "/manifest"))
+
+    async def download_manifest(self, job_id: str | UUID, path: Path | str) -> Path:
+        """Fetch the same, as ``download`` does; JSON."""
+        stem = f"{job_id}-files"
+        return await fetch(self._transport, lambda: self.manifest(job_id), Path(path), stem=stem)
+
     async def download_frames(
         self,
         job_id: str | UUID,

@@ -1,12 +1,17 @@
 """Gateways of their own for tests that kill them, and people to use them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpServer
 from pytest_asyncio import is_async_test
 
 from tests.support.api_clients import Creator, PlainNode
@@ -19,9 +24,9 @@ NUMBERS = count(1)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All on one loop: a module may keep one gateway for several tests."""
-    here = Path(__file__).parent
+    here = str(Path(__file__).parent)
     for item in items:
-        if here in item.path.parents and is_async_test(item):
+        if str(item.path).startswith(here) and is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
@@ -30,6 +35,20 @@ async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """A gateway that has just started; a module may put one of its own in its place."""
     async with start_gateway() as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def aiohttp_server() -> AsyncIterator[AiohttpServer]:
+    """As pytest-aiohttp's, whose servers would be on the loop of one test."""
+    async with AsyncExitStack() as running:
+
+        async def start(app: web.Application, **options: Any) -> TestServer:
+            server = TestServer(app, **options)
+            await server.start_server()
+            running.push_async_callback(server.close)
+            return server
+
+        yield start
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -6,7 +6,7 @@ from asyncio.subprocess import PIPE, STDOUT
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpServer
 
 from tests.acceptance.conformance.shapes import CREDITS, UUID, differences
 from tests.support import programs
@@ -39,14 +39,14 @@ async def test_a_gateway_with_the_limits_of_production_keeps_the_reference(
     assert "too many logins → 429" in table
 
 
-async def test_something_else_is_not_taken_for_a_gateway() -> None:
+async def test_something_else_is_not_taken_for_a_gateway(aiohttp_server: AiohttpServer) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.json_response({"status": "fine"})
 
     site = web.Application()
     site.router.add_route("*", "/{path:.*}", answer)
-    async with TestServer(site) as server:
-        code, table = await conformance(str(server.make_url("/")))
+    server = await aiohttp_server(site)
+    code, table = await conformance(str(server.make_url("/")))
     assert code == 1, table
     assert "status is 'fine'" in table
     assert "the rest was not reached" in table

@@ -30,7 +30,7 @@ async def test_made_up_requests_get_answers_as_described(
 ) -> None:
     settings = {
         "RENDERTRUST_CREDITS_STARTER": "1000000",
-        "RENDERTRUST_EARNINGS_DISPUTE_HOURS": "0.005",  # what is disputed in vain is payable soon
+        "RENDERTRUST_EARNINGS_DISPUTE_HOURS": "0.0025",  # what is disputed in vain is payable soon
     }
     async with start_gateway(**settings, **WIDE) as gateway:
         who = ("--email", ADMIN, "--name", "Ada", "--password-stdin")

@@ -4,6 +4,7 @@ What comes back equals the picture that this machine's Blender makes of the scen
 """
 
 import asyncio
+import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -16,8 +17,9 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from rendertrust.manifest import read
 from rendertrust.testing import FakeNode, FakeTask, works
-from tests.integration.node.scenes import locally, run
+from tests.integration.node.scenes import locally, make
 from tests.support import programs
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator
@@ -82,7 +84,6 @@ bpy.ops.mesh.primitive_plane_add(size=30, location=(-8, 8, 4), rotation=(1.2, 0,
 material, image = textured("sky", at(elsewhere, "sky.png"))
 bpy.context.object.data.materials.append(material)
 bpy.ops.wm.save_as_mainfile(filepath=path, relative_remap=False)
-os._exit(0)
 """
 
 
@@ -109,16 +110,25 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     # So deep that what lies elsewhere is no part of the project.
     folder = tmp_path_factory.mktemp("work") / "jobs" / "2026" / "film"
     made = Project(folder, tmp_path_factory.mktemp("elsewhere"))
-    run(PROJECT, str(made.folder), str(made.elsewhere))
+    make(PROJECT, str(made.folder), str(made.elsewhere))
     return made
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+async def logged_in(gateway: Gateway, creator: Creator) -> dict[str, str]:
+    """The environment of programs that work for the creator."""
+    scopes = ["jobs:read", "jobs:write", "uploads:write"]
+    status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
+    assert status == 201, key
+    return {**os.environ, "RENDERTRUST_URL": gateway.url, "RENDERTRUST_API_KEY": key["key"]}
 
 
 async def submit(gateway: Gateway, creator: Creator, *words: str) -> tuple[int, list[Any], str]:
     """``rendertrust submit … --json``: exit code, documents, what it said beside."""
-    scopes = ["jobs:read", "jobs:write", "uploads:write"]
-    status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
-    assert status == 201, key
-    env = os.environ | {"RENDERTRUST_URL": gateway.url, "RENDERTRUST_API_KEY": key["key"]}
+    env = await logged_in(gateway, creator)
     code, out, err = await programs.call("submit", *words, "--json", env=env, within=240)
     return code, [json.loads(line) for line in out.splitlines()], err
 
@@ -171,6 +181,62 @@ async def test_a_node_is_given_all_files_where_the_scene_finds_them(
     assert task.inputs["library/skin.png"] == (project.folder / "library/skin.png").read_bytes()
     moved = json.loads(task.inputs["rendertrust-paths.json"])
     assert moved == {str(project.elsewhere / "sky.png"): "linked/0/sky.png"}
+    job = told[-1]["job_id"]
+    status, listed = await creator.call("GET", f"/jobs/{job}/manifest")
+    assert status == 200, listed
+    async with creator.http.get(listed["download_url"]) as answer:
+        content = await answer.read()
+    assert (sha256(content), len(content)) == (listed["sha256"], listed["size"])
+    assert {one.path: one.sha256 for one in read(content, "key").files} == {
+        path: sha256(given) for path, given in task.inputs.items()
+    }
+    stranger = Creator(creator.http, gateway.url, "reader@example.org")
+    await stranger.register()
+    assert (await stranger.call("GET", f"/jobs/{job}/manifest"))[0] == 404
+
+
+async def test_a_job_whose_scene_was_sent_alone_has_no_list_of_files(
+    gateway: Gateway, creator: Creator
+) -> None:
+    scene = await creator.upload(b"BLENDER alone", "alone.blend")
+    status, placed = await creator.dispatch("render", payload_ref=scene, queue=True)
+    assert status == 202, placed
+    status, answer = await creator.call("GET", f"/jobs/{placed['job_id']}/manifest")
+    assert (status, answer["detail"]) == (404, "The job has no list of files, or it is not kept")
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+async def test_whoever_has_receipt_and_files_renders_the_frame_again(
+    gateway: Gateway, creator: Creator, project: Project, tmp_path: Path
+) -> None:
+    frame, receipt, listed = (tmp_path / name for name in ("f.png", "receipt.json", "list.json"))
+    async with running_agent(gateway.url, tmp_path / "node"):
+        code, told, err = await submit(
+            gateway, creator, str(project.scene), "--frame", "1", "--out", str(frame)
+        )
+    assert code == 0, (told, err)
+    env = await logged_in(gateway, creator)
+    job = next(one["job_id"] for one in told if "job_id" in one)
+    words = ("jobs", "receipt", job, "--out", str(receipt))
+    code, out, err = await programs.call(*words, "--manifest", str(listed), env=env)
+    assert code == 0, (out, err)
+    again = ("verify", str(receipt), str(frame), "--scene", str(project.scene), "--json")
+    nowhere = {**os.environ, "RENDERTRUST_URL": "http://localhost:1"}
+    for more in ((), ("--manifest", str(listed))):
+        code, out, err = await programs.call(*again, *more, env=nowhere, within=240)
+        found = json.loads(out.splitlines()[-1])
+        assert (code, found["verdict"]) == (0, "exact"), (out, err)
+    assert "the scene and 5 files beside it are those that the receipt names" in out
+    skin = project.folder / "library" / "skin.png"
+    kept = skin.read_bytes()
+    skin.write_bytes(kept + b" ")
+    try:
+        code, out, _ = await programs.call(*again, "--manifest", str(listed), env=nowhere)
+    finally:
+        skin.write_bytes(kept)
+    assert code == 1
+    assert "library/skin.png is other content than what was sent" in out
 
 
 async def test_a_missing_file_stops_it_before_anything_is_sent(

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from rendertrust.client import AsyncClient, Invalid, Preflight
-from tests.integration.node.scenes import run
+from tests.integration.node.scenes import make
 from tests.integration.node.test_preflight import SCENES
 from tests.support.agent_process import Agent, enrolled_agent
 from tests.support.api_clients import Creator
@@ -57,7 +57,7 @@ BY_DAY = [case for case in CASES if case.scene in {"camera", "missing", "scripts
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
-    run(SCENES, str(folder))
+    make(SCENES, str(folder))
     newer = folder / "newer.blend"
     newer.write_bytes(newer.read_bytes().replace(b"BLENDER17-01v0502", b"BLENDER17-01v0503", 1))
     (folder / "nothing.blend").write_bytes(b"not a scene at all")

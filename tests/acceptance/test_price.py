@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from rendertrust.client import AsyncClient, Conflict, Quote
-from tests.integration.node.scenes import run
+from tests.integration.node.scenes import make
 from tests.support.agent_process import Agent, enrolled_agent
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
@@ -26,14 +26,13 @@ for name, width, height, samples in (("light", 64, 36, 4), ("heavy", 320, 180, 6
     scene.render.engine, scene.cycles.samples = "CYCLES", samples
     scene.render.resolution_x, scene.render.resolution_y = width, height
     bpy.ops.wm.save_as_mainfile(filepath=os.path.join(sys.argv[1], name + ".blend"))
-os._exit(0)
 """
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
-    run(SCENES, str(folder))
+    make(SCENES, str(folder))
     return folder
 
 

@@ -4,19 +4,22 @@ Their pictures go to the folder that RENDERTRUST_SCREENSHOTS names, if it does.
 """
 
 import os
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.browser.conftest import WITHIN_MS
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.examples import chosen
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.stripe_events import standing_in
 
-NOBODY = "postgresql://nobody@127.0.0.1:1/nothing"
 # The one thing that ReDoc cannot be told to leave; the policy keeps it from being asked for.
 LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 
@@ -49,12 +52,12 @@ class Visit:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def face() -> AsyncGenerator[Face]:
-    """The pages need no database."""
-    database = Database(lambda: NOBODY)
-    async with serving(database, settings_for_tests()) as running:
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """With the real Ledger."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
         yield running
-    await database.close()
+    await pool.close()
 
 
 @asynccontextmanager
@@ -68,23 +71,63 @@ async def visiting(browser: Browser, face: Face, path: str) -> AsyncGenerator[Vi
     await page.close()
 
 
-async def test_swagger_ui_shows_every_operation(browser: Browser, face: Face) -> None:
-    async with visiting(browser, face, "/docs") as visit:
-        dispatch = visit.page.locator("#operations-jobs-jobs_dispatch")
-        parts = visit.page.locator(".opblock-tag")
-        await parts.first.wait_for()
-        shown, seen = visit.page.locator(".opblock"), 0
-        for part in await parts.all():
-            await part.click()
-            await expect(shown).not_to_have_count(0)
-            seen += await shown.count()
-            await part.click()
-            await expect(shown).to_have_count(0)
-        assert seen == await described(face)
-        await visit.page.locator("#operations-tag-jobs").click()
-        await dispatch.wait_for()
-        await dispatch.locator(".opblock-summary-control").click()
-        await dispatch.get_by_text("s3://bucket/input/scene.blend").wait_for()
+class SwaggerUI:
+    """The page at ``/docs``, and what people do there."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def tags(self) -> set[str]:
+        tags = self._page.locator(".opblock-tag")
+        await tags.first.wait_for()
+        return set(await tags.evaluate_all("all => all.map((each) => each.dataset.tag)"))
+
+    async def shows(self, tag: str, number: int) -> None:
+        """Open a tag, which has that many operations, and close it."""
+        operations = self._page.locator(".opblock")
+        for shown in (number, 0):
+            await self._page.locator(f"#operations-tag-{tag}").click()
+            await expect(operations).to_have_count(shown)
+
+    async def authorize(self, token: str) -> None:
+        await self._page.locator(".auth-wrapper .authorize").first.click()
+        dialog = self._page.locator(".dialog-ux .modal-ux")
+        await dialog.locator("input[aria-label='auth-bearer-value']").first.fill(token)
+        await dialog.locator(".auth-btn-wrapper .authorize").first.click()
+        await dialog.locator(".close-modal").click()
+
+    async def open(self, operation: str) -> Locator:
+        await self._page.locator(f"#operations-tag-{operation.partition('-')[0]}").click()
+        block = self._page.locator(f"#operations-{operation}")
+        await block.locator(".opblock-summary-control").click()
+        return block
+
+    async def execute(self, block: Locator) -> str:
+        """The body of the answer."""
+        await block.get_by_text("Try it out").click()
+        await block.get_by_text("Execute").click()
+        shown = block.locator(".live-responses-table .response-col_status")
+        await shown.get_by_text("200").wait_for()
+        body = block.locator(".live-responses-table .highlight-code code").first
+        return await body.inner_text()
+
+
+async def test_swagger_ui_shows_every_operation_and_executes_them(
+    browser: Browser, face: Face, tmp_path: Path
+) -> None:
+    bearer = await face.user()
+    async with standing_in(face, tmp_path), visiting(browser, face, "/docs") as visit:
+        swagger = SwaggerUI(visit.page)
+        operations = await described(face)
+        assert await swagger.tags() == operations.keys()
+        for tag in chosen(day=("jobs", "credits"), night=sorted(operations)):
+            await swagger.shows(tag, operations[tag])
+        await swagger.authorize(bearer["Authorization"].removeprefix("Bearer "))
+        balance = await swagger.open("credits-credits_balance")
+        assert '"balance": "100.0000"' in await swagger.execute(balance)
+        checkout = await swagger.open("purchases-purchases_checkout")
+        await checkout.get_by_text('"sku": "cred10"').first.wait_for()
+        assert '"url": "http://' in await swagger.execute(checkout), "the example is sent"
         await visit.picture("docs")
         assert visit.elsewhere() == set()
         assert visit.errors == []
@@ -94,7 +137,7 @@ async def test_redoc_shows_every_operation(browser: Browser, face: Face) -> None
     async with visiting(browser, face, "/redoc") as visit:
         shown = visit.page.locator("[data-section-id*='/operation/']")
         await shown.first.wait_for()
-        assert await shown.count() == await described(face)
+        assert await shown.count() == (await described(face)).total()
         await visit.picture("redoc")
         width = await visit.page.locator("#api .menu-content").evaluate("e => e.clientWidth")
         assert 200 < width < 400, "its styles are in force"
@@ -102,8 +145,9 @@ async def test_redoc_shows_every_operation(browser: Browser, face: Face) -> None
         assert all(LOGO in error for error in visit.errors), visit.errors
 
 
-async def described(face: Face) -> int:
-    """How many operations the description has."""
+async def described(face: Face) -> Counter[str]:
+    """How many operations each tag of the description has."""
     async with face.client.get("/openapi.json") as answer:
         paths = (await answer.json())["paths"]
-    return sum(len(item) for item in paths.values())
+    operations = [each for item in paths.values() for each in item.values()]
+    return Counter(tag for each in operations for tag in each["tags"])

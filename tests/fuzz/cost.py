@@ -2,9 +2,11 @@
 
 import gc
 import math
+import re
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -13,9 +15,8 @@ from tests.support.examples import chosen
 
 DOUBLINGS: Final = 4
 EXPONENT_MAX: Final = 1.2
-# The best of so many counts: fewer where it is calm, more while others on the machine may be why.
-TRIES, TRIES_LEAST, TRIES_MOST = 5, chosen(day=1, night=2), 20
-EXPONENT_CALM: Final = 1.05
+# The best of so many counts; of more while others on the machine may be why.
+TRIES, TRIES_MOST = 5, 20
 SAMPLE_SECONDS: Final = chosen(day=0.002, night=0.004)  # each sample repeats its call for so long
 MEASURABLE: Final = 0.001  # seconds; less than that drowns among what the rest of a process does
 CALL_SECONDS_MAX: Final = 2.0  # a call that takes longer ends the measuring
@@ -23,6 +24,7 @@ SECONDS_PER_BYTE_MAX: Final = 20e-6
 NOTICED: Final = 0.05  # seconds; an answer that takes less stalls nobody
 MEMORY_PER_BYTE: Final = 64  # Python's objects are that much larger than their text
 MEMORY_BASE: Final = 8 << 20
+STATUS, CLEAR_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @attrs.frozen
@@ -60,9 +62,8 @@ class Cost:
         return found
 
     def is_settled(self, tries: int) -> bool:
-        """Whether measuring it again could tell nothing new."""
-        calm = tries >= TRIES_LEAST and self.exponent <= EXPONENT_CALM and not self.faults
-        return calm or (tries >= TRIES and not self.faults)
+        """Whether it was measured often enough."""
+        return tries >= TRIES and not self.faults
 
     def __str__(self) -> str:
         times = " ".join(f"{seconds * 1e3:.2f}" for seconds in self.seconds)
@@ -83,8 +84,7 @@ def cost_of(
     """Measure ``run`` on what ``make`` gives for each size, which takes no part in the cost."""
     inputs: list[tuple[int, Any]] = []
     found = Cost(label, (), ())
-    gc.collect()
-    gc.disable()
+    gc.disable()  # a collection in the middle would cost by what other tests have left
     try:
         for size in sizes_to(largest):
             inputs.append((size, make(size)))
@@ -132,9 +132,11 @@ def _sample(run: Callable[[Any], object], given: Any) -> float:
 async def cost_of_asking(
     label: str, make: Callable[[int], Any], ask: Callable[[Any], Awaitable[Any]], largest: int
 ) -> Cost:
-    """The same of something that answers on this process's loop; its memory is not looked at.
+    """The same of something that answers on this process's loop.
 
-    What an answer costs whatever the size is left out of it.
+    What an answer costs whatever the size is left out of it. Its memory is that of the process, by
+    which its resident set was larger at its peak: objects that fit into what was free already are
+    not seen, nor is anything on systems other than Linux.
     """
     asked = [make(size) for size in (0, *sizes_to(largest))]
     sizes, best = [_length(one) for one in asked], [math.inf] * len(asked)
@@ -151,7 +153,22 @@ async def cost_of_asking(
                 break
         more = [max(seconds - best[0], MEASURABLE) for seconds in best[1 : len(asked)]]
         found = Cost(label, sizes[1 : len(asked)], more)
-    return found
+    return attrs.evolve(found, memory=await _peak(ask, asked[-1]))
+
+
+async def _peak(ask: Callable[[Any], Awaitable[Any]], one: Any) -> int:
+    """Bytes by which the process grew while it answered; 0 where the system does not tell."""
+    if not CLEAR_PEAK.exists():
+        return 0
+    CLEAR_PEAK.write_text("5")  # from now on is the peak
+    before = _kib("VmRSS")
+    await ask(one)
+    return max(_kib("VmHWM") - before, 0) << 10
+
+
+def _kib(name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _length(sent: Any) -> int:

@@ -247,11 +247,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Only who has Stripe's secret succeeds there; and only where results are checked is there evidence.
+# Only who has Stripe's secret succeeds there; only where results are checked is there evidence, and
+# only jobs of several files have a list of them.
 UNMET = frozenset(
     {
         "POST /api/v1/webhooks/stripe",
         "GET /api/v1/jobs/{job_id}/units/{number}/evidence",
+        "GET /api/v1/jobs/{job_id}/manifest",
     }
 )
 RECIPES: Mapping[str, Recipe] = {
@@ -295,6 +297,7 @@ RECIPES: Mapping[str, Recipe] = {
     "thumbnails_preview": lambda stage: Good({"job_id": stage.finished(EARNING)}, query={}),
     "evidence_of_unit": lambda stage: Good({"job_id": stage.finished(EARNING), "number": "0"}),
     "receipts_of_unit": lambda stage: Good({"job_id": stage.finished(EARNING), "number": "0"}),
+    "receipts_manifest": lambda stage: Good({"job_id": stage.finished(EARNING)}),
     "receipts_of_job": lambda stage: Good({"job_id": stage.finished(EARNING)}),
     "storage_remove": remove_upload,
     "organisations_found": lambda stage: attrs.evolve(logout(stage), body={"name": "Fuzz"}),

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 PASSWORD = "securepassword123"
 API = "/api/v1"
 TRIES = 5  # a busy gateway says so
-IN_VAIN = 60  # disputes at once: for the window of all is waited once
+IN_VAIN = 20  # disputes at once: for the window of all is waited once
 WINDOW_MAX = 60.0  # seconds
 numbers = itertools.count(1)
 

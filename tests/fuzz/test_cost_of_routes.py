@@ -1,4 +1,5 @@
-"""Whatever is sent to any route of the gateway, its CPU time is linear in the size of the request.
+"""Whatever is sent to any route of the gateway, its CPU time is linear in the size of the request,
+and its memory bounded. Memory is measured coarsely: see ``cost_of_asking``.
 
 The routes are those of the application as it is served, so a new one is covered, or fails here.
 """
@@ -17,7 +18,7 @@ from actors.sequencer.messages import Sequencer
 from sql.database import Database
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.fuzz.cost import Cost, cost_of_asking, judge
+from tests.fuzz.cost import CLEAR_PEAK, Cost, cost_of_asking, judge
 from tests.fuzz.requests_of import Hostile, Route, routes_of
 from tests.integration.web.accounts import with_role
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
@@ -177,3 +178,16 @@ async def test_the_cost_of_a_header_is_linear(
         label = f"{route}, {name}"
         found.append(await cost_of_asking(label, make, ask, HEADERS_MOST))
     judge(found, record_property)
+
+
+@pytest.mark.skipif(not CLEAR_PEAK.exists(), reason="this system does not tell the peak of memory")
+async def test_an_answer_that_takes_much_memory_is_found() -> None:
+    """For a moment, and whatever it is given back afterwards."""
+
+    async def ask(sent: str) -> None:
+        _ = bytearray(b"x") * (len(sent) ** 2)
+
+    found = await cost_of_asking("quadratic", lambda size: "x" * size, ask, 8_000)
+    assert any("MiB of memory" in fault for fault in found.faults), str(found)
+    less = await cost_of_asking("linear", lambda size: "x" * size, ask, 1_000)
+    assert not any("MiB" in fault for fault in less.faults), str(less)

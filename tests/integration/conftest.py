@@ -34,13 +34,10 @@ ABOUT_PROGRAMS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    programs = [here / path for path in ABOUT_PROGRAMS]
-    # Each file once: there are thousands of items, and each worker looks at all of them.
-    files = {item.path for item in items}
-    heavy = {file for file in files if any(file.is_relative_to(path) for path in programs)}
+    # As texts: there are thousands of items, and each worker looks at all of them.
+    programs = tuple(str(Path(__file__).parent / path) for path in ABOUT_PROGRAMS)
     for item in items:
-        if item.path in heavy:
+        if str(item.path).startswith(programs):
             item.add_marker(pytest.mark.heavy)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.kills.run import Round
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import ROOT, Gateway, started
+from tests.support.gateway_process import ROOT, ForkedGateway, Gateway, started
 
 PATCHES: Final = Path(__file__).parent / "mistakes"
 MISTAKES: Final = tuple(sorted(path.stem for path in PATCHES.glob("*.patch")))
@@ -32,7 +32,8 @@ def tells_of(mistake: str, each: Round) -> bool:
 async def gateway_with(mistake: str | None, **settings: str) -> AsyncGenerator[Gateway]:
     """A gateway that has just started, with that mistake or none."""
     with build_with(mistake) as root, engine_folder() as base:
-        gateway = Gateway(base / "data", **settings)
+        kind = ForkedGateway if mistake is None else Gateway  # forks have the code of this checkout
+        gateway = kind(base / "data", **settings)
         gateway.root = root
         async with started(gateway):
             yield gateway

@@ -11,10 +11,12 @@ from tests.kills.checks import verdicts
 from tests.kills.mistake import MISTAKES, PATCHES, gateway_with, tells_of
 from tests.kills.plan import EVERYTHING, GATEWAY, ROUND, VICTIMS, plan
 from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
+from tests.support.examples import chosen
 from tests.support.gateway_process import ROOT
 
 # By day always the same plan; the moments still differ, as the machine does.
 BY_DAY = "by day"
+ACKNOWLEDGED = chosen(day=100, night=300)  # before each kill
 KILLS_MOST = 12  # at random moments: one may find nothing
 # Shows only where somebody asks again at the right moment: thirty kills find it, few may not.
 SELDOM_SEEN = "forget-the-key-of-a-job"
@@ -39,11 +41,11 @@ async def done(
 
 
 async def test_what_was_acknowledged_is_there_after_every_kill() -> None:
-    order = Order(BY_DAY, 3, 300, victims=(EVERYTHING, GATEWAY, "postgres"))
+    order = Order(BY_DAY, 3, ACKNOWLEDGED, victims=(EVERYTHING, GATEWAY, "postgres"))
     found = await done(order)
     assert [fault for each in found for fault in each.faults] == []
     assert [each.kill for each in found] == order.plan()
-    assert min(each.acknowledged for each in found) >= 300
+    assert min(each.acknowledged for each in found) >= ACKNOWLEDGED
 
 
 @pytest.mark.nightly

@@ -73,12 +73,17 @@ class Program:
 
 
 async def call(
-    *words: str, env: Mapping[str, str], told: str = "", within: float = 240.0
+    *words: str,
+    env: Mapping[str, str],
+    cwd: Path = ROOT,
+    told: str = "",
+    within: float = 240.0,
 ) -> tuple[int, str, str]:
     """Run ``rendertrust WORDS…`` to its end: exit code, and what it said on stdout and stderr."""
     program = await start(
         *("rendertrust", *words),
         env=env,
+        cwd=cwd,
         told=told.encode(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import attrs
 from aiohttp import hdrs, web
+from markupsafe import Markup
 
 from config.settings import Settings
 from sql.users import UserRow
@@ -22,6 +23,7 @@ from web.gateway import Gateway
 from web.http.answers import REQUEST_ID
 from web.http.problem import Problem
 
+NONCE_BYTES: Final = 16
 FLASH: Final = "rendertrust-said"
 FLASH_CHARACTERS_MAX: Final = 300
 THEME: Final = "rendertrust-theme"
@@ -97,13 +99,19 @@ def frame_of(
     )
 
 
-def policy_of(request: web.Request, gateway: Gateway) -> str:
-    """Nothing inline, nothing from elsewhere; the store's content, where that is elsewhere."""
+def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
+    """Nothing inline, nothing from elsewhere; the store's content, where that is elsewhere.
+
+    ``nonce`` is that of the page's own tags, where its assets have no place that can be named.
+    """
     pictures = urlsplit(gateway.settings.objects.public_url)
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
-    assets = assets_source(request.headers.get(hdrs.HOST, ""), gateway.settings)
+    host = request.headers.get(hdrs.HOST, "")
+    workers = assets = assets_source(host, gateway.settings)
+    if nonce:
+        assets = f"'nonce-{nonce}'"
     return (
-        f"default-src 'none'; script-src {assets}; style-src {assets}; worker-src {assets}; "
+        f"default-src 'none'; script-src {assets}; style-src {assets}; worker-src {workers}; "
         f"img-src 'self' data:{store}; media-src 'self'{store}; connect-src 'self'{store}; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
@@ -123,6 +131,18 @@ def assets_source(host: str, settings: Settings) -> str:
     return " ".join(f"{one}{STATIC}/" for one in sorted(hosts))
 
 
+def _nonce(request: web.Request, gateway: Gateway) -> str:
+    """A new one where ``assets_source`` cannot name the assets though objects share the origin.
+
+    What a module imports is loaded by the nonce of its tag. A worker has no tag: browsers run none
+    whose type is not JavaScript, which no object's is.
+    """
+    host = request.headers.get(hdrs.HOST, "")
+    if gateway.settings.objects.public_url or _SOURCE.fullmatch(host):
+        return ""
+    return gateway.random.token(NONCE_BYTES).hex()
+
+
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
     """``now`` in milliseconds: browsers' clocks are wrong, and relative times go by ours."""
     now = int(gateway.clock.now().timestamp() * 1000)
@@ -133,12 +153,15 @@ def html(
     request: web.Request, gateway: Gateway, template: str, context: Mapping[str, Any], status: int
 ) -> web.Response:
     """A page, kept by nobody: it is one person's, and of one moment."""
+    nonce = _nonce(request, gateway)
+    nonced = Markup(' nonce="{}"').format(nonce) if nonce else ""
+    shown = {**context, **_of_moment(request, gateway), "nonced": nonced}
     answer = web.Response(
-        text=render.page(template, {**context, **_of_moment(request, gateway)}),
+        text=render.page(template, shown),
         status=status,
         content_type="text/html",
     )
-    answer.headers["Content-Security-Policy"] = policy_of(request, gateway)
+    answer.headers["Content-Security-Policy"] = policy_of(request, gateway, nonce)
     answer.headers["Cache-Control"] = "no-store"
     # Without an origin in what is posted over plain http nobody could tell whose page it was.
     answer.headers["Referrer-Policy"] = "same-origin"

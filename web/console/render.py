@@ -56,7 +56,7 @@ def environment() -> Environment:
     )
     given: dict[str, Any] = made.globals
     given.update(icon=icon, asset=assets().url, address=wording.address)
-    given.update(heads=heads, order_of=order_of, refusal=None)
+    given.update(heads=heads, order_of=order_of, refusal=None, nonced="")
     # A block that is rendered alone has nothing but these, and its context.
     given["parts"] = made.get_template("parts.html").module
     return made

@@ -96,6 +96,9 @@ class ObjectForwarder:
                 data=None if body.done else taking.of(body.chunks()),
                 expect100=body.awaits_leave,
                 allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS
+                ),
             )
 
     async def _answer(
@@ -149,9 +152,6 @@ class ObjectForwarder:
                     hdrs.ACCEPT_ENCODING,
                     hdrs.CONTENT_TYPE,
                     hdrs.USER_AGENT,
-                ),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS
                 ),
             )
         return self._session

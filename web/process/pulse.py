@@ -26,7 +26,9 @@ LAG: Final = Histogram(
     "How much later than asked the event loop ran a timer.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
-STUCK: Final = Gauge("rendertrust_actors_stuck", "Actors that take no message from a full mailbox.")
+STUCK: Final = Gauge(
+    "rendertrust_actors_stuck", "Actors that have had the same message in hand for a minute."
+)
 log = structlog.get_logger("pulse")
 
 
@@ -40,7 +42,10 @@ class Beat(Message[Pulse, None]):
 
 
 class Vitality:
-    """Remembers how far actors had come: one with messages that handles none is stuck."""
+    """Remembers how far actors had come: one that works, or has messages, and ends none is stuck.
+
+    An actor whose only message is its own timer has an empty mailbox while its handler hangs.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}  # handled, and since when it is that many
@@ -60,7 +65,8 @@ class Vitality:
         figures = part.statistics
         assert figures is not None, "it is an actor's"
         handled, since = self._seen.get(part.name, (-1, now))
-        if figures.handled != handled or figures.depth == 0 or part.state is not State.RUNNING:
+        idle = figures.depth == 0 and not figures.is_handling
+        if figures.handled != handled or idle or part.state is not State.RUNNING:
             handled, since = figures.handled, now
         self._seen[part.name] = handled, since
         return now - since >= STUCK_SECONDS

@@ -13,12 +13,16 @@ from web.http.answers import ABSENT
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.jobs.orders import NOT_FOUND
+from web.objects.manifests import MANIFEST
+from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import receipts as examples
+from web.routes.jobs import URL_SECONDS, Result
 from web.routes.ledger import EntryProof, proof_of, stands
 from web.routes.units import UnitWord
 
 operations = Operations()
 NONE = Problem(404, "There is no receipt")
+ALONE = Problem(404, "The job has no list of files, or it is not kept")
 
 
 @attrs.frozen
@@ -83,6 +87,29 @@ async def of_job(call: Call) -> ReceiptFile | Problem:
     if row is None:
         return NOT_FOUND
     return NONE if row.units > 1 else await _receipt(call, row.id, 0)
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/manifest",
+    scope=Scope.JOBS_READ,
+    answers={200: Result},
+    refusals={404: "No such job of yours, its scene was sent alone, or the list is not kept"},
+    absent="There is no list of files",
+    rate="read",
+    example=job_examples.RESULT,
+)
+async def manifest(call: Call) -> Result | Problem:
+    """Where the list of a job's files can be downloaded, for an hour: the scene and what it links,
+    each with its path, SHA-256 and size. The job's receipts name that list by its SHA-256.
+    """
+    row = await call.gateway.jobs.past(call.ids["job_id"], call.caller)
+    if row is None:
+        return NOT_FOUND
+    noted, objects = row.params.get(MANIFEST), call.gateway.objects
+    if not isinstance(noted, dict) or await objects.head(noted["key"]) is None:
+        return ALONE
+    url = await objects.presign_get(noted["key"], within=URL_SECONDS, base=call.base)
+    return Result(row.id, url, URL_SECONDS, noted["size"], noted["sha256"])
 
 
 async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:

@@ -19,12 +19,12 @@ SEED_STEP = 7919
 
 
 @contextlib.contextmanager
-def other_seed(scene: Any) -> Generator[None]:
-    """The scene with another one; as it was, afterwards."""
+def other_seed(scene: Any, number: int = 1) -> Generator[None]:
+    """The scene with another one of many, by its number; as it was, afterwards."""
     seed = scene.cycles.seed
     try:
         with held(scene, "cycles.seed"):
-            scene.cycles.seed = (seed + SEED_STEP) % SEED_STEP**2
+            scene.cycles.seed = (seed + number * SEED_STEP) % SEED_STEP**2
             yield
     finally:
         scene.cycles.seed = seed

@@ -10,15 +10,17 @@ import contextlib
 import os
 import time
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import comparing, cutting, flat, passes, pictures, uncut
+from . import comparing, cutting, flat, parts, passes, pictures, seeds, uncut
 from .again import beside, other_seed
 from .delivered import Fault, bytes_most, files_of, fits, read_evidence
+from .exchangeable import REFUSED
 from .headers import tells_samples
 from .holding import held
 from .opening import may_be_opened, pixels_of
-from .passes import Kinds, Layers
+from .parts import Evidence, Rendered
+from .passes import Layers
 from .placing import Crop, place
 from .proving import make
 from .rendering import facts, other_format, still
@@ -36,22 +38,14 @@ SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_pe
 PLAIN = "the picture is of one colour, and what it shows is not"
 
 
-class Evidence(NamedTuple):
-    """Of which frame, a folder to work in, and the passes that were delivered, of that area."""
-
-    frame: int
-    out: str
-    kinds: Kinds
-    layers: Layers
-    area: Crop
-
-
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """``picture`` and ``evidence`` were delivered, ``draws`` say where the crops lie; says of each
     crop, and of the picture, how it compares; or a ``fault`` of the result, or why it is
     ``unable`` to check such a scene. Without any draws it only looks: whether these are such a
     picture and such evidence; a ``suspect`` is one that a check should decide about. With
     ``whole`` the crops are cut out of the whole frame, rendered as who delivered it had to.
+    ``across`` says that a device of another kind or instruction set delivered it, and where a
+    second look at it lies.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -87,7 +81,8 @@ def _compare(
     told["stamped"] = tells_samples(evidence)
     # A picture may make whoever opens it die: what its crops have shown must not be lost with it.
     progress.found = told
-    if comparing.is_far(told["crops"]):
+    across = told.get("across", {}).get("outcome")
+    if across == REFUSED or (across is None and comparing.is_far(told["crops"])):
         return told
     made_of = theirs.layers
     if order.get("whole"):  # what was delivered may make whoever makes a picture of it die
@@ -101,17 +96,43 @@ def crops_of(
     """How each view layer of each crop compares that the order draws within what was delivered."""
     scene.render.use_persistent_data = True  # what was prepared for one render serves the next
     grid = coarse(bpy, scene, order, progress, theirs.area)
-    left, top, *size = theirs.area
-    placed = [place((x, y, cell), (size[0], size[1]), grid) for x, y, cell in order["draws"]]
-    crops = [(left + x, top + y, across, down) for x, y, across, down in placed]
+    crops = _placed(order["draws"], theirs.area, grid)
+    told: dict[str, Any]
     if order.get("whole"):
         found = _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)
-        return {"whole": True, "crops": found}
-    found = _held(bpy, scene, crops, theirs, (progress, False))
-    if not all(one["equal"] for one in found):
-        # Nobody is blamed by what was kept from another render: all is prepared anew.
-        found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
-    return {"crops": found}
+        told = {"whole": True, "crops": found}
+    else:
+        found = _held(bpy, scene, crops, theirs, (progress, False))
+        if not all(one["equal"] for one in found):
+            # Nobody is blamed by what was kept from another render: all is prepared anew.
+            found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
+        told = {"crops": found}
+    if order.get("across"):
+        told["across"] = _across(bpy, order, (found, crops), (theirs, grid), progress)
+    return told
+
+
+def _placed(draws: list[Any], area: Crop, grid: list[list[float]]) -> list[Crop]:
+    left, top, *size = area
+    placed = [place((x, y, cell), (size[0], size[1]), grid) for x, y, cell in draws]
+    return [(left + x, top + y, across, down) for x, y, across, down in placed]
+
+
+def _across(
+    bpy: Any,
+    order: dict[str, Any],
+    first: tuple[list[dict[str, Any]], list[Crop]],
+    of: tuple[Evidence, list[list[float]]],
+    progress: Opening,
+) -> dict[str, Any]:
+    """What the comparison across devices says: by the same seed, else by others."""
+    (found, crops), (theirs, grid) = first, of
+    outcome = seeds.same_seed(found)
+    if outcome is not None:
+        return {"outcome": outcome}
+    second = _placed(order["across"], theirs.area, grid)
+    how = seeds.How(lambda: _anew(bpy, order), bool(order.get("whole")), progress)
+    return seeds.other_seeds(bpy, theirs, (crops, second), how)
 
 
 def _anew(bpy: Any, order: dict[str, Any]) -> Any:
@@ -205,14 +226,6 @@ def _small(scene: Any) -> Generator[None]:
         cycles.samples, cycles.use_adaptive_sampling = sampling
 
 
-class _Rendered(NamedTuple):
-    """A crop, the pixels that were rendered for it, and the file that has them."""
-
-    crop: Crop
-    area: Crop
-    path: str
-
-
 def _held(
     bpy: Any, scene: Any, crops: list[Crop], theirs: Evidence, how: tuple[Opening, bool]
 ) -> list[dict[str, Any]]:
@@ -220,19 +233,19 @@ def _held(
     what differs is measured, too, by the noise.
     """
     progress, measures = how
-    rendered = list[_Rendered]()
+    rendered = list[Rendered]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
-        rendered.append(_render(bpy, scene, crop, theirs, f"crop-{number}.exr"))
+        rendered.append(parts.render(bpy, scene, crop, theirs, f"crop-{number}.exr"))
     # Reading renders another scene, and with that all is lost that was kept for the next crop.
     found = list[dict[str, Any]]()
     for one in rendered:
-        ours, delivered = _read(bpy, one, theirs.kinds), _part(theirs, one.crop)
+        ours, delivered = parts.read(bpy, one, theirs.kinds), parts.part(theirs, one.crop)
         other: Layers = {}
         if measures and not _all_same(ours, delivered):
             with other_seed(scene):
-                noisy = _render(bpy, scene, one.crop, theirs, "other.exr")
-            other = _read(bpy, noisy, theirs.kinds)
+                noisy = parts.render(bpy, scene, one.crop, theirs, "other.exr")
+            other = parts.read(bpy, noisy, theirs.kinds)
         found += _of_layers(one.crop, ours, delivered, other)
     return found
 
@@ -244,15 +257,15 @@ def _of_whole(
     otherwise in parts, which is no fault of who rendered it.
     """
     progress.next("whole frame")
-    ours, parts = _whole(bpy, scene, theirs, WHOLE), [_part(theirs, c) for c in crops]
-    mine, other = [_part(ours, crop) for crop in crops], ours
-    if not all(_all_same(of, part) for of, part in zip(mine, parts, strict=True)):
+    ours, delivered = _whole(bpy, scene, theirs, WHOLE), [parts.part(theirs, c) for c in crops]
+    mine, other = [parts.part(ours, crop) for crop in crops], ours
+    if not all(_all_same(of, part) for of, part in zip(mine, delivered, strict=True)):
         progress.next("whole frame, another seed")
         with other_seed(scene):
             other = _whole(bpy, scene, theirs, "whole-other.exr")
     found = list[dict[str, Any]]()
-    for crop, of, part in zip(crops, mine, parts, strict=True):
-        found += _of_layers(crop, of, part, _part(other, crop))
+    for crop, of, part in zip(crops, mine, delivered, strict=True):
+        found += _of_layers(crop, of, part, parts.part(other, crop))
     return found
 
 
@@ -263,22 +276,6 @@ def _whole(bpy: Any, scene: Any, theirs: Evidence, name: str) -> Evidence:
         cutting.select(scene, theirs.area)
     still(bpy, scene, theirs.frame, path)
     return theirs._replace(layers=passes.read(bpy, path, size, theirs.kinds))
-
-
-def _render(bpy: Any, scene: Any, crop: Crop, theirs: Evidence, name: str) -> _Rendered:
-    area = cutting.rendered(crop, scene)
-    cutting.select(scene, area)
-    path = os.path.join(theirs.out, name)
-    still(bpy, scene, theirs.frame, path)
-    return _Rendered(crop, area, path)
-
-
-def _read(bpy: Any, rendered: _Rendered, kinds: Kinds) -> Layers:
-    """Every pass of the crop, its first row the lowest."""
-    crop, area, path = rendered
-    left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
-    found = passes.read(bpy, path, (area[2], area[3]), kinds)
-    return _cut(found, (left, below, crop[2], crop[3]))
 
 
 def _all_same(ours: Layers, theirs: Layers) -> bool:
@@ -300,21 +297,6 @@ def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[
         ]
         found.append({"at": list(crop), "layer": layer, **comparing.worst(told)})
     return found
-
-
-def _cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
-    """Columns and rows from the lower left corner."""
-    left, below, across, up = box
-    return {
-        layer: {name: of[below : below + up, left : left + across] for name, of in bands.items()}
-        for layer, bands in layers.items()
-    }
-
-
-def _part(theirs: Evidence, crop: Crop) -> Layers:
-    x, y, across, down = crop
-    left, top, _, high = theirs.area
-    return _cut(theirs.layers, (x - left, (top + high) - (y + down), across, down))
 
 
 def finished(

@@ -15,6 +15,7 @@ CELL = 8  # pixels each way: how small a change is still seen
 GRAIN_CELL = 10 * GRAIN
 NOISE_CELL = 2.8
 MEANS_LEAST = 0.25  # of the noise: twice what chance leaves of it in the mean of a cell
+ROUNDING = 12**-0.5  # of a step: the root of the mean square of what rounding to steps changes
 BAND = 64 * CELL  # rows that are worked on at once
 
 
@@ -26,14 +27,17 @@ def is_same(ours: Array, theirs: Array) -> bool:
     return bool(np.array_equal(one, other))
 
 
-def compared(ours: Array, theirs: Array, other: Array | None = None) -> dict[str, Any]:
+def compared(
+    ours: Array, theirs: Array, other: Array | None = None, *, step: float = 0.0
+) -> dict[str, Any]:
     """``equal``: every bit of every pixel. ``off``: how far they are apart, of each channel the
     root of the mean square, in multiples of the noise, over all of it or in its worst cell (see
     ``NOISE_CELL``); the worst channel counts. None where they are equal, or where there is no
     such number, as of pixels that are none.
 
     ``other`` is ours of another seed, and the noise is how far that is from ours; without it they
-    are finished pictures, and it is the hundredth part of what is bright in them.
+    are finished pictures, and it is the hundredth part of what is bright in them. ``step`` is the
+    least difference that their format can tell: the noise is at least what rounding to it makes.
     """
     if is_same(ours, theirs):
         return {"equal": True, "off": None}
@@ -41,7 +45,7 @@ def compared(ours: Array, theirs: Array, other: Array | None = None) -> dict[str
     if len({of.shape for of in shown}) != 1 or not all(np.isfinite(of).all() for of in shown):
         return {"equal": False, "off": None}
     channels = (tuple(of[..., n] for of in shown) for n in range(ours.shape[-1]))
-    return {"equal": False, "off": float(f"{max(_off(*of) for of in channels):.4g}")}
+    return {"equal": False, "off": float(f"{max(_off(*of, step=step) for of in channels):.4g}")}
 
 
 class _Apart(NamedTuple):
@@ -54,7 +58,7 @@ class _Apart(NamedTuple):
     cells: Array
 
 
-def _off(ours: Array, theirs: Array, other: Array | None = None) -> float:
+def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float = 0.0) -> float:
     """The same of one channel. What is small is lost in the mean over all: so the worst cell
     counts, too. What is faint is lost in the noise: so the means of cells do.
     """
@@ -62,11 +66,11 @@ def _off(ours: Array, theirs: Array, other: Array | None = None) -> float:
     apart = _apart(ours, theirs, scale)
     if other is None:
         return max(apart.whole / GRAIN, float(apart.cells.max()) / GRAIN_CELL)
-    noise = _apart(ours, other, scale)
-    whole = max(noise.whole, NOISE_LEAST)
+    noise, least = _apart(ours, other, scale), max(NOISE_LEAST, ROUNDING * step / scale)
+    whole = max(noise.whole, least)
     # Where the other seed happens to be near ours is no less noise than elsewhere; the means of a
     # few cells are near by chance. What rounds otherwise may have one sign.
-    means = max(noise.means, noise.whole * MEANS_LEAST, NOISE_LEAST)
+    means = max(noise.means, noise.whole * MEANS_LEAST, least)
     cells = np.maximum(noise.cells, whole)
     worst_cell = float((apart.cells / cells).max())
     return max(apart.whole / whole, apart.means / means, worst_cell / NOISE_CELL)

@@ -11,11 +11,11 @@ import time
 from typing import Any
 
 from . import again, checking, cutting, looking, pictures
-from .checking import Evidence
 from .delivered import Fault
 from .finishing import merge
 from .inspecting import unbaked
 from .opening import may_be_opened
+from .parts import Evidence
 from .placing import picked
 from .rendering import facts
 from .risking import Opening

@@ -5,6 +5,7 @@ from itertools import accumulate
 
 SIDE = 10  # of the frame's width and height one in so many: a hundredth of its pixels
 SIDE_LEAST = 8  # pixels, where the frame has as many
+CELL = 8  # pixels each way
 Crop = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
 Drawn = tuple[float, float, float | None]  # x, y, which cell; None: anywhere. 0 up to 1
 
@@ -52,3 +53,38 @@ def picked(shares: list[float], count: int) -> list[int]:
     for share in shares[:count]:
         found.append(left.pop(min(int(share * len(left)), len(left) - 1)))
     return sorted(found)
+
+
+def enlarged(crops: list[Crop], size: tuple[int, int], least: int) -> list[Crop]:
+    """Return the crops as rectangles of whole cells, enlarged until they have ``least`` different
+    cells together, or all that a frame of ``size`` has.
+    """
+    columns, rows = size[0] // CELL, size[1] // CELL
+    if columns * rows <= 2 * least:
+        return [(0, 0, columns * CELL, rows * CELL)] if columns and rows else []
+    boxes = [
+        (x // CELL, y // CELL, -(-(x + w) // CELL), -(-(y + h) // CELL)) for x, y, w, h in crops
+    ]
+    boxes = [_clamped(box, columns, rows) for box in boxes]
+    while boxes and len(_union(boxes)) < least:
+        grown = [(left - 1, top - 1, right + 1, below + 1) for left, top, right, below in boxes]
+        boxes = [_clamped(box, columns, rows) for box in grown]
+    return [
+        (left * CELL, top * CELL, (right - left) * CELL, (below - top) * CELL)
+        for left, top, right, below in boxes
+    ]
+
+
+def _clamped(box: Crop, columns: int, rows: int) -> Crop:
+    left, top, right, below = box
+    left, top = min(max(left, 0), columns - 1), min(max(top, 0), rows - 1)
+    return left, top, max(min(right, columns), left + 1), max(min(below, rows), top + 1)
+
+
+def _union(boxes: list[Crop]) -> set[tuple[int, int]]:
+    return {
+        (column, row)
+        for left, top, right, below in boxes
+        for column in range(left, right)
+        for row in range(top, below)
+    }

@@ -19,12 +19,14 @@ from .pieces import hold
 from .probing import probe
 from .proving import prove
 from .rendering import render
+from .rerender import rerender
 from .speech import Lacking, MachineError, Say, SceneError, one_line, speaker, take_standard_output
 from .trying import draw, try_out
 from .watching import watch
 
 ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "render": render,
+    "rerender": rerender,
     "check": check,
     "alone": alone,
     "look": look,
@@ -39,7 +41,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "video": encode,
 }
 # What these write no scene may show: while its parts are rendered it lies under a name of chance.
-HIDDEN = ("check", "look", "hold", "watch")
+HIDDEN = ("check", "look", "hold", "watch", "rerender")
 
 
 def loaded(say: Say) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import cutting, passes, pictures
+from .graphics import drawing_class, is_drawn
 from .scene import choose_format, name_of, opened, prepare, set_format, size_of, warnings_of
 from .speech import MachineError, Progress, Say, SceneError, blamed, one_line
 
@@ -203,7 +204,9 @@ def facts(bpy: Any, scene: Any, started: float) -> dict[str, Any]:
     """What was rendered, as it is reported with the result."""
     width, height = size_of(scene)
     is_cycles = scene.render.engine in ("CYCLES", passes.ENGINE)
+    told = {"drawing": drawing_class()} if is_drawn(scene) else {}
     return {
+        **told,
         "seconds": round(time.monotonic() - started, 3),
         "cpu": round(time.process_time(), 3),  # of this whole process
         "width": width,

@@ -7,7 +7,7 @@ import shutil
 from typing import Any
 
 from . import again as rendering_again
-from . import comparing, pictures, regions
+from . import comparing, graphics, pictures, raster, regions
 from .delivered import Fault
 from .inspecting import unbaked
 from .opening import may_be_opened, pixels_of
@@ -57,8 +57,13 @@ def again(bpy: Any, order: dict[str, Any], frame: int, progress: Opening) -> dic
     found = rendering_again.compared(bpy, order, frame, (path, theirs), progress)
     if found is None:
         return None
-    told = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
-    return {**told, "loose": True} if is_loose else told
+    told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
+    told |= {"loose": True} if is_loose else {}
+    if order.get("across") and graphics.is_drawn(bpy.context.scene):
+        told["across"] = {"outcome": raster.EXACT, "drawing": graphics.drawing_class()}
+        if not found["equal"]:
+            told["across"] = raster.across(bpy, order, frame, (path, theirs), progress)
+    return told
 
 
 def differs(bpy: Any, scene: Any) -> bool:

@@ -32,6 +32,7 @@ _TOLD: Final = (
     "looked",
     "suspect",
     "whole",
+    "across",
     "unmade",
     "seen",
     "stamped",
@@ -47,9 +48,10 @@ class Check:
     """Takes what the unit took, which was a ``render`` unless ``of`` names a ``video``, and where
     to look: ``draws``, [x, y, cell or null] of each crop of a frame or a tile, and ``shown``, which
     frames of a chunk or a video; all from 0 up to 1. Without either it only looks. ``whole``: the
-    crops are cut out of a frame, or a tile, that is rendered whole. Its result is a report as JSON:
-    of each crop or frame and of the picture whether they are ``equal``, else how far ``off``; or a
-    ``fault`` of what was delivered.
+    crops are cut out of a frame, or a tile, that is rendered whole. ``across``: a machine of
+    another device kind or instruction set delivered it; the draws of a second look, where one is
+    needed. Its result is a report as JSON: of each crop or frame and of the picture whether they
+    are ``equal``, else how far ``off``; or a ``fault`` of what was delivered.
     """
 
     job_type: ClassVar[str] = "check"
@@ -79,13 +81,16 @@ async def why_no_strangers(render: Render) -> str | None:
 
 def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     draws, shown = task.params.get("draws"), task.params.get("shown", [])
+    across = task.params.get("across", [])
     if not _are_draws(draws):
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
     if not isinstance(shown, list) or len(shown) > DRAWS_MAX or not all(map(_is_share, shown)):  # pyright: ignore[reportUnknownArgumentType]
         return refused("shown must be a list of numbers from 0 up to 1")
+    if not _are_draws(across):
+        return refused("across must be a list of [x, y, cell or null], from 0 up to 1")
     if PICTURE not in task.delivered:
         return refused(f"the input {PICTURE} is missing")
-    own = ("draws", "shown", "of", "whole")
+    own = ("draws", "shown", "of", "whole", "across")
     params = {name: value for name, value in task.params.items() if name not in own}
     made = attrs.evolve(task, params=params)
     order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
@@ -94,6 +99,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     delivered = {"picture": _place(PICTURE, task), "evidence": _place(EVIDENCE, task)}
     whole = bool(task.params.get("whole"))
     full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
+    full |= {"across": across} if across else {}
     return {**full, **delivered}
 
 

@@ -32,7 +32,7 @@ TOO_MANY_FILES: Final = "the scene said that it wrote more files than were order
 EVIDENCE: Final = ".evidence.exr"  # how the file beside a picture ends
 _WORK: Final = (
     *("seconds", "width", "height", "frame", "frames", "engine", "samples", "blender", "warnings"),
-    *("tile", "rendered", "pixels"),
+    *("tile", "rendered", "pixels", "drawing"),
 )
 _NO_MEMORY: Final = re.compile(
     r"[mc]alloc returns null|std::bad_alloc|\bMemoryError\b", re.IGNORECASE

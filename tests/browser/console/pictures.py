@@ -8,7 +8,6 @@ it is committed.
 import argparse
 import asyncio
 import base64
-import shutil
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle
@@ -20,12 +19,12 @@ import attrs
 import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, FilePayload, Page, async_playwright, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Log, Preview
 from rendertrust.testing import Behaviour, FakeNode, completes, fails
 from supervisors.engines.postgres_at_hand import kept_endpoint
-from tests.browser.conftest import ARGUMENTS, WITHIN_MS
+from tests.browser.conftest import WITHIN_MS, chromium
 from tests.browser.console.looking import NARROW
 from tests.browser.console.stage import PASSWORD, Stage, living, person, picture
 from tests.support.api_clients import Creator
@@ -490,13 +489,8 @@ async def painted(browser: Browser, pictures: Sequence[bytes]) -> list[Painted]:
 async def run(frames: Path | None, folder: Path) -> None:
     paths = [] if frames is None else sorted(frames.glob("*.png"))
     pictures = [path.read_bytes() for path in paths] or [picture(shade=n) for n in range(8)]
-    found = shutil.which("chromium")
-    async with async_playwright() as playwright:
-        arguments = [*ARGUMENTS, "--no-sandbox"]
-        browser = await playwright.chromium.launch(executable_path=found, args=arguments)
-        async with farm(await painted(browser, pictures)) as stage:
-            await take(browser, stage, folder)
-        await browser.close()
+    async with chromium() as browser, farm(await painted(browser, pictures)) as stage:
+        await take(browser, stage, folder)
 
 
 def main() -> None:

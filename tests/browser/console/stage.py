@@ -3,7 +3,7 @@
 import math
 import struct
 import zlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -14,11 +14,12 @@ import attrs
 
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode, completes, fails
-from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
 from tests.support.databases import execute
 from tests.support.engines import LoopThread
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.examples import chosen
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 PASSWORD = "securepassword123"
@@ -41,6 +42,8 @@ HOSTILE = (
     "--><!--",
     "&lt;b&gt;&#39;",
 )
+# Those whose pages are opened one by one: markup, an attribute, a direction of text, a length.
+WORST = chosen(day=(HOSTILE[0], HOSTILE[2], HOSTILE[8], HOSTILE[10]), night=HOSTILE)
 
 
 @attrs.frozen
@@ -162,14 +165,6 @@ async def renamed(stage: Stage, email: str, name: str) -> None:
     await rows.close()
 
 
-def over(database: PostgresEndpoint) -> dict[str, str]:
-    """Settings of a gateway that uses this database."""
-    return {
-        "RENDERTRUST_DATABASE_URL": database.app_dsn,
-        "RENDERTRUST_DATABASE_OWNER_URL": database.owner_dsn,
-    }
-
-
 @asynccontextmanager
 async def living(loop: LoopThread, *nodes: FakeNode) -> AsyncGenerator[None]:
     """Nodes that are there also while no test runs on their makers' loop."""
@@ -185,25 +180,18 @@ def _leave(loop: LoopThread, node: FakeNode) -> None:
 
 
 @asynccontextmanager
-async def on_stage(
-    loop: LoopThread, database: PostgresEndpoint, lent: Mapping[str, str]
-) -> AsyncGenerator[Stage]:
-    """Some pictures are rendered, some jobs failed, one waits; a node with a hostile name.
-
-    ``lent``: settings of the engines that the gateway uses beside its ``database``.
-    """
+async def on_stage(loop: LoopThread, start_gateway: StartGateway) -> AsyncGenerator[Stage]:
+    """Some pictures are rendered, some jobs failed, one waits; a node with a hostile name."""
     async with (
-        running_gateway(
+        start_gateway(
             RENDERTRUST_CREDITS_STARTER="10000",
             RENDERTRUST_AUDIT_EVERY_SECONDS="2",
             RENDERTRUST_JWT_ACCESS_MINUTES="1440",  # tokens are as old as the stage
             RENDERTRUST_JWT_PREVIOUS=FORMER_SECRET,
-            **over(database),
-            **lent,
         ) as gateway,
         aiohttp.ClientSession() as http,
     ):
-        dsn = database.owner_dsn
+        dsn = gateway.settings["RENDERTRUST_DATABASE_OWNER_URL"]
         people = {name: await person(gateway, http, name, dsn) for name in ROLES}
         stage = Stage(gateway, http, people, [], dsn)
         token = people["otto"].token

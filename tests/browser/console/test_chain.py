@@ -1,7 +1,7 @@
 """The ledger of a gateway with a real chain: anchors, and proofs that are held against it."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -9,12 +9,12 @@ import aiohttp
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from supervisors.engines.postgres import PostgresEndpoint
 from tests.browser.console.kept_proofs import FAILS, HOLDS, Offline, kept, offline
 from tests.browser.console.looking import Looking
-from tests.browser.console.stage import PASSWORD, over
+from tests.browser.console.stage import PASSWORD
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, running_gateway
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 HAS_IT = re.compile(r"contract 0x[0-9a-fA-F]{40} on chain \d+ has this root")
@@ -22,17 +22,15 @@ CHAINS_ROOT = re.compile(r"on_chain_root&#34;: &#34;([0-9a-f]{64})")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def anchoring(database: PostgresEndpoint, lent: Mapping[str, str]) -> AsyncIterator[Gateway]:
+async def anchoring(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
     """A gateway that runs a node of a chain, and anchors at once."""
     settings = {
-        **over(database),
-        **lent,
         "RENDERTRUST_CHAIN_URL": "embedded",
         "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "0",
         "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2",
         "RENDERTRUST_AUDIT_EVERY_SECONDS": "2",
     }
-    async with running_gateway(**settings) as running:
+    async with start_gateway(**settings) as running:
         yield running
 
 
@@ -73,7 +71,7 @@ async def test_a_proof_is_held_against_a_real_chain_and_kept(
     browser: Browser, anchoring: Gateway, tmp_path: Path
 ) -> None:
     number = await anchored_entry(anchoring)
-    context = await browser.new_context()
+    context = await browser.new_context(reduced_motion="reduce")
     eyes = Looking(await context.new_page(), anchoring.url)
     eyes.listen()
     page = eyes.page

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Browser, Page, Route
 
+from tests.support.examples import chosen
 from web.console.assets import MEDIA, assets, sources
 
 UPLOT: Final = "uPlot.esm.js"
@@ -61,6 +62,7 @@ function Kept(...how) {
 Kept.paths = Whole.paths;
 export { Kept as default };
 """
+TOUCHED: Final = chosen(day=("lines", "bars", "one", "none"), night=tuple(PLOTS))
 PUT = """
 (plots) => {
   document.querySelector("main").replaceChildren(...plots.map(([id, plot]) => {
@@ -110,7 +112,7 @@ async def drawn(browser: Browser, width: int, library: str) -> list[Any]:
         await page.wait_for_function(f"() => window.made?.length === {len(PLOTS)}")
         found = [await page.evaluate(SEEN)]
         for act in (pointed, dragged, undone):
-            for name in PLOTS:
+            for name in TOUCHED:
                 await act(page, name)
             found.append(await page.evaluate(SEEN))
         await page.evaluate(SHORTER)

@@ -49,8 +49,11 @@ async def test_a_job_shows_its_way_its_picture_and_its_proof(
         download = await found.value
         assert '"leaf_index"' in Path(await download.path()).read_text()
         await expect(page.locator("#curl")).to_contain_text("/api/v1/jobs/dispatch")
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         await page.get_by_role("button", name="Copy as curl").click()
         await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        copied = await page.evaluate("navigator.clipboard.readText()")
+        assert copied == await page.locator("#curl").text_content()
         await eyes.is_well("job")
 
 

@@ -13,7 +13,9 @@ from tests.browser.console.stage import PASSWORD, Stage, failed_job
 @asynccontextmanager
 async def plainly(browser: Browser, stage: Stage, name: str) -> AsyncGenerator[Page]:
     """Somebody whose browser runs no scripts, signed in."""
-    context = await browser.new_context(viewport=WIDE, java_script_enabled=False)
+    context = await browser.new_context(
+        viewport=WIDE, reduced_motion="reduce", java_script_enabled=False
+    )
     page = await context.new_page()
     page.set_default_timeout(WITHIN_MS)
     await page.goto(f"{stage.url}/console")

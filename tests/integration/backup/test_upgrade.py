@@ -25,11 +25,12 @@ from supervisors.engines.postgres_upgrade import FreshPostgres
 from supervisors.engines.postgres_upgrade import older_programs as find_programs
 from tests.integration.backup.contents import contents
 from tests.integration.backup.older import OURS, OlderPostgres, older_database, older_programs
+from tests.support import programs
 from tests.support.databases import execute
 from tests.support.engines import LoopThread, engine_folder
 from tests.support.examples import series
+from tests.support.programs import Program
 
-ROOT = Path(__file__).resolve().parents[3]
 POINTS = ("started", "dumped", "restored", "filled", "whole", "aside", "placed")
 
 
@@ -50,15 +51,17 @@ class Old:
         process = await self.call(*words, **settings)
         async with asyncio.timeout(120):
             out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+            return await process.wait(), out.decode(), err.decode()
 
-    async def call(self, *words: str, **settings: str) -> asyncio.subprocess.Process:
+    async def call(self, *words: str, **settings: str) -> Program:
         """The same as a process."""
-        command = (sys.executable, "-m", "rendertrust", "db", "upgrade", *words)
-        return await asyncio.create_subprocess_exec(
-            *(*command, "--data", str(self.data), "--programs", str(older_programs())),
-            cwd=ROOT,
+        which = ("--programs", str(older_programs()))
+        return await self.program("db", "upgrade", *words, *which, **settings)
+
+    async def program(self, *words: str, **settings: str) -> Program:
+        """``rendertrust WORDS…`` on this data folder."""
+        return await programs.start(
+            *("rendertrust", *words, "--data", str(self.data)),
             env=os.environ | settings,
             stdout=PIPE,
             stderr=PIPE,
@@ -112,7 +115,7 @@ def own(source: Path, target: Path) -> None:
         os.chown(target / path.relative_to(source), status.st_uid, status.st_gid)
 
 
-async def test_an_older_database_is_told_and_then_upgraded(old: Old) -> None:
+async def test_an_older_database_is_told_upgraded_and_kept_until_it_is_dropped(old: Old) -> None:
     engine = EmbeddedPostgres(old.data, account=engine_account())
     with pytest.raises(OtherMajor, match="run `rendertrust db upgrade`"):
         await engine.start()
@@ -127,27 +130,18 @@ async def test_an_older_database_is_told_and_then_upgraded(old: Old) -> None:
     assert not (old.data / "postgres-upgrade").exists()
     code, out, _ = await old.upgrade("--json")
     assert (code, json.loads(out)) == (0, {"from": OURS, "to": OURS, "kept": None})
-
-
-async def test_the_old_cluster_is_kept_until_it_is_told_to_go(old: Old) -> None:
     kept = old.folder / f"pg.{old.major}"
-    assert (await old.upgrade())[0] == 0
-    listed = await cleanup(old)
-    assert listed == f"kept {kept}\n--yes drops it\n"
-    assert kept.exists()
+    assert await cleanup(old) == f"kept {kept}\n--yes drops it\n"
+    assert major_of_cluster(kept) == old.major
     assert await cleanup(old, "--yes") == f"dropped {kept}\n"
     assert not kept.exists()
     assert await old.found() == old.contents
 
 
 async def cleanup(old: Old, *words: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rendertrust", "db", "cleanup", *words, "--data", str(old.data)),
-        cwd=ROOT,
-        stdout=PIPE,
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0
+    process = await old.program("db", "cleanup", *words)
+    out, err = await process.communicate()
+    assert await process.wait() == 0, err
     return out.decode()
 
 
@@ -229,12 +223,7 @@ async def test_nobody_finds_the_old_cluster_while_it_is_copied(old: Old) -> None
     other = await old.call()
     _, err = await other.communicate()
     assert (other.returncode, b"in use by another gateway" in err) == (1, True)
-    fsck = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rendertrust", "fsck", "--data", str(old.data)),
-        cwd=ROOT,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
+    fsck = await old.program("fsck")
     _, err = await process.communicate()
     assert process.returncode == 0, err
     out, _ = await fsck.communicate()

@@ -4,19 +4,22 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from pytest_aiohttp import AiohttpServer
 
 from rendertrust.cli.credentials import CredentialsFile
 from rendertrust.client import AsyncClient
 from tests.integration.client.double import GatewayDouble
+from tests.integration.client.log_double import LogDouble
+from tests.support import programs
+from tests.support.programs import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 ENDED_WITHIN = 60.0
 
 
@@ -57,19 +60,31 @@ class Program:
             **self.variables,
         }
 
-    async def start(self, *words: str, **variables: str) -> Process:
-        return await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "rendertrust", *words],
+    async def start(self, *words: str, typed: str = "", **variables: str) -> programs.Program:
+        """Start the program without waiting for its end; ``typed`` is its whole stdin."""
+        return await programs.start(
+            *("rendertrust", *words),
             cwd=self.home,
             env=self.environment() | variables,
-            stdin=PIPE,
+            told=typed.encode(),
             stdout=PIPE,
             stderr=PIPE,
         )
 
     async def run(self, *words: str, typed: str = "", **variables: str) -> Finished:
-        process = await self.start(*words, **variables)
-        return await ended(process, typed)
+        return await ended(await self.start(*words, typed=typed, **variables))
+
+    async def execute(self, *words: str, **variables: str) -> Finished:
+        """Run the program in a Python of its own, which imports everything anew."""
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "rendertrust", *words],
+            cwd=self.home,
+            env=self.environment() | variables,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        return await ended(process)
 
     async def log_in(self) -> None:
         """Jane's login, kept where ``rendertrust login`` keeps it, without the program's start."""
@@ -82,22 +97,30 @@ class Program:
         return self.home / "state" / "rendertrust" / "credentials.json"
 
 
-async def ended(process: Process, typed: str = "") -> Finished:
+async def ended(process: Process | programs.Program) -> Finished:
     """What the process printed and how it ended; killed when that takes too long."""
     try:
         async with asyncio.timeout(ENDED_WITHIN):
-            out, err = await process.communicate(typed.encode())
+            out, err = await process.communicate()
+            code = await process.wait()
     except TimeoutError:
         process.kill()
         raise
-    assert process.returncode is not None
-    return Finished(process.returncode, out.decode(), err.decode())
+    return Finished(code, out.decode(), err.decode())
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[GatewayDouble]:
-    async with GatewayDouble() as double:
-        yield double
+async def gateway(aiohttp_server: AiohttpServer) -> GatewayDouble:
+    double = GatewayDouble()
+    double.server = await aiohttp_server(double.app())
+    return double
+
+
+@pytest.fixture
+async def log(aiohttp_server: AiohttpServer) -> LogDouble:
+    double = LogDouble()
+    double.server = await aiohttp_server(double.app())
+    return double
 
 
 @pytest.fixture

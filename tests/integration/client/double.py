@@ -7,7 +7,7 @@ import base64
 import hashlib
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any
 from uuid import UUID, uuid4
 
 import attrs
@@ -48,7 +48,7 @@ class GatewayDouble:
     units: dict[str, list[dict[str, Any]]] = attrs.Factory(dict[str, list[dict[str, Any]]])
     film: list[bytes | str] = attrs.Factory(list[bytes | str])  # what becomes of a job of frames
 
-    async def __aenter__(self) -> Self:
+    def app(self) -> web.Application:
         app = web.Application(client_max_size=1 << 30, middlewares=[self._script])
         app.add_routes(
             [
@@ -75,13 +75,7 @@ class GatewayDouble:
                 web.get("/store/{key:.+}", self._get),
             ]
         )
-        self.server = TestServer(app)
-        await self.server.start_server()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self.server is not None
-        await self.server.close()
+        return app
 
     @property
     def url(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -39,7 +39,7 @@ class LogDouble:
         self.meanwhile: list[Callable[[], None]] = []  # done while a checkpoint is on its way
         self.server: TestServer | None = None
 
-    async def __aenter__(self) -> Self:
+    def app(self) -> web.Application:
         app = web.Application()
         app.add_routes(
             [
@@ -50,13 +50,7 @@ class LogDouble:
                 web.get("/api/v1/ledger/{entry}/proof", self._proof),
             ]
         )
-        self.server = TestServer(app)
-        await self.server.start_server()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self.server is not None
-        await self.server.close()
+        return app
 
     @property
     def url(self) -> str:

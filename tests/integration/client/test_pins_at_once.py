@@ -5,7 +5,7 @@ import json
 import sys
 import textwrap
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -13,16 +13,10 @@ import pytest
 
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import AsyncClient, Forked, MemoryPins, Pin, Pins, Tokens
-from tests.integration.client.conftest import ROOT
 from tests.integration.client.log_double import LogDouble, leaf
+from tests.support.programs import ROOT
 
 PROCESSES, SIZES = 4, 40
-
-
-@pytest.fixture
-async def log() -> AsyncIterator[LogDouble]:
-    async with LogDouble() as double:
-        yield double
 
 
 @attrs.define

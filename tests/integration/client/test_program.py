@@ -354,7 +354,7 @@ async def test_a_reader_that_leaves_is_no_traceback(
     process = await program.start("jobs", "watch", job_id)
     assert process.stdout is not None
     await process.stdout.readline()
-    process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+    process.stdout._transport.close()  # type: ignore[attr-defined]
     gateway.jobs[job_id] |= {"status": "COMPLETED"}
     told = await ended(process)
     assert told.code == exit_codes.FAILURE
@@ -383,7 +383,7 @@ async def test_without_a_checkout_the_gateway_is_pointed_to_one(
 
     # As a wheel has it: the package alone.
     shutil.copytree(Path(rendertrust.__file__).parent, tmp_path / "site" / "rendertrust")
-    told = await program.run("serve", PYTHONPATH=str(tmp_path / "site"))
+    told = await program.execute("serve", PYTHONPATH=str(tmp_path / "site"))
     assert told.code == exit_codes.USAGE
     assert "runs from a checkout" in told.err
 

@@ -23,12 +23,6 @@ from tests.twins.signer import signing_key
 
 
 @pytest.fixture
-async def log() -> AsyncIterator[LogDouble]:
-    async with LogDouble() as double:
-        yield double
-
-
-@pytest.fixture
 def pins() -> MemoryPins:
     return MemoryPins()
 

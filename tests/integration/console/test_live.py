@@ -156,8 +156,9 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
 
 
 async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
-    seldom: list[int], face: Face
+    seldom: list[int], face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("web.console.hub.BEAT_SECONDS", 0.2)
     there = True
 
     async def probe() -> bool:

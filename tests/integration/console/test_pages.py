@@ -9,6 +9,7 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import live, newcomer, nobody
 from tests.support.http_gateway import Face, serving, settings_for_tests
+from web.console import render
 from web.console.assets import assets
 
 
@@ -37,8 +38,7 @@ async def test_a_page_allows_nothing_inline_and_is_kept_by_nobody(face: Face) ->
             "farm.example.org/console/static/ gateway:8000/console/static/",
         ),
         ("", "https://store.example.org", "farm.local:8000", "'self'"),
-        ("", "", "[::1]:8000", "'self'"),  # no policy can name it
-        ("https://farm.example.org", "", "[::1]:8000", "'self'"),
+        ("", "https://store.example.org", "[::1]:8000", "'self'"),
     ],
 )
 async def test_scripts_come_from_the_assets_alone_where_objects_have_the_same_origin(
@@ -52,6 +52,40 @@ async def test_scripts_come_from_the_assets_alone_where_objects_have_the_same_or
         for kind in ("script-src", "style-src", "worker-src"):
             assert f"{kind} {source}" in policy
     await pool.close()
+
+
+@pytest.mark.parametrize("server", ["", "https://farm.example.org"])
+async def test_at_an_ipv6_address_each_tag_of_the_assets_is_named(
+    database: PostgresEndpoint, server: str
+) -> None:
+    """No policy can name a path behind such an address: the page's own tags have a nonce."""
+    pool = Database(lambda: database.app_dsn)
+    nonces = set()
+    async with serving(pool, settings_for_tests(server={"public_url": server})) as face:
+        for _ in range(2):
+            answer = await nobody(face).ask(
+                "GET", "/console/sign-in", headers={"Host": "[::1]:8000"}
+            )
+            policy = answer.headers["Content-Security-Policy"]
+            for kind in ("script-src", "style-src"):
+                sources = re.findall(rf"{kind} ([^;]*);", policy)
+                assert len(sources) == 1
+                nonce = re.fullmatch(r"'nonce-([A-Za-z0-9_-]{20,})'", sources[0])
+                assert nonce is not None, policy
+                named = f'nonce="{nonce[1]}"'
+                nonces.add(nonce[1])
+            page = await answer.text()
+            tags = re.findall(r"<script[^>]*>|<link rel=\"stylesheet\"[^>]*>", page)
+            assert len(tags) >= 3
+            assert all(named in tag for tag in tags), tags
+    await pool.close()
+    assert len(nonces) == 2, "another one for each page"
+
+
+def test_every_tag_that_loads_something_may_have_a_nonce() -> None:
+    for path in render.TEMPLATES.glob("*.html"):
+        tags = re.findall(r"<script[^>]*>|<link rel=\"stylesheet\"[^>]*>", path.read_text())
+        assert all("{{ nonced }}" in tag for tag in tags if "asset(" in tag), path.name
 
 
 async def test_only_where_browsers_trust_the_address_is_an_opener_refused(

@@ -1,6 +1,5 @@
 """Gateways and engines killed at any moment: no orphan, and the next start works."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
@@ -145,7 +144,7 @@ async def test_the_next_gateway_need_not_wait_for_the_last_ones_engines(data: Pa
             await recall(await second.listen())
 
 
-@pytest.mark.heavy
+@pytest.mark.nightly
 async def test_gateway_and_engines_killed_together(data: Path) -> None:
     async with gateway(data, *ALL) as first:
         await remember(await first.listen())
@@ -211,16 +210,6 @@ def kill_if_there(process: psutil.Process) -> None:
         process.kill()
 
 
-@pytest.mark.heavy
-async def test_two_gateways_side_by_side(data: Path) -> None:
-    async with gateway(data / "one", *ALL) as one, gateway(data / "two", *ALL) as two:
-        said = await asyncio.gather(one.listen(), two.listen())
-        for each in said:
-            await remember(each)
-        assert not set(said[0]["pids"]) & set(said[1]["pids"])
-        assert [await each.stop() for each in (one, two)] == [0, 0]
-
-
 async def test_a_second_gateway_on_the_same_folder_is_told(data: Path) -> None:
     async with gateway(data, "valkey") as first:
         await first.listen()
@@ -229,20 +218,6 @@ async def test_a_second_gateway_on_the_same_folder_is_told(data: Path) -> None:
         await second.stop()
     assert said["error"] == "FolderBusy"
     assert str(first.process.pid) in said["text"]
-
-
-@pytest.mark.heavy
-async def test_a_long_path_with_blanks_and_umlauts(data: Path) -> None:
-    long = data / "Daten für RenderTrust "
-    long = long.with_name(long.name + "x" * (120 - len(bytes(long))))
-    assert len(bytes(long)) == 120
-    async with gateway(long, *ALL) as first:
-        await remember(await first.listen())
-        assert first.said["endpoints"]["postgres"]["owner_dsn"].count("@127.0.0.1:") == 1
-        await first.kill()
-    async with gateway(long, *ALL) as second:
-        await recall(await second.listen())
-        assert await second.stop() == 0
 
 
 @pytest.mark.heavy

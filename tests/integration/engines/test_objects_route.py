@@ -11,12 +11,15 @@ from uuid import UUID, uuid4
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from attrs import evolve, frozen
+from pytest_aiohttp import AiohttpClient
 
 from supervisors.engines.current import Current
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.s3_signing import Presigner
+from tests.support.http_gateway import FaceServer, settings_for_tests
 from tests.support.listening import listening
 from tests.support.until import until
 from web.objects import objects_route, pace
@@ -42,22 +45,19 @@ class Gateway:
 
 
 @pytest.fixture
-async def gateway(objects_endpoint: ObjectsEndpoint) -> AsyncIterator[Gateway]:
+async def gateway(
+    objects_endpoint: ObjectsEndpoint, aiohttp_client: AiohttpClient
+) -> AsyncIterator[Gateway]:
     stores: list[ObjectsEndpoint | None] = [objects_endpoint]
     urls: list[str] = []
     app, objects = web.Application(), S3Objects(Current(objects_endpoint), lambda: urls[0])
     bucket = objects_endpoint.bucket
     add_object_routes(app, lambda: stores[0], bucket, objects, through=lambda handler: handler)
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    urls.append(url)
-    async with aiohttp.ClientSession() as client:
-        yield Gateway(url, objects, client, stores)
+    server = FaceServer(app, settings_for_tests())
+    client: TestClient[web.Request, None] = await aiohttp_client(server)
+    urls.append(str(client.make_url("")).rstrip("/"))
+    yield Gateway(urls[0], objects, client.session, stores)
     await objects.aclose()
-    await runner.cleanup()
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from eth_utils.crypto import keccak
+from pytest_aiohttp import AiohttpServer
 
 import rendertrust
 from actors.ports import Anchored, Mined
@@ -27,6 +27,7 @@ from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current import Current
 from tests.integration.engines.test_chain_conformance import EMPTY, done
+from tests.support import programs
 from tests.support.examples import chosen
 from tests.unit.proof.test_epochs import BASE, Log, leaf
 
@@ -235,22 +236,26 @@ ANSWERS: list[bytes] = [
 
 
 @pytest.mark.parametrize("body", ANSWERS, ids=lambda body: body[:24].decode())
-async def test_a_node_that_answers_nonsense_is_a_step_that_fails(body: bytes) -> None:
+async def test_a_node_that_answers_nonsense_is_a_step_that_fails(
+    aiohttp_server: AiohttpServer, body: bytes
+) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=body)
 
     app = web.Application()
     app.add_routes([web.post("/", answer)])
-    async with TestServer(app) as server:
-        proof = {**LOG.proof(2, SIZE), **SOMEWHERE}
-        found = await anchored(str(server.make_url("/")), proof)
-        assert isinstance(found, Unasked)
-        verdict = verify(proof, chain=found)
-        assert not verdict.holds
-        assert verdict.steps[-1].name == "chain"
+    server = await aiohttp_server(app)
+    proof = {**LOG.proof(2, SIZE), **SOMEWHERE}
+    found = await anchored(str(server.make_url("/")), proof)
+    assert isinstance(found, Unasked)
+    verdict = verify(proof, chain=found)
+    assert not verdict.holds
+    assert verdict.steps[-1].name == "chain"
 
 
-async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said() -> None:
+async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said(
+    aiohttp_server: AiohttpServer,
+) -> None:
     ever = asyncio.Event()
 
     async def never(_: web.Request) -> web.Response:
@@ -260,9 +265,9 @@ async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said() -> None
     app = web.Application()
     app.add_routes([web.post("/", never)])
     proof = {**LOG.proof(2, SIZE), **SOMEWHERE}
-    async with TestServer(app) as server:
-        found = await anchored(str(server.make_url("/")), proof, seconds=0.2)
-        ever.set()
+    server = await aiohttp_server(app)
+    found = await anchored(str(server.make_url("/")), proof, seconds=0.2)
+    ever.set()
     assert found == Unasked("the chain's node does not answer within 0.2 s")
     gone = await anchored("http://127.0.0.1:9", proof)
     assert isinstance(gone, Unasked)
@@ -339,19 +344,26 @@ def alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-async def called(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+async def called_alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return await asyncio.to_thread(alone, folder, *words)
+
+
+async def called(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """``rendertrust``, beside everything else that is installed here."""
+    code, out, err = await programs.call(*words, env=os.environ, cwd=folder)
+    return subprocess.CompletedProcess(words, code, out, err)
 
 
 async def test_the_plain_package_asks_the_chain(scene: Scene, tmp_path: Path) -> None:
     assert {"web3", "asyncpg", "eth_account"} <= set(refused())
     (tmp_path / "proof.json").write_text(json.dumps(scene.proof))
     (tmp_path / "bad.json").write_text(json.dumps({**scene.proof, "block_number": 1_000_000}))
-    good = await called(tmp_path, "verify", "proof.json", "--rpc", scene.url)
+    good = await called_alone(tmp_path, "verify", "proof.json", "--rpc", scene.url)
     assert good.returncode == 3, good
     assert "ok  anchor" in good.stdout
     named = ("--contract", scene.contract)
-    again = await called(tmp_path, "verify", "proof.json", "--rpc", scene.url, *named, "--json")
+    asked = ("verify", "proof.json", "--rpc", scene.url, *named, "--json")
+    again = await called_alone(tmp_path, *asked)
     assert again.returncode == 3, again
     steps = json.loads(again.stdout)["steps"]
     assert [step["name"] for step in steps][-2:] == ["chain", "anchor"]

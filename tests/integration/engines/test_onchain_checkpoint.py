@@ -6,11 +6,12 @@ from typing import Any
 
 import attrs
 import pytest
+from pytest_aiohttp import AiohttpServer
 
 from rendertrust import checkpoint, note
 from rendertrust.onchain import SIZE as SIZE_CALL
 from rendertrust.onchain import Unasked, newest
-from tests.integration.engines.test_onchain import LOG, SIZE, STRANGER, Scene, called
+from tests.integration.engines.test_onchain import LOG, SIZE, STRANGER, Scene, called, called_alone
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
 from tests.integration.engines.test_onchain_final import Talker, talking
 from tests.unit.proof.test_epochs import Log, leaf
@@ -92,29 +93,35 @@ CASES: list[tuple[tuple[str, ...], int, str]] = [
 
 @pytest.mark.parametrize(("words", "code", "says"), CASES, ids=lambda value: str(value)[:40])
 async def test_a_chain_of_others_vouches_for_a_checkpoint(
-    scene: Scene, folder: Path, words: tuple[str, ...], code: int, says: str
+    scene: Scene,
+    folder: Path,
+    aiohttp_server: AiohttpServer,
+    *,
+    words: tuple[str, ...],
+    code: int,
+    says: str,
 ) -> None:
     """Where it has the root at that size, or at one that a consistency proof links with it."""
     block = hex(scene.proof["block_number"])
-    async with talking(Talker(scene.url, block)) as url:
-        told = await called(folder, "verify", *words, "--rpc", url, "--contract", scene.contract)
+    url = await talking(aiohttp_server, Talker(scene.url, block))
+    told = await called(folder, "verify", *words, "--rpc", url, "--contract", scene.contract)
     assert (told.returncode, says in told.stdout) == (code, True), told
 
 
 async def test_a_private_chain_or_a_contract_that_nobody_named_vouches_for_nothing(
-    scene: Scene, folder: Path
+    scene: Scene, folder: Path, aiohttp_server: AiohttpServer
 ) -> None:
     named = ("--contract", scene.contract)
     block = hex(scene.proof["block_number"])
-    private = await called(folder, "verify", "five.json", "--rpc", scene.url, *named)
+    private = await called_alone(folder, "verify", "five.json", "--rpc", scene.url, *named)
     assert (private.returncode, "private" in private.stdout) == (3, True), private
-    async with talking(Talker(scene.url, block)) as url:
-        unnamed = await called(folder, "verify", "five.json", "--rpc", url)
-        assert (unnamed.returncode, "by the gateway alone" in unnamed.stdout) == (3, True), unnamed
-        plain = await called(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)
-        assert (plain.returncode, "--contract says which" in plain.stdout) == (3, True), plain
-        other = await called(folder, "verify", "five.json", "--rpc", url, "--contract", STRANGER)
-        assert (other.returncode, f"not {STRANGER}" in other.stdout) == (1, True), other
+    url = await talking(aiohttp_server, Talker(scene.url, block))
+    unnamed = await called(folder, "verify", "five.json", "--rpc", url)
+    assert (unnamed.returncode, "by the gateway alone" in unnamed.stdout) == (3, True), unnamed
+    plain = await called(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)
+    assert (plain.returncode, "--contract says which" in plain.stdout) == (3, True), plain
+    other = await called(folder, "verify", "five.json", "--rpc", url, "--contract", STRANGER)
+    assert (other.returncode, f"not {STRANGER}" in other.stdout) == (1, True), other
     away = ("--rpc", "http://127.0.0.1:9", *named)
     for words in (("five.json",), ("five.txt", *WITH_KEY)):
         told = await called(folder, "verify", *words, *away)

@@ -1,13 +1,11 @@
 """An anchor vouches when it is final: as the chain says, or else as blocks on top of it do."""
 
-import contextlib
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import attrs
 import pytest
 from aiohttp import ClientSession, web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpServer
 
 from rendertrust.anchor_note import MEMBERS
 from rendertrust.onchain import OnChain
@@ -60,12 +58,11 @@ class Talker:
             return web.json_response(await answered.json())
 
 
-@contextlib.asynccontextmanager
-async def talking(talker: Talker) -> AsyncGenerator[str]:
+async def talking(aiohttp_server: AiohttpServer, talker: Talker) -> str:
+    """Let it listen until the test ends; its address."""
     app = web.Application()
     app.add_routes([web.post("/", talker.answer)])
-    async with TestServer(app) as server:
-        yield str(server.make_url("/"))
+    return str((await aiohttp_server(app)).make_url("/"))
 
 
 UNKNOWN: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
@@ -73,46 +70,48 @@ UNKNOWN: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
 
 @pytest.mark.parametrize("finalized", [None, "-"])
 async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
-    scene: Scene, finalized: str | None
+    scene: Scene, aiohttp_server: AiohttpServer, finalized: str | None
 ) -> None:
     """Also for a proof that does not know yet that its checkpoint is anchored."""
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}
-    async with talking(Talker(scene.url, finalized)) as url:
-        for mine, wanted in ((0, False), (2, False), (1, True)):
-            if mine:
-                await rpc(scene.url, "anvil_mine", hex(mine))
-            for proof in (known, {**known, **UNKNOWN}):
-                found = await anchored(url, proof, contract=scene.contract, confirmations=4)
-                assert isinstance(found, OnChain)
-                assert (found.fault, found.final) == (None, wanted)
-                verdict = verify(proof, chain=found)
-                assert verdict.holds
-                assert verdict.witnessed == wanted
+    url = await talking(aiohttp_server, Talker(scene.url, finalized))
+    for mine, wanted in ((0, False), (2, False), (1, True)):
+        if mine:
+            await rpc(scene.url, "anvil_mine", hex(mine))
+        for proof in (known, {**known, **UNKNOWN}):
+            found = await anchored(url, proof, contract=scene.contract, confirmations=4)
+            assert isinstance(found, OnChain)
+            assert (found.fault, found.final) == (None, wanted)
+            verdict = verify(proof, chain=found)
+            assert verdict.holds
+            assert verdict.witnessed == wanted
 
 
-async def test_what_is_final_is_for_the_chain_to_say_where_it_does(scene: Scene) -> None:
+async def test_what_is_final_is_for_the_chain_to_say_where_it_does(
+    scene: Scene, aiohttp_server: AiohttpServer
+) -> None:
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}
     await rpc(scene.url, "anvil_mine", hex(20))
     for finalized, wanted in ((mined.block - 1, False), (mined.block, True)):
-        async with talking(Talker(scene.url, hex(finalized))) as url:
-            for proof in (known, {**known, **UNKNOWN}):
-                found = await anchored(url, proof, contract=scene.contract, confirmations=1)
-                assert isinstance(found, OnChain)
-                assert (found.fault, found.final) == (None, wanted)
+        url = await talking(aiohttp_server, Talker(scene.url, hex(finalized)))
+        for proof in (known, {**known, **UNKNOWN}):
+            found = await anchored(url, proof, contract=scene.contract, confirmations=1)
+            assert isinstance(found, OnChain)
+            assert (found.fault, found.final) == (None, wanted)
 
 
 async def test_a_node_that_keeps_no_older_state_vouches_for_no_anchor_that_nobody_named(
-    scene: Scene,
+    scene: Scene, aiohttp_server: AiohttpServer
 ) -> None:
     block = scene.proof["block_number"]
-    async with talking(Talker(scene.url, hex(block), keeps=False)) as url:
-        known = await anchored(url, scene.proof, contract=scene.contract)
-        assert isinstance(known, OnChain)
-        assert known.final
-        found = await anchored(url, {**scene.proof, **UNKNOWN}, contract=scene.contract)
-        assert isinstance(found, OnChain)
-        assert (found.final, found.is_outside) == (None, False)
+    url = await talking(aiohttp_server, Talker(scene.url, hex(block), keeps=False))
+    known = await anchored(url, scene.proof, contract=scene.contract)
+    assert isinstance(known, OnChain)
+    assert known.final
+    found = await anchored(url, {**scene.proof, **UNKNOWN}, contract=scene.contract)
+    assert isinstance(found, OnChain)
+    assert (found.final, found.is_outside) == (None, False)

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_aiohttp import AiohttpServer
 
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 from supervisors.engines import post as engine
@@ -75,7 +76,9 @@ class RealTown(Town):
 
 
 @pytest.fixture(params=["twin", "real"])
-async def town(request: pytest.FixtureRequest) -> AsyncGenerator[Town]:
+async def town(
+    request: pytest.FixtureRequest, aiohttp_server: AiohttpServer
+) -> AsyncGenerator[Town]:
     if request.param == "twin":
         yield TwinTown()
         return
@@ -91,13 +94,10 @@ async def town(request: pytest.FixtureRequest) -> AsyncGenerator[Town]:
 
     app = web.Application()
     app.router.add_post("/{number}/{statuses}", hear)
-    server = TestServer(app)
-    await server.start_server()
-    real = RealTown(server, heard)
+    real = RealTown(await aiohttp_server(app), heard)
     yield real
     assert isinstance(real.post, HttpPost)
     await real.post.close()
-    await server.close()
 
 
 def letter(url: str, body: bytes = b"{}") -> Letter:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import stripe
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpServer
 
 from supervisors.engines.stand_in.engine import WEBHOOK, EmbeddedStripe
 from supervisors.engines.stand_in.form import nested
@@ -53,11 +53,11 @@ class Hook:
 
 
 @pytest.fixture
-async def hook() -> AsyncIterator[tuple[Hook, str]]:
+async def hook(aiohttp_server: AiohttpServer) -> tuple[Hook, str]:
     hook, site = Hook(), web.Application()
     site.router.add_post(WEBHOOK, hook.receive)
-    async with TestServer(site) as server:
-        yield hook, str(server.make_url("")).rstrip("/")
+    server = await aiohttp_server(site)
+    return hook, str(server.make_url("")).rstrip("/")
 
 
 @pytest.fixture

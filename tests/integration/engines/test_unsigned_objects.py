@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from attrs import field, frozen
+from pytest_aiohttp import AiohttpClient
 
 from supervisors.engines.current import Current
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.s3_signing import Presigner
+from tests.support.http_gateway import FaceServer, settings_for_tests
 from tests.support.listening import listening
 from tests.support.raw_connections import raw
 from web.objects.objects_route import add_object_routes
@@ -29,7 +32,7 @@ class Gateway:
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(aiohttp_client: AiohttpClient) -> AsyncIterator[Gateway]:
     heads: list[bytes] = []
 
     async def store(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,11 +45,9 @@ async def gateway() -> AsyncIterator[Gateway]:
         objects, app = S3Objects(Current(endpoint)), web.Application()
         bucket = endpoint.bucket
         add_object_routes(app, lambda: endpoint, bucket, objects, through=lambda handler: handler)
-        runner = web.AppRunner(app, access_log=None, auto_decompress=False)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield Gateway(f"http://127.0.0.1:{runner.addresses[0][1]}", endpoint, heads)
-        await runner.cleanup()
+        server = FaceServer(app, settings_for_tests())
+        client: TestClient[web.Request, None] = await aiohttp_client(server)
+        yield Gateway(str(client.make_url("")).rstrip("/"), endpoint, heads)
         await objects.aclose()
 
 

@@ -19,9 +19,9 @@ from tests.support.engines import LoopThread
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All on one loop: the tests of a module share their gateways."""
-    here = Path(__file__).parent
+    here = str(Path(__file__).parent)
     for item in items:
-        if here in item.path.parents and is_async_test(item):
+        if str(item.path).startswith(here) and is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -68,6 +68,7 @@ async def chained(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("web.app.settings_of", eager)
         patch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.2)
+        patch.setattr("supervisors.engines.chain_web3.CALL_SECONDS", 1.0)
         data = tmp_path_factory.mktemp("chained")
         async with faulty_gateway(engines, data, chain=chain, proof=proof) as running:
             yield Chained(running, node, anvil, engines.postgres)

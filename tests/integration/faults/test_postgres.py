@@ -40,7 +40,7 @@ async def late(proxy: Proxy, orders: Orders) -> None:
 
 
 async def late_now_and_then(proxy: Proxy, orders: Orders) -> None:
-    proxy.jitter = 0.1
+    proxy.jitter = chosen(day=0.03, night=0.1)
     await orders.accepted(5)
 
 

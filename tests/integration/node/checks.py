@@ -36,6 +36,17 @@ def files_of(result: Completed) -> Files:
 
 
 @attrs.frozen
+class OtherMachine:
+    """A renderer as on another machine, by a variable of its environment (``NAME=value``)."""
+
+    renderer: Any
+    variable: str
+
+    def program(self, worker: str, order: str) -> list[str]:
+        return ["/usr/bin/env", self.variable, *self.renderer.program(worker, order)]
+
+
+@attrs.frozen
 class Stage:
     """A scene, its honest result, and who renders and checks."""
 

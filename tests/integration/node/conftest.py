@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
+from pytest_aiohttp import AiohttpServer
 
 from rendertrust.node import agent, blender, plugins
 from rendertrust.node.blender import Blender
@@ -15,7 +16,7 @@ from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.plugins.render import Render
 from rendertrust.node.settings import Settings
 from rendertrust.node.state import Enrolment, StateFolder
-from tests.integration.node.gateway import Gateway, gateway
+from tests.integration.node.gateway import Gateway
 from tests.integration.node.resident import Resident, resident
 from tests.integration.node.scenes import ARTISTS, build
 
@@ -78,10 +79,29 @@ async def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 Start = Callable[..., AbstractAsyncContextManager[Running]]
 
 
+Listen = Callable[..., Awaitable[Gateway]]
+
+
 @pytest.fixture
-async def peer() -> AsyncGenerator[Gateway, None]:
-    async with gateway() as double:
-        yield double
+async def listen(aiohttp_server: AiohttpServer) -> AsyncGenerator[Listen, None]:
+    """Let a gateway listen, at a free port or the one that is named, until the test ends."""
+    listening: list[Gateway] = []
+
+    async def begin(double: Gateway | None = None, port: int | None = None) -> Gateway:
+        double = double or Gateway()
+        double.server = await aiohttp_server(double.app(), port=port)
+        listening.append(double)
+        return double
+
+    yield begin
+    for double in listening:
+        for socket in double.sockets:
+            await socket.close(code=1012)
+
+
+@pytest.fixture
+async def peer(listen: Listen) -> Gateway:
+    return await listen()
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,7 @@ It also plays the object store: ``/store/{name}`` takes one PUT per name and ser
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -217,17 +216,3 @@ class Gateway:
             "lease_seconds": 60,
         }
         return JobDispatch(job_id=job_id, job_type=job_type, **{**fields, **more})
-
-
-@asynccontextmanager
-async def gateway(double: Gateway | None = None, port: int = 0) -> AsyncGenerator[Gateway, None]:
-    """A gateway that listens; closed with everything on it at the end."""
-    double = double or Gateway()
-    double.server = TestServer(double.app(), port=port)
-    await double.server.start_server()
-    try:
-        yield double
-    finally:
-        for socket in double.sockets:
-            await socket.close(code=1012)
-        await double.server.close()

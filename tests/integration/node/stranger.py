@@ -1,14 +1,10 @@
 """Who answers at a gateway's address and is not it: it writes down all that it is sent."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import attrs
 import orjson
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from rendertrust import checkpoint, identity, note
 from rendertrust.checkpoint import Checkpoint
@@ -51,16 +47,8 @@ class Stranger:
         self.secrets.append(f"{request.method} {request.path_qs} {dict(request.headers)} {body!r}")
         return web.json_response({})
 
-
-@asynccontextmanager
-async def stranger(url: str, answer: tuple[int, bytes]) -> AsyncGenerator[Stranger]:
-    """One at ``url``, whose gateway is gone."""
-    one = Stranger(answer)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", one.take)
-    server = TestServer(app, port=urlsplit(url).port)
-    await server.start_server()
-    try:
-        yield one
-    finally:
-        await server.close()
+    def app(self) -> web.Application:
+        """What it listens with."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.take)
+        return app

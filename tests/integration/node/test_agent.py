@@ -29,8 +29,8 @@ from rendertrust.protocol import (
     UrlsRequest,
     Welcome,
 )
-from tests.integration.node.conftest import QUICK, Start
-from tests.integration.node.gateway import Gateway, gateway
+from tests.integration.node.conftest import QUICK, Listen, Start
+from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
 from tests.support.until import until
 
@@ -99,7 +99,7 @@ async def test_unacked_result_is_sent_again_after_a_restart_of_the_node(
 
 
 async def test_unacked_result_is_sent_again_to_a_gateway_that_restarted(
-    peer: Gateway, start: Start
+    peer: Gateway, listen: Listen, start: Start
 ) -> None:
     async with start() as node:
         await peer.next(Hello)
@@ -112,10 +112,10 @@ async def test_unacked_result_is_sent_again_to_a_gateway_that_restarted(
         successor = Gateway()
         successor.answer = ack_of
         assert port is not None
-        async with gateway(successor, port):
-            await successor.next(Hello)
-            assert await successor.result("j1") == first
-            await until(lambda: spooled(node.folder) == 0)
+        await listen(successor, port)
+        await successor.next(Hello)
+        assert await successor.result("j1") == first
+        await until(lambda: spooled(node.folder) == 0)
 
 
 async def test_killed_node_leaves_the_unit_to_the_gateway(peer: Gateway, start: Start) -> None:

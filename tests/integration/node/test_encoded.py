@@ -2,12 +2,12 @@
 
 import gzip
 import hashlib
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpServer
 
 from rendertrust.node.cache import Cache
 from rendertrust.node.plugin import Failed
@@ -19,7 +19,7 @@ BOMB = gzip.compress(bytes(64 << 20))
 
 
 @pytest.fixture
-async def store() -> AsyncGenerator[TestServer]:
+async def store(aiohttp_server: AiohttpServer) -> TestServer:
     """Says of whatever it has that it is packed."""
 
     async def get(request: web.Request) -> web.Response:
@@ -28,10 +28,7 @@ async def store() -> AsyncGenerator[TestServer]:
 
     app = web.Application()
     app.router.add_get("/{name}", get)
-    server = TestServer(app)
-    await server.start_server()
-    yield server
-    await server.close()
+    return await aiohttp_server(app)
 
 
 def wanted(store: TestServer, name: str, content: bytes, size: int | None = None) -> Input:

@@ -5,8 +5,8 @@ import asyncio
 import attrs
 
 from rendertrust.protocol import Hello, JobStatus, Running, Urls, UrlsRequest, Welcome
-from tests.integration.node.conftest import QUICK, Start
-from tests.integration.node.gateway import Gateway, gateway
+from tests.integration.node.conftest import QUICK, Listen, Start
+from tests.integration.node.gateway import Gateway
 from tests.integration.node.test_owners_word import ack_of
 from tests.support.until import until
 
@@ -14,7 +14,7 @@ REF = Running(job_id="j1", unit=0, attempt=1)
 
 
 async def test_what_was_done_while_it_was_away_is_not_done_again(
-    peer: Gateway, start: Start, gate: asyncio.Event
+    peer: Gateway, listen: Listen, start: Start, gate: asyncio.Event
 ) -> None:
     async with start() as node:
         await peer.next(Hello)
@@ -29,25 +29,23 @@ async def test_what_was_done_while_it_was_away_is_not_done_again(
         successor = Gateway()
         successor.answer = ack_of
         successor.expired = {"old-address"}
-        async with gateway(successor, port):
-            assert (await successor.next(Hello)).running == (REF,)
-            await successor.send(Welcome(keep=(REF,)))
-            # Told again, as after a restart that lost what the session knew.
-            await successor.send(
-                successor.dispatch("gated", output=successor.output("old-address"))
-            )
-            await successor.next(UrlsRequest)
-            fresh = successor.output("new-address")
-            await successor.send(Urls(job_id="j1", unit=0, attempt=1, output=fresh))
-            result = await successor.result("j1")
-            assert (result.status, result.result_ref) == ("completed", "results/new-address")
-            await until(lambda: node.folder.told().get("waiting_results") == 0)
+        await listen(successor, port)
+        assert (await successor.next(Hello)).running == (REF,)
+        await successor.send(Welcome(keep=(REF,)))
+        # Told again, as after a restart that lost what the session knew.
+        await successor.send(successor.dispatch("gated", output=successor.output("old-address")))
+        await successor.next(UrlsRequest)
+        fresh = successor.output("new-address")
+        await successor.send(Urls(job_id="j1", unit=0, attempt=1, output=fresh))
+        result = await successor.result("j1")
+        assert (result.status, result.result_ref) == ("completed", "results/new-address")
+        await until(lambda: node.folder.told().get("waiting_results") == 0)
         assert list(successor.objects) == ["new-address"]
         assert len([line for line in node.told if line.endswith("started")]) == 1
 
 
 async def test_a_gateway_that_is_away_is_asked_again_until_it_is_back(
-    peer: Gateway, start: Start
+    peer: Gateway, listen: Listen, start: Start
 ) -> None:
     settings = attrs.evolve(QUICK, backoff_seconds_least=0.01, backoff_seconds_most=0.05)
     async with start(settings) as node:
@@ -58,6 +56,5 @@ async def test_a_gateway_that_is_away_is_asked_again_until_it_is_back(
         await peer.server.close()
         away = "cannot reach"
         await until(lambda: sum(away in line for line in node.told) > 5, within=90)
-        successor = Gateway()
-        async with gateway(successor, port):
-            await successor.next(Hello, within=90)
+        successor = await listen(port=port)
+        await successor.next(Hello, within=90)

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import os
-import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +23,8 @@ from rendertrust.node.state import NO_SANDBOX_WORDS, Enrolment, StateFolder
 from rendertrust.protocol import Hello, JobStatus
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.test_owners_word import SHORT, ack_of
+from tests.support import programs
+from tests.support.programs import Program
 
 WITHIN = 240.0
 
@@ -52,17 +53,13 @@ class Operator:
         more = {"HOME": home, "XDG_CONFIG_HOME": f"{home}/config", "PATH": self.path}
         return {**os.environ, **more, "RENDERTRUST_STATE": str(self.state)}
 
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
-        command = (sys.executable, "-m", "rendertrust", *words)
-        return await asyncio.create_subprocess_exec(
-            *command, env=self.environment, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    async def start(self, *words: str) -> Program:
+        return await programs.start(
+            "rendertrust", *words, env=self.environment, stdout=PIPE, stderr=PIPE
         )
 
     async def run(self, *words: str) -> Told:
-        process = await self.start(*words)
-        async with asyncio.timeout(WITHIN):
-            out, err = await process.communicate(b"")
-        return Told(process.returncode or 0, out.decode(), err.decode())
+        return Told(*await programs.call(*words, env=self.environment, within=WITHIN))
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """What pre-flight finds: a scene for each finding, made by Blender, looked into in the sandbox."""
 
 import json
+import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from rendertrust.preflight.layout import laid_out
 from rendertrust.preflight.price import seconds_of
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import make, task, unit
+from tests.support import programs
 from web.jobs.scene_facts import facts_in
 
 pytestmark = pytest.mark.render
@@ -527,23 +527,16 @@ def file_size(path: Path) -> int:
     return path.stat().st_size
 
 
-def rendertrust(*words: str) -> tuple[int, str]:
+async def rendertrust(*words: str) -> tuple[int, str]:
     """The command's exit code, and what it says."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "rendertrust", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[3],
-        timeout=240,
-    )
-    return ran.returncode, ran.stdout + ran.stderr
+    code, out, err = await programs.call(*words, env=os.environ)
+    return code, out + err
 
 
 @pytest.mark.heavy
-def test_command_lists_files_and_says_what_to_mend(scenes: Path) -> None:
+async def test_command_lists_files_and_says_what_to_mend(scenes: Path) -> None:
     udim = str(scenes / "udim.blend"), "--frames", "1-3"
-    code, said = rendertrust("--json", "preflight", *udim)
+    code, said = await rendertrust("--json", "preflight", *udim)
     document = json.loads(said.splitlines()[0])
     assert code == 1
     assert [file["path"] for file in document["files"]] == [
@@ -551,11 +544,11 @@ def test_command_lists_files_and_says_what_to_mend(scenes: Path) -> None:
         "maps/skin.1002.png",
     ]
     assert [finding["code"] for finding in document["findings"]] == ["missing_file"]
-    code, said = rendertrust("preflight", *udim)
+    code, said = await rendertrust("preflight", *udim)
     assert (code, "skin.1011.png" in said, "External Data" in said) == (1, True, True)
     clean = str(scenes / "clean.blend")
-    assert rendertrust("preflight", clean) == (0, "Nothing to mend.\n")
-    code, said = rendertrust("preflight", clean, "--frames", "9-1")
+    assert await rendertrust("preflight", clean) == (0, "Nothing to mend.\n")
+    code, said = await rendertrust("preflight", clean, "--frames", "9-1")
     assert (code, "write 1-9" in said) == (2, True)
 
 

@@ -1,12 +1,15 @@
 """Nothing that opens anything leaves for who answers at a gateway's address and is not it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import attrs
 import orjson
 import pytest
+from pytest_aiohttp import AiohttpServer
 
 from rendertrust import identity
 from rendertrust.cli.credentials import CredentialsFile
@@ -18,11 +21,24 @@ from rendertrust.protocol import Hello
 from tests.integration.client.conftest import Program
 from tests.integration.node.conftest import QUICK, Running, Start
 from tests.integration.node.gateway import Gateway
-from tests.integration.node.stranger import ANSWERS, LOOK, stranger
+from tests.integration.node.stranger import ANSWERS, LOOK, Stranger
 from tests.support.until import until
 
 OLD, NEW = identity.generate_key(), identity.generate_key()
 LOOKS = 4
+Appear = Callable[[str, tuple[int, bytes]], Awaitable[Stranger]]
+
+
+@pytest.fixture
+def stranger(aiohttp_server: AiohttpServer) -> Appear:
+    """Let somebody answer at an address whose gateway is gone."""
+
+    async def appear(url: str, answer: tuple[int, bytes]) -> Stranger:
+        one = Stranger(answer)
+        await aiohttp_server(one.app(), port=urlsplit(url).port)
+        return one
+
+    return appear
 
 
 async def leave(peer: Gateway) -> str:
@@ -49,12 +65,13 @@ async def looks(heard: list[tuple[str, str]], node: Running) -> None:
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 async def test_a_node_that_starts_shows_nothing(
-    peer: Gateway, start: Start, answer: tuple[int, bytes]
+    peer: Gateway, start: Start, stranger: Appear, answer: tuple[int, bytes]
 ) -> None:
     peer.log_keys = [OLD]
     async with start(kill=True) as before:
         await spool(peer, before)
-    async with stranger(await leave(peer), answer) as false, start() as node:
+    false = await stranger(await leave(peer), answer)
+    async with start() as node:
         await looks(false.heard, node)
     assert false.secrets == []
     assert LOOK in false.heard
@@ -62,7 +79,11 @@ async def test_a_node_that_starts_shows_nothing(
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 async def test_a_node_that_comes_back_shows_nothing(
-    peer: Gateway, start: Start, gate: asyncio.Event, answer: tuple[int, bytes]
+    peer: Gateway,
+    start: Start,
+    gate: asyncio.Event,
+    stranger: Appear,
+    answer: tuple[int, bytes],
 ) -> None:
     """Neither its token, nor the address of a result that waits, nor one that is done then."""
     peer.log_keys = [OLD]
@@ -70,15 +91,15 @@ async def test_a_node_that_comes_back_shows_nothing(
         await spool(peer, node)
         await peer.send(peer.dispatch("gated", "j2", output=peer.output("o2")))
         await until(lambda: any(getattr(f, "job_id", "") == "j2" for f in peer.frames))
-        async with stranger(await leave(peer), answer) as false:
-            gate.set()
-            await looks(false.heard, node)
+        false = await stranger(await leave(peer), answer)
+        gate.set()
+        await looks(false.heard, node)
     assert false.secrets == []
     assert LOOK in false.heard
 
 
 async def test_who_repeats_what_the_gateway_said_is_shown_nothing(
-    peer: Gateway, start: Start
+    peer: Gateway, start: Start, stranger: Appear
 ) -> None:
     """The checkpoint, with the answer to another nonce and without one: its key stays away."""
     peer.log_keys = [OLD]
@@ -89,9 +110,11 @@ async def test_who_repeats_what_the_gateway_said_is_shown_nothing(
     del members["answer"]
     async with start(kill=True) as before:
         await spool(peer, before)
-    url = await leave(peer)
+    false = await stranger(await leave(peer), (200, repeated))
     for content in (repeated, orjson.dumps(members)):
-        async with stranger(url, (200, content)) as false, start() as node:
+        false.answer = (200, content)
+        false.heard.clear()
+        async with start() as node:
             await looks(false.heard, node)
         assert false.secrets == []
         assert LOOK in false.heard
@@ -160,7 +183,9 @@ async def test_a_gateway_that_changes_while_the_machine_is_tried_out_is_not_told
 
 
 @pytest.mark.parametrize("words", ["earnings", "doctor", "status", "drain", "join", "run"])
-async def test_commands_of_the_node_show_nothing(peer: Gateway, tmp_path: Path, words: str) -> None:
+async def test_commands_of_the_node_show_nothing(
+    peer: Gateway, tmp_path: Path, stranger: Appear, words: str
+) -> None:
     peer.log_keys = [OLD]
     state = tmp_path / "state"
     joined = await enrolment.join(peer.url, name="box", state=state, token="access")
@@ -168,9 +193,9 @@ async def test_commands_of_the_node_show_nothing(peer: Gateway, tmp_path: Path, 
     program = Program(peer.url, tmp_path)
     tokens = Tokens("access", "refresh")
     CredentialsFile(program.credentials).keep(peer.url, tokens, "jane@example.com")
-    async with stranger(await leave(peer), ANSWERS["another key"]) as false:
-        nowhere = str(tmp_path)  # no sandbox is found: Blender is not tried out
-        told = await program.run("node", words, "--state", str(state), PATH=nowhere)
+    false = await stranger(await leave(peer), ANSWERS["another key"])
+    nowhere = str(tmp_path)  # no sandbox is found: Blender is not tried out
+    told = await program.run("node", words, "--state", str(state), PATH=nowhere)
     assert false.secrets == []
     assert (LOOK in false.heard) == (words not in ("status", "drain"))
     if words in ("earnings", "join", "run"):

@@ -152,10 +152,7 @@ async def test_what_the_chain_loses_is_sent_again_as_it_was(scene: Scene, blocks
     await scene.check(first, second, third)
 
 
-async def test_a_chain_that_is_away_costs_nothing_but_time(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.01)
+async def test_a_chain_that_is_away_costs_nothing_but_time(scene: Scene) -> None:
     scene.chain.away = True
     async with anchoring(scene):
         await scene.grow()
@@ -289,9 +286,8 @@ class Dying:
 
 @pytest.mark.parametrize("seed", series(range(6), [0]))
 async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
-    scene: Scene, seed: int, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, seed: int
 ) -> None:
-    monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.01)
     dying, chance = Dying(scene, seed), random.Random(seed)
     async with anchoring(scene, dying):
         for number in range(4):

@@ -18,7 +18,7 @@ from actors.ledger.messages import (
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
-from tests.integration.conformance.stage import Stage
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.support.event_audit import untold
 
 
@@ -77,4 +77,20 @@ async def test_a_unit_that_is_tried_again_and_ends_in_one_batch(
             job,
         )
         assert [tuple(row) for row in told] == money
+        assert await untold(connection) == {}
+
+
+async def test_a_unit_that_is_submitted_and_given_free_in_one_batch(pool: Database) -> None:
+    stage = sql_stage(pool)
+    user, node, job = await stage.user(200), await stage.node(), fresh_id()
+    free = Commit((), (UnitComplete(job, 0, 1, node, "x", free=True),))
+    outcomes = await stage.commit(dispatch(user, job, 100, 1, node), free)
+    assert {type(outcome) for outcome in outcomes} == {Posted}
+    async with pool.connection() as connection:
+        told = await connection.fetch(
+            "SELECT money, amount FROM job_events WHERE job_id = $1 AND money IS NOT NULL"
+            " ORDER BY number",
+            job,
+        )
+        assert {tuple(row) for row in told} == {("held", 100), ("released", 100)}
         assert await untold(connection) == {}

@@ -12,7 +12,9 @@ import aiohttp
 import attrs
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
+from pytest_aiohttp import AiohttpClient
 
 from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete
 from actors.ports import Objects
@@ -24,7 +26,13 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_many_frames import film
 from tests.integration.console.work import joined
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.http_gateway import (
+    Face,
+    FaceServer,
+    serving,
+    settings_for_tests,
+    with_ledger,
+)
 from tests.support.until import until
 from web.objects import crcs
 from web.objects.archives import add_archive_route, address_of
@@ -115,19 +123,19 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def shop(face: Face, objects: Objects, database: PostgresEndpoint) -> AsyncGenerator[Shop]:
+async def shop(
+    face: Face, objects: Objects, database: PostgresEndpoint, aiohttp_client: AiohttpClient
+) -> AsyncGenerator[Shop]:
     user, job = await complete(face, objects, database.owner_dsn)
     shop = Shop("", Watched(objects))
     gateway = attrs.evolve(face.gateway, objects=shop.objects)
     app = web.Application()
     add_archive_route(app, gateway, through=shop.through)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    shop.url = address_of(gateway, user, job, f"http://127.0.0.1:{runner.addresses[0][1]}", 3600)
+    server = FaceServer(app, gateway.settings)
+    client: TestClient[web.Request, None] = await aiohttp_client(server)
+    shop.url = address_of(gateway, user, job, str(client.make_url("")).rstrip("/"), 3600)
     yield shop
     shop.objects.gate.set()
-    await runner.cleanup()
 
 
 async def rest(shop: Shop, start: int) -> bytes:

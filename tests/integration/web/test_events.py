@@ -245,8 +245,10 @@ async def test_a_stream_tells_what_was_and_what_comes_and_ends_with_the_job(jane
 
 
 async def test_a_user_has_so_many_streams_and_those_that_ended_do_not_count(
-    database: PostgresEndpoint,
+    database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # That a reader has left is seen when the next ping cannot be sent.
+    monkeypatch.setattr("web.events.event_stream.PING_SECONDS", 0.1)
     pool = Database(lambda: database.app_dsn)
     settings = settings_for_tests(events={"streams": 1})
     async with serving(pool, settings, with_ledger(pool)) as face:

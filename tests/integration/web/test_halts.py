@@ -41,7 +41,6 @@ def chain() -> ChainTwin:
 async def gateway(
     database: PostgresEndpoint, chain: ChainTwin, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Whole]:
-    monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.05)
     monkeypatch.setattr("sql.halt.FRESH_SECONDS", 0.05)
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
@@ -228,12 +227,8 @@ async def _sound(chain: ChainTwin, anchors: Anchors) -> bool:
 
 
 async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_goes_on(
-    database: PostgresEndpoint,
-    http: aiohttp.ClientSession,
-    chain: ChainTwin,
-    monkeypatch: pytest.MonkeyPatch,
+    database: PostgresEndpoint, http: aiohttp.ClientSession, chain: ChainTwin
 ) -> None:
-    monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.05)
     chain.away = True
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with whole(database, settings, anchoring=(chain, SETTINGS)) as gateway:

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from attrs import define, field
+from pytest_aiohttp import AiohttpClient
 
-from tests.support.http_gateway import settings_for_tests
+from tests.support.http_gateway import FaceServer, settings_for_tests
 from tests.support.raw_connections import raw
-from web.http.listener import make_runner
 
 REQUESTS = 300
 ASKED = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -33,7 +34,7 @@ class Face:
 
 
 @pytest.fixture
-async def face() -> AsyncIterator[Face]:
+async def face(aiohttp_client: AiohttpClient) -> AsyncIterator[Face]:
     face = Face()
 
     async def serve(_request: web.Request) -> web.Response:
@@ -52,14 +53,12 @@ async def face() -> AsyncIterator[Face]:
     app.router.add_get("/x", serve)
     app.router.add_post("/refused", refuse)
     app.router.add_post("/read", read)
-    runner = make_runner(app, settings_for_tests())
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    face.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    server = FaceServer(app, settings_for_tests())
+    client: TestClient[web.Request, None] = await aiohttp_client(server)
+    face.url = str(client.make_url("")).rstrip("/")
     watch = asyncio.create_task(face.watch())
     yield face
     watch.cancel()
-    await runner.cleanup()
 
 
 async def test_others_have_a_turn_between_two_requests_of_a_pipeline(face: Face) -> None:

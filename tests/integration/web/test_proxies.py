@@ -1,17 +1,16 @@
 """The samples in ``deploy/`` let through what the gateway needs, by the real programs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import attrs
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpServer
 
-from tests.support.reverse_proxies import NAMES, Proxy, proxy
+from tests.support.reverse_proxies import NAMES, proxy
 
 MIB = 1024 * 1024
 UPLOAD = 100 * MIB
@@ -70,20 +69,15 @@ def site_of(seen: Seen) -> web.Application:
     return site
 
 
-@asynccontextmanager
-async def behind(name: str, folder: Path) -> AsyncGenerator[tuple[Proxy, Seen, TestServer]]:
-    seen = Seen()
-    server = TestServer(site_of(seen))
-    await server.start_server()
-    assert server.port is not None
-    async with proxy(name, folder, server.port) as running:
-        yield running, seen, server
-
-
 @pytest.mark.parametrize("name", NAMES)
-async def test_sockets_events_and_uploads_pass_a_proxy(name: str, tmp_path: Path) -> None:
+async def test_sockets_events_and_uploads_pass_a_proxy(
+    name: str, tmp_path: Path, aiohttp_server: AiohttpServer
+) -> None:
+    seen = Seen()
+    server = await aiohttp_server(site_of(seen))
+    assert server.port is not None
     async with (
-        behind(name, tmp_path) as (running, seen, server),
+        proxy(name, tmp_path, server.port) as running,
         aiohttp.ClientSession(running.url, connector=aiohttp.TCPConnector(ssl=running.tls)) as http,
         asyncio.timeout(WITHIN),
     ):

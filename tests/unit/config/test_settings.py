@@ -126,6 +126,22 @@ def test_production_refuses_starter_credits() -> None:
     assert load(overrides={**production, "credits": {"starter": "0.00"}}).production
 
 
+@pytest.mark.parametrize("kind", ["sk", "rk"])
+@pytest.mark.parametrize("insecure", [False, True])
+def test_starter_credits_are_refused_in_development_too_where_stripe_takes_money(
+    kind: str, insecure: bool
+) -> None:
+    """Also those that development grants by default."""
+    live = {"secret_key": f"{kind}_live_{SECRET}", "webhook_secret": STRIPE["webhook_secret"]}
+    development = {"stripe": live, "server": {"insecure_development": insecure}}
+    for given in ({}, {"starter": "0.5"}):
+        with pytest.raises(SettingsError, match=r"credits\.starter must be 0"):
+            load(overrides={**development, "credits": given})
+    assert not load(overrides={**development, "credits": {"starter": "0"}}).production
+    test = {**live, "secret_key": f"{kind}_test_{SECRET}"}
+    assert load(overrides={"stripe": test}).credits.starter == "100", "nobody pays for credits"
+
+
 @pytest.mark.parametrize(
     ("host", "open_to_others"),
     [

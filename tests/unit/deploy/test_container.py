@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp import AiohttpServer
 
 from web.commands.serve import serve
 
@@ -71,7 +71,7 @@ def test_what_it_runs_is_a_command_of_ours() -> None:
     [(200, 0), (429, 0), (503, 0), (500, 1), (404, 1), (None, 1)],
 )
 async def test_its_health_check_finds_only_what_a_restart_mends(
-    status: int | None, code: int
+    aiohttp_server: AiohttpServer, status: int | None, code: int
 ) -> None:
     """Not a database that is locked, slow or away: readiness says that, and is not asked here.
 
@@ -94,17 +94,15 @@ async def test_its_health_check_finds_only_what_a_restart_mends(
     site = web.Application()
     site.router.add_get("/health", health)
     site.router.add_get("/api/v1/health/ready", ready)
-    async with TestServer(site) as server:
-        here = text.replace(
-            "'127.0.0.1', 8000, timeout=3", f"'127.0.0.1', {server.port}, timeout=2"
-        )
-        assert here != text
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, flag, here, stderr=asyncio.subprocess.DEVNULL
-        )
-        async with asyncio.timeout(60):
-            assert await process.wait() == code
-        hangs.set()
+    server = await aiohttp_server(site)
+    here = text.replace("'127.0.0.1', 8000, timeout=3", f"'127.0.0.1', {server.port}, timeout=2")
+    assert here != text
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, flag, here, stderr=asyncio.subprocess.DEVNULL
+    )
+    async with asyncio.timeout(60):
+        assert await process.wait() == code
+    hangs.set()
 
 
 def test_secrets_and_what_is_large_stay_out_of_the_image() -> None:

@@ -16,7 +16,7 @@ from actors.scheduler.demand import Demand, Kind
 from actors.scheduler.kit import GIB, NEEDS, UNKNOWN, Kit, Needs
 from actors.scheduler.node import BACKLOG, Node
 from sql.circles import Circles
-from sql.work import MINE, POOL, QUARANTINED, Standing
+from sql.work import MINE, POOL, QUARANTINED, TRUSTED, Standing
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import USER, node_row, open_unit
 
@@ -94,6 +94,28 @@ def test_a_round_over_a_thousand_kinds(why: str, first: int, later: int) -> None
     assert len(board.units) == KINDS, "nothing that waits is given up"
 
 
+@pytest.mark.parametrize("pool", [MINE, TRUSTED])
+def test_a_changed_hello_wakes_nothing_that_its_node_may_not_do(pool: str) -> None:
+    """Also not where the node has all that is needed."""
+    board = busy_board()
+    rows = kinds(lambda n: {NEEDS: {"blender": f"3.{n}"}, POOL: pool})
+    board.reconcile(rows, EPOCH)
+    placed(board)
+    node = board.index.node(UUID(int=5))
+    node.kit = attrs.evolve(KIT, blender=(4, 3))
+    board.index.changed(node)
+    assert calls(lambda: placed(board)) <= 200
+    node.kit, node.owner = attrs.evolve(KIT, blender=(4, 4)), UUID(int=500)
+    node.taken.clear()
+    board.index.changed(node)
+    theirs = {row.job for row in rows if row.user == node.owner}
+    found: list[tuple[UUID, UUID | None]] = []
+    made = calls(lambda: found.extend(placed(board)))
+    assert found
+    assert {job for job, _ in found} <= theirs
+    assert made <= 300 * len(theirs), "the work of those alone whose node it is"
+
+
 def test_what_waits_aside_is_placed_when_a_node_appears_or_changes() -> None:
     board = busy_board()
     rows = kinds(PARAMS["nobody has it"])
@@ -145,7 +167,18 @@ SOME_NEEDS: tuple[dict[str, Any], ...] = (
     {"blender": "5.0"},
     {"device": "gpu", "memory": 16 * GIB},
 )
+NAMES = [UUID(int=n) for n in range(1, 4)]
 PEOPLE = (USER, UUID(int=7), UUID(int=8))
+
+
+PAIRS = st.tuples(st.sampled_from(PEOPLE), st.sampled_from(PEOPLE))
+ORGANISATIONS = st.sampled_from([UUID(int=n) for n in (91, 92)])
+CIRCLES = st.builds(
+    Circles.of,
+    members=st.lists(st.tuples(st.sampled_from(PEOPLE), ORGANISATIONS), max_size=3),
+    lent=st.lists(st.tuples(st.sampled_from(NAMES), ORGANISATIONS), max_size=2),
+    trusts=st.lists(PAIRS, max_size=3),
+)
 
 
 @st.composite
@@ -163,7 +196,7 @@ def changes(draw: st.DrawFn) -> tuple[str, Any]:
         "kit": st.tuples(st.sampled_from(SOME_KITS), st.none() | st.integers(1, 2)),
         "pools": st.frozensets(st.sampled_from(("mine", "trusted", "any"))),
         "standing": st.sampled_from(("ACTIVE", QUARANTINED)),
-        "circles": st.sampled_from(PEOPLE),
+        "circles": CIRCLES,
     }
     return what, (node, draw(of[what]))
 
@@ -185,7 +218,7 @@ def change(board: Board, number: int, what: str, node: Node, to: Any) -> None:
     elif what == "standing":
         node.standing = Standing(to, node.standing.version + 1)
     else:
-        board.index.regroup(Circles(trusts={to: frozenset({PEOPLE[0]})}))
+        board.index.regroup(to)
     board.index.changed(node)
 
 

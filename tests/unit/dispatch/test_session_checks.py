@@ -9,7 +9,14 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import Commit, RenewLeases, UnitComplete, UnitFail
+from actors.ledger.messages import (
+    BooksAway,
+    Commit,
+    RenewLeases,
+    UnitComplete,
+    UnitFail,
+    UnitStart,
+)
 from actors.node_session.messages import CaughtUp, DropCheck, RunCheck, Stored
 from actors.node_session.results import result_key
 from actors.node_session.settings import NodeIdentity
@@ -28,8 +35,8 @@ from rendertrust.protocol import (
 from sql.unit_params import CHECKED
 from sql.work import Part, evidence_key
 from tests.support.probe import Probe
-from tests.unit.dispatch.session_stage import Play, result, session
-from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment
+from tests.unit.dispatch.session_stage import Play, result, session, status
+from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment, decide
 from tests.unit.simulated_time import simulated
 
 VERIFIED = frozenset({"render"})
@@ -186,6 +193,29 @@ async def test_a_store_that_never_answers_is_asked_again() -> None:
         play.objects.open.set()  # for calls from now on
         assert isinstance(await play.effect(within=60.0), UnitDeliver)
         assert not hung.is_set()
+
+
+@simulated
+async def test_a_result_is_looked_at_again_though_an_answer_about_its_start_was_awaited() -> None:
+    """Else its lease was renewed for ever, and its node never heard that it was taken."""
+    async with session(verified_types=VERIFIED, retry_seconds=1.0) as play:
+        play.hear(Hello(version="1", device_class=CLASS))
+        play.assign(RENDER)
+        await play.welcome()
+        sent = await play.socket.expect(JobDispatch)
+        assert sent.output is not None
+        await play.objects.request("PUT", sent.output.url, sent.output.headers, CONTENT)
+        play.hear(status(unit=0, attempt=1))
+        start = await play.commit()
+        assert isinstance(start.effects[0], UnitStart)
+        play.objects.away = True
+        told = {"sha256": SHA256, "size": len(CONTENT), "result_ref": KEY}
+        play.hear(result(unit=0, attempt=1, **told))
+        await asyncio.sleep(2.0)  # it was to be looked at again by now
+        play.objects.away = False
+        decide(start, BooksAway())
+        assert isinstance(await play.effect(within=120.0), UnitDeliver)
+        await play.socket.expect(Ack)
 
 
 @simulated

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rendertrust.node.inside.comparing import CELL, GRAIN_CELL, NOISE_CELL, compared
 from tests.support.examples import examples
 
-MATCH, MISMATCH = 0.1, 0.5
+MATCH, BETWEEN_CLASSES, MISMATCH = 0.1, 0.3, 0.5
 LEVEL = 1 / 255
 Pixels = Any
 seeds = st.integers(0, 2**32 - 1)
@@ -138,6 +138,17 @@ def test_what_is_faint_and_large_stands_out_of_the_noise(
 def test_what_has_no_noise_may_be_rounded_up_everywhere(by: float) -> None:
     ours = np.full((40, 40, 1), 0.5, np.float32)
     assert off(ours, ours * np.float32(1 + by), ours) <= MATCH
+
+
+def test_a_pixel_that_rounds_to_another_step_is_no_other_picture_where_there_is_no_noise() -> None:
+    """Of a region of one colour in 8 bits, as another machine may round one pixel of it."""
+    ours = np.full((32, 32, 3), 0.5, np.float32)
+    theirs = ours.copy()
+    theirs[3, 4] += 1 / 255
+    alone, stepped = (compared(ours, theirs, ours, step=step)["off"] for step in (0.0, 1 / 255))
+    assert alone > 1 > BETWEEN_CLASSES > stepped
+    theirs[:, :] += 4 / 255
+    assert compared(ours, theirs, ours, step=1 / 255)["off"] > 1
 
 
 def test_cells_that_the_edge_cuts_count_their_pixels() -> None:

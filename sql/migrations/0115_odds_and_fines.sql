@@ -1,4 +1,4 @@
--- Stop all gateways first: as for 0110.
+-- Stop all gateways first: as for 0114.
 -- What were the odds that a delivery was compared with its scene. An invalid result that was drawn at odds below
 -- one is fined: else a lie now and then would pay, as most of them would not be found.
 ALTER TABLE checks ADD COLUMN odds real CHECK (odds > 0 AND odds <= 1); -- null: of a release before

@@ -1,0 +1,519 @@
+"""``rendertrust verify --scene``: the frame of a receipt, rendered again on this machine."""
+
+import hashlib
+import os
+import random
+import secrets
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import click
+
+from rendertrust.cli import exit_codes, wording
+
+if TYPE_CHECKING:
+    from rendertrust.cli.output import Output
+    from rendertrust.manifest import Manifest
+    from rendertrust.node.blender import Blender
+    from rendertrust.node.plugin import Failed
+    from rendertrust.node.rerender import Rerender, Rerendered
+    from rendertrust.receipt import Receipt
+    from rendertrust.receipt_check import Picture
+    from rendertrust.rerender import Judgement, Report, Subject
+    from rendertrust.verify import Step
+
+FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
+FOLDER: Final = click.Path(path_type=Path, file_okay=False, exists=True)
+MANIFEST_BYTES_MAX: Final = 4 << 20
+RUNTIME_SECONDS_MAX: Final = 7 * 86_400.0
+SUFFIX: Final = ".verify.png"
+FAULTS_SHOWN: Final = 20
+_PIECE: Final = 1 << 20
+_OPTIONS: Final = (
+    click.option("--scene", type=FILE, help="Render the receipt's frame again, from this scene."),
+    click.option(
+        "--files",
+        "linked",
+        type=FOLDER,
+        help="Its linked files, at the paths where they were sent.",
+    ),
+    click.option("--manifest", type=FILE, help="The list of its files that the receipt names."),
+    click.option(
+        "--evidence",
+        type=FILE,
+        help="All its passes, as `jobs download --evidence` fetches: then regions of a scene that"
+        " is denoised or composited are compared, too.",
+    ),
+    click.option(
+        "--regions",
+        type=click.IntRange(1, 64),
+        default=12,
+        show_default=True,
+        help="How many regions, a hundredth of the frame each.",
+    ),
+    click.option("--whole", is_flag=True, help="Render the whole frame, not regions."),
+    click.option(
+        "--picture",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Where both go side by side, as PNG; else beside the frame.",
+    ),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Draw the same regions again."),
+    click.option(
+        "--unsafe-no-sandbox",
+        is_flag=True,
+        help="Where there is no sandbox, render without one; a stranger's picture could do harm.",
+    ),
+)
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of rendering again."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """What was asked for. ``seed`` is drawn where none was given."""
+
+    scene: Path
+    linked: Path | None
+    manifest: Path | None
+    evidence: Path | None
+    regions: int
+    whole: bool
+    picture: Path | None
+    seed: int
+    unsafe_no_sandbox: bool
+
+
+def wish_of(given: Mapping[str, Any]) -> Wish | None:
+    """What the options ask for; None: nothing is rendered. UsageError: options without a scene."""
+    if given["scene"] is not None:
+        asked: dict[str, Any] = dict(given)
+        asked["seed"] = secrets.randbits(32) if given["seed"] is None else given["seed"]
+        return Wish(**asked)
+    for name in ("linked", "manifest", "evidence", "whole", "picture", "seed", "unsafe_no_sandbox"):
+        if given[name] is not None and given[name] is not False:
+            option = "files" if name == "linked" else name.replace("_", "-")
+            raise click.UsageError(f"--{option} needs --scene")
+    return None
+
+
+@attrs.frozen(kw_only=True)
+class Delivered:
+    """A receipt that holds, and the picture that it is of, which lies at ``path``."""
+
+    receipt: "Receipt"
+    picture: "Picture"
+    path: Path
+
+
+@attrs.define
+class Outcome:
+    """What was looked at, and what came of it: for people and programs."""
+
+    steps: "list[Step]" = attrs.field(factory=list)
+    verdict: str = "different"
+    reason: str = ""
+    report: "Report | None" = None
+    shown: Path | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every step holds until now."""
+        return all(step.holds for step in self.steps)
+
+    def ended(self, judgement: "Judgement") -> "Outcome":
+        """The outcome with its verdict."""
+        self.verdict, self.reason = judgement.verdict, judgement.reason
+        return self
+
+
+def run(output: "Output", wish: Wish, delivered: Delivered) -> int:
+    """Render again, tell what came of it, and return the exit code."""
+    outcome = repeated(output, wish, delivered)
+    tell(output, wish, delivered.path, outcome)
+    return exit_code(outcome)
+
+
+def repeated(output: "Output", wish: Wish, delivered: Delivered) -> Outcome:
+    """Check that scene and files are the receipt's, render, and compare."""
+    from rendertrust.rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
+
+    outcome = Outcome()
+    subject = subject_of(delivered.receipt, delivered.picture)
+    if isinstance(subject, str):
+        return outcome.ended(Judgement(UNDECIDED, subject))
+    if subject.scene is not None:
+        outcome.steps.append(scene_step(wish.scene, subject.scene))
+    if wish.evidence is not None:
+        outcome.steps.append(evidence_step(wish.evidence, subject.evidence))
+    if not outcome.is_open:
+        return outcome.ended(Judgement(DIFFERENT, "scene or evidence is not the receipt's"))
+    with gathered(output, wish, subject) as found:
+        outcome.steps += found.steps
+        if not outcome.is_open:
+            return outcome.ended(
+                Judgement(DIFFERENT, "the files are not those that the receipt names")
+            )
+        return _rendered(output, wish, delivered, (subject, found, outcome))
+
+
+def scene_step(scene: Path, wanted: str) -> "Step":
+    """Whether the scene is the one that the receipt, or its list of files, names."""
+    from rendertrust.verify import Step
+
+    found = sha256_of(scene)
+    if found == wanted:
+        return Step("scene", True, f"{scene.name} is the scene that the receipt names")
+    said = (
+        f"{scene.name} is not the scene that the receipt names: its SHA-256 is {found}, the "
+        f"receipt's is {wanted}; Blender writes another file at every save"
+    )
+    return Step("scene", False, said)
+
+
+def evidence_step(evidence: Path, wanted: str | None) -> "Step":
+    """Whether the evidence is what the receipt names."""
+    from rendertrust.verify import Step
+
+    if wanted is None:
+        return Step("evidence", False, "the receipt names no evidence")
+    if sha256_of(evidence) != wanted:
+        return Step("evidence", False, f"{evidence.name} is not the evidence of the receipt")
+    return Step("evidence", True, f"{evidence.name} is the evidence of the receipt")
+
+
+# ── the files ────────────────────────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """The inputs by their paths, the scene at ``scene``; ``is_known``: they are those of the
+    receipt.
+    """
+
+    files: Mapping[str, Path]
+    scene: str
+    steps: "tuple[Step, ...]" = ()
+    is_known: bool = True
+
+
+@contextmanager
+def gathered(output: "Output", wish: Wish, subject: "Subject") -> Generator[Found]:
+    """The scene, with the files that the receipt names beside it: below --files; else where the
+    scene lies; else as ``rendertrust submit`` finds them, by this machine's Blender.
+    """
+    from rendertrust.cli.packing import ALONE, packed
+
+    if subject.manifest is None:
+        yield Found(files={ALONE: wish.scene}, scene=ALONE)
+        return
+    manifest = None if wish.manifest is None else _listed(wish.manifest, subject)
+    if isinstance(manifest, Found):
+        yield manifest
+        return
+    place = subject.place or ALONE
+    folder = project_of(wish.scene, place) if wish.linked is None else wish.linked
+    if manifest is not None:
+        step = scene_step(wish.scene, manifest.by_path[place].sha256)
+        if not step.holds:  # nothing is asked of a scene that is not the receipt's
+            yield Found(files={}, scene=place, steps=(step,))
+            return
+    own = {**in_folder(folder, manifest, wish.linked), place: wish.scene}
+    is_complete = manifest is not None and not manifest.by_path.keys() - own.keys()
+    if wish.linked is not None or is_complete:
+        yield held_against(own, place, manifest)
+        return
+    frames = () if subject.frame is None else (subject.frame,)
+    found = packed(output, wish.scene, frames if manifest is None else None, as_is=True)
+    with found.written() as sent:
+        yield held_against({**sent, **own}, place, manifest)
+
+
+def _listed(path: Path, subject: "Subject") -> "Manifest | Found":
+    """The list of files, or the step that says what is wrong with it."""
+    from rendertrust.rerender import listed
+    from rendertrust.verify import Step
+
+    with path.open("rb") as file:
+        read = listed(file.read(MANIFEST_BYTES_MAX + 1), subject)
+    if not isinstance(read, str):
+        return read
+    return Found(files={}, scene="", steps=(Step("files", False, f"{path.name}: {read}"),))
+
+
+def project_of(scene: Path, place: str) -> Path | None:
+    """The folder from which the scene has the path ``place``; None: it lies otherwise now."""
+    parts, absolute = Path(place).parts, scene.absolute()
+    if absolute.parts[-len(parts) :] != parts:
+        return None
+    return absolute.parents[len(parts) - 1]
+
+
+def in_folder(
+    folder: Path | None, manifest: "Manifest | None", named: Path | None
+) -> dict[str, Path]:
+    """Files by their paths below the folder: those of the list, or all where it was ``named``.
+    UsageError: too many.
+    """
+    from rendertrust.manifest import FILES_MAX
+
+    if folder is None or (manifest is None and named is None):
+        return {}
+    if manifest is not None:
+        listed = {entry.path: folder / entry.path for entry in manifest.files}
+        return {path: file for path, file in listed.items() if file.is_file()}
+    found: dict[str, Path] = {}
+    for place, _, names in os.walk(folder):
+        files = (Path(place) / name for name in names)
+        found |= {file.relative_to(folder).as_posix(): file for file in files if file.is_file()}
+        if len(found) > FILES_MAX:
+            words = f"{folder} holds over {FILES_MAX} files; name a folder with the job's alone"
+            raise click.UsageError(words)
+    return found
+
+
+def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | None") -> Found:
+    """The files, with what the list of those that were sent says of them."""
+    from rendertrust.rerender import differing
+    from rendertrust.verify import Step
+
+    if manifest is None:
+        what = f"{place} and {len(files) - 1} files beside it"
+        said = f"{what}; the receipt names the list of them by its hash alone (--manifest)"
+        return Found(files=files, scene=place, steps=(Step("files", True, said),), is_known=False)
+    kept = {path: file for path, file in files.items() if path in manifest.by_path}
+    faults = differing(manifest, {path: sha256_of(file) for path, file in kept.items()})
+    steps = [Step("files", False, fault) for fault in faults[:FAULTS_SHOWN]]
+    if len(faults) > FAULTS_SHOWN:
+        steps.append(Step("files", False, f"… and {len(faults) - FAULTS_SHOWN} more"))
+    if not faults:
+        said = f"the scene and {len(kept) - 1} files beside it are those that the receipt names"
+        steps.append(Step("files", True, said))
+    return Found(files=kept, scene=place, steps=tuple(steps))
+
+
+def sha256_of(path: Path) -> str:
+    """In hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+# ── rendering ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rendered(
+    output: "Output", wish: Wish, delivered: Delivered, about: "tuple[Subject, Found, Outcome]"
+) -> Outcome:
+    """Render in a folder that is gone afterwards, and judge."""
+    import asyncio
+    import tempfile
+
+    from rendertrust.node.blender import NoBlender, find
+    from rendertrust.node.clearing import clear
+    from rendertrust.node.plugin import Failed
+    from rendertrust.node.rerender import Rerender
+    from rendertrust.rerender import UNDECIDED, Judgement, draws, judge
+
+    subject, found, outcome = about
+    target = shown_at(wish, delivered.path)
+    folder = Path(tempfile.mkdtemp(prefix="rendertrust-verify-"))
+    try:
+        blender = asyncio.run(find(folder / "scratch", unsafe=wish.unsafe_no_sandbox))
+        if isinstance(blender, NoBlender):
+            return outcome.ended(Judgement(UNDECIDED, blender.reason))
+        is_same = (blender.version, blender.build) == subject.blender[1:]
+        outcome.steps.append(blender_step(blender, subject))
+        asked = Rerender(
+            files=found.files,
+            scene=found.scene,
+            picture=delivered.path,
+            evidence=wish.evidence,
+            parameters=subject.parameters,
+            draws=draws(random.Random(wish.seed).random, wish.regions),  # noqa: S311 - no secret
+            whole=wish.whole,
+        )
+        _announce(output, wish, subject)
+        made = asyncio.run(_in_sandbox(output, blender, asked, (folder, subject)))
+        if isinstance(made, Failed):
+            return outcome.ended(Judgement(UNDECIDED, f"it was not rendered: {made.error}"))
+        outcome.report = made.report
+        if made.shown is not None:
+            outcome.shown = target
+            _keep(made.shown, target)
+        return outcome.ended(
+            judge(made.report, is_same_blender=is_same, knows_files=found.is_known)
+        )
+    finally:
+        clear(folder)
+
+
+async def _in_sandbox(
+    output: "Output", blender: "Blender", asked: "Rerender", where: "tuple[Path, Subject]"
+) -> "Rerendered | Failed":
+    from rendertrust.node.plugins.render import Render
+    from rendertrust.node.rerender import rerender
+
+    folder, subject = where
+    work = folder / "work"
+    work.mkdir(mode=0o755)
+    render = Render(
+        scratch=folder / "scratch", runtime_seconds_max=RUNTIME_SECONDS_MAX, found=blender
+    )
+
+    def on_whole(why: str) -> None:
+        if not asked.whole:
+            output.note(f"The whole frame is rendered, as {wording.harmless(why)}.{took(subject)}")
+
+    with shown_progress(output) as hear:
+        return await rerender(render, asked, work, hear=hear, on_whole=on_whole)
+
+
+def _announce(output: "Output", wish: Wish, subject: "Subject") -> None:
+    if wish.whole:
+        output.note(f"The whole frame is rendered again.{took(subject)}")
+    else:
+        output.note(
+            f"Up to {wish.regions} regions are rendered again; --seed {wish.seed} draws the same."
+        )
+
+
+def took(subject: "Subject") -> str:
+    """How long a frame took, and may take."""
+    if subject.seconds is None:
+        return ""
+    time = wording.duration(subject.seconds)
+    return f" Its node took {time}, by its own word; where pictures differ, it takes twice as long."
+
+
+def blender_step(blender: "Blender", subject: "Subject") -> "Step":
+    """Which Blender renders here, and which the node says that it had."""
+    from rendertrust.verify import Step
+
+    here = f"{blender.version} ({blender.build})"
+    theirs = wording.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
+    if (blender.version, blender.build) == subject.blender[1:]:
+        return Step("blender", True, f"{here}, as the node's by its own word")
+    return Step("blender", True, f"{here}; the node had {theirs} by its own word: another class")
+
+
+def shown_at(wish: Wish, picture: Path) -> Path:
+    """Where the side-by-side picture goes. UsageError: it cannot."""
+    from rendertrust.cli import scene
+
+    target = wish.picture or picture.with_suffix(SUFFIX)
+    if target.resolve() == picture.resolve():
+        raise click.UsageError("--picture would replace the frame; name another file")
+    return scene.placed(target)
+
+
+def _keep(source: Path, target: Path) -> None:
+    import shutil
+
+    try:
+        shutil.copyfile(source, target)
+    except OSError as fault:
+        raise click.UsageError(f"{target} cannot be written: {fault.strerror}") from fault
+
+
+@contextmanager
+def shown_progress(output: "Output") -> "Generator[Callable[[float, str], None]]":
+    """A bar on a terminal; nothing elsewhere."""
+    if output.json or not sys.stderr.isatty():
+        yield lambda share, detail: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    words = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), words)
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def hear(share: float, detail: str) -> None:
+            bar.update(task, completed=share, description=wording.harmless(detail)[:60])
+
+        yield hear
+
+
+# ── telling ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def tell(output: "Output", wish: Wish, picture: Path, outcome: Outcome) -> None:
+    """Every step, every region, and what they say."""
+    from rendertrust.rerender import HOLDING, UNDECIDED
+
+    report = outcome.report
+    holds = outcome.verdict in HOLDING
+    output.document(document(wish, picture, outcome))
+    state = "holds" if holds else "UNDECIDED" if outcome.verdict == UNDECIDED else "DOES NOT HOLD"
+    output.say(f"{wording.harmless(picture.name)}, rendered again: {state}")
+    lines = [(step.name, step.holds, step.said) for step in outcome.steps]
+    if report is not None:
+        lines += region_lines(report)
+    for name, fits, said in lines:
+        output.say(f"  {'ok' if fits else 'NO'}  {name:<10}  {wording.harmless(said)}")
+    mark = "ok" if holds else "??" if outcome.verdict == UNDECIDED else "NO"
+    output.say(f"  {mark}  {outcome.verdict:<10}  {wording.harmless(outcome.reason)}")
+    if outcome.shown is not None and report is not None:
+        times = f", differences amplified {report.amplified} times" if report.farness else ""
+        output.say(f"Side by side: {outcome.shown}{times}")
+
+
+def region_lines(report: "Report") -> list[tuple[str, bool, str]]:
+    """Each region: its name, whether it is near enough, and how far off it is."""
+    from rendertrust.rerender import CONSISTENT_MOST, FINISHED_MOST
+
+    lines = list[tuple[str, bool, str]]()
+    if report.whole is not None:
+        near = report.whole.farness <= CONSISTENT_MOST
+        said = f"rendered whole, as {report.why_whole}: {report.whole.words}"
+        lines.append(("frame", near, said))
+    if report.finish is not None:
+        near = report.finish.farness <= FINISHED_MOST
+        lines.append(("finish", near, f"made anew of the evidence: {report.finish.words}"))
+    for number, region in enumerate(report.regions, 1):
+        x, y, across, down = region.at or (0, 0, 0, 0)
+        said = f"{across} by {down} pixels at {x}, {y}: {region.words}"
+        lines.append((f"region {number}", region.farness <= CONSISTENT_MOST, said))
+    return lines
+
+
+def document(wish: Wish, picture: Path, outcome: Outcome) -> dict[str, Any]:
+    """The outcome, for programs."""
+    from rendertrust.rerender import HOLDING
+
+    told: dict[str, Any] = {
+        "name": picture.name,
+        "rerendered": True,
+        "holds": outcome.verdict in HOLDING,
+        "verdict": outcome.verdict,
+        "reason": outcome.reason,
+        "steps": outcome.steps,
+        "seed": wish.seed,
+        "picture": None if outcome.shown is None else str(outcome.shown),
+    }
+    if outcome.report is not None:
+        regions, whole = outcome.report.regions, outcome.report.whole
+        told |= {"regions": regions, "whole": whole, "why_whole": outcome.report.why_whole}
+        told |= {"finish": outcome.report.finish, "amplified": outcome.report.amplified}
+    return told
+
+
+def exit_code(outcome: Outcome) -> int:
+    """0, 1 or 3."""
+    from rendertrust.rerender import HOLDING, UNDECIDED
+
+    if outcome.verdict in HOLDING:
+        return exit_codes.OK
+    return exit_codes.NOT_WITNESSED if outcome.verdict == UNDECIDED else exit_codes.FAILURE

@@ -1,0 +1,37 @@
+"""Drawing class of this machine: what EEVEE's frames depend on beside the scene."""
+
+from typing import Any
+
+EEVEE = "BLENDER_EEVEE"
+WORDS_MAX = 200
+
+
+def is_drawn(scene: Any) -> bool:
+    """Whether EEVEE draws the scene."""
+    return bool(scene.render.engine.startswith(EEVEE))
+
+
+def drawing_class() -> str | None:
+    """Return the driver with its version and, where a processor draws, whose it is; frames of one
+    class are equal. None where nothing was drawn in this process.
+    """
+    import gpu  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+    platform: Any = gpu.platform  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    try:
+        names = ("backend_type_get", "vendor_get", "renderer_get", "version_get")
+        told = [str(getattr(platform, name)()) for name in names]
+        is_software = platform.device_type_get() == "SOFTWARE"
+    except SystemError:
+        return None
+    return "; ".join([*told, *([_processor()] if is_software else [])])[:WORDS_MAX]
+
+
+def _processor() -> str:
+    """Maker of the processor: drivers compile for it."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            found = next((line for line in file if line.startswith("vendor_id")), "")
+    except OSError:
+        found = ""
+    return found.partition(":")[2].strip() or "unknown processor"

@@ -1,0 +1,192 @@
+"""Rendering a delivered frame again on this machine, in the sandbox, beside its picture.
+
+The scene is whoever's asks, but the picture is a stranger's: it is opened inside alone.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from rendertrust.given import members
+from rendertrust.node import sandbox
+from rendertrust.node.cache import place, safe_path
+from rendertrust.node.machine import cores
+from rendertrust.node.plain import NotAFile, open_plain
+from rendertrust.node.plugin import EVIDENCE, PICTURE, Failed, Task
+from rendertrust.node.plugins.render import Progress, Render, order_for
+from rendertrust.node.process import Ending
+from rendertrust.node.sandbox import DELIVERED
+from rendertrust.rerender import Compared, Report
+
+SHOWN: Final = "shown.png"
+SHOWN_BYTES_MAX: Final = 64 * 2**20
+WORDS_MAX: Final = 500
+Hear = Callable[[float, str], None]
+
+
+@attrs.frozen(kw_only=True)
+class Rerender:
+    """What to render again. ``files``: each input by its path, the scene at ``scene``;
+    ``parameters`` are those of one frame, ``draws`` say where its regions lie; ``evidence`` has its
+    passes as they were delivered.
+    """
+
+    files: Mapping[str, Path]
+    scene: str
+    picture: Path
+    parameters: Mapping[str, Any]
+    draws: Sequence[Sequence[float | None]]
+    evidence: Path | None = None
+    whole: bool = False
+    threads: int = attrs.field(factory=cores)
+
+
+@attrs.frozen
+class Rerendered:
+    """What came of it, and where both pictures lie side by side; None where they do not."""
+
+    report: Report
+    shown: Path | None
+
+
+@attrs.define(kw_only=True)
+class Heard(Progress):
+    """Progress that also says when, and why, the whole frame is rendered."""
+
+    on_whole: Callable[[str], None]
+
+    def hear(self, line: Mapping[str, Any]) -> None:
+        """Take one line of the worker's."""
+        if line.get("event") == "whole":
+            self.on_whole(str(line.get("why"))[:WORDS_MAX])
+        super().hear(line)
+
+
+async def rerender(
+    render: Render,
+    asked: Rerender,
+    folder: Path,
+    *,
+    hear: Hear = lambda share, detail: None,
+    on_whole: Callable[[str], None] = lambda why: None,
+) -> Rerendered | Failed:
+    """Render it in the empty work folder ``folder``; ``render`` has found a Blender."""
+    task = await asyncio.to_thread(_task, asked, folder, hear)
+    order = order_for(task)
+    if isinstance(order, Failed):
+        return order
+    places = {name: str(path.relative_to(folder / DELIVERED)) for name, path in _named(task)}
+    draws = [list(drawn) for drawn in asked.draws]
+    more = {"do": "rerender", "draws": draws, "whole": asked.whole, "thumbnails": False}
+    progress = Heard(task=task, on_whole=on_whole)
+    ending = await render.obey({**order, **more, **places}, task, progress)
+    if ending.last.get("event") != "done":
+        return Failed(failure="node", error=_how_it_ended(ending), detail=ending.tail)
+    shown = folder / "out" / SHOWN
+    try:
+        report = read_report(ending.last)
+        is_there = ending.last.get("shown") == SHOWN and _is_picture(shown)
+    except (TypeError, ValueError, KeyError, NotAFile) as fault:
+        return Failed(failure="node", error=f"Blender's report cannot be read: {fault}"[:WORDS_MAX])
+    return Rerendered(report, shown if is_there else None)
+
+
+def _named(task: Task) -> Iterator[tuple[str, Path]]:
+    """What was delivered, as the worker's order names it."""
+    for name, delivered in (("picture", PICTURE), ("evidence", EVIDENCE)):
+        if delivered in task.delivered:
+            yield name, task.delivered[delivered]
+
+
+def read_report(said: Mapping[str, Any]) -> Report:
+    """The worker's last line. TypeError, ValueError, KeyError: it is none."""
+    whole, finish = said.get("whole"), said.get("finish")
+    return Report(
+        regions=tuple(_compared(one) for one in said.get("regions", ())),
+        whole=None if whole is None else _compared(whole),
+        finish=None if finish is None else _compared(finish),
+        why_whole=_words(said.get("why_whole")),
+        is_loose=bool(said.get("loose")),
+        fault=_words(said.get("fault")),
+        unable=_words(said.get("unable")),
+        amplified=int(said.get("amplified", 1)),
+        blender=str(said.get("blender", ""))[:WORDS_MAX],
+    )
+
+
+def _compared(said: object) -> Compared:
+    known = members(said)
+    at, off, equal = known.get("at"), known["off"], known["equal"]
+    if type(equal) is not bool:
+        raise TypeError("equal is true or false")
+    where: tuple[int, int, int, int] | None = None
+    if at is not None:
+        x, y, across, down = (int(side) for side in at)
+        where = x, y, across, down
+    return Compared(equal=equal, off=None if off is None else float(off), at=where)
+
+
+def _words(said: object) -> str | None:
+    return None if said is None else str(said)[:WORDS_MAX]
+
+
+def _task(asked: Rerender, folder: Path, hear: Hear) -> Task:
+    """Lay the files out as a node does: inputs in ``in``, the picture where no scene finds it.
+    ValueError: a path leads out of it.
+    """
+    if unsafe := [path for path in asked.files if safe_path(path) is None]:
+        raise ValueError(f"{unsafe[0]!r} is no path of an input")
+    inputs = {path: folder / "in" / path for path in asked.files}
+    for path, source in asked.files.items():
+        _lay(source, inputs[path])
+    delivered: dict[str, Path] = {}
+    for name, given in ((PICTURE, asked.picture), (EVIDENCE, asked.evidence)):
+        if given is not None:
+            delivered[name] = folder / DELIVERED / secrets.token_hex(16) / Path(name).name
+            _lay(given, delivered[name])
+    return Task(
+        job_id="rerender",
+        job_type="render",
+        payload_ref="",
+        unit=None,
+        attempt=None,
+        params={**asked.parameters, "scene": asked.scene},
+        folder=folder,
+        inputs=inputs,
+        delivered=delivered,
+        threads=asked.threads,
+        on_progress=hear,
+    )
+
+
+def _lay(source: Path, target: Path) -> None:
+    """A link or a copy; a copy where root's Blender, which is nobody, could not read a link."""
+    source = source.resolve()
+    if not sandbox.is_root() or source.stat().st_mode & stat.S_IROTH:
+        place(source, target)
+        return
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o444)
+
+
+def _is_picture(path: Path) -> bool:
+    with open_plain(path) as file:
+        return 0 < os.fstat(file.fileno()).st_size <= SHOWN_BYTES_MAX
+
+
+def _how_it_ended(ending: Ending) -> str:
+    if ending.excess is not None:
+        return ending.excess.reason
+    if ending.last.get("event") == "failed":
+        return str(ending.last.get("error"))[:WORDS_MAX]
+    if ending.code is None:
+        return "Blender took longer than it may"
+    return f"Blender ended by {ending.signal_name or f'code {ending.code}'}"

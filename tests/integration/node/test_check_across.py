@@ -1,0 +1,141 @@
+"""The check of a frame that a machine of another instruction set delivered.
+
+A processor without AVX2 stands for it. What renders with another seed stands for a device that is
+honest, and whose render is not nearly equal.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from actors.verifier.report import Report, read_report
+from bench.verify_scenes import HEAD, SAVE, SCENES
+from rendertrust.node.blender import Blender
+from rendertrust.node.plugin import Failed
+from tests.integration.node.checks import DRAWS, Files, OtherMachine, Stage
+from tests.integration.node.resident import Resident, resident
+from tests.integration.node.scenes import build, make
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+SAMPLES = 8
+SCENE = f"""
+scene.render.resolution_x, scene.render.resolution_y = 96, 88
+scene.cycles.samples, scene.cycles.use_denoising = {SAMPLES}, False
+scene.cycles.use_adaptive_sampling = False
+bpy.ops.mesh.primitive_plane_add(size=60, location=(0, 0, -1))
+"""
+SEED = "\nscene.cycles.seed = 4711\n"
+AGAIN = [[0.2, 0.7, None], [0.9, 0.1, 0.4], [0.5, 0.5, None]]
+
+
+@attrs.frozen
+class Machines:
+    """A scene, the same with another seed, who checks, and who delivers of another class."""
+
+    here: Stage
+    other: Stage
+    seeded: Path
+
+    async def told(self, name: str, files: Files, **params: Any) -> Mapping[str, Any]:
+        told = await self.here.told(name, files, across=AGAIN, **params)
+        assert not isinstance(told, Failed), told
+        return told
+
+
+@pytest.fixture(scope="module")
+def machines(
+    resident_blender: Resident, found_blender: Blender, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machines]:
+    folder = tmp_path_factory.mktemp("across")
+    scene, seeded = build(folder / "s.blend", SCENE), build(folder / "o.blend", SCENE, SEED)
+    lacking: Any = OtherMachine(found_blender.renderer, "CYCLES_CPU_NO_AVX2=1")
+    none = Files(b"", None)
+    with resident(attrs.evolve(found_blender, renderer=lacking)) as there:
+        here = Stage(folder, resident_blender.render(folder / "scratch"), scene, none)
+        other = Stage(folder, there.render(folder / "other"), scene, none)
+        yield Machines(here, other, seeded)
+
+
+async def test_the_same_seed_decides_where_machines_are_nearly_equal(machines: Machines) -> None:
+    told = await machines.told("near", await machines.other.delivered("near", machines.here.scene))
+    assert told["across"]["outcome"] in ("exact", "consistent")
+    assert "looks" not in told["across"]
+    assert all(one["equal"] or one["off"] <= 0.3 for one in told["crops"])
+
+
+async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: Machines) -> None:
+    files = await machines.other.delivered("seeded", machines.seeded)
+    told = await machines.told("seeded", files)
+    assert any(one["off"] > 0.5 for one in told["crops"]), "the same seed does not decide"
+    assert told["across"]["outcome"] == "accepted"
+    [[look]] = told["across"]["looks"]
+    assert (look["seeds"], look["cells"], look["layer"]) == (3, 132, "ViewLayer")
+    assert look["samples"] == pytest.approx(1.0, abs=0.15)
+    assert look["noisy"] > 60
+    assert told["finish"]["equal"], "the picture is made anew of the evidence"
+    read = read_report(told)
+    assert isinstance(read, Report), "it is a report as any other"
+
+
+async def test_half_the_samples_are_refused_by_both_looks(machines: Machines) -> None:
+    files = await machines.other.delivered("half", machines.seeded, samples=SAMPLES // 2)
+    told = await machines.told("half", files)
+    assert told["across"]["outcome"] == "refused"
+    [[first], [second]] = told["across"]["looks"]
+    assert (first["seeds"], second["seeds"]) == (3, 5)
+    assert "fewer-samples" in first["reasons"]
+    assert "fewer-samples" in second["reasons"]
+    assert "finish" not in told
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("samples", "outcome"), [(SAMPLES, "accepted"), (SAMPLES // 2, "refused")])
+async def test_regions_can_be_cut_out_of_the_whole_frame(
+    machines: Machines, samples: int, outcome: str
+) -> None:
+    name = f"whole-{samples}"
+    files = await machines.other.delivered(name, machines.seeded, samples=samples)
+    told = await machines.told(name, files, whole=True)
+    assert (told["whole"], told["across"]["outcome"]) == (True, outcome)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)  # up to a dozen renders
+@pytest.mark.parametrize("name", [name for name in SCENES if name != "volume"])  # that takes long
+async def test_each_scene_of_the_bench_is_valid_where_it_is_honest(
+    machines: Machines, tmp_path: Path, name: str
+) -> None:
+    """Of the same seed, and of another one, by a machine without AVX2; half the samples are not."""
+    size = {"width": 128, "height": 96, "samples": 16}
+    scene, seeded = tmp_path / "s.blend", tmp_path / "o.blend"
+    make("".join((HEAD, SCENES[name], SAVE)), str(scene))
+    make("".join((HEAD, SCENES[name], SEED, SAVE)), str(seeded))
+    both = attrs.evolve(machines, here=attrs.evolve(machines.here, scene=scene))
+    label = name.replace(" ", "-")
+    for case, of, more, valid in (
+        ("same", scene, {}, ("exact", "consistent")),
+        ("other", seeded, {}, ("accepted",)),
+        ("half", seeded, {"samples": 8}, ("refused",)),
+    ):
+        files = await machines.other.delivered(f"{label}-{case}", of, **{**size, **more})
+        told = await both.told(f"{label}-{case}", files, **size)
+        assert told["across"]["outcome"] in valid, (case, told["across"])
+
+
+@pytest.mark.nightly
+async def test_a_frame_of_few_cells_says_nothing(machines: Machines) -> None:
+    size = {"width": 64, "height": 64}
+    files = await machines.other.delivered("few", machines.seeded, **size)
+    told = await machines.told("few", files, **size)
+    assert told["across"]["outcome"] == "unsaid"
+    assert told["across"]["looks"][0][0]["unsaid"] == "few-cells"
+
+
+async def test_a_second_look_must_say_where(machines: Machines) -> None:
+    files = Files(b"x", b"y")
+    told = await machines.here.told("wrong", files, draws=DRAWS, across=[[2, 0, None]])
+    assert isinstance(told, Failed)
+    assert "across" in told.error

@@ -1,0 +1,103 @@
+"""The check of a frame that EEVEE drew, with another driver: narrower vectors stand for it."""
+
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+from PIL import Image
+
+from rendertrust.node.blender import Blender
+from rendertrust.node.plugin import Completed, Failed
+from tests.integration.node.checks import FRAME, Files, OtherMachine, Stage
+from tests.integration.node.resident import Resident, resident
+from tests.integration.node.scenes import build, unit
+
+pytestmark = [
+    *(pytest.mark.render, pytest.mark.heavy, pytest.mark.nightly),
+    pytest.mark.timeout(1_800),  # a driver without a card compiles shaders for half a minute
+]
+SCENE = """
+scene.render.engine = "BLENDER_EEVEE"
+scene.eevee.taa_render_samples, scene.eevee.use_shadows = 8, False
+scene.render.resolution_x, scene.render.resolution_y = 48, 27
+"""
+
+
+@attrs.frozen
+class Drawn:
+    """A frame, and the drawing class of who drew it."""
+
+    files: Files
+    drawing: str
+
+
+@attrs.frozen
+class Machines:
+    here: Stage
+    there: Stage
+
+    async def drawn(self, by: Stage, name: str, **params: Any) -> Drawn:
+        given = {"frame": FRAME, "evidence": True, **params}
+        made = await by.render.run(unit(by.folder / name, {"s.blend": by.scene}, given))
+        assert isinstance(made, Completed), made
+        assert made.file is not None
+        return Drawn(Files(made.file.read_bytes(), None), str(made.work["drawing"]))
+
+    async def told(self, name: str, of: Drawn) -> Mapping[str, Any]:
+        given = {"draws": [], "shown": [0.5], "whole": True, "across": [[0.5, 0.5, None]]}
+        told = await self.here.told(name, of.files, **given)
+        assert not isinstance(told, Failed), told
+        across: Mapping[str, Any] = told["across"]
+        return across
+
+
+@pytest.fixture(scope="module")
+def machines(
+    resident_blender: Resident, found_blender: Blender, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machines]:
+    folder = tmp_path_factory.mktemp("eevee")
+    scene, none = build(folder / "s.blend", SCENE), Files(b"", None)
+    other: Any = OtherMachine(found_blender.renderer, "LP_NATIVE_VECTOR_WIDTH=128")
+    with resident(attrs.evolve(found_blender, renderer=other)) as there:
+        yield Machines(
+            Stage(folder, resident_blender.render(folder / "scratch"), scene, none),
+            Stage(folder, there.render(folder / "other"), scene, none),
+        )
+
+
+async def test_frames_of_one_drawing_class_are_equal(machines: Machines) -> None:
+    drawn = await machines.drawn(machines.here, "own")
+    told = await machines.told("own", drawn)
+    assert (told["outcome"], told["drawing"]) == ("exact", drawn.drawing)
+
+
+async def test_an_honest_frame_of_another_class_is_valid(machines: Machines) -> None:
+    drawn = await machines.drawn(machines.there, "honest")
+    told = await machines.told("honest", drawn)
+    assert drawn.drawing != told["drawing"]
+    assert told["outcome"] in ("exact", "accepted")
+
+
+async def test_a_frame_that_is_not_equal_is_accepted_where_it_is_the_nearest(
+    machines: Machines,
+) -> None:
+    """Each value a step higher or lower, as another driver may round."""
+    drawn = await machines.drawn(machines.here, "near")
+    with Image.open(io.BytesIO(drawn.files.picture)) as image:
+        values = np.asarray(image).astype(int)
+    steps = np.random.default_rng(1).integers(-1, 2, values.shape)
+    written = io.BytesIO()
+    Image.fromarray(np.clip(values + steps, 0, 255).astype(np.uint8)).save(written, "PNG")
+    told = await machines.told("near", Drawn(Files(written.getvalue(), None), drawn.drawing))
+    assert told["outcome"] == "accepted"
+    assert told["samples"] == [8, 6, 4]
+    assert told["distances"][0] < min(told["distances"][1:])
+
+
+@pytest.mark.parametrize("samples", [6, 4])
+async def test_fewer_samples_are_refused(machines: Machines, samples: int) -> None:
+    drawn = await machines.drawn(machines.there, f"few-{samples}", samples=samples)
+    assert (await machines.told(f"few-{samples}", drawn))["outcome"] == "refused"

@@ -1,0 +1,63 @@
+"""Which parts of the tree end the process when a handler of theirs never returns."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from actors.kernel import fail_point
+from actors.kernel.handler import Table
+from supervisors.registry import Registry
+from supervisors.tree import MAY_TAKE_MINUTES
+from tests.twins.bus import TwinBus
+from tests.unit.simulated_time import simulated
+from tests.unit.supervisors.test_sessions import Grid
+from web.console.hub import hub_child
+from web.objects.sweeper import sweeper_child
+from web.process.pulse import Vitality
+
+LOOK, HOUR = 5, 3_600
+
+
+async def for_ever(*_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("name", ["sequencer", "paymaster", "scheduler", "lifeline"])
+def test_an_actor_that_hangs_is_noticed_also_where_its_own_timer_is_its_only_message(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def laced(address: str, table: Table) -> Table:
+        hangs: Table = {kind: (for_ever, limit) for kind, (_, limit) in table.items()}
+        return hangs if address == name else table
+
+    monkeypatch.setattr(fail_point, "laced", laced)
+    assert noticed() == {name}
+
+
+def test_what_may_take_minutes_for_one_message_is_left_out() -> None:
+    site = SimpleNamespace(console=None, sales=SimpleNamespace(url=""))
+    registry, gateway = Registry(), cast("Any", site)
+    parts = [sweeper_child(gateway, registry), hub_child(gateway, registry, TwinBus())]
+    audits = {"auditor", "night auditor"}
+    assert {*audits, *(part.name for part in parts)} == MAY_TAKE_MINUTES
+
+
+def test_nothing_is_noticed_where_nothing_hangs() -> None:
+    assert noticed() == set()
+
+
+@simulated
+async def noticed() -> set[str]:
+    """The first names that are called stuck within an hour."""
+    grid, vitality, loop = Grid(), Vitality(), asyncio.get_running_loop()
+    await grid.tree.root.start()
+    try:
+        for _ in range(HOUR // LOOK):
+            await asyncio.sleep(LOOK)
+            if found := vitality.stuck(grid.tree.vital(), loop.time()):
+                return set(found)
+        return set()
+    finally:
+        await grid.tree.root.stop()

@@ -1,0 +1,45 @@
+"""A store that is slow, or does not answer, keeps no handler of the Verifier for a minute."""
+
+import asyncio
+
+import pytest
+
+from actors.ports import ObjectInfo
+from sql.sampling import ALWAYS_UNTIL
+from tests.support.until import until
+from tests.twins.objects import TwinObjects
+from tests.unit.simulated_time import simulated
+from tests.unit.verifier.stage import NODE, verifying
+from web.process.pulse import Vitality
+
+DELIVERIES = 80
+
+
+class SlowObjects:
+    """The twin, whose ``head`` takes ``seconds``."""
+
+    def __init__(self, objects: TwinObjects, seconds: float) -> None:
+        self.seconds, self._head = seconds, objects.head
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        await asyncio.sleep(self.seconds)
+        return await self._head(key)
+
+
+@simulated
+@pytest.mark.parametrize("seconds", [1.0, 60.0])
+async def test_a_slow_store_ends_no_process_and_what_waits_is_settled(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with verifying(least_odds=0.0) as play:
+        play.known("v" * 10 * ALWAYS_UNTIL)
+        slow, vitality = SlowObjects(play.objects, seconds), Vitality()
+        monkeypatch.setattr(play.objects, "head", slow.head)
+        jobs = [await play.delivered(NODE) for _ in range(DELIVERIES)]
+        for _ in range(60):
+            await asyncio.sleep(5)
+            now = play.clock.monotonic()
+            assert vitality.stuck(play.root.snapshot().children, now) == []
+        slow.seconds = 0.0
+        unseen = [job for job in jobs if not play.store.checks[job, 0, 1].drawn]
+        await until(lambda: all(play.verdict(job) == "unchecked" for job in unseen), within=60)
