@@ -16,7 +16,7 @@ from tests.integration.conformance.earnings import Work, worked
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.databases import Connection
 
-BEFORE = 109
+BEFORE = 113
 FOUND = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
                     window_seconds, opened_at, state, verdict, decided_at, verifier_id, withdrawn)
