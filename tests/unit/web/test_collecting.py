@@ -6,8 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILT, LIVED, TIMES = 300_000, 100_000, 20
-# What was built stays. Then many objects live long enough to count as old, and nobody holds them any
-# more. Lists are freed at once; what holds itself only when the collector finds it.
+# What was built stays. Then many objects live long enough to count as old, and nobody holds them
+# any more. Lists are freed at once; what holds itself only when the collector finds it.
 PROGRAM = f"""
 import gc
 from web.process.heap import settle_down, tidy
