@@ -275,11 +275,13 @@ async def send_bodies(url: str, token: str, end: float, seen: Counter[str]) -> N
     while time.monotonic() < end:
         for path, body in BODIES:
             try:
-                status, _ = await line.ask(request("POST", url + path, token, body))
+                status, answer = await line.ask(request("POST", url + path, token, body))
             except ConnectionError:
                 line = await HttpLine.open(url)
                 continue
             seen[f"{status // 100}xx"] += 1
+            if status >= 500:
+                print(f"{path} was answered with {answer!r}", file=sys.stderr)
             await asyncio.sleep(REST_SECONDS)
     line.close()
 

@@ -12,7 +12,7 @@ from prometheus_client import Gauge, Histogram
 from actors.kernel import Actor, Fatal, Message, State, handles
 from actors.ports import Clock
 from supervisors.snapshot import Snapshot
-from web.process.heap import GIVE_BACK_SECONDS, give_back
+from web.process.heap import TIDY_SECONDS, tidy
 from web.process.log_lines import LINES
 from web.process.service_manager import ServiceManager
 
@@ -93,7 +93,7 @@ class PulseActor(Actor[Pulse]):
     That its own message arrives shows that the loop runs and actors are served. Where one of the
     others is stuck the process ends: whoever started it starts it again. ``end`` sees to it that it
     does so even where the stuck one cannot be stopped.
-    ``tidy`` gives free memory back, now and then.
+    ``tidy`` frees memory that nobody uses, once a minute.
     """
 
     def __init__(
@@ -104,18 +104,19 @@ class PulseActor(Actor[Pulse]):
         late: Callable[[float], None] = LAG.observe,
         *,
         end: Callable[[], None] = end_within,
-        tidy: Callable[[], None] = give_back,
+        tidy: Callable[[], None] = tidy,
     ) -> None:
         self._vital, self._clock, self._manager = vital, clock, manager
         self._late, self._end, self._tidy = late, end, tidy
         self._vitality = Vitality()
-        self._due = self._look_at = self._give_back_at = 0.0
+        self._due = self._look_at = self._tidy_at = 0.0
         self._stood = 0.0  # for so long the loop stood still, in all
         half = manager.watchdog_seconds / 2 or LOOK_SECONDS
         self._look_every = min(LOOK_SECONDS, half)
 
     async def started(self) -> None:
         self._look_at = self._clock.monotonic()
+        self._tidy_at = self._look_at + TIDY_SECONDS
         self._beat_again()
 
     @handles(Beat)
@@ -127,8 +128,8 @@ class PulseActor(Actor[Pulse]):
         if now >= self._look_at:
             self._look_at = now + self._look_every
             self._look(now - self._stood)
-        if now >= self._give_back_at:
-            self._give_back_at = now + GIVE_BACK_SECONDS
+        if now >= self._tidy_at:
+            self._tidy_at = now + TIDY_SECONDS
             self._tidy()
         self._beat_again()
 

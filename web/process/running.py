@@ -1,7 +1,6 @@
 """Running a gateway until it is told to stop, or gives up."""
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Callable
@@ -10,11 +9,10 @@ import structlog
 
 from supervisors.child import StartFailed
 from web.app import NOBODY, Application
+from web.process.heap import settle_down
 from web.process.log_lines import LINES
 from web.process.service_manager import ServiceManager
 
-COLLECT_AFTER = 10_000  # objects that were made and are still there
-OLDER_AFTER = 2  # looks at the young, until it looks at the older
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 HASTE_SECONDS = 0.2  # for the last lines of the log, when somebody cannot wait
 log = structlog.get_logger("gateway")
@@ -107,21 +105,6 @@ async def _run(application: Application, ready: Callable[[], None], stop: Signal
         failed.cancel()
     await root.stop()
     return None
-
-
-def settle_down() -> None:
-    """Once all is built, let the collector of cycles look at what comes later, and less often.
-
-    What was imported and built stays for good. Requests and messages are freed as soon as nobody
-    holds them, cycles are few; at its usual pace the collector takes some 8 % of the CPU time.
-    But cycles that outlive two looks are found only by a look at all that is old. That one comes
-    when what is newly old is a quarter of what was old at the last such look, hence the second
-    collection: it finds nothing, and the collector learns that nothing is old yet.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.collect()
-    gc.set_threshold(COLLECT_AFTER, OLDER_AFTER, OLDER_AFTER)
 
 
 async def _start(application: Application) -> str | None:

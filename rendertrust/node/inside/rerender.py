@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import again, checking, comparing, cutting, layered, panels, passes, uncut
+from . import again, checking, comparing, cutting, layered, panels, parts, passes, uncut
 from .delivered import Fault, bytes_most, read_evidence
 from .opening import may_be_opened, pixels_of
 from .output import compositor_tree
@@ -301,7 +301,7 @@ def _by_evidence(
     shutil.copyfile(order["evidence"], path)
     with progress.about(EVIDENCE, size, channels_in(kinds), theirs=path, kinds=kinds):
         layers = read_evidence(bpy, path, size, kinds)
-    evidence = checking.Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
+    evidence = parts.Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
     told = checking.crops_of(bpy, scene, {**order, "whole": False}, evidence, progress)["crops"]
     found = [
         {"at": list(at)} | comparing.worst([one for one in told if tuple(one["at"]) == at])

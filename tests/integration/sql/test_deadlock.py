@@ -33,7 +33,11 @@ async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
 async def test_the_victim_of_a_deadlock_does_the_whole_batch_again(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
-    """PostgreSQL ends whom it finds in one first: mostly the Ledger, which has waited longest."""
+    """PostgreSQL ends whom it finds in one first: mostly the Ledger, which has waited longest.
+
+    A round may have more than one: who was ended may have the lock again before the other one,
+    who is awake but has not run yet.
+    """
     stranger = await asyncpg.connect(database.owner_dsn)
     watcher = await asyncpg.connect(database.owner_dsn)
     rounds = 1
@@ -41,7 +45,7 @@ async def test_the_victim_of_a_deadlock_does_the_whole_batch_again(
         rounds += 1
 
     async def all_counted() -> bool:
-        return int(await watcher.fetchval(DEADLOCKS)) == rounds
+        return int(await watcher.fetchval(DEADLOCKS)) >= rounds
 
     await until(all_counted)
     assert await stage.store.audit() == []

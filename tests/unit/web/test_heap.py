@@ -68,7 +68,7 @@ def test_what_a_socket_reads_at_once_is_cut_from_the_heap() -> None:
 # Blocks of 64 KiB are freed, each behind a small one that stays: none of that is at the heap's end.
 GAPS = """
 from pathlib import Path
-from web.process.heap import give_back, keep_heap_small
+from web.process.heap import keep_heap_small, tidy
 
 def mapped():
     return int(Path("/proc/self/statm").read_text().split()[1])
@@ -93,4 +93,4 @@ def given_back(call: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's heap is given back")
 def test_what_is_free_between_blocks_that_stay_is_given_back() -> None:
     assert given_back("") < 1 << 20  # as it is without
-    assert given_back("give_back()") > 50 << 20
+    assert given_back("tidy()") > 50 << 20

@@ -112,9 +112,9 @@ async def test_the_watchdog_is_fed_until_an_actor_is_stuck_and_then_the_tree_giv
         await tree.stop()
 
 
-async def test_free_memory_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_is_tidied_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.001)
-    monkeypatch.setattr(pulse, "GIVE_BACK_SECONDS", 0.05)
+    monkeypatch.setattr(pulse, "TIDY_SECONDS", 0.05)
     twice, times = asyncio.Event(), itertools.count(1)
     clock, manager = SystemClock(), ServiceManager()
 
