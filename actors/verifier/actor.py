@@ -191,7 +191,7 @@ class VerifierActor(Actor[Verifier]):
         verifier = self._verifiers.free_for(case)
         if verifier is None or now < case.rests_until:
             return
-        order = case.order(self._peers.random.uuid(), self._secret)
+        order = case.order(self._peers.random.uuid(), self._secret, verifier.device_class)
         until = now + self._settings.seconds_of(case)
         if self._verifiers.ask(case, verifier, order, (now, until)):
             self._turns.begin(case.pending.user)

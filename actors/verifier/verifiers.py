@@ -9,7 +9,7 @@ import attrs
 from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.verifier.case import Case
-from sql.kin import is_kin
+from sql.kin import are_comparable, is_kin
 
 
 @attrs.define(eq=False)
@@ -22,7 +22,11 @@ class Verifying:
     busy: UUID | None = None
 
     def can_compare(self, case: Case) -> bool:
-        """Return whether the verifier has the device kind and Blender build of the case's node."""
+        """Return whether the verifier has the Blender build of the case's node."""
+        return are_comparable(self.device_class, case.device_class)
+
+    def has_kind_of(self, case: Case) -> bool:
+        """Return whether it has the device kind, too, so that no statistics are needed."""
         return is_kin(self.device_class, case.device_class)
 
 
@@ -74,14 +78,16 @@ class Verifiers:
         """Return the verifier for the case's next check, or None.
 
         Any verifier can open a result. To compare it, one of the same class is preferred, since
-        only that can find it exact.
+        only that can find it exact. One of another device kind is asked only where none of the same
+        kind is connected, free or busy.
         """
-        able = [one for one in self._known.values() if one.busy is None]
+        able = [*self._known.values()]
         if case.step != "open":
             able = [one for one in able if one.can_compare(case)]
+            able = [one for one in able if one.has_kind_of(case)] or able
         wanted, failed = case.device_class, case.failed_by
         return min(
-            able,
+            (one for one in able if one.busy is None),
             key=lambda one: (one.node in failed, one.device_class != wanted, one.node),
             default=None,
         )

@@ -33,6 +33,7 @@ _TOLD: Final = (
     "suspect",
     "whole",
     "across",
+    "depends",
     "unmade",
     "seen",
     "stamped",
