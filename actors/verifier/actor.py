@@ -175,6 +175,8 @@ class VerifierActor(Actor[Verifier]):
 
     def _end(self, case: Case) -> tuple[Outcome, str] | None:
         """Return the outcome of a case that is not to be checked, and the reason; else None."""
+        if case.is_again:
+            return None  # its share stays withheld until a check, or an admin, decides
         row = case.pending.row
         if not self._settings.enabled:
             return "unverified", "verification is switched off"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.ledger.messages import Commit, GuardFailed, Outcome, Posted, Replayed
@@ -111,6 +112,33 @@ async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() ->
         await play.checks(play.inspector(), EXACT)
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
         assert play.earned() == SHARE
+
+
+@simulated
+@pytest.mark.parametrize("enabled", [True, False], ids=["no such build", "off"])
+async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) -> None:
+    """Nobody pays or cancels it but an admin, or a verifier that comes."""
+    async with verifying(**NEVER_DRAWN, enabled=enabled, wait_seconds=10.0) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        if enabled:
+            job = await settled(play, checker)
+            play.goes(checker)
+            play.inspector(21, "gpu/x/9")
+        else:
+            job = await play.delivered()
+            await play.ends(job, "COMPLETED")
+            row = play.store.checks[job, 0, 1]
+            play.store.checks[row.id] = attrs.evolve(row, verdict="sampled-out")  # as it was on
+            play.goes(checker)
+        is_found_out(play)
+        await is_held(play, job)
+        await asyncio.sleep(40)
+        assert play.store.disputes[job, 0].state == "OPEN"
+        assert (play.charged(), play.earned()) == (PRICE, SHARE)
+        await play.do(DisputeDecide(job, 0, CREATOR, False, "an admin looked at it"))
+        assert await play.store.audit() == []
+        assert play.store.earnings[job, 0].state == "PENDING", "until its window is over"
 
 
 @simulated
