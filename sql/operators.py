@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.earnings import withheld_until
 from sql.span import Span
 
 
@@ -66,7 +67,10 @@ class PayoutShown:
 
 @attrs.frozen
 class DisputeShown:
-    """A dispute, and whose share of how much it stops; nobody's where the unit earned nothing."""
+    """A dispute, and whose share of how much it stops; nobody's where the unit earned nothing.
+
+    ``by_gateway``: the gateway withholds the share until a check decides.
+    """
 
     id: UUID
     job_id: UUID
@@ -78,8 +82,14 @@ class DisputeShown:
     decision: str
     opened_at: datetime
     decided_at: datetime | None
+    by_gateway: bool
     operator_id: UUID | None
     share: int
+
+    @property
+    def withheld_until(self) -> datetime | None:
+        """When an admin is to decide, if no check did; None if the gateway waits for none."""
+        return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
 
 
 @attrs.frozen
@@ -162,17 +172,22 @@ class Operators:
     # -- disputes
 
     async def disputes(
-        self, user: UUID | None, state: str | None, span: Span
+        self, user: UUID | None, state: str | None, span: Span, *, by_gateway: bool | None = None
     ) -> Sequence[DisputeShown] | None:
-        """A page of disputes, of one creator or of all, newest first; None: ``after`` is none."""
+        """A page of disputes, of one creator or of all, newest first; None: ``after`` is none.
+
+        ``by_gateway``: those alone that the gateway opened, or did not.
+        """
         if not await self._is_known("dispute_is_known", user, span.after):
             return None
         bounds = (span.after, span.limit, span.offset)
-        rows = await self._database.all("disputes_page", user, state, *bounds)
+        rows = await self._database.all("disputes_page", user, state, *bounds, by_gateway)
         return [DisputeShown(**row) for row in rows]
 
-    async def disputes_count(self, user: UUID | None, state: str | None) -> int:
-        return _count(await self._database.one("disputes_count", user, state))
+    async def disputes_count(
+        self, user: UUID | None, state: str | None, *, by_gateway: bool | None = None
+    ) -> int:
+        return _count(await self._database.one("disputes_count", user, state, by_gateway))
 
     async def dispute(self, dispute: UUID) -> DisputeShown | None:
         row = await self._database.one("dispute_by_id", dispute)

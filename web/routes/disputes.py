@@ -53,8 +53,19 @@ class DisputeQuery(Cursor):
 
 
 @attrs.frozen
+class AdminQuery(DisputeQuery):
+    """``by_gateway``: only those that the gateway opened, or only those that it did not."""
+
+    by_gateway: bool | None = None
+
+
+@attrs.frozen
 class Dispute:
-    """``charge`` is given back if it is upheld. ``decision`` says why it was or was not."""
+    """``charge`` is given back if it is upheld. ``decision`` says why it was or was not.
+
+    ``by_gateway``: the gateway opened it, as another result of the node was invalid. A check of
+    the unit decides it.
+    """
 
     id: UUID
     job_id: UUID
@@ -65,6 +76,7 @@ class Dispute:
     decision: str
     opened_at: datetime
     decided_at: datetime | None
+    by_gateway: bool
 
 
 @attrs.frozen
@@ -78,11 +90,16 @@ class Disputes:
 
 @attrs.frozen
 class DisputeToDecide(Dispute):
-    """``share`` is what the unit earned, of ``operator_id`` (null: it waits in suspense)."""
+    """``share`` is what the unit earned, of ``operator_id`` (null: it waits in suspense).
+
+    ``withheld_until``: of an open one that the gateway opened. If no check has decided it by then,
+    an admin decides. An admin may decide earlier.
+    """
 
     user_id: UUID
     operator_id: UUID | None
     share: Credits
+    withheld_until: datetime | None
 
 
 @attrs.frozen
@@ -165,14 +182,14 @@ async def index(call: Call[None, DisputeQuery]) -> Disputes | Problem:
 @operations.get(
     "/api/v1/admin/disputes",
     audience=Audience.ADMIN,
-    query=DisputeQuery,
+    query=AdminQuery,
     answers={200: DisputesToDecide},
     rate="read",
     example=examples.OPEN_DISPUTES,
 )
-async def to_decide(call: Call[None, DisputeQuery]) -> DisputesToDecide | Problem:
+async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
     """Everybody's disputes, newest first."""
-    found = await _page(call, None)
+    found = await _page(call, None, by_gateway=call.query.by_gateway)
     if found is None:
         return NOT_THERE
     rows, count = found
@@ -239,14 +256,14 @@ async def decided(doer: Doer, id_: UUID, reason: str, *, upheld: bool) -> Disput
 
 
 async def _page(
-    call: Call[None, DisputeQuery], user: UUID | None
+    call: Call[None, Any], user: UUID | None, *, by_gateway: bool | None = None
 ) -> tuple[list[DisputeShown], int] | None:
     page, kept = call.query, call.gateway.operators
     state = None if page.state is None else page.state.upper()
-    rows = await kept.disputes(user, state, span_of(page))
+    rows = await kept.disputes(user, state, span_of(page), by_gateway=by_gateway)
     if rows is None:
         return None
-    return list(rows), await kept.disputes_count(user, state)
+    return list(rows), await kept.disputes_count(user, state, by_gateway=by_gateway)
 
 
 def shown(row: DisputeShown) -> Dispute:
@@ -256,11 +273,12 @@ def shown(row: DisputeShown) -> Dispute:
 
 def whole(row: DisputeShown) -> DisputeToDecide:
     """The row as admins see it."""
-    more: dict[str, Any] = {"user_id": row.user_id, "operator_id": row.operator_id}
+    names = ("user_id", "operator_id", "withheld_until")
+    more: dict[str, Any] = {name: getattr(row, name) for name in names}
     return DisputeToDecide(**_members(row), **more, share=money.render(row.share))
 
 
 def _members(row: DisputeShown) -> dict[str, Any]:
-    names = ("id", "job_id", "unit", "reason", "decision", "opened_at", "decided_at")
+    names = ("id", "job_id", "unit", "reason", "decision", "opened_at", "decided_at", "by_gateway")
     members = {name: getattr(row, name) for name in names}
     return members | {"charge": money.render(row.charge), "state": row.state.lower()}

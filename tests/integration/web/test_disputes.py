@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from actors.ledger.messages import GuardFailed, Posted
-from actors.paymaster.messages import EarningMature
+from actors.paymaster.messages import DisputeOpen, EarningMature
 from sql.database import Database
+from sql.dispute_desk import DisputeDesk
+from sql.figures import read_totals
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import OVER, Earner, do, earner, verified_node, work
+from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 
 EARNINGS, DISPUTES = "/api/v1/operators/me/earnings", "/api/v1/disputes"
@@ -198,3 +202,73 @@ async def test_only_admins_decide(
         await with_role(face, database.owner_dsn, "admin"), str(uuid4()), "uphold"
     )
     assert (status, problem["detail"]) == (404, "Dispute not found")
+
+
+# ── shares that the gateway withholds ────────────────────────────────────────────────────────────
+
+
+async def withheld(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
+    """A unit that another result of its node put in doubt so long ago; and its dispute."""
+    job, dispute = await otto.earn(jane), uuid4()
+    reason = "the gateway: another result of its node was invalid"
+    of = (dispute, job, 0, UUID(jane.id))
+    opened = DisputeOpen(*of, reason, timedelta(0), by_gateway=True)
+    assert isinstance(await do(otto.face, opened), Posted)
+    before = f"UPDATE disputes SET opened_at = now() - interval '{days} days'"
+    await execute(dsn, f"{before} WHERE id = '{dispute}'")
+    return job, str(dispute)
+
+
+@pytest.mark.parametrize("days", [29, 31])
+@pytest.mark.parametrize(
+    ("verb", "state", "spent"),
+    [("reject", "payable", "90.0000"), ("uphold", "reversed", "100.0000")],
+    ids=["paid", "cancelled"],
+)
+async def test_an_admin_pays_or_cancels_a_withheld_share(
+    otto: Earner,
+    jane: Person,
+    admin: Person,
+    database: PostgresEndpoint,
+    *,
+    days: int,
+    verb: str,
+    state: str,
+    spent: str,
+) -> None:
+    """An alert calls for it after 30 days; it is possible before, and written down."""
+    job, id_ = await withheld(otto, jane, database.owner_dsn, days=days)
+    own = await otto.earn(jane)
+    await dispute(jane, own)
+    figures = (await read_totals(otto.face.gateway.database)).checks
+    assert figures.withheld == int(days > 30)
+    due = await DisputeDesk(otto.face.gateway.database).withheld()
+    assert (due.number, due.due) == (1, int(days > 30))
+    over = "UPDATE earnings SET payable_at = now() - interval '1 day'"
+    await execute(database.owner_dsn, f"{over} WHERE job_id = '{job}'")
+    assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "PENDING")
+    status, page = await admin.ask("GET", ADMIN + "?state=open&by_gateway=true")
+    assert (status, page["count"]) == (200, 1)
+    [seen] = page["disputes"]
+    assert (seen["id"], seen["by_gateway"], seen["share"]) == (id_, True, "7.0000")
+    until = datetime.fromisoformat(seen["withheld_until"])
+    assert (until < datetime.now(UTC)) is (days > 30)
+    [other] = (await admin.ask("GET", ADMIN + "?by_gateway=false"))[1]["disputes"]
+    assert (other["job_id"], other["withheld_until"]) == (str(own), None)
+    status, decided = await decide(admin, id_, verb)
+    assert (status, decided["withheld_until"], decided["by_gateway"]) == (200, None, True)
+    shares = (await otto.person.ask("GET", EARNINGS))[1]["earnings"]
+    assert {one["job_id"]: one["state"] for one in shares}[str(job)] == state
+    assert await balance(jane) == f"{float(spent) - 10:.4f}"
+    [record] = (await admin.ask("GET", f"{AUDIT}?target=dispute:{id_}"))[1]["records"]
+    assert (record["act"], record["reason"]) == (f"dispute.{verb}", "looked at it")
+    assert (await read_totals(otto.face.gateway.database)).checks.withheld == 0
+
+
+async def test_creators_see_that_the_gateway_opened_a_dispute(
+    otto: Earner, jane: Person, database: PostgresEndpoint
+) -> None:
+    await withheld(otto, jane, database.owner_dsn, days=1)
+    [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
+    assert mine["by_gateway"] is True
+    assert "withheld_until" not in mine
