@@ -63,8 +63,9 @@ class Fleet:
             self.due = now + MEET_SECONDS
 
     def lacks(self, case: Case) -> bool:
-        """Return whether there are verifiers, and none has the case's kind of device and build."""
-        return bool(self.classes) and not any(is_kin(o, case.device_class) for o in self.classes)
+        """Return whether there are verifiers, and none has the case's build of Blender."""
+        wanted = case.device_class
+        return bool(self.classes) and not any(are_comparable(o, wanted) for o in self.classes)
 
 
 class Verifiers:
@@ -96,17 +97,19 @@ class Verifiers:
         """Device classes of the connected verifiers."""
         return {one.node: one.device_class for one in self._known.values()}
 
-    def free_for(self, case: Case) -> Verifying | None:
+    def free_for(self, case: Case, classes: Collection[str] = ()) -> Verifying | None:
         """Return the verifier for the case's next check, or None.
 
         Any verifier can open a result. To compare it, one of the same class is preferred, since
-        only that can find it exact. One of another device kind is asked only where none of the same
-        kind is connected, free or busy.
+        only that can find it exact. One of another device kind is asked only if none of the same
+        kind is connected, free or busy; or was lately, to any gateway (``classes``).
         """
         able = [*self._known.values()]
         if case.step != "open":
             able = [one for one in able if one.can_compare(case)]
-            able = [one for one in able if one.has_kind_of(case)] or able
+            same = [one for one in able if one.has_kind_of(case)]
+            is_known = any(is_kin(one, case.device_class) for one in classes)
+            able = same if same or is_known else able
         wanted, failed = case.device_class, case.failed_by
         return min(
             (one for one in able if one.busy is None),

@@ -140,9 +140,10 @@ def test_a_verifier_of_the_same_kind_is_asked_first_and_waited_for() -> None:
     known, sessions = Verifiers(), [Ref[Any](f"session {number}") for number in range(3)]
     case = Case.opened(pending(drawn=True))
     known.come(UUID(int=20), OTHER_BUILD, sessions[0])
-    assert not known.are_for(case)
+    assert known.free_for(case) is None
     known.come(UUID(int=21), OPTIX, sessions[1])
-    other = known.free_for(case)
+    assert known.free_for(case, [OPTIX, SSE]) is None, "another gateway has one"
+    other = known.free_for(case, [OPTIX])
     assert other is not None
     assert other.device_class == OPTIX
     known.come(UUID(int=22), SSE, sessions[2])
