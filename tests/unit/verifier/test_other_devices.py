@@ -46,8 +46,9 @@ def heard(*reports: Mapping[str, Any], **of: Any) -> Case:
     return case
 
 
-CHUNK, TILE = {"params": {"frame": None, "frames": [1, 2]}}, {"params": {"tile": [0, 0, 64, 64]}}
-MERGED = {"params": {"tiles": [[0, 0, 8, 8]]}}
+CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
+TILE: dict[str, Any] = {"params": {"tile": [0, 0, 64, 64]}}
+MERGED: dict[str, Any] = {"params": {"tiles": [[0, 0, 8, 8]]}}
 FRAMES = {"crops": [UNEQUAL], "finish": {"equal": True, "off": None}}  # of a chunk
 UNCUT = {"unable": "Output Properties > Stereoscopy is on", "uncut": True}
 WHOLE = {"crops": [{"equal": True, "off": None}], "finish": EXACT["finish"], "whole": True}
