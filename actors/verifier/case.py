@@ -12,6 +12,7 @@ from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Outcome
 from actors.verifier.report import UNSEEN, Report, held_to
 from actors.verifier.verdict import Finding, Thresholds, is_match, of_all
+from rendertrust.receipt import REASONS
 from sql.checks import Pending
 from sql.sampling import unit_name
 from sql.unit_params import Kind, kind_of
@@ -35,7 +36,8 @@ class Verdict:
     """Outcome of a case.
 
     ``strike``: the invalid result is the node's fault. ``from_scene``: it is the scene that makes
-    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike.
+    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``:
+    why it is unverified, a code.
     """
 
     outcome: Outcome
@@ -43,6 +45,7 @@ class Verdict:
     strike: bool = False
     from_scene: bool = False
     withdrawn: bool = False
+    reason: str | None = None
 
 
 @attrs.define(eq=False)
@@ -248,9 +251,13 @@ class Case:
         """End the case as invalid: the object was replaced after the delivery."""
         self._is_invalid("the object is not the one that was delivered", strike=True)
 
-    def end_unchecked(self, outcome: Outcome, said: str = "") -> None:
-        """End the case without a check."""
-        self.verdict = Verdict(outcome, said)
+    def end_unchecked(self, said: str) -> None:
+        """End the case as unverifiable, without a check."""
+        self.verdict = Verdict("unverifiable", said)
+
+    def end_unverified(self, reason: str) -> None:
+        """End the case because no check is asked for, for a ``reason`` of receipts."""
+        self.verdict = Verdict("unverified", REASONS[reason], reason=reason)
 
     def _render_whole(self, why: Why, said: str) -> None:
         self.step, self.why, self.said = "whole", why, said[:SAID_MOST]
