@@ -35,7 +35,7 @@ from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.standing import Known, Standings
 from actors.verifier.turns import Turns
-from actors.verifier.verifiers import Running, Verifiers
+from actors.verifier.verifiers import MEET_SECONDS, Fleet, Running, Verifiers
 from sql import sampling
 from sql.checks import Pending, Place, UncutScene
 from sql.database import Unavailable
@@ -46,7 +46,7 @@ SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # of steps in one look: the store may be slow
 STORE_SECONDS: Final = 5.0  # for the store's answer about a result; then it is asked again
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
-NO_BUILD: Final = "no verifier of this gateway has the build of Blender that its node has"
+NO_BUILD: Final = "no verifier has the build of Blender that its node has"
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +67,7 @@ class VerifierActor(Actor[Verifier]):
         self._scenes: list[UncutScene] = []  # to be written down
         self._known = Known()  # of nodes of which something waits
         self._verifiers = Verifiers()
+        self._fleet = Fleet(peers.store, max(settings.wait_seconds, 3 * MEET_SECONDS))
         self._turns = Turns()
         self._recall = Recall(peers)
         self._reading = Reading()
@@ -83,6 +84,7 @@ class VerifierActor(Actor[Verifier]):
         wait = self._settings.look_seconds
         try:
             self._expire()
+            await self._fleet.meet(self._verifiers, self._peers.clock.monotonic())
             await self._advance(await self._read())
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._keep_scenes()
@@ -182,7 +184,7 @@ class VerifierActor(Actor[Verifier]):
             return "unverified", "its creator's own node made it"
         if row.sha256 is None or row.size is None:
             return "unverifiable", "the store tells no SHA-256 of it"
-        if case.step != "open" and self._verifiers.are_any and not self._verifiers.are_for(case):
+        if case.step != "open" and self._fleet.lacks(case):
             waited = self._peers.clock.monotonic() - max(case.since, self._since)
             if waited >= self._settings.wait_seconds:
                 return "unverifiable", NO_BUILD
@@ -211,6 +213,7 @@ class VerifierActor(Actor[Verifier]):
         if message.node in self._settings.own:
             seen = (message.node, message.device_class, message.session)
             self._lose(self._verifiers.come(*seen))
+            self._fleet.due = float("-inf")
 
     @handles(CheckerGone)
     async def checker_gone(self, message: CheckerGone) -> None:

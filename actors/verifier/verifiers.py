@@ -1,15 +1,18 @@
 """Connected verifiers and the checks that they run."""
 
-from collections.abc import Collection, Set
-from typing import Any
+from collections.abc import Collection, Mapping, Set
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
+from actors.ports import Store
 from actors.verifier.case import Case
 from sql.kin import is_kin
+
+MEET_SECONDS: Final = 10.0  # between two times that gateways tell each other of their verifiers
 
 
 @attrs.define(eq=False)
@@ -37,6 +40,29 @@ class Running:
     until: float
 
 
+@attrs.define
+class Fleet:
+    """Device classes of the verifiers that any gateway had within ``seconds``."""
+
+    store: Store
+    seconds: float
+    classes: frozenset[str] = frozenset()
+    due: float = float("-inf")  # when gateways next tell each other
+
+    async def meet(self, here: "Verifiers", now: float) -> None:
+        """Tell the other gateways of the verifiers connected here, and learn of theirs.
+
+        Raises Unavailable.
+        """
+        if now >= self.due:
+            self.classes = await self.store.meet_verifiers(here.classes, self.seconds)
+            self.due = now + MEET_SECONDS
+
+    def lacks(self, case: Case) -> bool:
+        """Return whether there are verifiers, and none has the case's kind of device and build."""
+        return bool(self.classes) and not any(is_kin(o, case.device_class) for o in self.classes)
+
+
 class Verifiers:
     """Registry of the connected verifiers. A check that is lost with a verifier is repeated."""
 
@@ -62,13 +88,9 @@ class Verifiers:
         return self._lose(found)
 
     @property
-    def are_any(self) -> bool:
-        """True if a verifier is connected to this gateway."""
-        return bool(self._known)
-
-    def are_for(self, case: Case) -> bool:
-        """Return whether a connected verifier, free or busy, can compare the case."""
-        return any(one.can_compare(case) for one in self._known.values())
+    def classes(self) -> Mapping[UUID, str]:
+        """Device classes of the connected verifiers."""
+        return {one.node: one.device_class for one in self._known.values()}
 
     def free_for(self, case: Case) -> Verifying | None:
         """Return the verifier for the case's next check, or None.

@@ -181,3 +181,17 @@ ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 -- Regions of this scene say nothing of its frames; once.
 INSERT INTO uncut_scenes (user_id, payload_ref, job_id, unit, attempt, found_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
+
+-- name: verifiers_meet
+-- Note that these verifiers ($1, of the classes $2) are connected, and return the classes of all that any gateway
+-- noted within $3 seconds.
+WITH here AS (
+    INSERT INTO verifiers (node_id, device_class, seen_at)
+    SELECT node, class, now() FROM unnest($1::uuid[], $2::text[]) AS t (node, class) ORDER BY node
+    ON CONFLICT (node_id) DO UPDATE SET device_class = EXCLUDED.device_class, seen_at = now()
+    RETURNING device_class
+)
+SELECT device_class FROM here
+UNION
+SELECT device_class FROM verifiers
+WHERE seen_at >= now() - make_interval(secs => $3) AND node_id <> ALL($1::uuid[]);

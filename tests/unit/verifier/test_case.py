@@ -27,9 +27,11 @@ def whole(report: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
     return {**report, "whole": True, **more}
 
 
-def heard(*reports: Mapping[str, Any], device_class: str = CLASS, **of: Any) -> Case:
-    """A drawn delivery, once these reports came."""
-    case = Case.opened(pending(**{"drawn": True, **of}))
+def heard(
+    *reports: Mapping[str, Any], device_class: str = CLASS, drawn: bool = True, **of: Any
+) -> Case:
+    """A delivery, drawn unless told otherwise, once these reports came."""
+    case = Case.opened(pending(drawn=drawn, **of))
     for told in reports:
         report = read_report(told)
         assert isinstance(report, Report), report
