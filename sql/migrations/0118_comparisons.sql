@@ -7,7 +7,6 @@ CREATE TABLE comparisons (
     places     double precision[] NOT NULL CHECK (cardinality(places) <= 16), -- x, y of regions, from 0 up to 1
     picture    bytea CHECK (octet_length(picture) <= 524288) -- PNG
 );
-CREATE INDEX disputes_waiting ON disputes (opened_at, job_id, unit) WHERE state = 'OPEN';
 
 DO $$
 BEGIN
