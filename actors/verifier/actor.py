@@ -157,7 +157,7 @@ class VerifierActor(Actor[Verifier]):
         """Return whether this gateway can take the next step. If not, another one may."""
         if case.is_begun or self._why_unverified(case) or self._why_unverifiable(case):
             return True
-        return self._verifiers.free_for(case) is not None
+        return self._verifiers.free_for(case, self._fleet.classes) is not None
 
     async def _step(self, case: Case) -> None:
         """Start the next check of a case, or conclude it."""
@@ -198,10 +198,10 @@ class VerifierActor(Actor[Verifier]):
 
     def _ask(self, case: Case) -> None:
         now = self._peers.clock.monotonic()
-        verifier = self._verifiers.free_for(case)
+        verifier = self._verifiers.free_for(case, self._fleet.classes)
         if verifier is None or now < case.rests_until:
             return
-        order = case.order(self._peers.random.uuid(), self._secret)
+        order = case.order(self._peers.random.uuid(), self._secret, verifier.device_class)
         until = now + self._settings.seconds_of(case)
         if self._verifiers.ask(case, verifier, order, (now, until)):
             self._turns.begin(case.pending.user)

@@ -34,6 +34,7 @@ _TOLD: Final = (
     "suspect",
     "whole",
     "across",
+    "depends",
     "unmade",
     "seen",
     "stamped",

@@ -115,7 +115,7 @@ async def test_one_of_the_very_class_is_asked_before_one_that_is_only_alike() ->
 
 
 @simulated
-@pytest.mark.parametrize("device_class", ["gpu/avx2/5.2", "cpu/avx2/4.5"])
+@pytest.mark.parametrize("device_class", ["optix/avx2/4.5", "cpu/avx2/4.5"])
 async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_paid(
     device_class: str,
 ) -> None:
