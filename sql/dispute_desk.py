@@ -52,6 +52,15 @@ class Withheld:
 
 
 @attrs.frozen
+class Comparison:
+    """What a creator found who rendered the disputed frame again, in their words."""
+
+    verdict: str
+    said: str
+    has_picture: bool
+
+
+@attrs.frozen
 class DisputedUnit:
     """A unit of a job that is disputed, or was."""
 
@@ -113,6 +122,16 @@ class DisputeDesk:
         row = await self._database.one("dispute_desk_withheld", WITHHELD_MOST)
         assert row is not None, "an aggregate has one row"
         return Withheld(**row)
+
+    async def comparison(self, owner: UUID | None, dispute: UUID) -> Comparison | None:
+        """What a dispute carries, of one creator or of all."""
+        row = await self._database.one("dispute_desk_comparison", dispute, owner)
+        return None if row is None else Comparison(**row)
+
+    async def picture(self, owner: UUID | None, dispute: UUID) -> bytes | None:
+        """Its PNG."""
+        row = await self._database.one("dispute_desk_picture", dispute, owner)
+        return None if row is None else bytes(row["picture"])
 
     async def of_job(self, job: UUID) -> Mapping[int, DisputedUnit]:
         """By the number of the unit."""

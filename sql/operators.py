@@ -93,6 +93,16 @@ class DisputeShown:
 
 
 @attrs.frozen
+class GivenComparison:
+    """What a creator found who rendered a frame again; ``places`` are those that differ most."""
+
+    verdict: str
+    said: str
+    places: Sequence[tuple[float, float]]
+    picture: bytes | None = attrs.field(repr=False)
+
+
+@attrs.frozen
 class Moment:
     """An account between two entries: ``version`` is the number of the last one before."""
 
@@ -196,6 +206,17 @@ class Operators:
     async def dispute_of(self, job: UUID, unit: int) -> DisputeShown | None:
         row = await self._database.one("dispute_of_unit", job, unit)
         return None if row is None else DisputeShown(**row)
+
+    async def keep_comparison(self, dispute: UUID, given: "GivenComparison") -> None:
+        """Keep what a dispute carries; once."""
+        places = [share for place in given.places for share in place]
+        values = (given.verdict, given.said, places, given.picture)
+        await self._database.all("comparison_keep", dispute, *values)
+
+    async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
+        """The PNG, for who ordered the unit or earned by it; None: for anybody."""
+        row = await self._database.one("comparison_picture", job, unit, who)
+        return None if row is None else bytes(row["picture"])
 
     # -- statements
 

@@ -11,7 +11,8 @@ from actors.verifier.asking import order_for, params_of_unit
 from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Outcome
 from actors.verifier.report import UNSEEN, Across, Report, held_to
-from actors.verifier.verdict import Finding, Thresholds, is_match, of_all
+from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
+from rendertrust.receipt import REASONS
 from sql.checks import Pending
 from sql.kin import is_kin
 from sql.sampling import unit_name
@@ -21,12 +22,15 @@ CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 # What the next check does: open the files; compare regions; compare more regions; render the frame.
 Step: TypeAlias = Literal["open", "regions", "more", "whole"]
 # Why the whole frame is rendered: regions differ; the verifier crashed while it made the picture
-# from the evidence; regions of this scene cannot be compared.
-Why: TypeAlias = Literal["regions", "unmade", "uncut"]
+# from the evidence; regions of this scene cannot be compared; its creator's comparison differs.
+Why: TypeAlias = Literal["regions", "unmade", "uncut", "disputed"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
+DISPUTED: Final = "its creator's comparison"
+NOT_WHOLE: Final = "frames of their own are rendered whole; this is no such frame"
+PLACES_MOST: Final = 8  # of those that a creator names
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
 # Codes of what a verifier of another device kind finds; words may follow.
 OTHER_SEEDS: Final = "other-seeds"
@@ -40,7 +44,8 @@ class Verdict:
     """Outcome of a case.
 
     ``strike``: the invalid result is the node's fault. ``from_scene``: it is the scene that makes
-    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike.
+    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``:
+    why it is unverified, a code.
     """
 
     outcome: Outcome
@@ -48,6 +53,7 @@ class Verdict:
     strike: bool = False
     from_scene: bool = False
     withdrawn: bool = False
+    reason: str | None = None
 
 
 @attrs.define(eq=False)
@@ -76,7 +82,9 @@ class Case:
     def opened(cls, pending: Pending, now: float = 0.0) -> "Case":
         """Create the case of a pending result."""
         case = cls(pending, now - pending.waited)
-        if pending.is_again or pending.row.drawn:
+        if pending.disputed is not None:
+            case.dispute()
+        elif pending.is_again or pending.row.drawn:
             case.compare()
         return case
 
@@ -85,6 +93,13 @@ class Case:
         self.step = "regions"
         if self.pending.is_uncut and self.is_cut:
             self.step, self.why, self.said = "whole", "uncut", DIFFERS
+
+    def dispute(self) -> None:
+        """Render the whole frame, and look where its creator says that it differs."""
+        if self.is_cut:
+            self._render_whole("uncut" if self.pending.is_uncut else "disputed", DISPUTED)
+        else:
+            self._cannot_tell(NOT_WHOLE)
 
     # ── what it is ───────────────────────────────────────────────────────────────────────────────
 
@@ -100,8 +115,16 @@ class Case:
 
     @property
     def is_again(self) -> bool:
-        """True for clawback: the result was settled without a comparison."""
+        """True for clawback or a dispute: the result was settled without a comparison."""
         return self.pending.is_again
+
+    @property
+    def is_for_admin(self) -> bool:
+        """True if a check of a disputed result did not decide for sure, so that an admin must."""
+        if self.pending.disputed is None or self.verdict is None:
+            return False
+        outcome = self.verdict.outcome
+        return outcome == "unverifiable" or (outcome == "invalid" and not self.verdict.strike)
 
     @property
     def kind(self) -> Kind:
@@ -140,8 +163,12 @@ class Case:
     def _places(self, secret: bytes) -> Places:
         if self.step == "open":
             return NOWHERE
-        if self.step != "whole" or self.compared_at == NOWHERE:
+        disputed = self.pending.disputed if self.why == "disputed" else None
+        if self.step != "whole" or self.compared_at == NOWHERE or disputed is not None:
             self.compared_at = self._drawn(secret, self.step == "more")
+        if disputed is not None:
+            named = tuple((x, y, None) for x, y in disputed[:PLACES_MOST])
+            self.compared_at = Places(draws=(*named, *self.compared_at.draws))
         return self.compared_at
 
     def _drawn(self, secret: bytes, turn: int) -> Places:
@@ -156,7 +183,8 @@ class Case:
         """Handle a report. Afterwards there is a verdict or another step."""
         report, across = held_to(report, self.pending.row.work), device_class != self.device_class
         self.verifier, limits = verifier, limits.across if across else limits
-        if report.fault is not None and (self.step != "whole" or self.why == "uncut"):
+        of_file = self.step != "whole" or self.why in ("uncut", "disputed")
+        if report.fault is not None and of_file:
             self._is_invalid(report.fault, strike=True)
         elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):
             self._hear_other_device(report, limits)
@@ -213,6 +241,9 @@ class Case:
         if not report.is_whole:
             self.give_up()
             return
+        if self.why == "disputed":
+            self._hear_disputed(report, limits, across=across)
+            return
         if self.why == "unmade" and not report.is_finished:  # of what it rendered itself, too
             self._cannot_tell(self.said)
             return
@@ -227,6 +258,20 @@ class Case:
         else:
             self.differs = self.why != "unmade"
             said = DIFFERS if self.why == "regions" else ""
+            self._is_valid(found, said, across=across)
+
+    def _hear_disputed(self, report: Report, limits: Thresholds, *, across: bool) -> None:
+        """Handle the whole frame, and the picture that the verifier made of it."""
+        found = of_all(report.crops, limits)
+        said = f"of the whole frame {_distance(report)}"
+        if not is_match(found):
+            is_one_piece = len(report.crops) == 1
+            self._is_invalid(said, strike=not (report.is_loose or (across and is_one_piece)))
+        elif not report.is_finished:
+            self._cannot_tell(UNREAD)
+        elif not is_match(of_region(report.compared[-1], limits)):
+            self._is_invalid(said, strike=not (across or report.is_loose))
+        else:
             self._is_valid(found, said, across=across)
 
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
@@ -302,9 +347,13 @@ class Case:
         """End the case as invalid: the object was replaced after the delivery."""
         self._is_invalid("the object is not the one that was delivered", strike=True)
 
-    def end_unchecked(self, outcome: Outcome, said: str = "") -> None:
-        """End the case without a check."""
-        self.verdict = Verdict(outcome, said)
+    def end_unchecked(self, said: str) -> None:
+        """End the case as unverifiable, without a check."""
+        self.verdict = Verdict("unverifiable", said)
+
+    def end_unverified(self, reason: str) -> None:
+        """End the case because no check is asked for, for a ``reason`` of receipts."""
+        self.verdict = Verdict("unverified", REASONS[reason], reason=reason)
 
     def _render_whole(self, why: Why, said: str) -> None:
         self.step, self.why, self.said = "whole", why, said[:SAID_MOST]

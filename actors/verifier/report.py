@@ -45,6 +45,7 @@ class Report:
     is_uncut: bool = False  # of why it is unable: the frame may be rendered whole instead
     is_unmade: bool = False  # the checker died as it made the picture anew of the evidence
     is_loose: bool = False  # honest frames of such a scene may differ
+    is_bare: bool = False  # of the fault: there is no evidence
     is_unseen: bool = False  # pixels that its node signed for
     samples: int | None = None  # of each pixel, as the scene was rendered
     pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
@@ -137,8 +138,11 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
     if fault is not None or unable is not None:
         suspect = None if fault else _words(told.get("suspect"))
         is_uncut = told.get("uncut") is True
+        is_bare = fault is not None and told.get("bare") is True
         unable = None if fault else unable
-        return Report(fault=fault, unable=unable, suspect=suspect, is_uncut=is_uncut)
+        return Report(
+            fault=fault, unable=unable, suspect=suspect, is_uncut=is_uncut, is_bare=is_bare
+        )
     if told.get("looked") is True:
         return Report(looked=True, suspect=_words(told.get("suspect")))
     crops, finish = told.get("crops"), told.get("finish")

@@ -25,6 +25,17 @@ SELECT state, count(*) AS number FROM disputes WHERE $1::uuid IS NULL OR user_id
 SELECT count(*) AS number, count(*) FILTER (WHERE opened_at < now() - $1::interval) AS due
 FROM disputes WHERE state = 'OPEN' AND by_gateway;
 
+-- name: dispute_desk_comparison
+-- What the creator's comparison of dispute $1 says, for creator $2 (null: anybody's).
+SELECT k.verdict, k.said, k.picture IS NOT NULL AS has_picture
+FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
+WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2);
+
+-- name: dispute_desk_picture
+-- Its picture.
+SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
+WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2) AND k.picture IS NOT NULL;
+
 -- name: dispute_desk_of_job
 -- Which units of a job are disputed, or were.
 SELECT unit, id, state FROM disputes WHERE job_id = $1;

@@ -168,6 +168,7 @@ class StoreTwin(MultipartsOfResults):
         self.earnings: dict[UnitId, EarningRow] = {}
         self.fines: dict[UUID, FineRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
+        self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}  # places, by dispute
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt

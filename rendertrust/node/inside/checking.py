@@ -14,7 +14,7 @@ from typing import Any
 
 from . import comparing, cutting, devices, flat, parts, passes, pictures, seeds, uncut
 from .again import beside, other_seed
-from .delivered import Fault, bytes_most, files_of, fits, read_evidence
+from .delivered import Fault, NoEvidence, bytes_most, files_of, fits, read_evidence
 from .exchangeable import REFUSED
 from .headers import tells_samples
 from .holding import held
@@ -63,7 +63,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
         else:
             told = look(bpy, scene, order, frame, progress)
     except Fault as fault:
-        told = {"fault": str(fault)}
+        told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
     # It was opened anew.
     say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
 

@@ -28,6 +28,7 @@ _TOLD: Final = (
     "fault",
     "unable",
     "uncut",
+    "bare",
     "loose",
     "looked",
     "suspect",

@@ -9,6 +9,7 @@ import pytest
 
 from actors.ledger.messages import Commit, Ledger, operator_account
 from actors.paymaster.messages import DisputeOpen
+from sql.operators import GivenComparison
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, tiled
 from tests.integration.console.people import Visitor, newcomer
@@ -95,6 +96,21 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
     _, text = await ann.get("/console/settings?tab=audit")
     assert "dispute.uphold" in text
     assert await books(database) == []
+
+
+async def test_the_page_shows_what_its_creator_compared(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(with_books, database.owner_dsn, jane, otto)
+    there = await open_one(jane, job)
+    assert "Comparison" not in (await jane.get(there))[1]
+    given = GivenComparison("different", "0.9 times the noise", [(0.5, 0.5)], b"\x89PNG\r\n\x1a\n")
+    dispute = UUID(there.rpartition("/")[2])
+    await with_books.gateway.operators.keep_comparison(dispute, given)
+    for visitor, status in ((jane, 200), (ann, 200), (otto, 404)):
+        _, text = await visitor.get(there)
+        assert ("different: 0.9 times the noise" in plain(text)) is (status == 200)
+        assert (await visitor.ask("GET", f"{there}/picture")).status == status
 
 
 async def test_one_is_rejected_and_the_creator_reads_why(

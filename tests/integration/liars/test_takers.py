@@ -44,6 +44,8 @@ async def takes(farm: Farm, job: str) -> None:
     assert isinstance(objects, TwinObjects)
     answer = await objects.request("GET", unit["download_url"])
     assert (answer.status, answer.body) == (200, CONTENT)
+    _, shown = await farm.jane.call("GET", f"/jobs/{job}")
+    assert (shown["status"], shown["progress"]) == ("RUNNING", 1.0)
     assert (await farm.jane.call("GET", f"/jobs/{job}/result"))[0] == 404
 
 

@@ -133,7 +133,7 @@ async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) ->
             play.goes(checker)
         is_found_out(play)
         await is_held(play, job)
-        await asyncio.sleep(40)
+        await asyncio.sleep(15)
         assert play.store.disputes[job, 0].state == "OPEN"
         assert (play.charged(), play.earned()) == (PRICE, SHARE)
         await play.do(DisputeDecide(job, 0, CREATOR, False, "an admin looked at it"))

@@ -11,12 +11,12 @@ from msgspec import Meta
 from sql.dispute_desk import DisputableUnit, DisputeDesk
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
-from web.console.view import ADMINS, Go, Shown, View
+from web.console.view import ADMINS, Go, Picture, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.identity.doer import Doer
 from web.routes.admin import Because
-from web.routes.disputes import GONE, Complaint, decided, opened
+from web.routes.disputes import GONE, Complaining, decided, opened
 
 pages = Pages()
 PATH: Final = "/console/disputes"
@@ -52,7 +52,8 @@ class Which:
 
 
 @attrs.frozen
-class Complained(Complaint):
+class Complained:
+    reason: Complaining
     unit: Annotated[int, Meta(ge=0, le=10**7)]
 
 
@@ -107,12 +108,20 @@ async def dispute(view: View) -> Shown | Problem:
         "title": f"Dispute of job {str(row.job_id)[:8]}",
         "row": row,
         "entries": await desk.entries(row.id, everybody=everybody),
+        "comparison": await desk.comparison(view.owner, row.id),
         "everybody": everybody,
         "now": view.now,
         "may_decide": view.is_admin
         and row.state == "OPEN"
         and view.who.user not in (row.user_id, row.operator_id),
     }
+
+
+@pages.page("/disputes/{id}/picture", "Picture", "", absent=GONE)
+async def picture(view: View) -> Picture | Problem:
+    """The side-by-side picture that a dispute carries, as its creator sent it."""
+    found = await DisputeDesk(view.gateway.database).picture(view.owner, view.ids["id"])
+    return NO_DISPUTE if found is None else Picture(found, "image/png")
 
 
 @pages.page("/jobs/{id}/dispute", "Dispute", "dispute_new.html", query=Which, absent=NO_JOB.detail)
