@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.node_session.messages import RunCheck
@@ -112,11 +113,17 @@ async def test_what_honest_machines_may_differ_by_is_left_to_an_admin(
 
 
 @simulated
-async def test_frames_of_a_chunk_are_left_to_an_admin() -> None:
+@pytest.mark.parametrize("what", ["frames of a chunk", "a frame without evidence"])
+async def test_what_is_not_rendered_whole_is_left_to_an_admin(what: str) -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await disputed(play, checker, frame=None, frames=[*range(1, 10)])
+        if what == "frames of a chunk":
+            job = await disputed(play, checker, frame=None, frames=[*range(1, 10)])
+        else:
+            job = await disputed(play, checker)
+            row = play.store.checks[job, 0, 1]
+            play.store.checks[row.id] = attrs.evolve(row, evidence_sha256=None, evidence_size=None)
         await asyncio.sleep(5)
         assert (play.store.disputes[job, 0].state, checker.probe.ref.depth) == ("OPEN", 0)
 
