@@ -94,7 +94,8 @@ class RunCheck(Message[NodeSession, None]):
     """From the Verifier: let the node check what another delivered for ``unit``; answered by
     ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks in a
     picture, ``shown`` at which of several pictures. ``whole``: it renders all of the frame or the
-    tile, and looks there.
+    tile, and looks there. ``across``: a device of another kind delivered it; where a second look
+    lies, if one is necessary.
     """
 
     check: UUID
@@ -104,6 +105,7 @@ class RunCheck(Message[NodeSession, None]):
     draws: tuple[tuple[float, float, float | None], ...] = ()
     shown: tuple[float, ...] = ()
     whole: bool = False
+    across: tuple[tuple[float, float, float | None], ...] = ()
 
     @property
     def count(self) -> int:

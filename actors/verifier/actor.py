@@ -22,12 +22,11 @@ from actors.verifier.messages import (
     CheckerGone,
     CheckerSeen,
     Look,
-    Outcome,
     ReadBack,
     Reported,
     UnitVerdict,
     Verifier,
-    earns,
+    costs,
 )
 from actors.verifier.reading import SECONDS, Reading, is_readable
 from actors.verifier.recall import Fined, Recall, Recalled, decision_on
@@ -36,6 +35,7 @@ from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.standing import Known, Standings
 from actors.verifier.turns import Turns
 from actors.verifier.verifiers import MEET_SECONDS, Fleet, Running, Verifiers
+from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Pending, Place, UncutScene
 from sql.database import Unavailable
@@ -155,17 +155,19 @@ class VerifierActor(Actor[Verifier]):
 
     def _may_act(self, case: Case) -> bool:
         """Return whether this gateway can take the next step. If not, another one may."""
-        if case.is_begun or self._end(case) is not None:
+        if case.is_begun or self._why_unverified(case) or self._why_unverifiable(case):
             return True
-        return self._verifiers.free_for(case) is not None
+        return self._verifiers.free_for(case, self._fleet.classes) is not None
 
     async def _step(self, case: Case) -> None:
         """Start the next check of a case, or conclude it."""
         if case.verdict is None and case.check is None:
             if case.unread is not None:
                 self._read_again(case)
-            elif (end := self._end(case)) is not None:
-                case.end_unchecked(*end)
+            elif (reason := self._why_unverified(case)) is not None:
+                case.end_unverified(reason)
+            elif (said := self._why_unverifiable(case)) is not None:
+                case.end_unchecked(said)
             elif case.failed >= self._settings.failures_most:
                 case.give_up()
             else:
@@ -173,29 +175,33 @@ class VerifierActor(Actor[Verifier]):
         if case.verdict is not None:
             await self._conclude(case)
 
-    def _end(self, case: Case) -> tuple[Outcome, str] | None:
-        """Return the outcome of a case that is not to be checked, and the reason; else None."""
+    def _why_unverified(self, case: Case) -> str | None:
+        """Return the reason, a code, why no check of a case is asked for; else None."""
         if case.is_again:
             return None  # its share stays withheld until a check, or an admin, decides
-        row = case.pending.row
         if not self._settings.enabled:
-            return "unverified", "verification is switched off"
-        if case.pending.pool == MINE:  # it is paid by nobody, and shown to nobody
-            return "unverified", "its creator's own node made it"
+            return self._settings.unverified_why
+        return OWN_NODE if case.pending.pool == MINE else None
+
+    def _why_unverifiable(self, case: Case) -> str | None:
+        """Return why a case cannot be checked; None: it can, or may yet be."""
+        if case.is_again:
+            return None
+        row = case.pending.row
         if row.sha256 is None or row.size is None:
-            return "unverifiable", "the store tells no SHA-256 of it"
+            return "the store tells no SHA-256 of it"
         if case.step != "open" and self._fleet.lacks(case):
             waited = self._peers.clock.monotonic() - max(case.since, self._since)
             if waited >= self._settings.wait_seconds:
-                return "unverifiable", NO_BUILD
+                return NO_BUILD
         return None
 
     def _ask(self, case: Case) -> None:
         now = self._peers.clock.monotonic()
-        verifier = self._verifiers.free_for(case)
+        verifier = self._verifiers.free_for(case, self._fleet.classes)
         if verifier is None or now < case.rests_until:
             return
-        order = case.order(self._peers.random.uuid(), self._secret)
+        order = case.order(self._peers.random.uuid(), self._secret, verifier.device_class)
         until = now + self._settings.seconds_of(case)
         if self._verifiers.ask(case, verifier, order, (now, until)):
             self._turns.begin(case.pending.user)
@@ -265,7 +271,10 @@ class VerifierActor(Actor[Verifier]):
             return
         self._spent(running)
         self._know(case)
-        case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
+        if heard.is_bare and not self._settings.require_evidence:
+            case.end_unverified(NO_EVIDENCE)
+        else:
+            case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
         if case.differs:
             self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))
         if _is_accused(case):
@@ -316,7 +325,12 @@ class VerifierActor(Actor[Verifier]):
                 return
             if not same:
                 case.end_swapped()
-        effect = decision_on(case) if case.is_again else verdict_on(case, self._peers)
+        pays = self._settings.pays_unverified
+        effect = (
+            decision_on(case)
+            if case.is_again
+            else verdict_on(case, self._peers, pays_unverified=pays)
+        )
         if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
             case.asked_at = now
 
@@ -359,14 +373,15 @@ def _is_accused(case: Case) -> bool:
     return case.step == "more" or (case.step == "whole" and case.why == "regions")
 
 
-def verdict_on(case: Case, peers: Peers) -> UnitVerdict:
+def verdict_on(case: Case, peers: Peers, *, pays_unverified: bool) -> UnitVerdict:
     """Return the effect that books the verdict."""
     verdict, pending, now = case.verdict, case.pending, peers.clock.now()
     assert verdict is not None, "there is something to conclude"
     row, is_invalid = pending.row, verdict.outcome == "invalid"
     # A node without valid results is not paid for what cannot be verified.
-    pays = verdict.from_scene and case.is_known
-    price = pending.price if earns(row, verdict.outcome, pays=pays) else 0
+    is_known = verdict.from_scene and case.is_known
+    pays = pays_unverified if verdict.outcome == "unverified" else is_known
+    price = pending.price if costs(row, verdict.outcome, pays=pays) else 0
     return UnitVerdict(
         job=row.job_id,
         unit=row.unit,
@@ -376,7 +391,7 @@ def verdict_on(case: Case, peers: Peers) -> UnitVerdict:
         verifier=case.verifier,
         operator=row.operator,
         pays=pays,
-        receipt=issued(pending, verdict.outcome, price, peers.signer, now),
+        receipt=issued(pending, verdict, price, peers.signer, now),
         retry_at=_retry_at(pending, now) if is_invalid and not verdict.withdrawn else None,
         strike=verdict.strike,
         withdrawn=verdict.withdrawn,

@@ -10,9 +10,11 @@ from actors.node_session.messages import RunCheck
 from actors.verifier.asking import order_for, params_of_unit
 from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Outcome
-from actors.verifier.report import UNSEEN, Report, held_to
+from actors.verifier.report import UNSEEN, Across, Report, held_to
 from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
+from rendertrust.receipt import REASONS
 from sql.checks import Pending
+from sql.kin import is_kin
 from sql.sampling import unit_name
 from sql.unit_params import Kind, kind_of
 
@@ -24,13 +26,17 @@ Step: TypeAlias = Literal["open", "regions", "more", "whole"]
 Why: TypeAlias = Literal["regions", "unmade", "uncut", "disputed"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
-WHOLE_PLACE: Final = Places(shown=(0.5,))  # the whole frame
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
 PLACES_MOST: Final = 8  # of those that a creator names
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
+# Codes of what a verifier of another device kind finds; words may follow.
+OTHER_SEEDS: Final = "other-seeds"
+OTHER_DEVICE: Final = "other-device"
+DEVICE_DEPENDENT: Final = "device-dependent"
+NO_EVIDENCE: Final = "no-evidence"
 
 
 @attrs.frozen
@@ -38,7 +44,8 @@ class Verdict:
     """Outcome of a case.
 
     ``strike``: the invalid result is the node's fault. ``from_scene``: it is the scene that makes
-    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike.
+    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``:
+    why it is unverified, a code.
     """
 
     outcome: Outcome
@@ -46,6 +53,7 @@ class Verdict:
     strike: bool = False
     from_scene: bool = False
     withdrawn: bool = False
+    reason: str | None = None
 
 
 @attrs.define(eq=False)
@@ -145,24 +153,29 @@ class Case:
 
     # ── the next check ───────────────────────────────────────────────────────────────────────────
 
-    def order(self, check: UUID, secret: bytes) -> RunCheck:
-        """Return the order of the next check."""
-        return order_for(self.pending, check, self._places(secret), whole=self.step == "whole")
+    def order(self, check: UUID, secret: bytes, device_class: str) -> RunCheck:
+        """Return the order of the next check, for a verifier of this class."""
+        at, again = self._places(secret), NOWHERE
+        if at != NOWHERE and self.is_cut and not is_kin(device_class, self.device_class):
+            again = self._drawn(secret, 2)
+        return order_for(self.pending, check, at, whole=self.step == "whole", again=again)
 
     def _places(self, secret: bytes) -> Places:
         if self.step == "open":
             return NOWHERE
         disputed = self.pending.disputed if self.why == "disputed" else None
-        if self.step == "whole" and disputed is None:
-            return self.compared_at if self.compared_at != NOWHERE else WHOLE_PLACE
-        count = len(params_of_unit(self.pending).get("frames") or [0])
-        name, result = unit_name(*self.id), self.pending.row.sha256 or b""
-        turn = secret + bytes([self.step == "more"])  # elsewhere
-        self.compared_at = places(self.kind, count, turn, name, result)
+        if self.step != "whole" or self.compared_at == NOWHERE or disputed is not None:
+            self.compared_at = self._drawn(secret, self.step == "more")
         if disputed is not None:
             named = tuple((x, y, None) for x, y in disputed[:PLACES_MOST])
             self.compared_at = Places(draws=(*named, *self.compared_at.draws))
         return self.compared_at
+
+    def _drawn(self, secret: bytes, turn: int) -> Places:
+        """Return the places of a turn; each turn looks elsewhere."""
+        count = len(params_of_unit(self.pending).get("frames") or [0])
+        name, result = unit_name(*self.id), self.pending.row.sha256 or b""
+        return places(self.kind, count, secret + bytes([turn]), name, result)
 
     # ── what a report makes of it ────────────────────────────────────────────────────────────────
 
@@ -173,6 +186,8 @@ class Case:
         of_file = self.step != "whole" or self.why in ("uncut", "disputed")
         if report.fault is not None and of_file:
             self._is_invalid(report.fault, strike=True)
+        elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):
+            self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
         elif report.unable is not None:
@@ -259,6 +274,48 @@ class Case:
         else:
             self._is_valid(found, said, across=across)
 
+    def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
+        """Handle a report by a verifier of another device kind. A comparison is never a strike."""
+        if report.unable is not None and report.depends:
+            self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
+        elif self.step == "whole" and not report.is_whole:
+            self.give_up()
+        elif report.unable is not None:
+            self._is_unable(report)
+        elif not report.is_made_of_evidence(limits):
+            self._is_invalid(_distance(report), strike=False)
+        else:
+            self._hear_across(report, limits)
+
+    def _hear_across(self, report: Report, limits: Thresholds) -> None:
+        across = report.across or self._by_same_seed(report, limits)
+        if across.outcome in ("refused", "unsaid") and report.depends:
+            self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
+        elif across.outcome == "refused":
+            self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
+        elif across.outcome == "unsaid":
+            self.verdict = Verdict("unverifiable", f"{OTHER_DEVICE}: {across.why}")
+        elif report.is_unseen:
+            self._is_invalid(UNSEEN, strike=False)
+        elif not report.is_finished:
+            self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
+        elif across.outcome == "accepted":
+            self.verdict = Verdict("consistent", OTHER_SEEDS)
+        else:
+            self._is_valid(of_all(report.compared, limits), _distance(report), across=False)
+
+    def _by_same_seed(self, report: Report, limits: Thresholds) -> Across:
+        """Return the outcome without evidence. Finished pictures are not compared with other seeds,
+        so nothing is said where they differ, unless nothing was rendered.
+        """
+        found = of_all(report.crops, limits)
+        if is_match(found):
+            return Across("exact" if found == "exact" else "consistent")
+        is_rendered = self.kind not in ("merged", "video")
+        return (
+            Across("unsaid", NO_EVIDENCE) if is_rendered else Across("refused", _distance(report))
+        )
+
     def _is_loose(self, report: Report) -> bool:
         """Return whether honest pictures may differ, since a denoiser amplifies different bits."""
         others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
@@ -290,9 +347,13 @@ class Case:
         """End the case as invalid: the object was replaced after the delivery."""
         self._is_invalid("the object is not the one that was delivered", strike=True)
 
-    def end_unchecked(self, outcome: Outcome, said: str = "") -> None:
-        """End the case without a check."""
-        self.verdict = Verdict(outcome, said)
+    def end_unchecked(self, said: str) -> None:
+        """End the case as unverifiable, without a check."""
+        self.verdict = Verdict("unverifiable", said)
+
+    def end_unverified(self, reason: str) -> None:
+        """End the case because no check is asked for, for a ``reason`` of receipts."""
+        self.verdict = Verdict("unverified", REASONS[reason], reason=reason)
 
     def _render_whole(self, why: Why, said: str) -> None:
         self.step, self.why, self.said = "whole", why, said[:SAID_MOST]
