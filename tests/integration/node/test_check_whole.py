@@ -116,7 +116,7 @@ def test_a_mark_is_found_where_a_creators_comparison_says_that_it_is(tmp_path: P
         again = tmp_path / outcome
         again.mkdir()
         case = Case.opened(attrs.evolve(waits, row=row))
-        asked = case.order(UUID(int=1), b"secret")
+        asked = case.order(UUID(int=1), b"secret", case.device_class)
         draws = [list(drawn) for drawn in asked.draws]
         order = {**found.order, "out": str(again), "draws": draws, "whole": asked.whole}
         told = blind("check", order, before)

@@ -11,14 +11,18 @@ import pytest
 
 from actors.node_session.messages import RunCheck
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from actors.verifier.case import Case
+from actors.verifier.report import Report, answer
+from actors.verifier.verdict import DEFAULTS
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import CREATOR, EXACT, PRICE, Inspector, Play, verifying
+from tests.unit.verifier.stage import CREATOR, EXACT, PRICE, Inspector, Play, pending, verifying
 
 SHARE: Final = PRICE * 70 // 100
 NEVER_DRAWN: Final = {"least_odds": 0.0}
 PLACE: Final = (0.25, 0.5)
 COUNT: Final = 4  # the place that its creator names, and three by secret
+GRAPHICS: Final = "optix/x86_64/5.2"
 OTHER_CLASS: Final = "cpu/sse/5.2"
 
 
@@ -145,3 +149,31 @@ async def test_a_dispute_waits_for_a_verifier_and_an_admin_may_decide_before() -
         play.says(again, order, whole(0.9))
         await asyncio.sleep(4)
         assert (play.store.disputes[job, 0].state, play.earned()) == ("REJECTED", SHARE)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "is_for_admin"),
+    [
+        ("accepted", "consistent", True),
+        ("refused", "invalid", True),
+        ("unsaid", "unverifiable", True),
+        ("consistent", "consistent", False),
+        ("exact", "exact", False),
+    ],
+)
+def test_what_other_seeds_say_does_not_decide_a_dispute(
+    outcome: str, verdict: str, is_for_admin: bool
+) -> None:
+    """A verifier of another device kind compares by statistics, which a small mark escapes."""
+    waits = pending(is_again=True, disputed=(PLACE,))
+    row = attrs.evolve(waits.row, evidence_sha256=b"e" * 32, evidence_size=9)
+    case = Case.opened(attrs.evolve(waits, row=row))
+    order = case.order(UUID(int=1), b"secret", GRAPHICS)
+    assert (order.whole, len(order.draws), bool(order.across)) == (True, COUNT, True)
+    looks = [[{"layer": "ViewLayer", "outcome": outcome, "reasons": [], "unsaid": None}]]
+    off = {"exact": 0.0, "consistent": 0.2}.get(outcome, 1.2)
+    read = answer(whole(off, across={"outcome": outcome, "looks": looks}), order.count)
+    assert isinstance(read, Report), read
+    case.hear(read, UUID(int=20), GRAPHICS, DEFAULTS)
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.is_for_admin) == (verdict, is_for_admin)
