@@ -56,6 +56,7 @@ class Case:
     said: str = ""  # why the step is necessary
     compared_at: Places = NOWHERE
     check: UUID | None = None  # the running check
+    is_alone: bool = False  # a batch did not clear it, so it is opened by itself
     failed: int = 0  # checks that failed
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time

@@ -26,7 +26,7 @@ from web.identity.node_tokens import SignedNodeTokens
 from web.nodes.relay import Arrival
 
 # It is given no work to render.
-CAPABILITIES: Final = ("check", "preflight")
+CAPABILITIES: Final = ("check", "check_batch", "preflight")
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
 OR_ELSE: Final = (

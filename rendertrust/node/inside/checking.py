@@ -150,6 +150,19 @@ def _look(
     """What costs next to nothing. A picture of one colour may be what its compositor makes: so
     that is no fault, but a reason to check it.
     """
+    is_plain, told = seen(bpy, scene, order, progress)
+    if is_plain and max(map(max, coarse(bpy, scene, order, progress)), default=0.0) >= VARIES:
+        told["suspect"] = PLAIN
+    return told
+
+
+def seen(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: Opening
+) -> tuple[bool, dict[str, Any]]:
+    """Return whether the picture is of one colour, and the rest of the report on a look at it.
+
+    Raises Fault where these are no such picture and evidence. The scene stays as it was.
+    """
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
     picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
@@ -158,9 +171,7 @@ def _look(
     with progress.about(PICTURE, size, theirs=picture):
         is_plain = may_be_opened(picture, suffix, size) and _is_plain(pixels_of(bpy, picture))
         told |= pictures.seen(picture)
-    if is_plain and max(map(max, coarse(bpy, scene, order, progress)), default=0.0) >= VARIES:
-        told["suspect"] = PLAIN
-    return told
+    return is_plain, told
 
 
 def _is_plain(picture: Any) -> bool:
