@@ -151,6 +151,8 @@ class Case:
             self._is_invalid(report.fault, strike=True)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
+        elif self.step == "open" and report.is_uncut:  # whether it is compared the draw decides
+            self._hear_opened(report)
         elif report.unable is not None:
             self._is_unable(report)
         elif report.looked:
