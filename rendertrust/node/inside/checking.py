@@ -18,7 +18,7 @@ from .delivered import Fault, bytes_most, files_of, fits, read_evidence
 from .exchangeable import REFUSED
 from .headers import tells_samples
 from .holding import held
-from .opening import may_be_opened, pixels_of
+from .opening import may_be_opened, pixels_of, undecoded
 from .parts import Evidence, Rendered
 from .passes import Layers
 from .placing import Crop, place
@@ -169,7 +169,10 @@ def seen(
     fits(evidence, size, kinds)
     told: dict[str, Any] = {"looked": True}
     with progress.about(PICTURE, size, theirs=picture):
-        is_plain = may_be_opened(picture, suffix, size) and _is_plain(pixels_of(bpy, picture))
+        is_known, is_plain = may_be_opened(picture, suffix, size), False
+        if is_known:
+            pixels = pixels_of(bpy, picture)
+            is_plain, told = _is_plain(pixels), told | undecoded(picture, pixels)
         told |= pictures.seen(picture)
     return is_plain, told
 

@@ -14,7 +14,7 @@ from rendertrust.node.plugins.render import Progress, Render, order_for
 
 RESULTS: Final = "results"  # the parameter that says how many there are
 WORDS_MAX: Final = 300  # characters: sixteen reports fit into one frame
-_TOLD: Final = ("looked", "fault", "unable", "uncut", "seen")
+_TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "seen")
 Told = Mapping[str, Any]
 
 

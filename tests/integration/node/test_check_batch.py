@@ -67,7 +67,7 @@ async def test_of_sixteen_results_the_good_ones_are_settled_and_two_are_faults(
     stage: Stage,
 ) -> None:
     results = [stage.honest] * BATCH_MAX
-    results[BROKEN] = attrs.evolve(stage.honest, picture=stage.honest.picture[:60])
+    results[BROKEN] = attrs.evolve(stage.honest, picture=b"\x89PNG\r\n\x1a\n" + bytes(40))
     results[OTHER_SIZE] = attrs.evolve(stage.honest, picture=black_png(SIZE[0] - 1, SIZE[1]))
     told = await opened(stage, "sixteen", stage.scene, results)
     said = told["opened"]
@@ -100,6 +100,18 @@ async def test_a_picture_of_one_colour_is_left_to_a_check_of_its_own(stage: Stag
     first, second, third = told["opened"]
     assert (first["looked"], second) == (True, None)
     assert third == {"fault": "there is no evidence beside the picture"}
+
+
+async def test_a_picture_that_breaks_off_is_compared(stage: Stage) -> None:
+    """Blender gives such a one no pixels, and says nothing."""
+    cut = attrs.evolve(stage.honest, picture=stage.honest.picture[:-60])
+    told = await opened(stage, "cut", stage.scene, [stage.honest, cut])
+    alone = await stage.told("cut-alone", cut, draws=[])
+    assert isinstance(alone, Mapping), alone
+    assert "suspect" not in told["opened"][0]
+    for one in (told["opened"][1], alone):
+        assert one["suspect"] == "nothing of the picture can be decoded"
+    assert await stage.verdict("cut", cut) == "mismatch"
 
 
 async def test_of_a_scene_that_cannot_be_cut_each_result_says_so(stage: Stage) -> None:
