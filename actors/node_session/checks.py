@@ -78,9 +78,10 @@ def _files_of(order: RunCheck) -> Iterator[tuple[str, Stored | None]]:
     if not order.further:
         yield from ((PICTURE_PATH, order.picture), (EVIDENCE_PATH, order.evidence))
         return
-    for number, of in enumerate((order, *order.further)):
-        yield f"check/{number}/picture", of.picture
-        yield f"check/{number}/evidence.exr", of.evidence
+    pairs = [(of.picture, of.evidence) for of in order.further]
+    for number, (picture, evidence) in enumerate([(order.picture, order.evidence), *pairs]):
+        yield f"check/{number}/picture", picture
+        yield f"check/{number}/evidence.exr", evidence
 
 
 def _other_content(told: JobResult) -> dict[str, object] | None:

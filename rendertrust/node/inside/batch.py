@@ -40,10 +40,11 @@ def _opened(
     bpy: Any, scene: Any, order: dict[str, Any], reasons: list[str], progress: Opening
 ) -> dict[str, Any] | None:
     """Return the report on one result; None where its picture is of one colour."""
+    told: dict[str, Any]
     try:
         if reasons:
-            is_plain, told = uncut.seen(bpy, scene, order, progress)
-            told = {**told, "unable": reasons[0], "uncut": True}
+            is_plain, seen = uncut.seen(bpy, scene, order, progress)
+            told = {**seen, "unable": reasons[0], "uncut": True}
             is_plain = is_plain and uncut.shows_itself(scene)
         else:
             is_plain, told = checking.seen(bpy, scene, order, progress)
