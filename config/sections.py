@@ -164,6 +164,7 @@ class Scheduling:
 @attrs.frozen
 class Results:
     require_object: bool
+    require_evidence: bool
 
 
 @attrs.frozen

@@ -88,6 +88,11 @@ class Settings:
     def production(self) -> bool:
         return self.environment == "production"
 
+    @property
+    def is_for_money(self) -> bool:
+        """Return whether credits cost money here, and earnings are worth some."""
+        return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
+
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings from all sources; ``overrides`` (nested, from the command line) win.
@@ -294,6 +299,7 @@ def _refuse_weak(settings: Settings) -> None:
         ),
         (not settings.nodes.require_proof, "nodes.require_proof must be on"),
         (not settings.results.require_object, "results.require_object must be on"),
+        (not settings.results.require_evidence, "results.require_evidence must be on"),
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
         (settings.webhooks.private, "webhooks.private must be off"),
         (_lacks_verifier(settings.verification), NO_VERIFIER),

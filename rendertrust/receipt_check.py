@@ -129,8 +129,14 @@ def _gateway(read: Receipt, signature: object) -> Step:
     return Step(
         "gateway",
         True,
-        f"{read.verdict}{_of_several(read)}, {read.price} units, by {read.gateway.hex()}",
+        f"{read.verdict}{_why(read)}{_of_several(read)}, {read.price} units,"
+        f" by {read.gateway.hex()}",
     )
+
+
+def _why(read: Receipt) -> str:
+    """Why the work is unverified, where the receipt says so."""
+    return "" if read.reason is None else f" ({receipt.REASONS.get(read.reason, read.reason)})"
 
 
 def _of_several(read: Receipt) -> str:

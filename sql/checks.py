@@ -106,6 +106,8 @@ class Pending:
     took: float = 0.0  # seconds that its node had it, by our clock
     is_uncut: bool = False  # its scene was found to be an ``UncutScene``
     is_again: bool = False  # settled without a comparison, which it is to have now
+    # Its creator's comparison says that it differs, mostly at these places; a check decides.
+    disputed: tuple[tuple[float, float], ...] | None = None
     waited: float = 0.0  # seconds since it was opened, as it was read, by the database's clock
 
     @property

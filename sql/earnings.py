@@ -1,11 +1,12 @@
 """What operators earn, as the Ledger handles it: shares of units, disputes, payouts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import attrs
 
 SHARES_MOST = 5_000  # that one payout pays; who has more asks again
+WITHHELD_MOST = timedelta(days=30)  # then an admin decides on what no check came to
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
 
@@ -51,6 +52,11 @@ class DisputeRow:
     decision: str = ""
     decided_at: datetime | None = None
     by_gateway: bool = False
+
+
+def withheld_until(opened_at: datetime, state: str, *, by_gateway: bool) -> datetime | None:
+    """Return when an admin is to decide on a withheld share; None if a dispute withholds none."""
+    return opened_at + WITHHELD_MOST if by_gateway and state == "OPEN" else None
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from sql.database import Database
+from sql.earnings import WITHHELD_MOST
 
 OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
 NODES: Final = ("REGISTERED", "HEALTHY", "UNHEALTHY", "OFFLINE")
@@ -41,7 +42,7 @@ async def read_totals(database: Database) -> Totals:
     jobs = await database.all("figures_jobs")
     nodes = await database.all("figures_nodes")
     holds = await database.one("figures_holds")
-    checks = await database.one("figures_checks")
+    checks = await database.one("figures_checks", WITHHELD_MOST)
     assert holds is not None, "an aggregate has one row"
     assert checks is not None, "so has this one"
     return Totals(

@@ -66,8 +66,13 @@ def _pending(row: Any) -> Pending:
         took=max(row["took"], 0.0),
         is_uncut=row["is_uncut"],
         is_again=row["is_again"],
+        disputed=_places(row["places"]),
         waited=row["waited"],
     )
+
+
+def _places(flat: list[float] | None) -> tuple[tuple[float, float], ...] | None:
+    return None if flat is None else tuple(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _row(row: Any) -> CheckRow:

@@ -273,6 +273,11 @@ class SqlStore:
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         await self._database.execute("checks_release", gateway, *_columns(checks))
 
+    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+        named = (list(connected), list(connected.values()))
+        rows = await self._database.all("verifiers_meet", *named, within)
+        return frozenset(row["device_class"] for row in rows)
+
     async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
         row = await self._database.one("stake", job, unit, node, share_percent, STAKE_SHARES)
         assert row is not None, "it is always there"

@@ -24,6 +24,7 @@ from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
 from config.sources import sources_of
 from rendertrust import money
+from rendertrust.receipt import OFF
 from sql.anchors import Anchors
 from sql.credits import Credits
 from sql.deliveries import Deliveries
@@ -134,11 +135,11 @@ def build(
     tree = Tree(
         ports,
         registry,
-        session_settings(settings, verifiers),
+        session_settings(settings, verifiers, embedding.unverified_why),
         paces=paces_of(settings, verifiers),
         anchoring=anchoring_of(gateway, outside),
         couriering=couriering_of(settings, outside),
-        verifying=verifying_of(settings, verifiers),
+        verifying=verifying_of(settings, verifiers, embedding.unverified_why),
         engines=outside.engines,
         web=[revoker, recorder_child(gateway, registry), listener],
         last=[pulse, *helpers(gateway, registry, outside)],
@@ -184,14 +185,23 @@ def couriering_of(settings: Settings, outside: Outside) -> Couriering:
 IDLE_LOOK_SECONDS: Final = 10.0
 
 
-def verifying_of(settings: Settings, verifiers: frozenset[UUID]) -> VerifierSettings:
+def verifying_of(
+    settings: Settings, verifiers: frozenset[UUID], unverified_why: str = OFF
+) -> VerifierSettings:
     """What the settings say to the Verifier. Where nothing is checked it is there all the same,
     and looks now and then for what waits since it was.
     """
-    given = settings.verification
+    given, pays = settings.verification, not settings.is_for_money
     if not given.enabled:
-        return VerifierSettings(enabled=False, look_seconds=IDLE_LOOK_SECONDS)
+        return VerifierSettings(
+            enabled=False,
+            unverified_why=unverified_why,
+            pays_unverified=pays,
+            look_seconds=IDLE_LOOK_SECONDS,
+        )
     return VerifierSettings(
+        require_evidence=settings.results.require_evidence,
+        pays_unverified=pays,
         least_odds=given.least_odds,
         wait_seconds=given.wait_seconds,
         check_seconds=given.check_seconds,
@@ -242,7 +252,7 @@ def verifiers_of(settings: Settings, embedding: Embedding) -> frozenset[UUID]:
 
 
 def session_settings(
-    settings: Settings, verifiers: frozenset[UUID] = frozenset()
+    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
 ) -> NodeSessionSettings:
     """What the settings say to the sessions of nodes."""
     leases, earnings = settings.leases, settings.earnings
@@ -254,6 +264,9 @@ def session_settings(
         lease_seconds=leases.seconds,
         renew_seconds=leases.renew_seconds,
         verified_types=CHECKED if settings.verification.enabled else frozenset(),
+        unverified_why=unverified_why,
+        require_evidence=settings.results.require_evidence,
+        pays_unverified=not settings.is_for_money,
         own=verifiers,
     )
 

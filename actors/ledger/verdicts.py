@@ -14,7 +14,7 @@ from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
 from actors.ledger.orders import change
 from actors.ledger.postings import Refusal
 from actors.ledger.status import AT_WORK
-from actors.verifier.messages import UnitDeliver, UnitVerdict, earns
+from actors.verifier.messages import UnitDeliver, UnitVerdict, costs, earns
 from sql.books import UnitRow
 from sql.checks import CheckRow, WordRow
 
@@ -171,7 +171,7 @@ def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
         share_percent=row.share_percent,
         dispute_window=timedelta(seconds=row.window_seconds),
         receipt=effect.receipt,
-        free=not paid,
+        free=not costs(row, effect.outcome, pays=effect.pays),
     )
 
 

@@ -61,6 +61,7 @@ async def frame(
             # Who checks renders alone knows no other kind.
             **({} if unit.job_type == RENDER else {"of": unit.job_type}),
             **({"whole": True} if order.whole else {}),
+            **({"across": [list(drawn) for drawn in order.across]} if order.across else {}),
         },
         inputs=(*unit.inputs, *delivered),
         output=None,

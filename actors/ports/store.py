@@ -1,6 +1,6 @@
 """The database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -227,6 +227,12 @@ class Store(Protocol):
 
     async def release_checks(self, gateway: UUID, checks: "Collection[CheckId]") -> None:
         """Give up this gateway's claims."""
+        ...
+
+    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+        """Note the verifiers that are connected to a gateway, each with its device class. Return
+        the classes of all verifiers that any gateway noted within so many seconds.
+        """
         ...
 
     async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> "Stake":

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from actors.scheduler.board import Board
 from actors.scheduler.verifiers import checks
-from sql.kin import is_kin
+from sql.kin import are_comparable
 
 RENDER: Final = "render"
 
@@ -17,6 +17,6 @@ def checkable(board: Board, nodes: Iterable[UUID]) -> dict[UUID, bool]:
     asked = [one for one in known if one is not None and one.session and RENDER in one.does]
     classes = {one.kit.device_class for one in board.index if one.is_ours and checks(one)}
     return {
-        one.id: one.is_ours or any(is_kin(each, one.kit.device_class) for each in classes)
+        one.id: one.is_ours or any(are_comparable(each, one.kit.device_class) for each in classes)
         for one in asked
     }

@@ -24,12 +24,11 @@ from actors.verifier.messages import (
     CheckerGone,
     CheckerSeen,
     Look,
-    Outcome,
     ReadBack,
     Reported,
     UnitVerdict,
     Verifier,
-    earns,
+    costs,
 )
 from actors.verifier.reading import SECONDS, Reading, is_readable
 from actors.verifier.recall import Fined, Recall, Recalled, decision_on
@@ -37,7 +36,8 @@ from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.standing import Known, Standings
 from actors.verifier.turns import Turns
-from actors.verifier.verifiers import Running, Verifiers
+from actors.verifier.verifiers import MEET_SECONDS, Fleet, Running, Verifiers
+from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Pending, Place, UncutScene
 from sql.database import Unavailable
@@ -48,7 +48,7 @@ SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # of steps in one look: the store may be slow
 STORE_SECONDS: Final = 5.0  # for the store's answer about a result; then it is asked again
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
-NO_BUILD: Final = "no verifier of this gateway has the build of Blender that its node has"
+NO_BUILD: Final = "no verifier has the build of Blender that its node has"
 log = logging.getLogger(__name__)
 
 
@@ -69,6 +69,7 @@ class VerifierActor(Actor[Verifier]):
         self._scenes: list[UncutScene] = []  # to be written down
         self._known = Known()  # of nodes of which something waits
         self._verifiers = Verifiers()
+        self._fleet = Fleet(peers.store, max(settings.wait_seconds, 3 * MEET_SECONDS))
         self._turns = Turns()
         self._recall = Recall(peers)
         self._reading = Reading()
@@ -85,6 +86,7 @@ class VerifierActor(Actor[Verifier]):
         wait = self._settings.look_seconds
         try:
             self._expire()
+            await self._fleet.meet(self._verifiers, self._peers.clock.monotonic())
             await self._advance(await self._read())
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._keep_scenes()
@@ -156,9 +158,9 @@ class VerifierActor(Actor[Verifier]):
 
     def _may_act(self, case: Case) -> bool:
         """Return whether this gateway can take the next step. If not, another one may."""
-        if case.is_begun or self._end(case) is not None:
+        if case.is_begun or self._why_unverified(case) or self._why_unverifiable(case):
             return True
-        return self._verifiers.free_for(case) is not None
+        return self._verifiers.free_for(case, self._fleet.classes) is not None
 
     async def _step(self, case: Case, waiting: Sequence[Case] = ()) -> None:
         """Start the next check of a case, or conclude it.
@@ -168,8 +170,10 @@ class VerifierActor(Actor[Verifier]):
         if case.verdict is None and case.check is None:
             if case.unread is not None:
                 self._read_again(case)
-            elif (end := self._end(case)) is not None:
-                case.end_unchecked(*end)
+            elif (reason := self._why_unverified(case)) is not None:
+                case.end_unverified(reason)
+            elif (said := self._why_unverifiable(case)) is not None:
+                case.end_unchecked(said)
             elif case.failed >= self._settings.failures_most:
                 case.give_up()
             else:
@@ -177,24 +181,30 @@ class VerifierActor(Actor[Verifier]):
         if case.verdict is not None:
             await self._conclude(case)
 
-    def _end(self, case: Case) -> tuple[Outcome, str] | None:
-        """Return the outcome of a case that is not to be checked, and the reason; else None."""
-        row = case.pending.row
+    def _why_unverified(self, case: Case) -> str | None:
+        """Return the reason, a code, why no check of a case is asked for; else None."""
+        if case.is_again:
+            return None  # its share stays withheld until a check, or an admin, decides
         if not self._settings.enabled:
-            return "unverified", "verification is switched off"
-        if case.pending.pool == MINE:  # it is paid by nobody, and shown to nobody
-            return "unverified", "its creator's own node made it"
+            return self._settings.unverified_why
+        return OWN_NODE if case.pending.pool == MINE else None
+
+    def _why_unverifiable(self, case: Case) -> str | None:
+        """Return why a case cannot be checked; None: it can, or may yet be."""
+        if case.is_again:
+            return None
+        row = case.pending.row
         if row.sha256 is None or row.size is None:
-            return "unverifiable", "the store tells no SHA-256 of it"
-        if case.step != "open" and self._verifiers.are_any and not self._verifiers.are_for(case):
+            return "the store tells no SHA-256 of it"
+        if case.step != "open" and self._fleet.lacks(case):
             waited = self._peers.clock.monotonic() - max(case.since, self._since)
             if waited >= self._settings.wait_seconds:
-                return "unverifiable", NO_BUILD
+                return NO_BUILD
         return None
 
     def _ask(self, case: Case, waiting: Sequence[Case]) -> None:
         now = self._peers.clock.monotonic()
-        verifier = self._verifiers.free_for(case)
+        verifier = self._verifiers.free_for(case, self._fleet.classes)
         if verifier is None or now < case.rests_until:
             return
         cases = batch_of(case, waiting, now) if verifier.batches else (case,)
@@ -202,7 +212,7 @@ class VerifierActor(Actor[Verifier]):
         if len(cases) > 1:
             order = batch_for([one.pending for one in cases], name)
         else:
-            order = case.order(name, self._secret)
+            order = case.order(name, self._secret, verifier.device_class)
         until = now + max(map(self._settings.seconds_of, cases))
         if self._verifiers.ask(cases, verifier, order, (now, until)):
             self._turns.begin(case.pending.user)
@@ -220,6 +230,7 @@ class VerifierActor(Actor[Verifier]):
         if message.node in self._settings.own:
             seen = (message.node, message.device_class, message.session)
             self._lose(self._verifiers.come(*seen, batches=message.batches))
+            self._fleet.due = float("-inf")
 
     @handles(CheckerGone)
     async def checker_gone(self, message: CheckerGone) -> None:
@@ -267,7 +278,9 @@ class VerifierActor(Actor[Verifier]):
         order, case = running.order, running.cases[0]
         heard: Report | NoReport = NoReport(message.reason)
         if message.report is not None:
-            heard = answer(message.report, order.count, least_of(order.unit))
+            # A disputed frame of a scene that cannot be cut is compared in one piece.
+            least = least_of(order.unit) if case.pending.disputed is None else 1
+            heard = answer(message.report, order.count, least)
         if isinstance(heard, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, heard.reason)
             if message.is_unread:
@@ -298,7 +311,10 @@ class VerifierActor(Actor[Verifier]):
     def _hear(self, case: Case, heard: Report, running: Running) -> None:
         """Handle a report on one result."""
         self._know(case)
-        case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
+        if heard.is_bare and not self._settings.require_evidence:
+            case.end_unverified(NO_EVIDENCE)
+        else:
+            case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
         if case.differs:
             self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))
         if _is_accused(case):
@@ -334,6 +350,8 @@ class VerifierActor(Actor[Verifier]):
     async def _conclude(self, case: Case) -> None:
         """Ask the Ledger to book the verdict, after a last look at the objects."""
         now = self._peers.clock.monotonic()
+        if case.is_for_admin:
+            return
         if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
         assert case.verdict is not None, "there is something to conclude"
@@ -345,7 +363,12 @@ class VerifierActor(Actor[Verifier]):
                 return
             if not same:
                 case.end_swapped()
-        effect = decision_on(case) if case.is_again else verdict_on(case, self._peers)
+        pays = self._settings.pays_unverified
+        effect = (
+            decision_on(case)
+            if case.is_again
+            else verdict_on(case, self._peers, pays_unverified=pays)
+        )
         if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
             case.asked_at = now
 
@@ -394,14 +417,15 @@ def _is_accused(case: Case) -> bool:
     return case.step == "more" or (case.step == "whole" and case.why == "regions")
 
 
-def verdict_on(case: Case, peers: Peers) -> UnitVerdict:
+def verdict_on(case: Case, peers: Peers, *, pays_unverified: bool) -> UnitVerdict:
     """Return the effect that books the verdict."""
     verdict, pending, now = case.verdict, case.pending, peers.clock.now()
     assert verdict is not None, "there is something to conclude"
     row, is_invalid = pending.row, verdict.outcome == "invalid"
     # A node without valid results is not paid for what cannot be verified.
-    pays = verdict.from_scene and case.is_known
-    price = pending.price if earns(row, verdict.outcome, pays=pays) else 0
+    is_known = verdict.from_scene and case.is_known
+    pays = pays_unverified if verdict.outcome == "unverified" else is_known
+    price = pending.price if costs(row, verdict.outcome, pays=pays) else 0
     return UnitVerdict(
         job=row.job_id,
         unit=row.unit,
@@ -411,7 +435,7 @@ def verdict_on(case: Case, peers: Peers) -> UnitVerdict:
         verifier=case.verifier,
         operator=row.operator,
         pays=pays,
-        receipt=issued(pending, verdict.outcome, price, peers.signer, now),
+        receipt=issued(pending, verdict, price, peers.signer, now),
         retry_at=_retry_at(pending, now) if is_invalid and not verdict.withdrawn else None,
         strike=verdict.strike,
         withdrawn=verdict.withdrawn,

@@ -14,8 +14,13 @@ from sql.unit_params import params_of
 from sql.work import evidence_key, result_key
 
 
-def order_for(pending: Pending, check: UUID, at: Places, *, whole: bool = False) -> RunCheck:
-    """Return the check of that name, at these places."""
+def order_for(
+    pending: Pending, check: UUID, at: Places, *, whole: bool = False, again: Places = NOWHERE
+) -> RunCheck:
+    """Return the check of that name, at these places.
+
+    ``again``: those of a second look, where its verifier has another device kind.
+    """
     row = pending.row
     assert row.sha256 is not None, "nobody is asked about what cannot be named"
     assert row.size is not None, "nor about what has no size"
@@ -28,6 +33,7 @@ def order_for(pending: Pending, check: UUID, at: Places, *, whole: bool = False)
         draws=at.draws,
         shown=at.shown,
         whole=whole,
+        across=again.draws,
     )
 
 

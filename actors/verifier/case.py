@@ -10,9 +10,11 @@ from actors.node_session.messages import RunCheck
 from actors.verifier.asking import order_for, params_of_unit
 from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Outcome
-from actors.verifier.report import UNSEEN, Report, held_to
-from actors.verifier.verdict import Finding, Thresholds, is_match, of_all
+from actors.verifier.report import UNSEEN, Across, Report, held_to
+from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
+from rendertrust.receipt import REASONS
 from sql.checks import Pending
+from sql.kin import is_kin
 from sql.sampling import unit_name
 from sql.unit_params import Kind, kind_of
 
@@ -20,14 +22,21 @@ CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 # What the next check does: open the files; compare regions; compare more regions; render the frame.
 Step: TypeAlias = Literal["open", "regions", "more", "whole"]
 # Why the whole frame is rendered: regions differ; the verifier crashed while it made the picture
-# from the evidence; regions of this scene cannot be compared.
-Why: TypeAlias = Literal["regions", "unmade", "uncut"]
+# from the evidence; regions of this scene cannot be compared; its creator's comparison differs.
+Why: TypeAlias = Literal["regions", "unmade", "uncut", "disputed"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
-WHOLE_PLACE: Final = Places(shown=(0.5,))  # the whole frame
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
+DISPUTED: Final = "its creator's comparison"
+NOT_WHOLE: Final = "frames of their own are rendered whole; this is no such frame"
+PLACES_MOST: Final = 8  # of those that a creator names
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
+# Codes of what a verifier of another device kind finds; words may follow.
+OTHER_SEEDS: Final = "other-seeds"
+OTHER_DEVICE: Final = "other-device"
+DEVICE_DEPENDENT: Final = "device-dependent"
+NO_EVIDENCE: Final = "no-evidence"
 
 
 @attrs.frozen
@@ -35,7 +44,8 @@ class Verdict:
     """Outcome of a case.
 
     ``strike``: the invalid result is the node's fault. ``from_scene``: it is the scene that makes
-    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike.
+    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``:
+    why it is unverified, a code.
     """
 
     outcome: Outcome
@@ -43,6 +53,7 @@ class Verdict:
     strike: bool = False
     from_scene: bool = False
     withdrawn: bool = False
+    reason: str | None = None
 
 
 @attrs.define(eq=False)
@@ -72,7 +83,9 @@ class Case:
     def opened(cls, pending: Pending, now: float = 0.0) -> "Case":
         """Create the case of a pending result."""
         case = cls(pending, now - pending.waited)
-        if pending.is_again or pending.row.drawn:
+        if pending.disputed is not None:
+            case.dispute()
+        elif pending.is_again or pending.row.drawn:
             case.compare()
         return case
 
@@ -81,6 +94,13 @@ class Case:
         self.step = "regions"
         if self.pending.is_uncut and self.is_cut:
             self.step, self.why, self.said = "whole", "uncut", DIFFERS
+
+    def dispute(self) -> None:
+        """Render the whole frame, and look where its creator says that it differs."""
+        if self.is_cut:
+            self._render_whole("uncut" if self.pending.is_uncut else "disputed", DISPUTED)
+        else:
+            self._cannot_tell(NOT_WHOLE)
 
     # ── what it is ───────────────────────────────────────────────────────────────────────────────
 
@@ -96,8 +116,16 @@ class Case:
 
     @property
     def is_again(self) -> bool:
-        """True for clawback: the result was settled without a comparison."""
+        """True for clawback or a dispute: the result was settled without a comparison."""
         return self.pending.is_again
+
+    @property
+    def is_for_admin(self) -> bool:
+        """True if a check of a disputed result did not decide for sure, so that an admin must."""
+        if self.pending.disputed is None or self.verdict is None:
+            return False
+        outcome = self.verdict.outcome
+        return outcome == "unverifiable" or (outcome == "invalid" and not self.verdict.strike)
 
     @property
     def kind(self) -> Kind:
@@ -126,20 +154,29 @@ class Case:
 
     # ── the next check ───────────────────────────────────────────────────────────────────────────
 
-    def order(self, check: UUID, secret: bytes) -> RunCheck:
-        """Return the order of the next check."""
-        return order_for(self.pending, check, self._places(secret), whole=self.step == "whole")
+    def order(self, check: UUID, secret: bytes, device_class: str) -> RunCheck:
+        """Return the order of the next check, for a verifier of this class."""
+        at, again = self._places(secret), NOWHERE
+        if at != NOWHERE and self.is_cut and not is_kin(device_class, self.device_class):
+            again = self._drawn(secret, 2)
+        return order_for(self.pending, check, at, whole=self.step == "whole", again=again)
 
     def _places(self, secret: bytes) -> Places:
         if self.step == "open":
             return NOWHERE
-        if self.step == "whole":
-            return self.compared_at if self.compared_at != NOWHERE else WHOLE_PLACE
+        disputed = self.pending.disputed if self.why == "disputed" else None
+        if self.step != "whole" or self.compared_at == NOWHERE or disputed is not None:
+            self.compared_at = self._drawn(secret, self.step == "more")
+        if disputed is not None:
+            named = tuple((x, y, None) for x, y in disputed[:PLACES_MOST])
+            self.compared_at = Places(draws=(*named, *self.compared_at.draws))
+        return self.compared_at
+
+    def _drawn(self, secret: bytes, turn: int) -> Places:
+        """Return the places of a turn; each turn looks elsewhere."""
         count = len(params_of_unit(self.pending).get("frames") or [0])
         name, result = unit_name(*self.id), self.pending.row.sha256 or b""
-        turn = secret + bytes([self.step == "more"])  # elsewhere
-        self.compared_at = places(self.kind, count, turn, name, result)
-        return self.compared_at
+        return places(self.kind, count, secret + bytes([turn]), name, result)
 
     # ── what a report makes of it ────────────────────────────────────────────────────────────────
 
@@ -147,8 +184,11 @@ class Case:
         """Handle a report. Afterwards there is a verdict or another step."""
         report, across = held_to(report, self.pending.row.work), device_class != self.device_class
         self.verifier, limits = verifier, limits.across if across else limits
-        if report.fault is not None and (self.step != "whole" or self.why == "uncut"):
+        of_file = self.step != "whole" or self.why in ("uncut", "disputed")
+        if report.fault is not None and of_file:
             self._is_invalid(report.fault, strike=True)
+        elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):
+            self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
         elif self.step == "open" and report.is_uncut:  # whether it is compared the draw decides
@@ -204,6 +244,9 @@ class Case:
         if not report.is_whole:
             self.give_up()
             return
+        if self.why == "disputed":
+            self._hear_disputed(report, limits, across=across)
+            return
         if self.why == "unmade" and not report.is_finished:  # of what it rendered itself, too
             self._cannot_tell(self.said)
             return
@@ -219,6 +262,62 @@ class Case:
             self.differs = self.why != "unmade"
             said = DIFFERS if self.why == "regions" else ""
             self._is_valid(found, said, across=across)
+
+    def _hear_disputed(self, report: Report, limits: Thresholds, *, across: bool) -> None:
+        """Handle the whole frame, and the picture that the verifier made of it."""
+        found = of_all(report.crops, limits)
+        said = f"of the whole frame {_distance(report)}"
+        if not is_match(found):
+            is_one_piece = len(report.crops) == 1
+            self._is_invalid(said, strike=not (report.is_loose or (across and is_one_piece)))
+        elif not report.is_finished:
+            self._cannot_tell(UNREAD)
+        elif not is_match(of_region(report.compared[-1], limits)):
+            self._is_invalid(said, strike=not (across or report.is_loose))
+        else:
+            self._is_valid(found, said, across=across)
+
+    def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
+        """Handle a report by a verifier of another device kind. A comparison is never a strike."""
+        if report.unable is not None and report.depends:
+            self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
+        elif self.step == "whole" and not report.is_whole:
+            self.give_up()
+        elif report.unable is not None:
+            self._is_unable(report)
+        elif not report.is_made_of_evidence(limits):
+            self._is_invalid(_distance(report), strike=False)
+        else:
+            self._hear_across(report, limits)
+
+    def _hear_across(self, report: Report, limits: Thresholds) -> None:
+        across = report.across or self._by_same_seed(report, limits)
+        if across.outcome in ("refused", "unsaid") and report.depends:
+            self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
+        elif across.outcome == "refused":
+            self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
+        elif across.outcome == "unsaid":
+            self.verdict = Verdict("unverifiable", f"{OTHER_DEVICE}: {across.why}")
+        elif report.is_unseen:
+            self._is_invalid(UNSEEN, strike=False)
+        elif not report.is_finished:
+            self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
+        elif across.outcome == "accepted":
+            self.verdict = Verdict("consistent", OTHER_SEEDS)
+        else:
+            self._is_valid(of_all(report.compared, limits), _distance(report), across=False)
+
+    def _by_same_seed(self, report: Report, limits: Thresholds) -> Across:
+        """Return the outcome without evidence. Finished pictures are not compared with other seeds,
+        so nothing is said where they differ, unless nothing was rendered.
+        """
+        found = of_all(report.crops, limits)
+        if is_match(found):
+            return Across("exact" if found == "exact" else "consistent")
+        is_rendered = self.kind not in ("merged", "video")
+        return (
+            Across("unsaid", NO_EVIDENCE) if is_rendered else Across("refused", _distance(report))
+        )
 
     def _is_loose(self, report: Report) -> bool:
         """Return whether honest pictures may differ, since a denoiser amplifies different bits."""
@@ -251,9 +350,13 @@ class Case:
         """End the case as invalid: the object was replaced after the delivery."""
         self._is_invalid("the object is not the one that was delivered", strike=True)
 
-    def end_unchecked(self, outcome: Outcome, said: str = "") -> None:
-        """End the case without a check."""
-        self.verdict = Verdict(outcome, said)
+    def end_unchecked(self, said: str) -> None:
+        """End the case as unverifiable, without a check."""
+        self.verdict = Verdict("unverifiable", said)
+
+    def end_unverified(self, reason: str) -> None:
+        """End the case because no check is asked for, for a ``reason`` of receipts."""
+        self.verdict = Verdict("unverified", REASONS[reason], reason=reason)
 
     def _render_whole(self, why: Why, said: str) -> None:
         self.step, self.why, self.said = "whole", why, said[:SAID_MOST]

@@ -5,23 +5,20 @@ from datetime import datetime
 
 from actors.ledger.messages import Issued
 from actors.ports import ReceiptSigner
-from actors.verifier.messages import Outcome
+from actors.verifier.case import Verdict
 from rendertrust import receipt
 from sql.checks import Pending
 
 
 def issued(
-    pending: Pending,
-    outcome: Outcome,
-    price: int,
-    signer: ReceiptSigner | None,
-    now: datetime,
+    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner | None, now: datetime
 ) -> Issued | None:
-    """``price``: what is charged. None where there is nothing to vouch for: nobody signs here, or
-    its node signed nothing.
+    """Return the signed receipt; ``price`` is what is charged.
+
+    None where there is nothing to vouch for: nobody signs here, or the node signed nothing.
     """
     row = pending.row
-    if outcome == "invalid" or signer is None or row.work is None or not row.node_signature:
+    if verdict.outcome == "invalid" or signer is None or row.work is None or not row.node_signature:
         return None
     work = receipt.read_work(json.loads(row.work))
     if isinstance(work, str):
@@ -30,8 +27,9 @@ def issued(
     return receipt.issue(
         work,
         row.node_signature,
-        verdict=outcome,
+        verdict=verdict.outcome,
         price=price,
         issued=now,
         key=(key.public, key.sign),
+        reason=verdict.reason,
     )

@@ -62,7 +62,7 @@ class UnitVerdict:
     paid.
 
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what is
-    ``unverifiable`` is paid. What nobody is paid for is not charged. ``verifier``: who looked last.
+    ``unverifiable`` or ``unverified`` is paid. ``verifier``: who looked last.
     ``strike``: an invalid result stands in its node's record. ``withdrawn``: the scene is at fault,
     so that no invalid result of the unit is a strike.
     """
@@ -85,8 +85,16 @@ CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
 
 
 def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
-    """Return whether somebody is paid for what was delivered; if not, nobody is charged for it."""
-    return row.verified and outcome != "invalid" and (outcome != "unverifiable" or pays)
+    """Return whether somebody is paid for what was delivered."""
+    is_open = outcome in ("unverifiable", "unverified")
+    return row.verified and outcome != "invalid" and (pays or not is_open)
+
+
+def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+    """Return whether the creator is charged: as soon as somebody is paid, and for ``unverified``
+    work in any case.
+    """
+    return outcome == "unverified" or earns(row, outcome, pays=pays)
 
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────

@@ -11,16 +11,23 @@ from actors.ports import Clock, Objects, Random, ReceiptSigner, Store
 from actors.scheduler.messages import Scheduler
 from actors.verifier.case import Case
 from actors.verifier.verdict import DEFAULTS, Thresholds
+from rendertrust.receipt import OFF
 
 
 @attrs.frozen
 class VerifierSettings:
     """``enabled`` False: what waits is settled as ``unverified``. ``own``: the gateway's verifiers.
 
-    ``least_odds``: of so many results of a node that is known one is compared at least.
+    ``unverified_why``: the reason for that, a code of receipts. ``require_evidence`` False: a
+    frame without evidence is ``unverified``, not ``invalid``. ``pays_unverified``: whether nodes
+    are paid for what is ``unverified``. ``least_odds``: of so many results of a node that is known
+    one is compared at least.
     """
 
     enabled: bool = True
+    unverified_why: str = OFF
+    require_evidence: bool = True
+    pays_unverified: bool = True
     least_odds: float = 0.05
     wait_seconds: float = 300.0  # for a verifier that has its build; then it is unverifiable
     check_seconds: float = 900.0  # of one check, beside the time that its unit took

@@ -1,15 +1,18 @@
 """Connected verifiers and the checks that they run."""
 
-from collections.abc import Collection, Set
-from typing import Any
+from collections.abc import Collection, Mapping, Set
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
+from actors.ports import Store
 from actors.verifier.case import Case
-from sql.kin import is_kin
+from sql.kin import are_comparable, is_kin
+
+MEET_SECONDS: Final = 10.0  # between two times that gateways tell each other of their verifiers
 
 
 @attrs.define(eq=False)
@@ -26,7 +29,11 @@ class Verifying:
     busy: UUID | None = None
 
     def can_compare(self, case: Case) -> bool:
-        """Return whether the verifier has the device kind and Blender build of the case's node."""
+        """Return whether the verifier has the Blender build of the case's node."""
+        return are_comparable(self.device_class, case.device_class)
+
+    def has_kind_of(self, case: Case) -> bool:
+        """Return whether it has the device kind, too, so that no statistics are needed."""
         return is_kin(self.device_class, case.device_class)
 
 
@@ -47,6 +54,30 @@ class Running:
     def is_batch(self) -> bool:
         """True if the check opens several results."""
         return len(self.cases) > 1
+
+
+@attrs.define
+class Fleet:
+    """Device classes of the verifiers that any gateway had within ``seconds``."""
+
+    store: Store
+    seconds: float
+    classes: frozenset[str] = frozenset()
+    due: float = float("-inf")  # when gateways next tell each other
+
+    async def meet(self, here: "Verifiers", now: float) -> None:
+        """Tell the other gateways of the verifiers connected here, and learn of theirs.
+
+        Raises Unavailable.
+        """
+        if now >= self.due:
+            self.classes = await self.store.meet_verifiers(here.classes, self.seconds)
+            self.due = now + MEET_SECONDS
+
+    def lacks(self, case: Case) -> bool:
+        """Return whether there are verifiers, and none has the case's build of Blender."""
+        wanted = case.device_class
+        return bool(self.classes) and not any(are_comparable(o, wanted) for o in self.classes)
 
 
 class Verifiers:
@@ -76,26 +107,26 @@ class Verifiers:
         return self._lose(found)
 
     @property
-    def are_any(self) -> bool:
-        """True if a verifier is connected to this gateway."""
-        return bool(self._known)
+    def classes(self) -> Mapping[UUID, str]:
+        """Device classes of the connected verifiers."""
+        return {one.node: one.device_class for one in self._known.values()}
 
-    def are_for(self, case: Case) -> bool:
-        """Return whether a connected verifier, free or busy, can compare the case."""
-        return any(one.can_compare(case) for one in self._known.values())
-
-    def free_for(self, case: Case) -> Verifying | None:
+    def free_for(self, case: Case, classes: Collection[str] = ()) -> Verifying | None:
         """Return the verifier for the case's next check, or None.
 
         Any verifier can open a result. To compare it, one of the same class is preferred, since
-        only that can find it exact.
+        only that can find it exact. One of another device kind is asked only if none of the same
+        kind is connected, free or busy; or was lately, to any gateway (``classes``).
         """
-        able = [one for one in self._known.values() if one.busy is None]
+        able = [*self._known.values()]
         if case.step != "open":
             able = [one for one in able if one.can_compare(case)]
+            same = [one for one in able if one.has_kind_of(case)]
+            is_known = any(is_kin(one, case.device_class) for one in classes)
+            able = same if same or is_known else able
         wanted, failed = case.device_class, case.failed_by
         return min(
-            able,
+            (one for one in able if one.busy is None),
             key=lambda one: (one.node in failed, one.device_class != wanted, one.node),
             default=None,
         )

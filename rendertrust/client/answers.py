@@ -199,6 +199,12 @@ class ReceiptFile:
     proof: EntryProof | None
     withdrawn: dict[str, Any] | None = None
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """As the gateway gave it: strict readers know no ``withdrawn`` where there is none."""
+        members = {each.name: getattr(self, each.name) for each in attrs.fields(type(self))}
+        return {name: one for name, one in members.items() if name != "withdrawn" or one}
+
 
 @attrs.frozen
 class LogCheckpoint:

@@ -113,7 +113,10 @@ class Statement:
 
 @attrs.frozen
 class Dispute:
-    """``charge`` is given back if it is upheld; ``decision`` says why it was or was not."""
+    """``charge`` is given back if it is upheld; ``decision`` says why it was or was not.
+
+    ``by_gateway``: the gateway opened it, as another result of the node was invalid.
+    """
 
     id: str
     job_id: str
@@ -124,6 +127,7 @@ class Dispute:
     decision: str
     opened_at: datetime
     decided_at: datetime | None
+    by_gateway: bool = False
 
 
 @attrs.frozen

@@ -39,7 +39,8 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.st
 
 -- name: checks_pending
 -- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
--- their jobs say; and of what was settled without being compared with its scene, before its node was found out.
+-- their jobs say; and of what was settled without being compared with its scene, before its node was found out, or
+-- what its creator compared and disputes.
 WITH waiting AS (
     (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
      FROM to_verify c
@@ -48,7 +49,7 @@ WITH waiting AS (
     UNION ALL
     (SELECT d.job_id, d.unit, u.attempt, d.opened_at, true
      FROM disputes d JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
-     WHERE d.state = 'OPEN' AND d.by_gateway
+     WHERE d.state = 'OPEN' AND (d.by_gateway OR EXISTS (SELECT FROM comparisons k WHERE k.dispute_id = d.id))
        AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))
      ORDER BY d.opened_at, d.job_id, d.unit LIMIT $1)
     ORDER BY since, job_id, unit LIMIT $1)
@@ -58,6 +59,10 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'invalid'
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
+       CASE WHEN w.is_again THEN
+           (SELECT k.places FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
+            WHERE d.job_id = c.job_id AND d.unit = c.unit)
+       END AS places,
        EXISTS (SELECT FROM uncut_scenes x
                WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
        CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
@@ -176,3 +181,17 @@ ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 -- Regions of this scene say nothing of its frames; once.
 INSERT INTO uncut_scenes (user_id, payload_ref, job_id, unit, attempt, found_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
+
+-- name: verifiers_meet
+-- Note that these verifiers ($1, of the classes $2) are connected, and return the classes of all that any gateway
+-- noted within $3 seconds.
+WITH here AS (
+    INSERT INTO verifiers (node_id, device_class, seen_at)
+    SELECT node, class, now() FROM unnest($1::uuid[], $2::text[]) AS t (node, class) ORDER BY node
+    ON CONFLICT (node_id) DO UPDATE SET device_class = EXCLUDED.device_class, seen_at = now()
+    RETURNING device_class
+)
+SELECT device_class FROM here
+UNION
+SELECT device_class FROM verifiers
+WHERE seen_at >= now() - make_interval(secs => $3) AND node_id <> ALL($1::uuid[]);

@@ -67,11 +67,13 @@ SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 
 -- name: disputes_page
 -- A page of disputes, newest first, of creator $1 or of all, in state $2 or any, older than
--- dispute $3, with whose share it is; $4 at most, those after the first $5.
+-- dispute $3, with whose share it is; $4 at most, those after the first $5. $6: whether the gateway
+-- opened them; null: whoever did.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2)
+  AND ($6::boolean IS NULL OR d.by_gateway = $6)
   AND (d.opened_at, d.id) < (
       coalesce((SELECT opened_at FROM disputes WHERE id = $3::uuid), 'infinity'),
       coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
@@ -80,19 +82,20 @@ ORDER BY d.opened_at DESC, d.id DESC LIMIT $4 OFFSET $5;
 -- name: disputes_count
 -- How many there are.
 SELECT count(*) FROM disputes
-WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2);
+WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2)
+  AND ($3::boolean IS NULL OR by_gateway = $3);
 
 -- name: dispute_by_id
 -- One dispute.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE d.id = $1;
 
 -- name: dispute_of_unit
 -- The dispute of a unit.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE d.job_id = $1 AND d.unit = $2;
 

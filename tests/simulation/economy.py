@@ -68,7 +68,7 @@ class Market:
 
     def begin_anew(self) -> None:
         """Leave the account: what is pending matures unless it was held back by then."""
-        self._mature(all_of_it=True)
+        self.mature(all_of_it=True)
         self.account = Account()
 
     def deliver(self, *, lie: bool, share: int = SHARE, is_own: bool = False) -> None:
@@ -76,7 +76,7 @@ class Market:
         if self.account.is_out:
             self.begin_anew()
         account = self.account
-        self._mature()
+        self.mature()
         self.delivered += 1
         self.lies += lie
         waited = 2 * OVERLOADED_SECONDS if self.is_overloaded else 0.0
@@ -104,7 +104,8 @@ class Market:
                 self.gain -= 0 if one.is_lie else one.amount
         account.pending = deque(one for one in account.pending if not one.is_lie)
 
-    def _mature(self, *, all_of_it: bool = False) -> None:
+    def mature(self, *, all_of_it: bool = False) -> None:
+        """Pay the shares that are due, or all of them."""
         pending = self.account.pending
         while pending and (all_of_it or pending[0].delivered <= self.delivered - MATURES_AFTER):
             one = pending.popleft()
@@ -150,7 +151,7 @@ def after_all_has_matured(market: Market, units: int) -> None:
     """Honest until nothing of a good record is pending, then lies: nothing is left to be fined."""
     for number in range(units):
         if number % 60 == 50:
-            market._mature(all_of_it=True)
+            market.mature(all_of_it=True)
         market.deliver(lie=number % 60 >= 50)
 
 

@@ -10,6 +10,7 @@ from collections.abc import (
     Generator,
     Iterable,
     Iterator,
+    Mapping,
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -167,6 +168,7 @@ class StoreTwin(MultipartsOfResults):
         self.earnings: dict[UnitId, EarningRow] = {}
         self.fines: dict[UUID, FineRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
+        self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}  # places, by dispute
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
@@ -174,6 +176,7 @@ class StoreTwin(MultipartsOfResults):
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
         self.claims: dict[CheckId, tuple[UUID, datetime]] = {}  # whose, and until when
+        self.verifiers: dict[UUID, tuple[str, datetime]] = {}  # their classes, and when seen last
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
         self.ties: Circles = ALONE
@@ -494,6 +497,13 @@ class StoreTwin(MultipartsOfResults):
         for one in checks:
             if self.claims.get(one, (None, None))[0] == gateway:
                 del self.claims[one]
+
+    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+        await self.round_trip()
+        now = self.clock.now()
+        self.verifiers |= {node: (of, now) for node, of in connected.items()}
+        since = now - timedelta(seconds=within)
+        return frozenset(of for of, seen_at in self.verifiers.values() if seen_at >= since)
 
     async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
         await self.round_trip()

@@ -70,8 +70,11 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
         recalled = store.disputes.get(row.id[:2])
         newest = store.units[row.id[:2]].attempt == row.attempt
         waits = row.state == "PENDING" and row is _first_delivered(store, row.id[:2])
-        if recalled is not None and recalled.by_gateway and recalled.state == "OPEN" and newest:
-            found.append(_pending(store, row, recalled.opened_at, is_again=True))
+        if recalled is not None and recalled.state == "OPEN" and newest:
+            disputed = store.comparisons.get(recalled.id)
+            if recalled.by_gateway or disputed is not None:
+                since = recalled.opened_at
+                found.append(_pending(store, row, since, is_again=True, disputed=disputed))
         elif waits:
             found.append(_pending(store, row, row.opened_at))
     found.sort(key=lambda one: one.place)
@@ -79,7 +82,12 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
 
 
 def _pending(
-    store: "StoreTwin", row: CheckRow, since: datetime, *, is_again: bool = False
+    store: "StoreTwin",
+    row: CheckRow,
+    since: datetime,
+    *,
+    is_again: bool = False,
+    disputed: tuple[tuple[float, float], ...] | None = None,
 ) -> Pending:
     """As it waits since then."""
     unit, job = store.units[row.id[:2]], store.jobs[row.job_id]
@@ -101,6 +109,7 @@ def _pending(
         parts=store.parts_of(unit),
         took=_took(unit, row),
         is_again=is_again,
+        disputed=disputed,
         is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
         waited=(store.clock.now() - since).total_seconds(),
     )

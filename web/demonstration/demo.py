@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import attrs
 
@@ -19,6 +20,7 @@ from web.demonstration.child import Child, ChildFailed
 from web.demonstration.folder import FolderTaken, claim
 from web.demonstration.journey import JobFailed, Order, travel
 from web.demonstration.narrator import Tells
+from web.demonstration.receipt import check
 from web.demonstration.scene import SceneFailed, build_scene
 
 READY_SECONDS = 120.0
@@ -86,6 +88,8 @@ async def live(options: Options, data: Path, narrator: Tells) -> int:
             payload, facts = await travel(client, creator, order, narrator)
             if (film := film_of(options, payload, out, run)) is not None:
                 facts |= await animate(client, film, narrator)
+            job, picture = UUID(facts["job_id"]), Path(facts["picture"])
+            facts |= await check(client, job, picture, scene, narrator)
         narrator.conclude(facts)
         if options.stay:
             for title, path, what in PAGES:

@@ -21,6 +21,7 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.orders import PREFLIGHT, asked
 from web.jobs.payload import INPUT
+from web.jobs.placing import for_scene
 from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
 from web.objects.manifests import MANIFEST
 from web.objects.reference import place_of
@@ -57,14 +58,17 @@ def content_of(params: Mapping[str, Any]) -> bytes | None:
     return None if noted is None else bytes.fromhex(noted["sha256"])
 
 
-async def draws_by_opengl(
+async def with_needs_of_scene(
     gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any]
-) -> bool:
-    """Whether a render of this content is known to be by EEVEE or Workbench."""
+) -> Mapping[str, Any]:
+    """Return the parameters with the needs that follow from what is known of the scene."""
     content = content_of(params) if job_type == RENDER else None
     found = None if content is None else await known(gateway, user, content)
     facts = None if found is None else found.facts
-    return facts is not None and facts.engine.startswith(DRAWN)
+    if facts is None:
+        return params
+    opengl, depends = facts.engine.startswith(DRAWN), bool(facts.device_dependent)
+    return for_scene(params, opengl=opengl, device_dependent=depends)
 
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:

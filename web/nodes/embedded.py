@@ -8,6 +8,7 @@ import attrs
 
 from config.settings import Settings, SettingsError
 from rendertrust.node.state import Enrolment
+from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NewNode
 from supervisors.child import Child
 from supervisors.engines.account import engine_account
@@ -29,6 +30,7 @@ from web.nodes.relay import Arrival
 CAPABILITIES: Final = ("check", "check_batch", "preflight")
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
+UNNAMED: Final = "verification.embedded is off, and verification.own_nodes names no verifier"
 OR_ELSE: Final = (
     "This gateway verifies on this machine. Else set verification.own_nodes, or"
     " verification.enabled = false, and nothing is verified"
@@ -41,6 +43,11 @@ class Embedding:
 
     confined: Confinement | None = None
     why_not: str | None = None
+
+    @property
+    def unverified_why(self) -> str:
+        """Return why results are unverified where verification is off: a code of receipts."""
+        return OFF if self.why_not is None else NO_VERIFIER
 
     def child(self, gateway: Gateway, place: Place) -> Child | None:
         """The verifier for the tree; it connects to ``place`` as every node does."""
@@ -78,14 +85,16 @@ def embedding_of(settings: Settings, data: Path) -> tuple[Embedding, Settings]:
     SettingsError in production then.
     """
     given = settings.verification
-    if not (given.enabled and given.embedded):
+    if not given.enabled:
         return Embedding(), settings
-    try:
-        return Embedding(confine(data, engine_account())), settings
-    except EngineError as error:
-        why_not = str(error)
+    why_not = UNNAMED
+    if given.embedded:
+        try:
+            return Embedding(confine(data, engine_account())), settings
+        except EngineError as error:
+            why_not = str(error)
     if given.own_nodes.strip():
-        return Embedding(why_not=why_not), settings
+        return Embedding(why_not=why_not if given.embedded else None), settings
     if settings.production:
         raise SettingsError(f"production refuses to start: {why_not}. {OR_ELSE}")
     off = attrs.evolve(given, enabled=False)

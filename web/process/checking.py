@@ -6,9 +6,9 @@ import structlog
 
 from config.settings import Settings
 
-UNCHECKED: Final = "results are not checked: they are charged and paid as they are delivered"
-NO_VERIFIER: Final = "no node is named that verifies: what is delivered waits"
-UNABLE: Final = "this machine cannot verify: "
+UNVERIFIED: Final = "results are not verified: each is settled as unverified once it is delivered"
+UNPAID: Final = ", and its node is not paid, as credits cost money here"
+UNABLE: Final = "this gateway cannot verify results on this machine: "
 
 EXPOSED: Final = (
     "INSECURE: a gateway in development serves other machines. Whoever reaches it has free credits,"
@@ -21,15 +21,15 @@ log = structlog.get_logger("service")
 def warn_of(settings: Settings, why_not: str | None = None) -> None:
     """Log a line for each thing that is left open, with the setting that it follows from.
 
-    ``why_not``: why the embedded verifier does not run, though it is wanted.
+    ``why_not``: why this gateway runs no verifier, though verification is on.
     """
     if not (settings.production or settings.server.loopback):
         log.error(EXPOSED, setting="server.insecure_development")
     verification = settings.verification
+    unverified = UNVERIFIED + (UNPAID if settings.is_for_money else "")
     if not verification.enabled:
-        log.warning(UNCHECKED, setting="verification.enabled")
+        log.warning(unverified, setting="verification.enabled")
     elif why_not is not None:
-        others = "" if verification.own_nodes else f"; {UNCHECKED}"
-        log.warning(f"{UNABLE}{why_not}{others}", setting="verification.embedded")
-    elif not (verification.embedded or verification.own_nodes):
-        log.warning(NO_VERIFIER, setting="verification.own_nodes")
+        others = "" if verification.own_nodes else f"; {unverified}"
+        name = "embedded" if verification.embedded else "own_nodes"
+        log.warning(f"{UNABLE}{why_not}{others}", setting=f"verification.{name}")

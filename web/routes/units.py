@@ -52,7 +52,7 @@ class Unit:
     the unit is ``VERIFYING`` it may yet be found invalid. ``waiting`` says why it has not begun.
     ``copy_node_id`` has it, too, because it takes far longer than the others. ``error_code`` is the
     kind of failure that ``error_message`` tells: ``reported`` what its node said. ``verified`` is
-    false where the gateway does not have the result, or where nobody could check it.
+    true once a verifier compared or opened the result, and found nothing wrong.
     ``given_back``: why its charge was given back after it was complete, as a later check or an
     admin found it wrong; it is not to be relied on then.
     """

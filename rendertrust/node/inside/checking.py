@@ -12,9 +12,9 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from . import comparing, cutting, flat, parts, passes, pictures, seeds, uncut
+from . import comparing, cutting, devices, flat, parts, passes, pictures, seeds, uncut
 from .again import beside, other_seed
-from .delivered import Fault, bytes_most, files_of, fits, read_evidence
+from .delivered import Fault, NoEvidence, bytes_most, files_of, fits, read_evidence
 from .exchangeable import REFUSED
 from .headers import tells_samples
 from .holding import held
@@ -51,7 +51,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene = opened(bpy, order)
     prepare(scene, order)
     frame = (order.get("frames") or [scene.frame_current])[0]
-    reasons = cutting.obstacles(scene)
+    reasons, depends = cutting.obstacles(scene), devices.told(scene, order)
     progress = Opening(say, len(order["draws"]) + 2, order)
     progress.watch(bpy)
     look = _compare if order["draws"] else _look
@@ -63,8 +63,9 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
         else:
             told = look(bpy, scene, order, frame, progress)
     except Fault as fault:
-        told = {"fault": str(fault)}
-    say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew
+        told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
+    # It was opened anew.
+    say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 
 def _compare(

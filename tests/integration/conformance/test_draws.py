@@ -234,3 +234,19 @@ async def test_the_secret_of_draws_is_kept_once_and_replaced_by_who_knows_it(sta
     assert await store.draw_secret() == one
     await store.keep_draw_secret(other, one)
     assert await store.draw_secret() == other
+
+
+async def test_gateways_know_the_classes_of_all_verifiers_that_were_there_lately(
+    stage: Stage,
+) -> None:
+    store, one, two = stage.store, await stage.node(), await stage.node()
+    assert await store.meet_verifiers({}, 60.0) == frozenset()
+    assert await store.meet_verifiers({one: "cpu/avx2/5.2"}, 60.0) == {"cpu/avx2/5.2"}
+    stage.clock.pass_by(40)
+    both = {"cpu/avx2/5.2", "gpu/optix/5.2"}
+    assert await store.meet_verifiers({two: "gpu/optix/5.2"}, 60.0) == both
+    assert await store.meet_verifiers({}, 60.0) == both
+    stage.clock.pass_by(40)
+    assert await store.meet_verifiers({}, 60.0) == {"gpu/optix/5.2"}
+    # A verifier that came back with another build has its old one no more.
+    assert await store.meet_verifiers({two: "gpu/optix/5.0"}, 60.0) == {"gpu/optix/5.0"}

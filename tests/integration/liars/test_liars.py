@@ -65,7 +65,12 @@ class Farm:
         return self.operators[name]
 
     async def node(
-        self, operator: str, behave: Any, *capabilities: str, key: Ed25519PrivateKey | None = None
+        self,
+        operator: str,
+        behave: Any,
+        *capabilities: str,
+        key: Ed25519PrivateKey | None = None,
+        device_class: str = CLASS,
     ) -> FakeNode:
         """A node of an operator's, connected until the end."""
         token = (await self.operator(operator)).headers["Authorization"].removeprefix("Bearer ")
@@ -79,7 +84,7 @@ class Farm:
             key=key,
         )
         await self.stack.enter_async_context(node)
-        hello = Hello(version="1", slots=4, device_class=CLASS, capabilities=capabilities)
+        hello = Hello(version="1", slots=4, device_class=device_class, capabilities=capabilities)
         await node.send(hello)
         return node
 
@@ -92,11 +97,11 @@ class Farm:
 
         return await self.node("the gateway's", behave, "check", key=self.keys.pop())
 
-    async def liar(self, lie: Lie) -> FakeNode:
+    async def liar(self, lie: Lie, device_class: str = CLASS) -> FakeNode:
         async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
             await lie(self, node, dispatch)
 
-        return await self.node("eve", behave, "render")
+        return await self.node("eve", behave, "render", device_class=device_class)
 
     async def place(self) -> str:
         body = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "params": {"frame": 3}}
@@ -259,6 +264,25 @@ async def test_a_lie_is_not_paid_and_a_strike_that_its_operator_sees(farm: Farm)
     assert "of the whole frame 0.9 times the noise" in found["said"]
     asked = [one for one in verifier.received if isinstance(one, JobDispatch)]
     assert [bool(one.params.get("whole")) for one in asked] == [False, True]
+    await farm.sound()
+
+
+async def test_a_refusal_by_another_kind_of_device_costs_its_node_the_unit_and_no_more(
+    farm: Farm,
+) -> None:
+    """A graphics card's frame, which a processor compares with other seeds."""
+    node = await farm.liar(delivers, "optix/x86_64/5.2")
+    looks = [[{"reasons": ["softened"]}]] * 2
+    refused = {"crops": OFF["crops"], "across": {"outcome": "refused", "looks": looks}}
+    verifier = await farm.verifier(refused)
+    job = await farm.place()
+    unit = await farm.blamed(job)
+    assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
+    assert "other-device: softened" in unit["error_message"]
+    _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
+    assert (seen["checks"][0]["verdict"], seen["checks"][0]["strike"]) == ("invalid", False)
+    asked = next(one for one in verifier.received if isinstance(one, JobDispatch))
+    assert len(asked.params["across"]) == 3
     await farm.sound()
 
 

@@ -24,13 +24,15 @@ def test_development_is_the_default_and_production_is_strict(
     assert development.environment == "development"
     assert not development.nodes.require_proof
     assert not development.results.require_object
-    assert not development.verification.enabled
+    assert not development.results.require_evidence
+    assert development.verification.enabled
     assert development.payloads.allows("any-bucket")
     assert development.credits.starter == "100"
     monkeypatch.setenv("RENDERTRUST_JWT_SECRET", SECRET)
     production = load(overrides={"environment": "production", "stripe": STRIPE})
     assert production.nodes.require_proof
     assert production.results.require_object
+    assert production.results.require_evidence
     assert production.verification.enabled
     assert not production.payloads.allows("any-bucket")
     assert production.credits.starter == "0"
@@ -94,6 +96,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         ({"jwt": {"secret": SECRET}, "objects": {"url": "http://s3"}}, "objects.access_key"),
         ({"jwt": {"secret": SECRET}, "nodes": {"require_proof": False}}, "nodes.require_proof"),
         ({"jwt": {"secret": SECRET}, "results": {"require_object": False}}, "require_object"),
+        ({"jwt": {"secret": SECRET}, "results": {"require_evidence": False}}, "require_evidence"),
         ({"jwt": {"secret": SECRET}, "payloads": {"external_buckets": "*"}}, "external_buckets"),
         ({"jwt": {"secret": SECRET}}, "stripe.secret_key must be set"),
         ({"stripe": {**STRIPE, "secret_key": "pk_live_" + SECRET}}, "stripe.secret_key"),

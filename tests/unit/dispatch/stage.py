@@ -1,7 +1,7 @@
 """The working actors on stage: real ones under a real supervisor, with probes for their peers."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -202,6 +202,9 @@ class ShelfStore(MultipartsOfResults):
 
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         raise AssertionError("nobody but the Verifier claims any")
+
+    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+        raise AssertionError("nobody but the Verifier has verifiers")
 
     async def draw_secret(self) -> bytes | None:
         raise AssertionError("nothing is drawn here")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rendertrust import merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.receipt import (
+    REASONS,
     Receipt,
     Work,
     canonical,
@@ -210,6 +211,25 @@ def test_of_pixels_that_nobody_checked_that_is_said(tmp_path: Path, verdict: str
     found = verify_receipt(file_of({**RECEIPT, "verdict": verdict}), picture=read_picture(path))
     [pixels] = [step.said for step in found.steps if step.name == "pixels"]
     assert "nobody compared it" in pixels
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [(None, "unverified, 100000"), *((code, f"({said})") for code, said in REASONS.items())],
+)
+def test_a_receipt_says_why_its_work_is_unverified(reason: str | None, said: str) -> None:
+    told = {} if reason is None else {"reason": reason}
+    found = verify_receipt(file_of({**RECEIPT, "verdict": "unverified", **told}))
+    assert found.holds
+    [gateway] = [step.said for step in found.steps if step.name == "gateway"]
+    assert said in gateway
+
+
+def test_a_reason_of_a_later_release_is_told_as_it_is_and_no_other_text_is_one() -> None:
+    found = verify_receipt(file_of({**RECEIPT, "verdict": "unverified", "reason": "of-later"}))
+    assert "(of-later)" in next(step.said for step in found.steps if step.name == "gateway")
+    for wrong in ("", "Words", "x" * 41, 7, None, "a\u0007b"):
+        assert not verify_receipt(file_of({**RECEIPT, "reason": wrong})).holds
 
 
 def test_of_the_renderer_it_is_said_that_it_is_the_nodes_word() -> None:

@@ -14,6 +14,7 @@ from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
 from actors.scheduler.messages import NodeStands
 from actors.verifier.messages import Caught
+from rendertrust.receipt import NO_EVIDENCE, REASONS
 from sql.reputation import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
 from tests.support.until import until
@@ -114,7 +115,7 @@ async def test_one_of_the_very_class_is_asked_before_one_that_is_only_alike() ->
 
 
 @simulated
-@pytest.mark.parametrize("device_class", ["gpu/avx2/5.2", "cpu/avx2/4.5"])
+@pytest.mark.parametrize("device_class", ["optix/avx2/4.5", "cpu/avx2/4.5"])
 async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_paid(
     device_class: str,
 ) -> None:
@@ -652,6 +653,35 @@ async def test_what_waits_when_verification_is_switched_off_is_paid_unverified()
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.earned()) == ("unverified", SHARE)
         assert checker.probe.ref.depth == 0
+
+
+@simulated
+async def test_where_credits_cost_money_nobody_is_paid_for_what_is_unverified() -> None:
+    async with verifying(enabled=False, pays_unverified=False) as play:
+        job = await play.delivered()
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.charged(), play.earned()) == ("unverified", PRICE, 0)
+
+
+@simulated
+@pytest.mark.parametrize("drawn", [True, False])
+async def test_a_frame_without_evidence_is_unverified_where_none_is_required(
+    drawn: bool,
+) -> None:
+    bare = {"fault": "there is no evidence beside the picture", "bare": True}
+    async with verifying(require_evidence=False, **({} if drawn else NEVER_DRAWN)) as play:
+        if not drawn:
+            play.known("v" * 1000)
+        job = await play.delivered()
+        await play.checks(play.inspector(), bare)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.charged(), play.earned()) == ("unverified", PRICE, SHARE)
+        assert play.store.checks[job, 0, 1].said == REASONS[NO_EVIDENCE]
+    async with verifying() as play:
+        job = await play.delivered()
+        await play.checks(play.inspector(), bare)
+        await play.ends(job, "QUEUED")
+        assert play.verdict(job) == "invalid"
 
 
 @simulated

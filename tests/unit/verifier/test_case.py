@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from actors.verifier.case import Case, Verdict
-from actors.verifier.report import Report, read_report
+from actors.verifier.report import Report, answer
 from actors.verifier.verdict import DEFAULTS
 from tests.unit.verifier.stage import CLASS, EXACT, apart, pending
 
@@ -27,13 +27,15 @@ def whole(report: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
     return {**report, "whole": True, **more}
 
 
-def heard(*reports: Mapping[str, Any], device_class: str = CLASS, **of: Any) -> Case:
-    """A drawn delivery, once these reports came."""
-    case = Case.opened(pending(**{"drawn": True, **of}))
+def heard(
+    *reports: Mapping[str, Any], device_class: str = CLASS, drawn: bool = True, **of: Any
+) -> Case:
+    """A delivery, drawn unless told otherwise, once these reports came."""
+    case = Case.opened(pending(drawn=drawn, **of))
     for told in reports:
-        report = read_report(told)
+        order = case.order(UUID(int=1), b"secret", device_class)
+        report = answer(told, order.count)
         assert isinstance(report, Report), report
-        case.order(UUID(int=1), b"secret")
         case.hear(report, VERIFIER, device_class, DEFAULTS)
     return case
 
@@ -69,7 +71,7 @@ def test_what_regions_leave_open_more_regions_decide_and_then_the_whole_frame(
     case = heard(apart(0.3))
     first = case.compared_at
     assert (case.step, case.verdict) == ("more", None)
-    order = case.order(UUID(int=2), b"secret")
+    order = case.order(UUID(int=2), b"secret", CLASS)
     assert not {*order.draws} & {*first.draws}, "it looks elsewhere"
     case = heard(apart(0.3), more)
     assert case.step == step
@@ -79,7 +81,7 @@ def test_what_regions_leave_open_more_regions_decide_and_then_the_whole_frame(
 def test_regions_that_differ_are_no_strike_before_the_whole_frame_says_so() -> None:
     case = heard(apart(0.9))
     assert (case.step, case.verdict) == ("whole", None)
-    order = case.order(UUID(int=2), b"secret")
+    order = case.order(UUID(int=2), b"secret", CLASS)
     assert (order.whole, order.draws) == (True, case.compared_at.draws), "at the same places"
     case = heard(apart(0.9), whole(apart(0.9)))
     assert case.verdict is not None
@@ -93,6 +95,7 @@ def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None:
     assert (case.verdict.outcome, case.differs) == ("exact", True)
     later = Case.opened(pending(drawn=True, is_uncut=True))
     assert (later.step, later.why) == ("whole", "uncut")
+    assert len(later.order(UUID(int=3), b"secret", CLASS).draws) == 3, "where nobody knows"
 
 
 @pytest.mark.parametrize(
@@ -129,6 +132,7 @@ def test_what_three_owners_deliver_alike_is_the_scenes_fault() -> None:
         ((UNABLE,), "unverifiable", False),
         ((UNREAD,), "unverifiable", False),
         ((UNCUT, whole(EXACT)), "exact", False),
+        ((UNCUT, whole({**EXACT, "crops": EXACT["crops"][:1]})), "exact", False),
         ((UNCUT, whole(apart(9.0))), "invalid", True),
         ((UNCUT, whole(apart(9.0), loose=True)), "invalid", False),
         ((UNCUT, FAULT), "invalid", True),

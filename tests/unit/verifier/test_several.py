@@ -115,3 +115,36 @@ async def test_what_no_verifier_here_is_free_for_is_not_claimed(
         await asyncio.sleep(10)
         assert claimed, "that of the first is renewed"
         assert (job, 0, 1) not in claimed
+
+
+@simulated
+async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_build() -> None:
+    """A gateway whose own verifiers lack the node's build leaves the result to the other one."""
+    async with verifying(wait_seconds=60.0) as play, beside(play) as other:
+        play.inspector(20, "gpu/x/9")
+        able = other.inspector(21)
+        await play.delivered()
+        order = await play.asked(able)
+        waiting = await play.delivered()
+        await asyncio.sleep(600)
+        assert play.verdict(waiting) is None
+        other.says(able, order, EXACT)
+        await other.checks(able, EXACT)
+        await play.ends(waiting, "COMPLETED")
+        assert play.verdict(waiting) == "exact"
+
+
+@simulated
+async def test_a_build_whose_last_verifier_left_is_waited_for_before_nobody_can_tell() -> None:
+    async with verifying(wait_seconds=60.0) as play, beside(play) as other:
+        play.inspector(20, "gpu/x/9")
+        gone = other.inspector(21)
+        await play.delivered()
+        await play.asked(gone)
+        waiting = await play.delivered()
+        await asyncio.sleep(600)
+        other.goes(gone)
+        await asyncio.sleep(45)
+        assert play.verdict(waiting) is None
+        await until(lambda: play.verdict(waiting) is not None, within=40)
+        assert play.verdict(waiting) == "unverifiable"

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.settings import Settings, SettingsError, load
+from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NodeIdentity
 from sql.work import NOTHING_SAID
 from supervisors.engines.folder import EngineFolder
@@ -68,7 +69,7 @@ def test_a_gateway_that_verifies_runs_a_verifier_unless_told_otherwise(
     embedding, settings = embedding_of(settings_with(), tmp_path)
     assert embedding.confined is confined
     assert settings.verification.enabled
-    for none in (settings_with(embedded=False), load()):
+    for none in (settings_with(enabled=False), settings_with(embedded=False, own_nodes=str(OWN))):
         assert embedding_of(none, tmp_path) == (Embedding(), none)
 
 
@@ -82,7 +83,10 @@ def test_where_nobody_can_verify_nothing_is_and_the_log_says_why(
     [(setting, event)] = warned(asked, embedding.why_not)
     assert setting == "verification.embedded"
     assert WHY in event
-    assert "not checked" in event
+    assert "not verified" in event
+    assert "not paid" not in event
+    told = verifying_of(settings, frozenset(), embedding.unverified_why)
+    assert (told.enabled, told.unverified_why, told.pays_unverified) == (False, NO_VERIFIER, True)
     production = attrs.evolve(asked, environment="production")
     with pytest.raises(SettingsError, match=f"production refuses to start: {WHY}"):
         embedding_of(production, tmp_path)
@@ -95,7 +99,37 @@ def test_where_others_verify_they_go_on(tmp_path: Path, monkeypatch: pytest.Monk
     assert settings.verification.enabled
     [(_, event)] = warned(attrs.evolve(asked, environment="development"), embedding.why_not)
     assert WHY in event
-    assert "not checked" not in event
+    assert "not verified" not in event
+
+
+def test_development_without_any_verifier_goes_on_unverified_and_says_so(tmp_path: Path) -> None:
+    asked = settings_with(embedded=False)
+    embedding, settings = embedding_of(asked, tmp_path)
+    assert not settings.verification.enabled
+    assert embedding.unverified_why == NO_VERIFIER
+    [(setting, event)] = warned(asked, embedding.why_not)
+    assert setting == "verification.own_nodes"
+    assert "not verified" in event
+
+
+def test_where_credits_cost_money_no_node_is_paid_for_what_is_unverified(tmp_path: Path) -> None:
+    live = {"secret_key": "sk_live_0123456789", "webhook_secret": "whsec_0"}
+    played = load(overrides={"verification": {"enabled": False}})
+    paid = load(
+        overrides={
+            "verification": {"enabled": False},
+            "stripe": live,
+            "credits": {"starter": "0"},
+        }
+    )
+    for settings, pays in ((played, True), (paid, False)):
+        embedding, settings_now = embedding_of(settings, tmp_path)
+        assert session_settings(settings_now).pays_unverified is pays
+        assert verifying_of(settings_now, frozenset()).pays_unverified is pays
+        assert embedding.unverified_why == OFF
+        [(setting, event)] = warned(settings_now)
+        assert setting == "verification.enabled"
+        assert ("not paid" in event) is not pays
 
 
 def test_all_who_must_know_it_know_the_embedded_one_beside_the_nodes_that_are_named(

@@ -134,6 +134,7 @@ DISPUTE: Final[Example] = {
     "decision": "",
     "opened_at": "2026-03-14T08:00:00Z",
     "decided_at": None,
+    "by_gateway": False,
 }
 DISPUTES: Final[Example] = {"disputes": [DISPUTE], "count": 1, "next": None}
 DECISION: Final[Example] = {"reason": "It is black indeed"}
@@ -142,6 +143,7 @@ OPEN_DISPUTE: Final[Example] = {
     "user_id": USER_ID,
     "operator_id": "5a6b7c8d-9eaf-4b0c-81d2-e3f4a5b6c7d8",
     "share": "7.0000",
+    "withheld_until": None,
 }
 OPEN_DISPUTES: Final[Example] = {"disputes": [OPEN_DISPUTE], "count": 1, "next": None}
 UPHELD_DISPUTE: Final[Example] = {
