@@ -99,7 +99,7 @@ def test_only_a_scene_that_depends_on_devices_pays_what_cannot_be_verified() -> 
 
 def test_what_is_disputed_is_for_an_admin_unless_the_same_seed_decides() -> None:
     """Other seeds do not find a small mark; and of none of their refusals anybody is sure."""
-    four = {"crops": [UNEQUAL] * 4, "whole": True}
+    four: dict[str, Any] = {"crops": [UNEQUAL] * 4, "whole": True}
     for told, is_for_admin in (
         (compared("accepted", **four), True),
         (refused(**four), True),
