@@ -304,8 +304,6 @@ class Case:
             self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
             self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
-        elif across.outcome == "accepted" and self.pending.disputed is not None:
-            self._cannot_tell(OTHER_SEEDS)  # a small mark is not found by these
         elif across.outcome == "accepted":
             self.verdict = Verdict("consistent", OTHER_SEEDS)
         else:
