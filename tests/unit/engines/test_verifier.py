@@ -36,6 +36,8 @@ from tests.unit.simulated_time import simulated
 
 ENROLMENT = Enrolment(url="http://127.0.0.1:8000", node_id="n", name="v", token="t", proven=True)
 needs_sandbox = pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bubblewrap")
+ACCOUNT = engine_account()
+IS_CLOSED = ACCOUNT is not None and ACCOUNT.closed_folder(Path(sys.base_prefix)) is not None
 
 
 def test_its_bounds_are_half_of_the_machine_unless_they_are_set(
@@ -139,14 +141,14 @@ def test_python_where_its_account_cannot_go_is_told(
 
 
 @needs_sandbox
+@pytest.mark.skipif(IS_CLOSED, reason="this Python is where the user of the engines cannot go")
 def test_what_runs_within_the_walls_sees_neither_data_nor_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(renderer, "find", found)
     monkeypatch.setenv("RENDERTRUST_JWT_SECRET", "do not tell")
-    account = engine_account()
     with engine_folder() as base:
-        confined = confine(base / "data", account)
+        confined = confine(base / "data", ACCOUNT)
         settings = base / "gateway.toml"
         settings.write_text("secret")
         hidden = [confined.folder.secrets, confined.folder.log, settings, "/root", "/home", "/run"]
@@ -156,7 +158,7 @@ seen = [path for path in {[str(path) for path in hidden]} if os.path.exists(path
 seen += [name for name in os.environ if name.startswith("RENDERTRUST")]
 print(seen, len([pid for pid in os.listdir("/proc") if pid.isdigit()]))
 """
-        ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe], account)
+        ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe], ACCOUNT)
     assert ran.stdout == "[] 2\n"  # itself, and the sandbox's first process
 
 
