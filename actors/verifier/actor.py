@@ -278,9 +278,7 @@ class VerifierActor(Actor[Verifier]):
         order, case = running.order, running.cases[0]
         heard: Report | NoReport = NoReport(message.reason)
         if message.report is not None:
-            # A disputed frame of a scene that cannot be cut is compared in one piece.
-            least = least_of(order.unit) if case.pending.disputed is None else 1
-            heard = answer(message.report, order.count, least)
+            heard = answer(message.report, order.count, least_of(order.unit))
         if isinstance(heard, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, heard.reason)
             if message.is_unread:
