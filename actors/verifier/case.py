@@ -67,6 +67,7 @@ class Case:
     said: str = ""  # why the step is necessary
     compared_at: Places = NOWHERE
     check: UUID | None = None  # the running check
+    is_alone: bool = False  # a batch did not clear it, so it is opened by itself
     failed: int = 0  # checks that failed
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
@@ -192,6 +193,8 @@ class Case:
             self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
+        elif self.step == "open" and report.is_uncut:  # whether it is compared the draw decides
+            self._hear_opened(report)
         elif report.unable is not None:
             self._is_unable(report)
         elif report.looked:
