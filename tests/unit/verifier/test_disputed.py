@@ -170,9 +170,7 @@ def test_what_other_seeds_say_does_not_decide_a_dispute(
     case = Case.opened(attrs.evolve(waits, row=row))
     order = case.order(UUID(int=1), b"secret", GRAPHICS)
     assert (order.whole, len(order.draws), bool(order.across)) == (True, COUNT, True)
-    looks: list[list[dict[str, object]]] = [
-        [{"layer": "ViewLayer", "outcome": outcome, "reasons": [], "unsaid": None}]
-    ]
+    looks: list[Any] = [[{"layer": "ViewLayer", "outcome": outcome, "reasons": [], "unsaid": None}]]
     off = {"exact": 0.0, "consistent": 0.2}.get(outcome, 1.2)
     read = answer(whole(off, across={"outcome": outcome, "looks": looks}), order.count)
     assert isinstance(read, Report), read

@@ -97,19 +97,6 @@ def test_only_a_scene_that_depends_on_devices_pays_what_cannot_be_verified() -> 
         assert not found.from_scene, "its node may have made it so"
 
 
-def test_what_is_disputed_is_for_an_admin_unless_the_same_seed_decides() -> None:
-    """Other seeds do not find a small mark; and of none of their refusals anybody is sure."""
-    four: dict[str, Any] = {"crops": [UNEQUAL] * 4, "whole": True}
-    for told, is_for_admin in (
-        (compared("accepted", **four), True),
-        (refused(**four), True),
-        (compared("consistent", **{**four, "crops": [{"equal": True, "off": None}] * 4}), False),
-    ):
-        case = heard(told, drawn=False, is_again=True, disputed=((0.5, 0.5),))
-        assert case.verdict is not None
-        assert case.is_for_admin == is_for_admin
-
-
 def test_a_broken_file_is_a_strike_whoever_opens_it() -> None:
     found = heard({"fault": "the picture is none"}).verdict
     assert found is not None
