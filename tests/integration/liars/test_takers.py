@@ -18,9 +18,9 @@ REASON = {"reason": "the account is closed"}
 
 async def deactivated(farm: Farm, admin: Person) -> str:
     """Jane's account is closed, and nobody can use it any more; the account's id."""
-    _, found = await admin.call("GET", f"/admin/users?search={farm.jane.email}")
+    _, found = await admin.answered("GET", f"/admin/users?search={farm.jane.email}")
     [user] = found["users"]
-    status, account = await admin.call("POST", f"/admin/users/{user['id']}/deactivate", REASON)
+    status, account = await admin.answered("POST", f"/admin/users/{user['id']}/deactivate", REASON)
     assert (status, account["is_active"]) == (200, False)
 
     async def is_out() -> bool:
@@ -44,9 +44,9 @@ async def takes(farm: Farm, job: str) -> None:
     assert isinstance(objects, TwinObjects)
     answer = await objects.request("GET", unit["download_url"])
     assert (answer.status, answer.body) == (200, CONTENT)
-    _, shown = await farm.jane.call("GET", f"/jobs/{job}")
+    _, shown = await farm.jane.answered("GET", f"/jobs/{job}")
     assert (shown["status"], shown["progress"]) == ("RUNNING", 1.0)
-    assert (await farm.jane.call("GET", f"/jobs/{job}/result"))[0] == 404
+    assert (await farm.jane.answered("GET", f"/jobs/{job}/result"))[0] == 404
 
 
 async def tries_everything(farm: Farm, job: str, admin: Person) -> None:
@@ -60,11 +60,11 @@ async def tries_everything(farm: Farm, job: str, admin: Person) -> None:
         ("POST", f"/jobs/{job}/units/0/dispute", {"reason": "it is black"}, 409),
         ("POST", f"/jobs/{job}/stop", None, 200),
     ):
-        status, answer = await jane.call(method, path, body)
+        status, answer = await jane.answered(method, path, body)
         assert status == refused, (path, answer)
-    status, _ = await admin.call("POST", f"/admin/jobs/{job}/cancel", REASON)
+    status, _ = await admin.answered("POST", f"/admin/jobs/{job}/cancel", REASON)
     assert status == 400
-    status, _ = await admin.call("POST", f"/admin/jobs/{job}/retry", REASON)
+    status, _ = await admin.answered("POST", f"/admin/jobs/{job}/retry", REASON)
     assert status == 409
 
 
@@ -93,7 +93,7 @@ async def test_who_takes_the_picture_and_leaves_pays_if_it_is_valid(
     assert tuple(await farm.owner.fetchrow(account, name) or ()) == (1_000_000 - charge, 0)
     assert await farm.earned() == (70_000 if is_valid else 0)
     eve = farm.operators["eve"]
-    status, document = await eve.call("GET", f"/jobs/{job}/units/0/receipt")
+    status, document = await eve.answered("GET", f"/jobs/{job}/units/0/receipt")
     assert status == (200 if is_valid else 404)
     if is_valid:
         assert (document["receipt"]["price"], document["receipt"]["verdict"]) == (100_000, "exact")
