@@ -289,7 +289,7 @@ def read_work(document: object) -> Work | str:
 
 def read_receipt(document: object) -> Receipt | str:
     """A ``receipt``, or why it is none; its signatures are another question. Never raises."""
-    if not isinstance(document, dict) or document.keys() - {REASON} != _RECEIPT_MEMBERS:
+    if not isinstance(document, dict) or frozenset(document) - {REASON} != _RECEIPT_MEMBERS:
         return f"it has not the members of a {RECEIPT}"
     if document["format"] != RECEIPT:
         return f"it is no {RECEIPT}"

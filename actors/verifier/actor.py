@@ -12,6 +12,8 @@ from actors.ledger.messages import BooksAway, Commit, Decided, Posted
 from actors.notifier.messages import UnitsMoved
 from actors.ports import Objects, ObjectsUnavailable
 from actors.scheduler.messages import UnitsChanged
+from actors.verifier.asking import batch_for
+from actors.verifier.batches import answers, batch_of, clears
 from actors.verifier.case import Case, CaseId
 from actors.verifier.claims import Claims
 from actors.verifier.crops import least_of
@@ -124,12 +126,13 @@ class VerifierActor(Actor[Verifier]):
         others = [one for one in self._cases.values() if one.is_begun and one not in cases]
         ours = await self._claims.take([*filter(self._may_act, cases), *others])
         turn, until = self._turns.of, self._peers.clock.monotonic() + ROUND_SECONDS
-        for case in sorted(
+        waiting = sorted(
             (case for case in cases if case in ours),
             key=lambda case: (case.is_again, turn(case.pending.user), case.pending.place),
-        ):
+        )
+        for case in waiting:
             if self._peers.clock.monotonic() < until:
-                await self._step(case)
+                await self._step(case, waiting)
         await self._claims.release(ours)
 
     async def _assess(self, case: Case) -> None:
@@ -159,8 +162,11 @@ class VerifierActor(Actor[Verifier]):
             return True
         return self._verifiers.free_for(case, self._fleet.classes) is not None
 
-    async def _step(self, case: Case) -> None:
-        """Start the next check of a case, or conclude it."""
+    async def _step(self, case: Case, waiting: Sequence[Case] = ()) -> None:
+        """Start the next check of a case, or conclude it.
+
+        ``waiting``: cases of this gateway that the same check may open.
+        """
         if case.verdict is None and case.check is None:
             if case.unread is not None:
                 self._read_again(case)
@@ -171,7 +177,7 @@ class VerifierActor(Actor[Verifier]):
             elif case.failed >= self._settings.failures_most:
                 case.give_up()
             else:
-                self._ask(case)
+                self._ask(case, waiting)
         if case.verdict is not None:
             await self._conclude(case)
 
@@ -196,14 +202,19 @@ class VerifierActor(Actor[Verifier]):
                 return NO_BUILD
         return None
 
-    def _ask(self, case: Case) -> None:
+    def _ask(self, case: Case, waiting: Sequence[Case]) -> None:
         now = self._peers.clock.monotonic()
         verifier = self._verifiers.free_for(case, self._fleet.classes)
         if verifier is None or now < case.rests_until:
             return
-        order = case.order(self._peers.random.uuid(), self._secret, verifier.device_class)
-        until = now + self._settings.seconds_of(case)
-        if self._verifiers.ask(case, verifier, order, (now, until)):
+        cases = batch_of(case, waiting, now) if verifier.batches else (case,)
+        name = self._peers.random.uuid()
+        if len(cases) > 1:
+            order = batch_for([one.pending for one in cases], name)
+        else:
+            order = case.order(name, self._secret, verifier.device_class)
+        until = now + max(map(self._settings.seconds_of, cases))
+        if self._verifiers.ask(cases, verifier, order, (now, until)):
             self._turns.begin(case.pending.user)
 
     async def _keep_scenes(self) -> None:
@@ -218,7 +229,7 @@ class VerifierActor(Actor[Verifier]):
     async def checker_seen(self, message: CheckerSeen) -> None:
         if message.node in self._settings.own:
             seen = (message.node, message.device_class, message.session)
-            self._lose(self._verifiers.come(*seen))
+            self._lose(self._verifiers.come(*seen, batches=message.batches))
             self._fleet.due = float("-inf")
 
     @handles(CheckerGone)
@@ -231,9 +242,10 @@ class VerifierActor(Actor[Verifier]):
         self._recall.again()
 
     def _lose(self, running: Running | None) -> None:
-        """Handle the loss of a verifier: its check is repeated."""
+        """Handle the loss of a verifier: its check is repeated, a batch one by one."""
         if running is not None:
             self._spent(running)
+            _split(running)
 
     def _expire(self) -> None:
         for running in self._verifiers.overdue(self._peers.clock.monotonic()):
@@ -242,27 +254,31 @@ class VerifierActor(Actor[Verifier]):
             self._failed(running)
 
     def _failed(self, running: Running) -> None:
-        """Handle a failed check: it is repeated after a pause."""
+        """Handle a failed check: it is repeated after a pause. A batch is opened one by one."""
         self._spent(running)
-        case = running.case
+        _split(running)
+        if running.is_batch:
+            return
+        case = running.cases[0]
         case.fail(running.by.node)
         case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
 
     def _spent(self, running: Running) -> None:
         took = self._peers.clock.monotonic() - running.since
-        self._turns.spend(running.case.pending.user, took)
+        self._turns.spend(running.cases[0].pending.user, took)
 
     @handles(Reported)
     async def reported(self, message: Reported) -> None:
         running = self._verifiers.end(message.check, message.node)
         if running is None:
             return  # too late, or not asked
-        order, case = running.order, running.case
+        if running.is_batch:
+            await self._hear_batch(running, message)
+            return
+        order, case = running.order, running.cases[0]
         heard: Report | NoReport = NoReport(message.reason)
         if message.report is not None:
-            # A disputed frame of a scene that cannot be cut is compared in one piece.
-            least = least_of(order.unit) if case.pending.disputed is None else 1
-            heard = answer(message.report, order.count, least)
+            heard = answer(message.report, order.count, least_of(order.unit))
         if isinstance(heard, NoReport):
             log.warning("a check by node %s came to nothing: %s", message.node, heard.reason)
             if message.is_unread:
@@ -270,6 +286,28 @@ class VerifierActor(Actor[Verifier]):
             self._failed(running)
             return
         self._spent(running)
+        self._hear(case, heard, running)
+        if case.id in self._cases:
+            await self._step(case)
+
+    async def _hear_batch(self, running: Running, message: Reported) -> None:
+        """Handle the reports on a batch. What it does not clear is opened alone next."""
+        self._spent(running)
+        if message.report is None:
+            log.warning("a batch by node %s came to nothing: %s", message.node, message.reason)
+        until = self._peers.clock.monotonic() + ROUND_SECONDS
+        reports = answers(message.report, len(running.cases))
+        for case, heard in zip(running.cases, reports, strict=True):
+            if heard is None or not clears(heard, case):
+                case.is_alone = True
+                continue
+            self._hear(case, heard, running)
+            is_pending = case.verdict is not None and case.id in self._cases
+            if is_pending and self._peers.clock.monotonic() < until:
+                await self._conclude(case)
+
+    def _hear(self, case: Case, heard: Report, running: Running) -> None:
+        """Handle a report on one result."""
         self._know(case)
         if heard.is_bare and not self._settings.require_evidence:
             case.end_unverified(NO_EVIDENCE)
@@ -279,8 +317,6 @@ class VerifierActor(Actor[Verifier]):
             self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))
         if _is_accused(case):
             self._accused.add(case.pending.row.node_id)
-        if case.id in self._cases:
-            await self._step(case)
 
     # ── what a verifier could not read ───────────────────────────────────────────────────────────
 
@@ -364,6 +400,12 @@ class VerifierActor(Actor[Verifier]):
             self._recall.again()
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
+
+
+def _split(running: Running) -> None:
+    """Open the results of a batch one by one from now on."""
+    for case in running.cases if running.is_batch else ():
+        case.is_alone = True
 
 
 def _is_accused(case: Case) -> bool:

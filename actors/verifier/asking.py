@@ -1,9 +1,12 @@
 """What a node is sent that looks at what another delivered."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from actors.node_session.messages import RunCheck, Stored
+import attrs
+
+from actors.node_session.messages import Further, RunCheck, Stored
 from actors.scheduler.messages import Assignment
 from actors.verifier.crops import NOWHERE, Places
 from sql.checks import Pending
@@ -32,6 +35,12 @@ def order_for(
         whole=whole,
         across=again.draws,
     )
+
+
+def batch_for(results: Sequence[Pending], check: UUID) -> RunCheck:
+    """Return the check that opens all of these results."""
+    first, *others = (order_for(pending, check, NOWHERE) for pending in results)
+    return attrs.evolve(first, further=tuple(Further(of.picture, of.evidence) for of in others))
 
 
 def params_of_unit(pending: Pending) -> dict[str, Any]:

@@ -29,7 +29,7 @@ OWNERS_FOR_SCENE: Final = 3
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
-NOT_WHOLE: Final = "frames of their own are rendered whole; this is no such frame"
+NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
 PLACES_MOST: Final = 8  # of those that a creator names
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
 # Codes of what a verifier of another device kind finds; words may follow.
@@ -67,6 +67,7 @@ class Case:
     said: str = ""  # why the step is necessary
     compared_at: Places = NOWHERE
     check: UUID | None = None  # the running check
+    is_alone: bool = False  # a batch did not clear it, so it is opened by itself
     failed: int = 0  # checks that failed
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
@@ -96,10 +97,10 @@ class Case:
 
     def dispute(self) -> None:
         """Render the whole frame, and look where its creator says that it differs."""
-        if self.is_cut:
-            self._render_whole("uncut" if self.pending.is_uncut else "disputed", DISPUTED)
-        else:
+        if not self.is_cut or self.pending.row.evidence_sha256 is None:
             self._cannot_tell(NOT_WHOLE)
+        else:
+            self._render_whole("uncut" if self.pending.is_uncut else "disputed", DISPUTED)
 
     # ── what it is ───────────────────────────────────────────────────────────────────────────────
 
@@ -124,7 +125,9 @@ class Case:
         if self.pending.disputed is None or self.verdict is None:
             return False
         outcome = self.verdict.outcome
-        return outcome == "unverifiable" or (outcome == "invalid" and not self.verdict.strike)
+        is_unsure = outcome == "invalid" and not self.verdict.strike
+        # Other seeds tell how a frame was made, and miss a small mark in it.
+        return outcome == "unverifiable" or is_unsure or self.verdict.said == OTHER_SEEDS
 
     @property
     def kind(self) -> Kind:
@@ -190,6 +193,8 @@ class Case:
             self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
+        elif self.step == "open" and report.is_uncut:  # whether it is compared the draw decides
+            self._hear_opened(report)
         elif report.unable is not None:
             self._is_unable(report)
         elif report.looked:

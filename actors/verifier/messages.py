@@ -105,11 +105,13 @@ class CheckerSeen(Message[Verifier, None]):
     """From a NodeSession whose node can check: it is there, for one check at a time.
 
     ``session`` takes ``RunCheck``. Of a node that is no verifier of the gateway's nothing is asked.
+    ``batches``: it can open several results in one check.
     """
 
     node: UUID
     device_class: str
     session: Ref[Any]
+    batches: bool = False
 
 
 @attrs.frozen

@@ -17,11 +17,15 @@ MEET_SECONDS: Final = 10.0  # between two times that gateways tell each other of
 
 @attrs.define(eq=False)
 class Verifying:
-    """A connected verifier. It runs one check at a time; ``busy`` is its id."""
+    """A connected verifier. It runs one check at a time; ``busy`` is its id.
+
+    ``batches``: it can open several results in one check.
+    """
 
     node: UUID
     device_class: str
     session: Ref[NodeSession]
+    batches: bool = False
     busy: UUID | None = None
 
     def can_compare(self, case: Case) -> bool:
@@ -35,13 +39,21 @@ class Verifying:
 
 @attrs.frozen(eq=False)
 class Running:
-    """A running check. ``since`` and ``until`` are times of the monotonic clock."""
+    """A running check. ``since`` and ``until`` are times of the monotonic clock.
+
+    A batch has several cases, all of one job.
+    """
 
     order: RunCheck
-    case: Case
+    cases: tuple[Case, ...]
     by: Verifying
     since: float
     until: float
+
+    @property
+    def is_batch(self) -> bool:
+        """True if the check opens several results."""
+        return len(self.cases) > 1
 
 
 @attrs.define
@@ -75,13 +87,15 @@ class Verifiers:
         self._known: dict[UUID, Verifying] = {}
         self._running: dict[UUID, Running] = {}
 
-    def come(self, node: UUID, device_class: str, session: Ref[Any]) -> Running | None:
+    def come(
+        self, node: UUID, device_class: str, session: Ref[Any], *, batches: bool = False
+    ) -> Running | None:
         """Add a verifier; return the check that is lost if it reconnected."""
         before = self._known.get(node)
         if before is not None and (before.device_class, before.session) == (device_class, session):
             return None
         lost = self._lose(before)
-        self._known[node] = Verifying(node, device_class, session)
+        self._known[node] = Verifying(node, device_class, session, batches)
         return lost
 
     def go(self, node: UUID, session: Ref[Any]) -> Running | None:
@@ -117,15 +131,23 @@ class Verifiers:
             default=None,
         )
 
-    def ask(self, case: Case, by: Verifying, order: RunCheck, times: tuple[float, float]) -> bool:
+    def ask(
+        self,
+        cases: tuple[Case, ...],
+        by: Verifying,
+        order: RunCheck,
+        times: tuple[float, float],
+    ) -> bool:
         """Send a check; return False if the session is full or gone.
 
         ``times``: now, and the deadline of the answer.
         """
         if not by.session.tell(order):
             return False
-        by.busy = case.check = order.check
-        self._running[order.check] = Running(order, case, by, *times)
+        by.busy = order.check
+        for case in cases:
+            case.check = order.check
+        self._running[order.check] = Running(order, cases, by, *times)
         return True
 
     def end(self, check: UUID, node: UUID) -> Running | None:
@@ -134,7 +156,9 @@ class Verifiers:
         if running is None or running.by.node != node:
             return None
         del self._running[check]
-        running.by.busy = running.case.check = None
+        running.by.busy = None
+        for case in running.cases:
+            case.check = None
         return running
 
     def drop(self, running: Running) -> None:
@@ -147,9 +171,11 @@ class Verifiers:
         return [one for one in self._running.values() if one.until <= now]
 
     def about_none_of(self, cases: Collection[Case]) -> list[Running]:
-        """Return the checks of cases that are no longer pending."""
+        """Return the checks all of whose cases are no longer pending."""
         wait = {id(case) for case in cases}
-        return [one for one in self._running.values() if id(one.case) not in wait]
+        return [
+            one for one in self._running.values() if not any(id(case) in wait for case in one.cases)
+        ]
 
     @property
     def running(self) -> Set[UUID]:

@@ -48,7 +48,7 @@ async def travel(
     job = await watch(client, placed.job_id, narrator)
     picture = await client.download(job.id, order.out, stem=f"frame-{order.frame:04d}")
     narrator.say("picture", str(picture))
-    verdict = (await client.receipt(job.id)).receipt["verdict"]
+    verdict: str = (await client.receipt(job.id)).receipt["verdict"]
     narrator.say("verified", SAID.get(verdict, verdict))
     after = await client.balance()
     narrator.say("paid", f"{job.price} credits were held, {job.charged} charged")

@@ -27,7 +27,7 @@ from web.identity.node_tokens import SignedNodeTokens
 from web.nodes.relay import Arrival
 
 # It is given no work to render.
-CAPABILITIES: Final = ("check", "preflight")
+CAPABILITIES: Final = ("check", "check_batch", "preflight")
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
 UNNAMED: Final = "verification.embedded is off, and verification.own_nodes names no verifier"

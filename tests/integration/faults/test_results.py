@@ -63,8 +63,8 @@ async def gateway(
 ) -> AsyncIterator[FaultyGateway]:
     """It takes results in parts of ``PART`` bytes."""
 
-    def in_parts(settings: Settings, verifiers: frozenset[UUID]) -> NodeSessionSettings:
-        return attrs.evolve(session_settings(settings, verifiers), part_bytes=PART)
+    def in_parts(settings: Settings, verifiers: frozenset[UUID], why: str) -> NodeSessionSettings:
+        return attrs.evolve(session_settings(settings, verifiers, why), part_bytes=PART)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("web.app.session_settings", in_parts)

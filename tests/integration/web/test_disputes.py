@@ -342,7 +342,7 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
             {"picture": base64.b64encode(SHOWN[:8] + bytes(512 << 10)).decode()},
             "comparison.picture",
         ),
-        ({"places": [{"x": 1.1, "y": 0.5}]}, "comparison.places.0.x"),
+        ({"places": [{"x": 1.1, "y": 0.5}]}, "comparison.places[0].x"),
         ({"places": [{"x": 0.1, "y": 0.1}] * 9}, "comparison.places"),
         ({"verdict": "black"}, "comparison.verdict"),
         ({"reason": ""}, "comparison.reason"),

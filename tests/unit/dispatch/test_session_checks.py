@@ -17,7 +17,7 @@ from actors.ledger.messages import (
     UnitFail,
     UnitStart,
 )
-from actors.node_session.messages import CaughtUp, DropCheck, RunCheck, Stored
+from actors.node_session.messages import CaughtUp, DropCheck, Further, RunCheck, Stored
 from actors.node_session.offers import why_unverified
 from actors.node_session.results import result_key
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
@@ -444,13 +444,62 @@ async def test_without_the_setting_everything_is_as_it_was() -> None:
 
 async def checking(play: Play, verifier: Probe[Verifier], order: RunCheck = ORDER) -> JobDispatch:
     """The node says that it can check, and is asked to."""
-    play.hear(Hello(version="1", device_class=CLASS, capabilities=("render", "check")))
+    seen = await seen_by(play, verifier, "check")
+    assert seen.session.tell(order)
+    return await play.socket.expect(JobDispatch)
+
+
+async def seen_by(play: Play, verifier: Probe[Verifier], *offered: str) -> CheckerSeen:
+    """What the Verifier hears of a node that offers this."""
+    play.hear(Hello(version="1", device_class=CLASS, capabilities=("render", *offered)))
     play.assign()
     await play.welcome()
     seen = await verifier.expect(CheckerSeen)
-    assert (seen.node, seen.device_class) == (NODE, CLASS)
-    assert seen.session.tell(order)
-    return await play.socket.expect(JobDispatch)
+    assert (seen.node, seen.device_class, seen.batches) == (NODE, CLASS, len(offered) == 2)
+    return seen
+
+
+BATCH = attrs.evolve(ORDER, draws=(), further=(Further(ORDER.picture, None),))
+
+
+@simulated
+async def test_a_batch_is_sent_to_a_node_that_offers_batches_and_its_reports_told() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        seen = await seen_by(play, verifier, "check", "check_batch")
+        assert seen.session.tell(BATCH)
+        sent = await play.socket.expect(JobDispatch)
+        assert (sent.job_type, sent.params) == ("check_batch", {"frame": 3, "results": 2})
+        places = ("check/0/picture", "check/0/evidence.exr", "check/1/picture")
+        assert [one.path for one in sent.inputs] == ["s.blend", *places]
+        sums = [one.sha256 for one in sent.inputs[1:]]
+        assert sums == [SHA256, EVIDENCE.sha256, SHA256]
+        report = {"opened": [{"looked": True}, None]}
+        play.hear(
+            JobResult(
+                job_id=str(CHECK),
+                unit=0,
+                attempt=1,
+                status="completed",
+                result_ref="none:x",
+                work={"measured": report},
+                signature="00" * 64,
+            )
+        )
+        assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, "it completed")
+
+
+@simulated
+async def test_a_batch_that_fits_into_no_frame_comes_to_nothing() -> None:
+    """The URLs of some stores are long. Then its results are opened one by one."""
+    verifier: Probe[Verifier] = Probe("verifier")
+    long = Stored(f"results/{'x' * 3000}", SHA256, len(CONTENT))
+    async with session(verifier=verifier) as play:
+        seen = await seen_by(play, verifier, "check", "check_batch")
+        order = attrs.evolve(BATCH, further=(Further(long, long),) * 15)
+        assert seen.session.tell(order)
+        told = await verifier.expect(Reported)
+        assert (told.check, told.report, told.is_unread) == (CHECK, None, False)
 
 
 @simulated

@@ -145,15 +145,17 @@ class Play:
         await self.again(job, NODE, 2)
         return job
 
-    async def again(self, job: UUID, node: UUID, attempt: int, owner: UUID = OPERATOR) -> None:
+    async def again(
+        self, job: UUID, node: UUID, attempt: int, owner: UUID = OPERATOR, *, unit: int = 0
+    ) -> None:
         """What a node delivers for an attempt that it was given."""
         user = self.store.jobs[job].user_id
-        key = result_key(user, job, 0, attempt)
+        key = result_key(user, job, unit, attempt)
         await self.objects.put(key, CONTENT)
-        await self.objects.put(evidence_key(user, job, 0, attempt), EVIDENCE)
+        await self.objects.put(evidence_key(user, job, unit, attempt), EVIDENCE)
         delivery = UnitDeliver(
             job=job,
-            unit=0,
+            unit=unit,
             attempt=attempt,
             node=node,
             device_class=CLASS,
@@ -170,11 +172,13 @@ class Play:
         drawn, odds = await self.sampling.draw(delivery)
         await self.do(attrs.evolve(delivery, drawn=drawn, odds=odds))
 
-    def inspector(self, number: int = 20, device_class: str = CLASS) -> Inspector:
+    def inspector(
+        self, number: int = 20, device_class: str = CLASS, *, batches: bool = False
+    ) -> Inspector:
         """A node connects that can check; one of ``OURS`` is a verifier of the gateway's."""
         probe: Probe[NodeSession] = Probe(f"session {number}")
         node = UUID(int=number)
-        assert self.verifier.tell(CheckerSeen(node, device_class, probe.ref))
+        assert self.verifier.tell(CheckerSeen(node, device_class, probe.ref, batches))
         return Inspector(node, device_class, probe)
 
     def appears(self, checker: Inspector) -> None:

@@ -171,6 +171,14 @@ def test_what_was_not_drawn_is_opened_and_compared_only_where_it_is_odd() -> Non
     assert (found.outcome, found.strike) == ("invalid", True)
 
 
+def test_what_was_not_drawn_of_a_scene_that_cannot_be_cut_is_not_rendered_whole() -> None:
+    assert heard(UNCUT, drawn=False).verdict == Verdict("sampled-out")
+    case = heard({**UNCUT, **PLAIN}, drawn=False)
+    assert (case.step, case.verdict) == ("regions", None)
+    case = heard(UNCUT, drawn=True)
+    assert (case.step, case.why) == ("whole", "uncut")
+
+
 def test_who_only_opens_what_he_is_to_compare_says_nothing() -> None:
     case = heard(LOOKED)
     assert (case.verdict, case.failed) == (None, 1)

@@ -6,18 +6,23 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.node_session.messages import RunCheck
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from actors.verifier.case import Case
+from actors.verifier.report import Report, answer
+from actors.verifier.verdict import DEFAULTS
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import CREATOR, EXACT, PRICE, Inspector, Play, verifying
+from tests.unit.verifier.stage import CREATOR, EXACT, PRICE, Inspector, Play, pending, verifying
 
 SHARE: Final = PRICE * 70 // 100
 NEVER_DRAWN: Final = {"least_odds": 0.0}
 PLACE: Final = (0.25, 0.5)
 COUNT: Final = 4  # the place that its creator names, and three by secret
+GRAPHICS: Final = "optix/x86_64/5.2"
 OTHER_CLASS: Final = "cpu/sse/5.2"
 
 
@@ -112,11 +117,17 @@ async def test_what_honest_machines_may_differ_by_is_left_to_an_admin(
 
 
 @simulated
-async def test_frames_of_a_chunk_are_left_to_an_admin() -> None:
+@pytest.mark.parametrize("what", ["frames of a chunk", "a frame without evidence"])
+async def test_what_is_not_rendered_whole_is_left_to_an_admin(what: str) -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await disputed(play, checker, frame=None, frames=[*range(1, 10)])
+        if what == "frames of a chunk":
+            job = await disputed(play, checker, frame=None, frames=[*range(1, 10)])
+        else:
+            job = await disputed(play, checker)
+            row = play.store.checks[job, 0, 1]
+            play.store.checks[row.id] = attrs.evolve(row, evidence_sha256=None, evidence_size=None)
         await asyncio.sleep(5)
         assert (play.store.disputes[job, 0].state, checker.probe.ref.depth) == ("OPEN", 0)
 
@@ -138,3 +149,31 @@ async def test_a_dispute_waits_for_a_verifier_and_an_admin_may_decide_before() -
         play.says(again, order, whole(0.9))
         await asyncio.sleep(4)
         assert (play.store.disputes[job, 0].state, play.earned()) == ("REJECTED", SHARE)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "is_for_admin"),
+    [
+        ("accepted", "consistent", True),
+        ("refused", "invalid", True),
+        ("unsaid", "unverifiable", True),
+        ("consistent", "consistent", False),
+        ("exact", "exact", False),
+    ],
+)
+def test_what_other_seeds_say_does_not_decide_a_dispute(
+    outcome: str, verdict: str, is_for_admin: bool
+) -> None:
+    """A verifier of another device kind compares by statistics, which a small mark escapes."""
+    waits = pending(is_again=True, disputed=(PLACE,))
+    row = attrs.evolve(waits.row, evidence_sha256=b"e" * 32, evidence_size=9)
+    case = Case.opened(attrs.evolve(waits, row=row))
+    order = case.order(UUID(int=1), b"secret", GRAPHICS)
+    assert (order.whole, len(order.draws), bool(order.across)) == (True, COUNT, True)
+    looks: list[Any] = [[{"layer": "ViewLayer", "outcome": outcome, "reasons": [], "unsaid": None}]]
+    off = {"exact": 0.0, "consistent": 0.2}.get(outcome, 1.2)
+    read = answer(whole(off, across={"outcome": outcome, "looks": looks}), order.count)
+    assert isinstance(read, Report), read
+    case.hear(read, UUID(int=20), GRAPHICS, DEFAULTS)
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.is_for_admin) == (verdict, is_for_admin)

@@ -37,7 +37,8 @@ def refused(**more: Any) -> Mapping[str, Any]:
 
 def heard(*reports: Mapping[str, Any], **of: Any) -> Case:
     """A drawn delivery by a processor, once a graphics card's reports came."""
-    case = Case.opened(pending(drawn=True, **of))
+    given: dict[str, Any] = {"drawn": True, **of}
+    case = Case.opened(pending(**given))
     for told in reports:
         order = case.order(UUID(int=1), b"secret", OPTIX)
         report = answer(told, order.count)
