@@ -112,7 +112,8 @@ class Sandbox:
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
         for shown in ("/proc", "/dev", "/"):  # of /proc, a scene could lower its oom_score_adj
             mounts += ["--remount-ro", shown]
-        identity, drop = self._as_root(guest_of(folder)) if self.as_root else self._as_user()
+        guest = guest_of(folder)
+        identity, drop = from_root_to(guest, guest) if self.as_root else self._as_user()
         command = [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
         return _coming_last(command, None if filter_of() is None else folder / FILTER)
 
@@ -156,16 +157,19 @@ class Sandbox:
         forbid = ("--disable-userns",) if self.forbids_namespaces else ()
         return ("--unshare-user", *forbid, "--uid", nobody, "--gid", nobody), ()
 
-    @staticmethod
-    def _as_root(guest: int) -> tuple[Sequence[str], Sequence[str]]:
-        # The three capabilities last until setpriv has used them; it gives up every one.
-        drop = (
-            *("/usr/bin/setpriv", "--reuid", str(guest), "--regid", str(guest)),
-            *("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all"),
-            *("--bounding-set=-all", "--no-new-privs"),
-        )
-        kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
-        return [word for name in kept for word in ("--cap-add", name)], drop
+
+def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
+    """Return options of bubblewrap as root, and the beginning of the command inside: it becomes
+    that user for good. The options follow ``--cap-drop ALL``.
+    """
+    # The three capabilities last until setpriv has used them; it gives up every one.
+    kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+    drop = (
+        *("/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(gid)),
+        *("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all"),
+        *("--bounding-set=-all", "--no-new-privs"),
+    )
+    return [word for name in kept for word in ("--cap-add", name)], drop
 
 
 @attrs.frozen(kw_only=True)

@@ -62,11 +62,19 @@ def bounds_of(threads: int, memory_gib: int) -> Bounds:
 
 
 @frozen
+class Walls:
+    """The words of a sandbox, and whom they are started as; None: as the gateway is."""
+
+    words: Sequence[str]
+    account: Account | None = None
+
+
+@frozen
 class Confinement:
-    """A sandbox that was tried out (``walls`` are its words), and the key of the node in it."""
+    """A sandbox that was tried out, and the key of the node in it."""
 
     folder: EngineFolder
-    walls: Sequence[str]
+    walls: Walls
     public_key: bytes
 
     @property
@@ -80,7 +88,7 @@ def confine(data: Path, account: Account | None) -> Confinement:
     folder = EngineFolder(data, NAME, account)
     walls = walls_of(folder)
     folder.make()
-    try_out(walls, account)
+    try_out(walls)
     try:
         key = load_or_create_key(key_of(folder))
     except ValueError as fault:
@@ -130,7 +138,8 @@ class EmbeddedVerifier(Engine[int]):
         bounds = (str(self._bounds.threads), str(self._bounds.memory))
         seen = ("--ro-bind", given, given, "--bind", state, state, "--setenv", "HOME", state)
         agent = ("-I", "-m", "rendertrust.node.embedded", given, state, *bounds)
-        return Command([*self._walls, *seen, "--", sys.executable, *agent], STOP)
+        words = [*self._walls.words, *seen, "--", sys.executable, *agent]
+        return Command(words, STOP, becomes_user=self._walls.account is None)
 
     async def ready(self, pid: int) -> int | None:
         return pid
@@ -141,8 +150,8 @@ class EmbeddedVerifier(Engine[int]):
         return code
 
 
-def walls_of(folder: EngineFolder) -> Sequence[str]:
-    """Return the words of bubblewrap that hide what is not the verifier's. Raises CannotVerify."""
+def walls_of(folder: EngineFolder) -> Walls:
+    """Return the bubblewrap that hides what is not the verifier's. Raises CannotVerify."""
     program = renderer.find()
     if program is None:
         raise CannotVerify(renderer.HOW_TO_GET_BLENDER)
@@ -151,9 +160,9 @@ def walls_of(folder: EngineFolder) -> Sequence[str]:
     if isinstance(box, sandbox.Refused):
         raise CannotVerify(box.reason)
     assert isinstance(box, sandbox.Sandbox), "only who asks for it is given none"
-    for path in (Path(sys.executable), *box.readable):
-        _refuse_closed(path, folder.account)
-    return (
+    opened = _opened(folder.account, (*python, *box.readable), box.bwrap)
+    words = (
+        *opened,
         *(box.bwrap, "--tmpfs", "/tmp", *sandbox.show_system(box.readable)),  # noqa: S108 - its own
         *_etc(),
         *("--tmpfs", str(folder.data)),
@@ -161,15 +170,35 @@ def walls_of(folder: EngineFolder) -> Sequence[str]:
         *("--die-with-parent", "--new-session", "--chdir", "/"),
         *_environment(program),
     )
+    return Walls(words, None if opened else folder.account)
 
 
-def _refuse_closed(path: Path, account: Account | None) -> None:
-    closed = account.closed_folder(path) if account else None
-    if account and closed:
-        raise CannotVerify(
-            f"{closed} is closed to the user {account.name}, whom the embedded verifier runs as;"
-            f" open it with: chmod o+x {closed}"
-        )
+def _opened(account: Account | None, paths: Sequence[Path], bwrap: str) -> Sequence[str]:
+    """Return a bubblewrap of root's around the other, for Python in a folder that is closed to the
+    account, as in a checkout in the home of root. It shows these paths alone in the place of the
+    folder, and becomes the account.
+    """
+    places = dict.fromkeys(paths)
+    closed = {path: account.closed_folder(path) for path in places} if account else {}
+    if account is None or not any(closed.values()):
+        return ()
+    hidden = dict.fromkeys(folder for folder in closed.values() if folder is not None)
+    shown = {path: folder for path, folder in closed.items() if folder is not None}
+    # Parents are said aloud, or bubblewrap closes them to others.
+    parents = dict.fromkeys(
+        parent
+        for path, folder in shown.items()
+        for parent in reversed(path.parents)
+        if parent.is_relative_to(folder) and parent != folder
+    )
+    kept, become = sandbox.from_root_to(account.uid, account.gid)
+    return (
+        *(bwrap, "--dev-bind", "/", "/"),
+        *(word for folder in hidden for word in ("--tmpfs", str(folder))),
+        *(word for parent in parents for word in ("--dir", str(parent))),
+        *(word for path in shown for word in ("--ro-bind", str(path), str(path))),
+        *("--die-with-parent", "--cap-drop", "ALL", *kept, "--", *become),
+    )
 
 
 def _etc() -> Iterator[str]:
@@ -185,12 +214,20 @@ def _environment(program: renderer.Renderer) -> Iterator[str]:
         yield from ("--setenv", name, value)
 
 
-def try_out(walls: Sequence[str], account: Account | None) -> None:
-    """Start Python in a sandbox within the walls, as the account. Raises CannotVerify."""
-    inner = (walls[0], "--unshare-user", "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/")
+def try_out(walls: Walls) -> None:
+    """Start Python in a sandbox within the walls. Raises CannotVerify."""
+    inner = (
+        walls.words[0],
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-net",
+        "--ro-bind",
+        "/",
+        "/",
+    )
     python = ("--proc", "/proc", "--", sys.executable, "-I", "-S", "-c", "")
     try:
-        tried = run_within(walls, [*inner, *python], account)
+        tried = run_within(walls, [*inner, *python])
     except (OSError, subprocess.TimeoutExpired) as fault:
         raise CannotVerify(f"the sandbox cannot start: {type(fault).__name__}") from fault
     if tried.returncode != 0:
@@ -198,12 +235,11 @@ def try_out(walls: Sequence[str], account: Account | None) -> None:
         raise CannotVerify(sandbox.explain(tried.stderr) or f"the sandbox cannot start: {said}")
 
 
-def run_within(
-    walls: Sequence[str], words: Sequence[str], account: Account | None
-) -> "subprocess.CompletedProcess[str]":
-    """Run a command within the walls, as the account. Raises OSError, TimeoutExpired."""
+def run_within(walls: Walls, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command within the walls. Raises OSError, TimeoutExpired."""
+    account = walls.account
     return subprocess.run(
-        [*walls, "--", *words],
+        [*walls.words, "--", *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

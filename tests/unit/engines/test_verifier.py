@@ -1,6 +1,7 @@
 """The embedded verifier's sandbox, bounds and identity; and an engine that may come late."""
 
 import asyncio
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from supervisors.engines.verifier import (
     CannotVerify,
     Confinement,
     EmbeddedVerifier,
+    Walls,
     bounds_of,
     confine,
     key_of,
@@ -36,8 +38,6 @@ from tests.unit.simulated_time import simulated
 
 ENROLMENT = Enrolment(url="http://127.0.0.1:8000", node_id="n", name="v", token="t", proven=True)
 needs_sandbox = pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bubblewrap")
-ACCOUNT = engine_account()
-IS_CLOSED = ACCOUNT is not None and ACCOUNT.closed_folder(Path(sys.base_prefix)) is not None
 
 
 def test_its_bounds_are_half_of_the_machine_unless_they_are_set(
@@ -77,7 +77,7 @@ async def test_its_command_line_shows_its_own_folders_and_hides_the_data_folder(
     async def enrol() -> Enrolment:
         return ENROLMENT
 
-    confined = Confinement(folder, ("bwrap", "--tmpfs", str(folder.data)), b"k" * 32)
+    confined = Confinement(folder, Walls(("bwrap", "--tmpfs", str(folder.data))), b"k" * 32)
     engine = EmbeddedVerifier(confined, Bounds(3, 5 * GIB), enrol)
     words = [str(word) for word in (await engine.command()).arguments]
     mine = str(tmp_path / "data" / "verifier")
@@ -128,44 +128,52 @@ def test_without_blender_or_bubblewrap_it_says_what_to_install(
 
 
 @needs_sandbox
-def test_python_where_its_account_cannot_go_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed = tmp_path / "closed"
-    (closed / "bpy").mkdir(parents=True)
-    closed.chmod(0o700)
-    monkeypatch.setattr(renderer, "find", lambda: found(closed / "bpy"))
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_blender_may_lie_where_its_account_cannot_go(monkeypatch: pytest.MonkeyPatch) -> None:
     somebody = Account("somebody", 54_321, 54_321)
-    with pytest.raises(CannotVerify, match=r"is closed to the user somebody.*chmod o\+x"):
-        walls_of(EngineFolder(tmp_path / "data", "verifier", somebody))
+    with engine_folder() as base:
+        closed = base / "closed"
+        (closed / "bpy").mkdir(parents=True)
+        (closed / "secret").touch()
+        closed.chmod(0o700)
+        monkeypatch.setattr(renderer, "find", lambda: found(closed / "bpy"))
+        probe = f"""
+import os
+status = open("/proc/self/status").read()
+might = {{line.split()[1] for line in status.splitlines() if line.startswith(("CapP", "CapE"))}}
+print(os.getuid(), os.getgid(), might, os.listdir("{closed}"))
+"""
+        confined = confine(base / "data", somebody)
+        ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe])
+    assert ran.stdout == f"54321 54321 {{'{0:016x}'}} ['bpy']\n", ran.stderr
 
 
 @needs_sandbox
-@pytest.mark.skipif(IS_CLOSED, reason="this Python is where the user of the engines cannot go")
 def test_what_runs_within_the_walls_sees_neither_data_nor_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(renderer, "find", found)
     monkeypatch.setenv("RENDERTRUST_JWT_SECRET", "do not tell")
     with engine_folder() as base:
-        confined = confine(base / "data", ACCOUNT)
+        confined = confine(base / "data", engine_account())
         settings = base / "gateway.toml"
         settings.write_text("secret")
-        hidden = [confined.folder.secrets, confined.folder.log, settings, "/root", "/home", "/run"]
+        hidden = [confined.folder.secrets, confined.folder.log, settings, "/home", "/run"]
+        hidden += [] if sys.base_prefix.startswith("/root/") else [Path("/root")]
         probe = f"""
 import os
 seen = [path for path in {[str(path) for path in hidden]} if os.path.exists(path)]
 seen += [name for name in os.environ if name.startswith("RENDERTRUST")]
 print(seen, len([pid for pid in os.listdir("/proc") if pid.isdigit()]))
 """
-        ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe], ACCOUNT)
+        ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe])
     assert ran.stdout == "[] 2\n"  # itself, and the sandbox's first process
 
 
 @needs_sandbox
 def test_a_sandbox_that_does_not_start_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CannotVerify) as refused:
-        verifier.try_out(("bwrap", "--ro-bind", str(tmp_path / "no"), "/no"), None)
+        verifier.try_out(Walls(("bwrap", "--ro-bind", str(tmp_path / "no"), "/no")))
     assert "the sandbox cannot start" in str(refused.value)
     assert "\n" not in str(refused.value)
 
