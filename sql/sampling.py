@@ -18,10 +18,12 @@ from uuid import UUID
 
 import attrs
 
+from sql.kin import kin_of
 from sql.reputation import Record, strikes_of
 
 ALWAYS_UNTIL: Final = 10  # valid results in a row
 FINES: Final = 2  # 1: a lie earns nothing on average; 2: it costs as much as it would have earned
+MEASURED_KIND: Final = "cpu"
 OVERLOADED_SECONDS: Final = 60.0  # that the oldest delivery waits for its check
 _DRAWS: Final = 2**64
 
@@ -53,8 +55,10 @@ def odds(valid_in_row: int, least: float, waited: float = 0.0) -> float:
 
 
 def odds_of(records: Sequence[Record], device_class: str, stake: Stake, least: float) -> float:
-    """Return how probable it is that a node's result is compared: certain while it has strikes."""
-    if strikes_of(records) > 0:
+    """Return how probable it is that a node's result is compared: certain while it has strikes, and
+    on devices of which a refused result is no strike, as only processors were measured.
+    """
+    if strikes_of(records) > 0 or kin_of(device_class)[0] not in ("", MEASURED_KIND):
         return 1.0
     in_row = [one.reputation.valid_in_row for one in records if one.device_class == device_class]
     record = odds(max(in_row, default=0), least, stake.waited)

@@ -121,10 +121,12 @@ class Case:
 
     @property
     def is_for_admin(self) -> bool:
-        """True if a check of a disputed result did not decide for sure, so that an admin must."""
-        if self.pending.disputed is None or self.verdict is None:
+        """True if a check of a settled result did not decide for sure, so that an admin must."""
+        if not self.is_again or self.verdict is None:
             return False
         outcome = self.verdict.outcome
+        if self.pending.disputed is None:
+            return outcome == "unverifiable"
         is_unsure = outcome == "invalid" and not self.verdict.strike
         # Other seeds tell how a frame was made, and miss a small mark in it.
         return outcome == "unverifiable" or is_unsure or self.verdict.said == OTHER_SEEDS
@@ -295,7 +297,8 @@ class Case:
     def _hear_across(self, report: Report, limits: Thresholds) -> None:
         across = report.across or self._by_same_seed(report, limits)
         if across.outcome in ("refused", "unsaid") and report.depends:
-            self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
+            # The node may have made it so: it is not paid.
+            self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
         elif across.outcome == "refused":
             self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
         elif across.outcome == "unsaid":
@@ -342,7 +345,7 @@ class Case:
             said = f"{self.said}; its whole frame could not be rendered"
             self._is_invalid(said, strike=False)
         else:
-            self._cannot_tell(self.said or "checks of it come to nothing")
+            self.verdict = Verdict("unverifiable", self.said or "checks of it come to nothing")
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists, but nobody can read it."""

@@ -6,6 +6,7 @@ cannot mature until a check decides the dispute (``Case.is_again``).
 
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 
@@ -75,12 +76,20 @@ class Recall:
 
 
 def forfeits(due: FineDue) -> tuple[ShareForfeit, ...]:
-    """Return the shares that pay the fine: the newest ones that fit into the rest of it."""
+    """Return the shares that pay the fine: the newest ones that fit into the rest of it, and where
+    that leaves some of it unpaid the smallest of the others.
+    """
     left, taken = fine_of(due.share, due.odds) - due.fined, list[ShareForfeit]()
+    others = list[tuple[int, UUID, int]]()
     for job, unit, amount in due.pending:
         if amount <= left and (job, unit) != due.invalid[:2]:
             taken.append(ShareForfeit(job, unit, due.invalid))
             left -= amount
+        elif (job, unit) != due.invalid[:2]:
+            others.append((amount, job, unit))
+    if left > 0 and others:
+        _, job, unit = min(others)
+        taken.append(ShareForfeit(job, unit, due.invalid))
     return tuple(taken)
 
 

@@ -111,6 +111,7 @@ FROM checks c
 JOIN nodes n ON n.id = c.node_id
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
 WHERE c.strike AND c.odds < 1 AND c.decided_at > now() - interval '1 day'
+  AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = c.job_id AND w.unit = c.unit AND w.withdrawn)
 ORDER BY c.decided_at LIMIT $1;
 
 -- name: stake

@@ -87,6 +87,8 @@ def fines_due(store: "StoreTwin", now: datetime) -> list[FineDue]:
             continue
         if row.decided_at is None or row.decided_at <= now - timedelta(days=1):
             continue
+        if any(one.withdrawn for one in store.checks.values() if one.id[:2] == row.id[:2]):
+            continue
         fines = [fine.share_id for fine in store.fines.values() if _reason(fine) == row.id]
         fined = sum(share.amount for share in store.earnings.values() if share.id in fines)
         share = store.units[row.id[:2]].price * row.share_percent // 100

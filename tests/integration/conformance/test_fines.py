@@ -6,7 +6,14 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import REVENUE, GuardFailed, Posted, UnitStart, operator_account
+from actors.ledger.messages import (
+    REVENUE,
+    GuardFailed,
+    Posted,
+    UnitAssign,
+    UnitStart,
+    operator_account,
+)
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, ShareForfeit
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.sampling import Stake
@@ -118,6 +125,22 @@ async def test_what_was_compared_for_certain_or_is_no_strike_is_not_fined(stage:
     await settled(stage, owner, "invalid")
     stage.clock.pass_by(86_400)
     assert await stage.store.fines_due(10) == [], "a day later it is over"
+
+
+async def test_what_is_the_scenes_fault_after_all_is_not_fined(stage: Stage) -> None:
+    lie = await settled(stage, await stage.user(), "invalid")
+    assert len(await stage.store.fines_due(10)) == 1
+    node = await stage.node()
+    await stage.own(node, await stage.user())
+    await stage.do(UnitAssign(lie.job, 0, 2, node))
+    await stage.do(UnitStart(lie.job, 0, 2, node))
+    delivery = UnitDeliver(
+        *(lie.job, 0, 2, node, "cpu", "s3://rendertrust/x", b"s" * 32, 9), verified=True
+    )
+    await stage.do(delivery)
+    verdict = UnitVerdict(lie.job, 0, 2, "invalid", withdrawn=True)
+    assert isinstance(await stage.do(verdict), Posted)
+    assert await stage.store.fines_due(10) == []
 
 
 async def test_the_creator_of_a_forfeited_share_is_given_his_charge_back_if_he_is_right(

@@ -161,6 +161,14 @@ def test_overload_lowers_the_odds_to_their_least_but_not_of_who_is_new_nor_below
         assert busy == pytest.approx(min(max(least, Stake(100, pending).least_odds), 1.0))
 
 
+@pytest.mark.parametrize("device_class", ["optix/x/5.2", "CPU/avx2/5.2"])
+def test_on_a_device_whose_refusals_are_no_strikes_each_result_is_compared(
+    device_class: str,
+) -> None:
+    record = [Record(NODE, device_class, False, "", "v" * 1000)]
+    assert odds_of(record, device_class, Stake(1, 10**9), 0.05) == 1.0
+
+
 def test_what_costs_nothing_may_be_compared_as_seldom_as_its_record_allows() -> None:
     record = [Record(NODE, CLASS, False, "", "v" * 1000)]
     assert odds_of(record, CLASS, Stake(0, 0), 0.05) == 0.05

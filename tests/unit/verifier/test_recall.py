@@ -7,6 +7,8 @@ from uuid import UUID
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.ledger.messages import Commit, GuardFailed, Outcome, Posted, Replayed
 from actors.paymaster.messages import (
@@ -16,6 +18,9 @@ from actors.paymaster.messages import (
     ShareForfeit,
 )
 from actors.verifier.messages import Caught
+from actors.verifier.recall import forfeits
+from sql.earnings import FineDue
+from sql.sampling import fine_of
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -139,6 +144,35 @@ async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) ->
         await play.do(DisputeDecide(job, 0, CREATOR, False, "an admin looked at it"))
         assert await play.store.audit() == []
         assert play.store.earnings[job, 0].state == "PENDING", "until its window is over"
+
+
+@simulated
+async def test_what_no_verifier_can_tell_is_left_to_an_admin() -> None:
+    async with verifying(**NEVER_DRAWN, again_seconds=1.0) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job = await settled(play, checker)
+        is_found_out(play)
+        for _ in range(3):
+            play.says(checker, await play.asked(checker), None, "no space left on the disk")
+        await asyncio.sleep(30)
+        assert (play.store.disputes[job, 0].state, play.earned()) == ("OPEN", SHARE)
+
+
+LIE = (UUID(int=9), 0, 1)
+
+
+@given(st.lists(st.integers(1, 1000)), st.integers(1, 100), st.floats(0.05, 0.99))
+def test_a_fine_takes_the_newest_that_fit_and_one_more_share_for_the_rest(
+    amounts: list[int], share: int, odds: float
+) -> None:
+    pending = tuple((UUID(int=number), 0, each) for number, each in enumerate(amounts, 10))
+    taken = {each.job for each in forfeits(FineDue(LIE, share, odds, 0, pending))}
+    paid = [amount for job, _, amount in pending if job in taken]
+    due = fine_of(share, odds)
+    assert sum(paid) >= min(due, sum(amounts))
+    assert sum(paid) - max(paid, default=0) < due or due == 0
+    assert forfeits(FineDue(LIE, share, odds, max(due, sum(paid)), pending)) == ()
 
 
 @simulated
