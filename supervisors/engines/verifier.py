@@ -138,7 +138,7 @@ class EmbeddedVerifier(Engine[int]):
         bounds = (str(self._bounds.threads), str(self._bounds.memory))
         seen = ("--ro-bind", given, given, "--bind", state, state, "--setenv", "HOME", state)
         agent = ("-I", "-m", "rendertrust.node.embedded", given, state, *bounds)
-        words = [*self._walls.words, *seen, "--", sys.executable, *agent]
+        words: list[str | Path] = [*self._walls.words, *seen, "--", sys.executable, *agent]
         return Command(words, STOP, becomes_user=self._walls.account is None)
 
     async def ready(self, pid: int) -> int | None:

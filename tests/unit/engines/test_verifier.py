@@ -61,7 +61,7 @@ def test_the_agent_keeps_the_bounds() -> None:
 
 def test_the_node_keeps_its_id_and_another_folder_is_another_node(tmp_path: Path) -> None:
     one, again, other = (
-        Confinement(EngineFolder(tmp_path, "verifier", None), (), key)
+        Confinement(EngineFolder(tmp_path, "verifier", None), Walls(()), key)
         for key in (b"a" * 32, b"a" * 32, b"b" * 32)
     )
     assert one.id == again.id != other.id
@@ -99,7 +99,7 @@ async def test_it_is_given_its_key_and_where_to_go(tmp_path: Path) -> None:
     async def enrol() -> Enrolment:
         return ENROLMENT
 
-    engine = EmbeddedVerifier(Confinement(folder, (), b"k" * 32), Bounds(1, GIB), enrol)
+    engine = EmbeddedVerifier(Confinement(folder, Walls(()), b"k" * 32), Bounds(1, GIB), enrol)
     await engine.prepare(0)
     given, own = StateFolder(folder.path / "given"), StateFolder(tmp_path / "state")
     assert embedded.take(given, own)

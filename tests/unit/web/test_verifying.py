@@ -13,7 +13,7 @@ from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NodeIdentity
 from sql.work import NOTHING_SAID
 from supervisors.engines.folder import EngineFolder
-from supervisors.engines.verifier import CannotVerify, Confinement
+from supervisors.engines.verifier import CannotVerify, Confinement, Walls
 from web.app import paces_of, session_settings, verifiers_of, verifying_of
 from web.http.listener import Place
 from web.nodes import embedded
@@ -44,7 +44,7 @@ def settings_with(**verification: object) -> Settings:
 
 
 def confinement(data: Path) -> Confinement:
-    return Confinement(EngineFolder(data, "verifier", None), ("bwrap",), b"k" * 32)
+    return Confinement(EngineFolder(data, "verifier", None), Walls(("bwrap",)), b"k" * 32)
 
 
 def unable(_: object, __: object) -> Confinement:
