@@ -197,7 +197,8 @@ def _opened(account: Account | None, paths: Sequence[Path], bwrap: str) -> Seque
         *(word for folder in hidden for word in ("--tmpfs", str(folder))),
         *(word for parent in parents for word in ("--dir", str(parent))),
         *(word for path in shown for word in ("--ro-bind", str(path), str(path))),
-        *("--die-with-parent", "--cap-drop", "ALL", *kept, "--", *become),
+        # Becoming another user forgets whose death ends it; that of the first process ends all.
+        *("--unshare-pid", "--die-with-parent", "--cap-drop", "ALL", *kept, "--", *become),
     )
 
 
