@@ -272,8 +272,10 @@ class Case:
         found = of_all(report.crops, limits)
         said = f"of the whole frame {_distance(report)}"
         if not is_match(found):
-            is_one_piece = len(report.crops) == 1
-            self._is_invalid(said, strike=not (report.is_loose or (across and is_one_piece)))
+            # Its creator may name the places at which honest instruction sets differ most.
+            drawn = report.crops[len((self.pending.disputed or ())[:PLACES_MOST]) :]
+            is_there = bool(drawn) and not is_match(of_all(drawn, limits))
+            self._is_invalid(said, strike=not report.is_loose and (is_there or not across))
         elif not report.is_finished:
             self._cannot_tell(UNREAD)
         elif not is_match(of_region(report.compared[-1], limits)):

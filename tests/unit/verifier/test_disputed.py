@@ -16,7 +16,16 @@ from actors.verifier.report import Report, answer
 from actors.verifier.verdict import DEFAULTS
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import CREATOR, EXACT, PRICE, Inspector, Play, pending, verifying
+from tests.unit.verifier.stage import (
+    CLASS,
+    CREATOR,
+    EXACT,
+    PRICE,
+    Inspector,
+    Play,
+    pending,
+    verifying,
+)
 
 SHARE: Final = PRICE * 70 // 100
 NEVER_DRAWN: Final = {"least_odds": 0.0}
@@ -32,6 +41,8 @@ def whole(off: float = 0.0, count: int = COUNT, **more: Any) -> Mapping[str, Any
     return {**EXACT, "whole": True, "crops": [at, *[{"equal": True}] * (count - 1)], **more}
 
 
+EQUAL: Final = {"equal": True}
+UNEQUAL: Final = {"equal": False, "off": 0.6}
 FINISH: Final = {"equal": False, "off": 9.0}
 
 
@@ -149,6 +160,28 @@ async def test_a_dispute_waits_for_a_verifier_and_an_admin_may_decide_before() -
         play.says(again, order, whole(0.9))
         await asyncio.sleep(4)
         assert (play.store.disputes[job, 0].state, play.earned()) == ("REJECTED", SHARE)
+
+
+@pytest.mark.parametrize(
+    ("device_class", "crops", "is_for_admin"),
+    [
+        (CLASS, [UNEQUAL, EQUAL, EQUAL, EQUAL], False),
+        (OTHER_CLASS, [UNEQUAL, EQUAL, EQUAL, EQUAL], True),
+        (OTHER_CLASS, [UNEQUAL, EQUAL, UNEQUAL, EQUAL], False),
+    ],
+)
+def test_of_another_instruction_set_what_differs_at_the_named_places_alone_is_for_an_admin(
+    device_class: str, crops: list[Mapping[str, Any]], is_for_admin: bool
+) -> None:
+    waits = pending(is_again=True, disputed=(PLACE,))
+    row = attrs.evolve(waits.row, evidence_sha256=b"e" * 32, evidence_size=9)
+    case = Case.opened(attrs.evolve(waits, row=row))
+    case.order(UUID(int=1), b"secret", device_class)
+    read = answer({**EXACT, "whole": True, "crops": crops}, COUNT)
+    assert isinstance(read, Report), read
+    case.hear(read, UUID(int=20), device_class, DEFAULTS)
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.is_for_admin) == ("invalid", is_for_admin)
 
 
 @pytest.mark.parametrize(
