@@ -243,9 +243,15 @@ class VerifierActor(Actor[Verifier]):
 
     def _lose(self, running: Running | None) -> None:
         """Handle the loss of a verifier: its check is repeated, a batch one by one."""
-        if running is not None:
-            self._spent(running)
-            _split(running)
+        if running is None:
+            return
+        self._spent(running)
+        _split(running)
+        case = running.cases[0]
+        if not running.is_batch:
+            limits = self._settings
+            rests = case.lose(limits.again_seconds, limits.failures_most)
+            case.rests_until = self._peers.clock.monotonic() + rests
 
     def _expire(self) -> None:
         for running in self._verifiers.overdue(self._peers.clock.monotonic()):

@@ -30,6 +30,7 @@ DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
+LOST_MOST: Final = 6  # verifiers that were lost with it, one after the other; then nobody can tell
 PLACES_MOST: Final = 8  # of those that a creator names
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
 # Codes of what a verifier of another device kind finds; words may follow.
@@ -69,6 +70,7 @@ class Case:
     check: UUID | None = None  # the running check
     is_alone: bool = False  # a batch did not clear it, so it is opened by itself
     failed: int = 0  # checks that failed
+    lost: int = 0  # checks whose verifier was lost
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
@@ -335,6 +337,15 @@ class Case:
         """Record a failed check."""
         self.failed += 1
         self.failed_by |= {verifier}
+
+    def lose(self, again_seconds: float, failures_most: int) -> float:
+        """Record that its verifier was lost; return for how long it rests. What takes one verifier
+        after the other along may be what ends them.
+        """
+        self.lost += 1
+        if self.lost >= LOST_MOST:
+            self.failed = failures_most
+        return again_seconds * 2.0 ** (self.lost - 2) if self.lost > 1 else 0.0
 
     # ── verdicts ─────────────────────────────────────────────────────────────────────────────────
 

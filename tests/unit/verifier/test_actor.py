@@ -13,6 +13,7 @@ from actors.ledger.messages import UnitAssign, UnitRequeue, UnitStart
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
 from actors.scheduler.messages import NodeStands
+from actors.verifier.case import LOST_MOST
 from actors.verifier.messages import Caught
 from rendertrust.receipt import NO_EVIDENCE, REASONS
 from sql.reputation import FORGIVEN_BY, STRIKES_MOST
@@ -246,6 +247,28 @@ async def test_a_verifier_that_goes_is_replaced_and_one_that_comes_anew_is_asked
         await play.dropped(second, order)
         await play.checks(again, EXACT)
         await play.ends(job, "COMPLETED")
+
+
+@simulated
+async def test_what_takes_each_verifier_along_ends_and_others_are_checked_meanwhile() -> None:
+    async with verifying(least_odds=1.0) as play:
+        play.known("v" * 1000)
+        deadly, checker = await play.delivered(), play.inspector()
+        orders = 0
+        while orders < LOST_MOST:
+            order = await play.asked(checker)
+            if order.unit.job == deadly:
+                orders += 1
+                play.goes(checker)
+                await play.delivered()
+                checker = play.comes_back(checker)
+            else:
+                play.says(checker, order, EXACT)
+                await play.ends(order.unit.job, "COMPLETED")
+                await asyncio.sleep(15 * 2**orders)  # the deadly one rests ever longer
+        await play.ends(deadly, "COMPLETED")
+        assert play.verdict(deadly) == "unverifiable"
+        assert (deadly, 0) not in play.store.earnings
 
 
 @simulated
