@@ -126,7 +126,7 @@ async def test_what_devices_render_differently_is_not_refused(
     verdict, told = await hairy.verdict("hair", files)
     assert told["across"]["outcome"] == "refused"
     said = "device-dependent: hair of Object 'Plane' > Fur"
-    assert verdict == Verdict("unverifiable", said, from_scene=True)
+    assert verdict == Verdict("unverifiable", said)
 
 
 @pytest.mark.nightly
