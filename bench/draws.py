@@ -1,17 +1,17 @@
-"""Share of deliveries that are checked, with one, two and three gateways over one database.
+"""Share of deliveries that are compared, with one, two and three gateways over one database.
 
-    python -m bench.draws [--gateways 1 2 3] [--units 1000] [--odds 0.2] [--nodes 3] [--checkers 8]
+    python -m bench.draws [--gateways 1 2 3] [--units 1000] [--odds 0.2] [--nodes 3] [--verifiers 8]
 
 Each gateway runs in a process of its own, over engines that they share (fsync on). At each,
-``--nodes`` nodes upload a small picture for each unit at once, and ``--checkers`` nodes of another
-owner fetch what they are to check and report that it is exact. A node's results are all checked
-until ten of them were valid. From then on the odds are ``--odds``, and the ``--units`` deliveries
-that count begin.
+``--nodes`` nodes upload a small picture for each unit at once, and ``--verifiers`` verifiers of the
+gateways' fetch what they are to open or to compare and report that it is as it should be. A node's
+results are all compared until ten of them were valid. From then on the odds are ``--odds``, and the
+``--units`` deliveries that count begin.
 
 The books tell how many of these were drawn, who checked them, and which gateway claimed each check.
 Goal: as many are drawn as the odds say, within two-sided binomial bounds of 99.9 %. Just those are
-checked, each once, by a node of the gateway that claimed the check. All gateways take part. The
-exit code is 1 where the goal is missed.
+compared; each is checked once, by a verifier at the gateway that claimed it. All gateways take
+part. The exit code is 1 where the goal is missed.
 """
 
 import argparse
@@ -32,12 +32,14 @@ from uuid import UUID, uuid4
 import aiohttp
 import asyncpg
 import attrs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.crowd import SETTINGS, UNLIMITED
 from bench.farm import placed
 from bench.gateways import running
 from bench.honest import ended
 from bench.probe import Table, machine
+from rendertrust.identity import generate_key
 from rendertrust.node.plugin import PICTURE
 from rendertrust.protocol import Evidence, JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
@@ -50,10 +52,12 @@ VERIFYING: Final = {
     **SETTINGS,
     **UNLIMITED,
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
+    "RENDERTRUST_VERIFICATION_EMBEDDED": "false",
     "RENDERTRUST_SCHEDULING_STRAGGLER_TIMES": "0",  # each unit is delivered once
 }
 CLASS: Final = "cpu/bench/1"
 EXACT: Final[Mapping[str, Any]] = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
+OPENED: Final[Mapping[str, Any]] = {"looked": True}
 SCENE, PROOF = "s3://elsewhere/a.blend", b"evidence"
 SLOTS: Final = 4
 SURE: Final = 0.999
@@ -61,6 +65,10 @@ WITHIN: Final = 900.0
 UPLOADED: Final = (200, 412)  # 412: an earlier try arrived
 ROUNDS_MOST: Final = 20  # of jobs until all nodes are known
 KNOWN: Final = "SELECT node_id FROM checks WHERE verdict = 'exact' GROUP BY 1 HAVING count(*) >= $1"
+VERIFIER: Final = """
+INSERT INTO nodes (id, name, public_key, capabilities, verified_at)
+VALUES ($1, 'verifier', $2, '{check}', now())
+"""
 DELIVERED: Final = """
 SELECT sha256, node_id, drawn, verdict, verifier_id, claimed_by FROM checks WHERE job_id = ANY($1)
 """
@@ -82,10 +90,10 @@ def bounds(count: int, odds: float) -> tuple[int, int]:
 
 @attrs.frozen
 class Delivery:
-    """One row of ``checks``, with what the checkers saw. Gateways are numbers.
+    """One row of ``checks``, with what the verifiers saw. Gateways are numbers.
 
-    ``at``: where its node is connected; ``by``: where the node is that checked it (None: nobody
-    did); ``asked``: where nodes were asked to; ``claimed_by``: the name of a gateway's life.
+    ``at``: where its node is connected; ``by``: where the verifier is that checked it (None: none
+    did); ``asked``: where verifiers were asked to; ``claimed_by``: the name of a gateway's life.
     """
 
     at: int
@@ -97,10 +105,9 @@ class Delivery:
 
     @property
     def is_settled(self) -> bool:
-        """Return whether it was checked once if it was drawn, and not at all if not."""
-        if not self.drawn:
-            return self.verdict == "unchecked" and not self.asked
-        return self.verdict == "exact" and [*self.asked] == [self.by]
+        """Return whether it was checked once, and compared if it was drawn."""
+        said = "exact" if self.drawn else "sampled-out"
+        return self.verdict == said and [*self.asked] == [self.by]
 
 
 @attrs.frozen
@@ -119,7 +126,7 @@ class Tally:
 
     @property
     def checked(self) -> Sequence[Delivery]:
-        """Deliveries with a checker's verdict."""
+        """Deliveries with a verifier's verdict."""
         return [one for one in self.deliveries if one.by is not None]
 
     @property
@@ -150,11 +157,12 @@ class Tally:
         again = sum(len(one.asked) > 1 for one in self.deliveries)
         table = Table(f"{self.gateways} gateway{'s' * (self.gateways > 1)}", "")
         table.add("deliveries", f"{len(self.deliveries):,}")
-        table.add("expected to be checked", f"{self.units * self.odds:,.1f}")
+        table.add("expected to be drawn", f"{self.units * self.odds:,.1f}")
         table.add("drawn", f"{self.drawn:,}")
-        table.add("checked", f"{len(self.checked):,}")
+        compared = sum(one.verdict == "exact" for one in self.deliveries)
+        table.add("compared", f"{compared:,}")
         table.add(f"binomial bounds, {SURE:.1%}", f"{low:,} to {high:,}")
-        table.add("checked by nodes of two gateways", f"{twice:,}")
+        table.add("checked by verifiers of two gateways", f"{twice:,}")
         table.add("checked more than once", f"{again:,}")
         table.add("settled otherwise than drawn", f"{wrong:,}")
         table.add("goal", "met" if self.is_met else "MISSED")
@@ -175,7 +183,7 @@ class Tally:
 @attrs.define
 class Fleet:
     """The nodes at all gateways, which are numbers here; and by the SHA-256 of what was delivered,
-    the gateways whose nodes were ``asked`` to check it.
+    the gateways whose verifiers were ``asked`` to check it.
     """
 
     at: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
@@ -183,13 +191,14 @@ class Fleet:
     asked: dict[str, list[int]] = attrs.field(factory=dict[str, list[int]])
 
     def checks(self, gateway: int) -> Behaviour:
-        """Behaviour of a node at that gateway that finds everything exact."""
+        """Behaviour of a verifier at that gateway that finds everything exact."""
 
         async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
             await patiently(partial(node.fetch, dispatch))
             [picture] = [given.sha256 for given in dispatch.inputs if given.path == PICTURE]
             self.asked.setdefault(picture, []).append(gateway)
-            await node.send(completed(dispatch, result_ref="none:check", work=EXACT))
+            work = EXACT if dispatch.params.get("draws") else OPENED
+            await node.send(completed(dispatch, result_ref="none:check", work=work))
 
         return behave
 
@@ -242,25 +251,30 @@ def completed(dispatch: JobDispatch, **told: Any) -> JobResult:
 
 @asynccontextmanager
 async def fleet(
-    http: aiohttp.ClientSession, gateways: Sequence[Gateway], options: argparse.Namespace
+    http: aiohttp.ClientSession,
+    gateways: Sequence[Gateway],
+    keys: Sequence[Ed25519PrivateKey],
+    options: argparse.Namespace,
 ) -> AsyncGenerator[Fleet]:
-    """Nodes at each gateway; those that check have another owner than those that deliver."""
+    """Nodes and verifiers at each gateway; the verifiers have these keys."""
     found = Fleet()
     async with AsyncExitStack() as stack:
         for number, gateway in enumerate(gateways):
             kinds: dict[str, tuple[int, Behaviour]] = {
                 "render": (options.nodes, delivers),
-                "check": (options.checkers, found.checks(number)),
+                "check": (options.verifiers, found.checks(number)),
             }
             for capability, (count, behave) in kinds.items():
                 owner = Creator(http, gateway.url, f"{capability}-{number}@example.org")
                 await owner.register()
-                for _ in range(count):
+                for each in range(count):
+                    own = keys[number * count + each] if capability == "check" else None
                     node = FakeNode(
                         gateway.url,
                         capabilities=(capability,),
                         slots=SLOTS,
                         user_token=owner.token,
+                        key=own,
                         behave=behave,
                         device_class=CLASS,
                     )
@@ -303,7 +317,7 @@ async def make_known(
 
 
 def delivery(row: asyncpg.Record, nodes: Fleet) -> Delivery:
-    """A row of the books, with what the checkers saw."""
+    """A row of the books, with what the verifiers saw."""
     by = row["verifier_id"]
     return Delivery(
         at=nodes.at[row["node_id"]],
@@ -317,13 +331,19 @@ def delivery(row: asyncpg.Record, nodes: Fleet) -> Delivery:
 
 async def measured(count: int, options: argparse.Namespace) -> Tally:
     """Run so many gateways; the books are audited at the end."""
-    settings = VERIFYING | {"RENDERTRUST_VERIFICATION_LEAST_ODDS": str(options.odds)}
+    own = {uuid4(): generate_key() for _ in range(count * options.verifiers)}
+    settings = VERIFYING | {
+        "RENDERTRUST_VERIFICATION_LEAST_ODDS": str(options.odds),
+        "RENDERTRUST_VERIFICATION_OWN_NODES": ",".join(map(str, own)),
+    }
     async with running(count, **settings) as gateways, aiohttp.ClientSession() as http:
         books = await asyncpg.connect(gateways[0].settings["RENDERTRUST_DATABASE_OWNER_URL"])
+        for node, key in own.items():
+            await books.execute(VERIFIER, node, key.public_key().public_bytes_raw())
         first = Creator(http, gateways[0].url, "creator@example.org")
         await first.register()
         creators = [dataclasses.replace(first, url=gateway.url) for gateway in gateways]
-        async with fleet(http, gateways, options) as nodes:
+        async with fleet(http, gateways, [*own.values()], options) as nodes:
             await make_known(creators, nodes, books)
             begun = time.monotonic()
             jobs = await rendered(creators, options.units)
@@ -351,7 +371,7 @@ if __name__ == "__main__":
     parser.add_argument("--units", type=int, default=1_000)
     parser.add_argument("--odds", type=float, default=0.2)
     parser.add_argument("--nodes", type=int, default=3, help="at each gateway, that deliver")
-    parser.add_argument("--checkers", type=int, default=8, help="at each gateway")
+    parser.add_argument("--verifiers", type=int, default=8, help="at each gateway")
     given = parser.parse_args()
     if not 1 / ALWAYS_UNTIL <= given.odds < 1:
         parser.error(f"--odds: a node that is just known has {1 / ALWAYS_UNTIL} at least")

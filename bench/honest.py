@@ -1,11 +1,11 @@
-"""Whether honest nodes are punished: many units, rendered and checked by nodes that differ.
+"""Whether honest nodes are punished: many units, rendered by nodes that differ.
 
     python -m bench.honest [--units 500]
 
-A real gateway with checks on, which lets none pass unchecked; agents of owners of their own with
-other numbers of threads, half of them kept from AVX2 (``CYCLES_CPU_NO_AVX2=1``), which check each
-other; ten scenes (``verify_scenes``), each second one denoised. Goal: each result is valid, and
-no node has a strike. Ends with 1 where one is not.
+A real gateway that has every result compared, with a verifier of its own; agents of owners of
+their own with other numbers of threads, half of them kept from AVX2 (``CYCLES_CPU_NO_AVX2=1``); ten
+scenes (``verify_scenes``), each second one denoised. Goal: each result is valid, and no node has a
+strike. Ends with 1 where one is not.
 """
 
 import argparse
@@ -32,14 +32,16 @@ from tests.support.until import until
 
 SETTINGS: Final = {
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
+    "RENDERTRUST_VERIFICATION_EMBEDDED": "false",
     "RENDERTRUST_VERIFICATION_LEAST_ODDS": "1",
     "RENDERTRUST_JWT_ACCESS_MINUTES": "600",  # nobody logs in again meanwhile
 }
 NO_AVX2: Final = {"CYCLES_CPU_NO_AVX2": "1"}
 DENOISED: Final = "\nscene.cycles.use_denoising = True\nscene.render.dither_intensity = 1.0\n"
-VALID: Final = ("exact", "match")
+VALID: Final = ("exact", "consistent")
 SCOPES: Final = ("nodes:write", "credits:read")
 CHECKS_MOST: Final = 500  # of a node, that are told at once
+UNITS_MOST: Final = 100  # of a job
 
 
 @attrs.frozen
@@ -51,6 +53,7 @@ class Machine:
     environment: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
 
+VERIFIER: Final = Machine("verifier", 2)
 MACHINES: Final = (
     Machine("one", 1),
     Machine("three", 3),
@@ -77,7 +80,8 @@ class Tally:
     """``verdicts`` of each node's results by its name; ``said`` of those that are not exact.
 
     ``again``: attempts beside a unit's first one: a slow node's unit is given to another one, too;
-    ``incomplete``: jobs that ended otherwise than complete.
+    ``incomplete``: jobs that ended otherwise than complete. ``own``: units that the verifier had
+    itself; nobody compares them.
     """
 
     verdicts: Mapping[str, Counter[str]]
@@ -85,6 +89,7 @@ class Tally:
     strikes: int
     again: int
     incomplete: int
+    own: int
     classes: int
     seconds: float
 
@@ -103,14 +108,14 @@ class Tally:
         return (
             f"{self.units} honest units of {self.classes} classes in {self.seconds:.0f} s:"
             f" {self.refused} refused, {self.strikes} strikes, {self.incomplete} jobs incomplete,"
-            f" {self.again} attempts more"
+            f" {self.again} attempts more, {self.own} units by the verifier"
         )
 
 
 async def owned(
     stack: AsyncExitStack, gateway: Gateway, machine: Machine, folder: Path, owner: Creator
 ) -> Node:
-    """A node of somebody's own, at work."""
+    """A node of somebody's own, enrolled."""
     await owner.register()
     status, made = await owner.call("POST", "/auth/keys", {"name": "n", "scopes": [*SCOPES]})
     assert status == 201, made
@@ -118,20 +123,22 @@ async def owned(
     enrolled = enrolled_agent(gateway.url, folder / machine.name, environment=environment)
     agent = await stack.enter_async_context(enrolled)
     agent.more = ("--threads", str(machine.threads))
-    await agent.start()
     return Node(machine, owner, agent)
 
 
 @asynccontextmanager
 async def at_work(gateway: Gateway, folder: Path) -> AsyncGenerator[tuple[Creator, list[Node]]]:
-    """A creator, and a node on each of the machines, of an owner of its own."""
+    """A creator, a node on each of the machines, of an owner of its own, and last a verifier."""
     code, said = await gateway.run("admin", "prices", "set", "render", "0.1", "--reason", "bench")
     assert code == 0, said
     async with aiohttp.ClientSession() as http, AsyncExitStack() as stack:
         nodes = list[Node]()
-        for machine in MACHINES:
+        for machine in (*MACHINES, VERIFIER):
             owner = Creator(http, gateway.url, f"{machine.name}@example.org")
             nodes.append(await owned(stack, gateway, machine, folder, owner))
+        await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=nodes[-1].agent.id)
+        for node in nodes:
+            await node.agent.start()
         creator = Creator(http, gateway.url, "creator@example.org")
         await creator.register()
         yield creator, nodes
@@ -190,7 +197,7 @@ async def counted(
     """What became of all of it."""
     verdicts: dict[str, Counter[str]] = {}
     said, strikes, classes = list[str](), 0, set[str]()
-    for node in nodes:
+    for node in nodes[:-1]:
         told = (await node.told(f"/checks?limit={CHECKS_MOST}"))["checks"]
         verdicts[node.machine.name] = Counter(str(one["verdict"]) for one in told)
         said += [f"{node.machine.name}: {one['said']}" for one in told if one["said"]]
@@ -200,7 +207,11 @@ async def counted(
     found = [await answered(creator, f"/jobs/{job}") for job in jobs]
     again = sum(job["retry_count"] for job in found)
     wrong = sum(job["status"] != "COMPLETED" for job in found)
-    return Tally(verdicts, said, strikes, again, wrong, len(classes), seconds)
+    own = 0
+    for job in jobs:
+        units = (await answered(creator, f"/jobs/{job}/units?limit={UNITS_MOST}"))["units"]
+        own += sum(unit["node_id"] == nodes[-1].agent.id for unit in units)
+    return Tally(verdicts, said, strikes, again, wrong, own, len(classes), seconds)
 
 
 def tell(tally: Tally) -> None:

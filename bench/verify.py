@@ -28,7 +28,7 @@ from PIL import Image
 
 from actors.verifier.crops import draws
 from actors.verifier.report import Report, read_report
-from actors.verifier.verdict import DEFAULTS, Thresholds, is_valid, of_all
+from actors.verifier.verdict import DEFAULTS, Thresholds, is_match, of_all
 from bench.verify_scenes import HEAD, REPORTED_ON, SAVE, SCENES, SEED, TUNED_ON
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed, Task
@@ -82,7 +82,7 @@ class Seen:
 
     def is_held(self, thresholds: Thresholds) -> bool:
         """Whether it passes for honest."""
-        return self.report.fault is None and is_valid(of_all(self.report.compared, thresholds))
+        return self.report.fault is None and is_match(of_all(self.report.compared, thresholds))
 
 
 def build(path: Path, name: str, *more: str) -> Path:
@@ -277,7 +277,7 @@ def summary(words: str, found: Sequence[Seen], match: float) -> None:
     lies = [one for one in found if one.case not in HONEST]
     if not honest or not lies:
         return
-    thresholds = Thresholds(match=match, suspicious=max(match, DEFAULTS.suspicious))
+    thresholds = Thresholds(match=match, open=max(match, DEFAULTS.open))
     alarms = sum(not one.is_held(thresholds) for one in honest)
     missed = sum(one.is_held(thresholds) for one in lies)
     worst, best = max(one.farthest for one in honest), min(one.farthest for one in lies)

@@ -164,25 +164,24 @@ class Scheduling:
 @attrs.frozen
 class Results:
     require_object: bool
+    require_evidence: bool
 
 
 @attrs.frozen
 class Verification:
-    """Whether rendered frames wait for a verdict; ``own_nodes`` are the gateway's own verifiers.
+    """Whether rendered frames wait for a verdict, and who gives it.
 
-    ``check_percent``: what a check by another operator's node is paid, of the unit's price.
-    ``own_odds``, ``trial_odds``: shares of the checks that strangers make, 0 to 1.
+    ``embedded``: a verifier that the gateway runs itself, with ``threads`` and ``memory_gib``; 0 is
+    half of the machine's. ``own_nodes``: further ones.
     """
 
     enabled: bool
+    embedded: bool
+    threads: int
+    memory_gib: int
     least_odds: float
     wait_seconds: float
     check_seconds: float
-    whole_seconds: float
-    pays_unverifiable: bool
-    own_odds: float
-    trial_odds: float
-    check_percent: int
     own_nodes: str
 
     def own(self) -> frozenset[UUID]:

@@ -42,6 +42,10 @@ from config.sections import (
 )
 
 PREFIX = "RENDERTRUST_"
+NO_VERIFIER = (
+    "verification needs a verifier: set verification.embedded or verification.own_nodes, or"
+    " verification.enabled = false, and nothing is verified"
+)
 ENVIRONMENTS = ("development", "production")
 LIVE_KEYS = ("sk_live_", "rk_live_")  # with these people pay, so earnings are worth money
 FREE_MONEY = "credits.starter must be 0: free credits spent at one's own node are paid out as money"
@@ -83,6 +87,11 @@ class Settings:
     @property
     def production(self) -> bool:
         return self.environment == "production"
+
+    @property
+    def is_for_money(self) -> bool:
+        """Return whether credits cost money here, and earnings are worth some."""
+        return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
 
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -189,9 +198,8 @@ _BOUNDS = {
     "earnings.share_percent": (0, 100),
     "earnings.dispute_hours": (0, 8_760),
     "verification.least_odds": (0, 1),
-    "verification.own_odds": (0, 1),
-    "verification.trial_odds": (0, 1),
-    "verification.check_percent": (0, 15),
+    "verification.threads": (0, 1_024),
+    "verification.memory_gib": (0, 65_536),
     "earnings.sweep_seconds": (0.1, 3_600),
     "audit.every_seconds": (0.1, 3_600),
     "scheduling.straggler_times": (0, 1_000),
@@ -244,6 +252,8 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         raise SettingsError("audit.night must be a time of day in UTC, like 03:00") from error
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
+    if settings.verification.memory_gib == 1:
+        raise SettingsError("verification.memory_gib is 1; Blender needs 2 at least")
     _refuse_unfinished(settings.chain)
     stripe = settings.stripe
     if bool(stripe.secret_key) != bool(stripe.webhook_secret):
@@ -289,8 +299,10 @@ def _refuse_weak(settings: Settings) -> None:
         ),
         (not settings.nodes.require_proof, "nodes.require_proof must be on"),
         (not settings.results.require_object, "results.require_object must be on"),
+        (not settings.results.require_evidence, "results.require_evidence must be on"),
         (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
         (settings.webhooks.private, "webhooks.private must be off"),
+        (_lacks_verifier(settings.verification), NO_VERIFIER),
         (_grants_credits(settings), FREE_MONEY),
     ]
     wrong = [text for broken, text in faults if broken]
@@ -313,6 +325,10 @@ def refuse_exposed(settings: Settings) -> None:
         " reaches it has free credits, and nodes need no proof of their key. Use"
         ' environment = "production", or accept this with --insecure-development'
     )
+
+
+def _lacks_verifier(given: Verification) -> bool:
+    return given.enabled and not (given.embedded or given.own_nodes.strip())
 
 
 def _weak(secret: str) -> bool:

@@ -33,6 +33,7 @@ URL_CHARACTERS_MAX: Final = 4096
 INPUTS_MAX: Final = 64
 FILES_ASKED_MAX: Final = 48  # of a manifest, in one request for their URLs
 RUNNING_MAX: Final = 256
+BATCH_MAX: Final = 16  # results that one check_batch opens
 PARTS_MAX: Final = 128  # of one object of a result
 PARTS_ASKED_MAX: Final = 16  # in one request for their URLs
 PART_BYTES_LEAST: Final = 5 << 20  # what a store takes, but for the last one

@@ -21,7 +21,22 @@ from rendertrust.identity import weakness_of
 
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
-VERDICTS: Final = ("unchecked", "exact", "match", "consistent", "unverifiable")
+VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
+EARLIER_VERDICTS: Final = ("match", "unchecked")  # in receipts of releases before
+# Why a result is ``unverified``: a member of its receipt.
+REASON: Final = "reason"
+OFF: Final = "off"
+NO_VERIFIER: Final = "no-verifier"
+NO_CHECK: Final = "no-check"
+NO_EVIDENCE: Final = "no-evidence"
+OWN_NODE: Final = "own-node"
+REASONS: Final[Mapping[str, str]] = {
+    OFF: "verification is off",
+    NO_VERIFIER: "the gateway has no verifier",
+    NO_CHECK: "there is no check for this type of job",
+    NO_EVIDENCE: "its node delivered no evidence",
+    OWN_NODE: "a node of its creator rendered it",
+}
 WHOLE_MAX: Final = 2**53 - 1  # beyond it not every reader of JSON has the same number
 PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer ones stand there by their hash
 _WORK_MEMBERS: Final = frozenset(
@@ -36,6 +51,7 @@ _RECEIPT_MEMBERS: Final = frozenset(
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CODE: Final = re.compile(r"[a-z][a-z-]{0,39}")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
@@ -60,7 +76,10 @@ class Work:
 
 @attrs.frozen
 class Receipt:
-    """A gateway's word on a piece of work. ``price`` in units of money; ``gateway`` is its key."""
+    """A gateway's word on a piece of work. ``price`` in units of money; ``gateway`` is its key.
+
+    ``reason``: why the work is unverified, a code of ``REASONS`` or of a later release.
+    """
 
     document: Document = attrs.field(repr=False)
     work: Work
@@ -68,6 +87,7 @@ class Receipt:
     gateway: bytes
     verdict: str
     price: int
+    reason: str | None = None
 
     @property
     def hash(self) -> bytes:
@@ -180,9 +200,11 @@ def receipt_document(
     verdict: str,
     price: int,
     issued: datetime,
+    reason: str | None = None,
 ) -> dict[str, Any]:
     """The ``receipt`` that a gateway signs."""
     return {
+        **({} if reason is None else {REASON: reason}),
         "format": RECEIPT,
         "gateway": gateway.hex(),
         "work": dict(work),
@@ -216,6 +238,7 @@ def issue(
     price: int,
     issued: datetime,
     key: tuple[bytes, Callable[[bytes], bytes]],
+    reason: str | None = None,
 ) -> Issued:
     """The receipt of a work, signed. ``key``: the public key, and what makes signatures by it."""
     document = receipt_document(
@@ -225,6 +248,7 @@ def issue(
         verdict=verdict,
         price=price,
         issued=issued,
+        reason=reason,
     )
     signature = key[1](receipt_message(document))
     return Issued(canonical(document).decode(), signature, price)
@@ -265,7 +289,7 @@ def read_work(document: object) -> Work | str:
 
 def read_receipt(document: object) -> Receipt | str:
     """A ``receipt``, or why it is none; its signatures are another question. Never raises."""
-    if not isinstance(document, dict) or document.keys() != _RECEIPT_MEMBERS:
+    if not isinstance(document, dict) or frozenset(document) - {REASON} != _RECEIPT_MEMBERS:
         return f"it has not the members of a {RECEIPT}"
     if document["format"] != RECEIPT:
         return f"it is no {RECEIPT}"
@@ -280,12 +304,22 @@ def read_receipt(document: object) -> Receipt | str:
         return f"gateway is {weakness}"
     if not _is(_SIGNATURE, document["node_signature"]):
         return "node_signature is no signature"
-    if document["verdict"] not in VERDICTS or not _is(_TIME, document["issued"]):
+    known = document["verdict"] in (*VERDICTS, *EARLIER_VERDICTS)
+    if not known or not _is(_TIME, document["issued"]):
         return "verdict and issued must be what they are for"
     if type(price) is not int or not 0 <= price <= WHOLE_MAX:
         return "price is a whole number"
-    signature = bytes.fromhex(document["node_signature"])
-    return Receipt(document, work, signature, bytes.fromhex(key), document["verdict"], price)
+    if REASON in document and not _is(_CODE, document[REASON]):
+        return "reason is a code"
+    return Receipt(
+        document,
+        work,
+        bytes.fromhex(document["node_signature"]),
+        bytes.fromhex(key),
+        document["verdict"],
+        price,
+        document.get(REASON),
+    )
 
 
 def is_signed(work: Work, signature: bytes) -> bool:

@@ -30,7 +30,7 @@ _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proo
 WITHDRAWN: Final = "withdrawn"  # a member that is there only where it was
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
 _PAYS: Final = ("USAGE", "EARNING")
-_UNCHECKED: Final = ("unchecked", "unverifiable")
+_NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable", "unchecked")
 _PIECE: Final = 1 << 20
 WORDS_MOST: Final = 120
 
@@ -129,14 +129,20 @@ def _gateway(read: Receipt, signature: object) -> Step:
     return Step(
         "gateway",
         True,
-        f"{read.verdict}{_of_several(read)}, {read.price} units, by {read.gateway.hex()}",
+        f"{read.verdict}{_why(read)}{_of_several(read)}, {read.price} units,"
+        f" by {read.gateway.hex()}",
     )
+
+
+def _why(read: Receipt) -> str:
+    """Why the work is unverified, where the receipt says so."""
+    return "" if read.reason is None else f" ({receipt.REASONS.get(read.reason, read.reason)})"
 
 
 def _of_several(read: Receipt) -> str:
     """Of a chunk of frames a verdict says what some of them are."""
     files = given.members(read.work.document["pixels"]).get("files")
-    if type(files) is not int or files < 2 or read.verdict in _UNCHECKED:
+    if type(files) is not int or files < 2 or read.verdict in _NOT_COMPARED:
         return ""
     return f", by a look at some of its {files} pictures"
 
@@ -164,7 +170,11 @@ def _picture(read: Receipt, picture: Picture) -> list[Step]:
 
 def _looked(read: Receipt) -> str:
     """Whether more than its node's word says that these pixels are what was delivered."""
-    return "; its node says so, nobody checked it" if read.verdict in _UNCHECKED else ""
+    return (
+        "; its node says so, nobody compared it with the scene"
+        if read.verdict in _NOT_COMPARED
+        else ""
+    )
 
 
 def _among(work: receipt.Work, pixels: bytes) -> str | None:

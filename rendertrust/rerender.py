@@ -13,12 +13,14 @@ import attrs
 
 from rendertrust import given
 from rendertrust.manifest import Manifest, ManifestError, path_fault, read
+from rendertrust.node.inside.placing import SIDE, SIDE_LEAST
 from rendertrust.node.plugins.bundle import number_of
 from rendertrust.receipt import Receipt, Work
 from rendertrust.receipt_check import Picture
 
 REGIONS: Final = 12
 REGIONS_MAX: Final = 64
+SPOTS_MOST: Final = 8  # places that a dispute names
 CONSISTENT_MOST: Final = 0.3  # times the noise: as between two classes of machine
 DIFFERENT_LEAST: Final = 0.5  # times the noise: what two thirds of the samples make
 FINISHED_MOST: Final = 0.1  # a picture that was made anew of the same passes
@@ -254,6 +256,31 @@ class Report:
             return self.whole.farness
         compared = (*self.regions, *(() if self.finish is None else (self.finish,)))
         return max((one.farness for one in compared), default=0.0)
+
+
+def spots(report: Report, size: tuple[int, int]) -> list[dict[str, float]]:
+    """Return where the regions lie that are farthest off, as a dispute names them.
+
+    Each is a share of what the frame of ``size`` leaves free beside a region of a check.
+    """
+    far = sorted((one for one in report.regions if one.farness > 0 and one.at is not None),
+                 key=lambda one: -one.farness)  # fmt: skip
+    found = list[dict[str, float]]()
+    for one in far[:SPOTS_MOST]:
+        assert one.at is not None, "others were left out"
+        x, y, across, down = one.at
+        middle = zip((x + across / 2, y + down / 2), size, strict=True)
+        shares = [_share(at, side) for at, side in middle]
+        found.append({"x": shares[0], "y": shares[1]})
+    return found
+
+
+def _share(middle: float, side: int) -> float:
+    """Where a region with this middle lies within a side of the frame, from 0 up to 1."""
+    extent = min(max(side // SIDE, SIDE_LEAST), side)
+    free = side - extent
+    start = min(max(middle - extent / 2, 0.0), float(free))
+    return (int(start) + 0.5) / (free + 1)
 
 
 @attrs.frozen

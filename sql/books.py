@@ -13,7 +13,7 @@ import attrs
 
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow
-from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
+from sql.earnings import DisputeRow, EarningRow, FineRow, PayableRow, PayoutRow
 from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 
@@ -248,8 +248,6 @@ class Rows:
     reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
     events: dict[str, EventRow] = attrs.field(factory=dict[str, EventRow])
     checks: dict[CheckId, CheckRow] = attrs.field(factory=dict[CheckId, CheckRow])
-    # What was paid for checks of the units of which the earnings are wanted.
-    check_pay: dict[UUID, EarningRow] = attrs.field(factory=dict[UUID, EarningRow])
 
 
 @attrs.frozen
@@ -270,9 +268,8 @@ class Changes:
     disputes: tuple[DisputeRow, ...] = ()
     payouts: tuple[PayoutRow, ...] = ()
     new_earnings: frozenset[UnitId] = frozenset()
-    check_pay: tuple[EarningRow, ...] = ()
-    new_check_pay: frozenset[UUID] = frozenset()
     new_disputes: frozenset[UnitId] = frozenset()
+    fines: tuple[FineRow, ...] = ()  # new
     new_payouts: frozenset[UUID] = frozenset()
     purchases: tuple[PurchaseRow, ...] = ()
     reversals: tuple[ReversalRow, ...] = ()

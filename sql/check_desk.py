@@ -9,15 +9,12 @@ import attrs
 
 from sql.database import Database
 
-PENDING: Final = "pending"  # beside the verdicts: nothing was decided yet
-SUSPECTED: Final = "suspected"  # nor here: somebody called it wrong, and another must confirm
+PENDING: Final = "pending"  # beside the outcomes: nothing was decided yet
 
 
 @attrs.frozen
 class DeskCheck:
-    """``verdict`` is ``pending`` until there is one, or ``suspected``, where somebody called it
-    wrong and another must confirm; ``said`` is why, by who looked. ``suspicion`` is what the first
-    said that called it wrong, ``suspected_by`` his node's name, ``became`` as in ``CheckShown``.
+    """``verdict`` is the outcome, or ``pending`` until there is one; ``said`` is why.
 
     ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
     """
@@ -33,12 +30,10 @@ class DeskCheck:
     device_class: str
     verdict: str
     said: str
+    strike: bool
     verifier_name: str | None
     opened_at: datetime
     decided_at: datetime | None
-    suspicion: str | None
-    suspected_by: str | None
-    became: str | None
 
 
 @attrs.frozen

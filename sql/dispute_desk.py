@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.earnings import WITHHELD_MOST, withheld_until
 
 
 @attrs.frozen
@@ -35,6 +36,28 @@ class ListedDispute:
     operator_id: UUID | None
     operator: str | None
     share: int
+
+    @property
+    def withheld_until(self) -> datetime | None:
+        """When an admin is to decide, if no check did; None if the gateway waits for none."""
+        return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
+
+
+@attrs.frozen
+class Withheld:
+    """``number``: shares that the gateway withholds. ``due``: of these an admin is to decide on."""
+
+    number: int
+    due: int
+
+
+@attrs.frozen
+class Comparison:
+    """What a creator found who rendered the disputed frame again, in their words."""
+
+    verdict: str
+    said: str
+    has_picture: bool
 
 
 @attrs.frozen
@@ -75,20 +98,40 @@ class DisputeDesk:
         self._database = database
 
     async def page(
-        self, owner: UUID | None, state: str | None, limit: int
+        self, owner: UUID | None, state: str | None, limit: int, *, withheld: bool = False
     ) -> Sequence[ListedDispute]:
-        """The newest, of one creator or of all, in one state or in any."""
-        rows = await self._database.all("dispute_desk_page", owner, state, None, limit)
+        """The newest, of one creator or of all, in one state or in any.
+
+        ``withheld``: those alone by which the gateway withholds a share.
+        """
+        named = "OPEN" if withheld else state
+        rows = await self._database.all("dispute_desk_page", owner, named, None, limit, withheld)
         return [ListedDispute(**row) for row in rows]
 
     async def one(self, owner: UUID | None, dispute: UUID) -> ListedDispute | None:
-        row = await self._database.one("dispute_desk_page", owner, None, dispute, 1)
+        row = await self._database.one("dispute_desk_page", owner, None, dispute, 1, False)
         return None if row is None else ListedDispute(**row)
 
     async def counts(self, owner: UUID | None) -> Mapping[str, int]:
         """By state."""
         rows = await self._database.all("dispute_desk_counts", owner)
         return {row["state"]: row["number"] for row in rows}
+
+    async def withheld(self) -> Withheld:
+        """How many shares the gateway withholds."""
+        row = await self._database.one("dispute_desk_withheld", WITHHELD_MOST)
+        assert row is not None, "an aggregate has one row"
+        return Withheld(**row)
+
+    async def comparison(self, owner: UUID | None, dispute: UUID) -> Comparison | None:
+        """What a dispute carries, of one creator or of all."""
+        row = await self._database.one("dispute_desk_comparison", dispute, owner)
+        return None if row is None else Comparison(**row)
+
+    async def picture(self, owner: UUID | None, dispute: UUID) -> bytes | None:
+        """Its PNG."""
+        row = await self._database.one("dispute_desk_picture", dispute, owner)
+        return None if row is None else bytes(row["picture"])
 
     async def of_job(self, job: UUID) -> Mapping[int, DisputedUnit]:
         """By the number of the unit."""

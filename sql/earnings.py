@@ -1,18 +1,19 @@
 """What operators earn, as the Ledger handles it: shares of units, disputes, payouts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import attrs
 
 SHARES_MOST = 5_000  # that one payout pays; who has more asks again
+WITHHELD_MOST = timedelta(days=30)  # then an admin decides on what no check came to
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
 
 
 @attrs.frozen
 class EarningRow:
-    """The share of one unit, or with ``work`` CHECK what was paid for a look at one ``attempt``.
+    """The share of one unit; with ``work`` CHECK what a release before paid for a check of it.
 
     Without an operator it waits in suspense for the node's owner.
     """
@@ -38,7 +39,7 @@ class EarningRow:
 
 @attrs.frozen
 class DisputeRow:
-    """``by_gateway``: its node was caught, and nobody had looked at it: a check decides."""
+    """``by_gateway``: its node was found out, and it was not compared: a check decides."""
 
     id: UUID
     job_id: UUID
@@ -51,6 +52,33 @@ class DisputeRow:
     decision: str = ""
     decided_at: datetime | None = None
     by_gateway: bool = False
+
+
+def withheld_until(opened_at: datetime, state: str, *, by_gateway: bool) -> datetime | None:
+    """Return when an admin is to decide on a withheld share; None if a dispute withholds none."""
+    return opened_at + WITHHELD_MOST if by_gateway and state == "OPEN" else None
+
+
+@attrs.frozen
+class FineRow:
+    """A share that was forfeited, and the invalid result for which it was."""
+
+    share_id: UUID
+    job_id: UUID
+    unit: int
+    attempt: int
+    at: datetime
+
+
+@attrs.frozen
+class FineDue:
+    """What an invalid result costs its operator yet, and what he has pending, newest first."""
+
+    invalid: tuple[UUID, int, int]  # job, unit, attempt
+    share: int  # what the result would have earned
+    odds: float
+    fined: int
+    pending: tuple[tuple[UUID, int, int], ...]  # job, unit, amount
 
 
 @attrs.frozen
@@ -88,7 +116,7 @@ class Ripe:
 
 @attrs.frozen
 class Unlooked:
-    """A pending share of a node that was caught, of a unit of ``user``'s that nobody looked at."""
+    """A pending share of a node that was found out, of a unit that was not compared."""
 
     job: UUID
     unit: int

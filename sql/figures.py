@@ -6,9 +6,24 @@ from typing import Final
 import attrs
 
 from sql.database import Database
+from sql.earnings import WITHHELD_MOST
 
 OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
 NODES: Final = ("REGISTERED", "HEALTHY", "UNHEALTHY", "OFFLINE")
+
+
+@attrs.frozen
+class ChecksWaiting:
+    """Deliveries that wait for a verdict, and for how many seconds the ``oldest`` does.
+
+    ``overdue``: of the oldest 1,000 those that wait too long for what they are. ``withheld``: how
+    many shares have been held back for a check for 30 days.
+    """
+
+    waiting: int
+    oldest: float
+    overdue: int
+    withheld: int
 
 
 @attrs.frozen
@@ -19,6 +34,7 @@ class Totals:
     nodes: Mapping[str, int]  # by status
     holds: int
     held: int
+    checks: ChecksWaiting
 
 
 async def read_totals(database: Database) -> Totals:
@@ -26,10 +42,13 @@ async def read_totals(database: Database) -> Totals:
     jobs = await database.all("figures_jobs")
     nodes = await database.all("figures_nodes")
     holds = await database.one("figures_holds")
+    checks = await database.one("figures_checks", WITHHELD_MOST)
     assert holds is not None, "an aggregate has one row"
+    assert checks is not None, "so has this one"
     return Totals(
         jobs=dict.fromkeys(OPEN_JOBS, 0) | {row["name"]: row["count"] for row in jobs},
         nodes=dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in nodes},
         holds=holds["count"],
         held=holds["amount"],
+        checks=ChecksWaiting(**checks),
     )

@@ -13,6 +13,13 @@ def is_kin(one: str, other: str) -> bool:
     return kin_of(one) == kin_of(other)
 
 
+def are_comparable(one: str, other: str) -> bool:
+    """Return whether renders of two classes can be compared: they have the same build of Blender,
+    on whatever kind of device.
+    """
+    return kin_of(one)[1] == kin_of(other)[1]
+
+
 @lru_cache(maxsize=256)
 def kin_of(device_class: str) -> Kin:
     """What all classes have in common that render alike but for their instruction sets."""

@@ -51,11 +51,7 @@ class NodeShown:
 
 @attrs.frozen
 class CheckShown:
-    """What was found of one attempt of a node's, as its owner sees it.
-
-    ``suspicion`` is what the first who called it wrong said, ``became`` what was made of it:
-    ``waits``, ``confirmed``, ``refuted``, or ``open`` where nobody could tell.
-    """
+    """What was found of one attempt of a node's, as its owner sees it."""
 
     job_id: UUID
     unit: int
@@ -63,11 +59,9 @@ class CheckShown:
     device_class: str
     verdict: str | None
     said: str
+    strike: bool
     opened_at: datetime
     decided_at: datetime | None
-    suspicion: str | None
-    suspected_by: UUID | None
-    became: str | None
 
 
 @attrs.frozen
@@ -130,6 +124,12 @@ class Nodes:
             *(node.id, node.name, node.public_key, list(node.capabilities)),
             dict(node.metadata),
             *(challenge.challenge, challenge.owner, challenge.expires_at),
+        )
+
+    async def embed(self, node: NewNode) -> None:
+        """Make, or keep, the row of a gateway's own verifier."""
+        await self._database.execute(
+            "node_embed", node.id, node.name, node.public_key, list(node.capabilities)
         )
 
     async def by_verified_key(self, public_key: bytes) -> UUID | None:
@@ -215,13 +215,9 @@ class Nodes:
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
 
-    async def checks(
-        self, node: UUID, limit: int, *, undecided: bool = False
-    ) -> Sequence[CheckShown]:
-        """What was found of its work, newest first; ``undecided``: also by whom it is suspected
-        that has no verdict yet.
-        """
-        rows = await self._database.all("checks_page", node, limit, undecided)
+    async def checks(self, node: UUID, limit: int) -> list[CheckShown]:
+        """Return what was found of its work, newest first."""
+        rows = await self._database.all("checks_page", node, limit)
         return [CheckShown(**row) for row in rows]
 
     async def stand(self, word: Word, act: Act | None) -> NodeShown | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.earnings import withheld_until
 from sql.span import Span
 
 
@@ -43,6 +44,7 @@ class Totals:
     requested: int = 0
     paid: int = 0
     reversed: int = 0
+    forfeited: int = 0
 
 
 @attrs.frozen
@@ -65,7 +67,10 @@ class PayoutShown:
 
 @attrs.frozen
 class DisputeShown:
-    """A dispute, and whose share of how much it stops; nobody's where the unit earned nothing."""
+    """A dispute, and whose share of how much it stops; nobody's where the unit earned nothing.
+
+    ``by_gateway``: the gateway withholds the share until a check decides.
+    """
 
     id: UUID
     job_id: UUID
@@ -77,8 +82,24 @@ class DisputeShown:
     decision: str
     opened_at: datetime
     decided_at: datetime | None
+    by_gateway: bool
     operator_id: UUID | None
     share: int
+
+    @property
+    def withheld_until(self) -> datetime | None:
+        """When an admin is to decide, if no check did; None if the gateway waits for none."""
+        return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
+
+
+@attrs.frozen
+class GivenComparison:
+    """What a creator found who rendered a frame again; ``places`` are those that differ most."""
+
+    verdict: str
+    said: str
+    places: Sequence[tuple[float, float]]
+    picture: bytes | None = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -161,17 +182,22 @@ class Operators:
     # -- disputes
 
     async def disputes(
-        self, user: UUID | None, state: str | None, span: Span
+        self, user: UUID | None, state: str | None, span: Span, *, by_gateway: bool | None = None
     ) -> Sequence[DisputeShown] | None:
-        """A page of disputes, of one creator or of all, newest first; None: ``after`` is none."""
+        """A page of disputes, of one creator or of all, newest first; None: ``after`` is none.
+
+        ``by_gateway``: those alone that the gateway opened, or did not.
+        """
         if not await self._is_known("dispute_is_known", user, span.after):
             return None
         bounds = (span.after, span.limit, span.offset)
-        rows = await self._database.all("disputes_page", user, state, *bounds)
+        rows = await self._database.all("disputes_page", user, state, *bounds, by_gateway)
         return [DisputeShown(**row) for row in rows]
 
-    async def disputes_count(self, user: UUID | None, state: str | None) -> int:
-        return _count(await self._database.one("disputes_count", user, state))
+    async def disputes_count(
+        self, user: UUID | None, state: str | None, *, by_gateway: bool | None = None
+    ) -> int:
+        return _count(await self._database.one("disputes_count", user, state, by_gateway))
 
     async def dispute(self, dispute: UUID) -> DisputeShown | None:
         row = await self._database.one("dispute_by_id", dispute)
@@ -180,6 +206,17 @@ class Operators:
     async def dispute_of(self, job: UUID, unit: int) -> DisputeShown | None:
         row = await self._database.one("dispute_of_unit", job, unit)
         return None if row is None else DisputeShown(**row)
+
+    async def keep_comparison(self, dispute: UUID, given: "GivenComparison") -> None:
+        """Keep what a dispute carries; once."""
+        places = [share for place in given.places for share in place]
+        values = (given.verdict, given.said, places, given.picture)
+        await self._database.all("comparison_keep", dispute, *values)
+
+    async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
+        """The PNG, for who ordered the unit or earned by it; None: for anybody."""
+        row = await self._database.one("comparison_picture", job, unit, who)
+        return None if row is None else bytes(row["picture"])
 
     # -- statements
 

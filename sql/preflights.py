@@ -15,7 +15,8 @@ HOUR: Final = timedelta(hours=1)
 @attrs.frozen
 class PreflightRow:
     """``facts`` as they were kept; until then ``status`` and the rest are of the job that looks,
-    and None where there is no such job. ``node_id`` is the node that looked.
+    and None where there is no such job. ``node_id`` is the node that looked;
+    ``by_embedded``: it is a verifier that a gateway runs itself.
     """
 
     job_id: UUID
@@ -25,6 +26,7 @@ class PreflightRow:
     error_message: str | None
     result_key: str | None
     node_id: UUID | None
+    by_embedded: bool
 
 
 class Preflights:

@@ -1,7 +1,14 @@
-"""How often a node's work is checked: always at first, then the less the longer all was well.
+"""How often a node's results are compared with their scenes, and what an invalid one costs.
 
-A draw follows from a secret and from the result: nobody can tell it beforehand, and whoever draws
-again gets the same answer.
+Always at first; then the less, the longer all was well; but always so often that lying does not
+pay. A draw follows from a secret and from the result: nobody can tell it beforehand, and whoever
+draws again gets the same answer.
+
+Why lying does not pay: of a result whose share is ``s`` and that is compared at odds ``p``, an
+invalid one is paid with probability 1 - p, and else costs a fine of ``FINES * s / p - s`` beside
+the pay. So a lie earns (1 - p) * s - (FINES * s - p * s) = s - FINES * s < 0 on average, whatever
+the odds were. The fine is taken from what the owner has pending, so the odds are at least
+``FINES * s / (s + pending)``: there is always enough, or the result is compared for certain.
 """
 
 import hmac
@@ -9,39 +16,72 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import attrs
+
+from sql.kin import kin_of
 from sql.reputation import Record, strikes_of
 
 ALWAYS_UNTIL: Final = 10  # valid results in a row
+FINES: Final = 2  # 1: a lie earns nothing on average; 2: it costs as much as it would have earned
+MEASURED_KIND: Final = "cpu"
+OVERLOADED_SECONDS: Final = 60.0  # that the oldest delivery waits for its check
 _DRAWS: Final = 2**64
 
 
-def odds(valid_in_row: int, least: float) -> float:
-    """How probable a check is, 0 to 1, after so many valid results in a row; ``least`` at least."""
+@attrs.frozen
+class Stake:
+    """The ``share`` of a unit that was delivered, and what its node's owner has ``pending``.
+
+    ``waited``: for how many seconds the oldest delivery has been waiting for its check.
+    """
+
+    share: int
+    pending: int
+    waited: float = 0.0
+
+    @property
+    def least_odds(self) -> float:
+        """The odds at which a fine is covered by what is pending."""
+        return FINES * self.share / (self.share + self.pending) if self.share > 0 else 0.0
+
+
+def odds(valid_in_row: int, least: float, waited: float = 0.0) -> float:
+    """Return how probable a check is, 0 to 1, after so many valid results in a row; the least that
+    may be where the verifiers have too much to do.
+    """
     if valid_in_row < ALWAYS_UNTIL:
         return 1.0
-    return min(max(least, 1 / valid_in_row), 1.0)
+    return least if waited > OVERLOADED_SECONDS else min(max(least, 1 / valid_in_row), 1.0)
 
 
-def chance_of(records: Sequence[Record], device_class: str, least: float) -> float:
-    """How probable a check of a node's next result is: certain while it has strikes."""
-    if strikes_of(records) > 0:
+def odds_of(records: Sequence[Record], device_class: str, stake: Stake, least: float) -> float:
+    """Return how probable it is that a node's result is compared: certain while it has strikes, and
+    on devices of which a refused result is no strike, as only processors were measured.
+    """
+    if strikes_of(records) > 0 or kin_of(device_class)[0] not in ("", MEASURED_KIND):
         return 1.0
     in_row = [one.reputation.valid_in_row for one in records if one.device_class == device_class]
-    return odds(max(in_row, default=0), least)
+    record = odds(max(in_row, default=0), least, stake.waited)
+    return min(max(record, stake.least_odds), 1.0)
+
+
+def fine_of(share: int, drawn_at: float) -> int:
+    """Return what an invalid result costs beside its own share."""
+    return max(round(FINES * share / drawn_at) - share, 0)
 
 
 def is_drawn(secret: bytes, unit: bytes, result: bytes, chance: float) -> bool:
-    """Whether this result is to be checked. ``result``: its SHA-256."""
+    """Return whether this result is to be compared. ``result``: its SHA-256."""
     return draw(secret, b"drawn", unit, result) < chance
 
 
 def draw(secret: bytes, purpose: bytes, unit: bytes, result: bytes, number: int = 0) -> float:
-    """A number from 0 up to 1 that only who knows the secret can tell."""
+    """Return a number from 0 up to 1 that only who knows the secret can tell."""
     message = b"\n".join((purpose, unit, result.hex().encode(), str(number).encode()))
     digest = hmac.digest(secret, message, "sha256")
     return int.from_bytes(digest[:8], "big") / _DRAWS
 
 
 def unit_name(job: UUID, unit: int, attempt: int) -> bytes:
-    """The unit at one attempt, as ``draw`` takes it."""
+    """Return the unit at one attempt, as ``draw`` takes it."""
     return f"{job}:{unit}:{attempt}".encode()

@@ -1,17 +1,28 @@
 """What operators earn in PostgreSQL: read and written in the transaction of the books."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 import attrs
+import orjson
 
 from sql.books import Changes, Keys, Rows
 from sql.database import Conflict, Connection
-from sql.earnings import SHARES_MOST, DisputeRow, EarningRow, PayableRow, PayoutRow
+from sql.earnings import (
+    SHARES_MOST,
+    DisputeRow,
+    EarningRow,
+    FineDue,
+    FineRow,
+    PayableRow,
+    PayoutRow,
+)
 from sql.loader import QUERIES
 from sql.together import Columns, columns_of
 
 Part: TypeAlias = tuple[str, Columns]
+_OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))
 
 
 async def earners(connection: Connection, keys: Keys) -> frozenset[str]:
@@ -28,13 +39,11 @@ async def lock_earnings(connection: Connection, keys: Keys, rows: Rows) -> None:
         named = (*_units(keys), list(keys.payouts))
         [found] = await connection.fetch(QUERIES["books_earnings_lock"], *named)
         earnings = [EarningRow(**_values(EarningRow, row)) for row in found["earnings"]]
-        check_pay = [EarningRow(**_values(EarningRow, row)) for row in found["check_pay"]]
         disputes = [DisputeRow(**_values(DisputeRow, row)) for row in found["disputes"]]
         payouts = [PayoutRow(**_values(PayoutRow, row)) for row in found["payouts"]]
-        if any(one.account not in rows.accounts for one in (*earnings, *check_pay)):
+        if any(one.account not in rows.accounts for one in earnings):
             raise Conflict("a share was claimed since its account was looked for")
         rows.earnings = {(row.job_id, row.unit): row for row in earnings}
-        rows.check_pay = {row.id: row for row in check_pay}
         rows.disputes = {(row.job_id, row.unit): row for row in disputes}
         rows.payouts = {row.id: row for row in payouts}
     if keys.payable:
@@ -48,13 +57,11 @@ def earning_parts(changes: Changes) -> Iterator[Part]:
     new = [row for row in changes.earnings if (row.job_id, row.unit) in changes.new_earnings]
     old = [row for row in changes.earnings if (row.job_id, row.unit) not in changes.new_earnings]
     names = ("id", "job_id", "unit", "node_id", "operator_id", "amount", "state", "earned_at")
-    new += [row for row in changes.check_pay if row.id in changes.new_check_pay]
-    ripe = [row for row in changes.check_pay if row.id not in changes.new_check_pay]
     yield "books_earnings_insert", columns_of(new, *names, "payable_at", "work", "attempt")
     yield "books_earnings_update", columns_of(old, "job_id", "unit", "state", "operator_id")
-    yield "books_check_pay_update", columns_of(ripe, "id", "state")
     yield from _payouts(changes)
     yield from _disputes(changes)
+    yield "books_fines_insert", columns_of(changes.fines, *_OF_FINE)
 
 
 def counted(changes: Changes) -> Mapping[str, int]:
@@ -105,6 +112,18 @@ def _closed(changes: Changes) -> list[PayoutRow]:
 
 def _units(keys: Keys) -> tuple[list[Any], list[int]]:
     return [job for job, _ in keys.earnings], [number for _, number in keys.earnings]
+
+
+def fine_due(row: Any) -> FineDue:
+    """Return a row of ``fines_due``."""
+    pending = (orjson.loads(one) for one in row["pending"])
+    return FineDue(
+        invalid=(row["job_id"], row["unit"], row["attempt"]),
+        share=row["share"],
+        odds=row["odds"],
+        fined=row["fined"],
+        pending=tuple((UUID(job), unit, amount) for job, unit, amount in pending),
+    )
 
 
 def _values(kind: type[Any], row: Any) -> dict[str, Any]:

@@ -19,16 +19,11 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
-    SecondLook,
-    Suspicion,
-    TrialNote,
-    TrialRow,
     UncutScene,
-    Voucher,
 )
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
-from sql.earnings import Claimable, Ripe, Unlooked
+from sql.earnings import Claimable, FineDue, Ripe, Unlooked
 from sql.failure import refused
 from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
@@ -39,8 +34,10 @@ from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
+from sql.sampling import Stake
 from sql.sql_books import SqlBooks
-from sql.sql_checks import note, note_suspicion, note_voucher, pending, trials
+from sql.sql_checks import pending
+from sql.sql_earnings import fine_due
 from sql.sql_log import SqlLog, look
 from sql.work import (
     AskedFor,
@@ -62,6 +59,7 @@ from sql.work import (
 )
 
 BOOKS_SECONDS: Final = 1.8
+STAKE_SHARES: Final = 400  # of an owner, the newest: more than a fine may take, of shares alike
 LOG_SECONDS: Final = 10.0  # nobody waits for it
 PARAMS_MOST: Final = 256  # jobs whose parameters are read at once
 TURN: Final = 256  # rows between two looks at what else is to be done
@@ -275,6 +273,19 @@ class SqlStore:
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         await self._database.execute("checks_release", gateway, *_columns(checks))
 
+    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+        named = (list(connected), list(connected.values()))
+        rows = await self._database.all("verifiers_meet", *named, within)
+        return frozenset(row["device_class"] for row in rows)
+
+    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+        row = await self._database.one("stake", job, unit, node, share_percent, STAKE_SHARES)
+        assert row is not None, "it is always there"
+        return Stake(**row)
+
+    async def fines_due(self, limit: int) -> list[FineDue]:
+        return [fine_due(row) for row in await self._database.all("fines_due", limit, STAKE_SHARES)]
+
     async def draw_secret(self) -> bytes | None:
         row = await self._database.one("draw_secret")
         return None if row is None else bytes(row["sealed"])
@@ -298,28 +309,6 @@ class SqlStore:
 
     async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
         return [SceneWord(**row) for row in await self._database.all("scene_words", job, unit)]
-
-    async def trials(self, limit: int) -> list[TrialRow]:
-        return trials(await self._database.all("trials_known", limit))
-
-    async def last_tests(self, nodes: Sequence[UUID]) -> dict[UUID, bool]:
-        rows = await self._database.all("verifier_tests_last", list(nodes))
-        return {row["node"]: row["passed"] for row in rows}
-
-    async def note_trial(self, noted: TrialNote) -> None:
-        await note(self._database, noted)
-
-    async def note_suspicion(self, suspicion: Suspicion) -> None:
-        await note_suspicion(self._database, suspicion)
-
-    async def note_voucher(self, voucher: Voucher) -> None:
-        await note_voucher(self._database, voucher)
-
-    async def vouched(self, limit: int, after: Place) -> list[Pending]:
-        return pending(await self._database.all("checks_vouched", limit, *after))
-
-    async def note_second_look(self, look: SecondLook) -> None:
-        await self._database.execute("second_look_note", *attrs.astuple(look))
 
     async def note_uncut(self, scene: UncutScene) -> None:
         values = (*scene.scene, *scene.found_by, scene.at)

@@ -157,8 +157,12 @@ class Tree:
         engines: Sequence[Child],
         web: Sequence[Child],
         last: Sequence[Child] = (),
+        verifier: Child | None = None,
     ) -> None:
-        """``web`` serves, with what that needs; ``last`` stand at the very end and look on."""
+        """``web`` serves, with what that needs; ``last`` stand at the very end and look on.
+
+        ``verifier`` runs the embedded one, once the gateway serves.
+        """
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
         self._verifying, self._numbers = verifying, count(1)
@@ -182,15 +186,9 @@ class Tree:
                 books,
                 self.nodes,
                 dispatch,
-                Supervisor(
-                    "Outside",
-                    Strategy.ONE_FOR_ONE,
-                    Intensity(5, 30),
-                    self._outside(),
-                    backoff=Backoff(1, 60),
-                    give_up=GiveUp.STAY_DOWN,
-                ),
+                expendable("Outside", self._outside()),
                 edge,
+                *([] if verifier is None else [expendable("Verification", [verifier])]),
             ],
             uniform=lambda: ports.random.uniform(0.0, 1.0),
         )
@@ -364,6 +362,13 @@ class Tree:
 
     def _address(self, marker: type[To], name: str, capacity: int = 1024) -> Ref[To]:
         return self._registry.register(marker, Ref[To](name, capacity=capacity))
+
+
+def expendable(name: str, children: Sequence[Child]) -> Supervisor:
+    """A supervisor of what the rest can do without: each is restarted alone, with a back-off."""
+    backoff, give_up = Backoff(1, 60), GiveUp.STAY_DOWN
+    each = Intensity(5, 30)
+    return Supervisor(name, Strategy.ONE_FOR_ONE, each, children, backoff=backoff, give_up=give_up)
 
 
 def child(

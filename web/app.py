@@ -24,6 +24,7 @@ from config.redaction import hide_settings
 from config.settings import Settings, SettingsError
 from config.sources import sources_of
 from rendertrust import money
+from rendertrust.receipt import OFF
 from sql.anchors import Anchors
 from sql.credits import Credits
 from sql.deliveries import Deliveries
@@ -56,6 +57,7 @@ from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 from web.log.log_keys import log_keys
 from web.log.log_memory import FileMemory, memory_file
+from web.nodes.embedded import Embedding, embedding_of
 from web.nodes.recorder import recorder_child
 from web.nodes.relay import Arrival, Relay
 from web.nodes.socket import NodeSocket
@@ -81,6 +83,7 @@ class Application:
     place: Place
     outside: Outside
     gateway: Gateway
+    embedding: Embedding
 
     @property
     def url(self) -> str:
@@ -103,6 +106,8 @@ def build(
     data = data_folder(settings)
     claim(data)
     hide_settings(settings)
+    embedding, settings = embedding_of(settings, data)
+    verifiers = verifiers_of(settings, embedding)
     place = Place(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()
@@ -110,17 +115,15 @@ def build(
     outside = build_outside(settings, data, lambda: place.url, lambda: memory.head)
     # The tree, which is made of what the gateway holds, comes below.
     gateway = build_gateway(
-        settings,
-        data,
-        outside,
-        registry,
-        snapshot=lambda: tree.root.snapshot(brief=True),
+        settings, data, outside, registry, snapshot=lambda: tree.root.snapshot(brief=True)
     )
+    gateway = attrs.evolve(gateway, verifiers=verifiers)
     gateway = with_sight(gateway, lambda: tree, sources_of(settings, file))
     ports = ports_of(gateway, outside, memory)
 
     async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
-        return await tree.open_session(identity_of(arrival), socket)
+        placed = embedding.placed(arrival, place, settings)
+        return await tree.open_session(identity_of(placed), socket)
 
     def site() -> web.Application:
         return site_of(gateway, Relay(gateway, open_session), outside)
@@ -132,16 +135,17 @@ def build(
     tree = Tree(
         ports,
         registry,
-        session_settings(settings),
-        paces=paces_of(settings),
+        session_settings(settings, verifiers, embedding.unverified_why),
+        paces=paces_of(settings, verifiers),
         anchoring=anchoring_of(gateway, outside),
         couriering=couriering_of(settings, outside),
-        verifying=verifying_of(settings),
+        verifying=verifying_of(settings, verifiers, embedding.unverified_why),
         engines=outside.engines,
         web=[revoker, recorder_child(gateway, registry), listener],
         last=[pulse, *helpers(gateway, registry, outside)],
+        verifier=embedding.child(gateway, place),
     )
-    return Application(settings, data, tree.root, place, outside, gateway)
+    return Application(settings, data, tree.root, place, outside, gateway, embedding)
 
 
 def helpers(gateway: Gateway, registry: Registry, outside: Outside) -> list[Child]:
@@ -181,24 +185,27 @@ def couriering_of(settings: Settings, outside: Outside) -> Couriering:
 IDLE_LOOK_SECONDS: Final = 10.0
 
 
-def verifying_of(settings: Settings) -> VerifierSettings:
+def verifying_of(
+    settings: Settings, verifiers: frozenset[UUID], unverified_why: str = OFF
+) -> VerifierSettings:
     """What the settings say to the Verifier. Where nothing is checked it is there all the same,
-    and looks now and then for what waits since it was. Raises SettingsError.
+    and looks now and then for what waits since it was.
     """
-    given = settings.verification
+    given, pays = settings.verification, not settings.is_for_money
     if not given.enabled:
-        return VerifierSettings(enabled=False, look_seconds=IDLE_LOOK_SECONDS)
+        return VerifierSettings(
+            enabled=False,
+            unverified_why=unverified_why,
+            pays_unverified=pays,
+            look_seconds=IDLE_LOOK_SECONDS,
+        )
     return VerifierSettings(
+        require_evidence=settings.results.require_evidence,
+        pays_unverified=pays,
         least_odds=given.least_odds,
         wait_seconds=given.wait_seconds,
         check_seconds=given.check_seconds,
-        whole_seconds=given.whole_seconds,
-        grace_seconds=settings.leases.grace_seconds,
-        pays_unverifiable=given.pays_unverifiable,
-        check_percent=given.check_percent,
-        own_odds=given.own_odds,
-        trial_odds=given.trial_odds,
-        own=_own_nodes(settings),
+        own=verifiers,
     )
 
 
@@ -235,14 +242,18 @@ def identity_of(arrival: Arrival) -> NodeIdentity:
     )
 
 
-def _own_nodes(settings: Settings) -> frozenset[UUID]:
+def verifiers_of(settings: Settings, embedding: Embedding) -> frozenset[UUID]:
+    """Return the ids of the gateway's verifiers. Raises SettingsError."""
+    embedded = () if embedding.confined is None else (embedding.confined.id,)
     try:
-        return settings.verification.own()
+        return settings.verification.own() | frozenset(embedded)
     except ValueError as error:
         raise SettingsError("verification.own_nodes must be ids of nodes") from error
 
 
-def session_settings(settings: Settings) -> NodeSessionSettings:
+def session_settings(
+    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
+) -> NodeSessionSettings:
     """What the settings say to the sessions of nodes."""
     leases, earnings = settings.leases, settings.earnings
     return NodeSessionSettings(
@@ -253,11 +264,14 @@ def session_settings(settings: Settings) -> NodeSessionSettings:
         lease_seconds=leases.seconds,
         renew_seconds=leases.renew_seconds,
         verified_types=CHECKED if settings.verification.enabled else frozenset(),
-        own=_own_nodes(settings),
+        unverified_why=unverified_why,
+        require_evidence=settings.results.require_evidence,
+        pays_unverified=not settings.is_for_money,
+        own=verifiers,
     )
 
 
-def paces_of(settings: Settings) -> Paces:
+def paces_of(settings: Settings, verifiers: frozenset[UUID]) -> Paces:
     """What the settings say to the other actors."""
     leases, proof, audit = settings.leases, settings.proof, settings.audit
     return Paces(
@@ -273,7 +287,7 @@ def paces_of(settings: Settings) -> Paces:
             patience=Patience(
                 settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
             ),
-            ours=_own_nodes(settings),
+            ours=verifiers,
         ),
         SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
         PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 import attrs
 from aiohttp import web
@@ -119,6 +120,10 @@ def _metrics(gateway: "Gateway") -> tuple[Latest[Text], Latest[Text]]:
     return Latest(gateway.clock), Latest(gateway.clock)
 
 
+def _own_nodes(gateway: "Gateway") -> frozenset[UUID]:
+    return gateway.settings.verification.own()
+
+
 def _sources(gateway: "Gateway") -> Mapping[str, str]:
     return sources_of(gateway.settings, None)
 
@@ -217,6 +222,7 @@ class Gateway:
         default=attrs.Factory(_organisations, takes_self=True)
     )
     retention: Retention = attrs.field(default=attrs.Factory(_retention, takes_self=True))
+    verifiers: frozenset[UUID] = attrs.field(default=attrs.Factory(_own_nodes, takes_self=True))
     chain: Chain | None = None  # None: nothing is anchored
     restarts: Callable[[], Sequence[Restart]] = tuple  # the log of the whole tree
     unread: Callable[[], DeadLetters] = (

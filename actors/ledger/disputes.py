@@ -13,12 +13,11 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, book
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, Misjudged
+from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from sql.earnings import DisputeRow, EarningRow
 
 # Why a dispute is not opened, beside the state of a unit that is not COMPLETED.
 WORDS = "Dispute upheld"
-MISJUDGED = "Its check called valid what is not"
 UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
@@ -57,8 +56,6 @@ def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     share = draft.earnings.get(key)
     if effect.upheld:
         reversed_ = _give_back(draft, found, share)
-        if reversed_ is True and effect.misjudged is not None:
-            reversed_ = _reverse_pay(draft, found, effect.misjudged)
         if not isinstance(reversed_, bool):
             return reversed_
     if share is not None and share.state == "PENDING":
@@ -104,10 +101,12 @@ def dispute_reference(found: DisputeRow) -> str:
 
 
 def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool | Refusal:
-    """The share to revenue, and the whole charge from there to the creator."""
+    """The share to revenue, where it is not there as a fine, and the whole charge from there to the
+    creator.
+    """
     refund = refund_of(draft, found)
     transfers = [] if refund is None else [refund]
-    if share is not None:
+    if share is not None and share.state != "FORFEITED":
         if share.state != "PENDING":
             return GuardFailed("DisputeDecide", share.state)
         work = work_reference(found.job_id, found.unit)
@@ -116,22 +115,6 @@ def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> boo
         moved = book(draft, transfer)
         if not isinstance(moved, bool):
             return moved
-    return True
-
-
-def _reverse_pay(draft: Draft, found: DisputeRow, told: Misjudged) -> bool | Refusal:
-    """What the check was paid, too. It waits as long as the share: nothing of a unit that is
-    disputed becomes payable. What left is gone, as a share is that was paid out.
-    """
-    of = (found.job_id, found.unit, told.attempt, told.node, "PENDING")
-    for pay in draft.check_pay.all():
-        if (pay.job_id, pay.unit, pay.attempt, pay.node_id, pay.state) != of:
-            continue
-        reference = f"check:{found.job_id}:{found.unit}:{told.attempt}"
-        moved = book(draft, _reversal(pay, reference, MISJUDGED))
-        if not isinstance(moved, bool):
-            return moved
-        draft.check_pay.put(pay.id, attrs.evolve(pay, state="REVERSED"))
     return True
 
 

@@ -22,7 +22,7 @@ from sql.books import (
     UnitRow,
 )
 from sql.checks import CheckId, CheckRow, WordRow
-from sql.earnings import DisputeRow, EarningRow, PayableRow, PayoutRow
+from sql.earnings import DisputeRow, EarningRow, FineRow, PayableRow, PayoutRow
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 
@@ -80,11 +80,11 @@ class Draft:
         self.acts: Layer[int, Act] = Layer({})
         self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)
         self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
+        self.fines: Layer[UUID, FineRow] = Layer({})
         self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
         self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
         self.words: Layer[CheckId, WordRow] = Layer({})
-        self.check_pay: Layer[UUID, EarningRow] = Layer(rows.check_pay)
         self.receipts: Layer[UnitId, ReceiptRow] = Layer({})
         self._numbers: Layer[UUID, tuple[int, ...]] = Layer(_numbers(rows))
         rows_of_work = (self.holds, self.jobs, self.units, self.answers, self._numbers)
@@ -92,10 +92,10 @@ class Draft:
         earned = (
             self.checks,
             self.words,
-            self.check_pay,
             self.receipts,
             self.earnings,
             self.disputes,
+            self.fines,
             self.payouts,
             self.payable,
         )
@@ -224,9 +224,8 @@ class Draft:
             disputes=tuple(self.disputes.kept.values()),
             payouts=tuple(self.payouts.kept.values()),
             new_earnings=self.earnings.new(),
-            check_pay=tuple(self.check_pay.kept.values()),
-            new_check_pay=self.check_pay.new(),
             new_disputes=self.disputes.new(),
+            fines=tuple(self.fines.kept.values()),
             new_payouts=self.payouts.new(),
             purchases=tuple(self.purchases.kept.values()),
             reversals=tuple(self.reversals.kept.values()),

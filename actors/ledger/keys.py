@@ -50,6 +50,7 @@ from actors.paymaster.messages import (
     OfUnit,
     PayoutPay,
     PayoutTake,
+    ShareForfeit,
 )
 from actors.verifier.messages import CheckEffect, UnitVerdict
 from sql.books import Keys, TransferKey, UnitId
@@ -156,8 +157,6 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
         gathered.checks.add((effect.job, effect.unit))
         if isinstance(effect, UnitVerdict):
             _add_settling(gathered, reference, effect.operator)
-            gathered.accounts |= {operator_account(one.owner) for one in effect.checked}
-            gathered.postings += len(effect.checked)
     elif isinstance(effect, UnitComplete):
         _add_settling(gathered, reference, effect.operator if effect.verified else None)
     elif isinstance(effect, UnitFail) and effect.retry_at is None:
@@ -179,6 +178,9 @@ def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
     if isinstance(effect, EarningClaim):
         gathered.accounts |= {SUSPENSE, operator_account(effect.owner)}
         gathered.postings += 1
+    elif isinstance(effect, ShareForfeit):
+        gathered.accounts.add(REVENUE)
+        gathered.postings += 1
     elif isinstance(effect, DisputeOpen | DisputeDecide):
         gathered.accounts.add(REVENUE)
         gathered.holds.add(work_reference(effect.job, effect.unit))
@@ -186,7 +188,6 @@ def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
     if isinstance(effect, DisputeDecide):
         reference = work_reference(effect.job, effect.unit)
         gathered.transfers.add((user_account(effect.creator), "REFUND", reference))
-        gathered.postings += effect.misjudged is not None
 
 
 def _add_payout(gathered: Gathered, effect: OfPayout) -> None:

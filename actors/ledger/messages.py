@@ -76,7 +76,7 @@ class Transfer:
     """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
 
     Once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``: STRIPE,
-    USAGE, ADJUSTMENT, REFUND, EARNING, CHECK, DEDUCTION, CLAIM, REVERSAL or PAYOUT.
+    USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL, FINE or PAYOUT.
     """
 
     debit: str

@@ -10,6 +10,7 @@ import attrs
 from actors.ledger.disputes import dispute, judge
 from actors.ledger.draft import Draft
 from actors.ledger.messages import (
+    REVENUE,
     SUSPENSE,
     GuardFailed,
     Transfer,
@@ -27,11 +28,13 @@ from actors.paymaster.messages import (
     OfPayout,
     OfUnit,
     OperatorEffect,
+    ShareForfeit,
 )
 from sql.books import UnitRow
-from sql.earnings import OPERATOR, EarningRow
+from sql.earnings import OPERATOR, EarningRow, FineRow
 
 OWED = ("PENDING", "PAYABLE")
+FINED = "A fine for a result that was invalid"
 
 
 def of_operator(draft: Draft, effect: OperatorEffect) -> bool | Refusal:
@@ -77,6 +80,8 @@ def _of_unit(draft: Draft, effect: OfUnit) -> bool | Refusal:
         return judge(draft, effect)
     if isinstance(effect, EarningMature):
         return _mature(draft, effect)
+    if isinstance(effect, ShareForfeit):
+        return _forfeit(draft, effect)
     share = draft.earnings.get((effect.job, effect.unit))
     if share is None:
         return GuardFailed(type(effect).__name__, "")
@@ -84,26 +89,35 @@ def _of_unit(draft: Draft, effect: OfUnit) -> bool | Refusal:
 
 
 def _mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
-    """Of the share, and of what checks of the unit earned, all that is ripe."""
+    """A share whose window is over may be paid out."""
     key = (effect.job, effect.unit)
     share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
     may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
-    checks = [one for one in draft.check_pay.all() if (one.job_id, one.unit) == key]
-    ripe = [
-        one
-        for one in (*([] if share is None else [share]), *checks)
-        if may and one.state == "PENDING" and draft.now >= one.payable_at
-    ]
-    for one in ripe:
-        payable = attrs.evolve(one, state="PAYABLE")
-        if one is share:
-            draft.earnings.put(key, payable)
-        else:
-            draft.check_pay.put(one.id, payable)
-    if ripe:
-        return True
     state = "" if share is None else share.state
+    if share is not None and may and state == "PENDING" and draft.now >= share.payable_at:
+        draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
+        return True
     return False if state in ("PAYABLE", "PAID") else GuardFailed("EarningMature", state)
+
+
+def _forfeit(draft: Draft, effect: ShareForfeit) -> bool | Refusal:
+    """Take a pending share as a fine; once."""
+    key = (effect.job, effect.unit)
+    share, disputed = draft.earnings.get(key), draft.disputes.get(key)
+    if share is not None and share.state == "FORFEITED":
+        return False
+    is_open = disputed is not None and disputed.state == "OPEN"
+    if share is None or share.state != "PENDING" or is_open:
+        return GuardFailed("ShareForfeit", "" if share is None else share.state)
+    earner = SUSPENSE if share.operator_id is None else operator_account(share.operator_id)
+    reference = work_reference(*key)
+    fine = Transfer(earner, REVENUE, earner, share.amount, "FINE", reference, FINED)
+    moved = book(draft, fine)
+    if not isinstance(moved, bool):
+        return moved
+    draft.earnings.put(key, attrs.evolve(share, state="FORFEITED"))
+    draft.fines.put(share.id, FineRow(share.id, *effect.invalid, draft.now))
+    return True
 
 
 def _claim(draft: Draft, share: EarningRow, effect: EarningClaim) -> bool | Refusal:

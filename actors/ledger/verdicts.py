@@ -9,13 +9,12 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from actors.ledger.check_pay import pay_checks
 from actors.ledger.draft import Draft
 from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
 from actors.ledger.orders import change
 from actors.ledger.postings import Refusal
 from actors.ledger.status import AT_WORK
-from actors.verifier.messages import UnitDeliver, UnitVerdict, earns
+from actors.verifier.messages import UnitDeliver, UnitVerdict, costs, earns
 from sql.books import UnitRow
 from sql.checks import CheckRow, WordRow
 
@@ -67,6 +66,7 @@ def open_check(draft: Draft, effect: UnitDeliver) -> None:
         window_seconds=int(effect.dispute_window.total_seconds()),
         opened_at=draft.now,
         drawn=effect.drawn,
+        odds=effect.odds,
     )
     draft.checks.put(row.id, row)
 
@@ -76,7 +76,7 @@ def overtaken(draft: Draft, unit: UnitRow) -> None:
     row = draft.checks.get((unit.job_id, unit.number, unit.attempt))
     if row is not None and row.state == "PENDING":
         ended = attrs.evolve(
-            row, state="DECIDED", verdict="unchecked", said=OVERTAKEN, decided_at=draft.now
+            row, state="DECIDED", verdict="unverified", said=OVERTAKEN, decided_at=draft.now
         )
         draft.checks.put(row.id, ended)
 
@@ -89,7 +89,7 @@ def judge(
     if row is None:
         return GuardFailed("UnitVerdict", unit.state)
     if row.state == "DECIDED":
-        return False if row.verdict == effect.verdict else GuardFailed("UnitVerdict", unit.state)
+        return False if row.verdict == effect.outcome else GuardFailed("UnitVerdict", unit.state)
     is_its = row.attempt == unit.attempt and unit.state == "VERIFYING"
     if not is_its or effect.operator != row.operator:
         return GuardFailed("UnitVerdict", unit.state)
@@ -98,16 +98,14 @@ def judge(
     else:
         done = complete(draft, unit, _completion(row, effect), VERIFYING)
     if isinstance(done, bool):
-        paid = pay_checks(draft, unit, row, effect)
-        if not isinstance(paid, bool):
-            return paid
         decided = attrs.evolve(
             row,
             state="DECIDED",
-            verdict=effect.verdict,
+            verdict=effect.outcome,
             said=effect.said[:SAID_MAX],
             verifier_id=effect.verifier,
             decided_at=draft.now,
+            strike=effect.strike,
             withdrawn=effect.withdrawn,
         )
         draft.checks.put(row.id, decided)
@@ -115,8 +113,8 @@ def judge(
 
 
 def falls(effect: UnitVerdict) -> bool:
-    """Whether what was delivered is not taken."""
-    return effect.verdict in ("mismatch", "doubtful")
+    """Return whether what was delivered is not taken."""
+    return effect.outcome == "invalid"
 
 
 def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
@@ -150,15 +148,16 @@ def _note_lie(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -
         window_seconds=0,
         opened_at=draft.now,
         state="DECIDED",
-        verdict="mismatch",
+        verdict="invalid",
         said=effect.error[:SAID_MAX],
         decided_at=draft.now,
+        strike=True,
     )
     draft.checks.put(row.id, row)
 
 
 def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
-    paid = earns(row, effect.verdict, pays=effect.pays)
+    paid = earns(row, effect.outcome, pays=effect.pays)
     return UnitComplete(
         job=row.job_id,
         unit=row.unit,
@@ -172,7 +171,7 @@ def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
         share_percent=row.share_percent,
         dispute_window=timedelta(seconds=row.window_seconds),
         receipt=effect.receipt,
-        free=not paid,
+        free=not costs(row, effect.outcome, pays=effect.pays),
     )
 
 

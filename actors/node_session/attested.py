@@ -17,7 +17,7 @@ from rendertrust import receipt
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import Issued
 
-UNCHECKED = "unchecked"
+UNVERIFIED = "unverified"
 CLOCKS_APART = timedelta(days=1)  # of a node's clock and ours, at most
 
 
@@ -80,11 +80,17 @@ def _is_in_time(work: receipt.Work, unit: Assignment, now: datetime) -> bool:
     return first - CLOCKS_APART <= begun <= ended <= now + CLOCKS_APART
 
 
-def issued(attested: Attested, price: int, verdict: str, key: ReceiptKey, now: datetime) -> Issued:
-    """The receipt, signed."""
-    signed = (key.public, key.sign)
-    work, signature = attested.work, attested.signature
-    return receipt.issue(work, signature, verdict=verdict, price=price, issued=now, key=signed)
+def issued(attested: Attested, price: int, reason: str, key: ReceiptKey, now: datetime) -> Issued:
+    """Return the signed receipt of work that is unverified, for a ``reason``."""
+    return receipt.issue(
+        attested.work,
+        attested.signature,
+        verdict=UNVERIFIED,
+        price=price,
+        issued=now,
+        key=(key.public, key.sign),
+        reason=reason,
+    )
 
 
 def _named(proof: Proof) -> dict[str, object]:

@@ -4,6 +4,7 @@ A check that is lost, with its node or its gateway, is asked for again by the Ve
 """
 
 import logging
+from collections.abc import Iterator
 from uuid import UUID
 
 import attrs
@@ -11,7 +12,7 @@ import attrs
 from actors.kernel import handles
 from actors.node_session import offers
 from actors.node_session.admission import Admission
-from actors.node_session.messages import DropCheck, RunCheck
+from actors.node_session.messages import DropCheck, RunCheck, Stored
 from actors.node_session.pieces import EVIDENCE
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects, ObjectsUnavailable
@@ -24,10 +25,11 @@ from rendertrust.protocol import (
     JobResult,
     Urls,
     UrlsRequest,
+    encode,
 )
 from sql.unit_params import RENDER
 
-CHECK = "check"
+CHECK, BATCH = "check", "check_batch"
 PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"
 log = logging.getLogger(__name__)
 
@@ -41,29 +43,46 @@ async def frame(
     """
     unit = await offers.dispatch(order.unit, objects, settings, base)
     delivered: list[Input] = []
-    for path, of in ((PICTURE_PATH, order.picture), (EVIDENCE_PATH, order.evidence)):
+    for path, of in _files_of(order):
         if of is not None:
             url = await objects.presign_get(of.key, within=settings.url_seconds, base=base)
             delivered.append(Input(path=path, url=url, sha256=of.sha256, size=of.size))
-    return attrs.evolve(
+    own = {name: value for name, value in unit.params.items() if name != EVIDENCE}
+    made = attrs.evolve(
         unit,
         job_id=str(order.check),
         job_type=CHECK,
         unit=0,
         attempt=1,
         params={
-            **{name: value for name, value in unit.params.items() if name != EVIDENCE},
+            **own,
             "draws": [list(drawn) for drawn in order.draws],
             **({"shown": list(order.shown)} if order.shown else {}),
             # Who checks renders alone knows no other kind.
             **({} if unit.job_type == RENDER else {"of": unit.job_type}),
             **({"whole": True} if order.whole else {}),
+            **({"across": [list(drawn) for drawn in order.across]} if order.across else {}),
         },
         inputs=(*unit.inputs, *delivered),
         output=None,
         evidence=None,
         pool="any",
     )
+    if not order.further:
+        return made
+    batch = {**own, "results": 1 + len(order.further)}
+    return attrs.evolve(made, job_type=BATCH, params=batch)
+
+
+def _files_of(order: RunCheck) -> Iterator[tuple[str, Stored | None]]:
+    """Yield what was delivered, and under which name it is sent."""
+    if not order.further:
+        yield from ((PICTURE_PATH, order.picture), (EVIDENCE_PATH, order.evidence))
+        return
+    pairs = [(of.picture, of.evidence) for of in order.further]
+    for number, (picture, evidence) in enumerate([(order.picture, order.evidence), *pairs]):
+        yield f"check/{number}/picture", picture
+        yield f"check/{number}/evidence.exr", evidence
 
 
 def _other_content(told: JobResult) -> dict[str, object] | None:
@@ -90,7 +109,8 @@ class Checks(Admission, partial=True):
         verifier, node = self._peers.verifier, self._node
         able = CHECK in hello.capabilities and node.verified and bool(hello.device_class)
         if verifier is not None and able and self._standing.name == "ACTIVE":
-            verifier.tell(CheckerSeen(node.id, node.owner, hello.device_class or "", self.ref))
+            batches = BATCH in hello.capabilities
+            verifier.tell(CheckerSeen(node.id, hello.device_class or "", self.ref, batches))
 
     def _tell_standing(self) -> None:
         if self._standing.name != "ACTIVE":
@@ -107,6 +127,8 @@ class Checks(Admission, partial=True):
     async def run_check(self, message: RunCheck) -> None:
         try:
             made = await frame(message, self._peers.objects, self._settings, self._node.base)
+            if message.further:
+                encode(made)  # it may be too long for a frame
         except (ObjectsUnavailable, ValueError) as fault:
             log.warning("a check cannot be sent: %s", type(fault).__name__)
             self._report(message.check, None, f"it could not be sent: {type(fault).__name__}")

@@ -90,11 +90,21 @@ class Stored:
 
 
 @attrs.frozen
+class Further:
+    """Another result of the same job, which the same check opens."""
+
+    picture: Stored
+    evidence: Stored | None
+
+
+@attrs.frozen
 class RunCheck(Message[NodeSession, None]):
     """From the Verifier: let the node check what another delivered for ``unit``; answered by
     ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks in a
     picture, ``shown`` at which of several pictures. ``whole``: it renders all of the frame or the
-    tile, and looks there.
+    tile, and looks there. ``across``: a device of another kind delivered it; where a second look
+    lies, if one is necessary. ``further``: it is a batch, which opens these results, too, and
+    compares nothing; only a verifier that offers batches is asked for one.
     """
 
     check: UUID
@@ -104,6 +114,8 @@ class RunCheck(Message[NodeSession, None]):
     draws: tuple[tuple[float, float, float | None], ...] = ()
     shown: tuple[float, ...] = ()
     whole: bool = False
+    across: tuple[tuple[float, float, float | None], ...] = ()
+    further: tuple[Further, ...] = ()
 
     @property
     def count(self) -> int:

@@ -10,7 +10,8 @@ from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
-from sql.unit_params import kind_of
+from rendertrust.receipt import NO_CHECK, NO_EVIDENCE
+from sql.unit_params import CHECKED, kind_of
 
 # In a job's parameters: {key, path, sha256, size} of an upload, written by us, not by creators.
 INPUT: Final = "_input"
@@ -89,6 +90,13 @@ def inputs_of(unit: Assignment) -> list[str]:
 def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
     """Whether what is delivered waits for a verdict."""
     return unit.job_type in settings.verified_types
+
+
+def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> str:
+    """Return the reason, a code, for which a result that does not wait is unverified."""
+    if unit.job_type not in CHECKED:
+        return NO_CHECK
+    return NO_EVIDENCE if waits(unit, settings) else settings.unverified_why
 
 
 def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:

@@ -81,6 +81,19 @@ def checked(
     return Ours()
 
 
+def is_bare(result: JobResult, settings: NodeSessionSettings) -> bool:
+    """Return whether a result lacks what a check needs, where nodes need not send that: its hash,
+    its size and the node's signature.
+    """
+    is_whole = None not in (result.sha256, result.size, result.signature)
+    return not (settings.require_evidence or is_whole)
+
+
+def is_absent(worth: Named, settings: NodeSessionSettings) -> bool:
+    """Return whether a result is not in our store, where it need not be checked."""
+    return isinstance(worth, Elsewhere) and not settings.require_evidence
+
+
 def completion(
     unit: Assignment,
     node: NodeIdentity,

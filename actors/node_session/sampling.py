@@ -5,7 +5,7 @@ from typing import Final
 
 from actors.ports import CheckpointSigner, Random, Store
 from actors.verifier.messages import UnitDeliver
-from sql.sampling import chance_of, is_drawn, unit_name
+from sql.sampling import is_drawn, odds_of, unit_name
 
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -30,15 +30,17 @@ class Sampling:
         self._draws_left = 0  # with this secret, before it is read again
         self._told = False  # that all deliveries are checked
 
-    async def draw(self, delivery: UnitDeliver) -> bool:
-        """Decide whether this delivery is checked. Raises Unavailable."""
+    async def draw(self, delivery: UnitDeliver) -> tuple[bool, float]:
+        """Decide whether this delivery is compared, and say at which odds. Raises Unavailable."""
         records = await self._store.records([delivery.node])
-        chance = chance_of(records, delivery.device_class, self._least_odds)
+        of = (delivery.job, delivery.unit, delivery.node)
+        stake = await self._store.stake(*of, delivery.share_percent)
+        odds = odds_of(records, delivery.device_class, stake, self._least_odds)
         secret = await self._read()
         if secret is None:
-            return True
+            return True, 1.0
         name = unit_name(delivery.job, delivery.unit, delivery.attempt)
-        return is_drawn(secret, name, delivery.sha256 or b"", chance)
+        return is_drawn(secret, name, delivery.sha256 or b"", odds), odds
 
     async def _read(self) -> bytes | None:
         """Return the secret, made where there is none; None where this gateway's key is wrong."""

@@ -6,6 +6,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import SUSPENSE, operator_account
+from rendertrust.receipt import OFF
 from sql.work import NOTHING_SAID, Standing
 
 
@@ -37,6 +38,9 @@ class NodeSessionSettings:
     close_seconds: float = 2.0
     token_share: float = 0.5  # of a token's life, after which its node is sent another
     verified_types: frozenset[str] = frozenset()  # of work that waits for a verdict
+    unverified_why: str = OFF  # where none of the gateway's work does
+    require_evidence: bool = True  # else nodes that deliver none are paid for unverified work
+    pays_unverified: bool = True  # whether nodes are paid for unverified work
     own: frozenset[UUID] = frozenset()  # nodes of the gateway's, whose word is enough
     result_bytes_most: int = 16 * 2**30  # of one object: evidence is large
     runtime_seconds_most: float = 6 * 3600.0  # of one attempt

@@ -151,7 +151,8 @@ class Settlement(Watching, partial=True):
         held.is_looked_at = True
         unit, settings = held.assignment, self._settings
         pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt)
-        is_checked, waits = offers.is_checked(unit, settings), offers.waits(unit, settings)
+        is_checked = offers.is_checked(unit, settings)
+        waits = offers.waits(unit, settings) and not results.is_bare(result, settings)
 
         async def look() -> Looked:
             try:
@@ -184,7 +185,8 @@ class Settlement(Watching, partial=True):
         self, held: Held, result: JobResult, worth: results.Named, looked: Delivered
     ) -> None:
         unit, settings = held.assignment, self._settings
-        waits = offers.waits(unit, settings)
+        is_bare = results.is_bare(result, settings) or results.is_absent(worth, settings)
+        waits = offers.waits(unit, settings) and not is_bare
         if waits and isinstance(worth, results.Elsewhere):
             worth = results.Refused("a result that waits for a verdict lies where it was offered")
         if isinstance(worth, results.Refused):
@@ -199,6 +201,8 @@ class Settlement(Watching, partial=True):
         effect = results.completion(
             unit, self._node, settings, worth=worth, found=looked.found, said=result.sha256
         )
+        if not (waits or settings.pays_unverified):
+            effect = attrs.evolve(effect, verified=False, operator=None)
         if isinstance(worth, results.Ours) and waits:
             await self._deliver(held, self._delivery(effect, work, looked.proof))
         else:
@@ -209,10 +213,11 @@ class Settlement(Watching, partial=True):
         sampling = self._peers.sampling
         if sampling is not None:
             try:
-                delivery = attrs.evolve(delivery, drawn=await sampling.draw(delivery))
+                drawn, odds = await sampling.draw(delivery)
             except Unavailable:
                 self._again(held)
                 return
+            delivery = attrs.evolve(delivery, drawn=drawn, odds=odds)
         self._end(held, delivery)
 
     def _refuse(self, held: Held, worth: results.Refused) -> None:
@@ -301,7 +306,8 @@ class Settlement(Watching, partial=True):
         if work is None or signer is None:
             return None
         now = self._peers.clock.now()
-        return attested.issued(work, unit.price, attested.UNCHECKED, signer.receipts(), now)
+        why = offers.why_unverified(unit, self._settings)
+        return attested.issued(work, unit.price, why, signer.receipts(), now)
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:

@@ -41,8 +41,14 @@ class Progresses:
         return tuple(self._jobs.get(job, {}).values())
 
     def moved(self, unit: UnitState) -> None:
-        """What has ended is not on its way any more; with its job all of its units are not."""
-        if unit.job_status not in ENDED and unit.state not in ENDED:
+        """Forget units that ended or wait again, and all of a job that ended.
+
+        A unit that was delivered, and waits for its verdict, is done as far as its node goes.
+        """
+        if unit.state == "VERIFYING":
+            self.put(Progress(unit.job, unit.unit, unit.attempt, 1.0))
+            return
+        if unit.job_status not in ENDED and unit.state not in {*ENDED, "QUEUED"}:
             return
         for key in list(self._jobs.get(unit.job, ())):
             if unit.job_status in ENDED or key[0] == unit.unit:

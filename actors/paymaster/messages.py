@@ -40,7 +40,7 @@ class DisputeOpen:
     """From the web: the creator says that a unit was not worth its charge; once per unit.
 
     Within the window of what it earned; where it earned nothing, ``window`` from its end.
-    ``by_gateway``: from the Verifier, as its node was caught and nobody had looked at the unit.
+    ``by_gateway``: from the Verifier, as its node was found out and the unit was not compared.
     """
 
     id: UUID
@@ -53,19 +53,9 @@ class DisputeOpen:
 
 
 @attrs.frozen
-class Misjudged:
-    """Whose word a verdict rested on, and was shown wrong: of ``node``, about ``attempt``."""
-
-    attempt: int
-    node: UUID
-
-
-@attrs.frozen
 class DisputeDecide:
     """From the web, for an admin, or from the Verifier. OPEN → UPHELD: the creator gets the
     charge, the share is reversed; or REJECTED: the share is PAYABLE once its window is over.
-
-    ``misjudged``: what that check was paid is reversed, too, if it is upheld.
     """
 
     job: UUID
@@ -73,7 +63,17 @@ class DisputeDecide:
     creator: UUID
     upheld: bool
     reason: str
-    misjudged: Misjudged | None = None
+
+
+@attrs.frozen
+class ShareForfeit:
+    """From the Verifier. PENDING → FORFEITED: a share of an operator who delivered an invalid
+    result, which is named. It goes to revenue; its creator keeps what he paid for.
+    """
+
+    job: UUID
+    unit: int
+    invalid: tuple[UUID, int, int]  # job, unit, attempt
 
 
 @attrs.frozen
@@ -119,7 +119,7 @@ class PayoutPay:
     reference: str
 
 
-OfUnit: TypeAlias = EarningMature | EarningClaim | DisputeOpen | DisputeDecide
+OfUnit: TypeAlias = EarningMature | EarningClaim | DisputeOpen | DisputeDecide | ShareForfeit
 OfPayout: TypeAlias = PayoutTake | PayoutApprove | PayoutReject | PayoutPay
 OperatorEffect: TypeAlias = OfUnit | OfPayout
 

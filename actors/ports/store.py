@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from sql.circles import Circles
-from sql.earnings import Claimable, Ripe, Unlooked
+from sql.earnings import Claimable, FineDue, Ripe, Unlooked
 from sql.fsck import Finding, NotedAudit
 from sql.work import (
     AskedFor,
@@ -28,17 +28,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import (
-        CheckId,
-        Pending,
-        Place,
-        SecondLook,
-        Suspicion,
-        TrialNote,
-        TrialRow,
-        UncutScene,
-        Voucher,
-    )
+    from sql.checks import CheckId, Pending, Place, UncutScene
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -46,6 +36,7 @@ if TYPE_CHECKING:
     from sql.overruns import Overrun
     from sql.reputation import Record
     from sql.result_multiparts import MultipartName, ResultMultipart
+    from sql.sampling import Stake
     from sql.work import SceneWord, Standing
 
 
@@ -214,8 +205,8 @@ class Store(Protocol):
         ...
 
     async def unlooked_shares(self, limit: int) -> "Sequence[Unlooked]":
-        """Of nodes that were caught: their pending shares of what nobody had looked at, or none but
-        a stranger.
+        """Of nodes that were found out, and others of their owners: pending shares of what was
+        settled without being compared with its scene; newest first.
         """
         ...
 
@@ -236,6 +227,22 @@ class Store(Protocol):
 
     async def release_checks(self, gateway: UUID, checks: "Collection[CheckId]") -> None:
         """Give up this gateway's claims."""
+        ...
+
+    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+        """Note the verifiers that are connected to a gateway, each with its device class. Return
+        the classes of all verifiers that any gateway noted within so many seconds.
+        """
+        ...
+
+    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> "Stake":
+        """Return the share of a unit, and what the owner of a node has pending."""
+        ...
+
+    async def fines_due(self, limit: int) -> "Sequence[FineDue]":
+        """Return the invalid results of the last day that were drawn at odds below one, with what
+        may be forfeited for them.
+        """
         ...
 
     async def draw_secret(self) -> bytes | None:
@@ -262,38 +269,8 @@ class Store(Protocol):
         """Who said of a unit that its scene is at fault."""
         ...
 
-    async def trials(self, limit: int) -> "Sequence[TrialRow]":
-        """The newest checks of which the answer is known, and the objects kept; oldest first."""
-        ...
-
-    async def last_tests(self, nodes: Sequence[UUID]) -> Mapping[UUID, bool]:
-        """Of those of the nodes that were tried, whether what they said last was right."""
-        ...
-
-    async def note_trial(self, noted: "TrialNote") -> None:
-        """Keep a trial, who was given it, or what a verifier said of it; once."""
-        ...
-
-    async def note_suspicion(self, suspicion: "Suspicion") -> None:
-        """Keep the first word on a result, which another must confirm; once."""
-        ...
-
-    async def note_voucher(self, voucher: "Voucher") -> None:
-        """Keep on whose word alone a result was called valid; once."""
-        ...
-
-    async def vouched(self, limit: int, after: "Place") -> "Sequence[Pending]":
-        """What was settled a while ago by a stranger's word alone, is pending yet, and nobody
-        disputes, of nodes of whose work the gateway's own know little; the oldest behind a place.
-        """
-        ...
-
-    async def note_second_look(self, look: "SecondLook") -> None:
-        """Keep what one of the gateway's own saw of such a result; once."""
-        ...
-
     async def note_uncut(self, scene: "UncutScene") -> None:
-        """Keep that no check by crops says anything of a scene; once."""
+        """Keep that regions of a scene say nothing of its frames; once."""
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":

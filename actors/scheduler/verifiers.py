@@ -1,7 +1,7 @@
-"""The gateway's own nodes that check, as far as the Scheduler needs it: which builds they have.
+"""The gateway's verifiers, as far as the Scheduler needs them: which builds they have.
 
-What none of them can check pays nobody in the end, whatever strangers say of it. So strangers' work
-goes to such nodes last.
+What none of them can compare is unverifiable in the end. So strangers' work goes to such nodes
+last.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from actors.scheduler.node import Node
-from sql.kin import Kin, kin_of
+from sql.kin import are_comparable
 from sql.work import ACTIVE
 
 CHECK: Final = "check"
@@ -24,18 +24,19 @@ def checks(node: Node) -> bool:
 
 @attrs.define
 class OwnVerifiers:
-    """What kinds of machines those that are there can check."""
+    """Classes of those that are connected."""
 
-    _kin: dict[UUID, Kin] = attrs.field(factory=dict[UUID, Kin])
+    _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
 
     def learn(self, node: Node) -> bool:
         """Of one of the gateway's own; whether what they can check may be another now."""
-        before = self._kin.pop(node.id, None)
+        before = self._classes.pop(node.id, None)
         if checks(node):
-            self._kin[node.id] = kin_of(node.kit.device_class)
-        return before != self._kin.get(node.id)
+            self._classes[node.id] = node.kit.device_class
+        return before != self._classes.get(node.id)
 
     def can_check(self, node: Node) -> bool:
         """Whether one of them can check what it renders; where there is none nobody is worse."""
         machine = node.kit.device_class
-        return not (self._kin and machine) or kin_of(machine) in self._kin.values()
+        classes = self._classes.values()
+        return not (classes and machine) or any(are_comparable(one, machine) for one in classes)

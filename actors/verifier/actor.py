@@ -1,210 +1,333 @@
-"""The Verifier: has what was delivered looked at, and asks the Ledger for what follows."""
+"""Verifier actor: has delivered results checked and asks the Ledger to book the verdicts."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from actors.kernel import handles
+from actors.kernel import Actor, handles
+from actors.ledger.messages import BooksAway, Commit, Decided, Posted
+from actors.notifier.messages import UnitsMoved
+from actors.ports import Objects, ObjectsUnavailable
+from actors.scheduler.messages import UnitsChanged
+from actors.verifier.asking import batch_for
+from actors.verifier.batches import answers, batch_of, clears
 from actors.verifier.case import Case, CaseId
-from actors.verifier.checkers import Checkers
-from actors.verifier.choice import Candidate, choose, glance, ours
 from actors.verifier.claims import Claims
-from actors.verifier.concluding import Concluding
-from actors.verifier.crops import NOWHERE, Places, least_of
-from actors.verifier.messages import Caught, Look, ReadBack, Reported
-from actors.verifier.notes import Notes
+from actors.verifier.crops import least_of
+from actors.verifier.issuing import issued
+from actors.verifier.messages import (
+    COMPARED,
+    Caught,
+    CheckerGone,
+    CheckerSeen,
+    Look,
+    ReadBack,
+    Reported,
+    UnitVerdict,
+    Verifier,
+    costs,
+)
 from actors.verifier.reading import SECONDS, Reading, is_readable
-from actors.verifier.recall import Recall
+from actors.verifier.recall import Fined, Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
-from actors.verifier.scenes import Scenes
-from actors.verifier.second import LookingTwice, SecondLooks
 from actors.verifier.settings import Peers, VerifierSettings
-from actors.verifier.trials import Trials
-from actors.verifier.vouching import note_word
-from actors.verifier.warden import Known, Warden
-from actors.verifier.wholes import Whole, Wholes
+from actors.verifier.standing import Known, Standings
+from actors.verifier.turns import Turns
+from actors.verifier.verifiers import MEET_SECONDS, Fleet, Running, Verifiers
+from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Pending, Place, UncutScene
 from sql.database import Unavailable
-from sql.reputation import STRIKES_MOST
-from sql.work import MINE, TRUSTED
+from sql.tries import wait_seconds
+from sql.work import MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
-OURS_FIRST_SECONDS: Final = 60.0  # since it was delivered, for a gateway where they are connected
 ROUND_SECONDS: Final = 20.0  # of steps in one look: the store may be slow
+STORE_SECONDS: Final = 5.0  # for the store's answer about a result; then it is asked again
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
+NO_BUILD: Final = "no verifier has the build of Blender that its node has"
 log = logging.getLogger(__name__)
 
 
-class VerifierActor(Concluding, LookingTwice):
-    """It keeps nothing that matters: what waits stands in the books, and a check that is lost, with
-    a node or with us, is made again. The secret is this life's own.
+class VerifierActor(Actor[Verifier]):
+    """Schedules checks on the connected verifiers.
+
+    It holds no state that must survive: pending results are in the books, and a lost check is
+    repeated. Regions are chosen by a secret that is new in each life.
     """
 
     def __init__(self, peers: Peers, settings: VerifierSettings) -> None:
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
         self._since = peers.clock.monotonic()  # this life's beginning
-        self._all_there_at = self._since + settings.grace_seconds
         self._cases: dict[CaseId, Case] = {}
-        self._known = Known()  # of nodes of which something waits
         self._after: Place | None = None  # where the next reading begins
-        self._accused: set[UUID] = set()  # nodes of which something was called wrong that waits
-        self._notes = Notes(peers.store)
-        self._checkers = Checkers()
-        self._wholes = Wholes()
-        self._scenes = Scenes()
+        self._accused: set[UUID] = set()  # nodes of which something that waits was found wrong
+        self._scenes: list[UncutScene] = []  # to be written down
+        self._known = Known()  # of nodes of which something waits
+        self._verifiers = Verifiers()
+        self._fleet = Fleet(peers.store, max(settings.wait_seconds, 3 * MEET_SECONDS))
+        self._turns = Turns()
         self._recall = Recall(peers)
-        self._second = SecondLooks(peers.store)
         self._reading = Reading()
-        self._trials = Trials(self._secret, settings.trial_odds)
-        self._warden = Warden(peers.store, peers.clock, peers.scheduler)
+        self._standings = Standings(peers.store, peers.clock, peers.scheduler)
         self._claims = Claims(peers.store, peers.gateway, settings.claim_seconds)
 
     async def started(self) -> None:
         self.after(self._settings.look_seconds, Look(), jitter=0.1)
 
-    # -- what waits
+    # ── what waits ───────────────────────────────────────────────────────────────────────────────
 
     @handles(Look)
     async def look(self, _: Look) -> None:
         wait = self._settings.look_seconds
         try:
-            await self._trials.learn(self._peers.store, self._checkers.nodes)
             self._expire()
-            self._wholes.attend(self._checkers.running, self._peers.clock.monotonic())
-            await self._advance_ours(sorted(await self._read(), key=lambda case: case.turn))
+            await self._fleet.meet(self._verifiers, self._peers.clock.monotonic())
+            await self._advance(await self._read())
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
-            await self._note_trials()
-            await self._notes.keep()
-            await self._warden.attend()
+            await self._keep_scenes()
+            await self._standings.attend()
             await self._recall.attend(self.ref)
-            await self._look_twice()
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
         self.after(wait, Look(), jitter=0.1)
 
     async def _read(self) -> list[Case]:
-        """The next that wait, so many at a time: those that nobody can check keep nobody waiting.
+        """Read the next page of pending results, so that uncheckable ones cannot block others.
 
-        What is decided, or was cancelled, is forgotten; a check of it ends.
+        Decided and cancelled results are forgotten, and their checks are cancelled.
         """
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)
         self._after = until = found[-1].place if len(found) >= most else None
-        cases = {one.row.id: self._case_of(one) for one in found}
-        for one in found:  # by another of the scene's frames, since it was read first
-            cases[one.row.id].is_uncut |= one.is_uncut
+        now = self._peers.clock.monotonic()
+        cases = {one.row.id: self._cases.get(one.row.id) or Case.opened(one, now) for one in found}
         others = {
             of: case
             for of, case in self._cases.items()
             if not case.pending.is_between(after, until)
         }
         self._cases = {**others, **cases}
-        for running in self._checkers.about_none_of(self._cases.values()):
-            if not self._is_second(running):
-                self._checkers.drop(running)
-        self._accused = {c.pending.row.node_id for c in self._cases.values() if c.is_accused}
-        self._known = await self._warden.known(
-            {case.pending.row.node_id for case in self._cases.values()}
-        )
+        for running in self._verifiers.about_none_of(self._cases.values()):
+            self._verifiers.drop(running)
+        self._accused = {c.pending.row.node_id for c in self._cases.values() if _is_accused(c)}
+        nodes = {case.pending.row.node_id for case in self._cases.values()}
+        self._known = await self._standings.known(nodes)
         return list(cases.values())
 
-    def _case_of(self, found: Pending) -> Case:
-        known = self._cases.get(found.row.id)
-        return (
-            known
-            if known is not None and known.is_known_of(found)
-            else Case.opened(found, self._peers.clock.monotonic())
-        )
-
-    async def _advance_ours(self, cases: Sequence[Case]) -> None:
-        """The next step of those that no other gateway has."""
-        others = [one for one in self._cases.values() if one.is_begun and one not in cases]
-        others += [self._second.case] if self._second.case is not None else []
-        ours = await self._claims.take([*[c for c in cases if await self._may_act(c)], *others])
-        until = self._peers.clock.monotonic() + ROUND_SECONDS
+    async def _advance(self, cases: Sequence[Case]) -> None:
+        """Take the next step of the cases that no other gateway has claimed."""
         for case in cases:
-            if case in ours and self._peers.clock.monotonic() < until:
-                await self._advance(case)
+            await self._assess(case)
+        others = [one for one in self._cases.values() if one.is_begun and one not in cases]
+        ours = await self._claims.take([*filter(self._may_act, cases), *others])
+        turn, until = self._turns.of, self._peers.clock.monotonic() + ROUND_SECONDS
+        waiting = sorted(
+            (case for case in cases if case in ours),
+            key=lambda case: (case.is_again, turn(case.pending.user), case.pending.place),
+        )
+        for case in waiting:
+            if self._peers.clock.monotonic() < until:
+                await self._step(case, waiting)
         await self._claims.release(ours)
 
-    async def _may_act(self, case: Case) -> bool:
-        """Whether there is a next step here: a check may be another gateway's, whose nodes can."""
-        if case.is_begun:
+    async def _assess(self, case: Case) -> None:
+        """Update whether the case is compared or only opened."""
+        row = case.pending.row
+        self._know(case)
+        if case.step == "open" and case.check is None and case.verdict is None:
+            said = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
+            if case.is_suspected or said:  # somebody said that it cannot be rendered
+                case.compare()
+        elif case.step == "regions" and row.node_id in self._settings.own and not case.is_again:
+            case.step = "open"  # nobody compares what the gateway's own made
+
+    def _know(self, case: Case) -> None:
+        """Update what is known about the case's node."""
+        row, node = case.pending.row, case.pending.row.node_id
+        in_row = self._known.streaks.get((node, row.device_class), 0)
+        has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
+        case.is_suspected = has_strike or node in self._accused
+        if node in self._settings.own:
+            case.is_suspected = False
+        case.is_known = in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
+
+    def _may_act(self, case: Case) -> bool:
+        """Return whether this gateway can take the next step. If not, another one may."""
+        if case.is_begun or self._why_unverified(case) or self._why_unverifiable(case):
             return True
-        if not case.drawn:  # anew each time: its node may have been caught meanwhile
-            case.drawn = await self._is_drawn(case)
-        if case.is_unnamed or self._is_late(case):
-            return True
-        now = self._peers.clock.monotonic()
-        if case.drawn and case.is_uncut and case.is_cut:
-            return self._checkers.has_free_for(case, now)
-        if case.drawn:
-            return self._choice(case)[0] is not None
-        able = self._checkers.able(case, now, own=True)
-        if not able:
-            return not self._is_left_to_ours(case, now)
-        return glance(able, case.subject) is not None
+        return self._verifiers.free_for(case, self._fleet.classes) is not None
 
-    def _is_left_to_ours(self, case: Case, now: float) -> bool:
-        """Whether the gateway's own may be connected to another gateway, which has it first."""
-        if not self._settings.own or self._checkers.has_own:
-            return False
-        may = self._settings.enabled and case.pool != MINE
-        return may and now - case.since < OURS_FIRST_SECONDS
+    async def _step(self, case: Case, waiting: Sequence[Case] = ()) -> None:
+        """Start the next check of a case, or conclude it.
 
-    @handles(Caught)
-    async def caught(self, message: Caught) -> None:
-        self._warden.suspect(message.node)
-        self._recall.again()
-
-    async def _note_trials(self) -> None:
-        for node in await self._trials.write(self._peers.store):
-            log.warning("node %s found valid what is not, or wrong what is right", node)
-            self._warden.suspect(node)
-
-    async def _advance(self, case: Case) -> None:
-        """The next step of a case, if it is its turn."""
-        self._take_over(case)
+        ``waiting``: cases of this gateway that the same check may open.
+        """
         if case.verdict is None and case.check is None:
-            self._begin(case)
-            case.acquit(self._settings.own)
+            if case.unread is not None:
+                self._read_again(case)
+            elif (reason := self._why_unverified(case)) is not None:
+                case.end_unverified(reason)
+            elif (said := self._why_unverifiable(case)) is not None:
+                case.end_unchecked(said)
+            elif case.failed >= self._settings.failures_most:
+                case.give_up()
+            else:
+                self._ask(case, waiting)
         if case.verdict is not None:
             await self._conclude(case)
 
-    def _is_late(self, case: Case) -> bool:
-        """Whether it waited as long as it may."""
-        window = case.pending.row.window_seconds
-        return self._waited(case) >= (window if case.is_again else self._settings.wait_seconds)
+    def _why_unverified(self, case: Case) -> str | None:
+        """Return the reason, a code, why no check of a case is asked for; else None."""
+        if case.is_again:
+            return None  # its share stays withheld until a check, or an admin, decides
+        if not self._settings.enabled:
+            return self._settings.unverified_why
+        return OWN_NODE if case.pending.pool == MINE else None
 
-    def _begin(self, case: Case) -> None:
-        """Have somebody look at it, or end it without."""
-        row, late = case.pending.row, self._is_late(case)
-        if case.unread is not None:
-            self._read_again(case)
+    def _why_unverifiable(self, case: Case) -> str | None:
+        """Return why a case cannot be checked; None: it can, or may yet be."""
+        if case.is_again:
+            return None
+        row = case.pending.row
+        if row.sha256 is None or row.size is None:
+            return "the store tells no SHA-256 of it"
+        if case.step != "open" and self._fleet.lacks(case):
+            waited = self._peers.clock.monotonic() - max(case.since, self._since)
+            if waited >= self._settings.wait_seconds:
+                return NO_BUILD
+        return None
+
+    def _ask(self, case: Case, waiting: Sequence[Case]) -> None:
+        now = self._peers.clock.monotonic()
+        verifier = self._verifiers.free_for(case, self._fleet.classes)
+        if verifier is None or now < case.rests_until:
             return
-        if case.is_again and not late and self._checkers.is_recalling:
-            return
-        if not case.drawn:
-            self._have_looked_at(case, late=late)
-        elif row.packed:
-            case.verdict, case.said = "unverifiable", "it was delivered before an upgrade"
-        elif row.sha256 is None or row.size is None:
-            case.verdict, case.said = "unverifiable", "the store tells no SHA-256 of it"
-        elif late:
-            case.give_up(is_suspected=self._is_suspected(case))
-        elif case.whole is not None:
-            self._have_rendered_whole(case, case.whole)
-        elif case.is_uncut and case.is_cut:
-            self._have_rendered_whole(case, case.begin_uncut(self._secret))
+        cases = batch_of(case, waiting, now) if verifier.batches else (case,)
+        name = self._peers.random.uuid()
+        if len(cases) > 1:
+            order = batch_for([one.pending for one in cases], name)
         else:
-            self._have_checked(case)
+            order = case.order(name, self._secret, verifier.device_class)
+        until = now + max(map(self._settings.seconds_of, cases))
+        if self._verifiers.ask(cases, verifier, order, (now, until)):
+            self._turns.begin(case.pending.user)
+
+    async def _keep_scenes(self) -> None:
+        """Store the scenes of which regions cannot be compared. Raises Unavailable."""
+        while self._scenes:
+            await self._peers.store.note_uncut(self._scenes[0])
+            del self._scenes[0]
+
+    # ── verifiers ────────────────────────────────────────────────────────────────────────────────
+
+    @handles(CheckerSeen)
+    async def checker_seen(self, message: CheckerSeen) -> None:
+        if message.node in self._settings.own:
+            seen = (message.node, message.device_class, message.session)
+            self._lose(self._verifiers.come(*seen, batches=message.batches))
+            self._fleet.due = float("-inf")
+
+    @handles(CheckerGone)
+    async def checker_gone(self, message: CheckerGone) -> None:
+        self._lose(self._verifiers.go(message.node, message.session))
+
+    @handles(Caught)
+    async def caught(self, message: Caught) -> None:
+        self._standings.suspect(message.node)
+        self._recall.again()
+
+    def _lose(self, running: Running | None) -> None:
+        """Handle the loss of a verifier: its check is repeated, a batch one by one."""
+        if running is None:
+            return
+        self._spent(running)
+        _split(running)
+        case = running.cases[0]
+        if not running.is_batch:
+            limits = self._settings
+            rests = case.lose(limits.again_seconds, limits.failures_most)
+            case.rests_until = self._peers.clock.monotonic() + rests
+
+    def _expire(self) -> None:
+        for running in self._verifiers.overdue(self._peers.clock.monotonic()):
+            log.warning("a check took too long: node %s", running.by.node)
+            self._verifiers.drop(running)
+            self._failed(running)
+
+    def _failed(self, running: Running) -> None:
+        """Handle a failed check: it is repeated after a pause. A batch is opened one by one."""
+        self._spent(running)
+        _split(running)
+        if running.is_batch:
+            return
+        case = running.cases[0]
+        case.fail(running.by.node)
+        case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
+
+    def _spent(self, running: Running) -> None:
+        took = self._peers.clock.monotonic() - running.since
+        self._turns.spend(running.cases[0].pending.user, took)
+
+    @handles(Reported)
+    async def reported(self, message: Reported) -> None:
+        running = self._verifiers.end(message.check, message.node)
+        if running is None:
+            return  # too late, or not asked
+        if running.is_batch:
+            await self._hear_batch(running, message)
+            return
+        order, case = running.order, running.cases[0]
+        heard: Report | NoReport = NoReport(message.reason)
+        if message.report is not None:
+            heard = answer(message.report, order.count, least_of(order.unit))
+        if isinstance(heard, NoReport):
+            log.warning("a check by node %s came to nothing: %s", message.node, heard.reason)
+            if message.is_unread:
+                case.unread = heard.reason
+            self._failed(running)
+            return
+        self._spent(running)
+        self._hear(case, heard, running)
+        if case.id in self._cases:
+            await self._step(case)
+
+    async def _hear_batch(self, running: Running, message: Reported) -> None:
+        """Handle the reports on a batch. What it does not clear is opened alone next."""
+        self._spent(running)
+        if message.report is None:
+            log.warning("a batch by node %s came to nothing: %s", message.node, message.reason)
+        until = self._peers.clock.monotonic() + ROUND_SECONDS
+        reports = answers(message.report, len(running.cases))
+        for case, heard in zip(running.cases, reports, strict=True):
+            if heard is None or not clears(heard, case):
+                case.is_alone = True
+                continue
+            self._hear(case, heard, running)
+            is_pending = case.verdict is not None and case.id in self._cases
+            if is_pending and self._peers.clock.monotonic() < until:
+                await self._conclude(case)
+
+    def _hear(self, case: Case, heard: Report, running: Running) -> None:
+        """Handle a report on one result."""
+        self._know(case)
+        if heard.is_bare and not self._settings.require_evidence:
+            case.end_unverified(NO_EVIDENCE)
+        else:
+            case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
+        if case.differs:
+            self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))
+        if _is_accused(case):
+            self._accused.add(case.pending.row.node_id)
+
+    # ── what a verifier could not read ───────────────────────────────────────────────────────────
 
     def _read_again(self, case: Case) -> None:
-        """Read what a checker could not: it may be the checker that failed, or the store."""
+        """Read the objects here, since the verifier or the store may have failed."""
         if not self._reading.begin(case.id, self._peers.clock.monotonic()):
             return
 
@@ -220,212 +343,127 @@ class VerifierActor(Concluding, LookingTwice):
         case = self._cases.get(name)
         if case is None or case.unread is None or case.verdict is not None:
             return
-        if message.is_readable:
-            case.unread = None
-            return
         if message.is_readable is False:
             case.end_unread()
-        elif self._is_late(case):  # the store has been away: that is not its node's fault
-            case.unread = None
-            case.give_up(is_suspected=self._is_suspected(case))
-            case.acquit(self._settings.own)
-        else:
-            return  # it is read again
-        await self._conclude(case)
+            await self._conclude(case)
+        elif message.is_readable:
+            case.unread = None  # it is for a verifier to look at again
 
-    async def _is_drawn(self, case: Case) -> bool:
-        if not self._settings.enabled:
-            return False
-        if case.pool == MINE:  # it is paid by nobody, and shown to nobody
-            return False
-        if case.is_again:
-            return True
-        row = case.pending.row
-        in_row = self._known.streaks.get((row.node_id, row.device_class), 0)
-        is_honest = in_row >= sampling.ALWAYS_UNTIL and not self._is_suspected(case)
-        case.is_known = is_honest or row.node_id in self._settings.own
-        if self._is_suspected(case):  # until all is made good
-            return True
-        if case.pool == TRUSTED and not self._settings.own:
-            return False  # nobody else may see it, and its creator trusts its node
-        if row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit):
-            return True  # somebody said that it cannot be rendered
-        return row.drawn is not False  # nobody drew for what came through an older gateway
+    # ── the verdict ──────────────────────────────────────────────────────────────────────────────
 
-    def _is_suspected(self, case: Case) -> bool:
-        """Whether its node lied, or something else of it that waits was called wrong: then nothing
-        of it is settled unseen.
-        """
-        node = case.pending.row.node_id
-        is_struck = self._known.strikes.get(node, 0) > 0
-        return is_struck or self._warden.suspects(node) or node in self._accused
-
-    def _is_ours_alone(self, case: Case) -> bool:
-        """Whether no stranger is asked: of who is suspected, and where a check of the unit found
-        something wrong before, his friend may be waiting for it.
-        """
-        is_odd = self._is_suspected(case) or bool(case.pending.blamed)
-        return is_odd and self._checkers.has_own_kin_of(case.subject)
-
-    def _is_out(self, case: Case) -> bool:
-        """Whether its node has as many strikes as a quarantine takes."""
-        return self._known.strikes.get(case.pending.row.node_id, 0) >= STRIKES_MOST
-
-    def _have_looked_at(self, case: Case, *, late: bool) -> None:
-        """By the gateway's own, where one is there: whether it is such a picture at all."""
-        row, now = case.pending.row, self._peers.clock.monotonic()
-        ours = self._checkers.able(case, now, own=True)
-        told = row.sha256 is not None and row.size is not None
-        may = self._settings.enabled and case.pool != MINE and told and not row.packed
-        if may and not ours and self._settings.own and now < self._all_there_at:
-            return  # it comes back
-        if case.is_again and may and not (ours or late):
+    async def _conclude(self, case: Case) -> None:
+        """Ask the Ledger to book the verdict, after a last look at the objects."""
+        now = self._peers.clock.monotonic()
+        if case.is_for_admin:
             return
-        if late or not may or not ours:
-            case.pass_by(is_suspected=may and self._is_suspected(case))
+        if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
-        chosen = glance(ours, case.subject)
-        if chosen is not None:
-            self._have_asked(case, chosen, NOWHERE)
-
-    def _choice(self, case: Case) -> tuple[Candidate | None, bool]:
-        """Who is asked about it now, and whether only for a look before it is checked."""
-        unit, now = sampling.unit_name(*case.id), self._peers.clock.monotonic()
-        is_ours = bool(case.away.last) or self._is_long(case)  # if one of them is free
-        chosen = choose(
-            self._checkers.able(case, now, own=self._is_ours_alone(case)),
-            case.subject,
-            secret=self._secret,
-            unit=unit,
-            result=case.pending.row.sha256 or b"",
-            asked=case.asked,
-            last=case.away.last,
-            resting=self._checkers.resting(now),
-            own_odds=1.0 if is_ours else self._settings.own_odds,
+        assert case.verdict is not None, "there is something to conclude"
+        if case.verdict.outcome != "invalid":
+            try:
+                async with asyncio.timeout(STORE_SECONDS):
+                    same = await is_same(case, self._peers.objects)
+            except (ObjectsUnavailable, TimeoutError):
+                return
+            if not same:
+                case.end_swapped()
+        pays = self._settings.pays_unverified
+        effect = (
+            decision_on(case)
+            if case.is_again
+            else verdict_on(case, self._peers, pays_unverified=pays)
         )
-        if chosen is None or chosen.is_own or not self._settings.own:
-            return chosen, False
-        if not case.is_seen and self._is_strange(case):
-            first = glance(self._checkers.able(case, now, own=True), case.subject)
-            if first is not None or not case.is_known:
-                return first, True
-        return chosen, False
+        if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
+            case.asked_at = now
 
-    def _have_checked(self, case: Case) -> None:
-        chosen, looks = self._choice(case)
-        if chosen is not None and looks:
-            self._have_asked(case, chosen, NOWHERE)
-        elif chosen is not None and not self._tries(case, chosen, sampling.unit_name(*case.id)):
-            # Who looks second looks elsewhere; whose word refutes another looks there, too.
-            self._have_asked(case, chosen, case.places(self._secret, is_own=chosen.is_own))
-
-    def _is_strange(self, case: Case) -> bool:
-        """Whether one of the gateway's own looks before a stranger: as a friend would call anything
-        a picture; or as a trial says how many samples it has, and so must any other check.
-        """
-        tries = self._settings.trial_odds > 0
-        return not case.is_known or (tries and self._scenes.lack(case))
-
-    def _take_over(self, case: Case) -> None:
-        """What another's node had half of its time for is the gateway's own, as soon as one of them
-        is free; until then it may go on. That is never too late, as it did not wait for nobody.
-        """
-        running, now = self._checkers.held(case), self._peers.clock.monotonic()
-        if running is None or not self._is_long(case):
+    @handles(Decided)
+    async def decided(self, message: Decided) -> None:
+        case, outcome = message.tag, message.outcome
+        if isinstance(case, Recalled | Fined):
+            self._recall.hear(outcome)
             return
-        chosen = ours(self._checkers.able(case, now, own=True), case.subject)
-        if chosen is not None:
-            self._end(running)
-            self._have_asked(case, chosen, case.places(self._secret, is_own=True))
-
-    def _have_rendered_whole(self, case: Case, whole: Whole) -> None:
-        """Before crops that differ are a strike; where they say nothing, if it can be done now."""
-        if whole.why == "crops" and case.is_blameless(self._settings.own):
-            case.verdict = "mismatch"
+        assert isinstance(case, Case), "every commit of ours is about a case"
+        if isinstance(outcome, BooksAway):
+            case.asked_at = None
             return
-        if whole.why == "crops" and not case.is_again and self._is_out(case):
-            case.end_whole()  # one strike more changes nothing, and its creator waits
-            return
-        now, creator = self._peers.clock.monotonic(), case.pending.user
-        chosen = ours(self._checkers.able(case, now, own=True), case.subject)
-        if chosen is not None and self._wholes.may(creator, now):
-            check = self._have_asked(case, chosen, whole.at, whole=True)
-            self._wholes.begin(check, creator, now)
-        elif not whole.can_wait:
-            case.end_whole()
+        assert case.verdict is not None, "it was concluded"
+        if isinstance(outcome, Posted):
+            self._follow(case)
+        units = getattr(outcome, "units", ())
+        if units:
+            self._peers.scheduler.tell(UnitsChanged(units))
+            self._peers.notifier.tell(UnitsMoved(units))
+        if self._cases.get(case.id) is case:
+            del self._cases[case.id]
 
-    def _tries(self, case: Case, chosen: Candidate, unit: bytes) -> bool:
-        """Whether it gets a trial instead, or nothing, as it is not believed."""
-        if chosen.is_own:
-            return False
-        doubted = chosen.id in self._trials.doubted
-        if doubted or (chosen.id not in case.tested and self._trials.is_due(chosen.id, unit)):
-            case.tested |= {chosen.id}
-            order = self._trials.give(chosen, self._peers.random.uuid(), self._peers.clock.now())
-            if order is not None:
-                self._ask(None, chosen, order)
-                return True
-        if doubted:
-            self._note_failed(case, chosen.id)
-        return doubted
+    def _follow(self, case: Case) -> None:
+        """Handle the consequences of a booked verdict."""
+        verdict = case.verdict
+        assert verdict is not None, "it was booked"
+        log.info("unit %s:%d:%d is %s %s", *case.id, verdict.outcome, verdict.said)
+        if verdict.strike:
+            self._standings.suspect(case.pending.row.node_id)
+            self._recall.again()
+        elif verdict.outcome in COMPARED:
+            self._standings.refute(*case.id[:2])
 
-    def _have_asked(self, case: Case, who: Candidate, at: Places, *, whole: bool = False) -> UUID:
-        samples = None if who.is_own else self._scenes.of(case)
-        order = case.asks(self._peers.random.uuid(), at, whole=whole, samples=samples)
-        self._ask(case, who, order)
-        return order.check
 
-    @handles(Reported)
-    async def reported(self, message: Reported) -> None:
-        running = self._checkers.end(message.check, message.node)
-        if running is None:
-            return  # too late, or not asked
-        told, checker, case = message.report, running.checker.candidate, running.case
-        of, whole, at = running.order, running.order.whole, self._peers.clock.now()
-        heard = None if told is None else answer(told, of.count, least_of(of.unit))
-        report = heard or NoReport(message.reason)
-        if isinstance(report, NoReport):
-            self._checkers.rest(running, self._peers.clock.monotonic())
-        if case is None:
-            self._trials.hear(message.check, checker, report, at, self._settings.thresholds)
-        elif self._is_second(running) and not isinstance(report, NoReport):
-            self._hear_twice(case, report, checker)
-        elif isinstance(report, NoReport):
-            log.warning("a check by node %s came to nothing: %s", message.node, report.reason)
-            is_unread = message.is_unread and self._cases.get(case.id) is case
-            case.unread = report.reason if is_unread else case.unread
-            self._note_failed(case, message.node, whole=whole and not is_unread)
-        else:
-            if checker.is_own:
-                self._scenes.learn(case, report)
-            self._hear(case, report, checker, whole=whole)
-            if case.verdict == "unchecked" and self._is_suspected(case):
-                case.verdict, case.drawn, case.is_seen = None, True, True
-            if not (checker.is_own or self._checkers.has_kin_of(case.subject)):
-                case.disregard()
-            case.acquit(self._settings.own)
-            note_word(case, running, report, at, (self._notes, self._trials))
-            case.go_on()
-            with suppress(Unavailable):  # at the next look
-                await self._notes.keep()
-                await self._note_trials()
-            if case.verdict is not None and case.id in self._cases:
-                await self._conclude(case)
+def _split(running: Running) -> None:
+    """Open the results of a batch one by one from now on."""
+    for case in running.cases if running.is_batch else ():
+        case.is_alone = True
 
-    def _hear(self, case: Case, report: Report, checker: Candidate, *, whole: bool) -> None:
-        (case.hear_whole if whole else case.hear)(report, checker, self._settings.thresholds)
-        self._note_accusation(case)
-        if whole and case.is_otherwise:
-            self._notes.add(UncutScene(case.scene, case.id, self._peers.clock.now()))
 
-    def _note_accusation(self, case: Case) -> None:
-        """What else waits of its node is to be checked; who accused it wrongly is not believed."""
-        if case.is_accused:
-            self._accused.add(case.pending.row.node_id)
-        new = case.suspect(self._peers.clock.now())
-        if new is not None:
-            self._notes.add(new)
-        if case.refuted is not None:
-            check, now = self._peers.random.uuid(), self._peers.clock.now()
-            self._trials.refute(case.refuted, case, check, now)
-            case.refuted = None
+def _is_accused(case: Case) -> bool:
+    """Return whether a check found the result wrong and no later one cleared it."""
+    if case.verdict is not None:
+        return case.verdict.outcome == "invalid" and case.verdict.strike
+    return case.step == "more" or (case.step == "whole" and case.why == "regions")
+
+
+def verdict_on(case: Case, peers: Peers, *, pays_unverified: bool) -> UnitVerdict:
+    """Return the effect that books the verdict."""
+    verdict, pending, now = case.verdict, case.pending, peers.clock.now()
+    assert verdict is not None, "there is something to conclude"
+    row, is_invalid = pending.row, verdict.outcome == "invalid"
+    # A node without valid results is not paid for what cannot be verified.
+    is_known = verdict.from_scene and case.is_known
+    pays = pays_unverified if verdict.outcome == "unverified" else is_known
+    price = pending.price if costs(row, verdict.outcome, pays=pays) else 0
+    return UnitVerdict(
+        job=row.job_id,
+        unit=row.unit,
+        attempt=row.attempt,
+        outcome=verdict.outcome,
+        said=verdict.said,
+        verifier=case.verifier,
+        operator=row.operator,
+        pays=pays,
+        receipt=issued(pending, verdict, price, peers.signer, now),
+        retry_at=_retry_at(pending, now) if is_invalid and not verdict.withdrawn else None,
+        strike=verdict.strike,
+        withdrawn=verdict.withdrawn,
+    )
+
+
+def _retry_at(pending: Pending, now: datetime) -> datetime | None:
+    """Return when the unit may be retried, as after any failure of a node."""
+    wait = wait_seconds(
+        failures=pending.failures, faults=pending.faults, tried=pending.tries, is_nodes=True
+    )
+    return None if wait is None else now + timedelta(seconds=wait)
+
+
+async def is_same(case: Case, objects: Objects) -> bool:
+    """Return whether the store has just what was delivered. Raises ObjectsUnavailable."""
+    row = case.pending.row
+    same = await _holds(objects, case.place(result_key), row.sha256, row.size)
+    if same and row.evidence_size is not None:
+        key = case.place(evidence_key)
+        same = await _holds(objects, key, row.evidence_sha256, row.evidence_size)
+    return same
+
+
+async def _holds(objects: Objects, key: str, sha256: bytes | None, size: int | None) -> bool:
+    found = await objects.head(key)
+    return found is not None and found.size == size and found.sha256 in (None, sha256)

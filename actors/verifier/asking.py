@@ -1,38 +1,46 @@
 """What a node is sent that looks at what another delivered."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from actors.node_session.messages import RunCheck, Stored
+import attrs
+
+from actors.node_session.messages import Further, RunCheck, Stored
 from actors.scheduler.messages import Assignment
-from actors.verifier.crops import Places
+from actors.verifier.crops import NOWHERE, Places
 from sql.checks import Pending
 from sql.unit_params import params_of
 from sql.work import evidence_key, result_key
 
 
 def order_for(
-    pending: Pending,
-    check: UUID,
-    at: Places,
-    *,
-    whole: bool = False,
-    samples: int | None = None,
+    pending: Pending, check: UUID, at: Places, *, whole: bool = False, again: Places = NOWHERE
 ) -> RunCheck:
-    """The check of that name, at these places; of so many ``samples``, where they are stated."""
+    """Return the check of that name, at these places.
+
+    ``again``: those of a second look, where its verifier has another device kind.
+    """
     row = pending.row
     assert row.sha256 is not None, "nobody is asked about what cannot be named"
     assert row.size is not None, "nor about what has no size"
     proof, of, name = row.evidence_sha256, row.evidence_size, (pending.user, *row.id)
     return RunCheck(
         check=check,
-        unit=_assignment(pending, samples),
+        unit=_assignment(pending),
         picture=Stored(result_key(*name), row.sha256.hex(), row.size),
         evidence=None if proof is None else Stored(evidence_key(*name), proof.hex(), of or 0),
         draws=at.draws,
         shown=at.shown,
         whole=whole,
+        across=again.draws,
     )
+
+
+def batch_for(results: Sequence[Pending], check: UUID) -> RunCheck:
+    """Return the check that opens all of these results."""
+    first, *others = (order_for(pending, check, NOWHERE) for pending in results)
+    return attrs.evolve(first, further=tuple(Further(of.picture, of.evidence) for of in others))
 
 
 def params_of_unit(pending: Pending) -> dict[str, Any]:
@@ -40,16 +48,15 @@ def params_of_unit(pending: Pending) -> dict[str, Any]:
     return params_of(pending.params, pending.frames, pending.tile)
 
 
-def _assignment(pending: Pending, samples: int | None) -> Assignment:
-    """The unit as its node was given it, but for the samples."""
-    stated = {} if samples is None else {"samples": samples}
+def _assignment(pending: Pending) -> Assignment:
+    """Return the unit as its node was given it."""
     return Assignment(
         job=pending.row.job_id,
         unit=pending.row.unit,
         attempt=pending.row.attempt,
         job_type=pending.job_type,
         payload_ref=pending.payload_ref,
-        params=params_of_unit(pending) | stated,
+        params=params_of_unit(pending),
         user=pending.user,
         failures=pending.failures,
         parts=pending.parts,

@@ -5,7 +5,6 @@ who cheats makes dull what he did not render. So numbers are drawn here, and pla
 (``rendertrust.node.inside.placing``).
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -28,11 +27,6 @@ class Places:
     draws: tuple[Drawn, ...] = ()
     shown: tuple[float, ...] = ()
 
-    def are_of(self, others: "Places") -> bool:
-        """Whether all of the others, of which there are some, are among these."""
-        same = {*others.draws} <= {*self.draws} and others.shown in ((), self.shown)
-        return same and bool(others.draws or others.shown)
-
 
 NOWHERE: Final = Places()  # it only looks
 
@@ -43,25 +37,6 @@ def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -
         return Places(draws=tuple(draws(secret, unit, result)))
     count = {"chunk": _at_once(frames), "video": IN_VIDEO}.get(kind, 1)
     return Places(shown=tuple(draw(secret, b"shown", unit, result, n) for n in range(count)))
-
-
-def rounds_of(frames: int) -> int:
-    """How many looks show all frames of a chunk, with no more at once than a check of it has."""
-    return -(-frames // _at_once(frames))
-
-
-def in_round(number: int, frames: int, secret: bytes, unit: bytes, result: bytes) -> Places:
-    """The frames of one of those looks, from 0; by secret, too, which come first."""
-    lots = [draw(secret, b"again", unit, result, frame) for frame in range(frames)]
-    order = sorted(range(frames), key=lambda frame: lots[frame])
-    many = _at_once(frames)
-    return Places(shown=shares_of(order[number * many : (number + 1) * many], frames))
-
-
-def shares_of(chosen: Sequence[int], count: int) -> tuple[float, ...]:
-    """The numbers that draw just these of ``count`` things (``placing.picked``)."""
-    last_first = sorted(chosen, reverse=True)  # so none that is taken away moves another one
-    return tuple((of + 0.5) / (count - before) for before, of in enumerate(last_first))
 
 
 def _at_once(frames: int) -> int:

@@ -2,29 +2,23 @@
 
 import json
 from datetime import datetime
-from typing import Final
 
 from actors.ledger.messages import Issued
 from actors.ports import ReceiptSigner
-from actors.verifier.messages import FinalVerdict
+from actors.verifier.case import Verdict
 from rendertrust import receipt
 from sql.checks import Pending
 
-WITHOUT: Final = ("mismatch", "doubtful")
-
 
 def issued(
-    pending: Pending,
-    verdict: FinalVerdict,
-    price: int,
-    signer: ReceiptSigner | None,
-    now: datetime,
+    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner | None, now: datetime
 ) -> Issued | None:
-    """``price``: what is charged. None where there is nothing to vouch for: nobody signs here, or
-    its node signed nothing.
+    """Return the signed receipt; ``price`` is what is charged.
+
+    None where there is nothing to vouch for: nobody signs here, or the node signed nothing.
     """
     row = pending.row
-    if verdict in WITHOUT or signer is None or row.work is None or not row.node_signature:
+    if verdict.outcome == "invalid" or signer is None or row.work is None or not row.node_signature:
         return None
     work = receipt.read_work(json.loads(row.work))
     if isinstance(work, str):
@@ -33,8 +27,9 @@ def issued(
     return receipt.issue(
         work,
         row.node_signature,
-        verdict=verdict,
+        verdict=verdict.outcome,
         price=price,
         issued=now,
         key=(key.public, key.sign),
+        reason=verdict.reason,
     )

@@ -5,7 +5,7 @@ An effect is done by the Ledger alone, as those of jobs and units; each says who
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -14,9 +14,12 @@ from actors.kernel import Message, Ref
 from rendertrust.receipt import Issued
 from sql.checks import CheckRow
 
-FinalVerdict: TypeAlias = Literal[
-    "unchecked", "exact", "match", "consistent", "unverifiable", "doubtful", "mismatch"
+# What becomes of a result. The first two were compared with the scene; the next was opened alone;
+# the next was not looked at; of the next nobody can tell.
+Outcome: TypeAlias = Literal[
+    "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
+COMPARED: Final = ("exact", "consistent")
 
 
 class Verifier:
@@ -29,7 +32,7 @@ class UnitDeliver:
     delivered is written down, and nothing is charged or paid.
 
     ``work`` is what the node signed, canonical. ``drawn``: whether it was drawn to be checked,
-    once and for all. The others are as ``UnitComplete`` has them.
+    once and for all, at these ``odds``. The others are as ``UnitComplete`` has them.
     """
 
     job: UUID
@@ -49,52 +52,49 @@ class UnitDeliver:
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)
     drawn: bool | None = None
-
-
-@attrs.frozen
-class Checked:
-    """A node that looked, and the operator who is paid for it: one of an owner's, not our own."""
-
-    node: UUID
-    owner: UUID
+    odds: float | None = None
 
 
 @attrs.frozen
 class UnitVerdict:
-    """From the Verifier. VERIFYING → COMPLETED, its hold settled, where ``verdict`` is valid or
-    nobody could tell; → QUEUED, or FAILED without ``retry_at``, on a mismatch, and where it is
-    doubtful, as somebody called it wrong whom nobody confirmed: a failure of its node, which is not
-    paid. A mismatch alone stands in the node's record.
+    """From the Verifier. VERIFYING → COMPLETED, its hold settled, unless the ``outcome`` is
+    ``invalid``; then → QUEUED, or FAILED without ``retry_at``: a failure of its node, which is not
+    paid.
 
-    ``operator`` is the account that the delivery named. ``pays``: whether the share of what nobody
-    could check is paid; of what was checked it always is. What nobody is paid for is not charged.
-    ``verifier``: who looked last.
-    ``checked``: those on whose word the verdict rests, each of another owner; each is paid
-    ``check_percent`` of the unit's price from revenue. ``withdrawn``: the scene is at fault, so
-    that a mismatch is its failure, and none on the unit is a node's strike.
+    ``operator`` is the account that the delivery named. ``pays``: whether the share of what is
+    ``unverifiable`` or ``unverified`` is paid. ``verifier``: who looked last.
+    ``strike``: an invalid result stands in its node's record. ``withdrawn``: the scene is at fault,
+    so that no invalid result of the unit is a strike.
     """
 
     job: UUID
     unit: int
     attempt: int
-    verdict: FinalVerdict
+    outcome: Outcome
     said: str = ""
     verifier: UUID | None = None
     operator: str | None = None
     pays: bool = True
     receipt: Issued | None = None
     retry_at: datetime | None = None
-    checked: tuple[Checked, ...] = ()
-    check_percent: int = 0
+    strike: bool = False
     withdrawn: bool = False
 
 
 CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
 
 
-def earns(row: CheckRow, verdict: FinalVerdict, *, pays: bool) -> bool:
-    """Whether somebody is paid for what was delivered; if not, nobody is charged for it."""
-    return row.verified and (verdict != "unverifiable" or pays)
+def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+    """Return whether somebody is paid for what was delivered."""
+    is_open = outcome in ("unverifiable", "unverified")
+    return row.verified and outcome != "invalid" and (pays or not is_open)
+
+
+def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+    """Return whether the creator is charged: as soon as somebody is paid, and for ``unverified``
+    work in any case.
+    """
+    return outcome == "unverified" or earns(row, outcome, pays=pays)
 
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────
@@ -104,13 +104,14 @@ def earns(row: CheckRow, verdict: FinalVerdict, *, pays: bool) -> bool:
 class CheckerSeen(Message[Verifier, None]):
     """From a NodeSession whose node can check: it is there, for one check at a time.
 
-    ``session`` takes ``RunCheck``.
+    ``session`` takes ``RunCheck``. Of a node that is no verifier of the gateway's nothing is asked.
+    ``batches``: it can open several results in one check.
     """
 
     node: UUID
-    owner: UUID | None
     device_class: str
     session: Ref[Any]
+    batches: bool = False
 
 
 @attrs.frozen

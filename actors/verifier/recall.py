@@ -1,85 +1,102 @@
-"""What a node that was caught has pending of what nobody had looked at, or a stranger alone, who
-may be a friend: it waits for a check again.
+"""Clawback after an invalid result: fines, and checks of what was settled without one.
 
-A dispute of the gateway's keeps the share from ripening, and its charge from being anybody's, until
-the Verifier decides it by a check of its own (``Case``, ``is_again``).
+The gateway opens a dispute for each pending share that was settled without a check. The share
+cannot mature until a check decides the dispute (``Case.is_again``).
 """
 
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 
 from actors.kernel import Ref
 from actors.ledger.messages import BooksAway, Commit
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, Misjudged
-from actors.verifier.case import VALID, Case
-from actors.verifier.settings import Peers, VerifierSettings
-from sql.earnings import Unlooked
+from actors.paymaster.messages import DisputeDecide, DisputeOpen, ShareForfeit
+from actors.verifier.case import Case
+from actors.verifier.settings import Peers
+from sql.earnings import FineDue, Unlooked
+from sql.sampling import fine_of
 
 AT_ONCE: Final = 256
-REASON: Final = "the gateway: its node was caught in a lie, and none of its own had looked at this"
-STANDS: Final = (*VALID, "unchecked")  # of chunks and tiles, that one of the own saw they are such
+REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
 
 
 @attrs.frozen
 class Recalled:
-    """The tag of a commit that holds a share back."""
+    """Tag of a commit that withholds a share."""
 
     share: Unlooked
 
 
 @attrs.frozen
-class Doubted:
-    """The tag of one that holds back what a second look saw wrong."""
+class Fined:
+    """Tag of a commit that takes shares as a fine."""
 
-    case: Case
+    due: FineDue
 
 
 @attrs.define
 class Recall:
-    """``_is_due``: somebody was caught since shares were looked for; at a start, perhaps."""
+    """Clawback of one gateway. ``_is_due``: there may be open consequences."""
 
     _peers: Peers
     _is_due: bool = True
 
     def again(self) -> None:
-        """Somebody was caught."""
+        """Record that an invalid result was found."""
         self._is_due = True
 
     def hear(self, outcome: object) -> None:
-        """Of a commit that was to hold a share back; who is refused was faster."""
+        """Handle the Ledger's answer. A refusal means that the share moved on in the meantime."""
         self._is_due |= isinstance(outcome, BooksAway)
 
     async def attend(self, observer: Ref[Any]) -> None:
-        """Hold back what there is to be held back. Raises Unavailable: then again."""
+        """Take the fines that are due and withhold the shares to be checked.
+
+        Raises Unavailable; the next call tries again.
+        """
         if not self._is_due:
             return
+        for due in await self._peers.store.fines_due(AT_ONCE):
+            effects = forfeits(due)
+            if effects:
+                commit = Commit(effects=effects, observer=observer, tag=Fined(due))
+                if not self._peers.ledger.tell(commit):
+                    return
         found = await self._peers.store.unlooked_shares(AT_ONCE)
         self._is_due = len(found) == AT_ONCE
         for share in found:
-            commit = holding(self._peers, share, REASON, observer, Recalled(share))
+            name, of = self._peers.random.uuid(), (share.job, share.unit, share.user)
+            opened = DisputeOpen(name, *of, REASON, timedelta(0), by_gateway=True)
+            commit = Commit(effects=(opened,), observer=observer, tag=Recalled(share))
             if not self._peers.ledger.tell(commit):
                 self._is_due = True
                 return
 
 
-def holding(
-    peers: Peers, share: Unlooked, reason: str, observer: Ref[Any], tag: Recalled | Doubted
-) -> Commit:
-    """What holds a share back; ``observer`` hears of it, by the ``tag``."""
-    name, of = peers.random.uuid(), (share.job, share.unit, share.user)
-    opened = DisputeOpen(name, *of, reason, timedelta(0), by_gateway=True)
-    return Commit(effects=(opened,), observer=observer, tag=tag)
-
-
-def decision_on(case: Case, _peers: Peers, _settings: VerifierSettings) -> DisputeDecide:
-    """As ``verdict_on``. What nobody could look at is, of a node that lied, neither charged nor
-    paid. Whose word was shown wrong is not paid for it.
+def forfeits(due: FineDue) -> tuple[ShareForfeit, ...]:
+    """Return the shares that pay the fine: the newest ones that fit into the rest of it, and where
+    that leaves some of it unpaid the smallest of the others.
     """
-    assert case.verdict is not None, "there is something to conclude"
-    row, upheld = case.pending.row, case.verdict not in STANDS
-    said = f"a check found: {case.verdict}{'; ' if case.said else ''}{case.said}"
-    told = case.misjudged
-    wrong = None if told is None else Misjudged(told.attempt, told.verifier_id)
-    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:500], wrong)
+    left, taken = fine_of(due.share, due.odds) - due.fined, list[ShareForfeit]()
+    others = list[tuple[int, UUID, int]]()
+    for job, unit, amount in due.pending:
+        if amount <= left and (job, unit) != due.invalid[:2]:
+            taken.append(ShareForfeit(job, unit, due.invalid))
+            left -= amount
+        elif (job, unit) != due.invalid[:2]:
+            others.append((amount, job, unit))
+    if left > 0 and others:
+        _, job, unit = min(others)
+        taken.append(ShareForfeit(job, unit, due.invalid))
+    return tuple(taken)
+
+
+def decision_on(case: Case) -> DisputeDecide:
+    """Return the decision: invalid and unverifiable results are refunded."""
+    row, verdict = case.pending.row, case.verdict
+    assert verdict is not None, "there is something to conclude"
+    upheld = verdict.outcome in ("invalid", "unverifiable")
+    said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
+    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:500])

@@ -3,11 +3,11 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 import attrs
 
-from actors.verifier.verdict import Compared, Thresholds, is_valid, of_crop
+from actors.verifier.verdict import Compared, Thresholds, is_match, of_region
 from rendertrust.node.inside.pictures import are_its_own
 
 CROPS_MAX: Final = 256  # of all view layers
@@ -15,6 +15,16 @@ WORDS_MAX: Final = 300
 SAMPLES_MOST: Final = 1 << 24  # as Blender takes
 UNSEEN: Final = "its node signed for pixels that nobody sees in what it delivered"
 OTHER_PIXELS: Final = "its node signed for other pixels than the picture has"
+# By the same seed: equal, or within the noise. By other seeds; ``unsaid``: nothing can be said.
+AcrossOutcome: TypeAlias = Literal["exact", "consistent", "accepted", "refused", "unsaid"]
+
+
+@attrs.frozen
+class Across:
+    """Outcome of a comparison by a device of another kind. ``why``: what refuses it, or a code."""
+
+    outcome: AcrossOutcome
+    why: str = ""
 
 
 @attrs.frozen
@@ -35,9 +45,12 @@ class Report:
     is_uncut: bool = False  # of why it is unable: the frame may be rendered whole instead
     is_unmade: bool = False  # the checker died as it made the picture anew of the evidence
     is_loose: bool = False  # honest frames of such a scene may differ
+    is_bare: bool = False  # of the fault: there is no evidence
     is_unseen: bool = False  # pixels that its node signed for
     samples: int | None = None  # of each pixel, as the scene was rendered
     pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
+    across: Across | None = None  # by a device of another kind, where there is evidence
+    depends: str | None = None  # why honest devices of other kinds render the scene differently
 
     @property
     def crops(self) -> tuple[Compared, ...]:
@@ -53,7 +66,11 @@ class Report:
         """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""
         if self.fault is not None:
             return False
-        return not self.is_finished or is_valid(of_crop(self.compared[-1], limits))
+        return self.is_made_of_evidence(limits)
+
+    def is_made_of_evidence(self, limits: Thresholds) -> bool:
+        """Return whether the picture is what its evidence gives, as far as that was compared."""
+        return not self.is_finished or is_match(of_region(self.compared[-1], limits))
 
     def by_crop(self, count: int) -> list[tuple[Compared, ...]] | None:
         """Of each of ``count`` crops how each view layer compares; None: it tells of others."""
@@ -72,10 +89,12 @@ class NoReport:
 
 def answer(told: Mapping[str, Any], crops: int, least: int | None = None) -> Report | NoReport:
     """What it says to who asked for so many crops, none of which it may leave out; or for as many
-    as there are, ``least`` at least. Never raises.
+    as there are, ``least`` at least. A whole frame that cannot be cut is one. Never raises.
     """
     read = read_report(told)
     if not (isinstance(read, Report) and read.compared and crops):
+        return read
+    if read.is_whole and len(read.crops) == 1:
         return read
     if least is not None and least <= len(read.crops) <= crops:
         return read
@@ -105,7 +124,13 @@ def read_report(told: Mapping[str, Any]) -> Report | NoReport:
         return read
     count = _number(told.get("samples"))
     samples = None if count is None or not 1 <= count <= SAMPLES_MOST else int(count)
-    return attrs.evolve(read, pixels=_words(told.get("seen")), samples=samples)
+    return attrs.evolve(
+        read,
+        pixels=_words(told.get("seen")),
+        samples=samples,
+        across=_across(told.get("across")),
+        depends=_words(told.get("depends")),
+    )
 
 
 def _read(told: Mapping[str, Any]) -> Report | NoReport:
@@ -113,8 +138,11 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
     if fault is not None or unable is not None:
         suspect = None if fault else _words(told.get("suspect"))
         is_uncut = told.get("uncut") is True
+        is_bare = fault is not None and told.get("bare") is True
         unable = None if fault else unable
-        return Report(fault=fault, unable=unable, suspect=suspect, is_uncut=is_uncut)
+        return Report(
+            fault=fault, unable=unable, suspect=suspect, is_uncut=is_uncut, is_bare=is_bare
+        )
     if told.get("looked") is True:
         return Report(looked=True, suspect=_words(told.get("suspect")))
     crops, finish = told.get("crops"), told.get("finish")
@@ -132,6 +160,26 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
         is_unmade=told.get("unmade") is True,
         is_loose=told.get("loose") is True,
     )
+
+
+def _across(told: object) -> Across | None:
+    if not isinstance(told, Mapping) or told.get("outcome") not in get_args(AcrossOutcome):  # pyright: ignore[reportUnknownMemberType]
+        return None
+    outcome = cast("AcrossOutcome", told["outcome"])
+    looks: Any = told.get("looks")
+    last = looks[-1] if isinstance(looks, list) and looks else []
+    layers = [one for one in last if isinstance(one, Mapping)] if isinstance(last, list) else []
+    why = dict.fromkeys(
+        word
+        for one in layers
+        for word in (*_list(one.get("reasons")), one.get("unsaid"))
+        if isinstance(word, str)
+    )
+    return Across(outcome, ", ".join(why)[:WORDS_MAX])
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _words(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""What a comparison says: the worst of a result's crops counts.
+"""What a comparison says: the worst of a result's regions counts.
 
 How far two renders are apart means nothing by itself: a dark scene differs by little where all of
 it is missing, and so does a scene of 4,096 samples where three quarters of them are. So it is told
@@ -13,33 +13,34 @@ import attrs
 # With a share f of the samples, the same ones, a render is sqrt((1 - f) / 2f) of the noise away:
 # 0.1 is 98 % of them, 0.5 two thirds; another seed is 1.
 MATCH_NOISE: Final = 0.1
-SUSPICIOUS_NOISE: Final = 0.5
-ACROSS_NOISE: Final = 0.3
-Verdict: TypeAlias = Literal["exact", "match", "suspicious", "mismatch"]
-_FROM_WORST: Final[tuple[Verdict, ...]] = ("mismatch", "suspicious", "match", "exact")
+OPEN_NOISE: Final = 0.5
+OTHER_CLASS_NOISE: Final = 0.3
+Finding: TypeAlias = Literal["exact", "match", "open", "mismatch"]
+_FROM_WORST: Final[tuple[Finding, ...]] = ("mismatch", "open", "match", "exact")
 
 
 @attrs.frozen
 class Thresholds:
-    """In multiples of the noise: up to ``match`` it is one, beyond ``suspicious`` it is none.
+    """Multiples of the noise: up to ``match`` it is a match, beyond ``open`` a mismatch; what lies
+    between is left open, and more regions are compared.
 
     ``other_class`` takes the place of ``match`` between two instruction sets.
     """
 
     match: float = MATCH_NOISE
-    suspicious: float = SUSPICIOUS_NOISE
-    other_class: float = ACROSS_NOISE
+    open: float = OPEN_NOISE
+    other_class: float = OTHER_CLASS_NOISE
 
     @property
     def across(self) -> "Thresholds":
-        """Those for a check by a machine of another class."""
+        """Return those for a check by a machine of another class."""
         return attrs.evolve(self, match=self.other_class)
 
 
 @attrs.frozen
 class Compared:
-    """One crop beside the same part of what was delivered. ``off`` is 0 where equal, infinite where
-    nothing can be compared; NaN is no match.
+    """One region beside the same part of what was delivered. ``off`` is 0 where equal, infinite
+    where nothing can be compared; NaN is no match.
     """
 
     equal: bool
@@ -49,33 +50,23 @@ class Compared:
 DEFAULTS: Final = Thresholds()
 
 
-def of_crop(compared: Compared, thresholds: Thresholds = DEFAULTS) -> Verdict:
-    """What one crop says."""
+def of_region(compared: Compared, thresholds: Thresholds = DEFAULTS) -> Finding:
+    """Return what one region says."""
     if compared.equal:
         return "exact"
     if compared.off <= thresholds.match:
         return "match"
-    return "suspicious" if compared.off <= thresholds.suspicious else "mismatch"
+    return "open" if compared.off <= thresholds.open else "mismatch"
 
 
-def of_all(found: Sequence[Compared], thresholds: Thresholds = DEFAULTS) -> Verdict:
-    """What all of them say together. Raises ValueError without any: nothing was checked."""
+def of_all(found: Sequence[Compared], thresholds: Thresholds = DEFAULTS) -> Finding:
+    """Return what all of them say together. Raises ValueError without any: nothing was checked."""
     if not found:
         raise ValueError("nothing was compared")
-    verdicts = [of_crop(one, thresholds) for one in found]
-    return next(one for one in _FROM_WORST if one in verdicts)
+    findings = [of_region(one, thresholds) for one in found]
+    return next(one for one in _FROM_WORST if one in findings)
 
 
-def is_valid(verdict: Verdict) -> bool:
-    """Whether the work is paid for."""
-    return verdict in ("exact", "match")
-
-
-def decided(first: Verdict, third: Verdict) -> Verdict:
-    """What two checks by two others say: on suspicion the third node has the word.
-
-    A suspicion that is confirmed is a mismatch. Where the first was sure, nobody else was asked.
-    """
-    if first != "suspicious":
-        return first
-    return third if is_valid(third) else "mismatch"
+def is_match(finding: Finding) -> bool:
+    """Return whether what was delivered is what the scene gives, as far as was compared."""
+    return finding in ("exact", "match")

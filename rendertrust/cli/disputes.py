@@ -1,6 +1,8 @@
 """``rendertrust disputes``: units that were not worth their charge, and what became of that."""
 
-from typing import TYPE_CHECKING, Final
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import click
@@ -11,8 +13,12 @@ from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
+    from rendertrust.cli.output import Output
     from rendertrust.client import AsyncClient, Dispute
 
+DOCUMENT_MAX: Final = 1 << 20
+PICTURE_MAX: Final = 512 << 10
+REASON_MAX: Final = 500
 STATES: Final = ("open", "upheld", "rejected")
 COLUMNS: Final = ("OPENED", "STATE", "CHARGE", "JOB", "UNIT", "REASON", "DECISION")
 
@@ -27,6 +33,11 @@ def disputes() -> None:
 @click.option("--frame", type=int, help="Of a job of many: which frame.")
 @click.option("--unit", type=click.IntRange(0), help="Or which unit; they count from 0.")
 @click.option("--reason", required=True, help="Why; whoever decides reads it.")
+@click.option(
+    "--comparison",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="What `rendertrust verify --scene … --json` wrote: a verifier decides then.",
+)
 @click.pass_context
 def open_(
     context: click.Context,
@@ -36,18 +47,54 @@ def open_(
     frame: int | None,
     unit: int | None,
     reason: str,
+    comparison: Path | None,
 ) -> None:
     """Dispute a completed unit of a JOB, once, before its window closes."""
     session = session_of(context)
+    told = None if comparison is None else comparison_of(comparison, session.output)
 
     async def dispute(client: "AsyncClient") -> "Dispute":
         number = await unit_of(client, job, frame, unit)
-        return await client.dispute(job, reason, unit=number or 0)
+        return await client.dispute(job, reason, unit=number or 0, comparison=told)
 
     made = session.run(dispute)
     session.output.document(made)
     session.output.say(f"Disputed: unit {made.unit} of {made.job_id}, charged {made.charge}.")
     session.output.note("See what is decided: rendertrust disputes list")
+
+
+def comparison_of(path: Path, output: "Output") -> dict[str, Any]:
+    """What the program found, as a dispute takes it. UsageError for another file.
+
+    A picture that is too large for a dispute is left out, and a note says so.
+    """
+    from rendertrust.given import members
+    from rendertrust.strict_json import read_document
+
+    with path.open("rb") as file:
+        lines = file.read(DOCUMENT_MAX).splitlines()
+    found = next((one for one in map(read_document, lines) if _is_comparison(one)), None)
+    if found is None:
+        said = "is not what `rendertrust verify --scene … --json` writes"
+        raise click.UsageError(f"{path} {said}")
+    told = members(found)
+    given = {"verdict": told.get("verdict"), "reason": str(told.get("reason"))[:REASON_MAX]}
+    given["places"] = told.get("places") or []
+    shown = told.get("picture")
+    if isinstance(shown, str) and Path(shown).is_file():
+        with Path(shown).open("rb") as file:
+            picture = file.read(PICTURE_MAX + 1)
+        if len(picture) <= PICTURE_MAX:
+            given["picture"] = base64.b64encode(picture).decode()
+        else:
+            output.note(f"{shown} is larger than 512 KiB, and is not sent.")
+    return given
+
+
+def _is_comparison(document: object) -> bool:
+    from rendertrust.given import members
+
+    return members(document).get("rerendered") is True
 
 
 @disputes.command("list")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rendertrust.client import Earnings, EarningTotals, Payout, Share, StatementLine
     from rendertrust.client.asynchronous import PayoutTo
 
-STATES: Final = ("pending", "payable", "paid", "reversed")
+STATES: Final = ("pending", "payable", "paid", "reversed", "forfeited")
 # What people see; programs get all.
 COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "ENTRY", "JOB")
 ALL_COLUMNS: Final = (
@@ -65,7 +65,7 @@ def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
     if as_csv and not session.output.json:
         csv.writer(sys.stdout).writerows([[c.lower() for c in LINE_COLUMNS], *rows])
         return
-    names = ("opening", "earned", "checked", "claimed", "reversed", "paid", "closing")
+    names = ("opening", "earned", "checked", "claimed", "reversed", "fined", "paid", "closing")
     session.output.facts({name: getattr(found, name) for name in names})
     if rows:
         session.output.table(LINE_COLUMNS, rows)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import attrs
@@ -237,7 +237,7 @@ def receipt(
     found = session.run(lambda client: _receipt(client, job, frame, unit))
     if manifest is not None:
         session.run(lambda client: client.download_manifest(job, scene.placed(manifest)))
-    gone, file = found.withdrawn, _file(found)
+    gone, file = found.withdrawn, found.document
     if gone is not None:
         session.output.note(
             f"Withdrawn by entry {gone['entry_id']}: it was found wrong, and given back."
@@ -251,12 +251,6 @@ def receipt(
     if found.proof is None and found.entry_id is not None:
         session.output.note("It is not in the log yet; ask again for the proof.")
     session.output.note(f"Written to {out}; check it: rendertrust verify {out} PICTURE")
-
-
-def _file(found: "ReceiptFile") -> dict[str, Any]:
-    """As the gateway gave it: strict readers know no ``withdrawn`` where there is none."""
-    members = {each.name: getattr(found, each.name) for each in attrs.fields(type(found))}
-    return {name: one for name, one in members.items() if name != "withdrawn" or one is not None}
 
 
 async def _receipt(

@@ -22,8 +22,8 @@ COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
 FOR_GOOD: Final = "A revoked node never works again, nor does its key. Revoke it?"
 UNCHECKABLE: Final = (
-    "nobody here can check this class of machine: strangers' work is not paid until one of the"
-    " gateway's own verifiers, or another owner's node, can"
+    "no verifier of this gateway has its build of Blender: results that are drawn to be compared"
+    " cannot be verified"
 )
 WHY: Final = "Say why, as its operator is told it: --reason 'its frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
@@ -177,22 +177,12 @@ def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, .
     """As ``CHECK_COLUMNS``."""
     return (
         time(one.decided_at or one.opened_at),
-        one.verdict or ("waits" if one.suspicion is None else "suspected"),
-        _why(one) or "-",
+        f"{one.verdict}, a strike" if one.strike else one.verdict or "waits",
+        wording.harmless(one.said) or "-",
         one.job_id,
         str(one.unit),
         str(one.attempt),
     )
-
-
-def _why(one: "NodeCheck") -> str:
-    """What was found; and what the first said that called it wrong, where others said more."""
-    told = [wording.harmless(one.said)] if one.said else []
-    if one.suspicion is not None:
-        by = "" if one.suspected_by is None else f" by {one.suspected_by}"
-        became = "unconfirmed" if one.became == "open" else one.became
-        told.append(f"suspected{by}: {wording.harmless(one.suspicion)} ({became})")
-    return "; ".join(told)
 
 
 def _row(node: "Node", time: Callable[[datetime], str]) -> tuple[str, ...]:

@@ -123,6 +123,7 @@ class Outcome:
     reason: str = ""
     report: "Report | None" = None
     shown: Path | None = None
+    size: tuple[int, int] | None = None  # of the frame, as the receipt says
 
     @property
     def is_open(self) -> bool:
@@ -146,7 +147,7 @@ def repeated(output: "Output", wish: Wish, delivered: Delivered) -> Outcome:
     """Check that scene and files are the receipt's, render, and compare."""
     from rendertrust.rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
 
-    outcome = Outcome()
+    outcome = Outcome(size=size_of(delivered.receipt))
     subject = subject_of(delivered.receipt, delivered.picture)
     if isinstance(subject, str):
         return outcome.ended(Judgement(UNDECIDED, subject))
@@ -163,6 +164,16 @@ def repeated(output: "Output", wish: Wish, delivered: Delivered) -> Outcome:
                 Judgement(DIFFERENT, "the files are not those that the receipt names")
             )
         return _rendered(output, wish, delivered, (subject, found, outcome))
+
+
+def size_of(receipt: "Receipt") -> tuple[int, int] | None:
+    """Width and height of the picture; None: the receipt names no single one."""
+    from rendertrust.given import members
+
+    pixels = members(receipt.work.document["pixels"])
+    sides = pixels.get("width"), pixels.get("height")
+    found = [side for side in sides if type(side) is int and side > 0]
+    return (found[0], found[1]) if len(found) == len(sides) else None
 
 
 def scene_step(scene: Path, wanted: str) -> "Step":
@@ -491,7 +502,7 @@ def region_lines(report: "Report") -> list[tuple[str, bool, str]]:
 
 def document(wish: Wish, picture: Path, outcome: Outcome) -> dict[str, Any]:
     """The outcome, for programs."""
-    from rendertrust.rerender import HOLDING
+    from rendertrust.rerender import HOLDING, spots
 
     told: dict[str, Any] = {
         "name": picture.name,
@@ -507,6 +518,7 @@ def document(wish: Wish, picture: Path, outcome: Outcome) -> dict[str, Any]:
         regions, whole = outcome.report.regions, outcome.report.whole
         told |= {"regions": regions, "whole": whole, "why_whole": outcome.report.why_whole}
         told |= {"finish": outcome.report.finish, "amplified": outcome.report.amplified}
+        told["places"] = [] if outcome.size is None else spots(outcome.report, outcome.size)
     return told
 
 

@@ -199,6 +199,12 @@ class ReceiptFile:
     proof: EntryProof | None
     withdrawn: dict[str, Any] | None = None
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """As the gateway gave it: strict readers know no ``withdrawn`` where there is none."""
+        members = {each.name: getattr(self, each.name) for each in attrs.fields(type(self))}
+        return {name: one for name, one in members.items() if name != "withdrawn" or one}
+
 
 @attrs.frozen
 class LogCheckpoint:
@@ -292,8 +298,8 @@ class JobList:
 class Node:
     """A node. ``status`` is how alive it is, ``standing`` what people say: whether it may work.
 
-    ``current_load`` is 0 (idle) to 1. ``checkable`` False: nobody who is there can check what it
-    renders, and strangers do not pay for it until somebody can.
+    ``current_load`` is 0 (idle) to 1. ``checkable`` False: no verifier of the gateway that is
+    connected can compare what it renders.
     """
 
     id: str

@@ -317,9 +317,17 @@ class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
         """What was done for the charge of a job, or of one of its units, verified."""
         return self._bridge.run(self._client.receipt(job_id, unit=unit))
 
-    def dispute(self, job_id: str | UUID, reason: str, *, unit: int = 0) -> Dispute:
+    def dispute(
+        self,
+        job_id: str | UUID,
+        reason: str,
+        *,
+        unit: int = 0,
+        comparison: Mapping[str, Any] | None = None,
+    ) -> Dispute:
         """Say that a unit was not worth its charge."""
-        return self._bridge.run(self._client.dispute(job_id, reason, unit=unit))
+        made = self._client.dispute(job_id, reason, unit=unit, comparison=comparison)
+        return self._bridge.run(made)
 
     def disputes(self, state: str | None = None, *, limit: int = 50, offset: int = 0) -> Disputes:
         """One's own disputes, newest first."""

@@ -11,7 +11,7 @@ class Share:
 
     ``entry_id``: the entry that pays it; ``entry_proof(entry_id)`` gives its proof, which is at
     ``proof_path``. ``receipt_path``: ``receipt(job_id, unit=unit)`` gives what was signed of it;
-    None: nothing, as of a check. ``why``: of one that is reversed.
+    None: nothing. ``why``: of one that is reversed or forfeited.
     """
 
     id: str
@@ -19,12 +19,12 @@ class Share:
     unit: int
     node_id: str
     amount: str
-    state: str  # pending, payable, paid or reversed
+    state: str  # pending, payable, paid, reversed or forfeited
     disputed: bool
     earned_at: datetime
     payable_at: datetime
     payout_id: str | None
-    work: str = "render"  # or check
+    work: str = "render"  # or check, in releases before
     receipt_path: str | None = None
     entry_id: int | None = None
     proof_path: str | None = None
@@ -40,6 +40,7 @@ class EarningTotals:
     requested: str
     paid: str
     reversed: str
+    forfeited: str = "0.0000"
 
 
 @attrs.frozen
@@ -82,7 +83,7 @@ class StatementLine:
 
     entry_id: int
     at: datetime
-    kind: str  # earned, checked, claimed, reversed or paid
+    kind: str  # earned, checked, claimed, reversed, fined or paid
     amount: str
     balance: str
     job_id: str | None
@@ -107,11 +108,15 @@ class Statement:
     lines: tuple[StatementLine, ...]
     next: int | None
     checked: str = "0.0000"
+    fined: str = "0.0000"
 
 
 @attrs.frozen
 class Dispute:
-    """``charge`` is given back if it is upheld; ``decision`` says why it was or was not."""
+    """``charge`` is given back if it is upheld; ``decision`` says why it was or was not.
+
+    ``by_gateway``: the gateway opened it, as another result of the node was invalid.
+    """
 
     id: str
     job_id: str
@@ -122,6 +127,7 @@ class Dispute:
     decision: str
     opened_at: datetime
     decided_at: datetime | None
+    by_gateway: bool = False
 
 
 @attrs.frozen

@@ -192,9 +192,22 @@ class Jobs(Control):
             raise NotProved("The receipt is of another job")
         return answer
 
-    async def dispute(self, job_id: str | UUID, reason: str, *, unit: int = 0) -> Dispute:
-        """Say that a unit was not worth its charge. Conflict: it cannot be disputed any more."""
-        call = Call("POST", f"{_path(job_id)}/units/{unit}/dispute", {"reason": reason})
+    async def dispute(
+        self,
+        job_id: str | UUID,
+        reason: str,
+        *,
+        unit: int = 0,
+        comparison: Mapping[str, Any] | None = None,
+    ) -> Dispute:
+        """Say that a unit was not worth its charge. Conflict: it cannot be disputed any more.
+
+        ``comparison``: what ``rendertrust verify --scene`` found; a verifier decides then.
+        """
+        body: dict[str, Any] = {"reason": reason}
+        if comparison is not None:
+            body["comparison"] = dict(comparison)
+        call = Call("POST", f"{_path(job_id)}/units/{unit}/dispute", body)
         return read(Dispute, await self._login.send(call))
 
     async def disputes(

@@ -34,8 +34,7 @@ class Reputation:
 class NodeCheck:
     """What was found of one attempt, and why; without a verdict it waits for it.
 
-    ``suspicion`` is what the first check said that called it wrong; ``became``: it ``waits`` for
-    another, was ``confirmed``, ``refuted``, or is ``open``. ``suspected_by``: for admins alone.
+    ``strike``: it counts against the node.
     """
 
     job_id: str
@@ -46,9 +45,7 @@ class NodeCheck:
     said: str
     opened_at: datetime
     decided_at: datetime | None
-    suspicion: str | None = None
-    suspected_by: str | None = None
-    became: str | None = None
+    strike: bool = False
 
 
 @attrs.frozen

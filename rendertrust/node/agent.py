@@ -36,8 +36,11 @@ async def run(
     settings: Settings | None = None,
     narrator: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
+    needs: str | None = None,
 ) -> Ended:
-    """Run the agent until it ends; ``stop`` does what SIGTERM does."""
+    """Run the agent until it ends; ``stop`` does what SIGTERM does. Without the kind of work that
+    it ``needs`` it ends at once.
+    """
     folder = StateFolder(state) if state else StateFolder()
     enrolment = folder.enrolment()
     if enrolment is None:
@@ -45,9 +48,7 @@ async def run(
     lock = folder.lock()
     if lock is None:
         return Ended(reason=f"another agent runs on {folder.path}", ok=False)
-    chosen = settings or Settings()
-    if folder.accepts_no_sandbox:
-        chosen = attrs.evolve(chosen, unsafe_no_sandbox=True)
+    chosen = _chosen(settings or Settings(), folder)
     history = History(folder.history)
 
     def narrate(text: str) -> None:
@@ -55,9 +56,9 @@ async def run(
         (narrator or _silence)(text)
 
     try:
-        await _room(folder, chosen, narrate)
-        narrate("trying out what this machine can do")
-        offer = await plugins.offer(folder, chosen)
+        offer = await _tried(folder, chosen, narrate)
+        if needs is not None and needs not in offer.plugins:
+            return Ended(reason=offer.not_offered.get(needs, f"no {needs} here"), ok=False)
         guard = Guard(url=enrolment.url)
         async with http_session(middlewares=(guard,)) as session:
             agent = Agent(
@@ -76,6 +77,21 @@ async def run(
     finally:
         history.close()
         os.close(lock)
+
+
+def _chosen(settings: Settings, folder: StateFolder) -> Settings:
+    """The settings, with what the machine's owner accepted."""
+    accepts = folder.accepts_no_sandbox
+    return attrs.evolve(settings, unsafe_no_sandbox=True) if accepts else settings
+
+
+async def _tried(
+    folder: StateFolder, settings: Settings, narrate: Callable[[str], None]
+) -> plugins.Offer:
+    """What this machine can do."""
+    await _room(folder, settings, narrate)
+    narrate("trying out what this machine can do")
+    return await plugins.offer(folder, settings)
 
 
 async def _room(folder: StateFolder, settings: Settings, narrate: Callable[[str], None]) -> None:

@@ -102,6 +102,11 @@ def _placed(order: Mapping[str, Any], view: sandbox.View) -> dict[str, Any]:
         for name in names:
             if isinstance(order.get(name), str):
                 placed[name] = f"{folder}/{order[name]}"
+    if "results" in order:
+        placed["results"] = [
+            {name: f"{view.delivered}/{path}" for name, path in files.items()}
+            for files in order["results"]
+        ]
     if "pictures" in order:
         placed["pictures"] = [f"{inputs}/{path}" for path in order["pictures"]]
     if "tiles" in order:

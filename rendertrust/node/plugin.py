@@ -3,6 +3,7 @@
 Third parties offer theirs as entry points of the group ``rendertrust.plugins``.
 """
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,21 @@ CHECK: Final = "check"
 PICTURE: Final = "check/picture"  # the input that is checked
 EVIDENCE: Final = "check/evidence.exr"  # what lies beside it; missing where it was not delivered
 DELIVERED: Final = (PICTURE, EVIDENCE)
+BATCH: Final = "check_batch"
+CHECKS: Final = (CHECK, BATCH)
+_IN_BATCH: Final = re.compile(r"check/[0-9]{1,2}/(?:picture|evidence\.exr)")
+
+
+def in_batch(number: int) -> tuple[str, str]:
+    """Return the names of a picture of a batch, counted from 0, and of the evidence beside it."""
+    return f"check/{number}/picture", f"check/{number}/evidence.exr"
+
+
+def is_delivered(job_type: str, path: str) -> bool:
+    """Return whether an input of a job of that type is what another node delivered."""
+    if job_type == BATCH:
+        return _IN_BATCH.fullmatch(path) is not None
+    return job_type == CHECK and path in DELIVERED
 
 
 @attrs.frozen(kw_only=True)

@@ -47,7 +47,7 @@ def _module(package: Path) -> Renderer:
         kind="bpy",
         before=(sys.executable, "-I", "-B"),
         after=(),
-        readable=(*_interpreter(), package.parent, package.resolve().parent),
+        readable=(*interpreter(), package.parent, package.resolve().parent),
     )
 
 
@@ -62,7 +62,7 @@ def _binary(binary: Path) -> Renderer:
     )
 
 
-def _interpreter() -> Iterator[Path]:
+def interpreter() -> Iterator[Path]:
     """The folders of this interpreter: its environment, its base, and every link between."""
     yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve())
     executable = Path(sys.executable)

@@ -108,11 +108,12 @@ class Sandbox:
         """
         # /tmp comes first: the renderer itself may lie below it, and must not be hidden.
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
-        mounts += [*self._system(), *self._work(folder), "--dir", "/worker"]
+        mounts += [*show_system(self.readable), *self._work(folder), "--dir", "/worker"]
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
         for shown in ("/proc", "/dev", "/"):  # of /proc, a scene could lower its oom_score_adj
             mounts += ["--remount-ro", shown]
-        identity, drop = self._as_root(guest_of(folder)) if self.as_root else self._as_user()
+        guest = guest_of(folder)
+        identity, drop = from_root_to(guest, guest) if self.as_root else self._as_user()
         command = [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
         return _coming_last(command, None if filter_of() is None else folder / FILTER)
 
@@ -135,20 +136,6 @@ class Sandbox:
         """
         return {"processes": PROCESSES_MAX + THREADS_EACH * (cores() + threads)}
 
-    def _system(self) -> Iterator[str]:
-        yield from ("--dir", "/etc")  # parents are said aloud, or bubblewrap closes them to others
-        for system in _SYSTEM:
-            yield from ("--ro-bind-try", system, system)
-        yield from ("--proc", "/proc", "--dev", "/dev")
-        made = {Path("/"), Path("/etc")}
-        for path in self.readable:
-            for parent in reversed(path.parents):
-                if parent not in made and not _is_system(parent):
-                    made.add(parent)
-                    yield from ("--dir", str(parent))
-        for path in self.readable:
-            yield from ("--ro-bind", str(path), str(path))
-
     def _work(self, folder: Path) -> Iterator[str]:
         yield from ("--dir", "/job", "--ro-bind", str(folder / "in"), "/job/in")
         if (delivered := folder / DELIVERED).is_dir():
@@ -170,16 +157,19 @@ class Sandbox:
         forbid = ("--disable-userns",) if self.forbids_namespaces else ()
         return ("--unshare-user", *forbid, "--uid", nobody, "--gid", nobody), ()
 
-    @staticmethod
-    def _as_root(guest: int) -> tuple[Sequence[str], Sequence[str]]:
-        # The three capabilities last until setpriv has used them; it gives up every one.
-        drop = (
-            *("/usr/bin/setpriv", "--reuid", str(guest), "--regid", str(guest)),
-            *("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all"),
-            *("--bounding-set=-all", "--no-new-privs"),
-        )
-        kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
-        return [word for name in kept for word in ("--cap-add", name)], drop
+
+def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
+    """Return options of bubblewrap as root, and the beginning of the command inside: it becomes
+    that user for good. The options follow ``--cap-drop ALL``.
+    """
+    # The three capabilities last until setpriv has used them; it gives up every one.
+    kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+    drop = (
+        *("/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(gid)),
+        *("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all"),
+        *("--bounding-set=-all", "--no-new-privs"),
+    )
+    return [word for name in kept for word in ("--cap-add", name)], drop
 
 
 @attrs.frozen(kw_only=True)
@@ -216,6 +206,24 @@ class Bare:
     def limits(self, threads: int) -> Mapping[str, int]:
         """None: they would be counted over all that the user runs."""
         return {}
+
+
+def show_system(readable: Sequence[Path]) -> Iterator[str]:
+    """Words of bubblewrap that show the system and ``readable``, read-only, beside a /proc and a
+    /dev of their own.
+    """
+    yield from ("--dir", "/etc")  # parents are said aloud, or bubblewrap closes them to others
+    for system in _SYSTEM:
+        yield from ("--ro-bind-try", system, system)
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    made = {Path("/"), Path("/etc")}
+    for path in readable:
+        for parent in reversed(path.parents):
+            if parent not in made and not _is_system(parent):
+                made.add(parent)
+                yield from ("--dir", str(parent))
+    for path in readable:
+        yield from ("--ro-bind", str(path), str(path))
 
 
 def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:

@@ -10,13 +10,12 @@ from rendertrust.node.attesting import Attester
 from rendertrust.node.cache import Cache
 from rendertrust.node.clearing import clear
 from rendertrust.node.given_back import FULL, STRANGERS
-from rendertrust.node.plugin import Failed, Plugin, Result
+from rendertrust.node.plugin import CHECKS, Failed, Plugin, Result
 from rendertrust.node.settings import Settings
 from rendertrust.node.spool import Spool
 from rendertrust.node.unit import Unit, failed, folder_name, keep, ref_of, run
 from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running, Urls
 
-CHECK: Final = "check"
 ASK_AGAIN_SECONDS: Final = 10.0  # where files are: the answer may be lost with the connection
 
 
@@ -195,7 +194,7 @@ class Slots:
 
 
 def _is_check(unit: Unit) -> bool:
-    return unit.dispatch.job_type == CHECK
+    return unit.dispatch.job_type in CHECKS
 
 
 def _named(frame: JobDispatch) -> str:

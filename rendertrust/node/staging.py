@@ -19,7 +19,7 @@ from rendertrust.node.addresses import Addresses
 from rendertrust.node.cache import Cache, place, safe_path
 from rendertrust.node.clearing import clear
 from rendertrust.node.disk import of_disk
-from rendertrust.node.plugin import CHECK, DELIVERED, Failed
+from rendertrust.node.plugin import Failed, is_delivered
 from rendertrust.node.sandbox import DELIVERED as FOLDER
 from rendertrust.protocol import Input, JobDispatch
 
@@ -41,7 +41,7 @@ class Staging:
         """Fetch what is not in the cache, and lay everything out."""
         await asyncio.to_thread(_fresh, self.work)
         for wanted in dispatch.inputs:
-            if dispatch.job_type == CHECK and wanted.path in DELIVERED:
+            if is_delivered(dispatch.job_type, wanted.path):
                 if (failed := await self._take(wanted)) is not None:
                     return failed
                 continue

@@ -71,6 +71,7 @@ def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tupl
         *_frames(facts, frames),
         *_simulations(facts),
         *_tiles(facts),
+        *_devices(facts),
     ]
     return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
 
@@ -357,4 +358,15 @@ def _tiles(facts: Facts) -> Iterator[Finding]:
             level="note",
             message="its frames are rendered whole, never in tiles",
             setting=reason,
+        )
+
+
+def _devices(facts: Facts) -> Iterator[Finding]:
+    for reason in facts.get("device_dependent", ())[:1]:
+        yield Finding(
+            code="device_dependent",
+            level="note",
+            message=f"graphics cards and processors render it differently: {reason}. All its frames"
+            " are rendered on processors, unless the job asks for a device",
+            setting="The job's needs: device",
         )

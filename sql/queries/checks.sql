@@ -10,18 +10,18 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 -- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
-                    evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn,
-                    drawn, is_own)
+                    evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
+                    drawn, odds, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
-            $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::boolean[],
-            $19::text[], $20::text[], $21::text[], $22::uuid[], $23::timestamptz[], $24::boolean[],
-            $25::boolean[])
+            $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::text[],
+            $19::text[], $20::text[], $21::uuid[], $22::timestamptz[], $23::boolean[], $24::boolean[],
+            $25::boolean[], $26::real[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
-           evidence_sha256, evidence_size, packed, state, verdict, said, verifier_id, decided_at, withdrawn,
-           drawn);
+           evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
+           drawn, odds);
 
 -- name: books_words_insert
 -- What nodes said of scenes.
@@ -31,16 +31,16 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::t
 -- name: books_checks_decide
 -- What was found; once.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
-                    decided_at = n.decided_at, withdrawn = n.withdrawn
+                    decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
-            $7::timestamptz[], $8::boolean[])
-     AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, withdrawn)
+            $7::timestamptz[], $8::boolean[], $9::boolean[])
+     AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn)
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.state = 'PENDING';
 
 -- name: checks_pending
 -- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
--- their jobs say; and of what was settled though none of the gateway's own had held it against its scene, and
--- its node was caught afterwards.
+-- their jobs say; and of what was settled without being compared with its scene, before its node was found out, or
+-- what its creator compared and disputes.
 WITH waiting AS (
     (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
      FROM to_verify c
@@ -49,7 +49,7 @@ WITH waiting AS (
     UNION ALL
     (SELECT d.job_id, d.unit, u.attempt, d.opened_at, true
      FROM disputes d JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
-     WHERE d.state = 'OPEN' AND d.by_gateway
+     WHERE d.state = 'OPEN' AND (d.by_gateway OR EXISTS (SELECT FROM comparisons k WHERE k.dispute_id = d.id))
        AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))
      ORDER BY d.opened_at, d.job_id, d.unit LIMIT $1)
     ORDER BY since, job_id, unit LIMIT $1)
@@ -57,16 +57,12 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
-             WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
+             WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'invalid'
                AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
-       ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
-             JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id AND o.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends,
-       s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
-       s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
-       s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
-       v.verifier_id AS voucher_verifier_id, v.device_class AS voucher_device_class, v.at AS voucher_at,
-       v.draws AS voucher_draws, v.shown AS voucher_shown,
+       CASE WHEN w.is_again THEN
+           (SELECT k.places FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
+            WHERE d.job_id = c.job_id AND d.unit = c.unit)
+       END AS places,
        EXISTS (SELECT FROM uncut_scenes x
                WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
        CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
@@ -75,64 +71,6 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
        END AS parts
 FROM waiting w
 JOIN checks c USING (job_id, unit, attempt)
-LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
-LEFT JOIN vouchers v ON v.job_id = c.job_id AND v.unit = c.unit AND v.attempt = c.attempt
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
-JOIN jobs j ON j.id = c.job_id
-JOIN nodes n ON n.id = c.node_id
-ORDER BY w.since, c.job_id, c.unit;
-
--- name: checks_vouched
--- The oldest $1, behind $2, $3, $4, of what rests on a stranger's word alone, five minutes at least, of which
--- the share is pending and nobody disputes it, and at which none of the gateway's own looked since: of nodes of which
--- they have seen fewer than ten right, with that class. With what their jobs say.
-WITH waiting AS (
-    SELECT v.job_id, v.unit, v.attempt, v.at AS since, true AS is_again
-    FROM vouchers v
-    JOIN units u ON u.job_id = v.job_id AND u.number = v.unit AND u.attempt = v.attempt AND u.state = 'COMPLETED'
-    JOIN earnings e ON e.job_id = v.job_id AND e.unit = v.unit AND e.work = 'RENDER' AND e.state = 'PENDING'
-                   AND e.payable_at > now()
-    JOIN checks c ON c.job_id = v.job_id AND c.unit = v.unit AND c.attempt = v.attempt
-    WHERE (v.at, v.job_id, v.unit) > ($2::timestamptz, $3::uuid, $4::integer)
-      AND v.at <= now() - interval '5 minutes'
-      AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
-      AND NOT EXISTS (SELECT FROM second_looks s
-                      WHERE s.job_id = v.job_id AND s.unit = v.unit AND s.attempt = v.attempt)
-      AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = e.job_id AND x.unit = e.unit)
-      AND (SELECT count(*) FROM (
-               SELECT FROM checks k
-               WHERE k.node_id = c.node_id AND k.device_class = c.device_class AND NOT k.is_own
-                 AND k.verdict IN ('exact', 'match', 'consistent')
-                 AND (NOT EXISTS (SELECT FROM vouchers o WHERE o.job_id = k.job_id AND o.unit = k.unit
-                                  AND o.attempt = k.attempt)
-                      OR EXISTS (SELECT FROM second_looks o WHERE o.job_id = k.job_id AND o.unit = k.unit
-                                 AND o.attempt = k.attempt AND o.held))
-               LIMIT 10) seen) < 10
-    ORDER BY v.at, v.job_id, v.unit LIMIT $1)
-SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS waited, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
-       extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
-       n.owner_id AS owner,
-       ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
-             WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'mismatch'
-               AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
-       ARRAY(SELECT DISTINCT f.user_id FROM organisation_members o
-             JOIN organisation_members f USING (organisation_id)
-             WHERE o.user_id = j.user_id AND o.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends,
-       s.verifier_id AS suspicion_verifier_id, s.owner_id AS suspicion_owner_id,
-       s.device_class AS suspicion_device_class, s.word AS suspicion_word, s.said AS suspicion_said,
-       s.at AS suspicion_at, s.draws AS suspicion_draws, s.shown AS suspicion_shown,
-       v.verifier_id AS voucher_verifier_id, v.device_class AS voucher_device_class, v.at AS voucher_at,
-       v.draws AS voucher_draws, v.shown AS voucher_shown,
-       EXISTS (SELECT FROM uncut_scenes x
-               WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
-       CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
-           ARRAY(SELECT json_build_array(t.number, t.attempt, encode(t.result_sha256, 'hex'), t.result_size)::text
-                 FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
-       END AS parts
-FROM waiting w
-JOIN checks c USING (job_id, unit, attempt)
-LEFT JOIN suspicions s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
-LEFT JOIN vouchers v ON v.job_id = c.job_id AND v.unit = c.unit AND v.attempt = c.attempt
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
 JOIN jobs j ON j.id = c.job_id
 JOIN nodes n ON n.id = c.node_id
@@ -182,13 +120,10 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
   AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit);
 
 -- name: checks_records
--- The verdicts of who looked at the work of nodes $1, the newest $2 of each class of machine, oldest
--- first: 'v' is valid, 'm' a mismatch, or a check by the node of which the answer was known, and not
--- to it, or what it said of a scene that another rendered, or what one of the gateway's own saw of a result that a
--- stranger had called valid; those from before the node was released
--- last, and since. A mismatch on a unit whose scene is at fault is none; what was valid of its owner's
--- own work is left out. Wrong work of a key that its owner gave up before is its own: else a new key
--- would wipe it out.
+-- What was found of the work of nodes $1, the newest $2 of each class of machine, oldest first: 'v' is valid,
+-- 'm' a strike, by a check or by what it said of a scene that another rendered; those from before the node was
+-- released last, and since. What was valid of its owner's own work is left out. Strikes of a key that its
+-- owner gave up before are its own: else a new key would wipe them out.
 WITH looked AS (
     SELECT n.id AS node, n.released_at, k.id AS by, k.id <> n.id AS given_up
     FROM nodes n
@@ -203,34 +138,20 @@ SELECT n.node, k.device_class, n.released_at IS NOT NULL AS released,
                 FILTER (WHERE (c.decided_at < n.released_at) IS NOT TRUE), '') AS since
 FROM looked n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
-                    WHERE node_id = n.by
-                      AND (verdict = 'mismatch' OR (verdict IN ('exact', 'match', 'consistent') AND NOT is_own))
+                    WHERE node_id = n.by AND (strike OR (verdict IN ('exact', 'consistent') AND NOT is_own))
                     UNION
-                    SELECT device_class FROM verifier_tests WHERE node_id = n.by AND NOT passed
-                    UNION
-                    SELECT device_class FROM refuted_words WHERE node_id = n.by
-                    UNION
-                    SELECT device_class FROM second_looks WHERE node_id = n.by AND NOT held) k
-CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit,
-                            CASE verdict WHEN 'mismatch' THEN 'm' ELSE 'v' END AS letter
+                    SELECT device_class FROM refuted_words WHERE node_id = n.by) k
+CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' ELSE 'v' END AS letter
                      FROM checks m
                      WHERE node_id = n.by AND device_class = k.device_class
-                       AND (verdict = 'mismatch' OR (verdict IN ('exact', 'match', 'consistent') AND NOT is_own))
-                       AND (verdict <> 'mismatch' OR verifier_id IS NULL
+                       AND (strike OR (verdict IN ('exact', 'consistent') AND NOT is_own))
+                       AND (NOT strike OR verifier_id IS NULL
                             OR NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id
                                            AND w.unit = m.unit AND w.withdrawn))
                      ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2)
                     UNION ALL
-                    (SELECT at, job_id, unit, 'm' FROM verifier_tests
-                     WHERE node_id = n.by AND device_class = k.device_class AND NOT passed
-                     ORDER BY at DESC LIMIT $2)
-                    UNION ALL
                     (SELECT at, job_id, unit, 'm' FROM refuted_words
                      WHERE node_id = n.by AND device_class = k.device_class
-                     ORDER BY at DESC LIMIT $2)
-                    UNION ALL
-                    (SELECT at, job_id, unit, 'm' FROM second_looks
-                     WHERE node_id = n.by AND device_class = k.device_class AND NOT held
                      ORDER BY at DESC LIMIT $2)
                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
 WHERE c.letter = 'm' OR NOT n.given_up
@@ -243,87 +164,34 @@ SELECT DISTINCT w.node_id AS node, n.owner_id AS owner FROM scene_words w JOIN n
 WHERE w.job_id = $1 AND w.unit = $2;
 
 -- name: checks_page
--- What was found of a node's work $1, newest first, $2 at most: what nobody looked at is left out;
--- and checks of its own that were wrong. With who called it wrong first, and what became of that: before the
--- verdict only where $3 says so, as it tells that the result was drawn to be checked.
+-- What was found of a node's work $1, newest first, $2 at most, and of what it said of scenes; what was not
+-- compared is left out.
 SELECT * FROM (
-    (SELECT c.job_id, c.unit, c.attempt, c.device_class, verdict, c.said, opened_at, decided_at,
-            s.said AS suspicion, s.verifier_id AS suspected_by, s.became
-     FROM checks c
-     LEFT JOIN suspected s ON s.job_id = c.job_id AND s.unit = c.unit AND s.attempt = c.attempt
-                           AND ($3::boolean OR c.state = 'DECIDED')
-     WHERE node_id = $1 AND verdict IS DISTINCT FROM 'unchecked'
+    (SELECT job_id, unit, attempt, device_class, verdict, said, strike, opened_at, decided_at
+     FROM checks
+     WHERE node_id = $1 AND coalesce(verdict NOT IN ('sampled-out', 'unverified'), true)
      ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2)
     UNION ALL
-    (SELECT job_id, unit, attempt, device_class, 'misjudged',
-            CASE WHEN accused THEN 'its check called this wrong, which the gateway''s own found right'
-                 ELSE 'its check called this valid, which it was known not to be' END, at, at, NULL, NULL, NULL
-     FROM verifier_tests WHERE node_id = $1 AND NOT passed ORDER BY at DESC LIMIT $2)
-    UNION ALL
-    (SELECT job_id, unit, attempt, device_class, 'misjudged',
-            'it said that the scene is at fault, and another rendered it', at, at, NULL, NULL, NULL
-     FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)
-    UNION ALL
-    (SELECT job_id, unit, attempt, device_class, 'mismatch',
-            'another''s check called it valid; one of the gateway''s own looked there, too, and it is not', at, at, NULL, NULL, NULL
-     FROM second_looks WHERE node_id = $1 AND NOT held ORDER BY at DESC LIMIT $2)) found
+    (SELECT job_id, unit, attempt, device_class, 'invalid',
+            'it said that the scene is at fault, and another rendered it', true, at, at
+     FROM refuted_words WHERE node_id = $1 ORDER BY at DESC LIMIT $2)) found
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
--- name: verifier_test_note
--- What a verifier node said of a check whose answer was known; once.
-INSERT INTO verifier_tests (id, node_id, device_class, job_id, unit, attempt, passed, at, accused)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING;
-
--- name: verifier_tests_last
--- Of nodes $1 that were tried, whether what they said last was right.
-SELECT n.id AS node, t.passed
-FROM unnest($1::uuid[]) AS n (id)
-CROSS JOIN LATERAL (SELECT passed FROM verifier_tests WHERE node_id = n.id ORDER BY at DESC LIMIT 1) t;
-
--- name: trials_known
--- The newest $1 of which the objects are there, newest first, with what their jobs say.
-SELECT t.id AS trial, t.samples, t.draws, t.wrong,
-       ARRAY(SELECT o.owner_id FROM trial_owners o WHERE o.trial_id = t.id) AS owners,
-       c.*, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
-       extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
-       n.owner_id AS owner, '{}'::uuid[] AS blamed,
-       ARRAY(SELECT DISTINCT f.user_id FROM organisation_members m
-             JOIN organisation_members f USING (organisation_id)
-             WHERE m.user_id = j.user_id AND m.joined_at IS NOT NULL AND f.joined_at IS NOT NULL) AS friends
-FROM trials t
-JOIN checks c ON c.job_id = t.job_id AND c.unit = t.unit AND c.attempt = t.attempt
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
-JOIN jobs j ON j.id = c.job_id
-JOIN nodes n ON n.id = c.node_id
-WHERE u.state = 'COMPLETED'
-  AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit)
-ORDER BY t.made_at DESC, t.id LIMIT $1;
-
--- name: suspicion_note
--- The first word on a result; once.
-INSERT INTO suspicions (job_id, unit, attempt, verifier_id, owner_id, device_class, word, said, at, draws, shown)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
-
--- name: voucher_note
--- On whose word alone a result was called valid; once.
-INSERT INTO vouchers (job_id, unit, attempt, verifier_id, device_class, at, draws, shown)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING;
-
--- name: second_look_note
--- What one of the gateway's own saw of what a stranger alone had called valid; once.
-INSERT INTO second_looks (job_id, unit, attempt, node_id, device_class, at, held)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING;
-
 -- name: uncut_note
--- No check by crops says anything of this scene; once.
+-- Regions of this scene say nothing of its frames; once.
 INSERT INTO uncut_scenes (user_id, payload_ref, job_id, unit, attempt, found_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 
--- name: trial_note
--- A check of which the answer is known by now; once.
-INSERT INTO trials (id, job_id, unit, attempt, samples, draws, wrong, made_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING;
-
--- name: trial_given_note
--- An owner's node was given it.
-INSERT INTO trial_owners (trial_id, owner_id, given_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
+-- name: verifiers_meet
+-- Note that these verifiers ($1, of the classes $2) are connected, and return the classes of all that any gateway
+-- noted within $3 seconds.
+WITH here AS (
+    INSERT INTO verifiers (node_id, device_class, seen_at)
+    SELECT node, class, now() FROM unnest($1::uuid[], $2::text[]) AS t (node, class) ORDER BY node
+    ON CONFLICT (node_id) DO UPDATE SET device_class = EXCLUDED.device_class, seen_at = now()
+    RETURNING device_class
+)
+SELECT device_class FROM here
+UNION
+SELECT device_class FROM verifiers
+WHERE seen_at >= now() - make_interval(secs => $3) AND node_id <> ALL($1::uuid[]);

@@ -2,7 +2,7 @@
 
 -- name: dispute_desk_page
 -- The newest $4, of creator $1 (null: everybody's), in state $2 (null: any), or the one $3 (null: all); each with
--- what it is about, and whose share it stops.
+-- what it is about, and whose share it stops. $5: those alone that the gateway opened.
 SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, u.frames, u.tile, j.params -> '_tiles' AS grid, s.operator_id, o.email AS operator,
        coalesce(s.amount, 0) AS share
@@ -13,11 +13,28 @@ JOIN users c ON c.id = d.user_id
 LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit AND s.work = 'RENDER'
 LEFT JOIN users o ON o.id = s.operator_id
 WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2) AND ($3::uuid IS NULL OR d.id = $3)
+  AND (d.by_gateway OR NOT $5::boolean)
 ORDER BY d.opened_at DESC, d.id DESC LIMIT $4;
 
 -- name: dispute_desk_counts
 -- How many there are of each state, of creator $1 (null: everybody's).
 SELECT state, count(*) AS number FROM disputes WHERE $1::uuid IS NULL OR user_id = $1 GROUP BY state;
+
+-- name: dispute_desk_withheld
+-- How many shares the gateway withholds until they are checked, and how many of them for as long as $1.
+SELECT count(*) AS number, count(*) FILTER (WHERE opened_at < now() - $1::interval) AS due
+FROM disputes WHERE state = 'OPEN' AND by_gateway;
+
+-- name: dispute_desk_comparison
+-- What the creator's comparison of dispute $1 says, for creator $2 (null: anybody's).
+SELECT k.verdict, k.said, k.picture IS NOT NULL AS has_picture
+FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
+WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2);
+
+-- name: dispute_desk_picture
+-- Its picture.
+SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
+WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2) AND k.picture IS NOT NULL;
 
 -- name: dispute_desk_of_job
 -- Which units of a job are disputed, or were.

@@ -9,16 +9,11 @@ WHERE (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
 UNION SELECT 'operator:' || operator_id FROM payouts WHERE id = ANY($3::uuid[]);
 
 -- name: books_earnings_lock
--- What the accounts' locks let us see, in one row: earnings and disputes of units, what checks of them
--- earned, payouts by id.
+-- What the accounts' locks let us see, in one row: earnings and disputes of units, payouts by id.
 SELECT ARRAY(SELECT e FROM earnings e
              WHERE e.work = 'RENDER'
                AND (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
              ORDER BY e.job_id, e.unit FOR UPDATE OF e) AS earnings,
-       ARRAY(SELECT e FROM earnings e
-             WHERE e.work = 'CHECK'
-               AND (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
-             ORDER BY e.id FOR UPDATE OF e) AS check_pay,
        ARRAY(SELECT d FROM disputes d
              WHERE (d.job_id, d.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
              ORDER BY d.job_id, d.unit FOR UPDATE OF d) AS disputes,
@@ -36,7 +31,7 @@ CROSS JOIN LATERAL (SELECT amount FROM earnings
 GROUP BY o.id;
 
 -- name: books_earnings_insert
--- New shares, and what was paid for checks.
+-- New shares.
 INSERT INTO earnings (id, job_id, unit, node_id, operator_id, amount, state, earned_at, payable_at,
                       work, attempt)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::bigint[],
@@ -47,12 +42,6 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid
 UPDATE earnings e SET state = n.state, operator_id = n.operator_id
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS n (job_id, unit, state, operator_id)
 WHERE e.job_id = n.job_id AND e.unit = n.unit AND e.work = 'RENDER';
-
--- name: books_check_pay_update
--- What a check earned is payable by now, or reversed.
-UPDATE earnings e SET state = n.state
-FROM unnest($1::uuid[], $2::text[]) AS n (id, state)
-WHERE e.id = n.id AND e.work = 'CHECK';
 
 -- name: books_earnings_take
 -- The shares that a new payout ($1, to $2) pays, or is to pay: $3 says what they are then.
@@ -100,6 +89,44 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[]
      AS n (job_id, unit, state, decision, decided_at)
 WHERE d.job_id = n.job_id AND d.unit = n.unit;
 
+-- name: books_fines_insert
+-- New fines.
+INSERT INTO fines (share_id, job_id, unit, attempt, at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[]);
+
+-- name: fines_due
+-- Of the last day the invalid results that are strikes and were compared at odds below one, $1 at most; what they
+-- would have earned, what was forfeited for each already, and of what its operator has pending the newest $2 shares
+-- that nobody disputes.
+SELECT c.job_id, c.unit, c.attempt, c.odds, u.price * c.share_percent / 100 AS share,
+       coalesce((SELECT sum(x.amount) FROM fines f JOIN earnings x ON x.id = f.share_id
+                 WHERE f.job_id = c.job_id AND f.unit = c.unit AND f.attempt = c.attempt), 0)::bigint AS fined,
+       ARRAY(SELECT json_build_array(p.job_id, p.unit, p.amount)::text FROM (
+                 SELECT e.job_id, e.unit, e.amount FROM earnings e
+                 WHERE e.operator_id = n.owner_id AND e.state = 'PENDING' AND e.work = 'RENDER'
+                   AND NOT EXISTS (SELECT FROM disputes d
+                                   WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
+                 ORDER BY e.earned_at DESC, e.id DESC LIMIT $2) p) AS pending
+FROM checks c
+JOIN nodes n ON n.id = c.node_id
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
+WHERE c.strike AND c.odds < 1 AND c.decided_at > now() - interval '1 day'
+  AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = c.job_id AND w.unit = c.unit AND w.withdrawn)
+ORDER BY c.decided_at LIMIT $1;
+
+-- name: stake
+-- What the share of unit $2 of job $1 is, at $4 per cent, and what the owner of node $3 has pending: the newest $5
+-- shares that nobody disputes; and for how long the oldest delivery has been waiting.
+SELECT coalesce((SELECT extract(epoch FROM now() - min(c.opened_at)) FROM checks c WHERE c.state = 'PENDING'), 0)::float8
+           AS waited,
+       coalesce((SELECT u.price * $4 / 100 FROM units u WHERE u.job_id = $1 AND u.number = $2), 0)::bigint AS share,
+       coalesce((SELECT sum(p.amount) FROM (
+                     SELECT e.amount FROM earnings e
+                     WHERE e.operator_id = (SELECT owner_id FROM nodes WHERE id = $3) AND e.state = 'PENDING'
+                       AND NOT EXISTS (SELECT FROM disputes d
+                                       WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
+                     ORDER BY e.earned_at DESC, e.id DESC LIMIT $5) p), 0)::bigint AS pending;
+
 -- name: earnings_ripe
 -- Shares whose time has come and which no dispute stops, $1 at most, oldest first.
 SELECT e.job_id AS job, e.unit FROM earnings e
@@ -113,37 +140,32 @@ ORDER BY e.payable_at LIMIT $1;
 SELECT e.job_id AS job, e.unit, n.owner_id AS owner
 FROM nodes n
 CROSS JOIN LATERAL (SELECT job_id, unit FROM earnings
-                    WHERE node_id = n.id AND operator_id IS NULL AND state <> 'REVERSED'
+                    WHERE node_id = n.id AND operator_id IS NULL AND state NOT IN ('REVERSED', 'FORFEITED')
                     LIMIT $1) e
 WHERE n.owner_id IS NOT NULL
 LIMIT $1;
 
 -- name: earnings_unlooked
--- What nodes that were caught have pending of what nobody had looked at by then, or a stranger alone, or of
--- which most was not looked at, as of chunks of frames; $1 at most, and nobody disputes. What is settled in the same
--- minute may have been decided before.
+-- What nodes that were found out, and other nodes of their owners, have pending of what was settled without being
+-- compared with its scene, newest first, $1 at most; and of chunks, of which most was not. What is settled in the
+-- same minute may have been decided before.
 SELECT e.job_id AS job, e.unit, j.user_id AS "user"
-FROM (SELECT node_id, max(at) AS at FROM (
-          SELECT m.node_id, m.decided_at AS at FROM checks m
-          WHERE m.verdict = 'mismatch' AND m.decided_at > now() - interval '90 days'
-            AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = m.job_id AND w.unit = m.unit AND w.withdrawn)
-          UNION ALL
-          SELECT node_id, at FROM second_looks WHERE NOT held AND at > now() - interval '90 days') lies
-      GROUP BY node_id) caught
+FROM (SELECT n.id AS node_id, max(c.decided_at) AS at
+      FROM checks c JOIN nodes m ON m.id = c.node_id
+      JOIN nodes n ON n.id = m.id OR n.owner_id = m.owner_id
+      WHERE c.strike AND c.decided_at > now() - interval '90 days'
+        AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = c.job_id AND w.unit = c.unit AND w.withdrawn)
+      GROUP BY n.id) caught
 JOIN earnings e ON e.node_id = caught.node_id AND e.work = 'RENDER' AND e.state = 'PENDING'
                AND e.payable_at > now() AND e.earned_at < caught.at + interval '1 minute'
 JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt
-             AND c.node_id = e.node_id
-             AND (c.verdict = 'unchecked'
-                  OR c.verdict IN ('exact', 'match', 'consistent'))
+             AND c.node_id = e.node_id AND c.verdict IN ('sampled-out', 'exact', 'consistent')
 JOIN jobs j ON j.id = e.job_id
-WHERE (c.verdict = 'unchecked'
-       OR EXISTS (SELECT FROM vouchers v
-                  WHERE v.job_id = c.job_id AND v.unit = c.unit AND v.attempt = c.attempt)
+WHERE (c.verdict = 'sampled-out'
        OR j.job_type = 'render' AND NOT j.params ? '_tiles'
           AND CASE WHEN u.frames IS NOT NULL THEN u.frames !~ '^-?[0-9]+$'
                    WHEN jsonb_typeof(j.params->'frames') = 'array' THEN jsonb_array_length(j.params->'frames') > 1
                    ELSE false END)
   AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
-LIMIT $1;
+ORDER BY e.earned_at DESC, e.id LIMIT $1;

@@ -13,3 +13,16 @@ SELECT status AS name, count(*) AS count FROM nodes GROUP BY status;
 -- name: figures_holds
 -- Open holds, and what they hold.
 SELECT count(*) AS count, coalesce(sum(amount), 0)::bigint AS amount FROM holds WHERE state = 'OPEN';
+
+-- name: figures_checks
+-- How many deliveries wait for a verdict and for how many seconds the oldest does; how many of the oldest 1,000 wait
+-- longer than a minute and than ten times as long as their node took; and how many shares have been held back
+-- for a check for as long as $1.
+SELECT (SELECT count(*) FROM checks WHERE state = 'PENDING') AS waiting,
+       coalesce(extract(epoch FROM now() - min(w.opened_at)), 0)::float8 AS oldest,
+       count(*) FILTER (WHERE now() - w.opened_at > greatest(
+           interval '1 minute', 10 * (w.opened_at - coalesce(u.started_at, u.assigned_at, w.opened_at)))) AS overdue,
+       (SELECT count(*) FROM disputes
+        WHERE state = 'OPEN' AND by_gateway AND opened_at < now() - $1::interval) AS withheld
+FROM (SELECT job_id, unit, opened_at FROM checks WHERE state = 'PENDING' ORDER BY opened_at LIMIT 1000) w
+JOIN units u ON u.job_id = w.job_id AND u.number = w.unit;

@@ -27,7 +27,7 @@ WITH found AS (
              CASE WHEN $5 IN ('earned', '-earned') THEN (  -- asked for by no other order
                  SELECT coalesce(sum(e.amount), 0) * CASE $5 WHEN 'earned' THEN 1 ELSE -1 END FROM earnings e
                  WHERE e.operator_id = f.owner_id AND e.node_id = f.id AND e.earned_at >= $6
-                   AND e.state <> 'REVERSED') END,
+                   AND e.state NOT IN ('REVERSED', 'FORFEITED')) END,
              CASE WHEN $5 IN ('work', '-work') THEN (
                  SELECT count(*) * CASE $5 WHEN 'work' THEN 1 ELSE -1 END FROM at_nodes u
                  WHERE u.node_id = f.id) END,
@@ -38,7 +38,7 @@ WITH found AS (
     SELECT e.node_id, sum(e.amount)::bigint AS amount
     FROM (SELECT DISTINCT owner_id FROM page) o
     JOIN earnings e ON e.operator_id = o.owner_id
-    WHERE e.earned_at >= $6 AND e.state <> 'REVERSED' GROUP BY e.node_id
+    WHERE e.earned_at >= $6 AND e.state NOT IN ('REVERSED', 'FORFEITED') GROUP BY e.node_id
 )
 SELECT p.id, p.owner_id, p.email, p.name, p.capabilities, p.status, p.standing, p.standing_reason,
        p.current_load, p.verified_at, p.seen_at, p.created_at, w.job_id, w.unit, w.job_type,
@@ -102,7 +102,7 @@ ORDER BY e.earned_at DESC, e.id DESC;
 -- name: fleet_earned
 -- What a node earned its owner $1 since $3, and by how many units.
 SELECT coalesce(sum(amount), 0)::bigint AS amount, count(*) AS units FROM earnings
-WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state <> 'REVERSED';
+WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state NOT IN ('REVERSED', 'FORFEITED');
 
 -- name: fleet_person
 -- Who owns a node, or said something about it.

@@ -144,15 +144,15 @@ WHERE t.kind = 'EARNING'
 ORDER BY t.id LIMIT $1;
 
 -- name: fsck_i4_verdicts
--- A unit waits for a verdict while one is pending, and one of which a check says mismatch, or that it is
--- doubtful, is not complete; an attempt beside another waits for its own.
+-- A unit waits for a verdict while one is pending, and one that is invalid is not complete; an attempt
+-- beside another waits for its own.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' in attempt ' || u.attempt || ', its check ' || coalesce(c.state || coalesce(' ' || c.verdict, ''), 'none')
            AS found
 FROM units u
 LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
 WHERE (u.state = 'VERIFYING' AND c.state IS DISTINCT FROM 'PENDING')
-   OR (u.state = 'COMPLETED' AND (c.state = 'PENDING' OR c.verdict IN ('mismatch', 'doubtful')))
+   OR (u.state = 'COMPLETED' AND (c.state = 'PENDING' OR c.verdict = 'invalid'))
    OR (u.state IN ('DISPATCHED', 'RUNNING') AND c.state IS NOT NULL)
 UNION ALL
 SELECT 'unit ' || u.job_id || ':' || u.number,

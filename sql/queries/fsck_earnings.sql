@@ -12,24 +12,6 @@ FULL JOIN (SELECT id, amount, reference FROM transfers WHERE kind = 'EARNING') t
 WHERE e.amount IS DISTINCT FROM t.amount
 ORDER BY e.job_id, e.unit, t.id LIMIT $1;
 
--- name: fsck_i4_checks
--- What was paid for a check is what was booked, to the owner of a node that looked: of an attempt that
--- has its verdict, and not of the owner that its node had when it delivered.
-SELECT coalesce('check ' || e.job_id || ':' || e.unit || ':' || e.attempt, t.reference) AS subject,
-       'paid ' || coalesce(e.amount, 0) || ' to ' || coalesce(e.account, 'nobody') || ', booked '
-           || coalesce(t.amount, 0) || ' to ' || coalesce(t.account, 'nobody') || '; its check is '
-           || coalesce(c.verdict, 'without a verdict') AS found
-FROM (SELECT job_id, unit, attempt, amount, operator_id, 'operator:' || operator_id AS account,
-             'check:' || job_id || ':' || unit || ':' || attempt AS reference
-      FROM earnings WHERE work = 'CHECK') e
-FULL JOIN (SELECT t.amount, t.reference, a.name AS account
-           FROM transfers t JOIN accounts a ON a.id = t.credit WHERE t.kind = 'CHECK') t
-       ON t.reference = e.reference AND t.account = e.account
-LEFT JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = e.attempt
-WHERE e.amount IS DISTINCT FROM t.amount OR coalesce(c.verdict, 'unchecked') = 'unchecked'
-   OR c.operator = e.account
-ORDER BY 1 LIMIT $1;
-
 -- name: fsck_i4_owed
 -- What lies on an operator's account, or in suspense, is what is pending and payable to him.
 SELECT coalesce(a.name, e.name) AS subject,
@@ -57,8 +39,8 @@ LEFT JOIN (SELECT substr(reference, strpos(reference, ':')) AS unit, sum(amount)
            GROUP BY 1) r ON r.unit = ':' || d.job_id || ':' || d.unit
 LEFT JOIN transfers v ON v.kind = 'REVERSAL' AND v.reference = 'job:' || d.job_id || ':' || d.unit
 WHERE (d.state = 'UPHELD' AND coalesce(r.amount, 0) <> d.charge)
-   OR coalesce(v.amount, 0) <> CASE WHEN d.state = 'UPHELD' THEN coalesce(e.amount, 0) ELSE 0 END
-   OR coalesce(e.state = 'REVERSED', d.state = 'UPHELD') <> (d.state = 'UPHELD')
+   OR coalesce(v.amount, 0) <> CASE WHEN d.state = 'UPHELD' AND e.state <> 'FORFEITED' THEN coalesce(e.amount, 0) ELSE 0 END
+   OR (e.state <> 'FORFEITED' AND (e.state = 'REVERSED') <> (d.state = 'UPHELD'))
    OR (d.state = 'OPEN' AND e.state <> 'PENDING')
 ORDER BY d.job_id, d.unit LIMIT $1;
 
@@ -78,19 +60,17 @@ WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
   AND d.id IS NULL
 ORDER BY 1 LIMIT $1;
 
--- name: fsck_i4_misjudged
--- What was paid for a check is reversed once, whole, from him who had it; and only so.
-SELECT coalesce('check ' || e.job_id || ':' || e.unit || ':' || e.attempt, t.reference) AS subject,
-       'reversed ' || coalesce(t.amount, 0) || ' of ' || coalesce(t.account, 'nobody') || ', noted '
-           || coalesce(e.amount, 0) || ' of ' || coalesce(e.account, 'nobody') AS found
-FROM (SELECT job_id, unit, attempt, amount, 'operator:' || operator_id AS account,
-             'check:' || job_id || ':' || unit || ':' || attempt AS reference
-      FROM earnings WHERE work = 'CHECK' AND state = 'REVERSED') e
-FULL JOIN (SELECT t.amount, t.reference, a.name AS account
-           FROM transfers t JOIN accounts a ON a.id = t.debit
-           WHERE t.kind = 'REVERSAL' AND t.reference LIKE 'check:%') t
-       ON t.reference = e.reference AND t.account = e.account
-WHERE e.amount IS DISTINCT FROM t.amount
+-- name: fsck_i4_fines
+-- A share that was forfeited moved to revenue, whole, for an invalid result; and nothing else did.
+SELECT coalesce('share of job:' || e.job_id || ':' || e.unit, 'transfer ' || t.id) AS subject,
+       coalesce(e.state, 'no share') || ', fined ' || coalesce(t.amount, 0) || ' of ' || coalesce(e.amount, 0)
+           || '; its reason is ' || coalesce(c.verdict, 'none') AS found
+FROM (SELECT * FROM earnings WHERE state = 'FORFEITED') e
+FULL JOIN (SELECT id, amount, reference FROM transfers WHERE kind = 'FINE') t
+       ON t.reference = 'job:' || e.job_id || ':' || e.unit
+LEFT JOIN fines f ON f.share_id = e.id
+LEFT JOIN checks c ON c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
+WHERE e.amount IS DISTINCT FROM t.amount OR c.strike IS NOT TRUE
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i5_payouts

@@ -226,26 +226,6 @@ WHERE t.kind = 'EARNING'
        OR t.amount > coalesce(h.settled, 0) OR e.amount IS DISTINCT FROM t.amount)
 ORDER BY t.id LIMIT $1;
 
--- name: since_transfers_i4_checks
--- What was paid for a check is what its owner was noted for, and the attempt has its verdict; and it
--- was not his own node's, as its delivery says.
-SELECT 'transfer ' || t.id AS subject,
-       'paid ' || t.amount || ' to ' || a.name || ' for ' || t.reference || ', noted '
-           || coalesce(e.amount, 0) || '; its check is ' || coalesce(c.verdict, 'without a verdict')
-           AS found
-FROM unnest($2::bigint[]) AS n (id)
-JOIN transfers t ON t.id = n.id
-JOIN accounts a ON a.id = t.credit
-CROSS JOIN LATERAL regexp_match(
-    t.reference, '^check:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9}):([0-9]{1,9})$') AS m
-LEFT JOIN checks c ON c.job_id = m[1]::uuid AND c.unit = m[2]::integer AND c.attempt = m[3]::integer
-LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.attempt = m[3]::integer
-                    AND e.work = 'CHECK' AND a.name = 'operator:' || e.operator_id
-WHERE t.kind = 'CHECK'
-  AND (e.amount IS DISTINCT FROM t.amount OR coalesce(c.verdict, 'unchecked') = 'unchecked'
-       OR c.operator = a.name)
-ORDER BY t.id LIMIT $1;
-
 -- name: since_transfers_i4_refunds
 -- What was charged for work is given back, but not more than it.
 SELECT 'transfer ' || t.id AS subject,
@@ -272,23 +252,21 @@ WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
   AND d.id IS NULL
 ORDER BY t.id LIMIT $1;
 
--- name: since_transfers_i4_misjudged
--- What was paid for a check is reversed whole, from him who had it, as a dispute was upheld.
+-- name: since_transfers_i4_fines
+-- What was taken as a fine is a share that was forfeited, whole, for an invalid result.
 SELECT 'transfer ' || t.id AS subject,
-       'reversed ' || t.amount || ' of ' || a.name || ' for ' || t.reference || ', noted '
-           || coalesce(e.amount || ' ' || e.state, 'nothing') || '; its dispute is '
-           || coalesce(d.state, 'none') AS found
+       'fined ' || t.amount || ' for ' || t.reference || ', noted '
+           || coalesce(e.amount || ' ' || e.state, 'nothing') || '; its reason is ' || coalesce(c.verdict, 'none')
+           AS found
 FROM unnest($2::bigint[]) AS n (id)
 JOIN transfers t ON t.id = n.id
-JOIN accounts a ON a.id = t.debit
 CROSS JOIN LATERAL regexp_match(
-    t.reference, '^check:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9}):([0-9]{1,9})$') AS m
-LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.attempt = m[3]::integer
-                    AND e.work = 'CHECK' AND a.name = 'operator:' || e.operator_id
-LEFT JOIN disputes d ON d.job_id = m[1]::uuid AND d.unit = m[2]::integer
-WHERE t.kind = 'REVERSAL' AND t.reference LIKE 'check:%'
-  AND (e.amount IS DISTINCT FROM t.amount OR e.state IS DISTINCT FROM 'REVERSED'
-       OR d.state IS DISTINCT FROM 'UPHELD')
+    t.reference, '^job:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
+LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.work = 'RENDER'
+LEFT JOIN fines f ON f.share_id = e.id
+LEFT JOIN checks c ON c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
+WHERE t.kind = 'FINE'
+  AND (e.amount IS DISTINCT FROM t.amount OR e.state IS DISTINCT FROM 'FORFEITED' OR c.strike IS NOT TRUE)
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i5_paid

@@ -79,22 +79,24 @@ FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
 -- name: unit_page
 -- A page of a job's units by number: those above $2. A render of one frame says by its parameters which.
--- What nobody could check is not called verified, though it may be paid for.
+-- Verified is what a verifier compared or opened. The result of one that was delivered is there before its verdict.
 SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        CASE WHEN u.state <> 'QUEUED' THEN u.node_id END AS node_id, u.price,
        CASE WHEN NOT EXISTS (SELECT FROM expired_results x
                              WHERE x.job_id = u.job_id AND x.unit = u.number)
-            THEN u.result_key END AS result_key,
-       u.result_sha256, u.result_size,
-       u.verified AND NOT EXISTS (SELECT FROM checks c
-                                  WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
-                                    AND c.verdict = 'unverifiable') AS verified,
+            THEN coalesce(u.result_key, d.result_ref) END AS result_key,
+       coalesce(u.result_sha256, d.sha256) AS result_sha256, coalesce(u.result_size, d.size) AS result_size,
+       u.verified AND EXISTS (SELECT FROM checks c
+                              WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
+                                AND c.verdict IN ('exact', 'consistent', 'sampled-out')) AS verified,
        u.error_class, u.error_message, u.missing,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
        CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame, u.feeds,
        (SELECT CASE WHEN d.by_gateway THEN '' ELSE 'its dispute was upheld: ' END || d.decision FROM disputes d
         WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS given_back
-FROM units u JOIN jobs j ON j.id = u.job_id WHERE u.job_id = $1 AND u.number > $2
+FROM units u JOIN jobs j ON j.id = u.job_id
+LEFT JOIN checks d ON d.job_id = u.job_id AND d.unit = u.number AND d.attempt = u.attempt AND u.state = 'VERIFYING'
+WHERE u.job_id = $1 AND u.number > $2
 ORDER BY u.number LIMIT $3;
 
 -- name: open_checks

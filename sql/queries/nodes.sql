@@ -8,6 +8,12 @@ WITH created AS (
 INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at)
 SELECT $6, id, $7, $8 FROM created;
 
+-- name: node_embed
+-- A gateway's own verifier. Its gateway holds its key: there is nothing to prove.
+INSERT INTO nodes (id, name, public_key, capabilities, verified_at, is_embedded)
+VALUES ($1, $2, $3, $4, now(), true)
+ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, capabilities = EXCLUDED.capabilities;
+
 -- name: challenge_insert
 -- A further challenge for a node that has proved its key before. It has sixteen at most: whoever
 -- asks for more ends the oldest, and who holds the key answers long before.

@@ -67,11 +67,13 @@ SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 
 -- name: disputes_page
 -- A page of disputes, newest first, of creator $1 or of all, in state $2 or any, older than
--- dispute $3, with whose share it is; $4 at most, those after the first $5.
+-- dispute $3, with whose share it is; $4 at most, those after the first $5. $6: whether the gateway
+-- opened them; null: whoever did.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2)
+  AND ($6::boolean IS NULL OR d.by_gateway = $6)
   AND (d.opened_at, d.id) < (
       coalesce((SELECT opened_at FROM disputes WHERE id = $3::uuid), 'infinity'),
       coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
@@ -80,19 +82,20 @@ ORDER BY d.opened_at DESC, d.id DESC LIMIT $4 OFFSET $5;
 -- name: disputes_count
 -- How many there are.
 SELECT count(*) FROM disputes
-WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2);
+WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2)
+  AND ($3::boolean IS NULL OR by_gateway = $3);
 
 -- name: dispute_by_id
 -- One dispute.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE d.id = $1;
 
 -- name: dispute_of_unit
 -- The dispute of a unit.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, e.operator_id, coalesce(e.amount, 0) AS share
+       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
 WHERE d.job_id = $1 AND d.unit = $2;
 
@@ -112,10 +115,10 @@ WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uu
 GROUP BY t.kind;
 
 -- name: statement_lines
--- Those entries, oldest first, $4 at most.
+-- Those entries, oldest first, $4 at most; 'check:' is what a release before paid for checks.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
        u.job_id, u.number AS unit,
-       CASE WHEN t.reference LIKE 'check:%' THEN c.node_id ELSE u.node_id END AS node_id,
+       CASE WHEN t.reference NOT LIKE 'check:%' THEN u.node_id END AS node_id,
        CASE WHEN t.kind = 'PAYOUT' THEN split_part(t.reference, ':', 2)::uuid END AS payout_id
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
@@ -124,10 +127,6 @@ LEFT JOIN units u
                           THEN split_part(t.reference, ':', 2)::uuid END
       AND u.number = CASE WHEN t.reference LIKE 'job:%' OR t.reference LIKE 'check:%'
                           THEN split_part(t.reference, ':', 3)::integer END
-LEFT JOIN earnings c
-       ON c.work = 'CHECK' AND c.operator_id = $1 AND c.job_id = u.job_id
-      AND c.unit = u.number AND c.attempt = CASE WHEN t.reference LIKE 'check:%'
-                                                 THEN split_part(t.reference, ':', 4)::integer END
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
   AND e.version > $2 AND e.version <= $3
 ORDER BY e.version LIMIT $4;

@@ -2,10 +2,12 @@
 
 -- name: preflight_of
 -- What is known of a content, and how the job stands that looks into it.
-SELECT p.job_id, p.asked_at, p.facts, j.status, j.error_message, u.result_key, u.node_id
+SELECT p.job_id, p.asked_at, p.facts, j.status, j.error_message, u.result_key, u.node_id,
+       coalesce(n.is_embedded, false) AS by_embedded
 FROM preflights p
 LEFT JOIN jobs j ON j.id = p.job_id AND j.user_id = p.user_id
 LEFT JOIN units u ON u.job_id = p.job_id AND u.number = 0
+LEFT JOIN nodes n ON n.id = u.node_id
 WHERE p.user_id = $1 AND p.content = $2;
 
 -- name: preflight_begin

@@ -47,19 +47,41 @@ class EngineEnded(Message[Machine, None]):
     code: int
 
 
-class EngineActor(Actor[Machine], Generic[E]):
-    """Lives as long as its engine: started with it, stopped with it, crashed by its unasked end."""
+@attrs.frozen
+class EngineMissing(Message[Machine, None]):
+    """From the actor's own watch: the engine did not start, for that reason; a crash follows."""
 
-    def __init__(self, engine: RunsEngine[E], current: Current[E]) -> None:
+    reason: str
+
+
+class EngineActor(Actor[Machine], Generic[E]):
+    """Lives as long as its engine: started with it, stopped with it, crashed by its unasked end.
+
+    With ``late`` it is started before its engine is: nobody waits for that, or fails with it.
+    """
+
+    def __init__(self, engine: RunsEngine[E], current: Current[E], *, late: bool = False) -> None:
         self._engine = engine
         self._current = current
+        self._late = late
         self._watch: asyncio.Task[None] | None = None
 
     async def started(self) -> None:
-        self._current.set(await self._engine.start(within=START_SECONDS))
+        if not self._late:
+            await self._start()
         self._watch = asyncio.get_running_loop().create_task(self._until_it_ends())
 
+    async def _start(self) -> None:
+        self._current.set(await self._engine.start(within=START_SECONDS))
+
     async def _until_it_ends(self) -> None:
+        if self._late:
+            try:
+                await self._start()
+            except Exception as error:
+                text = str(error) if isinstance(error, EngineError) else type(error).__name__
+                self.ref.tell(EngineMissing(f"{self._engine.name} does not start: {text}"))
+                return
         code = await self._engine.exited()
         self.ref.tell(EngineEnded(pid=self._engine.pid, code=code))
 
@@ -69,6 +91,10 @@ class EngineActor(Actor[Machine], Generic[E]):
         if message.pid == self._engine.pid:
             raise EngineError(f"{self._engine.name} ended by itself with {message.code}")
 
+    @handles(EngineMissing)
+    async def missing(self, message: EngineMissing) -> None:
+        raise EngineError(message.reason)
+
     async def stopped(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
@@ -77,11 +103,11 @@ class EngineActor(Actor[Machine], Generic[E]):
         await self._engine.stop()
 
 
-def engine_child(engine: RunsEngine[E], current: Current[E]) -> Child:
+def engine_child(engine: RunsEngine[E], current: Current[E], *, late: bool = False) -> Child:
     """The engine as a supervisor's child; users read its endpoint from ``current``."""
     return Child(
         engine.name,
-        lambda: EngineActor(engine, current),
+        lambda: EngineActor(engine, current, late=late),
         start_within=START_SECONDS + STOP_SECONDS,
         stop_within=STOP_SECONDS,
         capacity=16,

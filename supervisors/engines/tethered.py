@@ -25,13 +25,15 @@ class Command:
     """A program, its arguments, and how it is ended: signals, each with seconds of patience.
 
     ``death`` is what it gets, once, should its tether be killed; ``leavings`` are files outside its
-    folder, without colons in their names, that the tether removes after its end.
+    folder, without colons in their names, that the tether removes after its end. ``becomes_user``:
+    it starts as whoever the gateway runs as, and becomes the folder's account by itself.
     """
 
     arguments: Sequence[str | Path]
     stop: StopSteps
     death: int = signal.SIGKILL
     leavings: Sequence[Path] = ()
+    becomes_user: bool = False
 
     @property
     def patience(self) -> float:
@@ -85,7 +87,8 @@ class Tethered:
 
 async def spawn(folder: EngineFolder, command: Command, lock: int) -> Process:
     stop = ",".join(f"{number:d}:{grace:g}" for number, grace in command.stop)
-    owner = folder.account.owner if folder.account else "-"
+    account = None if command.becomes_user else folder.account
+    owner = account.owner if account else "-"
     log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         return await asyncio.create_subprocess_exec(

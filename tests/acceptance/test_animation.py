@@ -169,7 +169,7 @@ async def test_a_job_is_paused_capped_and_stopped_to_the_unit(
         await agents(stack, gateway, tmp_path, 1)
         more: dict[str, Any] = {"frames": "1-60", "max_credits": "16", "order": "middle_first"}
         status, answer = await creator.dispatch("echo", **more)
-        assert status == 200, answer
+        assert status in (200, 202), answer  # 202: its node has just come
         job = str(answer["job_id"])
         found = await creator.job_within(job, "PAUSED")
         assert found["paused"] == "cap"

@@ -1,4 +1,4 @@
-"""The demo, as a newcomer runs it: a picture, a film, and books that tell what they cost."""
+"""The demo, as a newcomer runs it: a verified picture, a film, and books that tell their cost."""
 
 import asyncio
 import json
@@ -59,6 +59,9 @@ async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_n
     assert "10.0000 credits were held, 10.0000 charged" in texts
     assert (done["animation_charged"], done["film_charged"]) == ("30.0000", "1.0000")
     assert "59.0000 credits are left" in texts
+    assert (done["verdict"], done["repeated"]) == ("exact", True)
+    assert json.loads((out / "receipt.json").read_text())["receipt"]["verdict"] == "exact"
+    assert any("frame-0001.png, rendered again: holds" in text for text in texts)
     check_film(out, frames=3, size=(32, 32))
 
 

@@ -64,12 +64,16 @@ async def test_it_says_at_its_start_what_is_not_checked(lent_engines: LentEngine
             "RENDERTRUST_SERVER_HOST": "0.0.0.0",
             "RENDERTRUST_SERVER_INSECURE_DEVELOPMENT": "true",
         }
-        await gateway.start(RENDERTRUST_VERIFICATION_ENABLED="true", **exposed)
+        checked = {
+            "RENDERTRUST_VERIFICATION_ENABLED": "true",
+            "RENDERTRUST_VERIFICATION_EMBEDDED": "false",
+        }
+        await gateway.start(**checked, **exposed)
         assert await gateway.stop() == 0
         told = ["server.insecure_development", "verification.own_nodes"]
         assert warned(gateway) == ["verification.enabled", *told]
         own = {"RENDERTRUST_VERIFICATION_OWN_NODES": str(UUID(int=1))}
-        await gateway.start(RENDERTRUST_VERIFICATION_ENABLED="true", **own)
+        await gateway.start(**checked, **own)
         assert await gateway.stop() == 0
         assert len(warned(gateway)) == 3
 

@@ -21,7 +21,10 @@ from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 QUICK = {"width": 160, "height": 90, "samples": 4}
-SETTINGS = {"RENDERTRUST_VERIFICATION_ENABLED": "true"}
+SETTINGS = {
+    "RENDERTRUST_VERIFICATION_ENABLED": "true",
+    "RENDERTRUST_VERIFICATION_EMBEDDED": "false",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -1,5 +1,6 @@
 """Requests that succeed: what chance alone would never find."""
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -141,6 +142,15 @@ def refund(stage: Stage) -> Good:
 def dispute(stage: Stage) -> Good:
     """Of a job that earned somebody something."""
     return Good({"job_id": stage.finished(EARNING), "unit": "0"}, {"reason": "made up"})
+
+
+def dispute_picture(stage: Stage) -> Good:
+    """Of a dispute that carries a comparison."""
+    job, png = stage.finished(EARNING), base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    found = {"verdict": "different", "reason": "made up", "picture": png}
+    body = {"reason": "made up", "comparison": found}
+    stage.post(f"/jobs/{job}/units/0/dispute", body, stage.user)
+    return Good({"job_id": job, "unit": "0"})
 
 
 def pay_out(stage: Stage) -> Good:
@@ -323,6 +333,7 @@ RECIPES: Mapping[str, Recipe] = {
     "admin_credits_adjust": credit("1.5"),
     "admin_credits_refund": refund,
     "disputes_open_dispute": dispute,
+    "disputes_picture": dispute_picture,
     "disputes_uphold": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
     "disputes_reject": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
     "operators_pay_out": pay_out,

@@ -103,17 +103,20 @@ def sequenced(store: StoreTwin) -> list[str]:
     return wrong if newest == entries.total() else [*wrong, f"only {newest} leaves are checked"]
 
 
-def sampled(store: StoreTwin, odds: float) -> list[str]:
-    """As many results of known nodes were drawn as the odds say, and those alone were checked."""
+def sampled(store: StoreTwin, least: float) -> list[str]:
+    """As many results were drawn as the odds of each say, and those alone were compared."""
     rows = [row for row in store.checks.values() if row.job_id in store.jobs]
     drawn = sum(row.drawn is True for row in rows)
-    expected = odds * len(rows)
+    odds = [least if row.odds is None else row.odds for row in rows]
+    expected, variance = sum(odds), sum(one * (1 - one) for one in odds)
     wrong = [
         f"{row.id}: drawn is {row.drawn}, and its verdict {row.verdict} {row.said}"
         for row in rows
         if row.verdict is not None and row.said != OVERTAKEN
-        if row.drawn != (row.verdict != "unchecked")
+        if row.drawn != (row.verdict != "sampled-out")
     ]
-    if abs(drawn - expected) > DEVIATIONS * math.sqrt(expected * (1 - odds)):
-        wrong.append(f"{drawn} of {len(rows)} results were drawn, the odds are {odds}")
+    if abs(drawn - expected) > DEVIATIONS * math.sqrt(variance):
+        wrong.append(f"{drawn} of {len(rows)} results were drawn, not {expected:.1f}")
+    if min(odds, default=least) < least:
+        wrong.append(f"a result was drawn at odds of {min(odds)}, below {least}")
     return wrong

@@ -121,7 +121,6 @@ class World:
             verifying=VerifierSettings(
                 own=self.own,
                 least_odds=LEAST_ODDS,
-                trial_odds=0.0,  # a trial's answer is known, and nobody renders anything here
                 wait_seconds=900.0,
                 check_seconds=120.0,
                 look_seconds=5.0,

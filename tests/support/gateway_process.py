@@ -17,6 +17,8 @@ from tests.support.programs import Program
 from tests.support.until import until
 
 ROOT = programs.ROOT
+# Those who want a verifier switch it on.
+UNVERIFIED = {"RENDERTRUST_VERIFICATION_ENABLED": "false"}
 # Tests register more people in a minute than anybody should.
 PATIENT = {
     "RENDERTRUST_LIMITS_REGISTER": "10000",
@@ -36,7 +38,7 @@ class Gateway:
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
-        self.settings = settings
+        self.settings = UNVERIFIED | settings
         self.process: Process | Program | None = None
         self.url = ""
         self.stderr: int | None = None  # where it goes instead of the log

@@ -242,6 +242,7 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     """Development's settings with a key and without rate limits, unless ``sections`` say so."""
     many = dict.fromkeys(("login", "register", "refresh", "node"), 1000000)
     base: dict[str, Any] = {"jwt": {"secret": SECRET}, "limits": many, "logs": {"access": False}}
+    base["verification"] = {"enabled": False}
     for name, section in sections.items():
         base[name] = {**base.get(name, {}), **section}
     # pytest names the running test there: with it nothing would be read only once.

@@ -12,9 +12,19 @@ PART_BYTES_LEAST = 5 << 20  # but for the last
 
 
 @frozen
+class _Body:
+    data: bytes = field(repr=False)
+    sha256: bytes
+
+    @property
+    def tag(self) -> str:
+        return f'"{self.sha256.hex()[:32]}"'
+
+
+@frozen
 class _Multipart:
     key: str
-    bodies: dict[int, bytes] = field(factory=dict[int, bytes], repr=False)
+    bodies: dict[int, _Body] = field(factory=dict[int, _Body], repr=False)
 
 
 class Multiparts:
@@ -39,26 +49,27 @@ class Multiparts:
         found = self._multiparts.get(name)
         if found is None or found.key != key:
             return False
-        found.bodies[number] = body
+        found.bodies[number] = _Body(body, _sha256(body))
         return True
 
     def parts_of(self, key: str, name: str) -> list[Part]:
         bodies = self._found(key, name).bodies
         numbers = sorted([*bodies, *(self.twice & bodies.keys())])
-        return [Part(number, len(bodies[number]), _tag(bodies[number])) for number in numbers]
+        return [Part(number, len(bodies[number].data), bodies[number].tag) for number in numbers]
 
     def complete(self, key: str, name: str, parts: Sequence[Part]) -> tuple[bytes, bytes]:
         """The object, and the SHA-256 of its parts' SHA-256s."""
         bodies = self._found(key, name).bodies
         for part in parts:
             body = bodies.get(part.number)
-            if body is None or _tag(body) != part.tag or _sha256(body) != part.sha256:
+            if body is None or (body.tag, body.sha256) != (part.tag, part.sha256):
                 raise PartsRefused(f"part {part.number}")
         whole = [bodies[part.number] for part in parts]
-        if any(len(body) < PART_BYTES_LEAST for body in whole[:-1]):
+        if any(len(body.data) < PART_BYTES_LEAST for body in whole[:-1]):
             raise PartsRefused("too small")
         del self._multiparts[name]
-        return b"".join(whole), _sha256(b"".join(_sha256(body) for body in whole))
+        content = b"".join(body.data for body in whole)
+        return content, _sha256(b"".join(body.sha256 for body in whole))
 
     def abort(self, key: str, name: str) -> None:
         if name in self._multiparts and self._multiparts[name].key == key:
@@ -73,7 +84,3 @@ class Multiparts:
 
 def _sha256(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
-
-
-def _tag(body: bytes) -> str:
-    return f'"{_sha256(body).hex()[:32]}"'

@@ -10,6 +10,7 @@ from collections.abc import (
     Generator,
     Iterable,
     Iterator,
+    Mapping,
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -43,19 +44,21 @@ from sql.checks import (
     CheckRow,
     Pending,
     Place,
-    SecondLook,
-    Suspicion,
-    TrialMade,
-    TrialNote,
-    TrialRow,
     UncutScene,
-    VerifierTest,
-    Voucher,
     WordRow,
 )
 from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
-from sql.earnings import Claimable, DisputeRow, EarningRow, PayoutRow, Ripe, Unlooked
+from sql.earnings import (
+    Claimable,
+    DisputeRow,
+    EarningRow,
+    FineDue,
+    FineRow,
+    PayoutRow,
+    Ripe,
+    Unlooked,
+)
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.halt import Halted
@@ -65,6 +68,7 @@ from sql.overruns import Overrun
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
+from sql.sampling import Stake
 from sql.sql_books import numbers_for
 from sql.work import (
     GRID,
@@ -90,17 +94,20 @@ from tests.twins.store_audit import audit
 from tests.twins.store_checks import (
     find_checks,
     keep_checks,
-    known_trials,
-    last_tests,
-    note_trial,
     pending_checks,
     quarantine,
     records,
     scene_words,
     unlooked,
-    vouched,
 )
-from tests.twins.store_earnings import claimable, keep_earnings, lock_earnings, ripe
+from tests.twins.store_earnings import (
+    claimable,
+    fines_due,
+    keep_earnings,
+    lock_earnings,
+    ripe,
+    stake,
+)
 from tests.twins.store_log import LogTables, LogTwin, look_at
 from tests.twins.store_multiparts import MultipartsOfResults
 from tests.twins.store_purchases import find_purchases
@@ -159,22 +166,18 @@ class StoreTwin(MultipartsOfResults):
         self.answers: dict[KeyId, KeyRow] = {}
         self.acts: list[Act] = []
         self.earnings: dict[UnitId, EarningRow] = {}
-        self.check_pay: dict[UUID, EarningRow] = {}
+        self.fines: dict[UUID, FineRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
+        self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}  # places, by dispute
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         self.own_work: set[tuple[UUID, int, int]] = set()  # checks of it
-        self.suspicions: dict[tuple[UUID, int, int], Suspicion] = {}
-        self.second_looks: dict[CheckId, SecondLook] = {}
-        self.vouchers: dict[tuple[UUID, int, int], Voucher] = {}
         self.uncut_scenes: dict[tuple[UUID, str], UncutScene] = {}
         self.words: list[WordRow] = []
         self.claims: dict[CheckId, tuple[UUID, datetime]] = {}  # whose, and until when
+        self.verifiers: dict[UUID, tuple[str, datetime]] = {}  # their classes, and when seen last
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
-        self.verifier_tests: dict[UUID, VerifierTest] = {}
-        self.known_trials: dict[UUID, TrialMade] = {}
-        self.trials_given: dict[tuple[UUID, UUID], datetime] = {}  # by trial and owner
         self.nodes: dict[UUID, NodeTwin] = {}
         self.ties: Circles = ALONE
         self.purchases: dict[UUID, PurchaseRow] = {}
@@ -495,6 +498,21 @@ class StoreTwin(MultipartsOfResults):
             if self.claims.get(one, (None, None))[0] == gateway:
                 del self.claims[one]
 
+    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+        await self.round_trip()
+        now = self.clock.now()
+        self.verifiers |= {node: (of, now) for node, of in connected.items()}
+        since = now - timedelta(seconds=within)
+        return frozenset(of for of, seen_at in self.verifiers.values() if seen_at >= since)
+
+    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+        await self.round_trip()
+        return stake(self, job, unit, node, share_percent)
+
+    async def fines_due(self, limit: int) -> list[FineDue]:
+        await self.round_trip()
+        return fines_due(self, self.clock.now())[:limit]
+
     async def draw_secret(self) -> bytes | None:
         await self.round_trip()
         return self.sealed_secret
@@ -521,34 +539,6 @@ class StoreTwin(MultipartsOfResults):
     async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
         await self.round_trip()
         return scene_words(self, job, unit)
-
-    async def trials(self, limit: int) -> list[TrialRow]:
-        await self.round_trip()
-        return known_trials(self, limit)
-
-    async def last_tests(self, nodes: Sequence[UUID]) -> dict[UUID, bool]:
-        await self.round_trip()
-        return last_tests(self, nodes)
-
-    async def note_trial(self, noted: TrialNote) -> None:
-        await self.round_trip()
-        note_trial(self, noted)
-
-    async def note_suspicion(self, suspicion: Suspicion) -> None:
-        await self.round_trip()
-        self.suspicions.setdefault(suspicion.of, suspicion)
-
-    async def vouched(self, limit: int, after: Place) -> list[Pending]:
-        await self.round_trip()
-        return vouched(self, self.clock.now(), after)[:limit]
-
-    async def note_second_look(self, look: SecondLook) -> None:
-        await self.round_trip()
-        self.second_looks.setdefault(look.of, look)
-
-    async def note_voucher(self, voucher: Voucher) -> None:
-        await self.round_trip()
-        self.vouchers.setdefault(voucher.of, voucher)
 
     async def note_uncut(self, scene: UncutScene) -> None:
         await self.round_trip()
@@ -734,7 +724,6 @@ class BooksTwin:
         purchases, reversals, owners = find_purchases(store, keys.purchases)
         earned = lock_earnings(store, keys)
         names |= owners | {row.account for row in earned["earnings"].values()}
-        names |= {row.account for row in earned["check_pay"].values()}
         names |= {f"operator:{row.operator_id}" for row in earned["payouts"].values()}
         for name in sorted(names - store.accounts.keys(), key=lambda n: (n.startswith("debt:"), n)):
             if name.startswith(MADE_WHEN_NEEDED):

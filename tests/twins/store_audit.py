@@ -93,7 +93,7 @@ def _i4_of_verdicts(store: "StoreTwin") -> Iterator[Finding]:
         said = None if check is None else check.verdict or check.state
         sound = {
             "VERIFYING": said == "PENDING",
-            "COMPLETED": said not in ("PENDING", "mismatch", "doubtful"),
+            "COMPLETED": said not in ("PENDING", "invalid"),
         }
         if not sound.get(unit.state, True):
             yield Finding("I4", f"unit {unit.job_id}:{unit.number}", f"{unit.state} with {check}")

@@ -14,10 +14,6 @@ from sql.checks import (
     CheckRow,
     Pending,
     Place,
-    TrialGiven,
-    TrialNote,
-    TrialRow,
-    VerifierTest,
 )
 from sql.database import Mismatch, Refused
 from sql.earnings import Unlooked
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
 
 MINUTE: Final = timedelta(minutes=1)
+VALID: Final = ("exact", "consistent")
 Told: TypeAlias = tuple[datetime, UUID, int, str]  # when, job, unit, the letter
 
 
@@ -73,8 +70,11 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
         recalled = store.disputes.get(row.id[:2])
         newest = store.units[row.id[:2]].attempt == row.attempt
         waits = row.state == "PENDING" and row is _first_delivered(store, row.id[:2])
-        if recalled is not None and recalled.by_gateway and recalled.state == "OPEN" and newest:
-            found.append(_pending(store, row, recalled.opened_at, is_again=True))
+        if recalled is not None and recalled.state == "OPEN" and newest:
+            disputed = store.comparisons.get(recalled.id)
+            if recalled.by_gateway or disputed is not None:
+                since = recalled.opened_at
+                found.append(_pending(store, row, since, is_again=True, disputed=disputed))
         elif waits:
             found.append(_pending(store, row, row.opened_at))
     found.sort(key=lambda one: one.place)
@@ -82,7 +82,12 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
 
 
 def _pending(
-    store: "StoreTwin", row: CheckRow, since: datetime, *, is_again: bool = False
+    store: "StoreTwin",
+    row: CheckRow,
+    since: datetime,
+    *,
+    is_again: bool = False,
+    disputed: tuple[tuple[float, float], ...] | None = None,
 ) -> Pending:
     """As it waits since then."""
     unit, job = store.units[row.id[:2]], store.jobs[row.job_id]
@@ -101,75 +106,50 @@ def _pending(
         owner=None if node is None else node.owner,
         blamed=_blamed(store, row),
         tile=unit.tile,
-        friends=_friends(store, job.user_id),
-        suspicion=store.suspicions.get(row.id),
-        voucher=store.vouchers.get(row.id),
         parts=store.parts_of(unit),
         took=_took(unit, row),
         is_again=is_again,
+        disputed=disputed,
         is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
         waited=(store.clock.now() - since).total_seconds(),
     )
 
 
-def vouched(store: "StoreTwin", now: datetime, after: Place) -> list[Pending]:
-    """Pending shares of nodes that are little known, by a stranger's word alone."""
-    found = [
-        _pending(store, store.checks[told.of], told.at, is_again=True)
-        for told in store.vouchers.values()
-        if _may_be_a_friends(store, store.checks[told.of], now)
-        if told.at <= now - 5 * MINUTE and told.of not in store.second_looks
-    ]
-    return sorted((one for one in found if one.place > after), key=lambda one: one.place)
-
-
-def _may_be_a_friends(store: "StoreTwin", row: CheckRow, now: datetime) -> bool:
-    key, share = row.id[:2], store.earnings.get(row.id[:2])
-    if share is None or share.state != "PENDING" or share.payable_at <= now:
-        return False
-    if key in store.disputes or store.units[key].attempt != row.attempt:
-        return False
-    of = (row.node_id, row.device_class)
-    seen = [
-        one
-        for one in store.checks.values()
-        if (one.node_id, one.device_class) == of and one.id not in store.own_work
-        if one.verdict in ("exact", "match", "consistent") and _is_ours(store, one)
-    ]
-    return len(seen) < 10
-
-
-def _is_ours(store: "StoreTwin", row: CheckRow) -> bool:
-    """Whether one of the gateway's own saw that it is right."""
-    look = store.second_looks.get(row.id)
-    return row.id not in store.vouchers or (look is not None and look.held is True)
-
-
 def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
-    """Pending shares of nodes that were caught, of what nobody had looked at, or a stranger."""
+    """Pending shares of nodes that were found out, and of their owners' others, of what was not
+    compared; newest first.
+    """
     caught: dict[UUID, datetime] = {}
     for row in store.checks.values():
-        if row.verdict == "mismatch" and not _is_withdrawn(store, row):
+        if row.strike and not _is_withdrawn(store, row):
             assert row.decided_at is not None, "it has a verdict"
-            caught[row.node_id] = max(row.decided_at, caught.get(row.node_id, row.decided_at))
-    for look in store.second_looks.values():
-        if look.held is False:
-            caught[look.node_id] = max(look.at, caught.get(look.node_id, look.at))
-    return [
-        Unlooked(*key, store.jobs[key[0]].user_id)
+            for node in _with_kin(store, row.node_id):
+                caught[node] = max(row.decided_at, caught.get(node, row.decided_at))
+    found = [
+        share
         for key, share in store.earnings.items()
         if share.state == "PENDING" and share.payable_at > now and key not in store.disputes
         if share.node_id in caught and share.earned_at < caught[share.node_id] + MINUTE
-        if _is_unlooked(store, store.checks[*key, store.units[key].attempt])
+        if _is_unlooked(store, store.checks.get((*key, store.units[key].attempt)))
     ]
+    found.sort(key=lambda share: str(share.id))
+    found.sort(key=lambda share: share.earned_at, reverse=True)
+    return [Unlooked(s.job_id, s.unit, store.jobs[s.job_id].user_id) for s in found]
 
 
-def _is_unlooked(store: "StoreTwin", row: CheckRow) -> bool:
-    if row.verdict not in ("exact", "match", "consistent"):
-        return row.verdict == "unchecked"
+def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
+    """The node, and its owner's others."""
+    owner = store.nodes[node].owner if node in store.nodes else None
+    if owner is None:
+        return [node]
+    return [one for one, row in store.nodes.items() if row.owner == owner]
+
+
+def _is_unlooked(store: "StoreTwin", row: CheckRow | None) -> bool:
+    if row is None or row.verdict not in VALID:
+        return row is not None and row.verdict == "sampled-out"
     job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
-    is_chunk = kind_of(job.job_type, params_of(job.params, unit.frames, unit.tile)) == "chunk"
-    return is_chunk or row.id in store.vouchers
+    return kind_of(job.job_type, params_of(job.params, unit.frames, unit.tile)) == "chunk"
 
 
 def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:
@@ -188,11 +168,11 @@ def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
 
 
 def _blamed(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
-    """The owners of whom checks found a mismatch on the same unit."""
+    """The owners of whom checks found results of the same unit invalid."""
     found = [
         store.nodes[row.node_id].owner
         for row in _of_unit(store, of)
-        if row.verdict == "mismatch" and row.verifier_id is not None
+        if row.verdict == "invalid" and row.verifier_id is not None
     ]
     return frozenset(owner for owner in found if owner is not None)
 
@@ -202,8 +182,8 @@ def _of_unit(store: "StoreTwin", of: CheckRow) -> list[CheckRow]:
 
 
 def _is_withdrawn(store: "StoreTwin", row: CheckRow) -> bool:
-    """A mismatch on a unit whose scene is at fault."""
-    found = row.verdict == "mismatch" and row.verifier_id is not None
+    """A strike on a unit whose scene is at fault."""
+    found = row.strike and row.verifier_id is not None
     return found and any(one.withdrawn for one in _of_unit(store, row))
 
 
@@ -218,7 +198,7 @@ def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, 
     for word in store.words:
         node = word.node_id
         for row in list(store.checks.values()):
-            valid = row.verdict in ("exact", "match", "consistent") and row.decided_at is not None
+            valid = row.verdict in VALID and row.decided_at is not None
             others = store.nodes[row.node_id].owner != store.nodes[node].owner
             if valid and others and node in nodes and row.id[:2] == word.id[:2]:
                 assert row.decided_at is not None, "it has a verdict"
@@ -229,21 +209,13 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     """What was found of each node's work, by class of machine; nobody gives a key up here."""
     told: dict[tuple[UUID, str], list[Told]] = {}
     for row in store.checks.values():
-        if row.node_id in nodes and row.verdict in ("exact", "match", "consistent", "mismatch"):
+        if row.node_id in nodes and (row.strike or row.verdict in VALID):
             assert row.decided_at is not None, "it has a verdict"
-            letter = "m" if row.verdict == "mismatch" else "v"
+            letter = "m" if row.strike else "v"
             if _is_withdrawn(store, row) or (letter == "v" and row.id in store.own_work):
                 continue
             found = (row.decided_at, row.job_id, row.unit, letter)
             told.setdefault((row.node_id, row.device_class), []).append(found)
-    for test in store.verifier_tests.values():
-        if test.node_id in nodes and not test.passed:
-            found = (test.at, test.job_id, test.unit, "m")
-            told.setdefault((test.node_id, test.device_class), []).append(found)
-    for look in store.second_looks.values():
-        if look.node_id in nodes and look.held is False:
-            found = (look.at, look.job_id, look.unit, "m")
-            told.setdefault((look.node_id, look.device_class), []).append(found)
     for node, device_class, found in _refuted(store, nodes):
         told.setdefault((node, device_class), []).append(found)
     return [_record(store, *key, rows) for key, rows in sorted(told.items())]
@@ -268,32 +240,3 @@ def quarantine(store: "StoreTwin", node: UUID, act: Act) -> Standing | None:
     row.caught = LIES
     store.acts.append(act)
     return row.standing
-
-
-def known_trials(store: "StoreTwin", limit: int) -> list[TrialRow]:
-    """The newest, oldest first, with the owners that were given them."""
-    made = sorted(store.known_trials.values(), key=lambda one: (one.at, one.trial.id))
-    return [
-        attrs.evolve(
-            one.trial,
-            owners=frozenset(owner for trial, owner in store.trials_given if trial == one.trial.id),
-        )
-        for one in made[-limit:]
-        if store.units[one.trial.of.row.job_id, one.trial.of.row.unit].state == "COMPLETED"
-    ]
-
-
-def last_tests(store: "StoreTwin", nodes: Sequence[UUID]) -> dict[UUID, bool]:
-    """Whether what those of them that were tried said last was right."""
-    told = sorted(store.verifier_tests.values(), key=lambda one: one.at)
-    return {one.node_id: one.passed for one in told if one.node_id in nodes}
-
-
-def note_trial(store: "StoreTwin", noted: TrialNote) -> None:
-    """Once, each."""
-    if isinstance(noted, VerifierTest):
-        store.verifier_tests.setdefault(noted.id, noted)
-    elif isinstance(noted, TrialGiven):
-        store.trials_given.setdefault((noted.trial, noted.owner), noted.at)
-    else:
-        store.known_trials.setdefault(noted.trial.id, noted)

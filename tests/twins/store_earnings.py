@@ -2,15 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
 
 from sql.books import Changes, Keys
-from sql.earnings import SHARES_MOST, Claimable, EarningRow, PayableRow, PayoutRow, Ripe
+from sql.checks import CheckId
+from sql.earnings import (
+    SHARES_MOST,
+    Claimable,
+    EarningRow,
+    FineDue,
+    FineRow,
+    PayableRow,
+    PayoutRow,
+    Ripe,
+)
 from sql.fsck import Finding
+from sql.sampling import Stake
+from sql.store import STAKE_SHARES
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -25,11 +37,6 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
             amount = sum(share.amount for share in shares)
             payable[operator] = PayableRow(operator, len(shares), amount)
     return {
-        "check_pay": {
-            row.id: row
-            for row in store.check_pay.values()
-            if (row.job_id, row.unit) in keys.earnings
-        },
         "earnings": {key: store.earnings[key] for key in keys.earnings if key in store.earnings},
         "disputes": {key: store.disputes[key] for key in keys.earnings if key in store.disputes},
         "payouts": {key: store.payouts[key] for key in keys.payouts if key in store.payouts},
@@ -55,23 +62,61 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
         key = (row.job_id, row.unit)
         kept = store.earnings.get(key, row)
         store.earnings[key] = attrs.evolve(kept, state=row.state, operator_id=row.operator_id)
-    for row in changes.check_pay:
-        paid = store.check_pay.get(row.id, row)
-        store.check_pay[row.id] = attrs.evolve(paid, state=row.state)
     for row in (*taken.values(), *closed.values()):
-        if row.work == "CHECK":
-            store.check_pay[row.id] = row
-        else:
-            store.earnings[row.job_id, row.unit] = row
+        store.earnings[row.job_id, row.unit] = row
+    store.fines.update({row.share_id: row for row in changes.fines})
     store.disputes.update({(row.job_id, row.unit): row for row in changes.disputes})
     store.payouts.update({row.id: row for row in changes.payouts})
+
+
+def stake(store: "StoreTwin", job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+    """The share of a unit, and what a node's owner has pending."""
+    found, owner = store.units.get((job, unit)), store.nodes[node].owner
+    share = 0 if found is None else found.price * share_percent // 100
+    waiting = [row.opened_at for row in store.checks.values() if row.state == "PENDING"]
+    now = store.clock.now()
+    waited = (now - min(waiting, default=now)).total_seconds()
+    return Stake(share, sum(amount for _, _, amount in _pending(store, owner)), waited)
+
+
+def fines_due(store: "StoreTwin", now: datetime) -> list[FineDue]:
+    """The invalid results of the last day that were drawn at odds below one."""
+    found: list[FineDue] = []
+    for row in store.checks.values():
+        if not (row.strike and row.odds is not None and row.odds < 1):
+            continue
+        if row.decided_at is None or row.decided_at <= now - timedelta(days=1):
+            continue
+        if any(one.withdrawn for one in store.checks.values() if one.id[:2] == row.id[:2]):
+            continue
+        fines = [fine.share_id for fine in store.fines.values() if _reason(fine) == row.id]
+        fined = sum(share.amount for share in store.earnings.values() if share.id in fines)
+        share = store.units[row.id[:2]].price * row.share_percent // 100
+        pending = _pending(store, store.nodes[row.node_id].owner)
+        found.append(FineDue(row.id, share, row.odds, fined, pending))
+    return found
+
+
+def _reason(fine: FineRow) -> CheckId:
+    return fine.job_id, fine.unit, fine.attempt
+
+
+def _pending(store: "StoreTwin", owner: UUID | None) -> tuple[tuple[UUID, int, int], ...]:
+    found = [
+        share
+        for key, share in store.earnings.items()
+        if share.operator_id == owner and owner is not None and share.state == "PENDING"
+        if key not in store.disputes or store.disputes[key].state != "OPEN"
+    ]
+    found.sort(key=lambda share: (share.earned_at, share.id), reverse=True)
+    return tuple((share.job_id, share.unit, share.amount) for share in found[:STAKE_SHARES])
 
 
 def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
     """What is payable to an operator and in no payout, oldest first."""
     found = [
         share
-        for share in all_shares(store)
+        for share in store.earnings.values()
         if (share.operator_id, share.state, share.payout_id) == (operator, "PAYABLE", None)
     ]
     return sorted(found, key=lambda share: (share.payable_at, share.id))[:SHARES_MOST]
@@ -79,12 +124,7 @@ def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
 
 def shares_of(store: "StoreTwin", payout: PayoutRow) -> Iterator[EarningRow]:
     """Those that a payout pays."""
-    return (share for share in all_shares(store) if share.payout_id == payout.id)
-
-
-def all_shares(store: "StoreTwin") -> list[EarningRow]:
-    """Of rendering and of checks."""
-    return [*store.earnings.values(), *store.check_pay.values()]
+    return (share for share in store.earnings.values() if share.payout_id == payout.id)
 
 
 def taken_by(share: EarningRow, payout: PayoutRow) -> EarningRow:
@@ -102,7 +142,7 @@ def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[Ripe]:
     """PENDING, over, and in no open dispute."""
     found = [
         share
-        for share in all_shares(store)
+        for share in store.earnings.values()
         if share.state == "PENDING" and share.payable_at <= now and not _is_disputed(store, share)
     ]
     found.sort(key=lambda share: share.payable_at)
@@ -134,8 +174,6 @@ def audit_earnings(store: "StoreTwin") -> Iterator[Finding]:
     earned = sum(t.amount for t in store.transfers.values() if t.kind == "EARNING")
     if earned != sum(share.amount for share in store.earnings.values()):
         yield Finding("I4", "all shares", f"are not what was booked, {earned}")
-    yield from _checks(store)
-    yield from _misjudged(store)
     yield from _owed(store)
     for payout in store.payouts.values():
         paid = sum(s.amount for s in shares_of(store, payout) if s.state == "PAID")
@@ -150,51 +188,21 @@ def _share(store: "StoreTwin", share: EarningRow, moved: Counter[str]) -> Iterat
         yield Finding("I4", work, f"{share} is not what was booked")
     dispute = store.disputes.get((share.job_id, share.unit))
     is_upheld = dispute is not None and dispute.state == "UPHELD"
-    reversed_ = share.amount if is_upheld else 0
-    if (share.state == "REVERSED") != is_upheld or moved[f"REVERSAL {work}"] != reversed_:
+    is_fined = share.state == "FORFEITED"
+    reversed_ = share.amount if is_upheld and not is_fined else 0
+    is_odd = not is_fined and (share.state == "REVERSED") != is_upheld
+    if is_odd or moved[f"REVERSAL {work}"] != reversed_:
         yield Finding("I4", work, f"{share} but {dispute}")
-
-
-def _checks(store: "StoreTwin") -> Iterator[Finding]:
-    """What was paid for checks is noted, of attempts with a verdict, and not of one's own work."""
-    booked = Counter[tuple[str, str]]()
-    for transfer in store.transfers.values():
-        if transfer.kind == "CHECK":
-            booked[transfer.reference, transfer.credit] += transfer.amount
-    noted = Counter[tuple[str, str]]()
-    for share in store.check_pay.values():
-        name = f"{share.job_id}:{share.unit}:{share.attempt}"
-        noted[f"check:{name}", share.account] += share.amount
-        check = store.checks.get((share.job_id, share.unit, share.attempt or 0))
-        said = None if check is None else check.verdict
-        owner = store.nodes[check.node_id].owner if check and check.node_id in store.nodes else None
-        if said in (None, "unchecked") or owner == share.operator_id:
-            yield Finding("I4", f"check {name}", f"{share} for a check that is {said}")
-    if booked != noted:
-        yield Finding("I4", "all checks", f"booked {booked}, noted {noted}")
-
-
-def _misjudged(store: "StoreTwin") -> Iterator[Finding]:
-    """What is reversed of what was paid for checks moved, whole, and nothing else."""
-    moved = Counter[tuple[str, str]]()
-    for transfer in store.transfers.values():
-        if transfer.kind == "REVERSAL" and transfer.reference.startswith("check:"):
-            moved[transfer.reference, transfer.debit] += transfer.amount
-    noted = Counter[tuple[str, str]]()
-    for share in store.check_pay.values():
-        if share.state == "REVERSED":
-            name = f"check:{share.job_id}:{share.unit}:{share.attempt}"
-            noted[name, share.account] += share.amount
-            dispute = store.disputes.get((share.job_id, share.unit))
-            if dispute is None or dispute.state != "UPHELD":
-                yield Finding("I4", name, f"{share} but {dispute}")
-    if moved != noted:
-        yield Finding("I4", "all checks", f"reversed {moved}, noted {noted}")
+    fine = store.fines.get(share.id)
+    reason = None if fine is None else store.checks.get(_reason(fine))
+    is_sound = is_fined == (fine is not None) and (reason is None or reason.strike)
+    if not is_sound or moved[f"FINE {work}"] != (share.amount if is_fined else 0):
+        yield Finding("I4", work, f"{share} and {fine} for {reason}")
 
 
 def _owed(store: "StoreTwin") -> Iterator[Finding]:
     owed = Counter[str]()
-    for share in all_shares(store):
+    for share in store.earnings.values():
         if share.state in ("PENDING", "PAYABLE"):
             owed[share.account] += share.amount
     for name, account in store.accounts.items():

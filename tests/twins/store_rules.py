@@ -19,7 +19,7 @@ JOB_STATES = ("QUEUED", "DISPATCHED", "RUNNING", *ENDED)
 UNIT_STATES = (*JOB_STATES, "VERIFYING")
 KINDS = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING", "DEDUCTION"),
-    *("CHECK", "CLAIM", "REVERSAL", "PAYOUT"),
+    *("CHECK", "CLAIM", "REVERSAL", "FINE", "PAYOUT"),
 )
 ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 
@@ -165,11 +165,6 @@ def _keys(store: "StoreTwin", changes: Changes) -> None:
     for share in changes.earnings:
         key = (share.job_id, share.unit)
         _must((key in store.earnings) != (key in changes.new_earnings))
-    for paid in changes.check_pay:
-        _must((paid.id in store.check_pay) != (paid.id in changes.new_check_pay))
-    earned = [s for s in changes.check_pay if s.id in changes.new_check_pay]
-    looked = [(s.job_id, s.unit, s.attempt, s.operator_id) for s in earned]
-    _new([(s.job_id, s.unit, s.attempt, s.operator_id) for s in store.check_pay.values()], looked)
     for dispute in changes.disputes:
         key = (dispute.job_id, dispute.unit)
         _must((key in store.disputes) != (key in changes.new_disputes))

@@ -36,15 +36,19 @@ def disputes() -> None:
 
 @disputes.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--withheld", is_flag=True, help="Only those by which the gateway withholds a share.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options
-def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
+def list_(*, state: str | None, withheld: bool, limit: int, as_json: bool, **where: Any) -> None:
     """Disputes, newest first."""
     from sql.operators import Operators
     from sql.span import Span
 
-    named = None if state is None else state.upper()
-    rows = with_database(where, lambda d: Operators(d).disputes(None, named, Span(limit)))
+    named = "OPEN" if withheld else None if state is None else state.upper()
+    which = True if withheld else None
+    rows = with_database(
+        where, lambda d: Operators(d).disputes(None, named, Span(limit), by_gateway=which)
+    )
     tell(rows or (), as_json=as_json)
 
 

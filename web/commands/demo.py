@@ -46,7 +46,9 @@ def demo(
 ) -> None:
     """Show the whole way of jobs: gateway, two nodes and creator on this machine.
 
-    What is left in the folder are a picture, the frames of a short animation, and a film of them.
+    What is left in the folder are a picture, the frames of a short animation, a film of them, and
+    the receipt of the picture. At the end the picture is verified by its receipt: rendered again,
+    without the gateway.
     """
     import asyncio
 

@@ -118,7 +118,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     async def main() -> int:
         manager = service_manager()
         application = build(settings, manager, config)
-        warn_of(settings)
+        warn_of(settings, application.embedding.why_not)
 
         def ready() -> None:
             found = {"url": application.url, "data": str(application.data)}

@@ -5,6 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from sql.dispute_desk import DisputeDesk
 from sql.overview import LogStanding
 from supervisors.snapshot import Snapshot
 from web.console.soundness import Soundness, soundness_of
@@ -27,6 +28,7 @@ NOT_READY: Final = {
     "ledger": "The Ledger cannot write",
     "log": "Nothing may be written: the log is halted, or cannot be read",
 }
+WITHHELD: Final = "withheld for 30 days, and no check has decided: an admin decides"
 ACTORS: Final = "/console/actors"
 LEDGER: Final = "/console/ledger"
 
@@ -46,6 +48,10 @@ async def alerts_of(
     """The worst first."""
     found = [*await _dependencies(gateway), *actors_of(gateway.snapshot())]
     found += broken(await soundness_of(gateway))
+    due = (await DisputeDesk(gateway.database).withheld()).due
+    if due:
+        what = "1 share is" if due == 1 else f"{due:,} shares are"
+        found.append(Alert("warn", f"{what} {WITHHELD}", "/console/disputes?is=withheld"))
     if nodes["UNHEALTHY"]:
         said = f"{_several(nodes['UNHEALTHY'], 'node')} unhealthy"
         found.append(Alert("warn", said, "/console/fleet?is=unhealthy"))

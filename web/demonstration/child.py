@@ -24,6 +24,19 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+async def output_of(*words: str) -> tuple[int, str]:
+    """Run ``rendertrust WORDS`` to its end; return its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rendertrust", *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=die_with_parent,
+    )
+    printed, _ = await process.communicate()
+    return await process.wait(), printed.decode(errors="replace").strip()
+
+
 class Child:
     """``rendertrust WORDS`` in a process of its own; its messages go to a log file."""
 

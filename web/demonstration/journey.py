@@ -11,6 +11,10 @@ from rendertrust.client import AsyncClient, Job, NotAuthenticated, Unavailable
 from web.demonstration.narrator import Tells
 
 JOB_SECONDS = 1800.0
+SAID: Final = {
+    "exact": "exact: a verifier rendered parts of it again, and they are equal",
+    "consistent": "consistent: a verifier rendered parts of it again, and the noise alone differs",
+}
 OPENINGS: Final = 3  # tries to open an account: all that begins at once is slow on a busy machine
 
 
@@ -44,12 +48,15 @@ async def travel(
     job = await watch(client, placed.job_id, narrator)
     picture = await client.download(job.id, order.out, stem=f"frame-{order.frame:04d}")
     narrator.say("picture", str(picture))
+    verdict: str = (await client.receipt(job.id)).receipt["verdict"]
+    narrator.say("verified", SAID.get(verdict, verdict))
     after = await client.balance()
     narrator.say("paid", f"{job.price} credits were held, {job.charged} charged")
     narrator.say("balance", f"{before.balance} before, {after.balance} after")
     return upload.payload_ref, {
         "job_id": str(job.id),
         "picture": str(picture),
+        "verdict": verdict,
         "price": job.price,
         "charged": job.charged,
         "balance_before": before.balance,

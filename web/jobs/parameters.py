@@ -12,7 +12,7 @@ from web.http.problem import Fault
 
 BYTES_MAX = 10_240
 # Types of jobs that the gateway itself makes; nodes do for these what they do for nobody else.
-OF_GATEWAY: Final = frozenset({"check", "preflight"})
+OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
 FRAME_MAX = 1_048_574  # Blender's own bound, both ways
 
 Pixels = Annotated[int, Meta(ge=4, le=16_384)]

@@ -44,9 +44,19 @@ def noted(pool: Pool, needs: NodeNeeds | None) -> dict[str, Any]:
     return {**found, NEEDS: asked} if asked else found
 
 
-def drawn(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a job whose scene needs OpenGL, as somebody who looked into it found."""
-    return {**params, NEEDS: {**params.get(NEEDS, {}), "opengl": True}}
+def for_scene(
+    params: Mapping[str, Any], *, opengl: bool, device_dependent: bool
+) -> Mapping[str, Any]:
+    """Return the parameters with what the job's scene needs, as a node that looked into it found.
+
+    What processors and graphics cards render differently is for processors, unless the job says.
+    """
+    needs: dict[str, Any] = dict(params.get(NEEDS, {}))
+    if opengl:
+        needs["opengl"] = True
+    if device_dependent and "device_class" not in needs:
+        needs.setdefault("device", "cpu")
+    return {**params, NEEDS: needs} if needs else params
 
 
 def price_of(price: int, params: Mapping[str, Any]) -> int:

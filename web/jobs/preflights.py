@@ -21,6 +21,7 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.orders import PREFLIGHT, asked
 from web.jobs.payload import INPUT
+from web.jobs.placing import for_scene
 from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
 from web.objects.manifests import MANIFEST
 from web.objects.reference import place_of
@@ -41,14 +42,14 @@ Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
 class Known:
     """What is known of a content: ``facts`` where it is DONE, ``error`` where that FAILED.
 
-    ``node`` is the one that looked.
+    ``is_ours``: one of the gateway's verifiers looked, or another gateway's embedded one.
     """
 
     job: UUID
     status: Status
     facts: SceneFacts | None = None
     error: str | None = None
-    node: UUID | None = None
+    is_ours: bool = False
 
 
 def content_of(params: Mapping[str, Any]) -> bytes | None:
@@ -57,14 +58,17 @@ def content_of(params: Mapping[str, Any]) -> bytes | None:
     return None if noted is None else bytes.fromhex(noted["sha256"])
 
 
-async def draws_by_opengl(
+async def with_needs_of_scene(
     gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any]
-) -> bool:
-    """Whether a render of this content is known to be by EEVEE or Workbench."""
+) -> Mapping[str, Any]:
+    """Return the parameters with the needs that follow from what is known of the scene."""
     content = content_of(params) if job_type == RENDER else None
     found = None if content is None else await known(gateway, user, content)
     facts = None if found is None else found.facts
-    return facts is not None and facts.engine.startswith(DRAWN)
+    if facts is None:
+        return params
+    opengl, depends = facts.engine.startswith(DRAWN), bool(facts.device_dependent)
+    return for_scene(params, opengl=opengl, device_dependent=depends)
 
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:
@@ -73,7 +77,7 @@ async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:
     if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
         return None
     if row.facts is not None:
-        return _of_facts(row, facts_of(row.facts))
+        return _of_facts(gateway, row, facts_of(row.facts))
     if row.status == "COMPLETED":
         return await _read(gateway, user, row)
     if row.status in PENDING:
@@ -91,16 +95,17 @@ async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> Known:
         report = await gateway.objects.get(place.key, at_most=BYTES_MAX)
     except (ObjectMissing, ObjectTooLarge):
         return Known(row.job_id, "FAILED", error="The report is not there, or too long")
-    found = _of_facts(row, facts_in(report))
+    found = _of_facts(gateway, row, facts_in(report))
     if found.facts is not None:
         await gateway.preflights.found(user, row.job_id, attrs.asdict(found.facts))
     return found
 
 
-def _of_facts(row: PreflightRow, facts: SceneFacts | str) -> Known:
+def _of_facts(gateway: Gateway, row: PreflightRow, facts: SceneFacts | str) -> Known:
     if isinstance(facts, str):
         return Known(row.job_id, "FAILED", error=UNREAD + facts)
-    return Known(row.job_id, "DONE", facts, node=row.node_id)
+    is_ours = row.by_embedded or row.node_id in gateway.verifiers
+    return Known(row.job_id, "DONE", facts, is_ours=is_ours)
 
 
 async def begin(

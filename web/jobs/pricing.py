@@ -93,8 +93,7 @@ async def tariff_of(
     if content is None and upload:
         return Tariff(price, ELSEWHERE)
     found = None if content is None else await known(gateway, user, content)
-    own = gateway.settings.verification.own()
-    if content is not None and found is not None and found.node in own:
+    if content is not None and found is not None and found.is_ours:
         overruns = await gateway.preflights.overruns(user, content)
         tariff = _measured(gateway, found, params, price, overruns)
         if tariff is not None:
@@ -108,7 +107,7 @@ def _alike(gateway: Gateway, job_type: str, price: int, *, frames: bool) -> str 
     settings = gateway.settings
     if job_type != "render" or not settings.pricing.frame_seconds:
         return BY_TABLE
-    if not settings.verification.own():
+    if not gateway.verifiers:
         return BY_TABLE
     if not price:
         return FREE

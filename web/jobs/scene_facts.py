@@ -126,6 +126,7 @@ class SceneFacts:
     memory: MemoryNeed = attrs.field(factory=MemoryNeed)
     unmade: Names = attrs.field(factory=_names)
     tile_obstacles: Names = attrs.field(factory=_names)
+    device_dependent: Names = attrs.field(factory=_names)
     probe: SceneProbe | None = None
     starting: Seconds = 0.0  # until Blender had opened it; 0: an older node measured nothing
     unprobed: Text = ""

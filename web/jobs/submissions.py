@@ -14,10 +14,10 @@ from web.http.problem import Fault, Problem, invalid
 from web.jobs.orders import Wanted
 from web.jobs.parameters import parameters_of
 from web.jobs.payload import input_of
-from web.jobs.placing import MINE, NodeNeeds, Pool, drawn, noted
+from web.jobs.placing import MINE, NodeNeeds, Pool, noted
 from web.jobs.plan import CHUNK_MAX, Cut, Frames, Plan, Tiles, plan_of
 from web.jobs.plan import Order as CutOrder
-from web.jobs.preflights import draws_by_opengl
+from web.jobs.preflights import with_needs_of_scene
 from web.jobs.pricing import Tariff, tariff_of
 
 # One word: a name that stands in lists, labels and paths as it is.
@@ -103,8 +103,7 @@ async def offer_of(call: Call[Any], asked: Asked, terms: Terms) -> Offer | Probl
     params = await _params(call, asked)
     if isinstance(params, list):
         return invalid(params)
-    if await draws_by_opengl(call.gateway, call.caller, asked.job_type, params):
-        params = drawn(params)
+    params = await with_needs_of_scene(call.gateway, call.caller, asked.job_type, params)
     if not terms.active:
         return TOKEN_REFUSED
     tariff = await tariff_of(

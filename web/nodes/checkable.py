@@ -1,4 +1,4 @@
-"""Whether somebody who is there can check what nodes render: else strangers do not pay for it."""
+"""Nodes whose results a verifier of the gateway that is connected can compare."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -6,8 +6,9 @@ import structlog
 
 from config.settings import Settings
 
-UNCHECKED: Final = "results are not checked: they are charged and paid as they are delivered"
-BY_STRANGERS: Final = "only strangers check results: two accounts of one person may pass each other"
+UNVERIFIED: Final = "results are not verified: each is settled as unverified once it is delivered"
+UNPAID: Final = ", and its node is not paid, as credits cost money here"
+UNABLE: Final = "this gateway cannot verify results on this machine: "
 
 EXPOSED: Final = (
     "INSECURE: a gateway in development serves other machines. Whoever reaches it has free credits,"
@@ -17,12 +18,18 @@ EXPOSED: Final = (
 log = structlog.get_logger("service")
 
 
-def warn_of(settings: Settings) -> None:
-    """Log a line for each thing that is left open, with the setting that it follows from."""
+def warn_of(settings: Settings, why_not: str | None = None) -> None:
+    """Log a line for each thing that is left open, with the setting that it follows from.
+
+    ``why_not``: why this gateway runs no verifier, though verification is on.
+    """
     if not (settings.production or settings.server.loopback):
         log.error(EXPOSED, setting="server.insecure_development")
     verification = settings.verification
+    unverified = UNVERIFIED + (UNPAID if settings.is_for_money else "")
     if not verification.enabled:
-        log.warning(UNCHECKED, setting="verification.enabled")
-    elif not verification.own_nodes:
-        log.warning(BY_STRANGERS, setting="verification.own_nodes")
+        log.warning(unverified, setting="verification.enabled")
+    elif why_not is not None:
+        others = "" if verification.own_nodes else f"; {unverified}"
+        name = "embedded" if verification.embedded else "own_nodes"
+        log.warning(f"{UNABLE}{why_not}{others}", setting=f"verification.{name}")

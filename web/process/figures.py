@@ -29,6 +29,17 @@ JOBS: Final = Gauge("rendertrust_jobs", "Open jobs by state.", ["state"])
 NODES: Final = Gauge("rendertrust_nodes", "Nodes by status.", ["status"])
 HOLDS: Final = Gauge("rendertrust_holds_open", "Holds that are neither settled nor released.")
 HELD: Final = Gauge("rendertrust_credits_held", "Credits in open holds.")
+CHECKS: Final = Gauge("rendertrust_checks_waiting", "Deliveries that wait for their verdict.")
+OLDEST_CHECK: Final = Gauge(
+    "rendertrust_checks_oldest_seconds", "How long the oldest delivery has waited for its verdict."
+)
+OVERDUE: Final = Gauge(
+    "rendertrust_checks_overdue",
+    "Deliveries that wait longer than a minute, and than ten times as long as their node took.",
+)
+WITHHELD: Final = Gauge(
+    "rendertrust_shares_withheld", "Shares that have been held back for a check for 30 days."
+)
 UP: Final = Gauge("rendertrust_dependency_up", "1: it answers; 0: it does not.", ["dependency"])
 POOL: Final = Gauge("rendertrust_database_connections", "Connections of the pool that are open.")
 POOL_BUSY: Final = Gauge("rendertrust_database_connections_busy", "Those of them in use.")
@@ -101,6 +112,10 @@ def show_totals(totals: Totals) -> None:
             gauge.labels(name).set(count)
     HOLDS.set(totals.holds)
     HELD.set(totals.held / UNITS_PER_CREDIT)
+    CHECKS.set(totals.checks.waiting)
+    OLDEST_CHECK.set(totals.checks.oldest)
+    OVERDUE.set(totals.checks.overdue)
+    WITHHELD.set(totals.checks.withheld)
 
 
 def show_log(log: LogState | None, now: datetime) -> None:

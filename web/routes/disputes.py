@@ -1,27 +1,36 @@
 """Disputes: a creator says that a unit was not worth its charge, and an admin decides."""
 
+import base64
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import attrs
+from aiohttp import web
 from msgspec import Meta
 
 from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
-from sql.operators import DisputeShown
+from sql.operators import DisputeShown, GivenComparison
 from web.gateway import Gateway
 from web.http.amounts import Credits
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.pages import NOT_THERE, Cursor, next_of, span_of
-from web.http.problem import Problem
+from web.http.problem import Fault, Problem, invalid
 from web.identity.doer import Doer
 from web.money.books import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Because, doer_of
+from web.routes.thumbnails import HARMLESS
 
 operations = Operations()
+PICTURE_MAX: Final = 512 << 10
+LAST: Final = 1 - 2**-20  # places lie from 0 up to 1
+PNG: Final = b"\x89PNG\r\n\x1a\n"
+NO_PICTURE: Final = Problem(404, "The unit's dispute carries no picture")
+WRONG_PICTURE: Final = invalid([Fault("comparison.picture", "value", "is no PNG in base64")])
+TOO_LARGE: Final = invalid([Fault("comparison.picture", "value", "is larger than 512 KiB")])
 ABSENT, GONE = "Unit not found", "Dispute not found"
 NOT_ONES_OWN: Final = Problem(409, "One does not decide on one's own matter: ask another admin")
 # Why not, by what the Ledger found.
@@ -30,14 +39,44 @@ _WHY: Final = {
     "closed": "The unit could be disputed until its window closed",
     "disputed": "The unit was disputed before; that is possible once",
 }
+Complaining = Annotated[str, Meta(min_length=1, max_length=500)]
 DisputeState = Literal["open", "upheld", "rejected"]
 
 
 @attrs.frozen
-class Complaint:
-    """Why the unit was not worth it: the admin who decides reads it."""
+class Spot:
+    """A region: its place as a share of what the frame leaves free beside it."""
 
+    x: Annotated[float, Meta(ge=0, le=1)]
+    y: Annotated[float, Meta(ge=0, le=1)]
+
+
+@attrs.frozen
+class Comparison:
+    """What `rendertrust verify --scene` found: its ``verdict`` and ``reason``.
+
+    ``places`` are the regions that differ most. ``picture`` is the side-by-side PNG in base64,
+    512 KiB at most.
+    """
+
+    verdict: Literal["exact", "consistent", "different", "undecided"]
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    places: Annotated[list[Spot], Meta(max_length=8)] = attrs.field(factory=list[Spot])
+    picture: Annotated[str, Meta(max_length=PICTURE_MAX * 4 // 3 + 4)] | None = attrs.field(
+        default=None, repr=False
+    )
+
+
+@attrs.frozen
+class Complaint:
+    """Why the unit was not worth it: the admin who decides reads it.
+
+    With a ``comparison`` of a frame one of the gateway's verifiers renders the whole frame, and
+    that decides; an admin decides where it does not.
+    """
+
+    reason: Complaining
+    comparison: Comparison | None = None
 
 
 @attrs.frozen
@@ -53,8 +92,19 @@ class DisputeQuery(Cursor):
 
 
 @attrs.frozen
+class AdminQuery(DisputeQuery):
+    """``by_gateway``: only those that the gateway opened, or only those that it did not."""
+
+    by_gateway: bool | None = None
+
+
+@attrs.frozen
 class Dispute:
-    """``charge`` is given back if it is upheld. ``decision`` says why it was or was not."""
+    """``charge`` is given back if it is upheld. ``decision`` says why it was or was not.
+
+    ``by_gateway``: the gateway opened it, as another result of the node was invalid. A check of
+    the unit decides it.
+    """
 
     id: UUID
     job_id: UUID
@@ -65,6 +115,7 @@ class Dispute:
     decision: str
     opened_at: datetime
     decided_at: datetime | None
+    by_gateway: bool
 
 
 @attrs.frozen
@@ -78,11 +129,16 @@ class Disputes:
 
 @attrs.frozen
 class DisputeToDecide(Dispute):
-    """``share`` is what the unit earned, of ``operator_id`` (null: it waits in suspense)."""
+    """``share`` is what the unit earned, of ``operator_id`` (null: it waits in suspense).
+
+    ``withheld_until``: of an open one that the gateway opened. If no check has decided it by then,
+    an admin decides. An admin may decide earlier.
+    """
 
     user_id: UUID
     operator_id: UUID | None
     share: Credits
+    withheld_until: datetime | None
 
 
 @attrs.frozen
@@ -112,10 +168,52 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
     What it earned stays pending until an admin has decided. The same again answers 200.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
-    done = await opened(call.gateway, call.caller, job, unit, call.body.reason)
+    given = given_of(call.body.comparison)
+    if isinstance(given, Problem):
+        return given
+    done = await opened(call.gateway, call.caller, job, unit, call.body.reason, given=given)
     if isinstance(done, Problem):
         return done
     return Answer(201 if done.is_new else 200, shown(done.row))
+
+
+def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
+    """The comparison that a dispute carries, or what is wrong with it."""
+    if told is None:
+        return None
+    places = [(min(spot.x, LAST), min(spot.y, LAST)) for spot in told.places]
+    picture = None
+    if told.picture is not None:
+        try:
+            picture = base64.b64decode(told.picture, validate=True)
+        except ValueError:
+            return WRONG_PICTURE
+        if not picture.startswith(PNG):
+            return WRONG_PICTURE
+        if len(picture) > PICTURE_MAX:
+            return TOO_LARGE
+    return GivenComparison(told.verdict, told.reason, places, picture)
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/units/{unit}/dispute/picture",
+    scope=Scope.JOBS_READ,
+    words=UnitOfJob,
+    answers={200: bytes},
+    media="image/png",
+    refusals={404: "No such dispute of yours or about your work, or it carries no picture"},
+    absent=ABSENT,
+    rate="read",
+)
+async def picture(call: Call) -> web.Response | Problem:
+    """The side-by-side picture that a dispute carries: for its creator, and for the operator of the
+    node that delivered the frame. It is what its creator sent.
+    """
+    job, unit = call.ids["job_id"], int(call.words["unit"])
+    found = await call.gateway.operators.comparison_picture(job, unit, call.caller)
+    if found is None:
+        return NO_PICTURE
+    return web.Response(body=found, content_type="image/png", headers=HARMLESS)
 
 
 @attrs.frozen
@@ -127,7 +225,13 @@ class Opened:
 
 
 async def opened(
-    gateway: Gateway, user: UUID, job: UUID, unit: int, reason: str
+    gateway: Gateway,
+    user: UUID,
+    job: UUID,
+    unit: int,
+    reason: str,
+    *,
+    given: GivenComparison | None = None,
 ) -> Opened | Problem:
     """Dispute a unit of the user's job. Raises AskFailed, Unavailable."""
     window = timedelta(hours=gateway.settings.earnings.dispute_hours)
@@ -137,10 +241,12 @@ async def opened(
     if isinstance(outcome, GuardFailed) and not found:
         return Problem(404, ABSENT)
     row = await gateway.operators.dispute_of(job, unit)
-    if isinstance(outcome, Posted) and row is not None:
-        return Opened(row, is_new=True)
-    if found == "disputed" and row is not None and row.reason == reason:
-        return Opened(row, is_new=False)
+    is_new = isinstance(outcome, Posted)
+    is_same = found == "disputed" and row is not None and row.reason == reason
+    if row is not None and (is_new or is_same):
+        if given is not None and row.state == "OPEN" and not row.by_gateway:
+            await gateway.operators.keep_comparison(row.id, given)
+        return Opened(row, is_new=is_new)
     return Problem(409, _WHY.get(found, f"The unit is {found}; only COMPLETED ones are disputed"))
 
 
@@ -165,14 +271,14 @@ async def index(call: Call[None, DisputeQuery]) -> Disputes | Problem:
 @operations.get(
     "/api/v1/admin/disputes",
     audience=Audience.ADMIN,
-    query=DisputeQuery,
+    query=AdminQuery,
     answers={200: DisputesToDecide},
     rate="read",
     example=examples.OPEN_DISPUTES,
 )
-async def to_decide(call: Call[None, DisputeQuery]) -> DisputesToDecide | Problem:
+async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
     """Everybody's disputes, newest first."""
-    found = await _page(call, None)
+    found = await _page(call, None, by_gateway=call.query.by_gateway)
     if found is None:
         return NOT_THERE
     rows, count = found
@@ -239,14 +345,14 @@ async def decided(doer: Doer, id_: UUID, reason: str, *, upheld: bool) -> Disput
 
 
 async def _page(
-    call: Call[None, DisputeQuery], user: UUID | None
+    call: Call[None, Any], user: UUID | None, *, by_gateway: bool | None = None
 ) -> tuple[list[DisputeShown], int] | None:
     page, kept = call.query, call.gateway.operators
     state = None if page.state is None else page.state.upper()
-    rows = await kept.disputes(user, state, span_of(page))
+    rows = await kept.disputes(user, state, span_of(page), by_gateway=by_gateway)
     if rows is None:
         return None
-    return list(rows), await kept.disputes_count(user, state)
+    return list(rows), await kept.disputes_count(user, state, by_gateway=by_gateway)
 
 
 def shown(row: DisputeShown) -> Dispute:
@@ -256,11 +362,12 @@ def shown(row: DisputeShown) -> Dispute:
 
 def whole(row: DisputeShown) -> DisputeToDecide:
     """The row as admins see it."""
-    more: dict[str, Any] = {"user_id": row.user_id, "operator_id": row.operator_id}
+    names = ("user_id", "operator_id", "withheld_until")
+    more: dict[str, Any] = {name: getattr(row, name) for name in names}
     return DisputeToDecide(**_members(row), **more, share=money.render(row.share))
 
 
 def _members(row: DisputeShown) -> dict[str, Any]:
-    names = ("id", "job_id", "unit", "reason", "decision", "opened_at", "decided_at")
+    names = ("id", "job_id", "unit", "reason", "decision", "opened_at", "decided_at", "by_gateway")
     members = {name: getattr(row, name) for name in names}
     return members | {"charge": money.render(row.charge), "state": row.state.lower()}

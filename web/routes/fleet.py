@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import attrs
@@ -31,10 +31,10 @@ REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is w
 
 @attrs.frozen
 class Reputation:
-    """Of a node's work with one class of machine, by the verdicts of whoever looked.
+    """Of a node's work with one class of machine, by the verdicts of the gateway's verifiers.
 
-    ``valid_in_row`` makes checks rarer; three ``strikes``, mismatches that are not made good, end
-    in quarantine, and twenty valid results in a row take one away, twice at most. What is valid
+    ``valid_in_row`` makes checks rarer; three ``strikes``, invalid results that are not made good,
+    end in quarantine, and twenty valid results in a row take one away, twice at most. What is valid
     of its owner's own work is not counted. ``score``: 0 to 1.
     """
 
@@ -51,9 +51,9 @@ class Node:
     """``status`` is how alive it is, ``standing`` what people say: whether it may work.
 
     ``current_load`` is 0 (idle) to 1. ``verified_at``: since then its owner earns by it.
-    ``reputation``: of each class of machine that somebody looked at the work of. ``checkable``:
-    whether somebody who is there can check what it renders; strangers' work is not paid where
-    nobody can. Null: it is not connected to this gateway, does not render, or nothing is checked.
+    ``reputation``: of each class of machine of which results were compared. ``checkable``: whether
+    a verifier of the gateway that is connected can compare what it renders. Null: it is not
+    connected to this gateway, does not render, or nothing is checked.
     """
 
     id: UUID
@@ -77,10 +77,7 @@ class Node:
 class NodeCheck:
     """What was found of one attempt. Without a verdict it waits for it; ``said`` is why.
 
-    ``suspicion`` is what the first check said that called it wrong, which another must confirm;
-    ``became`` what was made of it: ``waits``, ``confirmed``, ``refuted``, or ``open``, where nobody
-    could tell. Before there is a verdict both are told to admins alone, as is ``suspected_by``,
-    whose check that was.
+    ``strike``: it counts against the node; three strikes put it into quarantine.
     """
 
     job_id: UUID
@@ -89,11 +86,9 @@ class NodeCheck:
     device_class: str
     verdict: str | None
     said: str
+    strike: bool
     opened_at: datetime
     decided_at: datetime | None
-    suspicion: str | None
-    suspected_by: UUID | None
-    became: Literal["waits", "confirmed", "refuted", "open"] | None
 
 
 @attrs.frozen
@@ -195,17 +190,12 @@ async def show(call: Call) -> Node | Problem:
     rate="read",
 )
 async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
-    """What was found of the work of a node of one's own, and why; of what somebody looked at."""
+    """What was found of the work of a node of one's own, and why; of what was compared."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    all_is_told = _sees_all(call)
-    nodes, limit = call.gateway.nodes, call.query.limit
-    found = await nodes.checks(row.id, limit, undecided=all_is_told)
-    told = [NodeCheck(**attrs.asdict(one)) for one in found]
-    if not all_is_told:  # who accused him is not the operator's to know
-        told = [attrs.evolve(one, suspected_by=None) for one in told]
-    return NodeChecks(told)
+    found = await call.gateway.nodes.checks(row.id, call.query.limit)
+    return NodeChecks([NodeCheck(**attrs.asdict(one)) for one in found])
 
 
 @operations.get(

@@ -1,7 +1,7 @@
 """What operators earn: their shares, unit by unit, and payouts to credits or money."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import attrs
@@ -19,7 +19,8 @@ from web.money.books import commit
 from web.openapi.examples import earnings as examples
 
 operations = Operations()
-ShareState = Literal["pending", "payable", "paid", "reversed"]
+FINED: Final = "a fine: another result of its operator's nodes was invalid"
+ShareState = Literal["pending", "payable", "paid", "reversed", "forfeited"]
 ShareWork = Literal["render", "check"]
 PayoutState = Literal["requested", "approved", "paid", "rejected"]
 PayoutTo = Literal["credits", "money"]
@@ -33,14 +34,14 @@ class ShareQuery(Cursor):
 
 @attrs.frozen
 class Share:
-    """What a unit earned: rendering it, or checking it. It is pending until ``payable_at``; while
-    it is disputed, longer. What a check earned, too.
+    """What a unit earned; with ``work`` check what a release before paid for a check of it. It is
+    pending until ``payable_at``; while it is disputed, longer.
 
     ``payout_id``: the payout that pays it, or is to pay it. ``entry_id``: the entry on one's
     account that it is, and ``proof_path`` where what shows that it stands in the log is; null only
     while there is no entry. ``receipt_path``: where the receipt of the work is, with the proof of
     its creator's entry; null where its node signed nothing, and for a check. ``why``: of one that
-    is reversed, why it is.
+    is reversed or forfeited, why it is.
     """
 
     id: UUID
@@ -69,6 +70,7 @@ class ShareTotals:
     requested: Credits
     paid: Credits
     reversed: Credits
+    forfeited: Credits
 
 
 @attrs.frozen
@@ -204,17 +206,17 @@ def share(row: ShareRow) -> Share:
         "work": row.work.lower(),
         "proof_path": None if entry is None else f"/api/v1/ledger/{entry}/proof",
         "receipt_path": receipt if members.pop("has_receipt") else None,
-        "why": why_reversed(row.work, members.pop("decision")),
+        "why": why_gone(row.state, members.pop("decision")),
     }
     return Share(**members)
 
 
-def why_reversed(work: str, decision: str | None) -> str | None:
-    """What its operator is told of a share that was reversed; None of any other."""
+def why_gone(state: str, decision: str | None) -> str | None:
+    """Return what its operator is told of a share that they lost; None of any other."""
+    if state == "FORFEITED":
+        return FINED
     if decision is None:
         return None
-    if work == "CHECK":
-        return "it called valid what one of the gateway's own, which looked at the same, saw is not"
     return decision or "a dispute of its creator's was upheld"
 
 

@@ -17,13 +17,14 @@ from web.http.operations import Call, Operations, Scope
 from web.openapi.examples import earnings as examples
 
 operations = Operations()
-LineKind: TypeAlias = Literal["earned", "checked", "claimed", "reversed", "paid"]
+LineKind: TypeAlias = Literal["earned", "checked", "claimed", "reversed", "fined", "paid"]
 LINES_AT_ONCE: Final = 2_000
 KINDS: Final[Mapping[str, LineKind]] = {
     "EARNING": "earned",
     "CHECK": "checked",
     "CLAIM": "claimed",
     "REVERSAL": "reversed",
+    "FINE": "fined",
     "PAYOUT": "paid",
 }
 COLUMNS: Final = (
@@ -45,7 +46,7 @@ class StatementQuery:
 @attrs.frozen
 class StatementLine:
     """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node,
-    ``checked`` by checks of others' work.
+    ``checked`` by checks, in releases before. ``fined``: forfeited for an invalid result.
     """
 
     entry_id: int
@@ -75,6 +76,7 @@ class Statement:
     checked: Credits
     claimed: Credits
     reversed: Credits
+    fined: Credits
     paid: Credits
     closing: Credits
     lines: list[StatementLine]

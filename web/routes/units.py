@@ -48,12 +48,13 @@ class Unit:
     """``price`` is held until it ends; ``charged`` is what it cost.
 
     ``tile``: which one of its frame. ``waits_for`` so many units that it is made of.
-    ``download_url`` is good for an hour. ``waiting`` says why it has not begun. ``copy_node_id``
-    has it, too, because it takes far longer than the others. ``error_code`` is the kind of failure
-    that ``error_message`` tells: ``reported`` what its node said. ``verified`` is false where the
-    gateway does not have the result, or where nobody could check it. ``given_back``: why its charge
-    was given back after it was complete, as a later check or an admin found it wrong; it is not to
-    be relied on then.
+    ``download_url`` is good for an hour, and is there as soon as the result was delivered: while
+    the unit is ``VERIFYING`` it may yet be found invalid. ``waiting`` says why it has not begun.
+    ``copy_node_id`` has it, too, because it takes far longer than the others. ``error_code`` is the
+    kind of failure that ``error_message`` tells: ``reported`` what its node said. ``verified`` is
+    true once a verifier compared or opened the result, and found nothing wrong.
+    ``given_back``: why its charge was given back after it was complete, as a later check or an
+    admin found it wrong; it is not to be relied on then.
     """
 
     number: int
@@ -167,7 +168,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         size=row.result_size,
         sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
         verified=row.verified,
-        download_url=await _url(call, row) if done else None,
+        download_url=await _url(call, row) if done or row.state == "VERIFYING" else None,
         assigned_at=row.assigned_at,
         started_at=row.started_at,
         ended_at=row.ended_at,

@@ -12,13 +12,13 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from . import comparing, cutting, flat, parts, passes, pictures, seeds, uncut
+from . import comparing, cutting, devices, flat, parts, passes, pictures, seeds, uncut
 from .again import beside, other_seed
-from .delivered import Fault, bytes_most, files_of, fits, read_evidence
+from .delivered import Fault, NoEvidence, bytes_most, files_of, fits, read_evidence
 from .exchangeable import REFUSED
 from .headers import tells_samples
 from .holding import held
-from .opening import may_be_opened, pixels_of
+from .opening import may_be_opened, pixels_of, undecoded
 from .parts import Evidence, Rendered
 from .passes import Layers
 from .placing import Crop, place
@@ -51,7 +51,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     scene = opened(bpy, order)
     prepare(scene, order)
     frame = (order.get("frames") or [scene.frame_current])[0]
-    reasons = cutting.obstacles(scene)
+    reasons, depends = cutting.obstacles(scene), devices.told(scene, order)
     progress = Opening(say, len(order["draws"]) + 2, order)
     progress.watch(bpy)
     look = _compare if order["draws"] else _look
@@ -63,8 +63,9 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
         else:
             told = look(bpy, scene, order, frame, progress)
     except Fault as fault:
-        told = {"fault": str(fault)}
-    say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))  # opened anew
+        told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
+    # It was opened anew.
+    say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 
 def _compare(
@@ -150,17 +151,31 @@ def _look(
     """What costs next to nothing. A picture of one colour may be what its compositor makes: so
     that is no fault, but a reason to check it.
     """
+    is_plain, told = seen(bpy, scene, order, progress)
+    if is_plain and max(map(max, coarse(bpy, scene, order, progress)), default=0.0) >= VARIES:
+        told["suspect"] = PLAIN
+    return told
+
+
+def seen(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: Opening
+) -> tuple[bool, dict[str, Any]]:
+    """Return whether the picture is of one colour, and the rest of the report on a look at it.
+
+    Raises Fault where these are no such picture and evidence. The scene stays as it was.
+    """
     size, kinds = size_of(scene), cutting.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
     picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
     fits(evidence, size, kinds)
     told: dict[str, Any] = {"looked": True}
     with progress.about(PICTURE, size, theirs=picture):
-        is_plain = may_be_opened(picture, suffix, size) and _is_plain(pixels_of(bpy, picture))
+        is_known, is_plain = may_be_opened(picture, suffix, size), False
+        if is_known:
+            pixels = pixels_of(bpy, picture)
+            is_plain, told = _is_plain(pixels), told | undecoded(picture, pixels)
         told |= pictures.seen(picture)
-    if is_plain and max(map(max, coarse(bpy, scene, order, progress)), default=0.0) >= VARIES:
-        told["suspect"] = PLAIN
-    return told
+    return is_plain, told
 
 
 def _is_plain(picture: Any) -> bool:

@@ -16,6 +16,10 @@ class Fault(Exception):
     """What was delivered is not what it must be; the text says what."""
 
 
+class NoEvidence(Fault):
+    """There is no evidence beside the picture."""
+
+
 def bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
     """What a file of so many pixels can have at most, packed badly."""
     channels = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
@@ -25,7 +29,7 @@ def bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
 def files_of(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
     """Both files, under names that say what they are; so many bytes each at most."""
     if not order.get("evidence"):
-        raise Fault("there is no evidence beside the picture")
+        raise NoEvidence("there is no evidence beside the picture")
     paths = []
     for name, ending in (("picture", suffix), ("evidence", ".exr")):
         if os.path.getsize(order[name]) > most:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import cutting, imports
+from . import cutting, devices, imports
 from .files import files_of, parts_of, used_by_scenes
 from .memory import memory_of, too_large
 from .output import MOVIES, compositor_nodes, shows_strips, unmade
@@ -62,6 +62,7 @@ def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
         "memory": memory_of(bpy, scene),
         "unmade": unmade(scene),
         "tile_obstacles": cutting.obstacles(scene)[:SOME],
+        "device_dependent": devices.reasons(scene)[:SOME],
     }
 
 

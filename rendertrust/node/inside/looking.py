@@ -14,7 +14,7 @@ from typing import Any
 from . import checking, comparing, cutting, directory, pictures
 from .delivered import Fault, bytes_most, read_evidence
 from .headers import NoHeader, window_of
-from .opening import may_be_opened, pixels_of
+from .opening import may_be_opened, pixels_of, undecoded
 from .output import compositor_nodes
 from .passes import Kinds, Layers
 from .rendering import facts, written_size
@@ -85,18 +85,20 @@ def _pictures(
 ) -> dict[str, Any]:
     size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
     most = bytes_most(size_of(scene), cutting.tile_kinds(scene))
-    plain: list[bool] = []
+    plain, odd = list[bool](), dict[str, str]()
     for path in _files(order, frames, suffix, most):
         progress.next(os.path.basename(path))
         with progress.about(PICTURE, size, theirs=path):
-            plain.append(_is_plain(bpy, path, suffix, size))
+            is_plain, found = _seen(bpy, path, suffix, size)
+        plain.append(is_plain)
+        odd |= found
         os.unlink(path)
     # Of one colour is also what a compositor makes of a scene, or a cut to black.
     if not all(plain) or compositor_nodes(scene) or cutting.obstacles(scene):
-        return {"looked": True}
+        return {"looked": True, **odd}
     grid = checking.coarse(bpy, scene, order, progress)
     if max(map(max, grid), default=0.0) < checking.VARIES:
-        return {"looked": True}
+        return {"looked": True, **odd}
     return {"looked": True, "suspect": "all of it is of one colour, and what it shows is not"}
 
 
@@ -134,10 +136,14 @@ def _unpacked(packed: zipfile.ZipFile, name: str, out: str, most: int) -> str:
     return path
 
 
-def _is_plain(bpy: Any, path: str, suffix: str, size: tuple[int, int]) -> bool:
-    """Whether it is of one colour; Fault where it is no picture of this size."""
+def _seen(bpy: Any, path: str, suffix: str, size: tuple[int, int]) -> tuple[bool, dict[str, str]]:
+    """Return whether it is of one colour, and what is ``suspect`` of it.
+
+    Raises Fault where it is no picture of this size.
+    """
     known = may_be_opened(path, suffix, size)
     pixels = comparing.visible(pixels_of(bpy, path))
     if not known and pixels.shape[:2] != (size[1], size[0]):
         raise Fault("the picture is none, or has another size")
-    return bool(pixels.size) and not (pixels != pixels[0, 0]).any()
+    is_plain = bool(pixels.size) and not (pixels != pixels[0, 0]).any()
+    return is_plain, undecoded(path, pixels)

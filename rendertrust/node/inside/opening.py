@@ -4,10 +4,26 @@ from typing import Any
 
 import numpy as np
 
-from . import pictures
+from . import layered, pictures
 from .delivered import Fault
 from .pixels import NoPixels
 from .speech import one_line
+
+NOTHING = "nothing of the picture can be decoded"
+
+
+def undecoded(path: str, pixels: Any) -> dict[str, str]:
+    """Return what is ``suspect`` of a picture without pixels; nothing where Blender shows none
+    because the file has several layers.
+
+    The machine may be short of memory, so this is a reason to compare and no fault.
+    """
+    if pixels.size:
+        return {}
+    try:
+        return {} if layered.kinds_in(path) else {"suspect": NOTHING}
+    except NoPixels:
+        return {"suspect": NOTHING}
 
 
 def may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:

@@ -10,7 +10,7 @@ import shutil
 import time
 from typing import Any
 
-from . import again, checking, cutting, looking, pictures
+from . import again, checking, cutting, devices, looking, pictures
 from .delivered import Fault
 from .finishing import merge
 from .inspecting import unbaked
@@ -37,7 +37,7 @@ def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
     frames = order.get("frames") or [scene.frame_current]
     progress = Opening(say, len(order["draws"]) + len(order["shown"]) + 1, order)
     progress.watch(bpy)
-    in_tiles = "tile" in order or "tiles" in order
+    in_tiles, depends = "tile" in order or "tiles" in order, devices.told(scene, order)
     if in_tiles and (reasons := cutting.obstacles(scene)):
         say("done", frame=frames[0], unable=reasons[0], **facts(bpy, scene, started))
         return
@@ -47,7 +47,7 @@ def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
         told |= pictures.seen(order["picture"])
     except Fault as fault:
         told = {"fault": str(fault)}
-    say("done", frame=frames[0], **told, **facts(bpy, bpy.context.scene, started))
+    say("done", frame=frames[0], **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 
 def _tile(

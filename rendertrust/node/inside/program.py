@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .alone import alone
+from .batch import open_batch
 from .bounds import come_last, limit
 from .checking import check
 from .encoding import encode
@@ -30,6 +31,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "check": check,
     "alone": alone,
     "look": look,
+    "batch": open_batch,
     "hold": hold,
     "watch": watch,
     "prove": prove,
@@ -41,7 +43,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "video": encode,
 }
 # What these write no scene may show: while its parts are rendered it lies under a name of chance.
-HIDDEN = ("check", "look", "hold", "watch", "rerender")
+HIDDEN = ("check", "look", "batch", "hold", "watch", "rerender")
 
 
 def loaded(say: Say) -> Any:

@@ -10,7 +10,7 @@ from . import again as rendering_again
 from . import comparing, graphics, pictures, raster, regions
 from .delivered import Fault
 from .inspecting import unbaked
-from .opening import may_be_opened, pixels_of
+from .opening import may_be_opened, pixels_of, undecoded
 from .output import compositor_nodes, shows_strips
 from .rendering import written_size
 from .risking import PICTURE, Opening
@@ -32,7 +32,7 @@ def seen(
     with progress.about(PICTURE, size, theirs=path):
         is_known = may_be_opened(path, suffix, size)
         found = comparing.visible(pixels_of(bpy, path))
-        told = pictures.seen(path)
+        told = {**pictures.seen(path), **(undecoded(path, found) if is_known else {})}
     if not is_known and found.shape[:2] != size[::-1]:
         raise Fault("the picture is none, or has another size")
     return bool(found.size) and not (found != found[0, 0]).any(), told

@@ -9,6 +9,7 @@ import attrs
 
 from rendertrust.node.plugin import Plugin
 from rendertrust.node.plugins.check import Check
+from rendertrust.node.plugins.check_batch import CheckBatch
 from rendertrust.node.plugins.cpu_benchmark import CpuBenchmark
 from rendertrust.node.plugins.echo import Echo
 from rendertrust.node.plugins.foreign import apart
@@ -84,6 +85,7 @@ def _ours(folder: StateFolder, settings: Settings) -> Iterator[Plugin]:
     yield render
     yield Video(render=render)
     yield Check(render=render)
+    yield CheckBatch(render=render)
     yield Preflight(render=render)
 
 

@@ -28,11 +28,13 @@ _TOLD: Final = (
     "fault",
     "unable",
     "uncut",
+    "bare",
     "loose",
     "looked",
     "suspect",
     "whole",
     "across",
+    "depends",
     "unmade",
     "seen",
     "stamped",
@@ -96,14 +98,14 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
     if isinstance(order, Failed):
         return order
-    delivered = {"picture": _place(PICTURE, task), "evidence": _place(EVIDENCE, task)}
+    delivered = {"picture": place_of(PICTURE, task), "evidence": place_of(EVIDENCE, task)}
     whole = bool(task.params.get("whole"))
     full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
     full |= {"across": across} if across else {}
     return {**full, **delivered}
 
 
-def _place(name: str, task: Task) -> str | None:
+def place_of(name: str, task: Task) -> str | None:
     """Where what was delivered lies in the folder for it; None: it was not."""
     path = task.delivered.get(name)
     return None if path is None else str(path.relative_to(task.folder / DELIVERED))

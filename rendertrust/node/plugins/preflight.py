@@ -31,7 +31,7 @@ _TOLD: Final = (
     *("time_limit", "denoiser", "width", "height", "format", "is_movie", "burns_in"),
     *("renders_region", "cameras", "has_camera", "output_nodes", "frame_start", "frame_end"),
     *("frame_current", "fps", "fps_base", "missing_blocks", "unknown_nodes", "unbaked"),
-    *("unmade", "tile_obstacles"),
+    *("unmade", "tile_obstacles", "device_dependent"),
 )
 
 

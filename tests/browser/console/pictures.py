@@ -57,18 +57,19 @@ WHERE jobs.id = o.id
 # What a gateway that checks would have found; its verifiers need Blender.
 CHECKS = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
-                    window_seconds, opened_at, state, verdict, said, verifier_id, decided_at)
+                    window_seconds, opened_at, state, verdict, said, verifier_id, decided_at,
+                    strike)
 SELECT u.job_id, u.number, u.attempt + (CASE WHEN u.state = 'FAILED' THEN 9 ELSE 0 END), n.id,
        'cpu/avx2/5.2', true, 70, 60, u.ended_at, 'DECIDED',
        CASE WHEN u.state = 'FAILED' AND alike > 2 THEN 'unverifiable'
-            WHEN u.state = 'FAILED' THEN 'mismatch'
-            WHEN nth % 7 = 3 THEN 'unchecked' WHEN nth % 5 = 2 THEN 'match' ELSE 'exact' END,
-       CASE WHEN u.state = 'FAILED' AND alike > 2 THEN 'nobody could check it in time'
+            WHEN u.state = 'FAILED' THEN 'invalid'
+            WHEN nth % 7 = 3 THEN 'sampled-out' WHEN nth % 5 = 2 THEN 'consistent' ELSE 'exact' END,
+       CASE WHEN u.state = 'FAILED' AND alike > 2 THEN 'no verifier has its build of Blender'
             WHEN u.state = 'FAILED' THEN '2.31 times the noise; of the whole frame 2.31'
             WHEN nth % 7 <> 3 AND nth % 5 = 2 THEN '0.0582 times the noise' ELSE '' END,
        CASE WHEN u.state = 'FAILED' AND alike <= 2 OR u.state <> 'FAILED' AND nth % 7 <> 3 THEN
            (SELECT v.id FROM nodes v WHERE v.id <> n.id ORDER BY v.name LIMIT 1) END,
-       u.ended_at + interval '4 seconds'
+       u.ended_at + interval '4 seconds', u.state = 'FAILED' AND alike <= 2
 FROM (SELECT u.*, row_number() OVER (ORDER BY u.ended_at DESC) AS nth,
              row_number() OVER (PARTITION BY u.state ORDER BY u.ended_at DESC) AS alike FROM units u
       WHERE u.ended_at IS NOT NULL AND u.node_id IS NOT NULL) u
@@ -418,7 +419,9 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     await settled(jane)
     await jane.screenshot(path=folder / "console-phone.png")
     # By a gateway that checks: what its nodes delivered from here on would wait for a verifier.
-    await stage.gateway.restart(RENDERTRUST_VERIFICATION_ENABLED="true")
+    await stage.gateway.restart(
+        RENDERTRUST_VERIFICATION_ENABLED="true", RENDERTRUST_VERIFICATION_EMBEDDED="false"
+    )
     checks = Shot("checks", "ann", "/console/checks", "#rows tbody tr", 760)
     await seen(ann, stage, checks, folder)
 

@@ -229,9 +229,9 @@ async def test_units_are_listed_and_tried_again(program: Program, gateway: Gatew
     assert (rows[0][:2], rows[0][-1]) == (["FRAME", "STATE"], "UNIT")
     assert (len(rows), rows[2][:2], rows[2][-1]) == (5, ["2", "FAILED"], "1")
     assert "\x1b" not in told.out
-    gateway.units[job][0] |= {"given_back": "a check found: mismatch"}
+    gateway.units[job][0] |= {"given_back": "a check found: invalid"}
     told = await program.run("jobs", "units", job)
-    assert "given back: a check found: mismatch" in told.out.splitlines()[1]
+    assert "given back: a check found: invalid" in told.out.splitlines()[1]
     assert "To have those again: rendertrust submit SCENE --frames 1" in told.err
     listed = await program.run("jobs", "units", job, "--state", "completed", "--json")
     assert [unit["frames"] for unit in listed.document["units"]] == ["1"]

@@ -65,9 +65,11 @@ async def mature(stage: Stage, work: Work) -> Outcome:
     return await stage.do(EarningMature(work.job, 0))
 
 
-async def dispute(stage: Stage, work: Work, user: UUID | None = None) -> Outcome:
-    who = user or work.creator
-    return await stage.do(DisputeOpen(fresh_id(), work.job, 0, who, "all black", WINDOW))
+async def dispute(
+    stage: Stage, work: Work, user: UUID | None = None, *, by_gateway: bool = False
+) -> Outcome:
+    of = (fresh_id(), work.job, 0, user or work.creator, "all black", WINDOW)
+    return await stage.do(DisputeOpen(*of, by_gateway))
 
 
 async def decide(stage: Stage, work: Work, *, upheld: bool) -> Outcome:

@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitStart,
 )
-from actors.verifier.messages import FinalVerdict, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100
@@ -58,10 +58,12 @@ class Race:
             operator=self.operator,
         )
 
-    def verdict(self, attempt: int, verdict: FinalVerdict, *, final: bool = False) -> UnitVerdict:
-        retry_at = None if final else self.stage.clock.now()
+    def verdict(self, attempt: int, outcome: Outcome, *, final: bool = False) -> UnitVerdict:
         return UnitVerdict(
-            *(self.job, 0, attempt, verdict, "as said"), operator=self.operator, retry_at=retry_at
+            *(self.job, 0, attempt, outcome, "as said"),
+            operator=self.operator,
+            retry_at=None if final else self.stage.clock.now(),
+            strike=outcome == "invalid",
         )
 
     async def open_attempts(self) -> list[int]:
@@ -198,8 +200,8 @@ async def test_what_was_delivered_and_found_wrong_leaves_the_other(race: Race, l
     await race.is_now(*(("VERIFYING", 1) if liar == 1 else ("RUNNING", 1)), race.second)
     assert await race.open_attempts() == [honest]
     assert isinstance(await race.stage.do(race.start(honest)), Posted if liar == 1 else Replayed)
-    assert isinstance(await race.stage.do(race.verdict(liar, "mismatch")), Posted)
-    assert isinstance(await race.stage.do(race.verdict(liar, "mismatch")), Replayed)
+    assert isinstance(await race.stage.do(race.verdict(liar, "invalid")), Posted)
+    assert isinstance(await race.stage.do(race.verdict(liar, "invalid")), Replayed)
     await race.is_now("RUNNING", honest)
     await race.money(0, PRICE)
     assert isinstance(await race.stage.do(race.deliver(liar)), GuardFailed)
@@ -230,7 +232,7 @@ async def test_the_first_that_was_found_valid_ends_the_other_without_blame(
     assert isinstance(done, Posted)
     await race.is_now("COMPLETED", winner)
     await race.money(PRICE, 0)
-    late = race.deliver(loser), race.verdict(loser, "exact"), race.verdict(loser, "mismatch")
+    late = race.deliver(loser), race.verdict(loser, "exact"), race.verdict(loser, "invalid")
     for effect in (*late, race.fail(loser)):
         assert isinstance(await race.stage.do(effect), GuardFailed)
     assert await race.stage.store.pending_checks(9) == []
@@ -251,7 +253,7 @@ async def test_what_was_delivered_second_is_looked_at_if_the_first_falls(
     race.stage.clock.pass_by(1)
     await race.stage.do(race.deliver(honest))
     assert await race.open_attempts() == []
-    await race.stage.do(race.verdict(liar, "doubtful", final=True))
+    await race.stage.do(race.verdict(liar, "invalid", final=True))
     await race.is_now("VERIFYING", honest)
     assert [one.row.attempt for one in await race.stage.store.pending_checks(9)] == [honest]
     await race.stage.do(race.verdict(honest, "exact"))
@@ -263,7 +265,7 @@ async def test_two_that_are_found_wrong_send_the_unit_to_the_queue(race: Race) -
     for attempt in (2, 1):
         await race.stage.do(race.deliver(attempt))
     for attempt in (1, 2):
-        await race.stage.do(race.verdict(attempt, "mismatch"))
+        await race.stage.do(race.verdict(attempt, "invalid"))
     unit = await race.stage.unit(race.job)
     assert (unit.state, unit.failures, unit.avoid) == ("QUEUED", 2, (race.first, race.second))
     await race.money(0, PRICE)
@@ -320,7 +322,7 @@ async def test_what_a_copy_delivered_is_stopped_and_not_called_off(stage: Stage)
 
 async def test_a_scene_that_is_withdrawn_ends_what_is_at_work(race: Race) -> None:
     await race.stage.do(race.deliver(1))
-    await race.stage.do(attrs.evolve(race.verdict(1, "mismatch", final=True), withdrawn=True))
+    await race.stage.do(attrs.evolve(race.verdict(1, "invalid", final=True), withdrawn=True))
     await race.is_now("FAILED", 1)
     await race.money(0, 0)
 

@@ -38,24 +38,25 @@ from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 
-LEAST, DELIVERIES, CHECKERS = 0.3, 240, 3
-SETTINGS = VerifierSettings(least_odds=LEAST, look_seconds=0.05, own_odds=0.0, trial_odds=0.0)
+LEAST, DELIVERIES, VERIFIERS = 0.3, 240, 3
+SETTINGS = VerifierSettings(least_odds=LEAST, look_seconds=0.05)
 EXACT = {
     "crops": [{"equal": True, "off": None}] * 3,
     "finish": {"equal": True, "off": None},
 }
 
 
-class Checker(Actor[NodeSession], partial=True):
-    """The session of a node that finds everything right, at once."""
+class Inspector(Actor[NodeSession], partial=True):
+    """The session of a verifier that finds everything right, at once."""
 
     def __init__(self, node: UUID, verifier: Ref[Verifier], seen: Counter[UUID]) -> None:
         self._node, self._verifier, self._seen = node, verifier, seen
 
     @handles(RunCheck)
     async def check(self, order: RunCheck) -> None:
-        self._seen[order.unit.job] += 1
-        self._verifier.tell(Reported(order.check, self._node, EXACT))
+        self._seen[order.unit.job] += bool(order.draws)
+        report = EXACT if order.draws else {"looked": True}
+        self._verifier.tell(Reported(order.check, self._node, report))
 
 
 @attrs.define
@@ -85,8 +86,8 @@ class Scene:
                 evidence_sha256=None,
                 evidence_size=None,
             )
-            drawn = await sampling[number % len(sampling)].draw(made)
-            effects.append(Commit((), (attrs.evolve(made, drawn=drawn),)))
+            drawn, odds = await sampling[number % len(sampling)].draw(made)
+            effects.append(Commit((), (attrs.evolve(made, drawn=drawn, odds=odds),)))
         posted += await self.stage.commit(*effects)
         assert all(isinstance(one, Posted) for one in posted)
         return jobs
@@ -99,8 +100,10 @@ class Scene:
 
 @asynccontextmanager
 async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
-    """A gateway with nodes of its own that can check."""
+    """A gateway with verifiers of its own."""
     stage, chance = scene.stage, TwinRandom(number)
+    own = [await stage.node() for _ in range(VERIFIERS)]
+    settings = attrs.evolve(SETTINGS, own=frozenset(own))
     ledger, verifier = Ref[Ledger]("ledger"), Ref[Verifier]("verifier")
     peers = Peers(
         ledger=ledger,
@@ -114,16 +117,14 @@ async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
     )
     children = [
         Child("ledger", lambda: LedgerActor(stage.store, stage.clock, chance), ref=ledger),
-        Child("verifier", lambda: VerifierActor(peers, SETTINGS), ref=verifier),
+        Child("verifier", lambda: VerifierActor(peers, settings), ref=verifier),
     ]
     seen: list[CheckerSeen] = []
-    for _ in range(CHECKERS):
+    for node in own:
         session: Ref[Any] = Ref("session")
-        node, owner = await stage.node(), await stage.user()
-        await stage.own(node, owner)
-        make = partial(Checker, node, verifier, scene.checked)
+        make = partial(Inspector, node, verifier, scene.checked)
         children.append(Child(f"session {node}", make, ref=session))
-        seen.append(CheckerSeen(node, owner, CLASS, session))
+        seen.append(CheckerSeen(node, CLASS, session))
     root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(), children)
     await root.start()
     for one in seen:
@@ -158,24 +159,25 @@ async def test_so_many_are_checked_as_the_odds_say_however_many_gateways_look(
 
         await until(nothing_waits)
     verdicts = await scene.verdicts(jobs)
-    assert verdicts["exact"] + verdicts["unchecked"] == DELIVERIES
+    assert verdicts["exact"] + verdicts["sampled-out"] == DELIVERIES
     deviation = math.sqrt(DELIVERIES * LEAST * (1 - LEAST))
     assert abs(verdicts["exact"] - DELIVERIES * LEAST) < 4 * deviation, verdicts
-    assert {*scene.checked.values()} == {1}, "each check is made once"
-    assert len(scene.checked) == verdicts["exact"]
+    assert {*scene.checked.values()} == {0, 1}, "each is opened, and compared at most once"
+    assert scene.checked.total() == verdicts["exact"]
 
 
 async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
     scene = await known_node(stage)
     sampling = Sampling(stage.store, TwinSigner(), TwinRandom(5), LEAST)
     await scene.deliver(20, [sampling])
-    drawn = {one.row.id: one.row.drawn for one in await stage.store.pending_checks(99)}
+    rows = [one.row for one in await stage.store.pending_checks(99)]
+    drawn = {row.id: row.drawn for row in rows}
     assert set(drawn.values()) == {True, False}
     again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)  # another gateway's
     for waiting in await stage.store.pending_checks(99):
         row = waiting.row
         same = attrs.evolve(delivery(row.job_id, scene.node, scene.operator), sha256=row.sha256)
-        assert await again.draw(same) == drawn[row.id]
+        assert (await again.draw(same))[0] == drawn[row.id]
 
 
 async def test_a_check_is_one_gateways_until_its_claim_runs_out(stage: Stage) -> None:
@@ -232,3 +234,19 @@ async def test_the_secret_of_draws_is_kept_once_and_replaced_by_who_knows_it(sta
     assert await store.draw_secret() == one
     await store.keep_draw_secret(other, one)
     assert await store.draw_secret() == other
+
+
+async def test_gateways_know_the_classes_of_all_verifiers_that_were_there_lately(
+    stage: Stage,
+) -> None:
+    store, one, two = stage.store, await stage.node(), await stage.node()
+    assert await store.meet_verifiers({}, 60.0) == frozenset()
+    assert await store.meet_verifiers({one: "cpu/avx2/5.2"}, 60.0) == {"cpu/avx2/5.2"}
+    stage.clock.pass_by(40)
+    both = {"cpu/avx2/5.2", "gpu/optix/5.2"}
+    assert await store.meet_verifiers({two: "gpu/optix/5.2"}, 60.0) == both
+    assert await store.meet_verifiers({}, 60.0) == both
+    stage.clock.pass_by(40)
+    assert await store.meet_verifiers({}, 60.0) == {"gpu/optix/5.2"}
+    # A verifier that came back with another build has its old one no more.
+    assert await store.meet_verifiers({two: "gpu/optix/5.0"}, 60.0) == {"gpu/optix/5.0"}

@@ -351,7 +351,7 @@ async def test_what_was_delivered_before_a_stop_keeps_its_hold_until_its_verdict
         assert await stage.do(wish) == GuardFailed(type(wish).__name__, "STOPPED")
     await stage.do(UnitVerdict(job, 0, 1, "exact", operator=operator))
     later = stage.clock.now() + timedelta(seconds=1)
-    await stage.do(UnitVerdict(job, 1, 1, "mismatch", "black", operator=operator, retry_at=later))
+    await stage.do(UnitVerdict(job, 1, 1, "invalid", "black", operator=operator, retry_at=later))
     states = [(await stage.unit(job, number)).state for number in range(4)]
     assert states == ["COMPLETED", "CANCELLED", "CANCELLED", "CANCELLED"]
     assert (await stage.status(job), await stage.of_user(user)) == ("CANCELLED", (900, 0))
@@ -488,7 +488,7 @@ async def test_a_tile_that_comes_back_is_over_with_its_frame(stage: Stage) -> No
     again = UnitFail(job, 2, 1, node, "node", "it died", stage.clock.now())
     await stage.do(again)
     await stage.do(attrs.evolve(delivery(job, node), unit=3))
-    await stage.do(UnitVerdict(job, 3, 1, "mismatch", retry_at=stage.clock.now()))
+    await stage.do(UnitVerdict(job, 3, 1, "invalid", retry_at=stage.clock.now()))
     units = [await stage.unit(job, number) for number in range(5)]
     assert [unit.state for unit in units] == ["FAILED"] * 5
     assert units[1].error_message == "another tile of its frame failed"

@@ -27,13 +27,12 @@ from actors.ledger.messages import (
     UnitState,
     user_account,
 )
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, Misjudged
-from actors.verifier.messages import Checked, FinalVerdict, UnitDeliver, UnitVerdict
+from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
 from sql.audit import Act
-from sql.checks import Suspicion, TrialGiven, TrialMade, TrialRow, UncutScene, VerifierTest, Voucher
+from sql.checks import UncutScene
 from sql.reputation import Record
 from sql.work import SceneWord, Standing
-from tests.integration.conformance.earnings import take
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert
 
 CLASS = "cpu/avx2/e13b728c6880"
@@ -57,10 +56,10 @@ def delivery(job: UUID, node: UUID, operator: str | None = None) -> UnitDeliver:
     )
 
 
-def said(
-    job: UUID, verdict: FinalVerdict, operator: str | None = None, **more: object
-) -> UnitVerdict:
-    return attrs.evolve(UnitVerdict(job, 0, 1, verdict, operator=operator), **more)  # type: ignore[arg-type]
+def said(job: UUID, outcome: Outcome, operator: str | None = None, **more: object) -> UnitVerdict:
+    """``invalid`` is a strike here where nothing else is said."""
+    known = UnitVerdict(job, 0, 1, outcome, operator=operator, strike=outcome == "invalid")
+    return attrs.evolve(known, **more)  # type: ignore[arg-type]
 
 
 @attrs.frozen
@@ -89,7 +88,6 @@ async def test_what_is_delivered_is_neither_charged_nor_paid(stage: Stage) -> No
     assert (unit.state, unit.result_key, unit.verified) == ("VERIFYING", None, False)
     (waiting,) = await stage.store.pending_checks(10)
     assert (waiting.row.evidence_sha256, waiting.row.evidence_size) == (b"e" * 32, 11)
-    assert not waiting.row.packed
     assert (waiting.row.job_id, waiting.row.operator) == (case.job, case.operator)
     assert (waiting.price, waiting.row.result_ref) == (100, RESULT)
     again = await stage.do(delivery(case.job, case.node, case.operator))
@@ -121,13 +119,13 @@ async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
         assert outcome.found == "VERIFYING"
 
 
-@pytest.mark.parametrize("verdict", ["exact", "match", "consistent"])
+@pytest.mark.parametrize("outcome", ["exact", "consistent"])
 async def test_valid_work_is_charged_and_paid_with_its_verdict(
-    stage: Stage, verdict: FinalVerdict
+    stage: Stage, outcome: Outcome
 ) -> None:
     case = await delivered(stage)
     receipt = Issued('{"a":1}', b"s" * 64, 100)
-    effect = said(case.job, verdict, case.operator, receipt=receipt)
+    effect = said(case.job, outcome, case.operator, receipt=receipt)
     done = await stage.commit(*[Commit((), (effect,))] * 2)
     state = UnitState(case.job, 0, "COMPLETED", 1, case.node, "COMPLETED")
     assert done == [Posted(units=(state,)), Replayed(units=(state,))]
@@ -142,9 +140,9 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
 
 
 @pytest.mark.parametrize("whose", ["his own", "his organisation's", "a stranger's"])
-@pytest.mark.parametrize("verdict", ["exact", "mismatch"])
+@pytest.mark.parametrize("outcome", ["exact", "invalid"])
 async def test_who_works_for_himself_earns_no_name_with_strangers(
-    stage: Stage, whose: str, verdict: FinalVerdict
+    stage: Stage, whose: str, outcome: Outcome
 ) -> None:
     """A lie is one, whomever it was told."""
     user, node, job = await stage.dispatched(100)
@@ -153,16 +151,16 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
     if whose == "his organisation's":
         await stage.found(user, owner)
     await stage.do(delivery(job, node))
-    await stage.do(said(job, verdict, retry_at=stage.clock.now()))
-    told = "m" if verdict == "mismatch" else "v" if whose == "a stranger's" else ""
+    await stage.do(said(job, outcome, retry_at=stage.clock.now()))
+    told = "m" if outcome == "invalid" else "v" if whose == "a stranger's" else ""
     records = await stage.store.records([node])
     assert records == ([Record(node, CLASS, False, "", told)] if told else [])
     assert await stage.store.audit() == []
 
 
-async def test_a_mismatch_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> None:
+async def test_an_invalid_result_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> None:
     case = await delivered(stage)
-    effect = said(case.job, "mismatch", case.operator, said="35.2 dB", retry_at=stage.clock.now())
+    effect = said(case.job, "invalid", case.operator, said="35.2 dB", retry_at=stage.clock.now())
     done = await stage.commit(*[Commit((), (effect,))] * 2)
     state = UnitState(case.job, 0, "QUEUED", 1, None, "RUNNING")
     assert done == [Posted(units=(state,)), Replayed(units=(state,))]
@@ -176,7 +174,7 @@ async def test_a_mismatch_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> 
     other = await stage.node()
     assert isinstance(await stage.do(UnitAssign(case.job, 0, 2, other)), Posted)
     assert isinstance(await stage.do(effect), Replayed), "it is of an attempt before"
-    otherwise = attrs.evolve(effect, verdict="exact")
+    otherwise = attrs.evolve(effect, outcome="exact")
     assert isinstance(await stage.do(otherwise), GuardFailed)
     outcome = await stage.do(attrs.evolve(delivery(case.job, other, case.operator), attempt=2))
     assert isinstance(outcome, Posted)
@@ -187,9 +185,12 @@ async def test_a_mismatch_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> 
     assert await stage.store.audit() == []
 
 
-async def test_what_is_doubtful_is_not_paid_either_and_is_no_strike(stage: Stage) -> None:
+async def test_what_is_invalid_and_nobodys_fault_is_not_paid_either_and_is_no_strike(
+    stage: Stage,
+) -> None:
     case = await delivered(stage)
-    effect = said(case.job, "doubtful", case.operator, retry_at=stage.clock.now())
+    now = stage.clock.now()
+    effect = said(case.job, "invalid", case.operator, strike=False, retry_at=now)
     outcome = await stage.do(effect)
     assert outcome == Posted(units=(UnitState(case.job, 0, "QUEUED", 1, None, "RUNNING"),))
     assert await stage.of_user(case.user) == (200, 100)
@@ -198,9 +199,9 @@ async def test_what_is_doubtful_is_not_paid_either_and_is_no_strike(stage: Stage
     assert await stage.store.audit() == []
 
 
-async def test_the_last_mismatch_gives_the_creator_all_back(stage: Stage) -> None:
+async def test_the_last_invalid_result_gives_the_creator_all_back(stage: Stage) -> None:
     case = await delivered(stage)
-    outcome = await stage.do(said(case.job, "mismatch", case.operator))
+    outcome = await stage.do(said(case.job, "invalid", case.operator))
     assert isinstance(outcome, Posted)
     assert outcome.units[0].state == "FAILED"
     assert await stage.of_user(case.user) == (200, 0)
@@ -269,7 +270,7 @@ async def test_a_delivery_of_another_attempt_or_node_is_none(stage: Stage) -> No
 async def test_of_two_verdicts_the_first_counts(stage: Stage) -> None:
     case = await delivered(stage)
     one = Commit((), (said(case.job, "exact", case.operator),))
-    other = Commit((), (said(case.job, "mismatch", case.operator),))
+    other = Commit((), (said(case.job, "invalid", case.operator),))
     first, second = await stage.commit(one, other)
     assert isinstance(first, Posted)
     assert isinstance(second, GuardFailed)
@@ -280,27 +281,8 @@ async def test_of_two_verdicts_the_first_counts(stage: Stage) -> None:
 async def test_what_was_delivered_without_a_word_before_ran_all_the_same(stage: Stage) -> None:
     _, node, job = await stage.dispatched(100)
     await stage.do(delivery(job, node))
-    await stage.do(said(job, "mismatch", retry_at=stage.clock.now()))
+    await stage.do(said(job, "invalid", retry_at=stage.clock.now()))
     assert (await stage.unit(job)).started_at is not None
-    assert await stage.store.audit() == []
-
-
-async def test_who_looked_is_paid_from_revenue_once(stage: Stage) -> None:
-    case = await delivered(stage)
-    one, other = await stage.user(), await stage.user()
-    looked = tuple(Checked(case.node, who) for who in (one, other))
-    effect = attrs.evolve(said(case.job, "exact", case.operator), checked=looked, check_percent=7)
-    await stage.commit(*[Commit((), (effect,))] * 2)
-    assert await stage.money(f"operator:{one}") == (7, 0)
-    assert await stage.money(f"operator:{other}") == (7, 0)
-    assert await stage.money(REVENUE) == (16, 0)
-    assert await stage.store.audit() == []
-    assert await take(stage, one) is None, "as the share, it waits until nobody may dispute it"
-    await mature(stage, case.job, within=timedelta(days=6))
-    assert await take(stage, one) is None
-    await mature(stage, case.job, within=timedelta(days=2))
-    assert await take(stage, one) is not None
-    assert await stage.money(f"operator:{one}") == (0, 0)
     assert await stage.store.audit() == []
 
 
@@ -309,50 +291,12 @@ async def test_what_waits_is_read_in_pages(stage: Stage) -> None:
     first = await stage.store.pending_checks(2)
     rest = await stage.store.pending_checks(2, first[-1].place)
     assert {one.row.job_id for one in (*first, *rest)} == {case.job for case in cases}
-    assert all(one.friends == frozenset() for one in first)
 
 
-@pytest.mark.parametrize(
-    ("upheld", "wrong", "left"),
-    [(True, (1, 0), 0), (True, (2, 0), 7), (True, (1, 1), 7), (False, (1, 0), 7)],
-)
-async def test_whose_word_was_shown_wrong_is_not_paid_for_it(
-    stage: Stage, upheld: bool, wrong: tuple[int, int], left: int
-) -> None:
-    """In the decision that gives the work back, and only by one that names his check."""
-    case, who, nodes = await delivered(stage), await stage.user(), [await stage.node(), fresh_id()]
-    verdict = said(case.job, "exact", case.operator)
-    await stage.do(attrs.evolve(verdict, checked=(Checked(nodes[0], who),), check_percent=7))
-    of = (case.job, 0, case.user)
-    await stage.do(DisputeOpen(fresh_id(), *of, "caught", timedelta(0), by_gateway=True))
-    told = Misjudged(wrong[0], nodes[wrong[1]])
-    decided = DisputeDecide(*of, upheld, "its own looked there", told)
-    done = await stage.commit(*[Commit((), (decided,))] * 2)
-    assert [type(one) for one in done] == [Posted, Replayed]
-    assert await stage.money(f"operator:{who}") == (left, 0)
-    assert await stage.money(case.operator) == (0 if upheld else 70, 0)
-    assert await stage.money(REVENUE) == (-left if upheld else 23, 0)
-    assert await stage.store.audit() == []
-    await mature(stage, case.job, within=timedelta(days=8))
-    assert (await take(stage, who) is not None) == (left > 0)
-    assert await stage.money(f"operator:{who}") == (0, 0)
-    assert await stage.store.audit() == []
-
-
-async def mature(stage: Stage, job: UUID, within: timedelta) -> None:
-    """So much later the Paymaster looks."""
-    stage.clock.pass_by(within.total_seconds())
-    ripe = await stage.store.ripe_earnings(100)
-    for unit in {(one.job, one.unit) for one in ripe if one.job == job}:
-        await stage.do(EarningMature(*unit))
-
-
-@pytest.mark.parametrize("verdict", ["mismatch", "doubtful", "unverifiable"])
-async def test_what_is_not_charged_pays_nobody(stage: Stage, verdict: FinalVerdict) -> None:
-    """Else three accounts of one person would earn by lies that they find themselves."""
+@pytest.mark.parametrize("outcome", ["invalid", "unverifiable"])
+async def test_what_is_not_charged_pays_nobody(stage: Stage, outcome: Outcome) -> None:
     case = await delivered(stage)
-    looked = (Checked(case.node, await stage.user()),)
-    effect = said(case.job, verdict, case.operator, checked=looked, check_percent=5, pays=False)
+    effect = said(case.job, outcome, case.operator, pays=False)
     assert isinstance(await stage.do(effect), Posted)
     assert await stage.money(REVENUE) == (0, 0)
     assert await stage.store.audit() == []
@@ -364,61 +308,6 @@ async def test_a_lie_that_the_session_caught_stands_in_the_record(stage: Stage) 
     done = await stage.commit(*[Commit((), (lie,))] * 2)
     assert [type(one) for one in done] == [Posted, Replayed]
     assert await stage.store.records([node]) == [Record(node, CLASS, False, "", "m")]
-    assert await stage.store.audit() == []
-
-
-async def test_who_called_valid_what_is_known_not_to_be_has_a_strike(stage: Stage) -> None:
-    case, verifier = await delivered(stage), await stage.node()
-    now = stage.clock.now()
-    for passed in (True, False):
-        test = VerifierTest(fresh_id(), verifier, CLASS, case.job, 0, 1, passed, now)
-        for _ in range(2):  # it may be told again
-            await stage.store.note_trial(test)
-    assert await stage.store.records([verifier]) == [Record(verifier, CLASS, False, "", "m")]
-    await stage.do(said(case.job, "exact", case.operator))
-    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v")]
-
-
-async def test_trials_and_who_was_given_them_are_found_again(stage: Stage) -> None:
-    case, verifier = await delivered(stage), await stage.node()
-    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
-    await stage.do(said(case.job, "exact", case.operator))
-    owner, now = await stage.user(), stage.clock.now()
-    draws = ((0.25, 0.5, None), (0.125, 0.0, 0.75), (0.5, 0.5, None))
-    trial = TrialRow(fresh_id(), pending, 16, draws, frozenset({0, 2}))
-    for _ in range(2):  # it may be told again
-        await stage.store.note_trial(TrialMade(trial, now))
-        await stage.store.note_trial(TrialGiven(trial.id, owner, now))
-    [found] = [one for one in await stage.store.trials(16) if one.id == trial.id]
-    assert (found.samples, found.draws, found.wrong) == (16, draws, frozenset({0, 2}))
-    assert found.owners == {owner}
-    assert (found.of.row.id, found.of.params, found.of.user) == (
-        pending.row.id,
-        pending.params,
-        pending.user,
-    )
-    for number, passed in enumerate((True, False)):
-        at = now + timedelta(seconds=number)
-        await stage.store.note_trial(
-            VerifierTest(fresh_id(), verifier, CLASS, case.job, 0, 1, passed, at)
-        )
-    assert await stage.store.last_tests([verifier, case.node]) == {verifier: False}
-
-
-async def test_the_first_word_on_a_result_is_kept(stage: Stage) -> None:
-    case, verifier, owner = await delivered(stage), await stage.node(), await stage.user()
-    name, now = (case.job, 0, 1), stage.clock.now()
-    seen = ((0.5, 0.25, None), (0.1, 0.2, 0.75))
-    told = Suspicion(
-        *name, verifier, owner, CLASS, "mismatch", "5 times the noise", now, seen, (0.5,)
-    )
-    (before,) = await stage.store.pending_checks(10)
-    assert before.suspicion is None
-    for said_then in ("5 times the noise", "it may be told again"):
-        await stage.store.note_suspicion(attrs.evolve(told, said=said_then))
-    (waiting,) = await stage.store.pending_checks(10)
-    assert waiting.suspicion == told
-    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
     assert await stage.store.audit() == []
 
 
@@ -439,14 +328,14 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
 
 
 @pytest.mark.parametrize("upheld", [True, False])
-async def test_what_nobody_had_looked_at_of_a_node_that_is_caught_waits_again(
+async def test_what_was_not_compared_of_a_node_that_is_caught_waits_again(
     stage: Stage, upheld: bool
 ) -> None:
     case, now = await delivered(stage), stage.clock.now()
     looked_at, other = await delivered(stage), await delivered(stage)
-    assert isinstance(await stage.do(said(case.job, "unchecked", case.operator)), Posted)
+    assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
     assert isinstance(await stage.do(said(looked_at.job, "exact", looked_at.operator)), Posted)
-    assert isinstance(await stage.do(said(other.job, "unchecked", other.operator)), Posted)
+    assert isinstance(await stage.do(said(other.job, "sampled-out", other.operator)), Posted)
     for node in (case.node, looked_at.node):
         assert await stage.store.unlooked_shares(10) == []
         _, first, job = await stage.dispatched(100)
@@ -458,13 +347,13 @@ async def test_what_nobody_had_looked_at_of_a_node_that_is_caught_waits_again(
             [found] = await stage.store.unlooked_shares(10)
             assert (found.job, found.unit, found.user) == (case.job, 0, case.user)
             name, of = fresh_id(), (case.job, 0, case.user)
-            held = DisputeOpen(name, *of, "nobody looked", timedelta(0), by_gateway=True)
+            held = DisputeOpen(name, *of, "not compared", timedelta(0), by_gateway=True)
             assert isinstance(await stage.do(held), Posted)
     [again] = await stage.store.pending_checks(10)
     assert (again.row.id, again.is_again, again.row.verdict) == (
         (case.job, 0, 1),
         True,
-        "unchecked",
+        "sampled-out",
     )
     assert await stage.store.pending_checks(10, again.place) == []
     decided = DisputeDecide(case.job, 0, case.user, upheld, "a check")
@@ -472,33 +361,6 @@ async def test_what_nobody_had_looked_at_of_a_node_that_is_caught_waits_again(
     assert await stage.store.pending_checks(10) == []
     assert await stage.money(case.operator) == (0 if upheld else 70, 0)
     assert await stage.of_user(case.user) == (200 if upheld else 100, 0)
-    assert await stage.store.audit() == []
-
-
-@pytest.mark.parametrize("is_vouched", [True, False])
-async def test_what_a_stranger_alone_called_valid_waits_again_with_where_he_looked(
-    stage: Stage, is_vouched: bool
-) -> None:
-    case, verifier, now = await delivered(stage), await stage.node(), stage.clock.now()
-    drawn, shown = ((0.1, 0.2, None), (0.3, 0.4, 0.5)), (0.25, 0.75)
-    told = Voucher(case.job, 0, 1, verifier, CLASS, now, drawn, shown)
-    for _ in range(2 if is_vouched else 0):
-        await stage.store.note_voucher(told)
-    assert isinstance(await stage.do(said(case.job, "exact", case.operator)), Posted)
-    assert await stage.store.unlooked_shares(10) == []
-    _, first, job = await stage.dispatched(100)
-    await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
-    await stage.do(UnitAssign(job, 0, 2, case.node))
-    lie = UnitFail(job, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS)
-    assert isinstance(await stage.do(lie), Posted)
-    found = await stage.store.unlooked_shares(10)
-    assert [(one.job, one.unit) for one in found] == ([(case.job, 0)] if is_vouched else [])
-    if is_vouched:
-        of = (case.job, 0, case.user)
-        held = DisputeOpen(fresh_id(), *of, "a friend looked", timedelta(0), by_gateway=True)
-        assert isinstance(await stage.do(held), Posted)
-        [again] = await stage.store.pending_checks(10)
-        assert (again.is_again, again.row.verdict, again.voucher) == (True, "exact", told)
     assert await stage.store.audit() == []
 
 
@@ -546,18 +408,18 @@ async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
 async def test_a_scene_at_fault_clears_those_before(
     stage: Stage, withdrawn: bool, letters: list[str]
 ) -> None:
-    """The mismatch of an attempt, and the next one, which is said to be the scene's."""
+    """The strike of an attempt, and the next one, which is said to be the scene's."""
     case = await delivered(stage)
     verifier, now, owners = await stage.node(), stage.clock.now(), [await stage.user()]
     await stage.own(case.node, owners[0])
-    wrong = said(case.job, "mismatch", case.operator, verifier=verifier, retry_at=now)
+    wrong = said(case.job, "invalid", case.operator, verifier=verifier, retry_at=now)
     await stage.do(wrong)
     node = await stage.node()
     await stage.do(UnitAssign(case.job, 0, 2, node))
     await stage.do(attrs.evolve(delivery(case.job, node), attempt=2))
     [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
     assert pending.blamed == set(owners)
-    last = said(case.job, "mismatch", None, attempt=2, verifier=verifier, withdrawn=withdrawn)
+    last = said(case.job, "invalid", None, attempt=2, verifier=verifier, withdrawn=withdrawn)
     assert isinstance(await stage.do(last), Posted)
     found = await stage.store.records([case.node, node])
     assert [one.since for one in found if one.since] == letters * 2
@@ -599,9 +461,9 @@ async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
     assert await stage.store.audit() == []
 
 
-@pytest.mark.parametrize("verdict", ["exact", "unchecked", "mismatch"])
+@pytest.mark.parametrize("outcome", ["exact", "sampled-out", "unverified", "invalid"])
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
-    stage: Stage, verdict: FinalVerdict
+    stage: Stage, outcome: Outcome
 ) -> None:
     user, node, job = await stage.dispatched(100)
     other, now = await stage.node(), stage.clock.now()
@@ -615,6 +477,6 @@ async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     assert await stage.store.scene_words(job, 0) == [SceneWord(node, owners[0])]
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(attrs.evolve(delivery(job, other), attempt=2))
-    await stage.do(said(job, verdict, attempt=2))
-    refuted = [Record(node, CLASS, False, "", "m")] if verdict == "exact" else []
+    await stage.do(said(job, outcome, attempt=2))
+    refuted = [Record(node, CLASS, False, "", "m")] if outcome == "exact" else []
     assert await stage.store.records([node]) == refuted

@@ -2,11 +2,14 @@
 
 import html
 import re
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Ledger, operator_account
+from actors.ledger.messages import Commit, Ledger, operator_account
+from actors.paymaster.messages import DisputeOpen
+from sql.operators import GivenComparison
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, tiled
 from tests.integration.console.people import Visitor, newcomer
@@ -95,6 +98,21 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
     assert await books(database) == []
 
 
+async def test_the_page_shows_what_its_creator_compared(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(with_books, database.owner_dsn, jane, otto)
+    there = await open_one(jane, job)
+    assert "Comparison" not in (await jane.get(there))[1]
+    given = GivenComparison("different", "0.9 times the noise", [(0.5, 0.5)], b"\x89PNG\r\n\x1a\n")
+    dispute = UUID(there.rpartition("/")[2])
+    await with_books.gateway.operators.keep_comparison(dispute, given)
+    for visitor, status in ((jane, 200), (ann, 200), (otto, 404)):
+        _, text = await visitor.get(there)
+        assert ("different: 0.9 times the noise" in plain(text)) is (status == 200)
+        assert (await visitor.ask("GET", f"{there}/picture")).status == status
+
+
 async def test_one_is_rejected_and_the_creator_reads_why(
     with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
 ) -> None:
@@ -111,6 +129,47 @@ async def test_one_is_rejected_and_the_creator_reads_why(
     _, text = await jane.get(LIST)
     assert f'href="{there}"' in text
     assert there not in (await jane.get(LIST + "?is=upheld"))[1]
+
+
+@pytest.mark.parametrize("days", [1, 31])
+async def test_an_admin_finds_withheld_shares_and_pays_one(
+    with_books: Face,
+    database: PostgresEndpoint,
+    ann: Visitor,
+    jane: Visitor,
+    otto: Visitor,
+    *,
+    days: int,
+) -> None:
+    """An alert on the first page leads there once no check came for 30 days."""
+    job, id_ = await animation(with_books, database.owner_dsn, jane, otto), uuid4()
+    opened = DisputeOpen(
+        *(id_, job, 1, UUID(jane.id), "another result was invalid", timedelta(0)), by_gateway=True
+    )
+    await with_books.gateway.registry.ref(Ledger).ask(Commit(effects=(opened,)), within=60)
+    past = f"UPDATE disputes SET opened_at = now() - interval '{days} days'"
+    await execute(database.owner_dsn, past)
+    there, mine = f"{LIST}/{id_}", await open_one(jane, job, 0)
+    text = (await ann.get("/console"))[1]
+    is_due = days > 30
+    assert ("1 share is withheld for 30 days" in text) is is_due
+    assert (f'href="{LIST}?is=withheld"' in text) is is_due
+    text = (await ann.get(LIST + "?is=withheld"))[1]
+    assert (there in text, mine in text) == (True, False)
+    assert ("an admin decides" in plain(text), "withheld until" in plain(text)) == (
+        is_due,
+        not is_due,
+    )
+    assert "is=withheld" not in (await jane.get(LIST))[1]
+    said = plain((await ann.get(there))[1])
+    assert ("Pay the share" in said, "Cancel the share" in said) == (True, True)
+    assert ("None did for 30 days" in said) is is_due
+    answer = await ann.post(f"{there}/reject", {"reason": "it looks right"})
+    assert answer.status == 303
+    assert there not in (await ann.get(LIST + "?is=withheld"))[1]
+    assert "withheld for 30 days" not in (await ann.get("/console"))[1]
+    assert "dispute.reject" in (await ann.get("/console/settings?tab=audit"))[1]
+    assert await books(database) == []
 
 
 async def test_who_may_not_is_refused(

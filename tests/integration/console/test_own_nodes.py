@@ -22,9 +22,9 @@ from tests.support.http_gateway import Face
 
 CHECK = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
-                    window_seconds, opened_at, state, verdict, said, decided_at)
-VALUES ('{job}', 0, 1, '{node}', 'cpu', true, 70, 60, now(), 'DECIDED', 'mismatch',
-        'one frame is grey', now())
+                    window_seconds, opened_at, state, verdict, said, decided_at, strike)
+VALUES ('{job}', 0, 1, '{node}', 'cpu', true, 70, 60, now(), 'DECIDED', 'invalid',
+        'one frame is grey', now(), true)
 """
 JOB = UUID("00000000-0000-4000-8000-000000000001")
 OTHERWISE = (

@@ -254,7 +254,7 @@ async def test_a_filter_with_what_cannot_be_stored_is_answered_beside_its_field(
         ("jobs?sort=nonsense", "Sort must be one of type, status, user, node, price,", "jobs"),
         ("jobs?sort=%00", "Sort must be one of type, status, user, node, price,", "jobs"),
         ("fleet?is=brokn", "Is must be one of healthy, unhealthy, offline, registered,", "fleet"),
-        ("checks?is=fine", "Is must be one of pending, suspected, mismatch,", "checks"),
+        ("checks?is=fine", "Is must be one of pending, invalid, unverifiable,", "checks"),
         ("ledger?kind=USE", "Kind must be one of STRIPE, USAGE, ADJUSTMENT,", "ledger"),
         ("ledger?show=all", "Show must be one of entries, anchors", "ledger"),
         ("users?sort=password_hash", "Sort must be one of ", "users"),

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import attrs
@@ -62,8 +63,8 @@ async def gateway(
 ) -> AsyncIterator[FaultyGateway]:
     """It takes results in parts of ``PART`` bytes."""
 
-    def in_parts(settings: Settings) -> NodeSessionSettings:
-        return attrs.evolve(session_settings(settings), part_bytes=PART)
+    def in_parts(settings: Settings, verifiers: frozenset[UUID], why: str) -> NodeSessionSettings:
+        return attrs.evolve(session_settings(settings, verifiers, why), part_bytes=PART)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("web.app.session_settings", in_parts)

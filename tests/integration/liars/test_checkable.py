@@ -17,9 +17,9 @@ async def test_whoever_has_a_node_is_told_whether_it_can_be_checked(farm: Farm) 
         return found["checkable"] is able or None
 
     await until(lambda: told(able=False), within=WITHIN)
-    await farm.checker("eve", EXACT)  # one of her own is nobody
+    other = await farm.node("olga", delivers, "check")  # no verifier of the gateway's
     await until(lambda: told(able=False), within=WITHIN)
-    other = await farm.checker("olga", EXACT)
+    await farm.verifier(EXACT)
     await until(lambda: told(able=True), within=WITHIN)
     _, found = await eve.call("GET", "/nodes")
     assert {one["id"]: one["checkable"] for one in found["nodes"]}[str(node.node_id)] is True

@@ -1,4 +1,4 @@
-"""Until a delivery is settled nobody can tell whether it was drawn to be checked."""
+"""Until a delivery is settled nobody can tell whether it was drawn to be compared."""
 
 import json
 import re
@@ -49,7 +49,7 @@ async def farms(
     database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Farms]:
     """Its own verifier, which would settle what is not drawn, may yet come."""
-    verifying = VerifierSettings(look_seconds=0.1, grace_seconds=600, own=frozenset({UUID(int=7)}))
+    verifying = VerifierSettings(look_seconds=0.1, own=frozenset({UUID(int=7)}))
     running = whole(
         database,
         settings_for_tests(credits={"starter": "100"}, verification={"enabled": "true"}),
@@ -61,8 +61,8 @@ async def farms(
         owner = await asyncpg.connect(database.owner_dsn)
         found = Farms(Farm(gateway, http, Person(http, gateway.url), owner, stack))
 
-        async def draw(_: Sampling, __: Any) -> bool:
-            return found.drawn
+        async def draw(_: Sampling, __: Any) -> tuple[bool, float]:
+            return found.drawn, 0.5
 
         monkeypatch.setattr(Sampling, "draw", draw)
         yield found

@@ -1,17 +1,28 @@
 """A quarantine is not washed off by another key of the same operator."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from sql.loader import QUERIES
 from sql.reputation import STRIKES_MOST
 from tests.integration.liars.test_liars import WITHIN, Farm, delivers, farm, wrong_hash
-from tests.integration.liars.test_suspicions import admin
 from tests.support.proof_readers import Person
 from tests.support.until import until
 
 __all__ = ["farm"]
+
+
+async def admin(farm: Farm) -> Person:
+    """One who logged in."""
+    ann, email = Person(farm.http, farm.gateway.url), f"{uuid4()}@example.org"
+    account = {"email": email, "password": "a long password"}
+    await ann.call("POST", "/auth/register", {**account, "name": "Ann"})
+    await farm.owner.execute("UPDATE users SET role = 'admin' WHERE email = $1", email)
+    _, answer = await ann.call("POST", "/auth/login", account)
+    ann.headers = {"Authorization": f"Bearer {answer['access_token']}"}
+    return ann
 
 
 async def stands(person: Person, node: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where results are not checked: what a session catches counts all the same (ADR 63)."""
+"""Where results are not checked: what a session catches counts all the same."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack

@@ -68,7 +68,12 @@ async def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 
     async def offered(folder: StateFolder, settings: Settings) -> plugins.Offer:
         found = await offer(folder, settings)
-        able = {**found.plugins, Gated.job_type: Gated(opened), "check": Gated(opened)}
+        able = {
+            **found.plugins,
+            Gated.job_type: Gated(opened),
+            "check": Gated(opened),
+            "check_batch": Gated(opened),
+        }
         return attrs.evolve(found, plugins=able)
 
     offer = plugins.offer

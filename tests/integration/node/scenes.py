@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rendertrust.node.plugin import DELIVERED, Task
+from rendertrust.node.plugin import CHECKS, Task, is_delivered
 from tests.integration.node.workshop import workshop
 
 # The argument after -- is where to save.
@@ -127,7 +127,8 @@ def unit(
     """A unit with these inputs, placed as the agent places them."""
     placed, delivered = dict[str, Path](), dict[str, Path]()
     for name, source in inputs.items():
-        of, part = (delivered, "delivered/it") if name in DELIVERED else (placed, "in")
+        is_theirs = any(is_delivered(job_type, name) for job_type in CHECKS)
+        of, part = (delivered, "delivered/it") if is_theirs else (placed, "in")
         of[name] = folder / part / name
         of[name].parent.mkdir(parents=True, exist_ok=True)
         os.link(source, of[name])

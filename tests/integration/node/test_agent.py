@@ -424,7 +424,7 @@ async def test_a_check_does_not_wait_for_what_renders(
     """It has a place of its own beside the slots, for one at a time; a render has none of it."""
     async with start():
         await peer.next(Hello)
-        for job, kind in (("j1", "gated"), ("c1", "check"), ("c2", "check"), ("j2", "gated")):
+        for job, kind in (("j1", "gated"), ("c1", "check"), ("c2", "check_batch"), ("j2", "gated")):
             await peer.send(peer.dispatch(kind, job, output=peer.output(job)))
         begun = {(await peer.next(JobStatus)).job_id for _ in range(8)}
         assert begun == {"j1", "c1"}

@@ -22,7 +22,7 @@ from tests.integration.node.scenes import ARTISTS, build, locally, pixels, unit
 from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-FOUND = ("suspicious", "mismatch")
+FOUND = ("open", "mismatch")
 SEED = "\nscene.cycles.use_animated_seed, scene.cycles.seed = False, 99\n"
 
 

@@ -7,17 +7,21 @@ honest, and whose render is not nearly equal.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import attrs
 import pytest
 
-from actors.verifier.report import Report, read_report
+from actors.verifier.case import Case, Verdict
+from actors.verifier.report import Report, answer
+from actors.verifier.verdict import DEFAULTS
 from bench.verify_scenes import HEAD, SAVE, SCENES
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
 from tests.integration.node.checks import DRAWS, Files, OtherMachine, Stage
 from tests.integration.node.resident import Resident, resident
 from tests.integration.node.scenes import build, make
+from tests.unit.verifier.stage import pending
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 SAMPLES = 8
@@ -28,6 +32,12 @@ scene.cycles.use_adaptive_sampling = False
 bpy.ops.mesh.primitive_plane_add(size=60, location=(0, 0, -1))
 """
 SEED = "\nscene.cycles.seed = 4711\n"
+HAIR = """
+bpy.context.object.modifiers.new("Fur", "PARTICLE_SYSTEM")
+hairs = bpy.context.object.particle_systems[0].settings
+hairs.type, hairs.count = "HAIR", 40
+"""
+OPTIX = "optix/x86_64/5.2"
 AGAIN = [[0.2, 0.7, None], [0.9, 0.1, 0.4], [0.5, 0.5, None]]
 
 
@@ -40,9 +50,20 @@ class Machines:
     seeded: Path
 
     async def told(self, name: str, files: Files, **params: Any) -> Mapping[str, Any]:
-        told = await self.here.told(name, files, across=AGAIN, **params)
+        told = await self.here.told(name, files, **{"across": AGAIN, **params})
         assert not isinstance(told, Failed), told
         return told
+
+    async def verdict(self, name: str, files: Files) -> tuple[Verdict | None, Mapping[str, Any]]:
+        """The verdict and the report, if the node said that its device is of another kind."""
+        case = Case.opened(pending(drawn=True))
+        order = case.order(UUID(int=1), b"secret", OPTIX)
+        places = {"draws": [*map(list, order.draws)], "across": [*map(list, order.across)]}
+        told = await self.told(name, files, **places)
+        report = answer(told, order.count)
+        assert isinstance(report, Report), report
+        case.hear(report, UUID(int=2), OPTIX, DEFAULTS)
+        return case.verdict, told
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +89,8 @@ async def test_the_same_seed_decides_where_machines_are_nearly_equal(machines: M
 
 async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: Machines) -> None:
     files = await machines.other.delivered("seeded", machines.seeded)
-    told = await machines.told("seeded", files)
+    verdict, told = await machines.verdict("seeded", files)
+    assert verdict == Verdict("consistent", "other-seeds")
     assert any(one["off"] > 0.5 for one in told["crops"]), "the same seed does not decide"
     assert told["across"]["outcome"] == "accepted"
     [[look]] = told["across"]["looks"]
@@ -76,19 +98,35 @@ async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: M
     assert look["samples"] == pytest.approx(1.0, abs=0.15)
     assert look["noisy"] > 60
     assert told["finish"]["equal"], "the picture is made anew of the evidence"
-    read = read_report(told)
-    assert isinstance(read, Report), "it is a report as any other"
 
 
 async def test_half_the_samples_are_refused_by_both_looks(machines: Machines) -> None:
     files = await machines.other.delivered("half", machines.seeded, samples=SAMPLES // 2)
-    told = await machines.told("half", files)
+    verdict, told = await machines.verdict("half", files)
+    assert verdict is not None
+    assert (verdict.outcome, verdict.strike) == ("invalid", False)
+    assert verdict.said.startswith("other-device: fewer-samples")
     assert told["across"]["outcome"] == "refused"
     [[first], [second]] = told["across"]["looks"]
     assert (first["seeds"], second["seeds"]) == (3, 5)
     assert "fewer-samples" in first["reasons"]
     assert "fewer-samples" in second["reasons"]
     assert "finish" not in told
+
+
+async def test_what_devices_render_differently_is_not_refused(
+    machines: Machines, tmp_path: Path
+) -> None:
+    scene, seeded = (
+        build(tmp_path / "s.blend", SCENE + HAIR),
+        build(tmp_path / "o.blend", SCENE + HAIR + SEED),
+    )
+    hairy = attrs.evolve(machines, here=attrs.evolve(machines.here, scene=scene))
+    files = await machines.other.delivered("hair", seeded, samples=SAMPLES // 2)
+    verdict, told = await hairy.verdict("hair", files)
+    assert told["across"]["outcome"] == "refused"
+    said = "device-dependent: hair of Object 'Plane' > Fur"
+    assert verdict == Verdict("unverifiable", said)
 
 
 @pytest.mark.nightly

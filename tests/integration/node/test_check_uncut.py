@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors.verifier.report import Report, answer
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage
@@ -151,9 +152,10 @@ async def test_one_colour_is_suspect(tmp_path: Path, render: Render) -> None:
 
 
 async def whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any]:
-    """What is seen where the whole frame is rendered again."""
-    told = await stage.told(name, files, draws=[], shown=[0.5], whole=True)
+    """What is seen where the whole frame is rendered again; it is asked for by its regions."""
+    told = await stage.told(name, files, whole=True)
     assert not isinstance(told, Failed), told
+    assert isinstance(answer(told, len(DRAWS)), Report), "one frame answers for all of them"
     return told
 
 

@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import attrs
 import pytest
 
-from actors.verifier.report import Report, read_report
-from actors.verifier.verdict import of_all
+from actors.verifier.case import Case
+from actors.verifier.report import Report, answer, read_report
+from actors.verifier.verdict import DEFAULTS, of_all
 from tests.integration.node.checks import DRAWS, FRAME
 from tests.integration.node.scenes import ARTISTS, build, make
 from tests.integration.node.test_check_uncut import BY_REGION
+from tests.unit.verifier.stage import pending
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 # Parts may depend on what nobody knows of; as here, where nobody looks at drivers.
@@ -101,3 +104,24 @@ def test_its_picture_is_made_of_the_frame_that_was_rendered_here(tmp_path: Path)
     told = blind("check", order, SPOILT)
     assert [one["equal"] for one in told["crops"]] == [True] * len(told["crops"])
     assert told["finish"]["equal"] is True
+
+
+def test_a_mark_is_found_where_a_creators_comparison_says_that_it_is(tmp_path: Path) -> None:
+    """Nobody would look there otherwise; without the mark the frame is what the scene gives."""
+    found = delivered(tmp_path, build(tmp_path / "p.blend", ARTISTS))
+    corners = ((0.999, 0.0), (0.999, 0.999))
+    waits = pending(is_again=True, disputed=corners)
+    row = attrs.evolve(waits.row, evidence_sha256=b"e" * 32, evidence_size=9)
+    for before, outcome in ((SPOILT, "invalid"), ("", "exact")):
+        again = tmp_path / outcome
+        again.mkdir()
+        case = Case.opened(attrs.evolve(waits, row=row))
+        asked = case.order(UUID(int=1), b"secret", case.device_class)
+        draws = [list(drawn) for drawn in asked.draws]
+        order = {**found.order, "out": str(again), "draws": draws, "whole": asked.whole}
+        told = blind("check", order, before)
+        read = answer(told, asked.count, 1)
+        assert isinstance(read, Report), told
+        case.hear(read, UUID(int=20), case.device_class, DEFAULTS)
+        assert case.verdict is not None
+        assert (case.verdict.outcome, case.is_for_admin) == (outcome, False)

@@ -93,6 +93,9 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
         assert await stage.told(name, lie, frames=FRAMES) == {"fault": fault}
     torn = await stage.told("torn", packed({"0003.png": b"x", "0004.png": b"y"}), frames=FRAMES)
     assert torn["fault"].startswith("the picture is none: ")
+    cut = packed({"0003.png": noise(), "0004.png": noise()[:-60]})
+    suspect = await stage.told("cut", cut, frames=FRAMES)
+    assert suspect == {**LOOKED, "suspect": "nothing of the picture can be decoded"}
 
 
 async def test_a_chunk_of_one_colour_is_suspect_where_the_scene_is_not(

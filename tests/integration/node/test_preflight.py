@@ -198,6 +198,18 @@ hairs = hair.particle_system.settings
 hairs.type, hairs.count, hairs.child_type = "HAIR", 100_000, "INTERPOLATED"
 hairs.rendered_child_count, hairs.render_step = 100, 4
 save("hairy")
+scene = bpy.context.scene
+hair.show_render = False
+curves = bpy.data.objects.new("Curves", bpy.data.hair_curves.new("Curves"))
+scene.collection.objects.link(curves)
+scene.cycles.shading_system = True
+cube = bpy.data.objects["Cube"]
+for name, turn, place in (("Turned", 1.5707963, 0), ("Moved", 0, 0.1), ("Hidden", 0, 0)):
+    other = cube.copy()
+    other.name, other.rotation_euler[2], other.location[0] = name, turn, place
+    other.hide_render = name == "Hidden"
+    scene.collection.objects.link(other)
+save("dependent")
 scene = fresh()
 bpy.data.objects["Cube"].modifiers.new("Cloth", "CLOTH"); save("cloth")
 scene = fresh()
@@ -324,6 +336,7 @@ CASES = [
     Case("cloth", "unbaked_simulation", "warning", "Bake", "Object 'Cube' > Cloth"),
     Case("output", "output_node", "warning", "MultiLayer", "Node 'File Output'"),
     Case("guided", "no_tiles", "note", "Path Guiding"),
+    Case("guided", "device_dependent", "note", "needs: device"),
 ]
 
 
@@ -356,6 +369,19 @@ async def test_a_scene_that_is_too_large_to_be_shown_is_not_opened(
     (finding,) = findings(told, CPU)
     assert (finding.code, finding.object) == ("too_much_memory", "Object 'Cube'")
     assert "not opened" in finding.message
+
+
+async def test_what_devices_render_differently_is_told_with_its_reason(scenes: Path) -> None:
+    assert looked(scenes / "dependent.blend")["device_dependent"] == [
+        "Render Properties > Open Shading Language",
+        "hair of Object 'Curves'",
+        "overlapping surfaces of Object 'Cube' and Object 'Turned'",
+    ]
+    facts = looked(scenes / "hairy.blend")
+    assert facts["device_dependent"] == ["hair of Object 'Cube' > Hair"]
+    said = by_code(findings(facts, CPU))["device_dependent"].message
+    assert "hair of Object 'Cube'" in said
+    assert "All its frames are rendered on processors" in said
 
 
 async def test_clean_scene_has_no_finding(

@@ -2,11 +2,12 @@
 
 from uuid import UUID
 
-from actors.ledger.messages import SUSPENSE
-from actors.paymaster.messages import DisputeDecide, EarningClaim, Misjudged
-from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
+import attrs
+
+from actors.ledger.messages import operator_account
+from actors.paymaster.messages import EarningClaim, ShareForfeit
+from actors.verifier.messages import UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import (
-    Work,
     approve,
     decide,
     dispute,
@@ -34,50 +35,21 @@ BREAKS_OF_EARNINGS = {
         "i4_shares",
         "UPDATE transfers SET reference = reference || 'x' WHERE kind = 'EARNING'",
     ),
-    "a check that was paid for and not noted": (
-        "i4_checks",
-        "DELETE FROM earnings WHERE work = 'CHECK'",
-    ),
-    "a check that earned another amount": (
-        "i4_checks",
-        "UPDATE earnings SET amount = amount + 1 WHERE work = 'CHECK'",
-    ),
-    "a check that somebody else was paid for": (
-        "i4_checks",
-        (
-            "UPDATE earnings SET operator_id = (SELECT id FROM users WHERE id <> operator_id"
-            " LIMIT 1) WHERE work = 'CHECK'"
-        ),
-    ),
-    "a check that was paid for without a verdict": (
-        "i4_checks",
-        "UPDATE checks SET verdict = 'unchecked'",
-    ),
-    "a check of one's own work that was paid for": (
-        "i4_checks",
-        (
-            "UPDATE checks c SET operator = 'operator:' || e.operator_id FROM earnings e"
-            " WHERE e.work = 'CHECK' AND c.job_id = e.job_id"
-        ),
-    ),
     "a share that is owed though it was reversed": (
         "i4_owed",
         "UPDATE earnings SET state = 'PENDING' WHERE state = 'REVERSED'",
     ),
-    "a check that was shown wrong and is owed": (
-        "i4_misjudged",
-        "UPDATE earnings SET state = 'PENDING' WHERE state = 'REVERSED' AND work = 'CHECK'",
+    "a share that was forfeited and moved nothing": (
+        "i4_fines",
+        "UPDATE earnings SET state = 'FORFEITED' WHERE state = 'PENDING'",
     ),
-    "a check that is reversed and moved nothing": (
-        "i4_misjudged",
-        "UPDATE earnings SET state = 'REVERSED' WHERE state = 'PENDING' AND work = 'CHECK'",
+    "a fine that was more than the share": (
+        "i4_fines",
+        "UPDATE transfers SET amount = amount + 1 WHERE kind = 'FINE'",
     ),
-    "what a check was paid, reversed without a dispute": (
-        "i4_reversed",
-        (
-            "UPDATE disputes d SET state = 'REJECTED' FROM earnings e WHERE e.work = 'CHECK'"
-            " AND e.state = 'REVERSED' AND d.job_id = e.job_id"
-        ),
+    "a fine for what was no strike": (
+        "i4_fines",
+        "UPDATE checks SET strike = false WHERE strike",
     ),
     "a share in suspense that is an operator's": (
         "i4_owed",
@@ -146,23 +118,16 @@ BREAKS_OF_EARNINGS = {
 }
 
 
-async def checked_by(stage: Stage, operator: UUID) -> Work:
-    """Somebody else's work of 100, for a look at which an operator is paid."""
-    user, node, job = await stage.dispatched(100)
-    delivered = UnitDeliver(job, 0, 1, node, "cpu", None, verified=True, operator=SUSPENSE)
-    await stage.do(delivered)
-    looked = (Checked(node, operator),)
-    said = UnitVerdict(job, 0, 1, "exact", operator=SUSPENSE, checked=looked, check_percent=5)
-    await stage.do(said)
-    return Work(user, job, node)
-
-
-async def misjudged_by(stage: Stage, operator: UUID) -> None:
-    """What he had called valid, and one of the gateway's own saw that it is not."""
-    work = await checked_by(stage, operator)
-    await dispute(stage, work)
-    of = (work.job, 0, work.creator)
-    await stage.do(DisputeDecide(*of, True, "it is not", Misjudged(1, work.node)))
+async def fined(stage: Stage, owner: UUID) -> None:
+    """A share of this owner's is forfeited, as another result of a node of theirs was invalid."""
+    kept = await worked(stage, owner)
+    _, node, job = await stage.dispatched(40)
+    await stage.own(node, owner)
+    operator = operator_account(owner)
+    delivery = UnitDeliver(job, 0, 1, node, "cpu", None, verified=True, operator=operator)
+    await stage.do(attrs.evolve(delivery, drawn=True, odds=0.5))
+    await stage.do(UnitVerdict(job, 0, 1, "invalid", operator=operator, strike=True))
+    await stage.do(ShareForfeit(kept.job, 0, (job, 0, 1)))
 
 
 async def earnings_of_every_kind(stage: Stage) -> None:
@@ -183,8 +148,7 @@ async def earnings_of_every_kind(stage: Stage) -> None:
         await dispute(stage, work)
         if upheld is not None:
             await decide(stage, work, upheld=upheld)
-    await checked_by(stage, otto)
-    await misjudged_by(stage, otto)
+    await fined(stage, otto)
     claimed = await worked(stage, None)
     await stage.do(EarningClaim(claimed.job, 0, owner))
     await worked(stage, None)

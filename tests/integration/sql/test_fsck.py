@@ -331,20 +331,6 @@ async def test_every_broken_invariant_is_found(
         await owner.execute("ROLLBACK")
 
 
-async def test_who_checked_a_node_and_claims_it_later_was_not_its_owner_then(
-    owner: "asyncpg.Connection[asyncpg.Record]",
-) -> None:
-    claimed = await owner.fetch(
-        "UPDATE nodes n SET owner_id = e.operator_id FROM earnings e JOIN checks c"
-        " ON c.job_id = e.job_id WHERE e.work = 'CHECK' AND n.id = c.node_id RETURNING n.id"
-    )
-    assert claimed
-    assert await run_fsck(owner) == []
-    paid = [row["id"] for row in await owner.fetch("SELECT id FROM transfers WHERE kind = 'CHECK'")]
-    assert paid
-    assert await owner.fetch(QUERIES["since_transfers_i4_checks"], 10, paid) == []
-
-
 @pytest.mark.parametrize(
     ("state", "days", "found"),
     [

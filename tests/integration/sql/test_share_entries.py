@@ -30,8 +30,8 @@ async def test_every_share_is_paid_by_one_entry_of_its_account(database: Postgre
     for row in rows:
         found = (row["entries"], row["booked"], row["account"])
         assert found == (1, row["amount"], row["expected"]), dict(row)
-    assert {row["kind"] for row in rows} == {"EARNING", "CLAIM", "CHECK"}
-    assert {row["state"] for row in rows} == {"PENDING", "PAYABLE", "PAID", "REVERSED"}
+    assert {row["kind"] for row in rows} == {"EARNING", "CLAIM"}
+    assert {row["state"] for row in rows} == {"PENDING", "PAYABLE", "PAID", "REVERSED", "FORFEITED"}
 
 
 async def test_an_entry_is_looked_up_and_not_looked_for(database: PostgresEndpoint) -> None:

@@ -37,12 +37,12 @@ class Books:
 
         return self.loop.run(make())
 
-    def disputed(self) -> tuple[Work, str]:
+    def disputed(self, *, by_gateway: bool = False) -> tuple[Work, str]:
         """Work, and the dispute of it."""
 
         async def make() -> tuple[Work, str]:
             work = await worked(self.stage, await self.stage.user())
-            await dispute(self.stage, work)
+            await dispute(self.stage, work, by_gateway=by_gateway)
             row = await Operators(self.pool).dispute_of(work.job, 0)
             assert row is not None
             return work, str(row.id)
@@ -159,6 +159,14 @@ def test_a_dispute_is_upheld(books: Books) -> None:
     other = call("disputes", "reject", id_, "--reason", "it is not", "--yes")
     assert (other.exit_code, "It is upheld already" in other.output) == (1, True)
     assert books.audit() == [("dispute.uphold", f"dispute:{id_}", "it is")]
+
+
+def test_disputes_of_the_gateways_are_listed_alone(books: Books) -> None:
+    books.disputed()
+    assert call("disputes", "list", "--withheld").output == ""
+    _, id_ = books.disputed(by_gateway=True)
+    [found] = parsed("disputes", "list", "--withheld")["disputes"]
+    assert (found["id"], found["by_gateway"]) == (id_, True)
 
 
 def test_a_dispute_is_rejected(books: Books) -> None:

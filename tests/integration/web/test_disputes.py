@@ -1,22 +1,26 @@
 """Disputes at the HTTP face, over the real Ledger and PostgreSQL."""
 
 import asyncio
+import base64
 from collections.abc import AsyncGenerator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import SUSPENSE, GuardFailed, Posted
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, Misjudged
-from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
+from actors.ledger.messages import GuardFailed, Posted, operator_account
+from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
+from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.database import Database
+from sql.dispute_desk import DisputeDesk
+from sql.figures import read_totals
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import OVER, Earner, do, earner, verified_node, work
+from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from web.money.books import commit
 
@@ -57,7 +61,7 @@ def path_of(job: UUID, unit: int | str = 0) -> str:
     return f"/api/v1/jobs/{job}/units/{unit}/dispute"
 
 
-async def dispute(person: Person, job: UUID, **body: str) -> tuple[int, Any]:
+async def dispute(person: Person, job: UUID, **body: Any) -> tuple[int, Any]:
     status, answer = await person.ask("POST", path_of(job), body or BLACK)
     return status, answer
 
@@ -101,36 +105,6 @@ async def test_a_dispute_is_upheld_and_everything_goes_back(
     [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
     assert (mine["state"], mine["decision"]) == ("upheld", "looked at it")
     assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "REVERSED")
-
-
-async def test_whose_check_was_shown_wrong_sees_what_it_earned_reversed_and_why(
-    otto: Earner, jane: Person
-) -> None:
-    face, job, node = otto.face, uuid4(), await verified_node(otto.face, None)
-    order = dispatch(UUID(jane.id), job, 100_000, 1, node)
-    assert isinstance(await commit(face.gateway, order), Posted)
-    delivered = UnitDeliver(job, 0, 1, node, "cpu", "x", verified=True, operator=SUSPENSE)
-    assert isinstance(await do(face, delivered), Posted)
-    looked = (Checked(otto.node, UUID(otto.person.id)),)
-    said = UnitVerdict(job, 0, 1, "exact", operator=SUSPENSE, checked=looked, check_percent=5)
-    assert isinstance(await do(face, said), Posted)
-    assert (await share_of(otto))["why"] is None
-    of = (job, 0, UUID(jane.id))
-    opened = DisputeOpen(uuid4(), *of, "caught", timedelta(0), by_gateway=True)
-    assert isinstance(await do(face, opened), Posted)
-    upheld = DisputeDecide(*of, True, "a check found: mismatch", Misjudged(1, otto.node))
-    assert isinstance(await do(face, upheld), Posted)
-    share = await share_of(otto)
-    assert (share["work"], share["state"], share["amount"]) == ("check", "reversed", "0.5000")
-    assert share["why"].startswith("it called valid what one of the gateway's own")
-    month = share["earned_at"][:7]
-    found = (await otto.person.ask("GET", f"/api/v1/operators/me/statement?month={month}"))[1]
-    assert (found["reversed"], found["closing"]) == ("-0.5000", "0.0000")
-    line = found["lines"][-1]
-    assert (line["kind"], line["job_id"], line["unit"]) == ("reversed", str(job), 0)
-    assert line["node_id"] == str(otto.node)
-    assert line["description"] == "Its check called valid what is not"
-    assert await balance(jane) == "100.0000"
 
 
 async def test_a_rejected_dispute_lets_the_share_go(
@@ -232,3 +206,153 @@ async def test_only_admins_decide(
         await with_role(face, database.owner_dsn, "admin"), str(uuid4()), "uphold"
     )
     assert (status, problem["detail"]) == (404, "Dispute not found")
+
+
+# ── shares that the gateway withholds ────────────────────────────────────────────────────────────
+
+
+async def withheld(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
+    """A unit that another result of its node put in doubt so long ago; and its dispute."""
+    job, dispute = await otto.earn(jane), uuid4()
+    reason = "the gateway: another result of its node was invalid"
+    of = (dispute, job, 0, UUID(jane.id))
+    opened = DisputeOpen(*of, reason, timedelta(0), by_gateway=True)
+    assert isinstance(await do(otto.face, opened), Posted)
+    before = f"UPDATE disputes SET opened_at = now() - interval '{days} days'"
+    await execute(dsn, f"{before} WHERE id = '{dispute}'")
+    return job, str(dispute)
+
+
+@pytest.mark.parametrize("days", [29, 31])
+@pytest.mark.parametrize(
+    ("verb", "state", "spent"),
+    [("reject", "payable", "90.0000"), ("uphold", "reversed", "100.0000")],
+    ids=["paid", "cancelled"],
+)
+async def test_an_admin_pays_or_cancels_a_withheld_share(
+    otto: Earner,
+    jane: Person,
+    admin: Person,
+    database: PostgresEndpoint,
+    *,
+    days: int,
+    verb: str,
+    state: str,
+    spent: str,
+) -> None:
+    """An alert calls for it after 30 days; it is possible before, and written down."""
+    job, id_ = await withheld(otto, jane, database.owner_dsn, days=days)
+    own = await otto.earn(jane)
+    await dispute(jane, own)
+    figures = (await read_totals(otto.face.gateway.database)).checks
+    assert figures.withheld == int(days > 30)
+    due = await DisputeDesk(otto.face.gateway.database).withheld()
+    assert (due.number, due.due) == (1, int(days > 30))
+    over = "UPDATE earnings SET payable_at = now() - interval '1 day'"
+    await execute(database.owner_dsn, f"{over} WHERE job_id = '{job}'")
+    assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "PENDING")
+    status, page = await admin.ask("GET", ADMIN + "?state=open&by_gateway=true")
+    assert (status, page["count"]) == (200, 1)
+    [seen] = page["disputes"]
+    assert (seen["id"], seen["by_gateway"], seen["share"]) == (id_, True, "7.0000")
+    until = datetime.fromisoformat(seen["withheld_until"])
+    assert (until < datetime.now(UTC)) is (days > 30)
+    [other] = (await admin.ask("GET", ADMIN + "?by_gateway=false"))[1]["disputes"]
+    assert (other["job_id"], other["withheld_until"]) == (str(own), None)
+    status, decided = await decide(admin, id_, verb)
+    assert (status, decided["withheld_until"], decided["by_gateway"]) == (200, None, True)
+    shares = (await otto.person.ask("GET", EARNINGS))[1]["earnings"]
+    assert {one["job_id"]: one["state"] for one in shares}[str(job)] == state
+    assert await balance(jane) == f"{float(spent) - 10:.4f}"
+    [record] = (await admin.ask("GET", f"{AUDIT}?target=dispute:{id_}"))[1]["records"]
+    assert (record["act"], record["reason"]) == (f"dispute.{verb}", "looked at it")
+    assert (await read_totals(otto.face.gateway.database)).checks.withheld == 0
+
+
+async def test_creators_see_that_the_gateway_opened_a_dispute(
+    otto: Earner, jane: Person, database: PostgresEndpoint
+) -> None:
+    await withheld(otto, jane, database.owner_dsn, days=1)
+    [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
+    assert mine["by_gateway"] is True
+    assert "withheld_until" not in mine
+
+
+# ── disputes that carry a comparison ─────────────────────────────────────────────────────────────
+
+SHOWN = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
+COMPARED: dict[str, Any] = {
+    "verdict": "different",
+    "reason": "12 regions: at most 0.9 times the noise",
+    "places": [{"x": 0.25, "y": 0.5}],
+    "picture": base64.b64encode(SHOWN).decode(),
+}
+
+
+async def delivered(otto: Earner, jane: Person) -> UUID:
+    """A unit of hers that a verifier opened, and did not compare."""
+    job, operator = uuid4(), operator_account(UUID(otto.person.id))
+    order = dispatch(UUID(jane.id), job, 100_000, 1, otto.node)
+    assert isinstance(await commit(otto.face.gateway, order), Posted)
+    of = (job, 0, 1)
+    for effect in (
+        UnitDeliver(*of, otto.node, "cpu", "x", b"s" * 32, 9, verified=True, operator=operator),
+        UnitVerdict(*of, "sampled-out", operator=operator),
+    ):
+        assert isinstance(await do(otto.face, effect), Posted)
+    return job
+
+
+async def picture_of(person: Person, job: UUID) -> tuple[int, bytes]:
+    headers = {"Authorization": f"Bearer {person.access}"}
+    async with person.face.client.get(f"{path_of(job)}/picture", headers=headers) as answer:
+        return answer.status, await answer.read()
+
+
+async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
+    otto: Earner, jane: Person
+) -> None:
+    """Both sides see its picture; who asks again sends it again, and it is the same dispute."""
+    job, other = await delivered(otto, jane), await delivered(otto, jane)
+    store = SqlStore(otto.face.gateway.database)
+    for status in (201, 200):
+        found = await dispute(jane, job, **BLACK, comparison=COMPARED)
+        assert found[0] == status, found
+    assert (await dispute(jane, other))[0] == 201
+    [waiting] = await store.pending_checks(10)
+    assert (waiting.row.job_id, waiting.is_again) == (job, True)
+    assert waiting.disputed == ((0.25, 0.5),)
+    stranger = await register(otto.face, "eve@example.org")
+    assert await picture_of(jane, job) == (200, SHOWN)
+    assert await picture_of(otto.person, job) == (200, SHOWN)
+    for person, of in ((stranger, job), (jane, other)):
+        assert (await picture_of(person, of))[0] == 404
+    decided = DisputeDecide(job, 0, UUID(jane.id), False, "a check found: exact")
+    assert isinstance(await do(otto.face, decided), Posted)
+    assert await store.pending_checks(10) == []
+    assert (await picture_of(otto.person, job))[0] == 200, "afterwards, too"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"picture": "no base64"}, "comparison.picture"),
+        ({"picture": base64.b64encode(b"<svg/>").decode()}, "comparison.picture"),
+        (
+            {"picture": base64.b64encode(SHOWN[:8] + bytes(512 << 10)).decode()},
+            "comparison.picture",
+        ),
+        ({"places": [{"x": 1.1, "y": 0.5}]}, "comparison.places[0].x"),
+        ({"places": [{"x": 0.1, "y": 0.1}] * 9}, "comparison.places"),
+        ({"verdict": "black"}, "comparison.verdict"),
+        ({"reason": ""}, "comparison.reason"),
+    ],
+)
+async def test_what_is_no_comparison_is_refused_and_nothing_is_disputed(
+    otto: Earner, jane: Person, wrong: dict[str, Any], field: str
+) -> None:
+    job = await delivered(otto, jane)
+    status, problem = await dispute(jane, job, **BLACK, comparison={**COMPARED, **wrong})
+    assert status == 422
+    assert [fault["field"] for fault in problem["errors"]] == [field]
+    assert (await jane.ask("GET", DISPUTES))[1]["count"] == 0

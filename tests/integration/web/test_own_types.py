@@ -9,7 +9,7 @@ from tests.support.http_gateway import Face
 from web.jobs.parameters import parameters_of
 
 
-@pytest.mark.parametrize("job_type", ["preflight", "check"])
+@pytest.mark.parametrize("job_type", ["preflight", "check", "check_batch"])
 async def test_a_job_of_the_gateways_own_type_is_refused(face: Face, job_type: str) -> None:
     user = await face.user()
     status, body, _ = await dispatch(face, user, job_type=job_type, params={"whole": True})

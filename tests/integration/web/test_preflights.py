@@ -191,6 +191,28 @@ async def test_a_scene_of_eevee_is_for_no_node_without_opengl(
         await until(lambda: len([f for f in node.received if isinstance(f, JobDispatch)]) == 2)
 
 
+@pytest.mark.parametrize(
+    ("needs", "device_class", "status"),
+    [
+        ({}, "optix/x86_64/5.2", 400),
+        ({}, "cpu/x86_64/5.2", 200),
+        ({"device": "gpu"}, "optix/x86_64/5.2", 200),
+        ({"device_class": "optix/x86_64/5.2"}, "optix/x86_64/5.2", 200),
+    ],
+)
+async def test_a_scene_that_devices_render_differently_is_for_processors_unless_the_job_says(
+    gateway: Whole, jane: Creator, needs: Json, device_class: str, status: int
+) -> None:
+    scene = await sent(gateway, jane)
+    tells = telling(gateway, {**REPORT, "device_dependent": ["hair of Object 'Cube'"]})
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=tells, greet=False) as node:
+        await node.send(Hello(version="1", capabilities=BOTH, device_class=device_class))
+        [note] = (await looked(jane, scene))["findings"]
+        assert (note["code"], note["level"]) == ("device_dependent", "note")
+        order = {"job_type": "render", "payload_ref": scene, "needs": needs}
+        assert (await jane.call("POST", "/jobs/dispatch", order))[0] == status
+
+
 async def test_tiles_of_a_scene_that_cannot_be_cut_are_refused_and_nothing_is_held(
     gateway: Whole, jane: Creator
 ) -> None:

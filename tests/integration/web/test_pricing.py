@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
@@ -13,6 +13,7 @@ from rendertrust import identity
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from sql.audit import Act
+from sql.nodes import NewNode
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.tree import Paces
 from tests.integration.web.test_preflights import (
@@ -178,6 +179,26 @@ async def test_a_stranger_measures_no_price_and_the_own_node_goes_first(
             await looked(jane, other)
             assert (await quoted(jane, scene))["price"] == "5.0000"
             assert sum(isinstance(one, JobDispatch) for one in mine.received) == 2
+
+
+async def test_what_another_gateways_embedded_verifier_measured_counts_and_it_renders_nothing(
+    gateway: Whole, jane: Creator
+) -> None:
+    key, scene = identity.generate_key(), await sent(gateway, jane)
+    public = key.public_key().public_bytes_raw()
+    embedded = NewNode(uuid4(), "embedded verifier", public, ("check", "preflight"), {})
+    await gateway.gateway.nodes.embed(embedded)
+    async with ours(gateway, key, REPORT) as verifier:
+        assert verifier.node_id == str(embedded.id)
+        await looked(jane, scene)
+        assert (await quoted(jane, scene))["price"] == "5.0000"
+        status, placed = await dispatched(jane, scene)
+        assert (status, placed["status"]) == (202, "QUEUED")
+    await gateway.gateway.nodes.embed(embedded)  # as at each of its starts
+    row = await gateway.gateway.nodes.shown(embedded.id)
+    assert row is not None
+    assert row.verified_at is not None
+    assert (row.owner_id, row.name) == (None, embedded.name)
 
 
 async def test_what_stays_at_the_price_of_the_table_says_so(

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign
-from actors.verifier.messages import FinalVerdict, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.earners import verified_node
@@ -173,20 +173,21 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
 async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> None:
     """Whether or not it is paid for, as its node was found honest before."""
     user, node = await face.user(), await verified_node(face, None)
-    job = await submitted(face, user, job_type="inference", frames="1-3")
-    verdicts: tuple[FinalVerdict, ...] = ("exact", "unverifiable", "unchecked")
+    job = await submitted(face, user, job_type="inference", frames="1-4")
+    outcomes: tuple[Outcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")
     name = UUID(job["id"])
-    for number, verdict in enumerate(verdicts):
+    for number, outcome in enumerate(outcomes):
         of = (name, number, 1)
         for effect in (
             UnitAssign(*of, node),
             UnitDeliver(*of, node, "cpu", None, verified=True, operator=SUSPENSE),
-            UnitVerdict(*of, verdict, operator=SUSPENSE, pays=True),
+            UnitVerdict(*of, outcome, operator=SUSPENSE, pays=True),
         ):
             assert isinstance(await commit(face.gateway, Commit(effects=(effect,))), Posted)
     _, page = await call(face, user, "GET", f"/{job['id']}/units")
-    assert [unit["charged"] for unit in page["units"]] == ["5.0000"] * 3
-    assert [unit["verified"] for unit in page["units"]] == [True, False, True]
+    assert [unit["charged"] for unit in page["units"]] == ["5.0000"] * 4
+    found = [unit["verified"] for unit in page["units"]]
+    assert found == [True, False, True, False]
 
 
 async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face) -> None:

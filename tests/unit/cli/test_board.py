@@ -49,5 +49,5 @@ def test_what_waits_says_why() -> None:
 
 
 def test_what_was_given_back_says_why() -> None:
-    row = board.cells(unit(state="COMPLETED", given_back="a check found: mismatch"))
-    assert row[-1] == "given back: a check found: mismatch"
+    row = board.cells(unit(state="COMPLETED", given_back="a check found: invalid"))
+    assert row[-1] == "given back: a check found: invalid"

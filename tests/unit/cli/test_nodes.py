@@ -13,21 +13,23 @@ from rendertrust.client.known import NodeCheck
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 NODE = Node("n", None, "a", ("render",), "HEALTHY", "ACTIVE", "", None, 0.0, None, None, NOW)
 PLAIN = NodeCheck("j", 0, 1, "cpu/avx2/5.2", None, "", NOW, None)
-SUSPECTED = attrs.evolve(PLAIN, suspicion="5 times the noise", became="waits")
-REFUTED = attrs.evolve(
-    SUSPECTED, verdict="match", said="0.04 times the noise", became="refuted", suspected_by="n1"
-)
+VALID = attrs.evolve(PLAIN, verdict="consistent", said="0.04 times the noise")
+INVALID = attrs.evolve(PLAIN, verdict="invalid", said="5 times the noise")
+STRIKE = attrs.evolve(INVALID, strike=True)
 
 
 @pytest.mark.parametrize(
     ("check", "verdict", "why"),
     [
         (PLAIN, "waits", "-"),
-        (SUSPECTED, "suspected", "suspected: 5 times the noise (waits)"),
-        (REFUTED, "match", "0.04 times the noise; suspected by n1: 5 times the noise (refuted)"),
+        (VALID, "consistent", "0.04 times the noise"),
+        (INVALID, "invalid", "5 times the noise"),
+        (STRIKE, "invalid, a strike", "5 times the noise"),
     ],
 )
-def test_who_is_suspected_is_told_so(check: NodeCheck, verdict: str, why: str) -> None:
+def test_an_operator_is_told_what_was_found_and_whether_it_is_a_strike(
+    check: NodeCheck, verdict: str, why: str
+) -> None:
     assert check_row(check, wording.stamp)[1:3] == (verdict, why)
 
 

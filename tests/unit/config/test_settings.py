@@ -24,13 +24,15 @@ def test_development_is_the_default_and_production_is_strict(
     assert development.environment == "development"
     assert not development.nodes.require_proof
     assert not development.results.require_object
-    assert not development.verification.enabled
+    assert not development.results.require_evidence
+    assert development.verification.enabled
     assert development.payloads.allows("any-bucket")
     assert development.credits.starter == "100"
     monkeypatch.setenv("RENDERTRUST_JWT_SECRET", SECRET)
     production = load(overrides={"environment": "production", "stripe": STRIPE})
     assert production.nodes.require_proof
     assert production.results.require_object
+    assert production.results.require_evidence
     assert production.verification.enabled
     assert not production.payloads.allows("any-bucket")
     assert production.credits.starter == "0"
@@ -58,6 +60,8 @@ def test_the_file_may_name_the_environment(file: Path) -> None:
         ("environment = 'test'\n", "must be development or production"),
         ("[server]\nport = 70000\n", "server.port is 70000"),
         ("[limits]\nlogin = 0\n", "limits.login is 0"),
+        ("[verification]\nmemory_gib = 1\n", "Blender needs 2"),
+        ("[verification]\nthreads = -1\n", "verification.threads is -1"),
         ("[nodes]\nrequire_proof = 'perhaps'\n", "nodes.require_proof"),
         ("[stripe]\nsecret_key = 'sk_test_x'\n", "stripe.webhook_secret must be set together"),
         ("[stripe]\nurl = 'http://stripe'\n", "must be set beside stripe.url"),
@@ -92,6 +96,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         ({"jwt": {"secret": SECRET}, "objects": {"url": "http://s3"}}, "objects.access_key"),
         ({"jwt": {"secret": SECRET}, "nodes": {"require_proof": False}}, "nodes.require_proof"),
         ({"jwt": {"secret": SECRET}, "results": {"require_object": False}}, "require_object"),
+        ({"jwt": {"secret": SECRET}, "results": {"require_evidence": False}}, "require_evidence"),
         ({"jwt": {"secret": SECRET}, "payloads": {"external_buckets": "*"}}, "external_buckets"),
         ({"jwt": {"secret": SECRET}}, "stripe.secret_key must be set"),
         ({"stripe": {**STRIPE, "secret_key": "pk_live_" + SECRET}}, "stripe.secret_key"),
@@ -102,6 +107,18 @@ def test_production_refuses_to_start(overrides: dict[str, dict[str, object]], sa
     with pytest.raises(SettingsError, match="production refuses to start") as refused:
         load(overrides={"environment": "production", **overrides})
     assert said in str(refused.value)
+
+
+def test_production_refuses_to_start_without_a_verifier_unless_it_is_told_to() -> None:
+    production = {"environment": "production", "jwt": {"secret": SECRET}, "stripe": STRIPE}
+    with pytest.raises(SettingsError, match="verification needs a verifier"):
+        load(overrides={**production, "verification": {"embedded": False}})
+    for verification in (
+        {"embedded": True},
+        {"embedded": False, "own_nodes": "00000000-0000-4000-8000-000000000001"},
+        {"embedded": False, "enabled": False},
+    ):
+        assert load(overrides={**production, "verification": verification}).production
 
 
 def test_production_refuses_starter_credits() -> None:

@@ -15,7 +15,9 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpServer
 
+from config.settings import load
 from web.commands.serve import serve
+from web.nodes.embedded import Embedding, embedding_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -52,6 +54,32 @@ def test_it_runs_as_nobody_in_particular_and_keeps_its_data_in_a_volume() -> Non
     assert words_of("VOLUME") == ["/var/lib/rendertrust"]
     assert "RENDERTRUST_ENVIRONMENT=production" in " ".join(words_of("ENV"))
     assert words_of("STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_its_settings_start_a_gateway_that_cannot_verify_in_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no Blender and no sandbox; with a verifier elsewhere two settings switch it on."""
+    own = "dGhpcyBpcyBhIHNlY3JldCBvZiBvbmVzIG93bg-48-characters"
+    pairs = [pair.split("=", 1) for pair in " ".join(words_of("ENV")).split() if "=" in pair]
+    secrets = {
+        "RENDERTRUST_JWT_SECRET": own,
+        "RENDERTRUST_STRIPE_SECRET_KEY": "sk_live_" + own,
+        "RENDERTRUST_STRIPE_WEBHOOK_SECRET": "whsec_" + own,
+    }
+    for name, value in [*pairs, *secrets.items()]:
+        if name.startswith("RENDERTRUST_"):
+            monkeypatch.setenv(name, value)
+    settings = load()
+    assert (settings.production, settings.verification.enabled) == (True, False)
+    assert embedding_of(settings, tmp_path) == (Embedding(), settings)
+    text = (ROOT / "deploy/container/Containerfile").read_text()
+    for name, value in re.findall(r"(RENDERTRUST_VERIFICATION_\w+)=(true|false),", text):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RENDERTRUST_VERIFICATION_OWN_NODES", "00000000-0000-4000-8000-000000000001")
+    verified = load()
+    assert verified.verification.enabled
+    assert embedding_of(verified, tmp_path) == (Embedding(), verified)
 
 
 def test_what_it_runs_is_a_command_of_ours() -> None:

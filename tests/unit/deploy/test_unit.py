@@ -11,6 +11,7 @@ import pytest
 from actors.auditor.messages import BROKEN_EXIT_CODE
 from config.settings import SettingsError, load
 from web.app import LISTENER_STOP_SECONDS
+from web.nodes.embedded import Embedding, embedding_of
 from web.process.pulse import LOOK_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,8 +74,9 @@ def test_systemd_itself_accepts_the_unit(tmp_path: Path) -> None:
 
 
 def test_the_sample_of_settings_is_refused_until_it_has_secrets_of_its_own(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Then it starts: the unit has no sandbox, and the sample says that nothing is verified."""
     own = "dGhpcyBpcyBhIHNlY3JldCBvZiBvbmVzIG93bg-48-characters"
     secrets = {"jwt.secret": own, "stripe.secret_key": "sk_live_" + own}
     secrets["stripe.webhook_secret"] = "whsec_" + own
@@ -91,3 +93,5 @@ def test_the_sample_of_settings_is_refused_until_it_has_secrets_of_its_own(
     settings = load(DEPLOY / "gateway.toml")
     assert settings.production
     assert settings.server.host == "127.0.0.1"
+    assert not settings.verification.enabled
+    assert embedding_of(settings, tmp_path) == (Embedding(), settings)

@@ -16,21 +16,17 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
-    SecondLook,
-    Suspicion,
-    TrialNote,
-    TrialRow,
     UncutScene,
-    Voucher,
 )
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
-from sql.earnings import Claimable, Ripe, Unlooked
+from sql.earnings import Claimable, FineDue, Ripe, Unlooked
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import Record
+from sql.sampling import Stake
 from sql.work import (
     AskedFor,
     Done,
@@ -207,6 +203,9 @@ class ShelfStore(MultipartsOfResults):
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         raise AssertionError("nobody but the Verifier claims any")
 
+    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+        raise AssertionError("nobody but the Verifier has verifiers")
+
     async def draw_secret(self) -> bytes | None:
         raise AssertionError("nothing is drawn here")
 
@@ -219,31 +218,16 @@ class ShelfStore(MultipartsOfResults):
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
         raise AssertionError("nobody but the Verifier asks")
 
-    async def trials(self, limit: int) -> Sequence[TrialRow]:
-        raise AssertionError("nobody but the Verifier asks")
-
-    async def last_tests(self, nodes: Sequence[UUID]) -> Mapping[UUID, bool]:
-        raise AssertionError("nobody but the Verifier asks")
-
-    async def note_trial(self, noted: TrialNote) -> None:
-        raise AssertionError("nobody but the Verifier gives any")
-
-    async def note_suspicion(self, suspicion: Suspicion) -> None:
-        raise AssertionError("nobody but the Verifier hears any")
-
-    async def note_voucher(self, voucher: Voucher) -> None:
-        raise AssertionError("nobody but the Verifier hears any")
-
-    async def vouched(self, limit: int, after: Place) -> Sequence[Pending]:
-        raise AssertionError("nobody but the Verifier asks")
-
-    async def note_second_look(self, look: SecondLook) -> None:
-        raise AssertionError("nobody but the Verifier has any")
-
     async def note_uncut(self, scene: UncutScene) -> None:
         raise AssertionError("nobody but the Verifier hears any")
 
     async def unlooked_shares(self, limit: int) -> list[Unlooked]:
+        raise AssertionError("nobody but the Verifier asks")
+
+    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+        return Stake(0, 0)
+
+    async def fines_due(self, limit: int) -> list[FineDue]:
         raise AssertionError("nobody but the Verifier asks")
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:

@@ -55,6 +55,18 @@ async def test_the_newest_progress_is_kept_until_the_job_ends() -> None:
 
 
 @simulated
+async def test_what_was_delivered_is_done_and_what_waits_again_is_not_begun() -> None:
+    async with notifying() as ref:
+        ref.tell(progress(0.2))
+        delivered = attrs.evolve(state_of("VERIFYING"), job_status="RUNNING")
+        ref.tell(UnitsMoved((delivered,)))
+        assert await ref.ask(ProgressOf(JOB), within=1.0) == Progress(JOB, 0, 1, 1.0)
+        waits = attrs.evolve(state_of("QUEUED"), job_status="RUNNING")
+        ref.tell(UnitsMoved((waits,)))
+        assert await ref.ask(ProgressOf(JOB), within=1.0) is None
+
+
+@simulated
 async def test_the_progress_of_the_longest_silent_job_gives_way() -> None:
     async with notifying(progress_most=2) as ref:
         for number in range(3):

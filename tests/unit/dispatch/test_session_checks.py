@@ -17,9 +17,10 @@ from actors.ledger.messages import (
     UnitFail,
     UnitStart,
 )
-from actors.node_session.messages import CaughtUp, DropCheck, RunCheck, Stored
+from actors.node_session.messages import CaughtUp, DropCheck, Further, RunCheck, Stored
+from actors.node_session.offers import why_unverified
 from actors.node_session.results import result_key
-from actors.node_session.settings import NodeIdentity
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
 from rendertrust.protocol import (
     Ack,
@@ -32,6 +33,7 @@ from rendertrust.protocol import (
     Urls,
     UrlsRequest,
 )
+from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, REASONS
 from sql.unit_params import CHECKED
 from sql.work import Part, evidence_key
 from tests.support.probe import Probe
@@ -334,6 +336,59 @@ async def test_what_is_to_be_checked_lies_where_it_was_offered(place: str | None
 
 
 @simulated
+@pytest.mark.parametrize(
+    "said", [{"result_ref": "s3://elsewhere/picture"}, {"result_ref": None}, {}, {"sha256": None}]
+)
+async def test_where_no_evidence_is_required_a_plain_result_completes_unverified(
+    said: dict[str, Any],
+) -> None:
+    """It is charged, and its node earns only by an object that the gateway has."""
+    node = NodeIdentity(NODE, OWNER, ("render",), verified=True, key=b"k" * 32)
+    async with session(verified_types=VERIFIED, node=node, require_evidence=False) as play:
+        await delivered(play, **said)
+        effect = await play.effect()
+        assert isinstance(effect, UnitComplete), effect
+        assert not effect.free
+        assert effect.verified is ("result_ref" not in said)
+
+
+@simulated
+async def test_what_a_check_needs_is_checked_though_no_evidence_is_required() -> None:
+    async with session(verified_types=VERIFIED, require_evidence=False) as play:
+        await delivered(play, signature="ab" * 64, work={})
+        assert isinstance(await play.effect(), UnitDeliver)
+
+
+@simulated
+async def test_where_credits_cost_money_what_does_not_wait_for_a_verdict_is_not_paid() -> None:
+    node = NodeIdentity(NODE, OWNER, ("render",), verified=True, key=b"k" * 32)
+    async with session(node=node, pays_unverified=False) as play:
+        await delivered(play)
+        effect = await play.effect()
+        assert isinstance(effect, UnitComplete), effect
+        assert (effect.verified, effect.operator, effect.free) == (False, None, False)
+
+
+@pytest.mark.parametrize(
+    ("job_type", "verified", "why"),
+    [
+        ("echo", VERIFIED, NO_CHECK),
+        ("echo", frozenset(), NO_CHECK),
+        ("render", VERIFIED, NO_EVIDENCE),
+        ("render", frozenset(), NO_VERIFIER),
+    ],
+)
+def test_why_a_result_is_unverified_is_told_by_a_code(
+    job_type: str, verified: frozenset[str], why: str
+) -> None:
+    settings = NodeSessionSettings(
+        bucket="b", verified_types=verified, unverified_why=NO_VERIFIER, require_evidence=False
+    )
+    assert why_unverified(attrs.evolve(RENDER, job_type=job_type), settings) == why
+    assert why in REASONS
+
+
+@simulated
 async def test_a_result_without_evidence_waits_for_its_verdict_all_the_same() -> None:
     """Some scenes have none; whether this one has the check tells."""
     async with session(verified_types=VERIFIED) as play:
@@ -389,13 +444,62 @@ async def test_without_the_setting_everything_is_as_it_was() -> None:
 
 async def checking(play: Play, verifier: Probe[Verifier], order: RunCheck = ORDER) -> JobDispatch:
     """The node says that it can check, and is asked to."""
-    play.hear(Hello(version="1", device_class=CLASS, capabilities=("render", "check")))
+    seen = await seen_by(play, verifier, "check")
+    assert seen.session.tell(order)
+    return await play.socket.expect(JobDispatch)
+
+
+async def seen_by(play: Play, verifier: Probe[Verifier], *offered: str) -> CheckerSeen:
+    """What the Verifier hears of a node that offers this."""
+    play.hear(Hello(version="1", device_class=CLASS, capabilities=("render", *offered)))
     play.assign()
     await play.welcome()
     seen = await verifier.expect(CheckerSeen)
-    assert (seen.node, seen.owner, seen.device_class) == (NODE, OWNER, CLASS)
-    assert seen.session.tell(order)
-    return await play.socket.expect(JobDispatch)
+    assert (seen.node, seen.device_class, seen.batches) == (NODE, CLASS, len(offered) == 2)
+    return seen
+
+
+BATCH = attrs.evolve(ORDER, draws=(), further=(Further(ORDER.picture, None),))
+
+
+@simulated
+async def test_a_batch_is_sent_to_a_node_that_offers_batches_and_its_reports_told() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        seen = await seen_by(play, verifier, "check", "check_batch")
+        assert seen.session.tell(BATCH)
+        sent = await play.socket.expect(JobDispatch)
+        assert (sent.job_type, sent.params) == ("check_batch", {"frame": 3, "results": 2})
+        places = ("check/0/picture", "check/0/evidence.exr", "check/1/picture")
+        assert [one.path for one in sent.inputs] == ["s.blend", *places]
+        sums = [one.sha256 for one in sent.inputs[1:]]
+        assert sums == [SHA256, EVIDENCE.sha256, SHA256]
+        report = {"opened": [{"looked": True}, None]}
+        play.hear(
+            JobResult(
+                job_id=str(CHECK),
+                unit=0,
+                attempt=1,
+                status="completed",
+                result_ref="none:x",
+                work={"measured": report},
+                signature="00" * 64,
+            )
+        )
+        assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, "it completed")
+
+
+@simulated
+async def test_a_batch_that_fits_into_no_frame_comes_to_nothing() -> None:
+    """The URLs of some stores are long. Then its results are opened one by one."""
+    verifier: Probe[Verifier] = Probe("verifier")
+    long = Stored(f"results/{'x' * 3000}", SHA256, len(CONTENT))
+    async with session(verifier=verifier) as play:
+        seen = await seen_by(play, verifier, "check", "check_batch")
+        order = attrs.evolve(BATCH, further=(Further(long, long),) * 15)
+        assert seen.session.tell(order)
+        told = await verifier.expect(Reported)
+        assert (told.check, told.report, told.is_unread) == (CHECK, None, False)
 
 
 @simulated
@@ -406,6 +510,10 @@ async def test_a_check_of_the_whole_frame_says_so() -> None:
         assert play.ref.tell(attrs.evolve(ORDER, check=UUID(int=78), whole=True))
         sent = await play.socket.expect(JobDispatch)
         assert sent.params == {"frame": 3, "draws": [[0.5, 0.25, None]], "whole": True}
+        again = attrs.evolve(ORDER, check=UUID(int=79), across=((0.1, 0.2, 0.3),))
+        assert play.ref.tell(again)
+        sent = await play.socket.expect(JobDispatch)
+        assert sent.params["across"] == [[0.1, 0.2, 0.3]]
 
 
 @simulated

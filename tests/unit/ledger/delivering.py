@@ -15,10 +15,11 @@ from actors.ledger.messages import (
     Replayed,
     operator_account,
 )
-from actors.verifier.messages import Checked, UnitDeliver, UnitVerdict
+from actors.paymaster.messages import ShareForfeit
+from actors.verifier.messages import UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import WINDOW
 from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, jobs_in
-from tests.unit.ledger.everything import Everything, Share
+from tests.unit.ledger.everything import Everything
 
 
 @attrs.define
@@ -83,20 +84,16 @@ class Delivering(Everything):
     def overtaken(self, job: Job, attempt: int) -> None:
         check = self.checks.get((job.id, attempt))
         if check is not None and check.verdict is None:
-            check.verdict = "unchecked"
+            check.verdict = "unverified"
 
     @precondition(lambda self: any(job_waits(job) for job in self.jobs))
-    @rule(data=st.data(), verdict=st.sampled_from(["exact", "unverifiable", "mismatch"]),
-          looked=st.lists(st.sampled_from(PEOPLE), max_size=2, unique=True),
-          percent=st.sampled_from([0, 5, 7]),
+    @rule(data=st.data(), verdict=st.sampled_from(["exact", "unverifiable", "invalid"]),
           final=st.booleans(), pays=st.booleans(), other=RARELY,
           copy=st.booleans(), withdrawn=RARELY)  # fmt: skip
     def judge(
         self,
         data: st.DataObject,
         verdict: Any,
-        looked: list[int],
-        percent: int,
         *,
         final: bool,
         pays: bool,
@@ -104,9 +101,7 @@ class Delivering(Everything):
         copy: bool,
         withdrawn: bool,
     ) -> None:
-        """``other``: the account is not the one that was delivered for. ``looked``: who is paid
-        for it.
-        """
+        """``other``: the account is not the one that was delivered for."""
         waiting = [job for job in self.jobs if job_waits(job)]
         job = data.draw(st.sampled_from(self.jobs if data.draw(RARELY) else waiting))
         of_copy = job.copy is not None and (copy or job.state != "VERIFYING")
@@ -128,12 +123,10 @@ class Delivering(Everything):
             check.verdict = verdict
             if not self.is_decided_by(job, verdict, beside=beside, withdrawn=withdrawn):
                 return Posted
-            if verdict != "mismatch":
+            if verdict != "invalid":
                 paid = check.verified and (verdict != "unverifiable" or pays)
-                if paid and verdict == "exact":
-                    self.pay(job, attempt, looked, job.price * percent // 100)
                 return self.done(job, check.operator, verified=paid, free=not paid)
-            job.error = "mismatch"
+            job.error = "invalid"
             if job.paused == "stopped":
                 self.ended(job, "CANCELLED")
             elif final:
@@ -148,12 +141,8 @@ class Delivering(Everything):
             operator=account,
             pays=pays,
             retry_at=retry_at,
+            strike=verdict == "invalid",
             withdrawn=withdrawn,
-            checked=tuple(
-                Checked(node, self.people[person])
-                for node, person in zip(self.nodes, looked, strict=False)
-            ),
-            check_percent=percent,
         )
         self.add(Commit((), (effect,)), model)
 
@@ -162,8 +151,8 @@ class Delivering(Everything):
         over = withdrawn and not job.waits(copy=not beside)
         if job.copy is None:
             return True
-        if verdict == "mismatch" and not over:
-            job.error = "mismatch"
+        if verdict == "invalid" and not over:
+            job.error = "invalid"
             if beside:
                 job.alone()
             else:
@@ -175,14 +164,29 @@ class Delivering(Everything):
         job.alone()
         return True
 
-    def pay(self, job: Job, attempt: int, looked: list[int], amount: int) -> None:
-        """What looking earns waits as the share does, and comes from what the gateway keeps."""
-        for node, person in zip(self.nodes, looked if amount else (), strict=False):
-            until = self.now + WINDOW.total_seconds()
-            share = Share(amount, person, until, look=job.id, attempt=attempt, node=node)
-            self.looks.append(share)
-            self.platform["revenue"] -= amount
-            self.owed(share, amount)
+    @precondition(lambda self: self.shares and self.lies())
+    @rule(data=st.data())
+    def fine(self, data: st.DataObject) -> None:
+        """A share is forfeited for an invalid result."""
+        job = data.draw(st.sampled_from([job for job in self.jobs if job.id in self.shares]))
+        lie, attempt = data.draw(st.sampled_from(self.lies()))
+        share = self.shares[job.id]
+
+        def model() -> Answer:
+            if share.state == "FORFEITED":
+                return Replayed
+            if share.state != "PENDING" or job.dispute == "OPEN":
+                return GuardFailed
+            share.state = "FORFEITED"
+            self.owed(share, -share.amount)
+            self.platform["revenue"] += share.amount
+            return Posted
+
+        self.one(ShareForfeit(job.id, 0, (lie, 0, attempt)), model)
+
+    def lies(self) -> list[tuple[UUID, int]]:
+        """Attempts that were found invalid."""
+        return [of for of, check in self.checks.items() if check.verdict == "invalid"]
 
     def account(self, operator: int | None) -> str:
         return SUSPENSE if operator is None else operator_account(self.people[operator])

@@ -35,7 +35,6 @@ from actors.paymaster.messages import (
     DisputeOpen,
     EarningClaim,
     EarningMature,
-    Misjudged,
     PayoutApprove,
     PayoutKind,
     PayoutPay,
@@ -58,9 +57,6 @@ class Share:
     until: float
     state: str = "PENDING"
     payout: UUID | None = None
-    look: UUID | None = None  # of which job, if it is for a check
-    attempt: int = 0
-    node: UUID | None = None  # that looked
 
 
 @attrs.define
@@ -99,7 +95,6 @@ class Everything(Everyday):
 
     def __init__(self, *args: Any) -> None:
         self.shares: dict[UUID, Share] = {}
-        self.looks: list[Share] = []  # what checks earned
         self.payouts: dict[UUID, Payout] = {}
         self.free: dict[int, list[Share]] = {}  # what could be paid out when the batch began
         self.payouts_before: set[UUID] = set()
@@ -113,7 +108,7 @@ class Everything(Everyday):
         super().settled()
         self.payouts_before = set(self.payouts)
         self.free = {
-            person: [s for s in (*self.shares.values(), *self.looks)
+            person: [s for s in self.shares.values()
                      if (s.state, s.payout, s.operator) == ("PAYABLE", None, person)]
             for person in PEOPLE
         }  # fmt: skip
@@ -239,15 +234,10 @@ class Everything(Everyday):
         self.add(Commit((), (effect,)), model)
 
     @precondition(lambda self: any(job.dispute for job in self.jobs))
-    @rule(data=st.data(), upheld=st.booleans(), misjudged=st.booleans(), other=RARELY)
-    def decide(self, data: st.DataObject, *, upheld: bool, misjudged: bool, other: bool) -> None:
-        """``misjudged``: whose word it rested on is shown wrong; ``other``: of another attempt."""
+    @rule(data=st.data(), upheld=st.booleans())
+    def decide(self, data: st.DataObject, *, upheld: bool) -> None:
         job = data.draw(st.sampled_from([job for job in self.jobs if job.dispute]))
-        looks = [look for look in self.looks if look.look == job.id]
-        attempt = (looks[0].attempt if looks else 1) + other
-        node = looks[0].node if looks else None
-        wrong = Misjudged(attempt, node or self.nodes[1]) if misjudged else None
-        effect = DisputeDecide(job.id, 0, self.people[job.user], upheld, "looked at it", wrong)
+        effect = DisputeDecide(job.id, 0, self.people[job.user], upheld, "looked at it")
 
         def model() -> Answer:
             after = "UPHELD" if upheld else "REJECTED"
@@ -257,9 +247,7 @@ class Everything(Everyday):
             share = self.shares.get(job.id)
             if upheld:
                 self.give_back(job, share)
-                if wrong is not None and looks and not other:
-                    self.reverse(looks[0])
-            elif share is not None and self.now >= share.until:
+            elif share is not None and share.state == "PENDING" and self.now >= share.until:
                 share.state = "PAYABLE"
             return Posted
 
@@ -268,11 +256,7 @@ class Everything(Everyday):
     def give_back(self, job: Job, share: Share | None) -> None:
         self.charged(job.user, -(job.price - (job.refunded or 0)))
         job.refunded = job.price if job.refunded is None else job.refunded
-        if share is not None:
-            self.reverse(share)
-
-    def reverse(self, share: Share) -> None:
-        if share.state == "PENDING":
+        if share is not None and share.state == "PENDING":
             share.state = "REVERSED"
             self.owed(share, -share.amount)
             self.platform["revenue"] += share.amount
@@ -288,16 +272,13 @@ class Everything(Everyday):
 
     def matures(self, job: Job) -> None:
         def model() -> Answer:
-            share, looks = self.shares.get(job.id), [s for s in self.looks if s.look == job.id]
-            ripe = [
-                one
-                for one in (*([] if share is None else [share]), *looks)
-                if one.state == "PENDING" and self.now >= one.until and job.dispute != "OPEN"
-            ]
-            for one in ripe:
-                one.state = "PAYABLE"
-            done = share is not None and share.state in ("PAYABLE", "PAID")
-            return Posted if ripe else Replayed if done else GuardFailed
+            share = self.shares.get(job.id)
+            if share is None:
+                return GuardFailed
+            if share.state == "PENDING" and self.now >= share.until and job.dispute != "OPEN":
+                share.state = "PAYABLE"
+                return Posted
+            return Replayed if share.state in ("PAYABLE", "PAID") else GuardFailed
 
         self.one(EarningMature(job.id, 0), model)
 
@@ -385,8 +366,7 @@ class Everything(Everyday):
         self.add(Commit((), (effect,), act=act(verb)), model)
 
     def closed(self, id_: UUID, payout: Payout) -> None:
-        every = (*self.shares.values(), *self.looks)
-        taken = [share for share in every if share.payout == id_]
+        taken = [share for share in self.shares.values() if share.payout == id_]
         if payout.state == "PAID":
             self.purses[payout.person].earned -= payout.amount
             self.platform["payouts"] += payout.amount

@@ -39,7 +39,7 @@ def test_of_a_job_with_many_units_only_the_one_in_question() -> None:
 
 def test_the_tiles_of_its_frame_with_what_may_fail_or_wait_again() -> None:
     assert keys(UnitRequeue(JOB, 7, 1, "gone")) == TILED
-    assert keys(UnitVerdict(JOB, 7, 1, "mismatch")).tiled == {(JOB, 7)}
+    assert keys(UnitVerdict(JOB, 7, 1, "invalid")).tiled == {(JOB, 7)}
     assert keys(UnitVerdict(JOB, 7, 1, "exact")).tiled == frozenset()
 
 

@@ -123,7 +123,7 @@ def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> 
         UnitFail(job.id, number, attempt, node, "scene", "no camera"),
         UnitDeliver(job.id, number, attempt, node, "cpu", None, verified=True),
         UnitVerdict(job.id, number, attempt, "exact"),
-        UnitVerdict(job.id, number, attempt, "mismatch", retry_at=EPOCH),
+        UnitVerdict(job.id, number, attempt, "invalid", retry_at=EPOCH),
     ]
     return usual[step.what % len(usual)]
 

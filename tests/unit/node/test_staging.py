@@ -8,7 +8,7 @@ import aiohttp
 from rendertrust.manifest import Entry, Manifest
 from rendertrust.node.addresses import Addresses
 from rendertrust.node.cache import Cache
-from rendertrust.node.plugin import CHECK, EVIDENCE, PICTURE
+from rendertrust.node.plugin import BATCH, CHECK, EVIDENCE, PICTURE, in_batch
 from rendertrust.node.staging import WRONG_PATH, Staging
 from rendertrust.protocol import Input, JobDispatch, Running
 
@@ -24,7 +24,7 @@ def held(cache: Cache, path: str, content: bytes) -> Input:
     return Input(path=path, url="cache:", sha256=sha256, size=len(content))
 
 
-def order(cache: Cache, *inputs: Input) -> JobDispatch:
+def order(cache: Cache, *inputs: Input, job_type: str = CHECK) -> JobDispatch:
     """A check of a scene that has a file of its own under the name of what is delivered."""
     files = {"s.blend": SCENE, PICTURE: TEXTURE}
     entries = [
@@ -33,7 +33,7 @@ def order(cache: Cache, *inputs: Input) -> JobDispatch:
     ]
     manifest = held(cache, "manifest", Manifest("s.blend", tuple(entries)).written("key"))
     return JobDispatch(
-        job_id="c", job_type=CHECK, payload_ref="x", params={}, inputs=inputs, manifest=manifest
+        job_id="c", job_type=job_type, payload_ref="x", params={}, inputs=inputs, manifest=manifest
     )
 
 
@@ -58,3 +58,17 @@ async def test_what_was_delivered_is_named_once(tmp_path: Path) -> None:
         staging = Staging(cache, tmp_path / "work", Addresses(Running(job_id="c"), print, 1.0))
         one = held(cache, PICTURE, DELIVERED)
         assert await staging.stage(order(cache, one, one)) == WRONG_PATH
+
+
+async def test_each_result_of_a_batch_lies_where_no_scene_is(tmp_path: Path) -> None:
+    names = [name for number in (0, 15) for name in in_batch(number)]
+    async with aiohttp.ClientSession() as session:
+        cache = Cache(tmp_path / "cache", 1 << 20, session)
+        staging = Staging(cache, tmp_path / "work", Addresses(Running(job_id="c"), print, 1.0))
+        given = [held(cache, name, name.encode()) for name in names]
+        placed = await staging.stage(order(cache, *given, job_type=BATCH))
+    assert isinstance(placed, dict), placed
+    assert set(placed) == {"s.blend", PICTURE}, "the scene's own files"
+    found = {name: path.read_text() for name, path in staging.delivered.items()}
+    assert found == {name: name for name in names}
+    assert len({path.parent for path in staging.delivered.values()}) == len(names)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rendertrust import merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.receipt import (
+    REASONS,
     Receipt,
     Work,
     canonical,
@@ -203,13 +204,32 @@ def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Pa
     assert not verify_receipt(file_of(receipt), picture=read_picture(path)).holds
 
 
-@pytest.mark.parametrize("verdict", ["unchecked", "unverifiable"])
+@pytest.mark.parametrize("verdict", ["sampled-out", "unverified", "unverifiable", "unchecked"])
 def test_of_pixels_that_nobody_checked_that_is_said(tmp_path: Path, verdict: str) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(PICTURE)
     found = verify_receipt(file_of({**RECEIPT, "verdict": verdict}), picture=read_picture(path))
     [pixels] = [step.said for step in found.steps if step.name == "pixels"]
-    assert "nobody checked" in pixels
+    assert "nobody compared it" in pixels
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [(None, "unverified, 100000"), *((code, f"({said})") for code, said in REASONS.items())],
+)
+def test_a_receipt_says_why_its_work_is_unverified(reason: str | None, said: str) -> None:
+    told = {} if reason is None else {"reason": reason}
+    found = verify_receipt(file_of({**RECEIPT, "verdict": "unverified", **told}))
+    assert found.holds
+    [gateway] = [step.said for step in found.steps if step.name == "gateway"]
+    assert said in gateway
+
+
+def test_a_reason_of_a_later_release_is_told_as_it_is_and_no_other_text_is_one() -> None:
+    found = verify_receipt(file_of({**RECEIPT, "verdict": "unverified", "reason": "of-later"}))
+    assert "(of-later)" in next(step.said for step in found.steps if step.name == "gateway")
+    for wrong in ("", "Words", "x" * 41, 7, None, "a\u0007b"):
+        assert not verify_receipt(file_of({**RECEIPT, "reason": wrong})).holds
 
 
 def test_of_the_renderer_it_is_said_that_it_is_the_nodes_word() -> None:
@@ -217,7 +237,10 @@ def test_of_the_renderer_it_is_said_that_it_is_the_nodes_word() -> None:
     assert node.said.endswith("; with bpy 5.2.0 e13b728c6880, by the node's own word")
 
 
-@pytest.mark.parametrize(("verdict", "is_said"), [("exact", True), ("unchecked", False)])
+@pytest.mark.parametrize(
+    ("verdict", "is_said"),
+    [("exact", True), ("match", True), ("sampled-out", False), ("unchecked", False)],
+)
 def test_of_a_chunk_it_is_said_that_not_each_frame_was_looked_at(
     verdict: str, is_said: bool
 ) -> None:
@@ -230,7 +253,7 @@ def test_of_a_chunk_it_is_said_that_not_each_frame_was_looked_at(
     }
     [gateway] = [one for one in verify_receipt(file_of(receipt)).steps if one.name == "gateway"]
     assert gateway.holds
-    assert ("exact, by a look at some of its 16 pictures" in gateway.said) is is_said
+    assert (f"{verdict}, by a look at some of its 16 pictures" in gateway.said) is is_said
 
 
 def test_an_object_without_pixels_counts_by_its_bytes(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Which frame a receipt names, where its regions lie, and what a comparison says: pure."""
 
+import base64
 import hashlib
+import io
 import random
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.cli import exit_codes
+from rendertrust.cli.disputes import comparison_of
+from rendertrust.cli.output import Output, encoded
 from rendertrust.cli.rerender import (
     Outcome,
     document,
@@ -22,6 +26,7 @@ from rendertrust.cli.rerender import (
     wish_of,
 )
 from rendertrust.manifest import Entry, Manifest
+from rendertrust.node.inside.placing import place
 from rendertrust.node.plugins.render import Render
 from rendertrust.node.rerender import Rerender, read_report, rerender
 from rendertrust.receipt import read_receipt, receipt_document, sign_work, work_document
@@ -34,6 +39,7 @@ from rendertrust.rerender import (
     EXACT,
     LOOSE,
     OTHER_CLASS,
+    SPOTS_MOST,
     UNDECIDED,
     UNKNOWN_FILES,
     Compared,
@@ -44,6 +50,7 @@ from rendertrust.rerender import (
     draws,
     judge,
     listed,
+    spots,
     subject_of,
 )
 from rendertrust.verify import Step
@@ -335,6 +342,49 @@ def test_programs_are_told_all_of_it() -> None:
         7,
     )
     assert told["regions"] == (FAR,)
+
+
+@given(
+    st.tuples(st.integers(16, 4000), st.integers(16, 4000)),
+    st.floats(0, 1, exclude_max=True),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_check_looks_where_a_comparison_says_that_it_differs(
+    size: tuple[int, int], x: float, y: float
+) -> None:
+    """A region of a comparison comes back as the same rectangle."""
+    at = place((x, y, None), size, [])
+    report = Report(regions=(SAME, Compared(equal=False, off=0.9, at=at)))
+    [spot] = spots(report, size)
+    assert place((spot["x"], spot["y"], None), size, []) == at
+
+
+def test_a_comparison_names_the_worst_regions_alone() -> None:
+    offs = [0.1, 0.9, 0.3, *[0.2] * 9]
+    regions = [Compared(equal=False, off=off, at=(n * 10, 0, 10, 10)) for n, off in enumerate(offs)]
+    found = spots(Report(regions=(SAME, *regions)), (320, 240))
+    assert len(found) == SPOTS_MOST
+    assert found[0]["x"] == spots(Report(regions=(regions[1],)), (320, 240))[0]["x"]
+
+
+def test_a_dispute_takes_what_the_program_wrote(tmp_path: Path) -> None:
+    shown, told = tmp_path / "frame.verify.png", tmp_path / "verify.json"
+    shown.write_bytes(b"a picture")
+    wish = wish_of({**NO_OPTIONS, "scene": Path("s.blend"), "seed": 7})
+    assert wish is not None
+    outcome = Outcome(report=Report(regions=(FAR,)), shown=shown, size=(160, 90))
+    written = document(wish, Path("frame.png"), outcome.ended(Judgement(DIFFERENT, "why")))
+    told.write_text(encoded({"name": "a proof"}) + "\n" + encoded(written) + "\n")
+    output = Output(results=io.StringIO(), notes=io.StringIO())
+    found = comparison_of(told, output)
+    assert (found["verdict"], found["reason"]) == (DIFFERENT, "why")
+    assert found["places"] == spots(Report(regions=(FAR,)), (160, 90))
+    assert base64.b64decode(found["picture"]) == b"a picture"
+    shown.write_bytes(bytes(1 << 20))
+    assert "picture" not in comparison_of(told, output)
+    told.write_text("{}")
+    with pytest.raises(click.UsageError, match="is not what"):
+        comparison_of(told, output)
 
 
 def test_options_of_rendering_need_a_scene() -> None:

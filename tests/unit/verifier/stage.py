@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -35,8 +35,9 @@ from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
 from actors.verifier.settings import Peers, VerifierSettings
 from sql.books import UnitRow
-from sql.checks import CheckRow
+from sql.checks import CheckRow, Pending
 from sql.reputation import begins_anew
+from sql.sampling import Stake
 from sql.work import Standing, evidence_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
@@ -54,6 +55,7 @@ from tests.twins.store_checks import records
 CLASS = "cpu/avx2/5.2"
 CREATOR, OPERATOR = UUID(int=1), UUID(int=2)
 NODE = UUID(int=10)
+OURS = frozenset(UUID(int=number) for number in (20, 21, 22))  # verifiers of the gateway's
 PRICE = 1_000
 CONTENT, EVIDENCE = b"a picture", b"its evidence"
 SHA256 = hashlib.sha256(CONTENT).digest()
@@ -69,12 +71,22 @@ def apart(value: float) -> Mapping[str, Any]:
 
 
 @attrs.define
-class Checker:
-    """A node that checks, as its session's probe."""
+class Inspector:
+    """A verifier, as its session's probe."""
 
     node: UUID
-    owner: UUID | None
+    device_class: str
     probe: Probe[NodeSession]
+
+
+class Store(StoreTwin):
+    """Where every owner has so much pending that it covers any fine, unless a test is of that."""
+
+    covers = True
+
+    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+        found = await super().stake(job, unit, node, share_percent)
+        return Stake(found.share, 1_000_000 * PRICE) if self.covers else found
 
 
 @attrs.define
@@ -83,7 +95,7 @@ class Play:
 
     verifier: Ref[Verifier]
     ledger: Ref[Ledger]
-    store: StoreTwin
+    store: Store
     objects: TwinObjects
     clock: TwinClock
     root: Supervisor
@@ -107,21 +119,19 @@ class Play:
     async def assigned(self, node: UUID, owner: UUID = OPERATOR, **params: Any) -> UUID:
         """A unit that a node was given."""
         self.jobs += 1
-        job = UUID(int=1000 + self.jobs)
+        job, user = UUID(int=1000 + self.jobs), params.pop("user", CREATOR)
         if node not in self.store.nodes:
             self.store.add_node(node, ("render",), owner=owner)
         grant = Transfer(
-            ADJUSTMENTS, user_account(CREATOR), user_account(CREATOR), PRICE, "ADJUSTMENT", str(job)
+            ADJUSTMENTS, user_account(user), user_account(user), PRICE, "ADJUSTMENT", str(job)
         )
         job_type = params.pop("job_type", "render")
-        insert = JobInsert(
-            job, CREATOR, job_type, "s3://rendertrust/x", {"frame": 1, **params}, PRICE
-        )
+        insert = JobInsert(job, user, job_type, "s3://rendertrust/x", {"frame": 1, **params}, PRICE)
         await self.do(postings=(grant,))
         await self.do(
             insert,
             UnitAssign(job, 0, 1, node),
-            postings=(HoldUnits(user_account(CREATOR), job, (PRICE,)),),
+            postings=(HoldUnits(user_account(user), job, (PRICE,)),),
         )
         return job
 
@@ -135,14 +145,17 @@ class Play:
         await self.again(job, NODE, 2)
         return job
 
-    async def again(self, job: UUID, node: UUID, attempt: int, owner: UUID = OPERATOR) -> None:
+    async def again(
+        self, job: UUID, node: UUID, attempt: int, owner: UUID = OPERATOR, *, unit: int = 0
+    ) -> None:
         """What a node delivers for an attempt that it was given."""
-        key = result_key(CREATOR, job, 0, attempt)
+        user = self.store.jobs[job].user_id
+        key = result_key(user, job, unit, attempt)
         await self.objects.put(key, CONTENT)
-        await self.objects.put(evidence_key(CREATOR, job, 0, attempt), EVIDENCE)
+        await self.objects.put(evidence_key(user, job, unit, attempt), EVIDENCE)
         delivery = UnitDeliver(
             job=job,
-            unit=0,
+            unit=unit,
             attempt=attempt,
             node=node,
             device_class=CLASS,
@@ -156,27 +169,28 @@ class Play:
             operator=operator_account(owner),
             dispute_window=self.window,
         )
-        await self.do(attrs.evolve(delivery, drawn=await self.sampling.draw(delivery)))
+        drawn, odds = await self.sampling.draw(delivery)
+        await self.do(attrs.evolve(delivery, drawn=drawn, odds=odds))
 
-    def checker(self, number: int, owner: int | None, device_class: str = CLASS) -> Checker:
-        """A node appears that can check."""
+    def inspector(
+        self, number: int = 20, device_class: str = CLASS, *, batches: bool = False
+    ) -> Inspector:
+        """A node connects that can check; one of ``OURS`` is a verifier of the gateway's."""
         probe: Probe[NodeSession] = Probe(f"session {number}")
         node = UUID(int=number)
-        who = None if owner is None else UUID(int=owner)
-        assert self.verifier.tell(CheckerSeen(node, who, device_class, probe.ref))
-        return Checker(node, who, probe)
+        assert self.verifier.tell(CheckerSeen(node, device_class, probe.ref, batches))
+        return Inspector(node, device_class, probe)
 
-    def appears(self, checker: Checker) -> None:
+    def appears(self, checker: Inspector) -> None:
         """The same node again, as after a restart."""
-        seen = CheckerSeen(checker.node, checker.owner, CLASS, checker.probe.ref)
+        seen = CheckerSeen(checker.node, checker.device_class, checker.probe.ref)
         assert self.verifier.tell(seen)
 
-    def comes_back(self, checker: Checker) -> Checker:
+    def comes_back(self, checker: Inspector) -> Inspector:
         """It lost its connection, and has another one."""
         probe: Probe[NodeSession] = Probe(f"session of {checker.node}, again")
-        seen = CheckerSeen(checker.node, checker.owner, CLASS, probe.ref)
-        assert self.verifier.tell(seen)
-        return Checker(checker.node, checker.owner, probe)
+        assert self.verifier.tell(CheckerSeen(checker.node, checker.device_class, probe.ref))
+        return Inspector(checker.node, checker.device_class, probe)
 
     async def restarts(self) -> None:
         """The gateway is restarted: another Verifier over the same database."""
@@ -184,19 +198,19 @@ class Play:
         self.root, self.verifier, self.ledger = self.begin()
         await self.root.start()
 
-    def goes(self, checker: Checker) -> None:
+    def goes(self, checker: Inspector) -> None:
         assert self.verifier.tell(CheckerGone(checker.node, checker.probe.ref))
 
-    async def asked(self, checker: Checker) -> RunCheck:
+    async def asked(self, checker: Inspector) -> RunCheck:
         return await checker.probe.expect(RunCheck, within=60)
 
-    async def dropped(self, checker: Checker, order: RunCheck) -> None:
+    async def dropped(self, checker: Inspector, order: RunCheck) -> None:
         """It is told that nobody waits for the check any more."""
         assert await checker.probe.expect(DropCheck, within=60) == DropCheck(order.check)
 
     def says(
         self,
-        checker: Checker,
+        checker: Inspector,
         order: RunCheck,
         report: Mapping[str, Any] | None,
         reason: str = "",
@@ -206,22 +220,19 @@ class Play:
         told = Reported(order.check, checker.node, report, reason, is_unread)
         assert self.verifier.tell(told)
 
-    async def checks(self, checker: Checker, report: Mapping[str, Any] | None) -> RunCheck:
-        """It is asked, and answers so; of more crops than three the same again."""
+    async def checks(self, checker: Inspector, report: Mapping[str, Any] | None) -> RunCheck:
+        """It is asked, and answers so."""
         order = await self.asked(checker)
-        told = report
-        if report is not None and len(order.draws) > 3 and isinstance(report.get("crops"), list):
-            told = {**report, "crops": report["crops"] * (len(order.draws) // 3)}
-        self.says(checker, order, told, "it failed")
+        self.says(checker, order, report, "it failed")
         return order
 
-    async def confirms(self, checker: Checker, report: Mapping[str, Any]) -> RunCheck:
+    async def confirms(self, checker: Inspector, report: Mapping[str, Any]) -> RunCheck:
         """It is asked for crops, and for the same of the whole frame; both are so."""
         order = await self.checks(checker, report)
         await self.renders_whole(checker, report)
         return order
 
-    async def renders_whole(self, checker: Checker, report: Mapping[str, Any]) -> RunCheck:
+    async def renders_whole(self, checker: Inspector, report: Mapping[str, Any]) -> RunCheck:
         """It is asked for the whole frame, whose parts compare so."""
         order = await self.asked(checker)
         assert order.whole
@@ -263,7 +274,7 @@ class Play:
         row.caught, row.quarantined = None, False
 
     def known(self, letters: str, node: UUID = NODE, device_class: str = CLASS) -> None:
-        """Verdicts of before: 'v' is valid, 'm' a mismatch."""
+        """Verdicts of before: 'v' is valid, 'm' a strike."""
         if node not in self.store.nodes:
             self.store.add_node(node, ("render",), owner=OPERATOR)
         for letter in letters:
@@ -285,7 +296,8 @@ class Play:
                 window_seconds=0,
                 opened_at=self.clock.now(),
                 state="DECIDED",
-                verdict="mismatch" if letter == "m" else "exact",
+                verdict="invalid" if letter == "m" else "exact",
+                strike=letter == "m",
                 decided_at=self.clock.now(),
             )
             self.store.checks[row.id] = row
@@ -297,10 +309,10 @@ class Play:
 @asynccontextmanager
 async def verifying(**settings: Any) -> AsyncGenerator[Play]:
     """``settings`` are the Verifier's."""
-    store, clock = StoreTwin(), TwinClock()
+    store, clock = Store(), TwinClock()
     objects = TwinObjects(clock.monotonic)
     scheduler, notifier = Probe[Scheduler]("scheduler"), Probe[Notifier]("notifier")
-    given: dict[str, Any] = {"look_seconds": 0.5, "own_odds": 0.0, "trial_odds": 0.0, **settings}
+    given: dict[str, Any] = {"look_seconds": 0.5, "own": OURS, **settings}
     chosen, lives = VerifierSettings(**given), itertools.count(1)
 
     def begin() -> tuple[Supervisor, Ref[Verifier], Ref[Ledger]]:
@@ -332,3 +344,42 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
         yield play
     finally:
         await play.root.stop()
+
+
+def pending(
+    *,
+    drawn: bool | None = None,
+    params: Mapping[str, Any] | None = None,
+    job_type: str = "render",
+    **more: Any,
+) -> Pending:
+    """A delivery that waits, without a database."""
+    row = CheckRow(
+        job_id=UUID(int=1001),
+        unit=0,
+        attempt=1,
+        node_id=NODE,
+        device_class=CLASS,
+        result_ref="s3://rendertrust/x",
+        sha256=SHA256,
+        size=len(CONTENT),
+        work=None,
+        node_signature=None,
+        verified=True,
+        operator=operator_account(OPERATOR),
+        share_percent=70,
+        window_seconds=3600,
+        opened_at=datetime(2030, 1, 1, tzinfo=UTC),
+        drawn=drawn,
+    )
+    given: dict[str, Any] = {"owner": OPERATOR, "failures": 0, "faults": 0, "unsent": 0, **more}
+    return Pending(
+        row=row,
+        job_type=job_type,
+        payload_ref="s3://rendertrust/x",
+        params={"frame": 1, **(params or {})},
+        user=CREATOR,
+        frames=None,
+        price=PRICE,
+        **given,
+    )

@@ -2,21 +2,16 @@
 
 import random
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from actors.verifier import crops
 from rendertrust.node.inside.placing import picked
 from sql import sampling
 from sql.reputation import NEW, STRIKES_MOST, Reputation, after
-from tests.support.until import until
-from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import EXACT, verifying
+from tests.unit.verifier.stage import EXACT
 
 SECRET, LEAST = b"s" * 32, 0.05
 CHUNKS, LIVES = 200, 60
@@ -40,17 +35,6 @@ def test_a_check_costs_a_liar_more_than_he_saves(frames: int, share: float) -> N
     faked = set(random.Random(frames).sample(range(frames), max(round(frames * share), 1)))
     often = sum(not faked.isdisjoint(looked_at(frames, n)) for n in range(2000)) / 2000
     assert often * frames >= len(faked) * 0.8  # of 2,000 draws
-
-
-@given(st.integers(1, 300), st.binary(min_size=32, max_size=32))
-def test_who_is_caught_has_each_frame_looked_at_once(frames: int, result: bytes) -> None:
-    looks = [
-        picked([*crops.in_round(n, frames, SECRET, b"u", result).shown], frames)
-        for n in range(crops.rounds_of(frames))
-    ]
-    assert sorted(frame for look in looks for frame in look) == [*range(frames)]
-    most = len(crops.places("chunk", frames, SECRET, b"u", result).shown)
-    assert all(len(look) <= most for look in looks)
 
 
 @attrs.define
@@ -105,28 +89,3 @@ def test_a_liar_earns_less_than_by_honest_work_while_what_he_earned_waits(
 
 def test_who_is_honest_earns_all() -> None:
     assert profit(8, 0) == 1.0
-
-
-@simulated
-@pytest.mark.parametrize("is_restarted", [False, True])
-@pytest.mark.parametrize(("report", "verdict"), [(OFF, "mismatch"), (EXACT_ONE, "exact")])
-async def test_who_has_the_word_on_a_chunk_looks_at_the_frames_that_were_called_wrong(
-    report: dict[str, Any], verdict: str, is_restarted: bool
-) -> None:
-    """Another frame of it says nothing of those."""
-    async with verifying(own=frozenset({OWN})) as play:
-        ours, stranger = play.checker(20, None), play.checker(30, 3)
-        job = await play.delivered(frame=None, frames=[*range(1, 9)])
-        await play.checks(ours, LOOKED)
-        order = await play.checks(stranger, OFF)
-        again = await play.asked(ours)
-        if is_restarted:
-            await until(lambda: bool(play.store.suspicions), within=60)
-            await play.restarts()
-            ours = play.comes_back(ours)
-            again = await play.asked(ours)
-        assert (again.unit.job, again.shown) == (job, order.shown)
-        play.says(ours, again, report)
-        await until(lambda: play.verdict(job) == verdict, within=60)
-        failed = [t for t in play.store.verifier_tests.values() if not t.passed]
-        assert [t.node_id for t in failed] == ([] if report is OFF else [stranger.node])

@@ -1,42 +1,59 @@
-"""A node that is caught later: what it has pending of what nobody had looked at waits again."""
+"""Clawback: what a node has pending that was not compared is compared once it is found out."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from actors.ledger.messages import Commit, GuardFailed
-from actors.node_session.messages import RunCheck
-from actors.paymaster.messages import EarningMature
+from actors.ledger.messages import Commit, GuardFailed, Outcome, Posted, Replayed
+from actors.paymaster.messages import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningMature,
+    ShareForfeit,
+)
 from actors.verifier.messages import Caught
-from rendertrust.node.inside.placing import picked
+from actors.verifier.recall import forfeits
+from sql.earnings import FineDue
+from sql.sampling import fine_of
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
-from tests.unit.verifier.stage import EXACT, NODE, PRICE, Checker, Play, apart, verifying
+from tests.unit.verifier.stage import (
+    CREATOR,
+    EXACT,
+    NODE,
+    OPERATOR,
+    PRICE,
+    Inspector,
+    Play,
+    apart,
+    verifying,
+)
 
-OWN = UUID(int=20)
 SHARE = PRICE * 70 // 100
-PAY = PRICE * 5 // 100  # of who looked
 LOOKED = {"looked": True}
-EXACT_ONE = {**EXACT, "crops": EXACT["crops"][:1]}
 CHUNK = {**EXACT, "crops": EXACT["crops"][:2]}
-OFF = {**EXACT, "crops": [{"equal": False, "off": 0.9}]}
+NEVER_DRAWN = {"least_odds": 0.0}
 
 
-async def settled_unlooked(play: Play, ours: Checker, **params: Any) -> UUID:
-    """A unit of a known node that nobody was drawn to check."""
-    job = await play.delivered(**params)
-    await play.checks(ours, LOOKED)
+async def settled(play: Play, checker: Inspector, node: UUID = NODE, **params: Any) -> UUID:
+    """A unit of a known node that was not drawn."""
+    job = await play.delivered(node, **params)
+    await play.checks(checker, LOOKED)
     await play.ends(job, "COMPLETED")
-    assert play.verdict(job) == "unchecked"
+    assert play.verdict(job) == "sampled-out"
     return job
 
 
-def is_caught(play: Play) -> None:
+def is_found_out(play: Play, node: UUID = NODE) -> None:
     """As by its session."""
-    play.known("m")
-    assert play.verifier.tell(Caught(NODE))
+    play.known("m", node)
+    assert play.verifier.tell(Caught(node))
 
 
 async def is_held(play: Play, job: UUID) -> None:
@@ -50,231 +67,214 @@ async def is_held(play: Play, job: UUID) -> None:
 @pytest.mark.parametrize(
     ("report", "state", "share"), [(EXACT, "REJECTED", SHARE), (apart(0.9), "UPHELD", 0)]
 )
-async def test_it_is_checked_and_given_back_if_it_is_a_lie(
+async def test_it_is_compared_and_given_back_if_it_is_invalid(
     report: dict[str, Any], state: str, share: int
 ) -> None:
-    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+    async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
-        ours = play.checker(20, None)
-        job = await settled_unlooked(play, ours)
+        checker = play.inspector()
+        job = await settled(play, checker)
         assert (play.charged(), play.earned()) == (PRICE, SHARE)
-        is_caught(play)
-        order = await play.asked(ours)
+        is_found_out(play)
+        order = await play.asked(checker)
         assert (order.unit.job, len(order.draws)) == (job, 3)
         await is_held(play, job)
-        play.says(ours, order, report)
+        play.says(checker, order, report)
         if report is not EXACT:
-            await play.renders_whole(ours, report)
+            await play.renders_whole(checker, report)
         await until(lambda: play.store.disputes[job, 0].state == state, within=60)
         assert (await play.store.audit(), play.earned()) == ([], share)
         assert play.store.units[job, 0].state == "COMPLETED"
 
 
 @simulated
+async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
+    other = UUID(int=11)
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        play.known("v" * 1000, other)
+        checker = play.inspector()
+        job = await settled(play, checker, other)
+        is_found_out(play)
+        assert play.store.nodes[other].owner == OPERATOR
+        assert (await play.checks(checker, EXACT)).unit.job == job
+        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+
+
+@simulated
 async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() -> None:
-    """A gateway that died as its node was caught finds it."""
-    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+    """A gateway that died as its node was found out finds it."""
+    async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
-        job = await settled_unlooked(play, play.checker(20, None))
+        checker = play.inspector()
+        job = await settled(play, checker)
+        play.goes(checker)
+        await play.root.stop()
         play.known("m")
-        await play.restarts()
+        play.root, play.verifier, play.ledger = play.begin()
+        await play.root.start()
         await is_held(play, job)
-        await play.restarts()
-        ours = play.checker(20, None)
-        order = await play.checks(ours, EXACT)
-        assert order.unit.job == job
+        await play.checks(play.inspector(), EXACT)
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
-        assert (play.earned(), await play.store.audit()) == (SHARE, [])
+        assert play.earned() == SHARE
 
 
 @simulated
-async def test_strangers_are_not_asked_and_what_nobody_looks_at_is_given_back() -> None:
-    """As what else a node that lied delivers, and nobody looks at."""
-    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+@pytest.mark.parametrize("enabled", [True, False], ids=["no such build", "off"])
+async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) -> None:
+    """Nobody pays or cancels it but an admin, or a verifier that comes."""
+    async with verifying(**NEVER_DRAWN, enabled=enabled, wait_seconds=10.0) as play:
         play.known("v" * 1000)
-        play.window = timedelta(minutes=10)
-        ours = play.checker(20, None)
-        job = await settled_unlooked(play, ours)
-        play.goes(ours)
-        stranger = play.checker(30, 3)
-        is_caught(play)
+        checker = play.inspector()
+        if enabled:
+            job = await settled(play, checker)
+            play.goes(checker)
+            play.inspector(21, "gpu/x/9")
+        else:
+            job = await play.delivered()
+            await play.ends(job, "COMPLETED")
+            row = play.store.checks[job, 0, 1]
+            play.store.checks[row.id] = attrs.evolve(row, verdict="sampled-out")  # as it was on
+            play.goes(checker)
+        is_found_out(play)
         await is_held(play, job)
-        opened = play.store.disputes[job, 0].opened_at
-        await until(lambda: play.store.disputes[job, 0].state == "UPHELD", within=1200)
-        assert play.clock.now() - opened >= play.window
-        assert (play.earned(), await play.store.audit()) == (0, [])
-        assert stranger.probe.ref.depth == 0
+        await asyncio.sleep(15)
+        assert play.store.disputes[job, 0].state == "OPEN"
+        assert (play.charged(), play.earned()) == (PRICE, SHARE)
+        await play.do(DisputeDecide(job, 0, CREATOR, False, "an admin looked at it"))
+        assert await play.store.audit() == []
+        assert play.store.earnings[job, 0].state == "PENDING", "until its window is over"
 
 
 @simulated
-async def test_what_is_fresh_is_checked_before_it() -> None:
-    """Else who has a thousand small frames pending would keep the verifier by one lie."""
-    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
+async def test_what_no_verifier_can_tell_is_left_to_an_admin() -> None:
+    async with verifying(**NEVER_DRAWN, again_seconds=1.0) as play:
         play.known("v" * 1000)
-        ours = play.checker(20, None)
-        jobs = {await settled_unlooked(play, ours) for _ in range(3)}
-        is_caught(play)
-        first = await play.asked(ours)
-        assert first.unit.job in jobs
-        fresh = await play.delivered(UUID(int=11))
-        play.says(ours, first, EXACT)
-        assert (await play.checks(ours, EXACT)).unit.job == fresh
-        assert {(await play.checks(ours, EXACT)).unit.job for _ in range(2)} < jobs
+        checker = play.inspector()
+        job = await settled(play, checker)
+        is_found_out(play)
+        for _ in range(3):
+            play.says(checker, await play.asked(checker), None, "no space left on the disk")
+        await asyncio.sleep(30)
+        assert (play.store.disputes[job, 0].state, play.earned()) == ("OPEN", SHARE)
 
 
-@simulated
-async def test_chunks_are_checked_again() -> None:
-    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
-        play.known("v" * 1000)
-        ours = play.checker(20, None)
-        job = await settled_unlooked(play, ours, frame=None, frames=[1, 2])
-        is_caught(play)
-        for _ in range(2):
-            order = await play.checks(ours, EXACT)
-            assert (order.draws, len(order.shown)) == ((), 1)
-        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+LIE = (UUID(int=9), 0, 1)
 
 
-async def vouched(
-    play: Play, ours: Checker, stranger: Checker, said: Any = EXACT, **params: Any
-) -> RunCheck:
-    """What a stranger was asked about a unit of a node that nobody knows, and called exact."""
-    job = await play.delivered(**params)
-    await play.checks(ours, LOOKED)
-    order = await play.checks(stranger, said)
-    await play.ends(job, "COMPLETED")
-    assert (play.verdict(job), play.earned()) == ("exact", SHARE)
-    return order
-
-
-def misjudged(play: Play, who: Checker) -> int:
-    """How often it was found to have called valid what is not."""
-    tests = play.store.verifier_tests.values()
-    return sum(one.node_id == who.node and not one.passed for one in tests)
-
-
-@simulated
-@pytest.mark.parametrize("params", [{}, {"frame": None, "frames": [1, 2]}])
-async def test_what_only_a_stranger_called_valid_is_checked_again_where_he_looked(
-    params: dict[str, Any],
+@given(st.lists(st.integers(1, 1000)), st.integers(1, 100), st.floats(0.05, 0.99))
+def test_a_fine_takes_the_newest_that_fit_and_one_more_share_for_the_rest(
+    amounts: list[int], share: int, odds: float
 ) -> None:
-    """He may be the liar's friend: then it is given back, and he has a strike."""
-    async with verifying(own=frozenset({OWN})) as play:
-        ours, friend = play.checker(20, None), play.checker(30, 3)
-        order = await vouched(play, ours, friend, **params)
-        is_caught(play)
-        await is_held(play, order.unit.job)
-        await play.restarts()
-        ours, friend = play.comes_back(ours), play.comes_back(friend)
-        again = await play.asked(ours)
-        assert (again.unit.job, again.draws, again.shown) == (
-            order.unit.job,
-            order.draws,
-            order.shown,
-        )
-        play.says(ours, again, apart(0.9) if order.draws else OFF)
-        if order.draws:
-            await play.renders_whole(ours, apart(0.9))
-        dispute = (order.unit.job, 0)
-        await until(lambda: play.store.disputes[dispute].state == "UPHELD", within=60)
-        assert (play.earned(), misjudged(play, friend)) == (0, 1)
-        assert play.earned(UUID(int=3)) == 0, "nor is his word paid"
-        assert [one.state for one in play.store.check_pay.values()] == ["REVERSED"]
-        assert play.store.accounts["revenue"].balance == 0
-        assert await play.store.audit() == []
+    pending = tuple((UUID(int=number), 0, each) for number, each in enumerate(amounts, 10))
+    taken = {each.job for each in forfeits(FineDue(LIE, share, odds, 0, pending))}
+    paid = [amount for job, _, amount in pending if job in taken]
+    due = fine_of(share, odds)
+    assert sum(paid) >= min(due, sum(amounts))
+    assert sum(paid) - max(paid, default=0) < due or due == 0
+    assert forfeits(FineDue(LIE, share, odds, max(due, sum(paid)), pending)) == ()
 
 
 @simulated
-@pytest.mark.parametrize("report", [EXACT, {"fault": "its file says nothing that can be read"}])
-async def test_who_saw_what_is_there_has_no_strike(report: dict[str, Any]) -> None:
-    async with verifying(own=frozenset({OWN})) as play:
-        ours, stranger = play.checker(20, None), play.checker(30, 3)
-        order = await vouched(play, ours, stranger)
-        is_caught(play)
-        assert (await play.checks(ours, report)).unit.job == order.unit.job
-        state = "REJECTED" if report is EXACT else "UPHELD"
-        dispute = (order.unit.job, 0)
-        await until(lambda: play.store.disputes[dispute].state == state, within=60)
-        assert (misjudged(play, stranger), await play.store.audit()) == (0, [])
-        assert play.earned(UUID(int=3)) == PAY, "he did his work"
+async def test_what_is_fresh_is_checked_before_it_and_the_newest_of_it_first() -> None:
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        first, second = await settled(play, checker), await settled(play, checker)
+        play.goes(checker)
+        is_found_out(play)
+        await is_held(play, first)
+        await is_held(play, second)
+        fresh = await play.delivered(UUID(int=12), UUID(int=5))
+        checker = play.inspector()
+        assert (await play.checks(checker, EXACT)).unit.job == fresh
 
 
 @simulated
-async def test_who_looked_at_a_frame_that_is_right_is_paid_though_another_is_not() -> None:
-    async with verifying(own=frozenset({OWN})) as play:
-        ours, stranger = play.checker(20, None), play.checker(30, 3)
-        order = await vouched(play, ours, stranger, CHUNK, frame=None, frames=[*range(1, 10)])
-        is_caught(play)
-        again = await play.checks(ours, CHUNK)
-        assert again.shown == order.shown
-        play.says(ours, await play.asked(ours), {**OFF, "crops": OFF["crops"] * 2})
-        dispute = (order.unit.job, 0)
-        await until(lambda: play.store.disputes[dispute].state == "UPHELD", within=60)
-        assert (misjudged(play, stranger), await play.store.audit()) == (0, [])
-        assert (play.earned(), play.earned(UUID(int=3))) == (0, PAY)
+async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
+    """Of a chunk most frames were not looked at."""
+    async with verifying(**NEVER_DRAWN) as play:
+        checker = play.inspector()
+        frame = await play.delivered()
+        await play.checks(checker, EXACT)
+        chunk = await play.delivered(frame=None, frames=[*range(1, 10)])
+        await play.checks(checker, CHUNK)
+        for job in (frame, chunk):
+            await play.ends(job, "COMPLETED")
+        is_found_out(play)
+        assert (await play.checks(checker, CHUNK)).unit.job == chunk
+        await until(lambda: play.store.disputes[chunk, 0].state == "REJECTED", within=60)
+        assert [*play.store.disputes] == [(chunk, 0)]
 
 
-@simulated
-async def test_who_vouched_is_paid_where_nobody_could_look_again() -> None:
-    async with verifying(own=frozenset({OWN})) as play:
-        play.window = timedelta(minutes=10)
-        ours, stranger = play.checker(20, None), play.checker(30, 3)
-        order = await vouched(play, ours, stranger)
-        play.goes(ours)
-        is_caught(play)
-        dispute = (order.unit.job, 0)
-        await is_held(play, order.unit.job)
-        await until(lambda: play.store.disputes[dispute].state == "UPHELD", within=1200)
-        assert (play.earned(), play.earned(UUID(int=3))) == (0, PAY)
-        assert await play.store.audit() == []
+# ── fines ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@simulated
-async def test_what_the_gateways_own_called_valid_stays_as_it_is() -> None:
-    async with verifying(own=frozenset({OWN})) as play:
-        ours = play.checker(20, None)
+async def earned_in_all(play: Play, checker: Inspector, count: int) -> None:
+    """As many units of an honest node, each compared."""
+    for _ in range(count):
         job = await play.delivered()
-        await play.checks(ours, EXACT)
+        order = await play.asked(checker)
+        play.says(checker, order, EXACT if order.draws else LOOKED)
         await play.ends(job, "COMPLETED")
-        is_caught(play)
-        fresh = await play.delivered(UUID(int=11))
-        assert (await play.checks(ours, EXACT)).unit.job == fresh
-        await play.ends(fresh, "COMPLETED")
-        assert play.store.disputes == {}
 
 
 @simulated
-async def test_of_chunks_every_frame_is_looked_at_again_whoever_had_looked() -> None:
-    """One in eight had been: a lie among the others is found now, and the chunk given back."""
-    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
-        ours, numbers = play.checker(20, None), [*range(1, 10)]
-        job = await play.delivered(frame=None, frames=numbers)
-        await play.checks(ours, CHUNK)
-        await play.ends(job, "COMPLETED")
-        is_caught(play)
-        seen: list[int] = []
-        for _ in range(4):
-            order = await play.checks(ours, CHUNK)
-            assert order.unit.job == job
-            seen += picked([*order.shown], 9)
-        order = await play.asked(ours)
-        assert sorted([*seen, *picked([*order.shown], 9)]) == [*range(9)]
-        play.says(ours, order, OFF)
-        await until(lambda: play.store.disputes[job, 0].state == "UPHELD", within=60)
-        assert (play.earned(), await play.store.audit()) == (0, [])
+async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
+    """By how seldom such results are compared; what is taken is the newest that is pending."""
+    async with verifying(least_odds=0.25) as play:
+        checker = play.inspector()
+        await earned_in_all(play, checker, 12)
+        play.store.covers = False
+        job = await play.delivered()
+        while not (order := await play.asked(checker)).draws:
+            play.says(checker, order, LOOKED)
+            await play.ends(job, "COMPLETED")
+            job = await play.delivered()
+        play.says(checker, order, apart(0.9))
+        await play.renders_whole(checker, apart(0.9))
+        await play.ends(job, "QUEUED")
+        row = play.store.checks[job, 0, 1]
+        assert row.odds == 0.25
+        due = 2 * SHARE * 4 - SHARE
+        await until(lambda: len(play.store.fines) == due // SHARE, within=60)
+        forfeited = [one for one in play.store.earnings.values() if one.state == "FORFEITED"]
+        assert sum(share.amount for share in forfeited) == due
+        newest = sorted(play.store.earnings.values(), key=lambda one: one.earned_at)[-7:]
+        assert {one.id for one in forfeited} == {one.id for one in newest}
+        assert await play.store.audit() == []
 
 
 @simulated
-async def test_what_was_right_of_a_chunk_when_time_is_up_holds() -> None:
-    async with verifying(own=frozenset({OWN}), least_odds=0.0) as play:
-        play.window = timedelta(minutes=10)
-        ours = play.checker(20, None)
-        job = await play.delivered(frame=None, frames=[*range(1, 9)])
-        await play.checks(ours, EXACT_ONE)
-        await play.ends(job, "COMPLETED")
-        is_caught(play)
-        await play.checks(ours, EXACT_ONE)
-        await play.asked(ours)
-        play.goes(ours)
-        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=1200)
-        assert (play.earned(), await play.store.audit()) == (SHARE, [])
+async def test_what_is_always_compared_is_not_fined() -> None:
+    """It could never have earned anything."""
+    async with verifying() as play:
+        checker = play.inspector()
+        await earned_in_all(play, checker, 3)
+        before = play.earned()
+        job = await play.delivered()
+        await play.confirms(checker, apart(0.9))
+        await play.ends(job, "QUEUED")
+        await asyncio.sleep(10)
+        assert (play.store.checks[job, 0, 1].odds, play.earned()) == (1.0, before)
+
+
+@simulated
+async def test_a_creator_of_a_forfeited_share_may_still_dispute_it() -> None:
+    async with verifying(least_odds=1.0) as play:
+        checker = play.inspector()
+        await earned_in_all(play, checker, 1)
+        [share] = play.store.earnings.values()
+        lie = await play.delivered()
+        await play.confirms(checker, apart(0.9))
+        await play.ends(lie, "QUEUED")
+        key = (share.job_id, share.unit)
+        forfeit = Commit(effects=(ShareForfeit(*key, (lie, 0, 1)),))
+        first: Outcome = await play.ledger.ask(forfeit, within=60)
+        again: Outcome = await play.ledger.ask(forfeit, within=60)
+        assert (type(first), type(again)) == (Posted, Replayed), "once"
+        await play.do(DisputeOpen(UUID(int=5), *key, CREATOR, "black", timedelta(days=1)))
+        await play.do(DisputeDecide(*key, CREATOR, True, "it is"))
+        refunds = [one for one in play.store.transfers.values() if one.kind == "REFUND"]
+        assert ([one.amount for one in refunds], play.earned()) == ([PRICE], 0)
+        assert await play.store.audit() == []

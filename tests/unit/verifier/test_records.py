@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from actors.verifier.warden import Known
+from actors.verifier.standing import Known
 from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, STRIKES_MOST, Record, strikes_of
 
 NODE = UUID(int=1)

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.check_desk import PENDING, SUSPECTED, CheckDesk, Wanted
+from sql.check_desk import PENDING, CheckDesk, Wanted
 from sql.fleet import Fleet
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
@@ -21,14 +21,12 @@ LATELY: Final = timedelta(days=30)
 USUAL: Final = "-opened_at"
 TABS: Final = (
     ("Pending", PENDING),
-    ("Suspected", SUSPECTED),
-    ("Do not match", "mismatch"),
-    ("Could not be checked", "unverifiable"),
-    ("Doubtful", "doubtful"),
-    ("Match", "match"),
+    ("Invalid", "invalid"),
+    ("Unverifiable", "unverifiable"),
     ("Consistent", "consistent"),
     ("Exact", "exact"),
-    ("Not checked", "unchecked"),
+    ("Sampled out", "sampled-out"),
+    ("Unverified", "unverified"),
 )
 OWN: Final = (
     Column("Work", "job_id"),
@@ -42,7 +40,6 @@ OWN: Final = (
 ALL: Final = (
     *OWN[:5],
     Column("Checked by", "verifier_name"),
-    Column("Suspected by", "suspected_by"),
     *OWN[5:],
 )
 
@@ -79,7 +76,7 @@ async def checks(view: View[Query]) -> Shown:
     return {
         "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
         "counts": counts,
-        "waiting": counts.get(PENDING, 0) + counts.get(SUSPECTED, 0),
+        "waiting": counts.get(PENDING, 0),
         "share": share_of(counts),
         "tabs": tabs_of(counts, word),
         "everybody": everybody,
@@ -90,15 +87,15 @@ async def checks(view: View[Query]) -> Shown:
 
 
 def share_of(counts: Mapping[str, int]) -> float | None:
-    """Which part of what was looked at held."""
-    good = sum(counts.get(word, 0) for word in ("exact", "match", "consistent"))
-    looked = good + counts.get("mismatch", 0)
+    """Which part of what was compared was valid."""
+    good = sum(counts.get(word, 0) for word in ("exact", "consistent"))
+    looked = good + counts.get("invalid", 0)
     return good / looked if looked else None
 
 
 def tabs_of(counts: Mapping[str, int], here: str | None) -> Sequence[tuple[str, str, int, Any]]:
     """Label, word, how many; those of which there are none are left out, but for the worst."""
-    always = (here, PENDING, "mismatch")
+    always = (here, PENDING, "invalid")
     return [
         ("All", "", sum(counts.values()), here is None),
         *(

@@ -11,12 +11,12 @@ from msgspec import Meta
 from sql.dispute_desk import DisputableUnit, DisputeDesk
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
-from web.console.view import ADMINS, Go, Shown, View
+from web.console.view import ADMINS, Go, Picture, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.identity.doer import Doer
 from web.routes.admin import Because
-from web.routes.disputes import GONE, Complaint, decided, opened
+from web.routes.disputes import GONE, Complaining, decided, opened
 
 pages = Pages()
 PATH: Final = "/console/disputes"
@@ -25,6 +25,7 @@ USUAL: Final = "-opened_at"
 NO_JOB: Final = Problem(404, "Job not found")
 NO_DISPUTE: Final = Problem(404, GONE)
 TABS: Final = (("Open", "open"), ("Upheld", "upheld"), ("Rejected", "rejected"))
+WITHHELD: Final = "withheld"
 OWN: Final = (
     Column("Work", "job_id"),
     Column("Why", "reason"),
@@ -38,7 +39,7 @@ ALL: Final = (OWN[0], Column("Whose", "email"), *OWN[1:])
 
 @attrs.frozen
 class Query:
-    is_: Annotated[str, one_of(*(word for _, word in TABS))] = ""
+    is_: Annotated[str, one_of(WITHHELD, *(word for _, word in TABS))] = ""
     sort: Annotated[str, order_by(ALL)] = ""
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
@@ -51,7 +52,8 @@ class Which:
 
 
 @attrs.frozen
-class Complained(Complaint):
+class Complained:
+    reason: Complaining
     unit: Annotated[int, Meta(ge=0, le=10**7)]
 
 
@@ -69,8 +71,10 @@ class Complained(Complaint):
 async def disputes(view: View[Query]) -> Shown:
     """One's own, or everybody's; the newest of them."""
     desk, query = DisputeDesk(view.gateway.database), view.query
-    found = await desk.page(view.owner, query.is_.upper() or None, SORTED_MOST)
+    state, withheld = query.is_.upper() or None, query.is_ == WITHHELD
+    found = await desk.page(view.owner, state, SORTED_MOST, withheld=withheld)
     counts = await desk.counts(view.owner)
+    of_gateway = await desk.withheld() if view.owner is None else None
     columns = ALL if view.owner is None else OWN
     return {
         "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
@@ -78,7 +82,9 @@ async def disputes(view: View[Query]) -> Shown:
         "tabs": [
             ("All", None, sum(counts.values()), not query.is_),
             *((name, word, counts.get(word.upper(), 0), word == query.is_) for name, word in TABS),
+            *([("Withheld", WITHHELD, of_gateway.number, withheld)] if of_gateway else []),
         ],
+        "now": view.now,
     }
 
 
@@ -102,11 +108,20 @@ async def dispute(view: View) -> Shown | Problem:
         "title": f"Dispute of job {str(row.job_id)[:8]}",
         "row": row,
         "entries": await desk.entries(row.id, everybody=everybody),
+        "comparison": await desk.comparison(view.owner, row.id),
         "everybody": everybody,
+        "now": view.now,
         "may_decide": view.is_admin
         and row.state == "OPEN"
         and view.who.user not in (row.user_id, row.operator_id),
     }
+
+
+@pages.page("/disputes/{id}/picture", "Picture", "", absent=GONE)
+async def picture(view: View) -> Picture | Problem:
+    """The side-by-side picture that a dispute carries, as its creator sent it."""
+    found = await DisputeDesk(view.gateway.database).picture(view.owner, view.ids["id"])
+    return NO_DISPUTE if found is None else Picture(found, "image/png")
 
 
 @pages.page("/jobs/{id}/dispute", "Dispute", "dispute_new.html", query=Which, absent=NO_JOB.detail)

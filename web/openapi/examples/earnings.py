@@ -37,6 +37,7 @@ EARNINGS: Final[Example] = {
         "requested": "0.0000",
         "paid": "70.0000",
         "reversed": "0.0000",
+        "forfeited": "0.0000",
     },
 }
 NEW_PAYOUT: Final[Example] = {"to": "credits"}
@@ -60,6 +61,7 @@ STATEMENT: Final[Example] = {
     "checked": "0.0000",
     "claimed": "0.0000",
     "reversed": "0.0000",
+    "fined": "0.0000",
     "paid": "0.0000",
     "closing": "7.0000",
     "lines": [
@@ -132,6 +134,7 @@ DISPUTE: Final[Example] = {
     "decision": "",
     "opened_at": "2026-03-14T08:00:00Z",
     "decided_at": None,
+    "by_gateway": False,
 }
 DISPUTES: Final[Example] = {"disputes": [DISPUTE], "count": 1, "next": None}
 DECISION: Final[Example] = {"reason": "It is black indeed"}
@@ -140,6 +143,7 @@ OPEN_DISPUTE: Final[Example] = {
     "user_id": USER_ID,
     "operator_id": "5a6b7c8d-9eaf-4b0c-81d2-e3f4a5b6c7d8",
     "share": "7.0000",
+    "withheld_until": None,
 }
 OPEN_DISPUTES: Final[Example] = {"disputes": [OPEN_DISPUTE], "count": 1, "next": None}
 UPHELD_DISPUTE: Final[Example] = {

@@ -11,13 +11,11 @@ NODE_CHECKS: Final[Example] = {
             "unit": 3,
             "attempt": 1,
             "device_class": "cpu/avx2/5.2",
-            "verdict": "mismatch",
-            "said": "1.08 times the noise",
+            "verdict": "invalid",
+            "said": "5.21 times the noise; of the whole frame 5.18 times the noise",
+            "strike": True,
             "opened_at": "2026-03-13T12:04:00Z",
             "decided_at": "2026-03-13T12:05:00Z",
-            "suspicion": "5.21 times the noise",
-            "suspected_by": None,
-            "became": "confirmed",
         }
     ]
 }

@@ -41,18 +41,18 @@ RECEIPT_FILE: Final[Example] = {
             "5c0c7ac89f41849985940781e87622d61dd2425ec04b679ef79b77cb21ebeffc6f74c175b5e0b0b1"
             "dc982a12517f74251a8c8f9d75fb73c001417daebfd87b01"
         ),
-        "verdict": "unchecked",
+        "verdict": "sampled-out",
         "price": 100000,
         "issued": "2026-03-13T12:00:05.000000Z",
     },
     "signature": (
-        "ff3f44194de49b64f09fb426823545418707f186e8d8a868b0fc6a9c0b1b77dc9a45e1c2d4091e80"
-        "4c45e92b84e09076cb71922da198ae75d70e0d89cc1c490e"
+        "919027e54ab2541e689793a1cf26c2ab05068e7fd551af883f758393cc9dd2c1b3f4f50ba28e6c88"
+        "23bdd7a5632be82c6b4b5553a0b46574295a821f891dd006"
     ),
     "entry_id": 42,
     "proof": {
         "entry_id": 42,
-        "merkle_root": "f9bff5a16a78a1dbb54abc9100d584c3abbd5326c661b5190d57297bc410e1d1",
+        "merkle_root": "8cdff488f4e9de43b9d08fc99c6eda0b906d508105729e2730a025c5e49f3b56",
         "proof_hashes": [
             "a1af030231ca2fd20ecf30c5294baf8f69321d09bb16ac53885ccd17a385280d",
             "656d3e8f544238cdf6e32d640f51ba0914959b14edd7a52d0b8b99ab4c8ac6c6",
@@ -63,18 +63,18 @@ RECEIPT_FILE: Final[Example] = {
         "time 2026-03-13T12:00:00.000000Z\n"
         "kind USAGE\n"
         "amount -100000\n"
-        "receipt bb657142e766f0084f9db5b77042be6cabf1aefcd853e0197bee8e6b99723b1b\n"
+        "receipt 26110b2d91621105553ef3d83ac1f6c708218375ab58efdccbca0ef30d5ab6b7\n"
         "private 715dc8493c36579a5b116995100f635e3572fdf8703e708ef1a08d943b36774e\n",
-        "leaf_hash": "f10dd7d11835b73420c0ff9f6f9ac6da3195d5fb2fce4840e86a9aeebf328a58",
+        "leaf_hash": "caa9f11c88dbeea60ce62e63c15b01ef141245f99abebe46180a160d2746457f",
         "leaf_index": 1,
         "tree_size": 3,
         "checkpoint": "farm.example/log\n"
         "3\n"
-        "+b/1oWp4odu1SryRANWEw6u9UybGYbUZDVcpe8QQ4dE=\n"
+        "jN/0iPTp3kO50I/JnG7aC5BtUIEFcp4nMKAlxeSfO1Y=\n"
         "time 2026-03-13T12:00:00Z\n"
         "\n"
         "— farm.example/log "
-        "UaUSZXBNbJ1B7DMNovEhUe8tntVVOEuKVuPnASrJk/79Z6pLv8Yl706g0BVPTQpa9jeOY4uoGIbvDZC77SSb1zIh9gE=\n",
+        "UaUSZdtIf5ot+ok8v6nP5i28mWIZdVAds8HEXZyUzLAn6jmqkmrnHEBl1C9Kgl8pNKRzcAnxepefdIBonjP8CyAxGQo=\n",
         "verifier": "farm.example/log+51a51265+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
         "anchor_tx_hash": None,
         "block_number": None,

@@ -1,0 +1,190 @@
+"""Connected verifiers and the checks that they run."""
+
+from collections.abc import Collection, Mapping, Set
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Ref
+from actors.node_session.messages import DropCheck, NodeSession, RunCheck
+from actors.ports import Store
+from actors.verifier.case import Case
+from sql.kin import are_comparable, is_kin
+
+MEET_SECONDS: Final = 10.0  # between two times that gateways tell each other of their verifiers
+
+
+@attrs.define(eq=False)
+class Verifying:
+    """A connected verifier. It runs one check at a time; ``busy`` is its id.
+
+    ``batches``: it can open several results in one check.
+    """
+
+    node: UUID
+    device_class: str
+    session: Ref[NodeSession]
+    batches: bool = False
+    busy: UUID | None = None
+
+    def can_compare(self, case: Case) -> bool:
+        """Return whether the verifier has the Blender build of the case's node."""
+        return are_comparable(self.device_class, case.device_class)
+
+    def has_kind_of(self, case: Case) -> bool:
+        """Return whether it has the device kind, too, so that no statistics are needed."""
+        return is_kin(self.device_class, case.device_class)
+
+
+@attrs.frozen(eq=False)
+class Running:
+    """A running check. ``since`` and ``until`` are times of the monotonic clock.
+
+    A batch has several cases, all of one job.
+    """
+
+    order: RunCheck
+    cases: tuple[Case, ...]
+    by: Verifying
+    since: float
+    until: float
+
+    @property
+    def is_batch(self) -> bool:
+        """True if the check opens several results."""
+        return len(self.cases) > 1
+
+
+@attrs.define
+class Fleet:
+    """Device classes of the verifiers that any gateway had within ``seconds``."""
+
+    store: Store
+    seconds: float
+    classes: frozenset[str] = frozenset()
+    due: float = float("-inf")  # when gateways next tell each other
+
+    async def meet(self, here: "Verifiers", now: float) -> None:
+        """Tell the other gateways of the verifiers connected here, and learn of theirs.
+
+        Raises Unavailable.
+        """
+        if now >= self.due:
+            self.classes = await self.store.meet_verifiers(here.classes, self.seconds)
+            self.due = now + MEET_SECONDS
+
+    def lacks(self, case: Case) -> bool:
+        """Return whether there are verifiers, and none has the case's build of Blender."""
+        wanted = case.device_class
+        return bool(self.classes) and not any(are_comparable(o, wanted) for o in self.classes)
+
+
+class Verifiers:
+    """Registry of the connected verifiers. A check that is lost with a verifier is repeated."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, Verifying] = {}
+        self._running: dict[UUID, Running] = {}
+
+    def come(
+        self, node: UUID, device_class: str, session: Ref[Any], *, batches: bool = False
+    ) -> Running | None:
+        """Add a verifier; return the check that is lost if it reconnected."""
+        before = self._known.get(node)
+        if before is not None and (before.device_class, before.session) == (device_class, session):
+            return None
+        lost = self._lose(before)
+        self._known[node] = Verifying(node, device_class, session, batches)
+        return lost
+
+    def go(self, node: UUID, session: Ref[Any]) -> Running | None:
+        """Remove a verifier, unless it reconnected; return the check that is lost with it."""
+        found = self._known.get(node)
+        if found is None or found.session is not session:
+            return None
+        del self._known[node]
+        return self._lose(found)
+
+    @property
+    def classes(self) -> Mapping[UUID, str]:
+        """Device classes of the connected verifiers."""
+        return {one.node: one.device_class for one in self._known.values()}
+
+    def free_for(self, case: Case, classes: Collection[str] = ()) -> Verifying | None:
+        """Return the verifier for the case's next check, or None.
+
+        Any verifier can open a result. To compare it, one of the same class is preferred, since
+        only that can find it exact. One of another device kind is asked only if none of the same
+        kind is connected, free or busy; or was lately, to any gateway (``classes``).
+        """
+        able = [*self._known.values()]
+        if case.step != "open":
+            able = [one for one in able if one.can_compare(case)]
+            same = [one for one in able if one.has_kind_of(case)]
+            is_known = any(is_kin(one, case.device_class) for one in classes)
+            able = same if same or is_known else able
+        wanted, failed = case.device_class, case.failed_by
+        return min(
+            (one for one in able if one.busy is None),
+            key=lambda one: (one.node in failed, one.device_class != wanted, one.node),
+            default=None,
+        )
+
+    def ask(
+        self,
+        cases: tuple[Case, ...],
+        by: Verifying,
+        order: RunCheck,
+        times: tuple[float, float],
+    ) -> bool:
+        """Send a check; return False if the session is full or gone.
+
+        ``times``: now, and the deadline of the answer.
+        """
+        if not by.session.tell(order):
+            return False
+        by.busy = order.check
+        for case in cases:
+            case.check = order.check
+        self._running[order.check] = Running(order, cases, by, *times)
+        return True
+
+    def end(self, check: UUID, node: UUID) -> Running | None:
+        """Remove and return a check; None if this node does not run it."""
+        running = self._running.get(check)
+        if running is None or running.by.node != node:
+            return None
+        del self._running[check]
+        running.by.busy = None
+        for case in running.cases:
+            case.check = None
+        return running
+
+    def drop(self, running: Running) -> None:
+        """Cancel a check."""
+        self.end(running.order.check, running.by.node)
+        running.by.session.tell(DropCheck(running.order.check))
+
+    def overdue(self, now: float) -> list[Running]:
+        """Return the checks past their deadline."""
+        return [one for one in self._running.values() if one.until <= now]
+
+    def about_none_of(self, cases: Collection[Case]) -> list[Running]:
+        """Return the checks all of whose cases are no longer pending."""
+        wait = {id(case) for case in cases}
+        return [
+            one for one in self._running.values() if not any(id(case) in wait for case in one.cases)
+        ]
+
+    @property
+    def running(self) -> Set[UUID]:
+        """Ids of the running checks."""
+        return self._running.keys()
+
+    def _lose(self, one: Verifying | None) -> Running | None:
+        if one is None or one.busy is None:
+            return None
+        lost = self._running[one.busy]
+        self.drop(lost)
+        return lost

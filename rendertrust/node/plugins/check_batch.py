@@ -1,0 +1,91 @@
+"""``check_batch``: results of one job, opened together in the sandbox and compared with nothing."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import attrs
+
+from rendertrust.frames import BATCH_MAX
+from rendertrust.node.inside.risking import OPEN_SECONDS
+from rendertrust.node.plugin import BATCH, Completed, Failed, Result, Task, in_batch
+from rendertrust.node.plugins.check import place_of, why_no_strangers
+from rendertrust.node.plugins.order import refused
+from rendertrust.node.plugins.render import Progress, Render, order_for
+
+RESULTS: Final = "results"  # the parameter that says how many there are
+WORDS_MAX: Final = 300  # characters: sixteen reports fit into one frame
+_TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "seen")
+Told = Mapping[str, Any]
+
+
+@attrs.define
+class CheckBatch:
+    """Takes what the units took, and how many ``results`` there are: ``check/0/picture`` and
+    ``check/0/evidence.exr``, and so on. Its result lists a report of each as ``opened``, as a
+    ``check`` without draws gives it. A report is None where its worker died before, and where a
+    check must render to tell.
+    """
+
+    job_type: ClassVar[str] = BATCH
+    render: Render
+    open_seconds: float = OPEN_SECONDS  # for each result
+
+    async def why_not(self) -> str | None:
+        """What keeps this machine from looking at what strangers sent."""
+        return await why_no_strangers(self.render)
+
+    async def run(self, task: Task) -> Result:
+        """Open them, by one worker. What was said before that dies counts."""
+        order = _order_for(task)
+        if isinstance(order, Failed):
+            return order
+        heard = Heard(task=task, count=len(order[RESULTS]))
+        full = {**order, "open_seconds": self.open_seconds}
+        ending = await self.render.obey(full, task, heard)
+        if not heard.told:
+            error = str(ending.last.get("error") or "the check ended without a word")
+            return Failed(failure="verifier", error=error[:500], detail=ending.tail)
+        return Completed(work={"opened": [heard.told.get(n) for n in range(heard.count)]})
+
+
+@attrs.define
+class Heard(Progress):
+    """What the worker said of each of the ``count`` results; the first word counts."""
+
+    count: int = 0
+    told: dict[int, Told] = attrs.field(factory=dict[int, Told])
+
+    def hear(self, line: Told) -> None:
+        number, told = line.get("number"), line.get("told")
+        if line.get("event") == "opened" and type(number) is int and isinstance(told, dict):
+            if 0 <= number < self.count:
+                self.told.setdefault(number, _short(told))
+            return
+        super().hear(line)
+
+
+def _short(told: Told) -> Told:
+    words = {name: told[name] for name in _TOLD if name in told}
+    return {n: of[:WORDS_MAX] if isinstance(of, str) else of is True for n, of in words.items()}
+
+
+def _order_for(task: Task) -> Mapping[str, Any] | Failed:
+    count = task.params.get(RESULTS)
+    if type(count) is not int or not 1 <= count <= BATCH_MAX:
+        return refused(f"{RESULTS} must be a whole number from 1 to {BATCH_MAX}")
+    names = [in_batch(number) for number in range(count)]
+    if any(picture not in task.delivered for picture, _ in names):
+        return refused("the picture of a result is missing")
+    own = {name: value for name, value in task.params.items() if name != RESULTS}
+    order = order_for(attrs.evolve(task, params=own))
+    if isinstance(order, Failed):
+        return order
+    results = [
+        {
+            kind: place_of(name, task)
+            for kind, name in zip(("picture", "evidence"), pair, strict=True)
+            if name in task.delivered
+        }
+        for pair in names
+    ]
+    return {**order, "do": "batch", "results": results, "thumbnails": False}

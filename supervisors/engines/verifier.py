@@ -1,0 +1,255 @@
+"""The embedded verifier: the node agent as a child process that cannot see what the gateway keeps.
+
+It runs in a bubblewrap of its own, and the one around Blender is nested in that. It sees the system
+and Python's folders, read-only, its own folder, and the network. It sees nothing of the data
+folder, of settings and homes, and no other process.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from attrs import frozen
+
+import rendertrust
+from rendertrust.identity import load_or_create_key
+from rendertrust.node import machine, renderer, sandbox
+from rendertrust.node.settings import GIB
+from rendertrust.node.state import Enrolment, StateFolder, write_private
+from supervisors.engines.account import Account
+from supervisors.engines.engine import Engine
+from supervisors.engines.errors import EngineError
+from supervisors.engines.folder import EngineFolder
+from supervisors.engines.tethered import Command
+
+NAME: Final = "verifier"
+STOP: Final = ((signal.SIGTERM, 3.0),)  # bubblewrap ends by it, and takes all within along
+TRIAL_SECONDS: Final = 20.0
+MEMORY_LEAST: Final = 2 * GIB  # below this Blender does not start
+# Names of users and machines, the time, and certificates: the object store may be elsewhere.
+_ETC: Final = (
+    *("passwd", "group", "hosts", "resolv.conf", "nsswitch.conf", "gai.conf", "host.conf"),
+    *("localtime", "ssl/certs", "ssl/openssl.cnf", "pki/tls/cert.pem", "pki/tls/certs"),
+    *("pki/ca-trust", "ca-certificates"),
+)
+log = logging.getLogger(__name__)
+
+
+class CannotVerify(EngineError):
+    """Nothing can be verified on this machine. The text says why, and what to do about it."""
+
+
+@frozen
+class Bounds:
+    """Threads, and bytes of memory, of one check."""
+
+    threads: int
+    memory: int
+
+
+def bounds_of(threads: int, memory_gib: int) -> Bounds:
+    """Return the bounds that the settings mean; 0 is half of what this machine has."""
+    half = max(machine.ram_bytes() // 2, MEMORY_LEAST)
+    return Bounds(threads or max(machine.cores() // 2, 1), memory_gib * GIB or half)
+
+
+@frozen
+class Walls:
+    """The words of a sandbox, and whom they are started as; None: as the gateway is."""
+
+    words: Sequence[str]
+    account: Account | None = None
+
+
+@frozen
+class Confinement:
+    """A sandbox that was tried out, and the key of the node in it."""
+
+    folder: EngineFolder
+    walls: Walls
+    public_key: bytes
+
+    @property
+    def id(self) -> UUID:
+        """The node's id. It follows from the key."""
+        return UUID(bytes=sha256(self.public_key).digest()[:16], version=4)
+
+
+def confine(data: Path, account: Account | None) -> Confinement:
+    """Try the sandbox out, and make the key if there is none. Raises CannotVerify, EngineError."""
+    folder = EngineFolder(data, NAME, account)
+    walls = walls_of(folder)
+    folder.make()
+    try_out(walls)
+    try:
+        key = load_or_create_key(key_of(folder))
+    except ValueError as fault:
+        raise CannotVerify(str(fault)) from fault
+    return Confinement(folder, walls, key.public_key().public_bytes_raw())
+
+
+def key_of(folder: EngineFolder) -> Path:
+    """Return where the gateway keeps the node's key."""
+    return folder.secrets / "key.pem"
+
+
+class EmbeddedVerifier(Engine[int]):
+    """The agent in ``data/verifier``. Its endpoint is its process.
+
+    ``enrol`` makes the node known to the gateway, at each start, and gives it a token.
+    """
+
+    name = NAME
+
+    def __init__(
+        self, confined: Confinement, bounds: Bounds, enrol: Callable[[], Awaitable[Enrolment]]
+    ) -> None:
+        super().__init__(confined.folder.data, account=confined.folder.account)
+        self._walls, self._bounds, self._enrol = confined.walls, bounds, enrol
+
+    async def prepare(self, lock: int) -> None:
+        await asyncio.to_thread(self._give, await self._enrol())
+
+    def _give(self, enrolment: Enrolment) -> None:
+        """Put the key and the enrolment where the verifier can read them, and change nothing."""
+        given, owner = self._given, self.folder.owned()
+        given.make()
+        given.enrol(enrolment)
+        write_private(given.key, key_of(self.folder).read_bytes())
+        if owner is not None:
+            given.path.chmod(0o711)
+            for path in given.path.iterdir():
+                os.chown(path, *owner)
+
+    @property
+    def _given(self) -> StateFolder:
+        return StateFolder(self.folder.path / "given")
+
+    async def command(self) -> Command:
+        given, state = self._given.path, self.folder.give("state")
+        bounds = (str(self._bounds.threads), str(self._bounds.memory))
+        seen = ("--ro-bind", given, given, "--bind", state, state, "--setenv", "HOME", state)
+        agent = ("-I", "-m", "rendertrust.node.embedded", given, state, *bounds)
+        words: list[str | Path] = [*self._walls.words, *seen, "--", sys.executable, *agent]
+        return Command(words, STOP, becomes_user=self._walls.account is None)
+
+    async def ready(self, pid: int) -> int | None:
+        return pid
+
+    async def exited(self) -> int:
+        code = await super().exited()
+        log.warning("the embedded verifier ended: %s", self.folder.log_tail(1))
+        return code
+
+
+def walls_of(folder: EngineFolder) -> Walls:
+    """Return the bubblewrap that hides what is not the verifier's. Raises CannotVerify."""
+    program = renderer.find()
+    if program is None:
+        raise CannotVerify(renderer.HOW_TO_GET_BLENDER)
+    python = (*renderer.interpreter(), Path(rendertrust.__file__).parent)
+    box = sandbox.find((*program.readable, *python))
+    if isinstance(box, sandbox.Refused):
+        raise CannotVerify(box.reason)
+    assert isinstance(box, sandbox.Sandbox), "only who asks for it is given none"
+    opened = _opened(folder.account, (*python, *box.readable), box.bwrap)
+    words = (
+        *opened,
+        *(box.bwrap, "--tmpfs", "/tmp", *sandbox.show_system(box.readable)),  # noqa: S108 - its own
+        *_etc(),
+        *("--tmpfs", str(folder.data)),
+        *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+        *("--die-with-parent", "--new-session", "--chdir", "/"),
+        *_environment(program),
+    )
+    return Walls(words, None if opened else folder.account)
+
+
+def _opened(account: Account | None, paths: Sequence[Path], bwrap: str) -> Sequence[str]:
+    """Return a bubblewrap of root's around the other, for Python in a folder that is closed to the
+    account, as in a checkout in the home of root. It shows these paths alone in the place of the
+    folder, and becomes the account.
+    """
+    places = dict.fromkeys(paths)
+    closed = {path: account.closed_folder(path) for path in places} if account else {}
+    if account is None or not any(closed.values()):
+        return ()
+    hidden = dict.fromkeys(folder for folder in closed.values() if folder is not None)
+    shown = {path: folder for path, folder in closed.items() if folder is not None}
+    # Parents are said aloud, or bubblewrap closes them to others.
+    parents = dict.fromkeys(
+        parent
+        for path, folder in shown.items()
+        for parent in reversed(path.parents)
+        if parent.is_relative_to(folder) and parent != folder
+    )
+    kept, become = sandbox.from_root_to(account.uid, account.gid)
+    return (
+        *(bwrap, "--dev-bind", "/", "/"),
+        *(word for folder in hidden for word in ("--tmpfs", str(folder))),
+        *(word for parent in parents for word in ("--dir", str(parent))),
+        *(word for path in shown for word in ("--ro-bind", str(path), str(path))),
+        # Becoming another user forgets whose death ends it; that of the first process ends all.
+        *("--unshare-pid", "--die-with-parent", "--cap-drop", "ALL", *kept, "--", *become),
+    )
+
+
+def _etc() -> Iterator[str]:
+    for name in _ETC:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+
+
+def _environment(program: renderer.Renderer) -> Iterator[str]:
+    """Say where Blender is, and which instructions it uses."""
+    places = (str(Path(program.before[0]).parent), "/usr/bin", "/bin")
+    given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine.switches()}  # noqa: S108
+    for name, value in given.items():
+        yield from ("--setenv", name, value)
+
+
+def try_out(walls: Walls) -> None:
+    """Start Python in a sandbox within the walls. Raises CannotVerify."""
+    inner = (
+        walls.words[0],
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-net",
+        "--ro-bind",
+        "/",
+        "/",
+    )
+    python = ("--proc", "/proc", "--", sys.executable, "-I", "-S", "-c", "")
+    try:
+        tried = run_within(walls, [*inner, *python])
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise CannotVerify(f"the sandbox cannot start: {type(fault).__name__}") from fault
+    if tried.returncode != 0:
+        said = " ".join(tried.stderr.split())[-300:]
+        raise CannotVerify(sandbox.explain(tried.stderr) or f"the sandbox cannot start: {said}")
+
+
+def run_within(walls: Walls, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command within the walls. Raises OSError, TimeoutExpired."""
+    account = walls.account
+    return subprocess.run(
+        [*walls.words, "--", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=TRIAL_SECONDS,
+        check=False,
+        cwd="/",
+        env={},
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
+        extra_groups=None if account is None else (),
+    )

@@ -1,0 +1,96 @@
+"""The verifier that a gateway runs itself: it verifies, sees nothing of the gateway's, and ends
+with it.
+"""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.node.scenes import build
+from tests.support.agent_process import enrolled_agent
+from tests.support.api_clients import Creator
+from tests.support.gateway_process import Gateway, alive_in, descendants
+from tests.support.lent_engines import StartGateway
+from tests.support.until import until
+
+pytestmark = [pytest.mark.render, pytest.mark.heavy]
+TINY = {"width": 32, "height": 32, "samples": 4}
+PROGRAM = b"rendertrust.node.embedded"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+    async with start_gateway(RENDERTRUST_VERIFICATION_ENABLED="true") as running:
+        yield running
+
+
+def verifier(gateway: Gateway) -> int | None:
+    """The process of the embedded verifier: not its tether's, nor its sandbox's."""
+    assert gateway.process is not None
+    for pid in descendants(gateway.process.pid):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[1:4] == [b"-I", b"-m", PROGRAM]:
+            return pid
+    return None
+
+
+def connections(gateway: Gateway) -> int:
+    """How often it connected."""
+    log = gateway.data / "verifier" / "log"
+    return log.read_text().count("connected to") if log.exists() else 0
+
+
+async def test_it_verifies_what_a_node_renders(
+    gateway: Gateway, creator: Creator, tmp_path: Path
+) -> None:
+    scene = build(tmp_path / "scene.blend")
+    async with enrolled_agent(gateway.url, tmp_path / "node") as node:
+        await node.start()
+        payload = await creator.upload(scene.read_bytes())
+        status, placed = await creator.dispatch("render", payload_ref=payload, params=TINY)
+        assert status == 200, placed
+        job = str(placed["job_id"])
+        found = await creator.job_within(job, "COMPLETED", within=240)
+    assert found["charged"] == "10.0000"
+    _, receipt = await creator.call("GET", f"/jobs/{job}/receipt")
+    assert receipt["receipt"]["verdict"] == "exact"
+    _, units = await creator.call("GET", f"/jobs/{job}/units")
+    assert [unit["node_id"] for unit in units["units"]] == [node.id]
+
+
+async def test_it_sees_nothing_of_what_the_gateway_keeps(gateway: Gateway) -> None:
+    await until(lambda: connections(gateway) > 0)
+    root = Path(f"/proc/{verifier(gateway)}/root")
+    data = Path(f"{root}{gateway.data}")
+    assert {path.name for path in data.iterdir()} == {"verifier"}
+    assert {path.name for path in (data / "verifier").iterdir()} == {"given", "state"}
+    assert not os.access(f"{root}{gateway.log}", os.F_OK)
+    assert not {"root", "home", "run", "var"} & {path.name for path in root.iterdir()}
+    # Nor another process, whose environment might hold secrets.
+    others = [path for path in (root / "proc").iterdir() if path.name.isdigit()]
+    words = [(path / "cmdline").read_bytes() for path in others]
+    assert words
+    assert all(PROGRAM in each or b"/worker/" in each for each in words), words
+
+
+async def test_killed_it_comes_back_and_ends_with_the_gateway(gateway: Gateway) -> None:
+    await until(lambda: connections(gateway) > 0)
+    before, pid = connections(gateway), verifier(gateway)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: connections(gateway) > before)
+    assert verifier(gateway) not in (None, pid)
+    assert gateway.process is not None
+    assert gateway.process.returncode is None
+    folder = gateway.data / "verifier"
+    assert alive_in(folder)
+    await gateway.kill()
+    await until(lambda: not alive_in(folder))
+    await gateway.start()

@@ -1,0 +1,295 @@
+"""The hold of a delivered unit stands until its verdict, whatever its creator does meanwhile.
+
+Over the twin and PostgreSQL: any order of the creator's wishes and of what nodes and gateways do.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from actors.ledger.copies import next_attempt
+from actors.ledger.messages import (
+    Effect,
+    Issued,
+    JobCancel,
+    JobChange,
+    JobPause,
+    JobResume,
+    JobStop,
+    Piece,
+    Posted,
+    UnitAssign,
+    UnitCopy,
+    UnitFail,
+    UnitRequeue,
+    UnitRetry,
+    UnitStart,
+    operator_account,
+    work_reference,
+)
+from actors.ledger.status import ENDED
+from actors.verifier.messages import UnitDeliver, UnitVerdict
+from sql.books import HoldRow, Keys, UnitRow
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.conftest import sql_stage, twin_stage
+from tests.integration.conformance.hand_time import HandDatabase
+from tests.integration.conformance.stage import Stage, fresh_id, pieces_of, tiled
+from tests.support.examples import examples
+
+RICH: Final = 10_000
+PRICES: Final = (100, 100, 300)
+SHAPES: Final = ("frames", "tiles")
+NODES: Final = 2
+GIVEN_UP = 11  # a step: no node finished it in time
+FORWARD, VERDICTS = 12, 17  # from there on a step brings its unit forward, or is a verdict
+BEGUN: Final[Mapping[str, Sequence[int]]] = {
+    "waits": (),
+    "assigned": (0,),
+    "delivered": (0, 0),
+    "copied": (0, 1),
+    "delivered, and copied": (0, 1, 0),
+    "copy delivered": (0, 1, 1),
+    "delivered twice": (0, 1, 0, 1),
+}  # by which nodes: the first, or the other
+
+
+@attrs.frozen
+class Step:
+    """Something happens to a unit or its job; ``what`` and ``node`` choose what."""
+
+    unit: int
+    what: int
+    node: int
+
+
+STEPS: Final = st.builds(Step, st.integers(0, 2), st.integers(0, 19), st.integers(0, NODES - 1))
+
+
+@attrs.define
+class Farm:
+    """One job of three units, and the nodes of one operator."""
+
+    stage: Stage
+    user: UUID
+    operator: str
+    nodes: list[UUID]
+    job: UUID
+    open: set[tuple[int, int]] = attrs.field(factory=set[tuple[int, int]])  # delivered, no verdict
+    paid: Counter[str] = attrs.field(factory=Counter[str])
+
+    async def units(self) -> list[UnitRow]:
+        numbers = frozenset((self.job, number) for number in range(3))
+        async with self.stage.store.transaction() as books:
+            rows = await books.lock(Keys(units=numbers))
+        return [rows.units[self.job, number] for number in range(3)]
+
+    async def hold(self, number: int) -> HoldRow | None:
+        reference = work_reference(self.job, number)
+        async with self.stage.store.transaction() as books:
+            rows = await books.lock(Keys(holds=frozenset({reference})))
+        return rows.holds.get(reference)
+
+    # ── what happens ─────────────────────────────────────────────────────────────────────────────
+
+    def wishes(self, unit: UnitRow) -> list[Effect]:
+        """All that a creator, or an admin in their place, can ask for."""
+        job, user = self.job, self.user
+        return [
+            JobStop(job, user),
+            JobCancel(job, user),
+            JobPause(job, user),
+            JobResume(job, user),
+            JobChange(job, user, cap=0),
+            JobChange(job, user, uncapped=True),
+            UnitRetry(job, unit.number, user),
+        ]
+
+    def next(self, unit: UnitRow, node: int) -> Effect:
+        """What brings a unit forward: it is assigned, copied, and delivered once or twice."""
+        of = (self.job, unit.number)
+        if unit.state not in ("DISPATCHED", "RUNNING", "VERIFYING"):
+            return UnitAssign(*of, next_attempt(unit), self.nodes[node])
+        if node and unit.copy_node_id is not None:
+            return self.delivery(unit, unit.copy_attempt, unit.copy_node_id)
+        assert unit.node_id is not None, "it has one"
+        if node:
+            other = self.nodes[1 - self.nodes.index(unit.node_id)]
+            return UnitCopy(*of, next_attempt(unit), other, unit.attempt)
+        return self.delivery(unit, unit.attempt, unit.node_id)
+
+    def delivery(self, unit: UnitRow, attempt: int, node: UUID) -> UnitDeliver:
+        return UnitDeliver(
+            *(self.job, unit.number, attempt, node, "cpu", "s3://bucket/frame.png", b"s" * 32, 9),
+            verified=True,
+            operator=self.operator,
+        )
+
+    def mishaps(self, unit: UnitRow, node: int) -> list[Effect]:
+        """What nodes and gateways say when an attempt comes to nothing."""
+        of, by = (self.job, unit.number), unit.node_id or self.nodes[node]
+        attempt = unit.attempt
+        if node and unit.copy_node_id is not None:
+            attempt, by = unit.copy_attempt, unit.copy_node_id
+        return [
+            UnitStart(*of, attempt, by),
+            UnitRequeue(*of, attempt, "its lease ran out"),
+            UnitFail(*of, attempt, by, "node", "died", self.stage.clock.now()),
+            UnitFail(*of, attempt, by, "scene", "no camera"),
+            UnitFail(*of, attempt, None, "gateway", "it waited for too long"),
+        ]
+
+    async def do(self, step: Step) -> None:
+        """One step, after which the hold of each delivery without a verdict is open."""
+        unit = (await self.units())[step.unit]
+        choices = [*self.wishes(unit), *self.mishaps(unit, step.node)]
+        if step.what < len(choices):
+            await self.stage.do(choices[step.what])
+        elif step.what < VERDICTS:
+            effect = self.next(unit, step.node)
+            outcome = await self.stage.do(effect)
+            if isinstance(effect, UnitDeliver) and isinstance(outcome, Posted):
+                self.open.add((effect.unit, effect.attempt))
+        else:
+            await self.judge(unit, step)
+        await self.check()
+
+    async def judge(self, unit: UnitRow, step: Step) -> None:
+        """A verdict on what waits for one."""
+        if waiting := self.waiting(unit):
+            attempt = waiting[step.node % len(waiting)]
+            now = self.stage.clock.now()
+            await self.verdict(unit, attempt, valid=step.what > VERDICTS, retry_at=now)
+
+    async def verdict(
+        self, unit: UnitRow, attempt: int, *, valid: bool, retry_at: Any = None
+    ) -> None:
+        """It is booked: only now the unit is charged, or its creator's credits may be free."""
+        of = (self.job, unit.number, attempt)
+        receipt = Issued('{"a":1}', b"r" * 64, unit.price)
+        effect = UnitVerdict(*of, "exact", operator=self.operator, receipt=receipt)
+        if not valid:
+            effect = UnitVerdict(*of, "invalid", operator=self.operator, retry_at=retry_at)
+        assert isinstance(await self.stage.do(effect), Posted)
+        self.open.discard((unit.number, attempt))
+        if valid:
+            self.open = {of for of in self.open if of[0] != unit.number}  # the other is overtaken
+            self.paid["charged"] += unit.price
+            self.paid["earned"] += unit.price * 70 // 100
+
+    # ── what must be so ──────────────────────────────────────────────────────────────────────────
+
+    def waiting(self, unit: UnitRow) -> list[int]:
+        """The attempts that were delivered and have no verdict."""
+        first = [unit.attempt] if unit.state == "VERIFYING" else []
+        return [*first, *([unit.copy_attempt] if unit.copy_delivered_at is not None else [])]
+
+    async def check(self) -> None:
+        units = await self.units()
+        waiting = {(unit.number, attempt) for unit in units for attempt in self.waiting(unit)}
+        assert waiting == self.open
+        for unit in units:
+            hold = await self.hold(unit.number)
+            if self.waiting(unit) and unit.price:
+                assert hold is not None
+                assert (hold.state, hold.amount) == ("OPEN", unit.price), unit
+        held = sum(unit.price for unit in units if unit.state not in ENDED)
+        assert await self.stage.of_user(self.user) == (RICH - self.paid["charged"], held)
+        assert (await self.stage.money(self.operator))[0] == self.paid["earned"]
+        assert await self.stage.store.audit() == []
+
+
+async def farm(stage: Stage, shape: str) -> Farm:
+    user, owner, job = await stage.user(RICH), await stage.user(), fresh_id()
+    nodes = [await stage.node() for _ in range(NODES)]
+    for node in nodes:
+        await stage.own(node, owner)
+    order = tiled(user, job, (100, 200), 1)
+    if shape == "frames":
+        order = pieces_of(job, user, [Piece(p, n, str(n)) for n, p in enumerate(PRICES)])
+    (outcome,) = await stage.commit(order)
+    assert isinstance(outcome, Posted), outcome
+    return Farm(stage, user, operator_account(owner), nodes, job)
+
+
+async def live(
+    stage: Stage, shape: str, begun: Sequence[str], steps: Sequence[Step], valid: Sequence[bool]
+) -> None:
+    """Each unit is as far as it is begun; then the steps, and the verdicts that are left."""
+    here = await farm(stage, shape)
+    for number, how in enumerate(begun):
+        for node in BEGUN[how]:
+            await here.do(Step(number, FORWARD, node))
+    for step in steps:
+        await here.do(step)
+    while waiting := [unit for unit in await here.units() if here.waiting(unit)]:
+        unit = waiting[0]
+        await here.verdict(unit, here.waiting(unit)[0], valid=valid[unit.number])
+        await here.check()
+
+
+CASES: Final = {
+    "shape": st.sampled_from(SHAPES),
+    "begun": st.tuples(*[st.sampled_from([*BEGUN])] * 3),
+    "steps": st.lists(STEPS, min_size=1, max_size=12),
+    "valid": st.tuples(*[st.booleans()] * 3),
+}
+
+
+@pytest.mark.heavy  # sums, which no version of Python changes
+@examples(3)
+@given(**CASES)
+@example("frames", ("waits", "delivered", "waits"), [Step(1, GIVEN_UP, 0)], (False,) * 3)
+def test_no_wish_releases_what_is_held_for_a_delivery(
+    shape: str, begun: tuple[str, ...], steps: list[Step], valid: tuple[bool, ...]
+) -> None:
+    asyncio.run(live(twin_stage(), shape, begun, steps, valid))
+
+
+@pytest.mark.heavy
+async def test_no_wish_releases_it_over_postgres(database: PostgresEndpoint) -> None:
+    @examples(0.4)
+    @given(**CASES)
+    def over_postgres(
+        shape: str, begun: tuple[str, ...], steps: list[Step], valid: tuple[bool, ...]
+    ) -> None:
+        asyncio.run(within(database, lambda stage: live(stage, shape, begun, steps, valid)))
+
+    await asyncio.to_thread(over_postgres)
+
+
+async def within(
+    endpoint: PostgresEndpoint, do: Callable[[Stage], Coroutine[Any, Any, None]]
+) -> None:
+    """Do it over a database, in the running loop."""
+    database = HandDatabase(lambda: endpoint.app_dsn)
+    try:
+        await do(sql_stage(database))
+    finally:
+        await database.close()
+
+
+WISHES: Final = ("stop", "cancel", "pause", "resume", "cap", "no cap", "retry")
+
+
+@pytest.mark.parametrize("wish", range(len(WISHES)), ids=WISHES)
+@pytest.mark.parametrize("valid", [True, False], ids=["valid", "invalid"])
+async def test_each_wish_leaves_a_delivery_to_its_verdict(
+    stage: Stage, wish: int, valid: bool
+) -> None:
+    here = await farm(stage, "frames")
+    for _ in ("assigned", "delivered"):
+        await here.do(Step(2, FORWARD, 0))
+    assert here.open == {(2, 1)}
+    unit = (await here.units())[2]
+    await stage.do(here.wishes(unit)[wish])
+    await here.check()
+    await here.verdict(unit, 1, valid=valid)
+    await here.check()
+    assert (await here.units())[2].state in ({"COMPLETED"} if valid else {"FAILED", "CANCELLED"})

@@ -1,0 +1,61 @@
+"""Results of one job are opened by one check, over a real gateway and its wire."""
+
+from typing import Any, Final
+
+import pytest
+
+from actors.node_session.sampling import Sampling
+from rendertrust.protocol import Ack, JobDispatch
+from rendertrust.testing import FakeNode
+from tests.integration.liars.test_liars import EVIDENCE, SHA256, WITHIN, Farm, delivers, farm, told
+from tests.support.until import until
+
+__all__ = ["farm"]
+FRAMES: Final = 5
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No delivery is drawn to be compared."""
+
+    async def draw(_: Sampling, __: Any) -> tuple[bool, float]:
+        return False, 0.5
+
+    monkeypatch.setattr(Sampling, "draw", draw)
+
+
+async def opens(node: FakeNode, dispatch: JobDispatch) -> None:
+    """A verifier that finds everything as it should be."""
+    count = dispatch.params["results"]
+    work = {"opened": [{"looked": True}] * count}
+    await node.send(node.signed(dispatch, told(dispatch, work=work, result_ref="none:check")))
+
+
+async def test_what_waits_of_a_job_is_one_dispatch_and_every_frame_is_settled(
+    farm: Farm, undrawn: None
+) -> None:
+    node = await farm.liar(delivers)
+    body = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "frames": f"1-{FRAMES}"}
+    status, placed = await farm.jane.call("POST", "/jobs/dispatch", body)
+    assert status in (200, 202), placed
+    for _ in range(FRAMES):
+        await node.next(Ack, within=WITHIN)
+    verifier = await farm.node("the gateway's", opens, "check", "check_batch", key=farm.keys.pop())
+    sent = await verifier.next(JobDispatch, within=WITHIN)
+    assert (sent.job_type, sent.params["results"]) == ("check_batch", FRAMES)
+    names = [f"check/{n}/{what}" for n in range(FRAMES) for what in ("picture", "evidence.exr")]
+    assert [one.path for one in sent.inputs] == names
+    assert {one.sha256 for one in sent.inputs} == {SHA256, EVIDENCE.sha256}
+
+    async def settled() -> list[dict[str, Any]] | None:
+        _, found = await farm.jane.call("GET", f"/jobs/{placed['job_id']}/units")
+        assert found is not None
+        done = [one for one in found["units"] if one["state"] == "COMPLETED"]
+        return done if len(done) == FRAMES else None
+
+    done = await until(settled, within=WITHIN)
+    assert done is not None
+    assert {one["charged"] for one in done} == {"10.0000"}
+    verdicts = "SELECT count(*) FROM checks WHERE verdict = 'sampled-out'"
+    assert await farm.owner.fetchval(verdicts) == FRAMES
+    await farm.sound()

@@ -1,0 +1,71 @@
+"""A creator who rendered a frame again disputes it, and one of the gateway's verifiers decides."""
+
+import base64
+from typing import Any, Final
+
+import pytest
+
+from actors.node_session.sampling import Sampling
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import FakeNode
+from tests.integration.liars.test_liars import EXACT, OFF, WITHIN, Farm, delivers, farm, told
+from tests.support.until import until
+
+__all__ = ["farm"]
+SHOWN: Final = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("report", "state", "balance"),
+    [(EXACT, "rejected", "90.0000"), (OFF, "upheld", "100.0000")],
+    ids=["right", "wrong"],
+)
+async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch, report: Any, state: str, balance: str
+) -> None:
+    """Without an admin; both sides see the creator's picture, and an upheld one is refunded."""
+
+    async def never(_: Sampling, __: Any) -> tuple[bool, float]:
+        return False, 0.05
+
+    monkeypatch.setattr(Sampling, "draw", never)
+    said: list[JobDispatch] = []
+
+    async def verifies(node: FakeNode, dispatch: JobDispatch) -> None:
+        said.append(dispatch)
+        work: Any = {"looked": True}
+        if dispatch.params.get("whole"):
+            count = len(dispatch.params["draws"])
+            work = {**report, "crops": [report["crops"][0]] * count, "whole": True}
+        await node.send(told(dispatch, work=work, result_ref="none:check"))
+
+    await farm.node("the gateway's", verifies, "check", key=farm.keys.pop())
+    await farm.liar(delivers)
+    job = await farm.place()
+    assert (await farm.ends(job))["state"] == "COMPLETED"
+    path = f"/jobs/{job}/units/0/dispute"
+    comparison = {
+        "verdict": "different",
+        "reason": "0.9 times the noise",
+        "places": [{"x": 0.5, "y": 0.25}],
+        "picture": base64.b64encode(SHOWN).decode(),
+    }
+    body = {"reason": "it has a mark", "comparison": comparison}
+    status, opened = await farm.jane.answered("POST", path, body)
+    assert (status in (200, 201), opened["state"]) == (True, "open")  # 503 is asked again
+
+    async def decided() -> Any:
+        [found] = (await farm.jane.answered("GET", "/disputes"))[1]["disputes"]
+        return found if found["state"] != "open" else None
+
+    found = await until(decided, within=WITHIN)
+    assert (found["state"], found["by_gateway"]) == (state, False)
+    assert "of the whole frame" in found["decision"]
+    assert said[-1].params["whole"] is True
+    assert said[-1].params["draws"][0] == [0.5, 0.25, None]
+    assert (await farm.jane.answered("GET", "/credits/balance"))[1]["balance"] == balance
+    for person, seen in ((farm.jane, 200), (farm.operators["eve"], 200)):
+        url = f"{farm.gateway.url}/api/v1{path}/picture"
+        async with farm.http.get(url, headers=person.headers) as answer:
+            assert (answer.status, await answer.read()) == (seen, SHOWN)
+    await farm.sound()

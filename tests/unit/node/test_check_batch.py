@@ -1,0 +1,129 @@
+"""What a batch's plugin makes of what its worker says, and of its worker's end."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import pytest
+
+from rendertrust.node.plugin import BATCH, Completed, Failed, Task, in_batch
+from rendertrust.node.plugins.check_batch import CheckBatch
+from rendertrust.node.plugins.render import Progress, Render
+from rendertrust.node.process import Ending
+from rendertrust.node.sandbox import DELIVERED
+
+LOOKED = {"looked": True, "seen": "ab"}
+DIED = Ending(code=-9, last={"event": "about"}, tail="Killed")
+DONE = Ending(code=0, last={"event": "done"}, tail="")
+SAID: Mapping[str, Any] = {"event": "opened", "number": 0, "told": LOOKED}
+
+
+@attrs.define
+class Worker:
+    """Says these lines to whoever gives it an order, and ends."""
+
+    lines: list[Mapping[str, Any]]
+    ending: Ending = DONE
+    order: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+    async def obey(self, order: Mapping[str, Any], task: Task, progress: Progress) -> Ending:
+        self.order = order
+        for line in self.lines:
+            progress.hear(line)
+        return self.ending
+
+
+def task(folder: Path, results: Any = 3, missing: str = "") -> Task:
+    placed = {
+        name: folder / DELIVERED / f"{number}" / name.rpartition("/")[2]
+        for number in range(3)
+        for name in in_batch(number)
+        if name != missing
+    }
+    return Task(
+        job_id="j",
+        job_type=BATCH,
+        payload_ref="x",
+        unit=0,
+        attempt=1,
+        params={"frame": 3, "results": results},
+        folder=folder,
+        inputs={"s.blend": folder / "in" / "s.blend"},
+        threads=1,
+        on_progress=lambda share, words: None,
+        delivered=placed,
+    )
+
+
+async def opened(worker: Worker, folder: Path) -> Completed | Failed:
+    return await CheckBatch(cast("Render", worker)).run(task(folder))
+
+
+async def test_the_worker_is_told_where_each_result_lies(tmp_path: Path) -> None:
+    worker = Worker([SAID])
+    missing = in_batch(1)[1]
+    await CheckBatch(cast("Render", worker)).run(task(tmp_path, missing=missing))
+    assert worker.order["do"] == "batch"
+    assert worker.order["frames"] == [3]
+    assert worker.order["results"] == [
+        {"picture": "0/picture", "evidence": "0/evidence.exr"},
+        {"picture": "1/picture"},
+        {"picture": "2/picture", "evidence": "2/evidence.exr"},
+    ]
+
+
+async def test_what_was_said_before_the_worker_died_counts(tmp_path: Path) -> None:
+    found = await opened(
+        Worker([SAID, {**SAID, "number": 1, "told": {"fault": "no"}}], DIED), tmp_path
+    )
+    assert isinstance(found, Completed)
+    assert found.work == {"opened": [LOOKED, {"fault": "no"}, None]}
+
+
+async def test_a_worker_that_dies_without_a_word_is_the_verifiers_failure(tmp_path: Path) -> None:
+    found = await opened(Worker([], DIED), tmp_path)
+    assert isinstance(found, Failed)
+    assert (found.failure, found.detail) == ("verifier", "Killed")
+
+
+async def test_the_scenes_failure_is_told(tmp_path: Path) -> None:
+    last = {"event": "failed", "failure": "scene", "error": "it has no camera"}
+    found = await opened(Worker([], Ending(code=1, last=last, tail="")), tmp_path)
+    assert isinstance(found, Failed)
+    assert (found.failure, found.error) == ("verifier", "it has no camera")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {**SAID, "number": 3},
+        {**SAID, "number": -1},
+        {**SAID, "number": "0"},
+        {**SAID, "number": True},
+        {**SAID, "told": "looked"},
+        {**SAID, "event": "progress"},
+        {**SAID, "told": {"fault": "it came second"}},
+    ],
+)
+async def test_what_a_scene_prints_beside_the_worker_changes_nothing(
+    tmp_path: Path, line: Mapping[str, Any]
+) -> None:
+    found = await opened(Worker([SAID, line]), tmp_path)
+    assert isinstance(found, Completed)
+    assert found.work == {"opened": [LOOKED, None, None]}
+
+
+async def test_words_are_cut_so_that_sixteen_reports_fit_into_a_frame(tmp_path: Path) -> None:
+    told = {"fault": "x" * 5000, "more": "y" * 5000}
+    found = await opened(Worker([{**SAID, "told": told}]), tmp_path)
+    assert isinstance(found, Completed)
+    assert found.work["opened"][0] == {"fault": "x" * 300}
+
+
+@pytest.mark.parametrize("results", [0, 17, True, "3", None, 4])
+async def test_an_order_that_names_no_results_is_refused(tmp_path: Path, results: Any) -> None:
+    """A fourth was not delivered."""
+    found = await CheckBatch(cast("Render", Worker([]))).run(task(tmp_path, results))
+    assert isinstance(found, Failed)
+    assert found.failure == "scene"

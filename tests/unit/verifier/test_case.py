@@ -1,0 +1,195 @@
+"""What a report makes of a delivery: the next step, or the verdict."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from actors.verifier.case import Case, Verdict
+from actors.verifier.report import Report, answer
+from actors.verifier.verdict import DEFAULTS
+from tests.unit.verifier.stage import CLASS, EXACT, apart, pending
+
+OTHER_CLASS = "cpu/sse/5.2"
+VERIFIER = UUID(int=20)
+LOOKED = {"looked": True}
+FAULT = {"fault": "the picture is none"}
+UNCUT = {"unable": "Render Properties > Path Guiding learns from it", "uncut": True}
+UNABLE = {"unable": "its simulation is not baked"}
+UNREAD = {"crops": EXACT["crops"], "finish": None}
+UNMADE = {"crops": EXACT["crops"], "unmade": True}
+PLAIN = {**LOOKED, "suspect": "the picture is of one colour"}
+OTHER_FINISH = {**EXACT, "finish": {"equal": False, "off": 9.0}}
+
+
+def whole(report: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
+    return {**report, "whole": True, **more}
+
+
+def heard(
+    *reports: Mapping[str, Any], device_class: str = CLASS, drawn: bool = True, **of: Any
+) -> Case:
+    """A delivery, drawn unless told otherwise, once these reports came."""
+    case = Case.opened(pending(drawn=drawn, **of))
+    for told in reports:
+        order = case.order(UUID(int=1), b"secret", device_class)
+        report = answer(told, order.count)
+        assert isinstance(report, Report), report
+        case.hear(report, VERIFIER, device_class, DEFAULTS)
+    return case
+
+
+@pytest.mark.parametrize(
+    ("report", "outcome"),
+    [(EXACT, "exact"), (apart(0.05), "consistent"), (apart(0.1), "consistent")],
+)
+def test_regions_that_are_equal_or_within_the_noise_are_valid(
+    report: Mapping[str, Any], outcome: str
+) -> None:
+    assert heard(report).verdict == Verdict(outcome, "" if outcome == "exact" else _said(report))  # type: ignore[arg-type]
+
+
+def _said(report: Mapping[str, Any]) -> str:
+    return f"{max(one['off'] or 0 for one in report['crops']):.3g} times the noise"
+
+
+def test_another_instruction_set_proves_no_bits_and_has_a_wider_limit() -> None:
+    for report in (EXACT, apart(0.3)):
+        found = heard(report, device_class=OTHER_CLASS).verdict
+        assert found is not None
+        assert found.outcome == "consistent"
+    assert heard(apart(0.3)).verdict is None
+
+
+@pytest.mark.parametrize(
+    ("more", "step"), [(EXACT, "more"), (apart(0.3), "whole"), (apart(0.9), "whole")]
+)
+def test_what_regions_leave_open_more_regions_decide_and_then_the_whole_frame(
+    more: Mapping[str, Any], step: str
+) -> None:
+    case = heard(apart(0.3))
+    first = case.compared_at
+    assert (case.step, case.verdict) == ("more", None)
+    order = case.order(UUID(int=2), b"secret", CLASS)
+    assert not {*order.draws} & {*first.draws}, "it looks elsewhere"
+    case = heard(apart(0.3), more)
+    assert case.step == step
+    assert (case.verdict is not None) == (step == "more")
+
+
+def test_regions_that_differ_are_no_strike_before_the_whole_frame_says_so() -> None:
+    case = heard(apart(0.9))
+    assert (case.step, case.verdict) == ("whole", None)
+    order = case.order(UUID(int=2), b"secret", CLASS)
+    assert (order.whole, order.draws) == (True, case.compared_at.draws), "at the same places"
+    case = heard(apart(0.9), whole(apart(0.9)))
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", True)
+    assert "of the whole frame" in case.verdict.said
+
+
+def test_a_scene_that_comes_out_otherwise_in_parts_makes_no_liar() -> None:
+    case = heard(apart(0.9), whole(EXACT))
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.differs) == ("exact", True)
+    later = Case.opened(pending(drawn=True, is_uncut=True))
+    assert (later.step, later.why) == ("whole", "uncut")
+    assert len(later.order(UUID(int=3), b"secret", CLASS).draws) == 3, "where nobody knows"
+
+
+@pytest.mark.parametrize(
+    ("report", "more"),
+    [
+        (FAULT, {}),
+        (OTHER_FINISH, {}),
+        (apart(0.9), {"params": {"frame": None, "frames": [1, 2]}}),
+        (apart(0.9), {"params": {"tiles": [[0, 0, 8, 8]]}}),
+    ],
+)
+def test_what_regions_have_nothing_to_do_with_is_invalid_at_once(
+    report: Mapping[str, Any], more: dict[str, Any]
+) -> None:
+    """A fault of the file, a picture that is not made of its evidence, whole frames of a chunk."""
+    found = heard(report, **more).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == ("invalid", True)
+
+
+def test_what_three_owners_deliver_alike_is_the_scenes_fault() -> None:
+    others = frozenset({UUID(int=5), UUID(int=6)})
+    found = heard(FAULT, blamed=others, owner=UUID(int=2)).verdict
+    assert found is not None
+    assert (found.outcome, found.strike, found.withdrawn) == ("invalid", False, True)
+    found = heard(FAULT, blamed=others, owner=UUID(int=6)).verdict
+    assert found is not None
+    assert (found.strike, found.withdrawn) == (True, False), "of two owners it is not"
+
+
+@pytest.mark.parametrize(
+    ("reports", "outcome", "strike"),
+    [
+        ((UNABLE,), "unverifiable", False),
+        ((UNREAD,), "unverifiable", False),
+        ((UNCUT, whole(EXACT)), "exact", False),
+        ((UNCUT, whole({**EXACT, "crops": EXACT["crops"][:1]})), "exact", False),
+        ((UNCUT, whole(apart(9.0))), "invalid", True),
+        ((UNCUT, whole(apart(9.0), loose=True)), "invalid", False),
+        ((UNCUT, FAULT), "invalid", True),
+        ((UNCUT, UNCUT), "unverifiable", False),
+        ((UNCUT, whole(UNREAD)), "unverifiable", False),
+        ((UNMADE, whole(EXACT)), "exact", False),
+        ((UNMADE, whole(OTHER_FINISH)), "invalid", True),
+        (
+            (UNMADE, whole({**apart(0.05), "finish": {"equal": False, "off": 9.0}})),
+            "invalid",
+            False,
+        ),
+        ((UNMADE, whole(UNMADE)), "unverifiable", False),
+        ((apart(0.9), UNABLE), "invalid", False),
+    ],
+)
+def test_where_regions_say_nothing_the_whole_frame_does_or_nobody_can_tell(
+    reports: tuple[Mapping[str, Any], ...], outcome: str, strike: bool
+) -> None:
+    """Where honest frames of such a scene may differ, it is not taken, but no strike."""
+    found = heard(*reports).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == (outcome, strike)
+
+
+def test_what_was_not_drawn_is_opened_and_compared_only_where_it_is_odd() -> None:
+    assert heard(LOOKED, drawn=False).verdict == Verdict("sampled-out")
+    case = heard(PLAIN, drawn=False)
+    assert (case.step, case.verdict) == ("regions", None)
+    case = Case.opened(pending(drawn=False))
+    case.is_suspected = True
+    case.hear(Report(looked=True), VERIFIER, CLASS, DEFAULTS)
+    assert (case.step, case.verdict) == ("regions", None)
+    found = heard(FAULT, drawn=False).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == ("invalid", True)
+
+
+def test_what_was_not_drawn_of_a_scene_that_cannot_be_cut_is_not_rendered_whole() -> None:
+    assert heard(UNCUT, drawn=False).verdict == Verdict("sampled-out")
+    case = heard({**UNCUT, **PLAIN}, drawn=False)
+    assert (case.step, case.verdict) == ("regions", None)
+    case = heard(UNCUT, drawn=True)
+    assert (case.step, case.why) == ("whole", "uncut")
+
+
+def test_who_only_opens_what_he_is_to_compare_says_nothing() -> None:
+    case = heard(LOOKED)
+    assert (case.verdict, case.failed) == (None, 1)
+
+
+def test_who_cannot_be_checked_to_the_end_is_not_blamed() -> None:
+    case = heard(apart(0.9))
+    case.give_up()
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", False), "nor is it taken"
+    case = heard(apart(0.3))
+    case.give_up()
+    assert case.verdict is not None
+    assert case.verdict.outcome == "unverifiable"

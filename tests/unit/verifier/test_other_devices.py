@@ -1,0 +1,187 @@
+"""Checks by a verifier of another device kind: whom they are asked of, and what a report makes."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.kernel import Ref
+from actors.verifier.case import Case
+from actors.verifier.report import Report, answer
+from actors.verifier.verdict import DEFAULTS
+from actors.verifier.verifiers import Verifiers
+from tests.unit.simulated_time import simulated
+from tests.unit.verifier.stage import CLASS, EXACT, NODE, apart, pending, verifying
+
+OPTIX, OTHER_BUILD, SSE = "optix/x86_64/5.2", "optix/x86_64/5.1", "cpu/sse/5.2"
+VERIFIER = UUID(int=20)
+HAIR = "hair of Object 'Cube' > Fur"
+UNEQUAL = {"equal": False, "off": 1.2}
+
+
+def compared(outcome: str, *why: str, off: float | None = 1.2, **more: Any) -> Mapping[str, Any]:
+    """A report of the comparison across devices."""
+    looks = [[{"layer": "ViewLayer", "outcome": outcome, "reasons": list(why), "unsaid": None}]]
+    report = EXACT if off is None else apart(off)
+    return {**report, "across": {"outcome": outcome, "looks": looks}, **more}
+
+
+def refused(**more: Any) -> Mapping[str, Any]:
+    """What both looks refuse; the picture is not made of such evidence."""
+    told = {**compared("refused", "fewer-samples", "softened"), **more}
+    return {name: value for name, value in told.items() if name != "finish"}
+
+
+def heard(*reports: Mapping[str, Any], **of: Any) -> Case:
+    """A drawn delivery by a processor, once a graphics card's reports came."""
+    given: dict[str, Any] = {"drawn": True, **of}
+    case = Case.opened(pending(**given))
+    for told in reports:
+        order = case.order(UUID(int=1), b"secret", OPTIX)
+        report = answer(told, order.count)
+        assert isinstance(report, Report), report
+        case.hear(report, VERIFIER, OPTIX, DEFAULTS)
+    return case
+
+
+CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
+TILE: dict[str, Any] = {"params": {"tile": [0, 0, 64, 64]}}
+MERGED: dict[str, Any] = {"params": {"tiles": [[0, 0, 8, 8]]}}
+FRAMES = {"crops": [UNEQUAL], "finish": {"equal": True, "off": None}}  # of a chunk
+UNCUT = {"unable": "Output Properties > Stereoscopy is on", "uncut": True}
+WHOLE = {"crops": [{"equal": True, "off": None}], "finish": EXACT["finish"], "whole": True}
+
+
+@pytest.mark.parametrize(
+    ("reports", "of", "outcome", "said"),
+    [
+        ((compared("exact", off=None),), {}, "exact", ""),
+        ((compared("consistent", off=0.16),), {}, "consistent", "0.16 times the noise"),
+        ((compared("accepted"),), {}, "consistent", "other-seeds"),
+        ((compared("accepted"),), TILE, "consistent", "other-seeds"),
+        ((refused(),), {}, "invalid", "other-device: fewer-samples, softened"),
+        ((refused(depends=HAIR),), {}, "unverifiable", f"device-dependent: {HAIR}"),
+        ((compared("accepted", depends=HAIR),), {}, "consistent", "other-seeds"),
+        ((compared("unsaid", "few-cells"),), {}, "unverifiable", "other-device: few-cells"),
+        ((compared("unsaid", depends=HAIR),), {}, "unverifiable", f"device-dependent: {HAIR}"),
+        (({**UNCUT, "depends": HAIR},), {}, "unverifiable", f"device-dependent: {HAIR}"),
+        ((UNCUT, WHOLE), {}, "exact", ""),
+        ((UNCUT, {**WHOLE, "crops": [UNEQUAL]}), {}, "unverifiable", "other-device: no-evidence"),
+        ((FRAMES,), CHUNK, "unverifiable", "other-device: no-evidence"),
+        (({**FRAMES, "crops": EXACT["crops"][:1]},), CHUNK, "exact", ""),
+        (({"crops": [UNEQUAL], "finish": UNEQUAL},), MERGED, "invalid", "1.2 times the noise"),
+        ((compared("accepted", finish=UNEQUAL),), {}, "invalid", "1.2 times the noise"),
+        ((compared("accepted", finish=UNEQUAL, depends=HAIR),), {}, "invalid", "1.2 times the"),
+        ((compared("accepted", finish=None),), {}, "unverifiable", "its regions are right"),
+    ],
+)
+def test_a_comparison_across_devices_is_never_a_strike(
+    reports: tuple[Mapping[str, Any], ...], of: dict[str, Any], outcome: str, said: str
+) -> None:
+    found = heard(*reports, **of).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == (outcome, False)
+    assert found.said.startswith(said)
+
+
+def test_what_another_device_leaves_open_pays_nobody() -> None:
+    open_ = [compared("unsaid", "theirs-not-finite"), compared("unsaid", "few-cells")]
+    for told in (*open_, refused(depends=HAIR)):
+        found = heard(told).verdict
+        assert found is not None
+        assert not found.from_scene, "its node may have made it so"
+
+
+def test_a_broken_file_is_a_strike_whoever_opens_it() -> None:
+    found = heard({"fault": "the picture is none"}).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == ("invalid", True)
+
+
+outcomes = st.sampled_from(("exact", "consistent", "accepted", "refused", "unsaid", "sure", None))
+
+
+@given(outcomes, st.none() | st.just(HAIR), st.lists(st.floats(0, 9), min_size=3, max_size=3))
+def test_whatever_a_verifier_of_another_kind_reports_nobody_gets_a_strike(
+    outcome: str | None, depends: str | None, off: list[float]
+) -> None:
+    crops = [{"equal": False, "off": each} for each in off]
+    told = {**EXACT, "crops": crops, "across": {"outcome": outcome}, "depends": depends}
+    found = heard(told).verdict
+    assert found is not None, "one report decides"
+    assert not found.strike
+
+
+@pytest.mark.parametrize(
+    "looks", [None, 7, [], [7], [[7]], [[{"reasons": 7, "unsaid": []}]], [[{"reasons": [7]}]]]
+)
+def test_a_report_that_gives_no_reasons_is_read(looks: Any) -> None:
+    read = answer({**EXACT, "across": {"outcome": "refused", "looks": looks}}, 3)
+    assert isinstance(read, Report)
+    assert read.across is not None
+    assert (read.across.outcome, read.across.why) == ("refused", "")
+
+
+def test_an_order_for_another_device_says_where_a_second_look_lies() -> None:
+    case = Case.opened(pending(drawn=True))
+    assert case.order(UUID(int=1), b"secret", CLASS).across == ()
+    assert case.order(UUID(int=1), b"secret", SSE).across == (), "it rounds otherwise, no more"
+    order = case.order(UUID(int=1), b"secret", OPTIX)
+    assert len(order.across) == len(order.draws) == 3
+    assert not {*order.across} & {*order.draws}
+    assert Case.opened(pending(drawn=False)).order(UUID(int=1), b"s", OPTIX).across == ()
+    assert Case.opened(pending(drawn=True, **CHUNK)).order(UUID(int=1), b"s", OPTIX).across == ()
+
+
+def test_a_verifier_of_the_same_kind_is_asked_first_and_waited_for() -> None:
+    known, sessions = Verifiers(), [Ref[Any](f"session {number}") for number in range(3)]
+    case = Case.opened(pending(drawn=True))
+    known.come(UUID(int=20), OTHER_BUILD, sessions[0])
+    assert known.free_for(case) is None
+    known.come(UUID(int=21), OPTIX, sessions[1])
+    assert known.free_for(case, [OPTIX, SSE]) is None, "another gateway has one"
+    other = known.free_for(case, [OPTIX])
+    assert other is not None
+    assert other.device_class == OPTIX
+    known.come(UUID(int=22), SSE, sessions[2])
+    same = known.free_for(case)
+    assert same is not None
+    assert same.device_class == SSE
+    same.busy = UUID(int=1)
+    assert known.free_for(case) is None, "it is waited for"
+    case.step = "open"
+    assert known.free_for(case) is not None, "anybody opens"
+
+
+@simulated
+async def test_a_refusal_by_another_device_is_unpaid_and_goes_back_to_the_queue() -> None:
+    """No fine, no strike and no clawback: the next node of the same kind may be honest, too."""
+    async with verifying(least_odds=1.0) as play:
+        play.known("v" * 12)
+        job, checker = await play.delivered(), play.inspector(device_class=OPTIX)
+        order = await play.checks(checker, refused())
+        assert order.across
+        unit = await play.ends(job, "QUEUED")
+        assert unit.error_class == "node"
+        assert (play.charged(), play.earned()) == (0, 0)
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike, row.withdrawn) == ("invalid", False, False)
+        assert play.standing() == "ACTIVE"
+        [record] = await play.store.records([NODE])
+        assert record.reputation.mismatches == 0
+        assert not play.store.fines
+
+
+@simulated
+@pytest.mark.parametrize("before", ["v" * 12, ""])
+async def test_what_devices_render_differently_is_unverifiable_and_free(before: str) -> None:
+    async with verifying(least_odds=1.0) as play:
+        play.known(before)
+        job, checker = await play.delivered(), play.inspector(device_class=OPTIX)
+        await play.checks(checker, refused(depends=HAIR))
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverifiable"
+        assert (play.charged(), play.earned()) == (0, 0)

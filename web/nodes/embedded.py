@@ -1,0 +1,101 @@
+"""The embedded verifier, as the gateway makes it known to itself: a node without an owner."""
+
+import platform
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from config.settings import Settings, SettingsError
+from rendertrust.node.state import Enrolment
+from rendertrust.receipt import NO_VERIFIER, OFF
+from sql.nodes import NewNode
+from supervisors.child import Child
+from supervisors.engines.account import engine_account
+from supervisors.engines.actor import engine_child
+from supervisors.engines.current import Current
+from supervisors.engines.errors import EngineError
+from supervisors.engines.verifier import (
+    Confinement,
+    EmbeddedVerifier,
+    bounds_of,
+    confine,
+)
+from web.gateway import Gateway
+from web.http.listener import Place
+from web.identity.node_tokens import SignedNodeTokens
+from web.nodes.relay import Arrival
+
+# It is given no work to render.
+CAPABILITIES: Final = ("check", "check_batch", "preflight")
+NAME: Final = f"embedded verifier on {platform.node()}"[:255]
+
+UNNAMED: Final = "verification.embedded is off, and verification.own_nodes names no verifier"
+OR_ELSE: Final = (
+    "This gateway verifies on this machine. Else set verification.own_nodes, or"
+    " verification.enabled = false, and nothing is verified"
+)
+
+
+@attrs.frozen
+class Embedding:
+    """The embedded verifier where it is wanted: ``confined`` if it can run, else ``why_not``."""
+
+    confined: Confinement | None = None
+    why_not: str | None = None
+
+    @property
+    def unverified_why(self) -> str:
+        """Return why results are unverified where verification is off: a code of receipts."""
+        return OFF if self.why_not is None else NO_VERIFIER
+
+    def child(self, gateway: Gateway, place: Place) -> Child | None:
+        """The verifier for the tree; it connects to ``place`` as every node does."""
+        confined, given = self.confined, gateway.settings.verification
+        if confined is None:
+            return None
+        tokens = SignedNodeTokens(gateway.tokens, gateway.random)
+
+        async def enrol() -> Enrolment:
+            node = NewNode(confined.id, NAME, confined.public_key, CAPABILITIES, {})
+            await gateway.nodes.embed(node)
+            token = tokens.issue(node.id).text
+            return Enrolment(
+                url=place.url, node_id=str(node.id), name=NAME, token=token, proven=True
+            )
+
+        bounds = bounds_of(given.threads, given.memory_gib)
+        return engine_child(EmbeddedVerifier(confined, bounds, enrol), Current[int](), late=True)
+
+    def placed(self, arrival: Arrival, place: Place, settings: Settings) -> Arrival:
+        """Have our own one use the gateway's objects where it found us.
+
+        Others go by the public address, which may not be reached from this machine.
+        """
+        ours = self.confined is not None and arrival.node.id == self.confined.id
+        if not ours or settings.objects.public_url:
+            return arrival
+        return attrs.evolve(arrival, base=place.url)
+
+
+def embedding_of(settings: Settings, data: Path) -> tuple[Embedding, Settings]:
+    """Look whether this machine can verify, if it is to.
+
+    Also return the settings: without verification, where nobody is left who verifies. Raises
+    SettingsError in production then.
+    """
+    given = settings.verification
+    if not given.enabled:
+        return Embedding(), settings
+    why_not = UNNAMED
+    if given.embedded:
+        try:
+            return Embedding(confine(data, engine_account())), settings
+        except EngineError as error:
+            why_not = str(error)
+    if given.own_nodes.strip():
+        return Embedding(why_not=why_not if given.embedded else None), settings
+    if settings.production:
+        raise SettingsError(f"production refuses to start: {why_not}. {OR_ELSE}")
+    off = attrs.evolve(given, enabled=False)
+    return Embedding(why_not=why_not), attrs.evolve(settings, verification=off)
