@@ -40,7 +40,6 @@ class Report:
     looked: bool = False
     suspect: str | None = None
     is_finished: bool = False  # the picture was made anew and compared
-    is_stamped: bool = False  # what was delivered says how many samples it has
     is_whole: bool = False  # the crops were cut out of the whole frame, or it is the whole frame
     is_uncut: bool = False  # of why it is unable: the frame may be rendered whole instead
     is_unmade: bool = False  # the checker died as it made the picture anew of the evidence
@@ -155,7 +154,6 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
     return Report(
         compared,
         is_finished=finish is not None,
-        is_stamped=told.get("stamped") is True,
         is_whole=told.get("whole") is True,
         is_unmade=told.get("unmade") is True,
         is_loose=told.get("loose") is True,

@@ -16,7 +16,6 @@ from . import comparing, cutting, devices, flat, parts, passes, pictures, seeds,
 from .again import beside, other_seed
 from .delivered import Fault, NoEvidence, bytes_most, files_of, fits, read_evidence
 from .exchangeable import REFUSED
-from .headers import tells_samples
 from .holding import held
 from .opening import may_be_opened, pixels_of, undecoded
 from .parts import Evidence, Rendered
@@ -79,7 +78,6 @@ def _compare(
     theirs = Evidence(frame, order["out"], kinds, layers, (0, 0, *size))
     told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
-    told["stamped"] = tells_samples(evidence)
     # A picture may make whoever opens it die: what its crops have shown must not be lost with it.
     progress.found = told
     across = told.get("across", {}).get("outcome")

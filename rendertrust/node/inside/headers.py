@@ -63,12 +63,6 @@ def channels_of(path: str) -> list[str]:
     return sorted(name for head in heads for name in names_in(head.get("channels", b"")))
 
 
-def tells_samples(path: str) -> bool:
-    """Whether the file says how many samples it has, as Cycles writes it. OSError, NoHeader."""
-    with open(path, "rb") as file:
-        return any(name.startswith("cycles.") for head in heads_of(file)[1] for name in head)
-
-
 def window_in(found: Head) -> tuple[int, int, int]:
     """Width, height and the number of channels by a head's attributes. NoHeader."""
     box, channels = found.get("dataWindow", b""), found.get("channels", b"")

@@ -37,7 +37,6 @@ _TOLD: Final = (
     "depends",
     "unmade",
     "seen",
-    "stamped",
     "frame",
     "samples",
     "seconds",

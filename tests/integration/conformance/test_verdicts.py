@@ -139,7 +139,7 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
     assert await stage.store.audit() == []
 
 
-@pytest.mark.parametrize("whose", ["his own", "his organisation's", "a stranger's"])
+@pytest.mark.parametrize("whose", ["his own", "his organisation's", "invited", "a stranger's"])
 @pytest.mark.parametrize("outcome", ["exact", "invalid"])
 async def test_who_works_for_himself_earns_no_name_with_strangers(
     stage: Stage, whose: str, outcome: Outcome
@@ -150,9 +150,11 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
     await stage.own(node, owner)
     if whose == "his organisation's":
         await stage.found(user, owner)
+    if whose == "invited":  # nobody has accepted
+        await stage.invite(owner, user)
     await stage.do(delivery(job, node))
     await stage.do(said(job, outcome, retry_at=stage.clock.now()))
-    told = "m" if outcome == "invalid" else "v" if whose == "a stranger's" else ""
+    told = "m" if outcome == "invalid" else "v" if whose in ("invited", "a stranger's") else ""
     records = await stage.store.records([node])
     assert records == ([Record(node, CLASS, False, "", told)] if told else [])
     assert await stage.store.audit() == []
