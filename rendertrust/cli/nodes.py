@@ -169,7 +169,7 @@ def facts(node: "Node") -> dict[str, str | None]:
 
 
 def _known(one: "Reputation") -> str:
-    words = f"{one.score:.2f}: {one.valid} valid, {one.mismatches} not, {one.strikes} strikes"
+    words = f"{one.score:.2f}: {one.valid} valid, {one.invalid} invalid, {one.strikes} strikes"
     return wording.harmless(f"{words} ({one.device_class or 'no class told'})")
 
 

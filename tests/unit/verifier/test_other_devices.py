@@ -171,7 +171,7 @@ async def test_a_refusal_by_another_device_is_unpaid_and_goes_back_to_the_queue(
         assert (row.verdict, row.strike, row.withdrawn) == ("invalid", False, False)
         assert play.standing() == "ACTIVE"
         [record] = await play.store.records([NODE])
-        assert record.reputation.mismatches == 0
+        assert record.reputation.invalid == 0
         assert not play.store.fines
 
 
