@@ -1,4 +1,4 @@
--- Disputes as the console shows them. Only the Ledger writes them.
+-- Disputes as the console shows them.
 
 -- name: dispute_desk_page
 -- The newest $4, of creator $1 (null: everybody's), in state $2 (null: any), or the one $3 (null: all); each with
