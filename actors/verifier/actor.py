@@ -174,7 +174,7 @@ class VerifierActor(Actor[Verifier]):
             elif (reason := self._why_unverified(case)) is not None:
                 case.end_unverified(reason)
             elif (said := self._why_unverifiable(case)) is not None:
-                case.end_unchecked(said)
+                case.end_unverifiable(said)
             elif case.failed >= self._settings.failures_most:
                 case.give_up()
             else:

@@ -372,7 +372,7 @@ class Case:
         """End the case as invalid: the object was replaced after the delivery."""
         self._is_invalid("the object is not the one that was delivered", strike=True)
 
-    def end_unchecked(self, said: str) -> None:
+    def end_unverifiable(self, said: str) -> None:
         """End the case as unverifiable, without a check."""
         self.verdict = Verdict("unverifiable", said)
 

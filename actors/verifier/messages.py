@@ -14,8 +14,9 @@ from actors.kernel import Message, Ref
 from rendertrust.receipt import Issued
 from sql.checks import CheckRow
 
-# What becomes of a result. The first two were compared with the scene; the next was opened alone;
-# the next was not looked at; of the next nobody can tell.
+# What becomes of a result. ``exact`` and ``consistent`` were compared with the scene;
+# ``sampled-out`` was only opened; for ``unverified`` no check was asked; the scene of one that is
+# ``unverifiable`` cannot be compared.
 Outcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
