@@ -208,7 +208,7 @@ class VerifierActor(Actor[Verifier]):
         verifier = self._verifiers.free_for(case, self._fleet)
         if verifier is None or now < case.rests_until:
             return
-        cases = (case,)
+        cases: tuple[Case, ...] = (case,)
         if verifier.batches:
             may_check = self._fleet.may_check
             cases = batch_of(case, [c for c in waiting if may_check(verifier.node, c)], now)
