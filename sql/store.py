@@ -19,6 +19,7 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
+    SeenVerifier,
     UncutScene,
 )
 from sql.circles import Circles, circles_of
@@ -273,10 +274,15 @@ class SqlStore:
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         await self._database.execute("checks_release", gateway, *_columns(checks))
 
-    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
+        await self._database.execute("dispute_finding", job, unit, finding)
+
+    async def meet_verifiers(
+        self, connected: Mapping[UUID, str], within: float
+    ) -> Sequence[SeenVerifier]:
         named = (list(connected), list(connected.values()))
         rows = await self._database.all("verifiers_meet", *named, within)
-        return frozenset(row["device_class"] for row in rows)
+        return [SeenVerifier(**row) for row in rows]
 
     async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
         row = await self._database.one("stake", job, unit, node, share_percent, STAKE_SHARES)

@@ -107,7 +107,10 @@ def judge(
             decided_at=draft.now,
             strike=effect.strike,
             withdrawn=effect.withdrawn,
+            verifier_class=effect.verifier_class,
         )
+        if effect.comparison is not None:
+            decided = attrs.evolve(decided, **attrs.asdict(effect.comparison))
         draft.checks.put(row.id, decided)
     return done
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import CheckId, Pending, Place, UncutScene
+    from sql.checks import CheckId, Pending, Place, SeenVerifier, UncutScene
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -229,9 +229,17 @@ class Store(Protocol):
         """Give up this gateway's claims."""
         ...
 
-    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
+        """Note what a check found of an open dispute, where an admin has to decide it. From then on
+        it is no pending check.
+        """
+        ...
+
+    async def meet_verifiers(
+        self, connected: Mapping[UUID, str], within: float
+    ) -> "Sequence[SeenVerifier]":
         """Note the verifiers that are connected to a gateway, each with its device class. Return
-        the classes of all verifiers that any gateway noted within so many seconds.
+        all verifiers that any gateway noted within so many seconds.
         """
         ...
 

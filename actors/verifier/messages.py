@@ -14,8 +14,9 @@ from actors.kernel import Message, Ref
 from rendertrust.receipt import Issued
 from sql.checks import CheckRow
 
-# What becomes of a result. The first two were compared with the scene; the next was opened alone;
-# the next was not looked at; of the next nobody can tell.
+# What becomes of a result. ``exact`` and ``consistent`` were compared with the scene;
+# ``sampled-out`` was only opened; for ``unverified`` no check was asked; the scene of one that is
+# ``unverifiable`` cannot be compared.
 Outcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
@@ -56,13 +57,27 @@ class UnitDeliver:
 
 
 @attrs.frozen
+class Comparison:
+    """What a verifier compared: regions of the frame, or all of it.
+
+    ``remade``: also the picture, which it made again from the evidence. ``distance``: the largest
+    one, in multiples of the noise; None if none can be told.
+    """
+
+    compared: Literal["regions", "whole"]
+    remade: bool
+    distance: float | None
+
+
+@attrs.frozen
 class UnitVerdict:
     """From the Verifier. VERIFYING → COMPLETED, its hold settled, unless the ``outcome`` is
     ``invalid``; then → QUEUED, or FAILED without ``retry_at``: a failure of its node, which is not
     paid.
 
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what is
-    ``unverifiable`` or ``unverified`` is paid. ``verifier``: who looked last.
+    ``unverifiable`` or ``unverified`` is paid. ``verifier``: who looked last, of
+    ``verifier_class``. ``comparison``: what it compared; None: nothing.
     ``strike``: an invalid result stands in its node's record. ``withdrawn``: the scene is at fault,
     so that no invalid result of the unit is a strike.
     """
@@ -79,6 +94,8 @@ class UnitVerdict:
     retry_at: datetime | None = None
     strike: bool = False
     withdrawn: bool = False
+    verifier_class: str | None = None
+    comparison: Comparison | None = None
 
 
 CheckEffect: TypeAlias = UnitDeliver | UnitVerdict

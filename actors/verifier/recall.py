@@ -19,6 +19,7 @@ from sql.earnings import FineDue, Unlooked
 from sql.sampling import fine_of
 
 AT_ONCE: Final = 256
+SAID_MOST: Final = 500
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
 
 
@@ -93,10 +94,17 @@ def forfeits(due: FineDue) -> tuple[ShareForfeit, ...]:
     return tuple(taken)
 
 
+def finding_of(case: Case) -> str:
+    """Return what a check found, for the people in a dispute."""
+    assert case.verdict is not None, "there is something to conclude"
+    outcome, said = case.verdict.outcome, case.verdict.said
+    return f"{outcome}: {said}"[:SAID_MOST] if said else outcome
+
+
 def decision_on(case: Case) -> DisputeDecide:
     """Return the decision: invalid and unverifiable results are refunded."""
     row, verdict = case.pending.row, case.verdict
     assert verdict is not None, "there is something to conclude"
     upheld = verdict.outcome in ("invalid", "unverifiable")
     said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
-    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:500])
+    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:SAID_MOST])

@@ -44,6 +44,7 @@ from sql.checks import (
     CheckRow,
     Pending,
     Place,
+    SeenVerifier,
     UncutScene,
     WordRow,
 )
@@ -168,6 +169,7 @@ class StoreTwin(MultipartsOfResults):
         self.earnings: dict[UnitId, EarningRow] = {}
         self.fines: dict[UUID, FineRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
+        self.findings: dict[UUID, str] = {}  # of checks that did not decide a dispute, by dispute
         self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}  # places, by dispute
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
@@ -498,12 +500,24 @@ class StoreTwin(MultipartsOfResults):
             if self.claims.get(one, (None, None))[0] == gateway:
                 del self.claims[one]
 
-    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
+        await self.round_trip()
+        disputed = self.disputes.get((job, unit))
+        if disputed is not None and disputed.state == "OPEN":
+            self.findings.setdefault(disputed.id, finding)
+
+    async def meet_verifiers(
+        self, connected: Mapping[UUID, str], within: float
+    ) -> Sequence[SeenVerifier]:
         await self.round_trip()
         now = self.clock.now()
         self.verifiers |= {node: (of, now) for node, of in connected.items()}
         since = now - timedelta(seconds=within)
-        return frozenset(of for of, seen_at in self.verifiers.values() if seen_at >= since)
+        return [
+            SeenVerifier(node, of, self.nodes[node].owner if node in self.nodes else None)
+            for node, (of, seen_at) in self.verifiers.items()
+            if seen_at >= since
+        ]
 
     async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
         await self.round_trip()

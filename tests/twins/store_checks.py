@@ -71,8 +71,8 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
         newest = store.units[row.id[:2]].attempt == row.attempt
         waits = row.state == "PENDING" and row is _first_delivered(store, row.id[:2])
         if recalled is not None and recalled.state == "OPEN" and newest:
-            disputed = store.comparisons.get(recalled.id)
-            if recalled.by_gateway or disputed is not None:
+            disputed, is_found = store.comparisons.get(recalled.id), recalled.id in store.findings
+            if (recalled.by_gateway or disputed is not None) and not is_found:
                 since = recalled.opened_at
                 found.append(_pending(store, row, since, is_again=True, disputed=disputed))
         elif waits:

@@ -405,7 +405,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     found = await until(quarantined, within=WITHIN)
     assert "3 of its results" in found["standing_reason"]
     [known] = found["reputation"]
-    assert (known["mismatches"], known["strikes"], known["valid"]) == (3, 3, 0)
+    assert (known["invalid"], known["strikes"], known["valid"]) == (3, 3, 0)
     _, told_of = await eve.call("GET", f"/nodes/{node.node_id}/checks")
     assert {one["verdict"] for one in told_of["checks"]} == {"invalid"}
     assert all("another SHA-256" in one["said"] for one in told_of["checks"])

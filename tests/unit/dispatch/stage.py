@@ -16,6 +16,7 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
+    SeenVerifier,
     UncutScene,
 )
 from sql.circles import ALONE, Circles
@@ -203,7 +204,12 @@ class ShelfStore(MultipartsOfResults):
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         raise AssertionError("nobody but the Verifier claims any")
 
-    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
+        raise AssertionError("nobody but the Verifier hears any")
+
+    async def meet_verifiers(
+        self, connected: Mapping[UUID, str], within: float
+    ) -> Sequence[SeenVerifier]:
         raise AssertionError("nobody but the Verifier has verifiers")
 
     async def draw_secret(self) -> bytes | None:

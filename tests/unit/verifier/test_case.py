@@ -1,12 +1,13 @@
 """What a report makes of a delivery: the next step, or the verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from actors.verifier.case import Case, Verdict
+from actors.verifier.messages import Comparison
 from actors.verifier.report import Report, answer
 from actors.verifier.verdict import DEFAULTS
 from tests.unit.verifier.stage import CLASS, EXACT, apart, pending
@@ -20,6 +21,7 @@ UNABLE = {"unable": "its simulation is not baked"}
 UNREAD = {"crops": EXACT["crops"], "finish": None}
 UNMADE = {"crops": EXACT["crops"], "unmade": True}
 PLAIN = {**LOOKED, "suspect": "the picture is of one colour"}
+UNLIKE = {"equal": False, "off": None}  # nothing can be measured
 OTHER_FINISH = {**EXACT, "finish": {"equal": False, "off": 9.0}}
 
 
@@ -52,6 +54,24 @@ def test_regions_that_are_equal_or_within_the_noise_are_valid(
 
 def _said(report: Mapping[str, Any]) -> str:
     return f"{max(one['off'] or 0 for one in report['crops']):.3g} times the noise"
+
+
+@pytest.mark.parametrize(
+    ("reports", "comparison"),
+    [
+        ((EXACT,), Comparison("regions", True, 0.0)),
+        ((apart(0.3), apart(0.05)), Comparison("regions", True, 0.05)),
+        ((apart(0.9), whole(EXACT)), Comparison("whole", True, 0.0)),
+        ((UNREAD,), Comparison("regions", False, 0.0)),
+        ((whole({**EXACT, "crops": [UNLIKE]}),), Comparison("whole", True, None)),
+        ((FAULT,), None),
+    ],
+)
+def test_a_case_remembers_what_was_compared_last(
+    reports: Sequence[Mapping[str, Any]], comparison: Comparison | None
+) -> None:
+    case = heard(*reports)
+    assert (case.comparison, case.verifier_class) == (comparison, CLASS)
 
 
 def test_another_instruction_set_proves_no_bits_and_has_a_wider_limit() -> None:
