@@ -54,7 +54,7 @@ def covered_odds(share: int, pending: int) -> float:
 
 
 def fine_of(share: int, drawn_at: float) -> int:
-    """Return what an invalid result costs beside its own share; nothing if it was found for sure."""
+    """Return what an invalid result costs beside its share; nothing if it was found for sure."""
     return max(round(FINES * share / drawn_at) - share, 0) if drawn_at < 1 else 0
 
 

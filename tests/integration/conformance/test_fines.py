@@ -118,7 +118,9 @@ async def test_the_odds_are_those_at_which_the_stake_covers_the_fine(
     await honest(stage, owner, 2)
     await honest(stage, other, 1)
     for draw in (odds - 0.01, odds):
-        row = await check_of(stage, await delivered(stage, owner, price=price, odds=asked, draw=draw))
+        row = await check_of(
+            stage, await delivered(stage, owner, price=price, odds=asked, draw=draw)
+        )
         assert (row.drawn, row.odds) == (draw < odds, pytest.approx(odds))
 
 
@@ -252,9 +254,7 @@ async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> Non
     owner = await stage.user()
     works = await honest(stage, owner, 3)
     lies = [await delivered(stage, owner) for _ in range(2)]
-    await stage.commit(
-        *(Commit(effects=(verdict_on(stage, lie, fine=SHARE),)) for lie in lies)
-    )
+    await stage.commit(*(Commit(effects=(verdict_on(stage, lie, fine=SHARE),)) for lie in lies))
     assert await states(stage, works) == ["PENDING", "FORFEITED", "FORFEITED"]
     assert await stage.store.audit() == []
 
