@@ -121,7 +121,8 @@ async def test_the_odds_are_those_at_which_the_stake_covers_the_fine(
         row = await check_of(
             stage, await delivered(stage, owner, price=price, odds=asked, draw=draw)
         )
-        assert (row.drawn, row.odds) == (draw < odds, pytest.approx(odds))
+        assert row.drawn is (draw < odds)
+        assert row.odds == pytest.approx(odds)
 
 
 async def test_what_is_disputed_or_has_matured_is_no_stake(stage: Stage) -> None:
