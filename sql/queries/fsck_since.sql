@@ -253,7 +253,8 @@ WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_fines
--- What was taken as a fine and not given back is what is forfeited for an invalid result, which was a strike.
+-- What was taken as a fine and not given back is what is forfeited for an invalid result, which was a strike. Before
+-- 0120 a fine was booked share by share, under the share's own reference.
 SELECT 'transfer ' || t.id AS subject,
        'fined ' || w.amount || ' for ' || t.reference || ', ' || coalesce(f.amount, 0) || ' is forfeited; its reason is '
            || coalesce(c.verdict, 'none') AS found
@@ -269,7 +270,7 @@ LEFT JOIN checks c ON c.job_id = m[1]::uuid AND c.unit = m[2]::integer AND c.att
 LEFT JOIN LATERAL (SELECT sum(e.amount) AS amount FROM fines f JOIN earnings e ON e.id = f.share_id
                    WHERE f.job_id = c.job_id AND f.unit = c.unit AND f.attempt = c.attempt
                      AND f.returned_at IS NULL AND e.state = 'FORFEITED') f ON true
-WHERE t.kind = 'FINE' AND (coalesce(f.amount, 0) <> w.amount OR c.strike IS NOT TRUE)
+WHERE t.kind = 'FINE' AND t.reference LIKE 'fine:%' AND (coalesce(f.amount, 0) <> w.amount OR c.strike IS NOT TRUE)
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i5_paid
