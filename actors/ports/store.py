@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from sql.circles import Circles
-from sql.earnings import Claimable, FineDue, Ripe, Unlooked
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding, NotedAudit
 from sql.work import (
     AskedFor,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from sql.overruns import Overrun
     from sql.reputation import Record
     from sql.result_multiparts import MultipartName, ResultMultipart
-    from sql.sampling import Stake
     from sql.work import SceneWord, Standing
 
 
@@ -235,14 +234,8 @@ class Store(Protocol):
         """
         ...
 
-    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> "Stake":
-        """Return the share of a unit, and what the owner of a node has pending."""
-        ...
-
-    async def fines_due(self, limit: int) -> "Sequence[FineDue]":
-        """Return the invalid results of the last day that were drawn at odds below one, with what
-        may be forfeited for them.
-        """
+    async def longest_wait(self) -> float:
+        """Return for how many seconds the oldest delivery has been waiting for its check."""
         ...
 
     async def draw_secret(self) -> bytes | None:

@@ -31,7 +31,7 @@ from actors.verifier.messages import (
     costs,
 )
 from actors.verifier.reading import SECONDS, Reading, is_readable
-from actors.verifier.recall import Fined, Recall, Recalled, decision_on
+from actors.verifier.recall import Recall, Recalled, decision_on
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.standing import Known, Standings
@@ -379,7 +379,7 @@ class VerifierActor(Actor[Verifier]):
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         case, outcome = message.tag, message.outcome
-        if isinstance(case, Recalled | Fined):
+        if isinstance(case, Recalled):
             self._recall.hear(outcome)
             return
         assert isinstance(case, Case), "every commit of ours is about a case"
@@ -442,8 +442,19 @@ def verdict_on(case: Case, peers: Peers, *, pays_unverified: bool) -> UnitVerdic
         receipt=issued(pending, verdict, price, peers.signer, now),
         retry_at=_retry_at(pending, now) if is_invalid and not verdict.withdrawn else None,
         strike=verdict.strike,
+        fine=fine_for(pending) if verdict.strike else 0,
         withdrawn=verdict.withdrawn,
     )
+
+
+def fine_for(pending: Pending) -> int:
+    """Return what an invalid result costs beside its pay; nothing if it was found without a draw:
+    such a lie is always found.
+    """
+    row = pending.row
+    if not row.drawn or row.odds is None:
+        return 0
+    return sampling.fine_of(pending.price * row.share_percent // 100, row.odds)
 
 
 def _retry_at(pending: Pending, now: datetime) -> datetime | None:

@@ -31,8 +31,9 @@ class UnitDeliver:
     """From a NodeSession. DISPATCHED or RUNNING → VERIFYING where attempt and node match: what was
     delivered is written down, and nothing is charged or paid.
 
-    ``work`` is what the node signed, canonical. ``drawn``: whether it was drawn to be checked,
-    once and for all, at these ``odds``. The others are as ``UnitComplete`` has them.
+    ``work`` is what the node signed, canonical. ``draw``: a number from 0 up to 1; the result is
+    compared if it is below the ``odds``, which the record of its node asks for, or those at which
+    its operator's pending shares cover a fine. The others are as ``UnitComplete`` has them.
     """
 
     job: UUID
@@ -51,8 +52,8 @@ class UnitDeliver:
     operator: str | None = None
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)
-    drawn: bool | None = None
-    odds: float | None = None
+    draw: float | None = None
+    odds: float = 1.0
 
 
 @attrs.frozen
@@ -63,8 +64,10 @@ class UnitVerdict:
 
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what is
     ``unverifiable`` or ``unverified`` is paid. ``verifier``: who looked last.
-    ``strike``: an invalid result stands in its node's record. ``withdrawn``: the scene is at fault,
-    so that no invalid result of the unit is a strike.
+    ``strike``: an invalid result stands in its node's record. ``fine``: what it costs beside its
+    pay; pending shares of its operator are forfeited, the newest first, until it is paid.
+    ``withdrawn``: the scene is at fault, so that no invalid result of the unit is a strike; what
+    was forfeited for them is given back.
     """
 
     job: UUID
@@ -78,6 +81,7 @@ class UnitVerdict:
     receipt: Issued | None = None
     retry_at: datetime | None = None
     strike: bool = False
+    fine: int = 0
     withdrawn: bool = False
 
 

@@ -21,10 +21,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.verifier.recall import forfeits
-from sql.earnings import FineDue
 from sql.reputation import Record
-from sql.sampling import OVERLOADED_SECONDS, Stake, fine_of, odds_of
+from sql.sampling import OVERLOADED_SECONDS, covered_odds, fine_of, odds_of
 from tests.simulation.strategies import (
     GATEWAYS_PART,
     SHARE,
@@ -39,7 +37,6 @@ LEAST_ODDS: Final = 0.05
 CLASS: Final = "cpu/avx2/5.2"
 ERRORS: Final = 4.5  # standard errors by which a simulation may differ from what is computed
 NEGLIGIBLE: Final = 1e-12
-LIE_ID: Final = UUID(int=0)
 
 
 @cache
@@ -47,13 +44,13 @@ def record_odds(valid: int, *, is_overloaded: bool) -> float:
     """Return the odds after so many valid results in a row, whatever is at stake."""
     waited = 2 * OVERLOADED_SECONDS if is_overloaded else 0.0
     records = [Record(UUID(int=1), CLASS, False, "", "v" * valid)]
-    return odds_of(records, CLASS, Stake(0, 0, waited), LEAST_ODDS)
+    return odds_of(records, CLASS, waited, LEAST_ODDS)
 
 
 def odds(valid: int, step: Step, pending: int) -> float:
     """Return the odds at which a delivery is drawn."""
     of_record = record_odds(valid, is_overloaded=step.is_overloaded)
-    return min(max(of_record, Stake(step.share, pending).least_odds), 1.0)
+    return max(of_record, covered_odds(step.share, pending))
 
 
 @attrs.frozen
@@ -65,28 +62,18 @@ class Pending:
     number: int  # of the delivery in its account's life
 
 
-def fined(pending: list[Pending], share: int, drawn_at: float) -> set[int]:
-    """Return the numbers of the shares that a fine takes, by the rule of the Verifier.
-
-    Where all is compared a lie could never have been paid, so there is no fine.
-    """
-    if drawn_at >= 1:
-        return set()
-    newest = tuple((UUID(int=one.number + 1), 0, one.amount) for one in reversed(pending))
-    due = FineDue((LIE_ID, 0, 1), share, drawn_at, 0, newest)
-    return {effect.job.int - 1 for effect in forfeits(due)}
-
-
 def lost_with(pending: list[Pending], step: Step, drawn_at: float) -> tuple[float, list[Pending]]:
     """Return what the account loses with a lie that is found, and what is pending then.
 
-    The fine takes the newest shares; the clawback refunds the other lies.
+    The fine takes the newest shares until it is paid; the clawback refunds the other lies.
     """
-    taken = fined(pending, step.share, drawn_at) if step.is_covered else set[int]()
-    left = [one for one in pending if one.number not in taken and not one.lie]
-    lies = sum(one.lie for one in pending)
-    honest = sum(one.amount for one in pending if one.number in taken and not one.lie)
-    return lies + honest, left
+    left, due, lost = [*pending], fine_of(step.share, drawn_at) if step.is_covered else 0, 0.0
+    while due > 0 and left:
+        one = left.pop()
+        due -= one.amount
+        lost += one.lie or one.amount
+    lost += sum(one.lie for one in left)
+    return lost, [one for one in left if not one.lie]
 
 
 def cost_of(step: Step) -> float:

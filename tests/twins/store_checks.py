@@ -115,7 +115,7 @@ def _pending(
     )
 
 
-def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
+def unlooked(store: "StoreTwin") -> list[Unlooked]:
     """Pending shares of nodes that were found out, and of their owners' others, of what was not
     compared; newest first.
     """
@@ -128,7 +128,7 @@ def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
     found = [
         share
         for key, share in store.earnings.items()
-        if share.state == "PENDING" and share.payable_at > now and key not in store.disputes
+        if share.state == "PENDING" and key not in store.disputes
         if share.node_id in caught and share.earned_at < caught[share.node_id] + MINUTE
         if _is_unlooked(store, store.checks.get((*key, store.units[key].attempt)))
     ]

@@ -87,7 +87,7 @@ class Scene:
                 evidence_size=None,
             )
             drawn, odds = await sampling[number % len(sampling)].draw(made)
-            effects.append(Commit((), (attrs.evolve(made, drawn=drawn, odds=odds),)))
+            effects.append(Commit((), (attrs.evolve(made, draw=drawn, odds=odds),)))
         posted += await self.stage.commit(*effects)
         assert all(isinstance(one, Posted) for one in posted)
         return jobs

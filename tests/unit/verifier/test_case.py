@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from actors.verifier.actor import fine_for
 from actors.verifier.case import Case, Verdict
 from actors.verifier.report import Report, answer
 from actors.verifier.verdict import DEFAULTS
@@ -156,6 +157,11 @@ def test_where_regions_say_nothing_the_whole_frame_does_or_nobody_can_tell(
     found = heard(*reports).verdict
     assert found is not None
     assert (found.outcome, found.strike) == (outcome, strike)
+
+
+def test_what_was_delivered_before_draws_were_stored_is_compared() -> None:
+    assert Case.opened(pending(drawn=None)).step == "regions"
+    assert fine_for(pending(drawn=None)) == 0, "nobody knows at which odds"
 
 
 def test_what_was_not_drawn_is_opened_and_compared_only_where_it_is_odd() -> None:
