@@ -220,17 +220,20 @@ def expected_of(life: Life) -> Sums:
             pending.popleft()
         stake = sum(one.amount for one in pending)
         following, found_out = defaultdict[int, float](float), dict[float, float]()
+        bursts = defaultdict[float, float](float)
         for valid, likely in records.items():
             if likely < NEGLIGIBLE:
                 continue
             chance = 1.0 if step.is_seen else odds(valid, step, stake)
             if step.at_once > 1:
-                _burst(sums, likely, step, chance, len(pending))
+                bursts[chance] += likely
                 continue
             if step.is_lie and step.is_strike and chance not in found_out:
                 found_out[chance] = lost_with([*pending], step, chance)[0]
             lost = found_out.get(chance, 0.0)
             _deliver(sums, (valid, likely), step, (chance, lost), following)
+        for chance, likely in bursts.items():
+            _burst(sums, likely, step, chance, len(pending))
         records = following
         pending.append(Pending(step.share, _earned(step), number))
     return sums

@@ -101,7 +101,6 @@ FURTHER: Final = (
     Strategy("ten nodes of one owner lie at once", (_once(40, at_once=10),)),
     Strategy("a hundred nodes of one owner lie at once", (_once(40, at_once=100),)),
     Strategy("leave at once after the lie", (_once(60),)),
-    Strategy("three owners of one person lie about one unit", (_once(60), _once(60), _once(60))),
     Strategy(
         "the stake matures before the verdict",
         (_once(60),),
@@ -136,8 +135,13 @@ SEEN: Final = (
     _seen("no, empty, huge or broken picture or evidence"),
     _seen("a picture of another size or format, or of one color"),
 )
-# What no rule mends without harm to honest nodes.
+# What no rule mends yet.
 LIMITS: Final = (
+    Strategy(
+        "new accounts fail at the same unit, so that a fine is given back",
+        (_once(60, is_strike=False),),
+        gains="three owners excuse each other; if all who try it are his",
+    ),
     Strategy(
         "only in scenes that cannot be compared",
         (_once(60, found=0.0),),

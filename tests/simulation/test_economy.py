@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.simulation.economy import SHARE, expected, expected_of, line_of, odds
 from tests.simulation.strategies import HONEST, LIE, LIMITS, STRATEGIES, Life, Step, Strategy
+from tests.support.examples import examples
 
 NAMES: Final = [strategy.name for strategy in STRATEGIES]
 ROUNDING: Final = 1e-9
@@ -51,7 +52,8 @@ def test_no_plan_of_lies_gains_whatever_its_order_and_its_shares(life: Life) -> 
     assert expected_of((*([HONEST] * 12), *life)).gain <= len(life)
 
 
-@given(st.integers(10, 300), st.integers(1, 60))
+@examples(0.4)
+@given(st.integers(10, 60), st.integers(1, 12))
 def test_lies_at_the_same_instant_gain_nothing_by_sharing_a_stake(honest: int, lies: int) -> None:
     """Even where whatever is settled behind the last lie that is found is paid."""
     assert expected_of((*([HONEST] * honest), attrs.evolve(LIE, at_once=lies))).gain < 0
