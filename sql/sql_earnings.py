@@ -65,13 +65,13 @@ async def _lock_waiting(connection: Connection, rows: Rows) -> None:
 async def _lock_stakes(connection: Connection, keys: Keys, rows: Rows) -> None:
     """Read what is at stake, what a fine may take, and what was taken for units withdrawn."""
     if keys.stakes:
-        asked = (list(keys.stakes), rows.now, STAKE_SHARES)
-        for row in await connection.fetch(QUERIES["books_stakes"], *asked):
+        named = (list(keys.stakes), rows.now, STAKE_SHARES)
+        for row in await connection.fetch(QUERIES["books_stakes"], *named):
             rows.stakes[row["operator_id"]] = row["pending"]
     if keys.fines:
-        owing, dues = zip(*keys.fines, strict=True)
-        named = (list(owing), list(dues), *_units(keys.earnings))
-        [found] = await connection.fetch(QUERIES["books_fines_shares"], *named)
+        owing, dues = [who for who, _ in keys.fines], [due for _, due in keys.fines]
+        asked = (owing, dues, *_units(keys.earnings))
+        [found] = await connection.fetch(QUERIES["books_fines_shares"], *asked)
         _add(rows, found)
     if keys.withdrawn:
         [found] = await connection.fetch(QUERIES["books_fines_lock"], *_units(keys.withdrawn))

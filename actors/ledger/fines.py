@@ -25,8 +25,9 @@ RETURNED: Final = "A fine is given back: the scene was at fault"
 
 def operator_of(account: str | None) -> UUID | None:
     """Return whose account it is; None where it is nobody's."""
-    is_owned = account is not None and account.startswith(OPERATOR)
-    return UUID(account.removeprefix(OPERATOR)) if account is not None and is_owned else None
+    if account is None or not account.startswith(OPERATOR):
+        return None
+    return UUID(account.removeprefix(OPERATOR))
 
 
 def drawn(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> tuple[bool | None, float | None]:

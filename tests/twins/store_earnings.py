@@ -52,7 +52,7 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
         "payouts": {key: store.payouts[key] for key in keys.payouts if key in store.payouts},
         "payable": payable,
         "stakes": {operator: store.at_stake(operator) for operator in keys.stakes},
-        "waiting": waiting(store),
+        "waiting": waiting(store) if keys.earnings else {},
         "fines": fines,
     }
 

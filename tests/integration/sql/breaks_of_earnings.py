@@ -51,6 +51,10 @@ BREAKS_OF_EARNINGS = {
         "i4_fines",
         "UPDATE checks SET strike = false WHERE strike",
     ),
+    "a fine of more than was due": (
+        "i4_fined",
+        "UPDATE checks SET odds = 0.99 WHERE odds < 1",
+    ),
     "a share in suspense that is an operator's": (
         "i4_owed",
         "UPDATE earnings SET operator_id = NULL WHERE state = 'PENDING' AND work = 'RENDER'",
@@ -119,14 +123,15 @@ BREAKS_OF_EARNINGS = {
 
 
 async def fined(stage: Stage, owner: UUID) -> None:
-    """A share of this owner's is forfeited, as another result of a node of theirs was invalid."""
-    await worked(stage, owner)
+    """Shares of this owner's are forfeited, as another result of a node of theirs was invalid."""
+    for _ in range(2):
+        await worked(stage, owner)
     _, node, job = await stage.dispatched(40)
     await stage.own(node, owner)
     operator = operator_account(owner)
     delivery = UnitDeliver(job, 0, 1, node, "cpu", None, verified=True, operator=operator)
     await stage.do(attrs.evolve(delivery, draw=0.0, odds=0.5))
-    verdict = UnitVerdict(job, 0, 1, "invalid", operator=operator, strike=True, fine=70)
+    verdict = UnitVerdict(job, 0, 1, "invalid", operator=operator, strike=True, fine=84)
     await stage.do(verdict)
 
 

@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     operator_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, PayoutTake
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
 from sql.books import Keys
 from sql.earnings import EarningRow
 from sql.sampling import covered_odds, fine_of
@@ -67,13 +67,17 @@ class Delivery:
 class Fines(RuleBasedStateMachine):
     """Each rule commits at once, by a gateway of its own, and knows the outcome before."""
 
-    def __init__(self, stage: Stage | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.stage = stage or twin_stage()
+        self.stage = self.made()
         self.operators = [self.run_to_end(self.stage.user()) for _ in range(2)]
         self.shares: list[Share] = []  # oldest first
         self.deliveries: list[Delivery] = []
+
+    def made(self) -> Stage:
+        """The store, with nothing in it."""
+        return twin_stage()
 
     def teardown(self) -> None:
         self.loop.close()
@@ -101,10 +105,9 @@ class Fines(RuleBasedStateMachine):
     @rule(operator=OPERATORS, price=PRICES)
     def earn(self, operator: int, price: int) -> None:
         work = self.run_to_end(worked(self.stage, self.operators[operator], price=price))
-        self.earned(work, price, operator)
+        self.earned(work, price * 70 // 100, operator)
 
-    def earned(self, work: Work, price: int, operator: int) -> None:
-        amount = price * 70 // 100
+    def earned(self, work: Work, amount: int, operator: int) -> None:
         if amount:
             until = self.now + WINDOW.total_seconds()
             self.shares.append(Share(work, amount, operator, until))
@@ -191,21 +194,22 @@ class Fines(RuleBasedStateMachine):
         made = data.draw(st.sampled_from(self.waiting()))
         row = self.run_to_end(self.check_of(made))
         due = fine_of(made.share, row.odds) if is_lie and made.drawn else 0
+        outcome: Outcome = "invalid" if is_lie else "exact"
         effect = UnitVerdict(
-            *(made.job, 0, 1, "invalid" if is_lie else "exact"),
+            *(made.job, 0, 1, outcome),
             operator=operator_account(self.operators[made.operator]),
             strike=is_lie,
             fine=due,
             retry_at=self.stage.clock.now(),
         )
-        made.verdict = effect.outcome
+        made.verdict = outcome
         self.expect(effect, Posted)
         self.expect(effect, Replayed)  # of another gateway
         if is_lie:
             self.fine(made, due)
         else:
             creator = self.run_to_end(self.stage.job(made.job)).user_id
-            self.earned(Work(creator, made.job, made.node), row_price(made), made.operator)
+            self.earned(Work(creator, made.job, made.node), made.share, made.operator)
 
     def fine(self, made: Delivery, due: int) -> None:
         """What was at stake and is not gone covers it, and no more is taken than it asks for."""
@@ -267,11 +271,6 @@ class Fines(RuleBasedStateMachine):
                 if share.operator == number and share.state in ("PENDING", "PAYABLE")
             )
             assert self.run_to_end(self.stage.money(operator_account(operator))) == (owed, 0)
-
-
-def row_price(made: Delivery) -> int:
-    """A price of which just that is the share."""
-    return -(-made.share * 100 // 70)
 
 
 TestFines = Fines.TestCase

@@ -43,17 +43,11 @@ def test_a_newcomer_is_always_checked_and_nobody_never(valid: int, least: float)
     assert sampling.odds(valid + 1, least) <= chance
 
 
-@given(RESULTS)
-def test_what_is_certain_is_drawn_and_what_is_impossible_not(result: bytes) -> None:
-    assert sampling.is_drawn(SECRET, UNIT, result, 1.0)
-    assert not sampling.is_drawn(SECRET, UNIT, result, 0.0)
-
-
 def test_as_many_are_drawn_as_was_said() -> None:
-    drawn = sum(
-        sampling.is_drawn(SECRET, UNIT, bytes([n % 256, n // 256]), 0.1) for n in range(5000)
-    )
-    assert 400 < drawn < 600
+    results = (bytes([n % 256, n // 256]) for n in range(5000))
+    numbers = [sampling.draw(SECRET, b"drawn", UNIT, result) for result in results]
+    assert all(0 <= number < 1 for number in numbers)
+    assert 400 < sum(number < 0.1 for number in numbers) < 600
 
 
 @given(RESULTS, st.binary(min_size=1), st.binary(min_size=1))
