@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.simulation.economy import SHARE, expected, expected_of, line_of, odds
-from tests.simulation.strategies import HONEST, LIE, LIMITS, STRATEGIES, Life, Step, Strategy
+from tests.simulation.economy import expected, expected_of, line_of, odds
+from tests.simulation.strategies import HONEST, LIE, LIMITS, SHARE, STRATEGIES, Life, Step, Strategy
 from tests.support.examples import examples
 
 NAMES: Final = [strategy.name for strategy in STRATEGIES]

@@ -177,6 +177,7 @@ async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
     for row in rows:
         same = attrs.evolve(delivery(row.job_id, scene.node, scene.operator), sha256=row.sha256)
         draw, _ = await again.draw(same)
+        assert row.odds is not None
         assert (draw < row.odds) == row.drawn
 
 

@@ -288,7 +288,9 @@ async def test_a_fine_is_given_back_with_the_strike(stage: Stage) -> None:
     await withdraw(stage, lie)
     assert await states(stage, works) == ["PENDING"] * 3
     assert await stage.money(operator_account(owner)) == (3 * SHARE, 0)
-    assert (await stage.money(REVENUE))[0] == revenue - 2 * SHARE + 30, "its part of the work of the other"
+    assert (await stage.money(REVENUE))[0] == revenue - 2 * SHARE + 30, (
+        "its part of the work of the other"
+    )
     assert await stage.store.audit() == []
     again = await delivered(stage, owner)
     await judged(stage, again, fine=3 * SHARE)

@@ -90,6 +90,7 @@ class Owner:
         async with self.turn:
             if self.is_over.is_set():
                 return
+            assert dispatch.unit is not None
             step = self.life[len(self.made)]
             content = b"%s %s" % (b"a lie" if step.is_lie else b"honest", dispatch.job_id.encode())
             content += b" %d" % dispatch.unit
@@ -99,13 +100,13 @@ class Owner:
                 LIES.add(sha256)
             result = honest(node, dispatch, sha256=sha256, size=len(content), evidence=EVIDENCE)
             await node.send(result)
-            self.made.append(await self._decided(dispatch, step))
+            assert dispatch.attempt is not None
+            of = (UUID(dispatch.job_id), dispatch.unit, dispatch.attempt)
+            self.made.append(await self._decided(of, step))
             if self.made[-1].verdict == "invalid" or len(self.made) == len(self.life):
                 self.is_over.set()
 
-    async def _decided(self, dispatch: JobDispatch, step: Step) -> Made:
-        of = (UUID(dispatch.job_id), dispatch.unit, dispatch.attempt)
-
+    async def _decided(self, of: tuple[UUID, int, int], step: Step) -> Made:
         async def look() -> Any:
             row = await self.farm.owner.fetchrow(ROW, *of)
             return row if row is not None and row["state"] == "DECIDED" else None
@@ -152,7 +153,8 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
         account = user_account(user)
         grant = Transfer(ADJUSTMENTS, account, account, CREDITS, "ADJUSTMENT", "for many frames")
         ledger = gateway.gateway.registry.ref(Ledger)
-        assert isinstance(await ledger.ask(Commit((grant,)), within=WITHIN), Posted)
+        posted = await ledger.ask(Commit((grant,)), within=WITHIN)
+        assert isinstance(posted, Posted)
         found = Farm(gateway, http, jane, owner, stack)
         await found.node("the gateway's", verifies, "check", key=key)
         yield found

@@ -426,7 +426,7 @@ async def known(play: Play, device_class: str = CLASS) -> Inspector:
 @simulated
 async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> None:
     async with verifying(**NEVER_DRAWN) as play:
-        checker = await known(play, "another class")
+        checker = await known(play, "cpu/sse/5.2")
         job = await play.delivered()
         order = await play.asked(checker)
         assert order.draws == ()
