@@ -13,7 +13,6 @@ from rendertrust.preflight.price import (
     crops,
     frames_to_probe,
     probe_of,
-    seconds_of,
     spread_of,
 )
 
@@ -27,6 +26,10 @@ PROBE = Probe(
     ),
 )
 SECONDS = st.floats(0, 1000)
+
+
+def seconds_of(probe: Probe, frame: int, **other: int) -> float:
+    return spread_of(probe, [frame], **other).likely
 
 
 def measured(frame: int, base: float, *seconds: float, pixels: int = 100) -> dict[str, Any]:
