@@ -125,6 +125,12 @@ FURTHER: Final = (
         rule="all results of such a build are unverifiable",
         unruled=(_once(60, is_strike=False),),
     ),
+    Strategy(
+        "two new accounts deliver the same after the lie, to excuse it",
+        (_once(60),),
+        rule="no fine is given back where a result was compared at odds of one",
+        unruled=(_once(60, is_strike=False),),
+    ),
     Strategy("one frame of a chunk of eight", (_once(60, part=1 / 8, found=1 / 8),)),
     Strategy("a third of the picture is not rendered", (_once(60, part=1 / 3, found=1 / 3),)),
 )
@@ -137,11 +143,6 @@ SEEN: Final = (
 )
 # What no rule mends yet.
 LIMITS: Final = (
-    Strategy(
-        "new accounts fail at the same unit, so that a fine is given back",
-        (_once(60, is_strike=False),),
-        gains="three owners excuse each other; if all who try it are his",
-    ),
     Strategy(
         "only in scenes that cannot be compared",
         (_once(60, found=0.0),),
