@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -145,8 +144,8 @@ class Guarded(AbstractResolver):
 class HttpPost:
     """``private``: whatever listens may be told, by plain HTTP too. ``close`` it on its loop."""
 
-    def __init__(self, *, private: bool, context: ssl.SSLContext | None = None) -> None:
-        self._private, self._context = private, context
+    def __init__(self, *, private: bool) -> None:
+        self._private = private
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
@@ -194,13 +193,11 @@ class HttpPost:
     def _open(self) -> aiohttp.ClientSession:
         """Each letter has a connection of its own, to an address that was looked up for it."""
         if self._session is None:
-            options: dict[str, Any] = {} if self._context is None else {"ssl": self._context}
             connector = aiohttp.TCPConnector(
                 resolver=Guarded(private=self._private),
                 use_dns_cache=False,
                 force_close=True,
                 limit=0,
-                **options,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
