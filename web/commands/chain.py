@@ -239,15 +239,15 @@ def left_behind(seen: "Seen", halt: "Halt | None", leaves: int) -> dict[str, Any
     of leaves that are gone.
     """
     contract, size, root = _newest_of(seen)
-    kept = None
+    kept: dict[str, Any] | None = None
     if halt is not None and halt.size and halt.root and halt.origin:
         kept = {"origin": halt.origin, "size": halt.size, "root": halt.root.hex()}
-    others = [
+    others: list[dict[str, Any]] = [
         {"contract": other.contract, "size": other.size, "root": other.root.hex()}
         for other in seen.halts
         if other.contract not in (None, contract) and other.root is not None
     ]
-    known = max(size, kept["size"] if kept else 0, *(other["size"] for other in others), 0)
+    known = max([size, *(one["size"] for one in ([kept] if kept else []) + others)])
     return {
         "chain_id": seen.state.chain_id,
         "contract": contract,
