@@ -53,7 +53,7 @@ class RegisteredNode:
 class Proof:
     """``signature``: Ed25519, hex, over
     ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and port
-    of the gateway, as the node has them. Without it, as nodes of before do it, over
+    of the gateway, as the node has them. Without ``authority`` it is over
     ``rendertrust-node-v1\\n{node_id}\\n{challenge}``.
     """
 

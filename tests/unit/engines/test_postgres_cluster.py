@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from supervisors.engines.errors import OtherMajor
-from supervisors.engines.postgres import check_major
+from supervisors.engines.postgres import MAJOR_UPGRADE, check_major
 from supervisors.engines.postgres_cluster import (
     dsn,
     postmaster,
@@ -71,5 +71,10 @@ def test_another_major_is_refused(tmp_path: Path, theirs: str, same: bool) -> No
     if same:
         check_major(tmp_path, "18.6.3")
     else:
-        with pytest.raises(OtherMajor, match=f"made by PostgreSQL {theirs}"):
+        with pytest.raises(OtherMajor, match=f"made by PostgreSQL {theirs}.*{MAJOR_UPGRADE}"):
             check_major(tmp_path, "18.6.3")
+
+
+def test_the_error_names_a_section_of_the_operations_page() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "OPERATIONS.md"
+    assert f"\n## {MAJOR_UPGRADE}\n" in page.read_text()
