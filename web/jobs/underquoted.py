@@ -9,7 +9,7 @@ from uuid import UUID
 
 from rendertrust import money
 from rendertrust.frame_range import parse
-from sql.failure_code import UNDERQUOTED
+from sql.error_code import UNDERQUOTED
 from sql.overruns import Underquoted, agreed
 from web.gateway import Gateway
 from web.http.problem import Problem

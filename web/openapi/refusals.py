@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from sql.failure_code import UNDERQUOTED
+from sql.error_code import UNDERQUOTED
 from web.http.amounts import Credits
 from web.http.document import BYTES_MAX
 from web.http.operations import Audience, Operation

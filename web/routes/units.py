@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from actors.ledger.messages import UnitRetry
 from rendertrust import money
-from sql.failure_code import Code, code_of
+from sql.error_code import ErrorCode
 from sql.jobs import PagedUnit
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
@@ -68,7 +68,7 @@ class Unit:
     waits_for: int
     error_class: str | None
     error_message: str | None
-    error_code: Code | None
+    error_code: ErrorCode | None
     size: int | None
     sha256: str | None
     verified: bool
@@ -164,7 +164,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         waits_for=row.missing,
         error_class=row.error_class,
         error_message=row.error_message,
-        error_code=code_of(row.error_class, row.error_message),
+        error_code=row.error_code,
         size=row.result_size,
         sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
         verified=row.verified,
