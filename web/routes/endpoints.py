@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointRow, NewEndpoint, Wish
-from supervisors.engines.post import PRIVATE, refused
+from supervisors.engines.post import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
@@ -20,7 +20,6 @@ operations = Operations()
 NOT_FOUND: Final = Problem(404, "Endpoint not found")
 NO_DELIVERY: Final = Problem(404, "Delivery not found")
 SECRET_BYTES: Final = 32
-NOT_PUBLIC: Final = "has an address that is none of the public internet"
 FORMER_FOR: Final = timedelta(hours=24)  # while receivers are told the new secret
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -255,10 +254,7 @@ async def replay(call: Call) -> Delivery | Problem:
 def url_fault(gateway: Gateway, url: str) -> Fault | None:
     """What is wrong with an address, as far as it shows before a name is looked up."""
     reason = refused(url, private=gateway.settings.webhooks.private)
-    if reason is None:
-        return None
-    said = NOT_PUBLIC if reason is PRIVATE else reason.removeprefix("it ")
-    return Fault("url", "value", said)
+    return None if reason is None else Fault("url", "value", reason)
 
 
 def shown(row: EndpointRow) -> Hook:
