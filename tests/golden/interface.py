@@ -18,6 +18,7 @@ from web.events.event_stream import End, Progress
 from web.events.event_view import shown
 from web.http.answers import encode
 from web.http.problem import Fault, Problem
+from web.http.refusal_code import RefusalCode
 from web.openapi.description import Description
 from web.routes import OPERATIONS
 from web.routes.dead_letters import COLUMNS as DEAD_LETTERS
@@ -29,7 +30,7 @@ PROSE: Final = frozenset({"description", "summary", "title", "example", "example
 # Members whose keys are names of the API, not words of OpenAPI.
 NAMED: Final = frozenset({"properties", "schemas", "headers", "responses", "x-frames"})
 REFUSED: Final = {
-    "plain": Problem(404, "D"),
+    "plain": Problem(404, "D", code=RefusalCode.JOB_NOT_FOUND),
     "with a header": Problem(429, "D", headers={"Retry-After": "5"}),
     "with amounts": Problem(402, "D", extra={"available": "4.0000", "requested": "10.0000"}),
     "with faults": Problem(400, "D", (Fault("capabilities[2]", "missing", "M"),)),

@@ -13,12 +13,13 @@ from supervisors.engines.post import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import endpoints as examples
 from web.routes.auth import Done
 
 operations = Operations()
-NOT_FOUND: Final = Problem(404, "Endpoint not found")
-NO_DELIVERY: Final = Problem(404, "Delivery not found")
+NOT_FOUND: Final = Problem(404, "Endpoint not found", code=RefusalCode.ENDPOINT_NOT_FOUND)
+NO_DELIVERY: Final = Problem(404, "Delivery not found", code=RefusalCode.DELIVERY_NOT_FOUND)
 SECRET_BYTES: Final = 32
 FORMER_FOR: Final = timedelta(hours=24)  # while receivers are told the new secret
 
@@ -144,7 +145,11 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     new = NewEndpoint(gateway.random.uuid(), body.url, types, secret, gateway.clock.now())
     row = await gateway.endpoints.insert(call.caller, new)
     if row is None:
-        return Problem(409, f"There are {OF_USER_MAX} endpoints already; delete one first")
+        return Problem(
+            409,
+            f"There are {OF_USER_MAX} endpoints already; delete one first",
+            code=RefusalCode.TOO_MANY_ENDPOINTS,
+        )
     return with_secret(row)
 
 
@@ -168,6 +173,7 @@ async def index(call: Call) -> HookList:
     answers={200: Hook},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
+    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
     request_example=examples.WISH,
     example=examples.ENDPOINT,
@@ -188,6 +194,7 @@ async def change(call: Call[HookWish]) -> Hook | Problem:
     answers={200: HookWithSecret},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
+    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
     example=examples.WITH_SECRET,
 )
@@ -205,6 +212,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
     answers={200: Done},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
+    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
     example=examples.DELETED,
 )
@@ -222,6 +230,7 @@ async def delete(call: Call) -> Done | Problem:
     answers={200: DeliveryList},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
+    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="read",
     example=examples.DELIVERIES,
 )
@@ -241,6 +250,7 @@ async def deliveries(call: Call[None, DeliveryQuery]) -> DeliveryList | Problem:
     answers={200: Delivery},
     refusals={404: "Delivery not found"},
     absent="Delivery not found",
+    absent_code=RefusalCode.DELIVERY_NOT_FOUND,
     rate="write",
     example=examples.DELIVERY,
 )

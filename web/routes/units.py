@@ -15,6 +15,7 @@ from sql.jobs import PagedUnit
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.jobs.control import NO_UNIT, controlled
 from web.jobs.orders import EXPIRED, NOT_FOUND
 from web.jobs.waiting import Reason, reasons_of
@@ -98,6 +99,7 @@ class UnitList:
     refusals={404: "Job not found"},
     rate="read",
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.UNITS,
 )
 async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
@@ -126,6 +128,7 @@ async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
         409: "It has not failed, the job was cancelled, its input expired, or it was underquoted",
     },
     absent="Job or unit not found",
+    absent_code=RefusalCode.UNIT_NOT_FOUND,
     rate="write",
     example=examples.UNIT_AGAIN,
 )
