@@ -32,7 +32,7 @@ _NAMES: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CHANCE: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:?\d\d)?"
     r"|entry_id\\*\": *\d+|[0-9a-f]{16,}"
-    r"|[A-Za-z0-9+/_-]{40,}=*|X-Amz-[A-Za-z]+=[^&\"]+|\b\d+\.\d{5,}\b"
+    r"|[A-Za-z0-9+/_-]{40,}=*|X-Amz-[A-Za-z]+=[^&\"]+|until=[\d.]+|\b\d+\.\d{3,}\b"
 )
 
 
