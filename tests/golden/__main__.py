@@ -20,8 +20,8 @@ def differences(family: str) -> Iterator[str]:
     for name in sorted({*made, *before}):
         old, new = before.get(name, b""), made.get(name, b"")
         if old != new:
-            pair = (text.decode(errors="replace").splitlines() for text in (old, new))
-            yield from difflib.unified_diff(*pair, f"{family}/{name}", "now", lineterm="", n=1)
+            was, now = (text.decode(errors="replace").splitlines() for text in (old, new))
+            yield from difflib.unified_diff(was, now, f"{family}/{name}", "now", lineterm="", n=1)
 
 
 def main(words: list[str]) -> int:

@@ -130,7 +130,7 @@ def _default_of(parameter: click.Parameter) -> Any:
     return "computed" if callable(found) else found
 
 
-def _type_of(kind: click.ParamType) -> str:
+def _type_of(kind: "click.ParamType[Any]") -> str:
     """Click's own name of the type, with what it allows; text for types of ours."""
     if isinstance(kind, click.Choice):
         return "|".join(str(choice) for choice in kind.choices)
