@@ -7,7 +7,7 @@ ErrorCode: TypeAlias = Literal[
     "every_node",  # nodes failed one after the other
     "part_failed",  # a tile that it is made of, or another tile of its frame
     "parts_gone",  # what was delivered of it is not there any more
-    "mismatch",  # a check found another picture
+    "invalid",  # a check found another picture
     "lost",  # its nodes went away
     "given_back",  # its nodes did not want it
     "stalled",  # no progress

@@ -3,7 +3,7 @@
 -- and those of older gateways, have none.
 ALTER TABLE units ADD COLUMN error_code text;
 ALTER TABLE units ADD CONSTRAINT units_error_code CHECK (error_code IN (
-    'underquoted', 'every_node', 'part_failed', 'parts_gone', 'mismatch', 'lost', 'given_back', 'stalled', 'too_slow',
+    'underquoted', 'every_node', 'part_failed', 'parts_gone', 'invalid', 'lost', 'given_back', 'stalled', 'too_slow',
     'no_node', 'unsendable', 'too_much_memory', 'reported')) NOT VALID;
 ALTER TABLE job_events ADD COLUMN error_code text;
 
