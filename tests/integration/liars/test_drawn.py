@@ -12,6 +12,7 @@ import asyncpg
 import attrs
 import pytest
 
+from actors.ledger import fines
 from actors.node_session.sampling import Sampling
 from actors.verifier.settings import VerifierSettings
 from rendertrust.protocol import Ack, encode
@@ -61,10 +62,11 @@ async def farms(
         owner = await asyncpg.connect(database.owner_dsn)
         found = Farms(Farm(gateway, http, Person(http, gateway.url), owner, stack))
 
-        async def draw(_: Sampling, __: Any) -> tuple[bool, float]:
-            return found.drawn, 0.5
+        async def draw(_: Sampling, __: Any) -> tuple[float, float]:
+            return 0.5 - found.drawn / 4, 0.5
 
         monkeypatch.setattr(Sampling, "draw", draw)
+        monkeypatch.setattr(fines, "covered_odds", lambda *_: 0.0)
         yield found
         await owner.close()
 

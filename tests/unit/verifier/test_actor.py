@@ -25,6 +25,7 @@ from tests.unit.verifier.stage import (
     CREATOR,
     EXACT,
     NODE,
+    OPERATOR,
     PRICE,
     Inspector,
     Play,
@@ -102,6 +103,35 @@ async def test_nobody_is_asked_but_the_gateways_verifiers() -> None:
 
 
 @simulated
+@pytest.mark.parametrize("drawn", [True, False])
+async def test_no_verifier_is_asked_about_its_owners_other_nodes(drawn: bool) -> None:
+    """Another verifier is asked, or the result waits for one."""
+    mine = UUID(int=20)
+    async with verifying(wait_seconds=60.0, least_odds=0.0) as play:
+        play.store.add_node(mine, ("check",), owner=OPERATOR)
+        play.known("" if drawn else "v" * 1000)
+        biased, report = play.inspector(20), EXACT if drawn else {"looked": True}
+        job = await play.delivered()
+        await asyncio.sleep(600)
+        assert (biased.probe.ref.depth, play.verdict(job)) == (0, None)
+        other = await play.delivered(UUID(int=11), UUID(int=5))
+        assert (await play.checks(biased, EXACT)).unit.job == other
+        assert (await play.checks(play.inspector(21), report)).unit.job == job
+        await play.ends(job, "COMPLETED")
+
+
+@simulated
+async def test_a_build_that_only_the_owners_verifier_has_counts_as_one_that_nobody_has() -> None:
+    async with verifying(wait_seconds=30.0) as play:
+        play.store.add_node(UUID(int=20), ("check",), owner=OPERATOR)
+        play.inspector(20)
+        play.inspector(21, "cpu/avx2/4.5")
+        job = await play.delivered()
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.charged()) == ("unverifiable", 0)
+
+
+@simulated
 async def test_one_of_the_very_class_is_asked_before_one_that_is_only_alike() -> None:
     async with verifying() as play:
         alike, same = play.inspector(20, "cpu/sse/5.2"), play.inspector(21)
@@ -129,6 +159,17 @@ async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_pai
         assert play.clock.monotonic() - begun >= 30
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
         assert (unit.price, checker.probe.ref.depth) == (0, 0), "nobody pays what nobody earns"
+
+
+@simulated
+async def test_of_such_a_build_what_was_not_drawn_is_not_paid_either() -> None:
+    """Else a node could lie freely once the verifiers have another build."""
+    async with verifying(wait_seconds=30.0, **NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        play.inspector(20, "cpu/avx2/4.5")
+        job = await play.delivered()
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
 
 
 @simulated
