@@ -371,7 +371,7 @@ class NodeSessionActor(Checks):
             if held is not None and held.phase is not Phase.ENDING:
                 back = failures.given_back(held.assignment)
                 if back is None:
-                    self._fail(held, "node", failures.GIVEN_BACK)
+                    self._fail(held, "node", failures.GIVEN_BACK, code="given_back")
                 else:
                     self._end(held, back)
         elif held is None:
