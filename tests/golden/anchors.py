@@ -83,7 +83,6 @@ async def _as_the_gateway(node: Node) -> tuple[bytes, bytes]:
             made = await chain.sign_anchor(CONTRACT, Anchored(SIZE, ROOT), PREVIOUS, 1, BID)
             await chain.send(made.raw)
             await chain.newest(CONTRACT)
-            await chain.history(CONTRACT)
         finally:
             await chain.close()
     names = f"{deployed.hash}\n{deployed.contract}\n"
