@@ -16,4 +16,9 @@ def fix_draws(monkeypatch: pytest.MonkeyPatch, *, drawn: bool) -> None:
         return (0.0 if drawn else 0.9), ODDS
 
     monkeypatch.setattr(Sampling, "draw", draw)
-    monkeypatch.setattr(fines, "covered_odds", lambda *_: 0.0)
+    monkeypatch.setattr(fines, "covered_odds", uncovered)
+
+
+def uncovered(share: int, pending: int) -> float:
+    """Odds that ask for no stake."""
+    return 0.0
