@@ -10,7 +10,7 @@ from actors.node_session.messages import RunCheck
 from actors.verifier.asking import order_for, params_of_unit
 from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Outcome
-from actors.verifier.report import UNSEEN, Across, Report, held_to
+from actors.verifier.report import UNSEEN, Across, Report, drawing_of, held_to
 from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.receipt import REASONS
 from sql.checks import Pending
@@ -38,6 +38,10 @@ OTHER_SEEDS: Final = "other-seeds"
 OTHER_DEVICE: Final = "other-device"
 DEVICE_DEPENDENT: Final = "device-dependent"
 NO_EVIDENCE: Final = "no-evidence"
+# Codes of what is found about frames that EEVEE drew.
+SAME_DRIVER: Final = "same-driver"
+OTHER_DRIVER: Final = "other-driver"
+NOT_EQUAL: Final = "not-equal"
 
 
 @attrs.frozen
@@ -193,6 +197,8 @@ class Case:
         of_file = self.step != "whole" or self.why in ("uncut", "disputed")
         if report.fault is not None and of_file:
             self._is_invalid(report.fault, strike=True)
+        elif self.step != "open" and report.across is not None and report.across.is_drawn:
+            self._hear_drawn(report, report.across, device_class)
         elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):
             self._hear_other_device(report, limits)
         elif self.step == "whole":
@@ -224,7 +230,7 @@ class Case:
         elif self.is_cut and report.rests_on_crops(limits):
             self._render_whole("regions", _distance(report))
         else:
-            self._is_invalid(_distance(report), strike=True)
+            self._is_invalid(_distance(report), strike=not report.is_loose)
 
     def _hear_match(self, report: Report, found: Finding, *, across: bool) -> None:
         if report.is_unmade and self.kind == "frame":
@@ -315,6 +321,26 @@ class Case:
             self.verdict = Verdict("consistent", OTHER_SEEDS)
         else:
             self._is_valid(of_all(report.compared, limits), _distance(report), across=False)
+
+    def _hear_drawn(self, report: Report, across: Across, device_class: str) -> None:
+        """Handle frames that EEVEE drew. They are equal within a drawing class, as the node signed
+        it; else the nearest number of samples decides, and a refusal is no strike.
+        """
+        signed = drawing_of(self.pending.row.work)
+        is_same = (device_class, across.drawing) == (self.device_class, signed or "")
+        is_same = is_same and not report.is_loose
+        code = SAME_DRIVER if is_same else OTHER_DRIVER
+        if across.outcome == "refused" or (is_same and across.outcome != "exact"):
+            self._is_invalid(f"{code}: {across.why or NOT_EQUAL}", strike=is_same)
+        elif across.outcome == "unsaid":
+            self.verdict = Verdict("unverifiable", f"{code}: {across.why}")
+        elif report.is_unseen:
+            self._is_invalid(UNSEEN, strike=False)
+        elif not report.is_finished:
+            self.verdict = Verdict("unverifiable", UNREAD)
+        else:
+            is_exact = across.outcome == "exact"
+            self.verdict = Verdict("exact") if is_exact else Verdict("consistent", OTHER_DRIVER)
 
     def _by_same_seed(self, report: Report, limits: Thresholds) -> Across:
         """Return the outcome without evidence. Finished pictures are not compared with other seeds,
