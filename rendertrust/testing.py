@@ -160,11 +160,11 @@ class FakeNode:
                 await self._arrived.wait_for(lambda: self._is_served or self.close_code is not None)
 
     async def disconnect(self) -> None:
-        """Close the socket and end what the behaviour still does."""
-        await self._socket.close()
+        """End what the behaviour still does, and close the socket."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._socket.close()
 
     async def send(self, frame: FromNode) -> None:
         """Send one frame."""

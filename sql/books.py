@@ -30,7 +30,8 @@ PLATFORM_ACCOUNTS = (
     "disputes",
     "suspense",
 )
-# Of these every gateway that writes has a till: docs/adr/0026-tills.md.
+# Each of these is sharded over sixteen rows, so that gateways do not wait for each other:
+# docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
 WITH_TILLS = frozenset({"revenue", "adjustments"})
 
 

@@ -14,8 +14,9 @@ log = logging.getLogger("anchor")
 class OlderAnchors:
     """Goes over them once, the newest first, some at each look.
 
-    Signed is what the chain says now, as it is when one is confirmed (ADR 46): that the transaction
-    succeeded in its block, and that the contract has the root. What the chain does not say so is
+    Signed is what the chain says now, as when an anchor is confirmed
+    (docs/adr/0018-sign-what-is-verified-offline.md): that the transaction succeeded in its block,
+    and that the contract has the root. What the chain does not say so is
     passed over, until the gateway is started again.
     """
 

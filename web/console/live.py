@@ -2,9 +2,9 @@
 
 ``POST /console/live`` with the address of a page in each line (``/console/fleet?is=offline``): each
 event's id is the place of the page that it is of. Behind a ``#`` it says whose page it is: one that
-was opened by another account is told so, and loads itself again. One stream is for all windows of a
-browser, as it opens no more than six connections to one place (ADR 48). ``GET …?of=…&of=…`` is the
-same for few.
+was opened by another account is told so, and loads itself again. All windows of a browser share one
+stream, because it opens at most six connections to one host
+(docs/adr/0037-render-the-console-on-the-server.md). ``GET …?of=…&of=…`` is the same for few pages.
 """
 
 import asyncio

@@ -3,8 +3,9 @@ of just that.
 
 Parts of the evidence can be rendered again, and the step from it to the picture repeated, by
 whoever has both. A denoised render would not do: its denoiser filters what guides it in place, and
-what is stored of that cannot be denoised a second time with the same result. That the picture is
-the one of a plain render, bit by bit, is what tiles stand on (docs/adr/0029-pictures.md).
+what is stored of that cannot be denoised a second time with the same result. Tiles rely on
+the picture being equal to that of a plain render, bit by bit
+(docs/adr/0034-let-blender-make-the-picture.md).
 """
 
 import os

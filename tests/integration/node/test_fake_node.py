@@ -79,3 +79,16 @@ async def test_a_unit_is_at_work_while_the_function_works(peer: Gateway) -> None
         ready.set()
         assert (await peer.next(JobStatus)).progress == 0.5
         assert (await peer.result("j1")).size == 4
+
+
+async def test_it_ends_a_behaviour_that_still_sends_before_it_closes(peer: Gateway) -> None:
+    async def chatters(node: FakeNode, dispatch: JobDispatch) -> None:
+        status = JobStatus(job_id=dispatch.job_id, unit=0, attempt=1, progress=0.5)
+        while True:
+            await node.send(status)
+            await asyncio.sleep(0)
+
+    async with FakeNode(peer.url, behave=chatters):
+        await peer.next(Hello)
+        await peer.send(peer.dispatch("render"))
+        assert (await peer.next(JobStatus)).progress == 0.5
