@@ -192,12 +192,15 @@ async def honest(
     total = Tally()
     async with running_gateway(**SETTINGS) as gateway:
         async with at_work(gateway, folder) as (creator, nodes):
-            for name in scenes:
-                began = time.monotonic()
-                job = await dispatched(creator, folder, name, frames)
+            began = time.monotonic()
+            jobs = {name: await dispatched(creator, folder, name, frames) for name in scenes}
+            for name, job in jobs.items():  # the next are rendered while these are checked
                 await ended(creator, job, within)
                 tally = await counted(creator, nodes, job)
-                tally = attrs.evolve(tally, seconds=time.monotonic() - began)
+                tally, began = (
+                    attrs.evolve(tally, seconds=time.monotonic() - began),
+                    time.monotonic(),
+                )
                 hear(name, tally)
                 total += tally
         code, said = await gateway.fsck()
