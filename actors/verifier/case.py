@@ -10,9 +10,9 @@ from actors.node_session.messages import RunCheck
 from actors.verifier.asking import order_for, params_of_unit
 from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Outcome
-from actors.verifier.report import UNSEEN, Across, Report, drawing_of, held_to
+from actors.verifier.report import UNSEEN, Across, Report, held_to
 from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
-from rendertrust.receipt import REASONS
+from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
 from sql.kin import is_kin
 from sql.sampling import unit_name
@@ -324,14 +324,17 @@ class Case:
 
     def _hear_drawn(self, report: Report, across: Across, device_class: str) -> None:
         """Handle frames that EEVEE drew. They are equal within a drawing class, as the node signed
-        it; else the nearest number of samples decides, and a refusal is no strike.
+        it; else the nearest number of samples decides, and a refusal is no strike. Who signed for
+        no drawing class was not always compared, so there it is one.
         """
-        signed = drawing_of(self.pending.row.work)
-        is_same = (device_class, across.drawing) == (self.device_class, signed or "")
-        is_same = is_same and not report.is_loose
+        signed, is_sure = drawing_of(self.pending.row.work), not report.is_loose
+        is_same = is_sure and device_class == self.device_class and signed == across.drawing
+        is_same = is_same and signed is not None
+        is_unsigned = is_sure and signed is None and is_kin(device_class, self.device_class)
         code = SAME_DRIVER if is_same else OTHER_DRIVER
         if across.outcome == "refused" or (is_same and across.outcome != "exact"):
-            self._is_invalid(f"{code}: {across.why or NOT_EQUAL}", strike=is_same)
+            why = f"{code}: {across.why or NOT_EQUAL}"
+            self._is_invalid(why, strike=is_same or is_unsigned)
         elif across.outcome == "unsaid":
             self.verdict = Verdict("unverifiable", f"{code}: {across.why}")
         elif report.is_unseen:

@@ -183,12 +183,6 @@ def _across(told: object) -> Across | None:
     return Across(outcome, ", ".join(why)[:WORDS_MAX], is_drawn, drawing)
 
 
-def drawing_of(work: str | None) -> str | None:
-    """Return the drawing class that a node signed for, in ``work``. None: none."""
-    measured = {} if work is None else json.loads(work).get("measured")
-    return _words(measured.get("drawing")) if isinstance(measured, dict) else None
-
-
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.verifier.case import Case, Verdict
-from actors.verifier.report import Across, Report, answer, drawing_of
+from actors.verifier.report import Across, Report, answer
 from actors.verifier.verdict import DEFAULTS
+from rendertrust.receipt import drawing_of
 from tests.unit.verifier.stage import CLASS, pending
 
 MESA = "OPENGL; Mesa; llvmpipe (LLVM 19.1.7, 256 bits); 4.5 Mesa 25.0.7; GenuineIntel"
@@ -101,6 +102,26 @@ def test_nodes_of_unknown_drawing_class_are_of_another_one(signed: Any) -> None:
         assert found == ("consistent", "other-driver", False)
 
 
+@pytest.mark.parametrize("signed", [None, ""])
+@pytest.mark.parametrize(
+    ("report", "device_class", "strike"),
+    [
+        (drawn("refused", "fewer-samples"), CLASS, True),
+        (drawn("refused", "fewer-samples"), SSE, True),
+        (drawn("refused", "fewer-samples"), CUDA, False),
+        (drawn("refused", "fewer-samples", loose=True), CLASS, False),
+        (drawn("unsaid", "few-samples"), CLASS, False),
+    ],
+)
+def test_who_signs_for_no_drawing_class_gets_a_strike_for_what_is_refused(
+    report: Mapping[str, Any], device_class: str, signed: Any, strike: bool
+) -> None:
+    """Else one would be compared as seldom as for frames by Cycles, at no risk."""
+    verdict = heard(report, signed, device_class).verdict
+    assert verdict is not None
+    assert verdict.strike == strike
+
+
 def test_what_nobody_can_tell_pays_nobody() -> None:
     found = heard(drawn("unsaid", "few-samples"), NVIDIA).verdict
     assert found == Verdict("unverifiable", "other-driver: few-samples")
@@ -118,13 +139,15 @@ def test_a_picture_that_the_verifier_does_not_read_is_unverifiable() -> None:
     st.sampled_from((CLASS, SSE, CUDA)),
     st.booleans(),
 )
-def test_only_the_same_machine_and_driver_make_a_strike(
+def test_only_the_same_machine_and_driver_or_none_that_is_named_make_a_strike(
     outcome: str, drawing: str | None, signed: str | None, device_class: str, loose: bool
 ) -> None:
     case = heard(drawn(outcome, drawing=drawing, loose=loose), signed, device_class)
     assert case.verdict is not None, "one report decides"
     is_same = (device_class, drawing) == (CLASS, signed) and drawing is not None
-    assert not case.verdict.strike or (is_same and not loose and outcome != "exact")
+    is_unsigned = signed is None and device_class != CUDA and outcome == "refused"
+    is_sure = (is_same or is_unsigned) and not loose
+    assert not case.verdict.strike or (is_sure and outcome != "exact")
 
 
 @pytest.mark.parametrize("drawing", [MESA, None, 7, ""])
