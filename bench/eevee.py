@@ -97,7 +97,7 @@ def tell(name: str, pictures: Mapping[str, list[Any]]) -> str:
     for other in OTHERS:
         theirs = pictures[other]
         apart = distance(ours[0], theirs[0])
-        said = [outcome([distance(mine, of) for mine in ours]) for of in theirs]
+        said = [outcome([distance(mine, of) for mine in ours])[0] for of in theirs]
         cells.append(f"{apart:.2g}: {', '.join(said)}")
     return "| " + " | ".join(cells) + " |"
 

@@ -82,8 +82,7 @@ def _chunk(
         return {"unable": f"it goes from frame to frame: {found[0]}"}
     drawn = [frames[place] for place in picked(order["shown"], len(frames))]
     across = list[dict[str, Any]]()
-    found = [_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn]
-    told = _told(found)
+    told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
     if uncut.differs(bpy, bpy.context.scene, by_driver=not across):
         told["loose"] = True
     return told | {"across": raster.together(across)} if across else told
