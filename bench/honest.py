@@ -226,7 +226,7 @@ async def answered(person: Creator, path: str) -> Any:
             assert status in (200, 503), found
             return found if status == 200 else None
 
-    return await until(asked, within=120)
+    return await until(asked, within=600)
 
 
 async def counted(creator: Creator, nodes: Sequence[Node], job: str) -> Tally:

@@ -93,6 +93,11 @@ class Settings:
         """Return whether credits cost money here, and earnings are worth some."""
         return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
 
+    @property
+    def asks_for_evidence(self) -> bool:
+        """Return whether a result without evidence is refused: always where it costs money."""
+        return self.results.require_evidence or self.is_for_money
+
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings from all sources; ``overrides`` (nested, from the command line) win.

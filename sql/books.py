@@ -13,7 +13,7 @@ import attrs
 
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow
-from sql.earnings import DisputeRow, EarningRow, FineRow, PayableRow, PayoutRow
+from sql.earnings import DisputeRow, EarningRow, FineId, FineRow, PayableRow, PayoutRow
 from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 
@@ -222,6 +222,9 @@ class Keys:
     payable: frozenset[UUID] = frozenset()  # operators of whom all that is payable is wanted
     purchases: PurchaseKeys = NO_PURCHASES
     checks: frozenset[UnitId] = frozenset()  # of the attempts that these units are in
+    stakes: frozenset[UUID] = frozenset()  # operators of whom is wanted what is pending
+    fines: tuple[tuple[UUID, int], ...] = ()  # of operators the newest shares that pay so much
+    withdrawn: frozenset[UnitId] = frozenset()  # with the shares forfeited for results of theirs
 
 
 @attrs.define
@@ -229,7 +232,8 @@ class Rows:
     """What was found, locked until the transaction ends.
 
     ``now`` is the database's time once the locks were held: what is written bears it, so that all
-    gateways' times can be compared.
+    gateways' times can be compared. ``waiting``: of operators whose shares are concerned, since
+    when the oldest of their deliveries waits for its verdict.
     """
 
     accounts: dict[str, AccountRow]
@@ -249,6 +253,9 @@ class Rows:
     reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
     events: dict[str, EventRow] = attrs.field(factory=dict[str, EventRow])
     checks: dict[CheckId, CheckRow] = attrs.field(factory=dict[CheckId, CheckRow])
+    stakes: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
+    waiting: dict[UUID, datetime] = attrs.field(factory=dict[UUID, datetime])
+    fines: dict[FineId, FineRow] = attrs.field(factory=dict[FineId, FineRow])
 
 
 @attrs.frozen
@@ -270,7 +277,8 @@ class Changes:
     payouts: tuple[PayoutRow, ...] = ()
     new_earnings: frozenset[UnitId] = frozenset()
     new_disputes: frozenset[UnitId] = frozenset()
-    fines: tuple[FineRow, ...] = ()  # new
+    fines: tuple[FineRow, ...] = ()
+    new_fines: frozenset[FineId] = frozenset()
     new_payouts: frozenset[UUID] = frozenset()
     purchases: tuple[PurchaseRow, ...] = ()
     reversals: tuple[ReversalRow, ...] = ()

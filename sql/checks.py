@@ -38,7 +38,9 @@ class CheckRow:
     ``work`` is canonical JSON, as its node signed it. ``strike``: an invalid result that stands in
     its node's record. ``withdrawn``: the scene is at fault, so that none of the unit is a strike.
     ``drawn``: whether it was drawn to be compared with its scene, as it was delivered, at which
-    ``odds``.
+    ``odds``. ``compared``: ``regions`` or ``whole``; ``remade``: the picture was made again from
+    the evidence, and compared, too; ``distance``: the largest one, in multiples of the noise, None
+    where none can be told. ``verifier_class``: device class of the verifier.
     """
 
     job_id: UUID
@@ -67,6 +69,10 @@ class CheckRow:
     withdrawn: bool = False
     drawn: bool | None = None
     odds: float | None = None
+    compared: str | None = None
+    remade: bool = False
+    distance: float | None = None
+    verifier_class: str | None = None
 
     @property
     def id(self) -> CheckId:
@@ -83,6 +89,15 @@ class UncutScene:
     scene: tuple[UUID, str]  # whose, and its payload's reference
     found_by: CheckId
     at: datetime
+
+
+@attrs.frozen
+class SeenVerifier:
+    """A verifier that was connected to a gateway lately. The embedded ones have no owner."""
+
+    node: UUID
+    device_class: str
+    owner: UUID | None
 
 
 @attrs.frozen

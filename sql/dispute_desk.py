@@ -36,6 +36,7 @@ class ListedDispute:
     operator_id: UUID | None
     operator: str | None
     share: int
+    finding: str | None  # of a check that does not decide it
 
     @property
     def withheld_until(self) -> datetime | None:

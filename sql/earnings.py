@@ -1,14 +1,17 @@
 """What operators earn, as the Ledger handles it: shares of units, disputes, payouts."""
 
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 import attrs
 
 SHARES_MOST = 5_000  # that one payout pays; who has more asks again
 WITHHELD_MOST = timedelta(days=30)  # then an admin decides on what no check came to
+STAKE_SHARES = 400  # of an operator, the newest: more than a fine may take, of shares alike
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
+FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit, attempt
 
 
 @attrs.frozen
@@ -61,24 +64,21 @@ def withheld_until(opened_at: datetime, state: str, *, by_gateway: bool) -> date
 
 @attrs.frozen
 class FineRow:
-    """A share that was forfeited, and the invalid result for which it was."""
+    """A share that was forfeited, and the invalid result for which it was. ``returned_at``: the
+    scene of that was at fault, and the share is its operator's again.
+    """
 
     share_id: UUID
     job_id: UUID
     unit: int
     attempt: int
     at: datetime
+    returned_at: datetime | None = None
 
-
-@attrs.frozen
-class FineDue:
-    """What an invalid result costs its operator yet, and what he has pending, newest first."""
-
-    invalid: tuple[UUID, int, int]  # job, unit, attempt
-    share: int  # what the result would have earned
-    odds: float
-    fined: int
-    pending: tuple[tuple[UUID, int, int], ...]  # job, unit, amount
+    @property
+    def id(self) -> "FineId":
+        """The share, and the attempt at the unit that it was forfeited for."""
+        return self.share_id, (self.job_id, self.unit, self.attempt)
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ Code: TypeAlias = Literal[
     "every_node",  # nodes failed one after the other
     "part_failed",  # a tile that it is made of, or another tile of its frame
     "parts_gone",  # what was delivered of it is not there any more
-    "mismatch",  # a check found another picture
+    "invalid",  # a check found another picture
     "lost",  # its nodes went away
     "given_back",  # its nodes did not want it
     "stalled",  # no progress
@@ -28,7 +28,7 @@ _BEGINS: Final[tuple[tuple[str, Code], ...]] = (
     ("too much memory: ", "too_much_memory"),
     ("unit [0-9]+, which it is made of, failed|another tile of its frame failed", "part_failed"),
     ("parts of the result are not there any more", "parts_gone"),
-    ("the check found something else: ", "mismatch"),
+    ("the check found something else: ", "invalid"),
     ("its nodes were lost [0-9]+ times|lost by its node [0-9]+ times", "lost"),
     ("its node gave it back", "given_back"),
     ("no progress for [0-9]+ minutes", "stalled"),

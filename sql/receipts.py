@@ -30,6 +30,27 @@ class WithdrawnRow:
     at: datetime
 
 
+@attrs.frozen
+class ShownReceipt:
+    """A receipt, and how its verdict was found.
+
+    ``device_class`` is that of its node, '' if nobody knows it. ``is_verified``: a verifier opened
+    the result, or compared it. ``compared``, ``remade`` and ``distance`` as of a ``CheckRow``.
+    """
+
+    document: str = attrs.field(repr=False)
+    hash: bytes
+    issued_at: datetime
+    device_class: str
+    said: str
+    compared: str | None
+    remade: bool
+    distance: float | None
+    is_verified: bool
+    verifier_class: str | None
+    is_embedded: bool
+
+
 class Receipts:
     """What the web reads of them."""
 
@@ -40,6 +61,11 @@ class Receipts:
         """The receipt of a unit, if ``owner`` ordered it, or earned by it; None: whoever asks."""
         row = await self._database.one("receipt_of_unit", job, unit, owner)
         return None if row is None else ReceiptRow(**row)
+
+    async def shown(self, job: UUID, unit: int) -> ShownReceipt | None:
+        """The receipt of a unit, for anybody."""
+        row = await self._database.one("receipt_shown", job, unit)
+        return None if row is None else ShownReceipt(**row)
 
     async def withdrawn(self, job: UUID, unit: int) -> WithdrawnRow | None:
         """Whether the charge of a unit was given back, as it was found wrong later."""

@@ -10,19 +10,19 @@ STRIKES_MOST: Final = 3  # then it is quarantined
 FORGIVEN_BY: Final = 20  # valid results in a row take one strike away
 FORGIVEN_MOST: Final = 2  # strikes in all: else lying now and then would pay
 HISTORY: Final = 1000  # verdicts by which a node is known
-VALID, MISMATCH = "v", "m"  # as a record spells them
+VALID, INVALID = "v", "m"  # as a record spells them
 LIES, KIN = "LIES", "KIN"  # why the gateway itself put a node into quarantine
 
 
 @attrs.frozen
 class Reputation:
-    """``valid_in_row`` is the streak by which checks become rarer; ``strikes`` are mismatches that
-    are not made good for yet. Checked results alone count: what nobody looked at says nothing.
+    """``valid_in_row`` is the streak by which checks become rarer; ``strikes`` are invalid results
+    that are not made good for yet. Checked results alone count: what nobody looked at says nothing.
     """
 
     valid_in_row: int = 0
     valid: int = 0
-    mismatches: int = 0
+    invalid: int = 0
     strikes: int = 0
     forgiven: int = 0  # strikes taken away since an admin released it, or ever
 
@@ -33,10 +33,10 @@ class Reputation:
 
     @property
     def score(self) -> float:
-        """0 to 1: the share of valid results, a mismatch counting for ten; half where nobody
+        """0 to 1: the share of valid results, an invalid one counting for ten; half where nobody
         knows anything.
         """
-        return (self.valid + 1) / (self.valid + 10 * self.mismatches + 2)
+        return (self.valid + 1) / (self.valid + 10 * self.invalid + 2)
 
 
 NEW: Final = Reputation()
@@ -66,7 +66,7 @@ def after(before: Reputation, letters: str) -> Reputation:
     """After these verdicts. Plain numbers, as a list of nodes has a hundred thousand of them."""
     streak, strikes, forgiven = before.valid_in_row, before.strikes, before.forgiven
     for letter in letters:
-        if letter == MISMATCH:
+        if letter == INVALID:
             streak, strikes = 0, strikes + 1
             continue
         streak += 1
@@ -75,7 +75,7 @@ def after(before: Reputation, letters: str) -> Reputation:
     return Reputation(
         valid_in_row=streak,
         valid=before.valid + letters.count(VALID),
-        mismatches=before.mismatches + letters.count(MISMATCH),
+        invalid=before.invalid + letters.count(INVALID),
         strikes=strikes,
         forgiven=forgiven,
     )
@@ -92,7 +92,7 @@ def strikes_of(records: Sequence[Record]) -> int:
 def _struck(records: Sequence[Record]) -> int:
     """What it began with and its lies since, whatever was made good for."""
     begun = STRIKES_MOST - 1 if any(one.released for one in records) else 0
-    return begun + sum(one.since.count(MISMATCH) for one in records)
+    return begun + sum(one.since.count(INVALID) for one in records)
 
 
 def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:

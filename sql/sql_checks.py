@@ -17,7 +17,7 @@ _NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))
 _OF_WORD: Final = tuple(field.name for field in attrs.fields(WordRow))
 _DECIDED: Final = (
     *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
-    *("decided_at", "strike", "withdrawn"),
+    *("decided_at", "strike", "withdrawn", "compared", "remade", "distance", "verifier_class"),
 )
 
 

@@ -5,15 +5,16 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
-import orjson
 
-from sql.books import Changes, Keys, Rows
+from sql.books import Changes, Keys, Rows, UnitId
 from sql.database import Conflict, Connection
 from sql.earnings import (
+    OPERATOR,
     SHARES_MOST,
+    STAKE_SHARES,
+    WITHHELD_MOST,
     DisputeRow,
     EarningRow,
-    FineDue,
     FineRow,
     PayableRow,
     PayoutRow,
@@ -27,29 +28,64 @@ _OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))
 
 async def earners(connection: Connection, keys: Keys) -> frozenset[str]:
     """The accounts on which the earnings and payouts of a batch lie; they are to be locked."""
-    if not (keys.earnings or keys.payouts):
+    if not (keys.earnings or keys.payouts or keys.withdrawn):
         return frozenset()
-    rows = await connection.fetch(QUERIES["books_earners"], *_units(keys), list(keys.payouts))
+    named = (*_units(keys.earnings), list(keys.payouts), *_units(keys.withdrawn))
+    rows = await connection.fetch(QUERIES["books_earners"], *named)
     return frozenset(row["name"] for row in rows)
 
 
 async def lock_earnings(connection: Connection, keys: Keys, rows: Rows) -> None:
     """Read them into ``rows``, whose accounts are locked. Raises Conflict when one has moved."""
     if keys.earnings or keys.payouts:
-        named = (*_units(keys), list(keys.payouts))
+        named = (*_units(keys.earnings), list(keys.payouts))
         [found] = await connection.fetch(QUERIES["books_earnings_lock"], *named)
-        earnings = [EarningRow(**_values(EarningRow, row)) for row in found["earnings"]]
-        disputes = [DisputeRow(**_values(DisputeRow, row)) for row in found["disputes"]]
         payouts = [PayoutRow(**_values(PayoutRow, row)) for row in found["payouts"]]
-        if any(one.account not in rows.accounts for one in earnings):
-            raise Conflict("a share was claimed since its account was looked for")
-        rows.earnings = {(row.job_id, row.unit): row for row in earnings}
-        rows.disputes = {(row.job_id, row.unit): row for row in disputes}
+        _add(rows, found)
         rows.payouts = {row.id: row for row in payouts}
+        await _lock_waiting(connection, rows)
+    await _lock_stakes(connection, keys, rows)
+    if any(one.account not in rows.accounts for one in rows.earnings.values()):
+        raise Conflict("a share was claimed, or forfeited, since its account was looked for")
     if keys.payable:
         asked = (list(keys.payable), SHARES_MOST)
         for row in await connection.fetch(QUERIES["books_payable"], *asked):
             rows.payable[row["operator_id"]] = PayableRow(**row)
+
+
+async def _lock_waiting(connection: Connection, rows: Rows) -> None:
+    """Read since when deliveries of the operators of the shares in hand wait for their verdicts."""
+    accounts = {share.account for share in rows.earnings.values() if share.operator_id is not None}
+    if accounts:
+        asked = (list(accounts), rows.now - WITHHELD_MOST)
+        for row in await connection.fetch(QUERIES["books_waiting"], *asked):
+            rows.waiting[UUID(row["operator"].removeprefix(OPERATOR))] = row["since"]
+
+
+async def _lock_stakes(connection: Connection, keys: Keys, rows: Rows) -> None:
+    """Read what is at stake, what a fine may take, and what was taken for units withdrawn."""
+    if keys.stakes:
+        named = (list(keys.stakes), rows.now, STAKE_SHARES)
+        for row in await connection.fetch(QUERIES["books_stakes"], *named):
+            rows.stakes[row["operator_id"]] = row["pending"]
+    if keys.fines:
+        owing, dues = [who for who, _ in keys.fines], [due for _, due in keys.fines]
+        asked = (owing, dues, *_units(keys.earnings))
+        [found] = await connection.fetch(QUERIES["books_fines_shares"], *asked)
+        _add(rows, found)
+    if keys.withdrawn:
+        [found] = await connection.fetch(QUERIES["books_fines_lock"], *_units(keys.withdrawn))
+        _add(rows, found)
+        fines = [FineRow(**_values(FineRow, row)) for row in found["fines"]]
+        rows.fines = {row.id: row for row in fines}
+
+
+def _add(rows: Rows, found: Any) -> None:
+    """Add shares and their disputes to what is in hand."""
+    earnings = [EarningRow(**_values(EarningRow, row)) for row in found["earnings"]]
+    disputes = [DisputeRow(**_values(DisputeRow, row)) for row in found["disputes"]]
+    rows.earnings |= {(row.job_id, row.unit): row for row in earnings}
+    rows.disputes |= {(row.job_id, row.unit): row for row in disputes}
 
 
 def earning_parts(changes: Changes) -> Iterator[Part]:
@@ -61,7 +97,14 @@ def earning_parts(changes: Changes) -> Iterator[Part]:
     yield "books_earnings_update", columns_of(old, "job_id", "unit", "state", "operator_id")
     yield from _payouts(changes)
     yield from _disputes(changes)
-    yield "books_fines_insert", columns_of(changes.fines, *_OF_FINE)
+    yield from _fines(changes)
+
+
+def _fines(changes: Changes) -> Iterator[Part]:
+    new = [row for row in changes.fines if row.id in changes.new_fines]
+    returned = [row for row in changes.fines if row.id not in changes.new_fines]
+    yield "books_fines_insert", columns_of(new, *_OF_FINE)
+    yield "books_fines_return", columns_of(returned, *_OF_FINE[:4], "returned_at")
 
 
 def counted(changes: Changes) -> Mapping[str, int]:
@@ -110,20 +153,8 @@ def _closed(changes: Changes) -> list[PayoutRow]:
     ]
 
 
-def _units(keys: Keys) -> tuple[list[Any], list[int]]:
-    return [job for job, _ in keys.earnings], [number for _, number in keys.earnings]
-
-
-def fine_due(row: Any) -> FineDue:
-    """Return a row of ``fines_due``."""
-    pending = (orjson.loads(one) for one in row["pending"])
-    return FineDue(
-        invalid=(row["job_id"], row["unit"], row["attempt"]),
-        share=row["share"],
-        odds=row["odds"],
-        fined=row["fined"],
-        pending=tuple((UUID(job), unit, amount) for job, unit, amount in pending),
-    )
+def _units(units: frozenset[UnitId]) -> tuple[list[UUID], list[int]]:
+    return [job for job, _ in units], [number for _, number in units]
 
 
 def _values(kind: type[Any], row: Any) -> dict[str, Any]:

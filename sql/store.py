@@ -19,11 +19,12 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
+    SeenVerifier,
     UncutScene,
 )
 from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
-from sql.earnings import Claimable, FineDue, Ripe, Unlooked
+from sql.earnings import WITHHELD_MOST, Claimable, Ripe, Unlooked
 from sql.failure import refused
 from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
 from sql.fsck_since import Increment, Mark, audit_since
@@ -34,10 +35,8 @@ from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
-from sql.sampling import Stake
 from sql.sql_books import SqlBooks
 from sql.sql_checks import pending
-from sql.sql_earnings import fine_due
 from sql.sql_log import SqlLog, look
 from sql.work import (
     AskedFor,
@@ -59,7 +58,6 @@ from sql.work import (
 )
 
 BOOKS_SECONDS: Final = 1.8
-STAKE_SHARES: Final = 400  # of an owner, the newest: more than a fine may take, of shares alike
 LOG_SECONDS: Final = 10.0  # nobody waits for it
 PARAMS_MOST: Final = 256  # jobs whose parameters are read at once
 TURN: Final = 256  # rows between two looks at what else is to be done
@@ -251,7 +249,8 @@ class SqlStore:
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
 
     async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
-        return [Ripe(**row) for row in await self._database.all("earnings_ripe", limit)]
+        rows = await self._database.all("earnings_ripe", limit, WITHHELD_MOST)
+        return [Ripe(**row) for row in rows]
 
     async def unlooked_shares(self, limit: int) -> Sequence[Unlooked]:
         return [Unlooked(**row) for row in await self._database.all("earnings_unlooked", limit)]
@@ -273,18 +272,20 @@ class SqlStore:
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         await self._database.execute("checks_release", gateway, *_columns(checks))
 
-    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
+        await self._database.execute("dispute_finding", job, unit, finding)
+
+    async def meet_verifiers(
+        self, connected: Mapping[UUID, str], within: float
+    ) -> Sequence[SeenVerifier]:
         named = (list(connected), list(connected.values()))
         rows = await self._database.all("verifiers_meet", *named, within)
-        return frozenset(row["device_class"] for row in rows)
+        return [SeenVerifier(**row) for row in rows]
 
-    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
-        row = await self._database.one("stake", job, unit, node, share_percent, STAKE_SHARES)
+    async def longest_wait(self) -> float:
+        row = await self._database.one("longest_wait")
         assert row is not None, "it is always there"
-        return Stake(**row)
-
-    async def fines_due(self, limit: int) -> list[FineDue]:
-        return [fine_due(row) for row in await self._database.all("fines_due", limit, STAKE_SHARES)]
+        return float(row["seconds"])
 
     async def draw_secret(self) -> bytes | None:
         row = await self._database.one("draw_secret")

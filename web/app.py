@@ -200,7 +200,7 @@ def verifying_of(
             look_seconds=IDLE_LOOK_SECONDS,
         )
     return VerifierSettings(
-        require_evidence=settings.results.require_evidence,
+        require_evidence=settings.asks_for_evidence,
         pays_unverified=pays,
         least_odds=given.least_odds,
         wait_seconds=given.wait_seconds,
@@ -265,7 +265,7 @@ def session_settings(
         renew_seconds=leases.renew_seconds,
         verified_types=CHECKED if settings.verification.enabled else frozenset(),
         unverified_why=unverified_why,
-        require_evidence=settings.results.require_evidence,
+        require_evidence=settings.asks_for_evidence,
         pays_unverified=not settings.is_for_money,
         own=verifiers,
     )

@@ -147,7 +147,7 @@ def _deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool:
     """What the copy's node made is there, and waits; the first attempt is where it was."""
     if unit.copy_delivered_at is not None:
         return False
-    verdicts.open_check(draft, effect)
+    verdicts.open_check(draft, unit, effect)
     delivered = attrs.evolve(
         unit,
         copy_delivered_at=draft.now,

@@ -3,6 +3,7 @@
 import attrs
 
 from actors.ledger.draft import Draft
+from actors.ledger.fines import is_ripe
 from actors.ledger.messages import (
     REVENUE,
     SUSPENSE,
@@ -60,7 +61,7 @@ def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
             return reversed_
     if share is not None and share.state == "PENDING":
         after = "REVERSED" if effect.upheld else "PAYABLE"
-        if effect.upheld or draft.now >= share.payable_at:
+        if effect.upheld or is_ripe(draft, share):
             draft.earnings.put(key, attrs.evolve(share, state=after))
     decided = attrs.evolve(found, state=state, decision=effect.reason, decided_at=draft.now)
     draft.disputes.put(key, decided)
@@ -81,7 +82,8 @@ def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
     if share is not None and share.state in ("PAYABLE", "PAID"):
         return CLOSED  # by a gateway whose clock is ahead of this one's
     closes = unit.ended_at + effect.window if share is None else share.payable_at
-    return CLOSED if draft.now >= closes else None
+    # What is pending yet after its window can be withheld: it is not paid out.
+    return CLOSED if draft.now >= closes and not effect.by_gateway else None
 
 
 def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:

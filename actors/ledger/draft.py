@@ -22,7 +22,7 @@ from sql.books import (
     UnitRow,
 )
 from sql.checks import CheckId, CheckRow, WordRow
-from sql.earnings import DisputeRow, EarningRow, FineRow, PayableRow, PayoutRow
+from sql.earnings import DisputeRow, EarningRow, FineId, FineRow, PayableRow, PayoutRow
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 
@@ -65,6 +65,8 @@ class Draft:
 
     def __init__(self, rows: Rows, now: datetime, uuid: Callable[[], UUID]) -> None:
         self.now = now
+        self.stakes = rows.stakes
+        self.waiting = rows.waiting
         self.uuid = uuid
         self.accounts: Layer[str, AccountRow] = Layer(rows.accounts)
         self.holds: Layer[str, HoldRow] = Layer(rows.holds)
@@ -80,7 +82,7 @@ class Draft:
         self.acts: Layer[int, Act] = Layer({})
         self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)
         self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
-        self.fines: Layer[UUID, FineRow] = Layer({})
+        self.fines: Layer[FineId, FineRow] = Layer(rows.fines)
         self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
         self.checks: Layer[CheckId, CheckRow] = Layer(rows.checks)
@@ -226,6 +228,7 @@ class Draft:
             new_earnings=self.earnings.new(),
             new_disputes=self.disputes.new(),
             fines=tuple(self.fines.kept.values()),
+            new_fines=self.fines.new(),
             new_payouts=self.payouts.new(),
             purchases=tuple(self.purchases.kept.values()),
             reversals=tuple(self.reversals.kept.values()),

@@ -1,5 +1,6 @@
 """What a batch touches: the rows to lock before it can be decided."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 from uuid import UUID
@@ -12,6 +13,7 @@ from actors.ledger.facts import (
     PurchaseSession,
     SessionFact,
 )
+from actors.ledger.fines import operator_of
 from actors.ledger.messages import (
     DISPUTES,
     PAYOUTS,
@@ -50,9 +52,8 @@ from actors.paymaster.messages import (
     OfUnit,
     PayoutPay,
     PayoutTake,
-    ShareForfeit,
 )
-from actors.verifier.messages import CheckEffect, UnitVerdict
+from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import Keys, TransferKey, UnitId
 from sql.purchase_rows import NO_PURCHASES, PurchaseKeys
 
@@ -73,6 +74,9 @@ class Gathered:
     payable: set[UUID] = attrs.field(factory=set[UUID])
     postings: int = 0
     checks: set[UnitId] = attrs.field(factory=set[UnitId])
+    stakes: set[UUID] = attrs.field(factory=set[UUID])
+    fines: Counter[UUID] = attrs.field(factory=Counter[UUID])
+    withdrawn: set[UnitId] = attrs.field(factory=set[UnitId])
     purchases: PurchaseKeys = NO_PURCHASES
     buyers: set[UUID] = attrs.field(factory=set[UUID])  # whose purchases come to be
 
@@ -110,6 +114,9 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
         payable=frozenset(gathered.payable),
         purchases=gathered.purchases,
         checks=frozenset(gathered.checks),
+        stakes=frozenset(gathered.stakes),
+        fines=tuple(sorted(gathered.fines.items())),
+        withdrawn=frozenset(gathered.withdrawn),
     )
 
 
@@ -155,12 +162,27 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
         gathered.tiled.add((effect.job, effect.unit))
     if isinstance(effect, CheckEffect):
         gathered.checks.add((effect.job, effect.unit))
-        if isinstance(effect, UnitVerdict):
-            _add_settling(gathered, reference, effect.operator)
+        _add_of_check(gathered, effect)
     elif isinstance(effect, UnitComplete):
         _add_settling(gathered, reference, effect.operator if effect.verified else None)
     elif isinstance(effect, UnitFail) and effect.retry_at is None:
         gathered.holds.add(reference)
+
+
+def _add_of_check(gathered: Gathered, effect: CheckEffect) -> None:
+    operator = operator_of(effect.operator)
+    if isinstance(effect, UnitDeliver):
+        if operator is not None and effect.draw is not None and effect.odds < 1:
+            gathered.accounts.add(operator_account(operator))
+            gathered.stakes.add(operator)
+        return
+    _add_settling(gathered, work_reference(effect.job, effect.unit), effect.operator)
+    if operator is not None and effect.fine > 0:
+        gathered.fines[operator] += effect.fine
+        gathered.postings += 1
+    if effect.withdrawn:
+        gathered.withdrawn.add((effect.job, effect.unit))
+        gathered.postings += effect.attempt  # at most one fine for each
 
 
 def _add_settling(gathered: Gathered, reference: str, operator: str | None) -> None:
@@ -177,9 +199,6 @@ def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
     gathered.earnings.add((effect.job, effect.unit))
     if isinstance(effect, EarningClaim):
         gathered.accounts |= {SUSPENSE, operator_account(effect.owner)}
-        gathered.postings += 1
-    elif isinstance(effect, ShareForfeit):
-        gathered.accounts.add(REVENUE)
         gathered.postings += 1
     elif isinstance(effect, DisputeOpen | DisputeDecide):
         gathered.accounts.add(REVENUE)

@@ -9,8 +9,8 @@ import attrs
 
 from actors.ledger.disputes import dispute, judge
 from actors.ledger.draft import Draft
+from actors.ledger.fines import is_ripe
 from actors.ledger.messages import (
-    REVENUE,
     SUSPENSE,
     GuardFailed,
     Transfer,
@@ -28,13 +28,11 @@ from actors.paymaster.messages import (
     OfPayout,
     OfUnit,
     OperatorEffect,
-    ShareForfeit,
 )
 from sql.books import UnitRow
-from sql.earnings import OPERATOR, EarningRow, FineRow
+from sql.earnings import OPERATOR, EarningRow
 
 OWED = ("PENDING", "PAYABLE")
-FINED = "A fine for a result that was invalid"
 
 
 def of_operator(draft: Draft, effect: OperatorEffect) -> bool | Refusal:
@@ -80,8 +78,6 @@ def _of_unit(draft: Draft, effect: OfUnit) -> bool | Refusal:
         return judge(draft, effect)
     if isinstance(effect, EarningMature):
         return _mature(draft, effect)
-    if isinstance(effect, ShareForfeit):
-        return _forfeit(draft, effect)
     share = draft.earnings.get((effect.job, effect.unit))
     if share is None:
         return GuardFailed(type(effect).__name__, "")
@@ -89,35 +85,15 @@ def _of_unit(draft: Draft, effect: OfUnit) -> bool | Refusal:
 
 
 def _mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
-    """A share whose window is over may be paid out."""
+    """A share that is ripe, and in no open dispute, may be paid out."""
     key = (effect.job, effect.unit)
     share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
     may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
     state = "" if share is None else share.state
-    if share is not None and may and state == "PENDING" and draft.now >= share.payable_at:
+    if share is not None and may and state == "PENDING" and is_ripe(draft, share):
         draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
         return True
     return False if state in ("PAYABLE", "PAID") else GuardFailed("EarningMature", state)
-
-
-def _forfeit(draft: Draft, effect: ShareForfeit) -> bool | Refusal:
-    """Take a pending share as a fine; once."""
-    key = (effect.job, effect.unit)
-    share, disputed = draft.earnings.get(key), draft.disputes.get(key)
-    if share is not None and share.state == "FORFEITED":
-        return False
-    is_open = disputed is not None and disputed.state == "OPEN"
-    if share is None or share.state != "PENDING" or is_open:
-        return GuardFailed("ShareForfeit", "" if share is None else share.state)
-    earner = SUSPENSE if share.operator_id is None else operator_account(share.operator_id)
-    reference = work_reference(*key)
-    fine = Transfer(earner, REVENUE, earner, share.amount, "FINE", reference, FINED)
-    moved = book(draft, fine)
-    if not isinstance(moved, bool):
-        return moved
-    draft.earnings.put(key, attrs.evolve(share, state="FORFEITED"))
-    draft.fines.put(share.id, FineRow(share.id, *effect.invalid, draft.now))
-    return True
 
 
 def _claim(draft: Draft, share: EarningRow, effect: EarningClaim) -> bool | Refusal:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from actors.ledger import fines
 from actors.ledger.draft import Draft
 from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
 from actors.ledger.orders import change
@@ -32,7 +33,7 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         return False
     if not ours or unit.state not in AT_WORK:
         return GuardFailed("UnitDeliver", unit.state)
-    open_check(draft, effect)
+    open_check(draft, unit, effect)
     waiting = attrs.evolve(
         unit,
         state="VERIFYING",
@@ -45,8 +46,9 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
     return True
 
 
-def open_check(draft: Draft, effect: UnitDeliver) -> None:
-    """What was delivered is to be looked at."""
+def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
+    """Record what was delivered, and whether it is compared."""
+    is_drawn, odds = fines.drawn(draft, unit, effect)
     row = CheckRow(
         job_id=effect.job,
         unit=effect.unit,
@@ -65,8 +67,8 @@ def open_check(draft: Draft, effect: UnitDeliver) -> None:
         share_percent=effect.share_percent,
         window_seconds=int(effect.dispute_window.total_seconds()),
         opened_at=draft.now,
-        drawn=effect.drawn,
-        odds=effect.odds,
+        drawn=is_drawn,
+        odds=odds,
     )
     draft.checks.put(row.id, row)
 
@@ -97,6 +99,9 @@ def judge(
         done = fail(draft, unit, _failure(row, effect), VERIFYING)
     else:
         done = complete(draft, unit, _completion(row, effect), VERIFYING)
+    refusal = _fines(draft, row, effect)
+    if refusal is not None:
+        return refusal
     if isinstance(done, bool):
         decided = attrs.evolve(
             row,
@@ -107,9 +112,18 @@ def judge(
             decided_at=draft.now,
             strike=effect.strike,
             withdrawn=effect.withdrawn,
+            verifier_class=effect.verifier_class,
         )
+        if effect.comparison is not None:
+            decided = attrs.evolve(decided, **attrs.asdict(effect.comparison))
         draft.checks.put(row.id, decided)
     return done
+
+
+def _fines(draft: Draft, row: CheckRow, effect: UnitVerdict) -> Refusal | None:
+    if effect.withdrawn:
+        return fines.give_back(draft, row.id[:2])
+    return fines.forfeit(draft, row, effect.fine) if effect.strike and effect.fine > 0 else None
 
 
 def falls(effect: UnitVerdict) -> bool:

@@ -1,4 +1,4 @@
-"""Sampling: decides, once for each delivery, whether it is checked."""
+"""Sampling: draws a number for each delivery, by a secret that all gateways share."""
 
 import logging
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from actors.ports import CheckpointSigner, Random, Store
 from actors.verifier.messages import UnitDeliver
 from rendertrust.receipt import drawing_of
-from sql.sampling import is_drawn, odds_of, unit_name
+from sql.sampling import draw, odds_of, unit_name
 
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -31,19 +31,21 @@ class Sampling:
         self._draws_left = 0  # with this secret, before it is read again
         self._told = False  # that all deliveries are checked
 
-    async def draw(self, delivery: UnitDeliver) -> tuple[bool, float]:
-        """Decide whether this delivery is compared, and say at which odds. Raises Unavailable."""
+    async def draw(self, delivery: UnitDeliver) -> tuple[float, float]:
+        """Return the delivery's number, and the odds that the record of its node asks for.
+
+        It is compared if the number is below the odds. Raises Unavailable.
+        """
         records = await self._store.records([delivery.node])
-        of = (delivery.job, delivery.unit, delivery.node)
-        stake = await self._store.stake(*of, delivery.share_percent)
-        odds = odds_of(records, delivery.device_class, stake, self._least_odds)
+        waited = await self._store.longest_wait()
+        odds = odds_of(records, delivery.device_class, waited, self._least_odds)
         if drawing_of(delivery.work) is not None:
             odds = 1.0  # to differ from a frame by another driver is no strike
         secret = await self._read()
         if secret is None:
-            return True, 1.0
+            return 0.0, 1.0
         name = unit_name(delivery.job, delivery.unit, delivery.attempt)
-        return is_drawn(secret, name, delivery.sha256 or b"", odds), odds
+        return draw(secret, b"drawn", name, delivery.sha256 or b""), odds
 
     async def _read(self) -> bytes | None:
         """Return the secret, made where there is none; None where this gateway's key is wrong."""

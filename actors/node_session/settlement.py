@@ -209,15 +209,15 @@ class Settlement(Watching, partial=True):
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
 
     async def _deliver(self, held: Held, delivery: UnitDeliver) -> None:
-        """Draw whether the delivery is checked, and commit it together with the draw."""
+        """Draw the delivery's number, and commit it together with the delivery."""
         sampling = self._peers.sampling
         if sampling is not None:
             try:
-                drawn, odds = await sampling.draw(delivery)
+                number, odds = await sampling.draw(delivery)
             except Unavailable:
                 self._again(held)
                 return
-            delivery = attrs.evolve(delivery, drawn=drawn, odds=odds)
+            delivery = attrs.evolve(delivery, draw=number, odds=odds)
         self._end(held, delivery)
 
     def _refuse(self, held: Held, worth: results.Refused) -> None:

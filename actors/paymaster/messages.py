@@ -20,7 +20,9 @@ class Paymaster:
 
 @attrs.frozen
 class EarningMature:
-    """From the Paymaster. PENDING → PAYABLE, once the window is over and no dispute is open."""
+    """From the Paymaster. PENDING → PAYABLE, once the window is over, no dispute is open, and what
+    the operator delivered before the end of the window has its verdict.
+    """
 
     job: UUID
     unit: int
@@ -66,17 +68,6 @@ class DisputeDecide:
 
 
 @attrs.frozen
-class ShareForfeit:
-    """From the Verifier. PENDING → FORFEITED: a share of an operator who delivered an invalid
-    result, which is named. It goes to revenue; its creator keeps what he paid for.
-    """
-
-    job: UUID
-    unit: int
-    invalid: tuple[UUID, int, int]  # job, unit, attempt
-
-
-@attrs.frozen
 class PayoutTake:
     """From the web: pay an operator all that is payable, SHARES_MOST shares at most.
 
@@ -119,7 +110,7 @@ class PayoutPay:
     reference: str
 
 
-OfUnit: TypeAlias = EarningMature | EarningClaim | DisputeOpen | DisputeDecide | ShareForfeit
+OfUnit: TypeAlias = EarningMature | EarningClaim | DisputeOpen | DisputeDecide
 OfPayout: TypeAlias = PayoutTake | PayoutApprove | PayoutReject | PayoutPay
 OperatorEffect: TypeAlias = OfUnit | OfPayout
 

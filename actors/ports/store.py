@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from sql.circles import Circles
-from sql.earnings import Claimable, FineDue, Ripe, Unlooked
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding, NotedAudit
 from sql.work import (
     AskedFor,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sql.anchors import Became, SentRow
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import CheckId, Pending, Place, UncutScene
+    from sql.checks import CheckId, Pending, Place, SeenVerifier, UncutScene
     from sql.fsck_since import Increment, Mark
     from sql.halt import Halt
     from sql.log import LogTransaction, Look
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from sql.overruns import Overrun
     from sql.reputation import Record
     from sql.result_multiparts import MultipartName, ResultMultipart
-    from sql.sampling import Stake
     from sql.work import SceneWord, Standing
 
 
@@ -229,20 +228,22 @@ class Store(Protocol):
         """Give up this gateway's claims."""
         ...
 
-    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
+        """Note what a check found of an open dispute, where an admin has to decide it. From then on
+        it is no pending check.
+        """
+        ...
+
+    async def meet_verifiers(
+        self, connected: Mapping[UUID, str], within: float
+    ) -> "Sequence[SeenVerifier]":
         """Note the verifiers that are connected to a gateway, each with its device class. Return
-        the classes of all verifiers that any gateway noted within so many seconds.
+        all verifiers that any gateway noted within so many seconds.
         """
         ...
 
-    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> "Stake":
-        """Return the share of a unit, and what the owner of a node has pending."""
-        ...
-
-    async def fines_due(self, limit: int) -> "Sequence[FineDue]":
-        """Return the invalid results of the last day that were drawn at odds below one, with what
-        may be forfeited for them.
-        """
+    async def longest_wait(self) -> float:
+        """Return for how many seconds the oldest delivery has been waiting for its check."""
         ...
 
     async def draw_secret(self) -> bytes | None:

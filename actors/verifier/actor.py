@@ -31,7 +31,7 @@ from actors.verifier.messages import (
     costs,
 )
 from actors.verifier.reading import SECONDS, Reading, is_readable
-from actors.verifier.recall import Fined, Recall, Recalled, decision_on
+from actors.verifier.recall import Recall, Recalled, decision_on, finding_of
 from actors.verifier.report import NoReport, Report, answer
 from actors.verifier.settings import Peers, VerifierSettings
 from actors.verifier.standing import Known, Standings
@@ -48,7 +48,7 @@ SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # of steps in one look: the store may be slow
 STORE_SECONDS: Final = 5.0  # for the store's answer about a result; then it is asked again
 SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
-NO_BUILD: Final = "no verifier has the build of Blender that its node has"
+NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
 
 
@@ -69,7 +69,8 @@ class VerifierActor(Actor[Verifier]):
         self._scenes: list[UncutScene] = []  # to be written down
         self._known = Known()  # of nodes of which something waits
         self._verifiers = Verifiers()
-        self._fleet = Fleet(peers.store, max(settings.wait_seconds, 3 * MEET_SECONDS))
+        seen_seconds = max(settings.wait_seconds, 3 * MEET_SECONDS)
+        self._fleet = Fleet(peers.store, seen_seconds, settings.own)
         self._turns = Turns()
         self._recall = Recall(peers)
         self._reading = Reading()
@@ -160,7 +161,7 @@ class VerifierActor(Actor[Verifier]):
         """Return whether this gateway can take the next step. If not, another one may."""
         if case.is_begun or self._why_unverified(case) or self._why_unverifiable(case):
             return True
-        return self._verifiers.free_for(case, self._fleet.classes) is not None
+        return self._verifiers.free_for(case, self._fleet) is not None
 
     async def _step(self, case: Case, waiting: Sequence[Case] = ()) -> None:
         """Start the next check of a case, or conclude it.
@@ -173,7 +174,7 @@ class VerifierActor(Actor[Verifier]):
             elif (reason := self._why_unverified(case)) is not None:
                 case.end_unverified(reason)
             elif (said := self._why_unverifiable(case)) is not None:
-                case.end_unchecked(said)
+                case.end_unverifiable(said)
             elif case.failed >= self._settings.failures_most:
                 case.give_up()
             else:
@@ -204,10 +205,13 @@ class VerifierActor(Actor[Verifier]):
 
     def _ask(self, case: Case, waiting: Sequence[Case]) -> None:
         now = self._peers.clock.monotonic()
-        verifier = self._verifiers.free_for(case, self._fleet.classes)
+        verifier = self._verifiers.free_for(case, self._fleet)
         if verifier is None or now < case.rests_until:
             return
-        cases = batch_of(case, waiting, now) if verifier.batches else (case,)
+        cases: tuple[Case, ...] = (case,)
+        if verifier.batches:
+            may_check = self._fleet.may_check
+            cases = batch_of(case, [c for c in waiting if may_check(verifier.node, c)], now)
         name = self._peers.random.uuid()
         if len(cases) > 1:
             order = batch_for([one.pending for one in cases], name)
@@ -355,6 +359,7 @@ class VerifierActor(Actor[Verifier]):
         """Ask the Ledger to book the verdict, after a last look at the objects."""
         now = self._peers.clock.monotonic()
         if case.is_for_admin:
+            await self._leave_to_admin(case)
             return
         if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
@@ -376,10 +381,19 @@ class VerifierActor(Actor[Verifier]):
         if self._peers.ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=case)):
             case.asked_at = now
 
+    async def _leave_to_admin(self, case: Case) -> None:
+        """Note what was found of a dispute that it does not decide. No check follows."""
+        row, finding = case.pending.row, finding_of(case)
+        try:
+            await self._peers.store.note_finding(row.job_id, row.unit, finding)
+        except Unavailable:
+            return  # the next look tries again
+        self._cases.pop(case.id, None)
+
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         case, outcome = message.tag, message.outcome
-        if isinstance(case, Recalled | Fined):
+        if isinstance(case, Recalled):
             self._recall.hear(outcome)
             return
         assert isinstance(case, Case), "every commit of ours is about a case"
@@ -442,8 +456,21 @@ def verdict_on(case: Case, peers: Peers, *, pays_unverified: bool) -> UnitVerdic
         receipt=issued(pending, verdict, price, peers.signer, now),
         retry_at=_retry_at(pending, now) if is_invalid and not verdict.withdrawn else None,
         strike=verdict.strike,
+        fine=fine_for(pending) if verdict.strike else 0,
         withdrawn=verdict.withdrawn,
+        verifier_class=case.verifier_class,
+        comparison=case.comparison,
     )
+
+
+def fine_for(pending: Pending) -> int:
+    """Return what an invalid result costs beside its pay; nothing if it was found without a draw:
+    such a lie is always found.
+    """
+    row = pending.row
+    if not row.drawn or row.odds is None:
+        return 0
+    return sampling.fine_of(pending.price * row.share_percent // 100, row.odds)
 
 
 def _retry_at(pending: Pending, now: datetime) -> datetime | None:

@@ -9,7 +9,7 @@ import attrs
 from actors.node_session.messages import RunCheck
 from actors.verifier.asking import order_for, params_of_unit
 from actors.verifier.crops import NOWHERE, Places, places
-from actors.verifier.messages import Outcome
+from actors.verifier.messages import Comparison, Outcome
 from actors.verifier.report import UNSEEN, Across, Report, held_to
 from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.receipt import REASONS, drawing_of
@@ -83,6 +83,8 @@ class Case:
     differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
     verifier: UUID | None = None
+    verifier_class: str | None = None
+    comparison: Comparison | None = None  # the last one
     asked_at: float | None = None
 
     @classmethod
@@ -91,7 +93,7 @@ class Case:
         case = cls(pending, now - pending.waited)
         if pending.disputed is not None:
             case.dispute()
-        elif pending.is_again or pending.row.drawn:
+        elif pending.is_again or pending.row.drawn is not False:  # None: before draws were stored
             case.compare()
         return case
 
@@ -193,7 +195,9 @@ class Case:
     def hear(self, report: Report, verifier: UUID, device_class: str, limits: Thresholds) -> None:
         """Handle a report. Afterwards there is a verdict or another step."""
         report, across = held_to(report, self.pending.row.work), device_class != self.device_class
-        self.verifier, limits = verifier, limits.across if across else limits
+        self.verifier, self.verifier_class = verifier, device_class
+        self.comparison = report.comparison
+        limits = limits.across if across else limits
         of_file = self.step != "whole" or self.why in ("uncut", "disputed")
         if report.fault is not None and of_file:
             self._is_invalid(report.fault, strike=True)
@@ -397,7 +401,7 @@ class Case:
         """End the case as invalid: the object was replaced after the delivery."""
         self._is_invalid("the object is not the one that was delivered", strike=True)
 
-    def end_unchecked(self, said: str) -> None:
+    def end_unverifiable(self, said: str) -> None:
         """End the case as unverifiable, without a check."""
         self.verdict = Verdict("unverifiable", said)
 

@@ -14,8 +14,9 @@ from actors.kernel import Message, Ref
 from rendertrust.receipt import Issued
 from sql.checks import CheckRow
 
-# What becomes of a result. The first two were compared with the scene; the next was opened alone;
-# the next was not looked at; of the next nobody can tell.
+# What becomes of a result. ``exact`` and ``consistent`` were compared with the scene;
+# ``sampled-out`` was only opened; for ``unverified`` no check was asked; the scene of one that is
+# ``unverifiable`` cannot be compared.
 Outcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
@@ -31,8 +32,9 @@ class UnitDeliver:
     """From a NodeSession. DISPATCHED or RUNNING → VERIFYING where attempt and node match: what was
     delivered is written down, and nothing is charged or paid.
 
-    ``work`` is what the node signed, canonical. ``drawn``: whether it was drawn to be checked,
-    once and for all, at these ``odds``. The others are as ``UnitComplete`` has them.
+    ``work`` is what the node signed, canonical. ``draw``: a number from 0 up to 1; the result is
+    compared if it is below the ``odds``, which the record of its node asks for, or those at which
+    its operator's pending shares cover a fine. The others are as ``UnitComplete`` has them.
     """
 
     job: UUID
@@ -51,8 +53,21 @@ class UnitDeliver:
     operator: str | None = None
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)
-    drawn: bool | None = None
-    odds: float | None = None
+    draw: float | None = None
+    odds: float = 1.0
+
+
+@attrs.frozen
+class Comparison:
+    """What a verifier compared: regions of the frame, or all of it.
+
+    ``remade``: also the picture, which it made again from the evidence. ``distance``: the largest
+    one, in multiples of the noise; None if none can be told.
+    """
+
+    compared: Literal["regions", "whole"]
+    remade: bool
+    distance: float | None
 
 
 @attrs.frozen
@@ -62,9 +77,12 @@ class UnitVerdict:
     paid.
 
     ``operator`` is the account that the delivery named. ``pays``: whether the share of what is
-    ``unverifiable`` or ``unverified`` is paid. ``verifier``: who looked last.
-    ``strike``: an invalid result stands in its node's record. ``withdrawn``: the scene is at fault,
-    so that no invalid result of the unit is a strike.
+    ``unverifiable`` or ``unverified`` is paid. ``verifier``: who looked last, of
+    ``verifier_class``. ``comparison``: what it compared; None: nothing.
+    ``strike``: an invalid result stands in its node's record. ``fine``: what it costs beside its
+    pay; pending shares of its operator are forfeited, the newest first, until it is paid.
+    ``withdrawn``: the scene is at fault, so that no invalid result of the unit is a strike; what
+    was forfeited for them is given back.
     """
 
     job: UUID
@@ -78,7 +96,10 @@ class UnitVerdict:
     receipt: Issued | None = None
     retry_at: datetime | None = None
     strike: bool = False
+    fine: int = 0
     withdrawn: bool = False
+    verifier_class: str | None = None
+    comparison: Comparison | None = None
 
 
 CheckEffect: TypeAlias = UnitDeliver | UnitVerdict

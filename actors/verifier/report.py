@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 import attrs
 
+from actors.verifier.messages import Comparison
 from actors.verifier.verdict import Compared, Thresholds, is_match, of_region
 from rendertrust.node.inside.pictures import are_its_own
 
@@ -64,6 +65,14 @@ class Report:
     def farthest(self) -> float:
         """The worst comparison, in times the noise."""
         return max((one.off for one in self.compared), default=0.0)
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What was compared; None: nothing."""
+        if not self.compared:
+            return None
+        distance = self.farthest if math.isfinite(self.farthest) else None
+        return Comparison("whole" if self.is_whole else "regions", self.is_finished, distance)
 
     def rests_on_crops(self, limits: Thresholds) -> bool:
         """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""

@@ -87,8 +87,8 @@ class Known:
 
 def why(records: Sequence[Record]) -> str:
     """What its operator is told."""
-    bad = [one for one in records if one.reputation.mismatches]
-    count = sum(one.reputation.mismatches for one in bad)
+    bad = [one for one in records if one.reputation.invalid]
+    count = sum(one.reputation.invalid for one in bad)
     machine = ", ".join(one.device_class or "no class told" for one in bad)
     return (
         f"{count} of its results ({machine}) were invalid;"

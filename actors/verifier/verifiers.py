@@ -10,6 +10,7 @@ from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.ports import Store
 from actors.verifier.case import Case
+from sql.checks import SeenVerifier
 from sql.kin import are_comparable, is_kin
 
 MEET_SECONDS: Final = 10.0  # between two times that gateways tell each other of their verifiers
@@ -58,11 +59,12 @@ class Running:
 
 @attrs.define
 class Fleet:
-    """Device classes of the verifiers that any gateway had within ``seconds``."""
+    """The verifiers that any gateway had within ``seconds``. ``own``: ids of all verifiers."""
 
     store: Store
     seconds: float
-    classes: frozenset[str] = frozenset()
+    own: frozenset[UUID] = frozenset()
+    seen: Mapping[UUID, SeenVerifier] = attrs.field(factory=dict[UUID, SeenVerifier])
     due: float = float("-inf")  # when gateways next tell each other
 
     async def meet(self, here: "Verifiers", now: float) -> None:
@@ -71,13 +73,30 @@ class Fleet:
         Raises Unavailable.
         """
         if now >= self.due:
-            self.classes = await self.store.meet_verifiers(here.classes, self.seconds)
+            seen = await self.store.meet_verifiers(here.classes, self.seconds)
+            self.seen = {one.node: one for one in seen}
             self.due = now + MEET_SECONDS
 
+    def may_check(self, verifier: UUID, case: Case) -> bool:
+        """Return whether a verifier may check the case.
+
+        No verifier checks other nodes of its owner, unless these are verifiers, too.
+        """
+        seen, owner = self.seen.get(verifier), case.pending.owner
+        if seen is None:
+            return False  # its owner is not known yet
+        return owner is None or seen.owner != owner or case.pending.row.node_id in self.own
+
+    def classes_for(self, case: Case) -> frozenset[str]:
+        """Return the device classes of the verifiers that may check the case."""
+        return frozenset(
+            one.device_class for one in self.seen.values() if self.may_check(one.node, case)
+        )
+
     def lacks(self, case: Case) -> bool:
-        """Return whether there are verifiers, and none has the case's build of Blender."""
-        wanted = case.device_class
-        return bool(self.classes) and not any(are_comparable(o, wanted) for o in self.classes)
+        """Return whether verifiers may check the case, and none has its build of Blender."""
+        classes, wanted = self.classes_for(case), case.device_class
+        return bool(classes) and not any(are_comparable(one, wanted) for one in classes)
 
 
 class Verifiers:
@@ -111,18 +130,18 @@ class Verifiers:
         """Device classes of the connected verifiers."""
         return {one.node: one.device_class for one in self._known.values()}
 
-    def free_for(self, case: Case, classes: Collection[str] = ()) -> Verifying | None:
+    def free_for(self, case: Case, fleet: Fleet) -> Verifying | None:
         """Return the verifier for the case's next check, or None.
 
         Any verifier can open a result. To compare it, one of the same class is preferred, since
         only that can find it exact. One of another device kind is asked only if none of the same
-        kind is connected, free or busy; or was lately, to any gateway (``classes``).
+        kind is connected, free or busy; or was lately, to any gateway of the ``fleet``.
         """
-        able = [*self._known.values()]
+        able = [one for one in self._known.values() if fleet.may_check(one.node, case)]
         if case.step != "open":
             able = [one for one in able if one.can_compare(case)]
             same = [one for one in able if one.has_kind_of(case)]
-            is_known = any(is_kin(one, case.device_class) for one in classes)
+            is_known = any(is_kin(one, case.device_class) for one in fleet.classes_for(case))
             able = same if same or is_known else able
         wanted, failed = case.device_class, case.failed_by
         return min(

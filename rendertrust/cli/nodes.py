@@ -159,7 +159,8 @@ def facts(node: "Node") -> dict[str, str | None]:
         "standing": node.standing,
         "why": wording.harmless(node.standing_reason) or None,
         "load": wording.percent(node.current_load),
-        "reputation": "; ".join(map(_known, node.reputation)) or "nobody looked at its work yet",
+        "reputation": "; ".join(map(_known, node.reputation))
+        or "none of its results was compared yet",
         "checked": UNCHECKABLE if node.checkable is False else None,
         "offers": _offers(node),
         "owner": node.owner_id or "nobody",
@@ -169,7 +170,7 @@ def facts(node: "Node") -> dict[str, str | None]:
 
 
 def _known(one: "Reputation") -> str:
-    words = f"{one.score:.2f}: {one.valid} valid, {one.mismatches} not, {one.strikes} strikes"
+    words = f"{one.score:.2f}: {one.valid} valid, {one.invalid} invalid, {one.strikes} strikes"
     return wording.harmless(f"{words} ({one.device_class or 'no class told'})")
 
 

@@ -24,7 +24,7 @@ class Reputation:
 
     device_class: str
     valid: int
-    mismatches: int
+    invalid: int
     valid_in_row: int
     strikes: int
     score: float

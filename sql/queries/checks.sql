@@ -11,17 +11,17 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
                     evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-                    drawn, odds, is_own)
+                    drawn, odds, compared, remade, distance, verifier_class, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::text[],
             $19::text[], $20::text[], $21::uuid[], $22::timestamptz[], $23::boolean[], $24::boolean[],
-            $25::boolean[], $26::real[])
+            $25::boolean[], $26::real[], $27::text[], $28::boolean[], $29::double precision[], $30::text[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
            evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-           drawn, odds);
+           drawn, odds, compared, remade, distance, verifier_class);
 
 -- name: books_words_insert
 -- What nodes said of scenes.
@@ -31,16 +31,19 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::t
 -- name: books_checks_decide
 -- What was found; once.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
-                    decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn
+                    decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn,
+                    compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
-            $7::timestamptz[], $8::boolean[], $9::boolean[])
-     AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn)
+            $7::timestamptz[], $8::boolean[], $9::boolean[], $10::text[], $11::boolean[], $12::double precision[],
+            $13::text[])
+     AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn, compared, remade,
+           distance, verifier_class)
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.state = 'PENDING';
 
 -- name: checks_pending
 -- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
 -- their jobs say; and of what was settled without being compared with its scene, before its node was found out, or
--- what its creator compared and disputes.
+-- what its creator compared and disputes; unless a check found what does not decide that.
 WITH waiting AS (
     (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
      FROM to_verify c
@@ -49,7 +52,8 @@ WITH waiting AS (
     UNION ALL
     (SELECT d.job_id, d.unit, u.attempt, d.opened_at, true
      FROM disputes d JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
-     WHERE d.state = 'OPEN' AND (d.by_gateway OR EXISTS (SELECT FROM comparisons k WHERE k.dispute_id = d.id))
+     WHERE d.state = 'OPEN' AND d.finding IS NULL
+       AND (d.by_gateway OR EXISTS (SELECT FROM comparisons k WHERE k.dispute_id = d.id))
        AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))
      ORDER BY d.opened_at, d.job_id, d.unit LIMIT $1)
     ORDER BY since, job_id, unit LIMIT $1)
@@ -182,16 +186,22 @@ ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 INSERT INTO uncut_scenes (user_id, payload_ref, job_id, unit, attempt, found_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 
+-- name: dispute_finding
+-- Note what a check found of the open dispute of unit $2 of job $1, where that does not decide it; once.
+UPDATE disputes SET finding = $3 WHERE job_id = $1 AND unit = $2 AND state = 'OPEN' AND finding IS NULL;
+
 -- name: verifiers_meet
--- Note that these verifiers ($1, of the classes $2) are connected, and return the classes of all that any gateway
--- noted within $3 seconds.
+-- Note that these verifiers ($1, of the classes $2) are connected, and return all that any gateway noted within $3
+-- seconds.
 WITH here AS (
     INSERT INTO verifiers (node_id, device_class, seen_at)
     SELECT node, class, now() FROM unnest($1::uuid[], $2::text[]) AS t (node, class) ORDER BY node
     ON CONFLICT (node_id) DO UPDATE SET device_class = EXCLUDED.device_class, seen_at = now()
-    RETURNING device_class
+    RETURNING node_id, device_class
+), lately AS (
+    SELECT node_id, device_class FROM here
+    UNION ALL
+    SELECT node_id, device_class FROM verifiers
+    WHERE seen_at >= now() - make_interval(secs => $3) AND node_id <> ALL($1::uuid[])
 )
-SELECT device_class FROM here
-UNION
-SELECT device_class FROM verifiers
-WHERE seen_at >= now() - make_interval(secs => $3) AND node_id <> ALL($1::uuid[]);
+SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN nodes n ON n.id = v.node_id;

@@ -1,11 +1,11 @@
--- Disputes as the console shows them. Only the Ledger writes them.
+-- Disputes as the console shows them.
 
 -- name: dispute_desk_page
 -- The newest $4, of creator $1 (null: everybody's), in state $2 (null: any), or the one $3 (null: all); each with
 -- what it is about, and whose share it stops. $5: those alone that the gateway opened.
 SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, u.frames, u.tile, j.params -> '_tiles' AS grid, s.operator_id, o.email AS operator,
-       coalesce(s.amount, 0) AS share
+       coalesce(s.amount, 0) AS share, d.finding
 FROM disputes d
 JOIN jobs j ON j.id = d.job_id
 JOIN units u ON u.job_id = d.job_id AND u.number = d.unit

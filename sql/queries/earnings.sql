@@ -2,11 +2,14 @@
 -- transaction. Everything about an earning is done under the lock on its account.
 
 -- name: books_earners
--- Whose accounts are concerned: of earnings by unit ($1, $2), and of payouts by id ($3).
+-- Whose accounts are concerned: of earnings by unit ($1, $2), of payouts by id ($3), and of what was
+-- forfeited for results of the units $4, $5.
 SELECT DISTINCT coalesce('operator:' || operator_id, 'suspense') AS name
 FROM earnings
 WHERE (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
-UNION SELECT 'operator:' || operator_id FROM payouts WHERE id = ANY($3::uuid[]);
+UNION SELECT 'operator:' || operator_id FROM payouts WHERE id = ANY($3::uuid[])
+UNION SELECT 'operator:' || e.operator_id FROM fines f JOIN earnings e ON e.id = f.share_id
+WHERE (f.job_id, f.unit) IN (SELECT * FROM unnest($4::uuid[], $5::integer[])) AND f.returned_at IS NULL;
 
 -- name: books_earnings_lock
 -- What the accounts' locks let us see, in one row: earnings and disputes of units, payouts by id.
@@ -91,46 +94,70 @@ WHERE d.job_id = n.job_id AND d.unit = n.unit;
 
 -- name: books_fines_insert
 -- New fines.
-INSERT INTO fines (share_id, job_id, unit, attempt, at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[]);
+INSERT INTO fines (share_id, job_id, unit, attempt, at, returned_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[], $6::timestamptz[]);
 
--- name: fines_due
--- Of the last day the invalid results that are strikes and were compared at odds below one, $1 at most; what they
--- would have earned, what was forfeited for each already, and of what its operator has pending the newest $2 shares
--- that nobody disputes.
-SELECT c.job_id, c.unit, c.attempt, c.odds, u.price * c.share_percent / 100 AS share,
-       coalesce((SELECT sum(x.amount) FROM fines f JOIN earnings x ON x.id = f.share_id
-                 WHERE f.job_id = c.job_id AND f.unit = c.unit AND f.attempt = c.attempt), 0)::bigint AS fined,
-       ARRAY(SELECT json_build_array(p.job_id, p.unit, p.amount)::text FROM (
-                 SELECT e.job_id, e.unit, e.amount FROM earnings e
-                 WHERE e.operator_id = n.owner_id AND e.state = 'PENDING' AND e.work = 'RENDER'
-                   AND NOT EXISTS (SELECT FROM disputes d
-                                   WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
-                 ORDER BY e.earned_at DESC, e.id DESC LIMIT $2) p) AS pending
-FROM checks c
-JOIN nodes n ON n.id = c.node_id
-JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
-WHERE c.strike AND c.odds < 1 AND c.decided_at > now() - interval '1 day'
-  AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = c.job_id AND w.unit = c.unit AND w.withdrawn)
-ORDER BY c.decided_at LIMIT $1;
+-- name: books_fines_return
+-- Fines that are given back.
+UPDATE fines f SET returned_at = n.returned_at
+FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[])
+     AS n (share_id, job_id, unit, attempt, returned_at)
+WHERE f.share_id = n.share_id AND f.job_id = n.job_id AND f.unit = n.unit AND f.attempt = n.attempt
+  AND f.returned_at IS NULL;
 
--- name: stake
--- What the share of unit $2 of job $1 is, at $4 per cent, and what the owner of node $3 has pending: the newest $5
--- shares that nobody disputes; and for how long the oldest delivery has been waiting.
-SELECT coalesce((SELECT extract(epoch FROM now() - min(c.opened_at)) FROM checks c WHERE c.state = 'PENDING'), 0)::float8
-           AS waited,
-       coalesce((SELECT u.price * $4 / 100 FROM units u WHERE u.job_id = $1 AND u.number = $2), 0)::bigint AS share,
-       coalesce((SELECT sum(p.amount) FROM (
-                     SELECT e.amount FROM earnings e
-                     WHERE e.operator_id = (SELECT owner_id FROM nodes WHERE id = $3) AND e.state = 'PENDING'
-                       AND NOT EXISTS (SELECT FROM disputes d
-                                       WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
-                     ORDER BY e.earned_at DESC, e.id DESC LIMIT $5) p), 0)::bigint AS pending;
+-- name: books_stakes
+-- What operators $1 have at stake at $2: of their pending shares whose window lasts the newest $3 that nobody disputes.
+SELECT o.id AS operator_id, sum(p.amount)::bigint AS pending
+FROM unnest($1::uuid[]) AS o (id)
+CROSS JOIN LATERAL (SELECT e.amount FROM earnings e
+                    WHERE e.operator_id = o.id AND e.state = 'PENDING' AND e.work = 'RENDER' AND e.payable_at > $2
+                      AND NOT EXISTS (SELECT FROM disputes d
+                                      WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
+                    ORDER BY e.earned_at DESC, e.id DESC LIMIT $3) p
+GROUP BY o.id;
+
+-- name: books_fines_shares
+-- Of what operators $1 have pending the newest shares that pay $2 together, but for the units $3, $4; in one row.
+SELECT ARRAY(SELECT e FROM unnest($1::uuid[], $2::bigint[]) AS o (id, due)
+             CROSS JOIN LATERAL (
+                 SELECT id, sum(amount) OVER (ORDER BY earned_at DESC, id DESC) - amount AS newer FROM earnings
+                 WHERE operator_id = o.id AND state = 'PENDING' AND work = 'RENDER'
+                   AND (job_id, unit) NOT IN (SELECT * FROM unnest($3::uuid[], $4::integer[]))) p
+             JOIN earnings e ON e.id = p.id
+             WHERE p.newer < o.due
+             FOR UPDATE OF e) AS earnings,
+       ARRAY(SELECT d FROM disputes d WHERE false) AS disputes;
+
+-- name: books_fines_lock
+-- What was forfeited for results of the units $1, $2 and not given back, with the shares and their disputes, in one row.
+WITH taken AS (
+    SELECT f.* FROM fines f
+    WHERE (f.job_id, f.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[])) AND f.returned_at IS NULL
+)
+SELECT ARRAY(SELECT f FROM fines f JOIN taken t ON t.share_id = f.share_id AND f.job_id = t.job_id
+                 AND f.unit = t.unit AND f.attempt = t.attempt) AS fines,
+       ARRAY(SELECT e FROM earnings e WHERE e.id IN (SELECT share_id FROM taken)) AS earnings,
+       ARRAY(SELECT d FROM disputes d JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+             WHERE e.id IN (SELECT share_id FROM taken)) AS disputes;
+
+-- name: books_waiting
+-- Since when the oldest delivery of each of the accounts $1 waits for its verdict; of those since $2.
+SELECT operator, min(opened_at) AS since FROM checks
+WHERE state = 'PENDING' AND operator = ANY($1::text[]) AND opened_at > $2
+GROUP BY operator;
+
+-- name: longest_wait
+-- For how many seconds the oldest delivery has been waiting for its check.
+SELECT coalesce(extract(epoch FROM now() - min(opened_at)), 0)::float8 AS seconds FROM checks WHERE state = 'PENDING';
 
 -- name: earnings_ripe
--- Shares whose time has come and which no dispute stops, $1 at most, oldest first.
+-- Shares whose time has come, $1 at most, oldest first: which no dispute stops, nor a delivery of the same operator's
+-- that was made before the end of their window and waits for its verdict, for $2 at most.
 SELECT e.job_id AS job, e.unit FROM earnings e
-WHERE e.state = 'PENDING' AND e.payable_at <= now()
+LEFT JOIN (SELECT operator, min(opened_at) AS since FROM checks
+           WHERE state = 'PENDING' AND operator IS NOT NULL AND opened_at > now() - $2::interval
+           GROUP BY operator) w ON w.operator = 'operator:' || e.operator_id
+WHERE e.state = 'PENDING' AND e.payable_at <= now() AND (w.since IS NULL OR w.since >= e.payable_at)
   AND NOT EXISTS (SELECT FROM disputes d
                   WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
 ORDER BY e.payable_at LIMIT $1;
@@ -157,7 +184,7 @@ FROM (SELECT n.id AS node_id, max(c.decided_at) AS at
         AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = c.job_id AND w.unit = c.unit AND w.withdrawn)
       GROUP BY n.id) caught
 JOIN earnings e ON e.node_id = caught.node_id AND e.work = 'RENDER' AND e.state = 'PENDING'
-               AND e.payable_at > now() AND e.earned_at < caught.at + interval '1 minute'
+               AND e.earned_at < caught.at + interval '1 minute'
 JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt
              AND c.node_id = e.node_id AND c.verdict IN ('sampled-out', 'exact', 'consistent')

@@ -41,7 +41,7 @@ LEFT JOIN transfers v ON v.kind = 'REVERSAL' AND v.reference = 'job:' || d.job_i
 WHERE (d.state = 'UPHELD' AND coalesce(r.amount, 0) <> d.charge)
    OR coalesce(v.amount, 0) <> CASE WHEN d.state = 'UPHELD' AND e.state <> 'FORFEITED' THEN coalesce(e.amount, 0) ELSE 0 END
    OR (e.state <> 'FORFEITED' AND (e.state = 'REVERSED') <> (d.state = 'UPHELD'))
-   OR (d.state = 'OPEN' AND e.state <> 'PENDING')
+   OR (d.state = 'OPEN' AND e.state NOT IN ('PENDING', 'FORFEITED'))
 ORDER BY d.job_id, d.unit LIMIT $1;
 
 -- name: fsck_i4_reversed
@@ -61,16 +61,34 @@ WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i4_fines
--- A share that was forfeited moved to revenue, whole, for an invalid result; and nothing else did.
-SELECT coalesce('share of job:' || e.job_id || ':' || e.unit, 'transfer ' || t.id) AS subject,
-       coalesce(e.state, 'no share') || ', fined ' || coalesce(t.amount, 0) || ' of ' || coalesce(e.amount, 0)
-           || '; its reason is ' || coalesce(c.verdict, 'none') AS found
+-- A share is forfeited for one invalid result, which was a strike, or is not; and what is forfeited of an operator's is
+-- what moved to revenue and not back.
+SELECT 'share ' || coalesce(e.id, f.share_id) AS subject,
+       coalesce(e.state, 'not forfeited') || '; its reason is ' || coalesce(c.verdict, 'none') AS found
 FROM (SELECT * FROM earnings WHERE state = 'FORFEITED') e
-FULL JOIN (SELECT id, amount, reference FROM transfers WHERE kind = 'FINE') t
-       ON t.reference = 'job:' || e.job_id || ':' || e.unit
-LEFT JOIN fines f ON f.share_id = e.id
+FULL JOIN (SELECT * FROM fines WHERE returned_at IS NULL) f ON f.share_id = e.id
 LEFT JOIN checks c ON c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
-WHERE e.amount IS DISTINCT FROM t.amount OR c.strike IS NOT TRUE
+WHERE e.id IS NULL OR c.strike IS NOT TRUE
+UNION ALL
+SELECT coalesce(t.name, e.name), 'fined ' || coalesce(t.amount, 0) || ', ' || coalesce(e.amount, 0) || ' is forfeited'
+FROM (SELECT coalesce('operator:' || operator_id, 'suspense') AS name, sum(amount) AS amount
+      FROM earnings WHERE state = 'FORFEITED' GROUP BY operator_id) e
+FULL JOIN (SELECT a.name, sum(CASE WHEN t.subject = t.debit THEN t.amount ELSE -t.amount END) AS amount
+           FROM transfers t JOIN accounts a ON a.id = t.subject WHERE t.kind = 'FINE' GROUP BY a.name) t
+       ON t.name = e.name
+WHERE coalesce(t.amount, 0) <> coalesce(e.amount, 0)
+ORDER BY 1 LIMIT $1;
+
+-- name: fsck_i4_fined
+-- A fine takes no more than what was due for its result, and a part of one share.
+SELECT 'unit ' || c.job_id || ':' || c.unit AS subject,
+       'attempt ' || c.attempt || ' is fined ' || f.amount || ' at odds ' || coalesce(c.odds::text, 'of none') AS found
+FROM (SELECT f.job_id, f.unit, f.attempt, sum(e.amount) AS amount, max(e.amount) AS most
+      FROM fines f JOIN earnings e ON e.id = f.share_id WHERE f.returned_at IS NULL GROUP BY 1, 2, 3) f
+JOIN checks c ON c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
+JOIN units u ON u.job_id = c.job_id AND u.number = c.unit
+CROSS JOIN LATERAL (SELECT u.price * c.share_percent / 100 AS amount) s
+WHERE (f.amount - f.most < 2 * s.amount / c.odds::float8 - s.amount + 1) IS NOT TRUE
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i5_payouts

@@ -253,20 +253,24 @@ WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_fines
--- What was taken as a fine is a share that was forfeited, whole, for an invalid result.
+-- What was taken as a fine and not given back is what is forfeited for an invalid result, which was a strike. Before
+-- 0120 a fine was booked share by share, under the share's own reference.
 SELECT 'transfer ' || t.id AS subject,
-       'fined ' || t.amount || ' for ' || t.reference || ', noted '
-           || coalesce(e.amount || ' ' || e.state, 'nothing') || '; its reason is ' || coalesce(c.verdict, 'none')
-           AS found
+       'fined ' || w.amount || ' for ' || t.reference || ', ' || coalesce(f.amount, 0) || ' is forfeited; its reason is '
+           || coalesce(c.verdict, 'none') AS found
 FROM unnest($2::bigint[]) AS n (id)
 JOIN transfers t ON t.id = n.id
+CROSS JOIN LATERAL (SELECT split_part(t.reference, ':back', 1) AS reference) r
+CROSS JOIN LATERAL (SELECT sum(CASE WHEN o.subject = o.debit THEN o.amount ELSE -o.amount END) AS amount
+                    FROM transfers o WHERE o.subject = t.subject AND o.kind = 'FINE'
+                      AND o.reference IN (r.reference, r.reference || ':back')) w
 CROSS JOIN LATERAL regexp_match(
-    t.reference, '^job:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
-LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.work = 'RENDER'
-LEFT JOIN fines f ON f.share_id = e.id
-LEFT JOIN checks c ON c.job_id = f.job_id AND c.unit = f.unit AND c.attempt = f.attempt
-WHERE t.kind = 'FINE'
-  AND (e.amount IS DISTINCT FROM t.amount OR e.state IS DISTINCT FROM 'FORFEITED' OR c.strike IS NOT TRUE)
+    r.reference, '^fine:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9}):([0-9]{1,9})$') AS m
+LEFT JOIN checks c ON c.job_id = m[1]::uuid AND c.unit = m[2]::integer AND c.attempt = m[3]::integer
+LEFT JOIN LATERAL (SELECT sum(e.amount) AS amount FROM fines f JOIN earnings e ON e.id = f.share_id
+                   WHERE f.job_id = c.job_id AND f.unit = c.unit AND f.attempt = c.attempt
+                     AND f.returned_at IS NULL AND e.state = 'FORFEITED') f ON true
+WHERE t.kind = 'FINE' AND t.reference LIKE 'fine:%' AND (coalesce(f.amount, 0) <> w.amount OR c.strike IS NOT TRUE)
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i5_paid

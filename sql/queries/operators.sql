@@ -115,17 +115,18 @@ WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uu
 GROUP BY t.kind;
 
 -- name: statement_lines
--- Those entries, oldest first, $4 at most; 'check:' is what a release before paid for checks.
+-- Those entries, oldest first, $4 at most; 'check:' is what a release before paid for checks. Of a fine the unit is the
+-- one whose result was invalid.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
        u.job_id, u.number AS unit,
-       CASE WHEN t.reference NOT LIKE 'check:%' THEN u.node_id END AS node_id,
+       CASE WHEN t.reference LIKE 'job:%' THEN u.node_id END AS node_id,
        CASE WHEN t.kind = 'PAYOUT' THEN split_part(t.reference, ':', 2)::uuid END AS payout_id
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
 LEFT JOIN units u
-       ON u.job_id = CASE WHEN t.reference LIKE 'job:%' OR t.reference LIKE 'check:%'
+       ON u.job_id = CASE WHEN t.reference ~ '^(job|check|fine):'
                           THEN split_part(t.reference, ':', 2)::uuid END
-      AND u.number = CASE WHEN t.reference LIKE 'job:%' OR t.reference LIKE 'check:%'
+      AND u.number = CASE WHEN t.reference ~ '^(job|check|fine):'
                           THEN split_part(t.reference, ':', 3)::integer END
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
   AND e.version > $2 AND e.version <= $3

@@ -15,6 +15,16 @@ WHERE r.job_id = $1 AND r.unit = $2 AND ($3::uuid IS NULL OR j.user_id = $3
                   WHERE e.job_id = r.job_id AND e.unit = r.unit AND e.work = 'RENDER'
                     AND e.operator_id = $3));
 
+-- name: receipt_shown
+-- The receipt of unit $2 of job $1, and how its verdict was found; releases before kept no comparison.
+SELECT r.document, r.hash, r.issued_at, coalesce(c.device_class, '') AS device_class, coalesce(c.said, '') AS said,
+       c.compared, coalesce(c.remade, false) AS remade, c.distance, c.verifier_id IS NOT NULL AS is_verified,
+       c.verifier_class, coalesce(v.is_embedded, false) AS is_embedded
+FROM receipts r
+LEFT JOIN checks c ON c.job_id = r.job_id AND c.unit = r.unit AND c.attempt = r.attempt
+LEFT JOIN nodes v ON v.id = c.verifier_id
+WHERE r.job_id = $1 AND r.unit = $2;
+
 -- name: receipt_withdrawn
 -- The entry that gave the charge of a unit back, as a dispute of it was upheld, and when that was decided.
 SELECT e.entry_id, d.decided_at AS at

@@ -20,7 +20,7 @@ from uuid import UUID
 import attrs
 
 from sql.reputation import STRIKES_MOST, Record
-from sql.sampling import OVERLOADED_SECONDS, Stake, fine_of, odds_of
+from sql.sampling import OVERLOADED_SECONDS, covered_odds, fine_of, odds_of
 
 LEAST_ODDS: Final = 0.05
 MATURES_AFTER: Final = 300  # units of his own, until a share is payable
@@ -80,8 +80,9 @@ class Market:
         self.delivered += 1
         self.lies += lie
         waited = 2 * OVERLOADED_SECONDS if self.is_overloaded else 0.0
-        stake = Stake(share, sum(one.amount for one in account.pending), waited)
-        odds = odds_of(account.records, CLASS, stake, LEAST_ODDS)
+        pending = sum(one.amount for one in account.pending)
+        record = odds_of(account.records, CLASS, waited, LEAST_ODDS)
+        odds = max(record, covered_odds(share, pending))
         if is_own:
             self.gain -= share * GATEWAYS_PART / (1 - GATEWAYS_PART)
         compared = self.chance.random() < odds
@@ -97,11 +98,10 @@ class Market:
         account = self.account
         account.letters += "m"
         left = fine_of(share, odds)
-        for one in reversed([*account.pending]):
-            if one.amount <= left:
-                left -= one.amount
-                account.pending.remove(one)
-                self.gain -= 0 if one.is_lie else one.amount
+        while left > 0 and account.pending:
+            one = account.pending.pop()
+            left -= one.amount
+            self.gain -= 0 if one.is_lie else one.amount
         account.pending = deque(one for one in account.pending if not one.is_lie)
 
     def mature(self, *, all_of_it: bool = False) -> None:

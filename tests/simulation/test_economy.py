@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.economy import STRATEGIES, Strategy, gain_of
 
 # Of these every result is compared: whoever lies at once, or has nothing pending.
-ALWAYS_COMPARED = ("always", "after_all_has_matured", "cheap_frames")
+ALWAYS_COMPARED = ("always", "after_all_has_matured", "cheap_frames", "two_owners")
 
 
 def name_of(strategy: Strategy) -> str:

@@ -6,6 +6,7 @@ use them. ``database`` gives each test a fresh database of its own.
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -29,6 +30,7 @@ from tests.support.databases import Databases, execute, with_database
 T = TypeVar("T")
 START_SECONDS = 60.0
 MIGRATED = "migrated"
+PREFIX, LOCK = "engines-", "run.lock"
 SHARED_MEMORY, MEMORY_LEAST = Path("/dev/shm"), 8 << 30
 # These clusters live for one run: nothing needs to survive a power failure, and autovacuum would
 # only stand in the way of dropping a database (its workers may not be ended by the owner).
@@ -72,14 +74,31 @@ def memory_folder() -> str | None:
 
 
 @contextlib.contextmanager
-def engine_folder() -> Generator[Path]:
-    """A data folder that the engines' account can reach (pytest's own are closed)."""
-    folder = Path(tempfile.mkdtemp(prefix="engines-", dir=memory_folder()))
+def engine_folder(parent: str | None = None) -> Generator[Path]:
+    """A data folder that the engines' account can reach (pytest's own are closed).
+
+    Folders of runs that were killed are removed first: each may take a gigabyte of memory.
+    """
+    parent = parent or memory_folder() or tempfile.gettempdir()
+    for folder in Path(parent).glob(f"{PREFIX}*"):
+        remove_if_abandoned(folder)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     folder.chmod(0o711)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    new = folder / "new"
+    with new.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        new.rename(folder / LOCK)  # complete once it has this name
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
+def remove_if_abandoned(folder: Path) -> None:
+    """Remove the data folder of a run that has ended."""
+    with contextlib.suppress(OSError), (folder / LOCK).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its run lives
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ from sql.checks import (
     CheckRow,
     Pending,
     Place,
+    SeenVerifier,
     UncutScene,
     WordRow,
 )
@@ -53,7 +54,7 @@ from sql.earnings import (
     Claimable,
     DisputeRow,
     EarningRow,
-    FineDue,
+    FineId,
     FineRow,
     PayoutRow,
     Ripe,
@@ -68,7 +69,6 @@ from sql.overruns import Overrun
 from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
-from sql.sampling import Stake
 from sql.sql_books import numbers_for
 from sql.work import (
     GRID,
@@ -101,12 +101,11 @@ from tests.twins.store_checks import (
     unlooked,
 )
 from tests.twins.store_earnings import (
+    at_stake,
     claimable,
-    fines_due,
     keep_earnings,
     lock_earnings,
     ripe,
-    stake,
 )
 from tests.twins.store_log import LogTables, LogTwin, look_at
 from tests.twins.store_multiparts import MultipartsOfResults
@@ -166,8 +165,9 @@ class StoreTwin(MultipartsOfResults):
         self.answers: dict[KeyId, KeyRow] = {}
         self.acts: list[Act] = []
         self.earnings: dict[UnitId, EarningRow] = {}
-        self.fines: dict[UUID, FineRow] = {}
+        self.fines: dict[FineId, FineRow] = {}
         self.disputes: dict[UnitId, DisputeRow] = {}
+        self.findings: dict[UUID, str] = {}  # of checks that did not decide a dispute, by dispute
         self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}  # places, by dispute
         self.payouts: dict[UUID, PayoutRow] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
@@ -470,7 +470,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def unlooked_shares(self, limit: int) -> list[Unlooked]:
         await self.round_trip()
-        return unlooked(self, self.clock.now())[:limit]
+        return unlooked(self)[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
@@ -498,20 +498,34 @@ class StoreTwin(MultipartsOfResults):
             if self.claims.get(one, (None, None))[0] == gateway:
                 del self.claims[one]
 
-    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
+        await self.round_trip()
+        disputed = self.disputes.get((job, unit))
+        if disputed is not None and disputed.state == "OPEN":
+            self.findings.setdefault(disputed.id, finding)
+
+    async def meet_verifiers(
+        self, connected: Mapping[UUID, str], within: float
+    ) -> Sequence[SeenVerifier]:
         await self.round_trip()
         now = self.clock.now()
         self.verifiers |= {node: (of, now) for node, of in connected.items()}
         since = now - timedelta(seconds=within)
-        return frozenset(of for of, seen_at in self.verifiers.values() if seen_at >= since)
+        return [
+            SeenVerifier(node, of, self.nodes[node].owner if node in self.nodes else None)
+            for node, (of, seen_at) in self.verifiers.items()
+            if seen_at >= since
+        ]
 
-    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
+    async def longest_wait(self) -> float:
         await self.round_trip()
-        return stake(self, job, unit, node, share_percent)
+        opened = [row.opened_at for row in self.checks.values() if row.state == "PENDING"]
+        now = self.clock.now()
+        return (now - min(opened, default=now)).total_seconds()
 
-    async def fines_due(self, limit: int) -> list[FineDue]:
-        await self.round_trip()
-        return fines_due(self, self.clock.now())[:limit]
+    def at_stake(self, operator: UUID) -> int:
+        """Return what an operator has at stake."""
+        return at_stake(self, operator)
 
     async def draw_secret(self) -> bytes | None:
         await self.round_trip()

@@ -71,8 +71,8 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
         newest = store.units[row.id[:2]].attempt == row.attempt
         waits = row.state == "PENDING" and row is _first_delivered(store, row.id[:2])
         if recalled is not None and recalled.state == "OPEN" and newest:
-            disputed = store.comparisons.get(recalled.id)
-            if recalled.by_gateway or disputed is not None:
+            disputed, is_found = store.comparisons.get(recalled.id), recalled.id in store.findings
+            if (recalled.by_gateway or disputed is not None) and not is_found:
                 since = recalled.opened_at
                 found.append(_pending(store, row, since, is_again=True, disputed=disputed))
         elif waits:
@@ -115,7 +115,7 @@ def _pending(
     )
 
 
-def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
+def unlooked(store: "StoreTwin") -> list[Unlooked]:
     """Pending shares of nodes that were found out, and of their owners' others, of what was not
     compared; newest first.
     """
@@ -128,7 +128,7 @@ def unlooked(store: "StoreTwin", now: datetime) -> list[Unlooked]:
     found = [
         share
         for key, share in store.earnings.items()
-        if share.state == "PENDING" and share.payable_at > now and key not in store.disputes
+        if share.state == "PENDING" and key not in store.disputes
         if share.node_id in caught and share.earned_at < caught[share.node_id] + MINUTE
         if _is_unlooked(store, store.checks.get((*key, store.units[key].attempt)))
     ]

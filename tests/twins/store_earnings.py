@@ -2,27 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
 
-from sql.books import Changes, Keys
+from actors.ledger.fines import operator_of
+from sql.books import Changes, Keys, UnitId
 from sql.checks import CheckId
 from sql.earnings import (
     SHARES_MOST,
+    STAKE_SHARES,
+    WITHHELD_MOST,
     Claimable,
     EarningRow,
-    FineDue,
-    FineRow,
     PayableRow,
     PayoutRow,
     Ripe,
 )
 from sql.fsck import Finding
-from sql.sampling import Stake
-from sql.store import STAKE_SHARES
+from sql.sampling import fine_of
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -36,12 +36,69 @@ def lock_earnings(store: "StoreTwin", keys: Keys) -> dict[str, dict[Any, Any]]:
         if shares:
             amount = sum(share.amount for share in shares)
             payable[operator] = PayableRow(operator, len(shares), amount)
+    fines = {
+        id_: fine
+        for id_, fine in store.fines.items()
+        if id_[1][:2] in keys.withdrawn and fine.returned_at is None
+    }
+    of_fines = {
+        key for key, share in store.earnings.items() if share.id in {id_[0] for id_ in fines}
+    }
+    owed = {key for fine in keys.fines for key in _newest(store, *fine, but=keys.earnings)}
+    concerned = keys.earnings | of_fines
     return {
-        "earnings": {key: store.earnings[key] for key in keys.earnings if key in store.earnings},
-        "disputes": {key: store.disputes[key] for key in keys.earnings if key in store.disputes},
+        "earnings": {k: store.earnings[k] for k in concerned | owed if k in store.earnings},
+        "disputes": {key: store.disputes[key] for key in concerned if key in store.disputes},
         "payouts": {key: store.payouts[key] for key in keys.payouts if key in store.payouts},
         "payable": payable,
+        "stakes": {operator: store.at_stake(operator) for operator in keys.stakes},
+        "waiting": waiting(store) if keys.earnings else {},
+        "fines": fines,
     }
+
+
+def at_stake(store: "StoreTwin", operator: UUID) -> int:
+    """What an operator has pending whose window lasts, and which nobody disputes."""
+    now = store.clock.now()
+    found = [
+        share.amount
+        for share in _pending(store, operator)
+        if share.payable_at > now and not _is_disputed(store, share)
+    ]
+    return sum(found[:STAKE_SHARES])
+
+
+def waiting(store: "StoreTwin") -> dict[UUID, datetime]:
+    """Since when the oldest delivery of each operator waits for its verdict."""
+    found: dict[UUID, datetime] = {}
+    since = store.clock.now() - WITHHELD_MOST
+    for row in store.checks.values():
+        operator = operator_of(row.operator)
+        if row.state == "PENDING" and operator is not None and row.opened_at > since:
+            found[operator] = min(row.opened_at, found.get(operator, row.opened_at))
+    return found
+
+
+def _newest(
+    store: "StoreTwin", operator: UUID, due: int, *, but: frozenset[UnitId]
+) -> Iterator[UnitId]:
+    """Yield the newest pending shares that pay so much."""
+    for share in _pending(store, operator):
+        if (share.job_id, share.unit) in but:
+            continue
+        if due <= 0:
+            return
+        due -= share.amount
+        yield share.job_id, share.unit
+
+
+def _pending(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
+    found = [
+        share
+        for share in store.earnings.values()
+        if (share.operator_id, share.state, share.work) == (operator, "PENDING", "RENDER")
+    ]
+    return sorted(found, key=lambda share: (share.earned_at, share.id), reverse=True)
 
 
 def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
@@ -64,52 +121,9 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
         store.earnings[key] = attrs.evolve(kept, state=row.state, operator_id=row.operator_id)
     for row in (*taken.values(), *closed.values()):
         store.earnings[row.job_id, row.unit] = row
-    store.fines.update({row.share_id: row for row in changes.fines})
+    store.fines.update({row.id: row for row in changes.fines})
     store.disputes.update({(row.job_id, row.unit): row for row in changes.disputes})
     store.payouts.update({row.id: row for row in changes.payouts})
-
-
-def stake(store: "StoreTwin", job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
-    """The share of a unit, and what a node's owner has pending."""
-    found, owner = store.units.get((job, unit)), store.nodes[node].owner
-    share = 0 if found is None else found.price * share_percent // 100
-    waiting = [row.opened_at for row in store.checks.values() if row.state == "PENDING"]
-    now = store.clock.now()
-    waited = (now - min(waiting, default=now)).total_seconds()
-    return Stake(share, sum(amount for _, _, amount in _pending(store, owner)), waited)
-
-
-def fines_due(store: "StoreTwin", now: datetime) -> list[FineDue]:
-    """The invalid results of the last day that were drawn at odds below one."""
-    found: list[FineDue] = []
-    for row in store.checks.values():
-        if not (row.strike and row.odds is not None and row.odds < 1):
-            continue
-        if row.decided_at is None or row.decided_at <= now - timedelta(days=1):
-            continue
-        if any(one.withdrawn for one in store.checks.values() if one.id[:2] == row.id[:2]):
-            continue
-        fines = [fine.share_id for fine in store.fines.values() if _reason(fine) == row.id]
-        fined = sum(share.amount for share in store.earnings.values() if share.id in fines)
-        share = store.units[row.id[:2]].price * row.share_percent // 100
-        pending = _pending(store, store.nodes[row.node_id].owner)
-        found.append(FineDue(row.id, share, row.odds, fined, pending))
-    return found
-
-
-def _reason(fine: FineRow) -> CheckId:
-    return fine.job_id, fine.unit, fine.attempt
-
-
-def _pending(store: "StoreTwin", owner: UUID | None) -> tuple[tuple[UUID, int, int], ...]:
-    found = [
-        share
-        for key, share in store.earnings.items()
-        if share.operator_id == owner and owner is not None and share.state == "PENDING"
-        if key not in store.disputes or store.disputes[key].state != "OPEN"
-    ]
-    found.sort(key=lambda share: (share.earned_at, share.id), reverse=True)
-    return tuple((share.job_id, share.unit, share.amount) for share in found[:STAKE_SHARES])
 
 
 def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
@@ -139,11 +153,13 @@ def closed_with(share: EarningRow, payout: PayoutRow) -> EarningRow:
 
 
 def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[Ripe]:
-    """PENDING, over, and in no open dispute."""
+    """PENDING, over, in no open dispute, and no delivery waits that was made before its end."""
+    since = waiting(store)
     found = [
         share
         for share in store.earnings.values()
         if share.state == "PENDING" and share.payable_at <= now and not _is_disputed(store, share)
+        if share.operator_id is None or since.get(share.operator_id, now) >= share.payable_at
     ]
     found.sort(key=lambda share: share.payable_at)
     return [Ripe(share.job_id, share.unit) for share in found[:limit]]
@@ -175,6 +191,7 @@ def audit_earnings(store: "StoreTwin") -> Iterator[Finding]:
     if earned != sum(share.amount for share in store.earnings.values()):
         yield Finding("I4", "all shares", f"are not what was booked, {earned}")
     yield from _owed(store)
+    yield from _fines(store)
     for payout in store.payouts.values():
         paid = sum(s.amount for s in shares_of(store, payout) if s.state == "PAID")
         wanted = payout.amount if payout.state == "PAID" else 0
@@ -193,11 +210,36 @@ def _share(store: "StoreTwin", share: EarningRow, moved: Counter[str]) -> Iterat
     is_odd = not is_fined and (share.state == "REVERSED") != is_upheld
     if is_odd or moved[f"REVERSAL {work}"] != reversed_:
         yield Finding("I4", work, f"{share} but {dispute}")
-    fine = store.fines.get(share.id)
-    reason = None if fine is None else store.checks.get(_reason(fine))
-    is_sound = is_fined == (fine is not None) and (reason is None or reason.strike)
-    if not is_sound or moved[f"FINE {work}"] != (share.amount if is_fined else 0):
-        yield Finding("I4", work, f"{share} and {fine} for {reason}")
+    reasons = [
+        store.checks.get(fine.id[1])
+        for fine in store.fines.values()
+        if fine.share_id == share.id and fine.returned_at is None
+    ]
+    is_sound = all(reason is None or reason.strike for reason in reasons)
+    if not is_sound or len(reasons) != is_fined:
+        yield Finding("I4", work, f"{share} for {reasons}")
+
+
+def _fines(store: "StoreTwin") -> Iterator[Finding]:
+    moved, forfeited = Counter[str](), Counter[CheckId]()
+    for transfer in store.transfers.values():
+        if transfer.kind == "FINE":
+            sign = 1 if transfer.subject == transfer.debit else -1
+            moved[transfer.reference.removesuffix(":back")] += sign * transfer.amount
+    most = Counter[CheckId]()
+    amounts = {share.id: share.amount for share in store.earnings.values()}
+    for fine in store.fines.values():
+        if fine.returned_at is None:
+            forfeited[fine.id[1]] += amounts[fine.share_id]
+            most[fine.id[1]] = max(most[fine.id[1]], amounts[fine.share_id])
+    for invalid, amount in forfeited.items():
+        row, unit = store.checks[invalid], store.units[invalid[:2]]
+        share = unit.price * row.share_percent // 100
+        due = 0 if row.odds is None else fine_of(share, row.odds)
+        if moved["fine:{}:{}:{}".format(*invalid)] != amount or amount - most[invalid] >= due:
+            yield Finding("I4", str(invalid), f"fined {amount} of {due}, moved {moved}")
+    if sum(moved.values()) != sum(forfeited.values()):
+        yield Finding("I4", "all fines", f"{moved} but {forfeited}")
 
 
 def _owed(store: "StoreTwin") -> Iterator[Finding]:

@@ -2,11 +2,13 @@
 
 from aiohttp import web
 
+from web.console import receipt_page
 from web.console.answers import SIGN_IN, redirect
 from web.console.assets import STATIC, assets
 from web.console.door import ActionDoor, CallDoor, PageDoor, PublicDoor
 from web.console.live import LIVE, LiveDoor
 from web.console.pages import every_page
+from web.console.receipt_page import ReceiptPage
 from web.console.registry import ROOT, Pages
 from web.console.signing import Signing
 from web.gateway import Gateway
@@ -23,6 +25,8 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     router.add_get(STATIC + "/{version}/{name}", files.serve)
     for page in pages:
         router.add_get(page.path, PageDoor(gateway, pages, page).serve)
+    receipt = PublicDoor(gateway, pages, "read", ReceiptPage(gateway, pages).show)
+    router.add_get(receipt_page.PATH, receipt.serve)
     live = LiveDoor(gateway, pages)
     router.add_get(LIVE, live.serve, allow_head=False)
     router.add_post(LIVE, live.serve)

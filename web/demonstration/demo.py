@@ -169,7 +169,7 @@ async def joined(url: str, name: str, data: Path, narrator: Tells) -> Worker:
         raise NodeRefused(f"The gateway did not take the node: {found.reason}")
     if "render" not in found.capabilities:
         raise NodeRefused(f"This machine cannot render: {found.not_offered.get('render')}")
-    narrator.say("node", f"{found.name}, offers {', '.join(sorted(found.capabilities))}")
+    narrator.say("node", f"{found.name} joined: it renders frames on this machine")
     child = Child(name, data / f"{name}.log")
     return Worker(str(found.node_id), name, child, {"RENDERTRUST_STATE": str(state)})
 

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerSeen, Reported, Verifier
 from actors.verifier.settings import Peers, VerifierSettings
 from sql.books import Keys
+from sql.checks import SeenVerifier
 from sql.halt import Halted
 from sql.sampling import ALWAYS_UNTIL
 from sql.work import result_key
@@ -87,7 +88,7 @@ class Scene:
                 evidence_size=None,
             )
             drawn, odds = await sampling[number % len(sampling)].draw(made)
-            effects.append(Commit((), (attrs.evolve(made, drawn=drawn, odds=odds),)))
+            effects.append(Commit((), (attrs.evolve(made, draw=drawn, odds=odds),)))
         posted += await self.stage.commit(*effects)
         assert all(isinstance(one, Posted) for one in posted)
         return jobs
@@ -236,17 +237,25 @@ async def test_the_secret_of_draws_is_kept_once_and_replaced_by_who_knows_it(sta
     assert await store.draw_secret() == other
 
 
-async def test_gateways_know_the_classes_of_all_verifiers_that_were_there_lately(
+async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owners(
     stage: Stage,
 ) -> None:
     store, one, two = stage.store, await stage.node(), await stage.node()
-    assert await store.meet_verifiers({}, 60.0) == frozenset()
-    assert await store.meet_verifiers({one: "cpu/avx2/5.2"}, 60.0) == {"cpu/avx2/5.2"}
+    owner = await stage.user()
+
+    async def met(connected: Mapping[UUID, str]) -> set[SeenVerifier]:
+        return {*await store.meet_verifiers(connected, 60.0)}
+
+    first = SeenVerifier(one, "cpu/avx2/5.2", None)
+    second = SeenVerifier(two, "gpu/optix/5.2", None)
+    assert await met({}) == set()
+    assert await met({one: first.device_class}) == {first}
     stage.clock.pass_by(40)
-    both = {"cpu/avx2/5.2", "gpu/optix/5.2"}
-    assert await store.meet_verifiers({two: "gpu/optix/5.2"}, 60.0) == both
-    assert await store.meet_verifiers({}, 60.0) == both
+    assert await met({two: second.device_class}) == {first, second}
+    await stage.own(one, owner)
+    assert await met({}) == {attrs.evolve(first, owner=owner), second}
     stage.clock.pass_by(40)
-    assert await store.meet_verifiers({}, 60.0) == {"gpu/optix/5.2"}
+    assert await met({}) == {second}
     # A verifier that came back with another build has its old one no more.
-    assert await store.meet_verifiers({two: "gpu/optix/5.0"}, 60.0) == {"gpu/optix/5.0"}
+    other = SeenVerifier(two, "gpu/optix/5.0", None)
+    assert await met({two: other.device_class}) == {other}

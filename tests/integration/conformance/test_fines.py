@@ -1,6 +1,7 @@
-"""What an invalid result costs beside its own pay: over the twin and PostgreSQL."""
+"""The stake of a draw, and what an invalid result costs: over the twin and PostgreSQL."""
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import attrs
@@ -8,150 +9,312 @@ import pytest
 
 from actors.ledger.messages import (
     REVENUE,
+    Commit,
     GuardFailed,
     Posted,
+    Replayed,
     UnitAssign,
-    UnitStart,
     operator_account,
 )
-from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, ShareForfeit
-from actors.verifier.messages import UnitDeliver, UnitVerdict
-from sql.sampling import Stake
-from tests.integration.conformance.stage import Stage, fresh_id
+from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from sql.books import Keys
+from sql.checks import CheckRow
+from sql.earnings import Ripe
+from tests.integration.conformance.earnings import (
+    WINDOW,
+    Work,
+    decide,
+    dispute,
+    mature,
+    share_of,
+    take,
+    worked,
+)
+from tests.integration.conformance.stage import Stage
 
-WINDOW = timedelta(hours=1)
+SHARE = 70  # of work at 100
 
 
 @attrs.frozen
-class Settled:
-    """A unit of ``price`` that a node delivered, and its creator."""
+class Delivery:
+    """A unit that a node delivered."""
 
-    user: UUID
-    node: UUID
     job: UUID
+    node: UUID
+    operator: str
 
 
-async def settled(
-    stage: Stage, owner: UUID, outcome: str, *, price: int = 100, odds: float = 0.25
-) -> Settled:
-    """A unit that a node of this owner's delivered, with its verdict."""
-    user, node, job = await stage.dispatched(price)
+async def delivered(
+    stage: Stage, owner: UUID, *, price: int = 40, odds: float = 0.25, draw: float = 0.0
+) -> Delivery:
+    """A unit that a node of this owner's delivered, and that waits for its verdict."""
+    _, node, job = await stage.dispatched(price)
     await stage.own(node, owner)
-    await stage.do(UnitStart(job, 0, 1, node))
-    operator = operator_account(owner)
-    delivery = UnitDeliver(
-        *(job, 0, 1, node, "cpu", "s3://rendertrust/x", b"s" * 32, 9),
+    made = Delivery(job, node, operator_account(owner))
+    assert isinstance(await stage.do(delivery_of(made, odds=odds, draw=draw)), Posted)
+    return made
+
+
+def delivery_of(made: Delivery, attempt: int = 1, *, odds: float, draw: float) -> UnitDeliver:
+    return UnitDeliver(
+        *(made.job, 0, attempt, made.node, "cpu", "s3://rendertrust/x", b"s" * 32, 9),
         verified=True,
-        operator=operator,
+        operator=made.operator,
         dispute_window=WINDOW,
-        drawn=True,
+        draw=draw,
         odds=odds,
     )
-    await stage.do(delivery)
-    verdict = UnitVerdict(job, 0, 1, outcome, operator=operator, strike=outcome == "invalid")  # type: ignore[arg-type]
-    again = attrs.evolve(verdict, retry_at=stage.clock.now())
-    assert isinstance(await stage.do(again), Posted)
-    stage.clock.pass_by(1)
-    return Settled(user, node, job)
 
 
-async def test_what_is_at_stake_is_what_an_owner_has_pending(stage: Stage) -> None:
+def verdict_on(
+    stage: Stage, made: Delivery, outcome: Outcome = "invalid", *, fine: int = 0
+) -> UnitVerdict:
+    is_invalid = outcome == "invalid"
+    known = UnitVerdict(made.job, 0, 1, outcome, operator=made.operator)
+    return attrs.evolve(
+        known, strike=is_invalid, fine=fine, retry_at=stage.clock.now() if is_invalid else None
+    )
+
+
+async def judged(stage: Stage, made: Delivery, outcome: Outcome = "invalid", fine: int = 0) -> None:
+    assert isinstance(await stage.do(verdict_on(stage, made, outcome, fine=fine)), Posted)
+
+
+async def honest(stage: Stage, owner: UUID, count: int) -> list[Work]:
+    """So much work whose shares are pending, oldest first."""
+    found = list[Work]()
+    for _ in range(count):
+        found.append(await worked(stage, owner))
+        stage.clock.pass_by(1)
+    return found
+
+
+async def check_of(stage: Stage, made: Delivery) -> CheckRow:
+    async with stage.store.transaction() as books:
+        rows = await books.lock(Keys(checks=frozenset({(made.job, 0)})))
+    return rows.checks[made.job, 0, 1]
+
+
+async def states(stage: Stage, works: list[Work]) -> list[str]:
+    return [(await share_of(stage, work)).state for work in works]
+
+
+async def ripe(stage: Stage) -> set[UUID]:
+    found = await stage.store.ripe_earnings(100)
+    assert all(isinstance(one, Ripe) for one in found)
+    return {one.job for one in found}
+
+
+# ── the draw ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("price", "asked", "odds"), [(10, 0.05, 14 / 147), (10, 0.5, 0.5), (1000, 0.05, 1.0)]
+)
+async def test_the_odds_are_those_at_which_the_stake_covers_the_fine(
+    stage: Stage, price: int, asked: float, odds: float
+) -> None:
     owner, other = await stage.user(), await stage.user()
-    first, second = await settled(stage, owner, "exact"), await settled(stage, owner, "exact")
-    await settled(stage, other, "exact")
-    _, node, job = await stage.dispatched(1000)
-    assert await stage.store.stake(job, 0, node, 70) == Stake(700, 0)
-    await stage.own(node, owner)
-    assert await stage.store.stake(job, 0, node, 70) == Stake(700, 140)
-    opened = DisputeOpen(fresh_id(), first.job, 0, first.user, "black", timedelta(0))
-    assert isinstance(await stage.do(opened), Posted)
-    assert await stage.store.stake(job, 0, node, 70) == Stake(700, 70), "what is disputed may go"
-    stage.clock.pass_by(WINDOW.total_seconds())
-    assert isinstance(await stage.do(EarningMature(second.job, 0)), Posted)
-    assert await stage.store.stake(job, 0, node, 70) == Stake(700, 0)
+    await honest(stage, owner, 2)
+    await honest(stage, other, 1)
+    for draw in (odds - 0.01, odds):
+        row = await check_of(
+            stage, await delivered(stage, owner, price=price, odds=asked, draw=draw)
+        )
+        assert row.drawn is (draw < odds)
+        assert row.odds == pytest.approx(odds)
+
+
+async def test_what_is_disputed_or_has_matured_is_no_stake(stage: Stage) -> None:
+    owner = await stage.user()
+    first, second = await honest(stage, owner, 2)
+    await dispute(stage, first)
+    row = await check_of(stage, await delivered(stage, owner, price=10, odds=0.05))
+    assert row.odds == pytest.approx(14 / 77)
+    await judged(stage, Delivery(row.job_id, row.node_id, operator_account(owner)), "exact")
+    stage.clock.pass_by(WINDOW.total_seconds() - 1)
+    assert (await share_of(stage, second)).state == "PENDING", "but its window is over"
+    row = await check_of(stage, await delivered(stage, owner, price=10, odds=0.05))
+    assert row.odds == 1.0, "what the other one earned is 7"
 
 
 async def test_how_long_the_oldest_delivery_waits_is_known(stage: Stage) -> None:
-    _, node, job = await stage.dispatched(100)
-    assert (await stage.store.stake(job, 0, node, 70)).waited == 0
-    await stage.do(UnitStart(job, 0, 1, node))
-    await stage.do(UnitDeliver(job, 0, 1, node, "cpu", "s3://rendertrust/x", b"s" * 32, 9))
+    assert await stage.store.longest_wait() == 0
+    await delivered(stage, await stage.user())
     stage.clock.pass_by(90)
-    assert (await stage.store.stake(job, 0, node, 70)).waited == pytest.approx(90)
+    assert await stage.store.longest_wait() == pytest.approx(90)
 
 
-async def test_a_fine_takes_pending_shares_to_revenue_once(stage: Stage) -> None:
+# ── what is at stake stays there ─────────────────────────────────────────────────────────────────
+
+
+async def test_a_share_at_stake_does_not_mature_before_the_verdict(stage: Stage) -> None:
     owner = await stage.user()
-    honest = [await settled(stage, owner, "exact") for _ in range(3)]
-    lie = await settled(stage, owner, "invalid", price=40)
-    [due] = await stage.store.fines_due(10)
-    assert (due.invalid, due.share, due.odds, due.fined) == ((lie.job, 0, 1), 28, 0.25, 0)
-    assert due.pending == tuple((one.job, 0, 70) for one in reversed(honest))
-    revenue = (await stage.money(REVENUE))[0]
-    forfeit = ShareForfeit(honest[2].job, 0, due.invalid)
-    for _ in range(2):
-        await stage.do(forfeit)
-        assert await stage.money(operator_account(owner)) == (140, 0)
-        assert (await stage.money(REVENUE))[0] == revenue + 70
-        assert await stage.store.audit() == []
-    [due] = await stage.store.fines_due(10)
-    assert (due.fined, len(due.pending)) == (70, 2)
+    works = await honest(stage, owner, 3)
+    made = await delivered(stage, owner)
     stage.clock.pass_by(WINDOW.total_seconds())
-    outcome = await stage.do(EarningMature(honest[2].job, 0))
-    assert isinstance(outcome, GuardFailed), "it is nobody's any more"
-
-
-@pytest.mark.parametrize("state", ["disputed", "payable"])
-async def test_what_is_not_pending_is_not_taken(stage: Stage, state: str) -> None:
-    owner = await stage.user()
-    honest, lie = await settled(stage, owner, "exact"), await settled(stage, owner, "invalid")
-    if state == "disputed":
-        opened = DisputeOpen(fresh_id(), honest.job, 0, honest.user, "black", timedelta(0))
-        assert isinstance(await stage.do(opened), Posted)
-    else:
-        stage.clock.pass_by(WINDOW.total_seconds())
-        assert isinstance(await stage.do(EarningMature(honest.job, 0)), Posted)
-    [due] = await stage.store.fines_due(10)
-    assert due.pending == ()
-    assert isinstance(await stage.do(ShareForfeit(honest.job, 0, (lie.job, 0, 1))), GuardFailed)
+    assert await ripe(stage) == set()
+    for work in works:
+        assert isinstance(await mature(stage, work), GuardFailed)
+    assert await take(stage, owner) is None, "nothing is payable"
+    await judged(stage, made, fine=2 * SHARE)
+    assert await states(stage, works) == ["PENDING", "FORFEITED", "FORFEITED"]
+    assert await ripe(stage) == {works[0].job}
+    assert isinstance(await mature(stage, works[0]), Posted)
+    assert isinstance(await mature(stage, works[1]), GuardFailed), "it is nobody's any more"
     assert await stage.store.audit() == []
 
 
-async def test_what_was_compared_for_certain_or_is_no_strike_is_not_fined(stage: Stage) -> None:
-    owner = await stage.user()
-    await settled(stage, owner, "invalid", odds=1.0)
-    await settled(stage, owner, "unverifiable")
-    assert await stage.store.fines_due(10) == []
-    await settled(stage, owner, "invalid")
-    stage.clock.pass_by(86_400)
-    assert await stage.store.fines_due(10) == [], "a day later it is over"
-
-
-async def test_what_is_the_scenes_fault_after_all_is_not_fined(stage: Stage) -> None:
-    lie = await settled(stage, await stage.user(), "invalid")
-    assert len(await stage.store.fines_due(10)) == 1
-    node = await stage.node()
-    await stage.own(node, await stage.user())
-    await stage.do(UnitAssign(lie.job, 0, 2, node))
-    await stage.do(UnitStart(lie.job, 0, 2, node))
-    delivery = UnitDeliver(
-        *(lie.job, 0, 2, node, "cpu", "s3://rendertrust/x", b"s" * 32, 9), verified=True
-    )
-    await stage.do(delivery)
-    verdict = UnitVerdict(lie.job, 0, 2, "invalid", withdrawn=True)
-    assert isinstance(await stage.do(verdict), Posted)
-    assert await stage.store.fines_due(10) == []
-
-
-async def test_the_creator_of_a_forfeited_share_is_given_his_charge_back_if_he_is_right(
+async def test_what_was_delivered_later_or_by_others_or_long_ago_keeps_no_share(
     stage: Stage,
 ) -> None:
     owner = await stage.user()
-    honest, lie = await settled(stage, owner, "exact"), await settled(stage, owner, "invalid")
-    await stage.do(ShareForfeit(honest.job, 0, (lie.job, 0, 1)))
-    opened = DisputeOpen(fresh_id(), honest.job, 0, honest.user, "black", WINDOW)
-    assert isinstance(await stage.do(opened), Posted)
-    decided = DisputeDecide(honest.job, 0, honest.user, True, "it is")
-    assert isinstance(await stage.do(decided), Posted)
-    assert await stage.of_user(honest.user) == (200, 0)
+    [work] = await honest(stage, owner, 1)
+    await delivered(stage, await stage.user())
+    stage.clock.pass_by(WINDOW.total_seconds())
+    await delivered(stage, owner)
+    assert await ripe(stage) == {work.job}
+    assert isinstance(await mature(stage, work), Posted)
+    [other] = await honest(stage, owner, 1)
+    stage.clock.pass_by(WINDOW.total_seconds())
+    assert await ripe(stage) == set()
+    stage.clock.pass_by(timedelta(days=30).total_seconds())
+    assert await ripe(stage) == {other.job}
+    assert isinstance(await mature(stage, other), Posted)
+
+
+async def test_a_rejected_dispute_does_not_pay_what_is_at_stake(stage: Stage) -> None:
+    owner = await stage.user()
+    [work] = await honest(stage, owner, 1)
+    await dispute(stage, work)
+    made = await delivered(stage, owner)
+    stage.clock.pass_by(WINDOW.total_seconds())
+    await decide(stage, work, upheld=False)
+    assert await states(stage, [work]) == ["PENDING"]
+    await judged(stage, made, "exact")
+    assert isinstance(await mature(stage, work), Posted)
+
+
+@pytest.mark.parametrize("upheld", [True, False])
+async def test_a_dispute_keeps_no_share_from_a_fine(stage: Stage, *, upheld: bool) -> None:
+    """An accomplice would dispute it; its creator is refunded if they are right."""
+    owner = await stage.user()
+    [work] = await honest(stage, owner, 1)
+    made = await delivered(stage, owner)
+    await dispute(stage, work)
+    await judged(stage, made, fine=1)
+    assert await states(stage, [work]) == ["FORFEITED"]
     assert await stage.store.audit() == []
+    revenue = (await stage.money(REVENUE))[0]
+    await decide(stage, work, upheld=upheld)
+    assert await states(stage, [work]) == ["FORFEITED"]
+    assert (await stage.of_user(work.creator))[0] == (100 if upheld else 0)
+    assert (await stage.money(REVENUE))[0] == revenue - (100 if upheld else 0)
+    assert (await stage.money(operator_account(owner)))[0] == 0
+    assert await stage.store.audit() == []
+
+
+async def test_the_gateway_withholds_what_is_pending_after_its_window(stage: Stage) -> None:
+    owner = await stage.user()
+    [work] = await honest(stage, owner, 1)
+    await delivered(stage, owner)
+    stage.clock.pass_by(WINDOW.total_seconds())
+    assert isinstance(await dispute(stage, work), GuardFailed)
+    assert isinstance(await dispute(stage, work, by_gateway=True), Posted)
+
+
+# ── the fine ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("fine", "taken"), [(1, 1), (70, 1), (71, 2), (210, 3), (10**9, 3)])
+async def test_a_fine_takes_the_newest_shares_whole_until_it_is_paid(
+    stage: Stage, fine: int, taken: int
+) -> None:
+    owner = await stage.user()
+    works = await honest(stage, owner, 3)
+    made = await delivered(stage, owner, odds=0.01)
+    revenue = (await stage.money(REVENUE))[0]
+    await judged(stage, made, fine=fine)
+    assert await states(stage, works) == ["PENDING"] * (3 - taken) + ["FORFEITED"] * taken
+    assert await stage.money(operator_account(owner)) == ((3 - taken) * SHARE, 0)
+    assert (await stage.money(REVENUE))[0] == revenue + taken * SHARE
+
+
+async def test_two_gateways_take_it_once(stage: Stage) -> None:
+    owner = await stage.user()
+    works = await honest(stage, owner, 3)
+    made = await delivered(stage, owner)
+    commit = Commit(effects=(verdict_on(stage, made, fine=SHARE),))
+    both = await asyncio.gather(*(stage.ledger().commit([commit]) for _ in range(2)))
+    assert {type(outcome) for outcomes in both for outcome in outcomes} <= {Posted, Replayed}
+    assert await states(stage, works) == ["PENDING", "PENDING", "FORFEITED"]
+    assert await stage.store.audit() == []
+
+
+async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> None:
+    owner = await stage.user()
+    works = await honest(stage, owner, 3)
+    lies = [await delivered(stage, owner) for _ in range(2)]
+    await stage.commit(*(Commit(effects=(verdict_on(stage, lie, fine=SHARE),)) for lie in lies))
+    assert await states(stage, works) == ["PENDING", "FORFEITED", "FORFEITED"]
+    assert await stage.store.audit() == []
+
+
+# ── the scene is at fault after all ──────────────────────────────────────────────────────────────
+
+
+async def withdraw(stage: Stage, lie: Delivery, retry_at: datetime | None = None) -> None:
+    """Another owner's result of the same unit is as the first one was: nobody is to blame."""
+    attempt = 2
+    node = await stage.node()
+    await stage.own(node, await stage.user())
+    await stage.do(UnitAssign(lie.job, 0, attempt, node))
+    other = Delivery(lie.job, node, lie.operator)
+    await stage.do(delivery_of(other, attempt, odds=1.0, draw=0.0))
+    verdict = UnitVerdict(lie.job, 0, attempt, "invalid", operator=lie.operator, withdrawn=True)
+    assert isinstance(await stage.do(attrs.evolve(verdict, retry_at=retry_at)), Posted)
+
+
+async def test_a_fine_is_given_back_with_the_strike(stage: Stage) -> None:
+    owner = await stage.user()
+    works = await honest(stage, owner, 3)
+    lie = await delivered(stage, owner)
+    await judged(stage, lie, fine=2 * SHARE)
+    revenue = (await stage.money(REVENUE))[0]
+    await withdraw(stage, lie)
+    assert await states(stage, works) == ["PENDING"] * 3
+    assert await stage.money(operator_account(owner)) == (3 * SHARE, 0)
+    assert (await stage.money(REVENUE))[0] == revenue - 2 * SHARE
+    assert await stage.store.audit() == []
+    again = await delivered(stage, owner)
+    await judged(stage, again, fine=3 * SHARE)
+    assert await states(stage, works) == ["FORFEITED"] * 3, "for another result"
+    assert await stage.store.audit() == []
+
+
+async def test_what_was_refunded_to_its_creator_is_not_given_back(stage: Stage) -> None:
+    owner = await stage.user()
+    works = await honest(stage, owner, 2)
+    lie = await delivered(stage, owner)
+    await judged(stage, lie, fine=2 * SHARE)
+    await dispute(stage, works[0])
+    await decide(stage, works[0], upheld=True)
+    await withdraw(stage, lie)
+    assert await states(stage, works) == ["FORFEITED", "PENDING"]
+    assert await stage.money(operator_account(owner)) == (SHARE, 0)
+    assert await stage.store.audit() == []
+
+
+async def test_no_later_result_of_a_unit_whose_scene_is_at_fault_is_fined(stage: Stage) -> None:
+    owner = await stage.user()
+    [work] = await honest(stage, owner, 1)
+    lie = await delivered(stage, owner, odds=1.0)
+    await judged(stage, lie)
+    await withdraw(stage, lie, retry_at=stage.clock.now())
+    node = await stage.node()
+    await stage.do(UnitAssign(lie.job, 0, 3, node))
+    late = Delivery(lie.job, node, lie.operator)
+    assert isinstance(await stage.do(delivery_of(late, 3, odds=0.5, draw=0.0)), Posted)
+    verdict = attrs.evolve(verdict_on(stage, late, fine=SHARE), attempt=3)
+    assert isinstance(await stage.do(verdict), Posted)
+    assert await states(stage, [work]) == ["PENDING"]

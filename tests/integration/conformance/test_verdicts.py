@@ -28,7 +28,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Comparison, Outcome, UnitDeliver, UnitVerdict
 from sql.audit import Act
 from sql.checks import UncutScene
 from sql.reputation import Record
@@ -327,6 +327,29 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
     theirs = found[other.job]
     same = (theirs.user, theirs.payload_ref) == (mine.user, mine.payload_ref)
     assert theirs.is_uncut is same
+
+
+async def test_a_dispute_that_a_check_leaves_to_an_admin_is_pending_no_more(stage: Stage) -> None:
+    case, other = await delivered(stage), await delivered(stage)
+    how = {"verifier_class": CLASS, "comparison": Comparison("whole", True, 0.05)}
+    for one in (case, other):
+        verdict = said(one.job, "consistent", one.operator, **how)
+        assert isinstance(await stage.do(verdict), Posted)
+        of = (one.job, 0, one.user)
+        held = DisputeOpen(fresh_id(), *of, "not compared", timedelta(0), by_gateway=True)
+        assert isinstance(await stage.do(held), Posted)
+    for finding in ("unverifiable: it has hair", "invalid"):
+        await stage.store.note_finding(case.job, 0, finding)
+    await stage.store.note_finding(fresh_id(), 0, "exact")
+    [waiting] = await stage.store.pending_checks(10)
+    row = waiting.row
+    assert (row.job_id, row.verifier_class) == (other.job, CLASS)
+    assert (row.compared, row.remade, row.distance) == ("whole", True, 0.05)
+    for one in (case, other):
+        decided = DisputeDecide(one.job, 0, one.user, True, "an admin")
+        assert isinstance(await stage.do(decided), Posted)
+    assert await stage.store.pending_checks(10) == []
+    assert await stage.store.audit() == []
 
 
 @pytest.mark.parametrize("upheld", [True, False])

@@ -10,6 +10,7 @@ import pytest
 from actors.ledger.messages import Commit, Ledger, operator_account
 from actors.paymaster.messages import DisputeOpen
 from sql.operators import GivenComparison
+from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, tiled
 from tests.integration.console.people import Visitor, newcomer
@@ -111,6 +112,20 @@ async def test_the_page_shows_what_its_creator_compared(
         _, text = await visitor.get(there)
         assert ("different: 0.9 times the noise" in plain(text)) is (status == 200)
         assert (await visitor.ask("GET", f"{there}/picture")).status == status
+
+
+async def test_the_page_shows_what_a_check_found_that_does_not_decide_it(
+    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(with_books, database.owner_dsn, jane, otto)
+    there = await open_one(jane, job)
+    assert "does not decide it" not in plain((await jane.get(there))[1])
+    store = SqlStore(with_books.gateway.database)
+    await store.note_finding(job, 0, "invalid: of the whole frame 0.4 times the noise")
+    for visitor in (jane, ann):
+        said = plain((await visitor.get(there))[1])
+        assert "of the whole frame 0.4 times the noise" in said
+        assert "does not decide it, so an admin does" in said
 
 
 async def test_one_is_rejected_and_the_creator_reads_why(

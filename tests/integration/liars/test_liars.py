@@ -7,6 +7,7 @@ here verifiers say what they found. ``docs/VERIFICATION.md`` has the table of al
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,8 @@ import attrs
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from actors.node_session.sampling import Sampling
+from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
 from rendertrust.identity import generate_key
@@ -187,7 +190,10 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
         database,
         settings,
         verifying=verifying,
-        paces=Paces(scheduler=SchedulerSettings(ours=frozenset(keys))),
+        paces=Paces(
+            scheduler=SchedulerSettings(ours=frozenset(keys)),
+            paymaster=PaymasterSettings(ripe_seconds=0.2),
+        ),
         require_object=True,
         verified_types=frozenset({"render"}),
         result_bytes_most=HUGE,
@@ -405,7 +411,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     found = await until(quarantined, within=WITHIN)
     assert "3 of its results" in found["standing_reason"]
     [known] = found["reputation"]
-    assert (known["mismatches"], known["strikes"], known["valid"]) == (3, 3, 0)
+    assert (known["invalid"], known["strikes"], known["valid"]) == (3, 3, 0)
     _, told_of = await eve.call("GET", f"/nodes/{node.node_id}/checks")
     assert {one["verdict"] for one in told_of["checks"]} == {"invalid"}
     assert all("another SHA-256" in one["said"] for one in told_of["checks"])
@@ -513,4 +519,50 @@ async def test_a_result_after_the_job_was_stopped_is_not_paid(farm: Farm) -> Non
     unit = await farm.ends(await farm.place())
     await node.next(Ack, within=WITHIN)
     assert (unit["state"], unit["charged"], await farm.earned()) == ("CANCELLED", "0.0000", 0)
+    await farm.sound()
+
+
+async def test_what_was_pending_at_the_draw_pays_the_fine_whatever_comes_between(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window of the shares passes by, and an accomplice disputes one before the verdict."""
+
+    async def draw(_: Sampling, __: Any) -> tuple[float, float]:
+        return 0.0, 0.5
+
+    monkeypatch.setattr(Sampling, "draw", draw)
+    node, verifier = await farm.liar(delivers), await farm.verifier(EXACT)
+    jobs = [await farm.place() for _ in range(2)]
+    for job in jobs:
+        await farm.ends(job)
+        await node.next(Ack, within=WITHIN)
+    await verifier.disconnect()
+    lie = await farm.place()
+    await node.next(Ack, within=WITHIN)
+    assert (await farm.unit(lie))["state"] == "VERIFYING"
+    path = f"/jobs/{jobs[0]}/units/0/dispute"
+    assert (await farm.jane.call("POST", path, {"reason": "black"}))[0] == 201
+    await farm.owner.execute("UPDATE earnings SET payable_at = now()")
+
+    def looks() -> int:
+        parts = {part.name: part.statistics for part in farm.gateway.tree.vital()}
+        figures = parts["paymaster"]
+        assert figures is not None
+        return figures.handled
+
+    before = looks()
+    await until(lambda: looks() >= before + 3, within=WITHIN)
+    eve = farm.operators["eve"]
+    assert (await eve.call("POST", "/operators/me/payouts", {"to": "credits"}))[0] == 409
+    await farm.verifier(OFF)
+    await farm.blamed(lie)
+    _, found = await eve.call("GET", "/operators/me/earnings")
+    assert [share["state"] for share in found["earnings"]] == ["forfeited"] * 2
+    assert {share["why"] for share in found["earnings"]} == {
+        "a fine: another result of its operator's nodes was invalid"
+    }
+    month = f"{datetime.now(UTC):%Y-%m}"
+    _, told = await eve.call("GET", f"/operators/me/statement?month={month}")
+    assert (told["earned"], told["fined"], told["closing"]) == ("14.0000", "-14.0000", "0.0000")
+    assert told["lines"][-1]["job_id"] == lie
     await farm.sound()

@@ -5,7 +5,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import operator_account
-from actors.paymaster.messages import EarningClaim, ShareForfeit
+from actors.paymaster.messages import EarningClaim
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from tests.integration.conformance.earnings import (
     approve,
@@ -50,6 +50,10 @@ BREAKS_OF_EARNINGS = {
     "a fine for what was no strike": (
         "i4_fines",
         "UPDATE checks SET strike = false WHERE strike",
+    ),
+    "a fine of more than was due": (
+        "i4_fined",
+        "UPDATE checks SET odds = 0.99 WHERE odds < 1",
     ),
     "a share in suspense that is an operator's": (
         "i4_owed",
@@ -119,15 +123,16 @@ BREAKS_OF_EARNINGS = {
 
 
 async def fined(stage: Stage, owner: UUID) -> None:
-    """A share of this owner's is forfeited, as another result of a node of theirs was invalid."""
-    kept = await worked(stage, owner)
+    """Shares of this owner's are forfeited, as another result of a node of theirs was invalid."""
+    for _ in range(2):
+        await worked(stage, owner)
     _, node, job = await stage.dispatched(40)
     await stage.own(node, owner)
     operator = operator_account(owner)
     delivery = UnitDeliver(job, 0, 1, node, "cpu", None, verified=True, operator=operator)
-    await stage.do(attrs.evolve(delivery, drawn=True, odds=0.5))
-    await stage.do(UnitVerdict(job, 0, 1, "invalid", operator=operator, strike=True))
-    await stage.do(ShareForfeit(kept.job, 0, (job, 0, 1)))
+    await stage.do(attrs.evolve(delivery, draw=0.0, odds=0.5))
+    verdict = UnitVerdict(job, 0, 1, "invalid", operator=operator, strike=True, fine=84)
+    await stage.do(verdict)
 
 
 async def earnings_of_every_kind(stage: Stage) -> None:

@@ -9,11 +9,13 @@ from sql.database import Database
 from sql.fsck_since import Mark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.stage import Stage
 from tests.support.databases import Databases
 from tests.support.engines import LoopThread
 from tests.support.event_audit import untold
 from tests.support.examples import examples
 from tests.unit.ledger.delivering import Delivering
+from tests.unit.ledger.test_fines_properties import Fines
 
 
 class OverPostgres(Delivering):
@@ -50,6 +52,38 @@ class OverPostgres(Delivering):
         finally:
             self.run_to_end(self.database.close())
             self.loop.close()
+
+
+class FinesOverPostgres(Fines):
+    """Everything is audited after each step."""
+
+    endpoint: PostgresEndpoint
+
+    def made(self) -> Stage:
+        self.database = Database(lambda: self.endpoint.app_dsn)
+        return sql_stage(self.database)
+
+    def teardown(self) -> None:
+        self.run_to_end(self.database.close())
+        super().teardown()
+
+
+async def test_fines_in_any_order_over_postgres(
+    engine_loop: LoopThread, databases: Databases, database_template: str
+) -> None:
+    class Here(FinesOverPostgres):
+        def __init__(self) -> None:
+            self.endpoint = engine_loop.run(databases.take(database_template))
+            super().__init__()
+
+        def teardown(self) -> None:
+            try:
+                super().teardown()
+            finally:
+                engine_loop.run(databases.drop(self.endpoint))
+
+    few = examples(0.08, stateful_step_count=40)
+    await asyncio.to_thread(run_state_machine_as_test, Here, settings=few)
 
 
 async def test_every_operation_in_any_order_over_postgres(

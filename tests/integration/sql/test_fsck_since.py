@@ -27,6 +27,7 @@ Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 FOR_THE_NIGHT = {
     "i1_total",
     "i4_disputed",
+    "i4_fined",
     "i4_fines",
     "i4_owed",
     "i4_receipts",

@@ -16,17 +16,17 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
+    SeenVerifier,
     UncutScene,
 )
 from sql.circles import ALONE, Circles
 from sql.database import Unavailable
-from sql.earnings import Claimable, FineDue, Ripe, Unlooked
+from sql.earnings import Claimable, Ripe, Unlooked
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import Increment, Mark
 from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import Record
-from sql.sampling import Stake
 from sql.work import (
     AskedFor,
     Done,
@@ -203,7 +203,12 @@ class ShelfStore(MultipartsOfResults):
     async def release_checks(self, gateway: UUID, checks: Collection[CheckId]) -> None:
         raise AssertionError("nobody but the Verifier claims any")
 
-    async def meet_verifiers(self, connected: Mapping[UUID, str], within: float) -> frozenset[str]:
+    async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
+        raise AssertionError("nobody but the Verifier hears any")
+
+    async def meet_verifiers(
+        self, connected: Mapping[UUID, str], within: float
+    ) -> Sequence[SeenVerifier]:
         raise AssertionError("nobody but the Verifier has verifiers")
 
     async def draw_secret(self) -> bytes | None:
@@ -224,11 +229,8 @@ class ShelfStore(MultipartsOfResults):
     async def unlooked_shares(self, limit: int) -> list[Unlooked]:
         raise AssertionError("nobody but the Verifier asks")
 
-    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
-        return Stake(0, 0)
-
-    async def fines_due(self, limit: int) -> list[FineDue]:
-        raise AssertionError("nobody but the Verifier asks")
+    async def longest_wait(self) -> float:
+        return 0.0
 
     async def quarantine(self, node: UUID, act: Act) -> Standing | None:
         raise AssertionError("nobody but the Verifier does that")

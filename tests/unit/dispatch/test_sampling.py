@@ -10,7 +10,7 @@ from actors.node_session.sampling import Sampling
 from actors.verifier.messages import UnitDeliver
 from sql.log_keys import LogKeys
 from sql.reputation import FORGIVEN_BY, HISTORY, Record
-from sql.sampling import ALWAYS_UNTIL, Stake, fine_of, odds, odds_of
+from sql.sampling import ALWAYS_UNTIL, covered_odds, fine_of, odds, odds_of
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner, signing_key
 from tests.twins.store import StoreTwin
@@ -30,9 +30,6 @@ class Known(StoreTwin):
     async def records(self, nodes: object) -> list[Record]:
         return [Record(NODE, CLASS, False, "", self.letters)]
 
-    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
-        return Stake(1, 10**9)
-
 
 def sampling(store: StoreTwin, signer: TwinSigner, seed: int = 1) -> Sampling:
     return Sampling(store, signer, TwinRandom(seed), 0.5)
@@ -46,7 +43,7 @@ async def drawn(by: Sampling, count: int = 64, work: str | None = None) -> list[
         for n in range(count)
     ]
     assert {odds for _, odds in found} <= {0.5, 1.0}
-    return [is_drawn for is_drawn, _ in found]
+    return [number < odds for number, odds in found]
 
 
 @simulated
@@ -133,21 +130,20 @@ def test_who_is_new_or_has_strikes_is_always_checked(
     records = [Record(NODE, CLASS, False, "", letters)]
     if of_another_class:
         records.append(Record(NODE, "gpu", False, "", of_another_class))
-    covered = Stake(1, 10**9)
-    chance, known = odds_of(records, CLASS, covered, least), records[0].reputation
+    chance, known = odds_of(records, CLASS, 0.0, least), records[0].reputation
     if known.valid_in_row < ALWAYS_UNTIL or letters.endswith("m"):
         assert chance == 1.0
     if "m" not in letters + of_another_class:
         assert chance == pytest.approx(odds(len(letters), least))
-    assert odds_of([], CLASS, covered, least) == 1.0
+    assert odds_of([], CLASS, 0.0, least) == 1.0
 
 
 @given(st.integers(1, 10**9), st.integers(0, 10**12), st.floats(0.01, 1), st.integers(10, 1000))
 def test_a_lie_costs_more_than_it_earns_and_what_is_pending_covers_it(
     share: int, pending: int, least: float, in_row: int
 ) -> None:
-    stake = Stake(share, pending)
-    chance = odds_of([Record(NODE, CLASS, False, "", "v" * in_row)], CLASS, stake, least)
+    record = odds_of([Record(NODE, CLASS, False, "", "v" * in_row)], CLASS, 0.0, least)
+    chance = max(record, covered_odds(share, pending))
     fine = fine_of(share, chance)
     assert chance == 1.0 or fine <= pending + 1, "of rounding"
     earns = (1 - chance) * share - chance * min(fine, pending)
@@ -156,18 +152,14 @@ def test_a_lie_costs_more_than_it_earns_and_what_is_pending_covers_it(
         assert earns == pytest.approx(-share, rel=0.01, abs=1)
 
 
-@given(st.integers(0, 1000), st.floats(0.01, 0.5), st.integers(0, 10**6))
-def test_overload_lowers_the_odds_to_their_least_but_not_of_who_is_new_nor_below_what_is_at_stake(
-    in_row: int, least: float, pending: int
+@given(st.integers(0, 1000), st.floats(0.01, 0.5))
+def test_overload_lowers_the_odds_to_their_least_but_not_of_who_is_new(
+    in_row: int, least: float
 ) -> None:
     record = [Record(NODE, CLASS, False, "", "v" * in_row)]
-    quiet = odds_of(record, CLASS, Stake(100, pending), least)
-    busy = odds_of(record, CLASS, Stake(100, pending, waited=61.0), least)
-    assert busy <= quiet
-    if in_row < ALWAYS_UNTIL:
-        assert busy == 1.0
-    else:
-        assert busy == pytest.approx(min(max(least, Stake(100, pending).least_odds), 1.0))
+    busy = odds_of(record, CLASS, 61.0, least)
+    assert busy <= odds_of(record, CLASS, 0.0, least)
+    assert busy == (1.0 if in_row < ALWAYS_UNTIL else least)
 
 
 @pytest.mark.parametrize("device_class", ["optix/x/5.2", "CPU/avx2/5.2"])
@@ -175,13 +167,12 @@ def test_on_a_device_whose_refusals_are_no_strikes_each_result_is_compared(
     device_class: str,
 ) -> None:
     record = [Record(NODE, device_class, False, "", "v" * 1000)]
-    assert odds_of(record, device_class, Stake(1, 10**9), 0.05) == 1.0
+    assert odds_of(record, device_class, 0.0, 0.05) == 1.0
 
 
 def test_what_costs_nothing_may_be_compared_as_seldom_as_its_record_allows() -> None:
-    record = [Record(NODE, CLASS, False, "", "v" * 1000)]
-    assert odds_of(record, CLASS, Stake(0, 0), 0.05) == 0.05
-    assert odds_of(record, CLASS, Stake(1, 0), 0.05) == 1.0
+    assert covered_odds(0, 0) == 0.0
+    assert covered_odds(1, 0) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -198,4 +189,4 @@ def test_each_result_is_compared_until_a_strike_is_made_good(
 ) -> None:
     of_all = ((CLASS, letters), ("gpu", of_another_class))
     records = [Record(NODE, name, False, "", found) for name, found in of_all]
-    assert (odds_of(records, CLASS, Stake(1, 10**9), 0.01) == 1.0) is is_certain
+    assert (odds_of(records, CLASS, 0.0, 0.01) == 1.0) is is_certain

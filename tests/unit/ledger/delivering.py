@@ -15,11 +15,12 @@ from actors.ledger.messages import (
     Replayed,
     operator_account,
 )
-from actors.paymaster.messages import ShareForfeit
+from actors.paymaster.messages import DisputeDecide, EarningMature
 from actors.verifier.messages import UnitDeliver, UnitVerdict
+from sql.sampling import fine_of
 from tests.integration.conformance.earnings import WINDOW
-from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, jobs_in
-from tests.unit.ledger.everything import Everything
+from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, Sent, jobs_in
+from tests.unit.ledger.everything import Everything, Share
 
 
 @attrs.define
@@ -28,7 +29,11 @@ class Check:
 
     operator: int | None
     verified: bool
+    opened: float
+    odds: float | None = None
     verdict: str | None = None
+    is_withdrawn: bool = False
+    fined: list[Share] = attrs.field(factory=list[Share])
 
 
 def job_waits(job: Job) -> bool:
@@ -41,15 +46,60 @@ class Delivering(Everything):
 
     def __init__(self, *args: Any) -> None:
         self.checks: dict[tuple[UUID, int], Check] = {}  # by job and attempt
+        self.waiting: dict[int, float] = {}  # since when, as the batch began
+        self.staked: list[tuple[int, Share]] = []  # what was at stake, as the batch began
+        self.pending_before: list[tuple[int, Share]] = []
         super().__init__(*args)
+
+    def settled(self) -> None:
+        super().settled()
+        self.waiting, self.staked, self.pending_before = {}, [], []
+        for check in self.checks.values():
+            if check.verdict is None and check.operator is not None:
+                before = self.waiting.get(check.operator, check.opened)
+                self.waiting[check.operator] = min(before, check.opened)
+        disputed = {job.id for job in self.jobs if job.dispute == "OPEN"}
+        for job, share in self.shares.items():
+            if share.state == "PENDING" and share.operator is not None:
+                self.pending_before.append((share.operator, share))
+                self.staked += [] if job in disputed else [(share.operator, share)]
+
+    def may_lose(self, batch: list[Sent]) -> bool:
+        """Nor what looks at others' work as it was before the batch."""
+        effects = [effect for sent in batch for effect in sent.commit.effects]
+        looks = (EarningMature, DisputeDecide)
+        is_mixed = any(isinstance(effect, UnitVerdict) for effect in effects)
+        is_mixed = is_mixed and any(isinstance(effect, looks) for effect in effects)
+        draws = any(isinstance(one, UnitDeliver) and one.draw is not None for one in effects)
+        return super().may_lose(batch) and not (is_mixed or draws)
+
+    def is_ripe(self, share: Share) -> bool:
+        since = None if share.operator is None else self.waiting.get(share.operator)
+        return super().is_ripe(share) and (since is None or since >= share.until)
+
+    def odds_of(self, job: Job, operator: int | None, asked: float | None) -> float | None:
+        """At which a delivery is drawn, by what was at stake and is yet."""
+        if asked is None:
+            return None
+        amount = job.price * 70 // 100
+        staked = [s.amount for who, s in self.staked if who == operator and s.until > self.now]
+        gone = [
+            share.amount
+            for who, share in self.pending_before
+            if who == operator and share.until > self.now and share.state != "PENDING"
+        ]
+        pending = max(sum(staked) - sum(gone), 0)
+        return max(asked, min(2 * amount / (amount + pending), 1.0) if amount else 0.0)
 
     @precondition(jobs_in("DISPATCHED", "RUNNING"))
     @rule(data=st.data(), stranger=RARELY, verified=st.sampled_from([True, True, False]),
-          operator=st.sampled_from([None, *PEOPLE]), copy=st.booleans())  # fmt: skip
+          operator=st.sampled_from([None, *PEOPLE]), copy=st.booleans(),
+          asked=st.sampled_from([None, 0.2, 0.5]))  # fmt: skip
     def deliver(
         self,
         data: st.DataObject,
         operator: int | None,
+        asked: float | None,
         *,
         stranger: bool,
         verified: bool,
@@ -70,7 +120,8 @@ class Delivering(Everything):
                 return GuardFailed
             else:
                 job.state, job.ran = "VERIFYING", True
-            self.checks[job.id, attempt] = Check(operator, verified)
+            odds = self.odds_of(job, operator, asked)
+            self.checks[job.id, attempt] = Check(operator, verified, self.now, odds)
             return Posted
 
         effect = UnitDeliver(
@@ -78,6 +129,8 @@ class Delivering(Everything):
             verified=verified,
             operator=self.account(operator),
             dispute_window=WINDOW,
+            draw=None if asked is None else 0.0,
+            odds=asked or 1.0,
         )
         self.add(Commit((), (effect,)), model)
 
@@ -109,6 +162,8 @@ class Delivering(Everything):
         known = self.checks.get((job.id, attempt))
         operator = known.operator if known is not None and not other else 0
         retry_at = None if final else self.stage.clock.now()
+        odds = None if known is None else known.odds
+        fine = 0 if odds is None or withdrawn else fine_of(job.price * 70 // 100, odds)
 
         def model() -> Answer:
             check = self.checks.get((job.id, attempt))
@@ -121,6 +176,8 @@ class Delivering(Everything):
             if not waits or check.operator != operator:
                 return GuardFailed
             check.verdict = verdict
+            if verdict == "invalid":
+                self.fines(job, check, fine, withdrawn=withdrawn)
             if not self.is_decided_by(job, verdict, beside=beside, withdrawn=withdrawn):
                 return Posted
             if verdict != "invalid":
@@ -142,7 +199,8 @@ class Delivering(Everything):
             pays=pays,
             retry_at=retry_at,
             strike=verdict == "invalid",
-            withdrawn=withdrawn,
+            fine=fine if verdict == "invalid" else 0,
+            withdrawn=withdrawn and verdict == "invalid",
         )
         self.add(Commit((), (effect,)), model)
 
@@ -164,29 +222,34 @@ class Delivering(Everything):
         job.alone()
         return True
 
-    @precondition(lambda self: self.shares and self.lies())
-    @rule(data=st.data())
-    def fine(self, data: st.DataObject) -> None:
-        """A share is forfeited for an invalid result."""
-        job = data.draw(st.sampled_from([job for job in self.jobs if job.id in self.shares]))
-        lie, attempt = data.draw(st.sampled_from(self.lies()))
-        share = self.shares[job.id]
+    def fines(self, job: Job, check: Check, fine: int, *, withdrawn: bool) -> None:
+        """Pending shares are forfeited, the newest first; or what was forfeited is given back."""
+        others = [one for (of, _), one in self.checks.items() if of == job.id]
+        check.is_withdrawn = withdrawn
+        if withdrawn:
+            for one in others:
+                one.fined = [share for share in one.fined if not self.is_returned(share)]
+            return
+        if any(one.is_withdrawn for one in others) or check.operator is None:
+            return
+        for share in reversed(self.shares.values()):
+            if fine > 0 and (share.state, share.operator) == ("PENDING", check.operator):
+                fine -= share.amount
+                check.fined.append(share)
+                self.moves(share, "FORFEITED", share.amount)
 
-        def model() -> Answer:
-            if share.state == "FORFEITED":
-                return Replayed
-            if share.state != "PENDING" or job.dispute == "OPEN":
-                return GuardFailed
-            share.state = "FORFEITED"
-            self.owed(share, -share.amount)
-            self.platform["revenue"] += share.amount
-            return Posted
+    def is_returned(self, share: Share) -> bool:
+        """Give it back, unless its creator was refunded."""
+        [job] = [each for each in self.jobs if self.shares.get(each.id) is share]
+        if job.dispute == "UPHELD":
+            return False
+        self.moves(share, "PENDING", -share.amount)
+        return True
 
-        self.one(ShareForfeit(job.id, 0, (lie, 0, attempt)), model)
-
-    def lies(self) -> list[tuple[UUID, int]]:
-        """Attempts that were found invalid."""
-        return [of for of, check in self.checks.items() if check.verdict == "invalid"]
+    def moves(self, share: Share, state: str, amount: int) -> None:
+        share.state = state
+        self.owed(share, -amount)
+        self.platform["revenue"] += amount
 
     def account(self, operator: int | None) -> str:
         return SUSPENSE if operator is None else operator_account(self.people[operator])

@@ -247,7 +247,7 @@ class Everything(Everyday):
             share = self.shares.get(job.id)
             if upheld:
                 self.give_back(job, share)
-            elif share is not None and share.state == "PENDING" and self.now >= share.until:
+            elif share is not None and share.state == "PENDING" and self.is_ripe(share):
                 share.state = "PAYABLE"
             return Posted
 
@@ -260,6 +260,9 @@ class Everything(Everyday):
             share.state = "REVERSED"
             self.owed(share, -share.amount)
             self.platform["revenue"] += share.amount
+
+    def is_ripe(self, share: Share) -> bool:
+        return self.now >= share.until
 
     # ── shares and payouts ───────────────────────────────────────────────────────────────────────
 
@@ -275,7 +278,7 @@ class Everything(Everyday):
             share = self.shares.get(job.id)
             if share is None:
                 return GuardFailed
-            if share.state == "PENDING" and self.now >= share.until and job.dispute != "OPEN":
+            if share.state == "PENDING" and self.is_ripe(share) and job.dispute != "OPEN":
                 share.state = "PAYABLE"
                 return Posted
             return Replayed if share.state in ("PAYABLE", "PAID") else GuardFailed

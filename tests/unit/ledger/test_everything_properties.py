@@ -81,4 +81,4 @@ def test_no_posting_and_no_effect_is_left_out() -> None:
     known = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
     assert set(get_args(Posting)) <= known
     assert set(get_args(Effect)) <= known
-    assert len(get_args(Effect)) == 27
+    assert len(get_args(Effect)) == 26

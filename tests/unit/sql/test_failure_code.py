@@ -34,7 +34,7 @@ NOBODY = Elsewhere(UNIT.job, 0, 1, is_able=False, is_other=False)
         (expired(OPEN), "no_node"),
         ("unit 3, which it is made of, failed", "part_failed"),
         ("another tile of its frame failed", "part_failed"),
-        ("the check found something else: 31 dB", "mismatch"),
+        ("the check found something else: 31 dB", "invalid"),
         ("failed on 3 nodes, last by: black", "every_node"),
         (failures.beyond(UNIT, NODE, LACK, NOBODY, is_word=True, now=EPOCH), "too_much_memory"),
         ("the scene has no camera", "reported"),

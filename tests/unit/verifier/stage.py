@@ -37,7 +37,6 @@ from actors.verifier.settings import Peers, VerifierSettings
 from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
 from sql.reputation import begins_anew
-from sql.sampling import Stake
 from sql.work import Standing, evidence_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
@@ -84,9 +83,8 @@ class Store(StoreTwin):
 
     covers = True
 
-    async def stake(self, job: UUID, unit: int, node: UUID, share_percent: int) -> Stake:
-        found = await super().stake(job, unit, node, share_percent)
-        return Stake(found.share, 1_000_000 * PRICE) if self.covers else found
+    def at_stake(self, operator: UUID) -> int:
+        return 1_000_000 * PRICE if self.covers else super().at_stake(operator)
 
 
 @attrs.define
@@ -169,8 +167,8 @@ class Play:
             operator=operator_account(owner),
             dispute_window=self.window,
         )
-        drawn, odds = await self.sampling.draw(delivery)
-        await self.do(attrs.evolve(delivery, drawn=drawn, odds=odds))
+        number, odds = await self.sampling.draw(delivery)
+        await self.do(attrs.evolve(delivery, draw=number, odds=odds))
 
     def inspector(
         self, number: int = 20, device_class: str = CLASS, *, batches: bool = False
@@ -348,7 +346,7 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
 
 def pending(
     *,
-    drawn: bool | None = None,
+    drawn: bool | None = False,
     params: Mapping[str, Any] | None = None,
     job_type: str = "render",
     **more: Any,

@@ -25,6 +25,7 @@ from tests.unit.verifier.stage import (
     CREATOR,
     EXACT,
     NODE,
+    OPERATOR,
     PRICE,
     Inspector,
     Play,
@@ -99,6 +100,35 @@ async def test_nobody_is_asked_but_the_gateways_verifiers() -> None:
         assert (stranger.probe.ref.depth, play.verdict(job)) == (0, None)
         await play.checks(play.inspector(), EXACT)
         await play.ends(job, "COMPLETED")
+
+
+@simulated
+@pytest.mark.parametrize("drawn", [True, False])
+async def test_no_verifier_is_asked_about_its_owners_other_nodes(drawn: bool) -> None:
+    """Another verifier is asked, or the result waits for one."""
+    mine = UUID(int=20)
+    async with verifying(wait_seconds=60.0, least_odds=0.0) as play:
+        play.store.add_node(mine, ("check",), owner=OPERATOR)
+        play.known("" if drawn else "v" * 1000)
+        biased, report = play.inspector(20), EXACT if drawn else {"looked": True}
+        job = await play.delivered()
+        await asyncio.sleep(600)
+        assert (biased.probe.ref.depth, play.verdict(job)) == (0, None)
+        other = await play.delivered(UUID(int=11), UUID(int=5))
+        assert (await play.checks(biased, EXACT)).unit.job == other
+        assert (await play.checks(play.inspector(21), report)).unit.job == job
+        await play.ends(job, "COMPLETED")
+
+
+@simulated
+async def test_a_build_that_only_the_owners_verifier_has_counts_as_one_that_nobody_has() -> None:
+    async with verifying(wait_seconds=30.0) as play:
+        play.store.add_node(UUID(int=20), ("check",), owner=OPERATOR)
+        play.inspector(20)
+        play.inspector(21, "cpu/avx2/4.5")
+        job = await play.delivered()
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.charged()) == ("unverifiable", 0)
 
 
 @simulated

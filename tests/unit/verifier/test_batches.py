@@ -166,23 +166,27 @@ def test_a_batch_blames_nobody(report: Report, is_cleared: bool) -> None:
 # ── on stage ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def rendered(play: Play, count: int, owner: UUID = OPERATOR) -> UUID:
-    """A job of so many frames, all delivered by a node that is known, none drawn."""
+async def rendered(
+    play: Play, count: int, owner: UUID = OPERATOR, nodes: Sequence[UUID] = ()
+) -> UUID:
+    """A job of so many frames, delivered in turn by nodes that are known, none drawn."""
     play.jobs += 1
-    job, node = UUID(int=1000 + play.jobs), NODES[owner][0]
-    if node not in play.store.nodes:
-        play.store.add_node(node, ("render",), owner=owner)
-    play.known("v" * 100, node)
+    job, nodes = UUID(int=1000 + play.jobs), nodes or NODES[owner][:1]
+    for node in nodes:
+        if node not in play.store.nodes:
+            play.store.add_node(node, ("render",), owner=owner)
+        play.known("v" * 100, node)
+    turns = [nodes[unit % len(nodes)] for unit in range(count)]
     account = user_account(CREATOR)
     grant = Transfer(ADJUSTMENTS, account, account, PRICE * count, "ADJUSTMENT", str(job))
     insert = JobInsert(
         job, CREATOR, "render", "s3://rendertrust/x", {"frame": 1}, PRICE, units=count
     )
-    assigned = (UnitAssign(job, unit, 1, node) for unit in range(count))
+    assigned = (UnitAssign(job, unit, 1, node) for unit, node in enumerate(turns))
     await play.do(postings=(grant,))
     held = HoldUnits(account, job, (PRICE,) * count)
     await play.do(insert, *assigned, postings=(held,))
-    for unit in range(count):
+    for unit, node in enumerate(turns):
         await play.again(job, node, 1, owner, unit=unit)
     return job
 
@@ -322,3 +326,19 @@ async def test_a_new_result_does_not_wait_for_others_to_join_it() -> None:
         order = await play.asked(checker)
         assert (order.further, keys(order)) == ((), keys_of(job, [0]))
         assert play.clock.monotonic() - begun < 2.0
+
+
+@simulated
+async def test_a_verifier_opens_what_it_renders_and_nothing_of_its_owners_other_nodes() -> None:
+    async with verifying(**NEVER_DRAWN) as play:
+        mine = UUID(int=20)
+        job = await rendered(play, 6, nodes=(NODE, mine))
+        checker = play.inspector(20, batches=True)
+        order = await play.asked(checker)
+        assert keys(order) == keys_of(job, [1, 3, 5])
+        play.says(checker, order, {"opened": [LOOKED] * 3})
+        assert await verdicts(play, job, 3) == [None, "sampled-out"] * 3
+        await asyncio.sleep(600)
+        assert checker.probe.ref.depth == 0
+        other = play.inspector(21, batches=True)
+        assert keys(await play.asked(other)) == keys_of(job, [0, 2, 4])

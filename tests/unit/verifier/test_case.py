@@ -1,12 +1,14 @@
 """What a report makes of a delivery: the next step, or the verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from actors.verifier.actor import fine_for
 from actors.verifier.case import Case, Verdict
+from actors.verifier.messages import Comparison
 from actors.verifier.report import Report, answer
 from actors.verifier.verdict import DEFAULTS
 from tests.unit.verifier.stage import CLASS, EXACT, apart, pending
@@ -20,6 +22,7 @@ UNABLE = {"unable": "its simulation is not baked"}
 UNREAD = {"crops": EXACT["crops"], "finish": None}
 UNMADE = {"crops": EXACT["crops"], "unmade": True}
 PLAIN = {**LOOKED, "suspect": "the picture is of one colour"}
+UNLIKE = {"equal": False, "off": None}  # nothing can be measured
 OTHER_FINISH = {**EXACT, "finish": {"equal": False, "off": 9.0}}
 
 
@@ -52,6 +55,24 @@ def test_regions_that_are_equal_or_within_the_noise_are_valid(
 
 def _said(report: Mapping[str, Any]) -> str:
     return f"{max(one['off'] or 0 for one in report['crops']):.3g} times the noise"
+
+
+@pytest.mark.parametrize(
+    ("reports", "comparison"),
+    [
+        ((EXACT,), Comparison("regions", True, 0.0)),
+        ((apart(0.3), apart(0.05)), Comparison("regions", True, 0.05)),
+        ((apart(0.9), whole(EXACT)), Comparison("whole", True, 0.0)),
+        ((UNREAD,), Comparison("regions", False, 0.0)),
+        ((whole({**EXACT, "crops": [UNLIKE]}),), Comparison("whole", True, None)),
+        ((FAULT,), None),
+    ],
+)
+def test_a_case_remembers_what_was_compared_last(
+    reports: Sequence[Mapping[str, Any]], comparison: Comparison | None
+) -> None:
+    case = heard(*reports)
+    assert (case.comparison, case.verifier_class) == (comparison, CLASS)
 
 
 def test_another_instruction_set_proves_no_bits_and_has_a_wider_limit() -> None:
@@ -156,6 +177,11 @@ def test_where_regions_say_nothing_the_whole_frame_does_or_nobody_can_tell(
     found = heard(*reports).verdict
     assert found is not None
     assert (found.outcome, found.strike) == (outcome, strike)
+
+
+def test_what_was_delivered_before_draws_were_stored_is_compared() -> None:
+    assert Case.opened(pending(drawn=None)).step == "regions"
+    assert fine_for(pending(drawn=None)) == 0, "nobody knows at which odds"
 
 
 def test_what_was_not_drawn_is_opened_and_compared_only_where_it_is_odd() -> None:

@@ -144,6 +144,32 @@ async def test_what_is_not_rendered_whole_is_left_to_an_admin(what: str) -> None
 
 
 @simulated
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_what_is_left_to_an_admin_is_not_rendered_again_after_a_restart(
+    is_away: bool,
+) -> None:
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job = await disputed(play, checker)
+        order = await asked(play, checker)
+        play.store.away = is_away
+        play.says(checker, order, whole(0.9, loose=True))
+        await asyncio.sleep(5)
+        play.store.away = False
+        await asyncio.sleep(5)
+        assert play.store.findings == {
+            UUID(int=5): "invalid: of the whole frame 0.9 times the noise"
+        }
+        await play.restarts()
+        again = play.inspector()
+        await asyncio.sleep(60)
+        assert (again.probe.ref.depth, play.store.disputes[job, 0].state) == (0, "OPEN")
+        await play.do(DisputeDecide(job, 0, CREATOR, True, "an admin looked at it"))
+        assert (await play.store.audit(), play.earned()) == ([], 0)
+
+
+@simulated
 async def test_a_dispute_waits_for_a_verifier_and_an_admin_may_decide_before() -> None:
     async with verifying(**NEVER_DRAWN, wait_seconds=10.0) as play:
         play.known("v" * 1000)

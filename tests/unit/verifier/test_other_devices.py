@@ -12,7 +12,9 @@ from actors.kernel import Ref
 from actors.verifier.case import Case
 from actors.verifier.report import Report, answer
 from actors.verifier.verdict import DEFAULTS
-from actors.verifier.verifiers import Verifiers
+from actors.verifier.verifiers import Fleet, Verifiers
+from sql.checks import SeenVerifier
+from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import CLASS, EXACT, NODE, apart, pending, verifying
 
@@ -136,24 +138,32 @@ def test_an_order_for_another_device_says_where_a_second_look_lies() -> None:
     assert Case.opened(pending(drawn=True, **CHUNK)).order(UUID(int=1), b"s", OPTIX).across == ()
 
 
+def fleet(*classes: str) -> Fleet:
+    """Verifiers without owners, numbered from 20, that gateways had lately."""
+    seen = [SeenVerifier(UUID(int=n), of, None) for n, of in enumerate(classes, 20)]
+    return Fleet(StoreTwin(), 60.0, seen={one.node: one for one in seen})
+
+
 def test_a_verifier_of_the_same_kind_is_asked_first_and_waited_for() -> None:
     known, sessions = Verifiers(), [Ref[Any](f"session {number}") for number in range(3)]
     case = Case.opened(pending(drawn=True))
     known.come(UUID(int=20), OTHER_BUILD, sessions[0])
-    assert known.free_for(case) is None
+    assert known.free_for(case, fleet(OTHER_BUILD)) is None
     known.come(UUID(int=21), OPTIX, sessions[1])
-    assert known.free_for(case, [OPTIX, SSE]) is None, "another gateway has one"
-    other = known.free_for(case, [OPTIX])
+    assert known.free_for(case, fleet(OTHER_BUILD)) is None, "its owner is not known yet"
+    everywhere = fleet(OTHER_BUILD, OPTIX, SSE)
+    assert known.free_for(case, everywhere) is None, "another gateway has one"
+    other = known.free_for(case, fleet(OTHER_BUILD, OPTIX))
     assert other is not None
     assert other.device_class == OPTIX
     known.come(UUID(int=22), SSE, sessions[2])
-    same = known.free_for(case)
+    same = known.free_for(case, everywhere)
     assert same is not None
     assert same.device_class == SSE
     same.busy = UUID(int=1)
-    assert known.free_for(case) is None, "it is waited for"
+    assert known.free_for(case, everywhere) is None, "it is waited for"
     case.step = "open"
-    assert known.free_for(case) is not None, "anybody opens"
+    assert known.free_for(case, everywhere) is not None, "anybody opens"
 
 
 @simulated
@@ -171,7 +181,7 @@ async def test_a_refusal_by_another_device_is_unpaid_and_goes_back_to_the_queue(
         assert (row.verdict, row.strike, row.withdrawn) == ("invalid", False, False)
         assert play.standing() == "ACTIVE"
         [record] = await play.store.records([NODE])
-        assert record.reputation.mismatches == 0
+        assert record.reputation.invalid == 0
         assert not play.store.fines
 
 

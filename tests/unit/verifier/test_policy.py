@@ -43,17 +43,11 @@ def test_a_newcomer_is_always_checked_and_nobody_never(valid: int, least: float)
     assert sampling.odds(valid + 1, least) <= chance
 
 
-@given(RESULTS)
-def test_what_is_certain_is_drawn_and_what_is_impossible_not(result: bytes) -> None:
-    assert sampling.is_drawn(SECRET, UNIT, result, 1.0)
-    assert not sampling.is_drawn(SECRET, UNIT, result, 0.0)
-
-
 def test_as_many_are_drawn_as_was_said() -> None:
-    drawn = sum(
-        sampling.is_drawn(SECRET, UNIT, bytes([n % 256, n // 256]), 0.1) for n in range(5000)
-    )
-    assert 400 < drawn < 600
+    results = (bytes([n % 256, n // 256]) for n in range(5000))
+    numbers = [sampling.draw(SECRET, b"drawn", UNIT, result) for result in results]
+    assert all(0 <= number < 1 for number in numbers)
+    assert 400 < sum(number < 0.1 for number in numbers) < 600
 
 
 @given(RESULTS, st.binary(min_size=1), st.binary(min_size=1))
@@ -150,24 +144,24 @@ def test_a_reputation_is_what_the_verdicts_were(said: str, split: int) -> None:
         before, found = found, reputation.after(found, letter)
         assert (found.score >= before.score) is (letter == "v")
     assert found == reputation.after(reputation.after(NEW, said[:split]), said[split:])
-    assert (found.valid, found.mismatches) == (said.count("v"), said.count("m"))
+    assert (found.valid, found.invalid) == (said.count("v"), said.count("m"))
     assert found.valid_in_row == len(said) - 1 - said.rfind("m")
-    assert 0 <= found.strikes <= found.mismatches
+    assert 0 <= found.strikes <= found.invalid
 
 
 @given(st.text(alphabet="vm", max_size=80), st.text(alphabet="vm", max_size=80))
 def test_a_release_is_a_new_beginning_under_suspicion(before: str, since: str) -> None:
-    """Whatever was before: the next mismatch is one too many, until it is made good."""
+    """Whatever was before: the next invalid result is one too many, until it is made good."""
     record = Record(UUID(int=1), "cpu", True, before, since)
     known = record.reputation
-    assert known.mismatches == (before + since).count("m")
+    assert known.invalid == (before + since).count("m")
     if not since:
         assert sampling.odds(known.valid_in_row, 0.0) == 1.0
     fresh = Record(UUID(int=1), "cpu", True, "", since).reputation
     assert (fresh.strikes, fresh.valid_in_row) == (known.strikes, known.valid_in_row)
 
 
-def test_three_mismatches_are_too_many_and_the_way_back_is_long() -> None:
+def test_three_invalid_results_are_too_many_and_the_way_back_is_long() -> None:
     found = NEW
     for _ in range(STRIKES_MOST):
         assert not found.is_to_be_quarantined

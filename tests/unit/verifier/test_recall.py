@@ -1,26 +1,18 @@
 """Clawback: what a node has pending that was not compared is compared once it is found out."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from actors.ledger.messages import Commit, GuardFailed, Outcome, Posted, Replayed
+from actors.ledger.messages import Commit, GuardFailed
 from actors.paymaster.messages import (
     DisputeDecide,
-    DisputeOpen,
     EarningMature,
-    ShareForfeit,
 )
 from actors.verifier.messages import Caught
-from actors.verifier.recall import forfeits
-from sql.earnings import FineDue
-from sql.sampling import fine_of
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -159,22 +151,6 @@ async def test_what_no_verifier_can_tell_is_left_to_an_admin() -> None:
         assert (play.store.disputes[job, 0].state, play.earned()) == ("OPEN", SHARE)
 
 
-LIE = (UUID(int=9), 0, 1)
-
-
-@given(st.lists(st.integers(1, 1000)), st.integers(1, 100), st.floats(0.05, 0.99))
-def test_a_fine_takes_the_newest_that_fit_and_one_more_share_for_the_rest(
-    amounts: list[int], share: int, odds: float
-) -> None:
-    pending = tuple((UUID(int=number), 0, each) for number, each in enumerate(amounts, 10))
-    taken = {each.job for each in forfeits(FineDue(LIE, share, odds, 0, pending))}
-    paid = [amount for job, _, amount in pending if job in taken]
-    due = fine_of(share, odds)
-    assert sum(paid) >= min(due, sum(amounts))
-    assert sum(paid) - max(paid, default=0) < due or due == 0
-    assert forfeits(FineDue(LIE, share, odds, max(due, sum(paid)), pending)) == ()
-
-
 @simulated
 async def test_what_is_fresh_is_checked_before_it_and_the_newest_of_it_first() -> None:
     async with verifying(**NEVER_DRAWN) as play:
@@ -260,21 +236,19 @@ async def test_what_is_always_compared_is_not_fined() -> None:
 
 
 @simulated
-async def test_a_creator_of_a_forfeited_share_may_still_dispute_it() -> None:
-    async with verifying(least_odds=1.0) as play:
+async def test_what_was_found_without_a_draw_is_not_fined() -> None:
+    """A file that cannot be opened is always found."""
+    async with verifying(least_odds=0.25) as play:
         checker = play.inspector()
-        await earned_in_all(play, checker, 1)
-        [share] = play.store.earnings.values()
-        lie = await play.delivered()
-        await play.confirms(checker, apart(0.9))
-        await play.ends(lie, "QUEUED")
-        key = (share.job_id, share.unit)
-        forfeit = Commit(effects=(ShareForfeit(*key, (lie, 0, 1)),))
-        first: Outcome = await play.ledger.ask(forfeit, within=60)
-        again: Outcome = await play.ledger.ask(forfeit, within=60)
-        assert (type(first), type(again)) == (Posted, Replayed), "once"
-        await play.do(DisputeOpen(UUID(int=5), *key, CREATOR, "black", timedelta(days=1)))
-        await play.do(DisputeDecide(*key, CREATOR, True, "it is"))
-        refunds = [one for one in play.store.transfers.values() if one.kind == "REFUND"]
-        assert ([one.amount for one in refunds], play.earned()) == ([PRICE], 0)
-        assert await play.store.audit() == []
+        await earned_in_all(play, checker, 12)
+        before = play.earned()
+        job = await play.delivered()
+        while (order := await play.asked(checker)).draws:
+            play.says(checker, order, EXACT)
+            await play.ends(job, "COMPLETED")
+            before = play.earned()
+            job = await play.delivered()
+        play.says(checker, order, {"fault": "it is no picture"})
+        await play.ends(job, "QUEUED")
+        row = play.store.checks[job, 0, 1]
+        assert (row.drawn, row.odds, row.strike, play.earned()) == (False, 0.25, True, before)

@@ -132,6 +132,15 @@ def test_where_credits_cost_money_no_node_is_paid_for_what_is_unverified(tmp_pat
         assert ("not paid" in event) is not pays
 
 
+def test_where_credits_cost_money_evidence_is_asked_for() -> None:
+    live = {"secret_key": "sk_live_0123456789", "webhook_secret": "whsec_0"}
+    played, paid = load(), load(overrides={"stripe": live, "credits": {"starter": "0"}})
+    assert not paid.results.require_evidence, "it is development"
+    for settings, asks in ((played, False), (paid, True)):
+        assert session_settings(settings).require_evidence is asks
+        assert verifying_of(settings, frozenset()).require_evidence is asks
+
+
 def test_all_who_must_know_it_know_the_embedded_one_beside_the_nodes_that_are_named(
     tmp_path: Path,
 ) -> None:

@@ -377,7 +377,7 @@ NODE: Final[Example] = {
         {
             "device_class": "cpu/avx2/5.2",
             "valid": 41,
-            "mismatches": 0,
+            "invalid": 0,
             "valid_in_row": 41,
             "strikes": 0,
             "score": 0.9767,

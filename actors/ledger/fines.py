@@ -1,0 +1,128 @@
+"""Fines, over a draft of the books: the stake of a draw, what is forfeited, and what is given back.
+
+A fine takes pending shares whole, the newest first, until it is paid: the last one may be larger
+than what was left. It is taken once, with the verdict.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.messages import REVENUE, Transfer
+from actors.ledger.postings import Refusal, book
+from actors.verifier.messages import UnitDeliver
+from sql.books import UnitId, UnitRow
+from sql.checks import CheckId, CheckRow
+from sql.earnings import OPERATOR, EarningRow, FineRow
+from sql.sampling import covered_odds
+
+FINED: Final = "A fine for a result that was invalid"
+RETURNED: Final = "A fine is given back: the scene was at fault"
+
+
+def operator_of(account: str | None) -> UUID | None:
+    """Return whose account it is; None where it is nobody's."""
+    if account is None or not account.startswith(OPERATOR):
+        return None
+    return UUID(account.removeprefix(OPERATOR))
+
+
+def drawn(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> tuple[bool | None, float | None]:
+    """Return whether a delivery is compared, and at which odds."""
+    if effect.draw is None:
+        return None, None
+    share = 0 if effect.operator is None else unit.price * effect.share_percent // 100
+    odds = max(effect.odds, covered_odds(share, _stake(draft, operator_of(effect.operator))))
+    return effect.draw < odds, odds
+
+
+def is_ripe(draft: Draft, share: EarningRow) -> bool:
+    """Return whether nothing can be forfeited of a share any more: its window is over, and what its
+    operator delivered before the end of it has its verdict.
+    """
+    waiting = None if share.operator_id is None else draft.waiting.get(share.operator_id)
+    return draft.now >= share.payable_at and (waiting is None or waiting >= share.payable_at)
+
+
+def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
+    """Take a fine from what the operator of an invalid result has pending."""
+    operator, of_unit = operator_of(row.operator), (row.job_id, row.unit)
+    is_withdrawn = any(one.withdrawn for one in draft.checks.all() if one.id[:2] == of_unit)
+    if operator is None or row.operator is None or is_withdrawn:
+        return None
+    taken = list[EarningRow]()
+    for share in _pending(draft, operator):
+        if sum(one.amount for one in taken) >= fine:
+            break
+        taken.append(share)
+    for share in taken:
+        draft.earnings.put((share.job_id, share.unit), attrs.evolve(share, state="FORFEITED"))
+        noted = FineRow(share.id, *row.id, draft.now)
+        draft.fines.put(noted.id, noted)
+    amount = sum(one.amount for one in taken)
+    return _move(draft, (row.operator, REVENUE, row.operator), amount, reference_of(row.id), FINED)
+
+
+def give_back(draft: Draft, unit: UnitId) -> Refusal | None:
+    """Give back what was forfeited for results of a unit whose scene is at fault.
+
+    A share whose creator was refunded stays forfeited: it would have been reversed.
+    """
+    shares = {share.id: share for share in draft.earnings.all()}
+    returned: dict[tuple[str, CheckId], int] = {}
+    for noted in draft.fines.all():
+        share, invalid = shares[noted.share_id], noted.id[1]
+        dispute = draft.disputes.get((share.job_id, share.unit))
+        is_upheld = dispute is not None and dispute.state == "UPHELD"
+        if noted.returned_at is not None or invalid[:2] != unit or is_upheld:
+            continue
+        draft.earnings.put((share.job_id, share.unit), attrs.evolve(share, state="PENDING"))
+        draft.fines.put(noted.id, attrs.evolve(noted, returned_at=draft.now))
+        of = (share.account, invalid)
+        returned[of] = returned.get(of, 0) + share.amount
+    for (account, invalid), amount in sorted(returned.items()):
+        sides, reference = (REVENUE, account, account), f"{reference_of(invalid)}:back"
+        refusal = _move(draft, sides, amount, reference, RETURNED)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def reference_of(invalid: CheckId) -> str:
+    """Return the reference of the fine for a result."""
+    job, unit, attempt = invalid
+    return f"fine:{job}:{unit}:{attempt}"
+
+
+def _move(
+    draft: Draft, sides: tuple[str, str, str], amount: int, reference: str, words: str
+) -> Refusal | None:
+    moved = amount == 0 or book(draft, Transfer(*sides, amount, "FINE", reference, words))
+    return None if isinstance(moved, bool) else moved
+
+
+def _stake(draft: Draft, operator: UUID | None) -> int:
+    """Return what was pending as the batch began, less what the batch took of it."""
+    if operator is None:
+        return 0
+    gone = sum(
+        before.amount
+        for key, before in draft.earnings.found.items()
+        if (before.operator_id, before.state) == (operator, "PENDING")
+        if before.payable_at > draft.now
+        if (after := draft.earnings.get(key)) is not None and after.state != "PENDING"
+    )
+    return max(draft.stakes.get(operator, 0) - gone, 0)
+
+
+def _pending(draft: Draft, operator: UUID) -> Iterator[EarningRow]:
+    """Yield the pending shares that are in hand, newest first."""
+    found = [
+        share
+        for share in draft.earnings.all()
+        if (share.operator_id, share.state, share.work) == (operator, "PENDING", "RENDER")
+    ]
+    yield from sorted(found, key=lambda share: (share.earned_at, share.id), reverse=True)

@@ -1,0 +1,123 @@
+"""Public page of a receipt: anybody reads what was compared, and by which verifier."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from actors.ledger.messages import Commit, Ledger, Posted, operator_account
+from actors.paymaster.messages import DisputeDecide, DisputeOpen
+from actors.verifier.messages import Comparison, UnitDeliver, UnitVerdict
+from rendertrust.receipt import Issued
+from sql.receipts import ShownReceipt
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.conformance.stage import dispatch
+from tests.integration.console.people import Visitor, newcomer, nobody
+from tests.integration.console.test_disputes import plain
+from tests.integration.console.work import PRICE, joined
+from tests.support.http_gateway import Face
+from web.console.receipt_page import compared_of, distance_of, meaning_of, verifier_of
+
+CLASS, OTHER_CLASS = "cpu/avx2/5.2", "optix/x86_64/5.2"
+HASH, DAY = b"s" * 32, timedelta(days=1)
+
+
+@pytest.fixture
+async def jane(with_books: Face) -> Visitor:
+    return await newcomer(with_books)
+
+
+async def do(face: Face, *effects: Any) -> None:
+    outcome = await face.gateway.registry.ref(Ledger).ask(Commit((), effects), within=60)
+    assert isinstance(outcome, Posted), outcome
+
+
+async def verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any) -> UUID:
+    """A unit of hers with a receipt of that verdict, by an embedded verifier."""
+    job, node = uuid4(), await joined(dsn, ", owner_id", f", '{jane.id}'")
+    verifier = await joined(dsn, ", is_embedded", ", true")
+    order = dispatch(UUID(jane.id), job, PRICE, 1, node)
+    await face.gateway.registry.ref(Ledger).ask(order, within=60)
+    of, operator = (job, 0, 1), operator_account(UUID(jane.id))
+    receipt = Issued(json.dumps({"verdict": outcome}), b"g" * 64, PRICE)
+    given: dict[str, Any] = {"verifier": verifier, "receipt": receipt, **how}
+    await do(face, UnitDeliver(*of, node, CLASS, "x", HASH, 9, verified=True, operator=operator))
+    await do(face, UnitVerdict(*of, outcome, operator=operator, **given))  # type: ignore[arg-type]
+    return job
+
+
+async def test_anybody_reads_what_was_compared_and_by_whom(
+    with_books: Face, database: PostgresEndpoint, jane: Visitor
+) -> None:
+    how = {"verifier_class": CLASS, "comparison": Comparison("whole", True, 0.05)}
+    job = await verified(with_books, database.owner_dsn, jane, "consistent", **how)
+    there = f"/console/receipts/{job}/0/page"
+    status, text = await nobody(with_books).get(there)
+    said = plain(text)
+    assert status == 200
+    assert "The whole frame, rendered again; and the picture, made again from the" in said
+    assert "0.05 times the noise, at most" in said
+    assert f"embedded in the gateway, {CLASS}" in said
+    assert "nothing was given back" in said
+    assert jane.email not in text
+    user = UUID(jane.id)
+    await do(with_books, DisputeOpen(uuid4(), job, 0, user, "black", DAY))
+    await do(with_books, DisputeDecide(job, 0, user, True, "it is"))
+    assert "withdrawn" in plain((await nobody(with_books).get(there))[1])
+    _, text = await jane.get(f"/console/jobs/{job}")
+    assert f'href="{there}"' in text
+
+
+@pytest.mark.parametrize("path", ["/0/page", "/1/page", "/x/page", "/99999999/page"])
+async def test_without_a_receipt_there_is_no_page(with_books: Face, path: str) -> None:
+    assert (await nobody(with_books).get(f"/console/receipts/{uuid4()}{path}"))[0] == 404
+
+
+def shown(**more: Any) -> ShownReceipt:
+    """What the database says of a receipt."""
+    given: dict[str, Any] = {
+        "document": "{}",
+        "hash": HASH,
+        "issued_at": None,
+        "device_class": CLASS,
+        "said": "",
+        "compared": "regions",
+        "remade": True,
+        "distance": 0.0,
+        "is_verified": True,
+        "verifier_class": CLASS,
+        "is_embedded": True,
+    }
+    return ShownReceipt(**{**given, **more})
+
+
+@pytest.mark.parametrize(
+    ("row", "compared", "distance"),
+    [
+        (shown(), "Regions, rendered again; and the picture, made", "None: equal to the last bit"),
+        (shown(distance=0.123456, remade=False), "Regions, rendered again", "0.123 times the"),
+        (shown(compared="whole", distance=None), "The whole frame, rendered", "It cannot be"),
+        (shown(said="other-seeds", distance=1.0), "Regions, rendered again with other seeds", "1 "),
+        (shown(compared=None), "Nothing: the file was opened", None),
+        (shown(compared=None, is_verified=False), "Nothing", None),
+    ],
+)
+def test_the_page_says_what_was_compared(
+    row: ShownReceipt, compared: str, distance: str | None
+) -> None:
+    assert compared_of(row).startswith(compared)
+    assert (distance_of(row) or "").startswith(distance or "")
+    assert (distance_of(row) is None) is (distance is None)
+
+
+def test_the_page_says_which_verifier_it_was_and_why_there_was_none() -> None:
+    assert verifier_of(shown()) == f"embedded in the gateway, {CLASS}"
+    other = shown(is_embedded=False, verifier_class=OTHER_CLASS)
+    assert verifier_of(other) == f"a machine of the operator's, {OTHER_CLASS}"
+    assert verifier_of(shown(verifier_class=None)) == "embedded in the gateway"
+    assert verifier_of(shown(is_verified=False)) is None
+    assert meaning_of("unverified", "off") == "No check was asked for: verification is off."
+    assert meaning_of("exact", None) == "Equal to what the scene gives, to the last bit."
+    assert meaning_of("a later one", "why") == ""

@@ -1,0 +1,99 @@
+"""Public page of a receipt: its verdict, what was compared for it, and by which verifier."""
+
+import re
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from rendertrust.receipt import REASONS
+from sql.receipts import ShownReceipt
+from web.console.answers import frame_of, html
+from web.console.registry import ROOT, Pages
+from web.gateway import Gateway
+from web.http.converter import uuid_of
+from web.http.problem import Problem
+
+PATH: Final = f"{ROOT}/receipts/{{job_id}}/{{number}}/page"
+NUMBER: Final = re.compile(r"[0-9]{1,7}", re.ASCII)
+NONE: Final = Problem(404, "There is no receipt")
+OTHER_SEEDS: Final = "other-seeds"
+MEANINGS: Final = {
+    "exact": "Equal to what the scene gives, to the last bit.",
+    "consistent": "What the scene gives, within the noise of rendering.",
+    "sampled-out": "Opened by a verifier, and not drawn to be compared.",
+    "unverified": "No check was asked for.",
+    "unverifiable": "This scene cannot be compared.",
+    "match": "What the scene gives, as far as a node compared it.",
+    "unchecked": "Nobody compared it.",
+}
+
+
+class ReceiptPage:
+    """The page. It shows nothing that a holder of the receipt may not know."""
+
+    def __init__(self, gateway: Gateway, pages: Pages) -> None:
+        self._gateway, self._pages = gateway, pages
+
+    async def show(self, request: web.Request) -> web.StreamResponse | Problem:
+        """Return the page of a unit's receipt."""
+        job, number = uuid_of(request.match_info["job_id"]), request.match_info["number"]
+        if job is None or not NUMBER.fullmatch(number):
+            return NONE
+        receipts = self._gateway.receipts
+        row = await receipts.shown(job, int(number))
+        if row is None:
+            return NONE
+        document = orjson.loads(row.document)
+        verdict = document["verdict"]
+        context = {
+            "title": "Receipt",
+            "frame": frame_of(request, self._pages, None, None),
+            "job": job,
+            "number": int(number),
+            "row": row,
+            "verdict": verdict,
+            "meaning": meaning_of(verdict, document.get("reason")),
+            "compared": compared_of(row),
+            "distance": distance_of(row),
+            "verifier": verifier_of(row),
+            "withdrawn": await receipts.withdrawn(job, int(number)),
+        }
+        return html(request, self._gateway, "receipt.html", context, 200)
+
+
+def meaning_of(verdict: str, reason: str | None) -> str:
+    """Return what a verdict says, and why nothing was checked."""
+    said = MEANINGS.get(verdict, "")
+    why = REASONS.get(reason or "")
+    return f"{said[:-1]}: {why}." if why and said else said
+
+
+def compared_of(row: ShownReceipt) -> str:
+    """Return what a verifier compared."""
+    if row.compared is None:
+        return "Nothing: the file was opened" if row.is_verified else "Nothing"
+    parts = "The whole frame" if row.compared == "whole" else "Regions"
+    rendered = f"{parts}, rendered again"
+    if row.said == OTHER_SEEDS:
+        rendered += " with other seeds, as the node has another kind of device"
+    return f"{rendered}; and the picture, made again from the evidence" if row.remade else rendered
+
+
+def distance_of(row: ShownReceipt) -> str | None:
+    """Return how far the result was from what the verifier rendered; None: nothing was compared."""
+    if row.compared is None:
+        return None
+    if row.distance == 0:
+        return "None: equal to the last bit"
+    if row.distance is None:
+        return "It cannot be measured"
+    return f"{row.distance:.3g} times the noise, at most"
+
+
+def verifier_of(row: ShownReceipt) -> str | None:
+    """Return which kind of verifier it was; None: there was none."""
+    if not row.is_verified:
+        return None
+    kind = "embedded in the gateway" if row.is_embedded else "a machine of the operator's"
+    return f"{kind}, {row.verifier_class}" if row.verifier_class else kind
