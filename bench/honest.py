@@ -266,9 +266,9 @@ def kept(path: Path | None) -> dict[str, Tally]:
     lines = path.read_text().splitlines() if path is not None and path.exists() else []
     found = dict[str, Tally]()
     for line in lines:
-        told = json.loads(line)
-        name, told["said"] = told.pop("scene"), tuple(told["said"])
-        found[name] = Tally(**{**told, "classes": frozenset(told["classes"])})
+        told: dict[str, Any] = json.loads(line)
+        told |= {"said": tuple(told["said"]), "classes": frozenset(told["classes"])}
+        found[told.pop("scene")] = Tally(**told)
     return found
 
 
