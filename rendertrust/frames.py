@@ -197,13 +197,6 @@ class JobCancel:
 
 
 @attrs.frozen(kw_only=True)
-class JobPause:
-    """Start no further unit of this job; the one that runs is finished."""
-
-    job_id: str = attrs.field(validator=_JOB_ID)
-
-
-@attrs.frozen(kw_only=True)
 class Urls:
     """Fresh presigned URLs for a unit, or leave to put parts, as asked for by ``UrlsRequest``."""
 

@@ -101,8 +101,10 @@ def public_pem(key: Ed25519PrivateKey) -> str:
 
 
 def proof_message(node_id: str, challenge: str, authority: str | None = None) -> bytes:
-    """What is signed to prove possession of a node's key to the gateway at ``authority``; None: to
-    any, as nodes of before did. Raises UnicodeError on non-ASCII.
+    """Return the bytes that prove possession of a node's key to the gateway at ``authority``.
+
+    Without an authority the proof is good at any gateway (the contract's first form). Raises
+    UnicodeError on non-ASCII.
     """
     if authority is None:
         return f"rendertrust-node-v1\n{node_id}\n{challenge}".encode("ascii")

@@ -5,7 +5,7 @@ given and never raise: what comes from a stranger is data.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 HASH_BYTES: Final = 32
@@ -165,11 +165,6 @@ def whole_subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
         level = (end - start).bit_length() - 1
         yield level, start >> level
         start += 1 << level
-
-
-def range_hash(start: int, end: int, subtree: Callable[[int, int], bytes]) -> bytes:
-    """MTH of a range, from the hashes of whole subtrees: ``subtree(level, index)``."""
-    return fold([subtree(level, index) for level, index in whole_subtrees(start, end)])
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:

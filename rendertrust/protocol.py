@@ -28,7 +28,6 @@ from rendertrust.frames import (
     Input,
     JobCancel,
     JobDispatch,
-    JobPause,
     JobResult,
     JobStatus,
     Log,
@@ -65,7 +64,6 @@ __all__ = [
     "Input",
     "JobCancel",
     "JobDispatch",
-    "JobPause",
     "JobResult",
     "JobStatus",
     "Log",
@@ -89,16 +87,13 @@ __all__ = [
     "encode",
 ]
 
-FromGateway = (
-    JobDispatch | JobCancel | JobPause | Urls | Drain | NodeStanding | TokenRenewal | Ack | Welcome
-)
+FromGateway = JobDispatch | JobCancel | Urls | Drain | NodeStanding | TokenRenewal | Ack | Welcome
 FromNode = Hello | JobStatus | JobResult | UrlsRequest | Log | Preview | Pong
 Frame = FromGateway | FromNode
 
 FROM_GATEWAY: Final[Mapping[str, type[FromGateway]]] = {
     "job_dispatch": JobDispatch,
     "job_cancel": JobCancel,
-    "job_pause": JobPause,
     "urls": Urls,
     "drain": Drain,
     "standing": NodeStanding,

@@ -2,7 +2,7 @@
 
 Both are JSON objects with one way to write them, ``canonical``: members in order of their names,
 nothing between them, ASCII alone, whole numbers alone. ``docs/PROOF.md`` has their members;
-golden files are in ``tests/unit/proof/golden``.
+golden files are in ``tests/golden/files/receipts``.
 """
 
 import hashlib

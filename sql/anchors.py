@@ -132,16 +132,6 @@ class Anchors:
         told = (state, became.block, became.error, at, became.hash, became.block_hash)
         await self._database.execute("anchors_state", *named, *told, became.note)
 
-    async def unnoted(self, chain_id: int, limit: int, offset: int) -> Sequence[SentRow]:
-        """Confirmed anchors on which no note was signed, the newest first."""
-        rows = await self._database.all("anchors_unnoted", chain_id, limit, offset)
-        return [_sent(dict(row)) for row in rows]
-
-    async def note(self, row: SentRow, note: str) -> None:
-        """What was signed about an anchor that has no note, if it is where it was."""
-        named = (row.chain_id, row.sender, row.nonce)
-        await self._database.execute("anchors_note", *named, row.block_number, note)
-
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
         """Numbers below ``nonce`` of the sender in this epoch, above and below all known ones."""
         rows = await self._database.all("anchors_unknown", chain_id, sender, nonce)

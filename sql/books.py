@@ -14,6 +14,7 @@ import attrs
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, FineId, FineRow, PayableRow, PayoutRow
+from sql.error_code import ErrorCode
 from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
 from sql.receipts import ReceiptRow
 
@@ -138,6 +139,7 @@ class UnitRow:
     result_size: int | None = None
     verified: bool = False
     error_class: str | None = None
+    error_code: ErrorCode | None = None
     error_message: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

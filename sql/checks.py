@@ -9,7 +9,6 @@ import attrs
 from sql.tries import tries
 from sql.work import ANY, POOL, Part
 
-Draws: TypeAlias = tuple[tuple[float, float, float | None], ...]  # x, y and cell of each crop
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 Place: TypeAlias = tuple[datetime, UUID, int]  # since when, job, unit
 

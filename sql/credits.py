@@ -130,9 +130,7 @@ class Credits:
         row = await self._database.one("charged_unit", job, number)
         return None if row is None else ChargedUnit(**row)
 
-    async def refundable_units(
-        self, job: UUID, number: int | None = None
-    ) -> Sequence[RefundableUnit]:
-        """Units of a job by number, also those that cost nothing; ``number``: that one alone."""
-        rows = await self._database.all("refundable_units", job, number)
+    async def refundable_units(self, job: UUID) -> Sequence[RefundableUnit]:
+        """Units of a job by number, also those that cost nothing."""
+        rows = await self._database.all("refundable_units", job)
         return [RefundableUnit(**row) for row in rows]

@@ -8,10 +8,11 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.error_code import ErrorCode
 
 _OF_EVENT: Final = (
     *("number", "type", "at", "unit", "state", "attempt", "node_id"),
-    *("money", "amount", "error_class", "error", "frame"),
+    *("money", "amount", "error_class", "error_code", "error", "frame"),
 )
 
 
@@ -32,6 +33,7 @@ class EventRow:
     money: str | None = None
     amount: int | None = None
     error_class: str | None = None
+    error_code: ErrorCode | None = None
     error: str | None = None
     frame: int | None = None  # of which a thumbnail is there
 

@@ -24,13 +24,7 @@ WHAT_TO_DO: Final = (
     "nothing is written until the operator has looked, and has begun a new epoch of the log with"
     " `rendertrust chain reopen`"
 )
-OR_LIFT: Final = (
-    "; if that checkpoint is of a copy that went its own way, and this database is the newest, with"
-    " `rendertrust chain reopen --lift` it goes on without one"
-)
-HOW_TO_LIFT: Final = (
-    "`rendertrust chain reopen --lift --reason WHY` on this machine puts the file aside"
-)
+MOVE_IT: Final = "move `gateway/log-seen` away on this machine; the gateway goes on within seconds"
 
 
 @attrs.frozen
@@ -111,14 +105,14 @@ class Halt:
         if self.reason == STRANGE:
             return (
                 f"{self.found}; this gateway writes nothing until the operator has looked. If the"
-                f" database is the right one, {HOW_TO_LIFT}"
+                f" database is the right one, {MOVE_IT}"
             )
         if self.reason == UNREADABLE:
             return (
                 f"{self.found}; this gateway writes nothing until it is mended from a copy. If the"
-                f" database is known to be the newest one, {HOW_TO_LIFT}"
+                f" database is known to be the newest one, {MOVE_IT}"
             )
-        return f"{self.found}; {WHAT_TO_DO}{OR_LIFT if self.reason == BEHIND else ''}"
+        return f"{self.found}; {WHAT_TO_DO}"
 
 
 _HALT: Final = tuple(field.name for field in attrs.fields(Halt))
@@ -236,22 +230,3 @@ async def end_halt(database: Database, act: Act) -> None:
     async with database.transaction() as connection:
         await connection.execute(QUERIES["halts_end"])
         await record(connection, act)
-
-
-async def lift_head(database: Database, halt: Halt, act: Act) -> None:
-    """The same of a checkpoint that a gateway keeps: it halts nobody now. Raises Unavailable."""
-    head = halt.origin, halt.size, halt.root
-    async with database.transaction() as connection:
-        await connection.execute(QUERIES["halts_lift"], *head, act.at)
-        await connection.execute(QUERIES["halts_lifted"], *head)
-        await record(connection, act)
-
-
-async def lift_file(database: Database, put_aside: Callable[[], None], act: Act) -> None:
-    """The same of what one gateway keeps: the file goes, and the record says so; both or neither.
-
-    Raises Unavailable, and what ``put_aside`` does.
-    """
-    async with database.transaction() as connection:
-        await record(connection, act)
-        put_aside()

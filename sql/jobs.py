@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
+from sql.error_code import ErrorCode
 from sql.gathering import Gathering
 from sql.span import Span
 
@@ -100,6 +101,7 @@ class PagedUnit:
     result_size: int | None
     verified: bool
     error_class: str | None
+    error_code: ErrorCode | None
     error_message: str | None
     missing: int
     assigned_at: datetime | None

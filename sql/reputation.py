@@ -27,11 +27,6 @@ class Reputation:
     forgiven: int = 0  # strikes taken away since an admin released it, or ever
 
     @property
-    def is_to_be_quarantined(self) -> bool:
-        """Whether strangers' work is kept from it."""
-        return self.strikes >= STRIKES_MOST
-
-    @property
     def score(self) -> float:
         """0 to 1: the share of valid results, an invalid one counting for ten; half where nobody
         knows anything.

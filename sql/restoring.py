@@ -65,18 +65,6 @@ async def kept(connection: Connection) -> Sequence[str]:
     return [str(row["name"]) for row in rows]
 
 
-async def digests(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Of each table its count of rows, and a sum over them: what is equal has equal ones."""
-    found: dict[str, tuple[int, int]] = {}
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        for row in await connection.fetch(QUERIES["restoring_tables_named"]):
-            name = f"{quoted(row['schema'])}.{quoted(row['name'])}"
-            digest = QUERIES["restoring_digest"].replace("schema_migrations", name)
-            count, total = await connection.fetchrow(digest) or (0, 0)
-            found[name] = (int(count), int(total))
-    return found
-
-
 async def make(dsn: str, name: str) -> None:
     """A fresh database; what a killed run left under the name goes first."""
     async with connected(in_database(dsn, MAINTENANCE)) as connection:

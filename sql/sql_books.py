@@ -41,7 +41,7 @@ _UNIT_NEW: tuple[str, ...] = ("price", "place", "frames", "tile", "feeds")
 _UNIT_UPDATED: tuple[str, ...] = (
     *("state", "attempt", "node_id", "assigned_at", "lease_until", "not_before"),
     *("failures", "avoid", "result_key", "result_sha256", "result_size", "verified"),
-    *("error_class", "error_message", "started_at", "ended_at", "missing"),
+    *("error_class", "error_code", "error_message", "started_at", "ended_at", "missing"),
 )
 _UNIT_COPIED: tuple[str, ...] = (
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),

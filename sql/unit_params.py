@@ -31,11 +31,6 @@ def params_of(params: Mapping[str, Any], frames: str | None, tile: int | None) -
     return {name: value for name, value in told.items() if name not in OF_THE_WHOLE}
 
 
-def is_whole(params: Mapping[str, Any]) -> bool:
-    """Whether a ``render`` of these parameters is one whole frame, rendered at once."""
-    return kind_of(RENDER, params) == "frame"
-
-
 def kind_of(job_type: str, params: Mapping[str, Any]) -> Kind:
     """What a unit of work that is checked gives."""
     if job_type == VIDEO:

@@ -28,11 +28,10 @@ class Restart(Enum):
 
     PERMANENT = auto()  # every end
     TRANSIENT = auto()  # crashes
-    TEMPORARY = auto()  # none
 
     def wanted(self, *, normal: bool) -> bool:
         """Whether a child that ended so is to be started again."""
-        return self is Restart.PERMANENT or (self is Restart.TRANSIENT and not normal)
+        return self is Restart.PERMANENT or not normal
 
 
 class GiveUp(Enum):

@@ -8,7 +8,6 @@ import attrs
 from prometheus_client import Counter, Gauge
 
 from actors.anchor.messages import Anchor, Look
-from actors.anchor.older import OlderAnchors
 from actors.anchor.policy import (
     AnchorSettings,
     Doubts,
@@ -69,7 +68,6 @@ class AnchorActor(Actor[Anchor]):
         self._chain, self._store, self._clock = chain, store, clock
         self._settings, self._sequencer, self._signer = settings, sequencer, signer
         self._witness = Witness(chain, store)
-        self._older = None if signer is None else OlderAnchors(chain, store, signer)
         self._doubts = Doubts(settings.doubt_seconds)
         self._sought_at: datetime | None = None
 
@@ -110,8 +108,6 @@ class AnchorActor(Actor[Anchor]):
             await self._send_again(row)
         if may_send(situation) and not moved:
             await self._next(state, situation, standing)
-        if self._older is not None:
-            await self._older.sign_some(state.chain_id)
 
     async def _standing(self, state: ChainState, contract: str | None) -> Standing:
         """Whether the chain has nothing that the log has not; else nothing is written or signed.

@@ -7,7 +7,6 @@ from rendertrust import money, webhooks
 from rendertrust.paths import thumbnail_path
 from sql.deliveries import Due
 from sql.events import EventRow
-from sql.failure_code import code_of
 
 
 def letter(due: Due, event: EventRow, timestamp: int) -> Letter:
@@ -34,7 +33,7 @@ def told(due: Due, event: EventRow) -> dict[str, object]:
         "amount": None if event.amount is None else money.render(event.amount),
         "error_class": event.error_class,
         "error": event.error,
-        "error_code": code_of(event.error_class, event.error),
+        "error_code": event.error_code,
         "frame": event.frame,
         "thumbnail": thumbnail_path(due.job, event.frame),
     }

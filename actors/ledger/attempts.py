@@ -6,6 +6,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.receipt import Issued
+from sql.error_code import REPORTED, ErrorCode
 
 
 @attrs.frozen
@@ -61,7 +62,8 @@ class UnitFail:
     """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
 
     ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
-    failure; whichever it is, another node is asked next. ``caught``: the session caught the node in
+    failure; whichever it is, another node is asked next. ``error_code`` says what it was; without
+    one ``error`` is the node's own report. ``caught``: the session caught the node in
     a lie, working with this class of machine; that stands in its record like a check that found
     one. ``accused``: the node itself said, with this class of machine, that the scene is at fault;
     that is held against it where another renders the scene. ``given_back``: its node does not want
@@ -83,6 +85,7 @@ class UnitFail:
     uncounted: bool = False
     needs_memory: int = 0
     needs_opengl: bool = False
+    error_code: ErrorCode = REPORTED
 
 
 @attrs.frozen

@@ -28,6 +28,7 @@ def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
     told = attrs.evolve(
         unit,
         error_class=effect.error_class,
+        error_code=effect.error_code,
         error_message=words(effect.error),
         needs_memory=max(unit.needs_memory, effect.needs_memory),
         needs_opengl=unit.needs_opengl or effect.needs_opengl,

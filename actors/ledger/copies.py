@@ -173,6 +173,7 @@ def _note(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitReq
         told = attrs.evolve(
             left,
             error_class=None,
+            error_code=None,
             error_message=words(effect.reason),
             unsent=left.unsent + effect.unsent,
         )

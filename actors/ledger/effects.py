@@ -107,6 +107,7 @@ def _assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
         lease_until=None,
         not_before=None,
         error_class=None,
+        error_code=None,
         error_message=None,
     )
     change(draft, unit, assigned, node_id=effect.node, dispatched_at=draft.now)
@@ -146,6 +147,7 @@ def _complete(
         verified=effect.verified,
         lease_until=None,
         error_class=None,
+        error_code=None,
         error_message=None,
         ended_at=draft.now,
     )

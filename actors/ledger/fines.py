@@ -69,8 +69,15 @@ def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
 def give_back(draft: Draft, unit: UnitId) -> Refusal | None:
     """Give back what was forfeited for results of a unit whose scene is at fault.
 
-    A share whose creator was refunded stays forfeited: it would have been reversed.
+    Nothing is given back if a result of it was compared at odds of one: a new account, which risks
+    nothing, could excuse a lie. A share whose creator was refunded stays forfeited: it would have
+    been reversed.
     """
+    results = [one for one in draft.checks.all() if one.id[:2] == unit]
+    if any(
+        one.odds is None or one.odds >= 1 for one in results if one.verdict in (None, "invalid")
+    ):
+        return None
     shares = {share.id: share for share in draft.earnings.all()}
     returned: dict[tuple[str, CheckId], int] = {}
     for noted in draft.fines.all():

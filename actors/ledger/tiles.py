@@ -29,8 +29,8 @@ def is_lost(draft: Draft, unit: UnitRow) -> bool:
 
 
 def was_lost(unit: UnitRow) -> bool:
-    """Whether it is over with its frame, and by no fault of its own."""
-    return unit.state == "FAILED" and unit.error_message == LOST
+    """Return whether the tile is over with its frame, and by no fault of its own."""
+    return unit.state == "FAILED" and unit.feeds is not None and unit.error_code == "part_failed"
 
 
 def starve(draft: Draft, unit: UnitRow) -> bool | Refusal:
@@ -67,6 +67,7 @@ def _failed(draft: Draft, unit: UnitRow, words: str) -> UnitRow:
         lease_until=None,
         not_before=None,
         error_class="scene",
+        error_code="part_failed",
         error_message=words,
         ended_at=draft.now,
     )

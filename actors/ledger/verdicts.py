@@ -39,6 +39,7 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         state="VERIFYING",
         lease_until=None,
         error_class=None,
+        error_code=None,
         error_message=None,
         started_at=unit.started_at or draft.now,  # it ran, whether its node said so or not
     )
@@ -197,5 +198,6 @@ def _failure(row: CheckRow, effect: UnitVerdict) -> UnitFail:
         node=row.node_id,
         error_class="scene" if effect.withdrawn else "node",
         error=f"the check found something else: {effect.said}",
+        error_code="invalid",
         retry_at=effect.retry_at,
     )

@@ -54,5 +54,6 @@ def expired(unit: OpenUnit) -> UnitFail:
         attempt=unit.attempt,
         node=None,
         error_class="gateway",
+        error_code="no_node",
         error=f"no node finished it within {WAITING_MOST.days} days; submit it again",
     )

@@ -76,7 +76,6 @@ class NodeSessionActor(Checks):
         self._early: list[JobResult] = []
         self._epoch = 0  # among the sessions of this node at all gateways; known once it starts
         self._seen_at = float("-inf")
-        self.ignored = 0
 
     async def started(self) -> None:
         opened = await self._peers.store.session_opened(self._node.id)
@@ -255,8 +254,6 @@ class NodeSessionActor(Checks):
             self._pass_on(self._work.named(frame.job_id, frame.unit, frame.attempt), frame.text)
         elif isinstance(frame, Preview):
             await self._keep(frame)
-        else:
-            self.ignored += 1
 
     @handles(CaughtUp)
     async def caught_up(self, message: CaughtUp) -> bool:
@@ -374,7 +371,7 @@ class NodeSessionActor(Checks):
             if held is not None and held.phase is not Phase.ENDING:
                 back = failures.given_back(held.assignment)
                 if back is None:
-                    self._fail(held, "node", failures.GIVEN_BACK)
+                    self._fail(held, "node", failures.GIVEN_BACK, code="given_back")
                 else:
                     self._end(held, back)
         elif held is None:

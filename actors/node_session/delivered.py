@@ -90,6 +90,9 @@ async def _proof(named: Evidence, pieces: Pieces) -> Proof | Refused | Lost:
         return Refused("there is no evidence where it should be")
     if found.encoding is not None:
         return Refused(ENCODED.format("evidence"))
+    if found.size > pieces.settings.result_bytes_most:
+        words = f"the evidence has {found.size} bytes: no such evidence does"
+        return Refused(words, is_lie=True)
     sha256 = bytes.fromhex(named.sha256)
     if found.size != named.size or found.sha256 not in (None, sha256):
         return Refused("the evidence is another one than the result says", is_lie=True)

@@ -31,6 +31,7 @@ from actors.scheduler.messages import (
 )
 from actors.verifier.messages import Verifier
 from rendertrust.protocol import Ack, FromGateway, Hello, JobCancel, JobResult
+from sql.error_code import REPORTED, ErrorCode
 from sql.work import ANY
 
 log = logging.getLogger(__name__)
@@ -170,7 +171,8 @@ class Desk(Actor[NodeSession], partial=True):
             return False
         if not is_sendable:
             log.error("a unit cannot be sent: %s", fault)
-            self._fail(held, "gateway", f"cannot be sent to a node: {fault}", final=True)
+            error = f"cannot be sent to a node: {fault}"
+            self._fail(held, "gateway", error, code="unsendable", final=True)
             return True
         log.warning(
             "a unit cannot be sent to node %s by the address it came to: %s", node.id, fault
@@ -247,6 +249,7 @@ class Desk(Actor[NodeSession], partial=True):
         error_class: str,
         error: str,
         *,
+        code: ErrorCode = REPORTED,
         final: bool = False,
         given_back: bool = False,
         confirmed: bool = True,
@@ -267,6 +270,7 @@ class Desk(Actor[NodeSession], partial=True):
                 error_class,
                 error,
                 now,
+                code=code,
                 final=final,
                 given_back=given_back,
                 confirmed=confirmed,

@@ -10,6 +10,7 @@ from actors.ledger.messages import UnitFail, UnitRequeue
 from actors.node_session.messages import Elsewhere
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import LACKS
+from sql.error_code import REPORTED, ErrorCode
 from sql.tries import (
     HELD_NODES,
     NODE_FAILURES_MOST,
@@ -40,6 +41,7 @@ def failed(
     error: str,
     now: datetime,
     *,
+    code: ErrorCode = REPORTED,
     final: bool = False,
     given_back: bool = False,
     confirmed: bool = True,
@@ -69,12 +71,14 @@ def failed(
     tried = len(unit.avoid | {node})
     if final and is_third and tried >= NODE_FAILURES_MOST:
         error_class, error = "scene", f"failed on {tried} nodes, last by: {error}"
+        code = "every_node"
     return UnitFail(
         job=unit.job,
         unit=unit.unit,
         attempt=unit.attempt,
         node=node,
         error_class=error_class,
+        error_code=code,
         error=error[:ERROR_CHARACTERS_MOST],
         retry_at=None if final or wait is None else now + timedelta(seconds=wait),
         given_back=given_back,
@@ -119,6 +123,7 @@ def beyond(
         attempt=unit.attempt,
         node=node,
         error_class=SCENE,
+        error_code="too_much_memory" if is_memory else REPORTED,
         error=words[:ERROR_CHARACTERS_MOST],
         retry_at=None if ends else now + timedelta(seconds=_lacking_seconds(unit, others)),
         uncounted=True,

@@ -173,7 +173,8 @@ class Settlement(Watching, partial=True):
         if seen is None:
             self._again(held)
         elif isinstance(seen, Lost):
-            self._fail(held, "network", "parts of the result are not there any more")
+            error = "parts of the result are not there any more"
+            self._fail(held, "network", error, code="parts_gone")
         elif isinstance(seen, results.Refused):
             self._refuse(held, seen)
         else:

@@ -7,6 +7,7 @@ from actors.node_session.backlog import Backlog
 from actors.node_session.work import Held
 from rendertrust.protocol import JobCancel
 from sql.database import Unavailable
+from sql.error_code import UNDERQUOTED, ErrorCode
 from sql.overruns import Overrun, agreed
 from sql.pace import DONE_MOST, Pace, frames_in, paces
 
@@ -20,14 +21,14 @@ class Watching(Backlog, partial=True):
     async def _look_at_moves(self) -> None:
         now, settings = self._peers.clock.monotonic(), self._settings
         for held in leases.overdue(self._work, now, settings.runtime_seconds_most):
-            await self._take_back(held, "it ran longer than an attempt may")
+            await self._take_back(held, "it ran longer than an attempt may", "too_slow")
         for held in filter(moves.may_stand, self._work):
             move = self._move(held)
             # A client of the reference may say nothing, or that it runs; and keeps all in a queue.
             if move.is_told or self._hello is not None:
                 said = moves.stands_still(move, now, settings.still_seconds)
                 if said is not None:
-                    await self._take_back(held, said)
+                    await self._take_back(held, said, "stalled")
         await self._look_at_paces()
         await self._look_at_quotes()
 
@@ -43,7 +44,7 @@ class Watching(Backlog, partial=True):
             params, pace = held.assignment.params, await self._pace(held)
             said = moves.far_too_long(seconds, frames_in(params), pace, settings.expected_times)
             if said is not None and seconds > settings.still_seconds:
-                await self._take_back(held, said)
+                await self._take_back(held, said, "too_slow")
 
     async def _pace(self, held: Held) -> Pace | None:
         job, is_tile = held.assignment.job, "tile" in held.assignment.params
@@ -101,14 +102,15 @@ class Watching(Backlog, partial=True):
         assert begun is not None, "it was held against it"
         seconds = self._peers.clock.monotonic() - begun
         why = quotes.slow_words(quoted, seconds)
+        code: ErrorCode = "too_slow"
         if needs is not None:
-            why = quotes.underquoted_words(unit, quoted, needs)
-        self._fail(held, "scene", why, confirmed=needs is not None)
+            why, code = quotes.underquoted_words(unit, quoted, needs), UNDERQUOTED
+        self._fail(held, "scene", why, code=code, confirmed=needs is not None)
         await self._say_stop(held, why)
 
-    async def _take_back(self, held: Held, why: str) -> None:
+    async def _take_back(self, held: Held, why: str, code: ErrorCode) -> None:
         """It is the node's failure; its operator is told why."""
-        self._fail(held, "node", why)
+        self._fail(held, "node", why, code=code)
         await self._say_stop(held, why)
 
     async def _say_stop(self, held: Held, why: str) -> None:

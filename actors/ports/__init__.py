@@ -13,7 +13,6 @@ from actors.ports.chain import (
     ChainState,
     ChainUnavailable,
     Mined,
-    Past,
     Signed,
 )
 from actors.ports.clock import Clock
@@ -79,7 +78,6 @@ __all__ = [
     "ObjectsUnavailable",
     "Part",
     "PartsRefused",
-    "Past",
     "PaymentOrder",
     "PaymentSession",
     "Payments",

@@ -1,6 +1,5 @@
 """The chain that holds the anchors."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from attrs import field, frozen
@@ -65,16 +64,6 @@ class Anchored:
     root: bytes
 
 
-@frozen
-class Past:
-    """An anchor that was made: in which block, by which transaction, where the node tells."""
-
-    size: int
-    root: bytes
-    block: int | None = None
-    hash: str | None = None
-
-
 class Chain(Protocol):
     """A chain with the anchor's contract. Methods raise ChainUnavailable while it is away."""
 
@@ -106,10 +95,6 @@ class Chain(Protocol):
 
     async def contract_by(self, nonce: int) -> str | None:
         """The contract that our sender's transaction of this number made, if it made one."""
-        ...
-
-    async def history(self, contract: str) -> Sequence[Past]:
-        """What was anchored there, in its order. Raises ChainRefused where the node lists none."""
         ...
 
     async def newest(self, contract: str) -> Anchored | None:

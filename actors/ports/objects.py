@@ -66,16 +66,14 @@ class Objects(Protocol):
         key: str,
         *,
         within: int = 3600,
-        filename: str | None = None,
         bucket: str | None = None,
         base: str | None = None,
     ) -> str:
         """A URL that reads ``key`` for ``within`` seconds (at most 86,400); the store is not asked.
 
-        With ``filename`` a browser saves it under that name. ``bucket`` is another one than ours,
-        where a node of the plain API put its result. ``base`` is scheme and host under which the
-        caller reaches us, and the store through us; None: those of the settings. Raises ValueError
-        where ``base`` is no address.
+        ``bucket`` is another one than ours, where a node of the plain API put its result. ``base``
+        is scheme and host under which the caller reaches us, and the store through us; None: those
+        of the settings. Raises ValueError where ``base`` is no address.
         """
         ...
 

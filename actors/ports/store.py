@@ -340,14 +340,6 @@ class AnchorStore(Protocol):
         """What became of it."""
         ...
 
-    async def unnoted(self, chain_id: int, limit: int, offset: int) -> "Sequence[SentRow]":
-        """Confirmed anchors on which no note was signed, the newest first."""
-        ...
-
-    async def note(self, row: "SentRow", note: str) -> None:
-        """What was signed about an anchor that has no note, if it is where it was."""
-        ...
-
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
         """Numbers below ``nonce`` that the sender used in this epoch, above all that are known."""
         ...

@@ -31,8 +31,8 @@ class Needs:
 class Kit:
     """A node that said no hello has nothing of all this, as far as anybody knows.
 
-    ``memory`` is what it gives to one unit. Whether it has OpenGL nodes of before did not say:
-    they are believed to.
+    ``memory`` is what it gives to one unit. A node that does not say whether it has OpenGL is
+    believed to have it.
     """
 
     device: str = ""

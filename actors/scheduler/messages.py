@@ -109,7 +109,6 @@ class Waiting:
     older: int = 0
     bare: int = 0
     odd: int = 0  # of those that are ready or full
-    avoided: int = 0  # of those that have room: they failed it before
     not_before: datetime | None = None
     reachable: bool | None = None
 

@@ -82,12 +82,9 @@ def counted(board: Board, unit: Unit) -> Waiting:
 
 def waiting_of(board: Board, unit: Unit, figures: Waiting) -> Waiting:
     """With what is this unit's own."""
-    shunned = (board.index.get(node) for node in unit.avoid)
-    circles = board.index.circles
-    avoided = sum(n is not None and _kind(n, unit, circles) == "ready" for n in shunned)
     has_node = is_assigned(unit.state) and unit.node is not None
     reachable = unit.node.session is not None if has_node and unit.node is not None else None
-    return attrs.evolve(figures, avoided=avoided, not_before=unit.not_before, reachable=reachable)
+    return attrs.evolve(figures, not_before=unit.not_before, reachable=reachable)
 
 
 def _kind(node: Node, unit: Unit, circles: Circles) -> str:

@@ -142,7 +142,9 @@ class VerifierActor(Actor[Verifier]):
         self._know(case)
         if case.step == "open" and case.check is None and case.verdict is None:
             said = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
-            if case.is_suspected or said:  # somebody said that it cannot be rendered
+            # A lie that no verifier could find, had it been drawn, would cost nothing.
+            lacks = row.node_id not in self._settings.own and self._fleet.lacks(case)
+            if case.is_suspected or lacks or said:  # somebody said that it cannot be rendered
                 case.compare()
         elif case.step == "regions" and row.node_id in self._settings.own and not case.is_again:
             case.step = "open"  # nobody compares what the gateway's own made

@@ -44,7 +44,7 @@ SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
         Listed("serve", "Start the gateway"),
         Listed("demo", "Gateway, node and a rendered picture on this machine"),
         Listed("fsck", "Check the books"),
-        Listed("db", "Migrate and upgrade the database, see where it stands"),
+        Listed("db", "Migrate the database, see where it stands"),
         Listed("backup", "Write the database to a file"),
         Listed("restore", "Fill an empty database from such a file"),
         Listed("chain", "The chain of the anchors: contract, state, a new epoch"),

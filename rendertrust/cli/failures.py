@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Final
 
 import attrs
 
@@ -9,6 +10,8 @@ from rendertrust.cli import exit_codes, wording
 from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
+
+UNDERQUOTED: Final = "underquoted"  # a code of the gateway, and the name of the ending
 
 
 def ending_of(error: Exception, url: str) -> Ending | None:
@@ -51,25 +54,19 @@ def _insufficient(error: errors.Refused) -> _Words:
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
-# By how a refusal begins; all others are about jobs.
-_WHERE: Mapping[str, str] = {
-    "Entry ": "See what there is: rendertrust credits history",
-    "Organisation ": (
+# Where what there is is listed, by the gateway's code; everything else is about jobs.
+_OF_CODE: Mapping[str, str] = {
+    "entry_not_found": "See what there is: rendertrust credits history",
+    "organisation_not_found": (
         "See what there is: rendertrust organisations list\n"
         "Only your own nodes can be lent, and taken back: rendertrust nodes list"
     ),
-    "Nobody has this address": "They need an account first: rendertrust register EMAIL",
-    "You do not trust": "See what there is: rendertrust trusted list",
-    "You are yourself": "See whom you trust: rendertrust trusted list",
+    "not_trusted": "See what there is: rendertrust trusted list",
+    "own_account": "See whom you trust: rendertrust trusted list",
+    "too_many_trusted": "See whom you trust: rendertrust trusted list",
+    "too_many_organisations": "See your organisations: rendertrust organisations list",
 }
-
-
-def _listed(error: errors.Refused) -> str:
-    """Where what there is is listed."""
-    for start, hint in _WHERE.items():
-        if error.detail.startswith(start):
-            return hint
-    return "See what there is: rendertrust jobs list"
+_JOBS: Final = "See what there is: rendertrust jobs list"
 
 
 def _later(error: errors.Refused, name: str) -> _Words:
@@ -83,9 +80,8 @@ def _as_things_stand(error: errors.Refused) -> _Words:
         hint += "What nobody needs:  rendertrust uploads delete ID"
         return exit_codes.FAILURE, "too_much_kept", hint
     hint = "The gateway does not do that as things stand: rendertrust jobs list shows them."
-    if error.detail.startswith("You "):
-        hint = _listed(error)
-    return exit_codes.FAILURE, "refused", hint
+    name = UNDERQUOTED if error.code == UNDERQUOTED else "refused"
+    return exit_codes.FAILURE, name, _OF_CODE.get(error.code or "", hint)
 
 
 _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
@@ -103,7 +99,11 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
             "somebody who is logged in needs the role for it: an admin can give it"
         ),
     ),
-    errors.NotFound: lambda error: (exit_codes.NOT_FOUND, "not_found", _listed(error)),
+    errors.NotFound: lambda error: (
+        exit_codes.NOT_FOUND,
+        "not_found",
+        _OF_CODE.get(error.code or "", _JOBS),
+    ),
     errors.Invalid: lambda _: (
         exit_codes.USAGE,
         "invalid",

@@ -32,7 +32,7 @@ def _each(quote: "Quote") -> str:
 
 
 def how(quote: "Quote") -> str:
-    """What the price follows, as the gateway says; nothing: an older one does not."""
+    """Return what the price follows, as the gateway says."""
     if quote.reference_seconds is None:
         return wording.harmless(quote.priced_how)
     work = f"{wording.duration(quote.reference_seconds)} of its own machine's work"

@@ -27,7 +27,7 @@ from rendertrust.cli.packing import Packed, alone, packed
 from rendertrust.cli.session import Session, session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Bundle, Invalid, Job, Needs, Placed, Quote
+    from rendertrust.client import AsyncClient, Bundle, Job, Needs, Placed, Quote
 
 FORMATS = click.Choice(list(scene.FORMATS), case_sensitive=False)
 PATH = click.Path(path_type=Path)
@@ -108,7 +108,7 @@ class Submission:
         if found.measurable and bundle is not None and _is_looked_at(found):
             await self._look(client, bundle, again=True)  # it was another's node that did
             found = await quote(client, self.params, self.cut, bundle)
-        if found.priced_by == "work":  # an older gateway knows no such word
+        if found.priced_by == "work":
             self.quoted = found.price
         if not self.yes:
             quoting.agreed(self.session.output, found)
@@ -126,13 +126,13 @@ class Submission:
 
     async def _look(self, client: "AsyncClient", bundle: "Bundle", *, again: bool = False) -> None:
         """Have a node look into it; without one it goes on, and says so."""
-        from rendertrust.client import NotFound, RateLimited
+        from rendertrust.client import RateLimited
 
         output = self.session.output
         wish = farm.Wish(self.params, self.cut.get("frames"), self.cut.get("pool"))
         try:
             found = await farm.looked(output, client, bundle, wish, again=again)
-        except (NotFound, RateLimited) as error:  # an older gateway; or enough for this hour
+        except RateLimited as error:
             output.note(f"No node looks into the scene: {error}; it goes on without.")
             return
         if self.watch:
@@ -168,9 +168,6 @@ class Submission:
         try:
             return await self._submit(client, bundle)
         except Invalid as error:
-            if self.as_is and knows_no_as_is(error):  # an older gateway refuses no scene for itself
-                self.as_is = False
-                return await self._dispatch(client, bundle)
             raise farm.refused(error) or error from error
         except BadRequest as error:
             hint = "Try again later, or wait for a node: rendertrust submit --queue …"
@@ -251,11 +248,6 @@ def hint_of(fault: ValueError) -> str:
 
 def _is_looked_at(quote: "Quote") -> bool:
     return quote.preflight is not None and quote.preflight.status == "DONE"
-
-
-def knows_no_as_is(error: "Invalid") -> bool:
-    """Whether that is all that was wrong."""
-    return [(fault.field, fault.code) for fault in error.errors] == [("as_is", "unknown")]
 
 
 async def quote(

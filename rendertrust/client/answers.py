@@ -220,17 +220,6 @@ class LogCheckpoint:
 
 
 @attrs.frozen
-class LogConsistency:
-    """What shows that the log only grew from one size to another."""
-
-    from_size: int
-    from_root: str
-    to_size: int
-    to_root: str
-    proof_hashes: tuple[str, ...]
-
-
-@attrs.frozen
 class Placed:
     """A submitted job. ``node_id`` is None while it waits for a node."""
 

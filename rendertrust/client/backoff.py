@@ -39,9 +39,9 @@ class Retries:
 NEVER = Retries(times=0)
 
 
-def polling(first: float = 0.25, most: float = 2.0, factor: float = 1.5) -> Iterator[float]:
+def polling() -> Iterator[float]:
     """Pauses between two looks at something that takes its time, for ever."""
-    delay = first
+    delay = 0.25
     while True:
         yield delay
-        delay = min(delay * factor, most)
+        delay = min(delay * 1.5, 2.0)

@@ -95,6 +95,7 @@ class NotReady(RenderTrustError):
 class Refused(RenderTrustError):
     """The gateway said no: ``status``, ``detail``, all faults in ``errors``, and ``request_id``.
 
+    ``code`` is the reason for programs, as ``API.md`` lists them; None from other servers.
     ``retry_after`` is in seconds, where the gateway named a time.
     """
 
@@ -107,19 +108,16 @@ class Refused(RenderTrustError):
         request_id: str | None = None,
         retry_after: float | None = None,
         extra: Extra | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(detail)
+        self.code = code
         self.status = status
         self.detail = detail
         self.errors = errors
         self.request_id = request_id
         self.retry_after = retry_after
         self.extra: Extra = extra or {}
-
-    @property
-    def code(self) -> str | None:
-        """The kind of refusal, for programs, where the gateway names one."""
-        return _text(self.extra.get("code"))
 
 
 class BadRequest(Refused):
@@ -224,7 +222,7 @@ KINDS: Final[Mapping[int, type[Refused]]] = {
     504: Unavailable,
 }
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-_KNOWN: Final = frozenset({"detail", "type", "title", "status", "request_id", "errors"})
+_KNOWN: Final = frozenset({"detail", "code", "type", "title", "status", "request_id", "errors"})
 
 
 def refusal(status: int, body: object, *, retry_after: float | None = None) -> Refused:
@@ -238,6 +236,7 @@ def refusal(status: int, body: object, *, retry_after: float | None = None) -> R
         request_id=_text(members.get("request_id")),
         retry_after=retry_after,
         extra={name: members[name] for name in members if name not in _KNOWN},
+        code=_text(members.get("code")),
     )
 
 

@@ -72,7 +72,6 @@ class Connection:
         self._wanted.set()
         self._heard_at = float("-inf")
         self.is_open = False
-        self.malformed = 0
         self.connects = 0
 
     def send(self, frame: FromNode) -> bool:
@@ -234,7 +233,6 @@ class Connection:
     async def _take(self, text: str) -> None:
         frame = decode_from_gateway(text)
         if isinstance(frame, (Malformed, Unknown)):
-            self.malformed += 1
             self._narrate(f"ignored a frame: {frame}")
             return
         await self._on_frame(frame)

@@ -109,10 +109,7 @@ def key(folder: StateFolder) -> Check:
 async def gateway(enrolment: Enrolment) -> list[Check]:
     """Whether it answers, is the one that was joined, and has the same time."""
     async with http_session() as session:
-        answers = enrolment.gateway_answers
-        answer = await gateway_key.ask(
-            session, enrolment.url, enrolment.gateway_key, answers=answers
-        )
+        answer = await gateway_key.ask(session, enrolment.url, enrolment.gateway_key)
         if isinstance(answer, Changed):
             return [Check("gateway", BAD, answer.reason, "ask those who run it")]
         if isinstance(answer, Unsure):

@@ -99,7 +99,7 @@ async def join(
         before = folder.enrolment()
         folder.change_key(key, "before" if before is None else before.node_id)
     await asyncio.to_thread(folder.enrol, enrolment)
-    left_out = ("token", "gateway_key", "gateway_answers")
+    left_out = ("token", "gateway_key")
     members = attrs.asdict(enrolment, filter=lambda field, _: field.name not in left_out)
     return Joined(
         **members,
@@ -137,11 +137,10 @@ async def why_not(
 
 @attrs.frozen
 class _Gateway:
-    """One that answers, at its URL, and the key that it shows; ``answers``: it signs nonces."""
+    """A gateway that answers at its URL, and the key that it shows."""
 
     url: str
     key: str | None
-    answers: bool = False
 
 
 async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gateway | JoinRefused:
@@ -156,13 +155,13 @@ async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gat
 async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
     address = known.url
     async with http_session(timeout=TIMEOUT) as session:
-        shown = await gateway_key.ask(session, address, known.key, answers=known.answers)
+        shown = await gateway_key.ask(session, address, known.key)
         if not isinstance(shown, gateway_key.Known):
             is_other = isinstance(shown, gateway_key.Changed)
             return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
         if shown.key is None and not await gateway_key.is_gateway(session, address):
             return JoinRefused(reason=f"no gateway answers at {address}: is that its address?")
-    return _Gateway(address, shown.key, shown.answers)
+    return _Gateway(address, shown.key)
 
 
 @attrs.frozen
@@ -203,7 +202,6 @@ async def _enrol(
         owned=answer.owner is not None or asked.user_token is not None,
         proven=answer.proven,
         gateway_key=asked.gateway.key,
-        gateway_answers=asked.gateway.answers,
     )
     return enrolment, answer.owner
 
@@ -233,7 +231,7 @@ def _known(folder: StateFolder, url: str) -> _Gateway:
     before = folder.enrolment()
     if before is None or before.url != url:
         return _Gateway(url, None)
-    return _Gateway(url, before.gateway_key, before.gateway_answers)
+    return _Gateway(url, before.gateway_key)
 
 
 def normal_url(url: str) -> str | None:
@@ -272,15 +270,9 @@ class Login:
     async def check_gateway(self) -> gateway_key.Answer:
         """Whether the gateway is the one that was joined; its key is kept, the first one too."""
         before = self.enrolment
-        answer = await gateway_key.ask(
-            self.session, before.url, before.gateway_key, answers=before.gateway_answers
-        )
+        answer = await gateway_key.ask(self.session, before.url, before.gateway_key)
         if isinstance(answer, gateway_key.Known):
-            now = attrs.evolve(
-                self.enrolment,
-                gateway_key=answer.key,
-                gateway_answers=self.enrolment.gateway_answers or answer.answers,
-            )
+            now = attrs.evolve(self.enrolment, gateway_key=answer.key)
             if now != self.enrolment:
                 self.enrolment = now
                 await self._keep()

@@ -3,7 +3,7 @@
 TLS says who owns the name; this says whether the same books are behind it as when the node joined.
 A new key is followed where the one before it signs beside it, as gateways do after a rotation.
 A checkpoint can be repeated by anybody, so a nonce is sent along, which the gateway signs with the
-same key. Gateways before that version do not: one is followed without it until it answered once.
+same key.
 """
 
 import os
@@ -26,13 +26,9 @@ ACCEPT: Final = "--accept-new-key"
 
 @attrs.frozen
 class Known:
-    """The gateway's key, to be kept; None: it has none, as the plain reference.
-
-    ``answers``: it signed our nonce, and has to from now on.
-    """
+    """The gateway's key, to be kept; None: it has none, as the plain reference."""
 
     key: str | None
-    answers: bool = False
 
 
 @attrs.frozen
@@ -52,11 +48,9 @@ class Unsure:
 Answer = Known | Changed | Unsure
 
 
-async def ask(
-    session: aiohttp.ClientSession, url: str, known: str | None, *, answers: bool
-) -> Answer:
+async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> Answer:
     """Ask the gateway at ``url`` for its newest checkpoint, and hold it against the key. It goes
-    past what guards the session: it shows nothing. ``answers``: it signed a nonce before.
+    past what guards the session: it shows nothing.
     """
     nonce = secrets.token_hex(32)
     try:
@@ -76,7 +70,7 @@ async def ask(
         return Known(None) if known is None else Unsure(f"{url} answered {status}")
     shown = held(url, content, known)
     if isinstance(shown, Known) and shown.key is not None:
-        return answered(url, content, shown.key, known, nonce=nonce, answers=answers)
+        return answered(url, content, shown.key, known, nonce=nonce)
     return shown
 
 
@@ -121,7 +115,7 @@ def held(url: str, content: bytes, known: str | None) -> Answer:
 
 
 def answered(
-    url: str, content: bytes, shown: str, known: str | None, *, nonce: str, answers: bool
+    url: str, content: bytes, shown: str, known: str | None, *, nonce: str
 ) -> Known | Unsure:
     """The answer to our nonce, by the keys that signed the checkpoint.
 
@@ -129,14 +123,10 @@ def answered(
     waits, and shows nothing.
     """
     answer = orjson.loads(content).get("answer")
-    if answer is None and not answers:
-        return Known(shown)
     if not isinstance(answer, str):
         return Unsure(
-            f"{url} does not sign a nonce, as it did before: it is an older version of the gateway,"
-            " or somebody who repeats what the gateway said. While its gateways are being upgraded,"
-            " wait. If those who run it told you that it stays older, run:"
-            f" rendertrust node join {url} {ACCEPT}"
+            f"{url} does not sign a nonce. Somebody may be repeating an answer of the gateway;"
+            " ask those who run it."
         )
     key = note.read_verifier(shown)
     assert isinstance(key, Verifier), "the checkpoint was held against it"
@@ -144,7 +134,7 @@ def answered(
         reason = nonce_note.refusal(answer, signer, nonce)
         if reason is not None:
             return Unsure(f"{url} does not show that it has its key now ({reason})")
-    return Known(shown, answers=True)
+    return Known(shown)
 
 
 def _signers(shown: Verifier, known: str | None) -> list[Verifier]:

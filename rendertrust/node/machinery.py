@@ -35,7 +35,6 @@ from rendertrust.protocol import (
     FromGateway,
     JobCancel,
     JobDispatch,
-    JobPause,
     NodeStanding,
     Running,
     TokenRenewal,
@@ -247,8 +246,6 @@ class Agent:
         elif isinstance(frame, Welcome):
             for dropped in frame.drop:
                 self._slots.cancel(dropped)
-        elif isinstance(frame, JobPause):
-            self._slots.pause(frame.job_id)
         elif isinstance(frame, Urls):
             self._redirect(frame)
         elif isinstance(frame, NodeStanding):

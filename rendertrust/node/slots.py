@@ -109,12 +109,6 @@ class Slots:
         if (unit := self.units.get(ref)) is not None:
             unit.addresses.take(frame)
 
-    def pause(self, job_id: str) -> None:
-        """Give back the job's units that have not begun."""
-        for unit in self._matching(Running(job_id=job_id)):
-            if not unit.is_running:
-                unit.cancel()
-
     def give_back_waiting(self, failure: Failed) -> None:
         """End what has not begun."""
         for unit in list(self.units.values()):

@@ -36,8 +36,6 @@ _SCHEMA: Final = """
         unit    integer not null,
         attempt integer not null,
         state   text not null check (state in ('uploading', 'ready')),
-        file    text, -- as agents of before kept what they had one of
-        output  text,
         result  text not null,
         since   real not null,
         primary key (job_id, unit, attempt)
@@ -51,9 +49,6 @@ _SCHEMA: Final = """
         output  text not null,
         primary key (job_id, unit, attempt, what)
     );
-    insert or ignore into files select job_id, unit, attempt, 'result', file, output from results
-        where file is not null and output is not null;
-    update results set file = null, output = null where file is not null;
     delete from files where (job_id, unit, attempt)
         not in (select job_id, unit, attempt from results);
 """
@@ -129,7 +124,7 @@ class Spool:
                 (*key, what, str(taken.path), _output_text(output)),
             )
         changed = self._change(
-            "insert or replace into results values (?, ?, ?, ?, null, null, ?, ?)",
+            "insert or replace into results values (?, ?, ?, ?, ?, ?)",
             (*key, "uploading" if files else "ready", encode(result), self._clock()),
         )
         if not changed:

@@ -27,7 +27,6 @@ class Enrolment:
 
     ``owned``: it was registered with a user's token. ``proven``: the gateway checked that we hold
     the key. ``gateway_key``: what signs its log; no other gateway is followed unasked.
-    ``gateway_answers``: it has signed a nonce by that key, and has to each time.
     """
 
     url: str
@@ -38,7 +37,6 @@ class Enrolment:
     owned: bool = False
     proven: bool = False
     gateway_key: str | None = None
-    gateway_answers: bool = False
 
 
 def default_folder() -> Path:

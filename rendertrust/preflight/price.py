@@ -114,14 +114,6 @@ class Spread:
 NO_TIME: Final = Spread(0.0, 0.0, 0.0)
 
 
-def seconds_of(
-    probe: Probe, frame: int, *, width: int | None = None, height: int | None = None,
-    samples: int | None = None,
-) -> float:  # fmt: skip
-    """Reference seconds of a whole frame, at another size or number of samples if given."""
-    return spread_of(probe, [frame], width=width, height=height, samples=samples).likely
-
-
 def spread_of(
     probe: Probe, frames: Iterable[int], *, width: int | None = None, height: int | None = None,
     samples: int | None = None,

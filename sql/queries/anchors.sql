@@ -46,19 +46,6 @@ UPDATE chain_transactions SET state = $4, block_number = $5, error = $6, mined_h
                               confirmed_at = CASE WHEN $4 = 'CONFIRMED' THEN $7::timestamptz END
 WHERE chain_id = $1 AND sender = $2 AND nonce = $3;
 
--- name: anchors_unnoted
--- Confirmed anchors on which no note was signed, the newest first.
-SELECT chain_id, sender, nonce, contract, size, root, raw, hashes, state, block_number, bid_at, mined_hash,
-       block_hash, (SELECT split_part(c.note, E'\n', 1) FROM checkpoints c WHERE c.size = t.size) AS origin
-FROM chain_transactions t
-WHERE chain_id = $1 AND state = 'CONFIRMED' AND size IS NOT NULL AND note IS NULL
-ORDER BY size DESC, nonce DESC LIMIT $2 OFFSET $3;
-
--- name: anchors_note
--- What was signed about an anchor that has no note, unless it was taken out of block $4 meanwhile.
-UPDATE chain_transactions SET note = $5
-WHERE chain_id = $1 AND sender = $2 AND nonce = $3 AND state = 'CONFIRMED' AND block_number = $4 AND note IS NULL;
-
 -- name: anchors_due
 -- The newest checkpoint that has any leaf.
 SELECT size, root FROM checkpoints WHERE size > 0 ORDER BY size DESC LIMIT 1;

@@ -70,7 +70,7 @@ LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
 WHERE u.job_id = $1 AND u.number = $2;
 
 -- name: refundable_units
--- What was charged for each unit of a job ($2: for that one), and what was given back of it.
+-- What was charged for each unit of a job, and what was given back of it.
 SELECT u.number, u.frames, u.tile, coalesce(h.settled, 0) AS charged, t.amount AS refunded
 FROM units u
 JOIN jobs j ON j.id = u.job_id
@@ -78,4 +78,4 @@ LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
 LEFT JOIN accounts a ON a.name = 'user:' || j.user_id
 LEFT JOIN transfers t ON t.reference = 'job:' || u.job_id || ':' || u.number
                      AND t.subject = a.id AND t.kind = 'REFUND'
-WHERE u.job_id = $1 AND ($2::integer IS NULL OR u.number = $2) ORDER BY u.number;
+WHERE u.job_id = $1 ORDER BY u.number;

@@ -5,7 +5,8 @@
 -- row at least for a job of his, none for another.
 SELECT j.status, j.completed_at IS NOT NULL AS ended, event_type(e.unit, e.state) AS type, e.*
 FROM jobs j
-LEFT JOIN LATERAL (SELECT number, at, unit, state, attempt, node_id, money, amount, error_class, error, frame
+LEFT JOIN LATERAL (SELECT number, at, unit, state, attempt, node_id, money, amount, error_class, error_code,
+                          error, frame
                    FROM job_events e WHERE e.job_id = j.id AND e.number > $3
                    ORDER BY e.number LIMIT $4) e ON true
 WHERE j.id = $1 AND j.user_id = $2

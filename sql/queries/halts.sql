@@ -19,8 +19,6 @@ SELECT * FROM (
     WHERE $3::bigint IS NOT NULL
       AND NOT EXISTS (SELECT FROM checkpoints WHERE size = $3::bigint AND root = $4::bytea)
       AND NOT (n.same AND EXISTS (SELECT FROM epochs WHERE at >= $5::timestamptz AND origin <> $2::text))
-      AND NOT EXISTS (SELECT FROM lifted_heads
-                      WHERE origin = $2::text AND size = $3::bigint AND root = $4::bytea)
     UNION ALL
     SELECT 'UNREADABLE', now(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, true WHERE $6::boolean
 ) h
@@ -43,14 +41,6 @@ WHERE log_halt.reason = 'RESTORED' OR NOT EXISTS (SELECT FROM log_halted);
 -- name: halts_end
 -- An epoch has begun, or the operator has seen that the chain agrees.
 DELETE FROM log_halt;
-
--- name: halts_lift
--- An operator says that nothing waits for a checkpoint that a gateway keeps.
-INSERT INTO lifted_heads (origin, size, root, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
-
--- name: halts_lifted
--- Its halt is over.
-DELETE FROM log_halt WHERE reason = 'BEHIND' AND origin = $1 AND size = $2 AND root = $3;
 
 -- name: halts_asked
 -- The chain has been asked about a backup that was restored, and has no more than it.

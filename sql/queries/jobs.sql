@@ -89,7 +89,7 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        u.verified AND EXISTS (SELECT FROM checks c
                               WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
                                 AND c.verdict IN ('exact', 'consistent', 'sampled-out')) AS verified,
-       u.error_class, u.error_message, u.missing,
+       u.error_class, u.error_code, u.error_message, u.missing,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
        CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame, u.feeds,
        (SELECT CASE WHEN d.by_gateway THEN '' ELSE 'its dispute was upheld: ' END || d.decision FROM disputes d

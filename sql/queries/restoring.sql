@@ -18,18 +18,3 @@ SELECT count(*) AS count FROM pg_roles WHERE rolname = 'rendertrust_app';
 SELECT d.datname AS name FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
 WHERE starts_with(d.datname, current_database() || '_before_') AND pg_has_role(r.oid, 'USAGE')
 ORDER BY d.datname;
-
--- name: restoring_tables_named
--- Every table by its name.
-SELECT n.nspname::text AS schema, c.relname::text AS name
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-  AND n.nspname NOT LIKE 'pg\_%'
-ORDER BY n.nspname, c.relname;
-
--- name: restoring_digest
--- How many rows a table has, and the sum of half the MD5 of each, whatever their order: another
--- table's name is put in the place of this one's.
-SELECT count(*) AS count,
-       coalesce(sum(('x' || left(md5(t::text), 16))::bit(64)::bigint), 0)::numeric AS total
-FROM schema_migrations t;

@@ -56,15 +56,14 @@ def ways(path: Path) -> Iterator[Path]:
         yield from (folder for folder in reversed(seen.parents) if folder.exists())
 
 
-def engine_account(name: str | None = None) -> Account | None:
+def engine_account() -> Account | None:
     """The account to drop to; None for a gateway that is not root: its engines run as itself.
 
-    ``name`` is the setting; without it ``rendertrust`` where that user exists, else ``nobody``.
-    No user is ever added.
+    It is ``rendertrust`` where that user exists, else ``nobody``. No user is ever added.
     """
     if os.geteuid() != 0:
         return None
-    for candidate in (name,) if name else CANDIDATES:
+    for candidate in CANDIDATES:
         try:
             entry = pwd.getpwnam(candidate)
         except KeyError:
@@ -72,7 +71,7 @@ def engine_account(name: str | None = None) -> Account | None:
         if entry.pw_uid == 0:
             raise EngineError(f"Engines never run as root: the user {candidate} has uid 0.")
         return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
-    wanted = name or " or ".join(CANDIDATES)
+    wanted = " or ".join(CANDIDATES)
     raise EngineError(f"Engines never run as root, and there is no user {wanted} to run them as.")
 
 

@@ -24,16 +24,13 @@ def nothing_said(_: str) -> None:
     """Nobody wants to hear how far it is."""
 
 
-async def dump(
-    dsn: str, file: Path, *, tell: Tell = nothing_said, tools: Tools | None = None
-) -> None:
+async def dump(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
     """Write the database to ``file``, in pg_dump's custom format, as it is at this moment.
 
     A gateway may work on meanwhile. The file is there when it is whole and on disk. EngineError.
-    ``tools``: other ones than those of the server's version.
     """
     async with connected(dsn) as connection:
-        tools = tools or tools_for(await server_major(connection))
+        tools = tools_for(await server_major(connection))
     fresh = file.with_name(file.name + ".part")
     descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:

@@ -2,12 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from actors.ports import Anchored, Bid, ChainState, Mined, Past, Signed
+from actors.ports import Anchored, Bid, ChainState, Mined, Signed
 from config.sections import Chain as ChainSettings
 from config.settings import SettingsError
 from supervisors.engines.anvil import ChainEndpoint, chain_id_at
@@ -66,9 +65,6 @@ class EvmChain:
 
     async def contract_by(self, nonce: int) -> str | None:
         return await (await self._real()).contract_by(nonce)
-
-    async def history(self, contract: str) -> Sequence[Past]:
-        return await (await self._real()).history(contract)
 
     async def newest(self, contract: str) -> Anchored | None:
         return await (await self._real()).newest(contract)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,6 @@ from actors.ports import (
     ChainState,
     ChainUnavailable,
     Mined,
-    Past,
     Signed,
 )
 from rendertrust import merkle
@@ -136,12 +135,6 @@ class Web3Chain:
         async with self.asking() as (web3, endpoint):
             made = get_create_address(self._account(endpoint).address, Nonce(nonce))
             return str(made) if await web3.eth.get_code(made) else None
-
-    async def history(self, contract: str) -> Sequence[Past]:
-        async with self.asking() as (web3, _):
-            event = self._contract(web3, contract).events.Anchored
-            found: Any = await event.get_logs(from_block=0)
-            return [_past(one) for one in found]
 
     async def newest(self, contract: str) -> Anchored | None:
         async with self.asking() as (web3, _):
@@ -274,12 +267,6 @@ class _Bounded(aiohttp.ClientResponse):
                 self.close()
                 raise aiohttp.ClientPayloadError("its answer is too long")
         return bytes(found)
-
-
-def _past(found: Any) -> Past:
-    told = found["args"]
-    block, name = int(found["blockNumber"]), found["transactionHash"].to_0x_hex()
-    return Past(int(told["size"]), bytes(told["root"]), block, name)
 
 
 async def _of(value: Awaitable[int]) -> int:

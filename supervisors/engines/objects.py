@@ -175,7 +175,7 @@ async def answers(endpoint: ObjectsEndpoint) -> bool:
 async def works(endpoint: ObjectsEndpoint) -> bool:
     """Whether old and new objects can be read: names are known sooner than where the bytes lie."""
     signer = await presigner(endpoint)
-    read = signer.get(PROBE_KEY, within=60, filename=None)
+    read = signer.get(PROBE_KEY, within=60)
     write = signer.put(PROBE_KEY, within=60, size=None, sha256=None, once=False)
     old, *new = await statuses(("GET", read), ("PUT", write.url), ("GET", read))
     return old in (200, 404) and new == [200, 200]

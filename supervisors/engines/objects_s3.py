@@ -61,12 +61,11 @@ class S3Objects:
         key: str,
         *,
         within: int = 3600,
-        filename: str | None = None,
         bucket: str | None = None,
         base: str | None = None,
     ) -> str:
         presigner = await self._presigner(base)
-        return presigner.get(key, within=within, filename=filename, bucket=bucket)
+        return presigner.get(key, within=within, bucket=bucket)
 
     async def presign_put(
         self,

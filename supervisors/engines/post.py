@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,7 +20,8 @@ from supervisors.engines.public_addresses import is_public
 SECONDS: Final = 10.0
 ANSWER_BYTES_MAX: Final = 64 << 10
 AGENT: Final = f"RenderTrust/{__version__} (webhooks)"
-PRIVATE: Final = "its address is none of the public internet"
+PRIVATE: Final = "its address is not on the public internet"
+NOT_PUBLIC: Final = "has an address that is not on the public internet"
 LOOKUPS_MOST: Final = 32  # names that are looked up at once
 LOOKUPS_OF_ONE: Final = 2  # of those, for one user
 _USER: Final = ContextVar[str]("user", default="")  # whose letter is sent, for its look-up
@@ -145,8 +145,8 @@ class Guarded(AbstractResolver):
 class HttpPost:
     """``private``: whatever listens may be told, by plain HTTP too. ``close`` it on its loop."""
 
-    def __init__(self, *, private: bool, context: ssl.SSLContext | None = None) -> None:
-        self._private, self._context = private, context
+    def __init__(self, *, private: bool) -> None:
+        self._private = private
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
@@ -162,7 +162,7 @@ class HttpPost:
 
     async def _send(self, letter: Letter) -> Answered | NotSent:
         if (reason := refused(letter.url, private=self._private)) is not None:
-            return NotSent(reason)
+            return NotSent(f"it {reason}")
         _USER.set("" if letter.user is None else str(letter.user))  # in this letter's task alone
         try:
             async with asyncio.timeout(SECONDS):
@@ -194,13 +194,11 @@ class HttpPost:
     def _open(self) -> aiohttp.ClientSession:
         """Each letter has a connection of its own, to an address that was looked up for it."""
         if self._session is None:
-            options: dict[str, Any] = {} if self._context is None else {"ssl": self._context}
             connector = aiohttp.TCPConnector(
                 resolver=Guarded(private=self._private),
                 use_dns_cache=False,
                 force_close=True,
                 limit=0,
-                **options,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
@@ -209,7 +207,7 @@ class HttpPost:
 
 
 def refused(url: str, *, private: bool) -> str | None:
-    """Why nothing is sent there, before anything is looked up; None where nothing is wrong.
+    """Return what is wrong with the URL, to be read after "it", before anything is looked up.
 
     Addresses that are written as numbers never get to a resolver. It is read by whoever connects:
     two readers might find two hosts in it.
@@ -217,18 +215,18 @@ def refused(url: str, *, private: bool) -> str | None:
     try:
         parts = URL(url)
     except ValueError:
-        return "it is no URL"
+        return "is not a URL"
     host = parts.host or ""
     if parts.scheme != "https" and not (private and parts.scheme == "http"):
-        return "it must begin with https://"
+        return "must begin with https://"
     if not host:
-        return "it names no host"
+        return "names no host"
     if parts.user is not None or parts.password is not None:
-        return "it must hold no name and password, which lists would show: check the signature"
+        return "must hold no name and password, which lists would show: check the signature"
     if private:
         return None
     is_number = ":" in host or host.replace(".", "").isdigit()
-    return PRIVATE if is_number and not is_public(host) else None
+    return NOT_PUBLIC if is_number and not is_public(host) else None
 
 
 def _reason(error: aiohttp.ClientError) -> str:

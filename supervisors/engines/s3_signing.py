@@ -126,12 +126,9 @@ class Presigner:
         query = (("list-type", "2"), ("max-keys", "1"))
         return self.sign("GET", f"/{self._endpoint.bucket}", query, {}, within)
 
-    def get(self, key: str, *, within: int, filename: str | None, bucket: str | None = None) -> str:
+    def get(self, key: str, *, within: int, bucket: str | None = None) -> str:
         path = f"/{bucket or self._endpoint.bucket}/{_quoted(key)}"
-        named = (
-            [] if filename is None else [("response-content-disposition", disposition(filename))]
-        )
-        return self.sign("GET", path, named, {}, within)
+        return self.sign("GET", path, (), {}, within)
 
     def put(
         self, key: str, *, within: int, size: int | None, sha256: bytes | None, once: bool
@@ -196,11 +193,3 @@ def _escaped(text: str) -> str:
 
 def _quoted(key: str) -> str:
     return quote(key, safe="/~")
-
-
-def disposition(filename: str) -> str:
-    """Content-Disposition with an ASCII name for old clients beside the true one (RFC 6266)."""
-    plain = "".join(
-        c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename
-    )
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -29,7 +29,6 @@ async def stock(request: pytest.FixtureRequest) -> AsyncIterator[PostgresEndpoin
     with engine_folder() as folder:
         engine = StockPostgres(folder / "data", programs)
         endpoint = await engine.start(within=60)
-        engine.release()
         yield endpoint
         await engine.stop()
 

@@ -21,7 +21,6 @@ ABOUT_PROGRAMS = (
     "sql/test_earlier_shares.py",
     "sql/test_everything.py",
     "sql/test_fsck_since.py",
-    "sql/test_given_up.py",
     "sql/test_migrate.py",
     "sql/test_old_numbers.py",
     "sql/test_poisoned_batch.py",

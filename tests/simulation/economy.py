@@ -1,211 +1,334 @@
-"""What a node that lies gains, by the rules of sampling, fines and clawback alone.
+"""Expected gain of nodes that lie, by the rules of sampling, fines and clawback alone.
 
-    python -m tests.simulation.economy [--units 10000] [--runs 20] [--seed 1]
+    python -m tests.simulation.economy [--units 10000] [--runs 20] [--seed 1] [--markdown]
 
-Each strategy delivers so many units, one after the other, in several runs; a lie costs its author
-nothing, and is found whenever it is compared. ``gain`` is what he was paid for lies, less his fines
-and, where he ordered work of himself, what that cost him; in shares of a usual unit, for each lie.
-Honest work is paid beside it, as it is to everybody, and is left out. Who is always compared gains
-nothing; whoever is not gains less than nothing.
+Prints for each strategy what a lie gains: as computed from the odds, the fines and the clawback,
+and as simulated by so many runs of so many units. ``gain`` is what the lies earned, less the fines
+from honest shares and the gateway's part of own orders; in shares of a usual unit, for each lie.
+Honest work earns what it earns for everybody, and is left out. A lie costs nothing to make.
 """
 
 import argparse
+import math
 import random
 import sys
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from functools import cache
+from itertools import count
 from typing import Final
 from uuid import UUID
 
 import attrs
 
-from sql.reputation import STRIKES_MOST, Record
+from sql.reputation import Record
 from sql.sampling import OVERLOADED_SECONDS, covered_odds, fine_of, odds_of
+from tests.simulation.strategies import (
+    GATEWAYS_PART,
+    SHARE,
+    STRATEGIES,
+    WINDOW,
+    Life,
+    Step,
+    Strategy,
+)
 
 LEAST_ODDS: Final = 0.05
-MATURES_AFTER: Final = 300  # units of his own, until a share is payable
-SHARE: Final = 1000
-GATEWAYS_PART: Final = 0.3  # of a price: what one's own orders cost
-CLASS: Final = "cpu"
+CLASS: Final = "cpu/avx2/5.2"
+ERRORS: Final = 4.5  # standard errors by which a simulation may differ from what is computed
+NEGLIGIBLE: Final = 1e-12
 
 
-@attrs.define
+@cache
+def record_odds(valid: int, *, is_overloaded: bool) -> float:
+    """Return the odds after so many valid results in a row, whatever is at stake."""
+    waited = 2 * OVERLOADED_SECONDS if is_overloaded else 0.0
+    records = [Record(UUID(int=1), CLASS, False, "", "v" * valid)]
+    return odds_of(records, CLASS, waited, LEAST_ODDS)
+
+
+def odds(valid: int, step: Step, pending: int) -> float:
+    """Return the odds at which a delivery is drawn."""
+    of_record = record_odds(valid, is_overloaded=step.is_overloaded)
+    return max(of_record, covered_odds(step.share, pending))
+
+
+@attrs.frozen
 class Pending:
-    """A share that has not matured."""
+    """A share that has not matured. ``lie``: how much of it a lie earned."""
 
     amount: int
-    is_lie: bool
-    was_compared: bool
-    delivered: int
+    lie: float
+    number: int  # of the delivery in its account's life
+
+
+def lost_with(pending: list[Pending], step: Step, drawn_at: float) -> tuple[float, list[Pending]]:
+    """Return what the account loses with a lie that is found, and what is pending then.
+
+    The fine takes the newest shares until it is paid; the clawback refunds the other lies.
+    """
+    left, due, lost = [*pending], fine_of(step.share, drawn_at) if step.is_covered else 0, 0.0
+    while due > 0 and left:
+        one = left.pop()
+        due -= one.amount
+        lost += one.lie or one.amount
+    lost += sum(one.lie for one in left)
+    return lost, [one for one in left if not one.lie]
+
+
+def cost_of(step: Step) -> float:
+    """Return what an own order costs beside what it earns."""
+    return step.share * GATEWAYS_PART / (1 - GATEWAYS_PART) if step.is_own else 0.0
+
+
+# ── simulated ────────────────────────────────────────────────────────────────────────────────────
 
 
 @attrs.define
 class Account:
-    """An owner with one node."""
+    """An owner with nodes of one class."""
 
-    letters: str = ""
+    valid: int = 0  # in a row
+    delivered: int = 0
     pending: deque[Pending] = attrs.field(factory=deque[Pending])
+    stake: int = 0  # sum of what is pending
 
-    @property
-    def records(self) -> list[Record]:
-        return [Record(UUID(int=1), CLASS, False, "", self.letters)]
+    def mature(self, *, all_of_it: bool = False) -> None:
+        """Pay the shares whose time has come."""
+        while self.pending and (all_of_it or self.pending[0].number < self.delivered - WINDOW):
+            self.stake -= self.pending.popleft().amount
 
-    @property
-    def is_out(self) -> bool:
-        return self.letters.count("m") >= STRIKES_MOST
+    def keep(self, step: Step) -> None:
+        """Add a delivery that was not refused."""
+        lie = step.part * step.share if step.is_lie else 0.0
+        self.pending.append(Pending(step.share, lie, self.delivered))
+        self.stake += step.share
 
 
 @attrs.define
 class Market:
-    """The gateway, and one person with any number of accounts; ``gain`` is of his lies."""
+    """The gateway, and one person with any number of accounts."""
 
     chance: random.Random
-    account: Account = attrs.field(factory=Account)
-    delivered: int = 0
+    units: int = 0
     lies: int = 0
+    found: int = 0
     gain: float = 0.0
-    is_overloaded: bool = False
 
-    def begin_anew(self) -> None:
-        """Leave the account: what is pending matures unless it was held back by then."""
-        self.mature(all_of_it=True)
-        self.account = Account()
+    def lead(self, life: Life) -> Iterator[None]:
+        """Deliver what an account plans, a unit at a time, until a lie of it is a strike."""
+        account = Account()
+        for step in life:
+            account.delivered += 1
+            account.mature(all_of_it=step.matures_first)
+            chance = odds(account.valid, step, account.stake)
+            if step.is_seen:
+                chance = 1.0
+            struck = False
+            for _ in range(step.at_once):
+                struck |= self._deliver(account, step, chance)
+                yield
+            if struck:
+                return
 
-    def deliver(self, *, lie: bool, share: int = SHARE, is_own: bool = False) -> None:
-        """One more unit. Of his own orders a valid one is no sign of honesty."""
-        if self.account.is_out:
-            self.begin_anew()
-        account = self.account
-        self.mature()
-        self.delivered += 1
-        self.lies += lie
-        waited = 2 * OVERLOADED_SECONDS if self.is_overloaded else 0.0
-        pending = sum(one.amount for one in account.pending)
-        record = odds_of(account.records, CLASS, waited, LEAST_ODDS)
-        odds = max(record, covered_odds(share, pending))
-        if is_own:
-            self.gain -= share * GATEWAYS_PART / (1 - GATEWAYS_PART)
-        compared = self.chance.random() < odds
-        if compared and lie:
-            self._find_out(share, odds)
-            return
-        if compared and not is_own:
-            account.letters += "v"
-        account.pending.append(Pending(share, lie, compared, self.delivered))
-
-    def _find_out(self, share: int, odds: float) -> None:
-        """The strike, the fine, and the clawback of every lie that is pending."""
-        account = self.account
-        account.letters += "m"
-        left = fine_of(share, odds)
-        while left > 0 and account.pending:
-            one = account.pending.pop()
-            left -= one.amount
-            self.gain -= 0 if one.is_lie else one.amount
-        account.pending = deque(one for one in account.pending if not one.is_lie)
-
-    def mature(self, *, all_of_it: bool = False) -> None:
-        """Pay the shares that are due, or all of them."""
-        pending = self.account.pending
-        while pending and (all_of_it or pending[0].delivered <= self.delivered - MATURES_AFTER):
-            one = pending.popleft()
-            self.gain += one.amount if one.is_lie else 0
+    def _deliver(self, account: Account, step: Step, chance: float) -> bool:
+        """Draw and decide a delivery. Return whether it is a strike."""
+        self.units += 1
+        self.gain -= cost_of(step)
+        self.lies += step.is_lie
+        drawn = self.chance.random() < chance
+        is_found = drawn and self.chance.random() < step.found
+        if step.is_lie and is_found:
+            self.found += 1
+            self.gain -= (1 - step.part) * step.share
+            if step.is_strike:
+                lost, left = lost_with([*account.pending], step, chance)
+                self.gain -= lost
+                account.pending = deque(left)
+                account.stake = sum(one.amount for one in left)
+            return step.is_strike
+        account.valid += drawn and step.is_counted
+        account.keep(step)
+        self.gain += step.part * step.share if step.is_lie else 0.0
+        return False
 
 
-Strategy = Callable[[Market, int], None]
+def simulate(strategy: Strategy, units: int, seed: int) -> Market:
+    """Return the market after so many units of a strategy, its lives in turns."""
+    market = Market(random.Random(seed))
+    lives = [market.lead(life) for life in strategy.lives]
+    for turn in count():
+        number = turn % len(lives)
+        try:
+            next(lives[number])
+        except StopIteration:
+            if market.units >= units:
+                return market
+            lives[number] = market.lead(strategy.lives[number])
+    raise AssertionError("there is always another turn")
 
 
-def always(market: Market, units: int) -> None:
-    """Every result is a lie; a new account after three strikes."""
-    for _ in range(units):
-        market.deliver(lie=True)
+@attrs.frozen
+class Simulated:
+    """Gain of each lie in shares, and its standard error over the runs."""
+
+    gain: float
+    error: float
+    found: float  # share of the lies
 
 
-def now_and_then(market: Market, units: int) -> None:
-    """One result of twenty is a lie."""
-    for _ in range(units):
-        market.deliver(lie=market.chance.random() < 0.05)
+def simulated(strategy: Strategy, units: int, runs: int, seed: int) -> Simulated:
+    """Return the gain of several runs."""
+    markets = [simulate(strategy, units, seed + run) for run in range(runs)]
+    lies = sum(one.lies for one in markets)
+    gain = sum(one.gain for one in markets) / lies
+    spread = sum((one.gain - gain * one.lies) ** 2 for one in markets) / max(runs - 1, 1)
+    error = math.sqrt(spread * runs) / lies
+    return Simulated(gain / SHARE, error / SHARE, sum(one.found for one in markets) / lies)
 
 
-def once_after_ten(market: Market, units: int) -> None:
-    """Ten honest results, then a lie, and so on."""
-    for number in range(units):
-        market.deliver(lie=number % 11 == 10)
+# ── computed ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def new_account_every_ten(market: Market, units: int) -> None:
-    """Ten honest results that are all compared, then one lie, and the account is left."""
-    for number in range(units):
-        market.deliver(lie=number % 11 == 10)
-        if number % 11 == 10:
-            market.begin_anew()
+@attrs.define
+class Sums:
+    """Expected sums over a life."""
+
+    units: float = 0.0
+    lies: float = 0.0
+    gain: float = 0.0
 
 
-def one_for_each_window(market: Market, units: int) -> None:
-    """At most one lie is pending at a time, among much honest work."""
-    for number in range(units):
-        market.deliver(lie=number % MATURES_AFTER == MATURES_AFTER - 1)
+def expected(strategy: Strategy) -> float:
+    """Return the expected gain of each lie, in shares.
+
+    Nothing is drawn: it follows from the odds of each delivery, how probably the account comes so
+    far with which record, and what it would lose then. Lives of accounts are renewed, so the
+    gain of each lie is the quotient of expected sums, each life weighted by how often it begins.
+    """
+    sums = [expected_of(life) for life in strategy.lives]
+    gain = sum(one.gain / one.units for one in sums)  # accounts take turns, unit by unit
+    return gain / sum(one.lies / one.units for one in sums) / SHARE
 
 
-def after_all_has_matured(market: Market, units: int) -> None:
-    """Honest until nothing of a good record is pending, then lies: nothing is left to be fined."""
-    for number in range(units):
-        if number % 60 == 50:
-            market.mature(all_of_it=True)
-        market.deliver(lie=number % 60 >= 50)
+def expected_of(life: Life) -> Sums:
+    """Return the expected sums over a life. An account that goes on has only undetected lies."""
+    sums, records = Sums(), {0: 1.0}  # how probable the account goes on with such a record
+    pending: deque[Pending] = deque()
+    for number, step in enumerate(life, 1):
+        while pending and (step.matures_first or pending[0].number < number - WINDOW):
+            pending.popleft()
+        stake = sum(one.amount for one in pending)
+        following, found_out = defaultdict[int, float](float), dict[float, float]()
+        bursts = defaultdict[float, float](float)
+        for valid, likely in records.items():
+            if likely < NEGLIGIBLE:
+                continue
+            chance = 1.0 if step.is_seen else odds(valid, step, stake)
+            if step.at_once > 1:
+                bursts[chance] += likely
+                continue
+            if step.is_lie and step.is_strike and chance not in found_out:
+                found_out[chance] = lost_with([*pending], step, chance)[0]
+            lost = found_out.get(chance, 0.0)
+            _deliver(sums, (valid, likely), step, (chance, lost), following)
+        for chance, likely in bursts.items():
+            _burst(sums, likely, step, chance, len(pending))
+        records = following
+        pending.append(Pending(step.share, _earned(step), number))
+    return sums
 
 
-def cheap_frames(market: Market, units: int) -> None:
-    """Lies are told of frames alone that cost a tenth of the others."""
-    for number in range(units):
-        is_cheap = number % 3 == 2
-        market.deliver(lie=is_cheap, share=SHARE // 10 if is_cheap else SHARE)
+def _earned(step: Step) -> float:
+    return step.part * step.share if step.is_lie else 0.0
 
 
-def dear_frames(market: Market, units: int) -> None:
-    """Lies are told of frames alone that cost fifty times as much as the others."""
-    for number in range(units):
-        is_dear = number % 50 == 49
-        market.deliver(lie=is_dear, share=SHARE * 50 if is_dear else SHARE)
+def _deliver(
+    sums: Sums,
+    of: tuple[int, float],
+    step: Step,
+    risk: tuple[float, float],
+    following: defaultdict[int, float],
+) -> None:
+    """Add a delivery with a record ``of`` so many valid results, and how likely it is.
+
+    ``risk``: the odds, and what is lost beside the share where a lie is a strike.
+    """
+    (valid, likely), (chance, lost) = of, risk
+    sums.units += likely
+    sums.gain -= likely * cost_of(step)
+    found = 0.0
+    if step.is_lie:
+        found = chance * step.found
+        sums.lies += likely
+        sums.gain += likely * (1 - found) * _earned(step)
+        sums.gain -= likely * found * (lost + (1 - step.part) * step.share)
+    raised = (chance - found) * step.is_counted
+    leaves = found if step.is_strike else 0.0
+    following[valid + 1] += likely * raised
+    following[valid] += likely * (1 - raised - leaves)
 
 
-def own_orders(market: Market, units: int) -> None:
-    """A hundred cheap frames that he ordered himself, then lies about those of others."""
-    for number in range(units):
-        is_own = number % 120 < 100
-        market.deliver(lie=not is_own, share=SHARE // 20 if is_own else SHARE, is_own=is_own)
+def _burst(sums: Sums, likely: float, step: Step, chance: float, pending: int) -> None:
+    """Add lies that are all drawn at the same stake, and decided one after the other.
+
+    What is behind the last one that is found is settled after the clawback.
+    """
+    sums.units += likely * step.at_once
+    sums.lies += likely * step.at_once
+    sums.gain += likely * step.at_once * (1 - chance) * step.share
+    shares = -(-fine_of(step.share, chance) // step.share)  # all shares are alike
+    # How probable it is that so many honest shares and lies are pending.
+    states = {(pending, 0): likely}
+    for _ in range(step.at_once):
+        following = defaultdict[tuple[int, int], float](float)
+        for (honest, lies), share in states.items():
+            taken = min(max(shares - lies, 0), honest)
+            following[honest - taken, 0] += share * chance
+            following[honest, lies + 1] += share * (1 - chance)
+            sums.gain -= share * chance * (taken + lies) * step.share
+        states = following
 
 
-def two_owners(market: Market, units: int) -> None:
-    """Two accounts in turns, one of which lies until it has two strikes, and rests then."""
-    accounts = [Account(), Account()]
-    for number in range(units):
-        market.account = accounts[number % 2]
-        is_liar = number % 2 == 1 and market.account.letters.count("m") < STRIKES_MOST - 1
-        market.deliver(lie=is_liar and market.chance.random() < 0.3)
-        accounts[number % 2] = market.account
+# ── the table ────────────────────────────────────────────────────────────────────────────────────
 
 
-def flood(market: Market, units: int) -> None:
-    """While the verifiers have far too much to do, one result of ten is a lie."""
-    market.is_overloaded = True
-    for _ in range(units):
-        market.deliver(lie=market.chance.random() < 0.1)
+@attrs.frozen
+class Line:
+    """A strategy with what is computed and simulated of it."""
+
+    strategy: Strategy
+    expected: float
+    simulated: Simulated
+    without: float | None  # computed where its rule is missing
+
+    @property
+    def agrees(self) -> bool:
+        """Return whether the simulation is as near as chance allows."""
+        return abs(self.simulated.gain - self.expected) <= ERRORS * self.simulated.error + 1e-9
+
+    @property
+    def is_right(self) -> bool:
+        """Return whether it agrees, and gains nothing unless that is a known limit."""
+        return self.agrees and (self.expected <= 1e-9 or bool(self.strategy.gains))
+
+    def cells(self) -> tuple[str, ...]:
+        """Return what the table shows."""
+        found = self.simulated
+        note = self.strategy.gains
+        if self.without is not None:
+            note = f"{self.without:+.2f} unless {self.strategy.rule}"
+        shown = f"{found.gain:+.2f} ± {2 * found.error:.2f}"
+        return self.strategy.name, f"{found.found:.0%}", f"{self.expected:+.2f}", shown, note
 
 
-STRATEGIES: Final[tuple[Strategy, ...]] = (
-    *(always, now_and_then, once_after_ten, new_account_every_ten, one_for_each_window),
-    *(after_all_has_matured, cheap_frames, dear_frames, own_orders, two_owners, flood),
-)
+HEAD: Final = ("strategy", "lies found", "computed", "simulated", "note")
 
 
-def gain_of(strategy: Strategy, units: int, runs: int, seed: int) -> float:
-    """Return what each lie gained, in shares of a usual unit."""
-    markets = [Market(random.Random(seed + run)) for run in range(runs)]
-    for market in markets:
-        strategy(market, units)
-        market.begin_anew()
-    return sum(one.gain for one in markets) / SHARE / sum(one.lies for one in markets)
+def line_of(strategy: Strategy, units: int, runs: int, seed: int) -> Line:
+    """Compute and simulate one strategy."""
+    without = expected(attrs.evolve(strategy, lives=strategy.unruled)) if strategy.rule else None
+    return Line(strategy, expected(strategy), simulated(strategy, units, runs, seed), without)
 
 
 def main() -> int:
@@ -215,12 +338,17 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--markdown", action="store_true")
     given = parser.parse_args()
-    found = {one: gain_of(one, given.units, given.runs, given.seed) for one in STRATEGIES}
-    for strategy, gain in found.items():
-        name = strategy.__name__.replace("_", " ")
-        print(f"{name:24} {gain:8.3f} shares for each lie")  # noqa: T201 - its output
-    return 0 if all(gain <= 0 for gain in found.values()) else 1
+    lines = [line_of(one, given.units, given.runs, given.seed) for one in STRATEGIES]
+    rows = [HEAD, *(line.cells() for line in lines)]
+    if given.markdown:
+        rows.insert(1, ("---",) * len(HEAD))
+    widths = [0 if given.markdown else max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print("| " + " | ".join(cells) + " |" if given.markdown else "  ".join(cells))  # noqa: T201
+    return 0 if all(line.is_right for line in lines) else 1
 
 
 if __name__ == "__main__":

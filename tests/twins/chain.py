@@ -13,7 +13,6 @@ from actors.ports import (
     ChainState,
     ChainUnavailable,
     Mined,
-    Past,
     Signed,
 )
 from rendertrust.merkle import Frontier
@@ -120,19 +119,6 @@ class ChainTwin:
         self._here()
         made = self.blocks[nonce].get("deploy") if nonce < len(self.blocks) else None
         return None if made is None else str(made)
-
-    async def history(self, contract: str) -> list[Past]:
-        self._here()
-        return [
-            Past(
-                block["size"],
-                bytes.fromhex(block["root"]),
-                self.shifted + number + 1,
-                _hash_of(block),
-            )
-            for number, block in enumerate(self.blocks)
-            if block.get("to") == contract and self._succeeded(number)
-        ]
 
     async def newest(self, contract: str) -> Anchored | None:
         self._here()

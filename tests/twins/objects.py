@@ -60,13 +60,11 @@ class TwinObjects:
         key: str,
         *,
         within: int = 3600,
-        filename: str | None = None,
         bucket: str | None = None,
         base: str | None = None,
     ) -> str:
         path = key if bucket is None else f"//{bucket}/{key}"
-        named = {} if filename is None else {"filename": filename}
-        return _at(base, self._sign("GET", path, {}, within, named))
+        return _at(base, self._sign("GET", path, {}, within))
 
     async def presign_put(
         self,

@@ -1,12 +1,13 @@
 """The schema's CHECKs and keys, as the twin of the database holds to them."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import attrs
 
 from sql.books import Changes, EntryRow, HoldRow, JobRow, TransferRow, UnitRow
 from sql.database import Mismatch, Refused
+from sql.error_code import ErrorCode
 from sql.purchase_rows import PurchaseRow
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _unit(unit: UnitRow) -> Iterator[tuple[str, bool]]:
     yield "sha256", unit.result_sha256 is None or len(unit.result_sha256) == 32
     yield "result_size", unit.result_size is None or unit.result_size >= 0
     yield "error_class", unit.error_class in ERROR_CLASSES
+    yield "error_code", unit.error_code is None or unit.error_code in get_args(ErrorCode)
     yield from _copy(unit)
 
 

@@ -13,6 +13,7 @@ COUNTED = {"ratelimit-limit": "5", "ratelimit-remaining": "4", "ratelimit-reset"
 JSON = {"content-type": "application/json", "x-request-id": "1", **COUNTED}
 REFUSED: dict[str, Any] = {
     "detail": "Not found",
+    "code": "not_found",
     "type": "about:blank",
     "title": "Not Found",
     "status": 404,

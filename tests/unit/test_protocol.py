@@ -19,7 +19,6 @@ from rendertrust.protocol import (
     Input,
     JobCancel,
     JobDispatch,
-    JobPause,
     JobResult,
     JobStatus,
     Log,
@@ -103,7 +102,6 @@ from_gateway: st.SearchStrategy[Frame] = st.one_of(
         **fence,
     ),
     st.builds(JobCancel, **fence),
-    st.builds(JobPause, job_id=words(64)),
     st.builds(
         Urls,
         inputs=some_inputs,

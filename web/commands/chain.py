@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from web.commands.chain_lift import lift as lift_halt
-from web.commands.chain_losses import ACT, epochs_told, left_behind, losses
-from web.commands.chain_wording import given_up_lines, lifted_lines, reopened_lines, status_lines
+from web.commands.chain_wording import left_behind_lines, reopened_lines, status_lines
 from web.commands.console import act
 from web.commands.database import database_of, said
 from web.commands.deciding import REASON, sure
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from supervisors.engines.chain import EvmChain
 
 T = TypeVar("T")
+ACT: Final = "chain.reopen"
+NOWHERE: Final = "0x" + "0" * 40  # the contract in an epoch's leaf where nothing was anchored yet
 NONE: Final = (
     "No chain is set: nothing is anchored. chain.url names one (RENDERTRUST_CHAIN_URL), or is"
     ' "embedded" for one of the gateway\'s own, to try it out'
@@ -45,7 +45,7 @@ def chain() -> None:
 def status(*, as_json: bool, **where: Any) -> int:
     """What is anchored, what is under way, and whether the chain agrees with the database.
 
-    Where it does not: which leaves of the log `reopen` would give up; and which earlier epochs did.
+    Where it does not: what a new epoch would leave behind; and what earlier epochs did.
 
     Exit code 1 when it does not, 75 when its node does not answer.
     """
@@ -57,8 +57,8 @@ def status(*, as_json: bool, **where: Any) -> int:
         backlog, halt = await read_backlog(database), await halts_of(settings, database).now()
         shown = _shown(seen, backlog, None if halt is None else halt.text)
         ends = seen.halt is not None or (halt is not None and halt.reason == BEHIND)
-        gone = await losses(chain, database, seen, halt) if ends else None
-        return {**shown, "losses": gone, "epochs": await epochs_told(database)}
+        left = left_behind(seen, halt, shown["leaves"]) if ends else None
+        return {**shown, "left_behind": left, "epochs": await _epochs(database)}
 
     found = with_chain(where, work)
     _tell(found, status_lines(found), as_json=as_json)
@@ -100,30 +100,17 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
 
 @chain.command
 @click.option("--yes", is_flag=True, help="Do not ask again.")
-@click.option(
-    "--lift",
-    is_flag=True,
-    help="Begin no epoch: what a gateway keeps of the log is wrong, the database is the newest.",
-)
 @REASON
 @where_options
-def reopen(*, reason: str, yes: bool, lift: bool, as_json: bool, **where: Any) -> None:
+def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
     """Go on writing from a database that was restored, though the chain has more of its log.
 
     A new epoch of the log begins: its name says so, its first leaf names what the chain has, and
-    it is anchored by a contract of its own. What was lost is listed, and audited.
-
-    With --lift none begins: a halt that was wrong ends. What one gateway keeps, of another log or
-    unreadable, is put aside on its machine; a checkpoint that is of a copy halts nobody any more.
+    it is anchored by a contract of its own. What is left behind is shown, and audited.
     """
-    if lift:
-        settings = settings_from(None, None, where["data"], where["config"])
-        found = lift_halt(settings, reason, yes=yes)
-        _tell(found, lifted_lines(found), as_json=as_json)
-        return
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
-        from sql.halt import BEHIND, OF_ONE_GATEWAY
+        from sql.halt import BEHIND, OF_ONE_GATEWAY, read_backlog
 
         seen, halt = await _seen(chain, database), await halts_of(settings, database).now()
         if halt is not None and halt.reason in OF_ONE_GATEWAY:
@@ -131,11 +118,12 @@ def reopen(*, reason: str, yes: bool, lift: bool, as_json: bool, **where: Any) -
         behind = halt if halt is not None and halt.reason == BEHIND else None
         if seen.halt is None and not seen.lacks and behind is None:
             return await _lifted(database, halt, reason)
-        gone = await losses(chain, database, seen, halt)
+        backlog = await read_backlog(database)
+        left = left_behind(seen, halt, 0 if backlog is None else backlog.size)
         if not yes:
-            click.echo("\n".join(given_up_lines(gone)), err=True)
-        await asyncio.to_thread(sure, "Begin a new epoch, and give this up", yes=yes)
-        return await _reopened(database, seen, halt, reason, gone)
+            click.echo("\n".join(left_behind_lines(left)), err=True)
+        await asyncio.to_thread(sure, "Begin a new epoch, and leave this behind", yes=yes)
+        return await _reopened(database, seen, halt, reason, left)
 
     found = with_chain(where, work)
     _tell(found, reopened_lines(found), as_json=as_json)
@@ -220,19 +208,19 @@ async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dic
 
 
 async def _reopened(
-    database: "Database", seen: "Seen", halt: "Halt | None", reason: str, gone: dict[str, Any]
+    database: "Database", seen: "Seen", halt: "Halt | None", reason: str, left: dict[str, Any]
 ) -> dict[str, Any]:
-    """A new epoch, with the record of what was lost. It begins after whatever was signed before."""
+    """Begin a new epoch, after whatever was signed before, and record what it leaves behind."""
     from datetime import timedelta
 
     from sql.epochs import OnChain, reopen
     from supervisors.engines.system import SystemClock
 
-    state, (contract, size, root) = seen.state, left_behind(seen)
+    state, (contract, size, root) = seen.state, _newest_of(seen)
     there = OnChain(state.chain_id, contract, size, root, state.sender, state.nonce)
 
     def details(row: "EpochRow") -> dict[str, Any]:
-        return {**gone, "leaves": row.leaf_index}
+        return {**left, "leaves": row.leaf_index}
 
     at = SystemClock().now()
     if halt is not None and halt.seen_at is not None:
@@ -241,6 +229,67 @@ async def _reopened(
         database, there, at, lambda row: act(ACT, f"log:{row.origin}", reason, **details(row))
     )
     return {"epoch": row.number, "origin": row.origin, **details(row)}
+
+
+def left_behind(seen: "Seen", halt: "Halt | None", leaves: int) -> dict[str, Any]:
+    """Return what a new epoch leaves behind: what was seen of the log that the database lacks.
+
+    ``kept`` is the checkpoint that a gateway keeps, if that is why nothing is written; ``others``
+    are contracts of further epochs that the database does not know; ``lost`` is the least number
+    of leaves that are gone.
+    """
+    contract, size, root = _newest_of(seen)
+    kept: dict[str, Any] | None = None
+    if halt is not None and halt.size and halt.root and halt.origin:
+        kept = {"origin": halt.origin, "size": halt.size, "root": halt.root.hex()}
+    others: list[dict[str, Any]] = [
+        {"contract": other.contract, "size": other.size, "root": other.root.hex()}
+        for other in seen.halts
+        if other.contract not in (None, contract) and other.root is not None
+    ]
+    known = max([size, *(one["size"] for one in ([kept] if kept else []) + others)])
+    return {
+        "chain_id": seen.state.chain_id,
+        "contract": contract,
+        "size": size,
+        "root": root.hex(),
+        "leaves": leaves,
+        "lost": max(known - leaves, 0),
+        "kept": kept,
+        "others": others,
+    }
+
+
+def _newest_of(seen: "Seen") -> tuple[str, int, bytes]:
+    """Return the contract that an epoch leaves behind, and its newest anchor."""
+    from rendertrust.merkle import root
+
+    halt, newest = seen.halt, seen.newest
+    if halt is not None and halt.contract and halt.size and halt.root:
+        return halt.contract, halt.size, halt.root
+    if seen.strays:
+        contract, newest = max(seen.strays, key=lambda stray: stray[1].size)
+        return contract, newest.size, newest.root
+    if seen.contract is None or newest is None:
+        return NOWHERE, 0, root([])
+    return seen.contract, newest.size, newest.root
+
+
+async def _epochs(database: "Database") -> list[dict[str, Any]]:
+    """Return every epoch after the first, with what it left behind."""
+    from sql.epochs import read_epochs
+
+    return [
+        {
+            "number": row.number,
+            "origin": row.origin,
+            "at": row.at,
+            "leaves": row.leaf_index,
+            "contract": row.contract,
+            "size": row.size,
+        }
+        for row in await read_epochs(database)
+    ]
 
 
 def _shown(seen: "Seen", backlog: Any, halted: str | None) -> dict[str, Any]:

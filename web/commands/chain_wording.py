@@ -28,7 +28,8 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     lines += [f"missing    contract {other}, which has this log" for other in found["strays"]]
     lines += [epoch_line(one) for one in found["epochs"]]
     lines.append(f"state      {_state(found)}")
-    return lines if found["losses"] is None else [*lines, *given_up_lines(found["losses"])]
+    left = found["left_behind"]
+    return lines if left is None else [*lines, *left_behind_lines(left)]
 
 
 def reopened_lines(found: dict[str, Any]) -> list[str]:
@@ -37,62 +38,31 @@ def reopened_lines(found: dict[str, Any]) -> list[str]:
         return ["The chain agrees with the database: writes go on; no epoch was needed."]
     lines = [
         f"Epoch {found['epoch']} of the log has begun: {found['origin']}.",
-        *given_up_lines(found),
+        *left_behind_lines(found),
     ]
     return [*lines, "Writes go on. Tell those who verify: their programs will ask about it."]
 
 
-def lifted_lines(found: dict[str, Any]) -> list[str]:
-    """What came of ``reopen --lift``."""
-    lines = [f"Lifted: {found['lifted']}."]
-    if found["aside"] is not None:
-        lines.append(f"The file is {found['aside']} now.")
-    return [*lines, "Writes go on within seconds; no epoch was begun."]
-
-
-def given_up_lines(found: dict[str, Any]) -> list[str]:
-    """What an epoch gives up: as exactly as the anchors tell, and no more so."""
-    lines = [*_kept_and_lost(found), f"The contract that is left behind is {found['contract']}."]
-    for other in found["others"]:
-        lines += [f"Left behind, too: contract {other['contract']}.", *_kept_and_lost(other)]
+def left_behind_lines(found: dict[str, Any]) -> list[str]:
+    """Return what an epoch leaves behind."""
+    lines = [
+        f"Here: {found['leaves']} leaves of the log. Lost: at least {found['lost']}.",
+        f"Left behind: contract {found['contract']}, with {found['size']} leaves.",
+    ]
+    if found["kept"] is not None:
+        lines.append(f"Left behind: a checkpoint of {found['kept']['size']} leaves of a gateway's.")
+    lines += [
+        f"Left behind: contract {other['contract']}, with {other['size']} leaves."
+        for other in found["others"]
+    ]
     return lines
-
-
-def _kept_and_lost(found: dict[str, Any]) -> list[str]:
-    """Of what one contract, and who kept a checkpoint, has of the log."""
-    here, most, known, perhaps = (
-        found[name] for name in ("leaves", "kept_at_most", "known", "perhaps")
-    )
-    least = found["kept"] or "none"
-    if perhaps is None:
-        kept = f"Kept: {most} leaves, {least} of them in an anchor that both have."
-        lost = f"Lost: {found['lost']} of {known} leaves."
-    else:
-        kept = f"Kept: {least} to {most} of the {here} leaves here are those that were seen."
-        lost = f"Lost: {found['lost']} to {found['lost_at_most']} of {known} leaves."
-    lines = [kept, lost, *(_lost(one) for one in found["anchors"])]
-    if perhaps is not None:
-        lines.append(f"  perhaps {_leaves(perhaps)}: no anchor shows which of them are here")
-    return lines
-
-
-def _lost(one: dict[str, Any]) -> str:
-    if one["tx"] is not None:
-        return f"  {_leaves(one)}: anchor of {one['size']} in block {one['block']}, {one['tx']}"
-    return f"  {_leaves(one)}: they stood in a checkpoint of {one['size']}, {one['root']}"
-
-
-def _leaves(one: dict[str, Any]) -> str:
-    first, last = one["first"], one["last"]
-    return f"leaf {first}" if first == last else f"leaves {first} to {last}"
 
 
 def epoch_line(one: dict[str, Any]) -> str:
-    """An earlier epoch, and what was lost at its beginning."""
-    ranges = ", ".join(_leaves(lost) for lost in one.get("anchors", ()))
-    which = f" ({ranges})" if ranges else ""
+    """Return the line of an earlier epoch."""
     since = f"{one['at']:%Y-%m-%dT%H:%M:%SZ}, after {one['leaves']} leaves"
-    return f"epoch {one['number']:<4} since {since}; lost: {one['lost']}{which}"
+    left = f"left behind: contract {one['contract']}, with {one['size']} leaves"
+    return f"epoch {one['number']:<4} since {since}; {left}"
 
 
 def _anchored(found: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""``rendertrust db``: the schema and the version of PostgreSQL, by hand."""
+"""``rendertrust db``: the schema, by hand."""
 
 import asyncio
 import os
@@ -100,7 +100,7 @@ def named(settings: Any) -> str:
 
 @click.group("db")
 def database() -> None:
-    """The database's schema, and its version of PostgreSQL."""
+    """The database's schema."""
 
 
 @database.command
@@ -158,57 +158,11 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 @database.command
-@click.option(
-    "--programs",
-    type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True),
-    help="Where the old version's programs are, if they are not found.",
-)
-@where_options
-def upgrade(
-    programs: Path | None, config: Path | None, data: Path | None, *, as_json: bool
-) -> None:
-    """Bring the embedded database to this gateway's major version of PostgreSQL.
-
-    All of it is copied beside, compared, and put in its place; the old one is kept.
-    """
-    from config.data_folder import data_folder
-    from supervisors.engines.account import engine_account
-    from supervisors.engines.postgres_at_hand import kept_endpoint
-    from supervisors.engines.postgres_upgrade import upgrade as bring
-
-    settings = settings_from(None, None, data, config)
-    folder = data_folder(settings)
-    if settings.database.url:
-        raise click.UsageError("The database is elsewhere: upgrade it by its own means")
-    if kept_endpoint(folder) is None:
-        raise click.UsageError(NO_FOLDER.format(folder))
-
-    def tell(what: str) -> None:
-        if not as_json:
-            click.echo(what, err=True)
-
-    with claimed(settings):
-        done = said(bring(folder, account=engine_account(), programs=programs, tell=tell))
-    kept = None if done.kept is None else str(done.kept)
-    if as_json:
-        click.echo(orjson.dumps({"from": done.old, "to": done.new, "kept": kept}))
-    elif kept is None:
-        click.echo(f"The database is of PostgreSQL {done.old}: nothing to do.")
-    else:
-        click.echo(f"The database is of PostgreSQL {done.new}. The old one is kept in {kept}:")
-        click.echo("`rendertrust db cleanup --yes` removes it, when all is well.")
-
-
-@database.command
 @click.option("--yes", is_flag=True, help="Do not only list what would go.")
 @where_options
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Drop what `restore --replace` and `db upgrade` have put aside; without --yes list it."""
-    import shutil
-
-    from config.data_folder import data_folder
+    """Drop the databases that `restore --replace` has put aside; without --yes list them."""
     from sql.restoring import connected, drop, kept
-    from supervisors.engines.postgres_swap import kept_clusters
 
     settings = settings_from(None, None, data, config)
 
@@ -216,12 +170,9 @@ def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool)
         async with database_of(settings) as endpoint:
             async with connected(endpoint.owner_dsn) as connection:
                 databases = list(await kept(connection))
-            clusters = [] if settings.database.url else kept_clusters(data_folder(settings))
             for name in databases if yes else ():
                 await drop(endpoint.owner_dsn, name)
-            for cluster in clusters if yes else ():
-                shutil.rmtree(cluster)
-            return [*databases, *map(str, clusters)]
+            return databases
 
     found = said(work())
     if as_json:

@@ -15,19 +15,19 @@ AT_ONCE: Final = timedelta(seconds=1)  # what is one commit may bear times that 
 
 @attrs.frozen
 class Step:
-    """``took``: seconds since the step before. ``note`` says more, in words."""
+    """``took``: seconds since the step before. ``waits``: nobody works at it, as ``note`` says."""
 
     name: str
     state: State
     at: datetime | None = None
     took: float | None = None
     note: str = ""
+    waits: bool = False
 
     @property
     def when(self) -> str:
-        """Of what has no time yet; what waits is not there, and its note says so."""
-        waits = self.note.startswith("waits")
-        return {"now": "" if waits else "now", "next": "to come"}.get(self.state, "")
+        """Words in the place of a time that is not known yet; none where the note says it."""
+        return {"now": "" if self.waits else "now", "next": "to come"}.get(self.state, "")
 
 
 @attrs.frozen
@@ -83,8 +83,9 @@ def _work(known: Known) -> list[Step]:
     if stands == "DISPATCHED" and assigned:
         return [Step("Dispatched", "now", max(assigned), note=_to(job)), Step("Running", "next")]
     if stands in ("QUEUED", "DISPATCHED") or not started:
-        waits = paused or "waits for a node"
-        return [Step("Dispatched", "now", note=waits), Step("Running", "next")]
+        note = paused or "waits for a node"
+        step = Step("Dispatched", "now", note=note, waits=not paused)
+        return [step, Step("Running", "next")]
     dispatched = Step("Dispatched", "done", min(assigned, default=None), note=_to(job))
     return [dispatched, Step("Running", "now", min(started), note=paused or _tries(known))]
 
@@ -137,12 +138,13 @@ def _money(known: Known) -> list[Step]:
 def _log(known: Known) -> list[Step]:
     charged, signed = known.charges.at, known.charges.signed_at
     if signed is None or charged is None:
-        logged = Step("In the log", "now", note="waits for the next checkpoint")
+        logged = Step("In the log", "now", note="waits for the next checkpoint", waits=True)
     else:
         logged = Step("In the log", "done", max(signed, charged))
     if not known.anchoring:
         return [logged]
     if known.charges.anchored_at is None:
         note = "waits for the next anchor"
-        return [logged, Step("Anchored", "now" if signed else "next", note=note)]
+        state: State = "now" if signed else "next"
+        return [logged, Step("Anchored", state, note=note, waits=True)]
     return [logged, Step("Anchored", "done", known.charges.anchored_at)]

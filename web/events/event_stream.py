@@ -22,6 +22,7 @@ from web.gateway import Gateway
 from web.http.answers import encode
 from web.http.operations import Audience
 from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.identity.fence import bearer, verified
 
 PAGE: Final = 100
@@ -29,8 +30,16 @@ PING_SECONDS: Final = 15.0
 WAIT_SECONDS: Final = 2.0  # after which it is looked whether the reader may still read
 RETRY_MS: Final = 2_000  # after which a reader comes back whose connection broke
 HUB_SECONDS: Final = 1.0
-NO_HUB: Final = unavailable("Nothing can be followed now; the events themselves can be read", 2)
-NOT_NOW: Final = unavailable("Too many follow jobs here; the events themselves can be read", 10)
+NO_HUB: Final = unavailable(
+    "Nothing can be followed now; the events themselves can be read",
+    2,
+    code=RefusalCode.STREAMS_UNAVAILABLE,
+)
+NOT_NOW: Final = unavailable(
+    "Too many follow jobs here; the events themselves can be read",
+    10,
+    code=RefusalCode.STREAMS_UNAVAILABLE,
+)
 
 
 @attrs.frozen
@@ -53,7 +62,7 @@ class End:
 
 def too_many(most: int) -> Problem:
     text = f"You follow {most} jobs here, as many as one user may; end one, or read their events"
-    return Problem(429, text, headers={"Retry-After": "5"})
+    return Problem(429, text, headers={"Retry-After": "5"}, code=RefusalCode.TOO_MANY_STREAMS)
 
 
 class Stream:

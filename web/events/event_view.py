@@ -7,8 +7,8 @@ import attrs
 
 from rendertrust import money
 from rendertrust.paths import thumbnail_path
+from sql.error_code import ErrorCode
 from sql.events import EventRow
-from sql.failure_code import Code, code_of
 from web.http.amounts import Credits
 
 
@@ -36,7 +36,7 @@ class Event:
     amount: Credits | None
     error_class: str | None
     error: str | None
-    error_code: Code | None
+    error_code: ErrorCode | None
     frame: int | None
     thumbnail: str | None
 
@@ -55,7 +55,7 @@ def shown(job: UUID, row: EventRow) -> Event:
         amount=None if row.amount is None else money.render(row.amount),
         error_class=row.error_class,
         error=row.error,
-        error_code=code_of(row.error_class, row.error),
+        error_code=row.error_code,
         frame=row.frame,
         thumbnail=thumbnail_path(job, row.frame),
     )

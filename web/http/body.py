@@ -11,21 +11,30 @@ from aiohttp import web
 from web.http.converter import structure
 from web.http.document import BYTES_MAX, Document, parse, unwritable, writable
 from web.http.problem import FAULTS_MAX, Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 
 TOO_LARGE = Problem(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     f"The body is larger than {BYTES_MAX} bytes",
     headers={"Connection": "close"},
+    code=RefusalCode.BODY_TOO_LARGE,
 )
 TOO_SLOW = Problem(
-    HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time", headers={"Connection": "close"}
+    HTTPStatus.REQUEST_TIMEOUT,
+    "The body did not arrive in time",
+    headers={"Connection": "close"},
+    code=RefusalCode.BODY_TOO_SLOW,
 )
 
 
 async def read_bytes(request: web.Request, within: float) -> bytes | Problem:
     """The body as it was sent; 413, 415 or 408 when it must not be read or does not arrive."""
     if request.headers.get("Content-Encoding"):
-        return Problem(415, "The body must be sent without Content-Encoding")
+        return Problem(
+            415,
+            "The body must be sent without Content-Encoding",
+            code=RefusalCode.CONTENT_ENCODING_REFUSED,
+        )
     if request.content_length is not None and request.content_length > BYTES_MAX:
         return TOO_LARGE
     try:
@@ -45,9 +54,11 @@ async def read_document(request: web.Request, within: float) -> Document | Probl
     if not raw:
         return {}
     if request.content_type != "application/json":
-        return Problem(415, "The body must be application/json")
+        return Problem(
+            415, "The body must be application/json", code=RefusalCode.CONTENT_TYPE_REFUSED
+        )
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
-        return Problem(415, "The body must be UTF-8")
+        return Problem(415, "The body must be UTF-8", code=RefusalCode.CONTENT_TYPE_REFUSED)
     document = parse(raw)
     return invalid([document]) if isinstance(document, Fault) else document
 

@@ -16,21 +16,30 @@ from web.http.answers import encode, refusal
 from web.http.caller import subject_of, trusts
 from web.http.crowd import Crowd, Seat
 from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.middleware.headers import stamp
 from web.middleware.request_head import Serve, with_expectations
 
 log = logging.getLogger("web.http.connection")
-NOT_HTTP = Problem(400, "The request is not valid HTTP", headers={"Connection": "close"})
+NOT_HTTP = Problem(
+    400,
+    "The request is not valid HTTP",
+    headers={"Connection": "close"},
+    code=RefusalCode.HTTP_INVALID,
+)
 TOO_MANY: Final = Problem(
     429,
     "Too many connections or requests at once from your address; wait for some to end",
     headers={"Retry-After": "5", "Connection": "close"},
+    code=RefusalCode.TOO_MANY_CONNECTIONS,
 )
 # Of a node's socket: far more than logs and previews need, far less than what a loop can read.
 FLOW_SECONDS, FLOW_BYTES_MAX = 10.0, 32 * 1024 * 1024
 # Of a body in chunks: after so many of them they have so many bytes on average, or it is cut.
 CHUNKS_FREE, CHUNK_BYTES_LEAST = 500, 32
-FULL: Final = unavailable("The gateway has as many connections as it can; try again", 5)
+FULL: Final = unavailable(
+    "The gateway has as many connections as it can; try again", 5, code=RefusalCode.GATEWAY_FULL
+)
 
 
 @attrs.frozen
@@ -235,7 +244,11 @@ class Connection(RequestHandler):
         """What went wrong outside our handlers. The message may quote the URL: it is not told."""
         if status >= 500:
             log.error("error handling a request", exc_info=exc)
-        told = Problem(500, "Internal server error") if status >= 500 else NOT_HTTP
+        told = (
+            Problem(500, "Internal server error", code=RefusalCode.INTERNAL_ERROR)
+            if status >= 500
+            else NOT_HTTP
+        )
         answer = refusal(request, told)
         stamp(answer)  # nothing else sees this answer before it is sent
         return answer

@@ -18,14 +18,17 @@ from web.http.converter import structure_query, uuid_of
 from web.http.operations import PER_CALLER, Answer, Call, Operation
 from web.http.problem import Problem, invalid, sentence, unavailable
 from web.http.rates import admit
+from web.http.refusal_code import RefusalCode
 from web.identity.fence import identify
 from web.identity.tokens import Claims
 
-LATE = unavailable("The gateway did not finish in time; try again")
+LATE = unavailable("The gateway did not finish in time; try again", code=RefusalCode.TIMED_OUT)
 # Two readers could take one each; the parser sees to the headers of HTTP itself.
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
 HALTED_SECONDS = 60  # until an operator has looked; nobody should try more often
-CLOSING = unavailable("The gateway is starting or closing; try again", retry_after=2)
+CLOSING = unavailable(
+    "The gateway is starting or closing; try again", retry_after=2, code=RefusalCode.GATEWAY_CLOSING
+)
 
 
 class Endpoint:
@@ -71,7 +74,9 @@ class Endpoint:
 
     async def _called(self, request: web.Request, claims: Claims | None) -> Any:
         if self.operation.writes and (halt := await self._gateway.halts.now()) is not None:
-            return unavailable(sentence(halt.text), retry_after=HALTED_SECONDS)
+            return unavailable(
+                sentence(halt.text), retry_after=HALTED_SECONDS, code=RefusalCode.LOG_HALTED
+            )
         words = self._words(request)
         if isinstance(words, Problem):
             return words
@@ -110,7 +115,9 @@ class Endpoint:
                 return refused
         for name in ONCE:
             if len(request.headers.getall(name, ())) > 1:
-                return Problem(400, f"The header {name} stands twice")
+                return Problem(
+                    400, f"The header {name} stands twice", code=RefusalCode.HEADER_REPEATED
+                )
         if self.operation.new_work:
             return None if await is_open(self._gateway.registry) else CLOSING
         return None
@@ -135,7 +142,7 @@ class Endpoint:
             return {}
         read = structure_query(MultiDict(request.match_info), kind)
         if isinstance(read, list):
-            return Problem(404, self.operation.absent)
+            return Problem(404, self.operation.absent, code=self.operation.absent_code)
         words: dict[str, str] = attrs.asdict(read)
         return words
 
@@ -146,7 +153,7 @@ class Endpoint:
                 continue
             uuid = uuid_of(text)
             if uuid is None:
-                return Problem(404, self.operation.absent)
+                return Problem(404, self.operation.absent, code=self.operation.absent_code)
             ids[name] = uuid
         return ids
 

@@ -11,11 +11,13 @@ from web.http.caller import CALLER
 from web.http.operations import Audience, Rate
 from web.http.problem import Problem
 from web.http.rates import Rates, admit
+from web.http.refusal_code import RefusalCode
 
 BUSY: Final = Problem(
     429,
     "Too many requests of this kind at once from your address; wait for one to end",
     headers={"Retry-After": "5"},
+    code=RefusalCode.TOO_MANY_AT_ONCE,
 )
 
 

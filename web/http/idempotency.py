@@ -3,14 +3,20 @@
 import re
 from typing import Any
 
+import attrs
+
 from sql.jobs import KeptAnswer
 from web.http.operations import Answer, Call
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 REPLAYED = {"Idempotency-Replayed": "true"}
-OTHER_REQUEST = invalid([Fault(HEADER, "conflict", "was used for another request")])
+OTHER_REQUEST = attrs.evolve(
+    invalid([Fault(HEADER, "conflict", "was used for another request")]),
+    code=RefusalCode.IDEMPOTENCY_CONFLICT,
+)
 
 
 def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:

@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.reached import reached_at
+from web.http.refusal_code import RefusalCode
 from web.identity.rights import Scope as Scope  # noqa: PLC0414 - part of what this module offers
 from web.identity.tokens import Claims
 
@@ -109,6 +110,7 @@ class Operation:
         factory=dict[int, str]
     )  # beside 401, 403, 422, 429, 503
     absent: str = "Not found"  # the detail when an id of the path is no UUID, a word none
+    absent_code: RefusalCode = RefusalCode.NOT_FOUND
     new_work: bool = False  # refused while the gateway is closing
     while_halted: bool = False  # done though nothing may be written: whoever reads must log in
     idempotency: bool = False  # takes an Idempotency-Key
@@ -178,10 +180,14 @@ class Operations:
 
 
 NOT_AUTHENTICATED: Final = Problem(
-    401, "Not authenticated", headers={"WWW-Authenticate": 'Bearer realm="rendertrust"'}
+    401,
+    "Not authenticated",
+    headers={"WWW-Authenticate": 'Bearer realm="rendertrust"'},
+    code=RefusalCode.NOT_AUTHENTICATED,
 )
 TOKEN_REFUSED: Final = Problem(
     401,
     "Invalid or expired token",
     headers={"WWW-Authenticate": 'Bearer realm="rendertrust", error="invalid_token"'},
+    code=RefusalCode.TOKEN_INVALID,
 )

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import attrs
 
+from web.http.refusal_code import RefusalCode, of_status
+
 FAULTS_MAX: Final = 20  # in one answer: a small body can be full of them
 PLACE_MAX: Final = 200  # characters of a fault's field
 
@@ -19,6 +21,10 @@ class Fault:
     message: str
 
 
+def _general_code(problem: "Problem") -> RefusalCode:
+    return of_status(problem.status)
+
+
 @attrs.frozen
 class Problem:
     """An answer that is no success. Handlers return it; it is not raised."""
@@ -28,11 +34,15 @@ class Problem:
     errors: tuple[Fault, ...] = ()
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    code: RefusalCode = attrs.field(
+        kw_only=True, default=attrs.Factory(_general_code, takes_self=True)
+    )
 
     def body(self, request_id: str) -> dict[str, Any]:
         """The members of the JSON answer."""
         members: dict[str, Any] = {
             "detail": self.detail,
+            "code": self.code.value,
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -51,12 +61,16 @@ def invalid(faults: Sequence[Fault]) -> Problem:
     return Problem(422, "; ".join(lines), told)
 
 
-def unavailable(detail: str, retry_after: int = 1) -> Problem:
+def unavailable(
+    detail: str, retry_after: int = 1, *, code: RefusalCode = RefusalCode.UNAVAILABLE
+) -> Problem:
     """503 with Retry-After, in seconds."""
-    return Problem(503, detail, headers={"Retry-After": str(retry_after)})
+    return Problem(503, detail, headers={"Retry-After": str(retry_after)}, code=code)
 
 
-DATABASE_AWAY: Final = unavailable("The database is not available; try again")
+DATABASE_AWAY: Final = unavailable(
+    "The database is not available; try again", code=RefusalCode.DATABASE_UNAVAILABLE
+)
 
 
 def sentence(text: str) -> str:

@@ -18,13 +18,16 @@ from config.sections import Limits
 from supervisors.engines.rates_valkey import AWAY, SharedRates
 from web.http.problem import Problem, unavailable
 from web.http.rate_table import Table
+from web.http.refusal_code import RefusalCode
 
 WINDOW_SECONDS: Final = 60
 SHARED_SECONDS: Final = 0.5  # for a whole answer of the shared counters, come what may
 REST_SECONDS: Final = 1.0  # after one that did not come nobody waits for another
 # What guards passwords and accounts must not be multiplied by the number of gateways.
 GUARDS: Final = frozenset({"login", "refresh", "register"})
-NOT_COUNTED: Final = unavailable("Requests cannot be counted now; try again", retry_after=2)
+NOT_COUNTED: Final = unavailable(
+    "Requests cannot be counted now; try again", retry_after=2, code=RefusalCode.RATES_UNAVAILABLE
+)
 LIMIT, REMAINING, RESET = (istr(f"RateLimit-{n}") for n in ("Limit", "Remaining", "Reset"))
 ALONE: Final = Counter(
     "rendertrust_rate_limit_fallbacks", "Requests counted here alone: Redis did not answer."
@@ -130,4 +133,4 @@ def too_many(standing: Standing) -> Problem:
     """429, and when to come again."""
     wait = standing.seconds
     text = f"Too many requests: at most {standing.limit} per minute; try again in {wait} s"
-    return Problem(429, text, headers={"Retry-After": str(wait)})
+    return Problem(429, text, headers={"Retry-After": str(wait)}, code=RefusalCode.RATE_LIMITED)

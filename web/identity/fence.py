@@ -7,13 +7,14 @@ from aiohttp import hdrs, web
 from web.gateway import Gateway
 from web.http.operations import NOT_AUTHENTICATED, TOKEN_REFUSED, Audience, Operation
 from web.http.problem import DATABASE_AWAY, Problem
+from web.http.refusal_code import RefusalCode
 from web.identity.api_keys import PREFIX
 from web.identity.rights import Role, Scope
 from web.identity.tokens import Claims, TokenType
 
 _SCHEME = "Bearer "
-ADMINS_ONLY: Final = Problem(403, "This needs the role admin")
-PEOPLE_ONLY: Final = Problem(403, "API keys may not do this: log in")
+ADMINS_ONLY: Final = Problem(403, "This needs the role admin", code=RefusalCode.ADMIN_ONLY)
+PEOPLE_ONLY: Final = Problem(403, "API keys may not do this: log in", code=RefusalCode.LOGIN_NEEDED)
 
 
 def bearer(request: web.Request) -> str | None:
@@ -77,4 +78,5 @@ def lacking(scope: Scope | None, scopes: frozenset[Scope]) -> Problem | None:
         403,
         f"The API key lacks the scope {scope.value}",
         headers={"WWW-Authenticate": challenge},
+        code=RefusalCode.SCOPE_MISSING,
     )

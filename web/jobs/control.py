@@ -23,18 +23,33 @@ from sql.jobs import PagedUnit, PastJob
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.jobs.affordable import TriedAgain, affordable
 from web.jobs.orders import NOT_FOUND, Again, Outcome, again
 from web.jobs.underquoted import refusal_of, refused_of
 from web.money.books import commit, insufficient
 
-NO_UNIT: Final = Problem(404, "Unit not found")
-AT_CAP: Final = Problem(409, "The job is at its max_credits: raise max_credits to go on")
-SPENT: Final = Problem(409, "More than max_credits is spent, or at work, already")
-STOPPED: Final = Problem(409, "Job was stopped; it ends with its checks")
-NONE_FAILED: Final = Problem(409, "No frame of it failed")
-ANEW: Final = Problem(409, "Job was cancelled; of several units it is submitted anew")
-_AGAIN: Final = unavailable("The job changed meanwhile; try again")
+NO_UNIT: Final = Problem(404, "Unit not found", code=RefusalCode.UNIT_NOT_FOUND)
+AT_CAP: Final = Problem(
+    409,
+    "The job is at its max_credits: raise max_credits to go on",
+    code=RefusalCode.AT_MAX_CREDITS,
+)
+SPENT: Final = Problem(
+    409,
+    "More than max_credits is spent, or at work, already",
+    code=RefusalCode.MAX_CREDITS_COMMITTED,
+)
+STOPPED: Final = Problem(
+    409, "Job was stopped; it ends with its checks", code=RefusalCode.JOB_STOPPED
+)
+NONE_FAILED: Final = Problem(409, "No frame of it failed", code=RefusalCode.NOTHING_FAILED)
+ANEW: Final = Problem(
+    409, "Job was cancelled; of several units it is submitted anew", code=RefusalCode.JOB_CANCELLED
+)
+_AGAIN: Final = unavailable(
+    "The job changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE
+)
 
 
 async def controlled(call: Call[Any, Any], effect: OfJob) -> Problem | None:
@@ -132,7 +147,8 @@ def _refused(effect: OfJob, found: str) -> Problem:
     if found == "STOPPED":
         return STOPPED
     if hasattr(effect, "unit"):
-        is_job = found == "CANCELLED"
-        what = "Job was cancelled" if is_job else f"Unit is {found}; only FAILED units are retried"
-        return Problem(409, what)
-    return Problem(409, f"Job is {found}; it has ended")
+        if found == "CANCELLED":
+            return Problem(409, "Job was cancelled", code=RefusalCode.JOB_CANCELLED)
+        what = f"Unit is {found}; only FAILED units are retried"
+        return Problem(409, what, code=RefusalCode.UNIT_NOT_FAILED)
+    return Problem(409, f"Job is {found}; it has ended", code=RefusalCode.JOB_ENDED)

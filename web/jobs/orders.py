@@ -21,6 +21,7 @@ from sql.audit import Act
 from sql.jobs import Order, PastJob
 from web.gateway import Gateway
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.jobs.placing import PRICED, price_of
 from web.jobs.underquoted import refusal_of
 from web.money.books import commit, present
@@ -29,12 +30,22 @@ DISPATCH_SECONDS: Final = 2.0
 CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
 MAYBE: Final = (*CANCELLABLE, "PAUSED")  # one that is paused, if it never ran
 RETRYABLE: Final = ("FAILED", "CANCELLED")
-NOT_FOUND: Final = Problem(404, "Job not found")
-INACTIVE: Final = Problem(409, "Its user is deactivated")
-EXPIRED: Final = Problem(409, "Its input has expired; send it again, and submit a new job")
-FRAMES: Final = Problem(409, "A job of several units is submitted anew, not retried")
+NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
+INACTIVE: Final = Problem(409, "Its user is deactivated", code=RefusalCode.USER_INACTIVE)
+EXPIRED: Final = Problem(
+    409,
+    "Its input has expired; send it again, and submit a new job",
+    code=RefusalCode.INPUT_EXPIRED,
+)
+FRAMES: Final = Problem(
+    409, "A job of several units is submitted anew, not retried", code=RefusalCode.JOB_OF_UNITS
+)
 PREFLIGHT: Final = "preflight"  # the type of jobs that look into a scene, for nothing
-LOOK: Final = Problem(409, "It looked into a scene: POST /jobs/preflight has that done again")
+LOOK: Final = Problem(
+    409,
+    "It looked into a scene: POST /jobs/preflight has that done again",
+    code=RefusalCode.JOB_IS_PREFLIGHT,
+)
 
 
 @attrs.frozen
@@ -111,7 +122,11 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
     if row.retried_by is not None:
         return await _before(gateway, row)
     if row.status not in RETRYABLE:
-        return Problem(409, f"Job is {row.status}; only {' and '.join(RETRYABLE)} jobs are retried")
+        return Problem(
+            409,
+            f"Job is {row.status}; only {' and '.join(RETRYABLE)} jobs are retried",
+            code=RefusalCode.JOB_NOT_RETRYABLE,
+        )
     if row.units != 1:
         return FRAMES
     if row.job_type == PREFLIGHT:  # what it finds is noted with the question, and costs nothing
@@ -168,7 +183,11 @@ async def _before(gateway: Gateway, row: PastJob) -> Again | Problem:
 
 def _dearer(row: PastJob, price: int) -> Problem:
     was, now = money.render(row.price), money.render(price)
-    return Problem(409, f"It cost {was}, and would cost {now} now; only its owner can retry it")
+    return Problem(
+        409,
+        f"It cost {was}, and would cost {now} now; only its owner can retry it",
+        code=RefusalCode.PRICE_CHANGED,
+    )
 
 
 def retry_id(job: UUID) -> UUID:
@@ -197,4 +216,8 @@ async def call_off(
 
 def not_cancellable(status: str) -> Problem:
     """It has begun, or ended."""
-    return Problem(400, f"Job is {status}; only {' and '.join(CANCELLABLE)} jobs can be cancelled")
+    return Problem(
+        400,
+        f"Job is {status}; only {' and '.join(CANCELLABLE)} jobs can be cancelled",
+        code=RefusalCode.JOB_NOT_CANCELLABLE,
+    )

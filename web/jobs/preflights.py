@@ -19,6 +19,7 @@ from sql.preflights import PreflightRow
 from sql.work import ANY, GRID, POOL
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.jobs.orders import PREFLIGHT, asked
 from web.jobs.payload import INPUT
 from web.jobs.placing import for_scene
@@ -141,7 +142,9 @@ async def begin(
 
 def too_many(most: int, seconds: int) -> Problem:
     text = f"Nodes looked into {most} scenes of yours within the hour, as many as they do; wait"
-    return Problem(429, text, headers={"Retry-After": str(seconds)})
+    return Problem(
+        429, text, headers={"Retry-After": str(seconds)}, code=RefusalCode.TOO_MANY_PREFLIGHTS
+    )
 
 
 async def fleet(gateway: Gateway, user: UUID, params: Mapping[str, Any], job_type: str) -> Fleet:

@@ -16,6 +16,7 @@ from rendertrust.preflight.work import SECOND, Work, price_of, work_of
 from sql.overruns import Overrun, agreed
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.jobs.orders import PREFLIGHT
 from web.jobs.placing import PRICED
 from web.jobs.preflights import Known, content_of, fleet, known
@@ -169,4 +170,8 @@ def unmeasured(gateway: Gateway, tariff: Tariff) -> Problem | None:
     """Why frames cannot be submitted at a price that nobody measured; None: they can."""
     if not (tariff.owed and gateway.settings.pricing.look_first):
         return None
-    return Problem(409, f"Frames are priced by their work here, and first measured. {tariff.how}")
+    return Problem(
+        409,
+        f"Frames are priced by their work here, and first measured. {tariff.how}",
+        code=RefusalCode.NOT_MEASURED,
+    )

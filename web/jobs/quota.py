@@ -5,6 +5,7 @@ from uuid import UUID
 
 from web.gateway import Gateway
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 
 GIB = 1 << 30
 
@@ -36,6 +37,7 @@ async def too_much(gateway: Gateway, user: UUID, content: Sized) -> Problem | No
         f"You keep {_gib(kept.used)} of {_gib(quota)}, and this is {_gib(content.size)}. Delete"
         " what you do not need: GET /api/v1/uploads lists it, DELETE /api/v1/uploads/{id} removes"
         f" it; what is not used for {days} days goes by itself",
+        code=RefusalCode.QUOTA_EXCEEDED,
     )
 
 

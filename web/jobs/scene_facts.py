@@ -128,7 +128,7 @@ class SceneFacts:
     tile_obstacles: Names = attrs.field(factory=_names)
     device_dependent: Names = attrs.field(factory=_names)
     probe: SceneProbe | None = None
-    starting: Seconds = 0.0  # until Blender had opened it; 0: an older node measured nothing
+    starting: Seconds = 0.0  # until Blender had opened it; 0: not measured
     unprobed: Text = ""
     probe_failed: bool = False
 

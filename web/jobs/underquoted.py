@@ -9,10 +9,10 @@ from uuid import UUID
 
 from rendertrust import money
 from rendertrust.frame_range import parse
-from sql.failure_code import UNDERQUOTED
 from sql.overruns import Underquoted, agreed
 from web.gateway import Gateway
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 
 
 async def refused_of(gateway: Gateway, job: UUID) -> Mapping[int, Problem]:
@@ -46,5 +46,5 @@ def _refusal(row: Underquoted, needs: int) -> Problem:
         f" is not tried again for {was} credits, but for about {new}. Submit {named} again, as a"
         " job of its own, at the new quote; or lower its samples or size"
     )
-    extra = {"code": UNDERQUOTED, "frames": frames, "price": was, "new_price": new}
-    return Problem(409, words, extra=extra)
+    extra = {"frames": frames, "price": was, "new_price": new}
+    return Problem(409, words, extra=extra, code=RefusalCode.UNDERQUOTED)

@@ -88,7 +88,7 @@ def _of_others(found: Mapping[int, Waiting]) -> Waiting | None:
     first = next((one for one in found.values() if one.reachable is None), None)
     if first is None or first.ready:
         return None
-    return attrs.evolve(first, avoided=0, not_before=None)
+    return attrs.evolve(first, not_before=None)
 
 
 def reason(job: JobRow, unit: PagedUnit, found: Waiting | None) -> Reason:

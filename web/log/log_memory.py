@@ -14,7 +14,7 @@ import structlog
 
 from rendertrust import epoch, given
 from sql.halt import Kept, SeenHead, Unreadable
-from supervisors.engines.secret import sync_folder, write_private
+from supervisors.engines.secret import write_private
 
 Signature: TypeAlias = tuple[int, int, int] | None  # of the file as it was read last
 log = structlog.get_logger("log")
@@ -23,8 +23,8 @@ log = structlog.get_logger("log")
 class FileMemory:
     """In a file. Whoever is killed at any moment leaves the one of before, or this one.
 
-    What is of another log, or cannot be read, stays as it is: an operator puts it aside, and it is
-    found to be gone without a start.
+    What is of another log, or cannot be read, stays as it is until an operator moves it away,
+    which is noticed without a start.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,14 +71,6 @@ class FileMemory:
 def memory_file(data: Path) -> Path:
     """Where a gateway keeps it."""
     return data / "gateway" / "log-seen"
-
-
-def put_aside(path: Path, aside: Path) -> None:
-    """Another name for what is kept, so that the gateway begins anew. Raises OSError."""
-    if aside.exists():
-        raise FileExistsError(f"{aside} is there already")
-    path.rename(aside)
-    sync_folder(path.parent)
 
 
 def is_same_log(head: SeenHead, kept: SeenHead) -> bool:

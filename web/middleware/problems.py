@@ -12,13 +12,16 @@ from sql.database import Conflict, Unavailable
 from web.http.answers import REQUEST_ID, refusal
 from web.http.body import TOO_LARGE
 from web.http.problem import DATABASE_AWAY, Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.identity.passwords import Overloaded
 
 log = structlog.get_logger("web")
 
-OBJECTS_AWAY = unavailable("The object store is not available; try again")
-BUSY = unavailable("The gateway is busy; try again")
-BROKEN = Problem(500, "Internal server error")
+OBJECTS_AWAY = unavailable(
+    "The object store is not available; try again", code=RefusalCode.OBJECTS_UNAVAILABLE
+)
+BUSY = unavailable("The gateway is busy; try again", code=RefusalCode.GATEWAY_BUSY)
+BROKEN = Problem(500, "Internal server error", code=RefusalCode.INTERNAL_ERROR)
 
 
 @web.middleware

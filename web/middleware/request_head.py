@@ -9,11 +9,18 @@ from aiohttp.typedefs import Handler
 from web.http.answers import refusal
 from web.http.problem import Problem
 from web.http.reached import is_host
+from web.http.refusal_code import RefusalCode
 from web.middleware.headers import stamp
 
-HOST_REFUSED: Final = Problem(400, "The Host header is not a valid host and port")
-CODING_REFUSED: Final = Problem(400, "Transfer-Encoding must be chunked and nothing else")
-EXPECTATION_REFUSED: Final = Problem(417, "Expect must be 100-continue")
+HOST_REFUSED: Final = Problem(
+    400, "The Host header is not a valid host and port", code=RefusalCode.HOST_INVALID
+)
+CODING_REFUSED: Final = Problem(
+    400, "Transfer-Encoding must be chunked and nothing else", code=RefusalCode.HTTP_INVALID
+)
+EXPECTATION_REFUSED: Final = Problem(
+    417, "Expect must be 100-continue", code=RefusalCode.EXPECTATION_FAILED
+)
 
 Serve: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

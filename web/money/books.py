@@ -7,6 +7,7 @@ from rendertrust import money
 from sql.database import Unavailable
 from web.gateway import Gateway
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 
 Reply = TypeVar("Reply")
 ASK_SECONDS = 2.0
@@ -30,4 +31,6 @@ def insufficient(outcome: InsufficientCredits) -> Problem:
         "available": money.render(outcome.available),
         "requested": money.render(outcome.requested),
     }
-    return Problem(402, "Insufficient credits", extra=amounts)
+    return Problem(
+        402, "Insufficient credits", extra=amounts, code=RefusalCode.INSUFFICIENT_CREDITS
+    )

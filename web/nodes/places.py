@@ -9,11 +9,13 @@ from uuid import UUID
 
 from actors.ports import Clock
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 
 TOO_MANY: Final = Problem(
     429,
     "Too many nodes are connected from your address; wait for one to leave",
     headers={"Retry-After": "30"},
+    code=RefusalCode.TOO_MANY_CONNECTIONS,
 )
 # After a flood. Our own nodes wait twice as long.
 REST_SECONDS: Final = 15.0
@@ -58,4 +60,4 @@ class Places:
             return None
         wait = str(math.ceil(left))
         text = f"The node sent too many frames; it may connect again in {wait} s"
-        return Problem(429, text, headers={"Retry-After": wait})
+        return Problem(429, text, headers={"Retry-After": wait}, code=RefusalCode.NODE_FLOODED)

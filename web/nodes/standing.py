@@ -6,6 +6,7 @@ from typing import Final
 
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 
 
 class Verb(Enum):
@@ -17,7 +18,11 @@ class Verb(Enum):
     REVOKE = "revoke"
 
 
-ADMINS_ONLY: Final = Problem(403, "Only admins put nodes into quarantine, and release them from it")
+ADMINS_ONLY: Final = Problem(
+    403,
+    "Only admins put nodes into quarantine, and release them from it",
+    code=RefusalCode.ADMIN_ONLY,
+)
 # What a node is after each word, by what it was; what is missing cannot be said.
 _NEXT: Final[Mapping[Verb, Mapping[str, str]]] = {
     Verb.DRAIN: {ACTIVE: DRAINING, DRAINING: DRAINING},
@@ -38,5 +43,9 @@ def after(verb: Verb, standing: str, *, is_admin: bool) -> str | Problem:
         return ADMINS_ONLY
     found = _NEXT[verb].get(standing)
     if found is None:
-        return Problem(409, f"The node is {standing}; it cannot be told to {verb.value}")
+        return Problem(
+            409,
+            f"The node is {standing}; it cannot be told to {verb.value}",
+            code=RefusalCode.NODE_STATUS_CONFLICT,
+        )
     return found

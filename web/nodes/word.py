@@ -6,12 +6,15 @@ from actors.scheduler.messages import NodeStands, Scheduler
 from sql.audit import Act
 from sql.nodes import NodeShown, Word
 from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.identity.doer import Doer
 from web.identity.rights import Role
 from web.nodes.standing import Verb, after
 
-LOOK_ONLY: Final = Problem(403, "This needs the role admin")
-CHANGED: Final = unavailable("The node changed meanwhile; try again")
+LOOK_ONLY: Final = Problem(403, "This needs the role admin", code=RefusalCode.ADMIN_ONLY)
+CHANGED: Final = unavailable(
+    "The node changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE
+)
 
 
 async def say(

@@ -29,6 +29,7 @@ from web.gateway import Gateway
 from web.http.answers import refusal
 from web.http.converter import uuid_of
 from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.objects.crcs import ClientLeftError, Crcs, IsGone, content
 from web.objects.pace import Pace, write_in_pace
 from web.objects.reference import place_of
@@ -42,9 +43,11 @@ MEMBERS_KEPT: Final = 50_000  # files in the layouts that are kept: some 20 MB
 ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 RESTING: Final = (*ENDED, "PAUSED")  # then only what nodes still have of it comes
 ZIP: Final = ".zip"
-NOT_OPEN: Final = Problem(403, "The address is not ours, or its time is over")
-NO_ARCHIVE: Final = Problem(404, "There is no such archive")
-AWAY: Final = unavailable("The object store is not available")
+NOT_OPEN: Final = Problem(
+    403, "The address is not ours, or its time is over", code=RefusalCode.ADDRESS_EXPIRED
+)
+NO_ARCHIVE: Final = Problem(404, "There is no such archive", code=RefusalCode.ARCHIVE_NOT_FOUND)
+AWAY: Final = unavailable("The object store is not available", code=RefusalCode.OBJECTS_UNAVAILABLE)
 Version: TypeAlias = tuple[UUID, str, int, datetime]  # of a job: whose it is, and how far
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-", re.ASCII)
 
@@ -199,7 +202,15 @@ class Archives:
         start = start_of(request, tag)
         if start is not None and start >= size:
             headers = {"Content-Range": f"bytes */{size}"}
-            return refusal(request, Problem(416, "It is not as long as that", headers=headers))
+            return refusal(
+                request,
+                Problem(
+                    416,
+                    "It is not as long as that",
+                    headers=headers,
+                    code=RefusalCode.RANGE_INVALID,
+                ),
+            )
         response = web.StreamResponse(status=200 if start is None else 206)
         response.content_type = "application/zip"
         response.content_length = size - (start or 0)

@@ -32,7 +32,6 @@ SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-SIGNED_NAME: Final = "response-content-disposition"
 _RESULT: Final = re.compile(
     r"results/[0-9a-f-]{36}/(?P<job>[0-9a-f-]{36})/(?P<unit>\d{1,9})/\d{1,9}/(result|evidence)",
     re.ASCII,
@@ -60,10 +59,9 @@ class DownloadHeaders:
         if is_read and status in (200, 206):
             key = request.match_info["key"]
             suffix = await self._suffix(key, begin) if _RESULT.fullmatch(key) else ""
-            name = f'attachment; filename="{name_of(key, suffix)}"'
+            name = name_of(key, suffix)
             headers[hdrs.CONTENT_TYPE] = MEDIA.get(suffix, BYTES)
-            # Signed with the URL: the store answers 200 to none that was changed.
-            headers[hdrs.CONTENT_DISPOSITION] = request.query.get(SIGNED_NAME, name)
+            headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
         elif hdrs.CONTENT_TYPE in told:
             headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]  # of the store's own words
         return headers

@@ -12,13 +12,18 @@ from sql.multiparts import Multipart
 from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 
 PART_BYTES: Final = 64 << 20
 RANGES_SHOWN: Final = 10
 
-NOT_ARRIVED: Final = Problem(409, "The content has not arrived in the store")
+NOT_ARRIVED: Final = Problem(
+    409, "The content has not arrived in the store", code=RefusalCode.CONTENT_MISSING
+)
 OTHER_PARTS: Final = Problem(
-    409, "The parts are other ones than were named here; they are removed: send all of them again"
+    409,
+    "The parts are other ones than were named here; they are removed: send all of them again",
+    code=RefusalCode.PARTS_DIFFER,
 )
 
 
@@ -162,4 +167,8 @@ def missing(there: Sequence[int], count: int) -> Problem | None:
         return None
     more = ", …" if len(words) > RANGES_SHOWN else ""
     told = ", ".join(words[:RANGES_SHOWN])
-    return Problem(409, f"Of {count} parts these have not arrived in the store: {told}{more}")
+    return Problem(
+        409,
+        f"Of {count} parts these have not arrived in the store: {told}{more}",
+        code=RefusalCode.PARTS_MISSING,
+    )

@@ -24,6 +24,7 @@ from web.http.gate import Gate
 from web.http.operations import Audience
 from web.http.problem import Problem, unavailable
 from web.http.rates import Rates
+from web.http.refusal_code import RefusalCode
 from web.objects.download_headers import DownloadHeaders
 from web.objects.pace import Pace, write_in_pace
 
@@ -44,10 +45,15 @@ READING = (
     "if-modified-since",
     "if-unmodified-since",
 )
-NOT_SIGNED = Problem(403, "The address is not ours, or its time is over")
-STORE_AWAY = unavailable("The object store is not available")
+NOT_SIGNED = Problem(
+    403, "The address is not ours, or its time is over", code=RefusalCode.ADDRESS_EXPIRED
+)
+STORE_AWAY = unavailable("The object store is not available", code=RefusalCode.OBJECTS_UNAVAILABLE)
 ENCODED = Problem(
-    415, "The body must be sent without Content-Encoding", headers={"Connection": "close"}
+    415,
+    "The body must be sent without Content-Encoding",
+    headers={"Connection": "close"},
+    code=RefusalCode.CONTENT_ENCODING_REFUSED,
 )
 
 log = structlog.get_logger(__name__)
@@ -229,15 +235,15 @@ async def copy_body(
 def failed(error: Exception, body: Body) -> Problem:
     """Who is to blame that the store did not answer: the client, the store's absence, the store."""
     if body.slow:
-        return Problem(408, "The body came too slowly")
+        return Problem(408, "The body came too slowly", code=RefusalCode.BODY_TOO_SLOW)
     if body.broken:
         # Nobody will read this: the client has gone.
-        return Problem(400, "The body broke off")
+        return Problem(400, "The body broke off", code=RefusalCode.BODY_INCOMPLETE)
     away = (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, TimeoutError)
     if isinstance(error, away):
         return STORE_AWAY
     log.warning("objects_forward_failed", error=type(error).__name__)
-    return Problem(502, "The object store failed")
+    return Problem(502, "The object store failed", code=RefusalCode.OBJECTS_FAILED)
 
 
 async def give_leave(request: web.Request) -> None:

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import attrs
 
-from sql.failure_code import UNDERQUOTED
 from web.http.amounts import Credits
 from web.http.document import BYTES_MAX
 from web.http.operations import Audience, Operation
 from web.http.problem import Fault, Problem
+from web.http.refusal_code import RefusalCode, table
 from web.openapi.schemas import Schema
 
 # The same text wherever the answer comes from the steps that all operations share.
@@ -51,11 +51,13 @@ class Refusal:
 
     ``errors`` names the faults of an invalid request, 20 at most. ``given_up``, of an entry that is
     not in the ledger: what reopenings of the log gave up, if anything; it may have been among that.
-    ``code`` names some refusals for programs. ``underquoted``: ``frames`` take far more than the
-    ``price`` that they had, and cost about ``new_price`` as a job of their own.
+    Programs branch on ``code``; ``detail`` is for people and may change. ``underquoted``:
+    ``frames`` take far more than the ``price`` that they had, and cost about ``new_price`` as a
+    job of their own.
     """
 
     detail: str
+    code: str
     type: str
     title: str
     status: int
@@ -155,15 +157,18 @@ def response_components() -> Schema:
 
 
 def refusal_schemas(made: dict[str, Any]) -> dict[str, Any]:
-    """``errors``, ``given_up`` and a ``code`` with its facts stand in some refusals alone."""
+    """The code's meanings, and the members that some refusals alone have."""
+    words = f"Why the request was refused.\n\n| code | meaning |\n| --- | --- |\n{table()}"
+    codes = [code.value for code in RefusalCode]
+    made["RefusalCode"] = {"type": "string", "enum": codes, "description": words}
     faults = {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
     for name in ("Refusal", "Shortfall"):
         made[name]["properties"]["errors"] = faults
+        made[name]["properties"]["code"] = {"$ref": "#/components/schemas/RefusalCode"}
     gone = {"type": "array", "items": {"$ref": "#/components/schemas/GivenUp"}}
     made["Refusal"]["properties"]["given_up"] = gone
     amount = {"type": "string", "pattern": r"^[0-9]{1,14}\.[0-9]{4}$"}
     made["Refusal"]["properties"] |= {
-        "code": {"type": "string", "enum": [UNDERQUOTED]},
         "frames": {"type": ["string", "null"]},
         "price": amount,
         "new_price": amount,

@@ -52,7 +52,6 @@ class Outside:
     """
 
     engines: Sequence[Child]
-    postgres: Current[PostgresEndpoint]
     stored: Current[ObjectsEndpoint]
     database: Database
     halts: Halts
@@ -117,7 +116,6 @@ def build_outside(
             engine_child(_valkey(settings, data, account), valkey),
             *([] if given else [engine_child(EmbeddedStripe(data, own_url), stripe)]),
         ],
-        postgres=postgres,
         stored=stored,
         database=database,
         halts=halts,

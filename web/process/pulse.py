@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import attrs
-import structlog
 from prometheus_client import Gauge, Histogram
 
 from actors.kernel import Actor, Fatal, Message, State, handles
@@ -29,7 +28,6 @@ LAG: Final = Histogram(
 STUCK: Final = Gauge(
     "rendertrust_actors_stuck", "Actors that have had the same message in hand for a minute."
 )
-log = structlog.get_logger("pulse")
 
 
 class Pulse:

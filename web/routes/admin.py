@@ -14,14 +14,17 @@ from sql.users import UserRow
 from web.http.answers import REQUEST_ID
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.identity.doer import Doer
 from web.identity.rights import RoleName
 from web.openapi.examples import reference as examples
 from web.routes.auth import Password
 
 operations = Operations()
-NOT_FOUND: Final = Problem(404, "User not found")
-ONESELF: Final = Problem(409, "This cannot be done to oneself: ask another admin")
+NOT_FOUND: Final = Problem(404, "User not found", code=RefusalCode.USER_NOT_FOUND)
+ONESELF: Final = Problem(
+    409, "This cannot be done to oneself: ask another admin", code=RefusalCode.OWN_MATTER
+)
 
 Reason = Annotated[
     str,
@@ -141,6 +144,7 @@ def _upon_user(
         refusals={404: NOT_FOUND.detail, 409: "It would be oneself"},
         rate="write",
         absent=NOT_FOUND.detail,
+        absent_code=RefusalCode.USER_NOT_FOUND,
         example=examples.ACCOUNT,
     )
 

@@ -14,6 +14,7 @@ from rendertrust import money
 from web.http.idempotency import key_of
 from web.http.operations import Answer, Audience, Call, Handler, Operations
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.identity.doer import Doer
 from web.money.books import commit
 from web.money.credit_acts import ADJUST, GRANT, REFUND, Movement, order_of, reference_of, refund_of
@@ -22,9 +23,9 @@ from web.routes.admin import NOT_FOUND, Reason, act_upon, doer_of
 from web.routes.credits import Entry, moved
 
 operations = Operations()
-NO_UNIT = Problem(404, "The job has no such unit")
-NOT_CHARGED = Problem(409, "Nothing was charged for it")
-REFUNDED = Problem(409, "Another amount of it was refunded before")
+NO_UNIT = Problem(404, "The job has no such unit", code=RefusalCode.UNIT_NOT_FOUND)
+NOT_CHARGED = Problem(409, "Nothing was charged for it", code=RefusalCode.NOT_CHARGED)
+REFUNDED = Problem(409, "Another amount of it was refunded before", code=RefusalCode.REFUND_DIFFERS)
 
 # A slip of the hand shall not make a fortune.
 GivenAmount = Annotated[

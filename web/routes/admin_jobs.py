@@ -12,6 +12,7 @@ from sql.job_desk import JobDesk, ListedJob
 from web.http.amounts import Credits
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.jobs.job_filter import CHARACTERS_MAX, Misread, wish_of
 from web.jobs.orders import again, call_off
 from web.openapi.examples import letters as examples
@@ -91,6 +92,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
         409: "The job is not FAILED or CANCELLED, or would cost more than before",
     },
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="dispatch",
     new_work=True,
     example=examples.PLACED,
@@ -115,6 +117,7 @@ async def retry(call: Call[Because]) -> Answer | Problem:
     answers={200: Placed},
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
     example=examples.CALLED_OFF,
 )

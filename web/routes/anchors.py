@@ -13,11 +13,14 @@ from sql.proofs import OwnEntry, Sequenced
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import log as examples
 from web.routes.ledger import ABSENT, EntryWord, Hash, Standing, standing_of
 
 operations = Operations()
-AWAY = unavailable("The chain does not answer; try again", retry_after=5)
+AWAY = unavailable(
+    "The chain does not answer; try again", retry_after=5, code=RefusalCode.CHAIN_UNAVAILABLE
+)
 State = Literal["pending", "confirmed", "failed"]
 NOT_YET = "no confirmed anchor covers the entry yet"
 NOT_FINAL = "the anchor is not final: the chain took it out of its block; it is waited for again"
@@ -102,6 +105,7 @@ async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
     answers={200: Verification},
     rate="read",
     absent=ABSENT,
+    absent_code=RefusalCode.ENTRY_NOT_FOUND,
     example=examples.VERIFICATION,
 )
 async def verify(call: Call) -> Verification | Problem:

@@ -4,14 +4,17 @@ from typing import Final
 
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.jobs.orders import NOT_FOUND
 from web.objects.archives import ENDED, address_of
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS, Result
 
 operations = Operations()
-NOTHING: Final = Problem(404, "Nothing of the job is complete")
-ALONE: Final = Problem(409, "The job is of one unit: fetch its result")
+NOTHING: Final = Problem(404, "Nothing of the job is complete", code=RefusalCode.NOTHING_COMPLETE)
+ALONE: Final = Problem(
+    409, "The job is of one unit: fetch its result", code=RefusalCode.JOB_OF_ONE_UNIT
+)
 
 
 @operations.get(
@@ -24,6 +27,7 @@ ALONE: Final = Problem(409, "The job is of one unit: fetch its result")
     },
     rate="read",
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.ARCHIVE,
 )
 async def archive(call: Call) -> Result | Problem:
@@ -37,7 +41,11 @@ async def archive(call: Call) -> Result | Problem:
     if row is None:
         return NOT_FOUND
     if row.status not in ENDED:
-        return Problem(409, f"Job is {row.status}; its zip is there when it has ended")
+        return Problem(
+            409,
+            f"Job is {row.status}; its zip is there when it has ended",
+            code=RefusalCode.JOB_NOT_ENDED,
+        )
     if row.units == 1:
         return ALONE
     if not row.done:

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.jobs.attempt_logs import Attempt, attempts_of
 from web.jobs.orders import NOT_FOUND
 from web.openapi.examples import jobs as examples
@@ -39,6 +40,7 @@ class JobLog:
     refusals={404: "Job not found"},
     rate="read",
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.JOB_LOG,
 )
 async def log(call: Call[None, LogQuery]) -> JobLog | Problem:

@@ -18,6 +18,7 @@ from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.identity.rights import Role
 from web.identity.tokens import Claims, TokenType
 from web.money.books import commit
@@ -30,8 +31,12 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Password = Annotated[str, Meta(min_length=8, max_length=1024)]
 PasswordGuess = Annotated[str, Meta(min_length=1, max_length=1024)]
 CLIENT_CHARACTERS_MAX = 200
-LOGIN_REFUSED = Problem(401, "Invalid credentials or inactive account")
-REFRESH_REFUSED = Problem(401, "Invalid, expired or used refresh token")
+LOGIN_REFUSED = Problem(
+    401, "Invalid credentials or inactive account", code=RefusalCode.CREDENTIALS_INVALID
+)
+REFRESH_REFUSED = Problem(
+    401, "Invalid, expired or used refresh token", code=RefusalCode.REFRESH_TOKEN_INVALID
+)
 
 
 @attrs.frozen
@@ -103,7 +108,7 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     tokens, family = issue(call, user.id, Role.USER)
     row = await gateway.users.insert(user, family, gateway.clock.now())
     if row is None:
-        return Problem(409, "Email already registered")
+        return Problem(409, "Email already registered", code=RefusalCode.EMAIL_REGISTERED)
     await grant_starter(gateway, row.id)
     return Registered(User(row.id, row.email, row.name, row.is_active), tokens)
 
@@ -189,13 +194,15 @@ async def change_password(call: Call[PasswordChange]) -> Done | Problem:
     if row is None or row.password_hash is None:
         return TOKEN_REFUSED
     if not await gateway.passwords.matches(body.old_password, row.password_hash):
-        return Problem(403, "The old password does not fit")
+        return Problem(403, "The old password does not fit", code=RefusalCode.PASSWORD_INCORRECT)
     fresh = await gateway.passwords.hash(body.new_password)
     ended = await gateway.accounts.administration.change_password(
         row.id, row.password_hash, fresh, claims.family, gateway.clock.now()
     )
     if ended is None:
-        return Problem(409, "The password was changed meanwhile")
+        return Problem(
+            409, "The password was changed meanwhile", code=RefusalCode.CHANGED_MEANWHILE
+        )
     gateway.revocations.add(*ended.sessions)
     log.info("password changed", user=str(row.id), ended=len(ended.sessions))
     return Done("Password changed; all other logins have ended")

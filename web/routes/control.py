@@ -7,6 +7,7 @@ from rendertrust import money
 from web.http.amounts import Amount
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.jobs.control import controlled
 from web.jobs.orders import NOT_FOUND
 from web.jobs.submissions import PRIORITIES, Priority
@@ -33,6 +34,7 @@ class JobWish:
     answers={200: Job},
     refusals=REFUSALS,
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
     example=examples.PAUSED_JOB,
 )
@@ -47,6 +49,7 @@ async def pause(call: Call) -> Job | Problem:
     answers={200: Job},
     refusals={**REFUSALS, 409: "The job has ended, or is at its max_credits: raise it to go on"},
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
     example=examples.MANY,
 )
@@ -61,6 +64,7 @@ async def resume(call: Call) -> Job | Problem:
     answers={200: Job},
     refusals=REFUSALS,
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
     example=examples.STOPPED_JOB,
 )
@@ -81,6 +85,7 @@ async def stop(call: Call) -> Job | Problem:
     answers={200: Job},
     refusals={**REFUSALS, 409: "The job has ended, or more than max_credits is spent already"},
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
     request_example=examples.JOB_WISH,
     example=examples.MANY,

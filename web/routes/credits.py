@@ -30,6 +30,7 @@ from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pages import NOT_THERE, Cursor, Window, next_of, span_of
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.money.books import commit, insufficient
 from web.openapi.examples import reference as examples
 
@@ -37,7 +38,9 @@ operations = Operations()
 DEDUCTION = "DEDUCTION"
 # What the API calls the kinds of transfers.
 _SOURCES = {DEDUCTION: "ADJUSTMENT", "PAYOUT": "ADJUSTMENT"}
-OTHER_AMOUNT = Problem(409, "The reference_id was used for another amount")
+OTHER_AMOUNT = Problem(
+    409, "The reference_id was used for another amount", code=RefusalCode.REFERENCE_USED
+)
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ from web.http import spreadsheet
 from web.http.answers import REQUEST_ID
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.identity.doer import Doer
 from web.jobs.dead_letters import AT_ONCE, Desk, Kind, Letter, LetterList, LettersDone
 from web.openapi.examples import letters as examples
@@ -57,6 +58,7 @@ class NamedLetters:
     also=spreadsheet.MEDIA,
     refusals={404: ABSENT},
     absent=ABSENT,
+    absent_code=RefusalCode.LETTERS_NOT_FOUND,
     rate="read",
     example=examples.LETTERS,
 )
@@ -80,6 +82,7 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     answers={200: LettersDone},
     refusals={404: ABSENT},
     absent=ABSENT,
+    absent_code=RefusalCode.LETTERS_NOT_FOUND,
     rate="dispatch",
     new_work=True,
     within=20.0,
@@ -101,6 +104,7 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
     answers={200: LettersDone},
     refusals={404: ABSENT},
     absent=ABSENT,
+    absent_code=RefusalCode.LETTERS_NOT_FOUND,
     rate="write",
     example=examples.DONE,
 )

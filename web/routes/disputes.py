@@ -18,6 +18,7 @@ from web.http.amounts import Credits
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.pages import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.identity.doer import Doer
 from web.money.books import commit
 from web.openapi.examples import earnings as examples
@@ -28,11 +29,15 @@ operations = Operations()
 PICTURE_MAX: Final = 512 << 10
 LAST: Final = 1 - 2**-20  # places lie from 0 up to 1
 PNG: Final = b"\x89PNG\r\n\x1a\n"
-NO_PICTURE: Final = Problem(404, "The unit's dispute carries no picture")
+NO_PICTURE: Final = Problem(
+    404, "The unit's dispute carries no picture", code=RefusalCode.PICTURE_NOT_FOUND
+)
 WRONG_PICTURE: Final = invalid([Fault("comparison.picture", "value", "is no PNG in base64")])
 TOO_LARGE: Final = invalid([Fault("comparison.picture", "value", "is larger than 512 KiB")])
 ABSENT, GONE = "Unit not found", "Dispute not found"
-NOT_ONES_OWN: Final = Problem(409, "One does not decide on one's own matter: ask another admin")
+NOT_ONES_OWN: Final = Problem(
+    409, "One does not decide on one's own matter: ask another admin", code=RefusalCode.OWN_MATTER
+)
 # Why not, by what the Ledger found.
 _WHY: Final = {
     "uncharged": "The unit cost nothing: there is nothing to give back",
@@ -158,6 +163,7 @@ class DisputesToDecide:
     answers={201: Dispute, 200: Dispute},
     refusals={404: ABSENT, 409: "The unit cannot be disputed (any more)"},
     absent=ABSENT,
+    absent_code=RefusalCode.UNIT_NOT_FOUND,
     rate="write",
     request_example=examples.COMPLAINT,
     example=examples.DISPUTE,
@@ -203,6 +209,7 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
     media="image/png",
     refusals={404: "No such dispute of yours or about your work, or it carries no picture"},
     absent=ABSENT,
+    absent_code=RefusalCode.UNIT_NOT_FOUND,
     rate="read",
 )
 async def picture(call: Call) -> web.Response | Problem:
@@ -239,7 +246,7 @@ async def opened(
     outcome = await commit(gateway, Commit(effects=(effect,)))
     found = "" if not isinstance(outcome, GuardFailed) else outcome.found
     if isinstance(outcome, GuardFailed) and not found:
-        return Problem(404, ABSENT)
+        return Problem(404, ABSENT, code=RefusalCode.UNIT_NOT_FOUND)
     row = await gateway.operators.dispute_of(job, unit)
     is_new = isinstance(outcome, Posted)
     is_same = found == "disputed" and row is not None and row.reason == reason
@@ -247,7 +254,11 @@ async def opened(
         if given is not None and row.state == "OPEN" and not row.by_gateway:
             await gateway.operators.keep_comparison(row.id, given)
         return Opened(row, is_new=is_new)
-    return Problem(409, _WHY.get(found, f"The unit is {found}; only COMPLETED ones are disputed"))
+    return Problem(
+        409,
+        _WHY.get(found, f"The unit is {found}; only COMPLETED ones are disputed"),
+        code=RefusalCode.UNIT_NOT_DISPUTABLE,
+    )
 
 
 @operations.get(
@@ -293,6 +304,7 @@ async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
     answers={200: DisputeToDecide},
     refusals={404: GONE, 409: "It was decided otherwise, or is one's own"},
     absent=GONE,
+    absent_code=RefusalCode.DISPUTE_NOT_FOUND,
     rate="write",
     request_example=examples.DECISION,
     example=examples.UPHELD_DISPUTE,
@@ -309,6 +321,7 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
     answers={200: DisputeToDecide},
     refusals={404: GONE, 409: "It was decided otherwise, or is one's own"},
     absent=GONE,
+    absent_code=RefusalCode.DISPUTE_NOT_FOUND,
     rate="write",
     request_example=examples.DECISION,
     example=examples.REJECTED_DISPUTE,
@@ -329,7 +342,7 @@ async def decided(doer: Doer, id_: UUID, reason: str, *, upheld: bool) -> Disput
     kept = doer.gateway.operators
     row = await kept.dispute(id_)
     if row is None:
-        return Problem(404, GONE)
+        return Problem(404, GONE, code=RefusalCode.DISPUTE_NOT_FOUND)
     if doer.user in (row.user_id, row.operator_id):
         return NOT_ONES_OWN
     name = "dispute.uphold" if upheld else "dispute.reject"
@@ -340,8 +353,12 @@ async def decided(doer: Doer, id_: UUID, reason: str, *, upheld: bool) -> Disput
     effect = DisputeDecide(row.job_id, row.unit, row.user_id, upheld, act.reason)
     outcome = await commit(doer.gateway, Commit(effects=(effect,), act=act))
     if isinstance(outcome, GuardFailed):
-        return Problem(409, f"The dispute was decided before: it is {outcome.found.lower()}")
-    return await kept.dispute(id_) or Problem(404, GONE)
+        return Problem(
+            409,
+            f"The dispute was decided before: it is {outcome.found.lower()}",
+            code=RefusalCode.DISPUTE_DECIDED,
+        )
+    return await kept.dispute(id_) or Problem(404, GONE, code=RefusalCode.DISPUTE_NOT_FOUND)
 
 
 async def _page(

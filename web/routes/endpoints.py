@@ -9,18 +9,18 @@ from msgspec import Meta
 
 from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointRow, NewEndpoint, Wish
-from supervisors.engines.post import PRIVATE, refused
+from supervisors.engines.post import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import endpoints as examples
 from web.routes.auth import Done
 
 operations = Operations()
-NOT_FOUND: Final = Problem(404, "Endpoint not found")
-NO_DELIVERY: Final = Problem(404, "Delivery not found")
+NOT_FOUND: Final = Problem(404, "Endpoint not found", code=RefusalCode.ENDPOINT_NOT_FOUND)
+NO_DELIVERY: Final = Problem(404, "Delivery not found", code=RefusalCode.DELIVERY_NOT_FOUND)
 SECRET_BYTES: Final = 32
-NOT_PUBLIC: Final = "has an address that is none of the public internet"
 FORMER_FOR: Final = timedelta(hours=24)  # while receivers are told the new secret
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -145,7 +145,11 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     new = NewEndpoint(gateway.random.uuid(), body.url, types, secret, gateway.clock.now())
     row = await gateway.endpoints.insert(call.caller, new)
     if row is None:
-        return Problem(409, f"There are {OF_USER_MAX} endpoints already; delete one first")
+        return Problem(
+            409,
+            f"There are {OF_USER_MAX} endpoints already; delete one first",
+            code=RefusalCode.TOO_MANY_ENDPOINTS,
+        )
     return with_secret(row)
 
 
@@ -169,6 +173,7 @@ async def index(call: Call) -> HookList:
     answers={200: Hook},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
+    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
     request_example=examples.WISH,
     example=examples.ENDPOINT,
@@ -189,6 +194,7 @@ async def change(call: Call[HookWish]) -> Hook | Problem:
     answers={200: HookWithSecret},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
+    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
     example=examples.WITH_SECRET,
 )
@@ -206,6 +212,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
     answers={200: Done},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
+    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
     example=examples.DELETED,
 )
@@ -223,6 +230,7 @@ async def delete(call: Call) -> Done | Problem:
     answers={200: DeliveryList},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
+    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="read",
     example=examples.DELIVERIES,
 )
@@ -242,6 +250,7 @@ async def deliveries(call: Call[None, DeliveryQuery]) -> DeliveryList | Problem:
     answers={200: Delivery},
     refusals={404: "Delivery not found"},
     absent="Delivery not found",
+    absent_code=RefusalCode.DELIVERY_NOT_FOUND,
     rate="write",
     example=examples.DELIVERY,
 )
@@ -255,10 +264,7 @@ async def replay(call: Call) -> Delivery | Problem:
 def url_fault(gateway: Gateway, url: str) -> Fault | None:
     """What is wrong with an address, as far as it shows before a name is looked up."""
     reason = refused(url, private=gateway.settings.webhooks.private)
-    if reason is None:
-        return None
-    said = NOT_PUBLIC if reason is PRIVATE else reason.removeprefix("it ")
-    return Fault("url", "value", said)
+    return None if reason is None else Fault("url", "value", reason)
 
 
 def shown(row: EndpointRow) -> Hook:

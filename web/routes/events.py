@@ -11,6 +11,7 @@ from web.events.event_stream import PAGE, Stream
 from web.events.event_view import Event, shown
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.jobs.orders import NOT_FOUND
 from web.openapi.examples import jobs as examples
 
@@ -19,7 +20,9 @@ LAST: Final = "Last-Event-ID"
 STREAM: Final = "text/event-stream"
 NUMBER_MAX: Final = 10**9
 BEYOND: Final = Problem(
-    409, "Fewer events of this job are known than you have seen; begin anew, without a number"
+    409,
+    "Fewer events of this job are known than you have seen; begin anew, without a number",
+    code=RefusalCode.EVENT_NUMBER_UNKNOWN,
 )
 
 Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
@@ -56,6 +59,7 @@ class EventList:
     rate="read",
     within=None,
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.EVENTS,
 )
 async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse | Problem:

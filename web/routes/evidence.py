@@ -2,12 +2,13 @@
 
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS, Result
 from web.routes.units import UnitWord
 
 operations = Operations()
-NONE = Problem(404, "There is no evidence")
+NONE = Problem(404, "There is no evidence", code=RefusalCode.EVIDENCE_NOT_FOUND)
 
 
 @operations.get(
@@ -17,6 +18,7 @@ NONE = Problem(404, "There is no evidence")
     answers={200: Result},
     refusals={404: "No such unit of yours, or nothing lies beside its result, or it has expired"},
     absent="There is no evidence",
+    absent_code=RefusalCode.EVIDENCE_NOT_FOUND,
     rate="read",
     example=examples.RESULT,
 )

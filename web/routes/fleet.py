@@ -13,6 +13,7 @@ from web.http.answers import REQUEST_ID
 from web.http.operations import Call, Handler, Operations, Scope
 from web.http.pages import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.identity.doer import Doer
 from web.identity.rights import Role
 from web.nodes.checkable import checkable
@@ -25,7 +26,7 @@ from web.routes.admin import Because
 
 operations = Operations()
 ABSENT = "Node not found"
-NOT_FOUND = Problem(404, ABSENT)
+NOT_FOUND = Problem(404, ABSENT, code=RefusalCode.NODE_NOT_FOUND)
 REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is what it is"}
 
 
@@ -171,6 +172,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     example=examples.NODE,
     refusals={404: ABSENT},
     absent=ABSENT,
+    absent_code=RefusalCode.NODE_NOT_FOUND,
     rate="read",
 )
 async def show(call: Call) -> Node | Problem:
@@ -187,6 +189,7 @@ async def show(call: Call) -> Node | Problem:
     example=NODE_CHECKS,
     refusals={404: ABSENT},
     absent=ABSENT,
+    absent_code=RefusalCode.NODE_NOT_FOUND,
     rate="read",
 )
 async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
@@ -205,6 +208,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     example=NODE_CONNECTIONS,
     refusals={404: ABSENT},
     absent=ABSENT,
+    absent_code=RefusalCode.NODE_NOT_FOUND,
     rate="read",
 )
 async def connections(call: Call) -> NodeConnections | Problem:
@@ -241,6 +245,7 @@ def _verb(
         example=example,
         refusals=REFUSALS,
         absent=ABSENT,
+        absent_code=RefusalCode.NODE_NOT_FOUND,
         rate="write",
     )
 

@@ -25,6 +25,7 @@ from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pages import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.jobs.eta import seconds_left
 from web.jobs.loose import LooseTiles, loose_tiles
 from web.jobs.orders import NOT_FOUND, Again, again, call_off, order
@@ -40,8 +41,8 @@ operations = Operations()
 PROGRESS_SECONDS = 0.5
 URL_SECONDS = 3600
 OPEN_RETRY_SECONDS = 10  # a job may end at any time; to ask more often helps nobody
-NO_NODE = Problem(400, "No healthy nodes with matching capability")
-CHANGED = unavailable("The job changed meanwhile; try again")
+NO_NODE = Problem(400, "No healthy nodes with matching capability", code=RefusalCode.NO_NODE)
+CHANGED = unavailable("The job changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE)
 
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"]
 Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
@@ -181,7 +182,9 @@ async def _refusal(call: Call[NewJob], offer: Offer) -> Problem | None:
         return found
     if body.quoted is not None and offer.price > money.parse(body.quoted, zero=True):
         said = f"It costs {money.render(offer.price)} now, and {body.quoted} were quoted"
-        return Problem(409, f"{said}; nothing is held. {offer.tariff.how}")
+        return Problem(
+            409, f"{said}; nothing is held. {offer.tariff.how}", code=RefusalCode.PRICE_CHANGED
+        )
     return unmeasured(call.gateway, offer.tariff)
 
 
@@ -211,6 +214,7 @@ async def index(call: Call[None, Page]) -> JobList | Problem:
     refusals={404: "Job not found"},
     rate="read",
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.JOB,
 )
 async def show(call: Call) -> Job | Problem:
@@ -227,6 +231,7 @@ async def show(call: Call) -> Job | Problem:
     answers={200: Job},
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
     example=examples.CANCELLED_JOB,
 )
@@ -250,6 +255,7 @@ async def cancel(call: Call) -> Job | Problem:
         409: "The job is not FAILED or CANCELLED, or has several units",
     },
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="dispatch",
     new_work=True,
     example=examples.PLACED,
@@ -272,6 +278,7 @@ async def retry(call: Call) -> Answer | Problem:
     },
     rate="read",
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.RESULT,
 )
 async def result(call: Call) -> Result | Problem:
@@ -285,7 +292,11 @@ async def result(call: Call) -> Result | Problem:
         return NOT_FOUND
     if row.status != "COMPLETED":
         where = "; what is complete stands at its units" if row.done else ""
-        return Problem(404, f"Job is {row.status}; only COMPLETED jobs have a result{where}")
+        return Problem(
+            404,
+            f"Job is {row.status}; only COMPLETED jobs have a result{where}",
+            code=RefusalCode.JOB_NOT_COMPLETED,
+        )
     if row.units > 1:
         base = call.base or call.gateway.sales.url()
         url = address_of(call.gateway, call.caller, row.id, base, URL_SECONDS)
@@ -293,10 +304,12 @@ async def result(call: Call) -> Result | Problem:
     place = None if row.result_ref is None else place_of(row.result_ref)
     ours = call.gateway.settings.objects.bucket
     if place is None or (place.bucket == ours and not own_result(call.caller, place.key)):
-        return Problem(404, "Job has no result to download")
+        return Problem(404, "Job has no result to download", code=RefusalCode.RESULT_NOT_FOUND)
     facts = await call.gateway.jobs.result(row.id)
     if facts.expired:
-        return Problem(410, "The result has expired; submit the job again")
+        return Problem(
+            410, "The result has expired; submit the job again", code=RefusalCode.RESULT_EXPIRED
+        )
     bucket = None if place.bucket == ours else place.bucket
     url = await call.gateway.objects.presign_get(
         place.key, within=URL_SECONDS, bucket=bucket, base=call.base
@@ -317,7 +330,9 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
         return NO_NODE
     if isinstance(outcome, AllNodesFull):
         return unavailable(
-            "All nodes are full, or want no work just now; try again", outcome.retry_after
+            "All nodes are full, or want no work just now; try again",
+            outcome.retry_after,
+            code=RefusalCode.NODES_FULL,
         )
     if isinstance(outcome, TooManyOpen):
         return too_many_open(outcome)
@@ -345,7 +360,12 @@ def too_many_open(outcome: TooManyOpen) -> Problem:
         "kinds": f"Your open jobs ask for {outcome.most} different kinds of nodes",
     }
     text = f"{has[outcome.of]}, as many as one user may; wait for one to end, or cancel one"
-    return Problem(429, text, headers={"Retry-After": str(OPEN_RETRY_SECONDS)})
+    return Problem(
+        429,
+        text,
+        headers={"Retry-After": str(OPEN_RETRY_SECONDS)},
+        code=RefusalCode.TOO_MANY_OPEN_JOBS,
+    )
 
 
 def own_result(user: UUID, key: str) -> bool:

@@ -11,13 +11,14 @@ from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
 from web.http.operations import Call, Operations
 from web.http.pages import Window
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.identity.api_keys import HINT, digest, make_key
 from web.identity.rights import Scope, ScopeName
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
 operations = Operations()
-NOT_FOUND: Final = Problem(404, "API key not found")
+NOT_FOUND: Final = Problem(404, "API key not found", code=RefusalCode.KEY_NOT_FOUND)
 
 
 @attrs.frozen
@@ -84,7 +85,11 @@ async def create(call: Call[NewKey]) -> CreatedKey | Problem:
     )
     row = await gateway.accounts.api_keys.insert(call.caller, new)
     if row is None:
-        return Problem(409, f"There are {LIVING_MAX} keys already; revoke one first")
+        return Problem(
+            409,
+            f"There are {LIVING_MAX} keys already; revoke one first",
+            code=RefusalCode.TOO_MANY_KEYS,
+        )
     return CreatedKey(**attrs.asdict(shown(row)), key=key)
 
 
@@ -108,6 +113,7 @@ async def index(call: Call[None, Window]) -> KeyList:
     refusals={404: "API key not found"},
     rate="write",
     absent="API key not found",
+    absent_code=RefusalCode.KEY_NOT_FOUND,
     example=examples.KEY_REVOKED,
 )
 async def revoke(call: Call) -> Done | Problem:

@@ -18,15 +18,18 @@ from web.http.answers import ABSENT as OPTIONAL
 from web.http.converter import uuid_of
 from web.http.operations import Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import log as examples
 
 operations = Operations()
 ABSENT = "Entry not found"
-NOT_FOUND = Problem(404, ABSENT)
+NOT_FOUND = Problem(404, ABSENT, code=RefusalCode.ENTRY_NOT_FOUND)
 REMOVED = "and is not in the books any more: somebody removed it (`rendertrust fsck` names it)"
 ASK_SECONDS = 1.5
-NOT_YET = unavailable("The entry is not in the log yet; try again")
-NO_LOG = unavailable("The log has not begun yet; try again")
+NOT_YET = unavailable(
+    "The entry is not in the log yet; try again", code=RefusalCode.ENTRY_NOT_LOGGED
+)
+NO_LOG = unavailable("The log has not begun yet; try again", code=RefusalCode.LOG_NOT_BEGUN)
 
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hexadecimal")]
 
@@ -147,6 +150,7 @@ class Consistency:
     answers={200: EntryProof},
     rate="read",
     absent=ABSENT,
+    absent_code=RefusalCode.ENTRY_NOT_FOUND,
     example=examples.LEDGER_PROOF,
 )
 async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
@@ -250,7 +254,10 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
     if not _covers(signed, found.place):
         answer = await gateway.registry.ref(Sequencer).ask(CatchUp(), within=ASK_SECONDS)
         if not isinstance(answer, CaughtUp):
-            return unavailable(f"The entry is not in the log yet: {answer.why}; try again")
+            return unavailable(
+                f"The entry is not in the log yet: {answer.why}; try again",
+                code=RefusalCode.ENTRY_NOT_LOGGED,
+            )
         found = await gateway.proofs.entry(owner, key) or found
         signed = await gateway.proofs.newest()
     if signed is None or found.place is None or found.place.leaf_index >= signed.size:
@@ -266,7 +273,11 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
     """
     leaf = await gateway.proofs.orphan(key) if isinstance(key, int) else None
     if leaf is not None:
-        return Problem(404, f"{ABSENT}: it was leaf {leaf} of the log, {REMOVED}")
+        return Problem(
+            404,
+            f"{ABSENT}: it was leaf {leaf} of the log, {REMOVED}",
+            code=RefusalCode.ENTRY_NOT_FOUND,
+        )
     given_up = await read_given_up(gateway.database)
     if not given_up:
         return NOT_FOUND
@@ -278,7 +289,7 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
         {"epoch": one.number, "time": one.at, "first": one.first, "last": one.last}
         for one in given_up
     ]
-    return Problem(404, detail, extra={"given_up": shown})
+    return Problem(404, detail, extra={"given_up": shown}, code=RefusalCode.ENTRY_NOT_FOUND)
 
 
 async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = False) -> EntryProof:

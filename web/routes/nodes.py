@@ -19,13 +19,16 @@ from sql.work import REVOKED
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.reached import is_reached_as
+from web.http.refusal_code import RefusalCode
 from web.identity.tokens import TokenType
 from web.openapi.examples import reference as examples
 
 operations = Operations()
 CHALLENGE_SECONDS = 300
 CHALLENGES_KEPT = timedelta(days=1)  # after their end: until then one is told that it ended
-SHUT_OUT = Problem(403, "The node was revoked; its key opens nothing any more")
+SHUT_OUT = Problem(
+    403, "The node was revoked; its key opens nothing any more", code=RefusalCode.NODE_REVOKED
+)
 METADATA_BYTES_MAX = 10_240
 
 Capability = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -53,7 +56,7 @@ class RegisteredNode:
 class Proof:
     """``signature``: Ed25519, hex, over
     ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and port
-    of the gateway, as the node has them. Without it, as nodes of before do it, over
+    of the gateway, as the node has them. Without ``authority`` it is over
     ``rendertrust-node-v1\\n{node_id}\\n{challenge}``.
     """
 
@@ -146,21 +149,33 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     challenge = bytes.fromhex(body.challenge)
     asked = await call.gateway.nodes.challenge(challenge, body.node_id)
     if asked is None:
-        return Problem(404, "Node or challenge not found")
+        return Problem(404, "Node or challenge not found", code=RefusalCode.CHALLENGE_NOT_FOUND)
     if asked.used_at is not None or asked.expires_at <= now:
-        return Problem(410, "The challenge was used or is too old; register again for a new one")
+        return Problem(
+            410,
+            "The challenge was used or is too old; register again for a new one",
+            code=RefusalCode.CHALLENGE_EXPIRED,
+        )
     if body.authority is not None and not is_reached_as(
         call.request, call.gateway.settings, body.authority
     ):
-        return Problem(401, f"The key was proved to {body.authority}, which this gateway is not")
+        return Problem(
+            401,
+            f"The key was proved to {body.authority}, which this gateway is not",
+            code=RefusalCode.AUTHORITY_WRONG,
+        )
     proof = (body.challenge, body.signature, body.authority)
     if not proof_holds(_pem(asked.public_key), str(body.node_id), *proof):
-        return Problem(401, "The signature does not hold")
+        return Problem(401, "The signature does not hold", code=RefusalCode.SIGNATURE_INVALID)
     if asked.standing == REVOKED:
         return SHUT_OUT
     node = await call.gateway.nodes.verify(challenge, body.node_id, now)
     if node is None:
-        return Problem(409, "The key was proved for another node, or the challenge used meanwhile")
+        return Problem(
+            409,
+            "The key was proved for another node, or the challenge used meanwhile",
+            code=RefusalCode.CHALLENGE_USED,
+        )
     call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner_id))
     if node.owner_id is not None:  # what the node earned before waits in suspense
         call.gateway.registry.ref(Paymaster).tell(LookForClaims())

@@ -15,6 +15,7 @@ from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pages import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.money.books import commit
 from web.openapi.examples import earnings as examples
 
@@ -24,7 +25,11 @@ ShareState = Literal["pending", "payable", "paid", "reversed", "forfeited"]
 ShareWork = Literal["render", "check"]
 PayoutState = Literal["requested", "approved", "paid", "rejected"]
 PayoutTo = Literal["credits", "money"]
-NOTHING = Problem(409, "Nothing is payable: see GET /operators/me/earnings for what will be, when")
+NOTHING = Problem(
+    409,
+    "Nothing is payable: see GET /operators/me/earnings for what will be, when",
+    code=RefusalCode.NOTHING_PAYABLE,
+)
 
 
 @attrs.frozen

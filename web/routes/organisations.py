@@ -22,6 +22,7 @@ from web.http.answers import REQUEST_ID
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.identity.doer import Doer
 from web.nodes.circles import tell_circles
 from web.openapi.examples import circles as examples
@@ -30,16 +31,21 @@ from web.routes.auth import Done
 operations = Operations()
 ABSENT: Final = "Organisation not found"
 ONLY_OWNERS: Final = "Only an owner of the organisation may"
-NOT_FOUND: Final = Problem(404, ABSENT)
+NOT_FOUND: Final = Problem(404, ABSENT, code=RefusalCode.ORGANISATION_NOT_FOUND)
 PROBLEMS: Final = {
     Said.ABSENT: NOT_FOUND,
-    Said.NOT_OWNER: Problem(403, ONLY_OWNERS),
-    Said.LAST_OWNER: Problem(409, "It needs an owner: name another first, or end it"),
-    Said.ALREADY: Problem(409, "This address was invited already, or is a member's"),
+    Said.NOT_OWNER: Problem(403, ONLY_OWNERS, code=RefusalCode.OWNER_ONLY),
+    Said.LAST_OWNER: Problem(
+        409, "It needs an owner: name another first, or end it", code=RefusalCode.LAST_OWNER
+    ),
+    Said.ALREADY: Problem(
+        409, "This address was invited already, or is a member's", code=RefusalCode.ALREADY_INVITED
+    ),
     Said.TOO_MANY: Problem(
         409,
         f"An organisation has at most {MEMBERS_MOST} members and {INVITED_MOST} open invitations,"
         f" and each inviter {INVITED_BY_USER_MOST} of these in all",
+        code=RefusalCode.ORGANISATION_FULL,
     ),
 }
 REFUSALS: Final = {403: ONLY_OWNERS, 404: ABSENT}
@@ -124,7 +130,11 @@ async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
     if act is None:
         return TOKEN_REFUSED
     made = await call.gateway.organisations.found(organisation, call.body.name, act)
-    return made or Problem(409, f"You are in {OF_USER_MOST} organisations already; leave one first")
+    return made or Problem(
+        409,
+        f"You are in {OF_USER_MOST} organisations already; leave one first",
+        code=RefusalCode.TOO_MANY_ORGANISATIONS,
+    )
 
 
 @operations.get(
@@ -145,6 +155,7 @@ async def index(call: Call) -> Organisations:
     answers={200: Whole},
     refusals={404: ABSENT},
     absent=ABSENT,
+    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="read",
     example=examples.WHOLE,
 )
@@ -165,6 +176,7 @@ async def show(call: Call) -> Whole | Problem:
     answers={200: Done},
     refusals=REFUSALS,
     absent=ABSENT,
+    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     example=examples.DONE,
 )
@@ -182,6 +194,7 @@ async def end(call: Call) -> Done | Problem:
     answers={200: Done},
     refusals={**REFUSALS, 409: "The address was invited already, or there are too many"},
     absent=ABSENT,
+    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     request_example=examples.INVITATION,
     example=examples.DONE,
@@ -203,6 +216,7 @@ async def invite(call: Call[Invitation]) -> Done | Problem:
     answers={200: Done},
     refusals={404: "You were not invited"},
     absent=ABSENT,
+    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     example=examples.DONE,
 )
@@ -219,6 +233,7 @@ async def accept(call: Call) -> Done | Problem:
     answers={200: Done},
     refusals={**REFUSALS, 409: "It needs an owner"},
     absent=ABSENT,
+    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     request_example=examples.ROLE,
     example=examples.DONE,
@@ -236,6 +251,7 @@ async def set_role(call: Call[Role]) -> Done | Problem:
     answers={200: Done},
     refusals={**REFUSALS, 409: "It needs an owner"},
     absent=ABSENT,
+    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     example=examples.DONE,
 )
@@ -251,6 +267,7 @@ async def leave(call: Call) -> Done | Problem:
     answers={200: Done},
     refusals={404: "Not a node of yours, or not an organisation of yours"},
     absent=ABSENT,
+    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     example=examples.DONE,
 )
@@ -266,6 +283,7 @@ async def lend(call: Call) -> Done | Problem:
     answers={200: Done},
     refusals={404: "It is not lent to an organisation of yours, or not by you"},
     absent=ABSENT,
+    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     example=examples.DONE,
 )

@@ -26,6 +26,7 @@ from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.pages import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.money.books import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Reason, act_on
@@ -34,13 +35,20 @@ from web.routes.operators import Payout, PayoutState, members_of
 operations = Operations()
 ABSENT, NO_BATCH = "Payout not found", "Batch not found"
 SENDING_SECONDS: Final = 1.2  # of a request's two: a large batch is noted by several
-OWN: Final = Problem(409, "One does not approve one's own payout: ask another admin")
+OWN: Final = Problem(
+    409, "One does not approve one's own payout: ask another admin", code=RefusalCode.OWN_MATTER
+)
 ON_THE_WAY: Final = Problem(
     409,
     "It is approved, and its money may be on the way. If it was not sent, or came back, "
     "say so with not_paid",
+    code=RefusalCode.PAYOUT_APPROVED,
 )
-ALL_REJECTED: Final = Problem(409, "All of its payouts were rejected: there is nothing to send")
+ALL_REJECTED: Final = Problem(
+    409,
+    "All of its payouts were rejected: there is nothing to send",
+    code=RefusalCode.BATCH_REJECTED,
+)
 COLUMNS: Final = (
     *("payout_id", "operator_id", "email", "name", "amount", "units"),
     *("state", "requested_at", "reference"),
@@ -150,7 +158,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
         return invalid([Fault("payouts", "duplicate", "must name each payout once")])
     rows = await call.gateway.operators.payouts_by_id(ids)
     if len(rows) != len(ids):
-        return Problem(404, ABSENT)
+        return Problem(404, ABSENT, code=RefusalCode.PAYOUT_NOT_FOUND)
     if any(row.operator_id == call.caller for row in rows):
         return OWN
     batch = call.gateway.random.uuid()
@@ -183,6 +191,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
     answers={200: OperatorsPayout},
     refusals={404: ABSENT, 409: "It was paid, or may be on the way: it is approved"},
     absent=ABSENT,
+    absent_code=RefusalCode.PAYOUT_NOT_FOUND,
     rate="write",
     request_example=examples.REJECTION,
     example=examples.REJECTED_PAYOUT,
@@ -214,6 +223,7 @@ async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
     answers={200: Batch},
     refusals={404: NO_BATCH},
     absent=NO_BATCH,
+    absent_code=RefusalCode.BATCH_NOT_FOUND,
     also=spreadsheet.MEDIA,
     rate="read",
     example=examples.BATCH,
@@ -223,7 +233,7 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     id_ = call.ids["batch_id"]
     rows = await call.gateway.operators.payouts_by_id(batches=[id_])
     if not rows:
-        return Problem(404, NO_BATCH)
+        return Problem(404, NO_BATCH, code=RefusalCode.BATCH_NOT_FOUND)
     if spreadsheet.wants_csv(call, call.query.format):
         text = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
         return spreadsheet.attachment(f"rendertrust-payouts-{id_}.csv", text)
@@ -237,6 +247,7 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     answers={200: Batch},
     refusals={404: NO_BATCH, 409: "It was sent under another reference, or rejected"},
     absent=NO_BATCH,
+    absent_code=RefusalCode.BATCH_NOT_FOUND,
     rate="write",
     request_example=examples.SENT,
     example=examples.PAID_BATCH,
@@ -249,12 +260,12 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
     id_, gateway = call.ids["batch_id"], call.gateway
     rows = await gateway.operators.payouts_by_id(batches=[id_])
     if not rows:
-        return Problem(404, NO_BATCH)
+        return Problem(404, NO_BATCH, code=RefusalCode.BATCH_NOT_FOUND)
     if all(row.state == "REJECTED" for row in rows):
         return ALL_REJECTED
     other = sent_under(rows, call.body.reference)
     if other is not None:
-        return Problem(409, other)
+        return Problem(409, other, code=RefusalCode.BATCH_REFERENCE_DIFFERS)
     until = gateway.clock.monotonic() + SENDING_SECONDS
     for row in rows:
         if row.state != "APPROVED":
@@ -282,7 +293,9 @@ async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
     assert isinstance(outcome, Posted | Replayed | GuardFailed), outcome
     if isinstance(outcome, GuardFailed) and outcome.found == "PAID":
         rows = await call.gateway.operators.payouts_by_id([row.id])
-        return Problem(409, sent_under(rows, body.reference) or "")
+        return Problem(
+            409, sent_under(rows, body.reference) or "", code=RefusalCode.BATCH_REFERENCE_DIFFERS
+        )
     return None
 
 
@@ -295,8 +308,10 @@ def sent_under(rows: Sequence[PayoutShown], reference: str) -> str | None:
 
 def _not_that(outcome: GuardFailed) -> Problem:
     if not outcome.found:
-        return Problem(404, ABSENT)
-    return Problem(409, f"A payout that is {outcome.found.lower()} stays so")
+        return Problem(404, ABSENT, code=RefusalCode.PAYOUT_NOT_FOUND)
+    return Problem(
+        409, f"A payout that is {outcome.found.lower()} stays so", code=RefusalCode.PAYOUT_DECIDED
+    )
 
 
 def shown(row: PayoutShown) -> OperatorsPayout:

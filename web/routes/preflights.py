@@ -14,6 +14,7 @@ from rendertrust.preflight.findings import Finding, stops
 from sql.jobs import Order
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
+from web.http.refusal_code import RefusalCode
 from web.jobs.estimates import Estimate, estimate_of
 from web.jobs.placing import Pool
 from web.jobs.plan import Frames
@@ -26,8 +27,12 @@ from web.routes.jobs import too_many_open
 
 operations = Operations()
 NOT_OURS: Final = Fault("payload_ref", "value", "must be an upload of yours; others stay unread")
-AT_ONCE: Final = unavailable("The same is asked for just now, too; ask again")
-NOT_NOW: Final = unavailable("No node can be asked now; try again")
+AT_ONCE: Final = unavailable(
+    "The same is asked for just now, too; ask again", code=RefusalCode.CHANGED_MEANWHILE
+)
+NOT_NOW: Final = unavailable(
+    "No node can be asked now; try again", code=RefusalCode.NODE_UNAVAILABLE
+)
 
 
 @attrs.frozen

@@ -11,11 +11,14 @@ from sql.prices import EVERY_OTHER, PriceRow, shown
 from web.http.amounts import Credits
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import reference as examples
 from web.routes.admin import Limit, Reason, act_on
 
 operations = Operations()
-NOTHING_THERE = Problem(404, "The job type has no price of its own")
+NOTHING_THERE = Problem(
+    404, "The job type has no price of its own", code=RefusalCode.PRICE_NOT_FOUND
+)
 ALWAYS = invalid([Fault("price", "value", f"must not be null for {EVERY_OTHER}")])
 
 PricedType = Annotated[
@@ -116,6 +119,7 @@ async def index(call: Call[None, PriceQuery]) -> PriceList:
     refusals={404: "Not a type of jobs, or without a price of its own"},
     rate="write",
     absent="Not a type of jobs, or without a price of its own",
+    absent_code=RefusalCode.PRICE_NOT_FOUND,
     example=examples.PRICE_CHANGE,
 )
 async def change(call: Call[NewPrice]) -> PriceChange | Problem:

@@ -27,12 +27,17 @@ from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
+from web.http.refusal_code import RefusalCode
 from web.money.books import commit
 from web.openapi.examples import reference as examples
 
 operations = Operations()
 CHECKOUT_SECONDS: Final = 10.0  # Stripe is on another continent perhaps
-AWAY: Final = unavailable("Payments are not available now; try again", retry_after=5)
+AWAY: Final = unavailable(
+    "Payments are not available now; try again",
+    retry_after=5,
+    code=RefusalCode.PAYMENTS_UNAVAILABLE,
+)
 PAGES: Final = Path(__file__).parent.parent / "checkout"
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "

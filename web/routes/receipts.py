@@ -12,6 +12,7 @@ from sql.receipts import ReceiptRow
 from web.http.answers import ABSENT
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.jobs.orders import NOT_FOUND
 from web.objects.manifests import MANIFEST
 from web.openapi.examples import jobs as job_examples
@@ -21,8 +22,10 @@ from web.routes.ledger import EntryProof, proof_of, stands
 from web.routes.units import UnitWord
 
 operations = Operations()
-NONE = Problem(404, "There is no receipt")
-ALONE = Problem(404, "The job has no list of files, or it is not kept")
+NONE = Problem(404, "There is no receipt", code=RefusalCode.RECEIPT_NOT_FOUND)
+ALONE = Problem(
+    404, "The job has no list of files, or it is not kept", code=RefusalCode.FILE_LIST_NOT_FOUND
+)
 
 
 @attrs.frozen
@@ -62,6 +65,7 @@ class ReceiptFile:
     answers={200: ReceiptFile},
     refusals={404: "No unit that you ordered or earned by, or its node signed nothing"},
     absent="There is no receipt",
+    absent_code=RefusalCode.RECEIPT_NOT_FOUND,
     rate="read",
     example=examples.RECEIPT_FILE,
 )
@@ -78,6 +82,7 @@ async def of_unit(call: Call) -> ReceiptFile | Problem:
     answers={200: ReceiptFile},
     refusals={404: "No such job of yours, one of many units, or its node signed nothing"},
     absent="There is no receipt",
+    absent_code=RefusalCode.RECEIPT_NOT_FOUND,
     rate="read",
     example=examples.RECEIPT_FILE,
 )
@@ -95,6 +100,7 @@ async def of_job(call: Call) -> ReceiptFile | Problem:
     answers={200: Result},
     refusals={404: "No such job of yours, its scene was sent alone, or the list is not kept"},
     absent="There is no list of files",
+    absent_code=RefusalCode.FILE_LIST_NOT_FOUND,
     rate="read",
     example=job_examples.RESULT,
 )

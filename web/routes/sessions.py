@@ -9,11 +9,12 @@ import attrs
 from web.http.operations import Call, Operations
 from web.http.pages import Window
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
 operations = Operations()
-NOT_FOUND: Final = Problem(404, "Session not found")
+NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NOT_FOUND)
 
 
 @attrs.frozen
@@ -63,6 +64,7 @@ async def index(call: Call[None, Window]) -> SessionList:
     refusals={404: "Session not found"},
     rate="write",
     absent="Session not found",
+    absent_code=RefusalCode.SESSION_NOT_FOUND,
     example=examples.SESSION_ENDED,
 )
 async def end(call: Call) -> Done | Problem:

@@ -11,6 +11,7 @@ from sql.skus import SkuRow
 from web.http.amounts import Credits
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import reference as examples
 from web.routes.admin import Reason, act_on
 from web.routes.purchases import SkuName
@@ -85,6 +86,7 @@ async def index(call: Call) -> SkuList:
     refusals={404: NO_NAME},
     rate="write",
     absent=NO_NAME,
+    absent_code=RefusalCode.SKU_NOT_FOUND,
     request_example=examples.TERMS,
     example=examples.SKU,
 )

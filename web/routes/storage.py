@@ -9,12 +9,13 @@ import attrs
 from web.http.operations import Call, Operations, Scope
 from web.http.pages import Window
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
 operations = Operations()
-NEEDED: Final = Problem(409, "An open job or a dispute needs it")
-NOT_FOUND: Final = Problem(404, "Upload not found")
+NEEDED: Final = Problem(409, "An open job or a dispute needs it", code=RefusalCode.UPLOAD_NEEDED)
+NOT_FOUND: Final = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
 
 
 @attrs.frozen
@@ -78,6 +79,7 @@ async def index(call: Call[None, Window]) -> Storage:
     answers={200: Done},
     refusals={404: "Upload not found", 409: "An open job or a dispute needs it"},
     absent="Upload not found",
+    absent_code=RefusalCode.UPLOAD_NOT_FOUND,
     rate="write",
     example=examples.UPLOAD_REMOVED,
 )

@@ -8,11 +8,14 @@ from msgspec import Meta
 
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
 
 operations = Operations()
-NONE_YET: Final = Problem(404, "There is no picture of it (yet)")
+NONE_YET: Final = Problem(
+    404, "There is no picture of it (yet)", code=RefusalCode.PICTURE_NOT_FOUND
+)
 # What a node sent is shown, and never run.
 HARMLESS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -37,6 +40,7 @@ class PictureQuery:
     refusals={404: "Job not found, or no picture of it yet"},
     rate="read",
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
 )
 async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
     """A picture of at most 256 pixels a side, of one frame or of what came last.

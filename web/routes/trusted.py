@@ -11,14 +11,19 @@ from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.openapi.examples import circles as examples
 from web.routes.auth import Done
 from web.routes.organisations import act_of, outcome
 
 operations = Operations()
-NOT_TRUSTED: Final = Problem(404, "You do not trust this account")
-YOURSELF: Final = Problem(409, "You are yourself: your own nodes are always yours")
-TRUSTED_FULL: Final = Problem(409, f"You trust {TRUSTED_MOST} addresses already")
+NOT_TRUSTED: Final = Problem(404, "You do not trust this account", code=RefusalCode.NOT_TRUSTED)
+YOURSELF: Final = Problem(
+    409, "You are yourself: your own nodes are always yours", code=RefusalCode.OWN_ACCOUNT
+)
+TRUSTED_FULL: Final = Problem(
+    409, f"You trust {TRUSTED_MOST} addresses already", code=RefusalCode.TOO_MANY_TRUSTED
+)
 
 
 @attrs.frozen
@@ -96,6 +101,7 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     answers={200: Done},
     refusals={404: "You do not trust this account"},
     absent="You do not trust this account",
+    absent_code=RefusalCode.NOT_TRUSTED,
     rate="write",
     example=examples.DONE,
 )

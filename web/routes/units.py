@@ -10,11 +10,12 @@ from msgspec import Meta
 
 from actors.ledger.messages import UnitRetry
 from rendertrust import money
-from sql.failure_code import Code, code_of
+from sql.error_code import ErrorCode
 from sql.jobs import PagedUnit
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.jobs.control import NO_UNIT, controlled
 from web.jobs.orders import EXPIRED, NOT_FOUND
 from web.jobs.waiting import Reason, reasons_of
@@ -68,7 +69,7 @@ class Unit:
     waits_for: int
     error_class: str | None
     error_message: str | None
-    error_code: Code | None
+    error_code: ErrorCode | None
     size: int | None
     sha256: str | None
     verified: bool
@@ -98,6 +99,7 @@ class UnitList:
     refusals={404: "Job not found"},
     rate="read",
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.UNITS,
 )
 async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
@@ -126,6 +128,7 @@ async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
         409: "It has not failed, the job was cancelled, its input expired, or it was underquoted",
     },
     absent="Job or unit not found",
+    absent_code=RefusalCode.UNIT_NOT_FOUND,
     rate="write",
     example=examples.UNIT_AGAIN,
 )
@@ -164,7 +167,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         waits_for=row.missing,
         error_class=row.error_class,
         error_message=row.error_message,
-        error_code=code_of(row.error_class, row.error_message),
+        error_code=row.error_code,
         size=row.result_size,
         sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
         verified=row.verified,

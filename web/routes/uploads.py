@@ -14,6 +14,7 @@ from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
+from web.http.refusal_code import RefusalCode
 from web.jobs.quota import too_much
 from web.objects.multiparts import (
     NOT_ARRIVED,
@@ -35,12 +36,23 @@ PARTS_MAX = SIZE_MAX // PART_BYTES
 URLS_MAX = 100  # in one answer
 NAME_BYTES_MAX = 255  # what a node's file system takes
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}$", re.ASCII)
-NOT_FOUND = Problem(404, "Upload not found")
-OTHER_CONTENT = Problem(409, "The store holds other content than was announced")
-IS_HERE = Problem(409, "The content is here already")
-ONE_PUT = Problem(409, f"Content of at most {PART_BYTES} bytes is sent at once, not in parts")
-MOVED = unavailable("The upload was announced otherwise meanwhile; try again")
-GOING = unavailable("What you sent of it before is being removed; try again in a moment")
+NOT_FOUND = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
+OTHER_CONTENT = Problem(
+    409, "The store holds other content than was announced", code=RefusalCode.CONTENT_DIFFERS
+)
+IS_HERE = Problem(409, "The content is here already", code=RefusalCode.CONTENT_COMPLETE)
+ONE_PUT = Problem(
+    409,
+    f"Content of at most {PART_BYTES} bytes is sent at once, not in parts",
+    code=RefusalCode.TOO_SMALL_FOR_PARTS,
+)
+MOVED = unavailable(
+    "The upload was announced otherwise meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE
+)
+GOING = unavailable(
+    "What you sent of it before is being removed; try again in a moment",
+    code=RefusalCode.UPLOAD_IN_REMOVAL,
+)
 Sha256: TypeAlias = Annotated[str, Meta(pattern="[0-9a-f]{64}")]
 
 
@@ -184,6 +196,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     refusals={404: "Upload not found"},
     rate="read",
     absent="Upload not found",
+    absent_code=RefusalCode.UPLOAD_NOT_FOUND,
     example=examples.COMPLETED_UPLOAD,
 )
 async def show(call: Call) -> Upload | Problem:
@@ -202,6 +215,7 @@ async def show(call: Call) -> Upload | Problem:
     refusals={404: "Upload not found", 409: "The content is here, or is not sent in parts"},
     rate="write",
     absent="Upload not found",
+    absent_code=RefusalCode.UPLOAD_NOT_FOUND,
     request_example=examples.WANTED_PARTS,
     example=examples.PART_URLS,
 )
@@ -235,6 +249,7 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
     rate="write",
     absent="Upload not found",
+    absent_code=RefusalCode.UPLOAD_NOT_FOUND,
     request_example=examples.SENT,
     example=examples.COMPLETED_UPLOAD,
 )

@@ -15,6 +15,7 @@ from web.gateway import Gateway
 from web.http.idempotency import answered_before, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
 from web.jobs.orders import NOT_FOUND, Wanted, order
 from web.jobs.payload import INPUT
 from web.jobs.placing import FRAMES_OF, POOL, price_of
@@ -29,9 +30,17 @@ UNITS_MAX = 10_000
 SCENE = "scene.blend"
 NO_RATE = invalid([Fault("fps", "missing", "is required: there is no scene of yours to tell it")])
 BASE_ALONE = invalid([Fault("fps_base", "value", "goes with fps: the rate is fps / fps_base")])
-TOO_EARLY = Problem(409, "The job has not ended; make its video when it has")
-TOO_MANY = Problem(409, f"A video is made of {FILES_MAX} files at most; ask for chunks of frames")
-NO_FRAMES = Problem(409, "The job has no frame that is complete and kept here")
+TOO_EARLY = Problem(
+    409, "The job has not ended; make its video when it has", code=RefusalCode.JOB_NOT_ENDED
+)
+TOO_MANY = Problem(
+    409,
+    f"A video is made of {FILES_MAX} files at most; ask for chunks of frames",
+    code=RefusalCode.TOO_MANY_FILES,
+)
+NO_FRAMES = Problem(
+    409, "The job has no frame that is complete and kept here", code=RefusalCode.NOTHING_COMPLETE
+)
 
 
 @attrs.frozen
@@ -58,6 +67,7 @@ class NewVideo:
         409: "The job has not ended, or no frame of it is complete",
     },
     absent="Job not found",
+    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="dispatch",
     new_work=True,
     idempotency=True,

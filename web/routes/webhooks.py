@@ -9,6 +9,7 @@ from actors.ledger.messages import Commit, Posted, Replayed
 from actors.ports import NotFromStripe, PaymentsUnavailable
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
 from web.money.books import commit
 from web.money.stripe_events import event_of, is_meant
 from web.openapi.examples import reference as examples
@@ -39,15 +40,19 @@ async def stripe(call: Call[bytes]) -> Received | Problem:
     """What became of payments, told by Stripe. What we do not know is recorded, and no error."""
     signature = call.request.headers.get(SIGNATURE)
     if not signature:
-        return Problem(400, f"The header {SIGNATURE} is missing")
+        return Problem(
+            400, f"The header {SIGNATURE} is missing", code=RefusalCode.SIGNATURE_MISSING
+        )
     try:
         event = event_of(await call.gateway.sales.payments.read_event(call.body, signature))
     except NotFromStripe as error:
-        return Problem(400, str(error))
+        return Problem(400, str(error), code=RefusalCode.SIGNATURE_INVALID)
     except PaymentsUnavailable:
-        return unavailable("The gateway is starting; try again")
+        return unavailable(
+            "The gateway is starting; try again", code=RefusalCode.PAYMENTS_UNAVAILABLE
+        )
     if event is None:
-        return Problem(400, "The body is no event")
+        return Problem(400, "The body is no event", code=RefusalCode.EVENT_INVALID)
     if event.fact is None and is_meant(event.type):
         log.warning("an event cannot be read", event_id=event.event, type=event.type)
     outcome = await commit(call.gateway, Commit(effects=(event,)))

@@ -90,7 +90,9 @@ def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
 def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
     """What a cache is made of besides: the layers that lie over it, and what USD files refer to."""
     over = [bpy.path.abspath(one.filepath, library=cache.library) for one in cache.layers]
-    below = [one for file in files if file.lower().endswith(usd.SUFFIX) for one in usd.layers(file)]
+    below = [
+        one for file in files if file.lower().endswith(usd.SUFFIX) for one in usd.layers(bpy, file)
+    ]
     return [*over, *below]
 
 

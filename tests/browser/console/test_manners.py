@@ -154,7 +154,7 @@ performance.getEntriesByType("resource")
 
 async def test_a_first_visit_loads_little(browser: Browser, stage: Stage) -> None:
     """KiB as they come over the wire; the first page draws, the other does not."""
-    for path, most in (("/console", 34), ("/console/jobs", 22)):
+    for path, most in (("/console", 42), ("/console/jobs", 22)):
         async with looking(browser, stage, "ann", path) as eyes:
             if path == "/console":
                 await expect(eyes.page.locator(".plot canvas")).to_be_visible()

@@ -10,7 +10,6 @@ from sql.migrate import migrate
 from supervisors.engines.account import Account, engine_account
 from supervisors.engines.postgres import INITDB_STOP, SUPERUSER, EmbeddedPostgres
 from supervisors.engines.postgres_tools import DEBIAN, major_of
-from supervisors.engines.postgres_upgrade import OldPostgres
 from supervisors.engines.secret import write_private
 from supervisors.engines.tethered import Command, run_once
 from tests.integration.conformance.conftest import sql_stage
@@ -30,16 +29,15 @@ def older_programs() -> Path:
     return found[max(older)]
 
 
-class OlderPostgres(OldPostgres):
-    """Makes its cluster, too, as an older gateway did."""
+class OlderPostgres(EmbeddedPostgres):
+    """A cluster made and run by other programs than our own package's."""
 
     def __init__(self, data: Path, *, account: Account | None, programs: Path) -> None:
-        EmbeddedPostgres.__init__(self, data, account=account)  # there is no cluster to look at
+        super().__init__(data, account=account)
         self._programs = self._bin = programs
 
     async def prepare(self, lock: int) -> None:
-        await super().prepare(lock)
-        self.release()
+        self.read_passwords()
         if self.cluster.exists():
             return
         self.folder.give("pg")

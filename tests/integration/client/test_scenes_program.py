@@ -267,14 +267,3 @@ async def test_where_no_node_has_what_is_needed_that_is_said(
     told = await program.run("submit", str(blend), *asked)
     assert told.code == exit_codes.UNAVAILABLE
     assert "It must have: memory 8.6 GB, device gpu, alike, class gpu/x." in told.err, told
-
-
-async def test_an_older_gateway_that_refuses_no_scene_is_not_asked_to_let_it_pass(
-    program: Program, gateway: GatewayDouble, blend: Path
-) -> None:
-    await program.log_in()
-    fault = {"field": "as_is", "code": "unknown", "message": "is not a field of this request"}
-    gateway.script(DISPATCH, refuse(422, "as_is is not a field", errors=[fault]))
-    told = await program.run("submit", str(blend), "--no-preflight")
-    assert told.code == 0, told
-    assert "as_is" not in gateway.bodies[-1]

@@ -263,15 +263,19 @@ async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> Non
 # ── the scene is at fault after all ──────────────────────────────────────────────────────────────
 
 
-async def withdraw(stage: Stage, lie: Delivery, retry_at: datetime | None = None) -> None:
+async def withdraw(
+    stage: Stage, lie: Delivery, retry_at: datetime | None = None, *, odds: float = 0.25
+) -> None:
     """Another owner's result of the same unit is as the first one was: nobody is to blame."""
     attempt = 2
     node = await stage.node()
-    await stage.own(node, await stage.user())
+    owner = await stage.user()
+    await honest(stage, owner, 1)
+    await stage.own(node, owner)
     await stage.do(UnitAssign(lie.job, 0, attempt, node))
-    other = Delivery(lie.job, node, lie.operator)
-    await stage.do(delivery_of(other, attempt, odds=1.0, draw=0.0))
-    verdict = UnitVerdict(lie.job, 0, attempt, "invalid", operator=lie.operator, withdrawn=True)
+    other = Delivery(lie.job, node, operator_account(owner))
+    await stage.do(delivery_of(other, attempt, odds=odds, draw=0.0))
+    verdict = UnitVerdict(lie.job, 0, attempt, "invalid", operator=other.operator, withdrawn=True)
     assert isinstance(await stage.do(attrs.evolve(verdict, retry_at=retry_at)), Posted)
 
 
@@ -284,11 +288,24 @@ async def test_a_fine_is_given_back_with_the_strike(stage: Stage) -> None:
     await withdraw(stage, lie)
     assert await states(stage, works) == ["PENDING"] * 3
     assert await stage.money(operator_account(owner)) == (3 * SHARE, 0)
-    assert (await stage.money(REVENUE))[0] == revenue - 2 * SHARE
+    assert (await stage.money(REVENUE))[0] == revenue - 2 * SHARE + 30, (
+        "its part of the work of the other"
+    )
     assert await stage.store.audit() == []
     again = await delivered(stage, owner)
     await judged(stage, again, fine=3 * SHARE)
     assert await states(stage, works) == ["FORFEITED"] * 3, "for another result"
+    assert await stage.store.audit() == []
+
+
+async def test_an_account_that_risks_nothing_excuses_no_lie(stage: Stage) -> None:
+    owner = await stage.user()
+    works = await honest(stage, owner, 2)
+    lie = await delivered(stage, owner)
+    await judged(stage, lie, fine=2 * SHARE)
+    await withdraw(stage, lie, odds=1.0)
+    assert await states(stage, works) == ["FORFEITED"] * 2
+    assert await stage.money(operator_account(owner)) == (0, 0)
     assert await stage.store.audit() == []
 
 

@@ -171,6 +171,7 @@ async def test_an_invalid_result_is_not_paid_and_the_unit_is_anothers(stage: Sta
     unit = await stage.unit(case.job)
     assert (unit.failures, unit.avoid, unit.error_class) == (1, (case.node,), "node")
     assert "35.2 dB" in (unit.error_message or "")
+    assert unit.error_code == "invalid"
     assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "m")]
     assert await stage.store.audit() == []
     other = await stage.node()

@@ -145,12 +145,15 @@ async def test_a_lost_attempt_goes_to_the_next_node(stage: Stage) -> None:
 async def test_a_failed_attempt_waits_and_avoids_the_node(stage: Stage) -> None:
     user, node, job = await stage.dispatched()
     retry_at = stage.clock.now() + timedelta(seconds=2)
-    failed = UnitFail(job, 0, 1, node, "node", "out of memory \x00", retry_at)
+    failed = UnitFail(
+        *(job, 0, 1, node, "node", "out of memory \x00", retry_at), error_code="too_slow"
+    )
     outcomes = await stage.commit(Commit((), (failed,)), Commit((), (failed,)))
     assert [type(outcome) for outcome in outcomes] == [Posted, Replayed]
     unit = await stage.unit(job)
     assert (unit.state, unit.attempt, unit.not_before) == ("QUEUED", 1, retry_at)
     assert (unit.failures, unit.avoid, unit.error_class) == (1, (node,), "node")
+    assert unit.error_code == "too_slow"
     assert await stage.of_user(user) == (200, 100)
 
 

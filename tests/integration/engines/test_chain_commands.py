@@ -196,7 +196,7 @@ def test_a_contract_is_made_once_and_shown(place: Place) -> None:
 
 def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) -> None:
     contract = call("deploy")["contract"]
-    name = place.loop.run(place.anchor(contract, 50, ROOT))
+    place.loop.run(place.anchor(contract, 50, ROOT))
     found = call("status", code=1)
     assert (found["agrees"], found["anchored"]) == (False, 50)
     assert "an older backup was restored" in found["difference"]
@@ -207,9 +207,8 @@ def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) ->
     assert "reason" in said("reopen")
     assert "Nobody said yes" in said("reopen", "--reason", "the disk died")
     reopened = call("reopen", "--reason", "the disk died", "--yes")
-    assert (reopened["epoch"], reopened["kept_at_most"], reopened["lost"]) == (2, 4, 46)
-    assert (reopened["kept"], reopened["lost_at_most"]) == (0, 50)  # no anchor says that they are
-    assert [past["tx"] for past in reopened["anchors"]] == [name]
+    assert (reopened["epoch"], reopened["leaves"], reopened["lost"]) == (2, 4, 46)
+    assert (reopened["contract"], reopened["size"], reopened["root"]) == (contract, 50, ROOT.hex())
     assert reopened["origin"].partition("/epoch/")[2].startswith("2-")
     act, reason, details = place.loop.run(place.acts())[0]
     assert (act, reason, details["lost"]) == ("chain.reopen", "the disk died", 46)
@@ -229,79 +228,48 @@ def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) ->
     assert [(one["number"], one["first"], one["last"]) for one in told["given_up"]] == [(2, 4, 49)]
 
 
-def test_a_database_that_went_its_own_way_is_not_said_to_have_kept_it_all(place: Place) -> None:
+def test_a_database_that_went_its_own_way_is_reopened(place: Place) -> None:
     """The chain has another root at a size that the database has, too."""
     contract, ours = call("deploy")["contract"], place.loop.run(place.root(2))
     place.loop.run(place.anchor(contract, 2, ours))
-    name = place.loop.run(place.anchor(contract, 4, ROOT, ours))
+    place.loop.run(place.anchor(contract, 4, ROOT, ours))
     assert "another root at 4 leaves" in call("status", code=1)["difference"]
     found = call("reopen", "--reason", "two gateways", "--yes")
-    assert (found["leaves"], found["kept"], found["kept_at_most"]) == (4, 2, 3)
-    assert (found["lost"], found["lost_at_most"]) == (1, 2)
-    assert [past["tx"] for past in found["anchors"]] == [name]
+    assert (found["leaves"], found["size"], found["lost"]) == (4, 4, 0)
     _, _, details = place.loop.run(place.acts())[0]
     assert {**found, **details} == found
     assert call("status")["agrees"]
 
 
-def test_what_is_lost_is_told_as_far_as_it_is_known(place: Place) -> None:
-    contract = call("deploy")["contract"]
-    place.loop.run(place.anchor(contract, 3, ROOT))
-    told = CliRunner().invoke(command, ["reopen", "--reason", "x", "--yes"], standalone_mode=False)
-    assert told.exception is None, told.exception
-    assert "Kept: none to 2 of the 4 leaves here are those that were seen." in told.output
-    assert "Lost: 1 to 3 of 3 leaves." in told.output
-    assert "  leaf 2: anchor of 3 in block " in told.output
-    assert "  perhaps leaves 0 to 1: no anchor shows which of them are here" in told.output
-
-
-def test_lost_leaves_are_listed_by_the_anchors_that_they_stood_in(place: Place) -> None:
-    contract, ours = call("deploy")["contract"], place.loop.run(place.root(2))
-    place.loop.run(place.anchor(contract, 2, ours))
-    first = place.loop.run(place.anchor(contract, 20, ROOT, ours))
-    second = place.loop.run(place.anchor(contract, 50, b"s" * 32, ROOT))
-    wanted = [(4, 19, 20, first), (20, 49, 50, second)]
-
-    def ranges(found: Any) -> list[tuple[int, int, int, str]]:
-        return [(one["first"], one["last"], one["size"], one["tx"]) for one in found["anchors"]]
-
-    before = call("status", code=1)
-    assert (ranges(before["losses"]), before["epochs"]) == (wanted, [])
-    told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
-    assert "Kept: 4 leaves, 2 of them in an anchor that both have." in told
-    assert "  leaves 4 to 19: anchor of 20 in block " in told
-    asked = CliRunner().invoke(command, ["reopen", "--reason", "x"], standalone_mode=False)
-    assert "  leaves 20 to 49: anchor of 50 in block " in asked.stderr  # before it is too late
-    found = call("reopen", "--reason", "the disk died", "--yes")
-    assert (ranges(found), found["perhaps"]) == (wanted, None)
-    (epoch,) = call("status")["epochs"]
-    assert (epoch["number"], epoch["reason"], epoch["leaves"]) == (2, "the disk died", 4)
-    assert (ranges(epoch), epoch["lost"]) == (wanted, 46)
-    told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
-    assert "after 4 leaves; lost: 46 (leaves 4 to 19, leaves 20 to 49)" in told
-
-
-def test_what_every_contract_has_that_is_lost_is_listed(place: Place) -> None:
+def test_what_is_left_behind_is_shown_before_and_after(place: Place) -> None:
     """A backup of before an earlier reopening: two contracts have what the database has not."""
     first, ours = call("deploy")["contract"], place.loop.run(place.root(2))
     place.loop.run(place.anchor(first, 2, ours))
-    old = place.loop.run(place.anchor(first, 30, ROOT, ours))
+    place.loop.run(place.anchor(first, 30, ROOT, ours))
     second = place.loop.run(place.contract())
-    new = place.loop.run(place.anchor(second, 50, b"s" * 32))
-    losses = call("status", code=1)["losses"]
-    assert (losses["contract"], [one["tx"] for one in losses["anchors"]]) == (second, [new])
-    (other,) = losses["others"]
-    assert (other["contract"], other["size"], other["lost"]) == (first, 30, 26)
-    assert [one["tx"] for one in other["anchors"]] == [old]
+    place.loop.run(place.anchor(second, 50, b"s" * 32))
+    left = call("status", code=1)["left_behind"]
+    assert (left["contract"], left["size"], left["leaves"], left["lost"]) == (second, 50, 4, 46)
+    assert left["others"] == [{"contract": first, "size": 30, "root": ROOT.hex()}]
     told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
-    assert f"The contract that is left behind is {second}." in told
-    assert f"Left behind, too: contract {first}." in told
-    assert "  leaves 4 to 29: anchor of 30 in block " in told
+    lines = (
+        "Here: 4 leaves of the log. Lost: at least 46.",
+        f"Left behind: contract {second}, with 50 leaves.",
+        f"Left behind: contract {first}, with 30 leaves.",
+    )
+    assert all(line in told for line in lines), told
+    asked = CliRunner().invoke(command, ["reopen", "--reason", "x"], standalone_mode=False)
+    assert all(line in asked.stderr for line in lines)  # before it is too late
     ended = CliRunner().invoke(fsck, ["--json"])
     found = [one["found"] for one in json.loads(ended.stdout)["findings"]]
     assert all(any(contract in one for one in found) for contract in (first, second))
-    assert call("reopen", "--reason", "the disk died", "--yes")["others"] == losses["others"]
-    assert call("status")["agrees"]
+    assert call("reopen", "--reason", "the disk died", "--yes")["others"] == left["others"]
+    after = call("status")
+    assert (after["agrees"], after["left_behind"]) == (True, None)
+    (epoch,) = after["epochs"]
+    assert (epoch["number"], epoch["leaves"], epoch["size"]) == (2, 4, 50)
+    told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
+    assert f"after 4 leaves; left behind: contract {second}, with 50 leaves" in told
 
 
 @pytest.mark.parametrize(
@@ -339,8 +307,8 @@ def test_a_database_that_was_put_back_is_reopened_though_the_chain_agrees(
     reopened = call("reopen", "--reason", "put back", "--yes")
     assert (reopened["epoch"], reopened["leaves"], reopened["size"]) == (2, 4, 0)
     assert reopened["contract"] == "0x" + "0" * 40
-    (lost,) = reopened["anchors"]
-    assert (lost["first"], lost["last"], lost["root"], lost["tx"]) == (4, 8, ROOT.hex(), None)
+    assert reopened["kept"] == {"origin": origin, "size": 9, "root": ROOT.hex()}
+    assert reopened["lost"] == 5
     after = call("status")
     assert (after["agrees"], after["halted"], after["leaves"]) == (True, None, 5)
     assert "nothing to reopen" in said("reopen", "--reason", "x", "--yes")

@@ -287,14 +287,6 @@ async def test_no_content_encoding_goes_out(gateway: Gateway, direct: S3Objects)
         assert await answer.read() == packed
 
 
-async def test_a_name_for_the_download_goes_through(gateway: Gateway) -> None:
-    key = fresh_key()
-    await gateway.objects.put(key, b"x")
-    url = await gateway.objects.presign_get(key, filename="frame 1.png")
-    async with gateway.client.get(url) as answer:
-        assert 'filename="frame 1.png"' in answer.headers["Content-Disposition"]
-
-
 async def test_a_second_put_is_refused(gateway: Gateway) -> None:
     leave = await gateway.objects.presign_put(fresh_key())
     headers = dict(leave.headers)

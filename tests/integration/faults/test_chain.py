@@ -24,6 +24,7 @@ from tests.faults.chain import SEND, FaultyNode
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import ACCEPTED, Orders, customer
 from tests.integration.engines.test_anchor_on_a_node import rpc
+from tests.support.anchors_on_chain import anchors_on
 from tests.support.examples import series
 from tests.support.until import until
 
@@ -204,8 +205,7 @@ async def agree(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
         assert [row["nonce"] for row in rows] == list(range((await chain.state()).nonce))
         (contract,) = {row["contract"] for row in rows}
         kept = [(row["size"], row["root"], row["mined_hash"]) for row in rows if row["size"]]
-        there = [(past.size, past.root, past.hash) for past in await chain.history(contract)]
-        assert there == kept
+        assert await anchors_on(chain, contract) == kept
         assert await run_fsck(connection) == []
         assert await audit_chain(chain, Anchors(pool), SystemClock()) == []
     finally:

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import pytest
 
-from actors.node_session.sampling import Sampling
 from rendertrust.protocol import Ack, JobDispatch
 from rendertrust.testing import FakeNode
 from tests.integration.liars.test_liars import EVIDENCE, SHA256, WITHIN, Farm, delivers, farm, told
+from tests.support.draws import fix_draws
 from tests.support.until import until
 
 __all__ = ["farm"]
@@ -18,10 +18,7 @@ FRAMES: Final = 5
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No delivery is drawn to be compared."""
 
-    async def draw(_: Sampling, __: Any) -> tuple[bool, float]:
-        return False, 0.5
-
-    monkeypatch.setattr(Sampling, "draw", draw)
+    fix_draws(monkeypatch, drawn=False)
 
 
 async def opens(node: FakeNode, dispatch: JobDispatch) -> None:

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import pytest
 
-from actors.node_session.sampling import Sampling
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from tests.integration.liars.test_liars import EXACT, OFF, WITHIN, Farm, delivers, farm, told
+from tests.support.draws import fix_draws
 from tests.support.until import until
 
 __all__ = ["farm"]
@@ -25,10 +25,7 @@ async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
 ) -> None:
     """Without an admin; both sides see the creator's picture, and an upheld one is refunded."""
 
-    async def never(_: Sampling, __: Any) -> tuple[bool, float]:
-        return False, 0.05
-
-    monkeypatch.setattr(Sampling, "draw", never)
+    fix_draws(monkeypatch, drawn=False)
     said: list[JobDispatch] = []
 
     async def verifies(node: FakeNode, dispatch: JobDispatch) -> None:

@@ -19,6 +19,7 @@ from rendertrust.protocol import Ack, encode
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.liars.test_liars import WITHIN, Farm, delivers
+from tests.support.draws import uncovered
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
 from tests.support.until import until
@@ -66,7 +67,7 @@ async def farms(
             return 0.5 - found.drawn / 4, 0.5
 
         monkeypatch.setattr(Sampling, "draw", draw)
-        monkeypatch.setattr(fines, "covered_odds", lambda *_: 0.0)
+        monkeypatch.setattr(fines, "covered_odds", uncovered)
         yield found
         await owner.close()
 

@@ -23,7 +23,7 @@ from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
 from rendertrust.identity import generate_key
-from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult
+from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult, Output
 from rendertrust.receipt_check import read_picture, verify_receipt
 from rendertrust.testing import FakeNode
 from sql.fsck import run_fsck
@@ -35,6 +35,7 @@ from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
+from tests.twins.objects import TwinObjects
 
 CLASS, CONTENT, PROOF, WITHIN = "cpu/avx2/5.2", b"a picture", b"its evidence", 60.0
 VERIFIERS = 2
@@ -357,6 +358,43 @@ async def signed_for_other_evidence(farm: Farm, node: FakeNode, dispatch: JobDis
     await node.send(attrs.evolve(honest(node, dispatch), evidence=other))
 
 
+async def encoded(farm: Farm, output: Output | None, content: bytes) -> None:
+    """Put an object by its address, as something that clients would decode."""
+    objects = farm.gateway.gateway.objects
+    assert isinstance(objects, TwinObjects)
+    assert output is not None
+    headers = {**output.headers, "Content-Encoding": "gzip"}
+    assert (await objects.request("PUT", output.url, headers, content)).status == 200
+
+
+async def encoded_result(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    await encoded(farm, dispatch.output, CONTENT)
+    await encoded(farm, dispatch.evidence, PROOF)
+    await node.send(honest(node, dispatch))
+
+
+async def encoded_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    assert dispatch.output is not None
+    await farm.gateway.gateway.objects.put(dispatch.output.key, CONTENT)
+    await encoded(farm, dispatch.evidence, PROOF)
+    await node.send(honest(node, dispatch))
+
+
+async def huge_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    huge = bytes(HUGE + 1)
+    await farm.put(dispatch, proof=huge)
+    evidence = Evidence(sha256=hashlib.sha256(huge).hexdigest(), size=len(huge))
+    await node.send(honest(node, dispatch, evidence=evidence))
+
+
+async def late_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    assert dispatch.output is not None
+    await farm.gateway.gateway.objects.put(dispatch.output.key, CONTENT)
+    await node.send(honest(node, dispatch))
+    await node.next(Ack, within=WITHIN)
+    await farm.put(dispatch)
+
+
 async def parts_that_never_came(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     await farm.put(dispatch)
     await node.send(attrs.evolve(honest(node, dispatch), part_sums=(SHA256,)))
@@ -373,10 +411,17 @@ LIES: dict[str, Lie] = {
     "a signature for other evidence": signed_for_other_evidence,
     "parts that never came": parts_that_never_came,
     "a huge object": a_huge_object,
+    "huge evidence": huge_evidence,
+    "evidence that comes late": late_evidence,
+    "a Content-Encoding": encoded_result,
+    "evidence with a Content-Encoding": encoded_evidence,
 }
 BY_DAY = ("a wrong hash", "no object", "a signature for another unit", "other evidence")
 # An upload that broke is a failure, and says nothing of its node's honesty.
-NO_LIES = ("no object", "an empty object", "parts that never came")
+NO_LIES = (
+    *("no object", "an empty object", "parts that never came", "evidence that comes late"),
+    *("a Content-Encoding", "evidence with a Content-Encoding"),
+)
 
 
 @pytest.mark.parametrize(
@@ -453,6 +498,39 @@ async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the
     assert not verify_receipt(document, picture=read_picture(tmp_path / "frame.zip")).holds
     (tmp_path / "frame.zip").write_bytes(CONTENT)
     assert verify_receipt(document, picture=read_picture(tmp_path / "frame.zip")).holds
+
+
+async def test_nothing_can_be_put_in_the_place_of_what_was_delivered(farm: Farm) -> None:
+    """Its address is for one object, so the node cannot swap what it knows to be drawn."""
+    swaps: list[int] = []
+
+    async def swaps_it(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+        objects, output = farm.gateway.gateway.objects, dispatch.output
+        assert isinstance(objects, TwinObjects)
+        assert output is not None
+        await delivers(farm, node, dispatch)
+        await node.next(Ack, within=WITHIN)
+        swaps.append((await objects.request("PUT", output.url, output.headers, b"other")).status)
+
+    await farm.liar(swaps_it)
+    job = await farm.place()
+    await until(lambda: bool(swaps), within=WITHIN)
+    await farm.verifier(OFF)
+    assert (await farm.blamed(job))["charged"] == "0.0000"
+    assert (swaps[0], await farm.earned()) == (412, 0)
+
+
+async def test_a_node_that_leaves_after_its_lie_has_its_strike_all_the_same(farm: Farm) -> None:
+    node = await farm.liar(delivers)
+    job = await farm.place()
+    await node.next(Ack, within=WITHIN)
+    await node.disconnect()
+    await farm.verifier(OFF)
+    assert (await farm.blamed(job))["charged"] == "0.0000"
+    _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
+    [found] = seen["checks"]
+    assert (found["verdict"], found["strike"], await farm.earned()) == ("invalid", True, 0)
+    await farm.sound()
 
 
 async def test_a_flood_ends_the_session_and_pays_nothing(farm: Farm) -> None:

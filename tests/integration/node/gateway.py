@@ -53,7 +53,7 @@ class Gateway:
         self.expired: set[str] = set()  # names whose address ran out
         self.log_keys: list[Ed25519PrivateKey] = []  # the first signs, the others beside it
         self.changes_at_refusal: list[Ed25519PrivateKey] = []  # to these, as it refuses a token
-        self.answers_nonces = True  # as gateways do since they can
+        self.answers_nonces = True
         self.checkpoint_status = 200
         self.connects = 0
         self.answer: Callable[[FromNode], FromGateway | None] = lambda _: None

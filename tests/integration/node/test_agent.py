@@ -19,7 +19,6 @@ from rendertrust.protocol import (
     FromNode,
     Hello,
     JobCancel,
-    JobPause,
     JobResult,
     JobStatus,
     NodeStanding,
@@ -299,17 +298,6 @@ async def test_a_drain_that_is_taken_back_lets_the_node_go_on(peer: Gateway, sta
         assert (await peer.result("j2")).status == "completed"
         node.stop.set()
         assert await node.ended() == agent.Ended(reason="stopped", ok=True)
-
-
-async def test_pause_gives_back_what_has_not_begun(peer: Gateway, start: Start) -> None:
-    async with start():
-        await peer.next(Hello)
-        await peer.send(peer.dispatch("cpu_benchmark", params={"rows": 300}))
-        await peer.next(JobStatus)
-        await peer.send(peer.dispatch("echo", "j2"))
-        await peer.send(JobPause(job_id="j2"))
-        assert (await peer.result("j2")).status == "cancelled"
-        assert (await peer.result("j1")).status == "completed"
 
 
 async def test_replaced_node_stops_for_good(peer: Gateway, start: Start) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from rendertrust.cli import looking
-from rendertrust.node.inside import usd
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import Render
 from rendertrust.preflight.layout import PATHS, Layout
@@ -314,17 +313,3 @@ async def test_a_path_that_nodes_make_up_reads_nothing_of_the_machine(
         assert done.file is not None
         pictures.append(pixels(done.file))
     assert np.array_equal(*pictures)
-
-
-def test_words_of_a_crate_that_is_damaged_are_none(tmp_path: Path) -> None:
-    file = tmp_path / "stage.usdc"
-    for content in (b"PXR-USDC", b"PXR-USDC" + bytes(8) + b"\xff" * 64, b"PXR-USDC" * 40):
-        file.write_bytes(content)
-        assert usd.layers(str(file)) == []
-
-
-def test_layers_that_name_each_other_end(tmp_path: Path) -> None:
-    one, other = tmp_path / "one.usda", tmp_path / "other.usda"
-    one.write_text("#usda 1.0 (subLayers = [@./other.usda@, @./nowhere.usda@])")
-    other.write_text("#usda 1.0 (subLayers = [@one.usda@])")
-    assert usd.layers(str(one)) == [str(other)]

@@ -264,13 +264,6 @@ class Dying:
         await self._store.become(row, state, at, became)
         self._perhaps()
 
-    async def unnoted(self, chain_id: int, limit: int, offset: int) -> Any:
-        return await self._store.unnoted(chain_id, limit, offset)
-
-    async def note(self, row: Any, note: str) -> None:
-        self._perhaps()
-        await self._store.note(row, note)
-
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Any:
         return await self._store.unknown(chain_id, sender, nonce)
 

@@ -160,7 +160,7 @@ def test_books_that_are_halted_are_said_to_be_and_why(
         assert ended.exit_code == 1, ended.output
         assert ended.output.startswith("Error: The books are halted, nothing was done: ")
         assert why in ended.output
-        assert "`rendertrust chain reopen" in ended.output
+    assert "`rendertrust chain reopen`" in ahead.output
     assert balance(jane) == "101.0000"
 
 

@@ -98,6 +98,7 @@ async def test_the_whole_life_of_a_job_is_told_in_its_order(jane: Person) -> Non
     assert (len(page["events"]), page["next"], page["ended"]) == (4, 4, True)
     retried = page["events"][3]
     assert (retried["attempt"], retried["error_class"], retried["error"]) == (1, "network", "gone")
+    assert retried["error_code"] == "reported"
     assert await told(jane, job, "?after=4&limit=100") == LIFE[4:]
     status, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?after=11")
     assert (status, page) == (200, {"events": [], "next": None, "ended": True})

@@ -118,7 +118,8 @@ async def refused(person: Person, reference: str) -> str:
     async def why() -> str | None:
         status, found = await deduct(person, reference)
         assert status == 503, found
-        return str(found["detail"]) if "chain reopen" in found["detail"] else None
+        detail = str(found["detail"])
+        return detail if "until the operator has looked" in detail or "mended" in detail else None
 
     found = await until(why)
     assert found is not None

@@ -68,7 +68,6 @@ async def test_over_three_times_its_quote_on_nodes_of_three_owners(
     assert (job["charged"], await held(jane)) == ("0.0000", "0.0000")
     (unit,) = (await jane.call("GET", f"/jobs/{job['id']}/units"))[1]["units"]
     assert (unit["error_class"], unit["attempt"]) == ("scene", 3)
-    assert unit["error_message"].startswith("underquoted: ")
     assert unit["error_code"] == "underquoted"
     after = await quoted(jane, scene, **ONE)
     assert float(after["price"]) >= 6 * float(before["price"]), "over three times, at its half"

@@ -39,15 +39,16 @@ def test_who_keeps_too_much_is_told_how_to_remove_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("detail", "listed"),
+    ("code", "listed"),
     [
-        ("Job not found", "jobs list"),
-        ("Entry not found", "credits history"),
-        ("You do not trust this account", "trusted list"),
+        ("job_not_found", "jobs list"),
+        (None, "jobs list"),
+        ("entry_not_found", "credits history"),
+        ("not_trusted", "trusted list"),
     ],
 )
-def test_what_is_not_found_is_looked_for_where_it_is_listed(detail: str, listed: str) -> None:
-    ending = ending_of(errors.refusal(404, {"detail": detail}), URL)
+def test_what_is_not_found_is_looked_for_where_it_is_listed(code: str | None, listed: str) -> None:
+    ending = ending_of(errors.refusal(404, {"detail": "no", "code": code}), URL)
     assert ending is not None
     assert ending.hint == f"See what there is: rendertrust {listed}"
 
@@ -89,18 +90,17 @@ def test_the_request_id_of_a_gateways_fault_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "detail", "wanted"),
+    ("status", "code", "wanted"),
     [
-        (404, "Organisation not found", "rendertrust organisations list"),
-        (404, "Organisation not found", "rendertrust nodes list"),
-        (404, "Nobody has this address here", "rendertrust register"),
-        (409, "You are yourself: your own nodes are always yours", "rendertrust trusted list"),
+        (404, "organisation_not_found", "rendertrust organisations list"),
+        (404, "organisation_not_found", "rendertrust nodes list"),
+        (409, "own_account", "rendertrust trusted list"),
+        (409, "too_many_trusted", "rendertrust trusted list"),
+        (409, "too_many_organisations", "rendertrust organisations list"),
     ],
 )
-def test_what_is_about_no_job_leads_to_no_list_of_jobs(
-    status: int, detail: str, wanted: str
-) -> None:
-    ending = ending_of(errors.refusal(status, {"detail": detail}), URL)
+def test_what_is_about_no_job_leads_to_no_list_of_jobs(status: int, code: str, wanted: str) -> None:
+    ending = ending_of(errors.refusal(status, {"detail": "no", "code": code}), URL)
     assert ending is not None
     assert wanted in ending.hint
     assert "jobs list" not in ending.hint
@@ -109,3 +109,20 @@ def test_what_is_about_no_job_leads_to_no_list_of_jobs(
 def test_a_key_of_another_submission_is_no_fault_of_the_scene() -> None:
     conflict = errors.Fault("Idempotency-Key", "conflict", "was used for another request")
     assert farm.refused(errors.Invalid(422, "no", errors=(conflict,))) is None
+
+
+def test_a_wrong_quote_is_named_for_programs() -> None:
+    body = {"detail": "no", "code": "underquoted", "new_price": "3.5000"}
+    ending = ending_of(errors.refusal(409, body), URL)
+    assert ending is not None
+    told = ending.document()["error"]
+    assert (told["code"], told["new_price"], told["exit_code"]) == ("underquoted", "3.5000", 1)
+
+
+@pytest.mark.parametrize(("code", "status"), [("job_not_found", 404), ("job_ended", 409)])
+def test_the_code_of_the_gateway_does_not_replace_the_name_of_the_ending(
+    code: str, status: int
+) -> None:
+    ending = ending_of(errors.refusal(status, {"detail": "no", "code": code}), URL)
+    assert ending is not None
+    assert ending.document()["error"]["code"] == ending.name != code

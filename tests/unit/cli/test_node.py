@@ -44,7 +44,7 @@ JANE = Me("jane", "token")
     ("changes", "me", "words"),
     [
         ({}, JANE, "yours"),
-        ({"owner": None}, JANE, "yours"),  # an older gateway does not say whose
+        ({"owner": None}, JANE, "yours"),  # it does not say whose
         ({}, Me("joe", "token"), "somebody's already, and stays so"),
         ({}, None, "somebody's already, and stays so"),
         ({"owned": False, "owner": None}, None, "nobody's"),

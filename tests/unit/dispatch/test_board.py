@@ -8,7 +8,7 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Recall, Send, Withdraw
-from actors.scheduler.board import ORDER_SECONDS, Board
+from actors.scheduler.board import CLAIMED, ORDER_SECONDS, Board
 from actors.scheduler.floor import Booking
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
@@ -376,3 +376,24 @@ def test_a_node_is_told_when_this_gateway_gave_it_a_unit_but_not_of_one_that_was
     board.reconcile([open_unit(), open_unit(JOB2, state="RUNNING", attempt=1, node=NODE)], EPOCH)
     told = [message.assignment for _, message in heard if isinstance(message, Send)]
     assert {unit.job: unit.given_at for unit in told} == {JOB: 7.0, JOB2: None}
+
+
+def test_a_unit_that_another_gateway_claims_waits_here_no_more() -> None:
+    board, _ = board_with()
+    board.reconcile([open_unit()], EPOCH)
+    board.leave([(JOB, 0, 1)], EPOCH)
+    assert list(board.place(EPOCH, 0.0)) == []
+    board.reconcile([open_unit()], EPOCH)
+    assert list(board.place(EPOCH, 0.0)) == [], "it was read before the other gateway's commit"
+    later = EPOCH + CLAIMED
+    board.reconcile([open_unit()], later)
+    [booking] = board.place(later, 2.0)
+    assert (booking.unit.job, booking.attempt) == (JOB, 1), "the other gateway did not commit"
+
+
+def test_a_claim_of_an_earlier_attempt_changes_nothing() -> None:
+    board, _ = board_with()
+    board.reconcile([open_unit(attempt=1)], EPOCH)
+    board.leave([(JOB, 0, 1)], EPOCH)
+    [booking] = board.place(EPOCH, 0.0)
+    assert booking.attempt == 2

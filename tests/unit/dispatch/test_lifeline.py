@@ -111,6 +111,7 @@ async def test_a_unit_that_waited_too_long_fails_and_everybody_hears_of_it() -> 
         [effect] = commit.effects
         assert isinstance(effect, UnitFail)
         assert (effect.attempt, effect.node, effect.retry_at) == (2, None, None)
+        assert effect.error_code == "no_node"
         assert "within 7 days" in effect.error
         state = state_of("FAILED")
         decide(commit, Posted(units=(state,)))

@@ -331,6 +331,7 @@ def test_whatever_is_lost_or_late_each_unit_is_one_nodes_and_both_agree_in_the_e
             Kept(JOB, 3, 2, NODE),
             Given((NODE, OTHER)),
             Serves(NODE, 7),
+            Claimed(((JOB, 3, 2), (JOB, 4, 1))),
         ]
     )
 )

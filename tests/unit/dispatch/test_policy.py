@@ -12,7 +12,15 @@ from actors.scheduler.index import NEEDS_MOST, Index
 from actors.scheduler.kit import GIB, NEEDS, NOTHING, Kit, Needs, kit_of, needs_of, raised
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
-from actors.scheduler.policy import FOR_OURS, age, candidates, choose, has_ended, rank
+from actors.scheduler.policy import (
+    FOR_OURS,
+    age,
+    begins_elsewhere,
+    candidates,
+    choose,
+    has_ended,
+    rank,
+)
 from sql.circles import Circles
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
 
@@ -346,3 +354,9 @@ def test_what_needs_opengl_goes_to_all_but_those_that_said_that_they_have_none()
     for said, is_enough in ((True, True), (None, True), (False, False)):
         assert kit_of("cpu/x", "5.2.0", 0, opengl=said).has(needs) == is_enough
     assert needs_of({NEEDS: {"opengl": True}}) == needs
+
+
+@given(st.uuids(), st.integers(0, 99_999), st.integers(1, 20))
+def test_one_gateway_of_all_begins_with_a_unit(job: UUID, number: int, gateways: int) -> None:
+    elsewhere = [begins_elsewhere((job, number), index, gateways) for index in range(gateways)]
+    assert elsewhere.count(False) == 1

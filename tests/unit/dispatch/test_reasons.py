@@ -73,11 +73,11 @@ def test_a_node_that_hung_up_is_away_though_it_was_well_a_moment_ago() -> None:
     assert waiting_of(board, JOB, 0) == Waiting(away=1)
 
 
-def test_a_unit_that_is_tried_again_later_and_avoids_a_node() -> None:
+def test_a_unit_that_is_tried_again_later() -> None:
     board = waiting_board(NODE)
     later = EPOCH + timedelta(seconds=9)
-    board.reconcile([open_unit(avoid=frozenset({NODE}), not_before=later)], EPOCH)
-    assert waiting_of(board, JOB, 0) == Waiting(ready=1, avoided=1, not_before=later)
+    board.reconcile([open_unit(not_before=later)], EPOCH)
+    assert waiting_of(board, JOB, 0) == Waiting(ready=1, not_before=later)
 
 
 def test_whether_the_node_that_has_it_can_be_told() -> None:

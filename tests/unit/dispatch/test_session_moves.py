@@ -35,11 +35,11 @@ async def began(play: Play, **fields: Any) -> None:
     await play.effect(Posted(units=(state_of("RUNNING"),)))
 
 
-async def taken_back(play: Play) -> str:
+async def taken_back(play: Play, code: str = "stalled") -> str:
     """Why; the node is told so."""
     effect = await play.effect(within=60.0)
     assert isinstance(effect, UnitFail)
-    assert effect.error_class == "node"
+    assert (effect.error_class, effect.error_code) == ("node", code)
     told = await play.socket.expect(JobCancel)
     assert (told.job_id, told.attempt, told.reason) == (str(JOB), 1, effect.error)
     return effect.error
@@ -154,7 +154,7 @@ async def test_many_times_as_long_as_the_others_is_too_long_whatever_is_said() -
         await began(play, assigned_at=play.clock.now() - timedelta(seconds=1))
         await goes_on(play, 190.0, *(number / 40 for number in range(19)))
         await asyncio.sleep(30)
-        assert "20 times" in await taken_back(play)
+        assert "20 times" in await taken_back(play, "too_slow")
 
 
 @simulated
@@ -186,7 +186,7 @@ async def test_how_long_a_node_has_a_unit_is_not_told_by_the_gateways_time_of_da
         await play.welcome()
         await goes_on(play, 60.0, 0.5)
         await asyncio.sleep(60)
-        assert await taken_back(play)
+        assert await taken_back(play, "too_slow")
 
 
 @simulated

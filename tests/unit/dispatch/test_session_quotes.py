@@ -51,6 +51,7 @@ async def test_over_three_times_its_quote_it_goes_to_another_node() -> None:
         play.hear(status(progress=0.5))
         effect = await stopped(play)
         assert effect.retry_at is not None
+        assert effect.error_code == "too_slow"
         assert "quoted were 100 s: over 3 times" in effect.error
         (noted,) = play.cast.store.overruns
         assert (noted.attempt, noted.node, noted.owner) == (1, NODE, OWNER)
@@ -87,7 +88,7 @@ async def test_nodes_of_three_owners_make_it_underquoted() -> None:
         await goes_on(play, 3 * QUOTED + 40, 0.5)
         effect = await stopped(play)
         assert effect.retry_at is None
-        assert effect.error.startswith("underquoted: ")
+        assert effect.error_code == "underquoted"
         new = agreed(play.cast.store.overruns)
         assert new is not None
         assert "for 10.0000 credits" in effect.error

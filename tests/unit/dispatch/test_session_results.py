@@ -275,6 +275,7 @@ async def test_a_failure_is_tried_again_after_a_while() -> None:
         [effect] = commit.effects
         assert isinstance(effect, UnitFail)
         assert (effect.error_class, effect.error) == ("node", "out of memory")
+        assert effect.error_code == "reported"
         assert effect.retry_at == heard + timedelta(seconds=2)
 
 
@@ -360,6 +361,7 @@ async def test_what_is_too_big_for_two_owners_nodes_goes_to_a_larger_one(
         assert (effect.error_class, effect.uncounted, effect.needs_memory) == ("scene", True, needs)
         assert effect.retry_at is not None
         assert effect.accused is None
+        assert effect.error_code == "too_much_memory"
         assert "the scene needs more than the 4096 MiB" in effect.error
         assert ("smaller textures" in effect.error) == (not is_able)
 
@@ -395,6 +397,7 @@ async def test_what_needs_opengl_goes_to_nodes_that_have_it_where_two_owners_say
         assert effect.retry_at is not None
         assert (effect.uncounted, effect.needs_opengl) == (True, is_able and is_seconded)
         assert (effect.needs_memory, effect.error) == (0, "it is EEVEE's")
+        assert effect.error_code == "reported"
 
 
 @simulated
@@ -428,6 +431,7 @@ async def test_the_third_failure_on_a_third_node_is_the_scenes() -> None:
         assert (effect.error_class, effect.retry_at) == ("scene", None)
         assert effect.accused is None, "its node said no such thing"
         assert effect.error == "failed on 3 nodes, last by: crashed"
+        assert effect.error_code == "every_node"
 
 
 @simulated

@@ -13,7 +13,7 @@ from actors.node_session.messages import Elsewhere
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.work import Held, Phase, Work
 from actors.ports import ObjectInfo
-from rendertrust.protocol import Running
+from rendertrust.protocol import JobResult, Running
 from sql.tries import TRIES_MOST
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, assignment
@@ -198,6 +198,20 @@ def test_in_our_bucket_nothing_but_our_key_counts(reference: str) -> None:
 def test_where_objects_are_required_nothing_but_our_key_is_taken(reference: str | None) -> None:
     named = results.named(reference, assignment(), STRICT)
     assert isinstance(named, results.Refused)
+
+
+@pytest.mark.parametrize(("characters", "taken"), [(500, True), (501, False)])
+def test_a_reference_elsewhere_has_500_characters_at_most(characters: int, taken: bool) -> None:
+    reference = "s3://elsewhere/".ljust(characters, "x")
+    named = results.named(reference, assignment(), SETTINGS)
+    assert isinstance(named, results.Elsewhere if taken else results.Refused)
+
+
+@pytest.mark.parametrize(("size", "taken"), [(1, True), (2**34, True), (2**34 + 1, False)])
+def test_an_object_has_16_gib_at_most(size: int, taken: bool) -> None:
+    said = JobResult(job_id=str(JOB), status="completed")
+    found = results.checked(said, ObjectInfo("key", size, None), SETTINGS)
+    assert isinstance(found, results.Ours if taken else results.Refused)
 
 
 def test_keys_of_different_attempts_and_users_differ() -> None:

@@ -131,10 +131,10 @@ class Fines(RuleBasedStateMachine):
         assert (row.drawn, row.odds) == (made.drawn, pytest.approx(odds))
         self.deliveries.append(made)
 
-    async def check_of(self, made: Delivery) -> Any:
+    async def check_of(self, made: Delivery, attempt: int = 1) -> Any:
         async with self.stage.store.transaction() as books:
             rows = await books.lock(Keys(checks=frozenset({(made.job, 0)})))
-        return rows.checks[made.job, 0, 1]
+        return rows.checks[made.job, 0, attempt]
 
     @rule(seconds=STEPS)
     def wait(self, seconds: float) -> None:
@@ -234,14 +234,16 @@ class Fines(RuleBasedStateMachine):
         node = self.run_to_end(self.stage.node())
         self.expect(UnitAssign(made.job, 0, 2, node), Posted)
         whose = self.operators[made.operator]
-        self.expect(delivery_of(made.job, node, whose, 2, asked=1.0), Posted)
+        asked = data.draw(st.sampled_from([0.05, 1.0]))
+        self.expect(delivery_of(made.job, node, whose, 2, asked=asked), Posted)
+        is_known = self.run_to_end(self.check_of(made, 2)).odds < 1
         operator = operator_account(whose)
         effect = UnitVerdict(made.job, 0, 2, "invalid", operator=operator, withdrawn=True)
         self.expect(effect, Posted)
         self.expect(effect, Replayed)
         made.verdict = "withdrawn"
         for share in made.fined:
-            if share.dispute != "UPHELD":
+            if is_known and share.dispute != "UPHELD":
                 share.state = "PENDING"
         made.fined = [share for share in made.fined if share.state == "FORFEITED"]
 

@@ -1,16 +1,14 @@
 """Results that wait for the gateway."""
 
 import os
-import sqlite3
 from pathlib import Path
 
 import attrs
-import orjson
 import pytest
 
 from rendertrust.node.plain import NotAFile
 from rendertrust.node.spool import EVIDENCE, RESULT, Sent, Spool
-from rendertrust.protocol import Evidence, JobResult, Output, Running, encode
+from rendertrust.protocol import Evidence, JobResult, Output, Running
 
 REF = Running(job_id="j", unit=0, attempt=1)
 OUTPUT = Output(url="http://x/", headers={"If-None-Match": "*"}, key="k")
@@ -138,24 +136,4 @@ def test_what_cannot_be_uploaded_is_told_as_failed(tmp_path: Path) -> None:
     kept.give_up(failed)
     assert (kept.ready(), kept.uploads(), file.exists()) == ([failed], [], False)
     kept.uploaded(Running(job_id="other"), RESULT, Sent("k"))  # it was acknowledged meanwhile
-    kept.close()
-
-
-def test_a_spool_of_an_agent_of_before_is_gone_on_with(tmp_path: Path) -> None:
-    folder = tmp_path / "spool"
-    folder.mkdir()
-    (folder / "x.result").write_bytes(b"picture")
-    rows = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
-    rows.execute(
-        "create table results (job_id text not null, unit integer not null, attempt integer"
-        " not null, state text not null check (state in ('uploading', 'ready')), file text, output"
-        " text, result text not null, since real not null, primary key (job_id, unit, attempt))"
-    )
-    output = {name: value for name, value in attrs.asdict(OUTPUT).items() if name != "part_bytes"}
-    row = ("j", 0, 1, "uploading", str(folder / "x.result"), orjson.dumps(output))
-    rows.execute("insert into results values (?, ?, ?, ?, ?, ?, ?, 1)", (*row, encode(result())))
-    rows.close()
-    kept = spool(tmp_path)
-    (waiting,) = kept.uploads()
-    assert (waiting.what, waiting.output, waiting.file.read_bytes()) == (RESULT, OUTPUT, b"picture")
     kept.close()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.frame_range import canonical
-from rendertrust.preflight.price import Probe, Probed, seconds_of
+from rendertrust.preflight.price import Probe, Probed, spread_of
 from rendertrust.preflight.work import LEAST, SECOND, Work, price_of, work_of
 from web.jobs.plan import Cut, Plan, plan_of
 from web.jobs.pricing import Tariff
@@ -49,7 +49,7 @@ def test_decimals_are_what_is_written() -> None:
 
 @given(probes(), NUMBERS)
 def test_work_is_what_the_estimate_says(probe: Probe, frame: int) -> None:
-    seconds = seconds_of(probe, frame)
+    seconds = spread_of(probe, [frame]).likely
     assert work_of(probe).of(frame) == pytest.approx(seconds * SECOND, rel=1e-6, abs=LEAST + 2)
 
 

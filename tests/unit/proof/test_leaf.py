@@ -1,45 +1,15 @@
-"""The canonical bytes of entries, held to files that may never change."""
+"""The canonical bytes of entries; golden files hold them."""
 
-from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
+from datetime import timedelta, timezone
 from typing import Any
 
 import attrs
 import pytest
 
-from rendertrust.leaf import Leaf, PrivatePart
+from rendertrust.leaf import PrivatePart
 from rendertrust.merkle import leaf_hash
 from sql.log import LogEntry
-
-GOLDEN = Path(__file__).parent / "golden"
-SALT = bytes(range(32))
-PRIVATE = PrivatePart(
-    account="user:7d0a7f0e-6f43-4b3a-9a0e-2f6d1d1f0c11",
-    version=3,
-    before=1_000_000,
-    after=900_000,
-    reference="job:0b0e9a8e-8a55-4f8a-9a46-0e2a3b7c9d10:0",
-    description='Rendering "Wald & Wiese", \u00fcber Nacht\n',
-)
-LEAF = Leaf(
-    entry_id=42,
-    time=datetime(2026, 3, 13, 12, 0, 0, 5, UTC),
-    kind="USAGE",
-    amount=-100_000,
-    private=PRIVATE.digest(SALT),
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "canonical"),
-    [
-        ("private.txt", PRIVATE.canonical),
-        ("entry.txt", LEAF.canonical),
-        ("entry-with-receipt.txt", attrs.evolve(LEAF, receipt=bytes(range(32, 64))).canonical),
-    ],
-)
-def test_the_bytes_are_what_they_always_were(name: str, canonical: bytes) -> None:
-    assert canonical == (GOLDEN / name).read_bytes()
+from tests.golden.signed import LEAF, PRIVATE, SALT
 
 
 def test_the_same_moment_in_another_zone_is_the_same_leaf() -> None:

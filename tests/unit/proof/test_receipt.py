@@ -25,12 +25,13 @@ from rendertrust.receipt import (
 from rendertrust.receipt_check import read_picture, verify_receipt
 from rendertrust.strict_json import read_document
 from rendertrust.verify import Verdict, Witness
+from tests.golden.files import golden
 from tests.support.examples import chosen
 from tests.unit.proof import receipts
 from tests.unit.proof.receipts import GATEWAY, NODE, PICTURE, RECEIPT, TIME, WORK, file_of, png
 from tests.unit.proof.test_verify import bits, flipped
 
-GOLDEN = Path(__file__).parent / "golden"
+KEPT = golden("receipts", "receipt-file.json")
 FILE = file_of()
 
 
@@ -45,16 +46,8 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("name", "document"),
-    [("work.json", WORK), ("receipt.json", RECEIPT), ("receipt-file.json", FILE)],
-)
-def test_the_bytes_are_what_they_always_were(name: str, document: Any) -> None:
-    assert canonical(document) == (GOLDEN / name).read_bytes()
-
-
 def test_it_holds_step_by_step(picture: Path) -> None:
-    found = read_document((GOLDEN / "receipt-file.json").read_bytes())
+    found = read_document(KEPT)
     verdict = verify_receipt(found, picture=read_picture(picture))
     assert verdict.holds, said(verdict)
     assert not verdict.witnessed
@@ -127,7 +120,7 @@ def test_every_bit_of_it_counts(member: str) -> None:
 
 
 def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
-    raw = (GOLDEN / "receipt-file.json").read_bytes()
+    raw = KEPT
     for place in range(len(raw)):
         for bit in bits(8, place):
             changed = bytearray(raw)

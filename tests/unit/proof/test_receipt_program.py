@@ -10,10 +10,11 @@ from rendertrust.cli.verify import Given, exit_code
 from rendertrust.receipt_check import is_receipt
 from rendertrust.strict_json import read_document
 from rendertrust.verify import Verdict
+from tests.golden.files import golden
 from tests.support.examples import series
 from tests.unit.proof.receipts import PICTURE
 
-RECEIPT = (Path(__file__).parent / "golden" / "receipt-file.json").read_bytes()
+RECEIPT = golden("receipts", "receipt-file.json")
 
 
 def verdicts(folder: Path, receipt: bytes, picture: bytes) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""Proofs read from tiles are those of the leaves."""
+"""Tiles: the root that is read from them, and the edge where they grow."""
 
 import pytest
 from hypothesis import given
@@ -30,35 +30,15 @@ SIZES = st.one_of(
 )
 
 
-@examples(2)
-@given(st.data())
-def test_a_proof_from_tiles_holds(data: st.DataObject) -> None:
-    size = data.draw(SIZES)
-    index = data.draw(st.integers(0, size - 1))
-    m = data.draw(st.integers(1, size))
-    root = tiles.root_from(TILES, size)
-    proof = tiles.inclusion_from(TILES, index, size)
-    assert merkle.verify_inclusion(HASHES[index], index, size, proof, root)
-    older = tiles.root_from(TILES, m)
-    assert merkle.verify_consistency(m, size, tiles.consistency_from(TILES, m, size), older, root)
-
-
 @pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 600])
 def test_the_root_from_tiles_is_the_root(size: int) -> None:
-    assert tiles.root_from(TILES, size) == merkle.root(LEAVES[:size])
-
-
-def test_what_is_needed_is_enough() -> None:
-    ranges = merkle.inclusion_ranges(66_000, 70_000)
-    few = {place: TILES[place] for place in tiles.needed(ranges)}
-    assert len(few) < 8
-    assert tiles.inclusion_from(few, 66_000, 70_000) == tiles.inclusion_from(TILES, 66_000, 70_000)
+    assert tiles.frontier_from(TILES, size).root() == merkle.root(LEAVES[:size])
 
 
 def test_a_tile_that_is_too_short_is_not_taken_for_the_whole() -> None:
     cut = {**TILES, Place(0, 0): TILES[Place(0, 0)][: 32 * 100]}
     with pytest.raises(KeyError):
-        tiles.inclusion_from(cut, 200, 256)
+        tiles.frontier_from(cut, 200)
 
 
 @examples(0.3)
@@ -72,7 +52,7 @@ def test_an_edge_grows_the_tiles_and_the_root_wherever_it_begins(size: int, back
     }
     edge = tiles.Edge(start, {place: row for place, row in below.items() if row})
     made = [tile for found in HASHES[start:size] for tile in edge.append(found)]
-    assert (edge.size, edge.root()) == (size, tiles.root_from(TILES, size))
+    assert (edge.size, edge.root()) == (size, tiles.frontier_from(TILES, size).root())
     assert {tile.place: tile.hashes for tile in made} == {
         place: row
         for place, row in TILES.items()

@@ -103,19 +103,6 @@ async def test_transient() -> None:
 
 
 @simulated
-async def test_temporary() -> None:
-    """A temporary child is down after any end."""
-    town = Town()
-    tree = root(Strategy.ONE_FOR_ALL, [town.house("a", Restart.TEMPORARY), town.house("b")])
-    await tree.start()
-    await town.crash("a")
-    assert town.since() == "+a +b !a -a"
-    assert states(tree) == {"a": State.DOWN, "b": State.RUNNING}
-    assert await town.refs["a"].down() == "ValueError in HouseActor.crash"
-    await tree.stop()
-
-
-@simulated
 async def test_child_that_is_down_is_not_restarted_with_its_siblings() -> None:
     """A child that is down stays down when its siblings, or its supervisor, are restarted."""
     town = Town()
@@ -385,7 +372,7 @@ async def test_group_waits_for_the_one_that_is_put_off() -> None:
     town = Town()
     tree = root(
         Strategy.REST_FOR_ONE,
-        [town.house("a"), town.house("b", Restart.TEMPORARY), *map(town.house, "cd")],
+        [town.house("a"), town.house("b", Restart.TRANSIENT), *map(town.house, "cd")],
         backoff=Backoff(first=10.0),
     )
     await tree.start()

@@ -162,6 +162,17 @@ async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_pai
 
 
 @simulated
+async def test_of_such_a_build_what_was_not_drawn_is_not_paid_either() -> None:
+    """Else a node could lie freely once the verifiers have another build."""
+    async with verifying(wait_seconds=30.0, **NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        play.inspector(20, "cpu/avx2/4.5")
+        job = await play.delivered()
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
+
+
+@simulated
 async def test_without_a_verifier_everything_waits() -> None:
     """However long: what was drawn is never settled without a verdict, nor the rest unopened."""
     async with verifying(wait_seconds=60.0, **NEVER_DRAWN) as play:
@@ -415,7 +426,7 @@ async def known(play: Play, device_class: str = CLASS) -> Inspector:
 @simulated
 async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> None:
     async with verifying(**NEVER_DRAWN) as play:
-        checker = await known(play, "another class")
+        checker = await known(play, "cpu/sse/5.2")
         job = await play.delivered()
         order = await play.asked(checker)
         assert order.draws == ()

@@ -16,7 +16,6 @@ from tests.unit.verifier.stage import EXACT
 SECRET, LEAST = b"s" * 32, 0.05
 CHUNKS, LIVES = 200, 60
 OWN, LOOKED = UUID(int=20), {"looked": True}
-EXACT_ONE = {**EXACT, "crops": EXACT["crops"][:1]}
 OFF = {**EXACT, "crops": [{"equal": False, "off": 0.9}]}
 
 

@@ -162,22 +162,19 @@ def test_a_release_is_a_new_beginning_under_suspicion(before: str, since: str) -
 
 
 def test_three_invalid_results_are_too_many_and_the_way_back_is_long() -> None:
-    found = NEW
-    for _ in range(STRIKES_MOST):
-        assert not found.is_to_be_quarantined
-        found = reputation.after(found, "m")
-    assert found.is_to_be_quarantined
+    found = reputation.after(NEW, "m" * STRIKES_MOST)
+    assert found.strikes == STRIKES_MOST
     found = reputation.released(found)
-    assert not found.is_to_be_quarantined
+    assert found.strikes == STRIKES_MOST - 1
     assert sampling.odds(found.valid_in_row, 0.01) == 1.0
-    assert reputation.after(found, "m").is_to_be_quarantined
+    assert reputation.after(found, "m").strikes == STRIKES_MOST
     assert reputation.after(found, "v" * 60).strikes == 0
 
 
 def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:
     lied = "m" + "v" * FORGIVEN_BY
     known = reputation.after(NEW, lied * (STRIKES_MOST + FORGIVEN_MOST - 1) + "m")
-    assert known.is_to_be_quarantined
+    assert known.strikes >= STRIKES_MOST
     assert not reputation.after(NEW, lied * FORGIVEN_MOST).strikes
     again = reputation.released(known)
     assert (again.strikes, reputation.after(again, "v" * FORGIVEN_BY).strikes) == (2, 1)

@@ -21,7 +21,6 @@ from web.routes import OPERATIONS
 
 DOCUMENT: dict[str, Any] = json.loads(Description(OPERATIONS).document().body)
 SHOWN = [operation for operation in OPERATIONS if not operation.hidden]
-SUCCESS = 300
 
 
 def name_of(operation: Operation) -> str:

@@ -56,7 +56,7 @@ STORE = ObjectsEndpoint("http://127.0.0.1:1", "key", "secret")
 def test_whatever_is_named_can_be_signed_for(host: str) -> None:
     base = reached_at(request_for(host), load()) if host.isascii() else None
     if base is not None:
-        Presigner(STORE, "http://x").at(base).get("key", within=60, filename=None)
+        Presigner(STORE, "http://x").at(base).get("key", within=60)
 
 
 @pytest.mark.parametrize("section", ["server", "objects"])

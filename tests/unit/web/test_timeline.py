@@ -113,6 +113,8 @@ def test_what_waits_is_not_said_to_be_now() -> None:
     done = attrs.evolve(UNIT, state="COMPLETED", attempt=1, assigned_at=at(2), started_at=at(3))
     last = steps_of(known(job, done, charges=CHARGES))[-1]
     assert (last.name, last.when, last.note) == ("Anchored", "", "waits for the next anchor")
+    paused = steps_of(known(attrs.evolve(JOB, status="PAUSED")))
+    assert {step.name: step.when for step in paused}["Dispatched"] == "now"
 
 
 def test_a_job_of_many_units_was_dispatched_to_no_single_node() -> None:

@@ -15,7 +15,6 @@ from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, t
 from web.console.view import Shown, View
 
 pages = Pages()
-PATH: Final = "/console/checks"
 ROWS: Final = 50
 LATELY: Final = timedelta(days=30)
 USUAL: Final = "-opened_at"

@@ -78,12 +78,6 @@ ARCHIVE: Final[Example] = {
     "size": None,
     "sha256": None,
 }
-NEW_ANIMATION: Final[Example] = {
-    **NEW_JOB,
-    "frames": "1-48",
-    "priority": "high",
-    "max_credits": "200",
-}
 JOB_IDEA: Final[Example] = {"job_type": "render", "frames": "1-48", "max_credits": "200"}
 QUOTE: Final[Example] = {
     "units": 48,

@@ -1,0 +1,20 @@
+"""The anchors that a contract has, as its events tell."""
+
+from typing import Any
+
+from supervisors.engines.chain_web3 import Web3Chain
+
+
+async def anchors_on(chain: Web3Chain, contract: str) -> list[tuple[int, bytes, str]]:
+    """Return size, root and transaction of each anchor, in their order."""
+    async with chain.asking() as (web3, _):
+        there: Any = web3.eth.contract(address=contract, abi=chain.artefact["abi"])  # type: ignore[call-overload]
+        found = await there.events.Anchored.get_logs(from_block=0)
+    return [
+        (
+            int(one["args"]["size"]),
+            bytes(one["args"]["root"]),
+            str(one["transactionHash"].to_0x_hex()),
+        )
+        for one in found
+    ]

@@ -1,0 +1,100 @@
+"""Words are never data: no program decides by a text that is meant for people."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("rendertrust", "config", "sql", "actors", "supervisors", "web", "extension")
+# What texts for people are called, as variables and as members.
+TEXTS = frozenset(
+    (
+        *("detail", "details", "error", "error_message", "hint", "message", "note", "reason"),
+        *("said", "told", "why", "words"),
+    )
+)
+LOOKS = frozenset(
+    (
+        *("startswith", "endswith", "find", "index", "partition", "rpartition", "removeprefix"),
+        *("match", "search", "fullmatch", "findall", "finditer"),
+    )
+)
+# Texts of programs that have no codes, and where they are read.
+FOREIGN = {
+    "actors/node_session/checks.py": "which input a verifier could not read; frames have no code",
+    "rendertrust/node/blender.py": "the error of bubblewrap",
+    "rendertrust/node/gateway_key.py": "the error of OpenSSL",
+    "rendertrust/node/inside/scene.py": "the error of Blender",
+    "rendertrust/node/inside/speech.py": "the errors and the progress of Blender",
+    "rendertrust/node/plugins/render.py": "the last words of a Blender that died",
+    "rendertrust/node/watch.py": "what Linux says of a process",
+    "rendertrust/note.py": "signed notes",
+    "sql/failure.py": "the error of asyncpg for a pool that is closed",
+    "supervisors/engines/chain_web3.py": "the errors of chains' nodes",
+}
+
+
+def name_of(node: ast.expr) -> str:
+    """The name of a variable or member; of ``str(x)``, ``x.lower()`` and ``x or ""`` that of x."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.BoolOp):
+        return name_of(node.values[0])
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id == "str" and node.args:
+            return name_of(node.args[0])
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("lower", "strip"):
+            return name_of(node.func.value)
+    return ""
+
+
+def looks_into(node: ast.AST) -> bool:
+    """Return whether the expression searches a text for people, or compares it with a sentence."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        searched = [node.func.value, *node.args[:2]]
+        return node.func.attr in LOOKS and any(name_of(one) in TEXTS for one in searched)
+    if isinstance(node, ast.Compare):
+        is_in = any(isinstance(op, ast.In | ast.NotIn) for op in node.ops)
+        sides = (node.left, *node.comparators)
+        is_text = any(isinstance(side, ast.Constant | ast.JoinedStr) for side in sides)
+        text_of = any(
+            isinstance(side, ast.Call | ast.Attribute) and name_of(side) in (*TEXTS, "fault")
+            for side in node.comparators
+        )
+        sentence = any(
+            isinstance(side, ast.Constant) and isinstance(side.value, str) and " " in side.value
+            for side in sides
+        )
+        return (is_in and text_of) or (
+            is_text and sentence and any(name_of(side) in TEXTS for side in sides)
+        )
+    return False
+
+
+def looks(room: str) -> Iterator[tuple[str, int]]:
+    for path in sorted((ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if looks_into(node):
+                yield path.relative_to(ROOT).as_posix(), getattr(node, "lineno", 0)
+
+
+def test_no_program_looks_into_a_text_for_people() -> None:
+    found = [place for room in ROOMS for place in looks(room)]
+    ours = [f"{name}:{line}" for name, line in found if name not in FOREIGN]
+    assert not ours, ours
+
+
+def test_it_would_be_found() -> None:
+    for text in (
+        'error.detail.startswith("Entry ")',
+        're.match("failed on", error_message)',
+        "PATTERN.search(said)",
+        '"gone" in str(error)',
+        'unit.error_message == "another tile failed"',
+        '(told.error or "").startswith("check")',
+    ):
+        assert any(looks_into(node) for node in ast.walk(ast.parse(text))), text
+    for text in ('"asks" in said', 'reason == "cap"', 'path.startswith("/")', "error is None"):
+        assert not any(looks_into(node) for node in ast.walk(ast.parse(text))), text

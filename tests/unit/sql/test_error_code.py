@@ -1,0 +1,22 @@
+"""Codes of failed units: the database takes exactly these, and the document lists each."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from sql.error_code import ErrorCode
+
+ROOT = Path(__file__).resolve().parents[3]
+CODES = set(get_args(ErrorCode))
+
+
+def test_the_database_takes_exactly_these() -> None:
+    text = (ROOT / "sql/migrations/0123_error_codes.sql").read_text()
+    check = text.partition("CHECK (error_code IN (")[2].partition("))")[0]
+    assert set(re.findall(r"'([a-z_]+)'", check)) == CODES
+
+
+def test_the_document_lists_each() -> None:
+    text = (ROOT / "docs/API.md").read_text()
+    told = text.partition("`error_code` what it was:")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z_]+)`", told)) == CODES

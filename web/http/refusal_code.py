@@ -1,0 +1,240 @@
+"""Codes of refusals: one for each reason why the API answers without a success.
+
+Programs branch on a code; ``detail`` is for people and may change. The OpenAPI document and
+``docs/API.md`` list them.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class RefusalCode(StrEnum):
+    """The ``code`` of a refusal; ``meaning`` says when it is given."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> "RefusalCode":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    INVALID_REQUEST = "invalid_request", "The request is not valid: `errors` names the faults."
+    BAD_REQUEST = "bad_request", "The request cannot be read."
+    HTTP_INVALID = "http_invalid", "The request is not valid HTTP."
+    HOST_INVALID = "host_invalid", "The Host header is not a valid host and port."
+    EXPECTATION_FAILED = "expectation_failed", "`Expect` may be `100-continue` only."
+    HEADER_REPEATED = "header_repeated", "A header that may be sent once was sent twice."
+    BODY_TOO_LARGE = "body_too_large", "The body is larger than the gateway accepts."
+    BODY_TOO_SLOW = "body_too_slow", "The body did not arrive in time."
+    BODY_INCOMPLETE = "body_incomplete", "The body ended early."
+    CONTENT_TYPE_REFUSED = "content_type_refused", "The body must be `application/json` in UTF-8."
+    CONTENT_ENCODING_REFUSED = (
+        "content_encoding_refused",
+        "The body must be sent without `Content-Encoding`.",
+    )
+    IDEMPOTENCY_CONFLICT = (
+        "idempotency_conflict",
+        "The `Idempotency-Key` was used for another request.",
+    )
+    NOT_AUTHENTICATED = "not_authenticated", "The request has no valid credentials."
+    TOKEN_INVALID = "token_invalid", "The token is invalid or expired."
+    FORBIDDEN = "forbidden", "The token does not allow this."
+    ADMIN_ONLY = "admin_only", "Only admins may do this."
+    LOGIN_NEEDED = "login_needed", "An API key may not do this: log in."
+    SCOPE_MISSING = "scope_missing", "The API key lacks the scope."
+    NOT_FOUND = "not_found", "There is no such thing, or it belongs to somebody else."
+    METHOD_NOT_ALLOWED = "method_not_allowed", "The path does not have this method."
+    CONFLICT = "conflict", "The request does not fit the present state."
+    GONE = "gone", "It existed and has expired."
+    RATE_LIMITED = "rate_limited", "Too many requests; `Retry-After` says when to try again."
+    TOO_MANY_CONNECTIONS = "too_many_connections", "Too many connections from this address."
+    TOO_MANY_AT_ONCE = (
+        "too_many_at_once",
+        "Too many requests of this kind at once from this address.",
+    )
+    RANGE_INVALID = "range_invalid", "The content is shorter than the range."
+    INTERNAL_ERROR = "internal_error", "The gateway failed."
+    UNAVAILABLE = "unavailable", "Not available now; try again."
+    DATABASE_UNAVAILABLE = "database_unavailable", "The database does not answer."
+    OBJECTS_UNAVAILABLE = "objects_unavailable", "The object store does not answer."
+    OBJECTS_FAILED = "objects_failed", "The object store failed."
+    RATES_UNAVAILABLE = "rates_unavailable", "Requests cannot be counted now."
+    GATEWAY_BUSY = "gateway_busy", "The gateway is busy."
+    GATEWAY_FULL = "gateway_full", "The gateway has as many connections as it can."
+    GATEWAY_CLOSING = "gateway_closing", "The gateway is starting or closing."
+    TIMED_OUT = "timed_out", "The gateway did not finish in time."
+    LOG_HALTED = "log_halted", "Nothing is written until an operator has looked at the log."
+    CHANGED_MEANWHILE = "changed_meanwhile", "It changed meanwhile; try again."
+    CREDENTIALS_INVALID = (
+        "credentials_invalid",
+        "The email or the password is wrong, or the account is inactive.",
+    )
+    REFRESH_TOKEN_INVALID = (
+        "refresh_token_invalid",
+        "The refresh token is invalid, expired or used.",
+    )
+    EMAIL_REGISTERED = "email_registered", "The email is already registered."
+    PASSWORD_INCORRECT = "password_incorrect", "The current password is incorrect."
+    USER_NOT_FOUND = "user_not_found", "There is no such user."
+    USER_INACTIVE = "user_inactive", "The job's user is deactivated."
+    SESSION_NOT_FOUND = "session_not_found", "There is no such session."
+    KEY_NOT_FOUND = "key_not_found", "There is no such API key."
+    TOO_MANY_KEYS = "too_many_keys", "The user has as many API keys as allowed."
+    OWN_MATTER = "own_matter", "You are a party to this: ask another admin."
+    INSUFFICIENT_CREDITS = "insufficient_credits", "`requested` is more than `available`."
+    REFERENCE_USED = "reference_used", "The `reference_id` was used for another amount."
+    NOT_CHARGED = "not_charged", "Nothing was charged for it."
+    REFUND_DIFFERS = "refund_differs", "Another amount of it was refunded before."
+    PRICE_NOT_FOUND = "price_not_found", "The job type has no price of its own."
+    SKU_NOT_FOUND = "sku_not_found", "There is no such SKU."
+    PAYMENTS_UNAVAILABLE = "payments_unavailable", "Payments are not available now."
+    NOTHING_PAYABLE = "nothing_payable", "No earnings are payable now."
+    PAYOUT_NOT_FOUND = "payout_not_found", "There is no such payout."
+    PAYOUT_APPROVED = "payout_approved", "The payout is approved and may be on its way."
+    PAYOUT_DECIDED = "payout_decided", "The payout was decided before."
+    BATCH_NOT_FOUND = "batch_not_found", "There is no such batch of payouts."
+    BATCH_REJECTED = "batch_rejected", "All payouts of the batch were rejected."
+    BATCH_REFERENCE_DIFFERS = (
+        "batch_reference_differs",
+        "The batch was sent under another reference.",
+    )
+    JOB_NOT_FOUND = "job_not_found", "There is no such job."
+    UNIT_NOT_FOUND = "unit_not_found", "The job has no such unit."
+    NO_NODE = "no_node", "No node can run the job."
+    NODES_FULL = "nodes_full", "All nodes are full; try again."
+    TOO_MANY_OPEN_JOBS = "too_many_open_jobs", "The user has as many open jobs as allowed."
+    TOO_MANY_PREFLIGHTS = (
+        "too_many_preflights",
+        "The user has had as many preflights as allowed within an hour.",
+    )
+    NOT_MEASURED = "not_measured", "The job is priced by its work, which is measured first."
+    PRICE_CHANGED = "price_changed", "The price is higher than the one that was quoted."
+    UNDERQUOTED = (
+        "underquoted",
+        "The unit takes over three times its quote; `new_price` is what it costs.",
+    )
+    AT_MAX_CREDITS = "at_max_credits", "The job is at its `max_credits`."
+    MAX_CREDITS_COMMITTED = (
+        "max_credits_committed",
+        "The job has already committed more than `max_credits`.",
+    )
+    JOB_STOPPED = "job_stopped", "The job was stopped."
+    JOB_CANCELLED = "job_cancelled", "The job was cancelled."
+    JOB_ENDED = "job_ended", "The job has ended."
+    JOB_NOT_ENDED = "job_not_ended", "The job has not ended."
+    JOB_NOT_CANCELLABLE = "job_not_cancellable", "A node has begun the job, or it has ended."
+    JOB_NOT_RETRYABLE = "job_not_retryable", "The job is not in a state in which it can be retried."
+    JOB_NOT_COMPLETED = "job_not_completed", "The job is not COMPLETED."
+    JOB_OF_ONE_UNIT = "job_of_one_unit", "The job has one unit."
+    JOB_OF_UNITS = "job_of_units", "The job has several units: submit it again."
+    JOB_IS_PREFLIGHT = "job_is_preflight", "The job was a preflight: ask for it again."
+    INPUT_EXPIRED = "input_expired", "The job's input has expired."
+    UNIT_NOT_FAILED = "unit_not_failed", "Only FAILED units are retried."
+    NOTHING_FAILED = "nothing_failed", "No unit of the job failed."
+    NOTHING_COMPLETE = "nothing_complete", "No unit of the job is complete and stored."
+    RESULT_NOT_FOUND = "result_not_found", "The job has no result to download."
+    RESULT_EXPIRED = "result_expired", "The result has expired."
+    TOO_MANY_FILES = "too_many_files", "The result has more files than a video is made of."
+    EVENT_NUMBER_UNKNOWN = "event_number_unknown", "The job has fewer events than the number says."
+    TOO_MANY_STREAMS = "too_many_streams", "The user follows as many jobs as allowed."
+    STREAMS_UNAVAILABLE = (
+        "streams_unavailable",
+        "Events cannot be streamed now; read them page by page.",
+    )
+    PICTURE_NOT_FOUND = "picture_not_found", "There is no picture of it."
+    EVIDENCE_NOT_FOUND = "evidence_not_found", "There is no evidence of it."
+    RECEIPT_NOT_FOUND = "receipt_not_found", "There is no receipt."
+    FILE_LIST_NOT_FOUND = "file_list_not_found", "The job has no list of files."
+    UNIT_NOT_DISPUTABLE = "unit_not_disputable", "The unit cannot be disputed (any more)."
+    DISPUTE_NOT_FOUND = "dispute_not_found", "There is no such dispute."
+    DISPUTE_DECIDED = "dispute_decided", "The dispute was decided before."
+    LETTERS_NOT_FOUND = "letters_not_found", "There is no such kind of dead letter."
+    UPLOAD_NOT_FOUND = "upload_not_found", "There is no such upload."
+    UPLOAD_NEEDED = "upload_needed", "An open job or a dispute needs the upload."
+    QUOTA_EXCEEDED = "quota_exceeded", "The user stores as much as allowed."
+    CONTENT_MISSING = "content_missing", "The content has not arrived in the store."
+    CONTENT_DIFFERS = "content_differs", "The store holds other content than was announced."
+    CONTENT_COMPLETE = "content_complete", "The content is already stored."
+    PARTS_MISSING = "parts_missing", "Some parts have not arrived in the store."
+    PARTS_DIFFER = "parts_differ", "The parts are not those that were announced."
+    TOO_SMALL_FOR_PARTS = "too_small_for_parts", "The content is small enough to be sent at once."
+    UPLOAD_IN_REMOVAL = "upload_in_removal", "What was sent before is being removed; try again."
+    ARCHIVE_NOT_FOUND = "archive_not_found", "There is no such archive."
+    ADDRESS_EXPIRED = "address_expired", "The address is not one of the gateway's, or has expired."
+    ENTRY_NOT_FOUND = "entry_not_found", "There is no such entry."
+    ENTRY_NOT_LOGGED = "entry_not_logged", "The entry is not in the log yet."
+    LOG_NOT_BEGUN = "log_not_begun", "The log has no checkpoint yet."
+    CHAIN_UNAVAILABLE = "chain_unavailable", "The chain does not answer."
+    NODE_NOT_FOUND = "node_not_found", "There is no such node."
+    NODE_REVOKED = "node_revoked", "The node was revoked."
+    NODE_STATUS_CONFLICT = "node_status_conflict", "The node's status does not allow this."
+    NODE_FLOODED = (
+        "node_flooded",
+        "The node sent too many frames; `Retry-After` says when it may connect.",
+    )
+    NODE_UNAVAILABLE = "node_unavailable", "No node can be asked now."
+    CHALLENGE_NOT_FOUND = "challenge_not_found", "There is no such node or challenge."
+    CHALLENGE_EXPIRED = "challenge_expired", "The challenge was used or has expired."
+    CHALLENGE_USED = (
+        "challenge_used",
+        "The challenge was used meanwhile, or proves another node's key.",
+    )
+    AUTHORITY_WRONG = "authority_wrong", "The key was proved to another gateway."
+    SIGNATURE_MISSING = "signature_missing", "The signature header is missing."
+    SIGNATURE_INVALID = "signature_invalid", "The signature is invalid."
+    EVENT_INVALID = "event_invalid", "The body is not an event of Stripe."
+    ORGANISATION_NOT_FOUND = "organisation_not_found", "There is no such organisation."
+    OWNER_ONLY = "owner_only", "Only owners of the organisation may do this."
+    LAST_OWNER = "last_owner", "The organisation needs an owner."
+    ALREADY_INVITED = "already_invited", "The address was already invited, or is a member's."
+    ORGANISATION_FULL = (
+        "organisation_full",
+        "The organisation has as many members or invitations as allowed.",
+    )
+    TOO_MANY_ORGANISATIONS = (
+        "too_many_organisations",
+        "The user is in as many organisations as allowed.",
+    )
+    NOT_TRUSTED = "not_trusted", "The user does not trust this account."
+    OWN_ACCOUNT = "own_account", "The account is the user's own."
+    TOO_MANY_TRUSTED = "too_many_trusted", "The user trusts as many accounts as allowed."
+    ENDPOINT_NOT_FOUND = "endpoint_not_found", "There is no such webhook endpoint."
+    DELIVERY_NOT_FOUND = "delivery_not_found", "There is no such delivery."
+    TOO_MANY_ENDPOINTS = "too_many_endpoints", "The user has as many webhook endpoints as allowed."
+
+
+# The code of a status that nobody gave a code of its own: what aiohttp refuses, and pages.
+OF_STATUS: Final[Mapping[int, RefusalCode]] = {
+    400: RefusalCode.BAD_REQUEST,
+    401: RefusalCode.NOT_AUTHENTICATED,
+    402: RefusalCode.INSUFFICIENT_CREDITS,
+    403: RefusalCode.FORBIDDEN,
+    404: RefusalCode.NOT_FOUND,
+    405: RefusalCode.METHOD_NOT_ALLOWED,
+    408: RefusalCode.BODY_TOO_SLOW,
+    409: RefusalCode.CONFLICT,
+    410: RefusalCode.GONE,
+    413: RefusalCode.BODY_TOO_LARGE,
+    415: RefusalCode.CONTENT_TYPE_REFUSED,
+    416: RefusalCode.RANGE_INVALID,
+    417: RefusalCode.EXPECTATION_FAILED,
+    422: RefusalCode.INVALID_REQUEST,
+    429: RefusalCode.RATE_LIMITED,
+    500: RefusalCode.INTERNAL_ERROR,
+    502: RefusalCode.OBJECTS_FAILED,
+    503: RefusalCode.UNAVAILABLE,
+}
+
+
+def of_status(status: int) -> RefusalCode:
+    """The general code of a status."""
+    return OF_STATUS.get(
+        status, RefusalCode.INTERNAL_ERROR if status >= 500 else RefusalCode.BAD_REQUEST
+    )
+
+
+def table() -> str:
+    """The codes as rows of a Markdown table, for ``docs/API.md``."""
+    return "".join(f"| `{code}` | {code.meaning} |\n" for code in RefusalCode)
