@@ -12,49 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import attrs
-
-from bench.verify import FRAME, LEAST_ODDS, Bench, Delivery, build, linked, task
+from bench.verify import LEAST_ODDS, Bench, build, opened
 from bench.verify_scenes import SCENES
 from rendertrust.frames import BATCH_MAX
-from rendertrust.node.plugin import EVIDENCE, PICTURE, Completed, Failed, Result, in_batch
-from rendertrust.node.plugins.check import Check
-from rendertrust.node.plugins.check_batch import CheckBatch
 from rendertrust.node.plugins.render import Render
 
 COUNTS: Final = (1, 4, BATCH_MAX)
-
-
-async def opened(bench: Bench, scene: Path, result: Delivery, count: int) -> float:
-    """Return the seconds for each of so many results that one check opens."""
-    folder, given = bench.place(), {"frame": FRAME, **bench.params}
-    names = [(PICTURE, EVIDENCE)] if count == 1 else [in_batch(number) for number in range(count)]
-    files = {
-        name: path
-        for pair in names
-        for name, path in zip(pair, (result.picture, result.evidence), strict=True)
-    }
-    beside = linked(folder / "delivered", files)
-    work = attrs.evolve(task(folder, scene, given, 2), delivered=beside)
-    render, counted = bench.machine(other=False)
-    found: Result
-    if count == 1:
-        look = attrs.evolve(work, job_type="check", params={**given, "draws": []})
-        found = await Check(render).run(look)
-    else:
-        batch = attrs.evolve(work, job_type="check_batch", params={**given, "results": count})
-        found = await CheckBatch(render).run(batch)
-    _must_be_good(found, count)
-    return counted.seconds / count
-
-
-def _must_be_good(found: Result, count: int) -> None:
-    if isinstance(found, Failed):
-        raise SystemExit(f"nothing was opened: {found}")
-    assert isinstance(found, Completed)
-    told = found.work["opened"] if count > 1 else [found.work]
-    if len(told) != count or not all(one and one.get("looked") for one in told):
-        raise SystemExit(f"a good result is not taken for one: {told}")
 
 
 async def main() -> None:
@@ -70,7 +33,7 @@ async def main() -> None:
     load = os.getloadavg()[0]
     print(f"{given.scene}, {width} by {height}, {given.samples} samples; load {load:.1f}")
     with tempfile.TemporaryDirectory(prefix="opening-") as folder:
-        render = Render(scratch=Path(folder) / "scratch")
+        render = Render(scratch=Path(folder) / "scratch", nice=0)
         if reason := await render.why_not():
             raise SystemExit(reason)
         assert render.found is not None, "why_not() found one"

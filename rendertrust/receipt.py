@@ -24,6 +24,7 @@ RECEIPT: Final = "rendertrust-receipt-v1"
 VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
 EARLIER_VERDICTS: Final = ("match", "unchecked")  # in receipts of releases before
 # Why a result is ``unverified``: a member of its receipt.
+DRAWING: Final = "drawing"  # of a frame by EEVEE, within what was measured
 REASON: Final = "reason"
 OFF: Final = "off"
 NO_VERIFIER: Final = "no-verifier"
@@ -130,6 +131,15 @@ def _must_be_plain(value: Any) -> None:
             raise ValueError("a whole number is too large")
     elif value is not None and type(value) not in (bool, str):
         raise ValueError(f"{type(value).__name__} has no canonical form")
+
+
+def drawing_of(work: str | None) -> str | None:
+    """Return the driver that drew a frame by EEVEE, as its node signed it in a ``work`` (JSON).
+    None: it signed for none.
+    """
+    measured = None if work is None else json.loads(work).get("measured")
+    found = measured.get(DRAWING) if isinstance(measured, dict) else None
+    return found if isinstance(found, str) and found else None
 
 
 def stamp(at: datetime) -> str:

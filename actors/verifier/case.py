@@ -12,7 +12,7 @@ from actors.verifier.crops import NOWHERE, Places, places
 from actors.verifier.messages import Comparison, Outcome
 from actors.verifier.report import UNSEEN, Across, Report, held_to
 from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
-from rendertrust.receipt import REASONS
+from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
 from sql.kin import is_kin
 from sql.sampling import unit_name
@@ -38,6 +38,10 @@ OTHER_SEEDS: Final = "other-seeds"
 OTHER_DEVICE: Final = "other-device"
 DEVICE_DEPENDENT: Final = "device-dependent"
 NO_EVIDENCE: Final = "no-evidence"
+# Codes of what is found about frames that EEVEE drew.
+SAME_DRIVER: Final = "same-driver"
+OTHER_DRIVER: Final = "other-driver"
+NOT_EQUAL: Final = "not-equal"
 
 
 @attrs.frozen
@@ -197,6 +201,8 @@ class Case:
         of_file = self.step != "whole" or self.why in ("uncut", "disputed")
         if report.fault is not None and of_file:
             self._is_invalid(report.fault, strike=True)
+        elif self.step != "open" and report.across is not None and report.across.is_drawn:
+            self._hear_drawn(report, report.across, device_class)
         elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):
             self._hear_other_device(report, limits)
         elif self.step == "whole":
@@ -228,7 +234,7 @@ class Case:
         elif self.is_cut and report.rests_on_crops(limits):
             self._render_whole("regions", _distance(report))
         else:
-            self._is_invalid(_distance(report), strike=True)
+            self._is_invalid(_distance(report), strike=not report.is_loose)
 
     def _hear_match(self, report: Report, found: Finding, *, across: bool) -> None:
         if report.is_unmade and self.kind == "frame":
@@ -319,6 +325,29 @@ class Case:
             self.verdict = Verdict("consistent", OTHER_SEEDS)
         else:
             self._is_valid(of_all(report.compared, limits), _distance(report), across=False)
+
+    def _hear_drawn(self, report: Report, across: Across, device_class: str) -> None:
+        """Handle frames that EEVEE drew. They are equal within a drawing class, as the node signed
+        it; else the nearest number of samples decides, and a refusal is no strike. Who signed for
+        no drawing class was not always compared, so there it is one.
+        """
+        signed, is_sure = drawing_of(self.pending.row.work), not report.is_loose
+        is_same = is_sure and device_class == self.device_class and signed == across.drawing
+        is_same = is_same and signed is not None
+        is_unsigned = is_sure and signed is None and is_kin(device_class, self.device_class)
+        code = SAME_DRIVER if is_same else OTHER_DRIVER
+        if across.outcome == "refused" or (is_same and across.outcome != "exact"):
+            why = f"{code}: {across.why or NOT_EQUAL}"
+            self._is_invalid(why, strike=is_same or is_unsigned)
+        elif across.outcome == "unsaid":
+            self.verdict = Verdict("unverifiable", f"{code}: {across.why}")
+        elif report.is_unseen:
+            self._is_invalid(UNSEEN, strike=False)
+        elif not report.is_finished:
+            self.verdict = Verdict("unverifiable", UNREAD)
+        else:
+            is_exact = across.outcome == "exact"
+            self.verdict = Verdict("exact") if is_exact else Verdict("consistent", OTHER_DRIVER)
 
     def _by_same_seed(self, report: Report, limits: Thresholds) -> Across:
         """Return the outcome without evidence. Finished pictures are not compared with other seeds,

@@ -22,10 +22,14 @@ AcrossOutcome: TypeAlias = Literal["exact", "consistent", "accepted", "refused",
 
 @attrs.frozen
 class Across:
-    """Outcome of a comparison by a device of another kind. ``why``: what refuses it, or a code."""
+    """Outcome of a comparison by a device of another kind, or of frames that EEVEE drew
+    (``is_drawn``). ``why``: what refuses it, or a code. ``drawing``: the verifier's drawing class.
+    """
 
     outcome: AcrossOutcome
     why: str = ""
+    is_drawn: bool = False
+    drawing: str | None = None
 
 
 @attrs.frozen
@@ -49,7 +53,7 @@ class Report:
     is_unseen: bool = False  # pixels that its node signed for
     samples: int | None = None  # of each pixel, as the scene was rendered
     pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
-    across: Across | None = None  # by a device of another kind, where there is evidence
+    across: Across | None = None  # by a device of another kind with evidence, or by EEVEE
     depends: str | None = None  # why honest devices of other kinds render the scene differently
 
     @property
@@ -176,13 +180,16 @@ def _across(told: object) -> Across | None:
     looks: Any = told.get("looks")
     last = looks[-1] if isinstance(looks, list) and looks else []
     layers = [one for one in last if isinstance(one, Mapping)] if isinstance(last, list) else []
+    if is_drawn := "drawing" in told:
+        layers = [cast("Mapping[str, Any]", told)]
     why = dict.fromkeys(
         word
         for one in layers
         for word in (*_list(one.get("reasons")), one.get("unsaid"))
         if isinstance(word, str)
     )
-    return Across(outcome, ", ".join(why)[:WORDS_MAX])
+    drawing = _words(told.get("drawing"))
+    return Across(outcome, ", ".join(why)[:WORDS_MAX], is_drawn, drawing)
 
 
 def _list(value: object) -> list[Any]:

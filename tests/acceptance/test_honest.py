@@ -11,9 +11,9 @@ pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
 
 def check(tally: Tally, units: int) -> None:
-    assert (tally.units + tally.own, tally.refused) == (units, 0), tally
-    assert (tally.strikes, tally.incomplete) == (0, 0), tally
-    assert tally.classes == 2, "a machine without AVX2 is of a class of its own"
+    assert tally.units >= units, tally
+    assert tally.is_good, tally
+    assert len(tally.classes) == 2, "a machine without AVX2 is of a class of its own"
 
 
 @pytest.mark.nightly  # a minute alone, four beside other tests
@@ -27,4 +27,4 @@ async def test_a_dozen_honest_units_of_two_classes_are_all_valid(tmp_path: Path)
 async def test_five_hundred_honest_units_are_all_valid(tmp_path: Path) -> None:
     tally = await honest(tmp_path, list(SCENES), 50, within=3 * 3600)
     check(tally, 500)
-    assert all(tally.verdicts[machine.name].total() for machine in MACHINES), tally.verdicts
+    assert all(tally.verdicts[machine.name] for machine in MACHINES), tally.verdicts

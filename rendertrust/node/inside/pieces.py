@@ -10,7 +10,7 @@ import shutil
 import time
 from typing import Any
 
-from . import again, checking, cutting, devices, looking, pictures
+from . import again, checking, cutting, devices, graphics, looking, pictures, raster, uncut
 from .delivered import Fault
 from .finishing import merge
 from .inspecting import unbaked
@@ -81,7 +81,11 @@ def _chunk(
     if found := list(unbaked(scene)):
         return {"unable": f"it goes from frame to frame: {found[0]}"}
     drawn = [frames[place] for place in picked(order["shown"], len(frames))]
-    return _told([_frame(bpy, order, frames, frame, progress) for frame in drawn])
+    across = list[dict[str, Any]]()
+    told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
+    if uncut.differs(bpy, bpy.context.scene, by_driver=not across):
+        told["loose"] = True
+    return told | {"across": raster.together(across)} if across else told
 
 
 def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
@@ -92,10 +96,19 @@ def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
 
 
 def _frame(
-    bpy: Any, order: dict[str, Any], frames: list[int], frame: int, progress: Opening
+    bpy: Any,
+    order: dict[str, Any],
+    frames: list[int],
+    frame: int,
+    how: tuple[Opening, list[dict[str, Any]]],
 ) -> dict[str, Any] | None:
-    """How one compares."""
+    """How one compares. If EEVEE drew it, what that says is added to the list."""
+    progress, across = how
     progress.next(f"frame {frame}")
     path = again.render(bpy, order, frame, "our")
     picture = looking.one_of(bpy, order, frames, frame)
-    return again.compared(bpy, order, frame, (path, picture), progress)
+    found = again.compared(bpy, order, frame, (path, picture), progress)
+    if found is not None and graphics.is_drawn(bpy.context.scene):
+        of, is_equal = (path, picture), found["equal"]
+        across.append(raster.compare(bpy, order, frame, of, progress, is_equal=is_equal))
+    return found

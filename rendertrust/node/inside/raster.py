@@ -1,4 +1,4 @@
-"""Check of a frame that EEVEE drew, by the whole frame.
+"""Check of frames that EEVEE drew, by the whole frame.
 
 EEVEE is no sum of independent pixels, so a region is not a part of the frame. Within a drawing
 class a frame is equal to the last bit. Across classes the render with as many samples must be the
@@ -19,6 +19,10 @@ Array = Any
 SHARES = (1.0, 0.75, 0.5)  # of the samples
 APART_MOST = 0.03  # of white, mean over all values
 EXACT, ACCEPTED, REFUSED, UNSAID = "exact", "accepted", "refused", "unsaid"
+_FROM_WORST = (REFUSED, UNSAID, ACCEPTED, EXACT)
+# Codes: why a frame is refused, and why nothing can be said of it.
+FEWER_SAMPLES, FAR = "fewer-samples", "another-picture"
+FEW_SAMPLES, NO_NUMBERS = "few-samples", "not-comparable"
 
 
 def distance(ours: Array, theirs: Array) -> float | None:
@@ -31,27 +35,40 @@ def distance(ours: Array, theirs: Array) -> float | None:
     return float(np.abs(one - other).mean()) if one.size else None
 
 
-def outcome(distances: list[float | None]) -> str:
-    """Outcome by the distances from renders with ``SHARES`` of the samples: the first must be the
-    least, and small.
+def outcome(distances: list[float | None]) -> tuple[str, list[str]]:
+    """Outcome, and its codes, by the distances from renders with ``SHARES`` of the samples: the
+    first must be the least, and small.
     """
-    if not distances or any(of is None for of in distances):
-        return UNSAID
-    nearest = min(of for of in distances if of is not None)
-    return ACCEPTED if distances[0] == nearest <= APART_MOST else REFUSED
+    known = [of for of in distances if of is not None]
+    if not known or len(known) < len(distances):
+        return UNSAID, [NO_NUMBERS]
+    wrong = {FEWER_SAMPLES: known[0] > min(known), FAR: known[0] > APART_MOST}
+    codes = [code for code, is_so in wrong.items() if is_so]
+    return (REFUSED if codes else ACCEPTED), codes
 
 
-def across(
-    bpy: Any, order: dict[str, Any], frame: int, of: tuple[str, str], progress: Opening
+def compare(
+    bpy: Any,
+    order: dict[str, Any],
+    frame: int,
+    of: tuple[str, str],
+    progress: Opening,
+    *,
+    is_equal: bool,
 ) -> dict[str, Any]:
-    """Compare their picture with ours, just rendered, and with ours of fewer samples."""
+    """Compare their picture with ours, just rendered, and where they are not equal with ours of
+    fewer samples.
+    """
     ours, theirs = of
     scene = bpy.context.scene
+    told: dict[str, Any] = {"drawing": drawing_class()}
+    if is_equal:
+        return {**told, "outcome": EXACT}
     samples = scene.eevee.taa_render_samples
     fewer = [max(round(samples * share), 1) for share in SHARES[1:]]
-    told: dict[str, Any] = {"drawing": drawing_class(), "samples": [samples, *fewer]}
+    told |= {"samples": [samples, *fewer]}
     if len({samples, *fewer}) < len(SHARES):
-        return {**told, "outcome": UNSAID}
+        return {**told, "outcome": UNSAID, "reasons": [FEW_SAMPLES]}
     with progress.about(PICTURE, written_size(scene), theirs=theirs, ours=ours):
         delivered = pixels_of(bpy, theirs)
     paths = [ours]
@@ -60,4 +77,10 @@ def across(
         paths.append(again.render(bpy, {**order, "samples": number}, frame, f"our-{number}"))
     distances = [distance(pixels_of(bpy, path), delivered) for path in paths]
     rounded = [None if far is None else float(f"{far:.4g}") for far in distances]
-    return {**told, "outcome": outcome(distances), "distances": rounded}
+    found, codes = outcome(distances)
+    return {**told, "outcome": found, "reasons": codes, "distances": rounded}
+
+
+def together(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the frames of a chunk say together: the worst of them."""
+    return min(found, key=lambda one: _FROM_WORST.index(one["outcome"]))

@@ -52,29 +52,32 @@ def again(bpy: Any, order: dict[str, Any], frame: int, progress: Opening) -> dic
     """
     progress.next("whole frame")
     path = rendering_again.render(bpy, order, frame, "our")
-    is_loose = differs(bpy, bpy.context.scene)
+    is_drawn = graphics.is_drawn(bpy.context.scene)
+    is_loose = differs(bpy, bpy.context.scene, by_driver=not is_drawn)
     theirs = os.path.join(order["out"], "their" + os.path.splitext(path)[1])
     found = rendering_again.compared(bpy, order, frame, (path, theirs), progress)
     if found is None:
         return None
     told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
     told |= {"loose": True} if is_loose else {}
-    if order.get("across") and graphics.is_drawn(bpy.context.scene):
-        told["across"] = {"outcome": raster.EXACT, "drawing": graphics.drawing_class()}
-        if not found["equal"]:
-            told["across"] = raster.across(bpy, order, frame, (path, theirs), progress)
+    if is_drawn:
+        told["across"] = raster.compare(
+            bpy, order, frame, (path, theirs), progress, is_equal=found["equal"]
+        )
     return told
 
 
-def differs(bpy: Any, scene: Any) -> bool:
+def differs(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     """Whether two machines of one class, with other drivers or other numbers of threads, may make
-    other pictures of it.
+    other pictures of it. ``by_driver``: a frame by EEVEE counts as one that may differ, as drivers
+    do; else the scene must differ among machines of one drawing class.
     """
     cycles, layers = scene.cycles, [layer for layer in scene.view_layers if layer.use]
     learns = cycles.use_guiding and not cycles.use_deterministic_guiding
+    engines = {of.render.engine for of in bpy.data.scenes if by_driver or not graphics.is_drawn(of)}
     return bool(
-        any(of.render.engine != "CYCLES" for of in bpy.data.scenes)
-        or learns
+        engines - {"CYCLES"}
+        or (scene.render.engine == "CYCLES" and learns)
         or any(layer.cycles.pass_render_time for layer in layers)
         or regions.reasons(bpy)
         or next(iter(unbaked(scene)), None)

@@ -46,8 +46,8 @@ class Machines:
         assert made.file is not None
         return Drawn(Files(made.file.read_bytes(), None), str(made.work["drawing"]))
 
-    async def told(self, name: str, of: Drawn) -> Mapping[str, Any]:
-        given = {"draws": [], "shown": [0.5], "whole": True, "across": [[0.5, 0.5, None]]}
+    async def told(self, name: str, of: Drawn, **params: Any) -> Mapping[str, Any]:
+        given = {"draws": [], "shown": [0.5], "whole": True, **params}
         told = await self.here.told(name, of.files, **given)
         assert not isinstance(told, Failed), told
         across: Mapping[str, Any] = told["across"]
@@ -101,3 +101,12 @@ async def test_a_frame_that_is_not_equal_is_accepted_where_it_is_the_nearest(
 async def test_fewer_samples_are_refused(machines: Machines, samples: int) -> None:
     drawn = await machines.drawn(machines.there, f"few-{samples}", samples=samples)
     assert (await machines.told(f"few-{samples}", drawn))["outcome"] == "refused"
+
+
+async def test_frames_of_a_chunk_are_compared_as_alone(machines: Machines) -> None:
+    """A frame with fewer samples, among others, is refused by whoever is shown it."""
+    chunk = {"frame": None, "frames": [FRAME, FRAME + 1]}
+    for name, samples, outcomes in (("honest", 8, ("exact", "accepted")), ("few", 4, ("refused",))):
+        drawn = await machines.drawn(machines.there, f"chunk-{name}", samples=samples, **chunk)
+        told = await machines.told(f"chunk-{name}", drawn, **chunk)
+        assert told["outcome"] in outcomes

@@ -35,10 +35,11 @@ def sampling(store: StoreTwin, signer: TwinSigner, seed: int = 1) -> Sampling:
     return Sampling(store, signer, TwinRandom(seed), 0.5)
 
 
-async def drawn(by: Sampling, count: int = 64) -> list[bool]:
-    """What it draws of so many results."""
+async def drawn(by: Sampling, count: int = 64, work: str | None = None) -> list[bool]:
+    """What it draws of so many results, for which the node signed this work."""
+    given = (0, 1, NODE, CLASS, None)
     found = [
-        await by.draw(UnitDeliver(UUID(int=n), 0, 1, NODE, CLASS, None, sha256=b"r" * 32))
+        await by.draw(UnitDeliver(UUID(int=n), *given, sha256=b"r" * 32, work=work))
         for n in range(count)
     ]
     assert {odds for _, odds in found} <= {0.5, 1.0}
@@ -53,6 +54,14 @@ async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> No
     assert await drawn(sampling(store, TwinSigner(1), 2)) == first
     assert await drawn(sampling(store, TwinSigner(2, 1), 3)) == first
     assert await drawn(sampling(store, TwinSigner(3, 2), 4)) == first, "it was sealed anew"
+
+
+@simulated
+async def test_all_frames_that_eevee_drew_are_compared() -> None:
+    """Who refuses them by another driver gives no strike."""
+    by = sampling(Known(), TwinSigner(1))
+    assert all(await drawn(by, work='{"measured": {"drawing": "OPENGL; Mesa"}}'))
+    assert not all(await drawn(by, work='{"measured": {"drawing": null}}'))
 
 
 @simulated

@@ -10,14 +10,19 @@ from hypothesis import strategies as st
 from rendertrust.node.inside.raster import (
     ACCEPTED,
     APART_MOST,
+    EXACT,
+    FAR,
+    FEWER_SAMPLES,
+    NO_NUMBERS,
     REFUSED,
     UNSAID,
     distance,
     outcome,
+    together,
 )
 
 Array = Any
-FAR = st.floats(0, 1)
+APART = st.floats(0, 1)
 
 
 def frame(samples: int, driver: float = 0.0) -> Array:
@@ -31,29 +36,38 @@ def distances(theirs: Array, samples: int = 16) -> list[float | None]:
 
 
 def test_another_driver_with_as_many_samples_is_accepted() -> None:
-    assert outcome(distances(frame(16, 0.004))) == ACCEPTED
+    assert outcome(distances(frame(16, 0.004))) == (ACCEPTED, [])
 
 
 @pytest.mark.parametrize("samples", [12, 10, 8, 4])
 def test_fewer_samples_are_refused(samples: int) -> None:
-    assert outcome(distances(frame(samples, 0.004))) == REFUSED
+    said, codes = outcome(distances(frame(samples, 0.004)))
+    assert said == REFUSED
+    assert codes
+
+
+def test_the_code_says_that_fewer_samples_are_nearer() -> None:
+    assert outcome([0.002, 0.001, 0.003]) == (REFUSED, [FEWER_SAMPLES])
+    assert outcome([0.04, 0.05, 0.06]) == (REFUSED, [FAR])
 
 
 def test_another_picture_is_refused_though_it_is_the_nearest() -> None:
-    theirs = frame(16)[::-1]
+    theirs = frame(16)[::-1] * 0.999
     found = distances(theirs)
     assert found[0] is not None
     assert found[0] > APART_MOST
-    assert outcome(found) == REFUSED
+    said, codes = outcome(found)
+    assert said == REFUSED
+    assert FAR in codes
 
 
 def test_what_is_no_number_says_nothing() -> None:
     theirs = frame(16)
     theirs[3, 4, 1] = np.nan
-    assert outcome(distances(theirs)) == UNSAID
-    assert outcome(distances(frame(16)[:, :-1])) == UNSAID
+    assert outcome(distances(theirs)) == (UNSAID, [NO_NUMBERS])
+    assert outcome(distances(frame(16)[:, :-1])) == (UNSAID, [NO_NUMBERS])
     assert distance(np.zeros((0, 0, 3)), np.zeros((0, 0, 3))) is None
-    assert outcome([]) == UNSAID
+    assert outcome([]) == (UNSAID, [NO_NUMBERS])
 
 
 def test_colours_that_nobody_sees_do_not_matter() -> None:
@@ -62,7 +76,15 @@ def test_colours_that_nobody_sees_do_not_matter() -> None:
     assert distance(ours, theirs) == 0.0
 
 
-@given(st.lists(FAR, min_size=3, max_size=3))
+@given(st.lists(APART, min_size=3, max_size=3))
 def test_only_the_nearest_and_near_is_accepted(far: list[float]) -> None:
-    found = outcome(list(far))
+    found, codes = outcome(list(far))
+    assert (found == ACCEPTED) == (not codes)
     assert (found == ACCEPTED) == (far[0] <= min(far[1:]) and far[0] <= APART_MOST)
+
+
+@given(st.lists(st.sampled_from((EXACT, ACCEPTED, UNSAID, REFUSED)), min_size=1, max_size=9))
+def test_of_a_chunk_the_worst_frame_counts(outcomes: list[str]) -> None:
+    found = together([{"outcome": one} for one in outcomes])["outcome"]
+    worst = (EXACT, ACCEPTED, UNSAID, REFUSED)
+    assert worst.index(found) == max(map(worst.index, outcomes))
