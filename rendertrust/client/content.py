@@ -1,7 +1,6 @@
 """Files on their way to the object store and back: in pieces, counted, never half."""
 
 import asyncio
-import contextlib
 import hashlib
 import os
 import secrets
@@ -185,9 +184,9 @@ def part_in(folder: Path, sha256: str | None = None) -> Generator[Part]:
         else:
             part.is_kept = False
         finally:
-            if not part.is_kept:
-                with contextlib.suppress(FileNotFoundError):
-                    part.path.unlink()
+            # Once it has its place, a file at this path is another call's.
+            if not part.is_kept and _is_at(part.path, part.file):
+                part.path.unlink()
 
 
 @contextmanager

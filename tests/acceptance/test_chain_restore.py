@@ -102,7 +102,7 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
         assert (await called("backup", file, *where, **SETTINGS))[0] == 0
         gone = await newcomer(http, gateway)
         lost = await entry_of(gone)
-        on_chain = await verified(gone, lost)
+        await verified(gone, lost)
         lost_proof = await proof_of(gone, lost)
         await gateway.stop()
         code, out, err = await called("restore", file, *where, "--replace", **SETTINGS)
@@ -115,7 +115,7 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
             code, said = await gateway.fsck()
             assert (code, "I12 chain" in said) == (1, True), said
             await status_says(gateway, agrees=False)
-            await reopened(gateway, on_chain)
+            await reopened(gateway)
             after = await newcomer(http, gateway)
             fresh = await entry_of(after)
             await verified(after, fresh)
@@ -138,8 +138,8 @@ async def status_says(gateway: Gateway, *, agrees: bool) -> None:
     assert (found["agrees"], found["halted"] is None) == (agrees, agrees), found
 
 
-async def reopened(gateway: Gateway, on_chain: Json) -> None:
-    """By a word with a reason; what was lost is listed."""
+async def reopened(gateway: Gateway) -> None:
+    """By a word with a reason; what was lost is told."""
     words = ("chain", "reopen", "--data", gateway.data, "--json")
     code, out, _ = await called(*words, **SETTINGS)
     assert (code, "--reason" in out) == (2, True)
@@ -147,7 +147,7 @@ async def reopened(gateway: Gateway, on_chain: Json) -> None:
     assert code == 0, (out, err)
     found = json.loads(out)
     assert (found["epoch"], found["lost"] > 0) == (2, True), found
-    assert on_chain["tx_hash"] in [past["tx"] for past in found["anchors"]]
+    assert found["size"] > found["leaves"], "what stands on the chain is left behind"
     code, out, _ = await called(*words, "--reason", "again", "--yes", **SETTINGS)
     assert (code, "nothing to reopen" in out) == (1, True), out
 

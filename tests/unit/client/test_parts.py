@@ -1,0 +1,21 @@
+"""Files on their way: several calls may fetch the same content into one folder."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from rendertrust.client.content import part_in
+
+SHA256 = "ab" * 32
+
+
+def test_a_call_that_ends_leaves_the_file_of_the_next_one_alone(tmp_path: Path) -> None:
+    """The first file has its place already, and the second has taken its name."""
+    with ExitStack() as first, ExitStack() as second:
+        one = first.enter_context(part_in(tmp_path, SHA256))
+        one.add(b"picture")
+        one.take_place(tmp_path / "0001.png")
+        other = second.enter_context(part_in(tmp_path, SHA256))
+        other.add(b"picture")
+        first.close()
+        other.take_place(tmp_path / "0002.png")
+    assert {path.name for path in tmp_path.iterdir()} == {"0001.png", "0002.png"}
