@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.support.cost_report",
     "tests.support.engines",
     "tests.support.lent_engines",
+    "tests.support.once_failed",
 ]
 
 NIGHT_SECONDS = 3_600.0
