@@ -187,14 +187,27 @@ def still_holds(proof: Json) -> bool:
     return verify_proof(proof).holds
 
 
-async def test_a_chain_with_another_root_or_none_is_told(jane: Person, chain: ChainTwin) -> None:
-    entry = await jane.deduct()
-    await verified(jane, entry)
-    anchors = [block for block in chain.blocks if "root" in block]
-    anchors[0]["root"] = "ab" * 32  # the contract refuses those that follow
-    _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
-    assert not found["verified"]
-    assert "the chain has" in found["reason"]
+async def test_a_chain_with_another_root_is_told(
+    database: PostgresEndpoint, http: aiohttp.ClientSession, chain: ChainTwin
+) -> None:
+    """Before the Anchor has looked again."""
+    settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
+    async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
+        jane = Person(http, running.url)
+        await jane.register()
+        entry = await jane.deduct()
+        await verified(jane, entry)
+    looks, seldom = chain.looks, AnchorSettings(every_seconds=3600.0)
+    async with whole(database, settings, anchoring=(chain, seldom)) as running:
+        again = Person(http, running.url)
+        again.headers = jane.headers
+        await until(lambda: chain.looks > looks)
+        assert (await verified(again, entry))["verified"]
+        anchors = [block for block in chain.blocks if "root" in block]
+        anchors[0]["root"] = "ab" * 32  # the contract refuses those that follow
+        _, found = await again.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+        assert not found["verified"]
+        assert "the chain has" in found["reason"]
 
 
 async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
