@@ -187,10 +187,11 @@ def still_holds(proof: Json) -> bool:
     return verify_proof(proof).holds
 
 
-async def test_a_chain_with_another_root_is_told(
+@pytest.fixture
+async def anchored(
     database: PostgresEndpoint, http: aiohttp.ClientSession, chain: ChainTwin
-) -> None:
-    """Before the Anchor has looked again."""
+) -> AsyncGenerator[tuple[Person, Json]]:
+    """A user and their verified entry, at a gateway whose Anchor looks at the chain only once."""
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
         jane = Person(http, running.url)
@@ -203,38 +204,33 @@ async def test_a_chain_with_another_root_is_told(
         again.headers = jane.headers
         await until(lambda: chain.looks > looks)
         assert (await verified(again, entry))["verified"]
-        anchors = [block for block in chain.blocks if "root" in block]
-        anchors[0]["root"] = "ab" * 32  # the contract refuses those that follow
-        _, found = await again.answered("GET", f"/ledger/{entry['entry_id']}/verify")
-        assert not found["verified"]
-        assert "the chain has" in found["reason"]
+        yield again, entry
+
+
+async def test_a_chain_with_another_root_is_told(
+    anchored: tuple[Person, Json], chain: ChainTwin
+) -> None:
+    jane, entry = anchored
+    anchors = [block for block in chain.blocks if "root" in block]
+    anchors[0]["root"] = "ab" * 32  # the contract refuses those that follow
+    _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+    assert not found["verified"]
+    assert "the chain has" in found["reason"]
 
 
 async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
-    database: PostgresEndpoint, http: aiohttp.ClientSession, chain: ChainTwin
+    anchored: tuple[Person, Json], chain: ChainTwin
 ) -> None:
     """Before the Anchor has looked again: its rows still say where it was."""
-    settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
-    async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
-        jane = Person(http, running.url)
-        await jane.register()
-        entry = await jane.deduct()
-        await verified(jane, entry)
-    looks = chain.looks
-    seldom = AnchorSettings(every_seconds=3600.0)
-    async with whole(database, settings, anchoring=(chain, seldom)) as running:
-        again = Person(http, running.url)
-        again.headers = jane.headers
-        await until(lambda: chain.looks > looks)
-        assert (await verified(again, entry))["verified"]
-        for change in ("shifted", "fork", "gone"):
-            chain.shifted, chain.fork = int(change == "shifted"), int(change == "fork")
-            if change == "gone":
-                chain.lose(len(chain.blocks) - 1)
-            _, found = await again.answered("GET", f"/ledger/{entry['entry_id']}/verify")
-            told = found["verified"], found["state"], found["on_chain_root"], found["block_number"]
-            assert told == (False, "pending", None, None), change
-            assert "is not final" in found["reason"]
+    jane, entry = anchored
+    for change in ("shifted", "fork", "gone"):
+        chain.shifted, chain.fork = int(change == "shifted"), int(change == "fork")
+        if change == "gone":
+            chain.lose(len(chain.blocks) - 1)
+        _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+        told = found["verified"], found["state"], found["on_chain_root"], found["block_number"]
+        assert told == (False, "pending", None, None), change
+        assert "is not final" in found["reason"]
 
 
 async def test_anchors_are_listed_by_page_and_since(jane: Person) -> None:
