@@ -124,7 +124,8 @@ class Spool:
                 (*key, what, str(taken.path), _output_text(output)),
             )
         changed = self._change(
-            "insert or replace into results values (?, ?, ?, ?, ?, ?)",
+            "insert or replace into results (job_id, unit, attempt, state, result, since)"
+            " values (?, ?, ?, ?, ?, ?)",
             (*key, "uploading" if files else "ready", encode(result), self._clock()),
         )
         if not changed:
