@@ -1,6 +1,8 @@
 """Results that wait for the gateway."""
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -53,6 +55,16 @@ def test_result_survives_a_restart(tmp_path: Path) -> None:
     assert (waiting.ref, waiting.what, waiting.file) == (REF, RESULT, file)
     assert file.read_bytes() == b"picture"
     again.close()
+
+
+def test_a_spool_with_further_columns_keeps_results(tmp_path: Path) -> None:
+    """As an agent of another version may leave it."""
+    spool(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "spool" / "results.sqlite")) as rows:
+        rows.execute("alter table results add column note text")
+    with closing(spool(tmp_path)) as kept:
+        taken_by(kept, tmp_path)
+        assert [s.output for s in kept.uploads()] == [OUTPUT]
 
 
 def test_file_without_a_row_is_removed_at_the_next_start(tmp_path: Path) -> None:
