@@ -19,7 +19,6 @@ ABOUT_PROGRAMS = (
     "sql/test_bank.py",
     "sql/test_deadlock.py",
     "sql/test_earlier_shares.py",
-    "sql/test_everything.py",
     "sql/test_fsck_since.py",
     "sql/test_migrate.py",
     "sql/test_old_numbers.py",

@@ -1,14 +1,18 @@
-"""Every operation in any order and in any batch, over PostgreSQL, audited after each batch."""
+"""Every operation in any order and in any batch over PostgreSQL, audited after each batch.
+
+The time of the database is the hand clock's: the books read what waits since when.
+"""
 
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from sql.database import Database
 from sql.fsck_since import Mark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
+from tests.integration.conformance.hand_time import HandDatabase
 from tests.integration.conformance.stage import Stage
 from tests.support.databases import Databases
 from tests.support.engines import LoopThread
@@ -16,6 +20,8 @@ from tests.support.event_audit import untold
 from tests.support.examples import examples
 from tests.unit.ledger.delivering import Delivering
 from tests.unit.ledger.test_fines_properties import Fines
+
+pytestmark = pytest.mark.heavy
 
 
 class OverPostgres(Delivering):
@@ -26,7 +32,7 @@ class OverPostgres(Delivering):
 
     def __init__(self, endpoint: PostgresEndpoint) -> None:
         loop = asyncio.new_event_loop()
-        self.database = Database(lambda: endpoint.app_dsn)
+        self.database = HandDatabase(lambda: endpoint.app_dsn)
         self.mark: Mark | None = None
         stage = sql_stage(self.database)
         super().__init__(stage, loop)
@@ -54,35 +60,25 @@ class OverPostgres(Delivering):
             self.loop.close()
 
 
-class FinesOverPostgres(Fines):
-    """Everything is audited after each step."""
-
-    endpoint: PostgresEndpoint
-
-    def made(self) -> Stage:
-        self.database = Database(lambda: self.endpoint.app_dsn)
-        return sql_stage(self.database)
-
-    def teardown(self) -> None:
-        self.run_to_end(self.database.close())
-        super().teardown()
-
-
 async def test_fines_in_any_order_over_postgres(
     engine_loop: LoopThread, databases: Databases, database_template: str
 ) -> None:
-    class Here(FinesOverPostgres):
-        def __init__(self) -> None:
+    class Here(Fines):
+        """Everything is audited after each step."""
+
+        def made(self) -> Stage:
             self.endpoint = engine_loop.run(databases.take(database_template))
-            super().__init__()
+            self.database = HandDatabase(lambda: self.endpoint.app_dsn)
+            return sql_stage(self.database)
 
         def teardown(self) -> None:
             try:
+                self.run_to_end(self.database.close())
                 super().teardown()
             finally:
                 engine_loop.run(databases.drop(self.endpoint))
 
-    few = examples(0.08, stateful_step_count=40)
+    few = examples(0.2, stateful_step_count=40)
     await asyncio.to_thread(run_state_machine_as_test, Here, settings=few)
 
 
