@@ -15,7 +15,7 @@ from rendertrust.cli.session import Session, session_of
 from rendertrust.cli.verdict import interrupted
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, SaidOf
+    from rendertrust.client import AsyncClient, AttemptLog
 
 SECONDS: Final = 2.0  # between two looks
 
@@ -50,7 +50,7 @@ async def _print(
 ) -> None:
     number = await unit_of(client, job, *named)
     await _require(client, job, number)
-    shown: dict[tuple[int, int], SaidOf] = {}
+    shown: dict[tuple[int, int], AttemptLog] = {}
     while True:
         has_ended = not follow or (await client.job(job)).ended
         for said in await client.job_log(job, number):
@@ -73,7 +73,7 @@ async def _require(client: "AsyncClient", job: UUID, number: int | None) -> None
         raise Stop(Ending(exit_codes.NOT_FOUND, "no_such_unit", detail, hint))
 
 
-def _show(session: Session, said: "SaidOf", before: "SaidOf | None") -> None:
+def _show(session: Session, said: "AttemptLog", before: "AttemptLog | None") -> None:
     """What is new of it."""
     output = session.output
     if before is None or (before.error, before.ended_at) != (said.error, said.ended_at):
@@ -85,7 +85,7 @@ def _show(session: Session, said: "SaidOf", before: "SaidOf | None") -> None:
         output.say(f"    {wording.harmless(line)}")
 
 
-def heading(said: "SaidOf") -> str:
+def heading(said: "AttemptLog") -> str:
     """``unit 3 (frame 4), attempt 1, node 1a2b3c4d: failed (scene): no camera``."""
     frames = "" if said.frames is None else f" (frame {said.frames})"
     node = "" if said.node_id is None else f", node {wording.short(said.node_id)}"

@@ -29,8 +29,8 @@ from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Placed, Unit
-    from rendertrust.client.asynchronous import Pool
-    from rendertrust.client.frames import Fetched
+    from rendertrust.client.async_client import Pool
+    from rendertrust.client.frame_downloads import FrameFiles
 
 STATES: Final = (
     *("QUEUED", "DISPATCHED", "RUNNING", "VERIFYING"),
@@ -205,7 +205,7 @@ async def saved(
     return _told(output, job, folder, found, arrived + len(found.new))
 
 
-def _told(output: Output, job: str, folder: Path, found: "Fetched", new: int) -> dict[str, Any]:
+def _told(output: Output, job: str, folder: Path, found: "FrameFiles", new: int) -> dict[str, Any]:
     """What is there now."""
     paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
     more = f"; {found.missing} are not done (yet)" if found.missing else ""

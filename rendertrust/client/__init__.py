@@ -10,7 +10,47 @@ with Client("http://localhost:8000") as client:
         client.download(placed.job_id, "frame.png")
 """
 
-from rendertrust.client.answers import (
+from rendertrust.api.credits import DayOfUsage, Hold, Holds, Usage
+from rendertrust.api.earnings import (
+    Dispute,
+    Disputes,
+    Earnings,
+    EarningTotals,
+    Payout,
+    Payouts,
+    Share,
+    Statement,
+    StatementLine,
+)
+from rendertrust.api.events import (
+    AttemptLog,
+    Deliveries,
+    Delivery,
+    Event,
+    EventPage,
+    Hook,
+    Hooks,
+    HookWithSecret,
+    JobLog,
+)
+from rendertrust.api.organisations import (
+    LentNode,
+    Member,
+    Organisation,
+    OrganisationPage,
+    Organisations,
+    Trusted,
+    TrustedPeople,
+)
+from rendertrust.api.preflights import (
+    Estimate,
+    KeptUpload,
+    KeptUploads,
+    Preflight,
+    SceneFinding,
+    SceneSummary,
+)
+from rendertrust.api.responses import (
     ApiKey,
     ApiKeys,
     Balance,
@@ -41,31 +81,10 @@ from rendertrust.client.answers import (
     Upload,
     User,
 )
-from rendertrust.client.asynchronous import AsyncClient, Needs
+from rendertrust.api.units import Quote, Unit, Units
+from rendertrust.client.async_client import AsyncClient, Needs
 from rendertrust.client.backoff import NEVER, Retries
-from rendertrust.client.blocking import Client
 from rendertrust.client.bundles import Bundle
-from rendertrust.client.circle import (
-    LentNode,
-    Member,
-    Organisation,
-    OrganisationPage,
-    Organisations,
-    Trusted,
-    TrustedPeople,
-)
-from rendertrust.client.cut import Quote, Unit, Units
-from rendertrust.client.earned import (
-    Dispute,
-    Disputes,
-    Earnings,
-    EarningTotals,
-    Payout,
-    Payouts,
-    Share,
-    Statement,
-    StatementLine,
-)
 from rendertrust.client.errors import (
     BadAnswer,
     BadRequest,
@@ -96,34 +115,15 @@ from rendertrust.client.errors import (
     TransferFailed,
     Unavailable,
 )
-from rendertrust.client.frames import Fetched
-from rendertrust.client.login import Keeper, Memory
-from rendertrust.client.looked import (
-    Estimate,
-    KeptUpload,
-    KeptUploads,
-    Preflight,
-    SceneFinding,
-    SceneSummary,
-)
-from rendertrust.client.spent import DayOfUsage, Hold, Holds, Usage
-from rendertrust.client.told import (
-    Deliveries,
-    Delivery,
-    Event,
-    EventPage,
-    Hook,
-    Hooks,
-    HookWithSecret,
-    JobLog,
-    SaidOf,
-)
+from rendertrust.client.frame_downloads import FrameFiles
+from rendertrust.client.log_monitor import MemoryPins, Pin, Pins
+from rendertrust.client.login import MemoryTokenStore, TokenStore
+from rendertrust.client.sync_client import Client
 from rendertrust.client.transport import address
-from rendertrust.client.witness import MemoryPins, Pin, Pins
 
 __all__ = [
     "JobLog",
-    "SaidOf",
+    "AttemptLog",
     "TrustedPeople",
     "Trusted",
     "Organisations",
@@ -156,7 +156,7 @@ __all__ = [
     "EventPage",
     "ReceiptFile",
     "Fault",
-    "Fetched",
+    "FrameFiles",
     "FileChanged",
     "Forbidden",
     "Forked",
@@ -172,13 +172,13 @@ __all__ = [
     "Invalid",
     "Job",
     "JobList",
-    "Keeper",
+    "TokenStore",
     "KeptUpload",
     "KeptUploads",
     "KeyConflict",
     "LeavesGivenUp",
     "LogCheckpoint",
-    "Memory",
+    "MemoryTokenStore",
     "MemoryPins",
     "NEVER",
     "Needs",

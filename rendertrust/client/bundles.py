@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from rendertrust.client.answers import Upload
+from rendertrust.api.responses import Upload
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.uploads import Uploads
 from rendertrust.manifest import (
@@ -38,7 +38,7 @@ class Bundle:
 
 
 @attrs.define
-class Counted:
+class TotalProgress:
     """The progress of several files as one."""
 
     progress: Progress
@@ -63,7 +63,7 @@ async def send(
     ValueError: a path may not stand in a manifest, or the scene is none of the files.
     """
     sizes = await asyncio.to_thread(_sizes, scene, files)
-    counted = Counted(progress, sum(sizes.values()))
+    counted = TotalProgress(progress, sum(sizes.values()))
     free = asyncio.Semaphore(AT_ONCE)
 
     async def one(path: str) -> Upload:

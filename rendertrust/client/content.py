@@ -25,7 +25,7 @@ def unheard(done: int, total: int) -> None:
 
 
 @attrs.frozen
-class Stamp:
+class FileStamp:
     """What changes when somebody writes to a file."""
 
     size: int
@@ -34,12 +34,12 @@ class Stamp:
 
 
 @attrs.define
-class Source:
+class SourceFile:
     """A file that is read twice: for its hash, and to be sent; unchanged between, or not at all."""
 
     file: BinaryIO
     name: str
-    stamp: Stamp
+    stamp: FileStamp
 
     @property
     def size(self) -> int:
@@ -58,9 +58,9 @@ class Source:
             await asyncio.to_thread(digest.update, chunk)
         return digest.hexdigest()
 
-    def stretch(self, start: int, size: int) -> "Stretch":
+    def stretch(self, start: int, size: int) -> "ByteRange":
         """A part of it."""
-        return Stretch(self, start, size)
+        return ByteRange(self, start, size)
 
     async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
         """Its content from the start; FileChanged when it is not as long as it was."""
@@ -84,10 +84,10 @@ class Source:
 
 
 @attrs.frozen
-class Stretch:
+class ByteRange:
     """``size`` bytes of a source from ``start`` on: a part that is sent on its own."""
 
-    source: Source
+    source: SourceFile
     start: int
     size: int
 
@@ -112,19 +112,19 @@ class Stretch:
 
 
 @contextmanager
-def opened(path: Path) -> Generator[Source]:
+def opened(path: Path) -> Generator[SourceFile]:
     """The file at ``path``; OSError when it cannot be read."""
     with path.open("rb") as file:
-        yield Source(file, path.name, _stamp(file))
+        yield SourceFile(file, path.name, _stamp(file))
 
 
-def _stamp(file: BinaryIO) -> Stamp:
+def _stamp(file: BinaryIO) -> FileStamp:
     found = os.fstat(file.fileno())
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @attrs.define
-class Part:
+class PartialFile:
     """A file on its way, under a name that nobody looks for."""
 
     file: BinaryIO
@@ -166,7 +166,7 @@ class Part:
 
 
 @contextmanager
-def part_in(folder: Path, sha256: str | None = None) -> Generator[Part]:
+def part_in(folder: Path, sha256: str | None = None) -> Generator[PartialFile]:
     """A file in ``folder`` that takes its place in the block.
 
     What is known by its ``sha256`` stays for the next call if the block fails on the way, and is
@@ -190,13 +190,13 @@ def part_in(folder: Path, sha256: str | None = None) -> Generator[Part]:
 
 
 @contextmanager
-def _resumed(folder: Path, sha256: str | None) -> Generator[Part]:
+def _resumed(folder: Path, sha256: str | None) -> Generator[PartialFile]:
     name = secrets.token_hex(8) if sha256 is None else sha256[:32]
     path = folder / f".rendertrust-{name}.part"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     with os.fdopen(descriptor, "r+b") as file:
         if take(file, wait=False) and _is_at(path, file):
-            yield Part(file, path, sha256 is not None)
+            yield PartialFile(file, path, sha256 is not None)
             return
     with _resumed(folder, None) as other:  # somebody fetches the same into the same folder
         yield other

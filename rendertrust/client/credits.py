@@ -2,17 +2,17 @@
 
 from collections.abc import AsyncIterator
 
-from rendertrust.client.answers import Balance, Checkout, Entry, History, Offers
+from rendertrust.api.credits import Hold, Holds, Usage
+from rendertrust.api.responses import Balance, Checkout, Entry, History, Offers
+from rendertrust.client.base import ApiBase
 from rendertrust.client.pages import window
-from rendertrust.client.reading import read
-from rendertrust.client.spent import Hold, Holds, Usage
-from rendertrust.client.wire import Wire
+from rendertrust.client.response_decoder import read
 
 _CREDITS = "/api/v1/credits"
 _HISTORY, _HOLDS = f"{_CREDITS}/history", f"{_CREDITS}/holds"
 
 
-class Credits(Wire):
+class CreditsApi(ApiBase):
     """A part of ``AsyncClient``."""
 
     async def balance(self) -> Balance:

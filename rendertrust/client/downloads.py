@@ -15,8 +15,8 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from rendertrust.client.answers import ResultUrl
-from rendertrust.client.content import CHUNK_BYTES, Part, Progress, part_in, unheard
+from rendertrust.api.responses import ResultUrl
+from rendertrust.client.content import CHUNK_BYTES, PartialFile, Progress, part_in, unheard
 from rendertrust.client.errors import NoAnswer, TransferFailed
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
@@ -45,7 +45,7 @@ async def fetch(
     named = result.sha256 if tag is None else hashlib.sha256(tag.encode()).hexdigest()
     is_folder = await asyncio.to_thread(path.is_dir)
     with part_in(path if is_folder else path.parent, named) as part:
-        fetching = Fetching(transport, where, result, part, progress, tag)
+        fetching = Download(transport, where, result, part, progress, tag)
         await fetching.whole()
         # A result's key need not tell what it is: it was made before there was a picture.
         kind = suffix(result.download_url) or suffix_of(part.head(HEAD_BYTES))
@@ -71,13 +71,13 @@ def strong(tag: str | None) -> str | None:
 
 
 @attrs.define
-class Fetching:
+class Download:
     """One file on its way here; ``tag`` is the store's name of the content that came before."""
 
     transport: Transport
     where: Where
     result: ResultUrl
-    part: Part
+    part: PartialFile
     progress: Progress
     tag: str | None = None
 

@@ -4,9 +4,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from rendertrust.client.following import Following
-from rendertrust.client.reading import read
-from rendertrust.client.told import (
+from rendertrust.api.events import (
+    AttemptLog,
     Deliveries,
     Delivery,
     Event,
@@ -15,16 +14,17 @@ from rendertrust.client.told import (
     Hooks,
     HookWithSecret,
     JobLog,
-    SaidOf,
 )
-from rendertrust.client.transport import Call
-from rendertrust.client.wire import Wire
+from rendertrust.client.base import ApiBase
+from rendertrust.client.event_follower import EventFollower
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import ApiCall
 
 _ENDPOINTS: Final = "/api/v1/webhooks/endpoints"
 SSE: Final = "text/event-stream"
 
 
-class Events(Wire):
+class EventsApi(ApiBase):
     """A part of ``AsyncClient``."""
 
     def events(
@@ -41,9 +41,9 @@ class Events(Wire):
 
         def open_at(number: int) -> AsyncGenerator[bytes]:
             headers = {"Accept": SSE, "Last-Event-ID": str(number)}
-            return self._login.stream(Call("GET", path, headers=headers))
+            return self._login.stream(ApiCall("GET", path, headers=headers))
 
-        return Following(open_at, self._transport, progress, after).events()
+        return EventFollower(open_at, self._transport, progress, after).events()
 
     async def event_page(
         self, job_id: str | UUID, *, after: int = 0, limit: int = 100
@@ -52,7 +52,7 @@ class Events(Wire):
         query = {"after": str(after), "limit": str(limit)}
         return read(EventPage, await self._get(_of_job(job_id), query))
 
-    async def job_log(self, job_id: str | UUID, unit: int | None = None) -> tuple[SaidOf, ...]:
+    async def job_log(self, job_id: str | UUID, unit: int | None = None) -> tuple[AttemptLog, ...]:
         """What nodes said last of a job's units (of one ``unit``), and why attempts at them failed.
 
         First the last 20 attempts that failed, the oldest first, whose lines are kept as long as
@@ -73,7 +73,7 @@ class Events(Wire):
         reads what arrives. Conflict: there are too many.
         """
         body = {"url": url, "types": list(types)}
-        call = Call("POST", _ENDPOINTS, body, repeatable=False)
+        call = ApiCall("POST", _ENDPOINTS, body, repeatable=False)
         return read(HookWithSecret, await self._login.send(call))
 
     async def change_hook(
@@ -88,16 +88,16 @@ class Events(Wire):
         wish: dict[str, Any] = {"url": url, "enabled": enabled}
         wish["types"] = None if types is None else list(types)
         body = {name: value for name, value in wish.items() if value is not None}
-        return read(Hook, await self._login.send(Call("PATCH", _of_hook(hook_id), body)))
+        return read(Hook, await self._login.send(ApiCall("PATCH", _of_hook(hook_id), body)))
 
     async def rotate_hook(self, hook_id: str | UUID) -> HookWithSecret:
         """Another secret, shown this once; the one before signs beside it for a day."""
-        call = Call("POST", f"{_of_hook(hook_id)}/rotate", repeatable=False)
+        call = ApiCall("POST", f"{_of_hook(hook_id)}/rotate", repeatable=False)
         return read(HookWithSecret, await self._login.send(call))
 
     async def delete_hook(self, hook_id: str | UUID) -> None:
         """Be told no more; what waits is forgotten."""
-        await self._login.send(Call("DELETE", _of_hook(hook_id), repeatable=False))
+        await self._login.send(ApiCall("DELETE", _of_hook(hook_id), repeatable=False))
 
     async def deliveries(
         self, hook_id: str | UUID, *, limit: int = 50, after: str | UUID | None = None
@@ -109,7 +109,7 @@ class Events(Wire):
     async def replay(self, delivery_id: str | UUID) -> Delivery:
         """Tell it again, under the same id."""
         path = f"/api/v1/webhooks/deliveries/{UUID(str(delivery_id))}/replay"
-        return read(Delivery, await self._login.send(Call("POST", path)))
+        return read(Delivery, await self._login.send(ApiCall("POST", path)))
 
 
 def _of_job(job_id: str | UUID) -> str:

@@ -5,34 +5,34 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from rendertrust.client.answers import Job, JobList, Placed, ReceiptFile, ResultUrl, Upload
+from rendertrust.api.earnings import Dispute, Disputes
+from rendertrust.api.responses import Job, JobList, Placed, ReceiptFile, ResultUrl, Upload
 from rendertrust.client.bundles import Bundle, send
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.downloads import fetch
-from rendertrust.client.earned import Dispute, Disputes
 from rendertrust.client.errors import BadRequest, NotProved
+from rendertrust.client.job_poller import JobPoller
 from rendertrust.client.pages import window
-from rendertrust.client.reading import read
-from rendertrust.client.transport import Call
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import ApiCall
 from rendertrust.client.units import JOBS as _JOBS
 from rendertrust.client.units import (
-    Control,
     Needs,
     Order,
     Pool,
     Priority,
+    UnitsApi,
     cut_of,
     order_of,
     place_of,
 )
 from rendertrust.client.units import job_path as _path
-from rendertrust.client.watching import Watch
 from rendertrust.receipt_check import WITHDRAWN, verify_receipt
 
 _DISPUTES = "/api/v1/disputes"
 
 
-class Jobs(Control):
+class JobsApi(UnitsApi):
     """A part of ``AsyncClient``."""
 
     async def upload(self, path: Path | str, *, progress: Progress = unheard) -> Upload:
@@ -116,7 +116,7 @@ class Jobs(Control):
     async def cancel(self, job_id: str | UUID) -> Job:
         """Cancel a job that no node has begun. BadRequest: too late. A cancelled one stays so."""
         try:
-            return read(Job, await self._login.send(Call("POST", _path(job_id) + "/cancel")))
+            return read(Job, await self._login.send(ApiCall("POST", _path(job_id) + "/cancel")))
         except BadRequest:
             # The answer to an earlier try may have been lost on its way.
             job = await self.job(job_id)
@@ -129,7 +129,7 @@ class Jobs(Control):
 
         Conflict: it is neither. InsufficientCredits: the price is more than what is available.
         """
-        return read(Placed, await self._login.send(Call("POST", _path(job_id) + "/retry")))
+        return read(Placed, await self._login.send(ApiCall("POST", _path(job_id) + "/retry")))
 
     async def result(self, job_id: str | UUID) -> ResultUrl:
         """Where the result can be fetched without a token. NotFound: there is none (yet)."""
@@ -167,7 +167,7 @@ class Jobs(Control):
         async def look() -> Job:
             return read(Job, await self._get(path))
 
-        return Watch(str(job_id), look, self._transport.sleep, within).changes()
+        return JobPoller(str(job_id), look, self._transport.sleep, within).changes()
 
     async def wait(self, job_id: str | UUID, *, within: float | None = None) -> Job:
         """The job as it ended, well or not. Raises StillRunning after ``within`` s."""
@@ -207,7 +207,7 @@ class Jobs(Control):
         body: dict[str, Any] = {"reason": reason}
         if comparison is not None:
             body["comparison"] = dict(comparison)
-        call = Call("POST", f"{_path(job_id)}/units/{unit}/dispute", body)
+        call = ApiCall("POST", f"{_path(job_id)}/units/{unit}/dispute", body)
         return read(Dispute, await self._login.send(call))
 
     async def disputes(

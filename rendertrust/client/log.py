@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from rendertrust.client.answers import EntryProof, LogCheckpoint
-from rendertrust.client.wire import Wire
+from rendertrust.api.responses import EntryProof, LogCheckpoint
+from rendertrust.client.base import ApiBase
 from rendertrust.verify import Verdict
 
 
-class Log(Wire):
+class LogApi(ApiBase):
     """A part of ``AsyncClient``."""
 
     async def log_checkpoint(self, *, accept: bool = False) -> LogCheckpoint:

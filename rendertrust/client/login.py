@@ -7,16 +7,16 @@ from typing import Any, Protocol
 
 import attrs
 
-from rendertrust.client.answers import Tokens
+from rendertrust.api.responses import Tokens
 from rendertrust.client.errors import NotAuthenticated, NotFound, Refused
-from rendertrust.client.reading import read
-from rendertrust.client.transport import Call, Transport
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import ApiCall, Transport
 
 NOT_LOGGED_IN = "Not logged in"
 LOGIN_IS_OVER = "The login is over"
 
 
-class Keeper(Protocol):
+class TokenStore(Protocol):
     """Who keeps the tokens of one gateway: this process alone, or a file that several share."""
 
     def read(self) -> Tokens | None:
@@ -37,7 +37,7 @@ class Keeper(Protocol):
 
 
 @attrs.define
-class Memory:
+class MemoryTokenStore:
     """Tokens that end with the process."""
 
     tokens: Tokens | None = attrs.field(default=None, repr=False)
@@ -67,10 +67,10 @@ class Login:
     """Requests in the name of whoever is logged in, or whose API key is given."""
 
     transport: Transport
-    keeper: Keeper
+    keeper: TokenStore
     api_key: str | None = attrs.field(default=None, repr=False)
 
-    async def send(self, call: Call) -> Any:
+    async def send(self, call: ApiCall) -> Any:
         """As ``Transport.send``, with a token; NotAuthenticated when there is none that works."""
         if self.api_key is not None:
             return await self.transport.send(call, self.api_key)
@@ -81,7 +81,7 @@ class Login:
             fresh = await self.renewed(tokens, refused)
         return await self.transport.send(call, fresh.access_token)
 
-    async def stream(self, call: Call) -> AsyncGenerator[bytes]:
+    async def stream(self, call: ApiCall) -> AsyncGenerator[bytes]:
         """As ``Transport.stream``, with a token."""
         if self.api_key is not None:
             async with aclosing(self.transport.stream(call, self.api_key)) as stream:
@@ -118,7 +118,7 @@ class Login:
 
     async def _refresh(self, stale: Tokens, refused: Refused | None) -> Tokens:
         body = {"refresh_token": stale.refresh_token}
-        call = Call("POST", "/api/v1/auth/refresh", body, repeatable=False)
+        call = ApiCall("POST", "/api/v1/auth/refresh", body, repeatable=False)
         try:
             return read(Tokens, await self.transport.send(call))
         except (NotAuthenticated, NotFound) as error:

@@ -4,19 +4,19 @@ from collections.abc import AsyncIterator
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from rendertrust.client.answers import Node, NodeList
-from rendertrust.client.connected import NodeConnections
-from rendertrust.client.known import NodeChecks
+from rendertrust.api.node_connections import NodeConnections
+from rendertrust.api.nodes import NodeChecks
+from rendertrust.api.responses import Node, NodeList
+from rendertrust.client.base import ApiBase
 from rendertrust.client.pages import window
-from rendertrust.client.reading import read
-from rendertrust.client.transport import Call
-from rendertrust.client.wire import Wire
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import ApiCall
 
 NodeVerb: TypeAlias = Literal["drain", "quarantine", "release", "revoke"]
 _NODES = "/api/v1/nodes"
 
 
-class Nodes(Wire):
+class NodesApi(ApiBase):
     """A part of ``AsyncClient``."""
 
     async def nodes(self, *, limit: int = 50, offset: int = 0) -> NodeList:
@@ -45,7 +45,7 @@ class Nodes(Wire):
 
         Conflict: not while it is what it is. Forbidden: that is for admins.
         """
-        call = Call("POST", f"{_path(node_id)}/{verb}", {"reason": reason})
+        call = ApiCall("POST", f"{_path(node_id)}/{verb}", {"reason": reason})
         return read(Node, await self._login.send(call))
 
 

@@ -5,17 +5,17 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from rendertrust.client.earned import Earnings, Payout, Payouts, Share, Statement
+from rendertrust.api.earnings import Earnings, Payout, Payouts, Share, Statement
+from rendertrust.client.base import ApiBase
 from rendertrust.client.pages import window
-from rendertrust.client.reading import read
-from rendertrust.client.wire import Wire
+from rendertrust.client.response_decoder import read
 
 PayoutTo: TypeAlias = Literal["credits", "money"]
 _OPERATOR = "/api/v1/operators/me"
 _EARNINGS, _PAYOUTS = f"{_OPERATOR}/earnings", f"{_OPERATOR}/payouts"
 
 
-class Operators(Wire):
+class OperatorsApi(ApiBase):
     """A part of ``AsyncClient``."""
 
     async def earnings(

@@ -11,7 +11,7 @@ LINE_BYTES_MAX: Final = 1 << 20
 
 
 @attrs.frozen
-class Sent:
+class ServerSentEvent:
     """One event: its name, its id (None: it has none) and its data."""
 
     name: str
@@ -19,14 +19,14 @@ class Sent:
     data: str
 
 
-class Parser:
+class SseParser:
     """Feed it what comes; what is not finished when the stream ends is nothing."""
 
     def __init__(self) -> None:
         self._rest = b""
         self._begin()
 
-    def feed(self, content: bytes) -> Iterator[Sent]:
+    def feed(self, content: bytes) -> Iterator[ServerSentEvent]:
         """The events that end within it. Raises BadAnswer for a line without an end."""
         *lines, self._rest = (self._rest + content).split(b"\n")
         if len(self._rest) > LINE_BYTES_MAX:
@@ -37,7 +37,7 @@ class Parser:
                 self._take(text)
                 continue
             if self._data:
-                yield Sent(self._name, self._id, "\n".join(self._data))
+                yield ServerSentEvent(self._name, self._id, "\n".join(self._data))
             self._begin()
 
     def _begin(self) -> None:

@@ -43,7 +43,7 @@ def address(text: str) -> str:
 
 
 @attrs.frozen
-class Call:
+class ApiCall:
     """One request. ``repeatable``: doing it twice is as good as once."""
 
     method: str
@@ -76,7 +76,7 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    async def send(self, call: Call, token: str | None = None) -> Any:
+    async def send(self, call: ApiCall, token: str | None = None) -> Any:
         """The answer's JSON. Raises Refused, NoAnswer, BadAnswer.
 
         Tries again where nobody answered, or the answer was 503 or 429, and only where that is
@@ -97,7 +97,7 @@ class Transport:
                 await self.sleep(pause)
         return await self._once(call, token)
 
-    async def stream(self, call: Call, token: str) -> AsyncGenerator[bytes]:
+    async def stream(self, call: ApiCall, token: str) -> AsyncGenerator[bytes]:
         """What comes, as it comes, until either side ends it; nothing where nothing is to come.
 
         One try alone. Raises Refused, NoAnswer.
@@ -119,7 +119,7 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unanswered(self.url, error) from error
 
-    async def _once(self, call: Call, token: str | None) -> Any:
+    async def _once(self, call: ApiCall, token: str | None) -> Any:
         headers = dict(call.headers)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -179,7 +179,7 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     return str(known or error.os_error).lower()
 
 
-def may_repeat(call: Call, error: Passing) -> bool:
+def may_repeat(call: ApiCall, error: Passing) -> bool:
     """Whether the same request may be sent again after this: it was not obeyed, or twice is once.
 
     429 without Retry-After names no time that would help.

@@ -6,16 +6,16 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 from rendertrust import frame_range, frame_rate
-from rendertrust.client.answers import Job, Placed, ResultUrl
+from rendertrust.api.responses import Job, Placed, ResultUrl
+from rendertrust.api.units import Quote, Unit, Units
+from rendertrust.client.base import ApiBase
 from rendertrust.client.content import Progress, unheard
-from rendertrust.client.cut import Quote, Unit, Units
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import NotFound, NotReady
-from rendertrust.client.frames import Fetched, Frames
+from rendertrust.client.frame_downloads import FrameDownloads, FrameFiles
 from rendertrust.client.pages import LIMIT
-from rendertrust.client.reading import read
-from rendertrust.client.transport import Call
-from rendertrust.client.wire import Wire
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import ApiCall
 
 JOBS = "/api/v1/jobs"
 Order: TypeAlias = Literal["sequential", "every_nth", "middle_first"]
@@ -40,7 +40,7 @@ class Needs(TypedDict, total=False):
     opengl: bool
 
 
-class Control(Wire):
+class UnitsApi(ApiBase):
     """A part of ``AsyncClient``."""
 
     async def quote(
@@ -69,7 +69,7 @@ class Control(Wire):
         body |= cut_of(frames, chunk, tiles, order, priority=priority, max_credits=max_credits)
         body |= place_of(pool, needs)
         body |= {"as_is": True} if as_is else {}
-        return read(Quote, await self._login.send(Call("POST", f"{JOBS}/quote", body)))
+        return read(Quote, await self._login.send(ApiCall("POST", f"{JOBS}/quote", body)))
 
     async def units(self, job_id: str | UUID, *, limit: int = 50, after: int = -1) -> Units:
         """Those whose number is above ``after``, by number. NotFound: there is no such job."""
@@ -100,15 +100,15 @@ class Control(Wire):
         more than what is available. One that waits to be done again stays as it is.
         """
         path = f"{job_path(job_id)}/units/{number}/retry"
-        return read(Unit, await self._login.send(Call("POST", path)))
+        return read(Unit, await self._login.send(ApiCall("POST", path)))
 
     async def pause(self, job_id: str | UUID) -> Job:
         """Begin nothing more of a job; what nodes have they finish. Conflict: it has ended."""
-        return read(Job, await self._login.send(Call("POST", job_path(job_id) + "/pause")))
+        return read(Job, await self._login.send(ApiCall("POST", job_path(job_id) + "/pause")))
 
     async def resume(self, job_id: str | UUID) -> Job:
         """Go on with a job that was paused. Conflict: it has ended, or its cap must be raised."""
-        return read(Job, await self._login.send(Call("POST", job_path(job_id) + "/resume")))
+        return read(Job, await self._login.send(ApiCall("POST", job_path(job_id) + "/resume")))
 
     async def stop(self, job_id: str | UUID) -> Job:
         """End a job: what is complete stays, and stays paid; what is held for the rest goes back.
@@ -117,7 +117,7 @@ class Control(Wire):
         ``PAUSED``, as it was ``stopped``.
         Conflict: it has ended by itself.
         """
-        return read(Job, await self._login.send(Call("POST", job_path(job_id) + "/stop")))
+        return read(Job, await self._login.send(ApiCall("POST", job_path(job_id) + "/stop")))
 
     async def change(
         self,
@@ -139,7 +139,7 @@ class Control(Wire):
         body: dict[str, str | None] = {**said, **({"max_credits": None} if uncapped else {})}
         if not body:
             raise ValueError("name priority, max_credits, or both")
-        return read(Job, await self._login.send(Call("PATCH", job_path(job_id), body)))
+        return read(Job, await self._login.send(ApiCall("PATCH", job_path(job_id), body)))
 
     async def video(
         self,
@@ -254,7 +254,7 @@ class Control(Wire):
         stem: str = "frame",
         tiles: bool = False,
         progress: Progress = unheard,
-    ) -> Fetched:
+    ) -> FrameFiles:
         """Fetch every frame that is complete to ``folder``, as ``frame-0001.png`` and so on.
 
         In a ``stem`` with ``#`` these are the digits, as in Blender: ``shot_####`` gives
@@ -272,7 +272,9 @@ class Control(Wire):
 
         found = [unit async for unit in self.each_unit(job_id)]
         asked = None if frames is None else frozenset(frame_range.parse(frames))
-        work = Frames(self._transport, where, Path(folder), stem, progress, asked, with_tiles=tiles)
+        work = FrameDownloads(
+            self._transport, where, Path(folder), stem, progress, asked, with_tiles=tiles
+        )
         return await work.fetched(found)
 
 

@@ -7,12 +7,12 @@ from typing import Final
 import aiohttp
 import attrs
 
-from rendertrust.client.answers import Parts, PartUrls, PutUrl, Upload
-from rendertrust.client.content import Progress, Source, Stretch, opened, unheard
+from rendertrust.api.responses import Parts, PartUrls, PutUrl, Upload
+from rendertrust.client.content import ByteRange, Progress, SourceFile, opened, unheard
 from rendertrust.client.errors import BadAnswer, Conflict, NoAnswer, TransferFailed
 from rendertrust.client.login import Login
-from rendertrust.client.reading import read
-from rendertrust.client.transport import CONTENT_TIMEOUT, Call, Transport, unanswered
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import CONTENT_TIMEOUT, ApiCall, Transport, unanswered
 from rendertrust.taking import Taking
 
 TAKEN_SECONDS: Final = 120.0  # a chunk, by the other side
@@ -33,7 +33,7 @@ class Uploads:
         """
         transport = self.login.transport
         with opened(path) as source:
-            sending = Sending(self, source, await source.sha256(), progress)
+            sending = FileUpload(self, source, await source.sha256(), progress)
             delays = transport.retries.delays()
             while True:
                 put = sending.parts_put
@@ -52,12 +52,12 @@ class Uploads:
     async def announce(self, sha256: str, size: int, filename: str) -> Upload:
         """Tell the gateway what will come; it says where to, or that it is there already."""
         body = {"sha256": sha256, "size": size, "filename": filename[-FILENAME_MAX:]}
-        return read(Upload, await self.login.send(Call("POST", "/api/v1/uploads", body)))
+        return read(Upload, await self.login.send(ApiCall("POST", "/api/v1/uploads", body)))
 
     async def part(self, upload_id: str, number: int, sha256: str) -> PutUrl:
         """Where to put one part."""
         body = {"parts": [{"number": number, "sha256": sha256}]}
-        call = Call("POST", f"/api/v1/uploads/{upload_id}/parts", body)
+        call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/parts", body)
         found = read(PartUrls, await self.login.send(call))
         for part in found.parts:
             if part.number == number:
@@ -70,16 +70,16 @@ class Uploads:
         ``parts``: the SHA-256 of each, if it was sent in parts.
         """
         body = {"parts": list(parts)} if parts else None
-        call = Call("POST", f"/api/v1/uploads/{upload_id}/complete", body)
+        call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/complete", body)
         return read(Upload, await self.login.send(call))
 
 
 @attrs.define
-class Sending:
+class FileUpload:
     """One file on its way; ``parts_put`` is how many parts of it were put in all attempts."""
 
     uploads: Uploads
-    source: Source
+    source: SourceFile
     sha256: str
     progress: Progress
     parts_put: int = 0
@@ -119,7 +119,7 @@ class Sending:
                 raise self.source.fault()
         return digests
 
-    async def _put_part(self, upload_id: str, number: int, digest: str, part: Stretch) -> None:
+    async def _put_part(self, upload_id: str, number: int, digest: str, part: ByteRange) -> None:
         where = await self.uploads.part(upload_id, number, digest)
         try:
             await put(self._transport, where, part, self.progress)
@@ -149,7 +149,7 @@ def passing(error: Exception) -> bool:
 
 
 async def put(
-    transport: Transport, where: PutUrl, content: Source | Stretch, progress: Progress
+    transport: Transport, where: PutUrl, content: SourceFile | ByteRange, progress: Progress
 ) -> None:
     """PUT the content with exactly the headers that were signed."""
     headers = {"Content-Length": str(content.size), **where.headers}

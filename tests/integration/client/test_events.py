@@ -10,11 +10,19 @@ import orjson
 import pytest
 from aiohttp import web
 
+from rendertrust.api.events import AttemptLog
 from rendertrust.cli import exit_codes
 from rendertrust.cli.job_log import heading
-from rendertrust.client import AsyncClient, BadAnswer, Client, NotFound, Retries, Tokens, following
+from rendertrust.client import (
+    AsyncClient,
+    BadAnswer,
+    Client,
+    NotFound,
+    Retries,
+    Tokens,
+    event_follower,
+)
 from rendertrust.client.errors import NoAnswer
-from rendertrust.client.told import SaidOf
 from tests.integration.client.conftest import Program
 from tests.integration.client.double import NODE, NOW, GatewayDouble, hang_up, problem
 
@@ -108,7 +116,7 @@ async def test_a_login_that_ran_out_meanwhile_is_renewed(gateway: GatewayDouble)
 async def test_what_hinders_for_too_long_and_what_is_no_stream_is_raised(
     gateway: GatewayDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "OUTAGE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(event_follower, "OUTAGE_SECONDS_MAX", 0.0)
     gateway.script(ROUTE, *[hang_up] * 9)
     async with client_of(gateway) as client:
         with pytest.raises(NoAnswer):
@@ -196,5 +204,7 @@ async def test_the_program_prints_what_nodes_said_of_a_frame(
 
 
 def test_what_came_well_is_said_to_have() -> None:
-    said = SaidOf(2, 1, ("Saved",), "3", None, datetime(2026, 3, 13, tzinfo=UTC), completed=True)
+    said = AttemptLog(
+        2, 1, ("Saved",), "3", None, datetime(2026, 3, 13, tzinfo=UTC), completed=True
+    )
     assert heading(said) == "unit 2 (frame 3), attempt 1: completed"

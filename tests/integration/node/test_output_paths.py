@@ -26,7 +26,7 @@ from pathlib import Path
 root, answers, *paths = sys.argv[1:]
 sys.path.insert(0, root)
 from extension.scene import out_of
-from rendertrust.client.frames import named
+from rendertrust.client.frame_downloads import named
 scene, told = bpy.context.scene, []
 for path in paths:
     for suffix in ("", ".png"):

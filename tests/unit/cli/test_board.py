@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from rendertrust.api.preflights import Waiting
+from rendertrust.api.units import Unit
 from rendertrust.cli import board
-from rendertrust.client.cut import Unit
-from rendertrust.client.looked import Waiting
 
 
 def unit(**more: Any) -> Unit:

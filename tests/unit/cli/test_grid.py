@@ -8,10 +8,10 @@ from typing import Any, cast
 import attrs
 import pytest
 
+from rendertrust.api.units import Units
 from rendertrust.cli import grid
 from rendertrust.cli.output import Output
 from rendertrust.client import AsyncClient, Job, NoAnswer
-from rendertrust.client.cut import Units
 from tests.unit.cli.test_board import unit
 
 THEN = datetime(2026, 1, 2, tzinfo=UTC)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
+from rendertrust.api.nodes import NodeCheck
+from rendertrust.api.responses import Node
 from rendertrust.cli import wording
 from rendertrust.cli.nodes import UNCHECKABLE, check_row, facts
-from rendertrust.client.answers import Node
-from rendertrust.client.known import NodeCheck
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 NODE = Node("n", None, "a", ("render",), "HEALTHY", "ACTIVE", "", None, 0.0, None, None, NOW)

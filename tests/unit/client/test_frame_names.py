@@ -2,7 +2,7 @@
 
 import pytest
 
-from rendertrust.client.frames import named
+from rendertrust.client.frame_downloads import named
 
 
 @pytest.mark.parametrize(

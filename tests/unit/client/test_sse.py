@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.client.errors import BadAnswer
-from rendertrust.client.sse import LINE_BYTES_MAX, Parser, Sent
+from rendertrust.client.sse import LINE_BYTES_MAX, ServerSentEvent, SseParser
 
 STREAM = (
     "retry: 2000\n\n"
@@ -16,15 +16,15 @@ STREAM = (
     "data: not finished"
 ).encode()
 WANTED = [
-    Sent("job.queued", "1", "{}"),
-    Sent("unit.progress", None, "ä\nb"),
-    Sent("x", "", "y"),
+    ServerSentEvent("job.queued", "1", "{}"),
+    ServerSentEvent("unit.progress", None, "ä\nb"),
+    ServerSentEvent("x", "", "y"),
 ]
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=8).map(sorted))
 def test_events_are_the_same_however_they_are_cut(cuts: list[int]) -> None:
-    parser, found = Parser(), list[Sent]()
+    parser, found = SseParser(), list[ServerSentEvent]()
     for begin, end in zip([0, *cuts], [*cuts, len(STREAM)], strict=True):
         found += parser.feed(STREAM[begin:end])
     assert found == WANTED
@@ -32,4 +32,4 @@ def test_events_are_the_same_however_they_are_cut(cuts: list[int]) -> None:
 
 def test_a_line_without_an_end_is_refused() -> None:
     with pytest.raises(BadAnswer):
-        list(Parser().feed(b"x" * (LINE_BYTES_MAX + 1)))
+        list(SseParser().feed(b"x" * (LINE_BYTES_MAX + 1)))

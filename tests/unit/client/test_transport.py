@@ -2,9 +2,9 @@
 
 import pytest
 
-from rendertrust.client.answers import PutUrl, ResultUrl
+from rendertrust.api.responses import PutUrl, ResultUrl
 from rendertrust.client.downloads import suffix
-from rendertrust.client.transport import Call, address, seconds
+from rendertrust.client.transport import ApiCall, address, seconds
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_a_result_keeps_a_suffix_of_what_nodes_deliver(url: str, expected: str) 
 def test_urls_and_bodies_that_open_doors_are_not_in_repr() -> None:
     shown = repr(ResultUrl("j", "http://s/?X-Amz-Signature=secret", 3600))
     shown += repr(PutUrl("http://s/?X-Amz-Signature=secret", {"h": "secret"}, 3600))
-    shown += repr(Call("POST", "/login", {"password": "secret"}))
+    shown += repr(ApiCall("POST", "/login", {"password": "secret"}))
     assert "secret" not in shown

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.client.known import LooseTiles, Reputation
+from rendertrust.api.nodes import LooseTiles, Reputation
 
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 

@@ -5,19 +5,19 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
-from rendertrust.client.answers import Tokens
+from rendertrust.api.responses import Tokens
 from rendertrust.client.backoff import Retries
-from rendertrust.client.login import Keeper, Login, Memory
+from rendertrust.client.log_monitor import LogMonitor, MemoryPins, Pins
+from rendertrust.client.login import Login, MemoryTokenStore, TokenStore
 from rendertrust.client.pages import Element, Some, walk
-from rendertrust.client.reading import read
-from rendertrust.client.transport import Call, Transport, Waiting
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import ApiCall, Transport, Waiting
 from rendertrust.client.uploads import Uploads
-from rendertrust.client.witness import LogWitness, MemoryPins, Pins
 
 RETRIES: Final = Retries()
 
 
-class Wire:
+class ApiBase:
     """Requests to one gateway, open until ``close``."""
 
     def __init__(
@@ -25,7 +25,7 @@ class Wire:
         url: str,
         *,
         tokens: Tokens | None = None,
-        keeper: Keeper | None = None,
+        keeper: TokenStore | None = None,
         api_key: str | None = None,
         retries: Retries = RETRIES,
         waiting: Waiting | None = None,
@@ -38,11 +38,11 @@ class Wire:
         With an ``api_key`` nobody needs to log in; Forbidden: it lacks the scope.
         """
         self._transport = Transport(url, retries, waiting)
-        self._keeper = Memory(tokens) if keeper is None else keeper
+        self._keeper = MemoryTokenStore(tokens) if keeper is None else keeper
         self._login = Login(self._transport, self._keeper, api_key)
         self._uploads = Uploads(self._login)
         kept = MemoryPins() if pins is None else pins
-        self._witness = LogWitness(self._get_open, self._get, kept)
+        self._witness = LogMonitor(self._get_open, self._get, kept)
 
     @property
     def url(self) -> str:
@@ -65,10 +65,10 @@ class Wire:
         await self._transport.close()
 
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        return await self._login.send(Call("GET", path, query=query or {}))
+        return await self._login.send(ApiCall("GET", path, query=query or {}))
 
     async def _get_open(self, path: str, query: Mapping[str, str]) -> Any:
-        return await self._transport.send(Call("GET", path, query=query))
+        return await self._transport.send(ApiCall("GET", path, query=query))
 
     def _walk(
         self,
@@ -85,4 +85,4 @@ class Wire:
     async def _once(self, path: str, body: Mapping[str, Any], key: str | None) -> Any:
         """POST what moves credits: however often it is sent, it happens once for one ``key``."""
         headers = {"Idempotency-Key": key or str(uuid4())}
-        return await self._login.send(Call("POST", path, body, headers=headers))
+        return await self._login.send(ApiCall("POST", path, body, headers=headers))

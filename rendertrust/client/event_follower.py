@@ -8,17 +8,17 @@ from typing import Any, Final
 import attrs
 import orjson
 
+from rendertrust.api.events import Event
 from rendertrust.client.errors import BadAnswer, NoAnswer, RateLimited, Unavailable
-from rendertrust.client.reading import read
-from rendertrust.client.sse import Parser, Sent
-from rendertrust.client.told import Event
+from rendertrust.client.response_decoder import read
+from rendertrust.client.sse import ServerSentEvent, SseParser
 from rendertrust.client.transport import Passing, Transport
 
 OUTAGE_SECONDS_MAX: Final = 120.0
 
 
 @attrs.define
-class Following:
+class EventFollower:
     """``open_at`` opens a stream behind the event of that number.
 
     A connection that is lost is made again, behind the last event that came; one that cannot be
@@ -47,7 +47,7 @@ class Following:
                 await self._pause(error, next(pauses))
 
     async def _connection(self) -> AsyncIterator[Event]:
-        parser, heard = Parser(), False
+        parser, heard = SseParser(), False
         async with aclosing(self.open_at(self.number)) as stream:
             async for content in stream:
                 heard, self._away_since = True, None
@@ -58,7 +58,7 @@ class Following:
         if not heard:  # 204: all of it was told before
             self._ended = True
 
-    def _event(self, sent: Sent) -> Event | None:
+    def _event(self, sent: ServerSentEvent) -> Event | None:
         """None: the end, what came before, or what nobody asked for."""
         if sent.name == "end":
             self._ended = True
@@ -86,7 +86,7 @@ class Following:
             yield self.transport.retries.most
 
 
-def _of(sent: Sent) -> Event:
+def _of(sent: ServerSentEvent) -> Event:
     try:
         found = orjson.loads(sent.data)
     except orjson.JSONDecodeError:

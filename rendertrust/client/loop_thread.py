@@ -9,7 +9,7 @@ Reply = TypeVar("Reply")
 Element = TypeVar("Element")
 
 
-class Bridge:
+class LoopThread:
     """Work is done in its loop and waited for in the caller's thread, until ``close``."""
 
     def __init__(self) -> None:

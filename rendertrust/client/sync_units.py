@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from rendertrust.client.answers import Job, Placed, ResultUrl
-from rendertrust.client.asynchronous import (
+from rendertrust.api.responses import Job, Placed, ResultUrl
+from rendertrust.api.units import Quote, Unit, Units
+from rendertrust.client.async_client import (
     AsyncClient,
     Container,
     Needs,
@@ -14,17 +15,16 @@ from rendertrust.client.asynchronous import (
     Pool,
     Priority,
 )
-from rendertrust.client.bridge import Bridge
 from rendertrust.client.content import Progress, unheard
-from rendertrust.client.cut import Quote, Unit, Units
-from rendertrust.client.frames import Fetched
+from rendertrust.client.frame_downloads import FrameFiles
+from rendertrust.client.loop_thread import LoopThread
 
 
-class BlockingControl:
+class SyncUnitsApi:
     """A part of ``Client``."""
 
     _client: AsyncClient
-    _bridge: Bridge
+    _bridge: LoopThread
 
     def quote(
         self,
@@ -185,7 +185,7 @@ class BlockingControl:
         stem: str = "frame",
         tiles: bool = False,
         progress: Progress = unheard,
-    ) -> Fetched:
+    ) -> FrameFiles:
         """Fetch every frame that is complete to ``folder``."""
         return self._bridge.run(
             self._client.download_frames(

@@ -7,7 +7,19 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from rendertrust.client.answers import (
+from rendertrust.api.credits import Hold, Holds, Usage
+from rendertrust.api.earnings import (
+    Dispute,
+    Disputes,
+    Earnings,
+    Payout,
+    Payouts,
+    Share,
+    Statement,
+)
+from rendertrust.api.node_connections import NodeConnections
+from rendertrust.api.nodes import NodeChecks
+from rendertrust.api.responses import (
     ApiKey,
     ApiKeys,
     Balance,
@@ -31,7 +43,7 @@ from rendertrust.client.answers import (
     Tokens,
     Upload,
 )
-from rendertrust.client.asynchronous import (
+from rendertrust.client.async_client import (
     RETRIES,
     AsyncClient,
     Needs,
@@ -42,32 +54,20 @@ from rendertrust.client.asynchronous import (
     Priority,
 )
 from rendertrust.client.backoff import Retries
-from rendertrust.client.blocking_circles import BlockingCircles
-from rendertrust.client.blocking_events import BlockingEvents
-from rendertrust.client.blocking_scenes import BlockingScenes
-from rendertrust.client.blocking_units import BlockingControl
-from rendertrust.client.bridge import Bridge
 from rendertrust.client.bundles import Bundle
-from rendertrust.client.connected import NodeConnections
 from rendertrust.client.content import Progress, unheard
-from rendertrust.client.earned import (
-    Dispute,
-    Disputes,
-    Earnings,
-    Payout,
-    Payouts,
-    Share,
-    Statement,
-)
-from rendertrust.client.known import NodeChecks
-from rendertrust.client.login import Keeper
-from rendertrust.client.spent import Hold, Holds, Usage
+from rendertrust.client.log_monitor import Pins
+from rendertrust.client.login import TokenStore
+from rendertrust.client.loop_thread import LoopThread
+from rendertrust.client.sync_events import SyncEventsApi
+from rendertrust.client.sync_organisations import SyncOrganisationsApi
+from rendertrust.client.sync_preflights import SyncPreflightsApi
+from rendertrust.client.sync_units import SyncUnitsApi
 from rendertrust.client.transport import Waiting
-from rendertrust.client.witness import Pins
 from rendertrust.verify import Verdict
 
 
-class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
+class Client(SyncUnitsApi, SyncPreflightsApi, SyncOrganisationsApi, SyncEventsApi):
     """A creator's view of one gateway; ``with Client(url) as client: …``. Methods as AsyncClient's.
 
     Its loop runs in a thread, so that it works where another loop runs already (a notebook). What
@@ -79,7 +79,7 @@ class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
         url: str,
         *,
         tokens: Tokens | None = None,
-        keeper: Keeper | None = None,
+        keeper: TokenStore | None = None,
         api_key: str | None = None,
         retries: Retries = RETRIES,
         waiting: Waiting | None = None,
@@ -94,7 +94,7 @@ class Client(BlockingControl, BlockingScenes, BlockingCircles, BlockingEvents):
             waiting=waiting,
             pins=pins,
         )
-        self._bridge = Bridge()
+        self._bridge = LoopThread()
 
     @property
     def url(self) -> str:

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from rendertrust.api.preflights import KeptUpload, KeptUploads, Preflight
 from rendertrust.client.errors import BadAnswer, StillRunning
-from rendertrust.client.jobs import Jobs
-from rendertrust.client.looked import KeptUpload, KeptUploads, Preflight
+from rendertrust.client.jobs import JobsApi
 from rendertrust.client.pages import window
-from rendertrust.client.reading import read
-from rendertrust.client.transport import Call
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import ApiCall
 from rendertrust.client.units import JOBS, Pool, job_path, place_of
 
 PREVIEW_BYTES_MAX: Final = 256 * 1024
@@ -17,7 +17,7 @@ JPEG: Final = b"\xff\xd8\xff"
 _UPLOADS: Final = "/api/v1/uploads"
 
 
-class Scenes(Jobs):
+class PreflightsApi(JobsApi):
     """A part of ``AsyncClient``."""
 
     async def preflight(
@@ -50,7 +50,7 @@ class Scenes(Jobs):
         return await self._ask(said)
 
     async def _ask(self, body: Mapping[str, Any]) -> Preflight:
-        return read(Preflight, await self._login.send(Call("POST", f"{JOBS}/preflight", body)))
+        return read(Preflight, await self._login.send(ApiCall("POST", f"{JOBS}/preflight", body)))
 
     async def preview(self, job_id: str | UUID, frame: int | None = None) -> bytes:
         """A small JPEG of a frame of a job, or of what came last, as its node shows it.
@@ -60,7 +60,7 @@ class Scenes(Jobs):
         query = {} if frame is None else {"frame": str(frame)}
         picture = b""
         async for part in self._login.stream(
-            Call("GET", job_path(job_id) + "/preview", query=query)
+            ApiCall("GET", job_path(job_id) + "/preview", query=query)
         ):
             picture += part
             if len(picture) > PREVIEW_BYTES_MAX:
@@ -79,4 +79,4 @@ class Scenes(Jobs):
 
     async def delete_upload(self, upload_id: str | UUID) -> None:
         """Have the gateway remove it. Conflict: an open job or a dispute needs it."""
-        await self._login.send(Call("DELETE", f"{_UPLOADS}/{UUID(str(upload_id))}"))
+        await self._login.send(ApiCall("DELETE", f"{_UPLOADS}/{UUID(str(upload_id))}"))

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from rendertrust.client.asynchronous import AsyncClient
-from rendertrust.client.bridge import Bridge
-from rendertrust.client.told import (
+from rendertrust.api.events import (
+    AttemptLog,
     Deliveries,
     Delivery,
     Event,
@@ -13,15 +12,16 @@ from rendertrust.client.told import (
     Hook,
     Hooks,
     HookWithSecret,
-    SaidOf,
 )
+from rendertrust.client.async_client import AsyncClient
+from rendertrust.client.loop_thread import LoopThread
 
 
-class BlockingEvents:
+class SyncEventsApi:
     """A part of ``Client``."""
 
     _client: AsyncClient
-    _bridge: Bridge
+    _bridge: LoopThread
 
     def events(
         self, job_id: str | UUID, *, after: int = 0, progress: bool = False
@@ -33,7 +33,7 @@ class BlockingEvents:
         """What happened to a job by now: a page of it."""
         return self._bridge.run(self._client.event_page(job_id, after=after, limit=limit))
 
-    def job_log(self, job_id: str | UUID, unit: int | None = None) -> tuple[SaidOf, ...]:
+    def job_log(self, job_id: str | UUID, unit: int | None = None) -> tuple[AttemptLog, ...]:
         """What nodes said last of a job's units, and why attempts at them failed."""
         return self._bridge.run(self._client.job_log(job_id, unit))
 

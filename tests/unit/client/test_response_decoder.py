@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.client.answers import Balance, History, Job, JobList, Placed, Upload
+from rendertrust.api.responses import Balance, History, Job, JobList, Placed, Upload
 from rendertrust.client.errors import BadAnswer
-from rendertrust.client.reading import read
+from rendertrust.client.response_decoder import read
 
 KINDS = (Balance, History, Job, JobList, Placed, Upload)
 PLACED = {"job_id": "j", "node_id": None, "status": "QUEUED"}

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import attrs
 
-from rendertrust.client.looked import Preflight, Waiting
+from rendertrust.api.preflights import Preflight, Waiting
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rendertrust.client.answers import (
+from rendertrust.api.responses import (
     ApiKey,
     ApiKeys,
     CreatedApiKey,
@@ -15,22 +15,22 @@ from rendertrust.client.answers import (
     Sessions,
     Tokens,
 )
+from rendertrust.client.base import ApiBase
 from rendertrust.client.errors import NotAuthenticated
 from rendertrust.client.pages import window
-from rendertrust.client.reading import read
-from rendertrust.client.transport import Call
-from rendertrust.client.wire import Wire
+from rendertrust.client.response_decoder import read
+from rendertrust.client.transport import ApiCall
 
 _KEYS, _SESSIONS = "/api/v1/auth/keys", "/api/v1/auth/sessions"
 
 
-class People(Wire):
+class AccountsApi(ApiBase):
     """A part of ``AsyncClient``."""
 
     async def register(self, email: str, name: str, password: str) -> Registered:
         """Open an account, and be logged in. Conflict: the address has one already."""
         body = {"email": email, "name": name, "password": password}
-        call = Call("POST", "/api/v1/auth/register", body, repeatable=False)
+        call = ApiCall("POST", "/api/v1/auth/register", body, repeatable=False)
         registered = read(Registered, await self._transport.send(call))
         self._keeper.write(registered.tokens)
         return registered
@@ -38,7 +38,7 @@ class People(Wire):
     async def login(self, email: str, password: str) -> Tokens:
         """Log in. NotAuthenticated: the address or the password is wrong."""
         body = {"email": email, "password": password}
-        call = Call("POST", "/api/v1/auth/login", body)
+        call = ApiCall("POST", "/api/v1/auth/login", body)
         tokens = read(Tokens, await self._transport.send(call))
         self._keeper.write(tokens)
         return tokens
@@ -46,7 +46,7 @@ class People(Wire):
     async def logout(self) -> None:
         """End the login, here and at the gateway; one that has ended already is as good."""
         with contextlib.suppress(NotAuthenticated):  # it is over
-            await self._login.send(Call("POST", "/api/v1/auth/logout"))
+            await self._login.send(ApiCall("POST", "/api/v1/auth/logout"))
         self._keeper.forget()
 
     async def create_key(
@@ -56,7 +56,7 @@ class People(Wire):
         body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
         if expires_at is not None:
             body["expires_at"] = expires_at.isoformat()
-        call = Call("POST", _KEYS, body, repeatable=False)
+        call = ApiCall("POST", _KEYS, body, repeatable=False)
         return read(CreatedApiKey, await self._login.send(call))
 
     async def keys(self, *, limit: int = 50, offset: int = 0) -> ApiKeys:
@@ -70,12 +70,12 @@ class People(Wire):
     async def revoke_key(self, key_id: str | UUID) -> None:
         """Revoke an API key. NotFound: it was, or is another's."""
         path = f"{_KEYS}/{UUID(str(key_id))}"
-        await self._login.send(Call("DELETE", path, repeatable=False))
+        await self._login.send(ApiCall("DELETE", path, repeatable=False))
 
     async def change_password(self, old: str, new: str) -> None:
         """Change one's password; every other login ends. Forbidden: the old one does not fit."""
         body = {"old_password": old, "new_password": new}
-        await self._login.send(Call("POST", "/api/v1/auth/password", body, repeatable=False))
+        await self._login.send(ApiCall("POST", "/api/v1/auth/password", body, repeatable=False))
 
     async def sessions(self, *, limit: int = 50, offset: int = 0) -> Sessions:
         """Where one is logged in, the one used last first."""
@@ -88,7 +88,7 @@ class People(Wire):
     async def end_session(self, sid: str | UUID) -> None:
         """End a login of one's own. NotFound: it has ended, or is another's."""
         path = f"{_SESSIONS}/{UUID(str(sid))}"
-        await self._login.send(Call("DELETE", path, repeatable=False))
+        await self._login.send(ApiCall("DELETE", path, repeatable=False))
 
     async def access_token(self) -> str:
         """A token that the gateway took just now, for one who speaks to it by other means."""

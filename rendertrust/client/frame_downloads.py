@@ -12,10 +12,10 @@ import attrs
 import orjson
 
 from rendertrust import frame_range, zips
-from rendertrust.client.answers import ResultUrl
-from rendertrust.client.bundles import Counted
+from rendertrust.api.responses import ResultUrl
+from rendertrust.api.units import Unit
+from rendertrust.client.bundles import TotalProgress
 from rendertrust.client.content import Progress, part_in
-from rendertrust.client.cut import Unit
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import TransferFailed
 from rendertrust.client.transport import Transport
@@ -28,7 +28,7 @@ _MEMBERS_MAX: Final = 2 * 64
 
 
 @attrs.frozen
-class Fetched:
+class FrameFiles:
     """``paths``: all frames that are in the folder now, in order; ``new`` of them came just now.
 
     ``missing`` units are not complete (yet); what of them is complete later the next call fetches.
@@ -42,7 +42,7 @@ class Fetched:
 
 
 @attrs.frozen
-class Frames:
+class FrameDownloads:
     """The frames of one job on their way to ``folder``; ``where`` tells a unit's URL anew.
 
     ``asked``: the numbers of those that are wanted; None means all.
@@ -56,7 +56,7 @@ class Frames:
     asked: frozenset[int] | None = None
     with_tiles: bool = False
 
-    async def fetched(self, units: Sequence[Unit]) -> Fetched:
+    async def fetched(self, units: Sequence[Unit]) -> FrameFiles:
         """Have those that are complete; tiles of such are parts of them and left out."""
         wanted = [unit for unit in units if unit.tile is None and self._is_asked(unit)]
         ready = [unit for unit in wanted if unit.download_url is not None]
@@ -67,7 +67,7 @@ class Frames:
         paths = [path for found, _ in came[: len(ready)] for path in found]
         new = [path for found, is_new in came[: len(ready)] if is_new for path in found]
         loose = [path for found, _ in came[len(ready) :] for path in found]
-        return Fetched((*paths,), (*new,), len(wanted) - len(ready), (*loose,))
+        return FrameFiles((*paths,), (*new,), len(wanted) - len(ready), (*loose,))
 
     def _loose(self, units: Sequence[Unit]) -> list[Unit]:
         """Tiles that are complete, of frames that are not."""
@@ -77,7 +77,7 @@ class Frames:
 
     async def _all(self, ready: Sequence[Unit]) -> list[tuple[list[Path], bool]]:
         """The files of each, and whether they came just now."""
-        counted = Counted(self.progress, sum(unit.size or 0 for unit in ready))
+        counted = TotalProgress(self.progress, sum(unit.size or 0 for unit in ready))
         free = asyncio.Semaphore(AT_ONCE)
 
         async def one(unit: Unit) -> tuple[list[Path], bool]:

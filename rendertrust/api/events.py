@@ -41,7 +41,7 @@ class EventPage:
 
 
 @attrs.frozen
-class SaidOf:
+class AttemptLog:
     """What the node said last of an attempt at a unit, the oldest line first. ``ended_at``: None
     while it is not known to have ended. ``error_class`` and ``error``: how it failed, if it was not
     ``completed``.
@@ -62,7 +62,7 @@ class SaidOf:
 class JobLog:
     """Of attempts that ended, the oldest first, then of those that something is heard of."""
 
-    attempts: tuple[SaidOf, ...]
+    attempts: tuple[AttemptLog, ...]
 
 
 @attrs.frozen

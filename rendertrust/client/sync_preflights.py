@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from rendertrust.client.asynchronous import AsyncClient, Pool
-from rendertrust.client.bridge import Bridge
-from rendertrust.client.looked import KeptUpload, KeptUploads, Preflight
+from rendertrust.api.preflights import KeptUpload, KeptUploads, Preflight
+from rendertrust.client.async_client import AsyncClient, Pool
+from rendertrust.client.loop_thread import LoopThread
 
 
-class BlockingScenes:
+class SyncPreflightsApi:
     """A part of ``Client``; methods as AsyncClient's."""
 
     _client: AsyncClient
-    _bridge: Bridge
+    _bridge: LoopThread
 
     def preflight(
         self,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import attrs
 
-from rendertrust.client.answers import Job
+from rendertrust.api.responses import Job
 from rendertrust.client.backoff import polling
 from rendertrust.client.errors import NoAnswer, StillRunning, Unavailable
 
@@ -14,7 +14,7 @@ FIRST_LOOK_SECONDS = 5.0  # who does not want to wait wants to know how it stand
 
 
 @attrs.define
-class Watch:
+class JobPoller:
     """What was seen of one job, and until when to look.
 
     A gateway that restarts in the meantime is waited for, up to OUTAGE_SECONDS_MAX.

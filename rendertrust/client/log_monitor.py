@@ -7,10 +7,10 @@ from uuid import UUID
 import attrs
 
 from rendertrust import checkpoint, epoch, note
+from rendertrust.api.responses import EntryProof, LogCheckpoint
 from rendertrust.checkpoint import Checkpoint
-from rendertrust.client.answers import EntryProof, LogCheckpoint
 from rendertrust.client.errors import BadAnswer, Forked, Invalid, NotProved, PinUnreadable
-from rendertrust.client.reading import read
+from rendertrust.client.response_decoder import read
 from rendertrust.links import Link, after, in_order, names, read_links, same_log
 from rendertrust.note import NoteRefused
 from rendertrust.verify import Shown, Verdict, Witness, read_shown, verify
@@ -77,7 +77,7 @@ class MemoryPins:
 
 
 @attrs.frozen
-class Followed:
+class ConsistencyEvidence:
     """What shows that a checkpoint and the pin are of one log."""
 
     shown: tuple[Shown, ...] = ()
@@ -85,7 +85,7 @@ class Followed:
 
 
 @attrs.frozen
-class LogWitness:
+class LogMonitor:
     """Asks for checkpoints and proofs, and holds each against the pin.
 
     The first checkpoint of a gateway is taken as it comes. Afterwards a key is followed only where
@@ -141,7 +141,7 @@ class LogWitness:
         witness, shown, epochs = _witness(pin), followed.shown, followed.epochs
         return answer, verify(document, witness=witness, shown=shown, epochs=epochs)
 
-    async def _follow(self, pin: Pin, *, seen: Pin | None = None) -> Followed:
+    async def _follow(self, pin: Pin, *, seen: Pin | None = None) -> ConsistencyEvidence:
         """Hold a checkpoint against the pin; it becomes the pin where it is newer.
 
         Where another process pins something meanwhile, it is held against that, too. ``seen``: the
@@ -154,14 +154,14 @@ class LogWitness:
             before = self.pins.read()
             if before is None:
                 if self.pins.replace(None, pin):
-                    return Followed()
+                    return ConsistencyEvidence()
                 continue
             followed = await self._held(before, pin, newest=before == seen)
             newer = in_order(_witness(before).checkpoint, now)[1] is now
             if not newer or self.pins.replace(before, pin):
                 return followed
 
-    async def _held(self, before: Pin, pin: Pin, *, newest: bool) -> Followed:
+    async def _held(self, before: Pin, pin: Pin, *, newest: bool) -> ConsistencyEvidence:
         """A checkpoint against the one that was seen before. Forked: both are kept."""
         known, now = _witness(before), _witness(pin)
         try:
@@ -171,7 +171,7 @@ class LogWitness:
             self.pins.fork(before, pin)
             raise Forked(str(fork), before.checkpoint, pin.checkpoint) from fork.__cause__
 
-    async def _linked(self, known: Witness, now: Witness, *, newest: bool) -> Followed:
+    async def _linked(self, known: Witness, now: Witness, *, newest: bool) -> ConsistencyEvidence:
         """What links both. Raises _Fork where nothing does."""
         before, found = known.checkpoint, now.checkpoint
         older, newer = in_order(before, found)
@@ -181,9 +181,9 @@ class LogWitness:
             return await self._across(older, newer)
         if older.size == newer.size and older.root != newer.root:
             raise _Fork("it has another root at the same size")
-        return Followed(await self._consistency(older, newer))
+        return ConsistencyEvidence(await self._consistency(older, newer))
 
-    async def _across(self, older: Checkpoint, newer: Checkpoint) -> Followed:
+    async def _across(self, older: Checkpoint, newer: Checkpoint) -> ConsistencyEvidence:
         """From one epoch to a later one: what was seen was kept, or is named by the later one."""
         try:
             links = read_links(await self.get("/api/v1/ledger/epochs", {"size": str(newer.size)}))
@@ -192,7 +192,7 @@ class LogWitness:
         if isinstance(links, str):
             raise _Fork(f"it began another epoch, and {links}")
         if names(links, older, newer) is not None:
-            return Followed(epochs=links)
+            return ConsistencyEvidence(epochs=links)
         link = after(links, older, newer)
         if link is None:
             raise _Fork("it began another epoch, which does not say what it went on from")
@@ -201,7 +201,7 @@ class LogWitness:
                 f"the gateway says that it was restored from a backup on {link.leaf.time:%Y-%m-%d},"
                 f" which had {link.index} of the {older.size} leaves that you saw"
             )
-        return Followed(await self._consistency(older, newer), links)
+        return ConsistencyEvidence(await self._consistency(older, newer), links)
 
     async def _consistency(self, older: Checkpoint, newer: Checkpoint) -> tuple[Shown, ...]:
         if older.size in (0, newer.size):

@@ -2,17 +2,22 @@
 
 from uuid import UUID
 
-from rendertrust.client.asynchronous import AsyncClient
-from rendertrust.client.bridge import Bridge
-from rendertrust.client.circle import Organisation, OrganisationPage, Organisations, TrustedPeople
-from rendertrust.client.circles import MemberRole
+from rendertrust.api.organisations import (
+    Organisation,
+    OrganisationPage,
+    Organisations,
+    TrustedPeople,
+)
+from rendertrust.client.async_client import AsyncClient
+from rendertrust.client.loop_thread import LoopThread
+from rendertrust.client.organisations import MemberRole
 
 
-class BlockingCircles:
+class SyncOrganisationsApi:
     """A part of ``Client``; methods as AsyncClient's."""
 
     _client: AsyncClient
-    _bridge: Bridge
+    _bridge: LoopThread
 
     def organisations(self) -> Organisations:
         """Those that one is a member of, or invited to."""

@@ -1,0 +1,1 @@
+"""Response models of the API: frozen classes that the client returns."""
