@@ -22,8 +22,8 @@ import numpy as np
 
 from bench.across_scenes import FIRST_SCENES, LATER_SCENES
 from bench.verify_scenes import HEAD, SAVE, SCENES
-from rendertrust.node.inside import display, exchangeable, flat, placing
-from rendertrust.node.inside.rendering import still
+from rendertrust.node.worker import crop_placement, exchangeability, raw_exr, view_transform
+from rendertrust.node.worker.rendering import still
 
 Array = Any
 ALL: Final[Mapping[str, str]] = {**SCENES, **FIRST_SCENES, **LATER_SCENES}
@@ -73,13 +73,13 @@ class Size:
 class Drawn:
     """Both looks of a draw; the second is None where the first did not refuse."""
 
-    first: exchangeable.Look
-    second: exchangeable.Look | None
+    first: exchangeability.Exchangeability
+    second: exchangeability.Exchangeability | None
 
     def is_refused(self, *, twice: bool) -> bool:
         """Whether it is, by the first look or by both."""
         of = self.second if twice else self.first
-        return of is not None and of.outcome == exchangeable.REFUSED
+        return of is not None and of.outcome == exchangeability.REFUSED
 
 
 # ── pictures ─────────────────────────────────────────────────────────────────────────────────────
@@ -95,7 +95,7 @@ def render_scene(name: str, folder: Path, size: Size) -> None:
     scene.render.resolution_x, scene.render.resolution_y = size.width, size.height
     scene.render.threads_mode, scene.render.threads = "FIXED", 1
     scene.render.use_persistent_data = True
-    flat.choose(scene.render.image_settings)
+    raw_exr.choose(scene.render.image_settings)
     made: dict[str, list[Array]] = {case: [] for case in CASES}
 
     def light(
@@ -106,10 +106,10 @@ def render_scene(name: str, folder: Path, size: Size) -> None:
         scene.render.resolution_percentage = percent
         path = folder / f"{name}.exr"
         still(bpy, scene, FRAME, str(path))
-        return flat.read(str(path))
+        return raw_exr.read(str(path))
 
     def keep(case: str, of: Array) -> None:
-        values = display.shown(bpy, scene, of, str(folder)) * 65535
+        values = view_transform.shown(bpy, scene, of, str(folder)) * 65535
         made[case].append(np.round(values).astype(np.uint16))
 
     for seed in range(size.honest):
@@ -161,22 +161,22 @@ def run(command: Sequence[str]) -> None:
 # ── draws ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def regions(chance: Any, size: tuple[int, int]) -> list[placing.Crop]:
+def regions(chance: Any, size: tuple[int, int]) -> list[crop_placement.Crop]:
     """Regions of a look, as a check places them where nothing is known of the frame."""
-    crops = [placing.place((*chance.random(2), None), size, []) for _ in range(3)]
-    return placing.enlarged(crops, size, exchangeable.CELLS_LEAST)
+    crops = [crop_placement.place((*chance.random(2), None), size, []) for _ in range(3)]
+    return crop_placement.enlarged(crops, size, exchangeability.CELLS_LEAST)
 
 
-def look(chance: Any, theirs: Array, ours: Array) -> exchangeable.Look:
+def look(chance: Any, theirs: Array, ours: Array) -> exchangeability.Exchangeability:
     """One look at regions that are drawn."""
     height, width = theirs.shape[:2]
     places = regions(chance, (width, height))
 
     def cells(picture: Array) -> Array:
         cut = [picture[height - y - h : height - y, x : x + w] for x, y, w, h in places]
-        return exchangeable.cells_in(places, cut)
+        return exchangeability.cells_in(places, cut)
 
-    return exchangeable.compare(np.stack([cells(of) for of in ours]), cells(theirs))
+    return exchangeability.compare(np.stack([cells(of) for of in ours]), cells(theirs))
 
 
 def draw(chance: Any, pictures: Mapping[str, Array], case: str) -> Drawn:
@@ -189,9 +189,9 @@ def draw(chance: Any, pictures: Mapping[str, Array], case: str) -> Drawn:
         if seed != number or case not in (HONEST, *BRIGHTER)
     ]
     chosen = chance.permutation(others)
-    first, second = exchangeable.SEEDS_FIRST, exchangeable.SEEDS_SECOND
+    first, second = exchangeability.SEEDS_FIRST, exchangeability.SEEDS_SECOND
     seen = look(chance, theirs, pictures[HONEST][chosen[:first]])
-    if seen.outcome != exchangeable.REFUSED:
+    if seen.outcome != exchangeability.REFUSED:
         return Drawn(seen, None)
     return Drawn(seen, look(chance, theirs, pictures[HONEST][chosen[first : first + second]]))
 
@@ -212,18 +212,18 @@ def table(found: Mapping[str, Mapping[str, list[Drawn]]]) -> Sequence[str]:
             refused = sum(one.is_refused(twice=twice) for one in every)
             said = f"{np.mean(list(shares.values())):.1f} ({shares[least]:.0f}, {least})"
             cells.append(f"{refused}" if case == HONEST else said)
-        unsaid = [one.first.outcome == exchangeable.UNSAID for one in every]
+        unsaid = [one.first.outcome == exchangeability.UNSAID for one in every]
         cells.append(f"{100 * np.mean(unsaid):.1f}")
         cells.append(f"{100 * np.mean([is_guarded(one.first) for one in every]):.1f}")
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
-def is_guarded(look: exchangeable.Look) -> bool:
+def is_guarded(look: exchangeability.Exchangeability) -> bool:
     """Whether nothing but the guard of two per cent keeps a look from refusing."""
-    if look.outcome != exchangeable.ACCEPTED or look.bias > exchangeable.BIAS_LEAST:
+    if look.outcome != exchangeability.ACCEPTED or look.bias > exchangeability.BIAS_LEAST:
         return False
-    return bool(exchangeable.judged(look._replace(bias=1.0)).reasons)
+    return bool(exchangeability.judged(look._replace(bias=1.0)).reasons)
 
 
 def detail(name: str, cases: Mapping[str, list[Drawn]]) -> str:

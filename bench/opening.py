@@ -15,7 +15,7 @@ from typing import Final
 from bench.verify import LEAST_ODDS, Bench, build, opened
 from bench.verify_scenes import SCENES
 from rendertrust.frames import BATCH_MAX
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 
 COUNTS: Final = (1, 4, BATCH_MAX)
 
@@ -33,7 +33,7 @@ async def main() -> None:
     load = os.getloadavg()[0]
     print(f"{given.scene}, {width} by {height}, {given.samples} samples; load {load:.1f}")
     with tempfile.TemporaryDirectory(prefix="opening-") as folder:
-        render = Render(scratch=Path(folder) / "scratch", nice=0)
+        render = RenderPlugin(scratch=Path(folder) / "scratch", nice=0)
         if reason := await render.why_not():
             raise SystemExit(reason)
         assert render.found is not None, "why_not() found one"

@@ -20,7 +20,7 @@ from bench.verify import build, task
 from bench.verify_scenes import SCENES
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 
 FRAMES: Final = (4, 7, 2, 5)
 SIZE: Final = {"width": 64, "height": 36, "samples": 4}
@@ -37,14 +37,14 @@ class Farm:
 
     async def render(self, scene: Path, frames: Sequence[int], content: str) -> Delivered:
         """The frames, each as a unit of its own."""
-        render = Render(scratch=self.folder / "scratch", found=self.blender)
+        render = RenderPlugin(scratch=self.folder / "scratch", found=self.blender)
         try:
             return {frame: await self._unit(render, scene, frame, content) for frame in frames}
         finally:
             await render.standings.end()
 
     async def _unit(
-        self, render: Render, scene: Path, frame: int, content: str
+        self, render: RenderPlugin, scene: Path, frame: int, content: str
     ) -> tuple[bytes, bytes]:
         self.count += 1
         folder = self.folder / str(self.count)
@@ -76,7 +76,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)  # noqa: PTH101 - for the guest that root's Blender runs as
         folder = Path(name)
-        render = Render(scratch=folder / "trial")
+        render = RenderPlugin(scratch=folder / "trial")
         if (reason := await render.why_not()) is not None or render.found is None:
             raise SystemExit(reason)
         farm = Farm(folder, render.found)

@@ -32,12 +32,12 @@ from actors.verifier.verdict import DEFAULTS, Thresholds, is_match, of_all
 from bench.verify_scenes import HEAD, REPORTED_ON, SAVE, SCENES, SEED, TUNED_ON
 from rendertrust.frames import BATCH_MAX
 from rendertrust.node.blender import Blender
+from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import EVIDENCE, PICTURE, Completed, Failed, Result, Task, in_batch
-from rendertrust.node.plugins.check import Check
-from rendertrust.node.plugins.check_batch import CheckBatch
-from rendertrust.node.plugins.render import Render
-from rendertrust.node.process import Ending
-from rendertrust.node.standing import Hear
+from rendertrust.node.plugins.check import CheckPlugin
+from rendertrust.node.plugins.check_batch import CheckBatchPlugin
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.resident_blender import Hear
 from tests.integration.node.edits import EDITS, edited
 
 FRAME: Final = 4
@@ -146,7 +146,7 @@ class Counted:
         """As a worker that stays asks for it."""
         return self.blender.said
 
-    async def obey(self, *given: Any, hear: Hear, **named: Any) -> Ending:
+    async def obey(self, *given: Any, hear: Hear, **named: Any) -> ProcessExit:
         """Pass the order on."""
 
         def heard(line: Mapping[str, Any]) -> None:
@@ -173,11 +173,11 @@ class Bench:
         made.mkdir()
         return made
 
-    def machine(self, *, other: bool) -> tuple[Render, Counted]:
+    def machine(self, *, other: bool) -> tuple[RenderPlugin, Counted]:
         """This one, or the same without AVX2."""
         lacking: Any = OtherMachine(self.here.renderer)
         counted: Any = Counted(attrs.evolve(self.here, renderer=lacking) if other else self.here)
-        return Render(scratch=self.folder / "scratch", found=counted), counted
+        return RenderPlugin(scratch=self.folder / "scratch", found=counted), counted
 
     async def rendered(self, scene: Path, *, other: bool = False, **more: Any) -> Delivery:
         """What a node delivers; ``other``: of a processor without AVX2. It uses one thread."""
@@ -199,7 +199,7 @@ class Bench:
         beside = linked(folder / "delivered", {PICTURE: result.picture, EVIDENCE: result.evidence})
         work = attrs.evolve(task(folder, scene, params, 2), job_type="check", delivered=beside)
         render, counted = self.machine(other=other)
-        found = await Check(render).run(work)
+        found = await CheckPlugin(render).run(work)
         self.seconds = counted.seconds
         if not isinstance(found, Completed) or found.file is None:
             raise SystemExit(f"a check came to nothing: {found}")
@@ -225,10 +225,10 @@ async def opened(bench: Bench, scene: Path, result: Delivery, count: int) -> flo
     found: Result
     if count == 1:
         look = attrs.evolve(work, job_type="check", params={**given, "draws": []})
-        found = await Check(render).run(look)
+        found = await CheckPlugin(render).run(look)
     else:
         batch = attrs.evolve(work, job_type="check_batch", params={**given, "results": count})
-        found = await CheckBatch(render).run(batch)
+        found = await CheckBatchPlugin(render).run(batch)
     must_be_good(found, count)
     return counted.seconds / count
 
@@ -378,7 +378,7 @@ async def main() -> None:
     params = {"samples": given.samples, "width": width, "height": height}
     print(f"{width} by {height}, {given.samples} samples; load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        render = Render(scratch=Path(folder) / "scratch", nice=0)
+        render = RenderPlugin(scratch=Path(folder) / "scratch", nice=0)
         if reason := await render.why_not():
             raise SystemExit(reason)
         assert render.found is not None, "why_not() found one"

@@ -36,7 +36,7 @@ def looked_into(scene: Any, frames: str) -> "Looked":
     """What is to be mended in it, and which files it links. Raises Unsaved, FrameRangeError."""
     from rendertrust import frame_range
     from rendertrust.cli.looking import NODES, Looked
-    from rendertrust.node.inside.inspecting import facts
+    from rendertrust.node.worker.scene_inspector import facts
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
     from rendertrust.preflight.sending import unsendable

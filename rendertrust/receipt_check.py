@@ -18,8 +18,8 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import given, note, receipt
-from rendertrust.node.inside.pictures import are_its_own, of_file
-from rendertrust.node.inside.pixels import NoPixels
+from rendertrust.node.worker.picture_digest import are_its_own, of_file
+from rendertrust.node.worker.png_pixels import NoPixels
 from rendertrust.note import NoteRefused
 from rendertrust.onchain import OnChain, Unasked
 from rendertrust.receipt import Receipt

@@ -13,8 +13,8 @@ import attrs
 
 from rendertrust import given
 from rendertrust.manifest import Manifest, ManifestError, path_fault, read
-from rendertrust.node.inside.placing import SIDE, SIDE_LEAST
 from rendertrust.node.plugins.bundle import number_of
+from rendertrust.node.worker.crop_placement import SIDE, SIDE_LEAST
 from rendertrust.receipt import Receipt, Work
 from rendertrust.receipt_check import Picture
 

@@ -26,9 +26,9 @@ from yarl import URL
 
 from rendertrust import __version__, identity, manifest
 from rendertrust.node import registration
-from rendertrust.node.attesting import Attester, utc
+from rendertrust.node.attester import Attester, utc
 from rendertrust.node.plugin import Completed
-from rendertrust.node.spool import Taken
+from rendertrust.node.spool import CopiedFile
 from rendertrust.protocol import (
     FromGateway,
     FromNode,
@@ -128,7 +128,7 @@ class FakeNode:
             metadata={},
             user_token=self._user_token,
         )
-        if isinstance(answer, registration.Rejected):
+        if isinstance(answer, registration.NodeRejected):
             raise ConnectionError(f"{answer.code}: {answer.reason}")
         self.node_id, self.token = answer.node_id, answer.token
 
@@ -212,9 +212,9 @@ class FakeNode:
         if not self._signs or told.sha256 is None or told.size is None:
             return told
         attester = Attester(node=lambda: self.node_id, key=self.key, renderers={})
-        taken = Taken(path=Path(), sha256=told.sha256, size=told.size)
+        taken = CopiedFile(path=Path(), sha256=told.sha256, size=told.size)
         beside = told.evidence
-        proof = Taken(path=Path(), sha256=beside.sha256, size=beside.size) if beside else None
+        proof = CopiedFile(path=Path(), sha256=beside.sha256, size=beside.size) if beside else None
         made = attester.attest(dispatch, utc(), Completed(), taken, proof)
         return told if made is None else attrs.evolve(told, work=made[0], signature=made[1])
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from os import PathLike
 
-from rendertrust.node.inside import directory
+from rendertrust.node.worker import zip_directory
 
 PIECE = 1 << 20
 # How a zip was packed that is read: others' decoders are more to attack, and nobody needs them.
@@ -51,7 +51,7 @@ def opened(path: str | PathLike[str], most: int, entries: int) -> Generator[Zip]
     """
     with ExitStack() as stack:
         with _told():
-            packed = stack.enter_context(directory.opened(path, entries))
+            packed = stack.enter_context(zip_directory.opened(path, entries))
         yield Zip(packed, most)
 
 

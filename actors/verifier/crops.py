@@ -2,7 +2,7 @@
 
 Where that is says a coarse picture that the verifier makes himself. The node's own would be no use:
 who cheats makes dull what he did not render. So numbers are drawn here, and placed there
-(``rendertrust.node.inside.placing``).
+(``rendertrust.node.worker.crop_placement``).
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from actors.scheduler.messages import Assignment
-from rendertrust.node.inside.placing import Drawn
+from rendertrust.node.worker.crop_placement import Drawn
 from sql.sampling import draw
 from sql.unit_params import VIDEO, Kind
 

@@ -90,8 +90,8 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
 
 def _facts(path: Path, frames: Sequence[int] | None) -> Mapping[str, Any]:
     from rendertrust.node.blender import NoBlender
-    from rendertrust.node.inspection import look as looked
     from rendertrust.node.plugin import Failed
+    from rendertrust.node.scene_inspection import look as looked
 
     told = asyncio.run(looked(path, frames))
     if isinstance(told, NoBlender):

@@ -16,7 +16,7 @@ from rendertrust.cli.node_status import joined
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
-    from rendertrust.node.doctor import Check
+    from rendertrust.node.doctor import Diagnosis
 
 LOOK_SECONDS: Final = 0.2
 START: Final = """\
@@ -33,7 +33,7 @@ Also while nobody is logged in:
 @click.pass_context
 def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
     """Let the node of this machine finish what runs, take nothing new, and end."""
-    from rendertrust.node.state import StateFolder
+    from rendertrust.node.state_folder import StateFolder
 
     session = session_of(context)
     if not joined(state).running:
@@ -56,8 +56,8 @@ def doctor(context: click.Context, state: Path | None) -> None:
 
     session = session_of(context)
 
-    async def look() -> list["Check"]:
-        found: list[Check] = []
+    async def look() -> list["Diagnosis"]:
+        found: list[Diagnosis] = []
         async for check in examine(state):
             found.append(check)
             session.output.say(told(check))
@@ -71,7 +71,7 @@ def doctor(context: click.Context, state: Path | None) -> None:
         raise Stop(Ending(exit_codes.FAILURE, "not_well", f"Not well: {', '.join(bad)}", hint))
 
 
-def told(check: "Check") -> str:
+def told(check: "Diagnosis") -> str:
     """A check in a line, its remedy in another."""
     line = f"{check.state:<8} {check.name}: {wording.harmless(check.said)}"
     return f"{line}\n{'':9}{wording.harmless(check.remedy)}" if check.remedy else line
@@ -87,7 +87,7 @@ def install(
 ) -> None:
     """Write a systemd unit of your own that runs the node with these options."""
     from rendertrust.node import service
-    from rendertrust.node.state import default_folder
+    from rendertrust.node.state_folder import default_folder
 
     session = session_of(context)
     if not sys.platform.startswith("linux"):

@@ -13,7 +13,7 @@ from rendertrust.cli.ending import Ending, Stop
 from rendertrust.cli.session import Session, is_interactive
 
 if TYPE_CHECKING:
-    from rendertrust.node.settings import Settings
+    from rendertrust.node.agent_settings import AgentSettings
 
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -49,9 +49,9 @@ class HoursOfDay(click.ParamType[Any]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """The hours."""
-        from rendertrust.node.hours import Hours, read_hours
+        from rendertrust.node.working_hours import WorkingHours, read_hours
 
-        if isinstance(value, Hours):
+        if isinstance(value, WorkingHours):
             return value
         try:
             return read_hours(str(value))
@@ -114,21 +114,21 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def settings_of(given: dict[str, Any]) -> "Settings":
+def settings_of(given: dict[str, Any]) -> "AgentSettings":
     """The settings that such options mean. UsageError: they contradict each other."""
-    from rendertrust.node import quiet
-    from rendertrust.node.settings import NICENESS, Settings
+    from rendertrust.node import idle_detector
+    from rendertrust.node.agent_settings import NICENESS, AgentSettings
 
     slots, ram = given["slots"], given["ram"]
     if ram is not None and ram // slots < MEMORY_LEAST:
         raise click.UsageError(f"--ram: each of {slots} slots needs 2G at least")
-    if given["idle_only"] and quiet.now() is None:
+    if given["idle_only"] and idle_detector.now() is None:
         raise click.UsageError("--idle-only: this system does not say whether it is idle")
     if given["idle_only"] and given["nice"] == 0:
         detail = "would take the node's own work for somebody else's; say --nice 1 at least"
         raise click.UsageError(f"--idle-only: with --nice 0 it {detail}")
     port = given["health_port"]
-    return Settings(
+    return AgentSettings(
         slots=slots,
         threads=given["threads"],
         cores=given["cores"],
@@ -143,7 +143,7 @@ def settings_of(given: dict[str, Any]) -> "Settings":
     )
 
 
-def words_of(settings: "Settings", state: Path | None) -> list[str]:
+def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
     """The command line that means these settings."""
     plain = attrs.asdict(settings, recurse=False)
     named = {
@@ -166,7 +166,7 @@ def words_of(settings: "Settings", state: Path | None) -> list[str]:
 def accept_no_sandbox(session: Session, state: Path | None, words: str | None) -> None:
     """Have the machine's owner say in words that he wants no sandbox. Stop: he did not."""
     from rendertrust.node.sandbox import INSTALL_BWRAP, OFF, UNSAFE_AS_ROOT, is_root
-    from rendertrust.node.state import NO_SANDBOX_WORDS, StateFolder
+    from rendertrust.node.state_folder import NO_SANDBOX_WORDS, StateFolder
 
     folder = StateFolder(state) if state else StateFolder()
     if folder.accepts_no_sandbox:

@@ -14,7 +14,7 @@ from rendertrust.cli.session import DEFAULT, session_of
 
 if TYPE_CHECKING:
     from rendertrust.node.agent import Status
-    from rendertrust.node.history import Line
+    from rendertrust.node.agent_history import HistoryLine
 
 SHOWN: Final = 8
 START: Final = "Start it: rendertrust node run"
@@ -34,7 +34,7 @@ DRAINED: Final = "Release it at the gateway, and start it: rendertrust node run"
 @click.pass_context
 def status(context: click.Context, state: Path | None, history: int) -> None:
     """What the node of this machine is doing, and what it did."""
-    from rendertrust.node.state import StateFolder
+    from rendertrust.node.state_folder import StateFolder
 
     session = session_of(context)
     found = joined(state)
@@ -61,7 +61,7 @@ def begun(hint: str, state: Path | None) -> str:
 
 def facts(found: "Status") -> dict[str, str | None]:
     """What there is to say about a node, by name."""
-    from rendertrust.node.drawing import HOW_TO_GET_OPENGL
+    from rendertrust.node.opengl_probe import HOW_TO_GET_OPENGL
 
     running = "connected" if found.connected else "running, not connected"
     if found.silent_seconds is not None:
@@ -100,7 +100,7 @@ def _standing(found: "Status") -> str | None:
     return wording.harmless(told_of(found.standing, found.node_id, found.standing_reason))
 
 
-def _past(line: "Line") -> str:
+def _past(line: "HistoryLine") -> str:
     times = "" if line.times == 1 else f" ({line.times} times, until {line.until})"
     return wording.harmless(f"{line.since}  {line.said}{times}")
 

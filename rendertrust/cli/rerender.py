@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rendertrust.manifest import Manifest
     from rendertrust.node.blender import Blender
     from rendertrust.node.plugin import Failed
-    from rendertrust.node.rerender import Rerender, Rerendered
+    from rendertrust.node.rerender import RerenderRequest, RerenderResult
     from rendertrust.receipt import Receipt
     from rendertrust.receipt_check import Picture
     from rendertrust.rerender import Judgement, Report, Subject
@@ -331,9 +331,9 @@ def _rendered(
     import tempfile
 
     from rendertrust.node.blender import NoBlender, find
-    from rendertrust.node.clearing import clear
     from rendertrust.node.plugin import Failed
-    from rendertrust.node.rerender import Rerender
+    from rendertrust.node.rerender import RerenderRequest
+    from rendertrust.node.rmtree import clear
     from rendertrust.rerender import UNDECIDED, Judgement, draws, judge
 
     subject, found, outcome = about
@@ -345,7 +345,7 @@ def _rendered(
             return outcome.ended(Judgement(UNDECIDED, blender.reason))
         is_same = (blender.version, blender.build) == subject.blender[1:]
         outcome.steps.append(blender_step(blender, subject))
-        asked = Rerender(
+        asked = RerenderRequest(
             files=found.files,
             scene=found.scene,
             picture=delivered.path,
@@ -370,15 +370,15 @@ def _rendered(
 
 
 async def _in_sandbox(
-    output: "Output", blender: "Blender", asked: "Rerender", where: "tuple[Path, Subject]"
-) -> "Rerendered | Failed":
-    from rendertrust.node.plugins.render import Render
+    output: "Output", blender: "Blender", asked: "RerenderRequest", where: "tuple[Path, Subject]"
+) -> "RerenderResult | Failed":
+    from rendertrust.node.plugins.render import RenderPlugin
     from rendertrust.node.rerender import rerender
 
     folder, subject = where
     work = folder / "work"
     work.mkdir(mode=0o755)
-    render = Render(
+    render = RenderPlugin(
         scratch=folder / "scratch", runtime_seconds_max=RUNTIME_SECONDS_MAX, found=blender
     )
 

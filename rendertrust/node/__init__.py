@@ -21,7 +21,7 @@ What the command line calls:
             Status(node_id, name, url, running: bool, connected: bool, draining: bool, pid,
                    health_port, capabilities, not_offered, units, waiting_results, version)
 
-    rendertrust.node.settings
+    rendertrust.node.agent_settings
         Settings(slots=1, health_port=8081, unsafe_no_sandbox=False, cache_bytes_max=…, …)
             frozen; health_port None turns the health page off, 0 takes a free port.
 

@@ -18,38 +18,38 @@ from pathlib import Path
 import attrs
 
 from rendertrust.node import plugins
-from rendertrust.node.guard import Guard
-from rendertrust.node.history import History
-from rendertrust.node.machinery import Agent, Ended
+from rendertrust.node.agent_history import AgentHistory
+from rendertrust.node.agent_runtime import Agent, AgentExit
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.gateway_pinning import GatewayPin
 from rendertrust.node.readiness import room_of
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import StateFolder
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.node.status import NotJoined, Status, status
 from rendertrust.sessions import http_session
 
-__all__ = ["Agent", "Ended", "NotJoined", "Status", "run", "status"]
+__all__ = ["Agent", "AgentExit", "NotJoined", "Status", "run", "status"]
 
 
 async def run(
     state: Path | None = None,
     *,
-    settings: Settings | None = None,
+    settings: AgentSettings | None = None,
     narrator: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
     needs: str | None = None,
-) -> Ended:
+) -> AgentExit:
     """Run the agent until it ends; ``stop`` does what SIGTERM does. Without the kind of work that
     it ``needs`` it ends at once.
     """
     folder = StateFolder(state) if state else StateFolder()
     enrolment = folder.enrolment()
     if enrolment is None:
-        return Ended(reason=NotJoined().reason, ok=False)
+        return AgentExit(reason=NotJoined().reason, ok=False)
     lock = folder.lock()
     if lock is None:
-        return Ended(reason=f"another agent runs on {folder.path}", ok=False)
-    chosen = _chosen(settings or Settings(), folder)
-    history = History(folder.history)
+        return AgentExit(reason=f"another agent runs on {folder.path}", ok=False)
+    chosen = _chosen(settings or AgentSettings(), folder)
+    history = AgentHistory(folder.history)
 
     def narrate(text: str) -> None:
         history.tell(text)
@@ -58,8 +58,8 @@ async def run(
     try:
         offer = await _tried(folder, chosen, narrate)
         if needs is not None and needs not in offer.plugins:
-            return Ended(reason=offer.not_offered.get(needs, f"no {needs} here"), ok=False)
-        guard = Guard(url=enrolment.url)
+            return AgentExit(reason=offer.not_offered.get(needs, f"no {needs} here"), ok=False)
+        guard = GatewayPin(url=enrolment.url)
         async with http_session(middlewares=(guard,)) as session:
             agent = Agent(
                 folder,
@@ -79,22 +79,24 @@ async def run(
         os.close(lock)
 
 
-def _chosen(settings: Settings, folder: StateFolder) -> Settings:
+def _chosen(settings: AgentSettings, folder: StateFolder) -> AgentSettings:
     """The settings, with what the machine's owner accepted."""
     accepts = folder.accepts_no_sandbox
     return attrs.evolve(settings, unsafe_no_sandbox=True) if accepts else settings
 
 
 async def _tried(
-    folder: StateFolder, settings: Settings, narrate: Callable[[str], None]
-) -> plugins.Offer:
+    folder: StateFolder, settings: AgentSettings, narrate: Callable[[str], None]
+) -> plugins.PluginOffer:
     """What this machine can do."""
     await _room(folder, settings, narrate)
     narrate("trying out what this machine can do")
     return await plugins.offer(folder, settings)
 
 
-async def _room(folder: StateFolder, settings: Settings, narrate: Callable[[str], None]) -> None:
+async def _room(
+    folder: StateFolder, settings: AgentSettings, narrate: Callable[[str], None]
+) -> None:
     """Wait until there is room on the disk: without it nothing can be tried out."""
     room = room_of(settings, folder)
     while (full := room.why_not()) is not None:

@@ -9,17 +9,17 @@ import attrs
 import orjson
 
 from rendertrust.node import libraries, renderer, sandbox
-from rendertrust.node.clearing import clear
-from rendertrust.node.machine import ram_bytes
-from rendertrust.node.process import Ending, converse
-from rendertrust.node.watch import Bounds, Watch
+from rendertrust.node.child_process import ProcessExit, converse
+from rendertrust.node.machine_facts import ram_bytes
+from rendertrust.node.resource_monitor import ResourceLimits, ResourceMonitor
+from rendertrust.node.rmtree import clear
 
 TRIAL_SECONDS: Final = 90.0
 FILE_BYTES_MAX: Final = 4 * 2**30
 FILES_MAX: Final = 1024
 ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # below this Blender does not start
 _NAMESPACE_LIMIT: Final = "max_user_namespaces"
-WORKER: Final = Path(__file__).with_name("inside")
+WORKER: Final = Path(__file__).with_name("worker")
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +38,7 @@ class Blender:
     """
 
     renderer: renderer.Renderer
-    box: sandbox.Sandbox | sandbox.Bare
+    box: sandbox.Sandbox | sandbox.NoSandbox
     memory_bytes: int | None = None
     nice: int = 0
     version: str = ""
@@ -56,7 +56,7 @@ class Blender:
         overhear: Callable[[bytes], None] = lambda _: None,
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
-    ) -> Ending:
+    ) -> ProcessExit:
         """Run one order in the work folder; paths of files in it are below ``in``.
 
         With ``orders``, a descriptor that is closed here, it stays and obeys each line of that,
@@ -72,7 +72,7 @@ class Blender:
             within=within,
             hear=hear,
             overhear=overhear,
-            watch=Watch(folder, self.bounds),
+            watch=ResourceMonitor(folder, self.bounds),
             orders=orders,
             started=started,
         )
@@ -86,15 +86,15 @@ class Blender:
     @property
     def is_sandboxed(self) -> bool:
         """Whether a scene is kept from this machine's files and network."""
-        return not isinstance(self.box, sandbox.Bare)
+        return not isinstance(self.box, sandbox.NoSandbox)
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> ResourceLimits:
         """What an order may take of the machine."""
-        return Bounds(memory_bytes=self.memory_bytes or ram_bytes() or 2**62)
+        return ResourceLimits(memory_bytes=self.memory_bytes or ram_bytes() or 2**62)
 
 
-def _placed(order: Mapping[str, Any], view: sandbox.View) -> dict[str, Any]:
+def _placed(order: Mapping[str, Any], view: sandbox.SandboxView) -> dict[str, Any]:
     """The members of an order that name files, as the worker finds them."""
     inputs = view.inputs
     placed: dict[str, Any] = {"inputs": inputs}
@@ -140,12 +140,12 @@ async def find(
 
 
 async def _find_with(
-    box: sandbox.Sandbox | sandbox.Bare | sandbox.Refused,
+    box: sandbox.Sandbox | sandbox.NoSandbox | sandbox.SandboxUnavailable,
     program: renderer.Renderer,
     scratch: Path,
     memory_bytes: int | None,
 ) -> Blender | NoBlender:
-    if isinstance(box, sandbox.Refused):
+    if isinstance(box, sandbox.SandboxUnavailable):
         return NoBlender(reason=box.reason)
     folder = _trial_folder(scratch)
     try:
@@ -181,7 +181,7 @@ async def _try_out(blender: Blender, folder: Path) -> Blender | NoBlender:
     )
 
 
-def _why(ending: Ending) -> str:
+def _why(ending: ProcessExit) -> str:
     if ending.excess is not None:
         return ending.excess.reason
     said = f"{ending.last.get('error', '')}\n{ending.tail}"

@@ -13,11 +13,11 @@ from typing import Final
 import aiohttp
 import attrs
 
+from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.backoff import delays
-from rendertrust.node.enrolment import Login, another_node
-from rendertrust.node.gateway_key import Changed, Unsure
-from rendertrust.node.guard import NotHeld
-from rendertrust.node.settings import Settings
+from rendertrust.node.enrolment import NodeLogin, another_node
+from rendertrust.node.gateway_key import KeyChanged, KeyUnknown
+from rendertrust.node.gateway_pinning import KeyNotConfirmed
 from rendertrust.protocol import (
     FRAME_BYTES_MAX,
     CloseCode,
@@ -53,8 +53,8 @@ class Connection:
 
     def __init__(
         self,
-        login: Login,
-        settings: Settings,
+        login: NodeLogin,
+        settings: AgentSettings,
         *,
         on_open: Callable[[], None],
         on_frame: Callable[[FromGateway], Awaitable[None]],
@@ -124,9 +124,9 @@ class Connection:
             await self._wanted.wait()
             token = self._login.enrolment.token
             closed = await self._connect_once()
-            if isinstance(closed, Changed):
+            if isinstance(closed, KeyChanged):
                 return closed.reason
-            if isinstance(closed, Unsure):
+            if isinstance(closed, KeyUnknown):
                 self._narrate(closed.reason)
                 await asyncio.sleep(next(waits))
                 continue
@@ -163,7 +163,7 @@ class Connection:
             return f"the gateway shut this node out: {rejected.reason}. {way}"
         return f"the gateway refuses this node: {rejected.reason}; run: rendertrust node join"
 
-    async def _connect_once(self) -> Closed | Changed | Unsure:
+    async def _connect_once(self) -> Closed | KeyChanged | KeyUnknown:
         """Until it ends; or why it was not tried, from the look at the gateway's key before."""
         loop = asyncio.get_running_loop()
         enrolment = self._login.enrolment
@@ -177,7 +177,7 @@ class Connection:
                     compress=0,
                     autoping=False,
                 )
-        except NotHeld as fault:
+        except KeyNotConfirmed as fault:
             return fault.answer
         except aiohttp.WSServerHandshakeError as fault:
             refused = fault.status in (401, 403)

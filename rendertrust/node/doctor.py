@@ -14,14 +14,14 @@ import aiohttp
 import attrs
 
 from rendertrust import identity
-from rendertrust.node import gateway_key, machine, plugins, renderer, sandbox
-from rendertrust.node.drawing import HOW_TO_GET_OPENGL
-from rendertrust.node.gateway_key import Changed, Unsure
+from rendertrust.node import gateway_key, machine_facts, plugins, renderer, sandbox
+from rendertrust.node.agent_settings import GIB, AgentSettings
+from rendertrust.node.gateway_key import KeyChanged, KeyUnknown
+from rendertrust.node.opengl_probe import HOW_TO_GET_OPENGL
 from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
 from rendertrust.node.seccomp import filter_of
-from rendertrust.node.settings import GIB, Settings
 from rendertrust.node.snapshot import QUARANTINED, told_of
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.node.status import Status, status
 from rendertrust.sessions import http_session
 
@@ -31,7 +31,7 @@ RAM_LEAST, DISK_LEAST = 4 * GIB, 10 * GIB
 
 
 @attrs.frozen
-class Check:
+class Diagnosis:
     """One thing that was looked at. ``remedy`` is what to do where it is not good."""
 
     name: str
@@ -40,7 +40,7 @@ class Check:
     remedy: str = ""
 
 
-async def examine(state: Path | None = None) -> AsyncIterator[Check]:
+async def examine(state: Path | None = None) -> AsyncIterator[Diagnosis]:
     """Look at everything, the quick things first."""
     folder = StateFolder(state) if state else StateFolder()
     yield system()
@@ -49,7 +49,7 @@ async def examine(state: Path | None = None) -> AsyncIterator[Check]:
     yield await asyncio.to_thread(key, folder)
     enrolment = folder.enrolment()
     if enrolment is None:
-        yield Check("gateway", BAD, "none was joined", "run: rendertrust node join URL")
+        yield Diagnosis("gateway", BAD, "none was joined", "run: rendertrust node join URL")
     else:
         for check in await gateway(enrolment):
             yield check
@@ -58,25 +58,25 @@ async def examine(state: Path | None = None) -> AsyncIterator[Check]:
         yield check
 
 
-def system() -> Check:
+def system() -> Diagnosis:
     """The system and its Python."""
     named = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     if sys.platform.startswith("linux"):
-        return Check("system", GOOD, named)
+        return Diagnosis("system", GOOD, named)
     remedy = "there is no sandbox on this system: docs/NODE.md says what that means"
-    return Check("system", WARNING, named, remedy)
+    return Diagnosis("system", WARNING, named, remedy)
 
 
-def memory() -> Check:
+def memory() -> Diagnosis:
     """Memory and processors."""
-    ram, cores = machine.ram_bytes(), machine.cores()
+    ram, cores = machine_facts.ram_bytes(), machine_facts.cores()
     said = f"{ram / GIB:.1f} GiB of memory, {cores} processors"
     if ram and ram < RAM_LEAST:
-        return Check("memory", WARNING, said, "scenes that need more than that will fail here")
-    return Check("memory", GOOD, said)
+        return Diagnosis("memory", WARNING, said, "scenes that need more than that will fail here")
+    return Diagnosis("memory", GOOD, said)
 
 
-def disk(folder: StateFolder) -> Check:
+def disk(folder: StateFolder) -> Diagnosis:
     """Room for inputs and results, in a folder that is ours."""
     try:
         folder.make()
@@ -86,42 +86,42 @@ def disk(folder: StateFolder) -> Check:
         probe.unlink()
     except OSError as fault:
         said = f"{folder.path}: {fault.strerror}"
-        return Check("disk", BAD, said, "give another folder by --state, or RENDERTRUST_STATE")
+        return Diagnosis("disk", BAD, said, "give another folder by --state, or RENDERTRUST_STATE")
     said = f"{free / GIB:.1f} GiB free for {folder.path}"
-    if free < Settings().disk_bytes_least:
-        return Check("disk", BAD, said, "make room: a node without it renders nothing")
+    if free < AgentSettings().disk_bytes_least:
+        return Diagnosis("disk", BAD, said, "make room: a node without it renders nothing")
     if free < DISK_LEAST:
-        return Check("disk", WARNING, said, "make room, or lower --cache")
-    return Check("disk", GOOD, said)
+        return Diagnosis("disk", WARNING, said, "make room, or lower --cache")
+    return Diagnosis("disk", GOOD, said)
 
 
-def key(folder: StateFolder) -> Check:
+def key(folder: StateFolder) -> Diagnosis:
     """The node's key, readable by its owner alone."""
     if not folder.key.exists():
-        return Check("key", WARNING, "none yet", "it is made by: rendertrust node join URL")
+        return Diagnosis("key", WARNING, "none yet", "it is made by: rendertrust node join URL")
     try:
         identity.load_key(folder.key)
     except (OSError, ValueError) as fault:
-        return Check("key", BAD, str(fault), f"mend {folder.key}; without it, join again")
-    return Check("key", GOOD, "readable by its owner alone")
+        return Diagnosis("key", BAD, str(fault), f"mend {folder.key}; without it, join again")
+    return Diagnosis("key", GOOD, "readable by its owner alone")
 
 
-async def gateway(enrolment: Enrolment) -> list[Check]:
+async def gateway(enrolment: Enrolment) -> list[Diagnosis]:
     """Whether it answers, is the one that was joined, and has the same time."""
     async with http_session() as session:
         answer = await gateway_key.ask(session, enrolment.url, enrolment.gateway_key)
-        if isinstance(answer, Changed):
-            return [Check("gateway", BAD, answer.reason, "ask those who run it")]
-        if isinstance(answer, Unsure):
-            return [Check("gateway", BAD, answer.reason, "look at the network, and try again")]
-        joined = Check("gateway", GOOD, f"{enrolment.url} answers")
+        if isinstance(answer, KeyChanged):
+            return [Diagnosis("gateway", BAD, answer.reason, "ask those who run it")]
+        if isinstance(answer, KeyUnknown):
+            return [Diagnosis("gateway", BAD, answer.reason, "look at the network, and try again")]
+        joined = Diagnosis("gateway", GOOD, f"{enrolment.url} answers")
         skew = await _skew(session, enrolment.url)
     if skew is None:
-        return [joined, Check("clock", WARNING, "the gateway does not tell the time")]
+        return [joined, Diagnosis("clock", WARNING, "the gateway does not tell the time")]
     if abs(skew) <= SKEW_SECONDS_MAX:
-        return [joined, Check("clock", GOOD, f"{abs(skew):.0f} s from the gateway's")]
+        return [joined, Diagnosis("clock", GOOD, f"{abs(skew):.0f} s from the gateway's")]
     said = f"this machine's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
-    return [joined, Check("clock", BAD, said, "set it, by NTP best: URLs and tokens go by it")]
+    return [joined, Diagnosis("clock", BAD, said, "set it, by NTP best: URLs and tokens go by it")]
 
 
 async def _skew(session: aiohttp.ClientSession, url: str) -> float | None:
@@ -133,66 +133,68 @@ async def _skew(session: aiohttp.ClientSession, url: str) -> float | None:
         return None
 
 
-def agent(found: object) -> Check:
+def agent(found: object) -> Diagnosis:
     """Whether the agent runs."""
     if not isinstance(found, Status) or not found.running:
-        return Check("agent", WARNING, "does not run", "start it: rendertrust node run")
+        return Diagnosis("agent", WARNING, "does not run", "start it: rendertrust node run")
     if found.resting is not None:
-        return Check("agent", GOOD, f"rests: {found.resting}")
+        return Diagnosis("agent", GOOD, f"rests: {found.resting}")
     if found.standing == QUARANTINED:
         said = told_of(found.standing, found.node_id, found.standing_reason)
-        return Check("agent", BAD, said, "it is released by those who run the gateway")
+        return Diagnosis("agent", BAD, said, "it is released by those who run the gateway")
     if not found.connected:
         silent = found.silent_seconds
         said = "is not connected" if silent is None else f"has had no answer for {silent} s"
-        return Check("agent", BAD, f"runs, and {said}", "what it told: rendertrust node status")
-    return Check("agent", GOOD, "runs and is connected")
+        return Diagnosis("agent", BAD, f"runs, and {said}", "what it told: rendertrust node status")
+    return Diagnosis("agent", GOOD, "runs and is connected")
 
 
-async def work(folder: StateFolder) -> AsyncIterator[Check]:
+async def work(folder: StateFolder) -> AsyncIterator[Diagnosis]:
     """What is offered, and why the rest is not; Blender is tried out for it."""
     accepted = folder.accepts_no_sandbox
-    offer = await plugins.offer(folder, Settings(unsafe_no_sandbox=accepted))
+    offer = await plugins.offer(folder, AgentSettings(unsafe_no_sandbox=accepted))
     yield renders(offer)
     yield box(offer)
     if offer.render is not None:
         yield opengl(offer)
     for kind in sorted(offer.plugins):
-        yield Check(kind, GOOD, "offered")
+        yield Diagnosis(kind, GOOD, "offered")
     for kind, reason in sorted(offer.not_offered.items()):
-        yield Check(kind, BAD if kind == "render" else WARNING, "not offered", reason)
+        yield Diagnosis(kind, BAD if kind == "render" else WARNING, "not offered", reason)
 
 
-def renders(offer: plugins.Offer) -> Check:
+def renders(offer: plugins.PluginOffer) -> Diagnosis:
     """Blender, which was tried out in its sandbox."""
     if offer.render is None or offer.render.found is None:
         program = renderer.find()
         if program is None:
-            return Check("blender", BAD, "none is here", renderer.HOW_TO_GET_BLENDER)
+            return Diagnosis("blender", BAD, "none is here", renderer.HOW_TO_GET_BLENDER)
         why = offer.not_offered.get("render", "it was not tried out")
-        return Check("blender", BAD, f"{program.kind} is here, and does not render", why)
+        return Diagnosis("blender", BAD, f"{program.kind} is here, and does not render", why)
     found = offer.render.found
-    return Check("blender", GOOD, f"{found.version} ({found.renderer.kind}), build {found.build}")
+    return Diagnosis(
+        "blender", GOOD, f"{found.version} ({found.renderer.kind}), build {found.build}"
+    )
 
 
-def opengl(offer: plugins.Offer) -> Check:
+def opengl(offer: plugins.PluginOffer) -> Diagnosis:
     """Whether EEVEE and Workbench draw here."""
     if offer.opengl:
-        return Check("opengl", GOOD, "EEVEE and Workbench draw here")
+        return Diagnosis("opengl", GOOD, "EEVEE and Workbench draw here")
     if offer.opengl is None:
-        return Check("opengl", WARNING, "not found out: it took too long, or too much memory")
+        return Diagnosis("opengl", WARNING, "not found out: it took too long, or too much memory")
     said = "none: no scene of EEVEE or Workbench is sent here; Cycles needs none"
-    return Check("opengl", WARNING, said, HOW_TO_GET_OPENGL)
+    return Diagnosis("opengl", WARNING, said, HOW_TO_GET_OPENGL)
 
 
-def box(offer: plugins.Offer) -> Check:
+def box(offer: plugins.PluginOffer) -> Diagnosis:
     """The sandbox that scenes are opened in."""
     if not offer.has_sandbox:
-        return Check("sandbox", WARNING, OFF, INSTALL_BWRAP)
+        return Diagnosis("sandbox", WARNING, OFF, INSTALL_BWRAP)
     given = sandbox.find(())
-    if isinstance(given, sandbox.Refused):
-        return Check("sandbox", BAD, "none: no scene is rendered", given.reason)
+    if isinstance(given, sandbox.SandboxUnavailable):
+        return Diagnosis("sandbox", BAD, "none: no scene is rendered", given.reason)
     if offer.render is None:
-        return Check("sandbox", WARNING, "bubblewrap is here; nothing was tried out in it")
+        return Diagnosis("sandbox", WARNING, "bubblewrap is here; nothing was tried out in it")
     filtered = "with" if filter_of() is not None else "without"
-    return Check("sandbox", GOOD, f"bubblewrap, {filtered} a filter of system calls")
+    return Diagnosis("sandbox", GOOD, f"bubblewrap, {filtered} a filter of system calls")

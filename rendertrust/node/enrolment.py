@@ -13,10 +13,10 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rendertrust import identity
-from rendertrust.node import gateway_key, machine, plugins, registration
-from rendertrust.node.self_test import Tested, self_test
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node import gateway_key, machine_facts, plugins, registration
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.self_test import SelfTestResult, self_test
+from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.sessions import http_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
@@ -85,11 +85,11 @@ async def join(
     if isinstance(key, JoinRefused):
         return key
     unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
-    offer, tested = await _tried(folder, Settings(unsafe_no_sandbox=unsafe))
+    offer, tested = await _tried(folder, AgentSettings(unsafe_no_sandbox=unsafe))
     shown = await _looked(shown)  # it took a while, and there is a login to lose
     if isinstance(shown, JoinRefused):
         return shown
-    told = {**machine.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
+    told = {**machine_facts.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
     asked = _Asked(shown, name or _kept_name(folder), offer, told, token)
     enrolled = await _enrol(asked, key)
     if isinstance(enrolled, JoinRefused):
@@ -156,8 +156,8 @@ async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
     address = known.url
     async with http_session(timeout=TIMEOUT) as session:
         shown = await gateway_key.ask(session, address, known.key)
-        if not isinstance(shown, gateway_key.Known):
-            is_other = isinstance(shown, gateway_key.Changed)
+        if not isinstance(shown, gateway_key.KeyKnown):
+            is_other = isinstance(shown, gateway_key.KeyChanged)
             return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
         if shown.key is None and not await gateway_key.is_gateway(session, address):
             return JoinRefused(reason=f"no gateway answers at {address}: is that its address?")
@@ -170,7 +170,7 @@ class _Asked:
 
     gateway: _Gateway
     name: str
-    offer: plugins.Offer
+    offer: plugins.PluginOffer
     metadata: Mapping[str, object]
     user_token: str | None = attrs.field(repr=False)
 
@@ -190,7 +190,7 @@ async def _enrol(
             metadata=asked.metadata,
             user_token=asked.user_token,
         )
-    if isinstance(answer, registration.Rejected):
+    if isinstance(answer, registration.NodeRejected):
         remedy = another_node(asked.gateway.url) if answer.code == REVOKED else ""
         return JoinRefused(reason=answer.reason, code=answer.code, remedy=remedy)
     enrolment = Enrolment(
@@ -206,7 +206,9 @@ async def _enrol(
     return enrolment, answer.owner
 
 
-async def _tried(folder: StateFolder, settings: Settings) -> tuple[plugins.Offer, Tested]:
+async def _tried(
+    folder: StateFolder, settings: AgentSettings
+) -> tuple[plugins.PluginOffer, SelfTestResult]:
     """What this machine can do, less what failed when it was done."""
     offer = await plugins.offer(folder, settings)
     tested = await self_test(offer, folder.work, settings.threads_each)
@@ -243,7 +245,7 @@ def normal_url(url: str) -> str | None:
 
 
 @attrs.define
-class Login:
+class NodeLogin:
     """The token in use, and how to get another when the gateway takes it no longer."""
 
     folder: StateFolder
@@ -271,14 +273,14 @@ class Login:
         """Whether the gateway is the one that was joined; its key is kept, the first one too."""
         before = self.enrolment
         answer = await gateway_key.ask(self.session, before.url, before.gateway_key)
-        if isinstance(answer, gateway_key.Known):
+        if isinstance(answer, gateway_key.KeyKnown):
             now = attrs.evolve(self.enrolment, gateway_key=answer.key)
             if now != self.enrolment:
                 self.enrolment = now
                 await self._keep()
         return answer
 
-    async def renew(self, *, instead_of: str) -> registration.Rejected | None:
+    async def renew(self, *, instead_of: str) -> registration.NodeRejected | None:
         """Prove the key anew, unless ``instead_of`` was replaced meanwhile; None when it worked."""
         async with self._one_at_a_time:
             if self.enrolment.token != instead_of:
@@ -289,9 +291,9 @@ class Login:
                 identity.load_key(self.folder.key),
                 name=self.enrolment.name,
                 capabilities=self.capabilities,
-                metadata=machine.facts(),
+                metadata=machine_facts.facts(),
             )
-            if isinstance(answer, registration.Rejected):
+            if isinstance(answer, registration.NodeRejected):
                 return answer
             self.enrolment = attrs.evolve(
                 self.enrolment,

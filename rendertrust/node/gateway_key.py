@@ -25,27 +25,27 @@ ACCEPT: Final = "--accept-new-key"
 
 
 @attrs.frozen
-class Known:
+class KeyKnown:
     """The gateway's key, to be kept; None: it has none, as the plain reference."""
 
     key: str | None
 
 
 @attrs.frozen
-class Changed:
+class KeyChanged:
     """It is not the gateway that was joined."""
 
     reason: str
 
 
 @attrs.frozen
-class Unsure:
+class KeyUnknown:
     """It does not say now: ask later."""
 
     reason: str
 
 
-Answer = Known | Changed | Unsure
+Answer = KeyKnown | KeyChanged | KeyUnknown
 
 
 async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> Answer:
@@ -63,13 +63,13 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
         ) as response:
             status, content = response.status, await response.content.read(ANSWER_BYTES_MAX)
     except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-        return Unsure(unreached(url, fault))
+        return KeyUnknown(unreached(url, fault))
     if status == 404:
-        return Known(None) if known is None else changed(url, "shows no key any more")
+        return KeyKnown(None) if known is None else changed(url, "shows no key any more")
     if status != 200:  # its log may not have begun yet
-        return Known(None) if known is None else Unsure(f"{url} answered {status}")
+        return KeyKnown(None) if known is None else KeyUnknown(f"{url} answered {status}")
     shown = held(url, content, known)
-    if isinstance(shown, Known) and shown.key is not None:
+    if isinstance(shown, KeyKnown) and shown.key is not None:
         return answered(url, content, shown.key, known, nonce=nonce)
     return shown
 
@@ -101,7 +101,7 @@ def held(url: str, content: bytes, known: str | None) -> Answer:
         members = orjson.loads(content)
         shown, signed = str(members["verifier"]), str(members["checkpoint"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return Unsure(f"{url} shows no checkpoint") if known else Known(None)
+        return KeyUnknown(f"{url} shows no checkpoint") if known else KeyKnown(None)
     if known is not None and isinstance(damaged := note.read_verifier(known), NoteRefused):
         return changed(url, f"cannot be told: the key that is kept is damaged ({damaged.reason})")
     key = note.read_verifier(shown)
@@ -111,12 +111,12 @@ def held(url: str, content: bytes, known: str | None) -> Answer:
         refused = checkpoint.read(signed, signer)
         if isinstance(refused, NoteRefused):
             return changed(url, f"has another key ({refused.reason})")
-    return Known(shown)
+    return KeyKnown(shown)
 
 
 def answered(
     url: str, content: bytes, shown: str, known: str | None, *, nonce: str
-) -> Known | Unsure:
+) -> KeyKnown | KeyUnknown:
     """The answer to our nonce, by the keys that signed the checkpoint.
 
     Where it fails nobody is known to be another gateway: a rotation may be half done. So the node
@@ -124,7 +124,7 @@ def answered(
     """
     answer = orjson.loads(content).get("answer")
     if not isinstance(answer, str):
-        return Unsure(
+        return KeyUnknown(
             f"{url} does not sign a nonce. Somebody may be repeating an answer of the gateway;"
             " ask those who run it."
         )
@@ -133,8 +133,8 @@ def answered(
     for signer in _signers(key, known):
         reason = nonce_note.refusal(answer, signer, nonce)
         if reason is not None:
-            return Unsure(f"{url} does not show that it has its key now ({reason})")
-    return Known(shown)
+            return KeyUnknown(f"{url} does not show that it has its key now ({reason})")
+    return KeyKnown(shown)
 
 
 def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
@@ -146,9 +146,9 @@ def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
     return [shown, attrs.evolve(kept, name=shown.name)] if isinstance(kept, Verifier) else [shown]
 
 
-def changed(url: str, how: str) -> Changed:
+def changed(url: str, how: str) -> KeyChanged:
     """What the owner of the node reads."""
-    return Changed(
+    return KeyChanged(
         f"the gateway at {url} {how}: it is not the one that this node joined. If those who run it"
         f" told you why, run: rendertrust node join {url} {ACCEPT}"
     )

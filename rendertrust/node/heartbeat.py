@@ -6,10 +6,10 @@ from typing import Any
 
 import aiohttp
 
-from rendertrust.node.enrolment import TIMEOUT, Login
+from rendertrust.node.enrolment import TIMEOUT, NodeLogin
 
 
-async def beat(login: Login, load: float, metadata: Mapping[str, Any]) -> int | None:
+async def beat(login: NodeLogin, load: float, metadata: Mapping[str, Any]) -> int | None:
     """Send one; the HTTP status, None when nobody answered. A 401 renews the token."""
     token = login.enrolment.token
     try:
@@ -28,7 +28,7 @@ async def beat(login: Login, load: float, metadata: Mapping[str, Any]) -> int | 
 
 
 async def keep_beating(
-    login: Login,
+    login: NodeLogin,
     seconds: float,
     *,
     load: Callable[[], float],

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import attrs
 
-from rendertrust.node.disk import Room
-from rendertrust.node.hours import Hours
-from rendertrust.node.quiet import Quiet
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import StateFolder
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.disk_space import DiskSpace
+from rendertrust.node.idle_detector import IdleDetector
+from rendertrust.node.state_folder import StateFolder
+from rendertrust.node.working_hours import WorkingHours
 
 
 def _local_time() -> datetime:
@@ -20,10 +20,10 @@ def _local_time() -> datetime:
 class Readiness:
     """Asked every few seconds."""
 
-    hours: Hours | None
-    quiet: Quiet | None
+    hours: WorkingHours | None
+    quiet: IdleDetector | None
     time: Callable[[], datetime] = _local_time
-    room: Room | None = None
+    room: DiskSpace | None = None
 
     def why_not(self) -> str | None:
         """Why the node rests; None: it works."""
@@ -35,12 +35,12 @@ class Readiness:
         return None if is_quiet else "others use this machine"
 
 
-def readiness_of(settings: Settings, folder: StateFolder) -> Readiness:
+def readiness_of(settings: AgentSettings, folder: StateFolder) -> Readiness:
     """As the settings say, on the disk of that folder."""
-    quiet = Quiet(settings.idle_share, settings.idle_looks) if settings.idle_only else None
+    quiet = IdleDetector(settings.idle_share, settings.idle_looks) if settings.idle_only else None
     return Readiness(settings.hours, quiet, room=room_of(settings, folder))
 
 
-def room_of(settings: Settings, folder: StateFolder) -> Room:
+def room_of(settings: AgentSettings, folder: StateFolder) -> DiskSpace:
     """On the disk of that folder."""
-    return Room(folder.path, folder.cache, settings.disk_bytes_least)
+    return DiskSpace(folder.path, folder.cache, settings.disk_bytes_least)

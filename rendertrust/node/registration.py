@@ -16,7 +16,7 @@ NO_SUCH_ROUTE: Final = (404, 405)
 
 
 @attrs.frozen(kw_only=True)
-class Registered:
+class NodeRegistered:
     """The gateway knows us. ``proven`` is False where it has no way to prove a key.
 
     ``owner`` is the id of the user who earns; None: nobody, or the gateway does not say.
@@ -29,7 +29,7 @@ class Registered:
 
 
 @attrs.frozen(kw_only=True)
-class Rejected:
+class NodeRejected:
     """The gateway said no: ``code`` is the HTTP status, None when nobody (or nonsense) answered."""
 
     reason: str
@@ -51,7 +51,7 @@ async def register(
     capabilities: Sequence[str],
     metadata: Mapping[str, Any],
     user_token: str | None = None,
-) -> Registered | Rejected:
+) -> NodeRegistered | NodeRejected:
     """``POST /nodes/register`` and ``POST /nodes/verify``; a gateway without the second (404) is
     the plain reference, whose first token serves. A key that is known already is proven anew.
     """
@@ -63,18 +63,18 @@ async def register(
     }
     headers = {"Authorization": f"Bearer {user_token}"} if user_token else {}
     answer = await _post(session, f"{url}/api/v1/nodes/register", body, headers)
-    if isinstance(answer, Rejected):
+    if isinstance(answer, NodeRejected):
         return answer
     node_id, token = answer.members.get("node_id"), answer.members.get("token")
     if not isinstance(node_id, str) or not isinstance(token, str):
-        return Rejected(reason=f"{url} answered something else than a gateway does")
+        return NodeRejected(reason=f"{url} answered something else than a gateway does")
     challenge = answer.members.get("challenge")
     if not isinstance(challenge, str):
-        return Registered(node_id=node_id, token=token, proven=False)
+        return NodeRegistered(node_id=node_id, token=token, proven=False)
     # For this gateway alone: what another one could have it sign for itself opens nothing there.
     to = identity.authority_of(url)
     if to is None:
-        return Rejected(reason=f"{url} has no host that a proof could name")
+        return NodeRejected(reason=f"{url} has no host that a proof could name")
     proof = identity.sign_proof(key, node_id, challenge, to)
     claim = {"node_id": node_id, "challenge": challenge, "signature": proof, "authority": to}
     return await _verify(session, url, claim, token)
@@ -82,31 +82,31 @@ async def register(
 
 async def _verify(
     session: aiohttp.ClientSession, url: str, body: Mapping[str, str], token: str
-) -> Registered | Rejected:
+) -> NodeRegistered | NodeRejected:
     answer = await _post(
         session, f"{url}/api/v1/nodes/verify", body, {"Authorization": f"Bearer {token}"}
     )
-    if isinstance(answer, Rejected):
+    if isinstance(answer, NodeRejected):
         if answer.code in NO_SUCH_ROUTE:
-            return Registered(node_id=body["node_id"], token=token, proven=False)
+            return NodeRegistered(node_id=body["node_id"], token=token, proven=False)
         return answer
     verified, owner = answer.members.get("token", token), answer.members.get("owner_id")
     owned = owner if isinstance(owner, str) else None
-    return Registered(node_id=body["node_id"], token=str(verified), proven=True, owner=owned)
+    return NodeRegistered(node_id=body["node_id"], token=str(verified), proven=True, owner=owned)
 
 
 async def _post(
     session: aiohttp.ClientSession, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
-) -> _Answer | Rejected:
+) -> _Answer | NodeRejected:
     try:
         async with session.post(url, json=body, headers=headers) as response:
             members = await _members(response)
             if response.status < 300:
                 return _Answer(status=response.status, members=members)
             reason = str(members.get("detail", response.reason))[:500]
-            return Rejected(reason=reason, code=response.status)
+            return NodeRejected(reason=reason, code=response.status)
     except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
-        return Rejected(reason=unreached(url, fault))
+        return NodeRejected(reason=unreached(url, fault))
 
 
 async def _members(response: aiohttp.ClientResponse) -> Mapping[str, Any]:

@@ -17,11 +17,11 @@ import attrs
 from rendertrust.given import members
 from rendertrust.node import sandbox
 from rendertrust.node.cache import place, safe_path
-from rendertrust.node.machine import cores
-from rendertrust.node.plain import NotAFile, open_plain
+from rendertrust.node.child_process import ProcessExit
+from rendertrust.node.machine_facts import cores
 from rendertrust.node.plugin import EVIDENCE, PICTURE, Failed, Task
-from rendertrust.node.plugins.render import Progress, Render, order_for
-from rendertrust.node.process import Ending
+from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
+from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.node.sandbox import DELIVERED
 from rendertrust.rerender import Compared, Report
 
@@ -32,7 +32,7 @@ Hear = Callable[[float, str], None]
 
 
 @attrs.frozen(kw_only=True)
-class Rerender:
+class RerenderRequest:
     """What to render again. ``files``: each input by its path, the scene at ``scene``;
     ``parameters`` are those of one frame, ``draws`` say where its regions lie; ``evidence`` has its
     passes as they were delivered.
@@ -49,7 +49,7 @@ class Rerender:
 
 
 @attrs.frozen
-class Rerendered:
+class RerenderResult:
     """What came of it, and where both pictures lie side by side; None where they do not."""
 
     report: Report
@@ -57,7 +57,7 @@ class Rerendered:
 
 
 @attrs.define(kw_only=True)
-class Heard(Progress):
+class RerenderMessages(RenderProgress):
     """Progress that also says when, and why, the whole frame is rendered."""
 
     on_whole: Callable[[str], None]
@@ -70,13 +70,13 @@ class Heard(Progress):
 
 
 async def rerender(
-    render: Render,
-    asked: Rerender,
+    render: RenderPlugin,
+    asked: RerenderRequest,
     folder: Path,
     *,
     hear: Hear = lambda share, detail: None,
     on_whole: Callable[[str], None] = lambda why: None,
-) -> Rerendered | Failed:
+) -> RerenderResult | Failed:
     """Render it in the empty work folder ``folder``; ``render`` has found a Blender."""
     task = await asyncio.to_thread(_task, asked, folder, hear)
     order = order_for(task)
@@ -85,7 +85,7 @@ async def rerender(
     places = {name: str(path.relative_to(folder / DELIVERED)) for name, path in _named(task)}
     draws = [list(drawn) for drawn in asked.draws]
     more = {"do": "rerender", "draws": draws, "whole": asked.whole, "thumbnails": False}
-    progress = Heard(task=task, on_whole=on_whole)
+    progress = RerenderMessages(task=task, on_whole=on_whole)
     ending = await render.obey({**order, **more, **places}, task, progress)
     if ending.last.get("event") != "done":
         return Failed(failure="node", error=_how_it_ended(ending), detail=ending.tail)
@@ -93,9 +93,9 @@ async def rerender(
     try:
         report = read_report(ending.last)
         is_there = ending.last.get("shown") == SHOWN and _is_picture(shown)
-    except (TypeError, ValueError, KeyError, NotAFile) as fault:
+    except (TypeError, ValueError, KeyError, NotARegularFile) as fault:
         return Failed(failure="node", error=f"Blender's report cannot be read: {fault}"[:WORDS_MAX])
-    return Rerendered(report, shown if is_there else None)
+    return RerenderResult(report, shown if is_there else None)
 
 
 def _named(task: Task) -> Iterator[tuple[str, Path]]:
@@ -137,7 +137,7 @@ def _words(said: object) -> str | None:
     return None if said is None else str(said)[:WORDS_MAX]
 
 
-def _task(asked: Rerender, folder: Path, hear: Hear) -> Task:
+def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
     """Lay the files out as a node does: inputs in ``in``, the picture where no scene finds it.
     ValueError: a path leads out of it.
     """
@@ -182,7 +182,7 @@ def _is_picture(path: Path) -> bool:
         return 0 < os.fstat(file.fileno()).st_size <= SHOWN_BYTES_MAX
 
 
-def _how_it_ended(ending: Ending) -> str:
+def _how_it_ended(ending: ProcessExit) -> str:
     if ending.excess is not None:
         return ending.excess.reason
     if ending.last.get("event") == "failed":

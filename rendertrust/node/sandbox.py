@@ -26,7 +26,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust.node.machine import cores, switches
+from rendertrust.node.machine_facts import cores, switches
 from rendertrust.node.seccomp import filter_of
 
 NOBODY: Final = 65534
@@ -65,14 +65,14 @@ _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare
 
 
 @attrs.frozen
-class Refused:
+class SandboxUnavailable:
     """Why there is no sandbox on this machine, and what would mend it."""
 
     reason: str
 
 
 @attrs.frozen(kw_only=True)
-class View:
+class SandboxView:
     """The work folder as the worker sees it, and the program that it is."""
 
     inputs: str
@@ -82,9 +82,9 @@ class View:
 
 
 def started(place: str | Path, worker: Path) -> Path:
-    """What is started of ``worker``, which lies at ``place``: itself, or its ``worker.py``."""
+    """What is started of ``worker``, which lies at ``place``: itself, or its ``launcher.py``."""
     seen = Path(place) / worker.name
-    return seen if worker.suffix == ".py" else seen / "worker.py"
+    return seen if worker.suffix == ".py" else seen / "launcher.py"
 
 
 @attrs.frozen(kw_only=True)
@@ -96,15 +96,17 @@ class Sandbox:
     as_root: bool
     forbids_namespaces: bool = True
 
-    def view(self, folder: Path, worker: Path) -> View:
+    def view(self, folder: Path, worker: Path) -> SandboxView:
         """Where the worker finds its files."""
         seen = str(started("/worker", worker))
-        return View(inputs="/job/in", delivered="/job/delivered", out="/job/out", worker=seen)
+        return SandboxView(
+            inputs="/job/in", delivered="/job/delivered", out="/job/out", worker=seen
+        )
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
         """``program`` as a command line that runs it inside, on the work folder ``folder``.
 
-        ``worker`` is a program, or a folder with the program ``worker.py``.
+        ``worker`` is a program, or a folder with the program ``launcher.py``.
         """
         # /tmp comes first: the renderer itself may lie below it, and must not be hidden.
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
@@ -173,12 +175,12 @@ def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
 
 
 @attrs.frozen(kw_only=True)
-class Bare:
+class NoSandbox:
     """No sandbox: the owner of the machine trusts every scene. Never as root."""
 
-    def view(self, folder: Path, worker: Path) -> View:
+    def view(self, folder: Path, worker: Path) -> SandboxView:
         """Where the worker finds its files."""
-        return View(
+        return SandboxView(
             inputs=str(folder / "in"),
             delivered=str(folder / DELIVERED),
             out=str(folder / "out"),
@@ -260,17 +262,19 @@ def make_parts(folder: Path) -> None:
         (folder / part).mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
-def find(readable: tuple[Path, ...], *, unsafe: bool = False) -> Sandbox | Bare | Refused:
+def find(
+    readable: tuple[Path, ...], *, unsafe: bool = False
+) -> Sandbox | NoSandbox | SandboxUnavailable:
     """The sandbox of this machine; with ``unsafe`` (an ordinary user only) none."""
     if unsafe:
-        return Refused(UNSAFE_AS_ROOT) if is_root() else Bare()
+        return SandboxUnavailable(UNSAFE_AS_ROOT) if is_root() else NoSandbox()
     if not sys.platform.startswith("linux"):
-        return Refused("the sandbox (bubblewrap) exists on Linux only")
+        return SandboxUnavailable("the sandbox (bubblewrap) exists on Linux only")
     bwrap = shutil.which("bwrap")
     if bwrap is None:
-        return Refused(INSTALL_BWRAP)
+        return SandboxUnavailable(INSTALL_BWRAP)
     if is_root() and not Path("/usr/bin/setpriv").exists():
-        return Refused("setpriv is missing; install it with: apt-get install util-linux")
+        return SandboxUnavailable("setpriv is missing; install it with: apt-get install util-linux")
     return Sandbox(
         bwrap=bwrap,
         readable=tuple(path for path in _outermost(readable) if not _is_system(path)),

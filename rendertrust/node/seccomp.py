@@ -26,7 +26,7 @@ _FAMILIES: Final = (1, 2, 10, 16)  # unix, IPv4, IPv6, netlink: all in a network
 
 
 @attrs.frozen(kw_only=True)
-class Machine:
+class SyscallNumbers:
     """Numbers of the calls of one: what is refused, and the three that are looked at."""
 
     audit: int
@@ -49,7 +49,7 @@ _EVERYWHERE: Final = {
     "mount_setattr": 442,
 }
 MACHINES: Final = {
-    "x86_64": Machine(
+    "x86_64": SyscallNumbers(
         audit=0xC000003E,
         clone=56,
         socket=41,
@@ -79,7 +79,7 @@ MACHINES: Final = {
             **_EVERYWHERE,
         },
     ),
-    "aarch64": Machine(
+    "aarch64": SyscallNumbers(
         audit=0xC00000B7,
         clone=220,
         socket=198,
@@ -118,7 +118,7 @@ def filter_of(machine: str = platform.machine()) -> bytes | None:
     return None if known is None else b"".join(struct.pack("<HBBI", *line) for line in _of(known))
 
 
-def _of(machine: Machine) -> Iterator[Line]:
+def _of(machine: SyscallNumbers) -> Iterator[Line]:
     """Line by line. A call by another table, as of 32 bits, is refused as unknown."""
     yield (_LOAD, 0, 0, _MACHINE)
     yield (_EQUAL, 1, 0, machine.audit)

@@ -9,14 +9,14 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from rendertrust.node.clearing import clear
-from rendertrust.node.plain import NotAFile, open_plain
 from rendertrust.node.plugin import Completed, Failed, Result, Task
-from rendertrust.node.plugins import Offer
-from rendertrust.node.plugins.cpu_benchmark import CpuBenchmark
-from rendertrust.node.plugins.echo import Echo
-from rendertrust.node.plugins.render import Render, result_of
-from rendertrust.node.plugins.video import Video
+from rendertrust.node.plugins import PluginOffer
+from rendertrust.node.plugins.cpu_benchmark import CpuBenchmarkPlugin
+from rendertrust.node.plugins.echo import EchoPlugin
+from rendertrust.node.plugins.render import RenderPlugin, result_of
+from rendertrust.node.plugins.video import VideoPlugin
+from rendertrust.node.rmtree import clear
+from rendertrust.node.safe_open import NotARegularFile, open_plain
 
 ROWS: Final = 200
 CHECKSUM: Final = 8_268_688_513_963_245  # of so many rows, on every machine that computes rightly
@@ -25,7 +25,7 @@ PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
 @attrs.frozen(kw_only=True)
-class Tested:
+class SelfTestResult:
     """``faults``: why a kind of work failed here. ``cpu`` is millions of steps a second on one
     processor, ``render`` samples of a pixel a second; None: not measured.
     """
@@ -41,28 +41,30 @@ class Tested:
         return {name: value for name, value in given.items() if value is not None}
 
 
-async def self_test(offer: Offer, scratch: Path, threads: int) -> Tested:
+async def self_test(offer: PluginOffer, scratch: Path, threads: int) -> SelfTestResult:
     """Try each kind in a folder below ``scratch``."""
     faults: dict[str, str] = {}
     cpu = render = None
-    said = await _tried(Echo(), scratch, {"rows": 1})
+    said = await _tried(EchoPlugin(), scratch, {"rows": 1})
     if isinstance(said, Failed):
-        faults[Echo.job_type] = said.error
-    scored = await _tried(CpuBenchmark(), scratch, {"rows": ROWS})
+        faults[EchoPlugin.job_type] = said.error
+    scored = await _tried(CpuBenchmarkPlugin(), scratch, {"rows": ROWS})
     if isinstance(scored, Failed):
-        faults[CpuBenchmark.job_type] = scored.error
+        faults[CpuBenchmarkPlugin.job_type] = scored.error
     else:
         cpu = float(scored.work["score"])
     if offer.render is not None:
         drawn = await _rendered(offer.render, scratch, threads)
         if isinstance(drawn, str):
-            faults |= {Render.job_type: drawn, Video.job_type: drawn}
+            faults |= {RenderPlugin.job_type: drawn, VideoPlugin.job_type: drawn}
         else:
             render = drawn
-    return Tested(faults=faults, cpu=cpu, render=render)
+    return SelfTestResult(faults=faults, cpu=cpu, render=render)
 
 
-async def _tried(plugin: Echo | CpuBenchmark, scratch: Path, params: Mapping[str, Any]) -> Result:
+async def _tried(
+    plugin: EchoPlugin | CpuBenchmarkPlugin, scratch: Path, params: Mapping[str, Any]
+) -> Result:
     folder = await asyncio.to_thread(_folder, scratch)
     try:
         result = await plugin.run(_task(plugin.job_type, folder, params))
@@ -75,7 +77,7 @@ async def _tried(plugin: Echo | CpuBenchmark, scratch: Path, params: Mapping[str
 
 def _checked(job_type: str, result: Result) -> Result:
     """A benchmark that counts wrongly was done by a machine that does."""
-    if isinstance(result, Failed) or job_type != CpuBenchmark.job_type:
+    if isinstance(result, Failed) or job_type != CpuBenchmarkPlugin.job_type:
         return result
     assert result.file is not None, "both plugins write one"
     told = orjson.loads(result.file.read_bytes())
@@ -84,7 +86,7 @@ def _checked(job_type: str, result: Result) -> Result:
     return result
 
 
-async def _rendered(render: Render, scratch: Path, threads: int) -> float | str:
+async def _rendered(render: RenderPlugin, scratch: Path, threads: int) -> float | str:
     """Samples a second; or why nothing was rendered."""
     assert render.found is not None, "it is offered"
     folder = await asyncio.to_thread(_folder, scratch)
@@ -107,7 +109,7 @@ def _is_picture(result: Completed) -> bool:
     try:
         with open_plain(result.file or Path()) as file:
             return bool(file.read(len(PNG)) == PNG)
-    except NotAFile:
+    except NotARegularFile:
         return False
 
 

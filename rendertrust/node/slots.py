@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rendertrust.node.addresses import Addresses
-from rendertrust.node.attesting import Attester
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.attester import Attester
 from rendertrust.node.cache import Cache
-from rendertrust.node.clearing import clear
-from rendertrust.node.given_back import FULL, STRANGERS
+from rendertrust.node.decline_reasons import FULL, STRANGERS
+from rendertrust.node.input_urls import InputUrls
 from rendertrust.node.plugin import CHECKS, Failed, Plugin, Result
-from rendertrust.node.settings import Settings
+from rendertrust.node.rmtree import clear
 from rendertrust.node.spool import Spool
-from rendertrust.node.unit import Unit, failed, folder_name, keep, ref_of, run
+from rendertrust.node.unit_run import UnitRun, failed, folder_name, keep, ref_of, run
 from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running, Urls
 
 ASK_AGAIN_SECONDS: Final = 10.0  # where files are: the answer may be lost with the connection
@@ -29,7 +29,7 @@ class Slots:
         *,
         spool: Spool,
         cache: Cache,
-        settings: Settings,
+        settings: AgentSettings,
         work: Path,
         send: Callable[[FromNode], bool],
         on_spooled: Callable[[], None],
@@ -52,7 +52,7 @@ class Slots:
         self._free = asyncio.Semaphore(settings.slots)
         # Who checks the work of others must answer in time, however long its own frames take.
         self._checking = asyncio.Semaphore(1)
-        self.units: dict[Running, Unit] = {}
+        self.units: dict[Running, UnitRun] = {}
         self.done = 0
 
     @property
@@ -126,7 +126,7 @@ class Slots:
             if unit.is_running:
                 unit.tell()
 
-    def _matching(self, ref: Running) -> list[Unit]:
+    def _matching(self, ref: Running) -> list[UnitRun]:
         return [
             unit
             for held, unit in self.units.items()
@@ -136,9 +136,9 @@ class Slots:
         ]
 
     def _start(self, frame: JobDispatch, plugin: Plugin) -> None:
-        unit = Unit(
+        unit = UnitRun(
             dispatch=frame,
-            addresses=Addresses(ref_of(frame), self._send, ASK_AGAIN_SECONDS),
+            addresses=InputUrls(ref_of(frame), self._send, ASK_AGAIN_SECONDS),
             on_status=self._send,
             status_seconds_least=self._settings.progress_seconds_least,
             clock=asyncio.get_running_loop().time,
@@ -146,7 +146,7 @@ class Slots:
         self.units[unit.ref] = unit
         unit.job = self._tasks.create_task(self._carry(unit, plugin))
 
-    async def _carry(self, unit: Unit, plugin: Plugin) -> None:
+    async def _carry(self, unit: UnitRun, plugin: Plugin) -> None:
         """A unit's whole life here. Cancelling it is how it is ended, not an error."""
         work = self._work / folder_name(unit.ref)
         unit.has_begun = True
@@ -164,7 +164,7 @@ class Slots:
             self._on_spooled()
             await asyncio.to_thread(clear, work)
 
-    async def _work_on(self, unit: Unit, plugin: Plugin, work: Path) -> None:
+    async def _work_on(self, unit: UnitRun, plugin: Plugin, work: Path) -> None:
         async with self._checking if _is_check(unit) else self._free:
             self._narrate(f"{_named(unit.dispatch)}: started")
             result = await run(unit, plugin, self._cache, work, self._settings.threads_each)
@@ -173,7 +173,7 @@ class Slots:
         self._narrate(f"{_named(unit.dispatch)}: {_told(result)}")
         self._count(_outcome(result))
 
-    def _settle_cancelled(self, unit: Unit) -> None:
+    def _settle_cancelled(self, unit: UnitRun) -> None:
         self._count("cancelled" if unit.failure_if_cancelled is None else "given back")
         if unit.failure_if_cancelled is not None:
             self._spool.put(failed(unit.ref, unit.failure_if_cancelled))
@@ -187,7 +187,7 @@ class Slots:
         )
 
 
-def _is_check(unit: Unit) -> bool:
+def _is_check(unit: UnitRun) -> bool:
     return unit.dispatch.job_type in CHECKS
 
 

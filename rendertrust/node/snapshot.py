@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 
 from rendertrust import __version__
-from rendertrust.node.greeting import pools_of
-from rendertrust.node.plugins import Offer
-from rendertrust.node.settings import Settings
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.hello import pools_of
+from rendertrust.node.plugins import PluginOffer
 from rendertrust.node.slots import Slots
 from rendertrust.node.spool import Spool
-from rendertrust.node.state import Enrolment
+from rendertrust.node.state_folder import Enrolment
 from rendertrust.protocol import JobStatus
 
 ACTIVE, QUARANTINED = "ACTIVE", "QUARANTINED"
@@ -29,7 +29,7 @@ def told_of(standing: str, node: str, reason: str) -> str:
 
 
 @attrs.define(kw_only=True)
-class Doing:
+class AgentActivity:
     """What the agent does now; ``rest`` is why it takes nothing, where it does so by itself.
 
     ``is_told_to_drain``: it is the gateway's word that it drains, which may be taken back.
@@ -52,11 +52,11 @@ class Doing:
 
 
 def snapshot(
-    doing: Doing,
+    doing: AgentActivity,
     *,
     enrolment: Enrolment,
-    offer: Offer,
-    settings: Settings,
+    offer: PluginOffer,
+    settings: AgentSettings,
     slots: Slots | None,
     spool: Spool,
     connected: bool,

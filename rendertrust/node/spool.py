@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 import orjson
 
-from rendertrust.node.plain import open_plain
+from rendertrust.node.safe_open import open_plain
 from rendertrust.protocol import (
     Evidence,
     JobResult,
@@ -57,7 +57,7 @@ _CHUNK: Final = 1024 * 1024
 
 
 @attrs.frozen(kw_only=True)
-class Spooled:
+class SpooledFile:
     """A file that awaits its upload to ``output``: ``what`` it is of the unit's result."""
 
     ref: Running
@@ -68,7 +68,7 @@ class Spooled:
 
 
 @attrs.frozen(kw_only=True)
-class Taken:
+class CopiedFile:
     """A file copied into the spool."""
 
     path: Path
@@ -77,7 +77,7 @@ class Taken:
 
 
 @attrs.frozen
-class Sent:
+class StoredFile:
     """A file that is in the store: where it lies, and the SHA-256s of the parts that it came in."""
 
     key: str
@@ -114,7 +114,7 @@ class Spool:
         self._rows.close()
 
     def put(
-        self, result: JobResult, files: Mapping[str, tuple[Taken, Output]] | None = None
+        self, result: JobResult, files: Mapping[str, tuple[CopiedFile, Output]] | None = None
     ) -> None:
         """Keep a result: to be told when its ``files`` are uploaded, at once where it has none."""
         key = _key(_ref(result))
@@ -131,7 +131,9 @@ class Spool:
         if not changed:
             self._keep_in_memory(result, files or {})
 
-    def _keep_in_memory(self, result: JobResult, files: Mapping[str, tuple[Taken, Output]]) -> None:
+    def _keep_in_memory(
+        self, result: JobResult, files: Mapping[str, tuple[CopiedFile, Output]]
+    ) -> None:
         """The disk takes no row: the gateway is told, as long as the agent lives. A result with
         files is none then: nothing would go on with its upload.
         """
@@ -141,7 +143,7 @@ class Spool:
             result = _lost(result)
         self._unkept[_ref(result)] = result
 
-    def uploads(self) -> list[Spooled]:
+    def uploads(self) -> list[SpooledFile]:
         """What awaits its upload, oldest first; of one unit the result before its evidence."""
         rows = self._rows.execute(
             "select job_id, unit, attempt, what, files.file, files.output, since"
@@ -149,7 +151,7 @@ class Spool:
             " where state = 'uploading' order by since, what desc"
         )
         return [
-            Spooled(
+            SpooledFile(
                 ref=Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt)),
                 what=what,
                 file=Path(file),
@@ -177,7 +179,7 @@ class Spool:
             for job, unit, attempt in rows.fetchall()
         ] + [*self._unkept]
 
-    def uploaded(self, ref: Running, what: str, sent: Sent) -> None:
+    def uploaded(self, ref: Running, what: str, sent: StoredFile) -> None:
         """A file is in the object store; the result is to be told with the last of them."""
         row = self._rows.execute(
             "select result from results where (job_id, unit, attempt) = (?, ?, ?)", _key(ref)
@@ -248,10 +250,11 @@ class Spool:
                 if str(file) not in named:
                     file.unlink()
 
-    def take(self, file: Path, ref: Running, what: str = RESULT) -> Taken:
+    def take(self, file: Path, ref: Running, what: str = RESULT) -> CopiedFile:
         """Copy a plugin's ``file`` into the spool, hashing it on the way; for a thread.
 
-        What a sandboxed program left is not trusted: a link is not followed. Raises NotAFile.
+        What a sandboxed program left is not trusted: a link is not followed. Raises
+        NotARegularFile.
         """
         unit, attempt = _key(ref)[1:]
         name = hashlib.sha256(f"{ref.job_id}\n{unit}\n{attempt}".encode()).hexdigest()[:32]
@@ -263,7 +266,7 @@ class Spool:
                 size += copy.write(chunk)
             copy.flush()
             os.fsync(copy.fileno())
-        return Taken(path=target, sha256=sum_.hexdigest(), size=size)
+        return CopiedFile(path=target, sha256=sum_.hexdigest(), size=size)
 
     def _forget_files(self, ref: Running, what: str | None = None) -> None:
         rows = self._rows.execute(
@@ -278,7 +281,7 @@ class Spool:
                 Path(file).unlink(missing_ok=True)
 
 
-def _with(result: JobResult, what: str, sent: Sent) -> JobResult:
+def _with(result: JobResult, what: str, sent: StoredFile) -> JobResult:
     """Where it lies: a fresh URL may have been for another key."""
     if what == RESULT:
         return attrs.evolve(result, result_ref=sent.key, part_sums=sent.part_sums)

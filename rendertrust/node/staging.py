@@ -15,11 +15,11 @@ import attrs
 
 from rendertrust.frames import FILES_ASKED_MAX
 from rendertrust.manifest import Entry, Manifest, ManifestError, read
-from rendertrust.node.addresses import Addresses
 from rendertrust.node.cache import Cache, place, safe_path
-from rendertrust.node.clearing import clear
-from rendertrust.node.disk import of_disk
+from rendertrust.node.disk_space import of_disk
+from rendertrust.node.input_urls import InputUrls
 from rendertrust.node.plugin import Failed, is_delivered
+from rendertrust.node.rmtree import clear
 from rendertrust.node.sandbox import DELIVERED as FOLDER
 from rendertrust.protocol import Input, JobDispatch
 
@@ -33,7 +33,7 @@ class Staging:
 
     cache: Cache
     work: Path
-    addresses: Addresses
+    addresses: InputUrls
     placed: dict[str, Path] = attrs.field(factory=dict[str, Path])
     delivered: dict[str, Path] = attrs.field(factory=dict[str, Path])
 

@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 
 from rendertrust import __version__
-from rendertrust.node.history import Line, past
-from rendertrust.node.state import StateFolder
+from rendertrust.node.agent_history import HistoryLine, past
+from rendertrust.node.state_folder import StateFolder
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +50,7 @@ class Status:
     standing_reason: str = ""
     opengl: bool | None = None
     silent_seconds: int | None = None
-    history: tuple[Line, ...] = ()
+    history: tuple[HistoryLine, ...] = ()
     units_ended: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
 

@@ -7,11 +7,11 @@ from typing import Final
 
 import aiohttp
 
-from rendertrust.node import parts, uploads
+from rendertrust.node import multipart_upload, uploads
+from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Failed
-from rendertrust.node.settings import Settings
-from rendertrust.node.spool import Sent, Spool, Spooled
-from rendertrust.node.unit import failed
+from rendertrust.node.spool import Spool, SpooledFile, StoredFile
+from rendertrust.node.unit_run import failed
 from rendertrust.protocol import (
     FromNode,
     JobResult,
@@ -34,7 +34,7 @@ class Uploader:
         self,
         spool: Spool,
         session: aiohttp.ClientSession,
-        settings: Settings,
+        settings: AgentSettings,
         *,
         send: Callable[[FromNode], bool],
         narrate: Callable[[str], None],
@@ -109,36 +109,36 @@ class Uploader:
                 for spooled in waiting[start : start + PARALLEL]:
                     tasks.create_task(self._upload(spooled))
 
-    async def _upload(self, spooled: Spooled) -> None:
+    async def _upload(self, spooled: SpooledFile) -> None:
         outcome = await self._send_file(spooled)
-        if isinstance(outcome, uploads.Unreachable) and outcome.is_unasked:
+        if isinstance(outcome, uploads.StoreUnreachable) and outcome.is_unasked:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
-        elif isinstance(outcome, uploads.Stored):
-            sent = Sent(spooled.output.key, outcome.part_sums)
+        elif isinstance(outcome, uploads.PutStored):
+            sent = StoredFile(spooled.output.key, outcome.part_sums)
             self._spool.uploaded(spooled.ref, spooled.what, sent)
             self._something_to_tell.set()
-        elif isinstance(outcome, uploads.Refused):
+        elif isinstance(outcome, uploads.PutRefused):
             self._give_up(spooled, Failed(failure="gateway", error=outcome.reason))
         elif time.time() - spooled.since > self._settings.upload_seconds_max:
             self._give_up(
                 spooled, Failed(failure="network", error="the object store stayed out of reach")
             )
-        elif isinstance(outcome, uploads.Expired):
+        elif isinstance(outcome, uploads.UrlExpired):
             ref = spooled.ref
             if self._send(UrlsRequest(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt)):
                 self._asked.add(ref)
         else:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
 
-    async def _send_file(self, spooled: Spooled) -> uploads.Outcome:
+    async def _send_file(self, spooled: SpooledFile) -> uploads.Outcome:
         """At once, or in parts where it is long and the gateway takes them."""
-        if not parts.in_parts(spooled):
+        if not multipart_upload.in_parts(spooled):
             return await uploads.put(self._session, spooled.output, spooled.file)
 
         async def ask(wanted: PartsWanted) -> PartsOffered | None:
             return await self._leave(spooled.ref, wanted)
 
-        return await parts.send(self._session, spooled, ask)
+        return await multipart_upload.send(self._session, spooled, ask)
 
     async def _leave(self, ref: Running, wanted: PartsWanted) -> PartsOffered | None:
         """Leave to put parts; None: nobody answers."""
@@ -153,7 +153,7 @@ class Uploader:
         finally:
             del self._answers[name]
 
-    def _give_up(self, spooled: Spooled, failure: Failed) -> None:
+    def _give_up(self, spooled: SpooledFile, failure: Failed) -> None:
         self._narrate(f"upload of {spooled.ref.job_id} failed: {failure.error}")
         self._spool.give_up(failed(spooled.ref, failure))
         self._something_to_tell.set()

@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from rendertrust.node.backoff import delays
-from rendertrust.node.guard import NotHeld
+from rendertrust.node.gateway_pinning import KeyNotConfirmed
 from rendertrust.protocol import Output, PartPlace
 from rendertrust.taking import Taking
 
@@ -22,7 +22,7 @@ _AGAIN: Final = (408, 425, 429)
 
 
 @attrs.frozen
-class Stored:
+class PutStored:
     """The object is there, by this PUT or by an earlier one of ours (412: our own first try); or
     parts of it are, with these SHA-256s.
     """
@@ -31,12 +31,12 @@ class Stored:
 
 
 @attrs.frozen
-class Expired:
+class UrlExpired:
     """The store does not take the URL any longer (403): ask for a fresh one."""
 
 
 @attrs.frozen
-class Unreachable:
+class StoreUnreachable:
     """The store did not answer, or answered that it cannot now: try later. ``is_unasked``: it was
     not asked, as the gateway's key could not be looked at.
     """
@@ -46,15 +46,15 @@ class Unreachable:
 
 
 @attrs.frozen
-class Refused:
+class PutRefused:
     """The store will never take it; ``status`` is its answer, if it gave one."""
 
     reason: str
     status: int | None = None
 
 
-Outcome = Stored | Expired | Unreachable | Refused
-GONE: Final = Refused("the result is gone from the spool")
+Outcome = PutStored | UrlExpired | StoreUnreachable | PutRefused
+GONE: Final = PutRefused("the result is gone from the spool")
 
 
 async def put(session: aiohttp.ClientSession, output: Output, file: Path) -> Outcome:
@@ -70,10 +70,10 @@ async def put_piece(
     session: aiohttp.ClientSession, place: Output | PartPlace, file: Path, piece: tuple[int, int]
 ) -> Outcome:
     """The same for a piece of it: from which byte on, and how many."""
-    outcome: Outcome = Unreachable("never tried")
+    outcome: Outcome = StoreUnreachable("never tried")
     for attempt, delay in zip(range(TRIES), delays(0.5, 8), strict=False):
         outcome = await _put_once(session, place, file, piece)
-        if not isinstance(outcome, Unreachable) or outcome.is_unasked:
+        if not isinstance(outcome, StoreUnreachable) or outcome.is_unasked:
             return outcome
         if attempt + 1 < TRIES:
             await asyncio.sleep(delay)
@@ -102,10 +102,10 @@ async def _put_once(
                 ) as response,
             ):
                 return _meaning(response.status, await response.content.read(300))
-    except NotHeld as fault:
-        return Unreachable(fault.answer.reason, is_unasked=True)
+    except KeyNotConfirmed as fault:
+        return StoreUnreachable(fault.answer.reason, is_unasked=True)
     except (aiohttp.ClientError, TimeoutError) as fault:
-        return Unreachable(type(fault).__name__)
+        return StoreUnreachable(type(fault).__name__)
     except FileNotFoundError:
         return GONE
 
@@ -118,10 +118,10 @@ async def _chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
 
 def _meaning(status: int, body: bytes) -> Outcome:
     if status < 300 or status == 412:
-        return Stored()
+        return PutStored()
     if status == 403:
-        return Expired()
+        return UrlExpired()
     if status >= 500 or status in _AGAIN:
-        return Unreachable(f"HTTP {status}")
+        return StoreUnreachable(f"HTTP {status}")
     told = f"the object store answered {status}: {body.decode('utf-8', 'replace')}"
-    return Refused(told, status)
+    return PutRefused(told, status)

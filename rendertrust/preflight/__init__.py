@@ -1,6 +1,7 @@
 """Before anything is paid: what is wrong with a scene, which files it needs, what it will cost.
 
-Pure: facts come from the node's worker (``rendertrust.node.inspection``), which opens the scene.
+Pure: facts come from the node's worker (``rendertrust.node.scene_inspection``), which opens the
+scene.
 
     findings.py    facts -> findings, each with the setting that mends it
     unmade.py      scenes that make no picture: what findings say of them

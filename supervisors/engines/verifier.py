@@ -21,9 +21,9 @@ from attrs import frozen
 
 import rendertrust
 from rendertrust.identity import load_or_create_key
-from rendertrust.node import machine, renderer, sandbox
-from rendertrust.node.settings import GIB
-from rendertrust.node.state import Enrolment, StateFolder, write_private
+from rendertrust.node import machine_facts, renderer, sandbox
+from rendertrust.node.agent_settings import GIB
+from rendertrust.node.state_folder import Enrolment, StateFolder, write_private
 from supervisors.engines.account import Account
 from supervisors.engines.engine import Engine
 from supervisors.engines.errors import EngineError
@@ -57,8 +57,8 @@ class Bounds:
 
 def bounds_of(threads: int, memory_gib: int) -> Bounds:
     """Return the bounds that the settings mean; 0 is half of what this machine has."""
-    half = max(machine.ram_bytes() // 2, MEMORY_LEAST)
-    return Bounds(threads or max(machine.cores() // 2, 1), memory_gib * GIB or half)
+    half = max(machine_facts.ram_bytes() // 2, MEMORY_LEAST)
+    return Bounds(threads or max(machine_facts.cores() // 2, 1), memory_gib * GIB or half)
 
 
 @frozen
@@ -137,7 +137,7 @@ class EmbeddedVerifier(Engine[int]):
         given, state = self._given.path, self.folder.give("state")
         bounds = (str(self._bounds.threads), str(self._bounds.memory))
         seen = ("--ro-bind", given, given, "--bind", state, state, "--setenv", "HOME", state)
-        agent = ("-I", "-m", "rendertrust.node.embedded", given, state, *bounds)
+        agent = ("-I", "-m", "rendertrust.node.embedded_verifier", given, state, *bounds)
         words: list[str | Path] = [*self._walls.words, *seen, "--", sys.executable, *agent]
         return Command(words, STOP, becomes_user=self._walls.account is None)
 
@@ -157,7 +157,7 @@ def walls_of(folder: EngineFolder) -> Walls:
         raise CannotVerify(renderer.HOW_TO_GET_BLENDER)
     python = (*renderer.interpreter(), Path(rendertrust.__file__).parent)
     box = sandbox.find((*program.readable, *python))
-    if isinstance(box, sandbox.Refused):
+    if isinstance(box, sandbox.SandboxUnavailable):
         raise CannotVerify(box.reason)
     assert isinstance(box, sandbox.Sandbox), "only who asks for it is given none"
     opened = _opened(folder.account, (*python, *box.readable), box.bwrap)
@@ -210,7 +210,7 @@ def _etc() -> Iterator[str]:
 def _environment(program: renderer.Renderer) -> Iterator[str]:
     """Say where Blender is, and which instructions it uses."""
     places = (str(Path(program.before[0]).parent), "/usr/bin", "/bin")
-    given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine.switches()}  # noqa: S108
+    given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine_facts.switches()}  # noqa: S108
     for name, value in given.items():
         yield from ("--setenv", name, value)
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from rendertrust.node.plugins import GROUP
-from rendertrust.node.state import StateFolder
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.testing import FakeNode
 from tests.integration.node.scenes import SLOW, build
 from tests.support.agent_process import enrolled_agent, here, running_agent

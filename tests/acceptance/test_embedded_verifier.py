@@ -19,7 +19,7 @@ from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 TINY = {"width": 32, "height": 32, "samples": 4}
-PROGRAM = b"rendertrust.node.embedded"
+PROGRAM = b"rendertrust.node.embedded_verifier"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -16,9 +16,9 @@ from multidict import MultiDict
 
 from config.redaction import redact
 from rendertrust import checkpoint, frame_range, manifest, note, strict_json
-from rendertrust.node.inside import directory, heads, pictures
-from rendertrust.node.inside.headers import MAGIC, NoHeader, channels_of, window_of
-from rendertrust.node.inside.pixels import SIGNATURE, NoPixels
+from rendertrust.node.worker import image_headers, picture_digest, zip_directory
+from rendertrust.node.worker.exr_headers import MAGIC, NoHeader, channels_of, window_of
+from rendertrust.node.worker.png_pixels import SIGNATURE, NoPixels
 from rendertrust.protocol import FRAME_BYTES_MAX, decode_from_gateway, decode_from_node
 from tests.fuzz.documents import SHAPES, repeated
 from web.http import document
@@ -271,7 +271,7 @@ def _directory(count: int, size: int) -> bytes:
 
 def _opened(path: Path) -> object:
     try:
-        with directory.opened(path, MIB) as packed:
+        with zip_directory.opened(path, MIB) as packed:
             return len(packed.infolist())
     except zipfile.BadZipFile as fault:
         return fault
@@ -322,8 +322,8 @@ def _looked_at(file: tuple[str, str]) -> object:
     path, suffix = file
     found: list[object] = []
     readers: list[Callable[[], object]] = [
-        lambda: heads.size_of(path, suffix),
-        lambda: pictures.of_file(path),
+        lambda: image_headers.size_of(path, suffix),
+        lambda: picture_digest.of_file(path),
     ]
     if suffix == ".exr":
         readers += [lambda: window_of(path), lambda: channels_of(path)]
@@ -337,7 +337,7 @@ def _looked_at(file: tuple[str, str]) -> object:
 
 def _hashed(path: Path) -> object:
     try:
-        return pictures.of_file(str(path))
+        return picture_digest.of_file(str(path))
     except NoPixels as fault:
         return fault
 

@@ -26,9 +26,9 @@ from rendertrust.frames import (
     Welcome,
 )
 from rendertrust.node import registration
-from rendertrust.node.attesting import Attester, utc
+from rendertrust.node.attester import Attester, utc
 from rendertrust.node.plugin import Completed
-from rendertrust.node.spool import Taken
+from rendertrust.node.spool import CopiedFile
 from rendertrust.protocol import FromNode, decode_from_gateway, encode
 from tests.kills.journal import Record
 from tests.kills.people import Desk
@@ -81,7 +81,7 @@ class Worker:
             metadata={},
             user_token=owner or None,
         )
-        assert isinstance(answer, registration.Registered), answer
+        assert isinstance(answer, registration.NodeRegistered), answer
         self.id, self.token = answer.node_id, answer.token
 
     async def serve(self) -> None:
@@ -190,8 +190,8 @@ class Worker:
         if beside is None or result.sha256 is None or result.size is None:
             return result
         attester = Attester(node=lambda: self.id, key=self.key, renderers={})
-        taken = Taken(path=Path(), sha256=result.sha256, size=result.size)
-        proof = Taken(path=Path(), sha256=beside.sha256, size=beside.size)
+        taken = CopiedFile(path=Path(), sha256=result.sha256, size=result.size)
+        proof = CopiedFile(path=Path(), sha256=beside.sha256, size=beside.size)
         made = attester.attest(frame, utc(), Completed(), taken, proof)
         return result if made is None else attrs.evolve(result, work=made[0], signature=made[1])
 

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from rendertrust.node import renderer, sandbox
-from rendertrust.node.process import converse
+from rendertrust.node.child_process import converse
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "demo_scene.py"
 BUILD_SECONDS = 120.0
@@ -21,7 +21,7 @@ async def build_scene(to: Path) -> Path:
     if program is None:
         raise SceneFailed(renderer.HOW_TO_GET_BLENDER)
     box = sandbox.find(program.readable)
-    if isinstance(box, sandbox.Refused):
+    if isinstance(box, sandbox.SandboxUnavailable):
         raise SceneFailed(box.reason)
     work = Path(tempfile.mkdtemp(prefix="scene-", dir=to.parent))
     try:

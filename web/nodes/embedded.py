@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from config.settings import Settings, SettingsError
-from rendertrust.node.state import Enrolment
+from rendertrust.node.state_folder import Enrolment
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NewNode
 from supervisors.child import Child

@@ -7,33 +7,33 @@ from typing import Final
 
 import attrs
 
+from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Plugin
-from rendertrust.node.plugins.check import Check
-from rendertrust.node.plugins.check_batch import CheckBatch
-from rendertrust.node.plugins.cpu_benchmark import CpuBenchmark
-from rendertrust.node.plugins.echo import Echo
-from rendertrust.node.plugins.foreign import apart
-from rendertrust.node.plugins.preflight import Preflight
-from rendertrust.node.plugins.render import Render
-from rendertrust.node.plugins.video import Video
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import StateFolder
+from rendertrust.node.plugins.check import CheckPlugin
+from rendertrust.node.plugins.check_batch import CheckBatchPlugin
+from rendertrust.node.plugins.cpu_benchmark import CpuBenchmarkPlugin
+from rendertrust.node.plugins.echo import EchoPlugin
+from rendertrust.node.plugins.preflight import PreflightPlugin
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.plugins.third_party import apart
+from rendertrust.node.plugins.video import VideoPlugin
+from rendertrust.node.state_folder import StateFolder
 
 GROUP: Final = "rendertrust.plugins"
 
 
 @attrs.frozen(kw_only=True)
-class Offer:
+class PluginOffer:
     """``plugins`` by job type, and why each other one is left out."""
 
     plugins: Mapping[str, Plugin]
     not_offered: Mapping[str, str]
 
     @property
-    def render(self) -> Render | None:
+    def render(self) -> RenderPlugin | None:
         """The render plugin, where it is offered."""
-        plugin = self.plugins.get(Render.job_type)
-        return plugin if isinstance(plugin, Render) else None
+        plugin = self.plugins.get(RenderPlugin.job_type)
+        return plugin if isinstance(plugin, RenderPlugin) else None
 
     async def end(self) -> None:
         """End what waits for more work."""
@@ -53,7 +53,7 @@ class Offer:
         return render is None or render.found is None or render.found.is_sandboxed
 
 
-async def offer(folder: StateFolder, settings: Settings) -> Offer:
+async def offer(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
     """Ask each plugin whether this machine can do its work."""
     able: dict[str, Plugin] = {}
     unable: dict[str, str] = {}
@@ -69,13 +69,13 @@ async def offer(folder: StateFolder, settings: Settings) -> Offer:
             await _ask(loaded, able, unable)
             if loaded.job_type in able:
                 able[loaded.job_type] = apart(loaded)
-    return Offer(plugins=able, not_offered=unable)
+    return PluginOffer(plugins=able, not_offered=unable)
 
 
-def _ours(folder: StateFolder, settings: Settings) -> Iterator[Plugin]:
-    yield Echo()
-    yield CpuBenchmark(nice=settings.nice)
-    render = Render(
+def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
+    yield EchoPlugin()
+    yield CpuBenchmarkPlugin(nice=settings.nice)
+    render = RenderPlugin(
         scratch=folder.work,
         unsafe_no_sandbox=settings.unsafe_no_sandbox,
         runtime_seconds_max=settings.runtime_seconds_max,
@@ -83,10 +83,10 @@ def _ours(folder: StateFolder, settings: Settings) -> Iterator[Plugin]:
         nice=settings.nice,
     )
     yield render
-    yield Video(render=render)
-    yield Check(render=render)
-    yield CheckBatch(render=render)
-    yield Preflight(render=render)
+    yield VideoPlugin(render=render)
+    yield CheckPlugin(render=render)
+    yield CheckBatchPlugin(render=render)
+    yield PreflightPlugin(render=render)
 
 
 def _load(entry: EntryPoint) -> Plugin | str:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from rendertrust import zips
-from rendertrust.node.plain import open_plain
+from rendertrust.node.safe_open import open_plain
 
 NAME: Final = "frames.zip"
 ENTRIES_MAX: Final = 100_000
@@ -30,8 +30,8 @@ class BundleError(ValueError):
 
 
 def pack(folder: Path, names: Iterable[str]) -> Path:
-    """The files ``names`` of ``folder`` in one zip beside it. Raises NotAFile, as they are not
-    trusted: a link is not followed.
+    """The files ``names`` of ``folder`` in one zip beside it. Raises NotARegularFile, as they are
+    not trusted: a link is not followed.
     """
     target = folder.parent / NAME
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as packed:

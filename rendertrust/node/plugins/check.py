@@ -7,20 +7,20 @@ from typing import Any, ClassVar, Final
 import attrs
 import orjson
 
-from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import EVIDENCE as EVIDENCE  # noqa: PLC0414 - offered with the rest
 from rendertrust.node.plugin import PICTURE as PICTURE  # noqa: PLC0414
 from rendertrust.node.plugin import Completed, Failed, Result, Task
-from rendertrust.node.plugins import dying
-from rendertrust.node.plugins.order import refused
-from rendertrust.node.plugins.render import Render, order_for
-from rendertrust.node.plugins.video import Video, playing
+from rendertrust.node.plugins import crash_attribution
+from rendertrust.node.plugins.render import RenderPlugin, order_for
+from rendertrust.node.plugins.render_order import refused
+from rendertrust.node.plugins.video import VideoPlugin, playing
 from rendertrust.node.sandbox import DELIVERED
+from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
 
 NO_SANDBOX: Final = "strangers' scenes are opened in a sandbox alone, and there is none"
 DRAWS_MAX: Final = 16
 RENDER: Final = "render"
-VIDEO: Final = Video.job_type
+VIDEO: Final = VideoPlugin.job_type
 REPORT: Final = "check.json"
 _TOLD: Final = (
     "crops",
@@ -45,7 +45,7 @@ _TOLD: Final = (
 
 
 @attrs.define
-class Check:
+class CheckPlugin:
     """Takes what the unit took, which was a ``render`` unless ``of`` names a ``video``, and where
     to look: ``draws``, [x, y, cell or null] of each crop of a frame or a tile, and ``shown``, which
     frames of a chunk or a video; all from 0 up to 1. Without either it only looks. ``whole``: the
@@ -56,7 +56,7 @@ class Check:
     """
 
     job_type: ClassVar[str] = "check"
-    render: Render
+    render: RenderPlugin
     open_seconds: float = OPEN_SECONDS  # for what was delivered, once: then it is taken for deadly
 
     async def why_not(self) -> str | None:
@@ -69,11 +69,11 @@ class Check:
         if isinstance(order, Failed):
             return order
         order = {**order, "open_seconds": self.open_seconds}
-        last = await dying.told(self.render, order, task)
+        last = await crash_attribution.told(self.render, order, task)
         return _report(last, task)
 
 
-async def why_no_strangers(render: Render) -> str | None:
+async def why_no_strangers(render: RenderPlugin) -> str | None:
     """Why nothing of strangers' is opened here; None: it may be."""
     if render.found is None:
         return await render.why_not()

@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from rendertrust.frames import BATCH_MAX
-from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import BATCH, Completed, Failed, Result, Task, in_batch
 from rendertrust.node.plugins.check import place_of, why_no_strangers
-from rendertrust.node.plugins.order import refused
-from rendertrust.node.plugins.render import Progress, Render, order_for
+from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
+from rendertrust.node.plugins.render_order import refused
+from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
 
 RESULTS: Final = "results"  # the parameter that says how many there are
 WORDS_MAX: Final = 300  # characters: sixteen reports fit into one frame
@@ -19,7 +19,7 @@ Told = Mapping[str, Any]
 
 
 @attrs.define
-class CheckBatch:
+class CheckBatchPlugin:
     """Takes what the units took, and how many ``results`` there are: ``check/0/picture`` and
     ``check/0/evidence.exr``, and so on. Its result lists a report of each as ``opened``, as a
     ``check`` without draws gives it. A report is None where its worker died before, and where a
@@ -27,7 +27,7 @@ class CheckBatch:
     """
 
     job_type: ClassVar[str] = BATCH
-    render: Render
+    render: RenderPlugin
     open_seconds: float = OPEN_SECONDS  # for each result
 
     async def why_not(self) -> str | None:
@@ -39,7 +39,7 @@ class CheckBatch:
         order = _order_for(task)
         if isinstance(order, Failed):
             return order
-        heard = Heard(task=task, count=len(order[RESULTS]))
+        heard = BatchMessages(task=task, count=len(order[RESULTS]))
         full = {**order, "open_seconds": self.open_seconds}
         ending = await self.render.obey(full, task, heard)
         if not heard.told:
@@ -49,7 +49,7 @@ class CheckBatch:
 
 
 @attrs.define
-class Heard(Progress):
+class BatchMessages(RenderProgress):
     """What the worker said of each of the ``count`` results; the first word counts."""
 
     count: int = 0

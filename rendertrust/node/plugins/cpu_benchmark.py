@@ -9,16 +9,16 @@ from typing import Any, ClassVar, Final
 import attrs
 import orjson
 
+from rendertrust.node.agent_settings import NICENESS
+from rendertrust.node.child_process import converse
 from rendertrust.node.plugin import Completed, Failed, Result, Task
-from rendertrust.node.process import converse
-from rendertrust.node.settings import NICENESS
 
 PROGRAM: Final = Path(__file__).with_name("benchmark_program.py")
 SECONDS_MAX: Final = 300.0
 
 
 @attrs.frozen
-class CpuBenchmark:
+class CpuBenchmarkPlugin:
     """``score`` is millions of steps per second on one processor; ``checksum`` is the same on
     every machine, or the machine computes wrongly. The parameter ``rows`` scales the work.
     """

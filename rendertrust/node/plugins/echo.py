@@ -10,7 +10,7 @@ from rendertrust.node.plugin import Completed, Result, Task
 
 
 @attrs.frozen
-class Echo:
+class EchoPlugin:
     """The result is an object of the task's members; inputs are told by path and size."""
 
     job_type: ClassVar[str] = "echo"

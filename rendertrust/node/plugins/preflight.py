@@ -9,13 +9,13 @@ import attrs
 import orjson
 
 from rendertrust.frame_range import FRAMES_MAX, canonical
-from rendertrust.node import inspection
-from rendertrust.node.inspection import Where
-from rendertrust.node.machine import ram_bytes
+from rendertrust.node import scene_inspection
+from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.check import why_no_strangers
-from rendertrust.node.plugins.order import PATHS, refused, scene_of
-from rendertrust.node.plugins.render import Render, show
+from rendertrust.node.plugins.render import RenderPlugin, show
+from rendertrust.node.plugins.render_order import PATHS, refused, scene_of
+from rendertrust.node.scene_inspection import SceneFolder
 from rendertrust.preflight.findings import showing
 from rendertrust.preflight.price import Probe
 
@@ -36,14 +36,14 @@ _TOLD: Final = (
 
 
 @attrs.define
-class Preflight:
+class PreflightPlugin:
     """Takes the inputs of a render, and ``scene`` as that does. Its result is a report as JSON: the
     facts of the scene, and the ``probe`` of some frames, or why they were not probed. A frame that
     can be tried is shown small, too.
     """
 
     job_type: ClassVar[str] = "preflight"
-    render: Render
+    render: RenderPlugin
 
     async def why_not(self) -> str | None:
         """What keeps this machine from rendering; or from looking at what strangers sent."""
@@ -57,14 +57,14 @@ class Preflight:
         assert self.render.found is not None, "why_not() found a Blender before this was offered"
         blender = self.render.found
         task.report(0.1, "opens the scene")
-        facts = await inspection.inspect(blender, where, within=INSPECT_SECONDS)
+        facts = await scene_inspection.inspect(blender, where, within=INSPECT_SECONDS)
         if isinstance(facts, Failed):
             return facts
         report = _report(facts)
         frames = _whole_frames(facts)
         if (why := _not_probed(facts, frames, self.render.memory_bytes or ram_bytes())) is None:
             task.report(0.4, "tries small pieces of some frames")
-            probed = await inspection.probe(
+            probed = await scene_inspection.probe(
                 *(blender, where, facts, frames),
                 threads=task.threads,
                 within=PROBE_SECONDS,
@@ -78,13 +78,15 @@ class Preflight:
         return Completed(file=path)
 
 
-def _where(task: Task) -> Where | Failed:
+def _where(task: Task) -> SceneFolder | Failed:
     if unknown := sorted(set(task.params) - {"scene"}):
         return refused(f"preflight does not know the parameter {unknown[0]!r}")
     scene = scene_of(task)
     if isinstance(scene, Failed):
         return scene
-    return Where(folder=task.folder, scene=scene, paths=PATHS if PATHS in task.inputs else None)
+    return SceneFolder(
+        folder=task.folder, scene=scene, paths=PATHS if PATHS in task.inputs else None
+    )
 
 
 def _report(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,17 +12,17 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from rendertrust.node import blender, drawing
-from rendertrust.node.clearing import empty
-from rendertrust.node.estimate import Estimate
-from rendertrust.node.plain import NotAFile, open_plain
+from rendertrust.node import blender, opengl_probe
+from rendertrust.node.agent_settings import NICENESS
+from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
 from rendertrust.node.plugins import bundle
-from rendertrust.node.plugins.order import PATHS, order_of, placed_tiles, scene_of
-from rendertrust.node.process import Ending
-from rendertrust.node.settings import NICENESS
-from rendertrust.node.standing import Same, Standings
-from rendertrust.node.watch import MACHINES, MEMORY, Excess
+from rendertrust.node.plugins.render_order import PATHS, order_of, placed_tiles, scene_of
+from rendertrust.node.progress_estimate import ProgressEstimate
+from rendertrust.node.resident_blender import BlenderKey, ResidentBlenders
+from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded
+from rendertrust.node.rmtree import empty
+from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
@@ -42,7 +42,7 @@ _PICTURE: Final = re.compile(r"(?:frame|tile|-?[0-9]{4,7})(?:\.(?:noisy|evidence
 
 
 @attrs.define
-class Render:
+class RenderPlugin:
     """Takes ``frame`` or ``frames``, ``width`` and ``height`` (or ``resolution: [w, h]``),
     ``samples``, ``format`` (PNG, JPEG, OPEN_EXR), ``noisy``, ``tile`` or ``tiles``, and ``scene``
     where several inputs are scenes; what is not given is as the artist set it.
@@ -55,8 +55,8 @@ class Render:
     memory_bytes: int | None = None
     nice: int = NICENESS
     found: blender.Blender | None = None
-    standings: Standings = attrs.field(
-        default=attrs.Factory(lambda self: Standings(self.scratch), takes_self=True)
+    standings: ResidentBlenders = attrs.field(
+        default=attrs.Factory(lambda self: ResidentBlenders(self.scratch), takes_self=True)
     )
 
     async def why_not(self) -> str | None:
@@ -67,7 +67,7 @@ class Render:
         if isinstance(found, blender.NoBlender):
             return found.reason
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
-        opengl = await drawing.draws(found, folder)
+        opengl = await opengl_probe.draws(found, folder)
         self.found = attrs.evolve(found, nice=self.nice, opengl=opengl)
         return None
 
@@ -79,13 +79,13 @@ class Render:
         if isinstance(order, Failed):
             return order
         assert self.found is not None, "why_not() found a Blender before this was offered"
-        same = Same(task.job_id, task.content, task.threads)
+        same = BlenderKey(task.job_id, task.content, task.threads)
         work = task.folder / "in"
         async with self.standings.lent(
             same, self.found, work, self.runtime_seconds_max
         ) as standing:
             frames = len(order.get("frames", (None,)))
-            progress = Progress(task=task, out=standing.out, frames=frames)
+            progress = RenderProgress(task=task, out=standing.out, frames=frames)
             with ticking(progress):
                 ending = await standing.obey(order, progress.hear, progress.overhear)
             await asyncio.to_thread(hand_over, standing.out, task.folder / "out")
@@ -93,7 +93,9 @@ class Render:
             return Failed(failure="scene", error=TOO_MANY_FILES, detail=ending.tail)
         return await asyncio.to_thread(result_of, ending, task.folder, progress.files)
 
-    async def obey(self, order: Mapping[str, Any], task: Task, progress: "Progress") -> Ending:
+    async def obey(
+        self, order: Mapping[str, Any], task: Task, progress: "RenderProgress"
+    ) -> ProcessExit:
         """Give a sandboxed worker of its own one order; it is dead when this ends."""
         assert self.found is not None, "why_not() found a Blender before this was offered"
         self.found.box.prepare(task.folder)
@@ -109,7 +111,7 @@ class Render:
 
 
 @attrs.define
-class Progress:
+class RenderProgress:
     """Reports what Blender says at once, and an estimate every second between; keeps which files
     were written, and the seconds that each frame took. ``out`` is where.
 
@@ -122,7 +124,7 @@ class Progress:
     out: Path = attrs.field(
         default=attrs.Factory(lambda self: self.task.folder / "out", takes_self=True)
     )
-    estimate: Estimate = attrs.field(factory=Estimate)
+    estimate: ProgressEstimate = attrs.field(factory=ProgressEstimate)
     detail: str = ""
     files: list[str] = attrs.field(factory=list[str])
     too_many_files: bool = False
@@ -164,7 +166,7 @@ class Progress:
 
 
 @contextlib.contextmanager
-def ticking(progress: Progress) -> Generator[None]:
+def ticking(progress: RenderProgress) -> Generator[None]:
     """Meanwhile an estimate is reported every second."""
     ticker = asyncio.ensure_future(progress.tick())
     try:
@@ -190,7 +192,7 @@ def show(task: Task, line: Mapping[str, Any], out: Path) -> None:
     name, frame = str(line.get("thumbnail")), line.get("frame")
     if not _THUMBNAIL.fullmatch(name) or not isinstance(frame, int):
         return
-    with contextlib.suppress(NotAFile), open_plain(out / name) as file:
+    with contextlib.suppress(NotARegularFile), open_plain(out / name) as file:
         task.preview(file.read(PREVIEW_BYTES_MAX + 1), frame)
 
 
@@ -213,7 +215,7 @@ def order_for(task: Task) -> Mapping[str, Any] | Failed:
     return tiles if isinstance(tiles, Failed) else {**full, "do": "finish", "tiles": tiles}
 
 
-def result_of(ending: Ending, folder: Path, files: list[str] | None = None) -> Result:
+def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None) -> Result:
     """What a worker's end means for the unit; ``files`` are those that it said it wrote.
 
     One picture is the result itself, its evidence beside it; several files are one bundle.
@@ -238,19 +240,19 @@ def result_of(ending: Ending, folder: Path, files: list[str] | None = None) -> R
         return Completed(file=folder / "out" / pictures[0], evidence=proof, work=work)
     try:
         return Completed(file=bundle.pack(folder / "out", names), work=work)
-    except NotAFile as fault:
+    except NotARegularFile as fault:
         return Failed(failure="node", error="a frame cannot be read", detail=str(fault))
 
 
-def _ran_out(ending: Ending) -> Excess | None:
+def _ran_out(ending: ProcessExit) -> LimitExceeded | None:
     """Whether Blender died, or failed, of memory that the system did not give it."""
     told = f"{ending.last.get('error', '')}\n{ending.tail}"
     if ending.last.get("event") == "done" or not _NO_MEMORY.search(told):
         return None
-    return Excess("the scene needs more memory than this node has", MACHINES, MEMORY)
+    return LimitExceeded("the scene needs more memory than this node has", MACHINES, MEMORY)
 
 
-def _how_it_died(ending: Ending) -> str:
+def _how_it_died(ending: ProcessExit) -> str:
     if ending.code is None:
         return "Blender was stopped: the frame took longer than this node allows"
     if ending.signal_name is not None:

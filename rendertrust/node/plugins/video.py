@@ -11,8 +11,8 @@ import attrs
 
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.bundle import BundleError, number_of, unpack
-from rendertrust.node.plugins.order import refused, whole
-from rendertrust.node.plugins.render import Progress, Render, result_of
+from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, result_of
+from rendertrust.node.plugins.render_order import refused, whole
 
 CONTAINERS: Final = ("MP4", "WEBM")
 FPS_MAX: Final = 32_767
@@ -21,7 +21,7 @@ _FOLDER: Final = "pictures"
 
 
 @attrs.define
-class Video:
+class VideoPlugin:
     """Takes ``container`` (MP4, WEBM) and the rate: ``fps`` over ``fps_base`` (24, 30000/1001 …).
 
     Inputs are the frames, or zips of them; with the scene (a .blend) among them the rate may be
@@ -29,7 +29,7 @@ class Video:
     """
 
     job_type: ClassVar[str] = "video"
-    render: Render
+    render: RenderPlugin
 
     async def why_not(self) -> str | None:
         """Blender makes the video: whatever keeps it from rendering keeps it from that too."""
@@ -40,7 +40,7 @@ class Video:
         full = await asyncio.to_thread(playing, task)
         if isinstance(full, Failed):
             return full
-        ending = await self.render.obey({**full, "do": "video"}, task, Progress(task=task))
+        ending = await self.render.obey({**full, "do": "video"}, task, RenderProgress(task=task))
         if ending.last.get("event") == "done" and _VIDEO.fullmatch(str(ending.last.get("file"))):
             told = ("frames", "width", "height", "fps", "seconds")
             work = {name: ending.last[name] for name in told if name in ending.last}

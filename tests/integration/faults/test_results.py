@@ -20,8 +20,8 @@ from actors.node_session.settings import NodeSessionSettings
 from config.settings import Settings
 from rendertrust.node import agent, enrolment
 from rendertrust.node.plugin import Completed, Result, Task
-from rendertrust.node.plugins.echo import Echo
-from rendertrust.node.state import StateFolder
+from rendertrust.node.plugins.echo import EchoPlugin
+from rendertrust.node.state_folder import StateFolder
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import NUMBERS
 from tests.faults.place import http_by, of_http
@@ -43,12 +43,12 @@ WITHIN = 240.0  # it goes through two proxies and a gateway, on a busy machine
 def _long_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """``echo`` gives ``SIZE`` bytes."""
 
-    async def run(_: Echo, task: Task) -> Result:
+    async def run(_: EchoPlugin, task: Task) -> Result:
         file = task.folder / "result"
         await asyncio.to_thread(file.write_bytes, content_of(task.job_id))
         return Completed(file=file)
 
-    monkeypatch.setattr(Echo, "run", run)
+    monkeypatch.setattr(EchoPlugin, "run", run)
     monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
 
 
@@ -93,7 +93,7 @@ async def creator(
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncGenerator["asyncio.Task[agent.Ended]"]:
+async def running(folder: Path) -> AsyncGenerator["asyncio.Task[agent.AgentExit]"]:
     """An agent; killed in the end: it says no word to anybody."""
     told: list[str] = []
     task = asyncio.ensure_future(agent.run(folder, settings=QUICK, narrator=told.append))

@@ -11,10 +11,10 @@ import orjson
 from actors.verifier.crops import draws
 from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import of_all
-from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.check import EVIDENCE, PICTURE, Check
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.check import EVIDENCE, PICTURE, CheckPlugin
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
 from tests.integration.node.scenes import unit
 
 DRAWS = [list(drawn) for drawn in draws(b"secret" * 6, b"job:0:1", b"r" * 32)]
@@ -51,7 +51,7 @@ class Stage:
     """A scene, its honest result, and who renders and checks."""
 
     folder: Path
-    render: Render
+    render: RenderPlugin
     scene: Path
     honest: Files
     open_seconds: float = OPEN_SECONDS
@@ -72,7 +72,7 @@ class Stage:
                 inputs[path] = self.folder / f"{name}-{Path(path).name}"
                 inputs[path].write_bytes(content)
         task = attrs.evolve(unit(self.folder / f"check-{name}", inputs, given), job_type="check")
-        found = await Check(self.render, self.open_seconds).run(task)
+        found = await CheckPlugin(self.render, self.open_seconds).run(task)
         if isinstance(found, Failed):
             return found
         assert found.file is not None

@@ -11,16 +11,16 @@ import pytest
 from pytest_aiohttp import AiohttpServer
 
 from rendertrust.node import agent, blender, plugins
+from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Result, Task
-from rendertrust.node.plugins.render import Render
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.state_folder import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.resident import Resident, resident
 from tests.integration.node.scenes import ARTISTS, build
 
-QUICK = Settings(
+QUICK = AgentSettings(
     health_port=None,
     nice=0,  # beside other tests whoever stands back gets no processor
     lease_seconds=0.2,
@@ -40,9 +40,9 @@ class Running:
     folder: StateFolder
     told: list[str]
     stop: asyncio.Event
-    task: asyncio.Task[agent.Ended]
+    task: asyncio.Task[agent.AgentExit]
 
-    async def ended(self, within: float = 120) -> agent.Ended:
+    async def ended(self, within: float = 120) -> agent.AgentExit:
         async with asyncio.timeout(within):
             return await asyncio.shield(self.task)
 
@@ -66,7 +66,7 @@ async def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Agents offer ``gated`` and ``check`` of the same kind; their units end once this is set."""
     opened = asyncio.Event()
 
-    async def offered(folder: StateFolder, settings: Settings) -> plugins.Offer:
+    async def offered(folder: StateFolder, settings: AgentSettings) -> plugins.PluginOffer:
         found = await offer(folder, settings)
         able = {
             **found.plugins,
@@ -136,7 +136,7 @@ def known_blender(found_blender: Blender, monkeypatch: pytest.MonkeyPatch) -> No
         return False
 
     monkeypatch.setattr("rendertrust.node.blender.find", found)
-    monkeypatch.setattr("rendertrust.node.drawing.draws", draws)
+    monkeypatch.setattr("rendertrust.node.opengl_probe.draws", draws)
 
 
 @pytest.fixture(scope="session")
@@ -152,7 +152,7 @@ def artists(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def render(resident_blender: Resident, tmp_path: Path) -> Render:
+def render(resident_blender: Resident, tmp_path: Path) -> RenderPlugin:
     """Who renders in the process that stays."""
     return resident_blender.render(tmp_path / "scratch")
 
@@ -170,14 +170,16 @@ def start(tmp_path: Path, peer: Gateway) -> Start:
     """Start an agent on a state folder of this test; the same folder each time."""
 
     @asynccontextmanager
-    async def run(settings: Settings = QUICK, *, kill: bool = False) -> AsyncGenerator[Running]:
+    async def run(
+        settings: AgentSettings = QUICK, *, kill: bool = False
+    ) -> AsyncGenerator[Running]:
         folder = StateFolder(tmp_path / "state")
         if folder.enrolment() is None:
             token = "first-token"
             folder.enrol(Enrolment(url=peer.url, node_id="n1", name="test", token=token))
         told: list[str] = []
         stop = asyncio.Event()
-        work: Awaitable[agent.Ended] = agent.run(
+        work: Awaitable[agent.AgentExit] = agent.run(
             folder.path, settings=settings, narrator=told.append, stop=stop
         )
         task = asyncio.ensure_future(work)

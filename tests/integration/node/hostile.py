@@ -12,14 +12,14 @@ import attrs
 from rendertrust.node import blender
 from rendertrust.node.blender import Blender
 from rendertrust.node.renderer import Renderer
+from rendertrust.node.resource_monitor import MIB, ResourceLimits
 from rendertrust.node.sandbox import NOBODY, Sandbox
-from rendertrust.node.watch import MIB, Bounds
 
 # Everything of our own worker but Blender: its bounds, then the program.
 WORKER = """
 import json, os, resource, socket, subprocess, sys, time
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from inside.bounds import come_last, limit
+from worker.resource_limits import come_last, limit
 order = json.loads(sys.argv[-1])
 os.nice(order["nice"])
 come_last()
@@ -170,7 +170,7 @@ os.link("/job/out/frame.png", "/job/out/other.png")
 os.mkfifo("/job/out/pipe.png")
 say(event="done", file="frame.png")
 """
-SMALL = Bounds(
+SMALL = ResourceLimits(
     memory_bytes=256 * MIB,
     processes=32,
     disk_bytes=64 * MIB,
@@ -203,7 +203,7 @@ class Watched(Blender):
     """Small bounds, so that a test fills neither the disk nor the memory."""
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> ResourceLimits:
         return SMALL
 
 
@@ -222,10 +222,10 @@ def sandboxed(*, as_root: bool) -> Blender:
 
 def worker_of(place: Path, program: str, **names: object) -> Path:
     """The worker's folder with ``program`` for Blender; ``names`` are known to it."""
-    folder = place / "inside"
+    folder = place / "worker"
     shutil.copytree(blender.WORKER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
-    (folder / "worker.py").write_text(WORKER + given + program)
+    (folder / "launcher.py").write_text(WORKER + given + program)
     return folder
 
 

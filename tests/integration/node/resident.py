@@ -1,8 +1,9 @@
 """One Blender in its sandbox for the tests of a process: it obeys one order after another.
 
 A worker takes longer to start than most tests take to render. This one is the product's own, which
-stays (``rendertrust.node.standing``). Here it is given the orders of any job, and after one that
-failed it is started anew. It lives on a thread of its own, as each test has its own event loop.
+stays (``rendertrust.node.resident_blender``). Here it is given the orders of any job, and after one
+that failed it is started anew. It lives on a thread of its own, as each test has its own event
+loop.
 """
 
 import asyncio
@@ -18,11 +19,17 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from rendertrust.node.blender import Blender
-from rendertrust.node.clearing import empty
-from rendertrust.node.plugins.render import Render, hand_over
-from rendertrust.node.process import Ending
+from rendertrust.node.child_process import ProcessExit
+from rendertrust.node.plugins.render import RenderPlugin, hand_over
+from rendertrust.node.resident_blender import (
+    BlenderKey,
+    Hear,
+    Overhear,
+    ResidentBlender,
+    ResidentBlenders,
+)
+from rendertrust.node.rmtree import empty
 from rendertrust.node.sandbox import DELIVERED
-from rendertrust.node.standing import Hear, Overhear, Same, Standing, Standings
 
 WITHIN = 240.0
 T = TypeVar("T")
@@ -33,7 +40,7 @@ class Host:
 
     def __init__(self, found: Blender) -> None:
         self._found = found
-        self._standing: Standing | None = None
+        self._standing: ResidentBlender | None = None
         self._turn = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -55,8 +62,8 @@ class Host:
             self._loop.call_soon_threadsafe(self._turn.release)
 
     async def obey(
-        self, standing: Standing, order: Mapping[str, Any], hear: Hear, overhear: Overhear
-    ) -> Ending:
+        self, standing: ResidentBlender, order: Mapping[str, Any], hear: Hear, overhear: Overhear
+    ) -> ProcessExit:
         """Carry out one order; the callbacks run on the caller's loop."""
         loop = asyncio.get_running_loop()
 
@@ -79,7 +86,7 @@ class Host:
     async def _there(self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
-    async def _ready(self, work: Path) -> Standing:
+    async def _ready(self, work: Path) -> ResidentBlender:
         """The worker, once the inputs are laid out for it."""
         if self._standing is not None and not await self._standing.is_ready():
             await self._end()
@@ -87,7 +94,7 @@ class Host:
             folder = Path(tempfile.mkdtemp(prefix="resident-"))
             (folder / DELIVERED).mkdir()
             self._found.box.prepare(folder)
-            self._standing = Standing(self._found, folder, threads=2, within=WITHIN)
+            self._standing = ResidentBlender(self._found, folder, threads=2, within=WITHIN)
         for part in ("in", DELIVERED):
             _lay_out(work / part, self._standing.folder / part)
         return self._standing
@@ -103,14 +110,14 @@ class Borrowed:
     """The worker while it is lent; as ``Standing``, for whoever asks from another loop."""
 
     host: Host
-    standing: Standing
+    standing: ResidentBlender
 
     @property
     def out(self) -> Path:
         """Where it writes."""
         return self.standing.out
 
-    async def obey(self, order: Mapping[str, Any], hear: Hear, overhear: Overhear) -> Ending:
+    async def obey(self, order: Mapping[str, Any], hear: Hear, overhear: Overhear) -> ProcessExit:
         """Carry out one order."""
         return await self.host.obey(self.standing, order, hear, overhear)
 
@@ -132,7 +139,7 @@ class Resident(Blender):
         overhear: Overhear = lambda _: None,
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
-    ) -> Ending:
+    ) -> ProcessExit:
         """Carry out one order in the work folder."""
         assert orders is None, "one that stays is asked for by its standings"
         out = folder / "out"
@@ -146,24 +153,24 @@ class Resident(Blender):
                 kept.rename(out)
                 await asyncio.to_thread(hand_over, worker.out, out)
 
-    def render(self, scratch: Path) -> Render:
+    def render(self, scratch: Path) -> RenderPlugin:
         """Who renders with it."""
-        return Render(scratch=scratch, found=self, standings=Lending(scratch, host=self.host))
+        return RenderPlugin(scratch=scratch, found=self, standings=Lending(scratch, host=self.host))
 
 
 @attrs.define(eq=False)
-class Lending(Standings):
+class Lending(ResidentBlenders):
     """Lends the worker that stays, for units of any job."""
 
     host: Host = attrs.field(kw_only=True)
 
     @contextlib.asynccontextmanager
     async def lent(
-        self, same: Same, blender: Blender, inputs: Path, within: float
-    ) -> AsyncGenerator[Standing]:
+        self, same: BlenderKey, blender: Blender, inputs: Path, within: float
+    ) -> AsyncGenerator[ResidentBlender]:
         """It, its inputs laid out."""
         async with self.host.lent(inputs.parent, same.threads, within) as borrowed:
-            yield cast("Standing", borrowed)
+            yield cast("ResidentBlender", borrowed)
 
 
 def _lay_out(files: Path, place: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from rendertrust import identity
 from rendertrust.node import agent
-from rendertrust.node.state import StateFolder
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import (
     Ack,
     Drain,
@@ -269,7 +269,7 @@ async def test_stopping_gives_running_units_back(peer: Gateway, start: Start) ->
         node.stop.set()
         result = await peer.result("j1")
         assert (result.status, result.failure) == ("failed", "network")
-        assert await node.ended() == agent.Ended(reason="stopped", ok=True)
+        assert await node.ended() == agent.AgentExit(reason="stopped", ok=True)
 
 
 async def test_drain_finishes_what_runs_and_leaves(peer: Gateway, start: Start) -> None:
@@ -282,7 +282,7 @@ async def test_drain_finishes_what_runs_and_leaves(peer: Gateway, start: Start) 
         await peer.send(peer.dispatch("echo", "j2"))
         assert (await peer.result("j2")).status == "failed"
         assert (await peer.result("j1")).status == "completed"
-        assert await node.ended() == agent.Ended(reason="drained", ok=True)
+        assert await node.ended() == agent.AgentExit(reason="drained", ok=True)
 
 
 async def test_a_drain_that_is_taken_back_lets_the_node_go_on(peer: Gateway, start: Start) -> None:
@@ -297,7 +297,7 @@ async def test_a_drain_that_is_taken_back_lets_the_node_go_on(peer: Gateway, sta
         await peer.send(peer.dispatch("echo", "j2", output=peer.output("o2")))
         assert (await peer.result("j2")).status == "completed"
         node.stop.set()
-        assert await node.ended() == agent.Ended(reason="stopped", ok=True)
+        assert await node.ended() == agent.AgentExit(reason="stopped", ok=True)
 
 
 async def test_replaced_node_stops_for_good(peer: Gateway, start: Start) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.protocol import Hello, JobStatus
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
@@ -24,8 +24,8 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from rendertrust.node import agent
-from rendertrust.node.settings import Settings
-ended = asyncio.run(agent.run(Path(sys.argv[1]), settings=Settings(health_port=None)))
+from rendertrust.node.agent_settings import AgentSettings
+ended = asyncio.run(agent.run(Path(sys.argv[1]), settings=AgentSettings(health_port=None)))
 print(ended.reason)
 sys.exit(0 if ended.ok else 1)
 """

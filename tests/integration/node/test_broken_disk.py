@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rendertrust.node.cache import Cache, make_room
 from rendertrust.node.spool import Spool
-from rendertrust.node.state import StateFolder
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello, Running
 from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway

@@ -7,7 +7,7 @@ import pytest
 
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 
@@ -40,7 +40,7 @@ for name, least, most in (("seed", 0, 900), ("samples", 8, 24)):
 @pytest.mark.parametrize("animated", [pytest.param(DRIVEN, marks=pytest.mark.nightly), KEYED])
 async def test_its_noise_is_found_all_the_same(
     found_blender: Blender,
-    render: Render,
+    render: RenderPlugin,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     animated: str,
@@ -49,7 +49,7 @@ async def test_its_noise_is_found_all_the_same(
     scene = build(tmp_path / "scene.blend", HAIR, animated)
     stage = Stage(tmp_path, render, scene, Files(b"", None))
     monkeypatch.setenv(OTHER_SET, "1")  # of a process of its own
-    other = Render(scratch=tmp_path / "other", found=found_blender)
+    other = RenderPlugin(scratch=tmp_path / "other", found=found_blender)
     honest = await attrs.evolve(stage, render=other).delivered("honest", scene)
     monkeypatch.delenv(OTHER_SET)
     told = await stage.told("honest", honest)

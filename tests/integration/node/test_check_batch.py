@@ -14,7 +14,7 @@ from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import DEFAULTS
 from rendertrust.frames import BATCH_MAX
 from rendertrust.node.plugin import BATCH, Completed, in_batch
-from rendertrust.node.plugins.check_batch import CheckBatch
+from rendertrust.node.plugins.check_batch import CheckBatchPlugin
 from tests.integration.node.checks import FRAME, Files, Stage
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, unit
@@ -49,7 +49,7 @@ async def opened(
                 inputs[path].write_bytes(content)
     params = {"frame": FRAME, "results": len(results)}
     task = attrs.evolve(unit(stage.folder / name, inputs, params), job_type=BATCH)
-    found = await CheckBatch(stage.render).run(task)
+    found = await CheckBatchPlugin(stage.render).run(task)
     assert isinstance(found, Completed), found
     return found.work
 

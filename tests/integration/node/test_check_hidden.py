@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 
@@ -31,7 +31,7 @@ for number, path in enumerate((
 """
 
 
-async def test_no_scene_shows_what_a_check_works_on(render: Render, tmp_path: Path) -> None:
+async def test_no_scene_shows_what_a_check_works_on(render: RenderPlugin, tmp_path: Path) -> None:
     scene = build(tmp_path / "scene.blend", SHOWN)
     stage = Stage(tmp_path, render, scene, Files(b"", None))
     stage = attrs.evolve(stage, honest=await stage.delivered("honest", scene))

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 
@@ -55,7 +55,7 @@ TIFF = "\nscene.render.image_settings.file_format = 'TIFF'\n"
 
 
 @pytest.fixture
-def stage(render: Render, tmp_path: Path) -> Stage:
+def stage(render: RenderPlugin, tmp_path: Path) -> Stage:
     """Without a scene yet."""
     return Stage(tmp_path, render, tmp_path / "scene.blend", Files(b"", None))
 

@@ -8,7 +8,7 @@ import pytest
 
 from actors.verifier.report import Report, answer
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage
 from tests.integration.node.scenes import build, unit
 from tests.unit.proof import receipts
@@ -87,7 +87,7 @@ UNCUT = {
 EQUAL = {"equal": True, "off": None}
 
 
-def staged(folder: Path, render: Render, change: str) -> Stage:
+def staged(folder: Path, render: RenderPlugin, change: str) -> Stage:
     return Stage(folder, render, build(folder / "scene.blend", change), Files(b"", None))
 
 
@@ -109,7 +109,9 @@ async def seen(stage: Stage, files: Files, draws: list[Any]) -> Mapping[str, Any
 
 
 @pytest.mark.parametrize("kind", UNCUT)
-async def test_an_honest_frame_is_not_checked(tmp_path: Path, render: Render, kind: str) -> None:
+async def test_an_honest_frame_is_not_checked(
+    tmp_path: Path, render: RenderPlugin, kind: str
+) -> None:
     """Each part of it may be another picture: an honest node's crops would all differ."""
     stage = staged(tmp_path, render, UNCUT[kind])
     told = await seen(stage, await delivered(stage), DRAWS)
@@ -122,7 +124,7 @@ async def test_an_honest_frame_is_not_checked(tmp_path: Path, render: Render, ki
     ("change", "draws"), [(GUIDED, DRAWS), (GUIDED, []), (EEVEE, DRAWS), (TIFF, DRAWS)]
 )
 async def test_what_is_no_picture_is_found(
-    tmp_path: Path, render: Render, change: str, draws: list[Any]
+    tmp_path: Path, render: RenderPlugin, change: str, draws: list[Any]
 ) -> None:
     stage = staged(tmp_path, render, change)
     told = await seen(stage, Files(b"this is no picture", b"nor this evidence"), draws)
@@ -130,21 +132,21 @@ async def test_what_is_no_picture_is_found(
     assert "picture" in told["fault"]
 
 
-async def test_another_size_is_found(tmp_path: Path, render: Render) -> None:
+async def test_another_size_is_found(tmp_path: Path, render: RenderPlugin) -> None:
     stage = staged(tmp_path, render, GUIDED)
     picture = receipts.png([bytes(65 * 3)] * 36, 65)
     told = await seen(stage, Files(picture, None), DRAWS)
     assert told["fault"] == "the picture is 65 by 36, not 64 by 36"
 
 
-async def test_a_head_that_breaks_off_is_found(tmp_path: Path, render: Render) -> None:
+async def test_a_head_that_breaks_off_is_found(tmp_path: Path, render: RenderPlugin) -> None:
     stage = staged(tmp_path, render, LAYERS)
     honest = await delivered(stage)
     told = await seen(stage, Files(honest.picture[:400], None), DRAWS)
     assert "breaks off" in told["fault"]
 
 
-async def test_one_colour_is_suspect(tmp_path: Path, render: Render) -> None:
+async def test_one_colour_is_suspect(tmp_path: Path, render: RenderPlugin) -> None:
     stage = staged(tmp_path, render, GUIDED)
     told = await seen(stage, Files(receipts.png([bytes(64 * 3)] * 36, 64), None), DRAWS)
     assert "Path Guiding" in told["unable"]
@@ -167,7 +169,7 @@ async def whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any]:
     ],
 )
 async def test_a_frame_that_cannot_be_cut_is_rendered_whole(
-    tmp_path: Path, render: Render, kind: str
+    tmp_path: Path, render: RenderPlugin, kind: str
 ) -> None:
     stage = staged(tmp_path, render, UNCUT[kind])
     honest, lie = await delivered(stage), await delivered(stage, samples=1)

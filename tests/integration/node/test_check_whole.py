@@ -21,18 +21,18 @@ pytestmark = [pytest.mark.render, pytest.mark.heavy]
 BLIND = """
 import json, sys
 import bpy
-from rendertrust.node.inside import checking, proving, regions
+from rendertrust.node.worker import evidence_check, evidence, tile_hazards
 order, do = json.loads(sys.argv[1]), sys.argv[2]
-reasons, read = regions.reasons, checking.read_evidence
+reasons, read = tile_hazards.reasons, evidence_check.read_evidence
 def say(event, **told):
     if event == "done":
         with open(sys.argv[3], "w") as file:
             json.dump(told, file)
 try:
-    regions.reasons = lambda bpy: []
-    {"prove": proving.prove, "check": checking.check}[do](bpy, order, say)
+    tile_hazards.reasons = lambda bpy: []
+    {"prove": evidence.prove, "check": evidence_check.check}[do](bpy, order, say)
 finally:
-    regions.reasons, checking.read_evidence = reasons, read
+    tile_hazards.reasons, evidence_check.read_evidence = reasons, read
 """
 # Far from a crop at the upper left.
 SPOILT = """

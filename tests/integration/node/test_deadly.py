@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from rendertrust.node.blender import WORKER, Blender
-from rendertrust.node.inside.output import SUFFIXES
-from rendertrust.node.inside.risking import OPEN_SECONDS
 from rendertrust.node.plugin import Failed
-from rendertrust.node.plugins.render import Progress, Render
+from rendertrust.node.plugins.render import RenderPlugin, RenderProgress
+from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
+from rendertrust.node.worker.scene_output import SUFFIXES
 from tests.integration.node.checks import DRAWS, Files, Stage
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, unit
@@ -49,7 +49,7 @@ def stage(
     render = resident_blender.render(folder / "scratch")
     bare = Stage(folder, render, build(folder / "s.blend", JPEG), Files(b"", None))
     honest = asyncio.run(bare.delivered("honest", bare.scene))
-    checks = Render(scratch=folder / "scratch", found=found_blender)
+    checks = RenderPlugin(scratch=folder / "scratch", found=found_blender)
     return attrs.evolve(bare, render=checks, honest=honest)
 
 
@@ -85,7 +85,7 @@ async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) 
 
 @pytest.mark.parametrize("suffix", [*sorted({*SUFFIXES.values()}), ".avif", ""])
 async def test_of_each_kind_there_is_one_of_ours_to_be_opened_before(
-    render: Render, tmp_path: Path, suffix: str
+    render: RenderPlugin, tmp_path: Path, suffix: str
 ) -> None:
     """A kind that a later Blender has must not come to nothing, check after check."""
     made = tmp_path / f"made{suffix}"
@@ -95,5 +95,5 @@ async def test_of_each_kind_there_is_one_of_ours_to_be_opened_before(
     view = render.found.box.view(task.folder, WORKER)
     order = {"do": "alone", "what": "picture", "size": SIZE, "open_seconds": OPEN_SECONDS}
     theirs = f"{view.inputs}/shown{suffix}"
-    ending = await render.obey({**order, "theirs": theirs}, task, Progress(task=task))
+    ending = await render.obey({**order, "theirs": theirs}, task, RenderProgress(task=task))
     assert ending.last.get("opened") is True, ending.last

@@ -12,14 +12,14 @@ PROGRAM = """
 import json, sys
 import bpy
 import numpy as np
-from rendertrust.node.inside import display
+from rendertrust.node.worker import view_transform
 
 out, told = sys.argv[1], {}
 scene = bpy.context.scene
 scene.render.dither_intensity = 2.0
 light = np.random.default_rng(1).exponential(0.3, (16, 24, 4)).astype(np.float32)
 light[0, 0], light[1, 1], light[2, 2] = 1e4, 0.0, np.nan
-shown = lambda of: display.shown(bpy, scene, of, out)
+shown = lambda of: view_transform.shown(bpy, scene, of, out)
 for view in ("AgX", "Standard"):
     scene.view_settings.view_transform = view
     whole = shown(light)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rendertrust.node import enrolment
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node.state_folder import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from rendertrust.node.inside.headers import heads_of
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.worker.exr_headers import heads_of
 from tests.integration.node.checks import Files, Stage
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
 
 def test_two_numbers_of_samples_have_one_head(
-    render: Render, artists: Path, tmp_path: Path
+    render: RenderPlugin, artists: Path, tmp_path: Path
 ) -> None:
     stage = Stage(tmp_path, render, artists, Files(b"", None))
     heads = list[object]()

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from rendertrust.node.plugin import Failed
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 
@@ -18,7 +18,7 @@ settings.file_format, settings.color_mode = "OPEN_EXR", "{}"
 """
 
 
-def test_a_picture_with_other_channels_is_a_fault(render: Render, tmp_path: Path) -> None:
+def test_a_picture_with_other_channels_is_a_fault(render: RenderPlugin, tmp_path: Path) -> None:
     scene = build(tmp_path / "s.blend", EXR.format("RGB"))
     stage = Stage(tmp_path, render, scene, Files(b"", None))
     honest = asyncio.run(stage.delivered("honest", scene))

@@ -12,11 +12,11 @@ import attrs
 import orjson
 import pytest
 
+from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Completed, Result, Task
-from rendertrust.node.plugins import GROUP, Offer, offer
-from rendertrust.node.plugins.foreign import apart
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import StateFolder
+from rendertrust.node.plugins import GROUP, PluginOffer, offer
+from rendertrust.node.plugins.third_party import apart
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello, JobCancel, JobStatus, Log
 from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway
@@ -96,7 +96,7 @@ class Waits:
 def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that has these plugins beside its own."""
 
-    async def offered(folder: StateFolder, settings: Settings) -> Offer:
+    async def offered(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         found = await offer(folder, settings)
         more = {plugin.job_type: apart(plugin()) for plugin in (Blocks, Breaks, Waits)}
         return attrs.evolve(found, plugins={**found.plugins, **more})
@@ -152,6 +152,6 @@ async def test_a_plugin_does_not_take_the_place_of_the_nodes_own(
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thief\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[{GROUP}]\nthief = thief:Thief\n")
     monkeypatch.syspath_prepend(str(place))
-    found = await offer(StateFolder(tmp_path / "state"), Settings())
+    found = await offer(StateFolder(tmp_path / "state"), AgentSettings())
     assert type(found.plugins["echo"]).__name__ == "Echo"
     assert "echo" in found.not_offered["thief"]

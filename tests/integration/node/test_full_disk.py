@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from rendertrust.node import blender, doctor
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import StateFolder
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello, JobResult, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
@@ -19,7 +19,7 @@ from tests.integration.node.test_manifests import Giving, listed, worked
 from tests.support.until import until
 
 MIB = 1 << 20
-SMALL: Settings = attrs.evolve(QUICK, disk_bytes_least=2 * MIB, look_seconds=0.05)
+SMALL: AgentSettings = attrs.evolve(QUICK, disk_bytes_least=2 * MIB, look_seconds=0.05)
 # A unit that fills the disk for a moment makes the node rest where it looks just then.
 CALM = attrs.evolve(SMALL, look_seconds=600.0)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk")

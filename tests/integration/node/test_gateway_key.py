@@ -10,7 +10,7 @@ from rendertrust.cli import exit_codes
 from rendertrust.cli.credentials import CredentialsFile
 from rendertrust.client import Tokens
 from rendertrust.node import enrolment
-from rendertrust.node.state import StateFolder
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello
 from tests.integration.client.conftest import Program
 from tests.integration.node.conftest import Start

@@ -18,15 +18,15 @@ from typing import Any
 import attrs
 import pytest
 
-from rendertrust.node import blender, watch
-from rendertrust.node.clearing import clear
-from rendertrust.node.plain import NotAFile
+from rendertrust.node import blender, resource_monitor
+from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import result_of
-from rendertrust.node.process import Ending
+from rendertrust.node.resource_monitor import family
+from rendertrust.node.rmtree import clear
+from rendertrust.node.safe_open import NotARegularFile
 from rendertrust.node.spool import Spool
-from rendertrust.node.unit import failed
-from rendertrust.node.watch import family
+from rendertrust.node.unit_run import failed
 from rendertrust.protocol import Running
 from tests.integration.node import hostile
 from tests.support.listening import listening
@@ -95,7 +95,9 @@ def staged(*, as_root: bool) -> Generator[Stage]:
         assert not folder.exists()
 
 
-async def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str, **more: Any) -> Ending:
+async def run(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str, **more: Any
+) -> ProcessExit:
     """The program's end, as the node sees it; what it started is noted while it runs."""
     within = more.pop("within", 120)
     names = {"CANARY": str(stage.canary), "AGENT": os.getpid(), **more}
@@ -188,7 +190,7 @@ async def test_a_scene_starts_no_more_processes_than_it_may(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel says no: they are counted for this unit alone, whoever else runs here."""
-    monkeypatch.setattr(watch, "MEMORY_EVERY", 60.0)
+    monkeypatch.setattr(resource_monitor, "MEMORY_EVERY", 60.0)
     ending = await run(stage, monkeypatch, hostile.COUNTS)
     assert ending.code == 0, ending
     assert 1 <= stage.told("born") <= stage.node.box.limits(1)["processes"]
@@ -307,7 +309,7 @@ async def test_a_link_is_no_result(usual: Stage, monkeypatch: pytest.MonkeyPatch
         file = getattr(result, "file", None)
         assert file is not None
         for name in (file, file.with_name("other.png"), file.with_name("pipe.png")):
-            with pytest.raises(NotAFile):
+            with pytest.raises(NotARegularFile):
                 spool.take(name, Running(job_id="j"))
     finally:
         spool.close()

@@ -10,7 +10,7 @@ import pytest
 
 from rendertrust.cli import looking
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.preflight.layout import PATHS, Layout
 from tests.integration.node.scenes import SAVE, SMALL, locally, make, pixels, unit
 
@@ -250,7 +250,7 @@ BY_DAY = (
     [kind if kind in BY_DAY else pytest.param(kind, marks=pytest.mark.nightly) for kind in KINDS],
 )
 async def test_a_node_renders_what_the_artist_would(
-    render: Render, tmp_path: Path, kind: str
+    render: RenderPlugin, tmp_path: Path, kind: str
 ) -> None:
     if "font" in kind and FONT is None:
         pytest.skip("no font is installed")
@@ -270,7 +270,7 @@ async def test_a_node_renders_what_the_artist_would(
 
 
 async def test_a_library_that_was_sent_and_is_not_linked_ends_the_frame(
-    render: Render, tmp_path: Path
+    render: RenderPlugin, tmp_path: Path
 ) -> None:
     scene, paths = tmp_path / "scene.blend", tmp_path / "paths.json"
     make(SMALL + SAVE, str(scene))
@@ -284,7 +284,7 @@ async def test_a_library_that_was_sent_and_is_not_linked_ends_the_frame(
 
 @pytest.mark.skipif(FONT is None, reason="no font is installed")
 async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
-    render: Render, tmp_path: Path
+    render: RenderPlugin, tmp_path: Path
 ) -> None:
     """Else a picture would tell what lies on a node, and nodes would differ in it."""
     pictures: list[Any] = []
@@ -301,7 +301,7 @@ async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
 
 
 async def test_a_path_that_nodes_make_up_reads_nothing_of_the_machine(
-    render: Render, tmp_path: Path
+    render: RenderPlugin, tmp_path: Path
 ) -> None:
     pictures: list[Any] = []
     for name in ("/usr/lib/os-release", "/nowhere"):

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.check import PICTURE, Check
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.check import PICTURE, CheckPlugin
+from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.scenes import build, unit
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -51,7 +51,7 @@ class Stage:
     """Who renders and who looks; a scene."""
 
     folder: Path
-    render: Render
+    render: RenderPlugin
     scene: Path
 
     async def delivered(self, **params: Any) -> bytes:
@@ -65,7 +65,7 @@ class Stage:
         path.write_bytes(picture)
         given = {"draws": [], **params}
         task = unit(self.folder / name, {"s.blend": self.scene, PICTURE: path}, given)
-        found = await Check(self.render).run(attrs.evolve(task, job_type="check"))
+        found = await CheckPlugin(self.render).run(attrs.evolve(task, job_type="check"))
         if isinstance(found, Failed):
             return found
         assert found.file is not None
@@ -74,7 +74,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(render: Render, small: Path, tmp_path: Path) -> Stage:
+def stage(render: RenderPlugin, small: Path, tmp_path: Path) -> Stage:
     return Stage(tmp_path, render, small)
 
 

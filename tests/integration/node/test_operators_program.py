@@ -19,7 +19,7 @@ from rendertrust.cli.output import Output
 from rendertrust.cli.session import Session
 from rendertrust.node import doctor, enrolment, self_test
 from rendertrust.node.doctor import BAD, GOOD
-from rendertrust.node.state import NO_SANDBOX_WORDS, Enrolment, StateFolder
+from rendertrust.node.state_folder import NO_SANDBOX_WORDS, Enrolment, StateFolder
 from rendertrust.protocol import Hello, JobStatus
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.test_owners_word import SHORT, ack_of

@@ -7,13 +7,13 @@ from pathlib import Path
 import attrs
 import pytest
 
-from rendertrust.node import agent, machine, quiet
-from rendertrust.node.hours import Hours
-from rendertrust.node.plugins import Offer
-from rendertrust.node.quiet import Times
-from rendertrust.node.sandbox import Bare
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import StateFolder
+from rendertrust.node import agent, idle_detector, machine_facts
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.idle_detector import CpuTimes
+from rendertrust.node.plugins import PluginOffer
+from rendertrust.node.sandbox import NoSandbox
+from rendertrust.node.state_folder import StateFolder
+from rendertrust.node.working_hours import WorkingHours
 from rendertrust.protocol import Ack, FromGateway, FromNode, Hello, JobResult, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
@@ -37,22 +37,22 @@ class Others:
     others: int = 0
     total: int = 0
 
-    def read(self) -> Times:
+    def read(self) -> CpuTimes:
         self.others, self.total = self.others + 90 * self.busy, self.total + 100
-        return Times(self.others, self.total)
+        return CpuTimes(self.others, self.total)
 
 
 @pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> Others:
     found = Others()
-    monkeypatch.setattr(quiet.Quiet, "look", _looking(found))
+    monkeypatch.setattr(idle_detector.IdleDetector, "look", _looking(found))
     return found
 
 
 def _looking(found: Others) -> object:
-    look = quiet.Quiet.look
+    look = idle_detector.IdleDetector.look
 
-    def looked(self: quiet.Quiet) -> bool:
+    def looked(self: idle_detector.IdleDetector) -> bool:
         self.read = found.read
         return look(self)
 
@@ -88,7 +88,7 @@ async def test_a_busy_machine_finishes_what_runs_hangs_up_and_comes_back(
 async def test_a_node_does_not_connect_outside_of_its_hours(peer: Gateway, start: Start) -> None:
     now = datetime.now().astimezone()
     far = now + timedelta(hours=11)
-    hours = Hours(far.hour * 60, (far + timedelta(hours=1)).hour * 60)
+    hours = WorkingHours(far.hour * 60, (far + timedelta(hours=1)).hour * 60)
     async with start(attrs.evolve(QUICK, hours=hours, look_seconds=0.1)) as node:
         await until(lambda: node.folder.told().get("status") == "resting")
         assert "alone" in node.folder.told()["why"]
@@ -112,7 +112,7 @@ async def test_drained_by_its_owner_it_finishes_gives_back_and_ends(
         assert (await peer.result("j2")).status == "failed"
         gate.set()
         assert (await peer.result("j1", within=60)).status == "completed"
-        assert await node.ended(60) == agent.Ended(reason="drained", ok=True)
+        assert await node.ended(60) == agent.AgentExit(reason="drained", ok=True)
     async with start():
         await peer.next(Hello)  # the wish was done: it does not end the next one
 
@@ -129,7 +129,7 @@ async def test_stopped_it_finishes_what_runs_where_it_may(
         await until(lambda: any("a second signal" in line for line in node.told))
         gate.set()
         assert (await peer.result("j1", within=60)).status == "completed"
-        assert await node.ended(60) == agent.Ended(reason="stopped", ok=True)
+        assert await node.ended(60) == agent.AgentExit(reason="stopped", ok=True)
 
 
 async def test_a_second_signal_gives_back_at_once(peer: Gateway, start: Start) -> None:
@@ -149,7 +149,7 @@ async def test_a_second_signal_gives_back_at_once(peer: Gateway, start: Start) -
 async def test_a_node_without_a_sandbox_serves_its_owner_and_whom_he_trusts(
     peer: Gateway, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Offer, "has_sandbox", False)
+    monkeypatch.setattr(PluginOffer, "has_sandbox", False)
     async with start() as node:
         assert (await peer.next(Hello)).pools == ("mine", "trusted")
         for job, pool in (("j1", "any"), ("j2", None), ("j3", "trusted"), ("j4", "mine")):
@@ -167,15 +167,15 @@ def test_what_an_owner_accepted_is_kept_in_his_words_alone(tmp_path: Path) -> No
     assert not folder.accepts_no_sandbox
     folder.accept_no_sandbox("I trust every scene that this node renders")
     assert folder.accepts_no_sandbox
-    assert isinstance(Bare(), Bare)
+    assert isinstance(NoSandbox(), NoSandbox)
 
 
 def test_caps_are_shared_by_the_slots() -> None:
-    settings = Settings(slots=2, cores=1, ram_bytes=8 << 30)
+    settings = AgentSettings(slots=2, cores=1, ram_bytes=8 << 30)
     assert settings.threads_each == 1
     assert settings.memory_each == 4 << 30
-    assert Settings(slots=1, cores=10_000).cores_given == machine.cores()
-    assert Settings().memory_each is None
+    assert AgentSettings(slots=1, cores=10_000).cores_given == machine_facts.cores()
+    assert AgentSettings().memory_each is None
 
 
 async def test_hello_tells_the_caps(peer: Gateway, start: Start) -> None:

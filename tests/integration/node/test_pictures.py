@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rendertrust.node import inspection
+from rendertrust.node import scene_inspection
 from rendertrust.node.plugin import Completed, Failed, Result, Task
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.preflight.layout import PATHS, laid_out
 from rendertrust.tiling import Tile, grid
 from tests.integration.node.scenes import SMALL, build, locally, make, pixels, task, unit
@@ -26,10 +26,10 @@ SIZE = (67, 37)
 # Reads every pass of multi-layer files, and saves them as arrays.
 READ = """
 import bpy, numpy, sys
-from rendertrust.node.inside import passes
+from rendertrust.node.worker import render_passes
 kinds = {layer: {"Combined": ("RGBA", "COLOR")} for layer in sys.argv[1].split(",")}
 for path in sys.argv[4:]:
-    found = passes.read(bpy, path, (int(sys.argv[2]), int(sys.argv[3])), kinds)
+    found = render_passes.read(bpy, path, (int(sys.argv[2]), int(sys.argv[3])), kinds)
     numpy.savez(path + ".npz", **{layer: of["Combined"] for layer, of in found.items()})
 """
 # The undenoised frame, rendered without our worker, every pass of it.
@@ -89,7 +89,7 @@ def read(size: tuple[int, int], layers: str, *paths: Path) -> list[dict[str, Any
 
 
 async def test_a_frame_is_the_one_of_the_artists_own_machine(
-    render: Render, artist: Artist, tmp_path: Path
+    render: RenderPlugin, artist: Artist, tmp_path: Path
 ) -> None:
     file = file_of(await render.run(task(tmp_path, artist.scene, {"frame": 4})))
     assert np.array_equal(pixels(file), pixels(artist.frames[4]))
@@ -100,7 +100,7 @@ async def test_a_frame_is_the_one_of_the_artists_own_machine(
 
 
 async def test_a_chunk_is_many_frames_of_one_blender(
-    render: Render, artist: Artist, tmp_path: Path
+    render: RenderPlugin, artist: Artist, tmp_path: Path
 ) -> None:
     told: list[float] = []
     shown: dict[int | None, bytes] = {}
@@ -124,7 +124,7 @@ async def test_a_chunk_is_many_frames_of_one_blender(
 
 @pytest.mark.heavy
 async def test_the_noisy_pass_is_the_undenoised_render_bit_by_bit(
-    render: Render, artist: Artist, tmp_path: Path
+    render: RenderPlugin, artist: Artist, tmp_path: Path
 ) -> None:
     result = await render.run(task(tmp_path / "unit", artist.scene, {"frame": 4, "noisy": True}))
     with zipfile.ZipFile(file_of(result)) as packed:
@@ -140,7 +140,7 @@ async def test_the_noisy_pass_is_the_undenoised_render_bit_by_bit(
 
 
 async def rendered_tiles(
-    render: Render, scene: Path, folder: Path, tiles: tuple[Tile, ...], frame: int
+    render: RenderPlugin, scene: Path, folder: Path, tiles: tuple[Tile, ...], frame: int
 ) -> dict[str, Path]:
     """Each tile by a Blender of its own, as the inputs of the finishing unit."""
     inputs: dict[str, Path] = {}
@@ -158,7 +158,7 @@ async def rendered_tiles(
 
 
 async def test_tiles_become_the_artists_picture_by_the_finishing_step(
-    render: Render, artist: Artist, tmp_path: Path
+    render: RenderPlugin, artist: Artist, tmp_path: Path
 ) -> None:
     tiles = grid(*SIZE, 2, 1)
     inputs = await rendered_tiles(render, artist.scene, tmp_path, tiles, 10)
@@ -170,7 +170,9 @@ async def test_tiles_become_the_artists_picture_by_the_finishing_step(
 
 
 @pytest.mark.heavy
-async def test_undenoised_tiles_merged_are_the_whole_frame(render: Render, tmp_path: Path) -> None:
+async def test_undenoised_tiles_merged_are_the_whole_frame(
+    render: RenderPlugin, tmp_path: Path
+) -> None:
     """Without a denoiser or compositor, as EXR: every bit of every pixel, at uneven edges."""
     scene = build(tmp_path / "s.blend", PLAIN)
     whole = tmp_path / "whole.exr"
@@ -203,7 +205,7 @@ tree.links.new(scatter.outputs[0], tree.nodes["World Output"].inputs["Volume"])
 
 @pytest.mark.parametrize("lines", [BURNT_IN, VOLUME])
 async def test_tiles_of_what_depends_on_its_surroundings_become_the_frame(
-    render: Render, tmp_path: Path, lines: str
+    render: RenderPlugin, tmp_path: Path, lines: str
 ) -> None:
     scene = build(tmp_path / "scene.blend", lines)
     whole = pixels(file_of(await render.run(task(tmp_path / "whole", scene, {"frame": 1}))))
@@ -232,7 +234,7 @@ GUIDED = "\nscene.cycles.use_guiding = True\n"
 
 
 @pytest.mark.heavy
-async def test_a_scene_that_cannot_be_cut_says_why(render: Render, tmp_path: Path) -> None:
+async def test_a_scene_that_cannot_be_cut_says_why(render: RenderPlugin, tmp_path: Path) -> None:
     scene = build(tmp_path / "s.blend", GUIDED)
     result = await render.run(task(tmp_path, scene, {"tile": [0, 0, 32, 36]}))
     assert isinstance(result, Failed)
@@ -242,7 +244,7 @@ async def test_a_scene_that_cannot_be_cut_says_why(render: Render, tmp_path: Pat
 
 @pytest.mark.heavy
 async def test_wrong_tiles_are_the_orders_fault(
-    render: Render, artist: Artist, tmp_path: Path
+    render: RenderPlugin, artist: Artist, tmp_path: Path
 ) -> None:
     outside = task(tmp_path / "a", artist.scene, {"tile": [60, 0, 8, 37]})
     inputs = await rendered_tiles(render, artist.scene, tmp_path, (Tile(0, 0, 67, 20),), 1)
@@ -263,7 +265,7 @@ scene.cycles.samples = 1
 
 @pytest.mark.heavy
 async def test_a_linear_picture_is_shown_small_and_as_it_is_seen(
-    render: Render, tmp_path: Path
+    render: RenderPlugin, tmp_path: Path
 ) -> None:
     shown: dict[int | None, bytes] = {}
     order = shows(task(tmp_path, build(tmp_path / "s.blend", LINEAR), {"frame": 3}), shown)
@@ -284,7 +286,7 @@ scene.render.resolution_x, scene.render.resolution_y = 128, 72
 
 @pytest.mark.heavy
 async def test_two_renders_are_one_picture_though_stamped_with_time(
-    render: Render, tmp_path: Path
+    render: RenderPlugin, tmp_path: Path
 ) -> None:
     scene = build(tmp_path / "s.blend", STAMPED)
     pictures = [
@@ -333,14 +335,14 @@ bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1], relative_remap=False)
 
 
 async def test_files_from_elsewhere_are_found_among_the_inputs(
-    render: Render, tmp_path: Path
+    render: RenderPlugin, tmp_path: Path
 ) -> None:
     artists = tmp_path / "artist" / "so" / "far" / "down"  # nothing else keeps its place
     artists.mkdir(parents=True)
     scene = artists / "s.blend"
     make(SMALL + MOVED, str(scene))
     expected = locally(scene, tmp_path / "out", 1)[1]
-    facts = await inspection.look(scene)
+    facts = await scene_inspection.look(scene)
     assert isinstance(facts, dict), facts
     layout = laid_out(scene, facts["files"])
     assert layout.missing == ()

@@ -15,8 +15,8 @@ from PIL import Image
 from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import of_all, of_region
 from rendertrust.node.plugin import Completed
-from rendertrust.node.plugins.check import PICTURE, Check
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.check import PICTURE, CheckPlugin
+from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.edits import EDITS, LARGE, NAMES, SIZES, edited
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import ARTISTS, build, unit
@@ -37,7 +37,7 @@ class Stage:
     """Who renders and who checks; a scene with a denoiser and a compositor."""
 
     folder: Path
-    render: Render
+    render: RenderPlugin
     scene: Path
 
     async def made(self, name: str, of: tuple[Path, ...] = (), **params: Any) -> Path:
@@ -56,7 +56,9 @@ class Stage:
     ) -> Report:
         given = {"draws": [], **params}
         inputs = {"s.blend": self.scene, PICTURE: picture, **self.as_inputs(of)}
-        found = await Check(self.render).run(unit(self.folder / f"check-{name}", inputs, given))
+        found = await CheckPlugin(self.render).run(
+            unit(self.folder / f"check-{name}", inputs, given)
+        )
         assert isinstance(found, Completed), found
         assert found.file is not None
         read = read_report(orjson.loads(found.file.read_bytes()))
@@ -76,12 +78,12 @@ class Stage:
 @pytest.fixture(scope="module")
 def place(
     resident_blender: Resident, artists: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Render, Path]:
+) -> tuple[RenderPlugin, Path]:
     return resident_blender.render(tmp_path_factory.mktemp("pieces")), artists
 
 
 @pytest.fixture
-def stage(tmp_path: Path, place: tuple[Render, Path]) -> Stage:
+def stage(tmp_path: Path, place: tuple[RenderPlugin, Path]) -> Stage:
     return Stage(tmp_path, *place)
 
 
@@ -161,7 +163,9 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def large(
-    place: tuple[Render, Path], size: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
+    place: tuple[RenderPlugin, Path],
+    size: tuple[int, int],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Stage:
     folder = tmp_path_factory.mktemp("large")
     return Stage(folder, place[0], build(folder / "scene.blend", LARGE.format(*size)))

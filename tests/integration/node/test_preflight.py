@@ -12,12 +12,12 @@ import attrs
 import pytest
 
 from rendertrust.frame_range import canonical, parse
-from rendertrust.node import blender, inspection
+from rendertrust.node import blender, scene_inspection
 from rendertrust.node.blender import Blender
-from rendertrust.node.inspection import Where
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.preflight import Preflight
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.preflight import PreflightPlugin
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.scene_inspection import SceneFolder
 from rendertrust.preflight.findings import Finding, NodeClass, findings, stops
 from rendertrust.preflight.layout import laid_out
 from rendertrust.preflight.price import spread_of
@@ -275,7 +275,7 @@ async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Map
         target = folder / "in" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(scene.parent / name, target)
-    told = await inspection.inspect(found, Where(folder=folder, scene=scene.name))
+    told = await scene_inspection.inspect(found, SceneFolder(folder=folder, scene=scene.name))
     assert not isinstance(told, Failed), told
     return told
 
@@ -284,7 +284,7 @@ async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Map
 LOOK = """
 import json, sys
 import bpy
-from rendertrust.node.inside.inspecting import inspect
+from rendertrust.node.worker.scene_inspector import inspect
 inspect(bpy, json.loads(sys.argv[1]), lambda event, **told: None)
 """
 
@@ -362,8 +362,8 @@ async def test_a_scene_that_is_too_large_to_be_shown_is_not_opened(
     folder = tmp_path / "b"
     (folder / "in").mkdir(parents=True)
     shutil.copyfile(scenes / "rows.blend", folder / "in" / "rows.blend")
-    where = Where(folder=folder, scene="rows.blend")
-    told = await inspection.inspect(resident_blender, where, memory_bytes=2**20)
+    where = SceneFolder(folder=folder, scene="rows.blend")
+    told = await scene_inspection.inspect(resident_blender, where, memory_bytes=2**20)
     assert isinstance(told, Mapping)
     assert not told["opened"]
     (finding,) = findings(told, CPU)
@@ -408,7 +408,7 @@ async def test_what_no_picture_shows_may_be_gone(
 
 
 async def test_scene_of_another_engine_is_not_rendered_by_one_that_is_here(
-    render: Render, scenes: Path, tmp_path: Path
+    render: RenderPlugin, scenes: Path, tmp_path: Path
 ) -> None:
     result = await render.run(task(tmp_path / "unit", scenes / "engine.blend", {}))
     assert isinstance(result, Failed)
@@ -489,9 +489,9 @@ async def test_of_an_image_strip_the_frames_need_what_they_show(scenes: Path) ->
 
 
 async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
-    render: Render, scenes: Path, tmp_path: Path
+    render: RenderPlugin, scenes: Path, tmp_path: Path
 ) -> None:
-    plugin = Preflight(render=render)
+    plugin = PreflightPlugin(render=render)
     inputs = {
         "scene.blend": scenes / "sequence.blend",
         "maps/fire_0006.png": scenes / "maps" / "fire_0006.png",
@@ -522,7 +522,7 @@ async def test_what_a_linked_library_lost_is_named(
 
 
 async def test_own_machine_lists_what_a_scene_links(scenes: Path) -> None:
-    told = await inspection.look(scenes / "udim.blend")
+    told = await scene_inspection.look(scenes / "udim.blend")
     assert isinstance(told, Mapping)
     layout = laid_out(scenes / "udim.blend", told["files"])
     assert [file.path for file in layout.files] == ["maps/skin.1001.png", "maps/skin.1002.png"]
@@ -582,7 +582,7 @@ async def test_own_machine_without_blender_says_what_to_install(
     scenes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rendertrust.node.renderer.find", lambda: None)
-    told = await inspection.look(scenes / "clean.blend")
+    told = await scene_inspection.look(scenes / "clean.blend")
     assert isinstance(told, blender.NoBlender)
     assert "pip install 'rendertrust[render]'" in told.reason
 
@@ -591,9 +591,9 @@ async def test_probe_measures_small_parts_of_three_frames(
     resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
     told = await facts_of(resident_blender, tmp_path, scenes / "clean.blend")
-    where = Where(folder=tmp_path, scene="clean.blend")
+    where = SceneFolder(folder=tmp_path, scene="clean.blend")
     lines = list[Mapping[str, Any]]()
-    probed = await inspection.probe(
+    probed = await scene_inspection.probe(
         resident_blender, where, told, range(1, 251), threads=2, hear=lines.append
     )
     assert not isinstance(probed, Failed), probed
@@ -609,8 +609,8 @@ async def test_eevee_is_not_probed(
     resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
     told = await facts_of(resident_blender, tmp_path, scenes / "eevee.blend")
-    where = Where(folder=tmp_path, scene="eevee.blend")
-    probed = await inspection.probe(resident_blender, where, told, [1])
+    where = SceneFolder(folder=tmp_path, scene="eevee.blend")
+    probed = await scene_inspection.probe(resident_blender, where, told, [1])
     assert isinstance(probed, Failed)
     assert (probed.failure, "Cycles" in probed.error) == ("scene", True)
 
@@ -619,18 +619,18 @@ async def test_with_little_time_the_middle_frame_stands_for_all(
     resident_blender: Resident, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = await facts_of(resident_blender, tmp_path, scenes / "clean.blend")
-    monkeypatch.setattr(inspection, "PROBE_SHARE", 0.0)
-    where = Where(folder=tmp_path, scene="clean.blend")
-    probed = await inspection.probe(resident_blender, where, told, range(1, 251))
+    monkeypatch.setattr(scene_inspection, "PROBE_SHARE", 0.0)
+    where = SceneFolder(folder=tmp_path, scene="clean.blend")
+    probed = await scene_inspection.probe(resident_blender, where, told, range(1, 251))
     assert not isinstance(probed, Failed), probed
     assert [frame.frame for frame in probed.frames] == [126]
 
 
 async def test_a_scene_too_slow_to_be_tried_is_a_finding(
-    render: Render, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    render: RenderPlugin, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rendertrust.node.plugins.preflight.PROBE_SECONDS", 0.01)
-    plugin = Preflight(render=render)
+    plugin = PreflightPlugin(render=render)
     inputs = {"scene.blend": scenes / "clean.blend"}
     result = await plugin.run(unit(tmp_path / "unit", inputs, {"scene": "scene.blend"}))
     assert isinstance(result, Completed), result

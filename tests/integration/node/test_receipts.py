@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from rendertrust.identity import load_or_create_key
-from rendertrust.node.inside.pictures import of_file
-from rendertrust.node.inside.pixels import NoPixels
 from rendertrust.node.plugin import Completed
-from rendertrust.node.plugins.render import Render
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.state_folder import Enrolment, StateFolder
+from rendertrust.node.worker.picture_digest import of_file
+from rendertrust.node.worker.png_pixels import NoPixels
 from rendertrust.protocol import Hello
 from rendertrust.receipt import Work, is_signed, read_work
 from tests.integration.node.conftest import Start
@@ -68,7 +68,7 @@ def hashed(path: Path) -> str:
 
 @pytest.mark.render
 async def test_a_picture_is_named_by_its_pixels(
-    render: Render, small: Path, tmp_path: Path
+    render: RenderPlugin, small: Path, tmp_path: Path
 ) -> None:
     result = await render.run(task(tmp_path / "unit", small, {"frame": 1}))
     assert isinstance(result, Completed), result
@@ -86,7 +86,7 @@ async def test_a_picture_is_named_by_its_pixels(
     ],
 )
 async def test_whoever_has_a_result_can_tell_its_pixels(
-    render: Render, small: Path, tmp_path: Path, params: dict[str, Any]
+    render: RenderPlugin, small: Path, tmp_path: Path, params: dict[str, Any]
 ) -> None:
     """By the file alone; and two renders are the same, whoever wrote them when."""
     told: list[str] = []

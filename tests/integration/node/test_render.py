@@ -17,7 +17,7 @@ from PIL import Image
 from rendertrust.node import blender
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.render import Render
+from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.sandbox import Sandbox
 from rendertrust.protocol import Hello, JobCancel, JobStatus, Log
 from tests.integration.node.conftest import QUICK, Start
@@ -70,7 +70,7 @@ def picture(result: object) -> Image.Image:
 
 
 async def test_a_frame_is_rendered_and_progress_is_told(
-    render: Render, small: Path, tmp_path: Path
+    render: RenderPlugin, small: Path, tmp_path: Path
 ) -> None:
     told: list[float] = []
     result = await render.run(task(tmp_path, small, {"samples": 16}, told))
@@ -85,7 +85,7 @@ async def test_a_frame_is_rendered_and_progress_is_told(
 
 
 async def test_parameters_change_what_they_name_alone(
-    render: Render, small: Path, tmp_path: Path
+    render: RenderPlugin, small: Path, tmp_path: Path
 ) -> None:
     params = {"resolution": [80, 40], "format": "JPEG", "frame": 7, "samples": 4}
     result = await render.run(task(tmp_path, small, params, []))
@@ -113,7 +113,7 @@ async def test_parameters_change_what_they_name_alone(
     ],
 )
 async def test_what_is_wrong_with_the_scene_is_said(
-    render: Render, tmp_path: Path, part: str, words: str
+    render: RenderPlugin, tmp_path: Path, part: str, words: str
 ) -> None:
     broken = build(tmp_path / "broken.blend", part)
     result = await render.run(task(tmp_path, broken, {}, []))
@@ -124,7 +124,7 @@ async def test_what_is_wrong_with_the_scene_is_said(
 
 @pytest.mark.heavy
 async def test_a_thumbnail_that_cannot_be_written_does_not_fail_the_frame(
-    render: Render, tmp_path: Path
+    render: RenderPlugin, tmp_path: Path
 ) -> None:
     scene = build(tmp_path / "scene.blend", NOTHING_PUT_OUT)
     shown: list[int | None] = []
@@ -137,7 +137,7 @@ async def test_a_thumbnail_that_cannot_be_written_does_not_fail_the_frame(
     assert shown == []
 
 
-async def test_a_file_that_is_no_scene_is_said(render: Render, tmp_path: Path) -> None:
+async def test_a_file_that_is_no_scene_is_said(render: RenderPlugin, tmp_path: Path) -> None:
     (tmp_path / "no.blend").write_bytes(b"not a scene at all")
     result = await render.run(task(tmp_path, tmp_path / "no.blend", {}, []))
     assert isinstance(result, Failed)
@@ -146,7 +146,7 @@ async def test_a_file_that_is_no_scene_is_said(render: Render, tmp_path: Path) -
 
 
 async def test_a_file_of_a_newer_blender_is_for_another_node(
-    render: Render, tmp_path: Path
+    render: RenderPlugin, tmp_path: Path
 ) -> None:
     (tmp_path / "new.blend").write_bytes(b"BLENDER18-02v0999" + bytes(64))
     result = await render.run(task(tmp_path, tmp_path / "new.blend", {}, []))
@@ -155,7 +155,7 @@ async def test_a_file_of_a_newer_blender_is_for_another_node(
     assert "cannot open" in result.error
 
 
-async def test_scripts_in_a_scene_do_not_run(render: Render, tmp_path: Path) -> None:
+async def test_scripts_in_a_scene_do_not_run(render: RenderPlugin, tmp_path: Path) -> None:
     hostile = build(tmp_path / "hostile.blend", HOSTILE)
     result = await render.run(task(tmp_path, hostile, {}, []))
     assert isinstance(result, Completed)
@@ -291,7 +291,7 @@ async def test_crash_of_blender_fails_the_unit_and_nothing_else(
 
 
 @pytest.mark.heavy
-async def test_a_frame_that_takes_too_long_is_stopped(render: Render, tmp_path: Path) -> None:
+async def test_a_frame_that_takes_too_long_is_stopped(render: RenderPlugin, tmp_path: Path) -> None:
     slow = build(tmp_path / "slow.blend", SLOW)
     hasty = attrs.evolve(render, runtime_seconds_max=0.5)
     result = await hasty.run(task(tmp_path, slow, {}, []))

@@ -15,8 +15,8 @@ from rendertrust import identity
 from rendertrust.cli.credentials import CredentialsFile
 from rendertrust.client import Tokens
 from rendertrust.node import enrolment, gateway_key, plugins
-from rendertrust.node.settings import Settings
-from rendertrust.node.state import StateFolder
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello
 from tests.integration.client.conftest import Program
 from tests.integration.node.conftest import QUICK, Running, Start
@@ -166,7 +166,7 @@ async def test_a_gateway_that_changes_while_the_machine_is_tried_out_is_not_told
 ) -> None:
     peer.log_keys = [OLD]
 
-    async def offered(folder: StateFolder, settings: Settings) -> plugins.Offer:
+    async def offered(folder: StateFolder, settings: AgentSettings) -> plugins.PluginOffer:
         peer.log_keys = [NEW]
         return await offer(folder, settings)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from rendertrust.node.uploads import Stored, put
+from rendertrust.node.uploads import PutStored, put
 from rendertrust.protocol import Output
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
@@ -20,7 +20,7 @@ async def test_a_result_is_put_whole(peer: Gateway, tmp_path: Path, size: int) -
     file = tmp_path / "result"
     file.write_bytes(b"x" * size)
     async with aiohttp.ClientSession() as session:
-        assert await put(session, output(f"{peer.url}/store/a"), file) == Stored()
+        assert await put(session, output(f"{peer.url}/store/a"), file) == PutStored()
     assert len(peer.objects["a"]) == size
     ((_, headers),) = peer.puts
     assert headers["Content-Length"] == str(size)
@@ -35,7 +35,7 @@ async def test_a_store_that_takes_no_more_is_tried_again(
     async with Proxy(of_http(peer.url)) as proxy, aiohttp.ClientSession() as session:
         trap = proxy.strand(after=MIB)
         url = f"{http_by(proxy, peer.url)}/store/a"
-        assert await put(session, output(url), file) == Stored()
+        assert await put(session, output(url), file) == PutStored()
     assert trap.sprung == 1
     assert len(peer.objects["a"]) == LARGE
 

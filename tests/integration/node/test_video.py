@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from rendertrust.node.plugin import Completed, Failed
-from rendertrust.node.plugins.render import Render
-from rendertrust.node.plugins.video import Video
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.plugins.video import VideoPlugin
 from tests.integration.node.scenes import build, make, unit
 
 pytestmark = pytest.mark.render
@@ -46,8 +46,8 @@ LEVELS = {1: 20, 3: 90, 5: 160, 10: 230}  # of a job of frames 1-5x2,10
 
 
 @pytest.fixture
-def video(render: Render) -> Video:
-    return Video(render=render)
+def video(render: RenderPlugin) -> VideoPlugin:
+    return VideoPlugin(render=render)
 
 
 def pictures(folder: Path, size: tuple[int, int] = (64, 36)) -> dict[int, Path]:
@@ -87,7 +87,9 @@ def boxes(data: bytes) -> Iterator[tuple[str, bytes]]:
         at += size
 
 
-async def test_mp4_has_every_frame_once_at_the_right_rate(video: Video, tmp_path: Path) -> None:
+async def test_mp4_has_every_frame_once_at_the_right_rate(
+    video: VideoPlugin, tmp_path: Path
+) -> None:
     zipped = packed(tmp_path / "z.zip", pictures(tmp_path / "p"))
     params = {"fps": 30000, "fps_base": 1001, "container": "MP4"}
     result = await video.run(unit(tmp_path / "unit", {"frames.zip": zipped}, params))
@@ -105,7 +107,7 @@ async def test_mp4_has_every_frame_once_at_the_right_rate(video: Video, tmp_path
 
 
 @pytest.mark.heavy
-async def test_webm_of_single_frames_at_the_scenes_rate(video: Video, tmp_path: Path) -> None:
+async def test_webm_of_single_frames_at_the_scenes_rate(video: VideoPlugin, tmp_path: Path) -> None:
     scene = build(tmp_path / "s.blend", "\nscene.render.fps = 25\n")
     files = pictures(tmp_path / "p", (67, 37))  # the codec has no odd sides: a row is left out
     inputs = {"scene.blend": scene} | {f"f/{path.name}": path for path in files.values()}
@@ -131,7 +133,7 @@ async def test_webm_of_single_frames_at_the_scenes_rate(video: Video, tmp_path: 
     ],
 )
 async def test_fractional_rate(
-    video: Video,
+    video: VideoPlugin,
     tmp_path: Path,
     params: dict[str, Any],
     scenes: str | None,
@@ -168,7 +170,7 @@ for frame in (1, 2):
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["OPEN_EXR", "OPEN_EXR_MULTILAYER"])
 async def test_linear_frames_get_the_scenes_view_transform(
-    video: Video, tmp_path: Path, kind: str
+    video: VideoPlugin, tmp_path: Path, kind: str
 ) -> None:
     scene = build(tmp_path / "s.blend")
     make(LINEAR, str(scene), str(tmp_path), kind)
@@ -198,7 +200,7 @@ async def test_linear_frames_get_the_scenes_view_transform(
     ],
 )
 async def test_wrong_order_is_refused(
-    video: Video, tmp_path: Path, params: dict[str, Any], words: str
+    video: VideoPlugin, tmp_path: Path, params: dict[str, Any], words: str
 ) -> None:
     (tmp_path / "picture.png").write_bytes(b"")
     result = await video.run(unit(tmp_path / "u", {"a.png": tmp_path / "picture.png"}, params))
@@ -206,7 +208,9 @@ async def test_wrong_order_is_refused(
     assert (result.failure, words in result.error) == ("scene", True), result.error
 
 
-async def test_frames_that_are_no_pictures_are_the_jobs_fault(video: Video, tmp_path: Path) -> None:
+async def test_frames_that_are_no_pictures_are_the_jobs_fault(
+    video: VideoPlugin, tmp_path: Path
+) -> None:
     (tmp_path / "0001.png").write_bytes(b"no picture")
     result = await video.run(unit(tmp_path / "u", {"0001.png": tmp_path / "0001.png"}, {"fps": 24}))
     assert isinstance(result, Failed)

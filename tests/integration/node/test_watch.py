@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from rendertrust.node.plugin import Completed
-from rendertrust.node.plugins.check import PICTURE, Check
-from rendertrust.node.plugins.render import Render
-from rendertrust.node.plugins.video import Video
+from rendertrust.node.plugins.check import PICTURE, CheckPlugin
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.plugins.video import VideoPlugin
 from tests.integration.node.scenes import unit
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -57,7 +57,7 @@ class Stage:
     """Who encodes, and who looks."""
 
     folder: Path
-    render: Render
+    render: RenderPlugin
 
     def pictures(self, name: str, film: Film) -> dict[str, Path]:
         folder = self.folder / f"pictures-{name}"
@@ -69,7 +69,7 @@ class Stage:
 
     async def encoded(self, name: str, film: Film, **params: Any) -> bytes:
         task = unit(self.folder / name, self.pictures(name, film), {"fps": 24, **params})
-        made = await Video(self.render).run(task)
+        made = await VideoPlugin(self.render).run(task)
         assert isinstance(made, Completed), made
         assert made.file is not None
         return made.file.read_bytes()
@@ -79,7 +79,9 @@ class Stage:
         path.write_bytes(video)
         inputs = {**self.pictures(f"of-{name}", film), PICTURE: path}
         given = {"of": "video", "draws": [], "shown": SHOWN, "fps": 24, **params}
-        found = await Check(self.render).run(unit(self.folder / f"check-{name}", inputs, given))
+        found = await CheckPlugin(self.render).run(
+            unit(self.folder / f"check-{name}", inputs, given)
+        )
         assert isinstance(found, Completed), found
         assert found.file is not None
         told = orjson.loads(found.file.read_bytes())
@@ -88,7 +90,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, render: Render) -> Stage:
+def stage(tmp_path: Path, render: RenderPlugin) -> Stage:
     return Stage(tmp_path, render)
 
 

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from rendertrust.node import agent, enrolment
-from rendertrust.node.state import StateFolder
+from rendertrust.node.state_folder import StateFolder
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system import SystemClock, SystemRandom
 from tests.integration.node.conftest import QUICK
@@ -36,7 +36,7 @@ class Running:
 
     folder: StateFolder
     told: list[str]
-    task: "asyncio.Task[agent.Ended]"
+    task: "asyncio.Task[agent.AgentExit]"
 
     @property
     def token(self) -> str:
@@ -48,7 +48,7 @@ class Running:
     def connected(self) -> bool:
         return any(line.startswith("connected to") for line in self.told)
 
-    async def ended(self) -> agent.Ended:
+    async def ended(self) -> agent.AgentExit:
         async with asyncio.timeout(SOON):
             return await asyncio.shield(self.task)
 
@@ -148,7 +148,7 @@ async def test_an_agent_that_is_told_to_drain_says_so_and_ends(
         async with running(tmp_path) as run:
             status, _ = await jane.call("POST", f"/nodes/{node}/drain")
             assert status == 200
-            assert await run.ended() == agent.Ended(reason="drained", ok=True)
+            assert await run.ended() == agent.AgentExit(reason="drained", ok=True)
         found = agent.status(tmp_path)
         assert isinstance(found, agent.Status)
         assert (found.running, found.draining) == (False, True)

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from rendertrust.cli import exit_codes
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint

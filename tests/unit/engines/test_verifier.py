@@ -10,9 +10,9 @@ import pytest
 
 from actors.kernel import State
 from rendertrust.identity import load_or_create_key
-from rendertrust.node import embedded, machine, plugins, renderer
-from rendertrust.node.settings import GIB
-from rendertrust.node.state import Enrolment, StateFolder
+from rendertrust.node import embedded_verifier, machine_facts, plugins, renderer
+from rendertrust.node.agent_settings import GIB
+from rendertrust.node.state_folder import Enrolment, StateFolder
 from supervisors.child import StartFailed
 from supervisors.engines import verifier
 from supervisors.engines.account import Account, engine_account
@@ -43,17 +43,17 @@ needs_sandbox = pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bub
 def test_its_bounds_are_half_of_the_machine_unless_they_are_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(machine, "cores", lambda: 8)
-    monkeypatch.setattr(machine, "ram_bytes", lambda: 16 * GIB)
+    monkeypatch.setattr(machine_facts, "cores", lambda: 8)
+    monkeypatch.setattr(machine_facts, "ram_bytes", lambda: 16 * GIB)
     assert bounds_of(0, 0) == Bounds(4, 8 * GIB)
     assert bounds_of(3, 5) == Bounds(3, 5 * GIB)
-    monkeypatch.setattr(machine, "cores", lambda: 1)
-    monkeypatch.setattr(machine, "ram_bytes", lambda: 2 * GIB)
+    monkeypatch.setattr(machine_facts, "cores", lambda: 1)
+    monkeypatch.setattr(machine_facts, "ram_bytes", lambda: 2 * GIB)
     assert bounds_of(0, 0) == Bounds(1, 2 * GIB)
 
 
 def test_the_agent_keeps_the_bounds() -> None:
-    settings = embedded.settings_of(3, 5 * GIB)
+    settings = embedded_verifier.settings_of(3, 5 * GIB)
     assert (settings.slots, settings.threads_each, settings.memory_each) == (1, 3, 5 * GIB)
     assert settings.health_port is None
     assert not settings.unsafe_no_sandbox
@@ -87,7 +87,7 @@ async def test_its_command_line_shows_its_own_folders_and_hides_the_data_folder(
         *(f"{mine}/state", "--setenv", "HOME", f"{mine}/state"),
     ]
     program = words[words.index("--") + 1 :]
-    assert program[:4] == [sys.executable, "-I", "-m", "rendertrust.node.embedded"]
+    assert program[:4] == [sys.executable, "-I", "-m", "rendertrust.node.embedded_verifier"]
     assert program[4:] == [f"{mine}/given", f"{mine}/state", "3", str(5 * GIB)]
 
 
@@ -102,10 +102,10 @@ async def test_it_is_given_its_key_and_where_to_go(tmp_path: Path) -> None:
     engine = EmbeddedVerifier(Confinement(folder, Walls(()), b"k" * 32), Bounds(1, GIB), enrol)
     await engine.prepare(0)
     given, own = StateFolder(folder.path / "given"), StateFolder(tmp_path / "state")
-    assert embedded.take(given, own)
+    assert embedded_verifier.take(given, own)
     assert own.enrolment() == ENROLMENT
     assert own.key.read_bytes() == key_of(folder).read_bytes()
-    assert not embedded.take(StateFolder(tmp_path / "nothing"), own)
+    assert not embedded_verifier.take(StateFolder(tmp_path / "nothing"), own)
 
 
 def found(*readable: Path) -> renderer.Renderer:
@@ -226,12 +226,12 @@ async def test_another_engine_fails_the_start() -> None:
 def test_where_blender_does_not_start_its_last_words_say_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def offer(*_: object) -> plugins.Offer:
-        return plugins.Offer(plugins={}, not_offered={"check": "libXi is missing"})
+    async def offer(*_: object) -> plugins.PluginOffer:
+        return plugins.PluginOffer(plugins={}, not_offered={"check": "libXi is missing"})
 
     monkeypatch.setattr(plugins, "offer", offer)
     given = StateFolder(tmp_path / "given")
     given.enrol(ENROLMENT)
     given.key.write_text("a key")
-    assert embedded.main(str(given.path), str(tmp_path / "state"), "1", str(GIB)) == 1
+    assert embedded_verifier.main(str(given.path), str(tmp_path / "state"), "1", str(GIB)) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "libXi is missing"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rendertrust.node.disk import is_of_disk
+from rendertrust.node.disk_space import is_of_disk
 from rendertrust.node.plugins import bundle
 from rendertrust.node.plugins.bundle import ENTRIES_MAX, BundleError, number_of, unpack
 

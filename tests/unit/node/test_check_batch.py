@@ -7,15 +7,15 @@ from typing import Any, cast
 import attrs
 import pytest
 
+from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import BATCH, Completed, Failed, Task, in_batch
-from rendertrust.node.plugins.check_batch import CheckBatch
-from rendertrust.node.plugins.render import Progress, Render
-from rendertrust.node.process import Ending
+from rendertrust.node.plugins.check_batch import CheckBatchPlugin
+from rendertrust.node.plugins.render import RenderPlugin, RenderProgress
 from rendertrust.node.sandbox import DELIVERED
 
 LOOKED = {"looked": True, "seen": "ab"}
-DIED = Ending(code=-9, last={"event": "about"}, tail="Killed")
-DONE = Ending(code=0, last={"event": "done"}, tail="")
+DIED = ProcessExit(code=-9, last={"event": "about"}, tail="Killed")
+DONE = ProcessExit(code=0, last={"event": "done"}, tail="")
 SAID: Mapping[str, Any] = {"event": "opened", "number": 0, "told": LOOKED}
 
 
@@ -24,10 +24,12 @@ class Worker:
     """Says these lines to whoever gives it an order, and ends."""
 
     lines: list[Mapping[str, Any]]
-    ending: Ending = DONE
+    ending: ProcessExit = DONE
     order: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
-    async def obey(self, order: Mapping[str, Any], task: Task, progress: Progress) -> Ending:
+    async def obey(
+        self, order: Mapping[str, Any], task: Task, progress: RenderProgress
+    ) -> ProcessExit:
         self.order = order
         for line in self.lines:
             progress.hear(line)
@@ -57,13 +59,13 @@ def task(folder: Path, results: Any = 3, missing: str = "") -> Task:
 
 
 async def opened(worker: Worker, folder: Path) -> Completed | Failed:
-    return await CheckBatch(cast("Render", worker)).run(task(folder))
+    return await CheckBatchPlugin(cast("RenderPlugin", worker)).run(task(folder))
 
 
 async def test_the_worker_is_told_where_each_result_lies(tmp_path: Path) -> None:
     worker = Worker([SAID])
     missing = in_batch(1)[1]
-    await CheckBatch(cast("Render", worker)).run(task(tmp_path, missing=missing))
+    await CheckBatchPlugin(cast("RenderPlugin", worker)).run(task(tmp_path, missing=missing))
     assert worker.order["do"] == "batch"
     assert worker.order["frames"] == [3]
     assert worker.order["results"] == [
@@ -89,7 +91,7 @@ async def test_a_worker_that_dies_without_a_word_is_the_verifiers_failure(tmp_pa
 
 async def test_the_scenes_failure_is_told(tmp_path: Path) -> None:
     last = {"event": "failed", "failure": "scene", "error": "it has no camera"}
-    found = await opened(Worker([], Ending(code=1, last=last, tail="")), tmp_path)
+    found = await opened(Worker([], ProcessExit(code=1, last=last, tail="")), tmp_path)
     assert isinstance(found, Failed)
     assert (found.failure, found.error) == ("verifier", "it has no camera")
 
@@ -124,6 +126,6 @@ async def test_words_are_cut_so_that_sixteen_reports_fit_into_a_frame(tmp_path: 
 @pytest.mark.parametrize("results", [0, 17, True, "3", None, 4])
 async def test_an_order_that_names_no_results_is_refused(tmp_path: Path, results: Any) -> None:
     """A fourth was not delivered."""
-    found = await CheckBatch(cast("Render", Worker([]))).run(task(tmp_path, results))
+    found = await CheckBatchPlugin(cast("RenderPlugin", Worker([]))).run(task(tmp_path, results))
     assert isinstance(found, Failed)
     assert found.failure == "scene"

@@ -9,7 +9,7 @@ import pytest
 SECONDS = 0.05
 PROGRAM = """
 import hashlib, os, sys, threading, time
-from rendertrust.node.inside.risking import MAKING, PICTURE, Opening
+from rendertrust.node.worker.open_watchdog import MAKING, PICTURE, Opening
 
 def work(clock, seconds):
     began = clock()

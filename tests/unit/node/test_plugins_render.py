@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.node.blender import Blender
+from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Task
-from rendertrust.node.plugins.check import Check
-from rendertrust.node.plugins.order import KNOWN, order_of, scene_of
-from rendertrust.node.plugins.preflight import Preflight
-from rendertrust.node.plugins.render import Progress, Render, order_for, result_of
-from rendertrust.node.plugins.video import Video
-from rendertrust.node.process import Ending
+from rendertrust.node.plugins.check import CheckPlugin
+from rendertrust.node.plugins.preflight import PreflightPlugin
+from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for, result_of
+from rendertrust.node.plugins.render_order import KNOWN, order_of, scene_of
+from rendertrust.node.plugins.video import VideoPlugin
 from rendertrust.node.renderer import Renderer
-from rendertrust.node.sandbox import Bare, Sandbox
+from rendertrust.node.sandbox import NoSandbox, Sandbox
 
 
 def task(*names: str, **params: Any) -> Task:
@@ -41,18 +41,18 @@ async def test_what_strangers_sent_is_looked_at_in_a_sandbox_alone(
     tmp_path: Path, box: str
 ) -> None:
     program = Renderer(kind="bpy", before=(), after=(), readable=())
-    boxes: dict[str, Bare | Sandbox] = {
-        "bare": Bare(),
+    boxes: dict[str, NoSandbox | Sandbox] = {
+        "bare": NoSandbox(),
         "sandboxed": Sandbox(bwrap="bwrap", readable=(), as_root=False),
     }
-    render = Render(scratch=tmp_path, found=Blender(renderer=program, box=boxes[box]))
-    for plugin in (Check(render=render), Preflight(render=render)):
+    render = RenderPlugin(scratch=tmp_path, found=Blender(renderer=program, box=boxes[box]))
+    for plugin in (CheckPlugin(render=render), PreflightPlugin(render=render)):
         assert (await plugin.why_not() is None) == (box == "sandboxed")
-    assert await Video(render=render).why_not() is None
+    assert await VideoPlugin(render=render).why_not() is None
 
 
 def test_a_scene_that_prints_files_without_end_is_not_kept_in_memory() -> None:
-    progress = Progress(task=task(), frames=2)
+    progress = RenderProgress(task=task(), frames=2)
     for number in range(2):
         progress.hear({"event": "frame", "file": f"000{number}.png", "noisy": "n", "evidence": "e"})
     assert not progress.too_many_files
@@ -63,7 +63,7 @@ def test_a_scene_that_prints_files_without_end_is_not_kept_in_memory() -> None:
 
 
 def test_of_a_files_name_only_its_beginning_is_kept() -> None:
-    progress = Progress(task=task())
+    progress = RenderProgress(task=task())
     progress.hear({"event": "frame", "file": "x" * 10_000})
     assert progress.files == ["x" * 100]
 
@@ -162,7 +162,7 @@ def test_order_of_a_unit_names_its_files() -> None:
 
 def test_done_gives_the_picture_and_what_was_measured() -> None:
     last = {"event": "done", "file": "frame.png", "seconds": 1.5, "samples": None, "else": 1}
-    ending = Ending(code=0, last=last, tail="")
+    ending = ProcessExit(code=0, last=last, tail="")
     assert result_of(ending, Path("/w")) == Completed(
         file=Path("/w/out/frame.png"), work={"seconds": 1.5}
     )
@@ -176,7 +176,7 @@ def test_several_files_are_one_bundle_and_the_same_each_time(tmp_path: Path) -> 
         (folder / "out").mkdir(parents=True)
         for name in files:
             (folder / "out" / name).write_bytes(name.encode() * 100)
-        result = result_of(Ending(code=0, last=last, tail=""), folder, files)
+        result = result_of(ProcessExit(code=0, last=last, tail=""), folder, files)
         assert isinstance(result, Completed)
         assert result.file == folder / "frames.zip"
         sums.add((folder / "frames.zip").read_bytes())
@@ -208,7 +208,7 @@ def test_small_pictures_are_passed_on(
 
     watched = attrs.evolve(task("a.blend"), folder=tmp_path, on_preview=keep)
     line = {"event": "frame", "file": "0007.png", "frame": frame, "thumbnail": name}
-    Progress(task=watched).hear(line)
+    RenderProgress(task=watched).hear(line)
     assert seen == ([(size, 7)] if shown else [])
 
 
@@ -217,7 +217,7 @@ def test_link_among_the_frames_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "out" / "0001.png").write_text("picture")
     (tmp_path / "out" / "0002.png").symlink_to(tmp_path / "secret")
-    ending = Ending(code=0, last={"event": "done", "file": "0002.png"}, tail="")
+    ending = ProcessExit(code=0, last={"event": "done", "file": "0002.png"}, tail="")
     failed = result_of(ending, tmp_path, ["0001.png", "0002.png"])
     assert isinstance(failed, Failed)
     assert failed.failure == "node"
@@ -225,7 +225,7 @@ def test_link_among_the_frames_is_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../../etc/shadow", "frame.png/../x", "/etc/shadow", 7, None])
 def test_other_file_than_the_frame_is_never_taken(name: object) -> None:
-    ending = Ending(code=0, last={"event": "done", "file": name}, tail="")
+    ending = ProcessExit(code=0, last={"event": "done", "file": name}, tail="")
     assert isinstance(result_of(ending, Path("/w")), Failed)
 
 
@@ -233,7 +233,7 @@ def test_other_file_than_the_frame_is_never_taken(name: object) -> None:
     ("code", "words"), [(None, "longer"), (-11, "SIGSEGV"), (137, "SIGKILL"), (3, "code 3")]
 )
 def test_death_of_blender_is_the_nodes_failure_and_explained(code: int | None, words: str) -> None:
-    failed = result_of(Ending(code=code, last={"event": "ready"}, tail="why"), Path("/w"))
+    failed = result_of(ProcessExit(code=code, last={"event": "ready"}, tail="why"), Path("/w"))
     assert isinstance(failed, Failed)
     assert (failed.failure, failed.detail) == ("node", "why")
     assert words in failed.error
@@ -250,6 +250,6 @@ def test_death_of_blender_is_the_nodes_failure_and_explained(code: int | None, w
 def test_blender_that_gets_no_memory_is_no_failure_of_the_node(
     last: dict[str, Any], tail: str
 ) -> None:
-    failed = result_of(Ending(code=-6, last=last, tail=tail), Path("/w"))
+    failed = result_of(ProcessExit(code=-6, last=last, tail=tail), Path("/w"))
     assert isinstance(failed, Failed)
     assert failed.lacks == "memory"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.hours import read_hours
-from rendertrust.node.quiet import Quiet, Times, now, read_times
+from rendertrust.node.idle_detector import CpuTimes, IdleDetector, now, read_times
 from rendertrust.node.readiness import Readiness
+from rendertrust.node.working_hours import read_hours
 
 STAT = "cpu  100 900 50 5000 10 1 2 3 0 0\ncpu0 1 2 3\n"
 
@@ -51,7 +51,7 @@ def test_hours_read_as_they_are_shown(first: int, last: int) -> None:
 
 def test_the_time_of_low_priorities_is_not_others_time() -> None:
     found = read_times(STAT)
-    assert found == Times(others=100 + 50 + 1 + 2, total=6066)
+    assert found == CpuTimes(others=100 + 50 + 1 + 2, total=6066)
     assert read_times("intr 1 2 3 4 5 6 7 8") is None
 
 
@@ -61,18 +61,18 @@ def test_this_machine_says_its_times() -> None:
     assert 0 < found.others < found.total
 
 
-def played(*shares: float) -> Callable[[], Times | None]:
+def played(*shares: float) -> Callable[[], CpuTimes | None]:
     """Readings in which others use such shares between two."""
-    times, others, total = [Times(0, 0)], 0, 0
+    times, others, total = [CpuTimes(0, 0)], 0, 0
     for share in shares:
         others, total = others + int(share * 100), total + 100
-        times.append(Times(others, total))
+        times.append(CpuTimes(others, total))
     left = iter(times)
     return lambda: next(left)
 
 
 def test_a_machine_is_quiet_after_a_while_and_busy_at_once() -> None:
-    looked = Quiet(0.25, 3, played(0.1, 0.1, 0.5, 0.1, 0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1))
+    looked = IdleDetector(0.25, 3, played(0.1, 0.1, 0.5, 0.1, 0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1))
     assert [looked.look() for _ in range(12)] == [
         *(False, False, False, False, False, False, True),
         *(True, True, True, False, False),
@@ -80,7 +80,7 @@ def test_a_machine_is_quiet_after_a_while_and_busy_at_once() -> None:
 
 
 def test_a_machine_that_does_not_tell_is_not_idle() -> None:
-    looked = Quiet(0.25, 1, lambda: None)
+    looked = IdleDetector(0.25, 1, lambda: None)
     assert not any(looked.look() for _ in range(5))
 
 
@@ -89,5 +89,5 @@ def test_the_reason_to_rest_is_said() -> None:
     assert ready.why_not() == "it works from 20:00-08:00 alone"
     ready = Readiness(read_hours("20-8"), None, lambda: at(21))
     assert ready.why_not() is None
-    ready = Readiness(None, Quiet(0.25, 1, lambda: None))
+    ready = Readiness(None, IdleDetector(0.25, 1, lambda: None))
     assert ready.why_not() == "others use this machine"

@@ -4,8 +4,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.inside.placing import Crop
-from rendertrust.node.inside.rerender import BLOCK, Region, Theirs, aligned, box, cells_of, paste
+from rendertrust.node.worker.crop_placement import Crop
+from rendertrust.node.worker.rerender import (
+    BLOCK,
+    DeliveredPicture,
+    RerenderRegion,
+    aligned,
+    box,
+    cells_of,
+    paste,
+)
 from tests.support.examples import examples
 
 sides = st.integers(4, 400)
@@ -31,7 +39,7 @@ def test_the_parts_of_a_whole_frame_are_all_of_it_once(width: int, height: int) 
 @given(sides, sides, shares, shares)
 def test_a_jpeg_is_compared_by_whole_blocks(width: int, height: int, x: float, y: float) -> None:
     crop = crop_of(width, height, x, y)
-    theirs = Theirs("", ".jpg", (width, height), 1 / 255, {})
+    theirs = DeliveredPicture("", ".jpg", (width, height), 1 / 255, {})
     left, top, across, down = aligned(crop, theirs)
     assert (left % BLOCK, top % BLOCK) == (0, 0)
     assert left + across in (width, (left + across) // BLOCK * BLOCK)
@@ -57,7 +65,7 @@ def test_a_region_lies_in_the_empty_frame_where_it_lay_in_its_own(
     area = (left, top, right - left, below - top)
     frame = np.arange(width * height, dtype=np.float32).reshape(height, width, 1) + 1
     empty = {"layer": {"Combined": np.zeros_like(frame)}}
-    paste(empty, Region(crop, area, ""), {"layer": {"Combined": box(frame, area)}})
+    paste(empty, RerenderRegion(crop, area, ""), {"layer": {"Combined": box(frame, area)}})
     put = empty["layer"]["Combined"]
     assert np.array_equal(box(put, crop), box(frame, crop))
     assert np.count_nonzero(put) == crop[2] * crop[3]

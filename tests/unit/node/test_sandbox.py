@@ -70,7 +70,7 @@ def test_everything_but_the_work_folder_is_read_only(as_root: bool) -> None:
 @pytest.mark.parametrize(
     ("worker", "mounted", "run"),
     [
-        (Path("/p/inside"), "--ro-bind /p/inside /worker/inside", "/worker/inside/worker.py"),
+        (Path("/p/inside"), "--ro-bind /p/inside /worker/inside", "/worker/inside/launcher.py"),
         (Path("/p/one.py"), "--ro-bind /p/one.py /worker/one.py", "/worker/one.py"),
     ],
 )
@@ -78,7 +78,7 @@ def test_a_program_is_a_file_or_a_folder(worker: Path, mounted: str, run: str) -
     found = box(as_root=False)
     assert mounted in " ".join(found.command(["blender"], Path("/w"), worker))
     assert found.view(Path("/w"), worker).worker == run
-    bare = sandbox.Bare().view(Path("/w"), worker).worker
+    bare = sandbox.NoSandbox().view(Path("/w"), worker).worker
     assert bare == run.replace("/worker/", "/p/")
 
 
@@ -97,15 +97,15 @@ def test_folder_inside_another_or_the_system_is_shown_once(monkeypatch: pytest.M
 def test_missing_bubblewrap_is_told_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", _nowhere)
     refused = sandbox.find(())
-    assert isinstance(refused, sandbox.Refused)
+    assert isinstance(refused, sandbox.SandboxUnavailable)
     assert "apt-get install bubblewrap" in refused.reason
 
 
 def test_root_never_renders_without_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getuid", lambda: 0)
-    assert sandbox.find((), unsafe=True) == sandbox.Refused(sandbox.UNSAFE_AS_ROOT)
+    assert sandbox.find((), unsafe=True) == sandbox.SandboxUnavailable(sandbox.UNSAFE_AS_ROOT)
     monkeypatch.setattr("os.getuid", lambda: 1000)
-    assert isinstance(sandbox.find((), unsafe=True), sandbox.Bare)
+    assert isinstance(sandbox.find((), unsafe=True), sandbox.NoSandbox)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from rendertrust.node.seccomp import CLONE3, MACHINES, Machine, filter_of
+from rendertrust.node.seccomp import CLONE3, MACHINES, SyscallNumbers, filter_of
 
 ALLOWED, KINDS = 0x7FFF0000, sorted(MACHINES)
 
@@ -50,7 +50,7 @@ def test_what_is_refused_is_told_as_an_error(kind: str) -> None:
 
 def test_numbers_of_a_machine_are_different_calls() -> None:
     for known in MACHINES.values():
-        assert isinstance(known, Machine)
+        assert isinstance(known, SyscallNumbers)
         assert len(set(known.refused.values())) == len(known.refused)
 
 

@@ -13,7 +13,7 @@ import pytest
 from rendertrust.cli.node import run
 from rendertrust.cli.node_options import settings_of, words_of
 from rendertrust.node import service
-from rendertrust.node.hours import Hours
+from rendertrust.node.working_hours import WorkingHours
 
 GIVEN = {
     "slots": 2,
@@ -22,7 +22,7 @@ GIVEN = {
     "ram": 8 << 30,
     "vram": None,
     "cache": 20 << 30,
-    "hours": Hours(20 * 60, 8 * 60),
+    "hours": WorkingHours(20 * 60, 8 * 60),
     "nice": 3,
     "idle_only": False,
     "finish": 600,

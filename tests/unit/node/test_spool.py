@@ -8,8 +8,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from rendertrust.node.plain import NotAFile
-from rendertrust.node.spool import EVIDENCE, RESULT, Sent, Spool
+from rendertrust.node.safe_open import NotARegularFile
+from rendertrust.node.spool import EVIDENCE, RESULT, Spool, StoredFile
 from rendertrust.protocol import Evidence, JobResult, Output, Running
 
 REF = Running(job_id="j", unit=0, attempt=1)
@@ -36,7 +36,7 @@ def test_result_waits_for_its_upload_then_for_its_ack(tmp_path: Path) -> None:
     file = taken_by(kept, tmp_path)
     assert [s.output for s in kept.uploads()] == [OUTPUT]
     assert kept.ready() == []
-    kept.uploaded(REF, RESULT, Sent("k2"))
+    kept.uploaded(REF, RESULT, StoredFile("k2"))
     assert not file.exists()
     assert kept.ready() == [attrs.evolve(result(), result_ref="k2")]
     assert kept.held() == [REF]
@@ -113,7 +113,7 @@ def test_link_left_by_a_sandboxed_program_is_not_followed(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe")
     os.link(tmp_path / "secret", tmp_path / "hard")
     for name in ("link", "pipe", "hard", "missing", "spool"):
-        with pytest.raises(NotAFile):
+        with pytest.raises(NotARegularFile):
             kept.take(tmp_path / name, REF)
     kept.close()
 
@@ -130,10 +130,10 @@ def test_a_result_is_told_when_its_evidence_is_there_too(tmp_path: Path) -> None
     kept.close()
     again = spool(tmp_path)
     assert [one.what for one in again.uploads()] == [RESULT, EVIDENCE]
-    again.uploaded(REF, RESULT, Sent(RESULT))
+    again.uploaded(REF, RESULT, StoredFile(RESULT))
     assert (again.ready(), [one.what for one in again.uploads()]) == ([], [EVIDENCE])
     assert again.is_ready(REF) is None
-    again.uploaded(REF, EVIDENCE, Sent(EVIDENCE, ("ab" * 32,)))
+    again.uploaded(REF, EVIDENCE, StoredFile(EVIDENCE, ("ab" * 32,)))
     (ready,) = again.ready()
     assert ready.evidence is not None
     assert (ready.result_ref, ready.evidence.part_sums) == (RESULT, ("ab" * 32,))
@@ -147,5 +147,5 @@ def test_what_cannot_be_uploaded_is_told_as_failed(tmp_path: Path) -> None:
     failed = result(status="failed")
     kept.give_up(failed)
     assert (kept.ready(), kept.uploads(), file.exists()) == ([failed], [], False)
-    kept.uploaded(Running(job_id="other"), RESULT, Sent("k"))  # it was acknowledged meanwhile
+    kept.uploaded(Running(job_id="other"), RESULT, StoredFile("k"))  # it was acknowledged meanwhile
     kept.close()

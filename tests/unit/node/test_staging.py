@@ -6,8 +6,8 @@ from pathlib import Path
 import aiohttp
 
 from rendertrust.manifest import Entry, Manifest
-from rendertrust.node.addresses import Addresses
 from rendertrust.node.cache import Cache
+from rendertrust.node.input_urls import InputUrls
 from rendertrust.node.plugin import BATCH, CHECK, EVIDENCE, PICTURE, in_batch
 from rendertrust.node.staging import WRONG_PATH, Staging
 from rendertrust.protocol import Input, JobDispatch, Running
@@ -40,7 +40,7 @@ def order(cache: Cache, *inputs: Input, job_type: str = CHECK) -> JobDispatch:
 async def test_no_file_of_a_scene_is_taken_for_what_was_delivered(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as session:
         cache = Cache(tmp_path / "cache", 1 << 20, session)
-        staging = Staging(cache, tmp_path / "work", Addresses(Running(job_id="c"), print, 1.0))
+        staging = Staging(cache, tmp_path / "work", InputUrls(Running(job_id="c"), print, 1.0))
         both = (held(cache, PICTURE, DELIVERED), held(cache, EVIDENCE, DELIVERED))
         placed = await staging.stage(order(cache, *both))
     assert isinstance(placed, dict), placed
@@ -55,7 +55,7 @@ async def test_no_file_of_a_scene_is_taken_for_what_was_delivered(tmp_path: Path
 async def test_what_was_delivered_is_named_once(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as session:
         cache = Cache(tmp_path / "cache", 1 << 20, session)
-        staging = Staging(cache, tmp_path / "work", Addresses(Running(job_id="c"), print, 1.0))
+        staging = Staging(cache, tmp_path / "work", InputUrls(Running(job_id="c"), print, 1.0))
         one = held(cache, PICTURE, DELIVERED)
         assert await staging.stage(order(cache, one, one)) == WRONG_PATH
 
@@ -64,7 +64,7 @@ async def test_each_result_of_a_batch_lies_where_no_scene_is(tmp_path: Path) -> 
     names = [name for number in (0, 15) for name in in_batch(number)]
     async with aiohttp.ClientSession() as session:
         cache = Cache(tmp_path / "cache", 1 << 20, session)
-        staging = Staging(cache, tmp_path / "work", Addresses(Running(job_id="c"), print, 1.0))
+        staging = Staging(cache, tmp_path / "work", InputUrls(Running(job_id="c"), print, 1.0))
         given = [held(cache, name, name.encode()) for name in names]
         placed = await staging.stage(order(cache, *given, job_type=BATCH))
     assert isinstance(placed, dict), placed

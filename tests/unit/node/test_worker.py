@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rendertrust.node.inside.cutting import select
-from rendertrust.node.inside.probing import idle_seconds
-from rendertrust.node.inside.scene import name_of, saved_by
-from rendertrust.node.inside.speech import (
+from rendertrust.node.worker.ipc import (
     MachineError,
     Progress,
     SceneError,
@@ -19,6 +16,9 @@ from rendertrust.node.inside.speech import (
     remaining_of,
     share_of,
 )
+from rendertrust.node.worker.price_probe import idle_seconds
+from rendertrust.node.worker.scene import name_of, saved_by
+from rendertrust.node.worker.tile_rendering import select
 
 
 @pytest.mark.parametrize(

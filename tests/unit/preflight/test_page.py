@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from rendertrust.node.plugins.order import CHUNK_MAX, KNOWN
+from rendertrust.node.plugins.render_order import CHUNK_MAX, KNOWN
 from rendertrust.preflight import findings, sending, unmade
 
 ROOT = Path(__file__).resolve().parents[3]

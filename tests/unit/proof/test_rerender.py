@@ -26,9 +26,9 @@ from rendertrust.cli.rerender import (
     wish_of,
 )
 from rendertrust.manifest import Entry, Manifest
-from rendertrust.node.inside.placing import place
-from rendertrust.node.plugins.render import Render
-from rendertrust.node.rerender import Rerender, read_report, rerender
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.rerender import RerenderRequest, read_report, rerender
+from rendertrust.node.worker.crop_placement import place
 from rendertrust.receipt import read_receipt, receipt_document, sign_work, work_document
 from rendertrust.receipt_check import Picture
 from rendertrust.rerender import (
@@ -201,11 +201,11 @@ def test_files_lie_where_the_scenes_own_path_says(tmp_path: Path) -> None:
 async def test_no_file_is_laid_out_beyond_the_work_folder(tmp_path: Path) -> None:
     file = tmp_path / "a.blend"
     file.write_bytes(b"x")
-    asked = Rerender(
+    asked = RerenderRequest(
         files={"../b.blend": file}, scene="../b.blend", picture=file, parameters={}, draws=()
     )
     with pytest.raises(ValueError, match="no path of an input"):
-        await rerender(Render(scratch=tmp_path), asked, tmp_path / "work")
+        await rerender(RenderPlugin(scratch=tmp_path), asked, tmp_path / "work")
     assert not (tmp_path / "b.blend").exists()
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.kinds import BEGINNINGS, FRAME_FILE, MEDIA, suffix_of
-from rendertrust.node.inside.output import SUFFIXES
+from rendertrust.node.worker.scene_output import SUFFIXES
 
 
 @pytest.mark.parametrize(

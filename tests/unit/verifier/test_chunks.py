@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.verifier import crops
-from rendertrust.node.inside.placing import picked
+from rendertrust.node.worker.crop_placement import picked
 from sql import sampling
 from sql.reputation import NEW, STRIKES_MOST, Reputation, after
 from tests.unit.verifier.stage import EXACT

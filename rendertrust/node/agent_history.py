@@ -1,0 +1,120 @@
+"""What the agent did, kept in its state folder across its lives: its last words, and its sums."""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+KEPT_MOST: Final = 500  # lines; the oldest go first
+CHARACTERS_MOST: Final = 500
+_SCHEMA: Final = """
+    pragma synchronous = off;
+    create table if not exists lines (
+        number integer primary key,
+        since  real not null,
+        until  real not null,
+        times  integer not null,
+        said   text not null
+    );
+    create table if not exists sums (outcome text primary key, units integer not null);
+"""
+
+
+@attrs.frozen(kw_only=True)
+class HistoryLine:
+    """What was said so many times in a row, from the first time to the last (ISO 8601, UTC)."""
+
+    since: str
+    until: str
+    times: int
+    said: str
+
+
+@attrs.frozen(kw_only=True)
+class HistorySummary:
+    """The newest lines last; ``units`` by how they ended, since the node's folder was made."""
+
+    lines: tuple[HistoryLine, ...] = ()
+    units: Mapping[str, int] = attrs.field(factory=dict[str, int])
+
+
+class AgentHistory:
+    """Written by the agent alone. A full or broken disk costs what would be noted, no more."""
+
+    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
+        self._file, self._clock = file, clock
+        self._rows: sqlite3.Connection | None = None
+
+    def tell(self, said: str) -> None:
+        """Note a line; one that is said again is counted."""
+        line, now = said[:CHARACTERS_MOST], self._clock()
+        self._write(lambda rows: _tell(rows, line, now))
+
+    def count(self, outcome: str) -> None:
+        """A unit ended so."""
+        once_more = "insert into sums values (?, 1) on conflict do update set units = units + 1"
+        self._write(lambda rows: rows.execute(once_more, (outcome,)))
+
+    def _write(self, write: Callable[[sqlite3.Connection], object]) -> None:
+        with contextlib.suppress(sqlite3.Error, OSError):
+            if self._rows is None:
+                self._rows = _opened(self._file)
+            with self._rows:
+                write(self._rows)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._rows is not None:
+            self._rows.close()
+
+
+def _tell(rows: sqlite3.Connection, said: str, now: float) -> None:
+    last = rows.execute("select number, said from lines order by number desc limit 1").fetchone()
+    if last is not None and last[1] == said:
+        again = "update lines set times = times + 1, until = ? where number = ?"
+        rows.execute(again, (now, last[0]))
+        return
+    rows.execute("insert into lines values (null, ?, ?, 1, ?)", (now, now, said))
+    oldest = "delete from lines where number <= (select max(number) from lines) - ?"
+    rows.execute(oldest, (KEPT_MOST,))
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """The file; one that is no database any more is begun anew."""
+    rows = sqlite3.connect(file)
+    try:
+        rows.executescript(_SCHEMA)
+    except sqlite3.DatabaseError as fault:
+        rows.close()
+        if isinstance(fault, sqlite3.OperationalError):  # the disk's fault, not the file's
+            raise
+        file.unlink()
+        rows = sqlite3.connect(file)
+        rows.executescript(_SCHEMA)
+    file.chmod(0o600)
+    return rows
+
+
+def past(file: Path) -> HistorySummary:
+    """What is kept; nothing where nothing can be read."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as rows:
+            found = rows.execute("select since, until, times, said from lines order by number")
+            lines = tuple(_line(*row) for row in found.fetchall())
+            sums = dict(rows.execute("select outcome, units from sums").fetchall())
+    except sqlite3.Error:
+        return HistorySummary()
+    return HistorySummary(lines=lines, units=sums)
+
+
+def _line(since: float, until: float, times: int, said: str) -> HistoryLine:
+    return HistoryLine(since=_stamp(since), until=_stamp(until), times=times, said=said)
+
+
+def _stamp(at: Any) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,369 @@
+"""The parts of one run of the agent, and the way of frames between them."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+import aiohttp
+import attrs
+
+from rendertrust import __version__
+from rendertrust.node import heartbeat, machine_facts, plugins, stop_signals
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.attester import attester
+from rendertrust.node.cache import Cache
+from rendertrust.node.connection import Connection
+from rendertrust.node.decline_reasons import DRAINING, RESTING, STOPPED
+from rendertrust.node.enrolment import NodeLogin
+from rendertrust.node.gateway_pinning import GatewayPin
+from rendertrust.node.health import HealthPage
+from rendertrust.node.hello import hello, pools_of
+from rendertrust.node.lease_renewal import renewal_seconds, uploading
+from rendertrust.node.plugin import Failed
+from rendertrust.node.readiness import readiness_of
+from rendertrust.node.rmtree import clear
+from rendertrust.node.slots import Slots
+from rendertrust.node.snapshot import ACTIVE, AgentActivity, snapshot, told_of
+from rendertrust.node.spool import EVIDENCE, RESULT, Spool
+from rendertrust.node.state_folder import Enrolment, StateFolder
+from rendertrust.node.unit_run import ref_of
+from rendertrust.node.uploader import Uploader
+from rendertrust.protocol import (
+    Ack,
+    Drain,
+    FromGateway,
+    JobCancel,
+    JobDispatch,
+    NodeStanding,
+    Running,
+    TokenRenewal,
+    Urls,
+    Welcome,
+)
+
+TELL_SECONDS: Final = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class AgentExit:
+    """Why the agent ended; ``ok`` is False when it did not mean to. ``for_good``: to start it again
+    changes nothing before somebody acts.
+    """
+
+    reason: str
+    ok: bool
+    for_good: bool = False
+
+
+class Agent:
+    """The parts of one run, and the way of frames between them. ``guard`` is the middleware of
+    ``session``.
+    """
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        enrolment: Enrolment,
+        *,
+        settings: AgentSettings,
+        offer: plugins.PluginOffer,
+        session: aiohttp.ClientSession,
+        guard: GatewayPin,
+        narrate: Callable[[str], None],
+        count: Callable[[str], None],
+    ) -> None:
+        self._folder, self._count = folder, count
+        self._settings = settings
+        self._offer = offer
+        self._narrate = narrate
+        self._readiness = readiness_of(settings, folder)
+        self._doing = AgentActivity(rest=self._readiness.why_not())
+        clear(folder.work)  # what an agent that was killed left
+        folder.forget_drain()
+        self._changed = asyncio.Event()
+        self._leased = asyncio.Event()  # a unit came, perhaps with a shorter lease
+        self._renew_seconds = settings.lease_seconds
+        self._spool = Spool(folder.spool, on_fault=narrate)
+        Cache.forget_parts(folder.cache)
+        self._cache = Cache(folder.cache, settings.cache_bytes_max, session)
+        self._login = NodeLogin(folder, enrolment, session, tuple(sorted(offer.plugins)))
+        guard.look = self._login.check_gateway
+        self._connection = Connection(
+            self._login, settings, on_open=self._greet, on_frame=self._take, narrate=narrate
+        )
+        self._uploader = Uploader(
+            self._spool, session, settings, send=self._connection.send, narrate=narrate
+        )
+        self._slots: Slots
+
+    async def run(self, stop: asyncio.Event) -> AgentExit:
+        """Until one of the ends; leaves no task, process or port behind."""
+        health = HealthPage(self.snapshot)
+        await self._show_health(health)
+        if self._doing.rest is not None:
+            self._narrate(f"resting: {self._doing.rest}")
+        try:
+            with stop_signals.heard(stop):
+                return await self._run(stop)
+        finally:
+            with contextlib.suppress(OSError):
+                self._folder.tell({**self.snapshot(), "connected": False})
+            await health.stop()
+            await self._offer.end()
+            self._spool.close()
+
+    async def _show_health(self, page: HealthPage) -> None:
+        """Where the port is taken, on another; the node works without, too."""
+        wanted = self._settings.health_port
+        if wanted is None:
+            return
+        port = self._doing.health_port = await page.start(wanted)
+        if port is None:
+            self._narrate("there is no port for the health page: the node goes on without")
+        elif wanted not in (0, port):
+            self._narrate(f"port {wanted} is taken: the health page is at {page.address}")
+
+    async def _run(self, stop: asyncio.Event) -> AgentExit:
+        async with asyncio.TaskGroup() as tasks:
+            self._slots = self._make_slots(tasks)
+            if self._doing.rest is not None and not self._spool.held():
+                await self._connection.rest()
+            connection = tasks.create_task(self._connection.run())
+            background = [
+                connection,
+                tasks.create_task(self._uploader.run()),
+                tasks.create_task(self._renew_leases()),
+                tasks.create_task(self._tell_state()),
+                tasks.create_task(self._beat()),
+                tasks.create_task(self._look_around()),
+            ]
+            ended = await self._wait_for_end(stop, connection)
+            if ended.reason == "stopped" and self._settings.finish_seconds:
+                await self._finish(stop)
+            if not connection.done():
+                await self._give_back(stop)
+            self._slots.stop(STOPPED)
+            for task in background:
+                task.cancel()
+        return ended
+
+    def _make_slots(self, tasks: asyncio.TaskGroup) -> Slots:
+        return Slots(
+            tasks,
+            self._offer.plugins,
+            spool=self._spool,
+            cache=self._cache,
+            settings=self._settings,
+            work=self._folder.work,
+            send=self._connection.send,
+            on_spooled=self._on_spooled,
+            narrate=self._narrate,
+            count=self._count,
+            pools=frozenset(pools_of(self._offer)) or None,
+            attester=attester(self._folder.key, lambda: self._login.enrolment.node_id, self._offer),
+        )
+
+    async def _wait_for_end(self, stop: asyncio.Event, connection: asyncio.Task[str]) -> AgentExit:
+        stopped = asyncio.ensure_future(stop.wait())
+        drained = asyncio.ensure_future(self._drained())
+        try:
+            await asyncio.wait((stopped, drained, connection), return_when=asyncio.FIRST_COMPLETED)
+            if connection.done():
+                return AgentExit(reason=connection.result(), ok=False, for_good=True)
+            return AgentExit(reason="drained" if drained.done() else "stopped", ok=True)
+        finally:
+            stopped.cancel()
+            drained.cancel()
+
+    async def _drained(self) -> None:
+        while not (self._doing.is_draining and not self._slots.units and not self._spool.held()):
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _finish(self, stop: asyncio.Event) -> None:
+        """Let what runs be done and acked, for some time; not on a second signal."""
+        self._narrate("stopping when what runs is done; a second signal does not wait")
+        self._stop_taking(DRAINING)
+        stop.clear()
+        await self._first(self._drained(), stop, self._settings.finish_seconds)
+
+    async def _first(
+        self, awaited: Coroutine[Any, Any, None], stop: asyncio.Event, within: float
+    ) -> None:
+        waits = (asyncio.ensure_future(awaited), asyncio.ensure_future(stop.wait()))
+        try:
+            await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _give_back(self, stop: asyncio.Event) -> None:
+        """End what runs and give the gateway a moment to hear of it; not on a second signal."""
+        self._slots.stop(STOPPED)
+        stop.clear()
+        await self._first(self._settled(), stop, self._settings.stop_seconds)
+
+    async def _settled(self) -> None:
+        while self._slots.units or (self._connection.is_open and self._spool.ready()):
+            self._changed.clear()
+            await self._changed.wait()
+        await self._connection.flush()
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """What the health page and ``status`` show."""
+        return snapshot(
+            self._doing,
+            enrolment=self._login.enrolment,
+            offer=self._offer,
+            settings=self._settings,
+            slots=getattr(self, "_slots", None),
+            spool=self._spool,
+            connected=self._connection.is_open,
+            silent_seconds=self._connection.silent_seconds,
+        )
+
+    # ---------------------------------------------------------------- frames
+
+    def _greet(self) -> None:
+        self._narrate(f"connected to {self._login.enrolment.url}")
+        # Unless the gateway says otherwise, in a moment.
+        self._doing.standing, self._doing.standing_reason = ACTIVE, ""
+        self._resume()
+        here = [*self._slots.units, *self._spool.held()]
+        self._connection.send(hello(self._offer, self._settings, here))
+        self._slots.tell()
+        self._uploader.resend()
+
+    async def _take(self, frame: FromGateway) -> None:
+        if isinstance(frame, JobDispatch):
+            self._dispatch(frame)
+        elif isinstance(frame, JobCancel):
+            self._slots.cancel(_ref(frame), frame.reason)
+        elif isinstance(frame, Ack):
+            self._spool.settle(_ref(frame))
+            self._changed.set()
+        elif isinstance(frame, Welcome):
+            for dropped in frame.drop:
+                self._slots.cancel(dropped)
+        elif isinstance(frame, Urls):
+            self._redirect(frame)
+        elif isinstance(frame, NodeStanding):
+            self._stand(frame)
+        elif isinstance(frame, TokenRenewal):
+            await self._login.take(frame.token)
+        else:
+            self._drain(frame)
+
+    def _dispatch(self, frame: JobDispatch) -> None:
+        is_known = ref_of(frame) in self._slots.units
+        if (self._doing.is_draining or self._doing.rest is not None) and not is_known:
+            self._slots.refuse(ref_of(frame), DRAINING if self._doing.is_draining else RESTING)
+        else:
+            self._renew_seconds = renewal_seconds(frame, self._settings)
+            self._leased.set()
+            self._slots.accept(frame)
+
+    def _redirect(self, frame: Urls) -> None:
+        ref = _ref(frame)
+        if frame.offered is not None:
+            self._uploader.take(ref, frame.offered)
+            return
+        self._slots.address(ref, frame)
+        places = ((RESULT, frame.output), (EVIDENCE, frame.evidence))
+        changed = [w for w, place in places if place and self._spool.redirect(ref, w, place)]
+        if changed:
+            self._uploader.redirect(ref)
+
+    def _stand(self, frame: NodeStanding) -> None:
+        """What was said about this node at the gateway: its operator may not look there."""
+        said, doing = (frame.standing, frame.reason or ""), self._doing
+        if said != (doing.standing, doing.standing_reason) or doing.is_told_to_drain:
+            doing.standing, doing.standing_reason = said
+            self._resume()
+            self._narrate(told_of(said[0], self._login.enrolment.node_id, said[1]))
+
+    def _resume(self) -> None:
+        """It was told to drain, and that is taken back before it ended."""
+        if self._doing.is_told_to_drain:
+            self._doing.is_draining = self._doing.is_told_to_drain = False
+
+    def _drain(self, told: Drain | None = None) -> None:
+        self._narrate("draining: what runs is finished, nothing new is taken")
+        self._stop_taking(DRAINING, is_told=told is not None)
+
+    def _stop_taking(self, failure: Failed, *, is_told: bool = False) -> None:
+        """End after what runs now; what has not begun is given back."""
+        self._doing.is_draining, self._doing.is_told_to_drain = True, is_told
+        self._slots.give_back_waiting(failure)
+        self._changed.set()
+
+    def _on_spooled(self) -> None:
+        self._uploader.wake()
+        self._changed.set()
+
+    # ---------------------------------------------------------------- background
+
+    async def _renew_leases(self) -> None:
+        """A task of its own; the workers run at a lower priority, so it is always in time."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._renew_seconds):
+                    await self._leased.wait()
+            self._leased.clear()
+            self._slots.tell()
+            for ref in self._uploader.uploading():
+                self._connection.send(uploading(ref))
+
+    async def _tell_state(self) -> None:
+        told: Mapping[str, Any] = {}
+        while True:
+            facts = dict(self.snapshot()) | {"uptime_seconds": None}
+            if facts != told:
+                with contextlib.suppress(OSError):  # a full disk: what is told is not worth an end
+                    self._folder.tell(facts)
+                    told = facts
+            if not self._doing.is_draining and self._folder.drain_wished:
+                self._drain()
+            await asyncio.sleep(TELL_SECONDS)
+
+    async def _look_around(self) -> None:
+        """Rest and work by turns, as hours and the machine's other users say."""
+        while True:
+            self._turn(self._readiness.why_not())
+            is_done = not self._slots.units and not self._spool.held()
+            if self._doing.rest is not None and is_done and self._connection.is_wanted:
+                await heartbeat.beat(self._login, 0.0, self._facts())
+                await self._connection.flush()
+                await self._connection.rest()
+            await asyncio.sleep(self._settings.look_seconds)
+
+    def _turn(self, rest: str | None) -> None:
+        if rest == self._doing.rest:
+            return
+        before, self._doing.rest = self._doing.rest, rest
+        if rest is not None:
+            self._narrate(f"resting: {rest}")
+            self._slots.give_back_waiting(RESTING)
+        elif before is not None:
+            self._narrate("working again")
+            self._connection.wake()
+
+    async def _beat(self) -> None:
+        await heartbeat.keep_beating(
+            self._login,
+            self._settings.heartbeat_seconds,
+            load=lambda: min(self._slots.busy / self._settings.slots, 1.0),
+            metadata=self._facts,
+            is_awake=lambda: self._connection.is_wanted,
+            answered=self._connection.hear,
+        )
+
+    def _facts(self) -> Mapping[str, Any]:
+        """What the gateway is told beside; ``resting``: why, as it hangs up then."""
+        load = round(machine_facts.load(), 3)
+        return {"cpu_load": load, "version": __version__, "resting": self._doing.rest}
+
+
+def _ref(frame: JobCancel | Ack | Urls) -> Running:
+    return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)

@@ -1,0 +1,68 @@
+"""What an operator may set about the agent, and the times it keeps."""
+
+from typing import Final
+
+import attrs
+
+from rendertrust.node import machine_facts
+from rendertrust.node.working_hours import WorkingHours
+
+GIB: Final = 2**30
+NICENESS: Final = 10  # the agent's own loop, which renews leases, comes first
+
+
+@attrs.frozen(kw_only=True)
+class AgentSettings:
+    """Frozen settings of one run; times in seconds, sizes in bytes.
+
+    ``threads`` are per slot; None shares ``cores`` (None: all of them) evenly. ``ram_bytes`` is for
+    all slots together; None: all there is. ``vram_bytes`` likewise, of the devices that render;
+    None: nothing of them is given. ``health_port`` None turns the health page off, 0 takes
+    a free port. ``nice``: how far the work stands back for other programs, 0 to 19. When stopped,
+    what runs gets ``finish_seconds`` to be done. ``unsafe_no_sandbox``: the owner of the machine
+    accepted that scenes render without one, where there is none.
+    """
+
+    slots: int = attrs.field(default=1, validator=attrs.validators.in_(range(1, 65)))
+    threads: int | None = None
+    cores: int | None = None
+    ram_bytes: int | None = None
+    vram_bytes: int | None = None
+    hours: WorkingHours | None = None
+    nice: int = attrs.field(default=NICENESS, validator=attrs.validators.in_(range(20)))
+    idle_only: bool = False
+    idle_share: float = 0.25
+    idle_looks: int = 12
+    look_seconds: float = 5.0
+    health_port: int | None = 8081
+    unsafe_no_sandbox: bool = False
+    cache_bytes_max: int = 10 * GIB
+    disk_bytes_least: int = GIB  # as much as a sandboxed program must leave, too
+    queued_units_max: int = 64
+    runtime_seconds_max: float = 6 * 3600.0
+    heartbeat_seconds: float = 30.0
+    silent_seconds: float = 50.0  # of the gateway, which pings and answers every 30
+    lease_seconds: float = 15.0
+    progress_seconds_least: float = 0.25
+    resend_seconds: float = 30.0
+    backoff_seconds_least: float = 0.5
+    backoff_seconds_most: float = 30.0
+    stop_seconds: float = 3.0
+    finish_seconds: float = 0.0
+    upload_seconds_max: float = 86_400.0
+    spool_seconds_max: float = 7 * 86_400.0
+
+    @property
+    def cores_given(self) -> int:
+        """Processors for all slots together."""
+        return min(self.cores or machine_facts.cores(), machine_facts.cores())
+
+    @property
+    def threads_each(self) -> int:
+        """Threads of a slot."""
+        return self.threads or max(self.cores_given // self.slots, 1)
+
+    @property
+    def memory_each(self) -> int | None:
+        """Bytes of memory of a slot; None: it is not bounded."""
+        return None if self.ram_bytes is None else self.ram_bytes // self.slots

@@ -1,0 +1,108 @@
+"""What a node signs of its work, so that its gateway can give receipts of it."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from rendertrust import __version__, identity, receipt
+from rendertrust.node.plugin import Completed
+from rendertrust.node.plugins import PluginOffer
+from rendertrust.node.spool import EVIDENCE, CopiedFile
+from rendertrust.protocol import JobDispatch
+
+WORK_BYTES_MAX: Final = 40 * 1024  # a frame must hold it, beside all else
+PIXELS: Final = "pixels"  # how a plugin names them among what it measured
+
+
+def utc() -> datetime:
+    """The time of now."""
+    return datetime.now(UTC)
+
+
+@attrs.frozen(kw_only=True)
+class Attester:
+    """A node's hand: ``key`` signs for the node whose id ``node`` tells.
+
+    ``renderers``: name, version and build of what does the work, by job type.
+    """
+
+    node: Callable[[], str]
+    key: Ed25519PrivateKey = attrs.field(repr=False)
+    renderers: Mapping[str, Mapping[str, str | None]]
+    now: Callable[[], datetime] = utc
+
+    def attest(
+        self,
+        dispatch: JobDispatch,
+        begun: datetime,
+        result: Completed,
+        taken: CopiedFile | None,
+        proof: CopiedFile | None = None,
+    ) -> tuple[Mapping[str, Any], str] | None:
+        """The work and its signature; None for work that cannot be named, or fits no frame."""
+        try:
+            work = self._work(dispatch, begun, result, (taken, proof))
+        except ValueError:  # a gateway of the reference calls its jobs as it likes
+            return None
+        if work is None or len(receipt.canonical(work)) > WORK_BYTES_MAX:
+            return None
+        return work, receipt.sign_work(work, self.key)
+
+    def _work(
+        self,
+        dispatch: JobDispatch,
+        begun: datetime,
+        result: Completed,
+        made: tuple[CopiedFile | None, CopiedFile | None],
+    ) -> dict[str, Any] | None:
+        if dispatch.unit is None or dispatch.attempt is None:
+            return None
+        whole = () if dispatch.manifest is None else (dispatch.manifest,)
+        taken, proof = made
+        measured = {name: value for name, value in result.work.items() if name != PIXELS}
+        if proof is not None:
+            measured[EVIDENCE] = _named(proof)
+        name = {"name": dispatch.job_type, "version": __version__, "build": None}
+        done = receipt.Done(
+            job=str(UUID(dispatch.job_id)),
+            unit=dispatch.unit,
+            attempt=dispatch.attempt,
+            job_type=dispatch.job_type,
+            inputs=tuple(one.sha256 for one in (*dispatch.inputs, *whole)),
+            parameters=dispatch.params,
+            renderer=self.renderers.get(dispatch.job_type, name),
+            pixels=result.work.get(PIXELS),
+            object=None if taken is None else _named(taken),
+            begun=begun,
+            ended=self.now(),
+            measured=measured,
+        )
+        document = receipt.work_document(done, self.node(), self.key.public_key())
+        # What was measured comes out of the sandbox: a scene's word must not spoil a receipt.
+        return None if isinstance(receipt.read_work(document), str) else document
+
+
+def _named(taken: CopiedFile) -> dict[str, Any]:
+    return {"sha256": taken.sha256, "size": taken.size}
+
+
+def attester(key: Path, node: Callable[[], str], offer: PluginOffer) -> Attester | None:
+    """The hand of a node that offers this; None where its key cannot be read."""
+    try:
+        loaded = identity.load_key(key)
+    except (OSError, ValueError):
+        return None
+    found = offer.render.found if offer.render else None
+    if found is None:
+        return Attester(node=node, key=loaded, renderers={})
+    blender = {
+        "name": found.renderer.kind,
+        "version": found.version or None,
+        "build": found.build or None,
+    }
+    return Attester(node=node, key=loaded, renderers={"render": blender})

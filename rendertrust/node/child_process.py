@@ -1,0 +1,196 @@
+"""A child process that speaks JSON lines: read to its end, bounded, and surely dead afterwards."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+import orjson
+
+from rendertrust.node.resource_monitor import LimitExceeded, ResourceMonitor
+
+LINE_BYTES_MAX: Final = 64 * 1024
+TAIL_BYTES_MAX: Final = 4 * 1024
+LAST_WORDS_SECONDS: Final = 5.0  # for what a process that has ended wrote before
+_CHUNK: Final = 16 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class ProcessExit:
+    """How a process ended.
+
+    ``code`` as in ``subprocess`` (negative: a signal), None when it was killed at its deadline;
+    ``last`` is its last JSON line; ``tail`` the end of its standard error; ``excess`` what it took
+    too much of, where it was killed for that.
+    """
+
+    code: int | None
+    last: Mapping[str, Any]
+    tail: str
+    excess: LimitExceeded | None = None
+
+    @property
+    def signal_name(self) -> str | None:
+        """The signal that ended it, also where a wrapper says so by 128 + number."""
+        if self.code is None or 0 <= self.code <= 128:
+            return None
+        number = -self.code if self.code < 0 else self.code - 128
+        with contextlib.suppress(ValueError):
+            return signal.Signals(number).name
+        return None
+
+
+async def converse(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    within: float,
+    hear: Callable[[Mapping[str, Any]], None],
+    overhear: Callable[[bytes], None] = lambda _: None,
+    watch: ResourceMonitor | None = None,
+    orders: int | None = None,
+    started: Callable[[int], None] = lambda _: None,
+) -> ProcessExit:
+    """Run ``command``; each JSON object it prints goes to ``hear``, its standard error to
+    ``overhear``. At most ``within`` seconds, and no longer than ``watch`` has nothing to say.
+    ``orders`` is a descriptor that is its standard input, and is closed here; ``started`` is told
+    its number.
+
+    However this ends, cancelled too, the process and its group are dead by then. Raises OSError
+    when it cannot be started.
+    """
+    async with _Pipe() as out, _Pipe() as err:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL if orders is None else orders,
+                stdout=out.far_end,
+                stderr=err.far_end,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        finally:
+            out.close_far_end()
+            err.close_far_end()
+            if orders is not None:
+                os.close(orders)
+        started(process.pid)
+        talk = _Conversation(process, hear, overhear, watch)
+        try:
+            async with asyncio.timeout(within):
+                await talk.listen(out.reader, err.reader)
+        except TimeoutError:
+            return talk.ending(None)
+        finally:
+            await _end(process)
+    return talk.ending(process.returncode)
+
+
+class _Pipe:
+    """A pipe of our own: to asyncio, a process whose pipes nobody empties never ends."""
+
+    def __init__(self) -> None:
+        self.reader = asyncio.StreamReader()
+        self._near_end, self.far_end = os.pipe()
+        self._transport: asyncio.ReadTransport | None = None
+
+    async def __aenter__(self) -> "_Pipe":
+        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self.reader), os.fdopen(self._near_end, "rb", 0)
+        )
+        return self
+
+    def close_far_end(self) -> None:
+        """It is the child's from now on."""
+        os.close(self.far_end)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+@attrs.define
+class _Conversation:
+    """What is heard of one process, and what ends it early."""
+
+    process: asyncio.subprocess.Process
+    hear: Callable[[Mapping[str, Any]], None]
+    overhear: Callable[[bytes], None]
+    watch: ResourceMonitor | None
+    last: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    tail: bytearray = attrs.field(factory=bytearray)
+    excess: LimitExceeded | None = None
+
+    async def listen(self, out: asyncio.StreamReader, err: asyncio.StreamReader) -> None:
+        """Until it has ended, and its last words are heard."""
+        async with asyncio.TaskGroup() as tasks:
+            readers = (
+                tasks.create_task(_read_lines(out, self._keep)),
+                tasks.create_task(_read_tail(err, self.tail, self.overhear)),
+            )
+            watching = tasks.create_task(self._end_at_excess())
+            await self.process.wait()
+            watching.cancel()
+            # A process that it left behind may hold its pipes open: nobody waits for that.
+            _, late = await asyncio.wait(readers, timeout=LAST_WORDS_SECONDS)
+            for reader in late:
+                reader.cancel()
+
+    def ending(self, code: int | None) -> ProcessExit:
+        """How it ended."""
+        tail = self.tail.decode("utf-8", "replace")
+        return ProcessExit(code=code, last=self.last, tail=tail, excess=self.excess)
+
+    def _keep(self, line: Mapping[str, Any]) -> None:
+        self.last = line
+        self.hear(line)
+
+    async def _end_at_excess(self) -> None:
+        if self.watch is not None:
+            self.excess = await self.watch.until_excess(self.process.pid)
+            _kill(self.process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    _kill(process)
+    await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _read_lines(
+    stream: asyncio.StreamReader, hear: Callable[[Mapping[str, Any]], None]
+) -> None:
+    buffer = bytearray()
+    while chunk := await stream.read(_CHUNK):
+        buffer += chunk
+        *lines, rest = buffer.split(b"\n")
+        buffer = bytearray(rest[:LINE_BYTES_MAX])  # what has no end is noise, not a line
+        for line in lines:
+            if (members := _json_object(bytes(line))) is not None:
+                hear(members)
+
+
+async def _read_tail(
+    stream: asyncio.StreamReader, tail: bytearray, overhear: Callable[[bytes], None]
+) -> None:
+    while chunk := await stream.read(_CHUNK):
+        overhear(chunk)
+        tail += chunk
+        del tail[:-TAIL_BYTES_MAX]
+
+
+def _json_object(line: bytes) -> Mapping[str, Any] | None:
+    if not line.startswith(b"{") or len(line) > LINE_BYTES_MAX:
+        return None
+    try:
+        members: Mapping[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return members

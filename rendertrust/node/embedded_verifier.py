@@ -1,0 +1,57 @@
+"""The gateway's embedded verifier: the node agent with a key and a token that the gateway gave it.
+
+The gateway runs it as ``python -I -m rendertrust.node.embedded_verifier GIVEN STATE THREADS
+MEMORY``. ``GIVEN`` holds the key and the enrolment, ``STATE`` is the agent's own folder, and
+``MEMORY`` is in bytes.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from rendertrust.node import agent
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.plugins.check import CheckPlugin
+from rendertrust.node.state_folder import StateFolder, write_private
+
+NOT_GIVEN: Final = "the gateway gave no key and token"
+
+
+def settings_of(threads: int, memory: int) -> AgentSettings:
+    """Return the agent's bounds: one piece of work at a time, with ``threads`` and ``memory``."""
+    return AgentSettings(cores=threads, threads=threads, ram_bytes=memory, health_port=None)
+
+
+def take(given: StateFolder, own: StateFolder) -> bool:
+    """Copy the key and the enrolment; return False where there is none."""
+    enrolment = given.enrolment()
+    if enrolment is None:
+        return False
+    own.make()
+    write_private(own.key, given.key.read_bytes())
+    own.enrol(enrolment)
+    return True
+
+
+def main(given: str, state: str, threads: str, memory: str) -> int:
+    """Verify until the gateway ends it. Return the exit code; the last line printed says why."""
+    own = StateFolder(Path(state))
+    if not take(StateFolder(Path(given)), own):
+        tell(NOT_GIVEN)
+        return 1
+    settings = settings_of(int(threads), int(memory))
+    ended = asyncio.run(
+        agent.run(own.path, settings=settings, narrator=tell, needs=CheckPlugin.job_type)
+    )
+    tell(ended.reason)
+    return 0 if ended.ok else 1
+
+
+def tell(text: str) -> None:
+    """Write a line to the log of the gateway's engine."""
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

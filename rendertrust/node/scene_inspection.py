@@ -1,0 +1,153 @@
+"""Looking into a scene by Blender: its facts, the files that it names, what it will cost.
+
+``inspect`` and ``probe`` are for a scene of anybody's, in the sandbox; ``look`` is for one's own
+scene on one's own machine, where the files lie that it names.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import orjson
+
+from rendertrust.frame_range import canonical
+from rendertrust.node import renderer
+from rendertrust.node.blender import WORKER, Blender, NoBlender
+from rendertrust.node.child_process import ProcessExit, converse
+from rendertrust.node.plugin import Failed
+from rendertrust.node.safe_open import NotARegularFile, open_plain
+from rendertrust.preflight.price import SAMPLES_MOST, Probe, crops, frames_to_probe, probe_of
+
+INSPECT_SECONDS_MAX: Final = 180.0
+PROBE_SECONDS_MAX: Final = 900.0
+PROBE_SHARE: Final = 0.6  # of its time: then what is known must do
+FACTS_BYTES_MAX: Final = 32 * 2**20
+_FACTS: Final = "facts.json"
+
+
+@attrs.frozen(kw_only=True)
+class SceneFolder:
+    """A work folder whose ``in`` holds a scene and its files; ``paths`` is the input that says
+    where moved files lie, if some are.
+    """
+
+    folder: Path
+    scene: str
+    paths: str | None = None
+
+    def order(self, do: str, **more: Any) -> Mapping[str, Any]:
+        """An order about the scene."""
+        order = {"do": do, "scene": self.scene, **more}
+        return order if self.paths is None else {**order, "paths": self.paths}
+
+
+async def inspect(
+    blender: Blender,
+    where: SceneFolder,
+    *,
+    within: float = INSPECT_SECONDS_MAX,
+    memory_bytes: int | None = None,
+) -> Mapping[str, Any] | Failed:
+    """The facts of a scene, from the sandbox; ``rendertrust.preflight.findings`` reads them.
+
+    A scene that takes more than ``memory_bytes`` (what Blender may have) to be shown is not opened.
+    """
+    blender.box.prepare(where.folder)
+    order = where.order("inspect", memory_bytes=memory_bytes or blender.bounds.memory_bytes)
+    ending = await blender.obey(order, where.folder, within=within, hear=lambda _: None)
+    return await asyncio.to_thread(_facts, ending, where.folder / "out")
+
+
+async def probe(
+    blender: Blender,
+    where: SceneFolder,
+    facts: Mapping[str, Any],
+    frames: Sequence[int],
+    *,
+    threads: int = 1,
+    within: float = PROBE_SECONDS_MAX,
+    hear: Callable[[Mapping[str, Any]], None] = lambda _: None,
+) -> Probe | Failed:
+    """Render a few crops of first, middle and last frame, and measure them on this machine.
+
+    ``hear`` is given what the worker says meanwhile, with the name of a small picture.
+    """
+    blender.box.prepare(where.folder)
+    parts = [tile.members for tile in crops(facts["width"], facts["height"])]
+    chosen = _by_weight(frames_to_probe(frames))
+    limits = {"samples_most": SAMPLES_MOST, "seconds": within * PROBE_SHARE}
+    ending = await blender.obey(
+        where.order("probe", frames=chosen, crops=parts, **limits),
+        where.folder,
+        threads=threads,
+        within=within,
+        hear=hear,
+    )
+    if ending.last.get("event") != "done":
+        return _failed(ending)
+    return probe_of(ending.last)
+
+
+def _by_weight(frames: Sequence[int]) -> list[int]:
+    """The middle first: where one alone can be probed in time, it stands for all."""
+    middle = frames[len(frames) // 2]
+    return [middle, *(frame for frame in frames if frame != middle)]
+
+
+async def look(
+    scene: Path, frames: Sequence[int] | None = None, *, within: float = INSPECT_SECONDS_MAX
+) -> Mapping[str, Any] | NoBlender | Failed:
+    """The facts of one's own scene, by the Blender of this machine; its scripts do not run.
+
+    ``frames`` are those that will be rendered, none: the current one; None: the scene's own.
+    """
+    program = renderer.find()
+    if program is None:
+        return NoBlender(reason=renderer.HOW_TO_GET_BLENDER)
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rendertrust-"))
+    path = await asyncio.to_thread(scene.absolute)
+    order = {"do": "inspect", "scene": str(path), "out": str(folder)}
+    if frames is not None:
+        order["frames"] = canonical(frames)
+    try:
+        ending = await converse(
+            program.program(str(WORKER / "launcher.py"), orjson.dumps(order).decode()),
+            environment={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            within=within,
+            hear=lambda _: None,
+        )
+        return await asyncio.to_thread(_facts, ending, folder)
+    except OSError as fault:
+        return NoBlender(reason=f"Blender cannot be started: {fault.strerror}")
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _facts(ending: ProcessExit, out: Path) -> Mapping[str, Any] | Failed:
+    if ending.last.get("event") != "done":
+        return _failed(ending)
+    try:
+        with open_plain(out / _FACTS) as file:
+            read = file.read(FACTS_BYTES_MAX + 1)
+        found: Mapping[str, Any] = orjson.loads(read)
+    except (NotARegularFile, orjson.JSONDecodeError) as fault:
+        return Failed(failure="node", error="the facts cannot be read", detail=str(fault))
+    return found
+
+
+def _failed(ending: ProcessExit) -> Failed:
+    last = ending.last
+    if ending.excess is not None:
+        excess = ending.excess
+        return Failed(failure=excess.failure, error=excess.reason, lacks=excess.lacks)
+    if last.get("event") == "failed":
+        failure = "scene" if last.get("failure") == "scene" else "node"
+        return Failed(failure=failure, error=str(last.get("error"))[:500], detail=ending.tail)
+    if ending.code is None:
+        return Failed(failure="scene", error="looking into the scene took too long")
+    how = ending.signal_name or f"code {ending.code}"
+    return Failed(failure="node", error=f"Blender ended by {how}", detail=ending.tail)

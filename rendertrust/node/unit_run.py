@@ -1,0 +1,243 @@
+"""One unit on this node, from its dispatch to its result in the spool."""
+
+import asyncio
+import base64
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import attrs
+import orjson
+
+from rendertrust.node.attester import Attester, utc
+from rendertrust.node.cache import Cache
+from rendertrust.node.disk_space import is_of_disk, of_disk
+from rendertrust.node.input_urls import InputUrls
+from rendertrust.node.plugin import Completed, Failed, Plugin, Result, Task
+from rendertrust.node.safe_open import NotARegularFile
+from rendertrust.node.spool import EVIDENCE, RESULT, CopiedFile, Spool
+from rendertrust.node.staging import Staging
+from rendertrust.node.unit_log import UnitLog, clean
+from rendertrust.protocol import (
+    Evidence,
+    JobDispatch,
+    JobResult,
+    JobStatus,
+    Log,
+    Output,
+    Preview,
+    Running,
+)
+
+WITHOUT_OBJECT: Final = "none:"
+
+
+def ref_of(frame: JobDispatch) -> Running:
+    """Which unit at which attempt a dispatch is about."""
+    return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+
+
+@attrs.define(eq=False)
+class UnitRun:
+    """A unit that waits for a slot, runs, or is being spooled; the agent holds one per dispatch."""
+
+    dispatch: JobDispatch
+    addresses: InputUrls
+    on_status: Callable[[JobStatus | Preview | Log], object]
+    status_seconds_least: float
+    clock: Callable[[], float]
+    progress: float = 0.0
+    detail: str = ""
+    has_begun: bool = False
+    is_running: bool = False
+    is_cancelled: bool = False
+    failure_if_cancelled: Failed | None = None
+    job: asyncio.Task[None] | None = None
+    task: Task | None = None
+    begun: datetime = attrs.field(factory=utc)
+    log: UnitLog = attrs.field(init=False)
+    _told_at: float = float("-inf")
+
+    def __attrs_post_init__(self) -> None:
+        self.log = UnitLog(self.ref, self.on_status, self.clock)
+
+    @property
+    def ref(self) -> Running:
+        """Its fence."""
+        return ref_of(self.dispatch)
+
+    def status(self) -> JobStatus:
+        """How far it is, as a frame."""
+        return JobStatus(
+            job_id=self.dispatch.job_id,
+            unit=self.dispatch.unit,
+            attempt=self.dispatch.attempt,
+            progress=self.progress,
+            detail=self.detail or None,
+        )
+
+    def report(self, progress: float, detail: str) -> None:
+        """Take the plugin's word and pass it on, a few times a second at most."""
+        self.progress, self.detail = progress, detail
+        if self.clock() - self._told_at >= self.status_seconds_least:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell the gateway now; renews the lease."""
+        self._told_at = self.clock()
+        self.on_status(self.status())
+        self.log.tell()
+
+    def preview(self, picture: bytes, frame: int | None) -> None:
+        """Pass a small picture on. It may be lost: nobody waits for it."""
+        ref, data = self.ref, base64.b64encode(picture).decode()
+        self.on_status(
+            Preview(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, frame=frame, data=data)
+        )
+
+    def cancel(self, failure: Failed | None = None) -> None:
+        """End it: as cancelled, or as failed when ``failure`` says why."""
+        self.is_cancelled, self.failure_if_cancelled = True, failure
+        if self.task is not None:
+            self.task.stopping.set()
+        # A task that is cancelled before its first step never runs its own clean-up.
+        if self.job is not None and self.has_begun:
+            self.job.cancel()
+
+
+async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: int) -> Result:
+    """Fetch the inputs and let the plugin do the work, in the folder ``work``."""
+    unit.is_running, unit.begun = True, utc()
+    unit.tell()
+    try:
+        staging = Staging(cache, work, unit.addresses)
+        inputs = await staging.stage(unit.dispatch)
+    except OSError as fault:
+        return of_disk(fault)
+    if isinstance(inputs, Failed):
+        return inputs
+    unit.task = Task(
+        job_id=unit.dispatch.job_id,
+        job_type=unit.dispatch.job_type,
+        payload_ref=unit.dispatch.payload_ref,
+        unit=unit.dispatch.unit,
+        attempt=unit.dispatch.attempt,
+        params=unit.dispatch.params,
+        folder=work,
+        inputs=inputs,
+        delivered=staging.delivered,
+        content=content_of(unit.dispatch),
+        threads=threads,
+        on_progress=unit.report,
+        on_preview=unit.preview,
+        on_log=unit.log.hear,
+    )
+    try:
+        return await plugin.run(unit.task)
+    except Exception as fault:  # a plugin may be anybody's: its bug fails the unit, not the node
+        if isinstance(fault, OSError) and is_of_disk(fault):
+            return of_disk(fault)
+        return Failed(
+            failure="node", error=f"{type(fault).__name__} in the plugin", detail=str(fault)
+        )
+
+
+def content_of(dispatch: JobDispatch) -> str:
+    """One hash of all that is laid out for a unit: paths, and what lies there."""
+    files = sorted((wanted.path, wanted.sha256) for wanted in dispatch.inputs)
+    manifest = dispatch.manifest.sha256 if dispatch.manifest is not None else None
+    return sha256(orjson.dumps([files, manifest])).hexdigest()
+
+
+def folder_name(ref: Running) -> str:
+    """A unit's work folder: short, and safe whatever the gateway calls its jobs."""
+    return sha256(f"{ref.job_id}\n{ref.unit}\n{ref.attempt}".encode()).hexdigest()[:24]
+
+
+def failed(ref: Running, failure: Failed) -> JobResult:
+    """A failure as a frame."""
+    return JobResult(
+        job_id=ref.job_id,
+        unit=ref.unit,
+        attempt=ref.attempt,
+        status="failed",
+        failure=failure.failure,
+        error=clean(failure.error)[:500] or "failed",
+        detail=clean(failure.detail)[-3500:] or None,
+        given_back=failure.given_back or None,
+        lacks=failure.lacks,
+    )
+
+
+async def keep(
+    unit: UnitRun, result: Result, spool: Spool, attester: Attester | None = None
+) -> None:
+    """Put a result into the spool, its files copied and hashed, the work signed."""
+    if isinstance(result, Failed):
+        spool.put(failed(unit.ref, result))
+        return
+    try:
+        made = await asyncio.to_thread(_taken, unit, result, spool)
+    except NotARegularFile as fault:
+        broken = Failed(failure="node", error="the result cannot be read", detail=str(fault))
+        spool.put(failed(unit.ref, broken))
+        return
+    except OSError as fault:
+        spool.put(failed(unit.ref, of_disk(fault)))
+        return
+    try:
+        told = _completed(unit, result, made, attester)
+    except ValueError as fault:
+        broken = Failed(
+            failure="node", error="the plugin's figures break bounds", detail=str(fault)
+        )
+        spool.put(failed(unit.ref, broken))
+    else:
+        spool.put(told, made)
+
+
+Made = dict[str, tuple[CopiedFile, Output]]
+
+
+def _taken(unit: UnitRun, result: Completed, spool: Spool) -> Made:
+    """What has a place to upload to, copied into the spool. Raises OSError, NotARegularFile."""
+    dispatch = unit.dispatch
+    places = {
+        RESULT: (result.file, dispatch.output),
+        EVIDENCE: (result.evidence, dispatch.evidence),
+    }
+    return {
+        what: (spool.take(file, unit.ref, what), output)
+        for what, (file, output) in places.items()
+        if file is not None and output is not None
+    }
+
+
+def _completed(
+    unit: UnitRun, result: Completed, made: Made, attester: Attester | None
+) -> JobResult:
+    dispatch = unit.dispatch
+    # Without a place to upload to there is no object; the reference still wants a word here.
+    nowhere = (None, f"{WITHOUT_OBJECT}{dispatch.job_id}")
+    taken, place = (made[RESULT][0], made[RESULT][1].key) if RESULT in made else nowhere
+    proof = made[EVIDENCE][0] if EVIDENCE in made else None
+    told = JobResult(
+        job_id=dispatch.job_id,
+        unit=dispatch.unit,
+        attempt=dispatch.attempt,
+        status="completed",
+        result_ref=place,
+        sha256=taken.sha256 if taken else None,
+        size=taken.size if taken else None,
+        work=result.work or None,
+        evidence=Evidence(sha256=proof.sha256, size=proof.size) if proof else None,
+    )
+    signed = attester and attester.attest(dispatch, unit.begun, result, taken, proof)
+    if not signed:
+        return told
+    try:
+        return attrs.evolve(told, work=signed[0], signature=signed[1])
+    except ValueError:  # it is nested deeper, or has more in it, than a frame may: no receipt
+        return told

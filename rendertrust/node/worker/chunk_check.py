@@ -1,0 +1,124 @@
+"""A check of what is not one whole frame: a chunk of frames, a tile, a picture made of tiles.
+
+A tile is its own evidence, and crops within it are held against it. A chunk has none, as that of
+all its frames would be huge: of the frames that are drawn each is rendered anew, as its node did. A
+picture made of tiles is made of them once more, and nothing is rendered.
+"""
+
+import os
+import shutil
+import time
+from typing import Any
+
+from . import (
+    composited_check,
+    device_differences,
+    drawing_class,
+    evidence_check,
+    picture_digest,
+    plausibility,
+    raster_check,
+    tile_rendering,
+    untileable,
+)
+from .crop_placement import picked
+from .delivered_files import DeliveryFault
+from .frame_crops import EvidencePasses
+from .guarded_open import may_be_opened
+from .ipc import Say
+from .open_watchdog import OpenProgress
+from .postprocessing import merge
+from .rendering import facts
+from .scene import choose_format, opened, prepare, size_of
+from .scene_inspector import unbaked
+
+EQUAL = {"equal": True, "off": None}
+UNREAD = "its frames are of a kind that the checker does not read"
+
+
+def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """``picture`` was delivered for this order; says as ``check`` does how what is drawn compares
+    (``draws``: crops of a tile, ``shown``: frames of a chunk), or a ``fault`` of it, or why it is
+    ``unable``.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    frames = order.get("frames") or [scene.frame_current]
+    progress = OpenProgress(say, len(order["draws"]) + len(order["shown"]) + 1, order)
+    progress.watch(bpy)
+    in_tiles, depends = "tile" in order or "tiles" in order, device_differences.told(scene, order)
+    if in_tiles and (reasons := tile_rendering.obstacles(scene)):
+        say("done", frame=frames[0], unable=reasons[0], **facts(bpy, scene, started))
+        return
+    held = _tile if "tile" in order else _merged if in_tiles else _chunk
+    try:
+        told = held(bpy, scene, order, frames, progress)
+        told |= picture_digest.seen(order["picture"])
+    except DeliveryFault as fault:
+        told = {"fault": str(fault)}
+    say("done", frame=frames[0], **told, **depends, **facts(bpy, bpy.context.scene, started))
+
+
+def _tile(
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: OpenProgress
+) -> dict[str, Any]:
+    layers, kinds = plausibility.tile_of(bpy, scene, order, progress)
+    x, y, across, down = order["tile"]
+    area = tile_rendering.rendered((x, y, across, down), scene)
+    theirs = EvidencePasses(frames[0], order["out"], kinds, layers, area)
+    told = evidence_check.crops_of(bpy, scene, order, theirs, progress)
+    return {**told, "finish": EQUAL}  # nothing was made of it yet
+
+
+def _merged(
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: OpenProgress
+) -> dict[str, Any]:
+    progress.next("picture")
+    suffix = choose_format(scene.render, order.get("format"))
+    picture = os.path.join(order["out"], "their" + suffix)
+    shutil.copyfile(order["picture"], picture)
+    may_be_opened(picture, suffix, size_of(scene))
+    scene.frame_set(frames[0])
+    layers = merge(bpy, scene, order["tiles"])
+    told = evidence_check.finished(bpy, order, frames[0], (picture, layers), progress)
+    return {**told, **_told([told["finish"]])}
+
+
+def _chunk(
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: OpenProgress
+) -> dict[str, Any]:
+    if found := list(unbaked(scene)):
+        return {"unable": f"it goes from frame to frame: {found[0]}"}
+    drawn = [frames[place] for place in picked(order["shown"], len(frames))]
+    across = list[dict[str, Any]]()
+    told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
+    if untileable.differs(bpy, bpy.context.scene, by_driver=not across):
+        told["loose"] = True
+    return told | {"across": raster_check.together(across)} if across else told
+
+
+def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
+    compared = [one for one in found if one is not None]
+    if len(compared) < len(found):
+        return {"unable": UNREAD}
+    return {"crops": compared, "finish": EQUAL}  # they are finished
+
+
+def _frame(
+    bpy: Any,
+    order: dict[str, Any],
+    frames: list[int],
+    frame: int,
+    how: tuple[OpenProgress, list[dict[str, Any]]],
+) -> dict[str, Any] | None:
+    """How one compares. If EEVEE drew it, what that says is added to the list."""
+    progress, across = how
+    progress.next(f"frame {frame}")
+    path = composited_check.render(bpy, order, frame, "our")
+    picture = plausibility.one_of(bpy, order, frames, frame)
+    found = composited_check.compared(bpy, order, frame, (path, picture), progress)
+    if found is not None and drawing_class.is_drawn(bpy.context.scene):
+        of, is_equal = (path, picture), found["equal"]
+        across.append(raster_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))
+    return found

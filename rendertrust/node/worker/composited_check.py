@@ -1,0 +1,101 @@
+"""A frame rendered again as its node did, denoised and composited, and held against its picture."""
+
+import contextlib
+import filecmp
+import os
+from collections.abc import Generator
+from typing import Any
+
+from . import image_comparison, multilayer_exr, picture_digest
+from .delivered_files import DeliveryFault
+from .frozen_properties import held
+from .guarded_open import may_be_opened, pixels_of
+from .open_watchdog import PICTURE, OpenProgress
+from .png_pixels import NoPixels
+from .rendering import still, written_size
+from .scene import choose_format, opened, prepare
+
+SEED_STEP = 7919
+
+
+@contextlib.contextmanager
+def other_seed(scene: Any, number: int = 1) -> Generator[None]:
+    """The scene with another one of many, by its number; as it was, afterwards."""
+    seed = scene.cycles.seed
+    try:
+        with held(scene, "cycles.seed"):
+            scene.cycles.seed = (seed + number * SEED_STEP) % SEED_STEP**2
+            yield
+    finally:
+        scene.cycles.seed = seed
+
+
+def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
+    """The frame as a node renders it; ``other``: with another seed."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    path = os.path.join(order["out"], name + choose_format(scene.render, order.get("format")))
+    if name == "other" and scene.render.engine == "CYCLES":
+        with other_seed(scene):
+            still(bpy, scene, frame, path)
+    else:
+        still(bpy, scene, frame, path)
+    return path
+
+
+def compared(
+    bpy: Any, order: dict[str, Any], frame: int, of: tuple[str, str], progress: OpenProgress
+) -> dict[str, Any] | None:
+    """How ours, just rendered, and theirs compare; what is not equal is rendered with another seed,
+    too. None where nobody here reads such pictures, and they differ.
+    """
+    path, picture = of
+    scene = bpy.context.scene
+    size, is_cycles = written_size(scene), scene.render.engine == "CYCLES"
+    with progress.about(PICTURE, size, theirs=picture, ours=path):
+        found = beside(bpy, path, picture, size)
+    if found is None or found["equal"] or found["off"] is None or not is_cycles:
+        return found
+    other = render(bpy, order, frame, "other")
+    ours, theirs, noisy = (pixels_of(bpy, one) for one in (path, picture, other))
+    if not ours.size:
+        return multilayer_exr.compared(bpy, (path, picture, other), size)
+    if ours.shape == theirs.shape == noisy.shape:
+        return image_comparison.compared(ours, theirs, noisy)
+    return found
+
+
+def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """Our picture and theirs; None where nobody here reads such pictures, and they differ."""
+    known = may_be_opened(picture, os.path.splitext(path)[1], size)
+    if not known and _same(path, picture):
+        return {"equal": True, "off": None}
+    if path.endswith(".exr") and not multilayer_exr.same_layers(path, picture):
+        raise DeliveryFault("the picture has other layers or passes than that of such a frame")
+    ours = pixels_of(bpy, path)
+    if not ours.size:  # of several layers: Blender shows no pixels of such an image
+        return _layers(bpy, path, picture, size) if known else None
+    theirs = pixels_of(bpy, picture)
+    if theirs.shape != ours.shape:
+        raise DeliveryFault("the picture is none, or has another size or other channels")
+    return image_comparison.compared(ours, theirs)
+
+
+def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """The same of pictures of several layers, by every pass of them."""
+    if _same(ours, theirs):
+        return {"equal": True, "off": None}
+    try:
+        return multilayer_exr.compared(bpy, (ours, theirs), size)
+    except NoPixels:
+        return None
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether both are the same picture, however they are written; else the same file."""
+    try:
+        return bool(
+            picture_digest.of_file(one)["sha256"] == picture_digest.of_file(other)["sha256"]
+        )
+    except NoPixels:
+        return filecmp.cmp(one, other, shallow=False)

@@ -1,0 +1,79 @@
+"""Frames with evidence: what Cycles rendered, before anything was made of it, and the picture made
+of just that.
+
+Parts of the evidence can be rendered again, and the step from it to the picture repeated, by
+whoever has both. A denoised render would not do: its denoiser filters what guides it in place, and
+what is stored of that cannot be denoised a second time with the same result. Tiles rely on
+the picture being equal to that of a plain render, bit by bit
+(docs/adr/0034-let-blender-make-the-picture.md).
+"""
+
+import os
+import time
+from typing import Any
+
+from . import picture_digest, render_passes, tile_rendering
+from .ipc import Progress, Say
+from .postprocessing import denoise
+from .rendering import facts, render, still, thumbnail
+from .scene import choose_format, name_of, opened, prepare, size_of
+
+
+def prove(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Render the order's frames, each with its evidence beside it; of a scene that cannot be cut
+    as any other, without.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    if tile_rendering.obstacles(scene):
+        render(bpy, order, say)
+        return
+    frames = order.get("frames") or [scene.frame_current]
+    progress = Progress(say, len(frames))
+    progress.watch(bpy)
+    told: dict[str, Any] = {}
+    for frame in frames:
+        progress.next(f"frame {frame}")
+        told = _frame(bpy, order, frame)
+        say("frame", **told)
+    told |= facts(bpy, bpy.context.scene, started)
+    if len(frames) == 1:
+        told |= picture_digest.told(os.path.join(order["out"], told["file"]))
+    say("done", **told, frames=len(frames))
+
+
+def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    size, kinds = size_of(scene), tile_rendering.tile_kinds(scene)
+    tile_rendering.strip(scene)
+    raw = os.path.join(order["out"], "raw.exr")
+    seconds = still(bpy, scene, frame, raw)
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    suffix = choose_format(scene.render, order.get("format"))
+    name, evidence = name_of(frame, suffix), name_of(frame, ".evidence.exr")
+    layers = render_passes.read(bpy, raw, size, kinds)
+    # Cycles writes into a file's head how many samples it took: whoever checks is to look himself.
+    render_passes.write(bpy, os.path.join(order["out"], evidence), layers, kinds)
+    os.unlink(raw)
+    seconds += make(bpy, scene, frame, layers, (order["out"], name))
+    told = {"frame": frame, "file": name, "evidence": evidence, "seconds": round(seconds, 3)}
+    if order.get("thumbnails"):
+        told |= thumbnail(bpy, scene, order["out"], frame)
+    return told
+
+
+def make(
+    bpy: Any, scene: Any, frame: int, layers: render_passes.Layers, place: tuple[str, str]
+) -> float:
+    """The picture of what was rendered before, in the folder and under the name ``place``; the
+    seconds that it took. The scene is as it was opened; its format was chosen.
+    """
+    started = time.monotonic()
+    scene.frame_set(frame)
+    denoise(bpy, scene, layers, place[0])
+    render_passes.feed(scene, layers, render_passes.kinds_of(scene))
+    still(bpy, scene, frame, os.path.join(*place))
+    return time.monotonic() - started

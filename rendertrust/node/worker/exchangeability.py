@@ -1,0 +1,217 @@
+"""Comparison of a delivered picture with renders of other seeds, by exchangeability.
+
+``ours`` are K renders of the same regions with K other seeds; ``theirs`` is what was delivered. An
+honest delivery is one of K + 1 exchangeable pictures, whatever the noise looks like: its chance to
+be the noisiest, the calmest or the farthest of them is 1 / (K + 1) in each cell. So no model of the
+noise is needed. Pictures are compared in cells of 8 by 8 pixels, after the view transform.
+docs/COMPARISON.md derives the rule and lists what was measured.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = Any
+
+CELL = 8  # pixels each way
+CELLS_LEAST = 120  # of a look
+NOISY_LEAST = 60  # of them
+NOISE_LEAST = 1e-3  # of white, root mean square: a quarter of a step of an 8-bit picture
+SEEDS_FIRST, SEEDS_SECOND = 3, 5
+
+FEWER = 0.8  # effective samples
+SHARE_MORE = 0.22  # than chance gives
+Z_MOST = 3.5
+BIAS_LEAST = 0.02  # of a cell's brightness, or of its contrast
+TIMES_FARTHER = 4.0
+FAR_LEAST, FAR_TIMES = 5, 3
+CAP = 4.0  # one firefly counts for no more
+SAMPLES_MOST = 100.0  # a number that JSON has, where the noise is none
+
+FEW_CELLS, FEW_NOISY = "few-cells", "few-noisy-cells"
+OURS_NOT_FINITE, THEIRS_NOT_FINITE = "ours-not-finite", "theirs-not-finite"
+OTHER_SHAPE = "other-shape"
+
+ACCEPTED, REFUSED, UNSAID, AGAIN = "accepted", "refused", "unsaid", "again"
+
+
+class Exchangeability(NamedTuple):
+    """Result of one comparison.
+
+    ``seeds`` is K. ``cells`` is how many were given, ``noisy`` how many of them differ at all, and
+    count. ``samples`` is the effective share of the samples. ``noisiest``, ``calmest``, ``softest``
+    and ``farthest`` are shares of cells. ``softer`` is how much contrast the median cell lacks, and
+    ``bias`` how far it is off in brightness, both as shares. ``far`` counts the cells where a
+    picture stands apart, theirs first. ``reasons`` names the rules that refuse it. ``unsaid`` is a
+    code that says why nothing can be said.
+    """
+
+    seeds: int
+    cells: int
+    noisy: int = 0
+    samples: float = 0.0
+    noisiest: float = 0.0
+    calmest: float = 0.0
+    softest: float = 0.0
+    softer: float = 0.0
+    farthest: float = 0.0
+    bias: float = 0.0
+    far: tuple[int, ...] = ()
+    reasons: tuple[str, ...] = ()
+    unsaid: str | None = None
+
+    @property
+    def outcome(self) -> str:
+        """``accepted``, ``refused`` or ``unsaid``."""
+        if self.unsaid is not None:
+            return UNSAID
+        return REFUSED if self.reasons else ACCEPTED
+
+
+def decision(looks: list[Exchangeability]) -> str:
+    """Outcome of one look or two: ``accepted``, ``refused``, ``unsaid``; or ``again``, where a
+    second look at other regions with other seeds has to confirm a refusal.
+    """
+    if not looks:
+        return UNSAID
+    if looks[0].outcome != REFUSED:
+        return looks[0].outcome
+    return AGAIN if len(looks) == 1 else looks[1].outcome
+
+
+def cells_of(picture: Array) -> Array:
+    """Cut a picture (height, width, channels) into cells (number, 64, channels), row by row. Pixels
+    that fill no cell are left out.
+    """
+    rows, columns, channels = picture.shape[0] // CELL, picture.shape[1] // CELL, picture.shape[2]
+    whole = picture[: rows * CELL, : columns * CELL]
+    parts = whole.reshape(rows, CELL, columns, CELL, channels).swapaxes(1, 2)
+    return parts.reshape(rows * columns, CELL * CELL, channels)
+
+
+def cells_in(regions: list[tuple[int, int, int, int]], pictures: list[Array]) -> Array:
+    """Cut cells (number, 64, channels) of regions, each cell once where they overlap.
+
+    Regions are [x, y, width, height] from the upper left corner, multiples of a cell; pictures are
+    of them, the first row the lowest.
+    """
+    found = dict[tuple[int, int], Array]()
+    for (x, y, width, height), picture in zip(regions, pictures, strict=True):
+        columns, lowest = width // CELL, (y + height) // CELL - 1
+        for number, cell in enumerate(cells_of(picture)):
+            row, column = divmod(number, columns)
+            found.setdefault((x // CELL + column, lowest - row), cell)
+    return np.stack([found[place] for place in sorted(found)])
+
+
+def compare(ours: Array, theirs: Array) -> Exchangeability:
+    """Compare cells (K, cells, 64, channels) of ours with theirs (cells, 64, channels)."""
+    seeds, cells = ours.shape[0], theirs.shape[0]
+    if seeds < 2 or ours.shape[1:] != theirs.shape:
+        return Exchangeability(seeds, cells, unsaid=OTHER_SHAPE)
+    if cells < CELLS_LEAST:
+        return Exchangeability(seeds, cells, unsaid=FEW_CELLS)
+    for of, code in ((ours, OURS_NOT_FINITE), (theirs, THEIRS_NOT_FINITE)):
+        if not np.isfinite(of).all():
+            return Exchangeability(seeds, cells, unsaid=code)
+    every = np.concatenate([theirs[None], ours]).astype(np.float64)
+    apart = every - (every.sum(0) - every) / seeds
+    # By all of them, not by ours alone: else theirs would be the one that may not have a firefly.
+    kept = (apart**2).mean((2, 3)).max(0) > NOISE_LEAST**2
+    noisy = int(kept.sum())
+    if noisy < NOISY_LEAST:
+        return Exchangeability(seeds, cells, noisy, unsaid=FEW_NOISY)
+    return judged(_measured(every[:, kept], apart[:, kept], cells))
+
+
+def _measured(every: Array, apart: Array, cells: int) -> Exchangeability:
+    """Numbers of pictures (K + 1, cells, 64, channels), and how far each is from the others."""
+    seeds, noisy = every.shape[0] - 1, every.shape[1]
+    noise, shift = (_within_cell(apart) ** 2).sum((2, 3)), (apart.mean(2) ** 2).sum(-1)
+    means, contrast = every.mean(2), _contrast(every)
+    usual = np.maximum(contrast[1:].mean(0), NOISE_LEAST)
+    return Exchangeability(
+        seeds,
+        cells,
+        noisy,
+        samples=_effective_samples(every[1:], every[0]),
+        noisiest=_share_of_first(noise == noise.max(0)),
+        calmest=_share_of_first(noise == noise.min(0)),
+        softest=_share_of_first(contrast == contrast.min(0)),
+        softer=float(np.median(1 - contrast[0] / usual)),
+        farthest=_share_of_first(shift == shift.max(0)),
+        bias=float(np.median(np.sqrt(shift[0]) / _brightness(means[1:].mean(0)))),
+        far=tuple(int(_stands_apart(means, of).sum()) for of in range(seeds + 1)),
+    )
+
+
+def judged(look: Exchangeability) -> Exchangeability:
+    """Return the look with the rules that refuse it."""
+    chance = 1 / (look.seeds + 1)
+
+    def z(share: float) -> float:
+        return float((share - chance) / np.sqrt(chance * (1 - chance) / look.noisy))
+
+    def is_too_often(share: float) -> bool:
+        return share > chance + SHARE_MORE and z(share) > Z_MOST
+
+    rules: dict[str, Callable[[], bool]] = {
+        "fewer-samples": lambda: look.samples < FEWER and z(look.noisiest) > Z_MOST,
+        "smoothed": lambda: is_too_often(look.calmest),
+        "softened": lambda: is_too_often(look.softest) and look.softer > BIAS_LEAST,
+        "shifted": lambda: is_too_often(look.farthest) and look.bias > BIAS_LEAST,
+        "changed": lambda: look.far[0] >= FAR_LEAST + FAR_TIMES * max(look.far[1:]),
+    }
+    return look._replace(reasons=tuple(name for name, applies in rules.items() if applies()))
+
+
+def _within_cell(of: Array) -> Array:
+    """Values less the mean of their cell."""
+    return of - of.mean(-2, keepdims=True)
+
+
+def _contrast(every: Array) -> Array:
+    """Root mean square of the differences between neighbouring pixels of each cell."""
+    pixels = every.reshape(*every.shape[:2], CELL, CELL, every.shape[-1])
+    squares = [(np.diff(pixels, axis=axis) ** 2).mean((2, 3, 4)) for axis in (2, 3)]
+    return np.sqrt((squares[0] + squares[1]) / 2)
+
+
+def _effective_samples(ours: Array, theirs: Array) -> float:
+    """Share of the samples that theirs has, by its noise: honest 1, half of them 0.5, denoised
+    more. Each cell is measured by the pooled noise of all, and capped.
+    """
+    seeds, mean = ours.shape[0], ours.mean(0)
+    own = (_within_cell(ours - mean) ** 2).sum((0, 2, 3)) / (seeds - 1)
+    other = (_within_cell(theirs - mean) ** 2).sum((1, 2))
+    pool = (own * (seeds - 1) + other / (1 + 1 / seeds)) / seeds
+    counted = pool > 0
+    if not counted.any():
+        return 1.0
+    own, other, pool = own[counted], other[counted], pool[counted]
+    ratio = np.minimum(other / pool, CAP * (1 + 1 / seeds)).mean()
+    ratio /= max(np.minimum(own / pool, CAP).mean(), 1e-9)
+    return float(1 / max(ratio - 1 / seeds, 1 / SAMPLES_MOST))
+
+
+def _share_of_first(best: Array) -> float:
+    """Share of cells in which the first picture is the best one; those that tie share a cell."""
+    return float((best[0] / best.sum(0)).mean())
+
+
+def _brightness(means: Array) -> Array:
+    return np.maximum(np.sqrt((means**2).sum(-1)), NOISE_LEAST)
+
+
+def _stands_apart(means: Array, of: int) -> Array:
+    """Cells in which one picture is several times as far from the others as any of these is from
+    the rest of them. ``means``: (pictures, cells, channels).
+    """
+    others = np.delete(means, of, 0)
+    middle = others.mean(0)
+    far = np.sqrt(((means[of] - middle) ** 2).sum(-1))
+    rest = (others.sum(0) - others) / (len(others) - 1)
+    next_one = np.sqrt(((others - rest) ** 2).sum(-1)).max(0)
+    least = np.maximum(BIAS_LEAST * _brightness(middle), NOISE_LEAST)
+    return far > np.maximum(TIMES_FARTHER * next_one, least)

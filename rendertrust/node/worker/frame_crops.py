@@ -1,0 +1,58 @@
+"""Parts of a frame: rendered by themselves, read from a file, or cut out of what was delivered."""
+
+import os
+from typing import Any, NamedTuple
+
+from . import render_passes, tile_rendering
+from .crop_placement import Crop
+from .render_passes import Kinds, Layers
+from .rendering import still
+
+
+class EvidencePasses(NamedTuple):
+    """Of which frame, a folder to work in, and the passes that were delivered, of that area."""
+
+    frame: int
+    out: str
+    kinds: Kinds
+    layers: Layers
+    area: Crop
+
+
+class RenderedCrop(NamedTuple):
+    """A crop, the pixels that were rendered for it, and the file that has them."""
+
+    crop: Crop
+    area: Crop
+    path: str
+
+
+def render(bpy: Any, scene: Any, crop: Crop, theirs: EvidencePasses, name: str) -> RenderedCrop:
+    area = tile_rendering.rendered(crop, scene)
+    tile_rendering.select(scene, area)
+    path = os.path.join(theirs.out, name)
+    still(bpy, scene, theirs.frame, path)
+    return RenderedCrop(crop, area, path)
+
+
+def read(bpy: Any, rendered: RenderedCrop, kinds: Kinds) -> Layers:
+    """Every pass of the crop, its first row the lowest."""
+    crop, area, path = rendered
+    left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
+    found = render_passes.read(bpy, path, (area[2], area[3]), kinds)
+    return cut(found, (left, below, crop[2], crop[3]))
+
+
+def cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
+    """Columns and rows from the lower left corner."""
+    left, below, across, up = box
+    return {
+        layer: {name: of[below : below + up, left : left + across] for name, of in bands.items()}
+        for layer, bands in layers.items()
+    }
+
+
+def part(theirs: EvidencePasses, crop: Crop) -> Layers:
+    x, y, across, down = crop
+    left, top, _, high = theirs.area
+    return cut(theirs.layers, (x - left, (top + high) - (y + down), across, down))

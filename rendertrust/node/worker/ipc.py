@@ -1,0 +1,133 @@
+"""What the worker says, in JSON lines on its first standard output, and what Blender says to it.
+
+{"event": "ready", "blender": "5.2.3", "build": "e13b728c6880"}
+{"event": "progress", "progress": 0.25, "remaining": 9.3, "detail": "Sample 16/64"}
+{"event": "frame", "frame": 12, "file": "0012.png", "seconds": 3.1}
+{"event": "done", "file": "frame.png", "seconds": 3.1, …}
+{"event": "failed", "failure": "scene", "error": "…"}
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+CYCLES_SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
+CYCLES_TILE = re.compile(r"Rendered (\d+)/(\d+) Tiles")
+REMAINING = re.compile(r"Remaining: (?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+EEVEE_SAMPLE = re.compile(r"Rendering (\d+) / (\d+) samples")
+# What Blender says when nobody can render the scene. Anything else may be this machine's fault: a
+# build without a denoiser, too little memory, a full disk, a Blender older than the file.
+SCENES_FAULT = re.compile(
+    r"no camera|no render output|no active view|layers are disabled", re.IGNORECASE
+)
+Say = Callable[..., None]
+
+
+class SceneError(Exception):
+    """The scene or the order cannot be rendered by any node; the message is for its author."""
+
+
+class MachineError(Exception):
+    """This Blender on this machine failed; another one may do it."""
+
+
+class MissingCapability(MachineError):
+    """The scene needs ``what`` this machine has not."""
+
+    def __init__(self, what: str, words: str) -> None:
+        super().__init__(words)
+        self.what = what
+
+
+def speaker(pipe: int) -> Say:
+    """What writes a line to ``pipe``. A pipe that is gone means that the agent is: end."""
+
+    def say(event: str, **members: Any) -> None:
+        line = json.dumps({"event": event, **members}).encode() + b"\n"
+        try:
+            while line:
+                line = line[os.write(pipe, line) :]
+        except BrokenPipeError:
+            os._exit(1)
+
+    return say
+
+
+def take_standard_output() -> int:
+    """Keep the first standard output for ourselves and send Blender's own prints to the second."""
+    sys.stdout.flush()
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    os.set_inheritable(pipe, False)
+    return pipe
+
+
+def share_of(text: str) -> float | None:
+    """The share that is done, from what Blender says while it renders; None: it says no number."""
+    if found := EEVEE_SAMPLE.search(text):
+        return int(found[1]) / max(int(found[2]), 1)
+    found = CYCLES_SAMPLE.search(text)
+    if not found:
+        return None
+    sample = int(found[1]) / max(int(found[2]), 1)
+    if tile := CYCLES_TILE.search(text):
+        # While a tile is written the count of tiles is one ahead of the samples shown.
+        return min((int(tile[1]) + sample) / max(int(tile[2]), 1), 1.0)
+    return sample
+
+
+def remaining_of(text: str) -> float | None:
+    """Seconds that Blender thinks are left; None: it does not say."""
+    found = REMAINING.search(text)
+    if not found:
+        return None
+    return int(found[1] or 0) * 3600 + int(found[2]) * 60 + float(found[3])
+
+
+def blamed(told: str) -> SceneError | MachineError:
+    """Whose fault it is that nothing was rendered."""
+    return SceneError(told) if SCENES_FAULT.search(told) else MachineError(told)
+
+
+def one_line(fault: BaseException) -> str:
+    """An error's message without Blender's prefixes and line breaks."""
+    text = " ".join(str(fault).split())
+    return text.removeprefix("Error: ")[:400] or type(fault).__name__
+
+
+class Progress:
+    """Passes on how much is done, over all renders of the order, whenever it grows.
+
+    ``label`` is said before Blender's own words when there is more than one render.
+    """
+
+    def __init__(self, say: Say, renders: int) -> None:
+        self._say, self._renders = say, max(renders, 1)
+        self._begun, self._told, self._label = 0, 0.0, ""
+
+    def watch(self, bpy: Any) -> None:
+        """Listen to what Blender says."""
+        bpy.app.handlers.render_stats.append(self._hear)
+
+    def next(self, label: str = "") -> None:
+        """Another render begins."""
+        self._begun += 1
+        self._label = f"{label}: " if label and self._renders > 1 else ""
+
+    def _hear(self, text: Any, *_: Any) -> None:
+        share = share_of(text) if isinstance(text, str) else None
+        if share is None:
+            return
+        # What an order renders beside its frames (a pass that is read) counts as the last one.
+        total = min((max(self._begun, 1) - 1 + share) / self._renders, 1.0)
+        if total <= self._told:
+            return
+        self._told = total
+        left, after = remaining_of(text), self._renders - self._begun
+        # The frames after this one will take about as long: this one's time is known when it is.
+        remaining = left if after <= 0 else None
+        detail = self._label + text.split("|")[-1].strip()
+        self._say("progress", progress=round(total, 4), remaining=remaining, detail=detail)

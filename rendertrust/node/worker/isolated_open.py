@@ -1,0 +1,83 @@
+"""What a check died of, opened with nothing beside it: after one of ours of the same size and kind,
+so that neither a scene that takes all that a machine has, nor a small machine, makes it a lie.
+"""
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from . import multilayer_exr, picture_digest, render_passes
+from .composited_check import beside
+from .delivered_files import DeliveryFault
+from .guarded_open import pixels_of
+from .ipc import Say
+from .open_watchdog import EVIDENCE, OpenProgress, channels_in
+from .png_pixels import NoPixels
+from .scene_output import SUFFIXES
+
+LONGER = 20.0  # times as long as ours took
+FORMATS = {suffix: name for name, suffix in reversed(SUFFIXES.items())}
+ANY = "PNG"  # where a suffix is not known, as Blender goes by what a file says
+
+
+def alone(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Open ``what`` was delivered, ``picture`` or ``evidence``, of that ``size``; says that it is
+    ``opened``, how the picture compares with ``ours`` where that is there, and a ``fault`` of it.
+    """
+    what, size, kinds = order["what"], tuple(order["size"]), _kinds(order.get("kinds"))
+    theirs, like = order["theirs"], os.path.join(order["out"], "like")
+    ours = order.get("ours") or _like(bpy, like + os.path.splitext(theirs)[1], size, kinds)
+    began = time.process_time()
+    _open(bpy, ours, size, kinds)
+    longer = {"open_seconds": max(LONGER * (time.process_time() - began), order["open_seconds"])}
+    progress = OpenProgress(say, 1, {**order, **longer})
+    told: dict[str, Any] = {"opened": True}
+    try:
+        with progress.about(what, size, channels_in(kinds) or 4):
+            _open(bpy, theirs, size, kinds)
+            if order.get("ours"):
+                told |= {"finish": beside(bpy, ours, theirs, size)}
+            told |= {} if what == EVIDENCE else picture_digest.seen(theirs)
+    except DeliveryFault as fault:
+        told = {"fault": str(fault)}
+    say("done", **told)
+
+
+def _kinds(told: Any) -> render_passes.Kinds:
+    return {
+        layer: {name: (of, kind) for name, (of, kind) in bands.items()}
+        for layer, bands in (told or {}).items()
+    }
+
+
+def _open(bpy: Any, path: str, size: tuple[int, int], kinds: render_passes.Kinds) -> None:
+    if kinds:
+        render_passes.read(bpy, path, size, kinds)
+    elif not pixels_of(bpy, path).size:  # of several layers
+        try:
+            render_passes.read(bpy, path, size, multilayer_exr.kinds_in(path))
+        except NoPixels:
+            return
+
+
+def _like(bpy: Any, path: str, size: tuple[int, int], kinds: render_passes.Kinds) -> str:
+    """A file of such a size that nothing packs well: no honest one takes more."""
+    chance = np.random.default_rng(1)
+    if kinds:
+        layers = {
+            layer: {
+                name: chance.random((size[1], size[0], len(of)), np.float32)
+                for name, (of, _) in bands.items()
+            }
+            for layer, bands in kinds.items()
+        }
+        render_passes.write(bpy, path, layers, kinds)
+        return path
+    image = bpy.data.images.new("like", *size, alpha=True, float_buffer=path.endswith(".exr"))
+    image.pixels.foreach_set(chance.random(size[0] * size[1] * 4, np.float32))
+    image.file_format = FORMATS.get(os.path.splitext(path)[1], ANY)
+    image.save(filepath=path)
+    bpy.data.images.remove(image)
+    return path

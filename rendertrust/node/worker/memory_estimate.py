@@ -1,0 +1,185 @@
+"""How much memory a render of the scene will take, roughly: what Cycles keeps of it.
+
+What would take too much to be built and counted here is worked out from its settings instead: a
+look must not need what it warns of.
+"""
+
+import contextlib
+import os
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+from .modifier_growth import growing, growth_of
+from .scene import size_of
+
+BASE = 300 * 2**20
+TRIANGLE = 220  # with its share of the tree that rays are traced through
+VERTEX = 60
+FACE = 120  # as Blender itself keeps it, with its corners, edges and points
+COPY = 1024  # an instance: its place, and its share of that tree
+HAIR_KEY = 100  # a point of a hair, with its share of that tree
+VOXELS = 4  # bytes in memory for each of a volume's file, which is packed
+PASS_CHANNELS = 16  # of a picture with a denoiser and some passes
+BUILT_MAX = 2_000_000  # faces of one object that are built to be counted
+COPIES_MAX = 1_000_000  # instances that are counted
+KINDS = ("MESH", "CURVE", "SURFACE", "FONT", "META")
+
+
+def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
+    """Bytes by what needs them, and who needs most."""
+    things = list(rendered(scene.objects, set()))
+    geometry = geometry_of(bpy, scene, things)
+    hair = {thing.name: size for thing in things if (size := hair_bytes(thing))}
+    textures = {image.name: texture_bytes(image) for image in bpy.data.images if image.users}
+    textures |= {volume.name: volume_bytes(bpy, volume) for volume in bpy.data.volumes}
+    width, height = size_of(scene)
+    parts = {
+        "geometry": sum(geometry.values()) + sum(hair.values()) + _copies(bpy, things) * COPY,
+        "textures": sum(textures.values()),
+        "picture": width * height * PASS_CHANNELS * 4 * 2,
+    }
+    named = {f"Object '{name}'": size for name, size in (*geometry.items(), *hair.items())}
+    named |= {f"Image '{name}'": size for name, size in textures.items()}
+    most = sorted(named.items(), key=lambda item: -item[1])[:5]
+    return {
+        "bytes": BASE + sum(parts.values()),
+        **parts,
+        "most": [{"object": name, "bytes": size} for name, size in most if size],
+    }
+
+
+def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
+    """What a scene needs that cannot be opened within ``most`` bytes (None: those of this machine),
+    as opening builds all that the viewport shows; None: it can, or it is not known.
+    """
+    if most is None:
+        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:  # linked, and never shown: nothing is built of it
+        with bpy.data.libraries.load(path, link=True) as (have, take):
+            take.scenes = list(have.scenes)
+    except (OSError, RuntimeError):
+        return None  # opening it will say why
+    needs = [shown_bytes(scene) for scene in take.scenes if scene is not None]
+    least = min(needs, key=lambda need: sum(need.values()), default=None)
+    if least is None or sum(least.values()) <= most:
+        return None
+    biggest = sorted(least.items(), key=lambda item: -item[1])[:5]
+    told = [{"object": f"Object '{name}'", "bytes": size} for name, size in biggest]
+    return {"bytes": BASE + sum(least.values()), "most": told}
+
+
+def shown_bytes(scene: Any) -> dict[str, int]:
+    """Of each object that grows, what its mesh takes as the viewport shows it."""
+    found: dict[str, int] = {}
+    for thing in scene.objects:
+        grown = 1.0 if thing.hide_viewport else growth_of(scene, thing, render=False)
+        if grown > 1.0:
+            faces = grown * max(len(getattr(thing.data, "polygons", ())), 1)
+            found[thing.name] = int(faces * FACE)
+    return found
+
+
+def rendered(things: Iterable[Any], seen: set[str]) -> Iterator[Any]:
+    """What a render has, with what stands in instanced collections, each once."""
+    for thing in things:
+        if thing.hide_render or thing.name_full in seen:
+            continue
+        seen.add(thing.name_full)
+        yield thing
+        if thing.instance_type == "COLLECTION" and thing.instance_collection is not None:
+            yield from rendered(thing.instance_collection.all_objects, seen)
+
+
+def geometry_of(bpy: Any, scene: Any, things: Iterable[Any]) -> dict[str, int]:
+    """Bytes of each mesh that is rendered; objects that share one as it is cost once."""
+    found: dict[str, int] = {}
+    seen: set[str] = set()
+    shapes = [thing for thing in things if thing.type in KINDS]
+    with _lightened(scene, shapes) as shown:
+        graph = bpy.context.evaluated_depsgraph_get()
+        for thing in shapes:
+            key = thing.name_full if len(thing.modifiers) else thing.data.name_full
+            if key in seen:
+                continue
+            seen.add(key)
+            more = growth_of(scene, thing, render=True) / shown.get(thing.name_full, 1.0)
+            found[thing.name] = int(more * _mesh_bytes(thing, graph))
+    return found
+
+
+@contextlib.contextmanager
+def _lightened(scene: Any, shapes: Iterable[Any]) -> Generator[dict[str, float]]:
+    """Meanwhile objects that grow much are not shown with what makes them grow; gives how many
+    times each is shown larger than it is.
+    """
+    hidden: list[Any] = []
+    shown: dict[str, float] = {}
+    for thing in shapes:
+        grown = growth_of(scene, thing, render=False)
+        if grown * max(len(getattr(thing.data, "polygons", ())), 1) > BUILT_MAX:
+            hidden += [modifier for modifier in growing(thing) if modifier.show_viewport]
+            grown = 1.0
+        shown[thing.name_full] = grown
+    try:
+        for modifier in hidden:
+            modifier.show_viewport = False
+        yield shown
+    finally:
+        for modifier in hidden:
+            modifier.show_viewport = True
+
+
+def _mesh_bytes(thing: Any, graph: Any) -> int:
+    done = thing.evaluated_get(graph)
+    mesh = done.to_mesh()
+    if mesh is None:
+        return 0
+    triangles = max(len(mesh.loops) - 2 * len(mesh.polygons), 0)
+    vertices = len(mesh.vertices)
+    done.to_mesh_clear()
+    return triangles * TRIANGLE + vertices * VERTEX
+
+
+def hair_bytes(thing: Any) -> int:
+    """Of its particles: points of hairs, or copies."""
+    size = 0
+    for system in thing.particle_systems:
+        settings = system.settings
+        children = getattr(settings, "rendered_child_count", 0)
+        count = settings.count * (max(children, 1) if settings.child_type != "NONE" else 1)
+        if settings.render_type == "PATH":
+            size += count * (2**settings.render_step + 1) * HAIR_KEY
+        elif settings.render_type in ("OBJECT", "COLLECTION"):
+            size += count * COPY
+    return size
+
+
+def _copies(bpy: Any, things: Iterable[Any]) -> int:
+    """How many instances there are, of those that are not particles."""
+    if not any(_makes_copies(thing) for thing in things):
+        return 0
+    count = 0
+    for found in bpy.context.evaluated_depsgraph_get().object_instances:
+        count += bool(found.is_instance)
+        if count >= COPIES_MAX:
+            break
+    return count
+
+
+def _makes_copies(thing: Any) -> bool:
+    return thing.instance_type != "NONE" or any(one.type == "NODES" for one in thing.modifiers)
+
+
+def texture_bytes(image: Any) -> int:
+    """A picture in memory: four channels, of one byte or of four."""
+    if image.source in ("VIEWER", "GENERATED") and not image.has_data:
+        return 0
+    width, height = image.size
+    tiles = len(image.tiles) if image.source == "TILED" else 1
+    return int(width * height * 4 * (4 if image.is_float else 1) * max(tiles, 1))
+
+
+def volume_bytes(bpy: Any, volume: Any) -> int:
+    """What a volume's file unpacks to, about."""
+    path = bpy.path.abspath(volume.filepath, library=volume.library)
+    return VOXELS * os.path.getsize(path) if os.path.isfile(path) else 0

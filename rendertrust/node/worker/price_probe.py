@@ -1,0 +1,104 @@
+"""A price probe: how long small pieces of some frames take, and how one looks, small."""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from . import tile_rendering
+from .ipc import Progress, Say, SceneError
+from .rendering import THUMBNAIL, still, thumbnail
+from .scene import opened, prepare, set_format, size_of
+
+NEARLY_NONE = (0, 0, 2, 2)  # a render of so little takes the time of everything but pixels
+LOOK_SAMPLES = 16  # enough, with a denoiser, to see what it is
+Taken = tuple[float, float]  # seconds by the clock, and of processors
+
+
+def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Render ``crops`` ([x, y, width, height]) of each of ``frames``, with ``samples_most`` at
+    most, and say the seconds of each; also those of nearly no pixels, which every frame costs.
+    Then show the current frame, small. Frames that would end after so many ``seconds``, as the ones
+    before went, are left out, but for the first.
+    """
+    scene = opened(bpy, order)
+    current = scene.frame_current
+    prepare(scene, order)
+    if scene.render.engine != "CYCLES":
+        raise SceneError(f"the engine is {scene.render.engine}; only Cycles can be probed")
+    loaded = time.monotonic() - order["began"]  # Blender itself is loaded, too
+    samples, width_height = scene.cycles.samples, size_of(scene)
+    scene.cycles.samples = min(samples, order["samples_most"])
+    scene.cycles.use_adaptive_sampling = False  # the price is for what may be needed
+    set_format(scene.render.image_settings, "IMAGE", "PNG")
+    scene.cycles.use_denoising = scene.render.use_compositing = False
+    progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1) + 2)
+    progress.watch(bpy)
+    measured = _in_time(bpy, scene, order, progress)
+    probed_samples = scene.cycles.samples
+    progress.next("a small picture")
+    say("frame", frame=current, **_shown(bpy, scene, current, order))
+    say(
+        "done",
+        load_seconds=round(loaded, 3),
+        samples=samples,
+        probed_samples=probed_samples,
+        width=width_height[0],
+        height=width_height[1],
+        frames=measured,
+    )
+
+
+def _in_time(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: Progress
+) -> list[dict[str, Any]]:
+    path = os.path.join(order["out"], "crop.png")
+    # The first render of a process also sets up what later ones keep: it is no measure.
+    progress.next("setting up")
+    _taken(bpy, scene, order["frames"][0], NEARLY_NONE, path)
+    started, measured = time.monotonic(), list[dict[str, Any]]()
+    for frame in order["frames"]:
+        gone = time.monotonic() - started
+        if measured and gone * (len(measured) + 1) / len(measured) > order["seconds"]:
+            break
+        taken: list[Taken] = []
+        for area in (NEARLY_NONE, *order["crops"]):
+            progress.next(f"frame {frame}")
+            taken.append(_taken(bpy, scene, frame, area, path))
+        base, *crops = idle_seconds(taken, scene.render.threads)
+        pixels = [width * height for _, _, width, height in order["crops"]]
+        told = {"frame": frame, "base_seconds": base, "seconds": crops, "pixels": pixels}
+        measured.append(told)
+    return measured
+
+
+def _taken(bpy: Any, scene: Any, frame: int, area: Sequence[int], path: str) -> Taken:
+    x, y, width, height = area
+    tile_rendering.select(scene, (x, y, width, height))
+    before = time.process_time()
+    seconds = still(bpy, scene, frame, path)
+    return seconds, time.process_time() - before
+
+
+def idle_seconds(taken: Sequence[Taken], threads: int) -> list[float]:
+    """What the renders would have taken with the machine to themselves, by the processor time that
+    they took: a price must not follow what else runs there. What even the cheapest took one thread
+    does for the most part, as there are few pixels in it; of the rest all threads do their share.
+    """
+    base = min(processor for _, processor in taken)
+    least = min(base, *(seconds for seconds, _ in taken))
+    return [round(least + (processor - base) / threads, 3) for _, processor in taken]
+
+
+def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> dict[str, str]:
+    """The whole frame, as small as it is shown and with few samples; gives the file's name."""
+    width, height = size_of(scene)
+    share = min(THUMBNAIL / max(width, height), 1.0)
+    render = scene.render
+    render.use_border = render.use_crop_to_border = False
+    render.resolution_x = max(round(width * share), 4)
+    render.resolution_y, render.resolution_percentage = max(round(height * share), 4), 100
+    scene.cycles.samples = min(scene.cycles.samples, LOOK_SAMPLES)
+    scene.cycles.use_denoising, scene.cycles.denoiser = True, "OPENIMAGEDENOISE"
+    still(bpy, scene, frame, os.path.join(order["out"], "look.png"))
+    return thumbnail(bpy, scene, order["out"], frame)

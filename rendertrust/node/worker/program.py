@@ -1,0 +1,116 @@
+"""The worker's program: bounds for itself, one order or one after another, one end."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .batch import open_batch
+from .chunk_check import hold
+from .evidence import prove
+from .evidence_check import check
+from .ipc import (
+    MachineError,
+    MissingCapability,
+    Say,
+    SceneError,
+    one_line,
+    speaker,
+    take_standard_output,
+)
+from .isolated_open import alone
+from .plausibility import look
+from .postprocessing import finish
+from .price_probe import probe
+from .rendering import render
+from .rerender import rerender
+from .resource_limits import come_last, limit
+from .scene_inspector import inspect
+from .smoke_render import draw, try_out
+from .video_check import watch
+from .video_encoder import encode
+
+ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
+    "render": render,
+    "rerender": rerender,
+    "check": check,
+    "alone": alone,
+    "look": look,
+    "batch": open_batch,
+    "hold": hold,
+    "watch": watch,
+    "prove": prove,
+    "finish": finish,
+    "inspect": inspect,
+    "probe": probe,
+    "try": try_out,
+    "draw": draw,
+    "video": encode,
+}
+# What these write no scene may show: while its parts are rendered it lies under a name of chance.
+HIDDEN = ("check", "look", "batch", "hold", "watch", "rerender")
+
+
+def loaded(say: Say) -> Any:
+    """Blender, once it has said which it is."""
+    import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
+
+    bpy: Any = module
+    build = bpy.app.build_hash.decode("ascii", "replace")
+    version = ".".join(str(part) for part in bpy.app.version)
+    say("ready", blender=version, build=build)
+    return bpy
+
+
+def obey(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Do what the order names, if it names anything."""
+    if order.get("do") in HIDDEN:
+        order = {**order, "out": tempfile.mkdtemp(dir=order["out"])}
+    if "do" in order:
+        ORDERS[order["do"]](bpy, order, say)
+
+
+def following(bpy: Any, say: Say) -> Iterator[dict[str, Any]]:
+    """The orders that come after the first, each once nothing is left of the scene before. An empty
+    one asks whether there is anybody.
+    """
+    with open(0, encoding="utf-8", closefd=False) as orders:
+        say("resting")
+        while line := orders.readline():
+            order = json.loads(line)
+            if "do" in order:
+                yield {**order, "began": time.monotonic()}
+                bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+            say("resting")
+
+
+def main() -> None:
+    """Obey the last argument, and what is read where that says so; always ends the process, because
+    Blender may hang or crash in its own clean-up after the picture is written."""
+    say = speaker(take_standard_output())
+    order: dict[str, Any] = {**json.loads(sys.argv[-1]), "began": time.monotonic()}
+    os.nice(order.get("nice", 0))
+    come_last()
+    limit(order.get("limits", {}))
+    code = 1
+    try:
+        bpy = loaded(say)
+        obey(bpy, order, say)
+        for another in following(bpy, say) if order.get("stays") else ():
+            obey(bpy, another, say)
+        code = 0
+    except SceneError as fault:
+        say("failed", failure="scene", error=str(fault))
+    except MissingCapability as fault:
+        say("failed", failure="node", lacks=fault.what, error=str(fault))
+    except MachineError as fault:
+        say("failed", failure="node", error=str(fault))
+    except Exception as fault:
+        say("failed", failure="node", error=f"{type(fault).__name__}: {one_line(fault)}")
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

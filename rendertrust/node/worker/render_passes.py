@@ -1,0 +1,186 @@
+"""Render passes as arrays: read from multi-layer files, written to them, and given to a scene as
+if its engine had rendered them.
+
+Blender lets Python see a pass only inside of a render engine. So there is one here that renders
+nothing: it copies what a file holds into the passes, or what it is given. An array is
+(height, width, channels) of float32, its first row the lowest of the picture, as Blender counts.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .ipc import MachineError
+from .scene import FLEETING_STAMPS, set_format
+
+Array = Any
+Layers = dict[str, dict[str, Array]]  # layer -> pass -> array
+ENGINE = "RENDERTRUST_PASSES"
+STANDARD = {
+    "Combined": ("RGBA", "COLOR"),
+    "Noisy Image": ("RGBA", "COLOR"),
+    "Denoising Albedo": ("RGB", "COLOR"),
+    "Denoising Specular Albedo": ("RGB", "COLOR"),
+    "Denoising Normal": ("XYZ", "VECTOR"),
+    "Denoising Roughness": ("X", "VALUE"),
+    "Denoising Depth": ("Z", "VALUE"),
+    "Vector": ("XYZW", "VECTOR"),
+}
+Kinds = dict[str, dict[str, tuple[str, str]]]  # layer -> pass -> (channels, kind)
+
+
+class EngineWork:
+    """What the engine does for each scene, by the scene's name."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, Kinds] = {}
+        self.given: dict[str, Layers] = {}
+        self.path: dict[str, str] = {}
+        self.stamps: dict[str, dict[str, str]] = {}
+        self.read: Layers = {}
+
+
+WORK = EngineWork()
+
+
+def kinds_of(scene: Any) -> Kinds:
+    """The passes that Cycles renders of each view layer that is rendered."""
+    from cycles.engine import (  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+        list_render_passes,  # pyright: ignore[reportUnknownVariableType]
+    )
+
+    return {
+        layer.name: {
+            name: (channels, kind) for name, channels, kind in list_render_passes(scene, layer)
+        }
+        for layer in scene.view_layers
+        if layer.use
+    }
+
+
+def register(bpy: Any) -> None:
+    """Let Blender know the engine, once."""
+    if hasattr(bpy.types, ENGINE):
+        return
+
+    class Engine(bpy.types.RenderEngine):  # type: ignore[misc]
+        bl_idname = ENGINE
+        bl_label = "Passes"
+
+        def update_render_passes(self, scene: Any = None, renderlayer: Any = None) -> None:
+            wanted = WORK.kinds.get(scene.name, {}).get(renderlayer.name, {})
+            for name, (channels, kind) in wanted.items():
+                self.register_pass(scene, renderlayer, name, len(channels), channels, kind)
+
+        def render(self, depsgraph: Any) -> None:
+            copy(self, depsgraph.scene)
+
+    bpy.utils.register_class(Engine)
+    bpy.types.RENDERTRUST_PASSES = Engine
+
+
+def copy(engine: Any, scene: Any) -> None:
+    """What is rendered: a file's passes, or those given."""
+    for layer, wanted in WORK.kinds[scene.name].items():
+        for name, (channels, _) in wanted.items():
+            if name != "Combined":
+                engine.add_pass(name, len(channels), channels, layer=layer)
+    width, height = engine.resolution_x, engine.resolution_y
+    result = engine.begin_result(0, 0, width, height)
+    if scene.name in WORK.path:
+        result.load_from_file(WORK.path[scene.name])
+        WORK.read = {
+            layer.name: {band.name: _taken(band, width, height) for band in layer.passes}
+            for layer in result.layers
+        }
+    for layer in result.layers:
+        given = WORK.given.get(scene.name, {}).get(layer.name, {})
+        for band in layer.passes:
+            if band.name in given:
+                band.rect.foreach_set(np.ascontiguousarray(given[band.name], np.float32).ravel())
+    for name, value in WORK.stamps.get(scene.name, {}).items():
+        engine.get_result().stamp_data_add_field(name, value)
+    engine.end_result(result)
+
+
+def _taken(band: Any, width: int, height: int) -> Array:
+    flat = np.empty(width * height * band.channels, np.float32)
+    band.rect.foreach_get(flat)
+    return flat.reshape(height, width, band.channels)
+
+
+def feed(scene: Any, layers: Layers, kinds: Kinds) -> None:
+    """From now on the scene's render is ``layers``: Blender composes and saves them as its own."""
+    import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
+
+    register(bpy)
+    WORK.kinds[scene.name], WORK.given[scene.name] = kinds, layers
+    scene.render.engine = ENGINE
+    for layer in scene.view_layers:
+        layer.update_render_passes()
+
+
+def read(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
+    """The passes ``kinds`` of a multi-layer file of ``size`` (width, height)."""
+    desk = _desk(bpy, size, kinds)
+    WORK.path[desk.name], WORK.read = path, {}
+    try:
+        bpy.ops.render.render(scene=desk.name)
+        if not WORK.read:
+            raise MachineError(f"the passes in {path.rpartition('/')[2]} cannot be read")
+        return WORK.read
+    finally:
+        _clear(bpy, desk)
+
+
+def write(
+    bpy: Any, path: str, layers: Layers, kinds: Kinds, stamps: dict[str, str] | None = None
+) -> None:
+    """Write the passes as a multi-layer OpenEXR file, every bit of them."""
+    height, width, _ = next(iter(next(iter(layers.values())).values())).shape
+    desk = _desk(bpy, (width, height), kinds)
+    WORK.given[desk.name], WORK.stamps[desk.name] = layers, stamps or {}
+    try:
+        exact(desk.render.image_settings)
+        desk.render.use_file_extension, desk.render.filepath = False, path
+        bpy.ops.render.render(scene=desk.name, write_still=True)
+    finally:
+        _clear(bpy, desk)
+
+
+def exact(settings: Any) -> None:
+    """A file format that loses nothing."""
+    set_format(settings, "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER")
+    settings.color_depth, settings.exr_codec = "32", "ZIP"
+    if hasattr(settings, "use_exr_interleave"):
+        settings.use_exr_interleave = True  # the denoiser of 5.0 reads a file's first part alone
+
+
+def _desk(bpy: Any, size: tuple[int, int], kinds: Kinds) -> Any:
+    """A scene of our own for the engine, so that the artist's stays what it is."""
+    register(bpy)
+    desk = bpy.data.scenes.new("RenderTrust passes")
+    first, *others = kinds
+    desk.view_layers[0].name = first
+    for name in others:
+        desk.view_layers.new(name)
+    camera = bpy.data.objects.new("RenderTrust camera", bpy.data.cameras.new("RenderTrust camera"))
+    desk.collection.objects.link(camera)
+    desk.camera = camera
+    render = desk.render
+    render.resolution_x, render.resolution_y = size
+    render.resolution_percentage = 100
+    render.use_compositing = render.use_sequencer = False
+    for stamp in FLEETING_STAMPS:
+        setattr(render, f"use_stamp_{stamp}", False)
+    WORK.kinds[desk.name] = kinds
+    render.engine = ENGINE
+    return desk
+
+
+def _clear(bpy: Any, desk: Any) -> None:
+    for kept in (WORK.kinds, WORK.given, WORK.path, WORK.stamps):
+        kept.pop(desk.name, None)
+    camera = desk.camera
+    bpy.data.scenes.remove(desk)
+    bpy.data.cameras.remove(camera.data)

@@ -1,0 +1,218 @@
+"""Frames and tiles: one Blender, many renders."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from . import picture_digest, render_passes, tile_rendering
+from .drawing_class import drawing_class, is_drawn
+from .ipc import MachineError, Progress, Say, SceneError, blamed, one_line
+from .scene import choose_format, name_of, opened, prepare, set_format, size_of, warnings_of
+
+NOISY = "Noisy Image"
+KEPT = (
+    *("media_type", "file_format", "color_depth", "color_mode"),
+    *("exr_codec", "use_exr_interleave", "quality"),
+)
+THUMBNAIL = 256  # pixels of the longer side
+
+
+def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Render the order's frames (or the scene's current one), or one tile, and say what came."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    frames = order.get("frames") or [scene.frame_current]
+    progress = Progress(say, len(frames))
+    progress.watch(bpy)
+    if "tile" in order:
+        _tile(bpy, scene, order, progress, say)
+        return
+    suffix = choose_format(scene.render, order.get("format"))
+    wants_noisy = bool(order.get("noisy"))
+    if wants_noisy:
+        store_noisy(scene)
+    started = time.monotonic()
+    told: dict[str, Any] = {}
+    files: list[str] = []
+    for frame in frames:
+        progress.next(f"frame {frame}")
+        alone = len(frames) == 1 and not wants_noisy
+        name = "frame" + suffix if alone else name_of(frame, suffix)
+        told = {"frame": frame, "file": name}
+        told["seconds"] = still(bpy, scene, frame, os.path.join(order["out"], name))
+        if order.get("thumbnails"):
+            told |= thumbnail(bpy, scene, order["out"], frame)
+        if wants_noisy:
+            told["noisy"] = write_noisy(bpy, scene, order["out"], frame)
+        files += [told[name] for name in ("file", "noisy") if name in told]
+        say("frame", **told)
+    told |= facts(bpy, scene, started) | _hashes(files, order["out"])
+    say("done", **told, frames=len(frames))
+
+
+def _hashes(files: list[str], out: str) -> dict[str, Any]:
+    """Of what is delivered: a file, or several in a zip."""
+    paths = {name: os.path.join(out, name) for name in files}
+    if len(paths) == 1:
+        return picture_digest.told(paths[files[0]])
+    return picture_digest.told_of_several(paths)
+
+
+def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
+    """Render one frame to ``path``; gives the seconds that it took."""
+    scene.frame_set(frame)  # the current one too: a file may be saved between evaluations
+    scene.render.use_file_extension, scene.render.filepath = False, path
+    started = time.monotonic()
+    try:
+        bpy.ops.render.render(write_still=True)
+    except RuntimeError as fault:
+        raise blamed(one_line(fault)) from fault
+    if not os.path.exists(path):
+        raise _unwritten(path)
+    return round(time.monotonic() - started, 3)
+
+
+def _unwritten(path: str) -> SceneError | MachineError:
+    """Whose fault it is that Blender ended well and wrote nothing: the machine's, if nobody can
+    write there.
+    """
+    try:
+        with open(path, "wb") as file:
+            file.write(bytes(4096))
+        os.unlink(path)
+    except OSError as fault:
+        return MachineError(f"Blender could write no picture: {one_line(fault)}")
+    return SceneError("Blender rendered the frame and wrote no picture: its scene makes none")
+
+
+def _tile(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress, say: Say) -> None:
+    if reasons := tile_rendering.obstacles(scene):
+        raise SceneError(f"this scene cannot be rendered in tiles: {reasons[0]}")
+    x, y, width, height = order["tile"]
+    area = tile_rendering.rendered((x, y, width, height), scene)
+    tile_rendering.strip(scene)
+    tile_rendering.select(scene, area)
+    progress.next()
+    started = time.monotonic()
+    frame = (order.get("frames") or [scene.frame_current])[0]
+    still(bpy, scene, frame, os.path.join(order["out"], "tile.exr"))
+    told = facts(bpy, scene, started) | {"width": area[2], "height": area[3]}
+    told |= {"tile": order["tile"], "rendered": list(area)}
+    say("done", file="tile.exr", frame=frame, frames=1, **told)
+
+
+def store_noisy(scene: Any) -> None:
+    """Keep the undenoised picture beside the denoised one; the delivered one stays the same."""
+    if scene.render.engine != "CYCLES":
+        return
+    for name, kinds in render_passes.kinds_of(scene).items():
+        layer = scene.view_layers[name]
+        if scene.cycles.use_denoising and layer.cycles.use_denoising and NOISY not in kinds:
+            layer.cycles.denoising_store_passes = True  # Blender before 5.2 keeps it only then
+            layer.update_render_passes()
+
+
+def write_noisy(bpy: Any, scene: Any, out: str, frame: int) -> str:
+    """Write what Cycles rendered before its denoiser, each view layer; gives the file's name."""
+    name = name_of(frame, ".noisy.exr")
+    path, whole = os.path.join(out, name), os.path.join(out, ".passes.exr")
+    save_passes(bpy, scene, whole)
+    has_noisy = scene.render.engine == "CYCLES"
+    kinds = (
+        render_passes.kinds_of(scene)
+        if has_noisy
+        else {layer.name: {} for layer in scene.view_layers if layer.use}
+    )
+    combined = render_passes.STANDARD["Combined"]
+    wanted = {layer: {"Combined": combined} | _only(of, NOISY) for layer, of in kinds.items()}
+    found = render_passes.read(bpy, whole, written_size(scene), wanted)
+    os.unlink(whole)
+    noisy = {layer: {"Combined": of.get(NOISY, of["Combined"])} for layer, of in found.items()}
+    render_passes.write(bpy, path, noisy, {layer: {"Combined": combined} for layer in noisy})
+    return name
+
+
+def _only(kinds: dict[str, tuple[str, str]], name: str) -> dict[str, tuple[str, str]]:
+    return {name: kinds[name]} if name in kinds else {}
+
+
+def written_size(scene: Any) -> tuple[int, int]:
+    """The picture's size where the artist renders a region of the frame alone."""
+    render, (width, height) = scene.render, size_of(scene)
+    if not (render.use_border and render.use_crop_to_border):
+        return width, height
+    across = _pixels(render.border_max_x, width) - _pixels(render.border_min_x, width)
+    return across, _pixels(render.border_max_y, height) - _pixels(render.border_min_y, height)
+
+
+def _pixels(share: float, length: int) -> int:
+    """As Blender counts them, in single precision: 0.7 of 10 are seven."""
+    return int(np.float32(share) * np.float32(length))
+
+
+def thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> dict[str, str]:
+    """Write the picture as it is seen, small, and name its file; nothing where it cannot be
+    written: the frame is what counts.
+    """
+    try:
+        return {"thumbnail": _write_thumbnail(bpy, scene, out, frame)}
+    except (RuntimeError, ValueError, OSError) as fault:
+        sys.stderr.write(f"no thumbnail of frame {frame}: {one_line(fault)}\n")
+        return {}
+
+
+def _write_thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> str:
+    name = name_of(frame, ".thumbnail.jpg")
+    path = os.path.join(out, name)
+    with other_format(scene) as settings:
+        set_format(settings, "IMAGE", "JPEG")
+        settings.quality = 90
+        bpy.data.images["Render Result"].save_render(path, scene=scene)
+    image = bpy.data.images.load(path)
+    share = min(THUMBNAIL / max(image.size), 1.0)
+    image.scale(*(max(round(side * share), 1) for side in image.size))
+    image.save(filepath=path, quality=80)
+    bpy.data.images.remove(image)
+    return name
+
+
+def save_passes(bpy: Any, scene: Any, path: str) -> None:
+    """Write every pass of the last render."""
+    with other_format(scene) as settings:
+        render_passes.exact(settings)
+        bpy.data.images["Render Result"].save_render(path, scene=scene)
+
+
+@contextlib.contextmanager
+def other_format(scene: Any) -> Generator[Any, None, None]:
+    """The scene's settings of its files, to be changed for once."""
+    settings = scene.render.image_settings
+    kept = {name: getattr(settings, name) for name in KEPT if hasattr(settings, name)}
+    try:
+        yield settings
+    finally:
+        for name, value in kept.items():
+            setattr(settings, name, value)
+
+
+def facts(bpy: Any, scene: Any, started: float) -> dict[str, Any]:
+    """What was rendered, as it is reported with the result."""
+    width, height = size_of(scene)
+    is_cycles = scene.render.engine in ("CYCLES", render_passes.ENGINE)
+    told = {"drawing": drawing_class()} if is_drawn(scene) else {}
+    return {
+        **told,
+        "seconds": round(time.monotonic() - started, 3),
+        "cpu": round(time.process_time(), 3),  # of this whole process
+        "width": width,
+        "height": height,
+        "engine": "CYCLES" if is_cycles else scene.render.engine,
+        "samples": scene.cycles.samples if is_cycles else None,
+        "blender": bpy.app.version_string,
+        "warnings": warnings_of(bpy),
+    }

@@ -1,0 +1,411 @@
+"""A frame rendered again beside its delivered picture: regions of it, or all of it.
+
+The delivered picture is finished: view transform, dither and 8 bits. So what is rendered again is
+finished the same way before it is compared. Regions are rendered without denoiser and compositor,
+put into an empty frame at their place, and that frame is finished once. A scene that is denoised or
+composited, or whose regions are not parts of its frame, is rendered whole; unless its evidence is
+there: then regions are compared with that, and the picture is made anew of it.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import (
+    comparison_image,
+    composited_check,
+    evidence_check,
+    frame_crops,
+    image_comparison,
+    multilayer_exr,
+    render_passes,
+    tile_rendering,
+    untileable,
+)
+from .crop_placement import Crop, place
+from .delivered_files import DeliveryFault, bytes_most, read_evidence
+from .evidence import make
+from .guarded_open import may_be_opened, pixels_of
+from .ipc import Say, SceneError
+from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress, channels_in
+from .png_pixels import NoPixels
+from .render_passes import Kinds, Layers
+from .rendering import facts, still, written_size
+from .scene import choose_format, opened, prepare
+from .scene_output import compositor_tree
+
+Bands = dict[str, Any]  # what a picture has: one array, or one of each pass of each layer
+FINISHED_MOST = 0.1  # of a picture that was made anew of the same passes
+OFF_MOST = 0.3  # times the noise: how far machines of two classes are apart (docs/VERIFICATION.md)
+SHOWN_MOST = 12  # regions of a whole frame that are named
+CELLS = 10  # of the whole frame, each way
+SAME: dict[str, Any] = {"equal": True, "off": None}
+BLOCK = 16  # pixels: what a JPEG codes together, its colours included
+BLEEDING = 2  # pixels at a block's edge that a decoder mixes with those beyond
+FLOATS = (".exr", ".hdr")
+
+
+class DeliveredPicture(NamedTuple):
+    """The delivered picture, opened. ``step`` is the least difference that its format can tell."""
+
+    path: str
+    suffix: str
+    size: tuple[int, int]
+    step: float
+    bands: Bands
+
+
+class RerenderRegion(NamedTuple):
+    """Pixels to compare, those that are rendered for them, and the file that has these."""
+
+    crop: Crop
+    area: Crop
+    path: str
+
+
+def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Render the order's frame again and compare it with ``picture``: regions at ``draws``, or with
+    ``whole`` all of it. Says ``regions``, ``whole``, and ``shown``, a picture of both.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    frame = (order.get("frames") or [scene.frame_current])[0]
+    has_evidence = "evidence" in order
+    why = "you asked for it" if order.get("whole") else why_whole(scene, has_evidence=has_evidence)
+    progress = OpenProgress(say, 3 if why else len(order["draws"]) + 2, order)
+    progress.watch(bpy)
+    told: dict[str, Any]
+    try:
+        theirs = _delivered(bpy, scene, order, progress)
+        told = _compared(bpy, order, frame, theirs, (progress, say, why))
+    except DeliveryFault as fault:
+        told = {"fault": str(fault)}
+    except NoPixels as fault:
+        told = {"unable": f"the picture's pixels cannot be read: {fault}"}
+    say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))
+
+
+def why_whole(scene: Any, *, has_evidence: bool) -> str | None:
+    """Why regions of this scene's frame cannot be compared; None: they can."""
+    if has_evidence:
+        return next(iter(tile_rendering.obstacles(scene)), None)
+    if scene.render.engine == "CYCLES" and scene.cycles.use_denoising:
+        denoised = [of.name for of in scene.view_layers if of.use and of.cycles.use_denoising]
+        if denoised:
+            return f"view layer {denoised[0]} is denoised"
+    if scene.render.use_compositing and compositor_tree(scene) is not None:
+        return "it has a compositor"
+    return next(iter(tile_rendering.obstacles(scene)), None)
+
+
+def _delivered(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
+) -> DeliveredPicture:
+    """Raises Fault where it is no picture of such a frame; NoPixels where nobody here reads it."""
+    suffix = choose_format(scene.render, order.get("format"))
+    size, depth = written_size(scene), int(scene.render.image_settings.color_depth)
+    if os.path.getsize(order["picture"]) > size[0] * size[1] * untileable.CHANNELS_MOST * 4 + (
+        1 << 20
+    ):
+        raise DeliveryFault("the picture is larger than that of such a frame can be")
+    path = shutil.copyfile(order["picture"], os.path.join(order["out"], "their" + suffix))
+    step = 0.0 if suffix in FLOATS else 1 / (2 ** min(depth, 16) - 1)
+    with progress.about(PICTURE, size, theirs=path):
+        if not may_be_opened(path, suffix, size):
+            raise NoPixels("its format is not read")
+        return DeliveredPicture(path, suffix, size, step, bands_of(bpy, path, size))
+
+
+def bands_of(bpy: Any, path: str, size: tuple[int, int]) -> Bands:
+    """The arrays of a picture, their first row the lowest; of a layered one by layer and pass."""
+    pixels = pixels_of(bpy, path)
+    if pixels.size:
+        return {"": pixels}
+    read = render_passes.read(bpy, path, size, multilayer_exr.kinds_in(path))
+    return {f"{layer}.{name}": of for layer, found in read.items() for name, of in found.items()}
+
+
+def _compared(
+    bpy: Any,
+    order: dict[str, Any],
+    frame: int,
+    theirs: DeliveredPicture,
+    how: tuple[OpenProgress, Say, str | None],
+) -> dict[str, Any]:
+    """Regions first, where that can be; what they leave open is answered by the whole frame."""
+    progress, say, why = how
+    told: dict[str, Any] = {}
+    if why is None:
+        if "evidence" in order:
+            ours, found, told = _by_evidence(bpy, order, frame, theirs, progress)
+        else:
+            ours, found = _regions(bpy, order, frame, theirs, progress)
+        told |= {"regions": found}
+        is_made = not is_off([told.get("finish", SAME)], FINISHED_MOST)
+        if is_made and not is_off(found):
+            return told | _shown(order, theirs, ours, told)
+        why = "regions of it differ" if is_made else "the picture is not made of its evidence"
+    say("whole", why=why)
+    told["frame_crops"] = told.pop("regions", None)
+    ours, whole, cells = _whole(bpy, order, frame, theirs, progress)
+    told |= {"whole": whole, "why_whole": why, "regions": cells}
+    if untileable.differs(bpy, bpy.context.scene):
+        told["loose"] = True
+    return told | _shown(order, theirs, ours, told)
+
+
+def is_off(found: list[dict[str, Any]], most: float = OFF_MOST) -> bool:
+    """Whether a region is farther off than machines are from each other."""
+    return any(not one["equal"] and (one["off"] is None or one["off"] > most) for one in found)
+
+
+# ── regions ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _regions(
+    bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
+) -> tuple[Bands, list[dict[str, Any]]]:
+    """An empty frame with the regions in it, finished; and how each compares."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    scene.render.use_persistent_data = True  # what was prepared for one region serves the next
+    grid = evidence_check.coarse(bpy, scene, order, progress)
+    placed = [place((x, y, cell), theirs.size, grid) for x, y, cell in order["draws"]]
+    crops = [aligned(crop, theirs) for crop in placed]
+    ours = _finished(bpy, order, frame, theirs, _rendered(bpy, scene, crops, order, (progress, "")))
+    found = [_of_region(crop, ours, theirs) for crop in crops]
+    far = [number for number, one in enumerate(found) if not one["equal"]]
+    if far:
+        scene = opened(bpy, order)
+        prepare(scene, order)
+        tile_rendering.strip(scene)
+        with composited_check.other_seed(scene):
+            again_of = [crops[number] for number in far]
+            told = (progress, ", another seed")
+            noisy = _rendered(bpy, scene, again_of, order, told)
+        other = _finished(bpy, order, frame, theirs, noisy)
+        for number in far:
+            found[number] = _of_region(crops[number], ours, theirs, other)
+    return ours, found
+
+
+def aligned(crop: Crop, theirs: DeliveredPicture) -> Crop:
+    """The region, made of whole blocks where the format codes pixels together."""
+    if theirs.suffix != ".jpg":
+        return crop
+    x, y, across, down = crop
+    left, top = x - x % BLOCK, y - y % BLOCK
+    right, bottom = (-(-side // BLOCK) * BLOCK for side in (x + across, y + down))
+    return left, top, min(right, theirs.size[0]) - left, min(bottom, theirs.size[1]) - top
+
+
+def _rendered(
+    bpy: Any, scene: Any, crops: list[Crop], order: dict[str, Any], told: tuple[OpenProgress, str]
+) -> list[RerenderRegion]:
+    """Render the regions of the stripped scene. Nothing is read between: reading renders another
+    scene, and with that all is lost that was kept for the next region.
+    """
+    progress, words = told
+    found = list[RerenderRegion]()
+    frame = (order.get("frames") or [scene.frame_current])[0]
+    for number, crop in enumerate(crops):
+        progress.next(f"region {number + 1} of {len(crops)}{words}")
+        area = tile_rendering.rendered(crop, scene)
+        tile_rendering.select(scene, area)
+        path = os.path.join(order["out"], f"region-{number}.exr")
+        still(bpy, scene, frame, path)
+        found.append(RerenderRegion(crop, area, path))
+    return found
+
+
+def _finished(
+    bpy: Any,
+    order: dict[str, Any],
+    frame: int,
+    theirs: DeliveredPicture,
+    regions: list[RerenderRegion],
+) -> Bands:
+    """A frame that has nothing but these regions, as the scene finishes and writes it."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    choose_format(scene.render, order.get("format"))
+    kinds = tile_rendering.tile_kinds(scene)
+    layers = empty(theirs.size, kinds)
+    for region in regions:
+        paste(layers, region, render_passes.read(bpy, region.path, region.area[2:], kinds))
+    name = "our" + theirs.suffix
+    make(bpy, scene, frame, layers, (order["out"], name))
+    return bands_of(bpy, os.path.join(order["out"], name), theirs.size)
+
+
+def empty(size: tuple[int, int], kinds: Kinds) -> Layers:
+    """Every pass of a frame that shows nothing."""
+    width, height = size
+    return {
+        layer: {
+            name: np.zeros((height, width, len(of)), np.float32) for name, (of, _) in bands.items()
+        }
+        for layer, bands in kinds.items()
+    }
+
+
+def paste(layers: Layers, region: RerenderRegion, read: Layers) -> None:
+    """Put the region's own pixels into the frame; what was rendered around them stays out."""
+    x, y, across, down = region.crop
+    left, below = x - region.area[0], (region.area[1] + region.area[3]) - (y + down)
+    for layer, bands in read.items():
+        for name, of in bands.items():
+            target = box(layers[layer][name], region.crop)
+            target[:] = of[below : below + down, left : left + across]
+
+
+def box(of: Any, crop: Crop, less: int = 0) -> Any:
+    """The part of an array, whose first row is the lowest, that a crop names; ``less`` pixels are
+    left out at each side that is none of the frame's.
+    """
+    height, width = of.shape[:2]
+    x, y, across, down = crop
+    left, right = x + less * (x > 0), x + across - less * (x + across < width)
+    top, bottom = y + less * (y > 0), y + down - less * (y + down < height)
+    return of[height - bottom : height - top, left:right]
+
+
+def _of_region(
+    crop: Crop, ours: Bands, theirs: DeliveredPicture, other: Bands | None = None
+) -> dict[str, Any]:
+    less = BLEEDING if theirs.suffix == ".jpg" else 0
+    return {"at": list(crop)} | _worst(ours, theirs, other, lambda of: box(of, crop, less))
+
+
+def _worst(
+    ours: Bands,
+    theirs: DeliveredPicture,
+    other: Bands | None,
+    cut: Callable[[Any], Any] = lambda of: of,
+) -> dict[str, Any]:
+    """Of all passes the one that is farthest off; of a plain picture there is one."""
+    if {name: of.shape for name, of in ours.items()} != {
+        name: of.shape for name, of in theirs.bands.items()
+    }:
+        raise DeliveryFault(
+            "the picture has other layers, passes or channels than that of such a frame"
+        )
+    return image_comparison.worst(
+        [
+            image_comparison.compared(
+                cut(of),
+                cut(theirs.bands[name]),
+                None if other is None else cut(other[name]),
+                step=theirs.step,
+            )
+            for name, of in ours.items()
+        ]
+    )
+
+
+# ── evidence ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _by_evidence(
+    bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
+) -> tuple[Bands, list[dict[str, Any]], dict[str, Any]]:
+    """Regions beside the passes that were delivered, and the picture made anew of these."""
+    scene, size = opened(bpy, order), theirs.size
+    prepare(scene, order)
+    kinds = tile_rendering.tile_kinds(scene)
+    path = os.path.join(order["out"], "their-evidence.exr")
+    if os.path.getsize(order["evidence"]) > bytes_most(size, kinds):
+        raise DeliveryFault("the evidence is larger than that of such a frame can be")
+    shutil.copyfile(order["evidence"], path)
+    with progress.about(EVIDENCE, size, channels_in(kinds), theirs=path, kinds=kinds):
+        layers = read_evidence(bpy, path, size, kinds)
+    evidence = frame_crops.EvidencePasses(frame, order["out"], kinds, layers, (0, 0, *size))
+    told = evidence_check.crops_of(bpy, scene, {**order, "whole": False}, evidence, progress)[
+        "crops"
+    ]
+    found = [
+        {"at": list(at)} | image_comparison.worst([one for one in told if tuple(one["at"]) == at])
+        for at in dict.fromkeys(tuple(one["at"]) for one in told)
+    ]
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    choose_format(scene.render, order.get("format"))
+    name = "our" + theirs.suffix
+    with progress.about(MAKING, size):
+        make(bpy, scene, frame, layers, (order["out"], name))
+    ours = bands_of(bpy, os.path.join(order["out"], name), size)
+    return ours, found, {"finish": _worst(ours, theirs, None)}
+
+
+# ── the whole frame ──────────────────────────────────────────────────────────────────────────────
+
+
+def _whole(
+    bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
+) -> tuple[Bands, dict[str, Any], list[dict[str, Any]]]:
+    """The frame as a node renders it, how it compares, and where it is too far off."""
+    progress.next("whole frame")
+    ours = bands_of(bpy, composited_check.render(bpy, order, frame, "our"), theirs.size)
+    whole = _worst(ours, theirs, None)
+    if whole["equal"]:
+        return ours, whole, []
+    other: Bands | None = None
+    if bpy.context.scene.render.engine == "CYCLES":
+        progress.next("whole frame, another seed")
+        other = bands_of(bpy, composited_check.render(bpy, order, frame, "other"), theirs.size)
+        whole = _worst(ours, theirs, other)
+    if not is_off([whole]):
+        return ours, whole, []
+    cells = [_of_region(crop, ours, theirs, other) for crop in cells_of(theirs.size)]
+    cells = [one for one in cells if is_off([one])]
+    cells.sort(key=lambda one: float("inf") if one["off"] is None else one["off"], reverse=True)
+    return ours, whole, cells[:SHOWN_MOST]
+
+
+def cells_of(size: tuple[int, int]) -> list[Crop]:
+    """The frame in parts of about a hundredth, eight pixels a side at least."""
+    sides = [max(-(-side // CELLS), image_comparison.CELL) for side in size]
+    lines, rows = (range(0, side, step) for side, step in zip(size, sides, strict=True))
+    return [
+        (x, y, min(sides[0], size[0] - x), min(sides[1], size[1] - y)) for y in rows for x in lines
+    ]
+
+
+# ── the picture of both ──────────────────────────────────────────────────────────────────────────
+
+
+def _shown(
+    order: dict[str, Any], theirs: DeliveredPicture, ours: Bands, told: dict[str, Any]
+) -> dict[str, Any]:
+    """Write both pictures and their difference side by side; not among what this order writes, as
+    that lies under a name of chance.
+    """
+    name = next(iter(theirs.bands))
+    pair = comparison_image.PicturePair(
+        theirs.bands[name],
+        ours[name],
+        is_linear=theirs.step < 1 / 255,
+        is_whole="whole" in told,
+    )
+    marks = [
+        comparison_image.MarkedRegion((at[0], at[1], at[2], at[3]), is_off([one]), _words(one))
+        for one in told["regions"]
+        for at in (one["at"],)
+    ]
+    path = os.path.join(os.path.dirname(order["out"]), "shown.png")
+    try:
+        factor = comparison_image.write(path, pair, marks)
+    except (OSError, MemoryError) as fault:
+        raise SceneError(f"the side-by-side picture cannot be written: {fault}") from fault
+    return {"shown": "shown.png", "amplified": factor}
+
+
+def _words(one: dict[str, Any]) -> str:
+    if one["equal"]:
+        return "equal"
+    return "cannot be compared" if one["off"] is None else f"{one['off']:.2g} times the noise"

@@ -1,0 +1,99 @@
+"""Engines that draw by OpenGL: a node finds out whether it can, and says so in time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import pytest
+
+from rendertrust.node import opengl_probe
+from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.blender import Blender
+from rendertrust.node.hello import hello
+from rendertrust.node.plugin import Completed, Failed
+from rendertrust.node.plugins import PluginOffer
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.sandbox import Sandbox
+from rendertrust.node.unit_run import failed
+from rendertrust.protocol import Running
+from tests.integration.node.scenes import build, task
+
+pytestmark = pytest.mark.render
+
+ENGINES = ("BLENDER_EEVEE", pytest.param("BLENDER_WORKBENCH", marks=pytest.mark.nightly))
+
+
+@attrs.frozen(kw_only=True)
+class WithoutDrivers(Sandbox):
+    """As on a machine on which nobody installed any."""
+
+    def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
+        made = Sandbox.command(self, program, folder, worker)
+        end = made.index("--", 1 + made.index(self.bwrap))
+        return [*made[:end], "--tmpfs", "/usr/share/glvnd/egl_vendor.d", *made[end:]]
+
+
+@pytest.fixture
+def bare(found_blender: Blender) -> Blender:
+    box = found_blender.box
+    assert isinstance(box, Sandbox)
+    return attrs.evolve(found_blender, box=WithoutDrivers(**attrs.asdict(box, recurse=False)))
+
+
+async def test_it_is_found_out_by_drawing_and_kept(
+    bare: Blender, found_blender: Blender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "cache" / "opengl.json"
+    assert await opengl_probe.draws(bare, tmp_path / "draw", kept) is False
+    assert not (tmp_path / "draw").exists()
+
+    async def never(*_: object, **__: object) -> None:
+        raise AssertionError("it was tried again")
+
+    monkeypatch.setattr(Blender, "obey", never)
+    assert await opengl_probe.draws(bare, tmp_path / "draw", kept) is False
+    (tmp_path / "50_mesa.json").write_text("{}")
+    monkeypatch.setattr(opengl_probe, "_VENDORS", (str(tmp_path),))
+    assert opengl_probe.state_of(bare) not in kept.read_text(), (
+        "with other drivers it is tried anew"
+    )
+
+
+async def test_a_node_with_drivers_has_it(found_blender: Blender, tmp_path: Path) -> None:
+    kept = tmp_path / "opengl.json"
+    assert await opengl_probe.draws(found_blender, tmp_path / "draw", kept) is True
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_node_without_it_refuses_what_draws_by_it_before_it_begins(
+    bare: Blender, engine: str, tmp_path: Path
+) -> None:
+    node = attrs.evolve(bare, opengl=False)
+    render = RenderPlugin(scratch=tmp_path / "scratch", found=node)
+    scene = build(tmp_path / "scene.blend", f"scene.render.engine = {engine!r}")
+    try:
+        result = await render.run(task(tmp_path / "work", scene, {}))
+    finally:
+        await render.standings.end()
+    assert isinstance(result, Failed)
+    told = failed(Running(job_id="j"), result)
+    assert (told.failure, told.lacks) == ("node", "opengl")
+    assert told.error is not None
+    assert "needs OpenGL, and this node has none" in told.error
+
+
+async def test_a_node_without_it_renders_by_cycles(bare: Blender, tmp_path: Path) -> None:
+    render = RenderPlugin(scratch=tmp_path / "scratch", found=attrs.evolve(bare, opengl=False))
+    scene = build(tmp_path / "scene.blend")
+    try:
+        assert isinstance(await render.run(task(tmp_path / "work", scene, {})), Completed)
+    finally:
+        await render.standings.end()
+
+
+@pytest.mark.parametrize("opengl", [True, False, None])
+def test_a_node_says_what_it_found_out(found_blender: Blender, opengl: bool | None) -> None:
+    node = attrs.evolve(found_blender, opengl=opengl)
+    render = RenderPlugin(scratch=Path("nowhere"), found=node)
+    offer = PluginOffer(plugins={"render": render}, not_offered={})
+    assert hello(offer, AgentSettings(), ()).opengl is opengl

@@ -1,0 +1,90 @@
+"""Frames that EEVEE drew: the nearest number of samples, by whole frames."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rendertrust.node.worker.raster_check import (
+    ACCEPTED,
+    APART_MOST,
+    EXACT,
+    FAR,
+    FEWER_SAMPLES,
+    NO_NUMBERS,
+    REFUSED,
+    UNSAID,
+    distance,
+    outcome,
+    together,
+)
+
+Array = Any
+APART = st.floats(0, 1)
+
+
+def frame(samples: int, driver: float = 0.0) -> Array:
+    """A picture whose edges depend on the number of samples, by a driver that rounds its way."""
+    ramp = np.linspace(0, 1, 64 * 36).reshape(36, 64, 1) * np.ones(3)
+    return np.floor(ramp * samples) / samples + driver
+
+
+def distances(theirs: Array, samples: int = 16) -> list[float | None]:
+    return [distance(frame(of), theirs) for of in (samples, samples * 3 // 4, samples // 2)]
+
+
+def test_another_driver_with_as_many_samples_is_accepted() -> None:
+    assert outcome(distances(frame(16, 0.004))) == (ACCEPTED, [])
+
+
+@pytest.mark.parametrize("samples", [12, 10, 8, 4])
+def test_fewer_samples_are_refused(samples: int) -> None:
+    said, codes = outcome(distances(frame(samples, 0.004)))
+    assert said == REFUSED
+    assert codes
+
+
+def test_the_code_says_that_fewer_samples_are_nearer() -> None:
+    assert outcome([0.002, 0.001, 0.003]) == (REFUSED, [FEWER_SAMPLES])
+    assert outcome([0.04, 0.05, 0.06]) == (REFUSED, [FAR])
+
+
+def test_another_picture_is_refused_though_it_is_the_nearest() -> None:
+    theirs = frame(16)[::-1] * 0.999
+    found = distances(theirs)
+    assert found[0] is not None
+    assert found[0] > APART_MOST
+    said, codes = outcome(found)
+    assert said == REFUSED
+    assert FAR in codes
+
+
+def test_what_is_no_number_says_nothing() -> None:
+    theirs = frame(16)
+    theirs[3, 4, 1] = np.nan
+    assert outcome(distances(theirs)) == (UNSAID, [NO_NUMBERS])
+    assert outcome(distances(frame(16)[:, :-1])) == (UNSAID, [NO_NUMBERS])
+    assert distance(np.zeros((0, 0, 3)), np.zeros((0, 0, 3))) is None
+    assert outcome([]) == (UNSAID, [NO_NUMBERS])
+
+
+def test_colours_that_nobody_sees_do_not_matter() -> None:
+    ours, theirs = np.zeros((4, 4, 4)), np.zeros((4, 4, 4))
+    theirs[..., :3] = 1.0
+    assert distance(ours, theirs) == 0.0
+
+
+@given(st.lists(APART, min_size=3, max_size=3))
+def test_only_the_nearest_and_near_is_accepted(far: list[float]) -> None:
+    found, codes = outcome(list(far))
+    assert (found == ACCEPTED) == (not codes)
+    assert (found == ACCEPTED) == (far[0] <= min(far[1:]) and far[0] <= APART_MOST)
+
+
+@given(st.lists(st.sampled_from((EXACT, ACCEPTED, UNSAID, REFUSED)), min_size=1, max_size=9))
+def test_of_a_chunk_the_worst_frame_counts(outcomes: list[str]) -> None:
+    found = together([{"outcome": one} for one in outcomes])["outcome"]
+    worst = (EXACT, ACCEPTED, UNSAID, REFUSED)
+    assert worst.index(found) == max(map(worst.index, outcomes))
