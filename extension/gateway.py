@@ -11,7 +11,7 @@ from .background import Tell
 
 if TYPE_CHECKING:
     from rendertrust import Client
-    from rendertrust.cli.packing import Packed
+    from rendertrust.cli.scene_dependencies import SceneBundle
     from rendertrust.client import Bundle, Job, Quote
 
 Verb = Literal["pause", "stop"]
@@ -81,7 +81,7 @@ class Gateway:
         with self.client() as client:
             tell(**priced(client.quote(JOB_TYPE, **order.cut())))
 
-    def measure(self, order: Order, packed: "Packed", tell: Tell) -> None:
+    def measure(self, order: Order, packed: "SceneBundle", tell: Tell) -> None:
         """What it costs by its work: the scene is sent, and a node measures it; nothing is held."""
         with self.client() as client:
             bundle = self._sent(client, packed, tell)
@@ -103,7 +103,7 @@ class Gateway:
             raise ValueError(f"{said}. Nothing is held; press again to render it at that price")
         return quote.price
 
-    def _sent(self, client: "Client", packed: "Packed", tell: Tell) -> "Bundle":
+    def _sent(self, client: "Client", packed: "SceneBundle", tell: Tell) -> "Bundle":
         with packed.written() as files:
             return client.upload_all(
                 packed.scene,
@@ -112,7 +112,7 @@ class Gateway:
             )
 
     def submit(
-        self, order: Order, packed: "Packed", out: Folder, tell: Tell, shown_price: str = ""
+        self, order: Order, packed: "SceneBundle", out: Folder, tell: Tell, shown_price: str = ""
     ) -> None:
         """Send what is new of the files, submit, and stay until all frames are here. Where frames
         are priced by their work that is measured before; ValueError: it is more than was shown.

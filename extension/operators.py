@@ -15,7 +15,7 @@ from .preferences import url_of
 from .state import settings_of, show, show_findings, state_of
 
 if TYPE_CHECKING:
-    from rendertrust.cli.packing import Packed
+    from rendertrust.cli.scene_dependencies import SceneBundle
 
 props = bpy.props
 HEAR_SECONDS = 0.25
@@ -52,7 +52,7 @@ def cap_of(settings: Any) -> str | None:
     return settings.max_credits.strip() or None
 
 
-def packed_of(context: Any, order: Order) -> "tuple[tempfile.TemporaryDirectory[str], Packed]":
+def packed_of(context: Any, order: Order) -> "tuple[tempfile.TemporaryDirectory[str], SceneBundle]":
     """A copy of the scene and its files, and the folder of the copy. Nothing is sent of a scene in
     which something must be mended first, unless the artist wants it as it is.
     """

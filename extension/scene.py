@@ -11,8 +11,8 @@ from .gateway import Folder
 from .state import NAMED
 
 if TYPE_CHECKING:
-    from rendertrust.cli.looking import Looked
-    from rendertrust.cli.packing import Packed
+    from rendertrust.cli.local_preflight import LocalFindings
+    from rendertrust.cli.scene_dependencies import SceneBundle
 
 LAST = 987_654  # a frame that no name has by chance
 
@@ -32,10 +32,10 @@ def frames_of(scene: Any, asked: str) -> str:
     return f"{scene.frame_start}-{scene.frame_end}{step}"
 
 
-def looked_into(scene: Any, frames: str) -> "Looked":
+def looked_into(scene: Any, frames: str) -> "LocalFindings":
     """What is to be mended in it, and which files it links. Raises Unsaved, FrameRangeError."""
     from rendertrust import frame_range
-    from rendertrust.cli.looking import NODES, Looked
+    from rendertrust.cli.local_preflight import NODES, LocalFindings
     from rendertrust.node.worker.scene_inspector import facts
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
@@ -49,18 +49,18 @@ def looked_into(scene: Any, frames: str) -> "Looked":
     found["saved_by"] = list(bpy.app.version)
     layout = laid_out(Path(bpy.data.filepath), found["files"])
     said = (*unsendable(layout), *findings(found, NodeClass(blender=NODES), asked))
-    return Looked(said, layout, found["memory"]["bytes"])
+    return LocalFindings(said, layout, found["memory"]["bytes"])
 
 
-def copied(looked: "Looked", folder: Path) -> "Packed":
+def copied(looked: "LocalFindings", folder: Path) -> "SceneBundle":
     """All files of it: the scene as it is on the screen now, without saving over the artist's."""
-    from rendertrust.cli.packing import Packed
+    from rendertrust.cli.scene_dependencies import SceneBundle
 
     copy = folder / Path(bpy.data.filepath).name
     bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True, relative_remap=False, compress=True)
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}
-    return Packed(layout.scene, {layout.scene: copy, **files}, layout.paths, looked.memory)
+    return SceneBundle(layout.scene, {layout.scene: copy, **files}, layout.paths, looked.memory)
 
 
 def out_of(scene: Any) -> Folder:

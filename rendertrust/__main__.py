@@ -2,7 +2,7 @@
 
 import sys
 
-from rendertrust.cli import catalogue, exit_codes, front
+from rendertrust.cli import argv, catalogue, exit_codes
 
 NO_CHECKOUT = """\
 rendertrust: The gateway runs from a checkout, and this is the installed package.
@@ -26,14 +26,14 @@ def main() -> int:
 def run(typed: list[str]) -> int:
     """The exit code of the command that ``typed`` names."""
     try:
-        words = front.split(typed)
-    except front.UrlMissing:
+        words = argv.split(typed)
+    except argv.UrlMissing:
         return complain("rendertrust: --url needs the address of a gateway after it.")
     if words.command is not None and words.command in catalogue.GATEWAY:
         return gateway(moved_first(typed, words.command))
     if words.rest[:1] == ("help",) and words.rest[1:2] and words.rest[1] in catalogue.GATEWAY:
         return gateway([*words.rest[1:], "--help"])
-    answer = front.quick(words)
+    answer = argv.quick(words)
     if answer is not None:
         sys.stdout.write(answer + "\n")
         return exit_codes.OK
@@ -69,7 +69,7 @@ def gateway(words: list[str]) -> int:
     try:
         from web.commands import group  # noqa: PLC0415 - the wheel has no web
 
-        return call(front.Words(tuple(words), None, "--json" in words), group)
+        return call(argv.Arguments(tuple(words), None, "--json" in words), group)
     except ModuleNotFoundError as error:
         return complain(NO_EXTRA.format(error.name))
 

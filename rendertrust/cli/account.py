@@ -8,7 +8,7 @@ import click
 
 from rendertrust.cli import exit_codes
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.session import is_interactive, session_of
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ async def _register(client: "AsyncClient", email: str, name: str, password: str)
     try:
         return await client.register(email, name, password)
     except Conflict as error:
-        raise Stop(
-            Ending(
+        raise CommandExit(
+            Exit(
                 exit_codes.FAILURE,
                 "already_registered",
                 f"{email} has an account already: {error}",
@@ -96,8 +96,8 @@ async def _login(client: "AsyncClient", email: str, password: str) -> None:
     try:
         await client.login(email, password)
     except NotAuthenticated as error:
-        raise Stop(
-            Ending(
+        raise CommandExit(
+            Exit(
                 exit_codes.NOT_AUTHENTICATED,
                 "not_authenticated",
                 str(error),

@@ -6,22 +6,22 @@ import sys
 import click
 
 from rendertrust.cli import exit_codes
+from rendertrust.cli.argv import Arguments
 from rendertrust.cli.command import Root
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.front import Words
-from rendertrust.cli.output import Output
-from rendertrust.cli.session import Session
+from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.output import Printer
+from rendertrust.cli.session import CliSession
 
 ROOT = Root("rendertrust")
 
 
-def main(words: Words, command: click.Command = ROOT) -> int:
+def main(words: Arguments, command: click.Command = ROOT) -> int:
     """Call ``command`` with what was typed; its exit code.
 
     Commands end by returning, by Stop, by an exception that ``failures`` knows, or by SystemExit.
     """
-    output = Output(words.json)
-    session = Session(words.url, output)
+    output = Printer(words.json)
+    session = CliSession(words.url, output)
     try:
         code = command.main(list(words.rest), "rendertrust", standalone_mode=False, obj=session)
     except Exception as error:
@@ -34,7 +34,7 @@ def main(words: Words, command: click.Command = ROOT) -> int:
     return code if isinstance(code, int) else exit_codes.OK
 
 
-INTERRUPTED = Ending(
+INTERRUPTED = Exit(
     exit_codes.INTERRUPTED,
     "interrupted",
     "Interrupted",
@@ -42,37 +42,37 @@ INTERRUPTED = Ending(
 )
 
 
-def report(ending: Ending, output: Output) -> int:
+def report(ending: Exit, output: Printer) -> int:
     """Say how it ended."""
     output.document(ending.document())
     output.note(ending.text())
     return ending.code
 
 
-def _ending(error: Exception, session: Session) -> Ending | None:
-    if isinstance(error, Stop):
+def _ending(error: Exception, session: CliSession) -> Exit | None:
+    if isinstance(error, CommandExit):
         return error.ending
     if isinstance(error, click.Abort):
         return INTERRUPTED
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return Ending(exit_codes.USAGE, "usage", "", error.format_message())
+        return Exit(exit_codes.USAGE, "usage", "", error.format_message())
     if isinstance(error, click.ClickException):
         return _clicked(error)
     if isinstance(error, BrokenPipeError):
         _silence()
-        return Ending(exit_codes.FAILURE, "pipe", "The reader of the output is gone", "")
+        return Exit(exit_codes.FAILURE, "pipe", "The reader of the output is gone", "")
     from rendertrust.cli.failures import ending_of  # brings the client
 
     return ending_of(error, session.named)
 
 
-def _clicked(error: click.ClickException) -> Ending:
+def _clicked(error: click.ClickException) -> Exit:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context is not None else "rendertrust"
     detail = error.format_message()
     if not isinstance(error, click.UsageError):
-        return Ending(error.exit_code, "failure", detail, "Mend that, and call it again.")
-    return Ending(exit_codes.USAGE, "usage", detail, f"See: {command} --help")
+        return Exit(error.exit_code, "failure", detail, "Mend that, and call it again.")
+    return Exit(exit_codes.USAGE, "usage", detail, f"See: {command} --help")
 
 
 def _silence() -> None:

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 
-class Listed(NamedTuple):
+class CommandEntry(NamedTuple):
     """A command. ``module`` is empty for those that live in the gateway's checkout."""
 
     name: str
@@ -11,49 +11,61 @@ class Listed(NamedTuple):
     module: str = ""
 
 
-SECTIONS: Final[dict[str, tuple[Listed, ...]]] = {
+SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "Rendering": (
-        Listed("register", "Open an account and log in", "rendertrust.cli.account"),
-        Listed("login", "Log in", "rendertrust.cli.account"),
-        Listed("logout", "Log out", "rendertrust.cli.account"),
-        Listed("keys", "API keys, for programs that log in for you", "rendertrust.cli.keys"),
-        Listed("submit", "Upload a .blend file and have it rendered", "rendertrust.cli.submit"),
-        Listed(
+        CommandEntry("register", "Open an account and log in", "rendertrust.cli.account"),
+        CommandEntry("login", "Log in", "rendertrust.cli.account"),
+        CommandEntry("logout", "Log out", "rendertrust.cli.account"),
+        CommandEntry("keys", "API keys, for programs that log in for you", "rendertrust.cli.keys"),
+        CommandEntry(
+            "submit", "Upload a .blend file and have it rendered", "rendertrust.cli.submit"
+        ),
+        CommandEntry(
             "preflight",
             "What is wrong with a scene, before it goes",
             "rendertrust.cli.preflight",
         ),
-        Listed("jobs", "List, show, watch and steer jobs, fetch frames", "rendertrust.cli.jobs"),
-        Listed("uploads", "List and delete the files you sent", "rendertrust.cli.uploads"),
-        Listed("webhooks", "Who is told what happens to your jobs", "rendertrust.cli.webhooks"),
-        Listed("credits", "What you have, and how it came and went", "rendertrust.cli.credits"),
-        Listed("ledger", "Proofs that entries stand in the log", "rendertrust.cli.ledger"),
-        Listed("verify", "Check proofs without the gateway", "rendertrust.cli.verify"),
-        Listed("disputes", "Units that were not worth their charge", "rendertrust.cli.disputes"),
+        CommandEntry(
+            "jobs", "List, show, watch and steer jobs, fetch frames", "rendertrust.cli.jobs"
+        ),
+        CommandEntry("uploads", "List and delete the files you sent", "rendertrust.cli.uploads"),
+        CommandEntry(
+            "webhooks", "Who is told what happens to your jobs", "rendertrust.cli.webhooks"
+        ),
+        CommandEntry(
+            "credits", "What you have, and how it came and went", "rendertrust.cli.credits"
+        ),
+        CommandEntry("ledger", "Proofs that entries stand in the log", "rendertrust.cli.ledger"),
+        CommandEntry("verify", "Check proofs without the gateway", "rendertrust.cli.verify"),
+        CommandEntry(
+            "disputes", "Units that were not worth their charge", "rendertrust.cli.disputes"
+        ),
     ),
     "Operating a node": (
-        Listed("node", "Join a gateway, run the node, keep it well", "rendertrust.cli.node"),
-        Listed("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
-        Listed("organisations", "Render on each other's nodes", "rendertrust.cli.organisations"),
-        Listed("trusted", "Whose nodes may see your work", "rendertrust.cli.trusted"),
-        Listed(
+        CommandEntry("node", "Join a gateway, run the node, keep it well", "rendertrust.cli.node"),
+        CommandEntry("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
+        CommandEntry(
+            "organisations", "Render on each other's nodes", "rendertrust.cli.organisations"
+        ),
+        CommandEntry("trusted", "Whose nodes may see your work", "rendertrust.cli.trust"),
+        CommandEntry(
             "earnings", "What your nodes earned, statements, payouts", "rendertrust.cli.earnings"
         ),
     ),
     "Running a gateway (from a checkout)": (
-        Listed("serve", "Start the gateway"),
-        Listed("demo", "Gateway, node and a rendered picture on this machine"),
-        Listed("fsck", "Check the books"),
-        Listed("db", "Migrate the database, see where it stands"),
-        Listed("backup", "Write the database to a file"),
-        Listed("restore", "Fill an empty database from such a file"),
-        Listed("chain", "The chain of the anchors: contract, state, a new epoch"),
-        Listed("admin", "Admins, roles, prices, SKUs, credits, payouts, disputes, keys"),
-        Listed("openapi", "Print the API's description"),
+        CommandEntry("serve", "Start the gateway"),
+        CommandEntry("demo", "Gateway, node and a rendered picture on this machine"),
+        CommandEntry("fsck", "Check the books"),
+        CommandEntry("db", "Migrate the database, see where it stands"),
+        CommandEntry("backup", "Write the database to a file"),
+        CommandEntry("restore", "Fill an empty database from such a file"),
+        CommandEntry("chain", "The chain of the anchors: contract, state, a new epoch"),
+        CommandEntry("admin", "Admins, roles, prices, SKUs, credits, payouts, disputes, keys"),
+        CommandEntry("openapi", "Print the API's description"),
     ),
     "Else": (
-        Listed("help", "Explain a command, or 'exit-codes'", "rendertrust.cli.topics"),
-        Listed("version", "Print the version", "rendertrust.cli.version"),
+        CommandEntry("help", "Explain a command, or 'exit-codes'", "rendertrust.cli.help_topics"),
+        CommandEntry("version", "Print the version", "rendertrust.cli.version"),
     ),
 }
 COMMANDS: Final = {entry.name: entry for entries in SECTIONS.values() for entry in entries}

@@ -84,9 +84,9 @@ class CredentialsFile:
         """Make the folder, or raise OSError: before anything is asked of a gateway."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def keeper(self, url: str, email: str | None = None) -> "FileKeeper":
+    def keeper(self, url: str, email: str | None = None) -> "FileTokenStore":
         """The tokens of one gateway, as the client wants them."""
-        return FileKeeper(self, url, email)
+        return FileTokenStore(self, url, email)
 
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
@@ -136,7 +136,7 @@ class CredentialsFile:
 
 
 @attrs.frozen
-class FileKeeper:
+class FileTokenStore:
     """The client's ``Keeper`` over the file. ``email``: who is just logging in."""
 
     file: CredentialsFile

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import session_of
 
@@ -66,23 +66,23 @@ def buy(context: click.Context, sku: str) -> None:
     session = session_of(context)
     found = session.run(lambda client: client.checkout(sku))
     session.output.document(found)
-    session.output.facts({"pay": wording.harmless(found.url)})
+    session.output.facts({"pay": formatting.harmless(found.url)})
     session.output.note("Open it in a browser. Then: rendertrust credits balance")
 
 
 def _offer(offer: "Offer") -> tuple[str, ...]:
-    price = f"{offer.amount / 100:.2f} {wording.harmless(offer.currency)}"
-    return (wording.harmless(offer.sku), offer.credits, price, wording.harmless(offer.title))
+    price = f"{offer.amount / 100:.2f} {formatting.harmless(offer.currency)}"
+    return (formatting.harmless(offer.sku), offer.credits, price, formatting.harmless(offer.title))
 
 
 def _row(entry: "Entry", *, people: bool) -> tuple[str, ...]:
-    when = wording.ago(entry.created_at) if people else wording.stamp(entry.created_at)
+    when = formatting.ago(entry.created_at) if people else formatting.stamp(entry.created_at)
     sign = "-" if entry.direction == "DEBIT" else "+"
     return (
         when,
         sign + entry.amount,
         entry.balance_after,
-        wording.harmless(entry.source),
-        wording.harmless(entry.reference_id or "-"),
-        wording.harmless(entry.description or ""),
+        formatting.harmless(entry.source),
+        formatting.harmless(entry.reference_id or "-"),
+        formatting.harmless(entry.description or ""),
     )

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
-    from rendertrust.cli.output import Output
+    from rendertrust.cli.output import Printer
     from rendertrust.client import AsyncClient, Dispute
 
 DOCUMENT_MAX: Final = 1 << 20
@@ -63,7 +63,7 @@ def open_(
     session.output.note("See what is decided: rendertrust disputes list")
 
 
-def comparison_of(path: Path, output: "Output") -> dict[str, Any]:
+def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
     """What the program found, as a dispute takes it. UsageError for another file.
 
     A picture that is too large for a dispute is left out, and a note says so.
@@ -116,13 +116,13 @@ def list_(context: click.Context, state: str | None, limit: int, offset: int) ->
 
 
 def _row(dispute: "Dispute", *, people: bool) -> tuple[str, ...]:
-    when = wording.ago if people else wording.stamp
+    when = formatting.ago if people else formatting.stamp
     return (
         when(dispute.opened_at),
         dispute.state,
         dispute.charge,
         dispute.job_id,
         str(dispute.unit),
-        wording.harmless(dispute.reason),
-        wording.harmless(dispute.decision) or "-",
+        formatting.harmless(dispute.reason),
+        formatting.harmless(dispute.decision) or "-",
     )

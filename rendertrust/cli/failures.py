@@ -6,17 +6,17 @@ from typing import Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, wording
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
 
 UNDERQUOTED: Final = "underquoted"  # a code of the gateway, and the name of the ending
 
 
-def ending_of(error: Exception, url: str) -> Ending | None:
+def ending_of(error: Exception, url: str) -> Exit | None:
     """The end that an exception means; None: it is a bug."""
-    if isinstance(error, Stop):
+    if isinstance(error, CommandExit):
         return error.ending
     if isinstance(error, errors.Refused):
         return _refused(error)
@@ -26,16 +26,16 @@ def ending_of(error: Exception, url: str) -> Ending | None:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         detail = f"{place}{error.strerror or error}"
-        return Ending(exit_codes.FAILURE, "file", detail, "Mend that, and call it again.")
+        return Exit(exit_codes.FAILURE, "file", detail, "Mend that, and call it again.")
     return None
 
 
-def _refused(error: errors.Refused) -> Ending:
+def _refused(error: errors.Refused) -> Exit:
     kind = next(kind for kind in type(error).__mro__ if kind in _REFUSALS)
     code, name, hint = _REFUSALS[kind](error)
     faults = [attrs.asdict(fault) for fault in error.errors]
     facts = {"status": error.status, "request_id": error.request_id, "errors": faults or None}
-    return Ending(code, name, error.detail, hint, {**error.extra, **facts})
+    return Exit(code, name, error.detail, hint, {**error.extra, **facts})
 
 
 _Words = tuple[int, str, str]
@@ -50,7 +50,7 @@ def _insufficient(error: errors.Refused) -> _Words:
     )
     if error.available is not None and error.requested is not None:
         known = f"Available: {error.available} credits. This takes: {error.requested} credits."
-        hint = f"{wording.harmless(known)}\n{hint}"
+        hint = f"{formatting.harmless(known)}\n{hint}"
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
@@ -70,7 +70,7 @@ _JOBS: Final = "See what there is: rendertrust jobs list"
 
 
 def _later(error: errors.Refused, name: str) -> _Words:
-    when = "later" if error.retry_after is None else f"in {wording.duration(error.retry_after)}"
+    when = "later" if error.retry_after is None else f"in {formatting.duration(error.retry_after)}"
     return exit_codes.UNAVAILABLE, name, f"Try again {when}."
 
 
@@ -135,15 +135,15 @@ def _transfer(error: Exception, _: str) -> _Words:
     return code, "transfer_failed", "Try again; a file that arrived whole is not sent twice."
 
 
-def _other(words: Callable[[Exception, str], _Words]) -> Callable[[Exception, str], Ending]:
-    def ending(error: Exception, url: str) -> Ending:
+def _other(words: Callable[[Exception, str], _Words]) -> Callable[[Exception, str], Exit]:
+    def ending(error: Exception, url: str) -> Exit:
         code, name, hint = words(error, url)
-        return Ending(code, name, str(error), hint)
+        return Exit(code, name, str(error), hint)
 
     return ending
 
 
-_OTHERS: Mapping[type[Exception], Callable[[Exception, str], Ending]] = {
+_OTHERS: Mapping[type[Exception], Callable[[Exception, str], Exit]] = {
     errors.NoAnswer: _other(_no_answer),
     errors.StillRunning: _other(
         lambda error, _: (
@@ -163,7 +163,7 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Ending]] = {
         lambda error, url: (
             exit_codes.FAILURE,
             "forked",
-            wording.evidence(
+            formatting.evidence(
                 getattr(error, "before", ""), getattr(error, "now", ""), PinFile(url).forks()[-1:]
             ),
         )

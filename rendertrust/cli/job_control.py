@@ -6,10 +6,10 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import animation, board, exit_codes, grid, loose
+from rendertrust.cli import exit_codes, job_grid, option_types, orphan_tiles, unit_table
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.session import Session, session_of
+from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -44,12 +44,12 @@ def stop(context: click.Context, job: UUID) -> None:
     """
     stopped = asked(session_of(context), job, lambda client: client.stop(job))
     _say(context, stopped)
-    loose.tell(session_of(context).output, stopped)
+    orphan_tiles.tell(session_of(context).output, stopped)
 
 
 @click.command(cls=Command)
 @job_argument
-@click.argument("level", type=click.Choice(animation.PRIORITIES))
+@click.argument("level", type=click.Choice(option_types.PRIORITIES))
 @click.pass_context
 def priority(context: click.Context, job: UUID, level: Any) -> None:
     """Give a job another priority: high goes before anything else."""
@@ -61,7 +61,7 @@ def priority(context: click.Context, job: UUID, level: Any) -> None:
 
 @click.command(cls=Command)
 @job_argument
-@click.argument("amount", metavar="CREDITS", type=animation.CREDITS, required=False)
+@click.argument("amount", metavar="CREDITS", type=option_types.CREDITS, required=False)
 @click.option("--none", "uncapped", is_flag=True, help="It may cost whatever it costs.")
 @click.pass_context
 def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool) -> None:
@@ -101,12 +101,12 @@ def retry(
     done = asked(session, job, lambda client: _retry(session, client, job, frame, unit))
     session.output.document({"units": done, "count": len(done)})
     for one in done:
-        verb = "are" if board.is_several(one) else "is"
-        session.output.say(f"{board.named(one).capitalize()} {verb} {one.state}.")
+        verb = "are" if unit_table.is_several(one) else "is"
+        session.output.say(f"{unit_table.named(one).capitalize()} {verb} {one.state}.")
     session.output.note(f"Watch it: rendertrust jobs watch {job}")
 
 
-async def _whole(session: Session, client: "AsyncClient", job: UUID) -> None:
+async def _whole(session: CliSession, client: "AsyncClient", job: UUID) -> None:
     """A job of one unit, as a new job."""
     from rendertrust.client import Conflict
 
@@ -115,7 +115,7 @@ async def _whole(session: Session, client: "AsyncClient", job: UUID) -> None:
         hint = f"All that failed:  rendertrust jobs retry {job} --failed\nOne frame:        "
         hint += f"rendertrust jobs retry {job} --frame N"
         detail = f"The job has {found.units} units; say which to do again"
-        raise Stop(Ending(exit_codes.USAGE, "usage", detail, hint))
+        raise CommandExit(Exit(exit_codes.USAGE, "usage", detail, hint))
     try:
         placed = await client.retry(job)
     except Conflict as error:
@@ -126,7 +126,7 @@ async def _whole(session: Session, client: "AsyncClient", job: UUID) -> None:
 
 
 async def _retry(
-    session: Session, client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
+    session: CliSession, client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
 ) -> "list[Unit]":
     if unit is not None:
         return [await client.retry_unit(job, unit)]
@@ -138,12 +138,12 @@ async def _retry(
     if not failed:
         what = "Nothing of the job has failed" if frame is None else f"It has no frame {frame}"
         hint = f"See what there is: rendertrust jobs units {job}"
-        raise Stop(Ending(exit_codes.FAILURE, "nothing_to_retry", what, hint))
+        raise CommandExit(Exit(exit_codes.FAILURE, "nothing_to_retry", what, hint))
     return await _retried(session, client, job, failed)
 
 
 async def _retried(
-    session: Session, client: "AsyncClient", job: UUID, failed: "list[int]"
+    session: CliSession, client: "AsyncClient", job: UUID, failed: "list[int]"
 ) -> "list[Unit]":
     """Each of them; one that takes more than its quote keeps no other from it."""
     from rendertrust.client import Conflict
@@ -179,7 +179,7 @@ async def unit_of(
     if not found:
         hint = f"See what there is: rendertrust jobs units {job}"
         detail = f"The job has no frame {frame}"
-        raise Stop(Ending(exit_codes.NOT_FOUND, "no_such_frame", detail, hint))
+        raise CommandExit(Exit(exit_codes.NOT_FOUND, "no_such_frame", detail, hint))
     return found[-1]
 
 
@@ -191,7 +191,7 @@ def has_frame(unit: "Unit", frame: int) -> bool:
 
 
 def asked(
-    session: Session,
+    session: CliSession,
     job: UUID,
     work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]",
 ) -> Reply:
@@ -208,15 +208,15 @@ def asked(
     return session.run(tried)
 
 
-def not_now(error: Exception, job: UUID) -> Stop:
+def not_now(error: Exception, job: UUID) -> CommandExit:
     """The job is not as it would have to be."""
     hint = (
         f"See how it is: rendertrust jobs show {job}\nIts frames:    rendertrust jobs units {job}"
     )
-    return Stop(Ending(exit_codes.FAILURE, "conflict", str(error), hint, {"status": 409}))
+    return CommandExit(Exit(exit_codes.FAILURE, "conflict", str(error), hint, {"status": 409}))
 
 
 def _say(context: click.Context, job: "Job") -> None:
     output = session_of(context).output
     output.document(job)
-    output.say(f"Job {job.id} is {grid.summary(job, None)}.")
+    output.say(f"Job {job.id} is {job_grid.summary(job, None)}.")

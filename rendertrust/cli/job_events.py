@@ -6,11 +6,11 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Stop
-from rendertrust.cli.session import Session, session_of
-from rendertrust.cli.verdict import interrupted
+from rendertrust.cli.exits import CommandExit
+from rendertrust.cli.job_outcome import interrupted
+from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Event
@@ -41,10 +41,10 @@ def events(context: click.Context, job: UUID, follow: bool, after: int, progress
             )
         )
     except KeyboardInterrupt:
-        raise Stop(interrupted(str(job))) from None
+        raise CommandExit(interrupted(str(job))) from None
 
 
-async def _print(session: Session, found: "AsyncIterator[Event]") -> None:
+async def _print(session: CliSession, found: "AsyncIterator[Event]") -> None:
     """A line for each, as it comes."""
     async for event in found:
         session.output.document(event)
@@ -63,17 +63,17 @@ async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterato
 def row(event: "Event") -> tuple[str, ...]:
     """An event as a line has it; ``-`` where it says nothing."""
     credits_ = "-" if event.money is None else f"{event.money} {event.amount}"
-    far = None if event.progress is None else wording.percent(event.progress)
+    far = None if event.progress is None else formatting.percent(event.progress)
     error = ": ".join(part for part in (event.error_class, event.error) if part)
     return (
         _or(event.number),
-        "-" if event.at is None else wording.stamp(event.at),
+        "-" if event.at is None else formatting.stamp(event.at),
         event.type if far is None else f"{event.type} {far}",
         _or(event.unit),
         _or(event.attempt),
-        "-" if event.node_id is None else wording.short(event.node_id),
+        "-" if event.node_id is None else formatting.short(event.node_id),
         credits_,
-        wording.harmless(error) if error else "-",
+        formatting.harmless(error) if error else "-",
     )
 
 

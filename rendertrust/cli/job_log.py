@@ -7,12 +7,12 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import exit_codes, wording
+from rendertrust.cli import exit_codes, formatting
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.job_control import job_argument, unit_of
-from rendertrust.cli.session import Session, session_of
-from rendertrust.cli.verdict import interrupted
+from rendertrust.cli.job_outcome import interrupted
+from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, AttemptLog
@@ -38,11 +38,11 @@ def log(
     try:
         session.run(lambda client: _print(session, client, job, (frame, unit), follow))
     except KeyboardInterrupt:
-        raise Stop(interrupted(str(job))) from None
+        raise CommandExit(interrupted(str(job))) from None
 
 
 async def _print(
-    session: Session,
+    session: CliSession,
     client: "AsyncClient",
     job: UUID,
     named: tuple[int | None, int | None],
@@ -70,10 +70,10 @@ async def _require(client: "AsyncClient", job: UUID, number: int | None) -> None
         has = "has one" if count == 1 else f"has {count}"
         hint = f"See what there is: rendertrust jobs units {job}"
         detail = f"The job has no unit {number}; it {has}, and they count from 0"
-        raise Stop(Ending(exit_codes.NOT_FOUND, "no_such_unit", detail, hint))
+        raise CommandExit(Exit(exit_codes.NOT_FOUND, "no_such_unit", detail, hint))
 
 
-def _show(session: Session, said: "AttemptLog", before: "AttemptLog | None") -> None:
+def _show(session: CliSession, said: "AttemptLog", before: "AttemptLog | None") -> None:
     """What is new of it."""
     output = session.output
     if before is None or (before.error, before.ended_at) != (said.error, said.ended_at):
@@ -82,15 +82,15 @@ def _show(session: Session, said: "AttemptLog", before: "AttemptLog | None") -> 
     elif said.lines != before.lines:
         output.document(said)
     for line in added(() if before is None else before.lines, said.lines):
-        output.say(f"    {wording.harmless(line)}")
+        output.say(f"    {formatting.harmless(line)}")
 
 
 def heading(said: "AttemptLog") -> str:
     """``unit 3 (frame 4), attempt 1, node 1a2b3c4d: failed (scene): no camera``."""
     frames = "" if said.frames is None else f" (frame {said.frames})"
-    node = "" if said.node_id is None else f", node {wording.short(said.node_id)}"
+    node = "" if said.node_id is None else f", node {formatting.short(said.node_id)}"
     blame = "" if said.error_class is None else f" ({said.error_class})"
-    error = "" if said.error is None else f": {wording.harmless(said.error)}"
+    error = "" if said.error is None else f": {formatting.harmless(said.error)}"
     ended = ": completed" if said.completed else f": failed{blame}{error}"
     became = "" if said.ended_at is None else ended
     return f"unit {said.unit}{frames}, attempt {said.attempt}{node}{became}"

@@ -10,21 +10,21 @@ import attrs
 import click
 
 from rendertrust.cli import (
-    animation,
-    board,
     exit_codes,
-    follow,
-    loose,
-    quoting,
+    job_outcome,
+    job_progress,
+    job_quote,
+    option_types,
+    orphan_tiles,
     scene,
     transfer,
-    verdict,
+    unit_table,
 )
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.fetched import fetched
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.job_control import asked, job_argument
-from rendertrust.cli.output import Output
+from rendertrust.cli.output import Printer
+from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def units(context: click.Context, job: UUID, state: str | None) -> None:
     session = session_of(context)
     found = session.run(lambda client: _units(client, job, state))
     session.output.document({"units": found, "count": len(found)})
-    session.output.table(COLUMNS, [(*board.cells(unit), str(unit.number)) for unit in found])
+    session.output.table(COLUMNS, [(*unit_table.cells(unit), str(unit.number)) for unit in found])
     back = [unit.frames for unit in found if unit.given_back is not None and unit.frames]
     if back:
         frames = ",".join(dict.fromkeys(back))
@@ -72,7 +72,7 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
     show_default="here",
     help="The folder where frames go; of one unit also a file.",
 )
-@click.option("--frames", type=animation.FRAMES, help="Only these: 12, or 1-10,20.")
+@click.option("--frames", type=option_types.FRAMES, help="Only these: 12, or 1-10,20.")
 @click.option("--unit", type=click.IntRange(0), help="What one unit made, as it is; from 0.")
 @click.option(
     "--evidence", is_flag=True, help="All passes of the unit's frame, which its check goes by."
@@ -121,7 +121,9 @@ def download(
     session.output.document(told)
 
 
-async def _unit(output: Output, client: "AsyncClient", job: UUID, number: int, place: Path) -> None:
+async def _unit(
+    output: Printer, client: "AsyncClient", job: UUID, number: int, place: Path
+) -> None:
     with transfer.shown(output, "Downloaded") as progress:
         path = await client.download_unit(job, number, place, progress=progress)
     output.document({"job_id": str(job), "unit": number, "path": str(path)})
@@ -129,7 +131,7 @@ async def _unit(output: Output, client: "AsyncClient", job: UUID, number: int, p
 
 
 async def _evidence(
-    output: Output, client: "AsyncClient", job: UUID, number: int, place: Path
+    output: Printer, client: "AsyncClient", job: UUID, number: int, place: Path
 ) -> None:
     with transfer.shown(output, "Downloaded") as progress:
         path = await client.download_evidence(job, place, unit=number, progress=progress)
@@ -151,26 +153,28 @@ def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False)
             done.update(parse(unit.frames) if unit.download_url is not None else ())
     if not known:
         hint = f"Fetch it: rendertrust jobs download {job} --out FOLDER"
-        raise Stop(Ending(exit_codes.USAGE, "usage", "The job is one picture; no --frames", hint))
+        raise CommandExit(
+            Exit(exit_codes.USAGE, "usage", "The job is one picture; no --frames", hint)
+        )
     strange, ready = canonical(asked - known), canonical(done) or "none yet"
     facts = {"frames": canonical(known), "done": canonical(done)}
     if not asked & known:
         detail = f"The job has no frame {strange}; its frames are {canonical(known)}"
         hint = f"Done are: {ready}"
-        raise Stop(Ending(exit_codes.NOT_FOUND, "no_such_frame", detail, hint, facts))
+        raise CommandExit(Exit(exit_codes.NOT_FOUND, "no_such_frame", detail, hint, facts))
     if not asked & done:
         one = len(asked & known) == 1
         what = f"Frame{'' if one else 's'} {canonical(asked & known)} {'is' if one else 'are'}"
         hint = f"Done are: {ready}\nSee how far it is: rendertrust jobs units {job}"
         detail = f"{what} not done (yet)"
-        raise Stop(Ending(exit_codes.STILL_RUNNING, "nothing_ready", detail, hint, facts))
+        raise CommandExit(Exit(exit_codes.STILL_RUNNING, "nothing_ready", detail, hint, facts))
     return (
         f"The job has no frame {strange}; its frames are {canonical(known)}." if strange else None
     )
 
 
 async def saved(
-    output: Output,
+    output: Printer,
     client: "AsyncClient",
     job: str,
     folder: Path,
@@ -198,14 +202,16 @@ async def saved(
     if not found.paths and not found.tiles:
         hints = (
             f"See how far it is: rendertrust jobs units {job}",
-            loose.hint(await client.job(job)),
+            orphan_tiles.hint(await client.job(job)),
         )
         hint = "\n".join(filter(None, hints))
-        raise Stop(Ending(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is done yet", hint))
+        raise CommandExit(
+            Exit(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is done yet", hint)
+        )
     return _told(output, job, folder, found, arrived + len(found.new))
 
 
-def _told(output: Output, job: str, folder: Path, found: "FrameFiles", new: int) -> dict[str, Any]:
+def _told(output: Printer, job: str, folder: Path, found: "FrameFiles", new: int) -> dict[str, Any]:
     """What is there now."""
     paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
     more = f"; {found.missing} are not done (yet)" if found.missing else ""
@@ -230,7 +236,9 @@ async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
 @job_argument
 @click.option("--out", type=click.Path(path_type=Path), help="Wait for it, and save it there.")
 @click.option("--webm", is_flag=True, help="WebM (VP9) instead of MP4 (H.264).")
-@click.option("--fps", type=animation.RATE, help="As 24, 23.976 or 24000/1001; else the scene's.")
+@click.option(
+    "--fps", type=option_types.RATE, help="As 24, 23.976 or 24000/1001; else the scene's."
+)
 @click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
 @click.pass_context
 def video(
@@ -260,19 +268,19 @@ def video(
     saved_at = place
 
     async def seen(client: "AsyncClient") -> None:
-        verdict.require_completed(await follow.followed(output, client, placed.job_id))
+        job_outcome.require_completed(await job_progress.followed(output, client, placed.job_id))
         told = await fetched(output, client, placed.job_id, saved_at, "video")
         output.document({"event": "saved", **told})
 
     session.run(seen)
 
 
-async def _agree(output: Output, client: "AsyncClient", job: UUID) -> None:
+async def _agree(output: Printer, client: "AsyncClient", job: UUID) -> None:
     """Say what a video of the job costs; of one that goes on there is none yet."""
     found = await client.job(job)
     if found.ended:
         pool = cast("Pool", found.pool)
-        quoting.agreed(output, await client.quote("video", pool=pool), "The video", "Make it?")
+        job_quote.agreed(output, await client.quote("video", pool=pool), "The video", "Make it?")
 
 
 def container_of(out: Path | None, *, webm: bool) -> Any:
@@ -284,7 +292,7 @@ def container_of(out: Path | None, *, webm: bool) -> Any:
 
 
 @attrs.define
-class Arriving:
+class FrameFetch:
     """Frames that are fetched while others are rendered. What fails here, ``saved`` does again."""
 
     client: "AsyncClient"

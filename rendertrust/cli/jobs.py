@@ -9,10 +9,9 @@ from uuid import UUID
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, follow, loose, scene, verdict, wording
+from rendertrust.cli import exit_codes, formatting, job_outcome, job_progress, orphan_tiles, scene
 from rendertrust.cli.command import Group, paged
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.fetched import fetched
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.job_control import (
     cap,
     job_argument,
@@ -27,7 +26,8 @@ from rendertrust.cli.job_events import events
 from rendertrust.cli.job_log import log
 from rendertrust.cli.job_units import download, units, video
 from rendertrust.cli.output import encoded
-from rendertrust.cli.session import Session, session_of
+from rendertrust.cli.result_download import fetched
+from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, JobList, ReceiptFile
@@ -69,9 +69,9 @@ def list_jobs(context: click.Context, status: str | None, limit: int, offset: in
     session.output.more(offset + len(found.jobs), found.count)
 
 
-def _table(session: Session, found: "JobList") -> None:
+def _table(session: CliSession, found: "JobList") -> None:
     people = session.output.terminal
-    rows = [_row(job, wording.ago if people else wording.stamp) for job in found.jobs]
+    rows = [_row(job, formatting.ago if people else formatting.stamp) for job in found.jobs]
     columns = COLUMNS if people else ALL_COLUMNS
     session.output.table(columns, [row[: len(columns)] for row in rows])
 
@@ -80,10 +80,10 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
     return (
         job.id,
         job.status,
-        wording.percent(job.progress),
+        formatting.percent(job.progress),
         job.price or "-",
         time(job.created_at),
-        wording.harmless(job.job_type),
+        formatting.harmless(job.job_type),
         job.node_id or "-",
     )
 
@@ -115,18 +115,18 @@ def facts(job: "Job") -> dict[str, str | None]:
     return {
         "job": job.id,
         "status": job.status,
-        "progress": None if job.progress is None else wording.percent(job.progress),
-        "error": None if not job.error_message else wording.harmless(job.error_message),
-        "type": wording.harmless(job.job_type),
-        "payload": wording.harmless(job.payload_ref),
+        "progress": None if job.progress is None else formatting.percent(job.progress),
+        "error": None if not job.error_message else formatting.harmless(job.error_message),
+        "type": formatting.harmless(job.job_type),
+        "payload": formatting.harmless(job.payload_ref),
         "node": job.node_id,
         "retries": str(job.retry_count),
         **_of_many(job),
         "price": job.price,
         "charged": job.charged,
         "given back": _given_back(job),
-        "result": None if job.result_ref is None else wording.harmless(job.result_ref),
-        **{name: None if at is None else wording.stamp(at) for name, at in times.items()},
+        "result": None if job.result_ref is None else formatting.harmless(job.result_ref),
+        **{name: None if at is None else formatting.stamp(at) for name, at in times.items()},
     }
 
 
@@ -139,7 +139,7 @@ def _of_many(job: "Job") -> dict[str, str | None]:
         "priority": job.priority,
         "cap": job.max_credits,
         "paused": PAUSES.get(job.paused or ""),
-        "tiles": loose.words(job),
+        "tiles": orphan_tiles.words(job),
     }
 
 
@@ -154,12 +154,12 @@ def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
     session = session_of(context)
     try:
         ended = session.run(
-            lambda client: follow.followed(session.output, client, str(job), timeout)
+            lambda client: job_progress.followed(session.output, client, str(job), timeout)
         )
     except KeyboardInterrupt:
-        raise Stop(verdict.interrupted(str(job))) from None
-    verdict.require_completed(ended)
-    if (charged := verdict.charge(ended)) is not None:
+        raise CommandExit(job_outcome.interrupted(str(job))) from None
+    job_outcome.require_completed(ended)
+    if (charged := job_outcome.charge(ended)) is not None:
         session.output.say(charged)
     verb = "result" if ended.units == 1 else "download"
     session.output.note(f"Fetch the result: rendertrust jobs {verb} {job} --out .")
@@ -183,8 +183,8 @@ async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
         return await client.cancel(job)
     except BadRequest as error:
         hint = f"See how it is: rendertrust jobs show {job}"
-        ending = Ending(exit_codes.FAILURE, "not_cancellable", str(error), hint, {"status": 400})
-        raise Stop(ending) from error
+        ending = Exit(exit_codes.FAILURE, "not_cancellable", str(error), hint, {"status": 400})
+        raise CommandExit(ending) from error
 
 
 @jobs.command()
@@ -267,10 +267,10 @@ async def _receipt(
             raise
         hint = f"Name one: rendertrust jobs receipt {job} --frame N"
         detail = f"The job has {found.units} units, and a receipt for each"
-        raise Stop(Ending(exit_codes.USAGE, "usage", detail, hint)) from error
+        raise CommandExit(Exit(exit_codes.USAGE, "usage", detail, hint)) from error
 
 
-async def _result(session: Session, client: "AsyncClient", job: UUID, out: Path | None) -> None:
+async def _result(session: CliSession, client: "AsyncClient", job: UUID, out: Path | None) -> None:
     from rendertrust.client import NotFound
 
     try:
@@ -287,7 +287,9 @@ async def _result(session: Session, client: "AsyncClient", job: UUID, out: Path 
 def _without_result(job: "Job", detail: str) -> Exception:
     if not job.ended:
         hint = f"Watch it: rendertrust jobs watch {job.id}"
-        return Stop(Ending(exit_codes.STILL_RUNNING, "still_running", detail, hint, {"job": job}))
-    verdict.require_completed(job)
+        return CommandExit(
+            Exit(exit_codes.STILL_RUNNING, "still_running", detail, hint, {"job": job})
+        )
+    job_outcome.require_completed(job)
     hint = f"See what it left: rendertrust jobs show {job.id}"
-    return Stop(Ending(exit_codes.NOT_FOUND, "no_result", detail, hint, {"job": job}))
+    return CommandExit(Exit(exit_codes.NOT_FOUND, "no_result", detail, hint, {"job": job}))

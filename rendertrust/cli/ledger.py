@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group
 from rendertrust.cli.output import encoded
 from rendertrust.cli.pins import PinFile
@@ -51,11 +51,11 @@ def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> Non
     session.output.document(found)
     session.output.facts(
         {
-            "origin": wording.harmless(found.origin),
+            "origin": formatting.harmless(found.origin),
             "size": str(found.size),
             "root": found.root,
-            "time": wording.stamp(found.time),
-            "key": wording.harmless(found.verifier),
+            "time": formatting.stamp(found.time),
+            "key": formatting.harmless(found.verifier),
             "kept in": str(PinFile(session.url).path),
         }
     )

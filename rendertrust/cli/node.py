@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, wording
+from rendertrust.cli import exit_codes, formatting
 from rendertrust.cli.command import Group
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.node_care import doctor, drain, install
+from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.gateway_check import look_to_join, refused
 from rendertrust.cli.node_earnings import earnings
-from rendertrust.cli.node_look import look_to_join, refused
+from rendertrust.cli.node_maintenance import doctor, drain, install
 from rendertrust.cli.node_options import (
     accept_no_sandbox,
     accept_option,
@@ -23,7 +23,7 @@ from rendertrust.cli.node_options import (
     unsafe_option,
 )
 from rendertrust.cli.node_status import START, begun, joined, status
-from rendertrust.cli.session import Session, session_of
+from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient
@@ -102,33 +102,33 @@ def join(
         )
     )
     if isinstance(answer, JoinRefused):
-        raise Stop(refused(answer, session.url))
+        raise CommandExit(refused(answer, session.url))
     session.output.document(attrs.asdict(answer))
     _tell(session, answer, me, state)
 
 
 @attrs.frozen
-class Me:
+class LoggedInUser:
     """Who is logged in, and a token that works."""
 
     user: str
     token: str = attrs.field(repr=False)
 
 
-def _login(session: Session) -> Me | None:
+def _login(session: CliSession) -> LoggedInUser | None:
     """Whoever is logged in at that gateway, or whose API key it is; None when nobody is."""
     if session.api_key is None and session.credentials.tokens(session.url) is None:
         session.output.note(f"You are not logged in at {session.url}.")
         return None
 
-    async def ask(client: "AsyncClient") -> Me:
+    async def ask(client: "AsyncClient") -> LoggedInUser:
         user = (await client.balance()).user_id
-        return Me(str(user), await client.access_token())
+        return LoggedInUser(str(user), await client.access_token())
 
     return session.run(ask)
 
 
-def owner_of(found: "Joined", me: Me | None) -> str:
+def owner_of(found: "Joined", me: LoggedInUser | None) -> str:
     """Whose the node is, in a word."""
     if not found.owned:
         return "nobody's"
@@ -137,8 +137,10 @@ def owner_of(found: "Joined", me: Me | None) -> str:
     return "somebody's already, and stays so"
 
 
-def _tell(session: Session, found: "Joined", me: Me | None, state: Path | None) -> None:
-    name, owner = wording.harmless(found.name), owner_of(found, me)
+def _tell(
+    session: CliSession, found: "Joined", me: LoggedInUser | None, state: Path | None
+) -> None:
+    name, owner = formatting.harmless(found.name), owner_of(found, me)
     session.output.say(f"Joined {found.url} as {name}; the node is {owner}.")
     measured = (f"{name.replace('_', ' ')} {value:g}" for name, value in found.figures.items())
     session.output.facts(
@@ -180,20 +182,20 @@ def run(
     known = joined(state)
     if unsafe_no_sandbox:
         accept_no_sandbox(session, state, accept)
-    session.output.say(f"Node {wording.harmless(known.name)} of {known.url}. Ctrl-C stops it.")
+    session.output.say(f"Node {formatting.harmless(known.name)} of {known.url}. Ctrl-C stops it.")
     ended = asyncio.run(agent.run(state, settings=settings, narrator=narrator(session)))
     session.output.document({"event": "ended", **attrs.asdict(ended)})
     if not ended.ok:
         code = exit_codes.SHUT_OUT if ended.for_good else exit_codes.FAILURE
-        raise Stop(Ending(code, "node_ended", ended.reason, NODE_FAILED))
-    session.output.say(f"Ended: {wording.harmless(ended.reason)}.")
+        raise CommandExit(Exit(code, "node_ended", ended.reason, NODE_FAILED))
+    session.output.say(f"Ended: {formatting.harmless(ended.reason)}.")
 
 
-def narrator(session: Session) -> Callable[[str], None]:
+def narrator(session: CliSession) -> Callable[[str], None]:
     """What the agent tells, line by line."""
 
     def narrate(text: str) -> None:
         session.output.document({"event": "told", "text": text})
-        session.output.say(wording.harmless(text))
+        session.output.say(formatting.harmless(text))
 
     return narrate

@@ -9,8 +9,8 @@ import attrs
 import click
 
 from rendertrust.cli import exit_codes
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.session import Session, is_interactive
+from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.session import CliSession, is_interactive
 
 if TYPE_CHECKING:
     from rendertrust.node.agent_settings import AgentSettings
@@ -21,7 +21,7 @@ MEMORY_LEAST: Final = 2 * 2**30  # of a slot: below this Blender does not start
 CACHE_LEAST: Final = 2**30
 
 
-class Size(click.ParamType[int]):
+class SizeParam(click.ParamType[int]):
     """Bytes, like ``20G``."""
 
     name = "size"
@@ -42,7 +42,7 @@ class Size(click.ParamType[int]):
         return size
 
 
-class HoursOfDay(click.ParamType[Any]):
+class WorkingHoursParam(click.ParamType[Any]):
     """Like ``20-8``."""
 
     name = "hours"
@@ -76,14 +76,14 @@ _RUN: Final[Sequence[Callable[[Any], Any]]] = (
     click.option("--slots", type=click.IntRange(1, 64), default=1, show_default=True),
     click.option("--threads", type=click.IntRange(1), help="Per slot; else an even share of all."),
     click.option("--cores", type=click.IntRange(1), help="Processors for all slots; else all."),
-    click.option("--ram", type=Size(MEMORY_LEAST), help="Memory for all slots, like 16G."),
+    click.option("--ram", type=SizeParam(MEMORY_LEAST), help="Memory for all slots, like 16G."),
     click.option(
         "--vram",
-        type=Size(CACHE_LEAST),
+        type=SizeParam(CACHE_LEAST),
         help="Of a GPU's memory for all slots; else nothing of it.",
     ),
-    click.option("--cache", type=Size(CACHE_LEAST), default="10G", show_default=True),
-    click.option("--hours", type=HoursOfDay(), help="Work from when to when, like 20-8."),
+    click.option("--cache", type=SizeParam(CACHE_LEAST), default="10G", show_default=True),
+    click.option("--hours", type=WorkingHoursParam(), help="Work from when to when, like 20-8."),
     click.option(
         "--nice",
         type=click.IntRange(0, 19),
@@ -163,7 +163,7 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
     return [*words, "--idle-only"] if settings.idle_only else words
 
 
-def accept_no_sandbox(session: Session, state: Path | None, words: str | None) -> None:
+def accept_no_sandbox(session: CliSession, state: Path | None, words: str | None) -> None:
     """Have the machine's owner say in words that he wants no sandbox. Stop: he did not."""
     from rendertrust.node.sandbox import INSTALL_BWRAP, OFF, UNSAFE_AS_ROOT, is_root
     from rendertrust.node.state_folder import NO_SANDBOX_WORDS, StateFolder
@@ -172,12 +172,12 @@ def accept_no_sandbox(session: Session, state: Path | None, words: str | None) -
     if folder.accepts_no_sandbox:
         return
     if is_root():
-        raise Stop(Ending(exit_codes.USAGE, "no_sandbox", UNSAFE_AS_ROOT, INSTALL_BWRAP))
+        raise CommandExit(Exit(exit_codes.USAGE, "no_sandbox", UNSAFE_AS_ROOT, INSTALL_BWRAP))
     session.output.note(f"Without a sandbox.\n{OFF}\nBetter: {INSTALL_BWRAP}")
     if words is None and is_interactive():
         words = click.prompt(f"If you want that, type: {NO_SANDBOX_WORDS}\n", err=True)
     if words is None or words.strip() != NO_SANDBOX_WORDS:
         hint = f'Install bubblewrap; or say --accept "{NO_SANDBOX_WORDS}"'
         detail = "Rendering without a sandbox was not accepted"
-        raise Stop(Ending(exit_codes.USAGE, "no_sandbox", detail, hint))
+        raise CommandExit(Exit(exit_codes.USAGE, "no_sandbox", detail, hint))
     folder.accept_no_sandbox(words.strip())

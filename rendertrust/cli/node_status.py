@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, wording
+from rendertrust.cli import exit_codes, formatting
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.node_options import state_option
 from rendertrust.cli.session import DEFAULT, session_of
 
@@ -67,13 +67,13 @@ def facts(found: "Status") -> dict[str, str | None]:
     if found.silent_seconds is not None:
         running = f"running, no answer from the gateway since {found.silent_seconds} s"
     if found.resting is not None:
-        running = f"resting: {wording.harmless(found.resting)}"
+        running = f"resting: {formatting.harmless(found.resting)}"
     if found.draining:
         running = f"draining, {running}"
     stopped = "not running: it was drained" if found.draining else "not running"
     return {
         "node": found.node_id,
-        "name": wording.harmless(found.name),
+        "name": formatting.harmless(found.name),
         "gateway": found.url,
         "state": running if found.running else stopped,
         "standing": _standing(found),
@@ -83,13 +83,13 @@ def facts(found: "Status") -> dict[str, str | None]:
         "no opengl": HOW_TO_GET_OPENGL if found.opengl is False else None,
         "ended": ", ".join(f"{n} {how}" for how, n in sorted(found.units_ended.items())) or None,
         "results to send": str(found.waiting_results) if found.waiting_results else None,
-        **{f"no {kind}": wording.harmless(why) for kind, why in found.not_offered.items()},
+        **{f"no {kind}": formatting.harmless(why) for kind, why in found.not_offered.items()},
     }
 
 
 def _unit(unit: Any) -> str:
     words = (f"{name} {value}" for name, value in dict(unit).items())
-    return wording.harmless("unit: " + ", ".join(words))
+    return formatting.harmless("unit: " + ", ".join(words))
 
 
 def _standing(found: "Status") -> str | None:
@@ -97,12 +97,12 @@ def _standing(found: "Status") -> str | None:
 
     if found.standing == ACTIVE:
         return None
-    return wording.harmless(told_of(found.standing, found.node_id, found.standing_reason))
+    return formatting.harmless(told_of(found.standing, found.node_id, found.standing_reason))
 
 
 def _past(line: "HistoryLine") -> str:
     times = "" if line.times == 1 else f" ({line.times} times, until {line.until})"
-    return wording.harmless(f"{line.since}  {line.said}{times}")
+    return formatting.harmless(f"{line.since}  {line.said}{times}")
 
 
 def joined(state: Path | None) -> "Status":
@@ -113,5 +113,5 @@ def joined(state: Path | None) -> "Status":
     if isinstance(found, NotJoined):
         hint = f"Join one: rendertrust node join {DEFAULT}"
         detail = "This machine has not joined a gateway"
-        raise Stop(Ending(exit_codes.NOT_FOUND, "not_joined", detail, hint))
+        raise CommandExit(Exit(exit_codes.NOT_FOUND, "not_joined", detail, hint))
     return found

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import is_interactive, session_of
 
@@ -48,7 +48,7 @@ def list_nodes(context: click.Context, limit: int, offset: int) -> None:
         session.output.note("No nodes. Make this machine one: rendertrust node join")
         return
     people = session.output.terminal
-    rows = [_row(node, wording.ago if people else wording.stamp) for node in found.nodes]
+    rows = [_row(node, formatting.ago if people else formatting.stamp) for node in found.nodes]
     columns = COLUMNS if people else ALL_COLUMNS
     session.output.table(columns, [row[: len(columns)] for row in rows])
     session.output.more(offset + len(found.nodes), found.count)
@@ -77,7 +77,7 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
     if not found.checks:
         session.output.note("Nobody has looked at its work yet.")
         return
-    time = wording.ago if session.output.terminal else wording.stamp
+    time = formatting.ago if session.output.terminal else formatting.stamp
     session.output.table(CHECK_COLUMNS, [check_row(each, time) for each in found.checks])
 
 
@@ -100,11 +100,11 @@ def history(context: click.Context, node: UUID) -> None:
 
 
 def _connection(one: "NodeConnection") -> tuple[str, ...]:
-    ended = "connected" if one.ended_at is None else wording.stamp(one.ended_at)
+    ended = "connected" if one.ended_at is None else formatting.stamp(one.ended_at)
     by = " (by the gateway)" if one.by_us else ""
     why = "" if one.why is None else f"{one.why}{by}"
     code = "" if one.code is None else str(one.code)
-    return (wording.stamp(one.opened_at), ended, code, why, one.address)
+    return (formatting.stamp(one.opened_at), ended, code, why, one.address)
 
 
 def _verb(command: Callable[..., None]) -> click.Command:
@@ -147,31 +147,31 @@ def _tell(context: click.Context, node: UUID, verb: "NodeVerb", reason: str) -> 
     session = session_of(context)
     found = session.run(lambda client: client.tell_node(node, verb, reason))
     session.output.document(found)
-    session.output.say(f"{wording.harmless(found.name)} is {found.standing}.")
+    session.output.say(f"{formatting.harmless(found.name)} is {found.standing}.")
 
 
 def facts(node: "Node") -> dict[str, str | None]:
     """What there is to say about a node, by name."""
     return {
         "node": node.id,
-        "name": wording.harmless(node.name),
+        "name": formatting.harmless(node.name),
         "status": node.status,
         "standing": node.standing,
-        "why": wording.harmless(node.standing_reason) or None,
-        "load": wording.percent(node.current_load),
+        "why": formatting.harmless(node.standing_reason) or None,
+        "load": formatting.percent(node.current_load),
         "reputation": "; ".join(map(_known, node.reputation))
         or "none of its results was compared yet",
         "checked": UNCHECKABLE if node.checkable is False else None,
         "offers": _offers(node),
         "owner": node.owner_id or "nobody",
-        "seen": None if node.seen_at is None else wording.stamp(node.seen_at),
-        "registered": wording.stamp(node.created_at),
+        "seen": None if node.seen_at is None else formatting.stamp(node.seen_at),
+        "registered": formatting.stamp(node.created_at),
     }
 
 
 def _known(one: "Reputation") -> str:
     words = f"{one.score:.2f}: {one.valid} valid, {one.invalid} invalid, {one.strikes} strikes"
-    return wording.harmless(f"{words} ({one.device_class or 'no class told'})")
+    return formatting.harmless(f"{words} ({one.device_class or 'no class told'})")
 
 
 def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, ...]:
@@ -179,7 +179,7 @@ def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, .
     return (
         time(one.decided_at or one.opened_at),
         f"{one.verdict}, a strike" if one.strike else one.verdict or "waits",
-        wording.harmless(one.said) or "-",
+        formatting.harmless(one.said) or "-",
         one.job_id,
         str(one.unit),
         str(one.attempt),
@@ -191,13 +191,13 @@ def _row(node: "Node", time: Callable[[datetime], str]) -> tuple[str, ...]:
         node.id,
         node.status,
         node.standing,
-        wording.percent(node.current_load),
+        formatting.percent(node.current_load),
         "never" if node.seen_at is None else time(node.seen_at),
-        wording.harmless(node.name),
+        formatting.harmless(node.name),
         _offers(node),
         node.owner_id or "-",
     )
 
 
 def _offers(node: "Node") -> str:
-    return wording.harmless(", ".join(node.capabilities)) or "nothing"
+    return formatting.harmless(", ".join(node.capabilities)) or "nothing"

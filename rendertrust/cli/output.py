@@ -20,7 +20,7 @@ def encoded(value: Any) -> str:
 
 
 @attrs.define
-class Output:
+class Printer:
     """Where to print, and whether people or programs read it."""
 
     json: bool = False

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, wording
+from rendertrust.cli import exit_codes, formatting
 
 if TYPE_CHECKING:
-    from rendertrust.cli.output import Output
+    from rendertrust.cli.output import Printer
     from rendertrust.manifest import Manifest
     from rendertrust.node.blender import Blender
     from rendertrust.node.plugin import Failed
@@ -78,7 +78,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @attrs.frozen(kw_only=True)
-class Wish:
+class RerenderOptions:
     """What was asked for. ``seed`` is drawn where none was given."""
 
     scene: Path
@@ -92,12 +92,12 @@ class Wish:
     unsafe_no_sandbox: bool
 
 
-def wish_of(given: Mapping[str, Any]) -> Wish | None:
+def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
     """What the options ask for; None: nothing is rendered. UsageError: options without a scene."""
     if given["scene"] is not None:
         asked: dict[str, Any] = dict(given)
         asked["seed"] = secrets.randbits(32) if given["seed"] is None else given["seed"]
-        return Wish(**asked)
+        return RerenderOptions(**asked)
     for name in ("linked", "manifest", "evidence", "whole", "picture", "seed", "unsafe_no_sandbox"):
         if given[name] is not None and given[name] is not False:
             option = "files" if name == "linked" else name.replace("_", "-")
@@ -106,7 +106,7 @@ def wish_of(given: Mapping[str, Any]) -> Wish | None:
 
 
 @attrs.frozen(kw_only=True)
-class Delivered:
+class DeliveredFrame:
     """A receipt that holds, and the picture that it is of, which lies at ``path``."""
 
     receipt: "Receipt"
@@ -115,7 +115,7 @@ class Delivered:
 
 
 @attrs.define
-class Outcome:
+class RerenderOutcome:
     """What was looked at, and what came of it: for people and programs."""
 
     steps: "list[Step]" = attrs.field(factory=list)
@@ -130,24 +130,26 @@ class Outcome:
         """Whether every step holds until now."""
         return all(step.holds for step in self.steps)
 
-    def ended(self, judgement: "Judgement") -> "Outcome":
+    def ended(self, judgement: "Judgement") -> "RerenderOutcome":
         """The outcome with its verdict."""
         self.verdict, self.reason = judgement.verdict, judgement.reason
         return self
 
 
-def run(output: "Output", wish: Wish, delivered: Delivered) -> int:
+def run(output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame) -> int:
     """Render again, tell what came of it, and return the exit code."""
     outcome = repeated(output, wish, delivered)
     tell(output, wish, delivered.path, outcome)
     return exit_code(outcome)
 
 
-def repeated(output: "Output", wish: Wish, delivered: Delivered) -> Outcome:
+def repeated(
+    output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame
+) -> RerenderOutcome:
     """Check that scene and files are the receipt's, render, and compare."""
     from rendertrust.rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
 
-    outcome = Outcome(size=size_of(delivered.receipt))
+    outcome = RerenderOutcome(size=size_of(delivered.receipt))
     subject = subject_of(delivered.receipt, delivered.picture)
     if isinstance(subject, str):
         return outcome.ended(Judgement(UNDECIDED, subject))
@@ -205,7 +207,7 @@ def evidence_step(evidence: Path, wanted: str | None) -> "Step":
 
 
 @attrs.frozen(kw_only=True)
-class Found:
+class SceneInputs:
     """The inputs by their paths, the scene at ``scene``; ``is_known``: they are those of the
     receipt.
     """
@@ -217,17 +219,19 @@ class Found:
 
 
 @contextmanager
-def gathered(output: "Output", wish: Wish, subject: "Subject") -> Generator[Found]:
+def gathered(
+    output: "Printer", wish: RerenderOptions, subject: "Subject"
+) -> Generator[SceneInputs]:
     """The scene, with the files that the receipt names beside it: below --files; else where the
     scene lies; else as ``rendertrust submit`` finds them, by this machine's Blender.
     """
-    from rendertrust.cli.packing import ALONE, packed
+    from rendertrust.cli.scene_dependencies import ALONE, packed
 
     if subject.manifest is None:
-        yield Found(files={ALONE: wish.scene}, scene=ALONE)
+        yield SceneInputs(files={ALONE: wish.scene}, scene=ALONE)
         return
     manifest = None if wish.manifest is None else _listed(wish.manifest, subject)
-    if isinstance(manifest, Found):
+    if isinstance(manifest, SceneInputs):
         yield manifest
         return
     place = subject.place or ALONE
@@ -235,7 +239,7 @@ def gathered(output: "Output", wish: Wish, subject: "Subject") -> Generator[Foun
     if manifest is not None:
         step = scene_step(wish.scene, manifest.by_path[place].sha256)
         if not step.holds:  # nothing is asked of a scene that is not the receipt's
-            yield Found(files={}, scene=place, steps=(step,))
+            yield SceneInputs(files={}, scene=place, steps=(step,))
             return
     own = {**in_folder(folder, manifest, wish.linked), place: wish.scene}
     is_complete = manifest is not None and not manifest.by_path.keys() - own.keys()
@@ -248,7 +252,7 @@ def gathered(output: "Output", wish: Wish, subject: "Subject") -> Generator[Foun
         yield held_against({**sent, **own}, place, manifest)
 
 
-def _listed(path: Path, subject: "Subject") -> "Manifest | Found":
+def _listed(path: Path, subject: "Subject") -> "Manifest | SceneInputs":
     """The list of files, or the step that says what is wrong with it."""
     from rendertrust.rerender import listed
     from rendertrust.verify import Step
@@ -257,7 +261,7 @@ def _listed(path: Path, subject: "Subject") -> "Manifest | Found":
         read = listed(file.read(MANIFEST_BYTES_MAX + 1), subject)
     if not isinstance(read, str):
         return read
-    return Found(files={}, scene="", steps=(Step("files", False, f"{path.name}: {read}"),))
+    return SceneInputs(files={}, scene="", steps=(Step("files", False, f"{path.name}: {read}"),))
 
 
 def project_of(scene: Path, place: str) -> Path | None:
@@ -291,7 +295,7 @@ def in_folder(
     return found
 
 
-def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | None") -> Found:
+def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | None") -> SceneInputs:
     """The files, with what the list of those that were sent says of them."""
     from rendertrust.rerender import differing
     from rendertrust.verify import Step
@@ -299,7 +303,9 @@ def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | No
     if manifest is None:
         what = f"{place} and {len(files) - 1} files beside it"
         said = f"{what}; the receipt names the list of them by its hash alone (--manifest)"
-        return Found(files=files, scene=place, steps=(Step("files", True, said),), is_known=False)
+        return SceneInputs(
+            files=files, scene=place, steps=(Step("files", True, said),), is_known=False
+        )
     kept = {path: file for path, file in files.items() if path in manifest.by_path}
     faults = differing(manifest, {path: sha256_of(file) for path, file in kept.items()})
     steps = [Step("files", False, fault) for fault in faults[:FAULTS_SHOWN]]
@@ -308,7 +314,7 @@ def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | No
     if not faults:
         said = f"the scene and {len(kept) - 1} files beside it are those that the receipt names"
         steps.append(Step("files", True, said))
-    return Found(files=kept, scene=place, steps=tuple(steps))
+    return SceneInputs(files=kept, scene=place, steps=tuple(steps))
 
 
 def sha256_of(path: Path) -> str:
@@ -324,8 +330,11 @@ def sha256_of(path: Path) -> str:
 
 
 def _rendered(
-    output: "Output", wish: Wish, delivered: Delivered, about: "tuple[Subject, Found, Outcome]"
-) -> Outcome:
+    output: "Printer",
+    wish: RerenderOptions,
+    delivered: DeliveredFrame,
+    about: "tuple[Subject, SceneInputs, RerenderOutcome]",
+) -> RerenderOutcome:
     """Render in a folder that is gone afterwards, and judge."""
     import asyncio
     import tempfile
@@ -370,7 +379,7 @@ def _rendered(
 
 
 async def _in_sandbox(
-    output: "Output", blender: "Blender", asked: "RerenderRequest", where: "tuple[Path, Subject]"
+    output: "Printer", blender: "Blender", asked: "RerenderRequest", where: "tuple[Path, Subject]"
 ) -> "RerenderResult | Failed":
     from rendertrust.node.plugins.render import RenderPlugin
     from rendertrust.node.rerender import rerender
@@ -384,13 +393,15 @@ async def _in_sandbox(
 
     def on_whole(why: str) -> None:
         if not asked.whole:
-            output.note(f"The whole frame is rendered, as {wording.harmless(why)}.{took(subject)}")
+            output.note(
+                f"The whole frame is rendered, as {formatting.harmless(why)}.{took(subject)}"
+            )
 
     with shown_progress(output) as hear:
         return await rerender(render, asked, work, hear=hear, on_whole=on_whole)
 
 
-def _announce(output: "Output", wish: Wish, subject: "Subject") -> None:
+def _announce(output: "Printer", wish: RerenderOptions, subject: "Subject") -> None:
     if wish.whole:
         output.note(f"The whole frame is rendered again.{took(subject)}")
     else:
@@ -403,7 +414,7 @@ def took(subject: "Subject") -> str:
     """How long a frame took, and may take."""
     if subject.seconds is None:
         return ""
-    time = wording.duration(subject.seconds)
+    time = formatting.duration(subject.seconds)
     return f" Its node took {time}, by its own word; where pictures differ, it takes twice as long."
 
 
@@ -412,13 +423,13 @@ def blender_step(blender: "Blender", subject: "Subject") -> "Step":
     from rendertrust.verify import Step
 
     here = f"{blender.version} ({blender.build})"
-    theirs = wording.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
+    theirs = formatting.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
     if (blender.version, blender.build) == subject.blender[1:]:
         return Step("blender", True, f"{here}, as the node's by its own word")
     return Step("blender", True, f"{here}; the node had {theirs} by its own word: another class")
 
 
-def shown_at(wish: Wish, picture: Path) -> Path:
+def shown_at(wish: RerenderOptions, picture: Path) -> Path:
     """Where the side-by-side picture goes. UsageError: it cannot."""
     from rendertrust.cli import scene
 
@@ -438,7 +449,7 @@ def _keep(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def shown_progress(output: "Output") -> "Generator[Callable[[float, str], None]]":
+def shown_progress(output: "Printer") -> "Generator[Callable[[float, str], None]]":
     """A bar on a terminal; nothing elsewhere."""
     if output.json or not sys.stderr.isatty():
         yield lambda share, detail: None
@@ -452,7 +463,7 @@ def shown_progress(output: "Output") -> "Generator[Callable[[float, str], None]]
         task = bar.add_task("", total=1.0)
 
         def hear(share: float, detail: str) -> None:
-            bar.update(task, completed=share, description=wording.harmless(detail)[:60])
+            bar.update(task, completed=share, description=formatting.harmless(detail)[:60])
 
         yield hear
 
@@ -460,7 +471,7 @@ def shown_progress(output: "Output") -> "Generator[Callable[[float, str], None]]
 # ── telling ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def tell(output: "Output", wish: Wish, picture: Path, outcome: Outcome) -> None:
+def tell(output: "Printer", wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> None:
     """Every step, every region, and what they say."""
     from rendertrust.rerender import HOLDING, UNDECIDED
 
@@ -468,14 +479,14 @@ def tell(output: "Output", wish: Wish, picture: Path, outcome: Outcome) -> None:
     holds = outcome.verdict in HOLDING
     output.document(document(wish, picture, outcome))
     state = "holds" if holds else "UNDECIDED" if outcome.verdict == UNDECIDED else "DOES NOT HOLD"
-    output.say(f"{wording.harmless(picture.name)}, rendered again: {state}")
+    output.say(f"{formatting.harmless(picture.name)}, rendered again: {state}")
     lines = [(step.name, step.holds, step.said) for step in outcome.steps]
     if report is not None:
         lines += region_lines(report)
     for name, fits, said in lines:
-        output.say(f"  {'ok' if fits else 'NO'}  {name:<10}  {wording.harmless(said)}")
+        output.say(f"  {'ok' if fits else 'NO'}  {name:<10}  {formatting.harmless(said)}")
     mark = "ok" if holds else "??" if outcome.verdict == UNDECIDED else "NO"
-    output.say(f"  {mark}  {outcome.verdict:<10}  {wording.harmless(outcome.reason)}")
+    output.say(f"  {mark}  {outcome.verdict:<10}  {formatting.harmless(outcome.reason)}")
     if outcome.shown is not None and report is not None:
         times = f", differences amplified {report.amplified} times" if report.farness else ""
         output.say(f"Side by side: {outcome.shown}{times}")
@@ -500,7 +511,7 @@ def region_lines(report: "Report") -> list[tuple[str, bool, str]]:
     return lines
 
 
-def document(wish: Wish, picture: Path, outcome: Outcome) -> dict[str, Any]:
+def document(wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> dict[str, Any]:
     """The outcome, for programs."""
     from rendertrust.rerender import HOLDING, spots
 
@@ -522,7 +533,7 @@ def document(wish: Wish, picture: Path, outcome: Outcome) -> dict[str, Any]:
     return told
 
 
-def exit_code(outcome: Outcome) -> int:
+def exit_code(outcome: RerenderOutcome) -> int:
     """0, 1 or 3."""
     from rendertrust.rerender import HOLDING, UNDECIDED
 

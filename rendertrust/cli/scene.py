@@ -11,15 +11,15 @@ from rendertrust.blend import HEAD_BYTES, is_blend
 FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
 
 
-class Whole(click.IntRange):
+class IntegerParam(click.IntRange):
     """A whole number within bounds, and called so when it is none."""
 
     name = "whole number"
 
 
-PIXELS: Final = Whole(4, 16_384)
-SAMPLES: Final = Whole(1, 65_536)
-FRAME: Final = Whole(-FRAME_MAX, FRAME_MAX)
+PIXELS: Final = IntegerParam(4, 16_384)
+SAMPLES: Final = IntegerParam(1, 65_536)
+FRAME: Final = IntegerParam(-FRAME_MAX, FRAME_MAX)
 FORMATS: Final = {
     "png": "PNG",
     "jpeg": "JPEG",

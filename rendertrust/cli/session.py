@@ -9,7 +9,7 @@ import attrs
 import click
 
 from rendertrust.cli.credentials import CredentialsFile
-from rendertrust.cli.output import Output
+from rendertrust.cli.output import Printer
 from rendertrust.cli.pins import PinFile
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ DEFAULT: Final = "http://localhost:8000"
 
 
 @attrs.define
-class Session:
+class CliSession:
     """One call of the program."""
 
     given: str | None
-    output: Output
+    output: Printer
     credentials: CredentialsFile = attrs.field(factory=CredentialsFile)
 
     @property
@@ -104,9 +104,9 @@ class Session:
             )
 
 
-def session_of(context: click.Context) -> Session:
+def session_of(context: click.Context) -> CliSession:
     """The session that ``app`` made."""
-    session = context.find_object(Session)
+    session = context.find_object(CliSession)
     assert session is not None, "app.main makes one"
     return session
 

@@ -7,24 +7,24 @@ import attrs
 import click
 
 from rendertrust.cli import (
-    animation,
     exit_codes,
-    farm,
-    follow,
+    formatting,
+    job_outcome,
+    job_progress,
+    job_quote,
     job_units,
-    looking,
-    needs,
-    quoting,
+    local_preflight,
+    option_types,
+    remote_preflight,
+    requirements,
     scene,
     transfer,
-    verdict,
-    wording,
 )
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.fetched import fetched
-from rendertrust.cli.packing import Packed, alone, packed
-from rendertrust.cli.session import Session, session_of
+from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.result_download import fetched
+from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
+from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Bundle, Job, Needs, Placed, Quote
@@ -38,7 +38,7 @@ CUT = ("frames", "chunk", "tiles", "order", "priority", "max_credits", "pool")
 class Submission:
     """What is to be done, and how far it got: an interrupted one must know."""
 
-    session: Session
+    session: CliSession
     path: Path
     params: dict[str, int | str]
     cut: dict[str, Any]
@@ -48,7 +48,7 @@ class Submission:
     out: Path | None
     timeout: float | None
     key: str | None
-    packed: Packed
+    packed: SceneBundle
     needs: "Needs | None"
     as_is: bool
     looks: bool  # a node looks into it first
@@ -66,7 +66,7 @@ class Submission:
         except (NoAnswer, Unavailable) as error:
             if self.placed is None:
                 raise
-            raise Stop(verdict.lost(self.placed.job_id, error)) from error
+            raise CommandExit(job_outcome.lost(self.placed.job_id, error)) from error
 
     async def run(self, client: "AsyncClient") -> None:
         """Upload, submit, and see it through as far as was asked."""
@@ -86,9 +86,9 @@ class Submission:
     async def _followed(self, client: "AsyncClient", job_id: str) -> "Job":
         output = self.session.output
         if self.out is None:
-            return await follow.followed(output, client, job_id, self.timeout)
-        arriving = job_units.Arriving(client, self.out, self.path.stem)
-        job = await follow.followed(output, client, job_id, self.timeout, arriving.heard)
+            return await job_progress.followed(output, client, job_id, self.timeout)
+        arriving = job_units.FrameFetch(client, self.out, self.path.stem)
+        job = await job_progress.followed(output, client, job_id, self.timeout, arriving.heard)
         await arriving.over()
         self.arrived = arriving.new
         return job
@@ -111,7 +111,7 @@ class Submission:
         if found.priced_by == "work":
             self.quoted = found.price
         if not self.yes:
-            quoting.agreed(self.session.output, found)
+            job_quote.agreed(self.session.output, found)
 
     async def _quoted(self, client: "AsyncClient", bundle: "Bundle | None") -> "Quote | None":
         """None: an API key may not ask, and whoever uses it did not want to be asked."""
@@ -129,35 +129,37 @@ class Submission:
         from rendertrust.client import RateLimited
 
         output = self.session.output
-        wish = farm.Wish(self.params, self.cut.get("frames"), self.cut.get("pool"))
+        wish = remote_preflight.PreflightRequest(
+            self.params, self.cut.get("frames"), self.cut.get("pool")
+        )
         try:
-            found = await farm.looked(output, client, bundle, wish, again=again)
+            found = await remote_preflight.looked(output, client, bundle, wish, again=again)
         except RateLimited as error:
             output.note(f"No node looks into the scene: {error}; it goes on without.")
             return
         if self.watch:
             output.document({"event": "preflight", **attrs.asdict(found)})
         if found.status != "DONE":
-            output.note(f"{farm.not_looked(found)}; it goes on without.")
+            output.note(f"{remote_preflight.not_looked(found)}; it goes on without.")
             return
         if "tiles" in self.cut:
-            animation.require_tiles(found.findings, "nothing was submitted")
+            option_types.require_tiles(found.findings, "nothing was submitted")
         if not self.as_is:
-            farm.require_mended(found, "nothing was submitted")
-        for line in farm.lines(found):
+            remote_preflight.require_mended(found, "nothing was submitted")
+        for line in remote_preflight.lines(found):
             output.note(line)
 
     async def _upload(self, client: "AsyncClient") -> "Bundle":
         output, packed = self.session.output, self.packed
         with (
             packed.written() as files,
-            transfer.shown(output, f"Uploaded {wording.harmless(self.path.name)}") as progress,
+            transfer.shown(output, f"Uploaded {formatting.harmless(self.path.name)}") as progress,
         ):
             try:
                 bundle = await client.upload_all(packed.scene, files, progress=progress)
             except ValueError as fault:
-                ending = Ending(exit_codes.USAGE, "files", str(fault), hint_of(fault))
-                raise Stop(ending) from fault
+                ending = Exit(exit_codes.USAGE, "files", str(fault), hint_of(fault))
+                raise CommandExit(ending) from fault
         if self.watch:
             output.document({"event": "uploaded", "payload_ref": bundle.payload_ref})
         return bundle
@@ -168,13 +170,13 @@ class Submission:
         try:
             return await self._submit(client, bundle)
         except Invalid as error:
-            raise farm.refused(error) or error from error
+            raise remote_preflight.refused(error) or error from error
         except BadRequest as error:
             hint = "Try again later, or wait for a node: rendertrust submit --queue …"
             if self.needs:
-                hint = f"It must have: {needs.said(self.needs)}.\n{hint}"
-            raise Stop(
-                Ending(exit_codes.UNAVAILABLE, "no_node", str(error), hint, {"status": 400})
+                hint = f"It must have: {requirements.said(self.needs)}.\n{hint}"
+            raise CommandExit(
+                Exit(exit_codes.UNAVAILABLE, "no_node", str(error), hint, {"status": 400})
             ) from error
 
     async def _submit(self, client: "AsyncClient", bundle: "Bundle") -> "Placed":
@@ -208,8 +210,8 @@ class Submission:
                 output, client, job.id, self.out, name=name, arrived=arrived
             )
             output.document({"event": "saved", **told})
-        verdict.require_completed(job)
-        if (charged := verdict.charge(job)) is not None:
+        job_outcome.require_completed(job)
+        if (charged := job_outcome.charge(job)) is not None:
             output.say(charged)
         if self.out is None:
             verb = "result" if job.units == 1 else "download"
@@ -223,17 +225,17 @@ class Submission:
         saved = await fetched(output, client, job.id, self.out, stem)
         output.document({"event": "saved", **saved})
 
-    def interrupted(self) -> Ending:
+    def interrupted(self) -> Exit:
         """What is left behind when Ctrl-C was pressed now."""
         if self.placed is not None:
-            return verdict.interrupted(self.placed.job_id)
+            return job_outcome.interrupted(self.placed.job_id)
         if self.dispatching:
             detail, hint = "Interrupted while submitting", "See whether there is a job now: "
             hint += "rendertrust jobs list"
         else:
             detail, hint = "Interrupted; nothing was submitted", "Call it again when you like"
             hint += "; a large file goes on where it stopped."
-        return Ending(exit_codes.INTERRUPTED, "interrupted", detail, hint)
+        return Exit(exit_codes.INTERRUPTED, "interrupted", detail, hint)
 
 
 def hint_of(fault: ValueError) -> str:
@@ -269,20 +271,20 @@ async def quote(
 @click.option("--height", type=scene.PIXELS, help="In pixels, with --width; else the scene's.")
 @click.option("--samples", type=scene.SAMPLES, help="Per pixel; else the scene's.")
 @click.option("--format", type=FORMATS, help="Of the picture; else the scene's.")
-@click.option("--frames", type=animation.FRAMES, help="As 1-48, 1-100x2 or 10,15,20-30.")
-@click.option("--chunk", type=animation.CHUNK, help="So many frames at once; else each alone.")
-@click.option("--tiles", type=animation.TILES, help="2x2: each frame in columns x rows.")
-@click.option("--order", type=click.Choice(animation.ORDERS), help="Which frames come first.")
-@click.option("--priority", type=click.Choice(animation.PRIORITIES), help="high goes first.")
-@click.option("--max-credits", type=animation.CREDITS, help="Pause before it costs more.")
-@click.option("--pool", type=click.Choice(animation.POOLS), help="Whose nodes; mine is free.")
+@click.option("--frames", type=option_types.FRAMES, help="As 1-48, 1-100x2 or 10,15,20-30.")
+@click.option("--chunk", type=option_types.CHUNK, help="So many frames at once; else each alone.")
+@click.option("--tiles", type=option_types.TILES, help="2x2: each frame in columns x rows.")
+@click.option("--order", type=click.Choice(option_types.ORDERS), help="Which frames come first.")
+@click.option("--priority", type=click.Choice(option_types.PRIORITIES), help="high goes first.")
+@click.option("--max-credits", type=option_types.CREDITS, help="Pause before it costs more.")
+@click.option("--pool", type=click.Choice(option_types.POOLS), help="Whose nodes; mine is free.")
 @click.option(
     "--needs",
     "needed",
-    type=needs.NodeNeeds(),
+    type=requirements.RequirementsParam(),
     multiple=True,
     metavar="WHAT",
-    help=f"Of nodes: {needs.NAMES}; several with commas.",
+    help=f"Of nodes: {requirements.NAMES}; several with commas.",
 )
 @click.option("--quote", "only_quote", is_flag=True, help="Say what it costs, and send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
@@ -319,24 +321,28 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
     given = {name: options[name] for name in ("frame", "width", "height", "samples", "format")}
     params = scene.parameters(**given)
     cut = {name: options[name] for name in CUT if options[name] is not None}
-    animation.require_sense(params, cut)
+    option_types.require_sense(params, cut)
     if options["only_quote"]:
         checked = scene.checked(path)
         size = None
-        if animation.lacks_size(params, cut) and options["preflight"] and looking.has_blender():
-            size = looking.look(checked.absolute(), ()).size
-        sized = animation.sized(params, cut, size)
-        quoting.told(session.output, session.run(lambda client: quote(client, sized, cut)))
+        if (
+            option_types.lacks_size(params, cut)
+            and options["preflight"]
+            and local_preflight.has_blender()
+        ):
+            size = local_preflight.look(checked.absolute(), ()).size
+        sized = option_types.sized(params, cut, size)
+        job_quote.told(session.output, session.run(lambda client: quote(client, sized, cut)))
         return
     submission = _submission(session, path, params, cut, options)
     try:
         session.run(submission.through)
     except KeyboardInterrupt:
-        raise Stop(submission.interrupted()) from None
+        raise CommandExit(submission.interrupted()) from None
 
 
 def _submission(
-    session: Session,
+    session: CliSession,
     path: Path,
     params: dict[str, int | str],
     cut: dict[str, Any],
@@ -354,7 +360,7 @@ def _submission(
     return Submission(
         session=session,
         path=checked,
-        params=animation.sized(params, cut, sent.size),
+        params=option_types.sized(params, cut, sent.size),
         cut=cut,
         yes=options["yes"],
         queue=options["queue"],
@@ -363,9 +369,9 @@ def _submission(
         timeout=options["timeout"],
         key=options["key"],
         packed=sent,
-        needs=needs.together(options["needed"], sent.needs),
+        needs=requirements.together(options["needed"], sent.needs),
         as_is=as_is or not looks,
-        looks=options["estimate"] or (looks and not looking.has_blender()),
+        looks=options["estimate"] or (looks and not local_preflight.has_blender()),
     )
 
 

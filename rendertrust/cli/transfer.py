@@ -4,12 +4,12 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from rendertrust.cli import wording
-from rendertrust.cli.output import Output
+from rendertrust.cli import formatting
+from rendertrust.cli.output import Printer
 
 
 @contextmanager
-def shown(output: Output, what: str) -> Generator[Callable[[int, int], None]]:
+def shown(output: Printer, what: str) -> Generator[Callable[[int, int], None]]:
     """``progress(done, total)`` for the client. What ends well at 0 bytes was not sent at all."""
     if output.json or not sys.stderr.isatty():
         with _counted(output, what) as progress:
@@ -20,7 +20,7 @@ def shown(output: Output, what: str) -> Generator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _counted(output: Output, what: str) -> Generator[Callable[[int, int], None]]:
+def _counted(output: Printer, what: str) -> Generator[Callable[[int, int], None]]:
     last = [0]
 
     def progress(done: int, total: int) -> None:
@@ -28,7 +28,7 @@ def _counted(output: Output, what: str) -> Generator[Callable[[int, int], None]]
 
     yield progress
     if last[0]:
-        output.note(f"{what}: {wording.size(last[0])}")
+        output.note(f"{what}: {formatting.size(last[0])}")
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import exit_codes, wording
+from rendertrust.cli import exit_codes, formatting
 from rendertrust.cli.command import Group, paged
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
         return
     output.table(COLUMNS, [_row(kept, people=output.terminal) for kept in found.uploads])
     output.more(offset + len(found.uploads), found.count)
-    output.note(f"{wording.size(found.used)} of {wording.size(found.quota)} are used.")
+    output.note(f"{formatting.size(found.used)} of {formatting.size(found.quota)} are used.")
 
 
 @uploads.command()
@@ -62,21 +62,21 @@ async def _delete(client: "AsyncClient", upload: UUID) -> None:
     except Conflict as error:
         detail = f"{upload} stays: {str(error)[:1].lower()}{str(error)[1:]}"
         hint = "See which of your jobs are open: rendertrust jobs list"
-        raise Stop(
-            Ending(exit_codes.FAILURE, "needed", detail, hint, {"id": str(upload)})
+        raise CommandExit(
+            Exit(exit_codes.FAILURE, "needed", detail, hint, {"id": str(upload)})
         ) from error
     except NotFound as error:
         hint = "See what there is: rendertrust uploads list"
-        raise Stop(Ending(exit_codes.NOT_FOUND, "not_found", str(error), hint)) from error
+        raise CommandExit(Exit(exit_codes.NOT_FOUND, "not_found", str(error), hint)) from error
 
 
 def _row(kept: "KeptUpload", *, people: bool) -> tuple[str, ...]:
-    when = wording.ago if people else wording.stamp
+    when = formatting.ago if people else formatting.stamp
     return (
         kept.id,
-        wording.size(kept.size) if people else str(kept.size),
-        wording.harmless(kept.filename),
+        formatting.size(kept.size) if people else str(kept.size),
+        formatting.harmless(kept.filename),
         when(kept.created_at),
-        wording.stamp(kept.expires_at),
+        formatting.stamp(kept.expires_at),
         str(kept.jobs) if kept.jobs else "-",
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, rerender, wording
+from rendertrust.cli import exit_codes, formatting, rerender
 from rendertrust.cli.command import Command
 from rendertrust.cli.session import session_of
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rendertrust.checkpoint_check import Kept, Place
-    from rendertrust.cli.output import Output
+    from rendertrust.cli.output import Printer
     from rendertrust.given import Document
     from rendertrust.note import Verifier
     from rendertrust.receipt_check import Picture
@@ -80,7 +80,7 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     wish = rerender.wish_of(again)
     given = given_of(files, key, checkpoint)
     delivered = None if wish is None else given.delivered()
-    verdicts = given.verdicts(None if rpc is None else Asked(rpc, contract, confirmations))
+    verdicts = given.verdicts(None if rpc is None else ChainOptions(rpc, contract, confirmations))
     output = session_of(context).output
     tell(output, verdicts, notes=wish is None)
     code = exit_code(list(verdicts.values()))
@@ -94,9 +94,9 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     return rerender.run(output, wish, delivered) or (code if is_named else exit_codes.OK)
 
 
-def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) -> "Given":
+def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) -> "ProofFiles":
     """The files, read. UsageError for what cannot be checked together."""
-    given = Given(files, None if key is None else key_of(key))
+    given = ProofFiles(files, None if key is None else key_of(key))
     if checkpoint is not None:
         given.witness(checkpoint)
     elif key is not None and not given.kept and not given.broken:
@@ -130,7 +130,7 @@ def key_of(text: str) -> "Verifier":
 
 
 @attrs.frozen
-class Asked:
+class ChainOptions:
     """A node of a chain, and what is asked of it."""
 
     rpc: str
@@ -152,7 +152,7 @@ class Asked:
         return found if isinstance(found, int) else None
 
 
-class Given:
+class ProofFiles:
     """The files: proofs, receipts and checkpoints, and what links these.
 
     ``broken``: what is none of them, and why. Beside a receipt that is its picture.
@@ -253,13 +253,13 @@ class Given:
         self._picture = read_picture(path)
         del self.broken[str(path)]
 
-    def verdicts(self, asked: "Asked | None") -> "dict[str, Verdict]":
+    def verdicts(self, asked: "ChainOptions | None") -> "dict[str, Verdict]":
         """Every step over each of the files."""
         found = {**self.broken}
         found |= {str(path): self.checked(path, asked) for path in self.proofs}
         return found | {str(path): self.kept_is_checked(path, asked) for path in self.kept}
 
-    def delivered(self) -> "rerender.Delivered | None":
+    def delivered(self) -> "rerender.DeliveredFrame | None":
         """The receipt and its picture, to be rendered again; None: the receipt cannot be read.
         UsageError: there are not one of each.
         """
@@ -272,9 +272,9 @@ class Given:
         read = read_receipt(receipts[0].get("receipt"))
         if isinstance(read, str):
             return None
-        return rerender.Delivered(receipt=read, picture=self._picture, path=self._others[0])
+        return rerender.DeliveredFrame(receipt=read, picture=self._picture, path=self._others[0])
 
-    def checked(self, path: Path, asked: "Asked | None") -> "Verdict":
+    def checked(self, path: Path, asked: "ChainOptions | None") -> "Verdict":
         """Every step over one of the proofs, or receipts."""
         import asyncio
 
@@ -296,7 +296,7 @@ class Given:
             chain=chain,
         )
 
-    def kept_is_checked(self, path: Path, asked: "Asked | None") -> "Verdict":
+    def kept_is_checked(self, path: Path, asked: "ChainOptions | None") -> "Verdict":
         """Every step over one of the checkpoints."""
         import asyncio
 
@@ -304,7 +304,7 @@ class Given:
 
         kept, named = self.kept[path], asked is not None and asked.contract is not None
 
-        async def ask(node: Asked) -> "tuple[dict[Place, OnChain | Unasked], int | None]":
+        async def ask(node: ChainOptions) -> "tuple[dict[Place, OnChain | Unasked], int | None]":
             where = places(kept, self._shown, named=named)
             return {one: await node.of(one.document) for one in where}, await node.newest()
 
@@ -335,15 +335,15 @@ def _proof_in(document: "Document") -> object:
     return document.get("proof") if is_receipt(document) else document
 
 
-def tell(output: "Output", verdicts: "dict[str, Verdict]", *, notes: bool = True) -> None:
+def tell(output: "Printer", verdicts: "dict[str, Verdict]", *, notes: bool = True) -> None:
     """Every step of each. ``notes``: what would vouch for it, too."""
     for name, verdict in verdicts.items():
         facts = {"name": name, "holds": verdict.holds, "witnessed": verdict.witnessed}
         output.document({**facts, "steps": verdict.steps})
-        output.say(f"{wording.harmless(name)}: {'holds' if verdict.holds else 'DOES NOT HOLD'}")
+        output.say(f"{formatting.harmless(name)}: {'holds' if verdict.holds else 'DOES NOT HOLD'}")
         for step in verdict.steps:
             mark = "ok" if step.holds else "NO"
-            output.say(f"  {mark}  {step.name:<10}  {wording.harmless(step.said)}")
+            output.say(f"  {mark}  {step.name:<10}  {formatting.harmless(step.said)}")
     holds = all(verdict.holds for verdict in verdicts.values())
     if notes and holds and not all(verdict.witnessed for verdict in verdicts.values()):
         output.note(

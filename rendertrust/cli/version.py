@@ -3,7 +3,7 @@
 import click
 
 from rendertrust import __version__
-from rendertrust.cli import front
+from rendertrust.cli import argv
 from rendertrust.cli.command import Command
 from rendertrust.cli.session import session_of
 
@@ -13,5 +13,5 @@ from rendertrust.cli.session import session_of
 def version(context: click.Context) -> None:
     """Print the version."""
     output = session_of(context).output
-    output.document(front.version())
+    output.document(argv.version())
     output.say(f"rendertrust {__version__}")

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group
-from rendertrust.cli.session import Session, session_of
+from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import Delivery, Hook, HookWithSecret
@@ -115,25 +115,25 @@ def replay(context: click.Context, delivery: UUID) -> None:
     session.output.say(f"Delivery {delivery} is told again.")
 
 
-def _switch(session: Session, endpoint: UUID, *, enabled: bool) -> None:
+def _switch(session: CliSession, endpoint: UUID, *, enabled: bool) -> None:
     found = session.run(lambda client: client.change_hook(endpoint, enabled=enabled))
     session.output.document(found)
     session.output.say(f"Endpoint {endpoint} is {_state(found)}.")
 
 
-def _with_secret(session: Session, made: "HookWithSecret") -> None:
+def _with_secret(session: CliSession, made: "HookWithSecret") -> None:
     session.output.document(made)
     session.output.say(made.secret)
     session.output.note("Keep it where the receiver finds it: nobody can show it again.")
 
 
 def _row(hook: "Hook") -> tuple[str, ...]:
-    return (hook.id, wording.harmless(hook.url), " ".join(hook.types), _state(hook))
+    return (hook.id, formatting.harmless(hook.url), " ".join(hook.types), _state(hook))
 
 
 def _state(hook: "Hook") -> str:
     if not hook.enabled:
-        return f"disabled: {wording.harmless(hook.disabled_reason or '')}"
+        return f"disabled: {formatting.harmless(hook.disabled_reason or '')}"
     return "enabled" if hook.failing_since is None else "failing"
 
 
@@ -143,9 +143,9 @@ def _delivery(one: "Delivery") -> tuple[str, ...]:
     return (
         one.id,
         f"{one.type} #{one.number}",
-        wording.short(one.job_id),
+        formatting.short(one.job_id),
         one.state,
         str(one.tries),
-        wording.harmless(answer),
-        wording.ago(one.created_at),
+        formatting.harmless(answer),
+        formatting.ago(one.created_at),
     )

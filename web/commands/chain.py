@@ -162,7 +162,7 @@ async def _expected(work: Awaitable[T]) -> T:
     from actors.ports import ChainRefused, ChainUnavailable
     from config.settings import SettingsError
     from rendertrust.cli import exit_codes
-    from rendertrust.cli.ending import Ending, Stop
+    from rendertrust.cli.exits import CommandExit, Exit
     from sql.database import Unavailable
     from sql.epochs import BrokenEnd, NotBegun
     from supervisors.chain_audit import OtherLog
@@ -171,12 +171,12 @@ async def _expected(work: Awaitable[T]) -> T:
         return await work
     except ChainUnavailable as error:
         hint = "Look at chain.url and chain.chain_id, and try again later."
-        ending = Ending(exit_codes.UNAVAILABLE, "chain_away", f"{AWAY}: {error}", hint)
-        raise Stop(ending) from error
+        ending = Exit(exit_codes.UNAVAILABLE, "chain_away", f"{AWAY}: {error}", hint)
+        raise CommandExit(ending) from error
     except TimeoutError as error:
         hint = "What was sent is kept: call it again, or let the gateway wait for it."
-        ending = Ending(exit_codes.UNAVAILABLE, "chain_slow", "It is not confirmed yet", hint)
-        raise Stop(ending) from error
+        ending = Exit(exit_codes.UNAVAILABLE, "chain_slow", "It is not confirmed yet", hint)
+        raise CommandExit(ending) from error
     except ChainRefused as error:
         raise click.ClickException(f"The chain refuses it: {error}") from error
     except Unavailable as error:

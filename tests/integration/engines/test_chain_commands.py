@@ -14,7 +14,7 @@ from eth_account import Account
 from actors.anchor.actor import AnchorActor
 from actors.anchor.policy import AnchorSettings
 from actors.ports import Anchored
-from rendertrust.cli.ending import Stop
+from rendertrust.cli.exits import CommandExit
 from sql.anchors import Anchors
 from sql.audit import Audit
 from sql.database import Database
@@ -323,13 +323,13 @@ def test_a_chain_that_is_away_or_another_is_said_to_be(
     with monkeypatch.context() as changed:
         changed.setenv("RENDERTRUST_CHAIN_CHAIN_ID", "7")
         ended = CliRunner().invoke(command, ["status"], standalone_mode=False)
-        assert isinstance(ended.exception, Stop)
+        assert isinstance(ended.exception, CommandExit)
         assert ended.exception.ending.code == 75
         assert f"it is chain {place.node.chain_id}, not 7" in ended.exception.ending.detail
     with monkeypatch.context() as changed:
         changed.setenv("RENDERTRUST_CHAIN_URL", "http://127.0.0.1:9")
         ended = CliRunner().invoke(command, ["status"], standalone_mode=False)
-        assert isinstance(ended.exception, Stop)
+        assert isinstance(ended.exception, CommandExit)
         assert "does not answer" in ended.exception.ending.detail
         unasked = CliRunner().invoke(fsck, [])
         assert unasked.exit_code == 75

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rendertrust.cli import looking
+from rendertrust.cli import local_preflight
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.preflight.layout import PATHS, Layout
@@ -257,7 +257,9 @@ async def test_a_node_renders_what_the_artist_would(
     scene = tmp_path.joinpath("artist", *"abcd", "scene.blend")
     make(SMALL + BEGIN + KINDS[kind] + "\nsave()\n", str(scene))
     wanted = pixels(locally(scene, tmp_path / "local", FRAME)[FRAME])
-    layout = (await asyncio.to_thread(looking.look, scene, [FRAME])).layout  # as `submit` does
+    layout = (
+        await asyncio.to_thread(local_preflight.look, scene, [FRAME])
+    ).layout  # as `submit` does
     assert layout.missing == ()
     inputs = sent(layout, scene, tmp_path)
     work = unit(tmp_path / "node", inputs, {"frame": FRAME, "scene": layout.scene})

@@ -13,10 +13,10 @@ import attrs
 import pytest
 
 from rendertrust.cli import exit_codes
-from rendertrust.cli.ending import Stop
+from rendertrust.cli.exits import CommandExit
 from rendertrust.cli.node_options import accept_no_sandbox
-from rendertrust.cli.output import Output
-from rendertrust.cli.session import Session
+from rendertrust.cli.output import Printer
+from rendertrust.cli.session import CliSession
 from rendertrust.node import doctor, enrolment, self_test
 from rendertrust.node.doctor import BAD, GOOD
 from rendertrust.node.state_folder import NO_SANDBOX_WORDS, Enrolment, StateFolder
@@ -144,8 +144,8 @@ def test_no_sandbox_is_accepted_in_words_or_not_at_all(
 ) -> None:
     monkeypatch.setattr("rendertrust.node.sandbox.is_root", lambda: False)
     said = io.StringIO()
-    with pytest.raises(Stop) as stopped:
-        accept_no_sandbox(Session(None, Output(notes=said)), tmp_path, accepted)
+    with pytest.raises(CommandExit) as stopped:
+        accept_no_sandbox(CliSession(None, Printer(notes=said)), tmp_path, accepted)
     assert stopped.value.ending.code == exit_codes.USAGE
     assert NO_SANDBOX_WORDS in stopped.value.ending.hint
     for words in ("can read your files", "apt-get install bubblewrap"):

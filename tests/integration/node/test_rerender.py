@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from rendertrust.cli.output import Output
-from rendertrust.cli.session import Session
+from rendertrust.cli.output import Printer
+from rendertrust.cli.session import CliSession
 from rendertrust.cli.verify import verify
 from rendertrust.manifest import Entry, Manifest
 from rendertrust.node import sandbox
@@ -99,7 +99,7 @@ def sha256(path: Path) -> str:
 def called(*words: object) -> tuple[int, list[Said]]:
     """The exit code of ``rendertrust verify --json``, and what it printed."""
     said = io.StringIO()
-    session = Session(None, Output(json=True, results=said))
+    session = CliSession(None, Printer(json=True, results=said))
     arguments = [str(word) for word in words]
     ran = CliRunner().invoke(verify, arguments, obj=session, standalone_mode=False)
     if ran.exception is not None:

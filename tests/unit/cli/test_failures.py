@@ -2,8 +2,8 @@
 
 import pytest
 
-from rendertrust.cli import exit_codes, farm
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli import exit_codes, remote_preflight
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.failures import ending_of
 from rendertrust.client import errors
 
@@ -77,8 +77,8 @@ def test_a_bug_stays_a_bug() -> None:
 
 
 def test_a_commands_own_end_is_taken_as_it_is() -> None:
-    ending = Ending(6, "job_failed", "detail", "hint")
-    assert ending_of(Stop(ending), URL) is ending
+    ending = Exit(6, "job_failed", "detail", "hint")
+    assert ending_of(CommandExit(ending), URL) is ending
 
 
 def test_the_request_id_of_a_gateways_fault_is_told() -> None:
@@ -108,7 +108,7 @@ def test_what_is_about_no_job_leads_to_no_list_of_jobs(status: int, code: str, w
 
 def test_a_key_of_another_submission_is_no_fault_of_the_scene() -> None:
     conflict = errors.Fault("Idempotency-Key", "conflict", "was used for another request")
-    assert farm.refused(errors.Invalid(422, "no", errors=(conflict,))) is None
+    assert remote_preflight.refused(errors.Invalid(422, "no", errors=(conflict,))) is None
 
 
 def test_a_wrong_quote_is_named_for_programs() -> None:

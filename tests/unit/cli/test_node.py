@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from rendertrust.cli import node
-from rendertrust.cli.node import Me, owner_of
+from rendertrust.cli.node import LoggedInUser, owner_of
 from rendertrust.cli.node_status import DRAINED, START, facts, start_of
 from rendertrust.node.enrolment import Joined
 from rendertrust.node.status import Status
@@ -37,7 +37,7 @@ STATUS = Status(
     waiting_results=0,
     version="1",
 )
-JANE = Me("jane", "token")
+JANE = LoggedInUser("jane", "token")
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ JANE = Me("jane", "token")
     [
         ({}, JANE, "yours"),
         ({"owner": None}, JANE, "yours"),  # it does not say whose
-        ({}, Me("joe", "token"), "somebody's already, and stays so"),
+        ({}, LoggedInUser("joe", "token"), "somebody's already, and stays so"),
         ({}, None, "somebody's already, and stays so"),
         ({"owned": False, "owner": None}, None, "nobody's"),
     ],
 )
 def test_a_joined_node_is_whose_the_gateway_says(
-    changes: dict[str, Any], me: Me | None, words: str
+    changes: dict[str, Any], me: LoggedInUser | None, words: str
 ) -> None:
     assert owner_of(attrs.evolve(JOINED, **changes), me) == words
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from rendertrust.cli.verify import Given, exit_code
+from rendertrust.cli.verify import ProofFiles, exit_code
 from rendertrust.receipt_check import is_receipt
 from rendertrust.strict_json import read_document
 from rendertrust.verify import Verdict
@@ -22,7 +22,7 @@ def verdicts(folder: Path, receipt: bytes, picture: bytes) -> list[Verdict]:
     files = (folder / "receipt.json", folder / "frame.png")
     for file, content in zip(files, (receipt, picture), strict=True):
         file.write_bytes(content)
-    given = Given(files)
+    given = ProofFiles(files)
     given.look_at_pictures()
     return [*given.broken.values(), *(given.checked(path, None) for path in given.proofs)]
 
@@ -71,4 +71,4 @@ def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
         with pytest.raises(click.UsageError, match="no regular file"):
-            Given([path])
+            ProofFiles([path])

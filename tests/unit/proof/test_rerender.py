@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from rendertrust.cli import exit_codes
 from rendertrust.cli.disputes import comparison_of
-from rendertrust.cli.output import Output, encoded
+from rendertrust.cli.output import Printer, encoded
 from rendertrust.cli.rerender import (
-    Outcome,
+    RerenderOutcome,
     document,
     exit_code,
     in_folder,
@@ -305,7 +305,7 @@ def test_no_doubt_makes_a_near_picture_wrong_or_a_far_one_right(
     ],
 )
 def test_the_exit_code_is_the_verdicts(verdict: str, code: int) -> None:
-    assert exit_code(Outcome().ended(Judgement(verdict, "why"))) == code
+    assert exit_code(RerenderOutcome().ended(Judgement(verdict, "why"))) == code
 
 
 def test_each_region_is_named_with_its_place_and_how_far_off_it_is() -> None:
@@ -333,7 +333,7 @@ NO_OPTIONS: dict[str, Any] = {
 def test_programs_are_told_all_of_it() -> None:
     wish = wish_of({**NO_OPTIONS, "scene": Path("s.blend"), "seed": 7})
     assert wish is not None
-    outcome = Outcome(steps=[Step("scene", True, "said")], report=Report(regions=(FAR,)))
+    outcome = RerenderOutcome(steps=[Step("scene", True, "said")], report=Report(regions=(FAR,)))
     told = document(wish, Path("a/frame.png"), outcome.ended(Judgement(DIFFERENT, "why")))
     assert (told["name"], told["holds"], told["verdict"], told["seed"]) == (
         "frame.png",
@@ -372,10 +372,10 @@ def test_a_dispute_takes_what_the_program_wrote(tmp_path: Path) -> None:
     shown.write_bytes(b"a picture")
     wish = wish_of({**NO_OPTIONS, "scene": Path("s.blend"), "seed": 7})
     assert wish is not None
-    outcome = Outcome(report=Report(regions=(FAR,)), shown=shown, size=(160, 90))
+    outcome = RerenderOutcome(report=Report(regions=(FAR,)), shown=shown, size=(160, 90))
     written = document(wish, Path("frame.png"), outcome.ended(Judgement(DIFFERENT, "why")))
     told.write_text(encoded({"name": "a proof"}) + "\n" + encoded(written) + "\n")
-    output = Output(results=io.StringIO(), notes=io.StringIO())
+    output = Printer(results=io.StringIO(), notes=io.StringIO())
     found = comparison_of(told, output)
     assert (found["verdict"], found["reason"]) == (DIFFERENT, "why")
     assert found["places"] == spots(Report(regions=(FAR,)), (160, 90))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -14,7 +14,7 @@ ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
 @attrs.define
-class Board:
+class UnitTable:
     """What was seen last of each unit, by number."""
 
     client: "AsyncClient"
@@ -67,10 +67,10 @@ def cells(unit: "Unit") -> tuple[str, ...]:
         name if unit.tile is None else f"{name} tile {unit.tile}",
         unit.state,
         str(unit.attempt),
-        wording.short(unit.node_id),
-        "-" if seconds is None else wording.duration(seconds),
+        formatting.short(unit.node_id),
+        "-" if seconds is None else formatting.duration(seconds),
         unit.charged if unit.state == "COMPLETED" else "-",
-        wording.harmless(_why(unit)),
+        formatting.harmless(_why(unit)),
     )
 
 
@@ -87,12 +87,12 @@ def line(unit: "Unit") -> str:
     """``frame 12 COMPLETED node 7c9e6679 4 s 10.0000 credits``."""
     words = [named(unit), unit.state]
     if unit.node_id is not None:
-        words.append(f"node {wording.short(unit.node_id)}")
+        words.append(f"node {formatting.short(unit.node_id)}")
     if unit.attempt > 1:
         words.append(f"attempt {unit.attempt}")
     if unit.state == "COMPLETED":
-        words += [] if unit.seconds is None else [wording.duration(unit.seconds)]
+        words += [] if unit.seconds is None else [formatting.duration(unit.seconds)]
         words.append(f"{unit.charged} credits")
     if unit.error_message:
-        words.append(f"({wording.harmless(unit.error_message)})")
+        words.append(f"({formatting.harmless(unit.error_message)})")
     return " ".join(words)

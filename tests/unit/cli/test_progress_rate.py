@@ -3,21 +3,21 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.cli.pace import Pace
+from rendertrust.cli.progress_rate import ProgressRate
 
 
 def test_it_is_not_told_from_one_sample() -> None:
-    assert Pace().add(10.0, 0.5) is None
+    assert ProgressRate().add(10.0, 0.5) is None
 
 
 def test_it_follows_from_what_was_seen() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     pace.add(100.0, 0.2)
     assert pace.add(110.0, 0.4) == 30.0
 
 
 def test_another_attempt_begins_anew() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     pace.add(0.0, 0.2)
     pace.add(10.0, 0.9)
     assert pace.add(11.0, 0.1) is None
@@ -25,7 +25,7 @@ def test_another_attempt_begins_anew() -> None:
 
 
 def test_an_unknown_progress_begins_anew() -> None:
-    pace = Pace()
+    pace = ProgressRate()
     pace.add(0.0, 0.5)
     assert pace.add(1.0, None) is None
     assert pace.add(2.0, 0.6) is None
@@ -33,7 +33,7 @@ def test_an_unknown_progress_begins_anew() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.none() | st.floats(0, 1))))
 def test_it_is_never_below_zero(samples: list[tuple[float, float | None]]) -> None:
-    pace = Pace()
+    pace = ProgressRate()
     for now, progress in sorted(samples, key=lambda sample: sample[0]):
         left = pace.add(now, progress)
         assert left is None or left >= 0

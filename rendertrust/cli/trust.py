@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import session_of
 
@@ -33,8 +33,8 @@ def list_(context: click.Context) -> None:
     rows = [
         (
             one.user_id,
-            wording.harmless(one.email),
-            wording.stamp(one.since),
+            formatting.harmless(one.email),
+            formatting.stamp(one.since),
         )
         for one in found.trusted
     ]

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rendertrust.cli import exit_codes, wording
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.output import Output
+from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.output import Printer
 from rendertrust.cli.session import is_interactive
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def _each(quote: "Quote") -> str:
 def how(quote: "Quote") -> str:
     """Return what the price follows, as the gateway says."""
     if quote.reference_seconds is None:
-        return wording.harmless(quote.priced_how)
-    work = f"{wording.duration(quote.reference_seconds)} of its own machine's work"
-    return f"{work}. {wording.harmless(quote.priced_how)}"
+        return formatting.harmless(quote.priced_how)
+    work = f"{formatting.duration(quote.reference_seconds)} of its own machine's work"
+    return f"{work}. {formatting.harmless(quote.priced_how)}"
 
 
-def told(output: Output, quote: "Quote") -> None:
+def told(output: Printer, quote: "Quote") -> None:
     """The quote, as the result of the command."""
     output.document(quote)
     output.say(said(quote))
@@ -54,7 +54,7 @@ UNASKED: Final = "Nobody can be asked here, so it is submitted."
 
 
 def agreed(
-    output: Output, quote: "Quote", what: str = "One picture", question: str = "Submit?"
+    output: Printer, quote: "Quote", what: str = "One picture", question: str = "Submit?"
 ) -> None:
     """Go on only where the credits are there and nobody minds; else end the command."""
     if not quote.enough:
@@ -62,7 +62,7 @@ def agreed(
         hint += "Render less, or buy more: rendertrust credits buy"
         facts = {"available": quote.available, "requested": quote.held}
         code, name = exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits"
-        raise Stop(Ending(code, name, said(quote, what), hint, facts))
+        raise CommandExit(Exit(code, name, said(quote, what), hint, facts))
     if reason := how(quote):
         output.note(reason)
     if output.json or not is_interactive():  # a program, or nobody at a terminal
@@ -70,4 +70,4 @@ def agreed(
         return
     if not click.confirm(f"{said(quote, what)} {question}", default=True, err=True):
         detail, hint = "Not submitted; nothing was sent", "Call it again when you like."
-        raise Stop(Ending(exit_codes.FAILURE, "not_agreed", detail, hint))
+        raise CommandExit(Exit(exit_codes.FAILURE, "not_agreed", detail, hint))

@@ -4,15 +4,15 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rendertrust.cli import transfer, wording
-from rendertrust.cli.output import Output
+from rendertrust.cli import formatting, transfer
+from rendertrust.cli.output import Printer
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient
 
 
 async def fetched(
-    output: Output, client: "AsyncClient", job_id: str, out: Path, stem: str | None = None
+    output: Printer, client: "AsyncClient", job_id: str, out: Path, stem: str | None = None
 ) -> dict[str, Any]:
     """Save the result at ``out``, say where it is, and return that for ``--json``.
 
@@ -24,5 +24,5 @@ async def fetched(
     with transfer.shown(output, "Downloaded") as progress:
         path = await client.download(job_id, out, stem=stem, progress=progress)
     size = path.stat().st_size
-    output.say(f"Saved {path} ({wording.size(size)}).")
+    output.say(f"Saved {path} ({formatting.size(size)}).")
     return {"job_id": job_id, "path": str(path), "bytes": size}

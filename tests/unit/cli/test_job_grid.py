@@ -9,10 +9,10 @@ import attrs
 import pytest
 
 from rendertrust.api.units import Units
-from rendertrust.cli import grid
-from rendertrust.cli.output import Output
+from rendertrust.cli import job_grid
+from rendertrust.cli.output import Printer
 from rendertrust.client import AsyncClient, Job, NoAnswer
-from tests.unit.cli.test_board import unit
+from tests.unit.cli.test_unit_table import unit
 
 THEN = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -45,9 +45,9 @@ async def changes(*statuses: str) -> AsyncIterator[Job]:
 
 
 async def watched(client: Client) -> str:
-    output = Output(results=StringIO(), notes=StringIO())
+    output = Printer(results=StringIO(), notes=StringIO())
     later = changes("RUNNING", "COMPLETED")
-    await grid.followed(output, cast("AsyncClient", client), job("DISPATCHED"), later)
+    await job_grid.followed(output, cast("AsyncClient", client), job("DISPATCHED"), later)
     return cast("StringIO", output.results).getvalue()
 
 

@@ -6,25 +6,25 @@ import attrs
 import click
 import pytest
 
-from rendertrust.cli import animation, looking
-from rendertrust.cli.ending import Stop
-from rendertrust.cli.looking import Looked
-from rendertrust.cli.output import Output
-from rendertrust.cli.packing import EVERYBODYS, alone, packed
+from rendertrust.cli import local_preflight, option_types
+from rendertrust.cli.exits import CommandExit
+from rendertrust.cli.local_preflight import LocalFindings
+from rendertrust.cli.output import Printer
+from rendertrust.cli.scene_dependencies import EVERYBODYS, alone, packed
 from rendertrust.preflight.findings import Finding
 from rendertrust.preflight.layout import laid_out
 
 GIB = 1 << 30
 
 
-def sees(monkeypatch: pytest.MonkeyPatch, looked: Looked) -> None:
+def sees(monkeypatch: pytest.MonkeyPatch, looked: LocalFindings) -> None:
     """This machine's Blender finds that in any scene."""
 
-    def look(path: Path, frames: tuple[int, ...]) -> Looked:
+    def look(path: Path, frames: tuple[int, ...]) -> LocalFindings:
         return looked
 
-    monkeypatch.setattr(looking, "has_blender", lambda: True)
-    monkeypatch.setattr(looking, "look", look)
+    monkeypatch.setattr(local_preflight, "has_blender", lambda: True)
+    monkeypatch.setattr(local_preflight, "look", look)
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_a_scene_that_takes_much_memory_says_so(
 ) -> None:
     """Nodes that have it are asked alone; what any has is not worth a word."""
     scene = tmp_path / "s.blend"
-    looked = Looked((), laid_out(scene, ()), memory)
+    looked = LocalFindings((), laid_out(scene, ()), memory)
     sees(monkeypatch, looked)
-    assert packed(Output(), scene, ()).needs == needs
+    assert packed(Printer(), scene, ()).needs == needs
     assert attrs.evolve(alone(scene), memory=memory).needs == needs
 
 
-def looked_at(scene: Path, *findings: Finding) -> Looked:
+def looked_at(scene: Path, *findings: Finding) -> LocalFindings:
     texture = scene.parent / "wood.png"
     named: list[dict[str, object]] = [
         {"file": str(texture), "bytes": 4, "kind": "image", "owner": "Image 'wood'"},
         {"file": str(scene.parent / "gone.png"), "bytes": None, "kind": "image", "owner": "Image"},
     ]
     files = [{**file, "path": "//" + Path(str(file["file"])).name} for file in named]
-    return Looked(findings, laid_out(scene, files), size=(640, 360))
+    return LocalFindings(findings, laid_out(scene, files), size=(640, 360))
 
 
 def test_what_should_be_mended_stops_a_scene_or_goes_along_as_it_is(
@@ -59,10 +59,10 @@ def test_what_should_be_mended_stops_a_scene_or_goes_along_as_it_is(
     scene = tmp_path / "s.blend"
     gone = Finding(code="missing_file", level="error", message="is not there", setting="find it")
     sees(monkeypatch, looked_at(scene, gone))
-    with pytest.raises(Stop) as stopped:
-        packed(Output(), scene, ())
+    with pytest.raises(CommandExit) as stopped:
+        packed(Printer(), scene, ())
     assert "--as-is" in (stopped.value.ending.hint or "")
-    sent = packed(Output(), scene, (), as_is=True)
+    sent = packed(Printer(), scene, (), as_is=True)
     assert sent.files == {"s.blend": scene, "wood.png": tmp_path / "wood.png"}
 
 
@@ -71,17 +71,17 @@ def test_tiles_need_no_size_of_a_scene_that_was_looked_into(
 ) -> None:
     scene = tmp_path / "s.blend"
     sees(monkeypatch, looked_at(scene))
-    size = packed(Output(), scene, ()).size
-    assert animation.sized({"samples": 4}, {"tiles": "2x2"}, size) == {
+    size = packed(Printer(), scene, ()).size
+    assert option_types.sized({"samples": 4}, {"tiles": "2x2"}, size) == {
         "samples": 4,
         "width": 640,
         "height": 360,
     }
     given: dict[str, int | str] = {"width": 64, "height": 36}
-    assert animation.sized(given, {"tiles": "2x2"}, size) == given
-    assert animation.sized({}, {}, size) == {}
+    assert option_types.sized(given, {"tiles": "2x2"}, size) == given
+    assert option_types.sized({}, {}, size) == {}
     with pytest.raises(click.UsageError, match="--width and --height"):
-        animation.sized({}, {"tiles": "2x2"}, None)
+        option_types.sized({}, {"tiles": "2x2"}, None)
 
 
 def test_a_scene_that_cannot_be_cut_is_not_sent_in_tiles(
@@ -94,9 +94,9 @@ def test_a_scene_that_cannot_be_cut_is_not_sent_in_tiles(
         monkeypatch,
         looked_at(scene, Finding(code="no_tiles", level="note", message="", setting=why)),
     )
-    assert packed(Output(), scene, ()).files
+    assert packed(Printer(), scene, ()).files
     for as_is in (False, True):
-        with pytest.raises(Stop) as stopped:
-            packed(Output(), scene, (), as_is, tiled=True)
+        with pytest.raises(CommandExit) as stopped:
+            packed(Printer(), scene, (), as_is, tiled=True)
         assert stopped.value.ending.name == "no_tiles"
         assert why in stopped.value.ending.detail

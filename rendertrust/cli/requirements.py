@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
-from rendertrust.cli import wording
-from rendertrust.cli.node_options import Size
+from rendertrust.cli import formatting
+from rendertrust.cli.node_options import SizeParam
 
 if TYPE_CHECKING:
     from rendertrust.client import Needs
 
-SIZE: Final = Size(2**30)
+SIZE: Final = SizeParam(2**30)
 NAMES: Final = "device=gpu, vram=8G, memory=16G, blender=5.2, class=CLASS or alike"
 DEVICES: Final = ("cpu", "gpu")
 
 
-class NodeNeeds(click.ParamType[Any]):
+class RequirementsParam(click.ParamType[Any]):
     """``device=gpu,memory=8G``; ``vram=8G`` is both: a graphics card's memory counts there."""
 
     name = "needs"
@@ -53,7 +53,7 @@ def _is_version(text: str) -> bool:
 
 def said(what: "Needs") -> str:
     """``device gpu, memory 8.6 GB, alike``: for people."""
-    told = {**what, "memory": wording.size(what["memory"])} if "memory" in what else dict(what)
+    told = {**what, "memory": formatting.size(what["memory"])} if "memory" in what else dict(what)
     words = (name if value is True else f"{name} {value}" for name, value in told.items())
     return ", ".join(word.replace("device_class", "class") for word in words)
 

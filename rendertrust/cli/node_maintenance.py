@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rendertrust.cli import exit_codes, wording
+from rendertrust.cli import exit_codes, formatting
 from rendertrust.cli.command import Command
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.node_options import run_options, settings_of, state_option, words_of
 from rendertrust.cli.node_status import joined
 from rendertrust.cli.session import session_of
@@ -38,7 +38,7 @@ def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
     session = session_of(context)
     if not joined(state).running:
         hint = "There is nothing to do: it takes no work."
-        raise Stop(Ending(exit_codes.FAILURE, "not_running", "The node does not run", hint))
+        raise CommandExit(Exit(exit_codes.FAILURE, "not_running", "The node does not run", hint))
     folder = StateFolder(state) if state else StateFolder()
     folder.wish_drain()
     session.output.document({"draining": True})
@@ -68,13 +68,13 @@ def doctor(context: click.Context, state: Path | None) -> None:
     session.output.document({"checks": found, "well": not bad})
     if bad:
         hint = "Do what stands beside each, and look again: rendertrust node doctor"
-        raise Stop(Ending(exit_codes.FAILURE, "not_well", f"Not well: {', '.join(bad)}", hint))
+        raise CommandExit(Exit(exit_codes.FAILURE, "not_well", f"Not well: {', '.join(bad)}", hint))
 
 
 def told(check: "Diagnosis") -> str:
     """A check in a line, its remedy in another."""
-    line = f"{check.state:<8} {check.name}: {wording.harmless(check.said)}"
-    return f"{line}\n{'':9}{wording.harmless(check.remedy)}" if check.remedy else line
+    line = f"{check.state:<8} {check.name}: {formatting.harmless(check.said)}"
+    return f"{line}\n{'':9}{formatting.harmless(check.remedy)}" if check.remedy else line
 
 
 @click.command(cls=Command)
@@ -92,7 +92,7 @@ def install(
     session = session_of(context)
     if not sys.platform.startswith("linux"):
         hint = "Have your system start `rendertrust node run` by its own means."
-        raise Stop(Ending(exit_codes.FAILURE, "no_systemd", "systemd is on Linux alone", hint))
+        raise CommandExit(Exit(exit_codes.FAILURE, "no_systemd", "systemd is on Linux alone", hint))
     settings = settings_of(given)
     text = service.unit(
         words_of(settings, state or default_folder()),

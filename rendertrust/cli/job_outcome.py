@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from rendertrust.cli import exit_codes, loose, wording
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli import exit_codes, formatting, orphan_tiles
+from rendertrust.cli.exits import CommandExit, Exit
 
 if TYPE_CHECKING:
     from rendertrust.client import Job
@@ -15,7 +15,7 @@ def require_completed(job: "Job") -> "Job":
         return job
     reason = f": {job.error_message}" if job.error_message else ""
     detail = f"Job {job.id} is {job.status}{reason}"
-    raise Stop(Ending(exit_codes.JOB_FAILED, "job_failed", detail, _hint(job), {"job": job}))
+    raise CommandExit(Exit(exit_codes.JOB_FAILED, "job_failed", detail, _hint(job), {"job": job}))
 
 
 def charge(job: "Job") -> str | None:
@@ -39,27 +39,27 @@ def _left(job: "Job") -> list[str]:
     lines = [f"{job.done} of {job.units} are done: rendertrust jobs download {job.id} --out ."]
     if job.status == "FAILED":
         lines.append(f"Do again what failed: rendertrust jobs retry {job.id} --failed")
-    return [*lines, *filter(None, (loose.words(job), loose.hint(job)))]
+    return [*lines, *filter(None, (orphan_tiles.words(job), orphan_tiles.hint(job)))]
 
 
-def lost(job_id: str, error: Exception) -> Ending:
+def lost(job_id: str, error: Exception) -> Exit:
     """The gateway is away for too long; the job is as it was."""
-    return Ending(
+    return Exit(
         exit_codes.UNAVAILABLE,
         "no_answer",
-        f"{error}; job {wording.short(job_id)} goes on once it is back",
+        f"{error}; job {formatting.short(job_id)} goes on once it is back",
         f"Watch again:    rendertrust jobs watch {job_id}\n"
         f"Fetch the rest: rendertrust jobs download {job_id} --out .",
         {"job_id": job_id},
     )
 
 
-def interrupted(job_id: str) -> Ending:
+def interrupted(job_id: str) -> Exit:
     """Ctrl-C ends the watch, and nothing else."""
-    return Ending(
+    return Exit(
         exit_codes.INTERRUPTED,
         "interrupted",
-        f"Interrupted; job {wording.short(job_id)} goes on",
+        f"Interrupted; job {formatting.short(job_id)} goes on",
         f"Watch again:           rendertrust jobs watch {job_id}\n"
         f"Cancel before it runs: rendertrust jobs cancel {job_id}\n"
         f"End it, keep frames:   rendertrust jobs stop {job_id}",

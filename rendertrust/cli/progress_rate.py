@@ -4,7 +4,7 @@ import attrs
 
 
 @attrs.define
-class Pace:
+class ProgressRate:
     """Progress over time since it was first seen; a step back begins anew: another attempt."""
 
     _first: tuple[float, float] | None = None

@@ -5,11 +5,11 @@ from typing import Any
 
 import attrs
 
-from rendertrust.cli import wording
+from rendertrust.cli import formatting
 
 
 @attrs.frozen
-class Ending:
+class Exit:
     """``name`` is for programs, ``detail`` and ``hint`` for people: what happened, what to do."""
 
     code: int
@@ -28,7 +28,7 @@ class Ending:
         """What people read."""
         if not self.detail:
             return self.hint
-        lines = [f"rendertrust: {wording.harmless(self.detail)}"]
+        lines = [f"rendertrust: {formatting.harmless(self.detail)}"]
         lines += [f"  {line}" for line in self.hint.splitlines()]
         request = self.facts.get("request_id")
         if self.name == "gateway_fault" and request:
@@ -36,9 +36,9 @@ class Ending:
         return "\n".join(lines)
 
 
-class Stop(Exception):
+class CommandExit(Exception):
     """Raised by a command that knows best how it ends."""
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: Exit) -> None:
         super().__init__(ending.detail)
         self.ending = ending

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, wording
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli.exits import CommandExit, Exit
 
 if TYPE_CHECKING:
     from rendertrust.preflight.findings import Finding
@@ -20,7 +20,7 @@ FILES_SHOWN: Final = 50
 
 
 @attrs.frozen
-class Looked:
+class LocalFindings:
     """What was found in a scene."""
 
     findings: "tuple[Finding, ...]"
@@ -38,9 +38,9 @@ class Looked:
         lines: list[str] = []
         for finding in self.findings:
             where = finding.path or finding.object
-            at = f" ({wording.harmless(where)})" if where else ""
-            lines.append(f"{finding.level}: {wording.harmless(finding.message)}{at}")
-            lines.append(f"    {wording.harmless(finding.setting)}")
+            at = f" ({formatting.harmless(where)})" if where else ""
+            lines.append(f"{finding.level}: {formatting.harmless(finding.message)}{at}")
+            lines.append(f"    {formatting.harmless(finding.setting)}")
         return lines
 
     def files(self) -> list[str]:
@@ -49,9 +49,9 @@ class Looked:
         if not layout.files:
             return []
         what = "One linked file" if len(layout.files) == 1 else f"{len(layout.files)} linked files"
-        lines = [f"{what}, {wording.size(layout.size)}:"]
+        lines = [f"{what}, {formatting.size(layout.size)}:"]
         lines += [
-            f"    {file.size:>12,}  {wording.harmless(str(file.source))}"
+            f"    {file.size:>12,}  {formatting.harmless(str(file.source))}"
             for file in layout.files[:FILES_SHOWN]
         ]
         if len(layout.files) > FILES_SHOWN:
@@ -66,7 +66,7 @@ def has_blender() -> bool:
     return renderer.find() is not None
 
 
-def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> Looked:
+def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> LocalFindings:
     """Look into the scene at ``path``, which is absolute; ``ram``: GiB that a node has.
 
     ``frames`` are those that will be rendered, none: the current one; None: the scene's own.
@@ -80,7 +80,7 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
     facts = _facts(path, frames)
     nodes = NodeClass(blender=NODES, ram_bytes=None if ram is None else int(ram * GIB))
     layout = laid_out(path, facts.get("files", ()))
-    return Looked(
+    return LocalFindings(
         (*unsendable(layout), *findings(facts, nodes, frames or ())),
         layout,
         int((facts.get("memory") or {}).get("bytes") or 0),
@@ -96,8 +96,8 @@ def _facts(path: Path, frames: Sequence[int] | None) -> Mapping[str, Any]:
     told = asyncio.run(looked(path, frames))
     if isinstance(told, NoBlender):
         hint = "It is asked which files the scene links; nodes need none of this."
-        raise Stop(Ending(exit_codes.FAILURE, "no_blender", told.reason, hint))
+        raise CommandExit(Exit(exit_codes.FAILURE, "no_blender", told.reason, hint))
     if isinstance(told, Failed):
         hint = "Open the scene in Blender, save it, and call this again."
-        raise Stop(Ending(exit_codes.FAILURE, "preflight_failed", told.error, hint))
+        raise CommandExit(Exit(exit_codes.FAILURE, "preflight_failed", told.error, hint))
     return told

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rendertrust.cli.output import Output
+from rendertrust.cli.output import Printer
 
 if TYPE_CHECKING:
     from rendertrust.client import Job
@@ -29,7 +29,7 @@ def hint(job: "Job") -> str | None:
     return f"Fetch them: rendertrust jobs download {job.id} --tiles --out ."
 
 
-def tell(output: Output, job: "Job") -> None:
+def tell(output: Printer, job: "Job") -> None:
     """Both, where there is anything to say."""
     if (said := words(job)) is not None:
         output.say(said)

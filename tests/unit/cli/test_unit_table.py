@@ -6,7 +6,7 @@ import pytest
 
 from rendertrust.api.preflights import Waiting
 from rendertrust.api.units import Unit
-from rendertrust.cli import board
+from rendertrust.cli import unit_table
 
 
 def unit(**more: Any) -> Unit:
@@ -38,16 +38,16 @@ def test_it_is_named_by_its_frames(
     frames: str | None, tile: int | None, words: str, several: bool
 ) -> None:
     one = unit(frames=frames, tile=tile)
-    assert (board.named(one), board.is_several(one)) == (words, several)
+    assert (unit_table.named(one), unit_table.is_several(one)) == (words, several)
 
 
 def test_what_waits_says_why() -> None:
     waiting = Waiting("no_node", "No node is there that renders.")
-    assert "No node is there that renders." in board.cells(unit(waiting=waiting))
+    assert "No node is there that renders." in unit_table.cells(unit(waiting=waiting))
     failed = unit(state="FAILED", error_message="no camera", waiting=waiting)
-    assert "no camera" in board.cells(failed)
+    assert "no camera" in unit_table.cells(failed)
 
 
 def test_what_was_given_back_says_why() -> None:
-    row = board.cells(unit(state="COMPLETED", given_back="a check found: invalid"))
+    row = unit_table.cells(unit(state="COMPLETED", given_back="a check found: invalid"))
     assert row[-1] == "given back: a check found: invalid"

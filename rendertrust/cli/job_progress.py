@@ -5,9 +5,9 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from rendertrust.cli import grid, wording
-from rendertrust.cli.output import Output
-from rendertrust.cli.pace import Pace
+from rendertrust.cli import formatting, job_grid
+from rendertrust.cli.output import Printer
+from rendertrust.cli.progress_rate import ProgressRate
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job
@@ -19,7 +19,7 @@ LINE_SECONDS: Final = 10.0
 
 
 async def followed(
-    output: Output,
+    output: Printer,
     client: "AsyncClient",
     job_id: str,
     within: float | None = None,
@@ -29,8 +29,8 @@ async def followed(
     changes = client.watch(job_id, within=within)
     job = await anext(changes)
     if job.units > 1:
-        return await grid.followed(output, client, job, changes, heard)
-    pace = Pace()
+        return await job_grid.followed(output, client, job, changes, heard)
+    pace = ProgressRate()
     with screen(output) as show:
         while True:
             heard(job)
@@ -40,7 +40,7 @@ async def followed(
             job = await anext(changes)
 
 
-def screen(output: Output) -> AbstractContextManager[Show]:
+def screen(output: Printer) -> AbstractContextManager[Show]:
     """What fits whoever reads."""
     if output.json:
         return _documents(output)
@@ -48,7 +48,7 @@ def screen(output: Output) -> AbstractContextManager[Show]:
 
 
 @contextmanager
-def _documents(output: Output) -> "Generator[Show]":
+def _documents(output: Printer) -> "Generator[Show]":
     def show(job: "Job", left: float | None) -> None:
         output.document(
             {
@@ -62,7 +62,7 @@ def _documents(output: Output) -> "Generator[Show]":
 
 
 @contextmanager
-def _lines(output: Output) -> "Generator[Show]":
+def _lines(output: Printer) -> "Generator[Show]":
     """A line when the status or the node changes, at each tenth, and every ten seconds."""
     last: tuple[object, ...] = ()
     told_at = 0.0
@@ -82,18 +82,18 @@ def line(job: "Job", left: float | None) -> str:
     """``RUNNING 45 % node 1a2b3c4d eta 12 s``; the node only once there is one."""
     words = [job.status]
     if job.progress is not None and not job.ended:
-        words.append(wording.percent(job.progress))
+        words.append(formatting.percent(job.progress))
     if job.node_id is not None:
-        words.append(f"node {wording.short(job.node_id)}")
+        words.append(f"node {formatting.short(job.node_id)}")
     if job.retry_count:
         words.append(f"attempt {job.retry_count + 1}")
     if left is not None:
-        words.append(f"eta {wording.duration(left)}")
+        words.append(f"eta {formatting.duration(left)}")
     return " ".join(words)
 
 
 @contextmanager
-def _bar(output: Output) -> "Generator[Show]":
+def _bar(output: Printer) -> "Generator[Show]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

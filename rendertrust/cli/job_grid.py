@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from rendertrust.cli import board, wording
-from rendertrust.cli.board import Board
-from rendertrust.cli.output import Output
-from rendertrust.cli.pace import Pace
+from rendertrust.cli import formatting, unit_table
+from rendertrust.cli.output import Printer
+from rendertrust.cli.progress_rate import ProgressRate
+from rendertrust.cli.unit_table import UnitTable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,7 @@ _AROUND_TABLE: Final = 4  # lines of a screen that are no rows
 
 
 async def followed(
-    output: Output,
+    output: Printer,
     client: "AsyncClient",
     first: "Job",
     jobs: "AsyncIterator[Job]",
@@ -39,7 +39,7 @@ async def followed(
 
     ``heard`` is told each. Raises as ``AsyncClient.watch``.
     """
-    pace, seen = Pace(), Board(client, first.id)
+    pace, seen = ProgressRate(), UnitTable(client, first.id)
     with screen(output, seen) as show:
         async for job in ticking(first, jobs):
             heard(job)
@@ -50,7 +50,7 @@ async def followed(
     raise AssertionError("a watch ends with the job")
 
 
-async def _looked(seen: Board, job: "Job") -> "list[Unit]":
+async def _looked(seen: UnitTable, job: "Job") -> "list[Unit]":
     """What changed; nothing while the gateway is away, which whoever watches the job waits for."""
     from rendertrust.client import NoAnswer, Unavailable
 
@@ -83,7 +83,7 @@ async def ticking(first: "Job", jobs: "AsyncIterator[Job]") -> "AsyncIterator[Jo
         await asyncio.gather(coming, return_exceptions=True)
 
 
-def screen(output: Output, seen: Board) -> AbstractContextManager[Show]:
+def screen(output: Printer, seen: UnitTable) -> AbstractContextManager[Show]:
     """What fits whoever reads."""
     if output.json:
         return _documents(output)
@@ -91,7 +91,7 @@ def screen(output: Output, seen: Board) -> AbstractContextManager[Show]:
 
 
 @contextmanager
-def _documents(output: Output) -> "Generator[Show]":
+def _documents(output: Printer) -> "Generator[Show]":
     last: Any = None
 
     def show(job: "Job", changed: "Sequence[Unit]", left: float | None) -> None:
@@ -110,7 +110,7 @@ def _documents(output: Output) -> "Generator[Show]":
 
 
 @contextmanager
-def _lines(output: Output) -> "Generator[Show]":
+def _lines(output: Printer) -> "Generator[Show]":
     """A line for each unit that moved, and one for the job when its status changes."""
     last: tuple[object, ...] = ()
 
@@ -118,7 +118,7 @@ def _lines(output: Output) -> "Generator[Show]":
         nonlocal last
         for unit in changed:
             if last or unit.state != "QUEUED":  # that all of them wait at first goes without saying
-                output.say(board.line(unit))
+                output.say(unit_table.line(unit))
         now = (job.status, job.paused)
         if now != last:
             output.say(summary(job, left))
@@ -132,7 +132,7 @@ def summary(job: "Job", left: float | None) -> str:
     words = [f"{job.status} {job.done} of {job.units} done"]
     words += [f"{job.failed} failed"] if job.failed else []
     words += [f"{job.charged} credits"] if job.charged is not None else []
-    words += [f"eta {wording.duration(left)}"] if left is not None and not job.ended else []
+    words += [f"eta {formatting.duration(left)}"] if left is not None and not job.ended else []
     return ", ".join(words) + reason(job)
 
 
@@ -148,7 +148,7 @@ def reason(job: "Job") -> str:
 
 
 @contextmanager
-def _table(output: Output, seen: Board) -> "Generator[Show]":
+def _table(output: Printer, seen: UnitTable) -> "Generator[Show]":
     from rich.console import Console, Group
     from rich.live import Live
     from rich.progress_bar import ProgressBar
@@ -197,6 +197,9 @@ def drawn(units: "Sequence[Unit]") -> "Table":
     for unit in units:
         style = _STYLES.get(unit.state, "")
         table.add_row(
-            *(Text(cell, style if at == 1 else "") for at, cell in enumerate(board.cells(unit)))
+            *(
+                Text(cell, style if at == 1 else "")
+                for at, cell in enumerate(unit_table.cells(unit))
+            )
         )
     return table

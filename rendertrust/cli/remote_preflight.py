@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, wording
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli.exits import CommandExit, Exit
 
 if TYPE_CHECKING:
-    from rendertrust.cli.output import Output
+    from rendertrust.cli.output import Printer
     from rendertrust.client import AsyncClient, Bundle, Estimate, Invalid, Preflight, SceneFinding
 
 WITHIN: Final = 300.0  # s, for a node that may be busy with something else
@@ -19,7 +19,7 @@ NOBODY: Final = ("no_node", "nobody")  # waiting helps nothing
 
 
 @attrs.frozen
-class Wish:
+class PreflightRequest:
     """What is to be rendered of a scene."""
 
     params: dict[str, int | str]
@@ -28,7 +28,12 @@ class Wish:
 
 
 async def looked(
-    output: "Output", client: "AsyncClient", bundle: "Bundle", wish: Wish, *, again: bool = False
+    output: "Printer",
+    client: "AsyncClient",
+    bundle: "Bundle",
+    wish: PreflightRequest,
+    *,
+    again: bool = False,
 ) -> "Preflight":
     """What a node finds, which is waited for; at once where no node could look."""
 
@@ -61,22 +66,22 @@ def lines(found: "Preflight") -> list[str]:
     if found.scene is not None:
         scene = found.scene
         samples = "" if scene.samples is None else f", {scene.samples} samples"
-        rate = wording.rate(scene.fps, scene.fps_base)
+        rate = formatting.rate(scene.fps, scene.fps_base)
         told.append(
-            f"{wording.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
+            f"{formatting.harmless(scene.engine)}, {scene.width} x {scene.height} pixels{samples};"
             f" frames {scene.frame_start} to {scene.frame_end} at {rate} a second"
         )
     if found.estimate is not None:
         told.append(estimated(found.estimate))
-        told.append(f"    {wording.harmless(found.estimate.how)}")
+        told.append(f"    {formatting.harmless(found.estimate.how)}")
     elif found.not_estimated:
-        told.append(f"How long it takes is not known: {wording.harmless(found.not_estimated)}")
+        told.append(f"How long it takes is not known: {formatting.harmless(found.not_estimated)}")
     return told
 
 
 def estimated(estimate: "Estimate") -> str:
     """``About 27 min of one node for 48 frames (20 min to 39 min); 14 min by 2 at once.``"""
-    time = wording.duration
+    time = formatting.duration
     frames = "one frame" if estimate.frames == 1 else f"{estimate.frames} frames"
     said = f"About {time(estimate.likely)} of one node for {frames}"
     said += f" ({time(estimate.least)} to {time(estimate.most)})"
@@ -90,17 +95,19 @@ def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
     told: list[str] = []
     for finding in findings:
         where = finding.path or finding.object
-        at = f" ({wording.harmless(where)})" if where else ""
-        told.append(f"{finding.level}: {wording.harmless(finding.message)}{at}")
-        told.append(f"    {wording.harmless(finding.setting)}")
+        at = f" ({formatting.harmless(where)})" if where else ""
+        told.append(f"{finding.level}: {formatting.harmless(finding.message)}{at}")
+        told.append(f"    {formatting.harmless(finding.setting)}")
     return told
 
 
 def not_looked(found: "Preflight") -> str:
     """Why nothing is known."""
     if found.status == "FAILED":
-        return f"No node could look into the scene: {wording.harmless(found.error or '')}"
-    why = "" if found.waiting is None else f": {wording.harmless(found.waiting.words).rstrip('.')}"
+        return f"No node could look into the scene: {formatting.harmless(found.error or '')}"
+    why = (
+        "" if found.waiting is None else f": {formatting.harmless(found.waiting.words).rstrip('.')}"
+    )
     return f"No node has looked into the scene{why}"
 
 
@@ -113,10 +120,10 @@ def require_mended(found: "Preflight", what: str) -> None:
     hint = "\n".join((*finding_lines(found.findings), "To render it as it is: --as-is"))
     detail = f"{things} must be mended in the scene first; {what}"
     facts = {"findings": found.findings, "job_id": found.job_id}
-    raise Stop(Ending(exit_codes.FAILURE, "preflight", detail, hint, facts))
+    raise CommandExit(Exit(exit_codes.FAILURE, "preflight", detail, hint, facts))
 
 
-def refused(error: "Invalid") -> Stop | None:
+def refused(error: "Invalid") -> CommandExit | None:
     """A refusal for what a node found in the scene before; None: it is another one."""
     found = [
         fault for fault in error.errors if fault.field == "payload_ref" and fault.code not in OTHERS
@@ -125,4 +132,4 @@ def refused(error: "Invalid") -> Stop | None:
         return None
     hint = "Mend it, and submit it again. To render it as it is: --as-is"
     facts = {"errors": [attrs.asdict(fault) for fault in error.errors]}
-    return Stop(Ending(exit_codes.FAILURE, "preflight", str(error), hint, facts))
+    return CommandExit(Exit(exit_codes.FAILURE, "preflight", str(error), hint, facts))

@@ -8,7 +8,7 @@ from rendertrust import __version__
 from rendertrust.cli import catalogue, exit_codes
 
 
-class Words(NamedTuple):
+class Arguments(NamedTuple):
     """What was typed, without the options that stand anywhere."""
 
     rest: tuple[str, ...]
@@ -25,7 +25,7 @@ class UrlMissing(Exception):
     """``--url`` stands last."""
 
 
-def split(words: Sequence[str]) -> Words:
+def split(words: Sequence[str]) -> Arguments:
     """Take ``--url`` and ``--json`` out, wherever they stand before ``--``."""
     rest: list[str] = []
     url, json = None, False
@@ -43,10 +43,10 @@ def split(words: Sequence[str]) -> Words:
             rest.append(word)
             if word == "--":
                 rest += ahead
-    return Words(tuple(rest), url, json)
+    return Arguments(tuple(rest), url, json)
 
 
-def quick(words: Words) -> str | None:
+def quick(words: Arguments) -> str | None:
     """The answer where there is nothing to do but to print it."""
     match words.rest:
         case ("--help" | "-h" | "help",) | ("help", "help"):

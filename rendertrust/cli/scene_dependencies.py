@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from rendertrust.cli import animation, exit_codes, looking
-from rendertrust.cli.ending import Ending, Stop
+from rendertrust.cli import exit_codes, local_preflight, option_types
+from rendertrust.cli.exits import CommandExit, Exit
 
 if TYPE_CHECKING:
-    from rendertrust.cli.looking import Looked
-    from rendertrust.cli.output import Output
+    from rendertrust.cli.local_preflight import LocalFindings
+    from rendertrust.cli.output import Printer
     from rendertrust.client import Needs
 
 WITHOUT = (
@@ -28,7 +28,7 @@ EVERYBODYS: Final = 2 << 30  # bytes of memory that each slot of each node has
 
 
 @attrs.frozen
-class Packed:
+class SceneBundle:
     """The files of a job by their paths among the inputs; ``moved`` is told to the scene.
 
     ``memory``: bytes that a render of it takes, roughly; ``size``: pixels of its pictures. 0 and
@@ -62,32 +62,32 @@ class Packed:
             yield {**self.files, PATHS: told}
 
 
-def alone(path: Path) -> Packed:
+def alone(path: Path) -> SceneBundle:
     """The scene and nothing else."""
-    return Packed(ALONE, {ALONE: path})
+    return SceneBundle(ALONE, {ALONE: path})
 
 
 def packed(
-    output: "Output",
+    output: "Printer",
     path: Path,
     frames: Sequence[int] | None,
     as_is: bool = False,
     *,
     tiled: bool = False,
-) -> Packed:
+) -> SceneBundle:
     """The scene with all that these frames need of what it links (none: the current one; None: the
     scene's own). Ends the command where something must be mended first, unless it is to go
     ``as_is``; ``tiled``: or where its frames cannot be rendered in tiles.
     """
-    if not looking.has_blender():
+    if not local_preflight.has_blender():
         output.note(WITHOUT)
         return alone(path)
     place = path.absolute()
-    looked = looking.look(place, frames)
+    looked = local_preflight.look(place, frames)
     if tiled:
-        animation.require_tiles(looked.findings, "nothing was sent")
+        option_types.require_tiles(looked.findings, "nothing was sent")
     if looked.stops and not as_is:
-        raise Stop(_to_mend(looked))
+        raise CommandExit(_to_mend(looked))
     for line in (*looked.files(), *looked.lines()):
         output.note(line)
     layout = looked.layout
@@ -95,10 +95,10 @@ def packed(
     if not files:
         return attrs.evolve(alone(path), memory=looked.memory, size=looked.size)
     sent = {layout.scene: place, **files}
-    return Packed(layout.scene, sent, layout.paths, looked.memory, looked.size)
+    return SceneBundle(layout.scene, sent, layout.paths, looked.memory, looked.size)
 
 
-def _to_mend(looked: "Looked") -> Ending:
+def _to_mend(looked: "LocalFindings") -> Exit:
     count = sum(finding.level == "error" for finding in looked.findings)
     what = "One thing" if count == 1 else f"{count} things"
     detail = f"{what} must be mended in the scene first; nothing was sent"
@@ -106,4 +106,4 @@ def _to_mend(looked: "Looked") -> Ending:
     hint = "\n".join(
         (*looked.lines(), "To send it as it is, with the files that are there: --as-is")
     )
-    return Ending(exit_codes.FAILURE, "preflight", detail, hint, facts)
+    return Exit(exit_codes.FAILURE, "preflight", detail, hint, facts)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rendertrust.cli import catalogue, exit_codes, front
-from rendertrust.cli.front import Words
+from rendertrust.cli import argv, catalogue, exit_codes
+from rendertrust.cli.argv import Arguments
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -22,22 +22,24 @@ ROOT = Path(__file__).resolve().parents[3]
     ],
 )
 def test_the_options_of_every_command_stand_anywhere(typed: list[str]) -> None:
-    assert front.split(typed) == Words(("jobs", "list"), "http://x", True)
+    assert argv.split(typed) == Arguments(("jobs", "list"), "http://x", True)
 
 
 def test_what_stands_after_two_dashes_is_left_alone() -> None:
-    assert front.split(["submit", "--", "--json"]) == Words(("submit", "--", "--json"), None, False)
+    assert argv.split(["submit", "--", "--json"]) == Arguments(
+        ("submit", "--", "--json"), None, False
+    )
 
 
 def test_a_url_option_without_a_url_is_told() -> None:
-    with pytest.raises(front.UrlMissing):
-        front.split(["jobs", "--url"])
+    with pytest.raises(argv.UrlMissing):
+        argv.split(["jobs", "--url"])
 
 
 def test_the_command_is_the_first_word_that_is_no_option() -> None:
-    assert front.split(["--json", "--data", "d", "serve"]).command == "d"
-    assert front.split(["--json", "serve", "--data", "d"]).command == "serve"
-    assert front.split([]).command is None
+    assert argv.split(["--json", "--data", "d", "serve"]).command == "d"
+    assert argv.split(["--json", "serve", "--data", "d"]).command == "serve"
+    assert argv.split([]).command is None
 
 
 def test_every_command_is_in_the_overview() -> None:
@@ -47,7 +49,7 @@ def test_every_command_is_in_the_overview() -> None:
 
 
 def test_exit_codes_as_json() -> None:
-    answer = front.quick(Words(("help", "exit-codes"), None, True))
+    answer = argv.quick(Arguments(("help", "exit-codes"), None, True))
     assert answer is not None
     assert json.loads(answer)[str(exit_codes.UNAVAILABLE)].startswith("temporarily")
 

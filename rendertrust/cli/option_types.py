@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rendertrust.cli import exit_codes, wording
-from rendertrust.cli.ending import Ending, Stop
-from rendertrust.cli.scene import Whole
+from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.cli.scene import IntegerParam
 
 if TYPE_CHECKING:
     from rendertrust.client import SceneFinding
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 ORDERS: Final = ("sequential", "every_nth", "middle_first")
 PRIORITIES: Final = ("low", "normal", "high")
 POOLS: Final = ("mine", "trusted", "any")
-CHUNK: Final = Whole(1, 64)
+CHUNK: Final = IntegerParam(1, 64)
 _NEEDS_FRAMES: Final = ("chunk", "tiles", "order")
 
 
-class FrameRange(click.ParamType[str]):
+class FrameRangeParam(click.ParamType[str]):
     """Frames as ``rendertrust.frame_range`` reads them."""
 
     name = "frames"
@@ -36,7 +36,7 @@ class FrameRange(click.ParamType[str]):
         return value
 
 
-class Credits(click.ParamType[str]):
+class CreditsParam(click.ParamType[str]):
     """An amount above 0, with four decimals at most."""
 
     name = "credits"
@@ -52,7 +52,7 @@ class Credits(click.ParamType[str]):
         return value
 
 
-class Tiles(click.ParamType[str]):
+class TilesParam(click.ParamType[str]):
     """Columns x rows."""
 
     name = "tiles"
@@ -66,7 +66,7 @@ class Tiles(click.ParamType[str]):
         return value
 
 
-class FrameRate(click.ParamType[str]):
+class FrameRateParam(click.ParamType[str]):
     """Frames a second as ``rendertrust.frame_rate`` reads them."""
 
     name = "rate"
@@ -82,10 +82,10 @@ class FrameRate(click.ParamType[str]):
         return value
 
 
-RATE: Final = FrameRate()
-FRAMES: Final = FrameRange()
-CREDITS: Final = Credits()
-TILES: Final = Tiles()
+RATE: Final = FrameRateParam()
+FRAMES: Final = FrameRangeParam()
+CREDITS: Final = CreditsParam()
+TILES: Final = TilesParam()
 
 
 def require_sense(params: dict[str, int | str], cut: dict[str, Any]) -> None:
@@ -108,9 +108,9 @@ def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> No
     reason = next((one.setting for one in findings if one.code == "no_tiles"), None)
     if reason is None:
         return
-    detail = f"The scene cannot be rendered in tiles ({wording.harmless(reason)}); {what}"
+    detail = f"The scene cannot be rendered in tiles ({formatting.harmless(reason)}); {what}"
     hint = "Leave out --tiles: its frames are rendered whole then."
-    raise Stop(Ending(exit_codes.FAILURE, "no_tiles", detail, hint))
+    raise CommandExit(Exit(exit_codes.FAILURE, "no_tiles", detail, hint))
 
 
 def lacks_size(params: Mapping[str, int | str], cut: Mapping[str, Any]) -> bool:
