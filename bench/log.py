@@ -22,9 +22,9 @@ from actors.ledger.messages import Commit, Transfer, user_account
 from actors.ports import Clock
 from actors.sequencer.growth import grow
 from bench.probe import Table, fdatasync_rate, machine
-from rendertrust import merkle, tiles
-from rendertrust.proving import Row, Tree
-from rendertrust.tiles import Edge, Place
+from rendertrust import log_tiles, merkle
+from rendertrust.log_tiles import TilePlace, TreeEdge
+from rendertrust.proof_builder import LogTree, TileHashes
 from sql.database import Database
 from sql.log import LogEntry
 from sql.migrate import migrate
@@ -66,7 +66,7 @@ def in_memory(leaves: int) -> Table:
     """Growing, proving and verifying over so many leaves."""
     table = Table(f"{leaves:,} leaves in memory", "per second of CPU")
     hashes = [merkle.leaf_hash(b"%d" % number) for number in range(leaves)]
-    edge, made = Edge(), dict[Place, bytes]()
+    edge, made = TreeEdge(), dict[TilePlace, bytes]()
 
     def append() -> None:
         for found in hashes:
@@ -74,8 +74,8 @@ def in_memory(leaves: int) -> Table:
 
     table.add("leaf hashes appended", per_second(leaves, append))
     partial = {place: row for place, row in rows_of(hashes).items() if place not in made}
-    rows = {place: Row(row) for place, row in (made | partial).items()}
-    tree, root = Tree(leaves, rows.__getitem__), edge.root()
+    rows = {place: TileHashes(row) for place, row in (made | partial).items()}
+    tree, root = LogTree(leaves, rows.__getitem__), edge.root()
     assert tree.root() == root
     chance = random.Random(1)
     asked = [chance.randrange(leaves) for _ in range(50_000)]
@@ -111,24 +111,24 @@ def in_memory(leaves: int) -> Table:
     entries = [entry(number) for number in range(1, 20_001)]
     table.add(
         "entries made to leaves",
-        per_second(len(entries), lambda: grow(Edge(), entries, os.urandom(32 * len(entries)))),
+        per_second(len(entries), lambda: grow(TreeEdge(), entries, os.urandom(32 * len(entries)))),
     )
     return table
 
 
-def older(rows: dict[Place, Row], size: int) -> bytes:
+def older(rows: dict[TilePlace, TileHashes], size: int) -> bytes:
     """The root of the first ``size`` leaves."""
-    return Tree(size, rows.__getitem__).root()
+    return LogTree(size, rows.__getitem__).root()
 
 
-def rows_of(hashes: list[bytes]) -> dict[Place, bytes]:
+def rows_of(hashes: list[bytes]) -> dict[TilePlace, bytes]:
     """The tiles of all levels, the last ones too."""
-    found: dict[Place, bytes] = {}
+    found: dict[TilePlace, bytes] = {}
     level, row = 0, hashes
     while row:
         parts = [b"".join(row[at : at + 256]) for at in range(0, len(row), 256)]
-        found |= {Place(level, index): part for index, part in enumerate(parts)}
-        row = [tiles.tile_root(part) for part in parts if len(part) == 256 * 32]
+        found |= {TilePlace(level, index): part for index, part in enumerate(parts)}
+        row = [log_tiles.tile_root(part) for part in parts if len(part) == 256 * 32]
         level += 1
     return found
 

@@ -14,8 +14,8 @@ from typing import Final
 
 from bench.verify import LEAST_ODDS, Bench, build, opened
 from bench.verify_scenes import SCENES
-from rendertrust.frames import BATCH_MAX
 from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.relay_frames import BATCH_MAX
 
 COUNTS: Final = (1, 4, BATCH_MAX)
 

@@ -30,7 +30,6 @@ from actors.verifier.crops import draws
 from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import DEFAULTS, Thresholds, is_match, of_all
 from bench.verify_scenes import HEAD, REPORTED_ON, SAVE, SCENES, SEED, TUNED_ON
-from rendertrust.frames import BATCH_MAX
 from rendertrust.node.blender import Blender
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import EVIDENCE, PICTURE, Completed, Failed, Result, Task, in_batch
@@ -38,6 +37,7 @@ from rendertrust.node.plugins.check import CheckPlugin
 from rendertrust.node.plugins.check_batch import CheckBatchPlugin
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.resident_blender import Hear
+from rendertrust.relay_frames import BATCH_MAX
 from tests.integration.node.edits import EDITS, edited
 
 FRAME: Final = 4

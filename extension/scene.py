@@ -39,7 +39,7 @@ def looked_into(scene: Any, frames: str) -> "LocalFindings":
     from rendertrust.node.worker.scene_inspector import facts
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
-    from rendertrust.preflight.sending import unsendable
+    from rendertrust.preflight.unsendable_files import unsendable
 
     if not bpy.data.filepath:
         raise Unsaved

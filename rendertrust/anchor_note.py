@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import given, note
+from rendertrust import note, untrusted
 from rendertrust.merkle import SIZE_MAX
 from rendertrust.note import NoteRefused, Verifier
 
@@ -73,17 +73,17 @@ def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
     return AnchorNote(found["origin"], chain, contract, size, root, found["transaction"], block)
 
 
-def claims(document: given.Document) -> "tuple[str, int, int, str] | str | None":
+def claims(document: untrusted.Document) -> "tuple[str, int, int, str] | str | None":
     """A proof's ``MEMBERS``; why they are not what they must be; None where it names no anchor."""
     if all(document.get(name) is None for name in MEMBERS):
         return None
     transaction, block, chain_id, contract = (document.get(name) for name in MEMBERS)
-    if not isinstance(transaction, str) or given.transaction(transaction) is None:
+    if not isinstance(transaction, str) or untrusted.transaction(transaction) is None:
         return "the proof's anchor_tx_hash is no transaction's hash"
-    if not isinstance(block, int) or given.size(block) is None:
+    if not isinstance(block, int) or untrusted.size(block) is None:
         return "the proof's block_number is no whole number"
-    if not isinstance(chain_id, int) or given.size(chain_id) is None:
+    if not isinstance(chain_id, int) or untrusted.size(chain_id) is None:
         return "the proof's chain_id is no whole number"
-    if not isinstance(contract, str) or given.address(contract) is None:
+    if not isinstance(contract, str) or untrusted.address(contract) is None:
         return "the proof's contract is no address of a contract"
     return transaction, block, chain_id, contract

@@ -16,19 +16,26 @@ from typing import Final
 
 import attrs
 
-from rendertrust import anchor_note, checkpoint, epoch, given, links, note
+from rendertrust import anchor_note, checkpoint, consistency, epoch, note, untrusted
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
-from rendertrust.links import Link, Shown
+from rendertrust.consistency import ConsistencyProof, LeafLink
 from rendertrust.note import NoteRefused, Verifier
-from rendertrust.onchain import OnChain, Unasked
-from rendertrust.verify import Step, Verdict, Witness, is_signed_by, on_chain, read_noted
+from rendertrust.onchain import ChainUnknown, OnChain
+from rendertrust.proof_check import (
+    KnownCheckpoint,
+    Step,
+    Verdict,
+    is_signed_by,
+    on_chain,
+    read_noted,
+)
 
 _BESIDE: Final = "what stands beside the note is not what the note says"
 
 
 @attrs.frozen
-class Kept:
+class KeptCheckpoint:
     """A checkpoint, its note, and what its gateway signed of its newest anchor."""
 
     signed: Checkpoint
@@ -46,14 +53,14 @@ class Kept:
 
 
 @attrs.frozen
-class Place:
+class ExpectedRoot:
     """Where a chain may have a root of this log: at a size, with the root that it must be."""
 
     at: Checkpoint
     claim: AnchorNote | None = None  # the gateway signed that it is there
 
     @property
-    def document(self) -> given.Document:
+    def document(self) -> untrusted.Document:
         """What ``anchored`` is asked with: as of a proof."""
         asked = {"tree_size": self.at.size, "merkle_root": self.at.root.hex()}
         if self.claim is None:
@@ -63,15 +70,15 @@ class Place:
         return {**asked, **dict(zip(anchor_note.MEMBERS, named, strict=True))}
 
 
-def is_checkpoint(document: given.Document) -> bool:
+def is_checkpoint(document: untrusted.Document) -> bool:
     """Whether it wants to be an answer of ``GET /ledger/checkpoint``, or a part of one."""
     return "checkpoint" in document and "leaf" not in document and "proof" not in document
 
 
-def read_kept(document: object) -> Kept | str:
+def read_kept(document: object) -> KeptCheckpoint | str:
     """The answer of ``GET /ledger/checkpoint``; or why it is none."""
-    found = given.members(document)
-    noted, key = given.text(found.get("checkpoint")), given.text(found.get("verifier"))
+    found = untrusted.members(document)
+    noted, key = untrusted.text(found.get("checkpoint")), untrusted.text(found.get("verifier"))
     if noted is None or key is None:
         return "it has no checkpoint and verifier"
     verifier = note.read_verifier(key)
@@ -83,35 +90,37 @@ def read_kept(document: object) -> Kept | str:
     if not _is_beside(found, signed):
         return _BESIDE
     anchor = _anchor_of(found.get("anchor"), verifier)
-    return anchor if isinstance(anchor, str) else Kept(signed, verifier, noted, anchor)
+    return anchor if isinstance(anchor, str) else KeptCheckpoint(signed, verifier, noted, anchor)
 
 
-def read_kept_note(text: str, keys: Sequence[Verifier]) -> Kept | str:
+def read_kept_note(text: str, keys: Sequence[Verifier]) -> KeptCheckpoint | str:
     """A checkpoint as a plain signed note, by one of these keys; or why it is none."""
     read = read_noted(text, keys)
-    return read if isinstance(read, str) else Kept(read.checkpoint, read.verifier, text)
+    return read if isinstance(read, str) else KeptCheckpoint(read.checkpoint, read.verifier, text)
 
 
-def places(kept: Kept, shown: Sequence[Shown] = (), *, named: bool = False) -> tuple[Place, ...]:
+def places(
+    kept: KeptCheckpoint, shown: Sequence[ConsistencyProof] = (), *, named: bool = False
+) -> tuple[ExpectedRoot, ...]:
     """Where to ask a chain; ``named``: one knows the contract, and need not be told of it."""
-    own, found = kept.signed, dict[int, Place]()
+    own, found = kept.signed, dict[int, ExpectedRoot]()
     if kept.anchored is not None:
-        found[kept.anchored.size] = Place(kept.anchored, kept.anchor)
+        found[kept.anchored.size] = ExpectedRoot(kept.anchored, kept.anchor)
     if named and own.size:
         ends = [Checkpoint(own.origin, *end, own.time) for end in _other_ends(own, shown)]
         for one in (own, *ends):
-            found.setdefault(one.size, Place(one))
+            found.setdefault(one.size, ExpectedRoot(one))
     return tuple(found.values())
 
 
 def verify_checkpoint(
-    kept: Kept,
+    kept: KeptCheckpoint,
     *,
     key: Verifier | None = None,
-    witness: Witness | None = None,
-    shown: Sequence[Shown] = (),
-    epochs: Sequence[Link] = (),
-    said: Mapping[Place, OnChain | Unasked] | None = None,
+    witness: KnownCheckpoint | None = None,
+    shown: Sequence[ConsistencyProof] = (),
+    epochs: Sequence[LeafLink] = (),
+    said: Mapping[ExpectedRoot, OnChain | ChainUnknown] | None = None,
     newest: int | None = None,
 ) -> Verdict:
     """Every step. ``key``: whose signature must be on it; ``said``: by a chain, at each place.
@@ -140,7 +149,7 @@ def verify_checkpoint(
 # ── the steps ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _named(kept: Kept, key: Verifier) -> Step:
+def _named(kept: KeptCheckpoint, key: Verifier) -> Step:
     holds = is_signed_by(kept.noted, kept.signed, key)
     said = "it is signed by the key that you named"
     return Step(
@@ -148,7 +157,7 @@ def _named(kept: Kept, key: Verifier) -> Step:
     )
 
 
-def _claimed(kept: Kept) -> list[Step]:
+def _claimed(kept: KeptCheckpoint) -> list[Step]:
     said, signed = kept.anchor, kept.signed
     if said is None:
         return []
@@ -159,30 +168,33 @@ def _claimed(kept: Kept) -> list[Step]:
 
 
 def _witnessed(
-    kept: Kept, witness: Witness, shown: Sequence[Shown], epochs: Sequence[Link]
+    kept: KeptCheckpoint,
+    witness: KnownCheckpoint,
+    shown: Sequence[ConsistencyProof],
+    epochs: Sequence[LeafLink],
 ) -> Step:
     known, signed = witness.checkpoint, kept.signed
-    older, newer = links.in_order(known, signed)
+    older, newer = consistency.in_order(known, signed)
     by_it = is_signed_by(kept.noted, signed, witness.verifier)
-    if not by_it and not (older is signed and links.same_log(known, signed)):
+    if not by_it and not (older is signed and consistency.same_log(known, signed)):
         said = f"it is not signed by the key that you know: {witness.verifier}"
         return Step("witness", False, said)
-    found = links.linked(older, newer, shown, epochs)
+    found = consistency.linked(older, newer, shown, epochs)
     other = "" if by_it else "; it is signed by another key than the one that you know"
     return Step("witness", found.holds is True, f"{found.said}{other}")
 
 
 def _by_chain(
-    kept: Kept,
-    shown: Sequence[Shown],
-    epochs: Sequence[Link],
-    said: Mapping[Place, OnChain | Unasked],
+    kept: KeptCheckpoint,
+    shown: Sequence[ConsistencyProof],
+    epochs: Sequence[LeafLink],
+    said: Mapping[ExpectedRoot, OnChain | ChainUnknown],
 ) -> tuple[list[Step], bool]:
     """What the chain says at each place; and whether any of that vouches for the checkpoint."""
     steps, vouched = list[Step](), False
     for place, one in said.items():
         steps += [step for step in _at(place, one) if step not in steps]
-        found = links.linked(*links.in_order(place.at, kept.signed), shown, epochs)
+        found = consistency.linked(*consistency.in_order(place.at, kept.signed), shown, epochs)
         is_there = isinstance(one, OnChain) and one.fault is None and one.root == place.at.root
         if place.at.size != kept.signed.size and (is_there or found.holds is False):
             steps.append(Step("link", found.holds is not False, found.said))
@@ -190,13 +202,13 @@ def _by_chain(
     return steps, vouched
 
 
-def _at(place: Place, one: OnChain | Unasked) -> list[Step]:
-    if isinstance(one, Unasked) and one.harmless:
+def _at(place: ExpectedRoot, one: OnChain | ChainUnknown) -> list[Step]:
+    if isinstance(one, ChainUnknown) and one.harmless:
         return [Step("anchor", True, f"no root stands on the chain at {place.at.size} leaves")]
     return on_chain(place.at.size, place.at.root, one)
 
 
-def _to_get(kept: Kept, newest: int | None) -> Step:
+def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
     """Nothing stands on the chain that is known to be of this log: what would show it."""
     if newest is None:
         wanted = "--contract says which one has the gateway's anchors"
@@ -211,7 +223,7 @@ def _to_get(kept: Kept, newest: int | None) -> Step:
 # ── what strangers give ──────────────────────────────────────────────────────────────────────────
 
 
-def _is_beside(found: given.Document, signed: Checkpoint) -> bool:
+def _is_beside(found: untrusted.Document, signed: Checkpoint) -> bool:
     """Whether the members that say the same as the note do so; none need be there."""
     says: dict[str, object] = {
         "origin": signed.origin,
@@ -230,7 +242,7 @@ def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
     """What was signed of the newest anchor, perhaps in an epoch before."""
     if value is None:
         return None
-    text = given.text(value)
+    text = untrusted.text(value)
     if text is None:
         return "anchor is a signed note, or null"
     origin = text.partition("\norigin ")[2].partition("\n")[0]
@@ -240,7 +252,7 @@ def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
     return f"of the anchor: {read.reason}" if isinstance(read, NoteRefused) else read
 
 
-def _other_ends(own: Checkpoint, shown: Sequence[Shown]) -> list[tuple[int, bytes]]:
+def _other_ends(own: Checkpoint, shown: Sequence[ConsistencyProof]) -> list[tuple[int, bytes]]:
     """Of consistency proofs that begin or end with this checkpoint, and hold."""
     held = [one for one in shown if one.holds]
     later = [(one.n, one.root_n) for one in held if (one.m, one.root_m) == (own.size, own.root)]

@@ -42,7 +42,7 @@ class ManifestError(ValueError):
 
 
 @attrs.frozen
-class Entry:
+class ManifestEntry:
     """One file. ``place`` is an upload's id or an object's key: where its content is."""
 
     path: str
@@ -56,15 +56,15 @@ class Manifest:
     """All files of a job; ``scene`` is the path of the one that is rendered."""
 
     scene: str
-    files: tuple[Entry, ...]
+    files: tuple[ManifestEntry, ...]
 
     @property
-    def by_path(self) -> Mapping[str, Entry]:
+    def by_path(self) -> Mapping[str, ManifestEntry]:
         """Each file under its path."""
         return {entry.path: entry for entry in self.files}
 
     @property
-    def by_sha256(self) -> Mapping[str, Entry]:
+    def by_sha256(self) -> Mapping[str, ManifestEntry]:
         """A file for each content."""
         return {entry.sha256: entry for entry in self.files}
 
@@ -103,7 +103,7 @@ def read(content: bytes, place: str) -> Manifest:
     return Manifest(scene, entries)
 
 
-def _entry(path: str, members: Any, place: str) -> Entry:
+def _entry(path: str, members: Any, place: str) -> ManifestEntry:
     if (fault := path_fault(path)) is not None:
         raise ManifestError(fault, path[:100])
     if not isinstance(members, dict):
@@ -115,7 +115,7 @@ def _entry(path: str, members: Any, place: str) -> Entry:
         raise ManifestError(f"size must be 1 to {FILE_BYTES_MAX} bytes", path)
     if not isinstance(where, str) or not 1 <= len(where) <= _PLACE[place]:
         raise ManifestError(f"{place} is missing", path)
-    return Entry(path, sha256, size, where)
+    return ManifestEntry(path, sha256, size, where)
 
 
 def path_fault(path: str) -> str | None:

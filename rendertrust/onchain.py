@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 import orjson
 
-from rendertrust import given
+from rendertrust import untrusted
 from rendertrust.anchor_note import claims
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ PRIVATE_NODES: Final = ("anvil", "hardhat", "ganache", "testrpc", "ethereumjs")
 
 
 @attrs.frozen
-class Unasked:
+class ChainUnknown:
     """Nothing was found out, and why. ``harmless``: because there is nothing to be found yet."""
 
     reason: str
     harmless: bool = False
 
 
-NOT_YET: Final = Unasked(
+NOT_YET: Final = ChainUnknown(
     "the checkpoint is not anchored yet: no chain vouches for it", harmless=True
 )
 
@@ -99,25 +99,25 @@ async def anchored(
     contract: str | None = None,
     seconds: float = SECONDS,
     confirmations: int | None = None,
-) -> OnChain | Unasked:
+) -> OnChain | ChainUnknown:
     """What the chain at ``url`` says about the anchor of a proof. Never raises.
 
     An anchor is final at or below the block that the node calls finalized; where it calls none so,
     at ``confirmations`` blocks, its own among them: 12 of them unless another number is given. A
     private chain settles on nothing: what it has counts from its own block on, or at as many.
     """
-    named = None if contract is None else given.address(contract)
+    named = None if contract is None else untrusted.address(contract)
     if contract is not None and named is None:
-        return Unasked(f"{contract!r} is no address of a contract")
-    proof = given.members(document)
+        return ChainUnknown(f"{contract!r} is no address of a contract")
+    proof = untrusted.members(document)
     claim = _claim_of(proof)
-    if isinstance(claim, Unasked):
+    if isinstance(claim, ChainUnknown):
         return claim
     where = claim.contract if named is None and claim is not None else named
     if where is None:
         return NOT_YET
 
-    async def ask(node: _Node) -> OnChain | Unasked:
+    async def ask(node: _Node) -> OnChain | ChainUnknown:
         here = await _here(node, where, named=named is not None)
         settled = await _settled(node, here, confirmations)
         found = await _found(node, proof, here, claim, settled)
@@ -126,20 +126,22 @@ async def anchored(
     return await _asked(url, seconds, ask)
 
 
-async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | Unasked:
+async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | ChainUnknown:
     """How many leaves the newest anchor in ``contract`` is of; 0 before the first. Never raises."""
 
     async def ask(node: _Node) -> int:
         found = await node.ask("eth_call", {"to": contract, "data": SIZE}, "latest")
         size = int(found, 16) if isinstance(found, str) and _WORD.fullmatch(found) else None
-        if given.size(size) is None:
+        if untrusted.size(size) is None:
             raise _NoAnswer("the contract has no size()")
         return int(found, 16)
 
     return await _asked(url, seconds, ask)
 
 
-async def _asked(url: str, seconds: float, ask: "Callable[[_Node], Awaitable[T]]") -> "T | Unasked":
+async def _asked(
+    url: str, seconds: float, ask: "Callable[[_Node], Awaitable[T]]"
+) -> "T | ChainUnknown":
     """What comes of asking a node; or why nothing does."""
     import asyncio  # noqa: PLC0415
 
@@ -149,11 +151,11 @@ async def _asked(url: str, seconds: float, ask: "Callable[[_Node], Awaitable[T]]
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
             return await ask(_Node(http, url))
     except _NoAnswer as error:
-        return Unasked(str(error))
+        return ChainUnknown(str(error))
     except TimeoutError:
-        return Unasked(f"the chain's node does not answer within {seconds:g} s")
+        return ChainUnknown(f"the chain's node does not answer within {seconds:g} s")
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Unasked(f"the chain's node does not answer: {type(error).__name__}")
+        return ChainUnknown(f"the chain's node does not answer: {type(error).__name__}")
 
 
 class _Node:
@@ -174,7 +176,7 @@ class _Node:
         except ValueError:
             found = None
         if not isinstance(found, dict) or found.get("error") or "result" not in found:
-            why = given.members(given.members(found).get("error")).get("message")
+            why = untrusted.members(untrusted.members(found).get("error")).get("message")
             told = f": {str(why)[:200]}" if isinstance(why, str) else ""
             raise _NoAnswer(f"the chain's node does not answer {method}{told}")
         return found["result"]
@@ -184,13 +186,13 @@ class _Node:
         return _number(await self.ask(method, *params), method)
 
 
-def _claim_of(proof: given.Document) -> "_Claim | Unasked | None":
+def _claim_of(proof: untrusted.Document) -> "_Claim | ChainUnknown | None":
     """None where it says of no anchor."""
     found = claims(proof)
     if found is None:
         return None
     if isinstance(found, str):
-        return Unasked(found)
+        return ChainUnknown(found)
     transaction, block, chain_id, contract = found
     return _Claim(transaction.lower(), block, chain_id, contract.lower())
 
@@ -204,9 +206,9 @@ async def _here(node: _Node, contract: str, *, named: bool) -> OnChain:
 
 
 async def _found(
-    node: _Node, proof: given.Document, here: OnChain, claim: _Claim | None, settled: int
+    node: _Node, proof: untrusted.Document, here: OnChain, claim: _Claim | None, settled: int
 ) -> OnChain:
-    size, root = given.size(proof.get("tree_size")), given.sha256(proof.get("merkle_root"))
+    size, root = untrusted.size(proof.get("tree_size")), untrusted.sha256(proof.get("merkle_root"))
     if size is None or root is None:
         return attrs.evolve(here, fault="the proof has no tree_size and merkle_root")
     if claim is not None:
@@ -232,8 +234,11 @@ async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> st
     found = await node.ask("eth_getTransactionReceipt", claim.transaction)
     if found is None:
         return f"the chain does not know the transaction {claim.transaction}"
-    receipt = given.members(found)
-    to, block = given.address(receipt.get("to")), _number(receipt.get("blockNumber"), "a receipt")
+    receipt = untrusted.members(found)
+    to, block = (
+        untrusted.address(receipt.get("to")),
+        _number(receipt.get("blockNumber"), "a receipt"),
+    )
     if receipt.get("status") != "0x1":
         return "the contract refused its transaction"
     if block != claim.block:
@@ -253,8 +258,8 @@ def _listed(value: object) -> list[object]:
 
 def _event(log: object, contract: str) -> tuple[list[str], str | None]:
     """An event's topics, and the first 32 bytes of its data; nothing of another contract's."""
-    found = given.members(log)
-    if given.address(found.get("address")) != contract:
+    found = untrusted.members(log)
+    if untrusted.address(found.get("address")) != contract:
         return [], None
     data = str(found.get("data")).lower()
     return [str(topic).lower() for topic in _listed(found.get("topics"))], data[2:66]
@@ -266,7 +271,7 @@ async def _settled(node: _Node, here: OnChain, confirmations: int | None) -> int
         return here.block - max(confirmations or PRIVATE_CONFIRMATIONS, 1) + 1
     try:
         found = await node.ask("eth_getBlockByNumber", "finalized", False)
-        return _number(given.members(found).get("number"), "a block")
+        return _number(untrusted.members(found).get("number"), "a block")
     except _NoAnswer:
         return here.block - max(confirmations or CONFIRMATIONS, 1) + 1
 
@@ -286,7 +291,7 @@ async def _was_there(
 async def _root_at(node: _Node, contract: str, size: int, *, at: str = "latest") -> bytes | None:
     call = {"to": contract, "data": f"{ROOT_AT}{size:064x}"}
     found = await node.ask("eth_call", call, at)
-    root = given.sha256(found[2:].lower()) if isinstance(found, str) else None
+    root = untrusted.sha256(found[2:].lower()) if isinstance(found, str) else None
     return root if root is not None and any(root) else None
 
 

@@ -15,7 +15,7 @@ import attrs
 import orjson
 
 from rendertrust.close_codes import CloseCode
-from rendertrust.frames import (
+from rendertrust.relay_frames import (
     FAILURE_CLASSES,
     FRAME_BYTES_MAX,
     LACKS,

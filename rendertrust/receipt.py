@@ -16,8 +16,8 @@ import attrs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from rendertrust.given import Document
 from rendertrust.identity import weakness_of
+from rendertrust.untrusted import Document
 
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
@@ -57,7 +57,7 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2
 
 
 @attrs.frozen
-class Work:
+class WorkStatement:
     """What is read of a ``work``: whose it is, and what it made. ``document`` is all of it.
 
     ``pixels``: SHA-256 over the decoded picture where there is one; ``object`` and ``size``: of the
@@ -83,7 +83,7 @@ class Receipt:
     """
 
     document: Document = attrs.field(repr=False)
-    work: Work
+    work: WorkStatement
     node_signature: bytes
     gateway: bytes
     verdict: str
@@ -151,7 +151,7 @@ def stamp(at: datetime) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class Done:
+class CompletedWork:
     """A piece of work as its node knows it. ``inputs``: SHA-256s in hexadecimal, as dispatched."""
 
     job: str
@@ -168,7 +168,7 @@ class Done:
     measured: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 
-def work_document(done: Done, node: str, key: Ed25519PublicKey) -> dict[str, Any]:
+def work_document(done: CompletedWork, node: str, key: Ed25519PublicKey) -> dict[str, Any]:
     """The ``work`` that a node signs."""
     return {
         "format": WORK,
@@ -226,7 +226,7 @@ def receipt_document(
 
 
 @attrs.frozen
-class Issued:
+class IssuedReceipt:
     """A receipt that its gateway signed: canonical JSON, and what it says the price is, in units
     of money.
     """
@@ -241,7 +241,7 @@ class Issued:
 
 
 def issue(
-    work: Work,
+    work: WorkStatement,
     node_signature: str,
     *,
     verdict: str,
@@ -249,7 +249,7 @@ def issue(
     issued: datetime,
     key: tuple[bytes, Callable[[bytes], bytes]],
     reason: str | None = None,
-) -> Issued:
+) -> IssuedReceipt:
     """The receipt of a work, signed. ``key``: the public key, and what makes signatures by it."""
     document = receipt_document(
         work=work.document,
@@ -261,7 +261,7 @@ def issue(
         reason=reason,
     )
     signature = key[1](receipt_message(document))
-    return Issued(canonical(document).decode(), signature, price)
+    return IssuedReceipt(canonical(document).decode(), signature, price)
 
 
 def receipt_message(receipt: Document) -> bytes:
@@ -276,7 +276,7 @@ def _signed(name: str, document: Document) -> bytes:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_work(document: object) -> Work | str:
+def read_work(document: object) -> WorkStatement | str:
     """A ``work``, or why it is none; its signature is another question. Never raises."""
     if not isinstance(document, dict) or document.keys() != _WORK_MEMBERS:
         return f"it has not the members of a {WORK}"
@@ -284,7 +284,7 @@ def read_work(document: object) -> Work | str:
     if fault is not None:
         return fault
     node, made, picture = document["node"], document["object"], document["pixels"]
-    return Work(
+    return WorkStatement(
         document=document,
         job=document["job"],
         unit=document["unit"],
@@ -332,7 +332,7 @@ def read_receipt(document: object) -> Receipt | str:
     )
 
 
-def is_signed(work: Work, signature: bytes) -> bool:
+def is_signed(work: WorkStatement, signature: bytes) -> bool:
     """Whether the node whose key it names signed it."""
     return _holds(work.node_key, signature, _signed(WORK, work.document))
 

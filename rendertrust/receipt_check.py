@@ -17,13 +17,20 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust import given, note, receipt
+from rendertrust import note, receipt, untrusted
 from rendertrust.node.worker.picture_digest import are_its_own, of_file
 from rendertrust.node.worker.png_pixels import NoPixels
 from rendertrust.note import NoteRefused
-from rendertrust.onchain import OnChain, Unasked
+from rendertrust.onchain import ChainUnknown, OnChain
+from rendertrust.proof_check import (
+    ConsistencyProof,
+    KnownCheckpoint,
+    LeafLink,
+    Step,
+    Verdict,
+    verify,
+)
 from rendertrust.receipt import Receipt
-from rendertrust.verify import Link, Shown, Step, Verdict, Witness, verify
 
 FILE: Final = "rendertrust-receipt-file-v1"
 _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proof"))
@@ -36,7 +43,7 @@ WORDS_MOST: Final = 120
 
 
 @attrs.frozen
-class Picture:
+class PictureFile:
     """A file that somebody has: its hash, and that of its pixels, or why they cannot be read."""
 
     name: str
@@ -45,12 +52,12 @@ class Picture:
     pixels: bytes | str
 
 
-def is_receipt(document: given.Document) -> bool:
+def is_receipt(document: untrusted.Document) -> bool:
     """Whether it wants to be the file of a receipt."""
     return document.get("format") == FILE
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> PictureFile:
     """What is looked at of a file. Raises OSError."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
@@ -61,17 +68,17 @@ def read_picture(path: Path) -> Picture:
         pixels: bytes | str = bytes.fromhex(of_file(str(path))["sha256"])
     except NoPixels as fault:
         pixels = str(fault)
-    return Picture(path.name, digest.digest(), size, pixels)
+    return PictureFile(path.name, digest.digest(), size, pixels)
 
 
 def verify_receipt(
     document: object,
     *,
-    picture: Picture | None = None,
-    witness: Witness | None = None,
-    shown: Sequence[Shown] = (),
-    epochs: Sequence[Link] = (),
-    chain: OnChain | Unasked | None = None,
+    picture: PictureFile | None = None,
+    witness: KnownCheckpoint | None = None,
+    shown: Sequence[ConsistencyProof] = (),
+    epochs: Sequence[LeafLink] = (),
+    chain: OnChain | ChainUnknown | None = None,
 ) -> Verdict:
     """Every step over the file of a receipt; what a proof needs is as ``verify`` has it."""
     if not (isinstance(document, dict) and _has_members(document) and is_receipt(document)):
@@ -92,15 +99,15 @@ def verify_receipt(
     return Verdict(tuple(steps), witnessed=holds and proved.witnessed)
 
 
-def _has_members(document: given.Document) -> bool:
+def _has_members(document: untrusted.Document) -> bool:
     return frozenset(document) - {WITHDRAWN} == _MEMBERS
 
 
-def _withdrawn(document: given.Document) -> list[Step]:
+def _withdrawn(document: untrusted.Document) -> list[Step]:
     """Nobody gains by saying that his receipt is withdrawn: nothing of it is checked."""
     if WITHDRAWN not in document:
         return []
-    entry = given.size(given.members(document[WITHDRAWN]).get("entry_id"))
+    entry = untrusted.size(untrusted.members(document[WITHDRAWN]).get("entry_id"))
     by = "by no entry that it names" if entry is None else f"by entry {entry}"
     return [Step(WITHDRAWN, False, f"withdrawn {by}: given back to its creator")]
 
@@ -113,9 +120,9 @@ def _node(read: Receipt) -> Step:
     return Step("node", True, said + _renderer(work))
 
 
-def _renderer(work: receipt.Work) -> str:
+def _renderer(work: receipt.WorkStatement) -> str:
     """With what it was made, as its node says: nothing that the gateway saw tells that."""
-    told = given.members(work.document["renderer"])
+    told = untrusted.members(work.document["renderer"])
     named = [told[name] for name in ("name", "version", "build") if isinstance(told.get(name), str)]
     plain = "".join(one if one.isprintable() else "?" for one in " ".join(named)[:WORDS_MOST])
     return f"; with {plain}, by the node's own word" if named else ""
@@ -141,13 +148,13 @@ def _why(read: Receipt) -> str:
 
 def _of_several(read: Receipt) -> str:
     """Of a chunk of frames a verdict says what some of them are."""
-    files = given.members(read.work.document["pixels"]).get("files")
+    files = untrusted.members(read.work.document["pixels"]).get("files")
     if type(files) is not int or files < 2 or read.verdict in _NOT_COMPARED:
         return ""
     return f", by a look at some of its {files} pictures"
 
 
-def _picture(read: Receipt, picture: Picture) -> list[Step]:
+def _picture(read: Receipt, picture: PictureFile) -> list[Step]:
     """The very file; or another one with the same pixels, where both can be told."""
     work = read.work
     same = (work.object, work.size) == (picture.sha256, picture.size)
@@ -177,16 +184,16 @@ def _looked(read: Receipt) -> str:
     )
 
 
-def _among(work: receipt.Work, pixels: bytes) -> str | None:
+def _among(work: receipt.WorkStatement, pixels: bytes) -> str | None:
     """The name of a picture of several that has these pixels."""
-    if not are_its_own(given.members(work.document["pixels"])):
+    if not are_its_own(untrusted.members(work.document["pixels"])):
         return None
-    named = given.members(given.members(work.document["pixels"]).get("pictures"))
+    named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))
     return next((name for name, sha256 in named.items() if sha256 == pixels.hex()), None)
 
 
-def _unproved(read: Receipt, entry: object, witness: Witness | None) -> list[Step]:
-    if entry is not None and given.size(entry) is None:
+def _unproved(read: Receipt, entry: object, witness: KnownCheckpoint | None) -> list[Step]:
+    if entry is not None and untrusted.size(entry) is None:
         return [Step("entry", False, "entry_id is a whole number")]
     steps: list[Step] = []
     if witness is not None:
@@ -201,7 +208,7 @@ def _unproved(read: Receipt, entry: object, witness: Witness | None) -> list[Ste
 
 def _entry(read: Receipt, entry: object, proof: object) -> Step:
     """The entry in the log pays for this receipt."""
-    found = given.members(proof)
+    found = untrusted.members(proof)
     leaf = _fields(found.get("leaf"))
     if entry != found.get("entry_id") or type(entry) is not int:
         return Step("entry", False, "the proof is of another entry than the receipt's")
@@ -209,7 +216,7 @@ def _entry(read: Receipt, entry: object, proof: object) -> Step:
         return Step("entry", False, "the entry in the log pays for another receipt, or for none")
     if leaf.get("kind") not in _PAYS:
         return Step("entry", False, f"an entry of the kind {leaf.get('kind')} pays for nothing")
-    paid = given.amount(leaf.get("amount"))
+    paid = untrusted.amount(leaf.get("amount"))
     good = paid == -read.price if leaf["kind"] == "USAGE" else 0 < paid <= read.price
     if not good:
         return Step("entry", False, f"the entry is of {paid} units, the price is {read.price}")

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust import given
+from rendertrust import untrusted
 from rendertrust.manifest import Manifest, ManifestError, path_fault, read
 from rendertrust.node.plugins.bundle import number_of
 from rendertrust.node.worker.crop_placement import SIDE, SIDE_LEAST
-from rendertrust.receipt import Receipt, Work
-from rendertrust.receipt_check import Picture
+from rendertrust.receipt import Receipt, WorkStatement
+from rendertrust.receipt_check import PictureFile
 
 SPOTS_MOST: Final = 8  # places that a dispute names
 CONSISTENT_MOST: Final = 0.3  # times the noise: as between two classes of machine
@@ -49,7 +49,7 @@ UNKNOWN_FILES: Final = (
 
 
 @attrs.frozen(kw_only=True)
-class Subject:
+class RerenderSubject:
     """A frame to render again.
 
     ``scene``: SHA-256 of a scene that was sent alone. Else ``manifest``: SHA-256 of the list of the
@@ -73,7 +73,7 @@ class Subject:
         return frame
 
 
-def subject_of(receipt: Receipt, picture: Picture) -> Subject | str:
+def subject_of(receipt: Receipt, picture: PictureFile) -> RerenderSubject | str:
     """The frame that a receipt's picture shows, or why it cannot be rendered again."""
     document = receipt.work.document
     if document["job_type"] != "render":
@@ -89,9 +89,9 @@ def subject_of(receipt: Receipt, picture: Picture) -> Subject | str:
     files = _files(document["inputs"], asked)
     if isinstance(files, str):
         return files
-    told = given.members(document["renderer"])
+    told = untrusted.members(document["renderer"])
     named = [str(told.get(name) or "") for name in ("name", "version", "build")]
-    return Subject(
+    return RerenderSubject(
         parameters=parameters,
         **files,
         blender=(named[0], named[1], named[2]),
@@ -102,7 +102,7 @@ def subject_of(receipt: Receipt, picture: Picture) -> Subject | str:
 
 def _evidence(measured: object) -> str | None:
     """SHA-256 of what its node delivered beside the picture."""
-    sha256 = given.members(given.members(measured).get("evidence")).get("sha256")
+    sha256 = untrusted.members(untrusted.members(measured).get("evidence")).get("sha256")
     return sha256 if isinstance(sha256, str) else None
 
 
@@ -118,7 +118,7 @@ def _files(inputs: Sequence[str], asked: Mapping[str, Any]) -> dict[str, str | N
     return {"scene": inputs[0], "place": None, "manifest": None}
 
 
-def _of_one_frame(work: Work, picture: Picture) -> dict[str, Any] | str:
+def _of_one_frame(work: WorkStatement, picture: PictureFile) -> dict[str, Any] | str:
     """The parameters of the picture's frame: of the unit's, or of one of a chunk's."""
     asked: Mapping[str, Any] = work.document["parameters"]
     left = ("frames", "tiles", "noisy", "evidence", "scene")
@@ -137,9 +137,9 @@ def _of_one_frame(work: Work, picture: Picture) -> dict[str, Any] | str:
     return {**parameters, "frame": number}
 
 
-def _name_in(work: Work, picture: Picture) -> str | None:
+def _name_in(work: WorkStatement, picture: PictureFile) -> str | None:
     """The picture's name in the zip that was delivered."""
-    named = given.members(given.members(work.document["pixels"]).get("pictures"))
+    named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))
     if isinstance(picture.pixels, str):
         return None
     found = [name for name, sha256 in named.items() if sha256 == picture.pixels.hex()]
@@ -152,7 +152,7 @@ def _seconds(document: Mapping[str, Any], asked: Mapping[str, Any]) -> float | N
     frames = asked.get("frames")
     count = len(frames) if isinstance(frames, list) and frames else 1
     try:
-        seconds = float(given.members(document["measured"]).get("seconds"))  # type: ignore[arg-type]
+        seconds = float(untrusted.members(document["measured"]).get("seconds"))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
     return seconds / count if 0 <= seconds < 1e9 else None
@@ -161,7 +161,7 @@ def _seconds(document: Mapping[str, Any], asked: Mapping[str, Any]) -> float | N
 # ── its files ────────────────────────────────────────────────────────────────────────────────────
 
 
-def listed(content: bytes, subject: Subject) -> Manifest | str:
+def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
     """The list of a job's files, if it is the one that the receipt names; else what is wrong."""
     if subject.manifest is None:
         return "the receipt names no list of files: the scene was sent alone"
@@ -202,7 +202,7 @@ def draws(random: Callable[[], float], count: int) -> list[list[float | None]]:
 
 
 @attrs.frozen(kw_only=True)
-class Compared:
+class RegionDifference:
     """How far pixels are off, in multiples of the noise. ``off`` is None where they are equal, or
     where there is no such number. ``at``: x, y from the upper left corner, width, height.
     """
@@ -227,7 +227,7 @@ class Compared:
 
 
 @attrs.frozen(kw_only=True)
-class Report:
+class RerenderReport:
     """What came of rendering again.
 
     ``regions``: all that were rendered, or of a frame that was rendered whole those that are too
@@ -237,10 +237,10 @@ class Report:
     differences are, where both are shown side by side.
     """
 
-    regions: tuple[Compared, ...] = ()
-    whole: Compared | None = None
+    regions: tuple[RegionDifference, ...] = ()
+    whole: RegionDifference | None = None
     why_whole: str | None = None
-    finish: Compared | None = None
+    finish: RegionDifference | None = None
     is_loose: bool = False
     fault: str | None = None
     unable: str | None = None
@@ -256,7 +256,7 @@ class Report:
         return max((one.farness for one in compared), default=0.0)
 
 
-def spots(report: Report, size: tuple[int, int]) -> list[dict[str, float]]:
+def spots(report: RerenderReport, size: tuple[int, int]) -> list[dict[str, float]]:
     """Return where the regions lie that are farthest off, as a dispute names them.
 
     Each is a share of what the frame of ``size`` leaves free beside a region of a check.
@@ -294,7 +294,7 @@ class Judgement:
         return self.verdict in HOLDING
 
 
-def judge(report: Report, *, is_same_blender: bool, knows_files: bool) -> Judgement:
+def judge(report: RerenderReport, *, is_same_blender: bool, knows_files: bool) -> Judgement:
     """What the comparison says of the delivered picture.
 
     Machines of one class render equal pictures. A receipt does not tell its node's processor, so

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any, Final
 
-from rendertrust.given import Document
+from rendertrust.untrusted import Document
 
 DEPTH_MAX: Final = 64
 DIGITS_MAX: Final = 80  # no number of a proof is above 2²⁵⁶

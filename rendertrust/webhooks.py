@@ -1,6 +1,6 @@
 """Webhooks: how they are signed, and how a receiver knows that one is ours (Standard Webhooks).
 
-    event = webhooks.read(body, request.headers, "whsec_…")   # raises NotOurs
+    event = webhooks.read(body, request.headers, "whsec_…")   # raises InvalidSignature
 
 What is signed is ``{webhook-id}.{webhook-timestamp}.{body}``, by HMAC-SHA256, as ``v1,`` and
 base64; while a secret is rotated there are two signatures. ``webhook-id`` is the same however often
@@ -21,7 +21,7 @@ PREFIX: Final = "whsec_"
 TOLERANCE_SECONDS: Final = 300
 
 
-class NotOurs(Exception):
+class InvalidSignature(Exception):
     """The signature is missing, is not ours, or is too old: do nothing, and answer 400."""
 
 
@@ -55,21 +55,21 @@ def read(
 ) -> dict[str, Any]:
     """The event, if it is ours; ``body`` as it came, ``headers`` in any case of letters.
 
-    Raises NotOurs; ValueError where the ``secret`` is none.
+    Raises InvalidSignature; ValueError where the ``secret`` is none.
     """
     given = {name.lower(): value for name, value in headers.items()}
     id_, said, signatures = (given.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
     if not (said.isascii() and said.isdigit() and len(said) < 16):
-        raise NotOurs(f"{TIMESTAMP} is missing, or no time")
+        raise InvalidSignature(f"{TIMESTAMP} is missing, or no time")
     if abs((time.time() if now is None else now) - int(said)) > TOLERANCE_SECONDS:
-        raise NotOurs("it is too old, or from the future")
+        raise InvalidSignature("it is too old, or from the future")
     ours = signature(secret_bytes(secret), id_, int(said), body).encode()
     if not any(hmac.compare_digest(ours, one.encode()) for one in signatures.split()):
-        raise NotOurs("no signature is ours")
+        raise InvalidSignature("no signature is ours")
     try:
         event = json.loads(body)
     except ValueError as error:
-        raise NotOurs("the body is no JSON") from error
+        raise InvalidSignature("the body is no JSON") from error
     if not isinstance(event, dict):
-        raise NotOurs("the body is no event")
+        raise InvalidSignature("the body is no event")
     return event

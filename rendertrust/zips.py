@@ -20,7 +20,7 @@ class BadZip(Exception):
     """It cannot be read; the text says why."""
 
 
-class TooMuch(BadZip):
+class ZipTooLarge(BadZip):
     """What it holds is more than it may be."""
 
 
@@ -32,7 +32,7 @@ class Zip:
         self.members = packed.infolist()
 
     def pieces(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
-        """What a member holds, a piece at a time. Raises BadZip, TooMuch among them."""
+        """What a member holds, a piece at a time. Raises BadZip, ZipTooLarge among them."""
         with _told():
             if member.compress_type not in PACKINGS:
                 raise BadZip("a file in it is packed neither as stored nor as deflated")
@@ -40,7 +40,7 @@ class Zip:
                 while piece := content.read(PIECE):
                     self._left -= len(piece)
                     if self._left < 0:
-                        raise TooMuch("it unpacks to more than it may")
+                        raise ZipTooLarge("it unpacks to more than it may")
                     yield piece
 
 

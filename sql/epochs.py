@@ -8,9 +8,9 @@ import attrs
 
 from rendertrust import epoch, note
 from rendertrust.epoch import EpochLeaf
+from rendertrust.log_tiles import TreeEdge
 from rendertrust.merkle import leaf_hash
 from rendertrust.note import Verifier
-from rendertrust.tiles import Edge
 from sql.audit import Act, record
 from sql.database import Connection, Database
 from sql.loader import QUERIES
@@ -122,7 +122,7 @@ async def reopen(
 async def _append(connection: Connection, head: Any, leaf: EpochLeaf) -> None:
     """The leaf at the end of the log, and the tiles that it completes."""
     try:
-        edge = Edge(head["size"], await edge_tiles(connection, head["size"]))
+        edge = TreeEdge(head["size"], await edge_tiles(connection, head["size"]))
     except KeyError as error:
         raise BrokenEnd(f"hashes are missing in tile {error}") from error
     if edge.root() != head["root"]:

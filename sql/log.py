@@ -7,8 +7,8 @@ from typing import Protocol
 import attrs
 
 from rendertrust.leaf import Leaf, PrivatePart, leaf_bytes, private_bytes, private_hash
+from rendertrust.log_tiles import HashTile, TilePlace
 from rendertrust.merkle import leaf_hash
-from rendertrust.tiles import Place, Tile
 
 
 @attrs.frozen
@@ -101,7 +101,7 @@ class Append:
 
     head: Head
     leaves: Sequence[LeafRow] = ()
-    tiles: Sequence[Tile] = ()
+    tiles: Sequence[HashTile] = ()
     checkpoint: CheckpointRow | None = None
     keys: Mapping[str, datetime] = attrs.field(factory=dict[str, datetime])  # verifiers, since when
 
@@ -125,7 +125,7 @@ class LogTransaction(Protocol):
         """These entries, in order of their numbers."""
         ...
 
-    async def edge(self, size: int) -> Mapping[Place, bytes]:
+    async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
         """The tiles that ``size`` leaves do not complete, at the right edge, but for empty ones."""
         ...
 

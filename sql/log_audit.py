@@ -7,9 +7,9 @@ import attrs
 
 from rendertrust import checkpoint, note
 from rendertrust.checkpoint import Checkpoint
+from rendertrust.log_tiles import HashTile, TilePlace, TreeEdge
 from rendertrust.merkle import SIZE_MAX, leaf_hash
 from rendertrust.note import Verifier
-from rendertrust.tiles import Edge, Place, Tile
 from sql.loader import QUERIES
 from sql.log import LogEntry
 from sql.sql_log import edge_tiles
@@ -46,7 +46,7 @@ async def audit_log(
         return Audited(0)
     since = since if since <= head["size"] else 0
     try:
-        edge = Edge(since, await edge_tiles(connection, since))
+        edge = TreeEdge(since, await edge_tiles(connection, since))
     except KeyError as error:
         return Audited(0, [Fault("I7", f"tile {error}", "is not complete")])
     verifiers = [note.read_verifier(text) for text in head["verifiers"]]
@@ -62,7 +62,7 @@ class _Audit:
     """Goes on from an edge. Stored hashes lead on, so that one wrong leaf is one fault."""
 
     def __init__(
-        self, connection: Any, edge: Edge, verifiers: Sequence[Verifier], faults_max: int
+        self, connection: Any, edge: TreeEdge, verifiers: Sequence[Verifier], faults_max: int
     ) -> None:
         self._connection, self._edge, self._verifiers = connection, edge, verifiers
         self._faults_max = faults_max
@@ -90,7 +90,7 @@ class _Audit:
         if None in numbers:
             epochs = await self._connection.fetch(QUERIES["epochs_all"])
             self._epochs = {row["leaf_index"]: str(row["leaf"]) for row in epochs}
-        roots, tiles = dict[int, bytes](), list[Tile]()
+        roots, tiles = dict[int, bytes](), list[HashTile]()
         for row in rows:
             if row["leaf_index"] != self._edge.size:
                 break
@@ -116,11 +116,11 @@ class _Audit:
             found = f"is not what leaf {row['leaf_index']} of the log was made of"
             self._fault("I7", subject, found)
 
-    async def _tiles(self, made: Sequence[Tile]) -> None:
+    async def _tiles(self, made: Sequence[HashTile]) -> None:
         places = [tile.place for tile in made]
         names = [place.level for place in places], [place.index for place in places]
         rows = await self._connection.fetch(QUERIES["log_tiles_at"], *names) if made else []
-        kept = {Place(row["level"], row["number"]): row for row in rows}
+        kept = {TilePlace(row["level"], row["number"]): row for row in rows}
         for tile in made:
             row = kept.get(tile.place)
             if row is None or (row["root"], row["hashes"]) != (tile.root, tile.hashes):

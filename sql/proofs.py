@@ -9,9 +9,9 @@ from uuid import UUID
 import attrs
 
 from rendertrust import note
+from rendertrust.log_tiles import LEVELS, TilePlace, needed
 from rendertrust.merkle import Range, consistency_ranges, inclusion_ranges
-from rendertrust.proving import Row, Tree
-from rendertrust.tiles import LEVELS, Place, needed
+from rendertrust.proof_builder import LogTree, TileHashes
 from sql.database import Database
 from sql.loader import QUERIES
 from sql.log import LogEntry
@@ -19,7 +19,7 @@ from sql.sql_log import edge_tiles
 
 TILES_KEPT: Final = 1024  # some 40 KiB each
 EDGES_KEPT: Final = 8  # of the newest sizes
-Rows: TypeAlias = Mapping[Place, Row]
+Rows: TypeAlias = Mapping[TilePlace, TileHashes]
 _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 
 
@@ -66,7 +66,7 @@ class Proofs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._whole: OrderedDict[Place, Row] = OrderedDict()
+        self._whole: OrderedDict[TilePlace, TileHashes] = OrderedDict()
         self._edges: OrderedDict[int, Rows] = OrderedDict()
 
     def forget(self) -> None:
@@ -107,7 +107,7 @@ class Proofs:
         """The root of the first ``size`` leaves."""
         return (await self._tree([(0, size)], size)).root()
 
-    async def _tree(self, ranges: Sequence[Range], size: int) -> Tree:
+    async def _tree(self, ranges: Sequence[Range], size: int) -> LogTree:
         """A log of so many leaves, with all in memory that these ranges need.
 
         It has its own rows: what is kept may be forgotten for another while this one reads.
@@ -121,10 +121,10 @@ class Proofs:
             whole |= read
         _keep(self._whole, whole, TILES_KEPT)
         _keep(self._edges, {size: edge}, EDGES_KEPT)
-        return Tree(size, lambda place: edge[place] if place in edge else whole[place])
+        return LogTree(size, lambda place: edge[place] if place in edge else whole[place])
 
     async def _read(
-        self, places: Sequence[Place], size: int, edge: Rows | None
+        self, places: Sequence[TilePlace], size: int, edge: Rows | None
     ) -> tuple[Rows, Rows]:
         """Complete tiles, and, if ``edge`` is None, those that ``size`` leaves do not complete."""
         names = [place.level for place in places], [place.index for place in places]
@@ -132,8 +132,10 @@ class Proofs:
             rows = await connection.fetch(QUERIES["log_tiles_at"], *names) if places else []
             if edge is None:
                 at_edge = await edge_tiles(connection, size)
-                edge = {place: Row(hashes) for place, hashes in at_edge.items()}
-        return {Place(row["level"], row["number"]): Row(row["hashes"]) for row in rows}, edge
+                edge = {place: TileHashes(hashes) for place, hashes in at_edge.items()}
+        return {
+            TilePlace(row["level"], row["number"]): TileHashes(row["hashes"]) for row in rows
+        }, edge
 
 
 def _keep(kept: "OrderedDict[Any, Any]", used: Mapping[Any, Any], most: int) -> None:
@@ -145,5 +147,5 @@ def _keep(kept: "OrderedDict[Any, Any]", used: Mapping[Any, Any], most: int) -> 
         kept.popitem(last=False)
 
 
-def _is_whole(place: Place, size: int) -> bool:
+def _is_whole(place: TilePlace, size: int) -> bool:
     return (place.index + 1) << LEVELS * (place.level + 1) <= size

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.tiles import LEVELS, WIDTH, Place
+from rendertrust.log_tiles import LEVELS, WIDTH, TilePlace
 from sql.database import Connection, Database
 from sql.loader import QUERIES
 from sql.log import Append, Head, LogEntry, Look
@@ -39,7 +39,7 @@ class SqlLog:
         rows = await self._connection.fetch(QUERIES["log_entries"], numbers)
         return [LogEntry(*row) for row in rows]  # the columns are its fields, in their order
 
-    async def edge(self, size: int) -> Mapping[Place, bytes]:
+    async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
         return await edge_tiles(self._connection, size)
 
     async def write(self, append: Append) -> None:
@@ -71,13 +71,15 @@ def look_of(row: Any) -> Look:
     )
 
 
-async def edge_tiles(connection: Any, size: int) -> dict[Place, bytes]:
+async def edge_tiles(connection: Any, size: int) -> dict[TilePlace, bytes]:
     """The tiles at the right edge of ``size`` leaves that are not complete, but for empty ones."""
-    tiles: dict[Place, bytes] = {}
+    tiles: dict[TilePlace, bytes] = {}
     first = size - size % WIDTH
     hashes = await connection.fetch(QUERIES["log_leaf_hashes"], first)
     if size > first:
-        tiles[Place(0, first // WIDTH)] = b"".join(row["hash"] for row in hashes[: size - first])
+        tiles[TilePlace(0, first // WIDTH)] = b"".join(
+            row["hash"] for row in hashes[: size - first]
+        )
     levels = [level for level in range(1, 8) if size >> LEVELS * level]
     below = {level: size >> LEVELS * level for level in levels}
     starts = [below[level] - below[level] % WIDTH for level in levels]
@@ -85,7 +87,7 @@ async def edge_tiles(connection: Any, size: int) -> dict[Place, bytes]:
     for level, start in zip(levels, starts, strict=True):
         roots = [row["root"] for row in rows if row["level"] == level][: below[level] - start]
         if roots:
-            tiles[Place(level, start // WIDTH)] = b"".join(roots)
+            tiles[TilePlace(level, start // WIDTH)] = b"".join(roots)
     return tiles
 
 

@@ -4,7 +4,7 @@ import orjson
 
 from actors.ports.webhooks import Letter
 from rendertrust import money, webhooks
-from rendertrust.paths import thumbnail_path
+from rendertrust.api_paths import thumbnail_path
 from sql.deliveries import Due
 from sql.events import EventRow
 

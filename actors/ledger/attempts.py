@@ -5,7 +5,7 @@ from uuid import UUID
 
 import attrs
 
-from rendertrust.receipt import Issued
+from rendertrust.receipt import IssuedReceipt
 from sql.error_code import REPORTED, ErrorCode
 
 
@@ -53,7 +53,7 @@ class UnitComplete:
     operator: str | None = None  # the account that earns: the owner's, or suspense
     share_percent: int = 70
     dispute_window: timedelta = timedelta(days=7)  # for so long what it earns is pending
-    receipt: Issued | None = None
+    receipt: IssuedReceipt | None = None
     free: bool = False
 
 

@@ -34,7 +34,7 @@ from actors.ledger.wishes import UnitCopy as UnitCopy  # noqa: PLC0414
 from actors.ledger.wishes import UnitRetry as UnitRetry  # noqa: PLC0414
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect
-from rendertrust.receipt import Issued as Issued  # noqa: PLC0414
+from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from sql.audit import Act
 from sql.work import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from rendertrust.receipt import Issued
+from rendertrust.receipt import IssuedReceipt
 from sql.receipts import ReceiptRow
 
 if TYPE_CHECKING:
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from sql.books import UnitRow
 
 
-def keep(draft: "Draft", unit: "UnitRow", issued: Issued, account: str, reference: str) -> None:
+def keep(
+    draft: "Draft", unit: "UnitRow", issued: IssuedReceipt, account: str, reference: str
+) -> None:
     """Put it beside what was booked for the unit under ``reference``."""
     paid = draft.transfers.get((account, "USAGE", reference))
     row = ReceiptRow(

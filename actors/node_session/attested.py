@@ -15,7 +15,7 @@ from actors.ports import ObjectInfo, ReceiptKey
 from actors.scheduler.messages import Assignment
 from rendertrust import receipt
 from rendertrust.protocol import JobResult
-from rendertrust.receipt import Issued
+from rendertrust.receipt import IssuedReceipt
 
 UNVERIFIED = "unverified"
 CLOCKS_APART = timedelta(days=1)  # of a node's clock and ours, at most
@@ -25,7 +25,7 @@ CLOCKS_APART = timedelta(days=1)  # of a node's clock and ours, at most
 class Attested:
     """A work that its node signed."""
 
-    work: receipt.Work
+    work: receipt.WorkStatement
     signature: str
 
 
@@ -62,7 +62,7 @@ def read(
     return Attested(work, result.signature)
 
 
-def _given_otherwise(work: receipt.Work, unit: Assignment) -> str | None:
+def _given_otherwise(work: receipt.WorkStatement, unit: Assignment) -> str | None:
     """Which of what it was given it names otherwise. Evidence may be asked for since, or before."""
     told, document = params_of(unit), work.document
     asked = [receipt.parameters_of(of) for of in (told, {**told, EVIDENCE: True})]
@@ -74,13 +74,15 @@ def _given_otherwise(work: receipt.Work, unit: Assignment) -> str | None:
     return next((name for name, is_so in wrong.items() if is_so), None)
 
 
-def _is_in_time(work: receipt.Work, unit: Assignment, now: datetime) -> bool:
+def _is_in_time(work: receipt.WorkStatement, unit: Assignment, now: datetime) -> bool:
     begun, ended = (datetime.fromisoformat(work.document[of]) for of in ("begun", "ended"))
     first = unit.assigned_at or begun
     return first - CLOCKS_APART <= begun <= ended <= now + CLOCKS_APART
 
 
-def issued(attested: Attested, price: int, reason: str, key: ReceiptKey, now: datetime) -> Issued:
+def issued(
+    attested: Attested, price: int, reason: str, key: ReceiptKey, now: datetime
+) -> IssuedReceipt:
     """Return the signed receipt of work that is unverified, for a ``reason``."""
     return receipt.issue(
         attested.work,
@@ -97,7 +99,7 @@ def _named(proof: Proof) -> dict[str, object]:
     return {"sha256": proof.sha256.hex(), "size": proof.size}
 
 
-def _names(work: receipt.Work, result: JobResult, found: ObjectInfo) -> bool:
+def _names(work: receipt.WorkStatement, result: JobResult, found: ObjectInfo) -> bool:
     if work.size != found.size or (found.sha256 is not None and work.object != found.sha256):
         return False
     return result.sha256 is None or work.object == bytes.fromhex(result.sha256)

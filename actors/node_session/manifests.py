@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
-from rendertrust.manifest import KEPT_BYTES_MAX, Entry, ManifestError, read
+from rendertrust.manifest import KEPT_BYTES_MAX, ManifestEntry, ManifestError, read
 from rendertrust.protocol import Input, Urls
 
 # In a job's parameters: {key, sha256, size} of the list as we keep it, written by us.
@@ -36,7 +36,7 @@ class Manifests:
     """
 
     def __init__(self) -> None:
-        self._read: OrderedDict[str, Mapping[str, Entry]] = OrderedDict()
+        self._read: OrderedDict[str, Mapping[str, ManifestEntry]] = OrderedDict()
         self._entries = 0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -60,7 +60,7 @@ class Manifests:
 
         return give
 
-    async def _files(self, unit: Assignment, objects: Objects) -> Mapping[str, Entry]:
+    async def _files(self, unit: Assignment, objects: Objects) -> Mapping[str, ManifestEntry]:
         """Return the unit's files by SHA-256; none where the list is gone: the node is not to wait.
 
         Lists are known by their own SHA-256: under a key another one may come to lie.
@@ -83,7 +83,7 @@ class Manifests:
             self._keep(name, files)
             return files
 
-    def _keep(self, name: str, files: Mapping[str, Entry]) -> None:
+    def _keep(self, name: str, files: Mapping[str, ManifestEntry]) -> None:
         self._read[name] = files
         self._entries += len(files)
         while self._entries > ENTRIES_MAX:
@@ -92,7 +92,7 @@ class Manifests:
 
 
 async def _signed(
-    entry: Entry, objects: Objects, settings: NodeSessionSettings, base: str | None
+    entry: ManifestEntry, objects: Objects, settings: NodeSessionSettings, base: str | None
 ) -> Input:
     url = await objects.presign_get(entry.place, within=settings.url_seconds, base=base)
     return Input(path=entry.sha256, url=url, sha256=entry.sha256, size=entry.size)

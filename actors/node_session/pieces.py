@@ -15,8 +15,8 @@ from actors.node_session.results import Refused
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Clock, ObjectInfo, ObjectMissing, Objects, Part, PartsRefused, Store
 from actors.scheduler.messages import Assignment
-from rendertrust.frames import PARTS_MAX
 from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted
+from rendertrust.relay_frames import PARTS_MAX
 from sql.result_multiparts import MultipartName, ResultMultipart
 from sql.work import evidence_key, result_key
 

@@ -11,7 +11,7 @@ from actors.ledger.messages import (
     Decided,
     GuardFailed,
     HoldClosed,
-    Issued,
+    IssuedReceipt,
     Posted,
     RenewLeases,
     Replayed,
@@ -302,7 +302,7 @@ class Settlement(Watching, partial=True):
             dispute_window=made.dispute_window,
         )
 
-    def _receipt(self, unit: Assignment, work: attested.Attested | None) -> Issued | None:
+    def _receipt(self, unit: Assignment, work: attested.Attested | None) -> IssuedReceipt | None:
         signer = self._peers.signer
         if work is None or signer is None:
             return None

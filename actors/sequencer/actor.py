@@ -17,7 +17,7 @@ from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Pass, Sequencer
 from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys, rest_after
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import SALT_BYTES
-from rendertrust.tiles import Edge, Tile
+from rendertrust.log_tiles import HashTile, TreeEdge
 from sql.database import Conflict, Unavailable
 from sql.halt import SeenHead
 from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogTransaction, Look
@@ -63,7 +63,7 @@ class SequencerActor(Actor[Sequencer]):
         self._clock, self._random = clock, random
         self._settings = settings
         self._coverage = Coverage()
-        self._edge: Edge | None = None  # of what is committed, or None
+        self._edge: TreeEdge | None = None  # of what is committed, or None
         self._lag = 0.0  # seconds: the age of the last entry that was taken up
         self._may_sign = not awaits_chain
         self._memory = memory
@@ -137,7 +137,7 @@ class SequencerActor(Actor[Sequencer]):
     async def _advance(self, books: LogTransaction, look: Look, *, checked: bool = False) -> Append:
         """Take up what waits; with a checkpoint where one is due, or is asked for."""
         edge = await self._edge_of(books, look.head)
-        leaves, tiles = list[LeafRow](), list[Tile]()
+        leaves, tiles = list[LeafRow](), list[HashTile]()
         now = self._clock.now()
         for first in range(0, len(look.waiting), CHUNK):
             entries = await books.entries(look.waiting[first : first + CHUNK])
@@ -180,11 +180,11 @@ class SequencerActor(Actor[Sequencer]):
         row = CheckpointRow(head.size, head.root, at, self._signer.sign(checkpoint))
         return attrs.evolve(append, checkpoint=row, keys=dict.fromkeys(keys, now))
 
-    async def _edge_of(self, books: LogTransaction, head: Head) -> Edge:
+    async def _edge_of(self, books: LogTransaction, head: Head) -> TreeEdge:
         """The edge at this head; read anew when another gateway was there in the meantime."""
         if self._edge is None or self._edge.size != head.size or self._edge.root() != head.root:
             try:
-                self._edge = Edge(head.size, await books.edge(head.size))
+                self._edge = TreeEdge(head.size, await books.edge(head.size))
             except KeyError as error:
                 raise BrokenLog(f"hashes are missing in tile {error}") from error
         if self._edge.root() != head.root:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from actors.verifier.case import Case
 from actors.verifier.report import Report, held_to, read_report
-from rendertrust.frames import BATCH_MAX
+from rendertrust.relay_frames import BATCH_MAX
 
 BYTES_MOST: Final = 256 << 20  # the verifier fetches all files before it opens the first
 Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]

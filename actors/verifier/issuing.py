@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 
-from actors.ledger.messages import Issued
+from actors.ledger.messages import IssuedReceipt
 from actors.ports import ReceiptSigner
 from actors.verifier.case import Verdict
 from rendertrust import receipt
@@ -12,7 +12,7 @@ from sql.checks import Pending
 
 def issued(
     pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner | None, now: datetime
-) -> Issued | None:
+) -> IssuedReceipt | None:
     """Return the signed receipt; ``price`` is what is charged.
 
     None where there is nothing to vouch for: nobody signs here, or the node signed nothing.

@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Ref
-from rendertrust.receipt import Issued
+from rendertrust.receipt import IssuedReceipt
 from sql.checks import CheckRow
 
 # What becomes of a result. ``exact`` and ``consistent`` were compared with the scene;
@@ -93,7 +93,7 @@ class UnitVerdict:
     verifier: UUID | None = None
     operator: str | None = None
     pays: bool = True
-    receipt: Issued | None = None
+    receipt: IssuedReceipt | None = None
     retry_at: datetime | None = None
     strike: bool = False
     fine: int = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
 
-from rendertrust.locking import take
+from rendertrust.file_lock import take
 
 if TYPE_CHECKING:
     from rendertrust.client import Tokens

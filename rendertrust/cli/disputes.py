@@ -68,8 +68,8 @@ def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
 
     A picture that is too large for a dispute is left out, and a note says so.
     """
-    from rendertrust.given import members
     from rendertrust.strict_json import read_document
+    from rendertrust.untrusted import members
 
     with path.open("rb") as file:
         lines = file.read(DOCUMENT_MAX).splitlines()
@@ -92,7 +92,7 @@ def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
 
 
 def _is_comparison(document: object) -> bool:
-    from rendertrust.given import members
+    from rendertrust.untrusted import members
 
     return members(document).get("rerendered") is True
 

@@ -75,7 +75,7 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
     """
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
-    from rendertrust.preflight.sending import unsendable
+    from rendertrust.preflight.unsendable_files import unsendable
 
     facts = _facts(path, frames)
     nodes = NodeClass(blender=NODES, ram_bytes=None if ram is None else int(ram * GIB))

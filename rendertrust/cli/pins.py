@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from rendertrust.cli.credentials import default_path
-from rendertrust.locking import take
+from rendertrust.file_lock import take
 
 if TYPE_CHECKING:
     from rendertrust.client import Pin
@@ -63,8 +63,8 @@ class PinFile:
     def read(self) -> "Pin | None":
         """What was written last; None where nothing was. Raises PinUnreadable for another file."""
         from rendertrust.client import Pin, PinUnreadable
+        from rendertrust.proof_check import read_witness
         from rendertrust.strict_json import read_document
-        from rendertrust.verify import read_witness
 
         try:
             raw = self.path.read_bytes()

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from rendertrust.node.blender import Blender
     from rendertrust.node.plugin import Failed
     from rendertrust.node.rerender import RerenderRequest, RerenderResult
+    from rendertrust.proof_check import Step
     from rendertrust.receipt import Receipt
-    from rendertrust.receipt_check import Picture
-    from rendertrust.rerender import Judgement, Report, Subject
-    from rendertrust.verify import Step
+    from rendertrust.receipt_check import PictureFile
+    from rendertrust.rerender import Judgement, RerenderReport, RerenderSubject
 
 FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 FOLDER: Final = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -110,7 +110,7 @@ class DeliveredFrame:
     """A receipt that holds, and the picture that it is of, which lies at ``path``."""
 
     receipt: "Receipt"
-    picture: "Picture"
+    picture: "PictureFile"
     path: Path
 
 
@@ -121,7 +121,7 @@ class RerenderOutcome:
     steps: "list[Step]" = attrs.field(factory=list)
     verdict: str = "different"
     reason: str = ""
-    report: "Report | None" = None
+    report: "RerenderReport | None" = None
     shown: Path | None = None
     size: tuple[int, int] | None = None  # of the frame, as the receipt says
 
@@ -170,7 +170,7 @@ def repeated(
 
 def size_of(receipt: "Receipt") -> tuple[int, int] | None:
     """Width and height of the picture; None: the receipt names no single one."""
-    from rendertrust.given import members
+    from rendertrust.untrusted import members
 
     pixels = members(receipt.work.document["pixels"])
     sides = pixels.get("width"), pixels.get("height")
@@ -180,7 +180,7 @@ def size_of(receipt: "Receipt") -> tuple[int, int] | None:
 
 def scene_step(scene: Path, wanted: str) -> "Step":
     """Whether the scene is the one that the receipt, or its list of files, names."""
-    from rendertrust.verify import Step
+    from rendertrust.proof_check import Step
 
     found = sha256_of(scene)
     if found == wanted:
@@ -194,7 +194,7 @@ def scene_step(scene: Path, wanted: str) -> "Step":
 
 def evidence_step(evidence: Path, wanted: str | None) -> "Step":
     """Whether the evidence is what the receipt names."""
-    from rendertrust.verify import Step
+    from rendertrust.proof_check import Step
 
     if wanted is None:
         return Step("evidence", False, "the receipt names no evidence")
@@ -220,7 +220,7 @@ class SceneInputs:
 
 @contextmanager
 def gathered(
-    output: "Printer", wish: RerenderOptions, subject: "Subject"
+    output: "Printer", wish: RerenderOptions, subject: "RerenderSubject"
 ) -> Generator[SceneInputs]:
     """The scene, with the files that the receipt names beside it: below --files; else where the
     scene lies; else as ``rendertrust submit`` finds them, by this machine's Blender.
@@ -252,10 +252,10 @@ def gathered(
         yield held_against({**sent, **own}, place, manifest)
 
 
-def _listed(path: Path, subject: "Subject") -> "Manifest | SceneInputs":
+def _listed(path: Path, subject: "RerenderSubject") -> "Manifest | SceneInputs":
     """The list of files, or the step that says what is wrong with it."""
+    from rendertrust.proof_check import Step
     from rendertrust.rerender import listed
-    from rendertrust.verify import Step
 
     with path.open("rb") as file:
         read = listed(file.read(MANIFEST_BYTES_MAX + 1), subject)
@@ -297,8 +297,8 @@ def in_folder(
 
 def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | None") -> SceneInputs:
     """The files, with what the list of those that were sent says of them."""
+    from rendertrust.proof_check import Step
     from rendertrust.rerender import differing
-    from rendertrust.verify import Step
 
     if manifest is None:
         what = f"{place} and {len(files) - 1} files beside it"
@@ -333,7 +333,7 @@ def _rendered(
     output: "Printer",
     wish: RerenderOptions,
     delivered: DeliveredFrame,
-    about: "tuple[Subject, SceneInputs, RerenderOutcome]",
+    about: "tuple[RerenderSubject, SceneInputs, RerenderOutcome]",
 ) -> RerenderOutcome:
     """Render in a folder that is gone afterwards, and judge."""
     import asyncio
@@ -379,7 +379,10 @@ def _rendered(
 
 
 async def _in_sandbox(
-    output: "Printer", blender: "Blender", asked: "RerenderRequest", where: "tuple[Path, Subject]"
+    output: "Printer",
+    blender: "Blender",
+    asked: "RerenderRequest",
+    where: "tuple[Path, RerenderSubject]",
 ) -> "RerenderResult | Failed":
     from rendertrust.node.plugins.render import RenderPlugin
     from rendertrust.node.rerender import rerender
@@ -401,7 +404,7 @@ async def _in_sandbox(
         return await rerender(render, asked, work, hear=hear, on_whole=on_whole)
 
 
-def _announce(output: "Printer", wish: RerenderOptions, subject: "Subject") -> None:
+def _announce(output: "Printer", wish: RerenderOptions, subject: "RerenderSubject") -> None:
     if wish.whole:
         output.note(f"The whole frame is rendered again.{took(subject)}")
     else:
@@ -410,7 +413,7 @@ def _announce(output: "Printer", wish: RerenderOptions, subject: "Subject") -> N
         )
 
 
-def took(subject: "Subject") -> str:
+def took(subject: "RerenderSubject") -> str:
     """How long a frame took, and may take."""
     if subject.seconds is None:
         return ""
@@ -418,9 +421,9 @@ def took(subject: "Subject") -> str:
     return f" Its node took {time}, by its own word; where pictures differ, it takes twice as long."
 
 
-def blender_step(blender: "Blender", subject: "Subject") -> "Step":
+def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
     """Which Blender renders here, and which the node says that it had."""
-    from rendertrust.verify import Step
+    from rendertrust.proof_check import Step
 
     here = f"{blender.version} ({blender.build})"
     theirs = formatting.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
@@ -492,7 +495,7 @@ def tell(output: "Printer", wish: RerenderOptions, picture: Path, outcome: Reren
         output.say(f"Side by side: {outcome.shown}{times}")
 
 
-def region_lines(report: "Report") -> list[tuple[str, bool, str]]:
+def region_lines(report: "RerenderReport") -> list[tuple[str, bool, str]]:
     """Each region: its name, whether it is near enough, and how far off it is."""
     from rendertrust.rerender import CONSISTENT_MOST, FINISHED_MOST
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from rendertrust.blend import HEAD_BYTES, is_blend
+from rendertrust.blend_file import HEAD_BYTES, is_blend
 
 FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
 

@@ -13,12 +13,19 @@ from rendertrust.cli.session import session_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rendertrust.checkpoint_check import Kept, Place
+    from rendertrust.checkpoint_check import ExpectedRoot, KeptCheckpoint
     from rendertrust.cli.output import Printer
-    from rendertrust.given import Document
     from rendertrust.note import Verifier
-    from rendertrust.receipt_check import Picture
-    from rendertrust.verify import Link, OnChain, Shown, Unasked, Verdict, Witness
+    from rendertrust.proof_check import (
+        ChainUnknown,
+        ConsistencyProof,
+        KnownCheckpoint,
+        LeafLink,
+        OnChain,
+        Verdict,
+    )
+    from rendertrust.receipt_check import PictureFile
+    from rendertrust.untrusted import Document
 
 T = TypeVar("T")
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -109,7 +116,7 @@ def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) 
 
 def check_options(rpc: str | None, contract: str | None) -> None:
     """UsageError for what cannot be meant."""
-    from rendertrust.given import address
+    from rendertrust.untrusted import address
 
     if rpc is not None and not rpc.startswith(("http://", "https://")):
         raise click.UsageError("--rpc is the http(s) address of a node of the chain")
@@ -137,9 +144,9 @@ class ChainOptions:
     contract: str | None
     confirmations: int | None
 
-    async def of(self, document: object) -> "OnChain | Unasked":
+    async def of(self, document: object) -> "OnChain | ChainUnknown":
         """What the chain says of a proof, or of a place in the log."""
-        from rendertrust.verify import anchored
+        from rendertrust.proof_check import anchored
 
         named, blocks = self.contract, self.confirmations
         return await anchored(self.rpc, document, contract=named, confirmations=blocks)
@@ -161,19 +168,19 @@ class ProofFiles:
     def __init__(self, files: "Sequence[Path]", key: "Verifier | None" = None) -> None:
         self.broken: dict[str, Verdict] = {}
         self.proofs: dict[Path, Document] = {}
-        self.kept: dict[Path, Kept] = {}
+        self.kept: dict[Path, KeptCheckpoint] = {}
         self._key = key
-        self._picture: Picture | None = None
+        self._picture: PictureFile | None = None
         self._others: list[Path] = []  # no documents
-        self._shown: list[Shown] = []
-        self._epochs: list[Link] = []
-        self._witness: Witness | None = None
+        self._shown: list[ConsistencyProof] = []
+        self._epochs: list[LeafLink] = []
+        self._witness: KnownCheckpoint | None = None
         for path in files:
             self._take(path)
 
     def _take(self, path: Path) -> None:
         from rendertrust.checkpoint_check import is_checkpoint, read_kept, read_kept_note
-        from rendertrust.verify import read_epochs, read_shown
+        from rendertrust.proof_check import read_epochs, read_shown
 
         raw = self._raw(path)
         if is_note(raw):
@@ -191,13 +198,13 @@ class ProofFiles:
         else:
             self.proofs[path] = found
 
-    def _keep(self, path: Path, found: "Kept | str") -> None:
+    def _keep(self, path: Path, found: "KeptCheckpoint | str") -> None:
         for kept in self._read(path, found):
             self.kept[path] = kept
 
     def witness(self, path: Path) -> None:
         """The checkpoint that one knows: an answer of the API, or a note by a key one knows."""
-        from rendertrust.verify import read_noted, read_witness
+        from rendertrust.proof_check import read_noted, read_witness
 
         raw = self._raw(path)
         if raw.lstrip()[:1] != b"{":
@@ -233,7 +240,7 @@ class ProofFiles:
 
     def _read(self, path: Path | None, found: "T | str") -> "list[T]":
         """What was read; or nothing, and the file is broken."""
-        from rendertrust.verify import Step, Verdict
+        from rendertrust.proof_check import Step, Verdict
 
         if not isinstance(found, str):
             return [found]
@@ -278,8 +285,8 @@ class ProofFiles:
         """Every step over one of the proofs, or receipts."""
         import asyncio
 
+        from rendertrust.proof_check import verify as check
         from rendertrust.receipt_check import is_receipt, verify_receipt
-        from rendertrust.verify import verify as check
 
         document, known = self.proofs[path], self._witness
         shown, epochs = self._shown, self._epochs
@@ -304,7 +311,9 @@ class ProofFiles:
 
         kept, named = self.kept[path], asked is not None and asked.contract is not None
 
-        async def ask(node: ChainOptions) -> "tuple[dict[Place, OnChain | Unasked], int | None]":
+        async def ask(
+            node: ChainOptions,
+        ) -> "tuple[dict[ExpectedRoot, OnChain | ChainUnknown], int | None]":
             where = places(kept, self._shown, named=named)
             return {one: await node.of(one.document) for one in where}, await node.newest()
 

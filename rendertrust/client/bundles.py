@@ -13,8 +13,8 @@ from rendertrust.client.uploads import Uploads
 from rendertrust.manifest import (
     FILENAME,
     FILES_MAX,
-    Entry,
     Manifest,
+    ManifestEntry,
     alike,
     path_fault,
     twins_fault,
@@ -98,8 +98,8 @@ def _sizes(scene: str, files: Mapping[str, Path]) -> dict[str, int]:
     return {path: size for path, size in sizes.items() if size or path == scene}
 
 
-def _entry(path: str, upload: Upload) -> Entry:
-    return Entry(path, upload.sha256, upload.size, upload.id)
+def _entry(path: str, upload: Upload) -> ManifestEntry:
+    return ManifestEntry(path, upload.sha256, upload.size, upload.id)
 
 
 async def _send_list(uploads: Uploads, manifest: Manifest) -> str:

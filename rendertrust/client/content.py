@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, TypeAlias
 import attrs
 
 from rendertrust.client.errors import FileChanged, NoAnswer
-from rendertrust.locking import take
+from rendertrust.file_lock import take
 
 CHUNK_BYTES: Final = 1 << 20
 

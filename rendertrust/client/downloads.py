@@ -20,7 +20,7 @@ from rendertrust.client.content import CHUNK_BYTES, PartialFile, Progress, part_
 from rendertrust.client.errors import NoAnswer, TransferFailed
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
-from rendertrust.kinds import HEAD_BYTES, MEDIA, suffix_of
+from rendertrust.file_types import HEAD_BYTES, MEDIA, suffix_of
 
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 Where = Callable[[], Awaitable[ResultUrl]]

@@ -19,7 +19,7 @@ from rendertrust.client.content import Progress, part_in
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import TransferFailed
 from rendertrust.client.transport import Transport
-from rendertrust.kinds import FRAME_FILE
+from rendertrust.file_types import FRAME_FILE
 
 AT_ONCE: Final = 4
 ZIP: Final = ".zip"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from rendertrust.api.responses import EntryProof, LogCheckpoint
 from rendertrust.client.base import ApiBase
-from rendertrust.verify import Verdict
+from rendertrust.proof_check import Verdict
 
 
 class LogApi(ApiBase):

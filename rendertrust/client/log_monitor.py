@@ -11,9 +11,9 @@ from rendertrust.api.responses import EntryProof, LogCheckpoint
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.client.errors import BadAnswer, Forked, Invalid, NotProved, PinUnreadable
 from rendertrust.client.response_decoder import read
-from rendertrust.links import Link, after, in_order, names, read_links, same_log
+from rendertrust.consistency import LeafLink, after, in_order, names, read_links, same_log
 from rendertrust.note import NoteRefused
-from rendertrust.verify import Shown, Verdict, Witness, read_shown, verify
+from rendertrust.proof_check import ConsistencyProof, KnownCheckpoint, Verdict, read_shown, verify
 
 Get: TypeAlias = Callable[[str, dict[str, str]], Awaitable[Any]]
 
@@ -80,8 +80,8 @@ class MemoryPins:
 class ConsistencyEvidence:
     """What shows that a checkpoint and the pin are of one log."""
 
-    shown: tuple[Shown, ...] = ()
-    epochs: tuple[Link, ...] = ()
+    shown: tuple[ConsistencyProof, ...] = ()
+    epochs: tuple[LeafLink, ...] = ()
 
 
 @attrs.frozen
@@ -171,7 +171,9 @@ class LogMonitor:
             self.pins.fork(before, pin)
             raise Forked(str(fork), before.checkpoint, pin.checkpoint) from fork.__cause__
 
-    async def _linked(self, known: Witness, now: Witness, *, newest: bool) -> ConsistencyEvidence:
+    async def _linked(
+        self, known: KnownCheckpoint, now: KnownCheckpoint, *, newest: bool
+    ) -> ConsistencyEvidence:
         """What links both. Raises _Fork where nothing does."""
         before, found = known.checkpoint, now.checkpoint
         older, newer = in_order(before, found)
@@ -203,7 +205,9 @@ class LogMonitor:
             )
         return ConsistencyEvidence(await self._consistency(older, newer), links)
 
-    async def _consistency(self, older: Checkpoint, newer: Checkpoint) -> tuple[Shown, ...]:
+    async def _consistency(
+        self, older: Checkpoint, newer: Checkpoint
+    ) -> tuple[ConsistencyProof, ...]:
         if older.size in (0, newer.size):
             return ()
         query = {"from": str(older.size), "to": str(newer.size)}
@@ -227,7 +231,7 @@ def _place(checkpoint: Checkpoint) -> tuple[int, int]:
     return epoch.split(checkpoint.origin)[1], checkpoint.size
 
 
-def _witness(pin: Pin) -> Witness:
+def _witness(pin: Pin) -> KnownCheckpoint:
     """The pin, taken apart. Raises BadAnswer where it is not signed."""
     verifier = note.read_verifier(pin.verifier)
     if isinstance(verifier, NoteRefused):
@@ -235,10 +239,10 @@ def _witness(pin: Pin) -> Witness:
     found = checkpoint.read(pin.checkpoint, verifier)
     if isinstance(found, NoteRefused):
         raise BadAnswer(f"The gateway's checkpoint is none: {found.reason}")
-    return Witness(verifier, found)
+    return KnownCheckpoint(verifier, found)
 
 
-def _same_signer(known: Witness, now: Witness, pin: Pin) -> None:
+def _same_signer(known: KnownCheckpoint, now: KnownCheckpoint, pin: Pin) -> None:
     """Whoever signed before signs now, be it beside a newer key, or for another epoch.
 
     An older one may be signed by an older key: that it leads to what is known vouches for it.

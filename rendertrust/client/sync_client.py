@@ -64,7 +64,7 @@ from rendertrust.client.sync_organisations import SyncOrganisationsApi
 from rendertrust.client.sync_preflights import SyncPreflightsApi
 from rendertrust.client.sync_units import SyncUnitsApi
 from rendertrust.client.transport import Waiting
-from rendertrust.verify import Verdict
+from rendertrust.proof_check import Verdict
 
 
 class Client(SyncUnitsApi, SyncPreflightsApi, SyncOrganisationsApi, SyncEventsApi):

@@ -13,7 +13,7 @@ from rendertrust.client.errors import BadAnswer, Conflict, NoAnswer, TransferFai
 from rendertrust.client.login import Login
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import CONTENT_TIMEOUT, ApiCall, Transport, unanswered
-from rendertrust.taking import Taking
+from rendertrust.write_timeout import WriteTimeout
 
 TAKEN_SECONDS: Final = 120.0  # a chunk, by the other side
 FILENAME_MAX: Final = 255
@@ -153,7 +153,7 @@ async def put(
 ) -> None:
     """PUT the content with exactly the headers that were signed."""
     headers = {"Content-Length": str(content.size), **where.headers}
-    taking = Taking(TAKEN_SECONDS)
+    taking = WriteTimeout(TAKEN_SECONDS)
     try:
         async with (
             taking.in_time(),

@@ -68,7 +68,7 @@ class Attester:
         if proof is not None:
             measured[EVIDENCE] = _named(proof)
         name = {"name": dispatch.job_type, "version": __version__, "build": None}
-        done = receipt.Done(
+        done = receipt.CompletedWork(
             job=str(UUID(dispatch.job_id)),
             unit=dispatch.unit,
             attempt=dispatch.attempt,

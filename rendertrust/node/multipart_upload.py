@@ -12,7 +12,6 @@ from typing import Final
 
 import aiohttp
 
-from rendertrust.frames import PARTS_ASKED_MAX, PARTS_MAX
 from rendertrust.node.spool import SpooledFile
 from rendertrust.node.uploads import (
     GONE,
@@ -24,6 +23,7 @@ from rendertrust.node.uploads import (
     put_piece,
 )
 from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, WantedPart
+from rendertrust.relay_frames import PARTS_ASKED_MAX, PARTS_MAX
 
 ROUNDS: Final = 3  # for each batch: a URL may run out, parts may be forgotten
 _CHUNK: Final = 1 << 20

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.given import members
 from rendertrust.node import sandbox
 from rendertrust.node.cache import place, safe_path
 from rendertrust.node.child_process import ProcessExit
@@ -23,7 +22,8 @@ from rendertrust.node.plugin import EVIDENCE, PICTURE, Failed, Task
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.node.sandbox import DELIVERED
-from rendertrust.rerender import Compared, Report
+from rendertrust.rerender import RegionDifference, RerenderReport
+from rendertrust.untrusted import members
 
 SHOWN: Final = "shown.png"
 SHOWN_BYTES_MAX: Final = 64 * 2**20
@@ -52,7 +52,7 @@ class RerenderRequest:
 class RerenderResult:
     """What came of it, and where both pictures lie side by side; None where they do not."""
 
-    report: Report
+    report: RerenderReport
     shown: Path | None
 
 
@@ -105,10 +105,10 @@ def _named(task: Task) -> Iterator[tuple[str, Path]]:
             yield name, task.delivered[delivered]
 
 
-def read_report(said: Mapping[str, Any]) -> Report:
+def read_report(said: Mapping[str, Any]) -> RerenderReport:
     """The worker's last line. TypeError, ValueError, KeyError: it is none."""
     whole, finish = said.get("whole"), said.get("finish")
-    return Report(
+    return RerenderReport(
         regions=tuple(_compared(one) for one in said.get("regions", ())),
         whole=None if whole is None else _compared(whole),
         finish=None if finish is None else _compared(finish),
@@ -121,7 +121,7 @@ def read_report(said: Mapping[str, Any]) -> Report:
     )
 
 
-def _compared(said: object) -> Compared:
+def _compared(said: object) -> RegionDifference:
     known = members(said)
     at, off, equal = known.get("at"), known["off"], known["equal"]
     if type(equal) is not bool:
@@ -130,7 +130,7 @@ def _compared(said: object) -> Compared:
     if at is not None:
         x, y, across, down = (int(side) for side in at)
         where = x, y, across, down
-    return Compared(equal=equal, off=None if off is None else float(off), at=where)
+    return RegionDifference(equal=equal, off=None if off is None else float(off), at=where)
 
 
 def _words(said: object) -> str | None:

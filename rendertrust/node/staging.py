@@ -13,8 +13,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust.frames import FILES_ASKED_MAX
-from rendertrust.manifest import Entry, Manifest, ManifestError, read
+from rendertrust.manifest import Manifest, ManifestEntry, ManifestError, read
 from rendertrust.node.cache import Cache, place, safe_path
 from rendertrust.node.disk_space import of_disk
 from rendertrust.node.input_urls import InputUrls
@@ -22,6 +21,7 @@ from rendertrust.node.plugin import Failed, is_delivered
 from rendertrust.node.rmtree import clear
 from rendertrust.node.sandbox import DELIVERED as FOLDER
 from rendertrust.protocol import Input, JobDispatch
+from rendertrust.relay_frames import FILES_ASKED_MAX
 
 AT_ONCE: Final = 4
 ROUNDS: Final = 3  # a URL may run out while a slow line is busy with the others
@@ -72,7 +72,7 @@ class Staging:
         paths: dict[str, list[str]] = {}
         for entry in manifest.files:
             paths.setdefault(entry.sha256, []).append(entry.path)
-        waiting: list[Entry] = []
+        waiting: list[ManifestEntry] = []
         for entry in manifest.by_sha256.values():
             cached = await asyncio.to_thread(self.cache.has, entry.sha256, entry.size)
             if not cached or await self._put(_cached(entry), paths[entry.sha256]) is not None:
@@ -83,7 +83,9 @@ class Staging:
                 return failed
         return None
 
-    async def _fetch(self, batch: Sequence[Entry], paths: dict[str, list[str]]) -> Failed | None:
+    async def _fetch(
+        self, batch: Sequence[ManifestEntry], paths: dict[str, list[str]]
+    ) -> Failed | None:
         """A batch, asked for again where the network failed."""
         failed: Failed | None = None
         for _ in range(ROUNDS):
@@ -145,12 +147,12 @@ WRONG_PATH: Final = Failed(
 )
 
 
-def _of(entry: Entry, given: Input) -> Input:
+def _of(entry: ManifestEntry, given: Input) -> Input:
     """The URL is the gateway's word, what lies there is the manifest's."""
     return Input(path=entry.path, url=given.url, sha256=entry.sha256, size=entry.size)
 
 
-def _cached(entry: Entry) -> Input:
+def _cached(entry: ManifestEntry) -> Input:
     """It is in the cache; should it leave that just now, it is fetched like the others."""
     return Input(path=entry.path, url="cache:", sha256=entry.sha256, size=entry.size)
 

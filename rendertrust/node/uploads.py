@@ -12,7 +12,7 @@ from yarl import URL
 from rendertrust.node.backoff import delays
 from rendertrust.node.gateway_pinning import KeyNotConfirmed
 from rendertrust.protocol import Output, PartPlace
-from rendertrust.taking import Taking
+from rendertrust.write_timeout import WriteTimeout
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3600, connect=15, sock_read=120)
 TAKEN_SECONDS: Final = 120.0  # a chunk, by the store
@@ -89,7 +89,7 @@ async def _put_once(
             body.seek(start)
             # Encoded already: a second encoding would break the signature. Headers that were not
             # signed must not be added either.
-            taking = Taking(TAKEN_SECONDS)
+            taking = WriteTimeout(TAKEN_SECONDS)
             async with (
                 taking.in_time(),
                 session.put(

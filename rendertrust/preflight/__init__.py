@@ -4,8 +4,8 @@ Pure: facts come from the node's worker (``rendertrust.node.scene_inspection``),
 scene.
 
     findings.py    facts -> findings, each with the setting that mends it
-    unmade.py      scenes that make no picture: what findings say of them
+    missing_output.py      scenes that make no picture: what findings say of them
     layout.py      the files that a scene names -> the inputs of a job
-    sending.py     files that cannot be sent as they are called, or are too many
+    unsendable_files.py     files that cannot be sent as they are called, or are too many
     price.py       a few small crops -> seconds of the reference machine
 """

@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import frame_range
-from rendertrust.preflight import unmade
+from rendertrust.preflight import missing_output
 
 LEVELS: Final = ("error", "warning", "note")
 SAMPLES_MANY: Final = 4096
@@ -169,7 +169,7 @@ def _output(facts: Facts) -> Iterator[Finding]:
 
 
 def _unmade(facts: Facts) -> Iterator[Finding]:
-    for one in unmade.of(facts):
+    for one in missing_output.of(facts):
         yield Finding(code=one.code, level="error", message=one.message, setting=one.setting)
 
 

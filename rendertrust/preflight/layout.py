@@ -22,7 +22,7 @@ Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # what is tol
 
 
 @attrs.frozen(kw_only=True)
-class Linked:
+class LinkedFile:
     """One file to send: ``source`` on this disk goes to ``path`` among the inputs."""
 
     source: PurePath
@@ -33,7 +33,7 @@ class Linked:
 
 
 @attrs.frozen(kw_only=True)
-class Missing:
+class MissingFile:
     """A file that the scene names and that is not there; with it nothing is submitted."""
 
     owner: str
@@ -48,8 +48,8 @@ class Layout:
     """
 
     scene: str
-    files: tuple[Linked, ...]
-    missing: tuple[Missing, ...]
+    files: tuple[LinkedFile, ...]
+    missing: tuple[MissingFile, ...]
     paths: Mapping[str, str]
 
     @property
@@ -61,11 +61,11 @@ class Layout:
 def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
     """Where everything goes. ``files`` are those of the worker's facts, ``scene`` is absolute."""
     found: dict[PurePath, list[Mapping[str, Any]]] = {}
-    missing: dict[tuple[str, PurePath], Missing] = {}
+    missing: dict[tuple[str, PurePath], MissingFile] = {}
     for file in files:
         source = type(scene)(file["file"])
         if file["bytes"] is None:
-            gone = Missing(owner=file["owner"], path=file["path"], source=source)
+            gone = MissingFile(owner=file["owner"], path=file["path"], source=source)
             missing.setdefault((file["owner"], source), gone)
         else:
             found.setdefault(source, []).append(file)
@@ -73,7 +73,7 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
     places = _Places.of(root, scene, found)
     placed = {source: places.place(source, told[0], source) for source, told in found.items()}
     sent = tuple(
-        Linked(
+        LinkedFile(
             source=source,
             path=placed[source],
             size=told[0]["bytes"],

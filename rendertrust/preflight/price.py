@@ -21,7 +21,7 @@ SECONDS_LEAST: Final = 0.001
 
 
 @attrs.frozen(kw_only=True)
-class Probed:
+class MeasuredFrame:
     """One probed frame: ``base`` seconds for any render of it, ``pixel`` for one pixel at all the
     scene's samples, as the mean of its crops; ``least`` and ``most`` are by the crop that took
     least for its size, and by the one that took most.
@@ -43,7 +43,7 @@ class Probe:
     width: int
     height: int
     samples: int
-    frames: tuple[Probed, ...]
+    frames: tuple[MeasuredFrame, ...]
     starting: float = 0.0
 
 
@@ -83,14 +83,14 @@ def probe_of(done: Mapping[str, Any]) -> Probe:
     )
 
 
-def _probed(measured: Mapping[str, Any], ratio: float) -> Probed:
+def _probed(measured: Mapping[str, Any], ratio: float) -> MeasuredFrame:
     # The first render of a process also sets up what later ones keep: the least is the base.
     base = min(measured["base_seconds"], *measured["seconds"])
     over = [max(seconds - base, 0.0) for seconds in measured["seconds"]]
     each = [
         part / max(size, 1) * ratio for part, size in zip(over, measured["pixels"], strict=True)
     ]
-    return Probed(
+    return MeasuredFrame(
         frame=measured["frame"],
         base=base,
         pixel=sum(over) / max(sum(measured["pixels"]), 1) * ratio,
@@ -127,12 +127,12 @@ def spread_of(
     return sum((_frame(_between(probe.frames, frame), more) for frame in frames), NO_TIME)
 
 
-def _frame(probed: Probed, more: float) -> Spread:
+def _frame(probed: MeasuredFrame, more: float) -> Spread:
     rates = (probed.least, probed.pixel, probed.most)
     return Spread(*(max(probed.base + rate * more, SECONDS_LEAST) for rate in rates))
 
 
-def _between(frames: Sequence[Probed], frame: int) -> Probed:
+def _between(frames: Sequence[MeasuredFrame], frame: int) -> MeasuredFrame:
     """What lies on the line between the two frames around it; beyond them as the nearest."""
     at = bisect_left(frames, frame, key=lambda probed: probed.frame)
     if at in (0, len(frames)):
@@ -145,4 +145,4 @@ def _between(frames: Sequence[Probed], frame: int) -> Probed:
         return first + (second - first) * share
 
     names = ("base", "pixel", "least", "most")
-    return Probed(frame=frame, **{name: on_the_line(name) for name in names})
+    return MeasuredFrame(frame=frame, **{name: on_the_line(name) for name in names})

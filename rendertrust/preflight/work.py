@@ -11,14 +11,14 @@ from typing import Final
 
 import attrs
 
-from rendertrust.preflight.price import Probe, Probed
+from rendertrust.preflight.price import MeasuredFrame, Probe
 
 SECOND: Final = 1_000_000
 LEAST: Final = SECOND // 1000  # no frame takes less
 
 
 @attrs.frozen
-class Work:
+class FrameWork:
     """The frames that were probed, ascending, and the microseconds of each."""
 
     frames: tuple[int, ...]
@@ -40,12 +40,12 @@ class Work:
         """Of the dearest frame there may be."""
         return max(self.microseconds)
 
-    def mended(self, percents: Mapping[int, int]) -> "Work":
+    def mended(self, percents: Mapping[int, int]) -> "FrameWork":
         """With frames that were found to take so many percent of this, as if they were probed."""
         found = dict(zip(self.frames, self.microseconds, strict=True))
         found |= {number: _up(self.of(number) * many, 100) for number, many in percents.items()}
         numbers = tuple(sorted(found))
-        return Work(numbers, tuple(found[number] for number in numbers))
+        return FrameWork(numbers, tuple(found[number] for number in numbers))
 
     def seconds(self, frames: Iterable[int]) -> float:
         """Of all of them together."""
@@ -54,15 +54,15 @@ class Work:
 
 def work_of(
     probe: Probe, *, width: int | None = None, height: int | None = None, samples: int | None = None
-) -> Work:
+) -> FrameWork:
     """Of whole frames, at another size or number of samples if given."""
     pixels = (width or probe.width) * (height or probe.height)
     more = Fraction(pixels * (samples or probe.samples), max(probe.samples, 1))
     numbers = tuple(probed.frame for probed in probe.frames)
-    return Work(numbers, tuple(_microseconds(probed, more) for probed in probe.frames))
+    return FrameWork(numbers, tuple(_microseconds(probed, more) for probed in probe.frames))
 
 
-def _microseconds(probed: Probed, more: Fraction) -> int:
+def _microseconds(probed: MeasuredFrame, more: Fraction) -> int:
     # As they are written in the report: 0.1 is a tenth, not the float next to it.
     seconds = Fraction(str(probed.base)) + Fraction(str(probed.pixel)) * more
     return max(_up(seconds.numerator * SECOND, seconds.denominator), LEAST)

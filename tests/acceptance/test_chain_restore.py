@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rendertrust.verify import read_epochs, read_shown, read_witness, verify
+from rendertrust.proof_check import read_epochs, read_shown, read_witness, verify
 from tests.acceptance.test_backup import called
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, alive_in

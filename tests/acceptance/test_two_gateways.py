@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 import pytest_asyncio
 
-from rendertrust.frames import JobDispatch, JobStatus, Log
+from rendertrust.relay_frames import JobDispatch, JobStatus, Log
 from rendertrust.testing import Behaviour, FakeNode
 from tests.acceptance.test_animation import check_books
 from tests.acceptance.test_idle_nodes import ENDS, given, sits_on_it

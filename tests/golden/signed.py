@@ -15,7 +15,7 @@ from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf, origin_of
 from rendertrust.leaf import Leaf, PrivatePart
-from rendertrust.manifest import Entry, Manifest
+from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.receipt import canonical, receipt_document
 from sql.deliveries import Due
 from sql.events import EventRow
@@ -123,7 +123,7 @@ def deliveries() -> dict[str, bytes]:
     )
     made = letter(due, EVENT, 1_773_403_200)
     files = tuple(
-        Entry(path, hashlib.sha256(path.encode()).hexdigest(), size, str(UUID(int=size)))
+        ManifestEntry(path, hashlib.sha256(path.encode()).hexdigest(), size, str(UUID(int=size)))
         for path, size in (("shots/a.blend", 3), ("textures/wood.png", 4))
     )
     manifest = Manifest("shots/a.blend", files)

@@ -14,7 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
 from rendertrust import identity
-from rendertrust.frames import (
+from rendertrust.node import registration
+from rendertrust.node.attester import Attester, utc
+from rendertrust.node.plugin import Completed
+from rendertrust.node.spool import CopiedFile
+from rendertrust.protocol import FromNode, decode_from_gateway, encode
+from rendertrust.relay_frames import (
     Ack,
     Evidence,
     Hello,
@@ -25,11 +30,6 @@ from rendertrust.frames import (
     Running,
     Welcome,
 )
-from rendertrust.node import registration
-from rendertrust.node.attester import Attester, utc
-from rendertrust.node.plugin import Completed
-from rendertrust.node.spool import CopiedFile
-from rendertrust.protocol import FromNode, decode_from_gateway, encode
 from tests.kills.journal import Record
 from tests.kills.people import Desk
 

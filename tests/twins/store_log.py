@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from rendertrust.log_tiles import LEVELS, WIDTH, HashTile, TilePlace
 from rendertrust.merkle import Frontier
-from rendertrust.tiles import LEVELS, WIDTH, Place, Tile
 from sql.books import EntryRow, TransferRow
 from sql.database import Conflict
 from sql.fsck import Finding
@@ -22,7 +22,7 @@ class LogTables:
 
     head: Head | None = None
     leaves: dict[int, LeafRow] = attrs.field(factory=dict[int, LeafRow])
-    tiles: dict[Place, Tile] = attrs.field(factory=dict[Place, Tile])
+    tiles: dict[TilePlace, HashTile] = attrs.field(factory=dict[TilePlace, HashTile])
     checkpoints: dict[int, CheckpointRow] = attrs.field(factory=dict[int, CheckpointRow])
     keys: set[str] = attrs.field(factory=set[str])
 
@@ -55,15 +55,15 @@ class LogTwin:
         found.sort(key=lambda entry: entry.entry_id)
         return [log_entry(entry, transfers[entry.transfer_id]) for entry in found]
 
-    async def edge(self, size: int) -> Mapping[Place, bytes]:
+    async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
         await self._store.round_trip()
-        tables, tiles = self._store.log_tables, dict[Place, bytes]()
+        tables, tiles = self._store.log_tables, dict[TilePlace, bytes]()
         for level in range(8):
             count = size >> LEVELS * level
             first = count - count % WIDTH
             row = [_hash(tables, level, number) for number in range(first, count)]
             if row:
-                tiles[Place(level, first // WIDTH)] = b"".join(row)
+                tiles[TilePlace(level, first // WIDTH)] = b"".join(row)
         return tiles
 
     async def write(self, append: Append) -> None:
@@ -160,4 +160,4 @@ def audit_log(store: "StoreTwin") -> list[Finding]:
 
 
 def _hash(tables: LogTables, level: int, number: int) -> bytes:
-    return tables.tiles[Place(level - 1, number)].root if level else tables.leaves[number].hash
+    return tables.tiles[TilePlace(level - 1, number)].root if level else tables.leaves[number].hash

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust import protocol
-from rendertrust.frames import ATTEMPT_MAX, BYTES_MAX, UNIT_MAX
 from rendertrust.protocol import (
     FAILURE_CLASSES,
     FRAME_BYTES_MAX,
@@ -40,6 +39,7 @@ from rendertrust.protocol import (
     decode_from_node,
     encode,
 )
+from rendertrust.relay_frames import ATTEMPT_MAX, BYTES_MAX, UNIT_MAX
 
 
 def words(most: int, least: int = 1) -> st.SearchStrategy[str]:

@@ -6,7 +6,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust import money
-from rendertrust.paths import thumbnail_path
+from rendertrust.api_paths import thumbnail_path
 from sql.error_code import ErrorCode
 from sql.events import EventRow
 from web.http.amounts import Credits

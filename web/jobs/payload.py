@@ -3,7 +3,7 @@
 from typing import Any
 
 from actors.ports import ObjectMissing, ObjectsUnavailable
-from rendertrust.blend import HEAD_BYTES, is_blend
+from rendertrust.blend_file import HEAD_BYTES, is_blend
 from sql.uploads import UploadRow
 from web.http.operations import Call
 from web.http.problem import Fault

@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.frame_range import parse
-from rendertrust.preflight.work import SECOND, Work, price_of, work_of
+from rendertrust.preflight.work import SECOND, FrameWork, price_of, work_of
 from sql.overruns import Overrun, agreed
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
@@ -44,7 +44,7 @@ class Tariff:
 
     price: int
     how: str
-    work: Work | None = None
+    work: FrameWork | None = None
     pays_for: int = 0
     measurable: bool = False
     owed: bool = False

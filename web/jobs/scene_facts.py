@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 import attrs
 from msgspec import Meta
 
-from rendertrust.preflight.price import Probe, Probed
+from rendertrust.preflight.price import MeasuredFrame, Probe
 from web.http.converter import structure
 from web.http.document import parse, unwritable
 from web.http.problem import Fault
@@ -77,7 +77,8 @@ class SceneProbe:
     def probe(self) -> Probe:
         """As estimates are made of it."""
         frames = tuple(
-            Probed(**attrs.asdict(one)) for one in sorted(self.frames, key=lambda one: one.frame)
+            MeasuredFrame(**attrs.asdict(one))
+            for one in sorted(self.frames, key=lambda one: one.frame)
         )
         return Probe(width=self.width, height=self.height, samples=self.samples, frames=frames)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from rendertrust import epoch, given
+from rendertrust import epoch, untrusted
 from sql.halt import Kept, SeenHead, Unreadable
 from supervisors.engines.secret import write_private
 
@@ -114,8 +114,8 @@ def _read(path: Path) -> tuple[Kept, Signature]:
 def _parsed(found: Any) -> SeenHead:
     """Raises ValueError, TypeError, KeyError."""
     at = datetime.fromisoformat(found["time"])
-    origin, size = given.text(found["origin"]), given.size(found["size"])
-    root = given.sha256(found["root"])
+    origin, size = untrusted.text(found["origin"]), untrusted.size(found["size"])
+    root = untrusted.sha256(found["root"])
     if origin is None or size is None or root is None or at.tzinfo is None:
         raise ValueError("a member is not what it should be")
     return SeenHead(origin, size, root, at)

@@ -21,8 +21,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
+from rendertrust.file_types import FRAME_FILE, HEAD_BYTES, suffix_of
 from rendertrust.frame_range import parse
-from rendertrust.kinds import FRAME_FILE, HEAD_BYTES, suffix_of
 from sql.database import Unavailable
 from sql.jobs import PagedUnit
 from web.gateway import Gateway

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
-from rendertrust.kinds import BYTES, HEAD_BYTES, MEDIA, suffix_of
+from rendertrust.file_types import BYTES, HEAD_BYTES, MEDIA, suffix_of
 
 REMEMBERED_MAX: Final = 10_000
 # What the store says of the bytes that it sends, and of what it has none of.

@@ -15,8 +15,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from actors.ports import Objects
-from rendertrust.kinds import HEAD_BYTES
-from rendertrust.taking import Taking
+from rendertrust.file_types import HEAD_BYTES
+from rendertrust.write_timeout import WriteTimeout
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.s3_signing import SignatureCheck
 from web.http.answers import refusal
@@ -93,7 +93,7 @@ class ObjectForwarder:
     async def _send(
         self, request: web.Request, target: URL, body: "Body"
     ) -> aiohttp.ClientResponse:
-        taking = Taking(IDLE_SECONDS)
+        taking = WriteTimeout(IDLE_SECONDS)
         async with taking.in_time():
             return await self._client().request(
                 request.method,

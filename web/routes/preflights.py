@@ -8,8 +8,8 @@ import attrs
 
 from actors.ledger.messages import Posted
 from actors.scheduler.messages import Fleet, TooManyOpen
+from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
-from rendertrust.paths import thumbnail_path
 from rendertrust.preflight.findings import Finding, stops
 from sql.jobs import Order
 from web.http.operations import Answer, Call, Operations, Scope

@@ -9,7 +9,14 @@ from msgspec import Meta
 
 from actors.ports import ObjectMissing
 from rendertrust.frame_range import parse
-from rendertrust.manifest import FILES_MAX, KEPT_BYTES_MAX, Entry, Manifest, ManifestError, read
+from rendertrust.manifest import (
+    FILES_MAX,
+    KEPT_BYTES_MAX,
+    Manifest,
+    ManifestEntry,
+    ManifestError,
+    read,
+)
 from sql.jobs import Order, PagedUnit, PastJob
 from web.gateway import Gateway
 from web.http.idempotency import answered_before, key_of
@@ -145,14 +152,16 @@ async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, 
     return {"container": wish.container, **rate, MANIFEST: kept, **of_job}
 
 
-async def _keep_scene(gateway: Gateway, user: UUID, manifest: str, scene: Entry | None) -> None:
+async def _keep_scene(
+    gateway: Gateway, user: UUID, manifest: str, scene: ManifestEntry | None
+) -> None:
     """It stays for as long as the video needs it; its frames do as they are another job's."""
     upload = None if scene is None else await gateway.uploads.by_key(user, scene.place)
     if upload is not None:
         await gateway.retention.list_manifest(manifest, [upload.id])
 
 
-async def _frames(gateway: Gateway, user: UUID, units: list[PagedUnit]) -> list[Entry]:
+async def _frames(gateway: Gateway, user: UUID, units: list[PagedUnit]) -> list[ManifestEntry]:
     """Each result by the number of its frame, as a node finds its order; chunks are zips."""
     bucket = gateway.settings.objects.bucket
     kept = [(unit, key) for unit in units if (key := result_of(unit, user, bucket)) is not None]
@@ -163,20 +172,20 @@ async def _frames(gateway: Gateway, user: UUID, units: list[PagedUnit]) -> list[
     return [_entry(unit, key, ZIP if is_chunk(unit) else suffix) for unit, key in named]
 
 
-def _entry(unit: PagedUnit, key: str, suffix: str) -> Entry:
+def _entry(unit: PagedUnit, key: str, suffix: str) -> ManifestEntry:
     assert unit.result_sha256 is not None
     assert unit.result_size is not None
     first = unit.number if unit.frames is None else parse(unit.frames)[0]
     folder = "chunks" if suffix == ZIP else "frames"
     path = f"{folder}/{padded(first)}{suffix}"
-    return Entry(path, unit.result_sha256.hex(), unit.result_size, key)
+    return ManifestEntry(path, unit.result_sha256.hex(), unit.result_size, key)
 
 
-async def _scene(gateway: Gateway, past: PastJob) -> Entry | None:
+async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
     """The job's own scene, which tells the rate and the view transform; None: not kept here."""
     noted, listed = past.params.get(INPUT), past.params.get(MANIFEST)
     if noted is not None and noted["path"].endswith(".blend"):
-        return Entry(SCENE, noted["sha256"], noted["size"], noted["key"])
+        return ManifestEntry(SCENE, noted["sha256"], noted["size"], noted["key"])
     if listed is None:
         return None
     content = await gateway.objects.get(listed["key"], at_most=KEPT_BYTES_MAX)

@@ -67,7 +67,7 @@ def unpack(source: Path, target: Path) -> list[Path]:
             ]
             _make_sure_of_room(target, sum(member.file_size for member, _ in wanted))
             return [_written(packed.pieces(member), target / name) for member, name in wanted]
-    except zips.TooMuch as fault:
+    except zips.ZipTooLarge as fault:
         raise BundleError(f"the zip holds over {BYTES_MAX >> 30} GiB") from fault
     except zips.BadZip as fault:
         raise BundleError(f"the zip cannot be read: {fault}") from fault

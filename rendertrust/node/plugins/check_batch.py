@@ -5,12 +5,12 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from rendertrust.frames import BATCH_MAX
 from rendertrust.node.plugin import BATCH, Completed, Failed, Result, Task, in_batch
 from rendertrust.node.plugins.check import place_of, why_no_strangers
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
 from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
+from rendertrust.relay_frames import BATCH_MAX
 
 RESULTS: Final = "results"  # the parameter that says how many there are
 WORDS_MAX: Final = 300  # characters: sixteen reports fit into one frame

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from actors.ledger.copies import next_attempt
 from actors.ledger.messages import (
     Effect,
-    Issued,
+    IssuedReceipt,
     JobCancel,
     JobChange,
     JobPause,
@@ -172,7 +172,7 @@ class Farm:
     ) -> None:
         """It is booked: only now the unit is charged, or its creator's credits may be free."""
         of = (self.job, unit.number, attempt)
-        receipt = Issued('{"a":1}', b"r" * 64, unit.price)
+        receipt = IssuedReceipt('{"a":1}', b"r" * 64, unit.price)
         effect = UnitVerdict(*of, "exact", operator=self.operator, receipt=receipt)
         if not valid:
             effect = UnitVerdict(*of, "invalid", operator=self.operator, retry_at=retry_at)

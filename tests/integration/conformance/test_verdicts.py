@@ -12,7 +12,7 @@ from actors.ledger.messages import (
     Commit,
     GuardFailed,
     HoldUnits,
-    Issued,
+    IssuedReceipt,
     JobStop,
     Piece,
     Posted,
@@ -124,7 +124,7 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
     stage: Stage, outcome: Outcome
 ) -> None:
     case = await delivered(stage)
-    receipt = Issued('{"a":1}', b"s" * 64, 100)
+    receipt = IssuedReceipt('{"a":1}', b"s" * 64, 100)
     effect = said(case.job, outcome, case.operator, receipt=receipt)
     done = await stage.commit(*[Commit((), (effect,))] * 2)
     state = UnitState(case.job, 0, "COMPLETED", 1, case.node, "COMPLETED")

@@ -10,7 +10,7 @@ import pytest
 from actors.ledger.messages import Commit, Ledger, Posted, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.messages import Comparison, UnitDeliver, UnitVerdict
-from rendertrust.receipt import Issued
+from rendertrust.receipt import IssuedReceipt
 from sql.receipts import ShownReceipt
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
@@ -41,7 +41,7 @@ async def verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any
     order = dispatch(UUID(jane.id), job, PRICE, 1, node)
     await face.gateway.registry.ref(Ledger).ask(order, within=60)
     of, operator = (job, 0, 1), operator_account(UUID(jane.id))
-    receipt = Issued(json.dumps({"verdict": outcome}), b"g" * 64, PRICE)
+    receipt = IssuedReceipt(json.dumps({"verdict": outcome}), b"g" * 64, PRICE)
     given: dict[str, Any] = {"verifier": verifier, "receipt": receipt, **how}
     await do(face, UnitDeliver(*of, node, CLASS, "x", HASH, 9, verified=True, operator=operator))
     await do(face, UnitVerdict(*of, outcome, operator=operator, **given))  # type: ignore[arg-type]

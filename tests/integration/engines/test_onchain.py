@@ -21,8 +21,8 @@ from pytest_aiohttp import AiohttpServer
 import rendertrust
 from actors.ports import Anchored, Mined
 from rendertrust.anchor_note import MEMBERS
-from rendertrust.onchain import ANCHORED, ROOT_AT, OnChain, Unasked
-from rendertrust.verify import Verdict, anchored, verify
+from rendertrust.onchain import ANCHORED, ROOT_AT, ChainUnknown, OnChain
+from rendertrust.proof_check import Verdict, anchored, verify
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current import Current
@@ -247,7 +247,7 @@ async def test_a_node_that_answers_nonsense_is_a_step_that_fails(
     server = await aiohttp_server(app)
     proof = {**LOG.proof(2, SIZE), **SOMEWHERE}
     found = await anchored(str(server.make_url("/")), proof)
-    assert isinstance(found, Unasked)
+    assert isinstance(found, ChainUnknown)
     verdict = verify(proof, chain=found)
     assert not verdict.holds
     assert verdict.steps[-1].name == "chain"
@@ -268,9 +268,9 @@ async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said(
     server = await aiohttp_server(app)
     found = await anchored(str(server.make_url("/")), proof, seconds=0.2)
     ever.set()
-    assert found == Unasked("the chain's node does not answer within 0.2 s")
+    assert found == ChainUnknown("the chain's node does not answer within 0.2 s")
     gone = await anchored("http://127.0.0.1:9", proof)
-    assert isinstance(gone, Unasked)
+    assert isinstance(gone, ChainUnknown)
     assert "does not answer" in gone.reason
 
 

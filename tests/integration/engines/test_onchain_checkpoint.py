@@ -10,7 +10,7 @@ from pytest_aiohttp import AiohttpServer
 
 from rendertrust import checkpoint, note
 from rendertrust.onchain import SIZE as SIZE_CALL
-from rendertrust.onchain import Unasked, newest
+from rendertrust.onchain import ChainUnknown, newest
 from tests.integration.engines.test_onchain import LOG, SIZE, STRANGER, Scene, called, called_alone
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
 from tests.integration.engines.test_onchain_final import Talker, talking
@@ -67,8 +67,8 @@ def folder(scene: Scene, tmp_path: Path) -> Path:
 
 async def test_the_newest_anchor_is_asked_for(scene: Scene) -> None:
     assert await newest(scene.url, scene.contract) == SIZE
-    assert isinstance(await newest(scene.url, STRANGER), Unasked)
-    assert isinstance(await newest("http://127.0.0.1:9", scene.contract), Unasked)
+    assert isinstance(await newest(scene.url, STRANGER), ChainUnknown)
+    assert isinstance(await newest("http://127.0.0.1:9", scene.contract), ChainUnknown)
     assert len(SIZE_CALL) == 10
 
 

@@ -9,7 +9,7 @@ from pytest_aiohttp import AiohttpServer
 
 from rendertrust.anchor_note import MEMBERS
 from rendertrust.onchain import OnChain
-from rendertrust.verify import anchored, verify
+from rendertrust.proof_check import anchored, verify
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.integration.engines.test_onchain import LOG, SIZE, Scene, anchor
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture

@@ -12,9 +12,9 @@ from actors.verifier.batches import answers, clears
 from actors.verifier.case import Case
 from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import DEFAULTS
-from rendertrust.frames import BATCH_MAX
 from rendertrust.node.plugin import BATCH, Completed, in_batch
 from rendertrust.node.plugins.check_batch import CheckBatchPlugin
+from rendertrust.relay_frames import BATCH_MAX
 from tests.integration.node.checks import FRAME, Files, Stage
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, unit

@@ -8,9 +8,9 @@ import attrs
 import orjson
 import pytest
 
-from rendertrust.frames import FILES_ASKED_MAX
-from rendertrust.manifest import Entry, Manifest
+from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.protocol import FromGateway, FromNode, Hello, Input, JobResult, Urls, UrlsRequest
+from rendertrust.relay_frames import FILES_ASKED_MAX
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 
@@ -27,7 +27,9 @@ def sha(content: bytes) -> str:
 
 
 def listed(files: dict[str, bytes]) -> Manifest:
-    entries = [Entry(path, sha(content), len(content), "k") for path, content in files.items()]
+    entries = [
+        ManifestEntry(path, sha(content), len(content), "k") for path, content in files.items()
+    ]
     return Manifest(next(iter(files)), tuple(entries))
 
 

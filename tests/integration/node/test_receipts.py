@@ -15,7 +15,7 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.node.worker.picture_digest import of_file
 from rendertrust.node.worker.png_pixels import NoPixels
 from rendertrust.protocol import Hello
-from rendertrust.receipt import Work, is_signed, read_work
+from rendertrust.receipt import WorkStatement, is_signed, read_work
 from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.scenes import task
@@ -39,7 +39,7 @@ async def test_what_it_did_is_signed(peer: Gateway, start: Start, tmp_path: Path
     assert result.work is not None
     assert result.signature is not None
     work = read_work(dict(result.work))
-    assert isinstance(work, Work), work
+    assert isinstance(work, WorkStatement), work
     assert is_signed(work, bytes.fromhex(result.signature))
     assert (work.job, work.unit, work.attempt, work.node) == (JOB, 0, 1, NODE)
     assert work.object == hashlib.sha256(peer.objects["o1"]).digest()

@@ -19,7 +19,7 @@ from PIL import Image
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import CliSession
 from rendertrust.cli.verify import verify
-from rendertrust.manifest import Entry, Manifest
+from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.node import sandbox
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
@@ -274,7 +274,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     build_with(scene, texture)
     frame = locally(scene, root / "out", 1)[1]
     places = ((scene, "shots/a.blend"), (texture, "textures/wood.png"))
-    entries = (Entry(p, sha256(f), f.stat().st_size, f"uploads/u/{p}") for f, p in places)
+    entries = (ManifestEntry(p, sha256(f), f.stat().st_size, f"uploads/u/{p}") for f, p in places)
     listed = root / "list.json"
     listed.write_bytes(Manifest("shots/a.blend", tuple(entries)).written("key"))
     return Project(root, scene, texture, frame, listed)

@@ -9,7 +9,7 @@ import pytest
 
 from actors.anchor.policy import AnchorSettings
 from rendertrust.anchor_note import MEMBERS
-from rendertrust.verify import verify as verify_proof
+from rendertrust.proof_check import verify as verify_proof
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person, holds

@@ -137,7 +137,7 @@ async def test_an_endpoint_is_told_what_it_asked_for_signed(jane: Person) -> Non
     assert ids == {one["id"] for one in found}
     _, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?limit=1")
     assert page["events"][0] == first  # the same members as the API has
-    with pytest.raises(webhooks.NotOurs):
+    with pytest.raises(webhooks.InvalidSignature):
         read(post.received[URL][0], webhooks.secret_text(b"another secret of someone"))
 
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from actors.scheduler.messages import Dispatch
-from rendertrust.manifest import BYTES_MAX, FILENAME, Entry, Manifest, read
+from rendertrust.manifest import BYTES_MAX, FILENAME, Manifest, ManifestEntry, read
 from tests.integration.web.test_uploads import announce, complete
 from tests.support.http_gateway import Face
 
@@ -27,9 +27,9 @@ async def sent(face: Face, user: dict[str, str], content: bytes, name: str = "a.
     return done
 
 
-def entry(path: str, upload: Json, **other: Any) -> Entry:
+def entry(path: str, upload: Json, **other: Any) -> ManifestEntry:
     known = {"sha256": upload["sha256"], "size": upload["size"], "place": upload["id"]}
-    return Entry(path, **(known | other))
+    return ManifestEntry(path, **(known | other))
 
 
 async def dispatch(
@@ -136,6 +136,6 @@ async def test_a_manifest_is_an_upload_of_ones_own_and_so_is_the_scene(face: Fac
 
 
 def test_a_manifest_that_was_written_is_json() -> None:
-    written = Manifest("a", (Entry("a", "ab" * 32, 1, "u"),)).written("upload")
+    written = Manifest("a", (ManifestEntry("a", "ab" * 32, 1, "u"),)).written("upload")
     told = {"sha256": "ab" * 32, "size": 1, "upload": "u"}
     assert orjson.loads(written) == {"version": 1, "scene": "a", "files": {"a": told}}

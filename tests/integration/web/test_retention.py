@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete, UnitFail
-from rendertrust.manifest import Entry, Manifest
+from rendertrust.manifest import Manifest, ManifestEntry
 from sql.database import Database
 from sql.work import beside, evidence_key, result_key
 from supervisors.engines.postgres import PostgresEndpoint
@@ -109,7 +109,7 @@ async def test_what_an_open_job_needs_stays_each_file_of_it(
     wood = await sent(face, jane, b"wood", "wood.png")
     other = await sent(face, jane, b"other", "other.png")
     files = tuple(
-        Entry(path, sha256=up["sha256"], size=up["size"], place=up["id"])
+        ManifestEntry(path, sha256=up["sha256"], size=up["size"], place=up["id"])
         for path, up in (("a.blend", scene), ("wood.png", wood))
     )
     listed = await sent(face, jane, Manifest("a.blend", files).written("upload"), "m.json")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from rendertrust.blend import is_blend
+from rendertrust.blend_file import is_blend
 from rendertrust.cli import scene
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from rendertrust.frames import FILES_ASKED_MAX
-from rendertrust.manifest import Entry, Manifest
+from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.protocol import FRAME_BYTES_MAX, JobDispatch, Urls, UrlsRequest, encode
+from rendertrust.relay_frames import FILES_ASKED_MAX
 from tests.unit.dispatch.session_stage import Play, session
 from tests.unit.dispatch.stage import JOB, USER, assignment
 from tests.unit.simulated_time import simulated
@@ -33,7 +33,9 @@ async def listed(play: Play, manifest: Manifest) -> JobDispatch:
 
 
 def manifest_of(contents: list[bytes], user: Any = USER) -> Manifest:
-    entries = [Entry(f"{n}", sha(c), len(c), key_of(c, user)) for n, c in enumerate(contents)]
+    entries = [
+        ManifestEntry(f"{n}", sha(c), len(c), key_of(c, user)) for n, c in enumerate(contents)
+    ]
     return Manifest("0", tuple(entries))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import aiohttp
 
-from rendertrust.manifest import Entry, Manifest
+from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.node.cache import Cache
 from rendertrust.node.input_urls import InputUrls
 from rendertrust.node.plugin import BATCH, CHECK, EVIDENCE, PICTURE, in_batch
@@ -28,7 +28,7 @@ def order(cache: Cache, *inputs: Input, job_type: str = CHECK) -> JobDispatch:
     """A check of a scene that has a file of its own under the name of what is delivered."""
     files = {"s.blend": SCENE, PICTURE: TEXTURE}
     entries = [
-        Entry(of.path, of.sha256, of.size, "k")
+        ManifestEntry(of.path, of.sha256, of.size, "k")
         for of in (held(cache, path, content) for path, content in files.items())
     ]
     manifest = held(cache, "manifest", Manifest("s.blend", tuple(entries)).written("key"))

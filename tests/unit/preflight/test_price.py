@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rendertrust.preflight.price import (
     SIDE_LEAST,
+    MeasuredFrame,
     Probe,
-    Probed,
     crops,
     frames_to_probe,
     probe_of,
@@ -21,8 +21,8 @@ PROBE = Probe(
     height=500,
     samples=100,
     frames=(
-        Probed(frame=1, base=1.0, pixel=1e-5, least=0.5e-5, most=2e-5),
-        Probed(frame=11, base=2.0, pixel=3e-5, least=3e-5, most=3e-5),
+        MeasuredFrame(frame=1, base=1.0, pixel=1e-5, least=0.5e-5, most=2e-5),
+        MeasuredFrame(frame=11, base=2.0, pixel=3e-5, least=3e-5, most=3e-5),
     ),
 )
 SECONDS = st.floats(0, 1000)

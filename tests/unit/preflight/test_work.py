@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.frame_range import canonical
-from rendertrust.preflight.price import Probe, Probed, spread_of
-from rendertrust.preflight.work import LEAST, SECOND, Work, price_of, work_of
+from rendertrust.preflight.price import MeasuredFrame, Probe, spread_of
+from rendertrust.preflight.work import LEAST, SECOND, FrameWork, price_of, work_of
 from web.jobs.plan import Cut, Plan, plan_of
 from web.jobs.pricing import Tariff
 
@@ -21,16 +21,16 @@ PRICES = st.integers(0, 10**9)
 def probes(draw: st.DrawFn) -> Probe:
     numbers = sorted(draw(st.sets(NUMBERS, min_size=1, max_size=3)))
     frames = tuple(
-        Probed(frame=number, base=draw(SECONDS), pixel=draw(SHARES), least=0.0, most=1.0)
+        MeasuredFrame(frame=number, base=draw(SECONDS), pixel=draw(SHARES), least=0.0, most=1.0)
         for number in numbers
     )
     return Probe(width=100, height=50, samples=draw(st.integers(1, 4096)), frames=frames)
 
 
 @st.composite
-def works(draw: st.DrawFn) -> Work:
+def works(draw: st.DrawFn) -> FrameWork:
     numbers = sorted(draw(st.sets(NUMBERS, min_size=1, max_size=3)))
-    return Work(tuple(numbers), tuple(draw(st.integers(LEAST, 10**12)) for _ in numbers))
+    return FrameWork(tuple(numbers), tuple(draw(st.integers(LEAST, 10**12)) for _ in numbers))
 
 
 def test_a_frame_costs_in_proportion_to_its_work() -> None:
@@ -41,7 +41,7 @@ def test_a_frame_costs_in_proportion_to_its_work() -> None:
 
 
 def test_decimals_are_what_is_written() -> None:
-    probed = Probed(frame=1, base=1.0, pixel=1e-4, least=0.0, most=1.0)
+    probed = MeasuredFrame(frame=1, base=1.0, pixel=1e-4, least=0.0, most=1.0)
     probe = Probe(width=200, height=100, samples=100, frames=(probed,))
     assert work_of(probe).of(1) == 3 * SECOND
     assert work_of(probe, width=100, height=100, samples=50).of(7) == 1_500_000
@@ -68,7 +68,7 @@ def test_more_pixels_and_more_samples_are_never_less_work(
 
 
 @given(works(), NUMBERS)
-def test_a_frame_lies_between_those_that_were_probed(work: Work, frame: int) -> None:
+def test_a_frame_lies_between_those_that_were_probed(work: FrameWork, frame: int) -> None:
     assert min(work.microseconds) <= work.of(frame) <= work.most
     for probed, microseconds in zip(work.frames, work.microseconds, strict=True):
         assert work.of(probed) == microseconds
@@ -93,7 +93,7 @@ def test_a_price_grows_with_the_work_and_is_less_than_a_unit_of_money_too_much(
     st.sampled_from((None, "2x2", "3x1")),
 )
 def test_all_frames_cost_the_same_however_they_are_cut(
-    work: Work, numbers: set[int], chunk: int, price: int, tiles: str | None
+    work: FrameWork, numbers: set[int], chunk: int, price: int, tiles: str | None
 ) -> None:
     tariff, frames = Tariff(price, "", work, pays_for=60), sorted(numbers)
     cut = Cut(canonical(frames), chunk if tiles is None else 1, tiles)

@@ -12,7 +12,7 @@ from rendertrust import checkpoint, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import Leaf
 from rendertrust.receipt import (
-    Done,
+    CompletedWork,
     canonical,
     receipt_document,
     receipt_message,
@@ -47,7 +47,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 PICTURE = png(ROWS, 2)
 PIXELS = hashlib.sha256(b"rendertrust-pixels-v1 2 2 3 8\n" + b"".join(ROWS)).hexdigest()
-DONE = Done(
+DONE = CompletedWork(
     job="0b0e9a8e-8a55-4f8a-9a46-0e2a3b7c9d10",
     unit=0,
     attempt=1,

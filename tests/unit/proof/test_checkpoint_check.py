@@ -12,37 +12,39 @@ from hypothesis import strategies as st
 from rendertrust import anchor_note, checkpoint, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint_check import (
-    Kept,
-    Place,
+    ExpectedRoot,
+    KeptCheckpoint,
     is_checkpoint,
     places,
     read_kept,
     read_kept_note,
     verify_checkpoint,
 )
-from rendertrust.onchain import NOT_YET, OnChain, Unasked
-from rendertrust.verify import Shown, Verdict
+from rendertrust.onchain import NOT_YET, ChainUnknown, OnChain
+from rendertrust.proof_check import ConsistencyProof, Verdict
 from tests.twins.signer import signing_key
 from tests.unit.proof.test_epochs import CONTRACT, LINK, NEW, OLD, Log, leaf, links
 from tests.unit.proof.test_note import KEY, VERIFIER
-from tests.unit.proof.test_verify import flipped
+from tests.unit.proof.test_proof_check import flipped
 from web.openapi.examples.log import CHECKPOINT
 
 ANSWER: dict[str, Any] = json.loads(json.dumps(CHECKPOINT))
 TRANSACTION = "0x" + "ab" * 32
 LOG = Log("farm.example/log", [leaf(n) for n in range(9)])
 CHAIN = OnChain(chain_id=7, block=20, private=False, contract=CONTRACT, named=True, final=True)
-Said = dict[Place, OnChain | Unasked]
+Said = dict[ExpectedRoot, OnChain | ChainUnknown]
 OTHER = note.verifier_of("farm.example/log", signing_key(9))
 
 
-def kept_of(document: Any) -> Kept:
+def kept_of(document: Any) -> KeptCheckpoint:
     found = read_kept(document)
-    assert isinstance(found, Kept), found
+    assert isinstance(found, KeptCheckpoint), found
     return found
 
 
-def kept(log: Log, size: int, anchored: int | None = None, root: bytes | None = None) -> Kept:
+def kept(
+    log: Log, size: int, anchored: int | None = None, root: bytes | None = None
+) -> KeptCheckpoint:
     """A checkpoint of the log, and its gateway's word on an anchor of so many leaves."""
     anchor = None
     if anchored is not None:
@@ -54,7 +56,9 @@ def kept(log: Log, size: int, anchored: int | None = None, root: bytes | None = 
     return kept_of({"checkpoint": noted, "verifier": verifier, "anchor": anchor})
 
 
-def said(of: Kept, shown: Sequence[Shown] = (), absent: int | None = None) -> Said:
+def said(
+    of: KeptCheckpoint, shown: Sequence[ConsistencyProof] = (), absent: int | None = None
+) -> Said:
     """A chain that has the log's root at each place, but at ``absent`` leaves."""
     found: Said = {}
     for place in places(of, shown, named=True):
@@ -105,7 +109,7 @@ def test_whatever_a_stranger_gives_is_refused_and_nothing_raised(document: Any) 
 def test_a_plain_note_is_by_a_key_that_one_knows() -> None:
     noted = ANSWER["checkpoint"]
     read = read_kept_note(noted, [OTHER, VERIFIER])
-    assert isinstance(read, Kept)
+    assert isinstance(read, KeptCheckpoint)
     assert read.signed == kept_of(ANSWER).signed
     assert isinstance(read_kept_note(noted, [OTHER]), str)
     assert isinstance(read_kept_note(noted, []), str)
@@ -228,7 +232,7 @@ def test_what_is_needed_is_said() -> None:
         verdict = verify_checkpoint(one, said={own: NOT_YET}, newest=newest)
         assert verdict.holds
         assert says in verdict.steps[-1].said
-    away = verify_checkpoint(one, said={own: Unasked("the chain's node does not answer")})
+    away = verify_checkpoint(one, said={own: ChainUnknown("the chain's node does not answer")})
     assert words(away)[-1] == ("chain", False)
 
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from rendertrust import anchor_note, checkpoint, epoch, merkle, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
+from rendertrust.consistency import LeafLink, in_order
 from rendertrust.epoch import EpochLeaf
 from rendertrust.leaf import Leaf, PrivatePart
-from rendertrust.links import Link, in_order
-from rendertrust.verify import Shown, Verdict, Witness, read_epochs, verify
+from rendertrust.proof_check import ConsistencyProof, KnownCheckpoint, Verdict, read_epochs, verify
 from tests.golden.files import golden
 from tests.golden.signed import EPOCH
 from tests.unit.proof.test_note import KEY, TIME
-from tests.unit.proof.test_verify import flipped
+from tests.unit.proof.test_proof_check import flipped
 from web.openapi.examples.log import EPOCHS
 
 BASE = "farm.example/log"
@@ -41,8 +41,8 @@ class Log:
     def at(self, size: int) -> Checkpoint:
         return Checkpoint(self.origin, size, merkle.root(self.leaves[:size]), TIME)
 
-    def witness(self, size: int) -> Witness:
-        return Witness(note.verifier_of(self.origin, KEY), self.at(size))
+    def witness(self, size: int) -> KnownCheckpoint:
+        return KnownCheckpoint(note.verifier_of(self.origin, KEY), self.at(size))
 
     def proof(self, index: int, size: int) -> dict[str, Any]:
         ranges = merkle.inclusion_ranges(index, size)
@@ -71,10 +71,10 @@ class Log:
             "anchor": anchor_note.sign(AnchorNote(self.origin, *named), KEY),
         }
 
-    def shown(self, m: int, n: int) -> Shown:
+    def shown(self, m: int, n: int) -> ConsistencyProof:
         part = self.leaves[:n]
         proof = tuple(merkle.consistency_proof(part, m, n))
-        return Shown(m, n, merkle.root(part[:m]), merkle.root(part), proof)
+        return ConsistencyProof(m, n, merkle.root(part[:m]), merkle.root(part), proof)
 
     def links(self, size: int) -> dict[str, Any]:
         """The answer of /ledger/epochs."""
@@ -101,7 +101,7 @@ SECOND = epoch.origin_of(LINK)
 NEW = Log(SECOND, [*OLD.leaves[:6], LINK.canonical, leaf(20), leaf(21), leaf(22)])
 
 
-def links(size: int) -> tuple[Link, ...]:
+def links(size: int) -> tuple[LeafLink, ...]:
     found = read_epochs(NEW.links(size))
     assert not isinstance(found, str), found
     return found

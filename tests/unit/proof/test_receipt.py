@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from rendertrust import merkle, note
 from rendertrust.checkpoint import Checkpoint
+from rendertrust.proof_check import KnownCheckpoint, Verdict
 from rendertrust.receipt import (
     REASONS,
     Receipt,
-    Work,
+    WorkStatement,
     canonical,
     plain,
     read_receipt,
@@ -24,12 +25,11 @@ from rendertrust.receipt import (
 )
 from rendertrust.receipt_check import read_picture, verify_receipt
 from rendertrust.strict_json import read_document
-from rendertrust.verify import Verdict, Witness
 from tests.golden.files import golden
 from tests.support.examples import chosen
 from tests.unit.proof import receipts
 from tests.unit.proof.receipts import GATEWAY, NODE, PICTURE, RECEIPT, TIME, WORK, file_of, png
-from tests.unit.proof.test_verify import bits, flipped
+from tests.unit.proof.test_proof_check import bits, flipped
 
 KEPT = golden("receipts", "receipt-file.json")
 FILE = file_of()
@@ -57,11 +57,11 @@ def test_it_holds_step_by_step(picture: Path) -> None:
 
 def test_a_checkpoint_from_elsewhere_is_a_witness() -> None:
     root = bytes.fromhex(FILE["proof"]["merkle_root"])
-    known = Witness(
+    known = KnownCheckpoint(
         note.verifier_of(receipts.ORIGIN, GATEWAY), Checkpoint(receipts.ORIGIN, 3, root, TIME)
     )
     assert verify_receipt(FILE, witness=known).witnessed
-    other = Witness(known.verifier, Checkpoint(receipts.ORIGIN, 3, bytes(32), TIME))
+    other = KnownCheckpoint(known.verifier, Checkpoint(receipts.ORIGIN, 3, bytes(32), TIME))
     assert not verify_receipt(FILE, witness=other).holds
 
 
@@ -70,7 +70,7 @@ def test_without_a_proof_nobody_vouches_for_it() -> None:
     assert verify_receipt(bare).holds
     assert not verify_receipt(bare).witnessed
     for key, holds in ((GATEWAY, True), (NODE, False)):
-        log = Witness(note.verifier_of("a", key), Checkpoint("a", 0, merkle.root([]), TIME))
+        log = KnownCheckpoint(note.verifier_of("a", key), Checkpoint("a", 0, merkle.root([]), TIME))
         assert verify_receipt(bare, witness=log).holds is holds
         assert not verify_receipt(bare, witness=log).witnessed
 
@@ -279,7 +279,7 @@ def test_whatever_a_stranger_gives_is_refused_and_nothing_raised(value: Any) -> 
     for member in RECEIPT:
         assert isinstance(read_receipt({**RECEIPT, member: value}), str | Receipt)
     for member in WORK:
-        assert isinstance(read_work({**WORK, member: value}), str | Work)
+        assert isinstance(read_work({**WORK, member: value}), str | WorkStatement)
 
 
 @given(

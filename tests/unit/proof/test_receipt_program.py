@@ -7,9 +7,9 @@ import click
 import pytest
 
 from rendertrust.cli.verify import ProofFiles, exit_code
+from rendertrust.proof_check import Verdict
 from rendertrust.receipt_check import is_receipt
 from rendertrust.strict_json import read_document
-from rendertrust.verify import Verdict
 from tests.golden.files import golden
 from tests.support.examples import series
 from tests.unit.proof.receipts import PICTURE

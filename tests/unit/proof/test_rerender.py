@@ -25,12 +25,13 @@ from rendertrust.cli.rerender import (
     region_lines,
     wish_of,
 )
-from rendertrust.manifest import Entry, Manifest
+from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.rerender import RerenderRequest, read_report, rerender
 from rendertrust.node.worker.crop_placement import place
+from rendertrust.proof_check import Step
 from rendertrust.receipt import read_receipt, receipt_document, sign_work, work_document
-from rendertrust.receipt_check import Picture
+from rendertrust.receipt_check import PictureFile
 from rendertrust.rerender import (
     CONSISTENT,
     CONSISTENT_MOST,
@@ -42,10 +43,10 @@ from rendertrust.rerender import (
     SPOTS_MOST,
     UNDECIDED,
     UNKNOWN_FILES,
-    Compared,
     Judgement,
-    Report,
-    Subject,
+    RegionDifference,
+    RerenderReport,
+    RerenderSubject,
     differing,
     draws,
     judge,
@@ -53,18 +54,17 @@ from rendertrust.rerender import (
     spots,
     subject_of,
 )
-from rendertrust.verify import Step
 from tests.support.examples import examples
 from tests.unit.proof import receipts
 
 SCENE, TILES = "aa" * 32, ("b1" * 32, "b2" * 32)
 NODE = "7d0a7f0e-6f43-4b3a-9a0e-2f6d1d1f0c11"
-FRAME = Picture("frame.png", b"f" * 32, 9, bytes.fromhex(receipts.PIXELS))
+FRAME = PictureFile("frame.png", b"f" * 32, 9, bytes.fromhex(receipts.PIXELS))
 SECOND = hashlib.sha256(b"second").hexdigest()
 CHUNK = {"sha256": "cc" * 32, "files": 2, "pictures": {"0012.png": "dd" * 32, "0013.png": SECOND}}
 
 
-def subject(picture: Picture = FRAME, **more: Any) -> Subject | str:
+def subject(picture: PictureFile = FRAME, **more: Any) -> RerenderSubject | str:
     """What the receipt of such a work names."""
     done = attrs.evolve(receipts.DONE, **{"inputs": (SCENE,), **more})
     work = work_document(done, NODE, receipts.NODE.public_key())
@@ -84,7 +84,7 @@ def subject(picture: Picture = FRAME, **more: Any) -> Subject | str:
 
 def test_a_frame_is_rendered_with_its_own_parameters() -> None:
     asked = {"frame": 12, "samples": 16, "evidence": True}
-    assert subject(parameters=asked, measured={"seconds": 3.25}) == Subject(
+    assert subject(parameters=asked, measured={"seconds": 3.25}) == RerenderSubject(
         parameters={"frame": 12, "samples": 16},
         scene=SCENE,
         place=None,
@@ -102,7 +102,7 @@ def test_a_picture_of_a_chunk_is_rendered_as_its_frame() -> None:
         pixels=CHUNK,
         measured={"seconds": 9.0},
     )
-    assert isinstance(found, Subject)
+    assert isinstance(found, RerenderSubject)
     assert found.parameters == {"frame": 13, "width": 64, "height": 36}
     assert found.seconds == 4.5
 
@@ -110,12 +110,12 @@ def test_a_picture_of_a_chunk_is_rendered_as_its_frame() -> None:
 def test_a_picture_of_tiles_is_rendered_as_a_frame() -> None:
     asked = {"frame": 2, "tiles": [[0, 0, 32, 36], [32, 0, 32, 36]], "scene": "shots/a.blend"}
     found = subject(parameters=asked, inputs=(*TILES, "ee" * 32))
-    assert isinstance(found, Subject)
+    assert isinstance(found, RerenderSubject)
     assert (found.parameters, found.scene) == ({"frame": 2}, None)
     assert (found.place, found.manifest) == ("shots/a.blend", "ee" * 32)
     del asked["scene"]
     alone = subject(parameters=asked, inputs=(SCENE, *TILES))
-    assert isinstance(alone, Subject)
+    assert isinstance(alone, RerenderSubject)
     assert (alone.scene, alone.place, alone.manifest) == (SCENE, None, None)
 
 
@@ -149,16 +149,16 @@ def test_a_noisy_pass_is_no_finished_frame() -> None:
 # ── files ────────────────────────────────────────────────────────────────────────────────────────
 
 ENTRIES = (
-    Entry("shots/a.blend", SCENE, 10, "uploads/u/a.blend"),
-    Entry("textures/wood.png", "11" * 32, 20, "uploads/u/w.png"),
+    ManifestEntry("shots/a.blend", SCENE, 10, "uploads/u/a.blend"),
+    ManifestEntry("textures/wood.png", "11" * 32, 20, "uploads/u/w.png"),
 )
 LIST = Manifest("shots/a.blend", ENTRIES)
 
 
-def with_list(content: bytes) -> Subject:
+def with_list(content: bytes) -> RerenderSubject:
     name = hashlib.sha256(content).hexdigest()
     found = subject(parameters={"frame": 1, "scene": LIST.scene}, inputs=(name,))
-    assert isinstance(found, Subject)
+    assert isinstance(found, RerenderSubject)
     return found
 
 
@@ -241,33 +241,33 @@ def test_every_second_region_lies_where_much_varies_and_a_seed_draws_the_same(
 
 # ── what it says ─────────────────────────────────────────────────────────────────────────────────
 
-SAME = Compared(equal=True, at=(0, 0, 8, 8))
-NEAR = Compared(equal=False, off=0.2, at=(8, 0, 8, 8))
-FAR = Compared(equal=False, off=1.7, at=(16, 0, 8, 8))
-NONE = Compared(equal=False, off=None, at=(24, 0, 8, 8))
+SAME = RegionDifference(equal=True, at=(0, 0, 8, 8))
+NEAR = RegionDifference(equal=False, off=0.2, at=(8, 0, 8, 8))
+FAR = RegionDifference(equal=False, off=1.7, at=(16, 0, 8, 8))
+NONE = RegionDifference(equal=False, off=None, at=(24, 0, 8, 8))
 
 
 @pytest.mark.parametrize(
     ("report", "verdict"),
     [
-        (Report(regions=(SAME, SAME)), EXACT),
-        (Report(regions=(SAME, NEAR)), CONSISTENT),
-        (Report(regions=(SAME, FAR)), DIFFERENT),
-        (Report(regions=(SAME, NONE)), DIFFERENT),
-        (Report(whole=Compared(equal=False, off=0.4)), UNDECIDED),
-        (Report(regions=(FAR,), whole=SAME), EXACT),
-        (Report(regions=(), whole=NEAR), CONSISTENT),
-        (Report(regions=(FAR,), whole=FAR), DIFFERENT),
-        (Report(whole=SAME, is_loose=True), EXACT),
-        (Report(whole=FAR, is_loose=True), UNDECIDED),
-        (Report(regions=(SAME,), finish=SAME), EXACT),
-        (Report(regions=(SAME,), finish=FAR), DIFFERENT),
-        (Report(regions=(SAME,), finish=FAR, whole=SAME), EXACT),
-        (Report(fault="the picture is 66 by 37, not 67 by 37"), DIFFERENT),
-        (Report(unable="the picture's pixels cannot be read"), UNDECIDED),
+        (RerenderReport(regions=(SAME, SAME)), EXACT),
+        (RerenderReport(regions=(SAME, NEAR)), CONSISTENT),
+        (RerenderReport(regions=(SAME, FAR)), DIFFERENT),
+        (RerenderReport(regions=(SAME, NONE)), DIFFERENT),
+        (RerenderReport(whole=RegionDifference(equal=False, off=0.4)), UNDECIDED),
+        (RerenderReport(regions=(FAR,), whole=SAME), EXACT),
+        (RerenderReport(regions=(), whole=NEAR), CONSISTENT),
+        (RerenderReport(regions=(FAR,), whole=FAR), DIFFERENT),
+        (RerenderReport(whole=SAME, is_loose=True), EXACT),
+        (RerenderReport(whole=FAR, is_loose=True), UNDECIDED),
+        (RerenderReport(regions=(SAME,), finish=SAME), EXACT),
+        (RerenderReport(regions=(SAME,), finish=FAR), DIFFERENT),
+        (RerenderReport(regions=(SAME,), finish=FAR, whole=SAME), EXACT),
+        (RerenderReport(fault="the picture is 66 by 37, not 67 by 37"), DIFFERENT),
+        (RerenderReport(unable="the picture's pixels cannot be read"), UNDECIDED),
     ],
 )
-def test_what_a_comparison_says(report: Report, verdict: str) -> None:
+def test_what_a_comparison_says(report: RerenderReport, verdict: str) -> None:
     found = judge(report, is_same_blender=True, knows_files=True)
     assert found.verdict == verdict
     assert found.holds == (verdict in (EXACT, CONSISTENT))
@@ -275,7 +275,7 @@ def test_what_a_comparison_says(report: Report, verdict: str) -> None:
 
 
 def test_what_may_have_another_reason_is_undecided() -> None:
-    far = Report(whole=FAR)
+    far = RerenderReport(whole=FAR)
     assert judge(far, is_same_blender=False, knows_files=True).reason == OTHER_CLASS
     assert judge(far, is_same_blender=True, knows_files=False).reason == UNKNOWN_FILES
     loose = attrs.evolve(far, is_loose=True)
@@ -287,7 +287,7 @@ def test_what_may_have_another_reason_is_undecided() -> None:
 def test_no_doubt_makes_a_near_picture_wrong_or_a_far_one_right(
     off: float, is_same: bool, knows: bool, is_loose: bool
 ) -> None:
-    report = Report(whole=Compared(equal=False, off=off), is_loose=is_loose)
+    report = RerenderReport(whole=RegionDifference(equal=False, off=off), is_loose=is_loose)
     found = judge(report, is_same_blender=is_same, knows_files=knows)
     assert found.holds == (off <= CONSISTENT_MOST)
     if not found.holds:
@@ -309,7 +309,7 @@ def test_the_exit_code_is_the_verdicts(verdict: str, code: int) -> None:
 
 
 def test_each_region_is_named_with_its_place_and_how_far_off_it_is() -> None:
-    report = Report(regions=(SAME, FAR), whole=FAR, why_whole="regions of it differ")
+    report = RerenderReport(regions=(SAME, FAR), whole=FAR, why_whole="regions of it differ")
     assert region_lines(report) == [
         ("frame", False, "rendered whole, as regions of it differ: 1.7 times the noise"),
         ("region 1", True, "8 by 8 pixels at 0, 0: equal to the last bit"),
@@ -333,7 +333,9 @@ NO_OPTIONS: dict[str, Any] = {
 def test_programs_are_told_all_of_it() -> None:
     wish = wish_of({**NO_OPTIONS, "scene": Path("s.blend"), "seed": 7})
     assert wish is not None
-    outcome = RerenderOutcome(steps=[Step("scene", True, "said")], report=Report(regions=(FAR,)))
+    outcome = RerenderOutcome(
+        steps=[Step("scene", True, "said")], report=RerenderReport(regions=(FAR,))
+    )
     told = document(wish, Path("a/frame.png"), outcome.ended(Judgement(DIFFERENT, "why")))
     assert (told["name"], told["holds"], told["verdict"], told["seed"]) == (
         "frame.png",
@@ -354,17 +356,19 @@ def test_a_check_looks_where_a_comparison_says_that_it_differs(
 ) -> None:
     """A region of a comparison comes back as the same rectangle."""
     at = place((x, y, None), size, [])
-    report = Report(regions=(SAME, Compared(equal=False, off=0.9, at=at)))
+    report = RerenderReport(regions=(SAME, RegionDifference(equal=False, off=0.9, at=at)))
     [spot] = spots(report, size)
     assert place((spot["x"], spot["y"], None), size, []) == at
 
 
 def test_a_comparison_names_the_worst_regions_alone() -> None:
     offs = [0.1, 0.9, 0.3, *[0.2] * 9]
-    regions = [Compared(equal=False, off=off, at=(n * 10, 0, 10, 10)) for n, off in enumerate(offs)]
-    found = spots(Report(regions=(SAME, *regions)), (320, 240))
+    regions = [
+        RegionDifference(equal=False, off=off, at=(n * 10, 0, 10, 10)) for n, off in enumerate(offs)
+    ]
+    found = spots(RerenderReport(regions=(SAME, *regions)), (320, 240))
     assert len(found) == SPOTS_MOST
-    assert found[0]["x"] == spots(Report(regions=(regions[1],)), (320, 240))[0]["x"]
+    assert found[0]["x"] == spots(RerenderReport(regions=(regions[1],)), (320, 240))[0]["x"]
 
 
 def test_a_dispute_takes_what_the_program_wrote(tmp_path: Path) -> None:
@@ -372,13 +376,13 @@ def test_a_dispute_takes_what_the_program_wrote(tmp_path: Path) -> None:
     shown.write_bytes(b"a picture")
     wish = wish_of({**NO_OPTIONS, "scene": Path("s.blend"), "seed": 7})
     assert wish is not None
-    outcome = RerenderOutcome(report=Report(regions=(FAR,)), shown=shown, size=(160, 90))
+    outcome = RerenderOutcome(report=RerenderReport(regions=(FAR,)), shown=shown, size=(160, 90))
     written = document(wish, Path("frame.png"), outcome.ended(Judgement(DIFFERENT, "why")))
     told.write_text(encoded({"name": "a proof"}) + "\n" + encoded(written) + "\n")
     output = Printer(results=io.StringIO(), notes=io.StringIO())
     found = comparison_of(told, output)
     assert (found["verdict"], found["reason"]) == (DIFFERENT, "why")
-    assert found["places"] == spots(Report(regions=(FAR,)), (160, 90))
+    assert found["places"] == spots(RerenderReport(regions=(FAR,)), (160, 90))
     assert base64.b64decode(found["picture"]) == b"a picture"
     shown.write_bytes(bytes(1 << 20))
     assert "picture" not in comparison_of(told, output)

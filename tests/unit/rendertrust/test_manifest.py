@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust import manifest
-from rendertrust.manifest import Entry, Manifest, ManifestError, path_fault, read
+from rendertrust.manifest import Manifest, ManifestEntry, ManifestError, path_fault, read
 
 SHA = "ab" * 32
 ENTRY = {"sha256": SHA, "size": 5, "upload": "u"}
@@ -21,7 +21,10 @@ def told(files: Any = None, **more: Any) -> bytes:
 
 
 def test_what_is_written_is_read() -> None:
-    made = Manifest("s/a.blend", (Entry("s/a.blend", SHA, 5, "k"), Entry("t/w.png", SHA, 5, "k")))
+    made = Manifest(
+        "s/a.blend",
+        (ManifestEntry("s/a.blend", SHA, 5, "k"), ManifestEntry("t/w.png", SHA, 5, "k")),
+    )
     assert read(made.written("key"), "key") == made
     assert read(made.written("upload"), "upload") == made
     with pytest.raises(ManifestError, match="upload is missing"):

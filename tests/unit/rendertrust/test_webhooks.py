@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from rendertrust import webhooks
-from rendertrust.webhooks import NotOurs, headers_for, read, secret_bytes, secret_text
+from rendertrust.webhooks import InvalidSignature, headers_for, read, secret_bytes, secret_text
 
 SECRET = bytes(range(32))
 BODY = b'{"type": "job.completed"}'
@@ -47,13 +47,13 @@ def test_what_is_not_ours_or_too_old_is_refused(
     body: bytes, change: dict[str, str], now: int
 ) -> None:
     headers = headers_for([SECRET], "id", NOW, BODY) | change
-    with pytest.raises(NotOurs):
+    with pytest.raises(InvalidSignature):
         read(body, headers, secret_text(SECRET), now=now)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"", b"\xff"])
 def test_a_body_that_is_no_event_is_refused(body: bytes) -> None:
-    with pytest.raises(NotOurs):
+    with pytest.raises(InvalidSignature):
         read(body, headers_for([SECRET], "id", NOW, body), secret_text(SECRET), now=NOW)
 
 

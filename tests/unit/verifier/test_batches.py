@@ -23,7 +23,7 @@ from actors.node_session.results import result_key
 from actors.verifier.batches import BYTES_MOST, answers, batch_of, clears
 from actors.verifier.case import Case
 from actors.verifier.report import Report
-from rendertrust.frames import BATCH_MAX
+from rendertrust.relay_frames import BATCH_MAX
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (

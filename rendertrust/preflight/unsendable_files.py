@@ -12,7 +12,7 @@ from rendertrust.manifest import (
     twins_fault,
 )
 from rendertrust.preflight.findings import Finding
-from rendertrust.preflight.layout import Layout, Linked
+from rendertrust.preflight.layout import Layout, LinkedFile
 
 BESIDE: Final = 2  # the scene, and the list of what was moved
 RENAME: Final = (
@@ -65,7 +65,7 @@ def _amount(layout: Layout) -> Iterator[Finding]:
         yield _error("too_much_to_send", message, FEWER)
 
 
-def _owner(file: Linked) -> str | None:
+def _owner(file: LinkedFile) -> str | None:
     return file.owners[0] if file.owners else None
 
 

@@ -14,7 +14,13 @@ from rendertrust import anchor_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import NoteRefused
-from rendertrust.verify import Shown, Witness, read_shown, read_witness, verify
+from rendertrust.proof_check import (
+    ConsistencyProof,
+    KnownCheckpoint,
+    read_shown,
+    read_witness,
+    verify,
+)
 from tests.support.examples import chosen
 from tests.unit.proof.test_note import KEY, TIME, VERIFIER
 from web.openapi.examples.log import CHECKPOINT, CONSISTENCY, LEDGER_PROOF
@@ -22,15 +28,15 @@ from web.openapi.examples.log import CHECKPOINT, CONSISTENCY, LEDGER_PROOF
 PROOF: dict[str, Any] = json.loads(json.dumps(LEDGER_PROOF))
 
 
-def witness_of(document: Any) -> Witness:
+def witness_of(document: Any) -> KnownCheckpoint:
     found = read_witness(document)
-    assert isinstance(found, Witness), found
+    assert isinstance(found, KnownCheckpoint), found
     return found
 
 
-def shown_of(document: Any) -> Shown:
+def shown_of(document: Any) -> ConsistencyProof:
     found = read_shown(document)
-    assert isinstance(found, Shown), found
+    assert isinstance(found, ConsistencyProof), found
     return found
 
 
@@ -182,8 +188,8 @@ def test_an_opening_must_be_the_leafs() -> None:
 
 
 def test_a_witness_that_disagrees_is_told() -> None:
-    def witness(origin: str, size: int, root: bytes) -> Witness:
-        return Witness(note.verifier_of(origin, KEY), Checkpoint(origin, size, root, TIME))
+    def witness(origin: str, size: int, root: bytes) -> KnownCheckpoint:
+        return KnownCheckpoint(note.verifier_of(origin, KEY), Checkpoint(origin, size, root, TIME))
 
     origin, root = "farm.example/log", bytes.fromhex(CHECKPOINT["root"])
     assert verify(PROOF, witness=witness(origin, 3, root)).holds

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Taking:
+class WriteTimeout:
     """For one request: send ``of(chunks)`` while ``in_time()`` is entered."""
 
     def __init__(self, seconds: float) -> None:

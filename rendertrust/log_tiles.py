@@ -22,7 +22,7 @@ WIDTH: Final = 1 << LEVELS
 
 
 @attrs.frozen(order=True)
-class Place:
+class TilePlace:
     """Where a tile stands: level 0 is of leaves, level 1 of the roots of complete tiles below."""
 
     level: int
@@ -30,27 +30,27 @@ class Place:
 
 
 # A tile's hashes, one after another: 32 bytes each, 256 of them at most.
-Tiles: TypeAlias = Mapping[Place, bytes]
+Tiles: TypeAlias = Mapping[TilePlace, bytes]
 NO_TILES: Final[Tiles] = {}
 
 
 @attrs.frozen
-class Tile:
+class HashTile:
     """A complete tile; ``root`` is its hash one level up."""
 
-    place: Place
+    place: TilePlace
     root: bytes
     hashes: bytes
 
 
-def place_of(level: int, index: int) -> tuple[Place, int, int]:
+def place_of(level: int, index: int) -> tuple[TilePlace, int, int]:
     """The tile that holds a whole subtree of 2**level leaves: where, its first hash, how many."""
     row, within = divmod(level, LEVELS)
     first = index << within
-    return Place(row, first >> LEVELS), first & WIDTH - 1, 1 << within
+    return TilePlace(row, first >> LEVELS), first & WIDTH - 1, 1 << within
 
 
-def needed(ranges: Sequence[tuple[int, int]]) -> set[Place]:
+def needed(ranges: Sequence[tuple[int, int]]) -> set[TilePlace]:
     """The tiles from which the hashes of these ranges are computed."""
     return {place_of(*part)[0] for start, end in ranges for part in whole_subtrees(start, end)}
 
@@ -61,7 +61,7 @@ def frontier_from(tiles: Tiles, size: int) -> Frontier:
     return Frontier(size, [subtree(*part) for part in whole_subtrees(0, size)])
 
 
-class Edge:
+class TreeEdge:
     """The right edge of a tree that grows: its frontier, and the rows that are no tile yet.
 
     ``tiles`` are those that ``size`` leaves do not complete. Raises KeyError without one of them.
@@ -83,10 +83,10 @@ class Edge:
         """The root of all leaves so far."""
         return self._frontier.root()
 
-    def append(self, leaf_hash: bytes) -> list[Tile]:
+    def append(self, leaf_hash: bytes) -> list[HashTile]:
         """One leaf more; the tiles that it completes, the lowest first."""
         self._frontier.append(leaf_hash)
-        tiles: list[Tile] = []
+        tiles: list[HashTile] = []
         found, width = leaf_hash, WIDTH
         while True:
             row = self._rows[len(tiles)]
@@ -95,8 +95,8 @@ class Edge:
                 return tiles
             hashes, found = b"".join(row), tile_root(b"".join(row))
             row.clear()
-            place = Place(len(tiles), self.size // width - 1)
-            tiles.append(Tile(place, found, hashes))
+            place = TilePlace(len(tiles), self.size // width - 1)
+            tiles.append(HashTile(place, found, hashes))
             width *= WIDTH
 
 

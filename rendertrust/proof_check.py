@@ -13,25 +13,25 @@ from typing import Final
 
 import attrs
 
-from rendertrust import anchor_note, checkpoint, epoch, given, links, merkle, note
+from rendertrust import anchor_note, checkpoint, consistency, epoch, merkle, note, untrusted
 from rendertrust.checkpoint import Checkpoint
+from rendertrust.consistency import ConsistencyProof, LeafLink, read_shown
+from rendertrust.consistency import read_links as read_epochs
 from rendertrust.leaf import VERSION
-from rendertrust.links import Link, Shown, read_shown
-from rendertrust.links import read_links as read_epochs
 from rendertrust.merkle import inclusion_ranges
 from rendertrust.note import NoteRefused, Verifier
-from rendertrust.onchain import OnChain, Unasked, anchored
+from rendertrust.onchain import ChainUnknown, OnChain, anchored
 from rendertrust.strict_json import read_document
 
 __all__ = [
-    "Link",
+    "LeafLink",
     "OnChain",
-    "Shown",
+    "ConsistencyProof",
     "Step",
-    "Unasked",
+    "ChainUnknown",
     "Verdict",
     "Verifier",
-    "Witness",
+    "KnownCheckpoint",
     "anchored",
     "read_document",
     "read_epochs",
@@ -84,7 +84,7 @@ class Verdict:
 
 
 @attrs.frozen
-class Witness:
+class KnownCheckpoint:
     """A checkpoint that one has from elsewhere, and the key that one trusts for it."""
 
     verifier: Verifier
@@ -113,10 +113,10 @@ class _Proof:
 def verify(
     document: object,
     *,
-    witness: Witness | None = None,
-    shown: Sequence[Shown] = (),
-    epochs: Sequence[Link] = (),
-    chain: OnChain | Unasked | None = None,
+    witness: KnownCheckpoint | None = None,
+    shown: Sequence[ConsistencyProof] = (),
+    epochs: Sequence[LeafLink] = (),
+    chain: OnChain | ChainUnknown | None = None,
 ) -> Verdict:
     """Every step over the answer of ``GET /ledger/{entry_id}/proof``.
 
@@ -142,9 +142,9 @@ def verify(
     return Verdict(tuple(steps), witnessed=vouched and all(step.holds for step in steps))
 
 
-def read_witness(document: object) -> Witness | str:
+def read_witness(document: object) -> KnownCheckpoint | str:
     """The answer of ``GET /ledger/checkpoint``, kept; or why it is none."""
-    found = given.members(document)
+    found = untrusted.members(document)
     text, key = found.get("checkpoint"), found.get("verifier")
     if not isinstance(text, str) or not isinstance(key, str):
         return "it has no checkpoint and verifier"
@@ -152,10 +152,10 @@ def read_witness(document: object) -> Witness | str:
     if isinstance(verifier, NoteRefused):
         return verifier.reason
     read = checkpoint.read(text, verifier)
-    return read.reason if isinstance(read, NoteRefused) else Witness(verifier, read)
+    return read.reason if isinstance(read, NoteRefused) else KnownCheckpoint(verifier, read)
 
 
-def read_noted(text: str, keys: Sequence[Verifier]) -> Witness | str:
+def read_noted(text: str, keys: Sequence[Verifier]) -> KnownCheckpoint | str:
     """A checkpoint as a plain signed note, by one of these keys; or why it is none."""
     origin = text.partition("\n")[0]
     ours = [key for key in keys if epoch.split(key.name)[0] == epoch.split(origin)[0]]
@@ -166,7 +166,7 @@ def read_noted(text: str, keys: Sequence[Verifier]) -> Witness | str:
         verifier = attrs.evolve(key, name=origin)
         read = checkpoint.read(text, verifier)
         if isinstance(read, Checkpoint):
-            return Witness(verifier, read)
+            return KnownCheckpoint(verifier, read)
         why = read.reason
     return why
 
@@ -242,21 +242,25 @@ def _claimed(proof: _Proof) -> list[Step]:
 def _witnessed(
     proof: _Proof,
     signed: Checkpoint,
-    witness: Witness,
-    shown: Sequence[Shown],
-    epochs: Sequence[Link],
+    witness: KnownCheckpoint,
+    shown: Sequence[ConsistencyProof],
+    epochs: Sequence[LeafLink],
 ) -> Step:
     known = witness.checkpoint
-    older, newer = links.in_order(known, signed)
-    is_older = older is signed and links.same_log(known, signed)  # then what is known leads to it
+    older, newer = consistency.in_order(known, signed)
+    is_older = older is signed and consistency.same_log(
+        known, signed
+    )  # then what is known leads to it
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(
             "witness", False, f"it is not signed by the key that you know: {witness.verifier}"
         )
-    given_up = _given_up(proof, links.after(epochs, older, newer)) if older is signed else None
+    given_up = (
+        _given_up(proof, consistency.after(epochs, older, newer)) if older is signed else None
+    )
     if given_up is not None:
         return Step("witness", False, given_up)
-    linked = links.linked(older, newer, shown, epochs)
+    linked = consistency.linked(older, newer, shown, epochs)
     return Step("witness", linked.holds is True, linked.said)
 
 
@@ -267,7 +271,7 @@ def is_signed_by(noted: str, signed: Checkpoint, key: Verifier) -> bool:
     return isinstance(checkpoint.read(noted, key), Checkpoint)
 
 
-def _given_up(proof: _Proof, link: Link | None) -> str | None:
+def _given_up(proof: _Proof, link: LeafLink | None) -> str | None:
     """Why a proof of an epoch before shows nothing of the log of now; None: its leaf was kept."""
     if link is None or proof.index < link.index:
         return None
@@ -276,9 +280,9 @@ def _given_up(proof: _Proof, link: Link | None) -> str | None:
     return f"the entry was given up at the reopening: {begun}, {kept}"
 
 
-def on_chain(size: int, root: bytes, chain: OnChain | Unasked) -> list[Step]:
+def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step]:
     """What a chain said of a root of the log, in steps."""
-    if isinstance(chain, Unasked):
+    if isinstance(chain, ChainUnknown):
         return [Step("chain", chain.harmless, chain.reason)]
     private = ", private: it proves nothing to outsiders" if chain.private else ""
     steps = [Step("chain", True, f"chain {chain.chain_id} at block {chain.block}{private}")]
@@ -309,14 +313,20 @@ def on_chain(size: int, root: bytes, chain: OnChain | Unasked) -> list[Step]:
 
 
 def _proof_of(document: object) -> _Proof | str:
-    found = given.members(document)
+    found = untrusted.members(document)
     if unknown := sorted(found.keys() - _MEMBERS):
         return f"{unknown[0][:64]!r} is no member of a proof"
-    entry, index = given.size(found.get("entry_id")), given.size(found.get("leaf_index"))
-    size, hashes = given.size(found.get("tree_size")), given.hashes(found.get("proof_hashes"))
-    leaf_hash, root = given.sha256(found.get("leaf_hash")), given.sha256(found.get("merkle_root"))
+    entry, index = untrusted.size(found.get("entry_id")), untrusted.size(found.get("leaf_index"))
+    size, hashes = (
+        untrusted.size(found.get("tree_size")),
+        untrusted.hashes(found.get("proof_hashes")),
+    )
+    leaf_hash, root = (
+        untrusted.sha256(found.get("leaf_hash")),
+        untrusted.sha256(found.get("merkle_root")),
+    )
     texts = [found.get(name) for name in ("leaf", "checkpoint", "verifier")]
-    leaf, signed, verifier = map(given.text, texts)
+    leaf, signed, verifier = map(untrusted.text, texts)
     directions, opening = found.get("directions"), _opening_of(found.get("opening"))
     claims, anchor = anchor_note.claims(found), found.get("anchor")
     if entry is None or index is None or size is None:
@@ -329,7 +339,7 @@ def _proof_of(document: object) -> _Proof | str:
         return opening
     if isinstance(claims, str):
         return claims
-    if anchor is not None and given.text(anchor) is None:
+    if anchor is not None and untrusted.text(anchor) is None:
         return "anchor is a signed note, or null"
     sides = tuple(str(side) for side in directions)
     return _Proof(
@@ -352,8 +362,8 @@ def _proof_of(document: object) -> _Proof | str:
 def _opening_of(value: object) -> tuple[bytes, str] | str | None:
     if value is None:
         return None
-    found = given.members(value)
-    salt, private = given.sha256(found.get("salt")), given.text(found.get("private"))
+    found = untrusted.members(value)
+    salt, private = untrusted.sha256(found.get("salt")), untrusted.text(found.get("private"))
     if salt is None or private is None or len(found) > 2:
         return "an opening has a salt and the private part, and nothing else"
     return salt, private

@@ -7,7 +7,7 @@ import attrs
 
 
 @attrs.frozen(kw_only=True)
-class Unmade:
+class MissingOutput:
     """What a finding says."""
 
     code: str
@@ -15,23 +15,23 @@ class Unmade:
     setting: str
 
 
-KNOWN: Final[Mapping[str, Unmade]] = {
-    "format": Unmade(
+KNOWN: Final[Mapping[str, MissingOutput]] = {
+    "format": MissingOutput(
         code="format_not_delivered",
         message="the scene writes {format}; no node delivers pictures of this format",
         setting="Output Properties > Output > File Format: PNG or OpenEXR",
     ),
-    "stereoscopy": Unmade(
+    "stereoscopy": MissingOutput(
         code="stereoscopy",
         message="it is rendered for several eyes at once; nodes render one picture of a frame",
         setting="Output Properties > Stereoscopy: off, and a scene for each eye",
     ),
-    "no_view_layer": Unmade(
+    "no_view_layer": MissingOutput(
         code="no_view_layer",
         message="none of its view layers is rendered, so nothing would be",
         setting="View Layer Properties > View Layer > Use for Rendering",
     ),
-    "no_compositor_output": Unmade(
+    "no_compositor_output": MissingOutput(
         code="no_compositor_output",
         message="its compositor puts out no picture",
         setting="Compositor: Add > Output > Group Output, or switch off Output Properties > "
@@ -40,7 +40,7 @@ KNOWN: Final[Mapping[str, Unmade]] = {
 }
 
 
-def of(facts: Mapping[str, Any]) -> list[Unmade]:
+def of(facts: Mapping[str, Any]) -> list[MissingOutput]:
     """Those that the facts name; what a newer node knows more is left out, as is a movie's format,
     which has a finding of its own.
     """

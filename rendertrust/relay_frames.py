@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 from attrs.validators import optional
 
-from rendertrust.bounds import (
+from rendertrust.validators import (
     headers,
     hexadecimal,
     hexadecimals,

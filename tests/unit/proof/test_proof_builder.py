@@ -4,19 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust import merkle, tiles
-from rendertrust.proving import Row, Tree
-from rendertrust.tiles import Place
+from rendertrust import log_tiles, merkle
+from rendertrust.log_tiles import TilePlace
+from rendertrust.proof_builder import LogTree, TileHashes
 from tests.support.examples import examples
-from tests.unit.proof.test_tiles import HASHES, SIZES, TILES
+from tests.unit.proof.test_log_tiles import HASHES, SIZES, TILES
 
-ROWS = {place: Row(hashes) for place, hashes in TILES.items()}
+ROWS = {place: TileHashes(hashes) for place, hashes in TILES.items()}
 
 
-def cut(size: int) -> dict[Place, Row]:
+def cut(size: int) -> dict[TilePlace, TileHashes]:
     """The tiles at the right edge of so many leaves, as short as they are then."""
-    edge = {Place(level, size >> 8 * (level + 1)): (size >> 8 * level) % 256 for level in range(3)}
-    return {place: Row(TILES[place][: 32 * count]) for place, count in edge.items() if count}
+    edge = {
+        TilePlace(level, size >> 8 * (level + 1)): (size >> 8 * level) % 256 for level in range(3)
+    }
+    return {place: TileHashes(TILES[place][: 32 * count]) for place, count in edge.items() if count}
 
 
 @examples(3)
@@ -24,9 +26,9 @@ def cut(size: int) -> dict[Place, Row]:
 def test_a_proof_that_is_looked_up_holds(data: st.DataObject) -> None:
     size = data.draw(SIZES)
     rows = ROWS | cut(size)
-    tree = Tree(size, rows.__getitem__)
+    tree = LogTree(size, rows.__getitem__)
     index, m = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
-    older, root = (tiles.frontier_from(TILES, n).root() for n in (m, size))
+    older, root = (log_tiles.frontier_from(TILES, n).root() for n in (m, size))
     assert tree.root() == root
     assert merkle.verify_inclusion(HASHES[index], index, size, tree.inclusion(index), root)
     assert merkle.verify_consistency(m, size, tree.consistency(m), older, root)
@@ -35,8 +37,8 @@ def test_a_proof_that_is_looked_up_holds(data: st.DataObject) -> None:
 @pytest.mark.parametrize("size", range(1, 80))
 def test_all_leaves_of_small_trees(size: int) -> None:
     leaves = [b"%d" % number for number in range(size)]
-    row = Row(b"".join(map(merkle.leaf_hash, leaves)))
-    tree = Tree(size, {Place(0, 0): row}.__getitem__)
+    row = TileHashes(b"".join(map(merkle.leaf_hash, leaves)))
+    tree = LogTree(size, {TilePlace(0, 0): row}.__getitem__)
     for index in range(size):
         assert tree.inclusion(index) == merkle.inclusion_proof(leaves, index)
         assert tree.consistency(index + 1) == merkle.consistency_proof(leaves, index + 1, size)
@@ -45,21 +47,23 @@ def test_all_leaves_of_small_trees(size: int) -> None:
 @pytest.mark.parametrize("size", [257, 513, 65_537, 65_793, 70_000])
 def test_no_tile_is_asked_for_that_is_not_needed(size: int) -> None:
     for index in (0, 255, size // 2, size - 2, size - 1):
-        few = tiles.needed(merkle.inclusion_ranges(index, size))
+        few = log_tiles.needed(merkle.inclusion_ranges(index, size))
         assert len(few) < 8
         rows = {place: (ROWS | cut(size))[place] for place in few}
-        found = Tree(size, rows.__getitem__).inclusion(index)
-        root = tiles.frontier_from(TILES, size).root()
+        found = LogTree(size, rows.__getitem__).inclusion(index)
+        root = log_tiles.frontier_from(TILES, size).root()
         assert merkle.verify_inclusion(HASHES[index], index, size, found, root)
 
 
 def test_nothing_and_what_is_not_there() -> None:
-    empty = Tree(0, ROWS.__getitem__)
+    empty = LogTree(0, ROWS.__getitem__)
     assert empty.root() == merkle.root([])
     with pytest.raises(ValueError, match="no leaf 0 among 0"):
         empty.inclusion(0)
-    short = Tree(300, {Place(0, 0): ROWS[Place(0, 0)]}.__getitem__)
+    short = LogTree(300, {TilePlace(0, 0): ROWS[TilePlace(0, 0)]}.__getitem__)
     with pytest.raises(KeyError):
         short.inclusion(1)
     with pytest.raises(IndexError):
-        Tree(256, {Place(0, 0): Row(TILES[Place(0, 0)][:320])}.__getitem__).inclusion(1)
+        LogTree(
+            256, {TilePlace(0, 0): TileHashes(TILES[TilePlace(0, 0)][:320])}.__getitem__
+        ).inclusion(1)

@@ -1,7 +1,7 @@
 """What a manifest refuses is a finding before anything is sent."""
 
 from rendertrust.preflight.layout import laid_out
-from rendertrust.preflight.sending import unsendable
+from rendertrust.preflight.unsendable_files import unsendable
 from tests.unit.preflight.test_layout import SCENE, named
 
 

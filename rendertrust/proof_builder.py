@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
+from rendertrust.log_tiles import LEVELS, WIDTH, TilePlace, place_of
 from rendertrust.merkle import HASH_BYTES, consistency_ranges, fold, node_hash, whole_subtrees
-from rendertrust.tiles import LEVELS, WIDTH, Place, place_of
 
 _MASK: Final = WIDTH - 1
 
 
-class Row:
+class TileHashes:
     """The hashes of a tile, complete or not, and those of the whole subtrees over them."""
 
     __slots__ = ("_levels",)
@@ -43,13 +43,13 @@ class Row:
         )
 
 
-class Tree:
+class LogTree:
     """A log of ``size`` leaves, whose tiles ``row`` gives, each time the same for a place.
 
     Raises KeyError or IndexError where a tile is missing or too short.
     """
 
-    def __init__(self, size: int, row: Callable[[Place], Row]) -> None:
+    def __init__(self, size: int, row: Callable[[TilePlace], TileHashes]) -> None:
         self.size = size
         self._row = row
         self._ends: dict[int, bytes] = {}
@@ -67,7 +67,7 @@ class Tree:
         levels: list[list[bytes]] = []
         while last:
             if not level % LEVELS and at >> LEVELS < last >> LEVELS:  # a complete tile
-                row = self._row(Place(level // LEVELS, at >> LEVELS))
+                row = self._row(TilePlace(level // LEVELS, at >> LEVELS))
                 proof += row.beside(at & _MASK)
                 at, last, level = at >> LEVELS, last >> LEVELS, level + LEVELS
                 continue
@@ -75,7 +75,7 @@ class Tree:
             if sibling < last:
                 if level // LEVELS > above:  # the leaf's own tile of the next eight levels
                     above, within = divmod(level, LEVELS)
-                    levels = self._row(Place(above, at >> LEVELS - within)).levels
+                    levels = self._row(TilePlace(above, at >> LEVELS - within)).levels
                 proof.append(levels[level % LEVELS][sibling & _MASK >> level % LEVELS])
             elif sibling == last:
                 proof.append(self._end(sibling << level))

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from rendertrust import epoch, given, merkle
+from rendertrust import epoch, merkle, untrusted
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf
 
@@ -18,7 +18,7 @@ LINKS_MAX: Final = 1000
 
 
 @attrs.frozen
-class Link:
+class LeafLink:
     """``leaf`` is leaf ``index`` of the tree of ``size`` leaves with this root; it was checked."""
 
     leaf: EpochLeaf
@@ -28,7 +28,7 @@ class Link:
 
 
 @attrs.frozen
-class Shown:
+class ConsistencyProof:
     """A consistency proof: the ``m`` first leaves are the beginning of the ``n`` first."""
 
     m: int
@@ -44,7 +44,7 @@ class Shown:
 
 
 @attrs.frozen
-class Linked:
+class ConsistencyResult:
     """``holds`` is None where nothing shows it, and nothing is against it."""
 
     holds: bool | None
@@ -52,26 +52,29 @@ class Linked:
 
 
 def linked(
-    older: Checkpoint, newer: Checkpoint, shown: Sequence[Shown], epochs: Sequence[Link]
-) -> Linked:
+    older: Checkpoint,
+    newer: Checkpoint,
+    shown: Sequence[ConsistencyProof],
+    epochs: Sequence[LeafLink],
+) -> ConsistencyResult:
     """Whether the one goes on from the other, and by what; or what to get to know it."""
     if (older.origin, older.size) == (newer.origin, newer.size):
         if older.root == newer.root:
-            return Linked(True, "the same checkpoint")
-        return Linked(False, "another root at this size: the log was forked")
+            return ConsistencyResult(True, "the same checkpoint")
+        return ConsistencyResult(False, "another root at this size: the log was forked")
     if older.size == 0:
-        return Linked(True, "the log had just begun")
+        return ConsistencyResult(True, "the log had just begun")
     link = names(epochs, older, newer)
     if link is not None:
-        return Linked(
+        return ConsistencyResult(
             True, f"epoch {link.leaf.number} names it; {link.index} of its leaves were kept"
         )
     wanted = (older.size, newer.size, older.root, newer.root)
     for one in shown:
         if (one.m, one.n, one.root_m, one.root_n) == wanted:
             said = f"{older.size} leaves are the beginning of {newer.size}"
-            return Linked(one.holds, said if one.holds else f"not so: {said}")
-    return Linked(None, _unlinked(older, newer))
+            return ConsistencyResult(one.holds, said if one.holds else f"not so: {said}")
+    return ConsistencyResult(None, _unlinked(older, newer))
 
 
 def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
@@ -85,31 +88,31 @@ def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
     return f"{begun}; nothing links both: {got} and give it as one more FILE"
 
 
-def read_links(document: object) -> tuple[Link, ...] | str:
+def read_links(document: object) -> tuple[LeafLink, ...] | str:
     """The answer of ``GET /ledger/epochs``; or why it is none, or does not hold."""
-    found = given.members(document)
-    size, root = given.size(found.get("tree_size")), given.sha256(found.get("merkle_root"))
+    found = untrusted.members(document)
+    size, root = untrusted.size(found.get("tree_size")), untrusted.sha256(found.get("merkle_root"))
     listed = found.get("epochs")
     if size is None or root is None or not isinstance(listed, list) or len(listed) > LINKS_MAX:
         return "it is no list of epochs: tree_size, merkle_root and epochs are expected"
     links = [_link(one, size, root) for one in listed]
     wrong = [link for link in links if isinstance(link, str)]
-    return wrong[0] if wrong else tuple(link for link in links if isinstance(link, Link))
+    return wrong[0] if wrong else tuple(link for link in links if isinstance(link, LeafLink))
 
 
-def _link(document: object, size: int, root: bytes) -> Link | str:
-    found = given.members(document)
-    text, index = given.text(found.get("leaf")), given.size(found.get("leaf_index"))
-    hashes = given.hashes(found.get("proof_hashes"))
+def _link(document: object, size: int, root: bytes) -> LeafLink | str:
+    found = untrusted.members(document)
+    text, index = untrusted.text(found.get("leaf")), untrusted.size(found.get("leaf_index"))
+    hashes = untrusted.hashes(found.get("proof_hashes"))
     leaf = None if text is None else epoch.read(text)
     if text is None or leaf is None or index is None or hashes is None:
         return "an epoch has a leaf, its place, and a proof"
     if not merkle.verify_inclusion(merkle.leaf_hash(text.encode()), index, size, hashes, root):
         return f"epoch {leaf.number} does not stand in the tree of {size} leaves"
-    return Link(leaf, index, size, root)
+    return LeafLink(leaf, index, size, root)
 
 
-def names(links: Sequence[Link], older: Checkpoint, newer: Checkpoint) -> Link | None:
+def names(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> LeafLink | None:
     """The link that names ``older`` as what the epoch after it went on from, in ``newer``."""
     link = after(links, older, newer)
     if link is None or (link.leaf.size, link.leaf.root) != (older.size, older.root):
@@ -117,7 +120,7 @@ def names(links: Sequence[Link], older: Checkpoint, newer: Checkpoint) -> Link |
     return link
 
 
-def after(links: Sequence[Link], older: Checkpoint, newer: Checkpoint) -> Link | None:
+def after(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> LeafLink | None:
     """The first leaf of the epoch after that of ``older``, in the tree of ``newer``."""
     wanted = (older.origin, epoch.split(older.origin)[1] + 1, newer.size, newer.root)
     for link in links:
@@ -137,14 +140,14 @@ def in_order(one: Checkpoint, other: Checkpoint) -> tuple[Checkpoint, Checkpoint
     return older, newer
 
 
-def read_shown(document: object) -> Shown | str:
+def read_shown(document: object) -> ConsistencyProof | str:
     """The answer of ``GET /ledger/consistency``; or why it is none."""
-    found = given.members(document)
-    sizes = [given.size(found.get(name)) for name in ("from_size", "to_size")]
-    roots = [given.sha256(found.get(name)) for name in ("from_root", "to_root")]
-    proof = given.hashes(found.get("proof_hashes"))
+    found = untrusted.members(document)
+    sizes = [untrusted.size(found.get(name)) for name in ("from_size", "to_size")]
+    roots = [untrusted.sha256(found.get(name)) for name in ("from_root", "to_root")]
+    proof = untrusted.hashes(found.get("proof_hashes"))
     if None in sizes or None in roots or proof is None:
         return "it is no consistency proof: sizes, roots and hashes are expected"
     m, n = (size or 0 for size in sizes)
     root_m, root_n = (root or b"" for root in roots)
-    return Shown(m, n, root_m, root_n, proof)
+    return ConsistencyProof(m, n, root_m, root_n, proof)

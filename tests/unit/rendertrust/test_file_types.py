@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.kinds import BEGINNINGS, FRAME_FILE, MEDIA, suffix_of
+from rendertrust.file_types import BEGINNINGS, FRAME_FILE, MEDIA, suffix_of
 from rendertrust.node.worker.scene_output import SUFFIXES
 
 
