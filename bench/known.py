@@ -11,7 +11,7 @@ import attrs
 
 from rendertrust.__main__ import main
 from web.http.operations import Call
-from web.identity.rights import Scope
+from web.identity.roles import Scope
 from web.routes import OPERATIONS
 
 PATH = "/api/v1/bench/known"

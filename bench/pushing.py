@@ -17,7 +17,7 @@ from actors.scheduler.messages import Assignment
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import settings_for_tests
 from tests.support.whole_gateway import whole
-from web.process.heap import settle_down
+from web.process.memory_tuning import settle_down
 
 MANY: Final = {"socket": 1_000_000}
 ROOM: Final = {"sockets_per_address": 100_000, "connections_per_address": 100_000}

@@ -42,12 +42,12 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
-from web.console.hub import hub_child
+from web.console.console_hub import hub_child
 from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
-from web.http.listener import SHUTDOWN_SECONDS, Listener, ListenerActor, Place, bind
-from web.http.rates import Rates
-from web.http.site import build_site
+from web.http.application import build_site
+from web.http.listener import SHUTDOWN_SECONDS, ListenAddress, Listener, ListenerActor, bind
+from web.http.rate_limits import RateLimits
 from web.identity.api_keys import VerifiedKeys
 from web.identity.keyring import keyring
 from web.identity.node_tokens import SignedNodeTokens
@@ -57,17 +57,17 @@ from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 from web.log.log_keys import log_keys
 from web.log.log_memory import FileMemory, memory_file
-from web.nodes.embedded import Embedding, embedding_of
-from web.nodes.recorder import recorder_child
-from web.nodes.relay import Arrival, Relay
+from web.nodes.connection_log import recorder_child
+from web.nodes.embedded import EmbeddedVerifierState, embedding_of
+from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
-from web.objects.objects_route import add_object_routes, object_gate
+from web.objects.object_forwarding import add_object_routes, object_gate
 from web.objects.sweeper import sweeper_child
-from web.process.claim import claim
-from web.process.outside import Outside, build_outside
-from web.process.pulse import PulseActor
+from web.process.adapters import Adapters, build_outside
+from web.process.data_lock import claim
 from web.process.readiness import needs_of_submissions
 from web.process.service_manager import ServiceManager
+from web.process.watchdog import PulseActor
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
 NOBODY = ServiceManager()
@@ -80,10 +80,10 @@ class Application:
     settings: Settings
     data: Path
     root: Supervisor
-    place: Place
-    outside: Outside
+    place: ListenAddress
+    outside: Adapters
     gateway: Gateway
-    embedding: Embedding
+    embedding: EmbeddedVerifierState
 
     @property
     def url(self) -> str:
@@ -108,7 +108,7 @@ def build(
     hide_settings(settings)
     embedding, settings = embedding_of(settings, data)
     verifiers = verifiers_of(settings, embedding)
-    place = Place(settings.server.host, settings.server.port)
+    place = ListenAddress(settings.server.host, settings.server.port)
     # What is wrong with it is better told before the engines start.
     bind(attrs.evolve(place)).close()
     registry, memory = Registry(), FileMemory(memory_file(data))
@@ -121,7 +121,7 @@ def build(
     gateway = with_sight(gateway, lambda: tree, sources_of(settings, file))
     ports = ports_of(gateway, outside, memory)
 
-    async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
+    async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
         placed = embedding.placed(arrival, place, settings)
         return await tree.open_session(identity_of(placed), socket)
 
@@ -148,7 +148,7 @@ def build(
     return Application(settings, data, tree.root, place, outside, gateway, embedding)
 
 
-def helpers(gateway: Gateway, registry: Registry, outside: Outside) -> list[Child]:
+def helpers(gateway: Gateway, registry: Registry, outside: Adapters) -> list[Child]:
     """What the gateway can do without for a while."""
     return [
         sweeper_child(gateway, registry),
@@ -167,7 +167,7 @@ def with_sight(gateway: Gateway, tree: Callable[[], Tree], sources: Mapping[str,
     )
 
 
-def anchoring_of(gateway: Gateway, outside: Outside) -> Anchoring | None:
+def anchoring_of(gateway: Gateway, outside: Adapters) -> Anchoring | None:
     """What the tree needs to anchor; None where nothing is to be."""
     if outside.chain is None:
         return None
@@ -175,7 +175,7 @@ def anchoring_of(gateway: Gateway, outside: Outside) -> Anchoring | None:
     return Anchoring(outside.chain.engine, outside.chain.port, gateway.anchors, settings)
 
 
-def couriering_of(settings: Settings, outside: Outside) -> Couriering:
+def couriering_of(settings: Settings, outside: Adapters) -> Couriering:
     """What the tree needs to tell endpoints."""
     given = settings.webhooks
     pace = CourierSettings(give_up_days=given.give_up_days, keep_days=float(given.keep_days))
@@ -209,7 +209,7 @@ def verifying_of(
     )
 
 
-def ports_of(gateway: Gateway, outside: Outside, memory: FileMemory) -> Ports:
+def ports_of(gateway: Gateway, outside: Adapters, memory: FileMemory) -> Ports:
     """The outside world as the actors see it."""
     store = SqlStore(outside.database, gateway.halts)
     return Ports(
@@ -227,7 +227,7 @@ def ports_of(gateway: Gateway, outside: Outside, memory: FileMemory) -> Ports:
     )
 
 
-def identity_of(arrival: Arrival) -> NodeIdentity:
+def identity_of(arrival: AcceptedNode) -> NodeIdentity:
     """A node as its session knows it."""
     row = arrival.node
     return NodeIdentity(
@@ -242,7 +242,7 @@ def identity_of(arrival: Arrival) -> NodeIdentity:
     )
 
 
-def verifiers_of(settings: Settings, embedding: Embedding) -> frozenset[UUID]:
+def verifiers_of(settings: Settings, embedding: EmbeddedVerifierState) -> frozenset[UUID]:
     """Return the ids of the gateway's verifiers. Raises SettingsError."""
     embedded = () if embedding.confined is None else (embedding.confined.id,)
     try:
@@ -295,7 +295,7 @@ def paces_of(settings: Settings, verifiers: frozenset[UUID]) -> Paces:
     )
 
 
-def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application:
+def site_of(gateway: Gateway, relay: Relay, outside: Adapters) -> web.Application:
     """A fresh aiohttp application with everything in it."""
     site = build_site(gateway)
     relay.add_to(site)
@@ -308,7 +308,10 @@ def site_of(gateway: Gateway, relay: Relay, outside: Outside) -> web.Application
 
 
 def listener_child(
-    settings: Settings, place: Place, registry: Registry, make: Callable[[], web.Application]
+    settings: Settings,
+    place: ListenAddress,
+    registry: Registry,
+    make: Callable[[], web.Application],
 ) -> Child:
     """What serves ``make()`` at ``place``, for the tree."""
     ref = registry.register(Listener, Ref[Listener]("web"))
@@ -323,7 +326,7 @@ def listener_child(
 def build_gateway(
     settings: Settings,
     data: Path,
-    outside: Outside,
+    outside: Adapters,
     registry: Registry,
     *,
     snapshot: Callable[[], Snapshot],
@@ -340,7 +343,7 @@ def build_gateway(
         objects=outside.objects,
         tokens=Tokens(settings.jwt, clock, random, keyring(settings, data, clock)),
         passwords=Passwords(),
-        rates=Rates(settings.limits, clock, outside.rates if settings.limits.shared else None),
+        rates=RateLimits(settings.limits, clock, outside.rates if settings.limits.shared else None),
         revocations=revocations,
         api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
         accounts=accounts,

@@ -41,16 +41,16 @@ from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
-from web.console.memory import Memory
-from web.http.rates import Rates
+from web.console.console_memory import ConsoleMemory
+from web.http.rate_limits import RateLimits
 from web.identity.api_keys import VerifiedKeys
 from web.identity.passwords import Passwords
 from web.identity.revocation import Revocations
 from web.identity.tokens import Tokens
 from web.nodes.connections import Connections
-from web.process.figures import Figures
-from web.process.latest import Latest, Text
+from web.process.gateway_metrics import GatewayMetrics
 from web.process.readiness import Probe, Readiness
+from web.process.response_cache import CachedBody, ResponseCache
 
 if TYPE_CHECKING:
     from sql.database import Database
@@ -108,16 +108,16 @@ def _result_multiparts(gateway: "Gateway") -> ResultMultiparts:
     return ResultMultiparts(gateway.database)
 
 
-def _figures(gateway: "Gateway") -> Figures:
-    return Figures(gateway.database, gateway.probes, gateway.clock, gateway.halts)
+def _figures(gateway: "Gateway") -> GatewayMetrics:
+    return GatewayMetrics(gateway.database, gateway.probes, gateway.clock, gateway.halts)
 
 
-def _readiness(gateway: "Gateway") -> Latest[Readiness]:
-    return Latest(gateway.clock)
+def _readiness(gateway: "Gateway") -> ResponseCache[Readiness]:
+    return ResponseCache(gateway.clock)
 
 
-def _metrics(gateway: "Gateway") -> tuple[Latest[Text], Latest[Text]]:
-    return Latest(gateway.clock), Latest(gateway.clock)
+def _metrics(gateway: "Gateway") -> tuple[ResponseCache[CachedBody], ResponseCache[CachedBody]]:
+    return ResponseCache(gateway.clock), ResponseCache(gateway.clock)
 
 
 def _own_nodes(gateway: "Gateway") -> frozenset[UUID]:
@@ -128,8 +128,8 @@ def _sources(gateway: "Gateway") -> Mapping[str, str]:
     return sources_of(gateway.settings, None)
 
 
-def _memory(gateway: "Gateway") -> Memory:
-    return Memory.of(gateway.random.uuid(), gateway.snapshot, gateway.clock)
+def _memory(gateway: "Gateway") -> ConsoleMemory:
+    return ConsoleMemory.of(gateway.random.uuid(), gateway.snapshot, gateway.clock)
 
 
 def _connections(gateway: "Gateway") -> Connections:
@@ -182,7 +182,7 @@ class Gateway:
     objects: Objects
     tokens: Tokens
     passwords: Passwords
-    rates: Rates
+    rates: RateLimits
     revocations: Revocations
     api_keys: VerifiedKeys
     accounts: Accounts
@@ -211,10 +211,12 @@ class Gateway:
     )
     endpoints: Endpoints = attrs.field(default=attrs.Factory(_endpoints, takes_self=True))
     events: Events = attrs.field(default=attrs.Factory(_events, takes_self=True))
-    figures: Figures = attrs.field(default=attrs.Factory(_figures, takes_self=True))
-    readiness: Latest[Readiness] = attrs.field(default=attrs.Factory(_readiness, takes_self=True))
+    figures: GatewayMetrics = attrs.field(default=attrs.Factory(_figures, takes_self=True))
+    readiness: ResponseCache[Readiness] = attrs.field(
+        default=attrs.Factory(_readiness, takes_self=True)
+    )
     # Of /metrics: as plain text, and as OpenMetrics.
-    metrics: tuple[Latest[Text], Latest[Text]] = attrs.field(
+    metrics: tuple[ResponseCache[CachedBody], ResponseCache[CachedBody]] = attrs.field(
         default=attrs.Factory(_metrics, takes_self=True)
     )
     operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
@@ -228,7 +230,7 @@ class Gateway:
     unread: Callable[[], DeadLetters] = (
         DeadLetters  # messages of the whole tree that reached nobody
     )
-    console: Memory = attrs.field(default=attrs.Factory(_memory, takes_self=True))
+    console: ConsoleMemory = attrs.field(default=attrs.Factory(_memory, takes_self=True))
     connections: Connections = attrs.field(default=attrs.Factory(_connections, takes_self=True))
     # where each setting's value came from
     sources: Mapping[str, str] = attrs.field(default=attrs.Factory(_sources, takes_self=True))

@@ -14,7 +14,7 @@ from msgspec import Meta
 from multidict import MultiDict
 
 from tests.fuzz.documents import SHAPES
-from web.console.door import ActionDoor, CallDoor, Door, PageDoor
+from web.console.page_handler import ActionHandler, CallHandler, ConsoleHandler, PageHandler
 from web.console.registry import ID
 from web.http.converter import structure_query
 from web.http.endpoint import Endpoint
@@ -120,16 +120,16 @@ def routes_of(site: web.Application) -> Iterator[Route]:
         fields = tuple(field.name for field in attrs.fields(asked)) if asked else ()
         method = "PUT" if route.method == "*" else route.method
         path = path_of(route.resource.canonical, operation)
-        yield Route(method, path, audience, operation, isinstance(owner, Door), fields)
+        yield Route(method, path, audience, operation, isinstance(owner, ConsoleHandler), fields)
 
 
 def declared(owner: object) -> tuple[Operation | None, Any]:
     """The operation that serves a route, if one does, and the class of its query or its form."""
-    if isinstance(owner, PageDoor):
+    if isinstance(owner, PageHandler):
         return None, owner.page.query
-    if isinstance(owner, ActionDoor):
+    if isinstance(owner, ActionHandler):
         return None, owner.action.form
-    if isinstance(owner, CallDoor):
+    if isinstance(owner, CallHandler):
         return owner.call.operation, owner.call.operation.query
     return (owner.operation, owner.operation.query) if isinstance(owner, Endpoint) else (None, None)
 

@@ -26,7 +26,7 @@ from web.app import site_of
 from web.console.session import COOKIE
 from web.gateway import Gateway
 from web.http.operations import RATES, Audience
-from web.identity.rights import Role
+from web.identity.roles import UserRole
 from web.identity.tokens import TokenType
 from web.nodes.relay import Relay
 
@@ -118,7 +118,7 @@ async def asker(face: Face, database: PostgresEndpoint) -> Asker:
     node, _ = issue(TokenType.NODE, uuid4(), uuid4())
 
     def cookie() -> str:
-        return f"{COOKIE}={issue(TokenType.CONSOLE, UUID(admin.id), uuid4(), Role.ADMIN)[0]}"
+        return f"{COOKIE}={issue(TokenType.CONSOLE, UUID(admin.id), uuid4(), UserRole.ADMIN)[0]}"
 
     of_people = (Audience.ANYONE, Audience.USER, Audience.ADMIN)
     tokens = {**dict.fromkeys(of_people, admin.access), Audience.NODE: node}

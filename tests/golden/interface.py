@@ -16,9 +16,9 @@ from tests.unit.web.test_metrics_documents import exposed
 from web.commands import group
 from web.events.event_stream import End, Progress
 from web.events.event_view import shown
-from web.http.answers import encode
 from web.http.problem import Fault, Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import encode
 from web.openapi.description import Description
 from web.routes import OPERATIONS
 from web.routes.dead_letters import COLUMNS as DEAD_LETTERS

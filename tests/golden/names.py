@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 from actors.ledger.messages import Effect
 from rendertrust.node import plugins
 from sql.ledger_desk import KINDS
-from web.nodes.standing import Verb
+from web.nodes.standing import StandingAction
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ROOMS: Final = ("rendertrust", "config", "sql", "actors", "supervisors", "web", "extension")
@@ -40,7 +40,7 @@ def names() -> dict[str, bytes]:
         "ledger-kinds.txt": KINDS,
         "job-types.txt": _job_types(),
         "faults.txt": _faults(),
-        "verbs.txt": (verb.value for verb in Verb),
+        "verbs.txt": (verb.value for verb in StandingAction),
         "settings.txt": _settings(),
     }
     return {

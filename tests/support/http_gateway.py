@@ -69,12 +69,12 @@ from tests.support.api_description import our_contract
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
-from web.console.hub import hub_child
+from web.console.console_hub import hub_child
 from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
+from web.http.application import build_site
 from web.http.listener import make_runner
-from web.http.rates import Rates
-from web.http.site import build_site
+from web.http.rate_limits import RateLimits
 from web.identity.api_keys import VerifiedKeys
 from web.identity.passwords import Passwords
 from web.identity.revocation import Revocations
@@ -308,7 +308,7 @@ def gateway_over(
         objects=objects,
         tokens=Tokens(settings.jwt, clock, random),
         passwords=Passwords(),
-        rates=Rates(settings.limits, clock),
+        rates=RateLimits(settings.limits, clock),
         revocations=revocations,
         api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
         accounts=accounts,

@@ -12,14 +12,14 @@ from typing import Any
 import structlog
 
 from config.redaction import KNOWN
-from web.process.log_lines import LogLines
-from web.process.logs import configure
+from web.process.log_writer import LogWriter
+from web.process.logging_setup import configure
 
 
 class Log:
     """What is logged meanwhile."""
 
-    def __init__(self, lines: LogLines, path: Path) -> None:
+    def __init__(self, lines: LogWriter, path: Path) -> None:
         self._lines, self._path = lines, path
 
     def text(self) -> str:
@@ -39,7 +39,7 @@ def logged(folder: Path) -> Generator[Log]:
     values, pattern = KNOWN.values, KNOWN.pattern
     path = folder / "log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    lines = LogLines(descriptor=descriptor)
+    lines = LogWriter(descriptor=descriptor)
     try:
         configure("debug", lines)
         yield Log(lines, path)

@@ -29,17 +29,17 @@ from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
 from web.app import identity_of
-from web.console.hub import hub_child
+from web.console.console_hub import hub_child
 from web.events.event_hub import event_hub_child
 from web.gateway import Gateway
-from web.http.site import build_site
+from web.http.application import build_site
 from web.identity.node_tokens import SignedNodeTokens
 from web.identity.revoker import revoker_child
 from web.log.log_memory import FileMemory
-from web.nodes.recorder import recorder_child
-from web.nodes.relay import Arrival, Relay
+from web.nodes.connection_log import recorder_child
+from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
-from web.process.figures import Figures
+from web.process.gateway_metrics import GatewayMetrics
 
 
 def _anchoring(gateway: Gateway, given: tuple[Chain, AnchorSettings] | None) -> Anchoring | None:
@@ -94,7 +94,7 @@ async def whole(
         chain=anchoring is not None,
         seen=lambda: None if memory is None else memory.head,
     )
-    figures = Figures(database, gateway.probes, clock, halts)
+    figures = GatewayMetrics(database, gateway.probes, clock, halts)
     gateway = attrs.evolve(gateway, halts=halts, figures=figures)
     store, signer, bus = SqlStore(database, gateway.halts), TwinSigner(), TwinBus()
     ports = Ports(store, objects, bus, clock, random, tokens, store, signer, memory, signer)
@@ -114,7 +114,7 @@ async def whole(
         last=[hub_child(gateway, registry, bus), event_hub_child(gateway, registry, bus)],
     )
 
-    async def open_session(arrival: Arrival, socket: NodeSocket) -> Ref[NodeSession]:
+    async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
         return await tree.open_session(identity_of(arrival), socket)
 
     site, relay = build_site(gateway), Relay(gateway, open_session)

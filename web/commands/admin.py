@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
+from web.commands.admin_command import act, common, with_database
 from web.commands.admin_credits import credits_
 from web.commands.admin_disputes import disputes
 from web.commands.admin_log import log_key
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
 from web.commands.admin_skus import skus
-from web.commands.console import act, common, with_database
 from web.commands.options import where_options
 from web.commands.serve import settings_from
 
@@ -138,7 +138,7 @@ def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool
     """
     from config.data_folder import data_folder
     from supervisors.engines.system import SystemClock
-    from web.identity.keyring import NotYet, key_file
+    from web.identity.keyring import KeyStillInUse, key_file
     from web.identity.keyring import rotate as rotate_file
 
     settings = settings_from(None, None, data, config)
@@ -148,7 +148,7 @@ def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool
     path = key_file(data_folder(settings))
     try:
         kept = rotate_file(path, SystemClock().now(), lifetime, force=force)
-    except NotYet as error:
+    except KeyStillInUse as error:
         raise click.ClickException(
             f"The key before verifies until {error}; --force gives it up now"
         ) from error

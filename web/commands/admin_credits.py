@@ -6,8 +6,8 @@ from uuid import UUID
 
 import click
 
-from web.commands.console import act, with_database
-from web.commands.deciding import UNKNOWN, committed, looked_again
+from web.commands.admin_command import act, with_database
+from web.commands.decision import UNKNOWN, committed, looked_again
 from web.commands.options import where_options
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def credits_() -> None:
 @options
 def grant(*, email: str, amount: str, key: str | None, **given: Any) -> None:
     """Give the user with this EMAIL so many credits."""
-    from web.money.credit_acts import GRANT
+    from web.money.credit_adjustments import GRANT
 
     body = checked("Grant", given, user_id=NOBODY, amount=amount)
     do(given, lambda database: movement(database, GRANT, email, body, key))
@@ -60,7 +60,7 @@ def grant(*, email: str, amount: str, key: str | None, **given: Any) -> None:
 @options
 def adjust(*, email: str, amount: str, key: str | None, **given: Any) -> None:
     """Put a user's credits right, up or down; what is held for jobs is not taken."""
-    from web.money.credit_acts import ADJUST
+    from web.money.credit_adjustments import ADJUST
 
     body = checked("Adjustment", given, user_id=NOBODY, amount=amount)
     do(given, lambda database: movement(database, ADJUST, email, body, key))
@@ -84,7 +84,7 @@ def show(*, email: str, as_json: bool, **where: Any) -> None:
     """What a user has, and his last entries."""
     from sql.credits import Credits
     from sql.span import Span
-    from web.http.answers import encode
+    from web.http.responses import encode
     from web.routes.credits import shown
 
     async def work(database: "Database") -> Any:
@@ -122,12 +122,12 @@ def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
 async def movement(database: "Database", name: str, email: str, body: Any, key: str | None) -> Plan:
     """A grant or an adjustment."""
     from supervisors.engines.system import SystemRandom
-    from web.money.credit_acts import Movement, order_of, reference_of
+    from web.money.credit_adjustments import CreditMovement, order_of, reference_of
     from web.routes.admin_credits import signed
 
     user, units = await known(database, email), signed(body.amount)
     reference = reference_of(f"{name} console", key, SystemRandom().uuid)
-    order = Movement(name, user.id, units, reference, body.description)
+    order = CreditMovement(name, user.id, units, reference, body.description)
     record = act(name, f"user:{user.id}", body.reason)
     what = "Take {} credits away from {}" if units < 0 else "Give {} credits to {}"
     return order_of(order, record), user, units, await told(database, what, user, units)
@@ -138,7 +138,7 @@ async def refunding(database: "Database", body: Any) -> Plan:
     from rendertrust import money
     from sql.credits import Credits
     from sql.users import Users
-    from web.money.credit_acts import REFUND, refund_of
+    from web.money.credit_adjustments import REFUND, refund_of
     from web.routes.admin_credits import NO_UNIT, NOT_CHARGED, too_much
 
     unit = await Credits(database).charged_unit(body.job_id, body.unit)
@@ -197,7 +197,7 @@ def asked_again(units: int) -> None:
 def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
     """What became of it; exit code 1 when nothing was done."""
     from actors.ledger.messages import BooksAway, InsufficientCredits, Posted, Replayed
-    from web.http.answers import encode
+    from web.http.responses import encode
     from web.routes.credits import booked
 
     if isinstance(outcome, BooksAway):

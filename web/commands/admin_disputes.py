@@ -5,8 +5,8 @@ from uuid import UUID
 
 import click
 
-from web.commands.console import act, with_database
-from web.commands.deciding import REASON, decided, sure
+from web.commands.admin_command import act, with_database
+from web.commands.decision import REASON, decided, sure
 from web.commands.options import where_options
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def known(where: dict[str, Any], dispute: UUID) -> "DisputeShown":
 
 def tell(rows: "Sequence[DisputeShown]", *, as_json: bool) -> None:
     """The disputes, as they are now."""
-    from web.http.answers import encode
+    from web.http.responses import encode
     from web.routes.disputes import whole
 
     found = [whole(row) for row in rows]

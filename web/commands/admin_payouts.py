@@ -5,8 +5,8 @@ from uuid import UUID
 
 import click
 
-from web.commands.console import act, with_database
-from web.commands.deciding import REASON, decided, sure
+from web.commands.admin_command import act, with_database
+from web.commands.decision import REASON, decided, sure
 from web.commands.options import config_option, data_option, where_options
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def checked(**said: str) -> None:
 
 def tell(rows: "Sequence[PayoutShown]", *, as_json: bool, note: str = "") -> None:
     """The payouts, as they are now."""
-    from web.http.answers import encode
+    from web.http.responses import encode
     from web.routes.payouts import shown
 
     payouts = [shown(row) for row in rows]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from web.commands.console import act, common, with_database
+from web.commands.admin_command import act, common, with_database
 from web.commands.options import where_options
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ def restore(*, file: Path, replace: bool, as_json: bool, **where: Path | None) -
     with claimed(settings):
         kept, findings = said(_restored(settings, file, tell, replace=replace))
     if as_json:
-        from web.http.answers import encode
+        from web.http.responses import encode
 
         click.echo(encode({"file": str(file), "kept": kept, "findings": findings}))
     else:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from web.commands.chain_wording import left_behind_lines, reopened_lines, status_lines
-from web.commands.console import act
+from web.commands.admin_command import act
+from web.commands.chain_text import left_behind_lines, reopened_lines, status_lines
 from web.commands.database import database_of, said
-from web.commands.deciding import REASON, sure
-from web.commands.halted import halts_of
+from web.commands.decision import REASON, sure
+from web.commands.halt_state import halts_of
 from web.commands.options import where_options
 from web.commands.serve import settings_from
 

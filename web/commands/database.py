@@ -51,7 +51,7 @@ def claimed(settings: Any) -> Generator[None]:
     from config.data_folder import data_folder
     from config.settings import SettingsError
     from supervisors.engines.errors import FolderBusy
-    from web.process.claim import claim
+    from web.process.data_lock import claim
 
     if settings.database.url:
         yield

@@ -55,13 +55,13 @@ def demo(
     from config.data_folder import data_folder
     from rendertrust.cli.scene import checked
     from web.commands.serve import settings_to_serve
-    from web.demonstration.demo import Options, demonstrate
+    from web.demonstration.demo import DemoOptions, demonstrate
     from web.demonstration.narrator import JsonNarrator, Narrator
 
     base = data_folder(settings_to_serve(port, host, None, None, insecure=insecure))
     if blend is not None:
         checked(blend)
-    options = Options(
+    options = DemoOptions(
         base,
         data,
         out,

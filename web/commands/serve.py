@@ -83,8 +83,8 @@ def serve(
     SIGTERM and SIGINT stop it in order, a second one at once. SIGHUP reads the log's level again.
     """
     from config.redaction import hide_settings
-    from web.process.log_lines import LAST_LINES_SECONDS, LINES
-    from web.process.logs import configure
+    from web.process.log_writer import LAST_LINES_SECONDS, LINES
+    from web.process.logging_setup import configure
 
     settings = settings_to_serve(port, host, data, config, insecure=insecure)
     hide_settings(settings)
@@ -105,11 +105,11 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from supervisors.engines.errors import EngineError
     from web.app import build
     from web.http.listener import CannotListen
-    from web.process.checking import warn_of
-    from web.process.files import open_more_files
-    from web.process.heap import keep_heap_small
-    from web.process.running import run
+    from web.process.file_limit import open_more_files
+    from web.process.main_loop import run
+    from web.process.memory_tuning import keep_heap_small
     from web.process.service_manager import service_manager
+    from web.process.startup_warnings import warn_of
 
     gc.freeze()  # what was imported stays for good, and takes long to look through
     open_more_files()
@@ -143,7 +143,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 def _read_again(config: Path | None) -> None:
     """What can change while it runs: which lines are logged."""
     from config.settings import SettingsError, load
-    from web.process.logs import set_level
+    from web.process.logging_setup import set_level
 
     try:
         set_level(load(config).logs.level)

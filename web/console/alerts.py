@@ -8,7 +8,7 @@ import attrs
 from sql.dispute_desk import DisputeDesk
 from sql.overview import LogStanding
 from supervisors.snapshot import Snapshot
-from web.console.soundness import Soundness, soundness_of
+from web.console.ledger_health import LedgerHealth, soundness_of
 from web.gateway import Gateway
 from web.process.readiness import readiness_of
 
@@ -70,7 +70,7 @@ async def _dependencies(gateway: Gateway) -> list[Alert]:
     ]
 
 
-def broken(sound: Soundness) -> Iterator[Alert]:
+def broken(sound: LedgerHealth) -> Iterator[Alert]:
     """That the books do not hold, with the first thing that is wrong."""
     if sound.state == "broken":
         yield Alert("bad", f"The ledger is not sound: {sound.said[0]}", LEDGER)

@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 from aiohttp import ETag, hdrs, web
 
-from web.console.bundle import STYLE, bundles
+from web.console.asset_bundle import STYLE, bundles
 
 FOLDER: Final = Path(__file__).parent
 OWN, VENDORED = FOLDER / "static", FOLDER / "vendored"

@@ -12,7 +12,7 @@ STANDS: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 
 
 @attrs.frozen
-class Try:
+class AttemptRow:
     """``place`` is its unit and its number there. ``state``: the unit's, LOST or FAILED.
 
     ``frames`` are those of the unit, None: it is no part of an animation; ``tile`` is one of them.
@@ -31,15 +31,15 @@ class Try:
     tile: int | None = None
 
 
-def tries_of(attempts: Sequence[Attempt], units: Sequence[DeskUnit]) -> list[Try]:
+def tries_of(attempts: Sequence[Attempt], units: Sequence[DeskUnit]) -> list[AttemptRow]:
     """All of them, by their places."""
     lost = [_lost(each) for each in attempts]
     return sorted([*lost, *map(_standing, filter(_stands, units))], key=lambda each: each.place)
 
 
-def _lost(of: Attempt) -> Try:
+def _lost(of: Attempt) -> AttemptRow:
     state, took = "FAILED" if of.error_class else "LOST", _took(of.started_at, of.ended_at)
-    return Try(
+    return AttemptRow(
         (of.number, of.attempt),
         of.node_name,
         of.assigned_at,
@@ -53,11 +53,11 @@ def _lost(of: Attempt) -> Try:
     )
 
 
-def _standing(of: DeskUnit) -> Try:
+def _standing(of: DeskUnit) -> AttemptRow:
     took = _took(of.started_at, of.ended_at)
     place = (of.number, of.attempt)
     told = (None, of.verdict, of.said, of.frames, of.tile)
-    return Try(place, of.node_name, of.assigned_at, of.state, took, *told)
+    return AttemptRow(place, of.node_name, of.assigned_at, of.state, took, *told)
 
 
 def _stands(unit: DeskUnit) -> bool:

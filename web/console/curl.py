@@ -10,8 +10,8 @@ from rendertrust import money
 from rendertrust.frame_range import canonical, ordered, parse
 from sql.job_desk import DeskJob, DeskPart
 from sql.work import GRID, POOL
-from web.jobs.placing import FRAMES_OF, NEEDS
-from web.jobs.submissions import PRIORITIES
+from web.jobs.placement import FRAMES_OF, NEEDS
+from web.jobs.validation import PRIORITIES
 from web.objects.manifests import MANIFEST
 
 ORDERS: Final = ("sequential", "every_nth", "middle_first")

@@ -11,7 +11,7 @@ from multidict import MultiDict, MultiMapping
 
 from web.http.body import read_bytes
 from web.http.converter import parameter_of, structure_query, uuid_of
-from web.http.document import mended
+from web.http.json_document import mended
 from web.http.problem import Problem, invalid
 
 MEDIA: Final = "application/x-www-form-urlencoded"

@@ -18,7 +18,7 @@ TEXT_MAX: Final = 200
 
 
 @attrs.frozen
-class Neighbour:
+class PeerGateway:
     """A gateway, as it was heard last. ``since`` is when it started."""
 
     id: UUID
@@ -35,7 +35,7 @@ class Gateways:
         self.id = id_
         self._clock = clock
         self._since = clock.now()
-        self._heard: dict[UUID, Neighbour] = {}
+        self._heard: dict[UUID, PeerGateway] = {}
 
     def hello(self, url: str) -> bytes:
         """What this one says."""
@@ -58,12 +58,12 @@ class Gateways:
             return
         if id_ is not None and (id_ in self._heard or len(self._heard) < MOST):
             now = self._clock.monotonic()
-            self._heard[id_] = Neighbour(id_, url, version, since, now)
+            self._heard[id_] = PeerGateway(id_, url, version, since, now)
 
-    def living(self, url: str) -> list[Neighbour]:
+    def living(self, url: str) -> list[PeerGateway]:
         """Those that are there, this one first; it is always."""
         now = self._clock.monotonic()
-        own = Neighbour(self.id, url, rendertrust.__version__, self._since, now)
+        own = PeerGateway(self.id, url, rendertrust.__version__, self._since, now)
         self._heard = {
             id_: each for id_, each in self._heard.items() if now - each.heard_at < GONE_SECONDS
         }

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from rendertrust.receipt import REASONS
 from sql.receipts import ShownReceipt
-from web.console.answers import frame_of, html
+from web.console.page_responses import frame_of, html
 from web.console.registry import ROOT, Pages
 from web.gateway import Gateway
 from web.http.converter import uuid_of

@@ -11,7 +11,7 @@ from rendertrust import money
 from rendertrust.frame_range import parse
 from sql.credits import RefundableUnit
 from sql.job_desk import JobDesk, ListedJob, Wish
-from web.console.wording import SHORT
+from web.console.formatting import SHORT
 from web.gateway import Gateway
 from web.http.converter import uuid_of
 from web.http.problem import Fault, Problem, invalid
@@ -34,7 +34,7 @@ HEX: Final = frozenset("0123456789abcdef-")
 
 
 @attrs.frozen
-class Chosen:
+class ChosenUnits:
     """Units of a job by what was typed. ``several``: they are refunded together, each wholly."""
 
     units: Sequence[RefundableUnit]
@@ -44,14 +44,14 @@ class Chosen:
 
 
 @attrs.frozen
-class Refunding:
+class RefundPreview:
     """Units of one job that are to be refunded, and the sum. ``left``: as many for another time.
 
     ``of``: so many units the job has. ``word`` is what one of them is.
     """
 
     job: UUID
-    chosen: Chosen
+    chosen: ChosenUnits
     units: Sequence[RefundableUnit]
     amount: int
     of: int
@@ -70,7 +70,7 @@ class Refunding:
 
 async def refunding(
     gateway: Gateway, user: UUID, name: str, piece: str, amount: str
-) -> Refunding | Problem:
+) -> RefundPreview | Problem:
     """The second step of a refund; a Problem if it would give nothing back.
 
     ``name``: the id of a job of the user's, or how it begins. ``piece``: a frame, a frame and its
@@ -89,11 +89,11 @@ async def refunding(
     return _one(job, chosen, amount, len(units))
 
 
-def _chosen(units: Sequence[RefundableUnit], piece: str) -> Chosen | Problem:
+def _chosen(units: Sequence[RefundableUnit], piece: str) -> ChosenUnits | Problem:
     if len(units) == 1 and piece in ("", ALL):
-        return Chosen(units)
+        return ChosenUnits(units)
     if piece == ALL:
-        return Chosen(units, several=True)
+        return ChosenUnits(units, several=True)
     found = re.fullmatch(PIECE, piece)
     if found is None:
         return _unnamed(units)
@@ -102,20 +102,22 @@ def _chosen(units: Sequence[RefundableUnit], piece: str) -> Chosen | Problem:
     if any(unit.frames is not None for unit in units):
         return _of_frame(units, frame, tile)
     numbered = [unit for unit in units if unit.number == frame and not tile]
-    return Chosen(numbered) if numbered else Problem(404, f"The job has no unit {piece}")
+    return ChosenUnits(numbered) if numbered else Problem(404, f"The job has no unit {piece}")
 
 
-def _of_frame(units: Sequence[RefundableUnit], frame: int, tile: int | None) -> Chosen | Problem:
+def _of_frame(
+    units: Sequence[RefundableUnit], frame: int, tile: int | None
+) -> ChosenUnits | Problem:
     found = [unit for unit in units if unit.frames is not None and frame in parse(unit.frames)]
     tiles = [unit for unit in found if unit.tile is not None]
     if not found:
         return Problem(404, f"The job has no frame {frame}")
     if tile is None:
-        return Chosen(tiles or found, bool(tiles), f"frame {frame}")
+        return ChosenUnits(tiles or found, bool(tiles), f"frame {frame}")
     if not tiles:
         return Problem(404, "The job has no tiles: its frames are rendered whole")
     one = [unit for unit in tiles if unit.tile == tile - 1]
-    return Chosen(one, tiles=len(tiles)) if one else _no_tile(frame, tile, len(tiles))
+    return ChosenUnits(one, tiles=len(tiles)) if one else _no_tile(frame, tile, len(tiles))
 
 
 def _no_tile(frame: int, tile: int, tiles: int) -> Problem:
@@ -134,7 +136,7 @@ def _unnamed(units: Sequence[RefundableUnit]) -> Problem:
     return invalid([Fault("frame", "missing", words)])
 
 
-def _one(job: UUID, chosen: Chosen, amount: str, of: int) -> Refunding | Problem:
+def _one(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPreview | Problem:
     [unit] = chosen.units
     if unit.charged == 0:
         return NOT_CHARGED
@@ -143,10 +145,10 @@ def _one(job: UUID, chosen: Chosen, amount: str, of: int) -> Refunding | Problem
         return too_much(unit.charged)
     if unit.refunded is not None:
         return Problem(409, f"It was refunded before: {money.render(unit.refunded)} credits")
-    return Refunding(job, chosen, [unit], units, of)
+    return RefundPreview(job, chosen, [unit], units, of)
 
 
-def _together(job: UUID, chosen: Chosen, amount: str, of: int) -> Refunding | Problem:
+def _together(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPreview | Problem:
     if amount:
         one = "tile" if chosen.name else "unit"
         several = "several" if chosen.name else "all"
@@ -158,7 +160,7 @@ def _together(job: UUID, chosen: Chosen, amount: str, of: int) -> Refunding | Pr
     if not left:
         return Problem(409, "All that was charged for it was refunded before")
     now = left[:MOST]
-    return Refunding(job, chosen, now, sum(u.charged for u in now), of, len(left) - len(now))
+    return RefundPreview(job, chosen, now, sum(u.charged for u in now), of, len(left) - len(now))
 
 
 async def _job_of(desk: JobDesk, user: UUID, name: str) -> UUID | Problem:

@@ -6,13 +6,24 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from web.console.view import ADMINS, EVERYBODY, OVERSEERS, Elsewhere, Go, Picture, Shown, View
+from web.console.view import (
+    ADMINS,
+    EVERYBODY,
+    OVERSEERS,
+    ExternalRedirect,
+    Picture,
+    Redirect,
+    Shown,
+    View,
+)
 from web.http.operations import Audience, Handler, Operation, Operations, Rate
 from web.http.problem import Problem
-from web.identity.rights import Role
+from web.identity.roles import UserRole
 
-Reader: TypeAlias = Callable[[View[Any]], Awaitable[Shown | Problem | Go | Elsewhere | Picture]]
-Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Go]]
+Reader: TypeAlias = Callable[
+    [View[Any]], Awaitable[Shown | Problem | Redirect | ExternalRedirect | Picture]
+]
+Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Redirect]]
 ROOT: Final = "/console"
 ID: Final = re.compile(r"\{(\w+)\}")  # what stands there is a UUID
 
@@ -30,13 +41,13 @@ class Nav:
     icon: str
     of_nodes: bool = False
 
-    def is_for(self, role: Role, *, has_nodes: bool) -> bool:
+    def is_for(self, role: UserRole, *, has_nodes: bool) -> bool:
         """Whether it leads somebody to anything of his."""
         return has_nodes or not self.of_nodes or role in OVERSEERS
 
 
 @attrs.frozen
-class Page:
+class ConsolePage:
     """A page: what ``read`` finds, in ``template``.
 
     ``live`` are blocks of the template, each inside an element whose id is its name. They are
@@ -53,7 +64,7 @@ class Page:
     title: str
     template: str
     read: Reader
-    who: frozenset[Role] = EVERYBODY
+    who: frozenset[UserRole] = EVERYBODY
     query: Any = None  # an attrs class
     nav: Nav | None = None
     live: tuple[str, ...] = ()
@@ -73,7 +84,7 @@ class Page:
 
 
 @attrs.frozen
-class Action:
+class PageAction:
     """A change: a form that is posted, then a page to go on with. Never for auditors.
 
     ``form_on`` is the address of the page of the form, which is shown again if it is refused.
@@ -81,7 +92,7 @@ class Action:
 
     path: str
     act: Actor
-    who: frozenset[Role] = EVERYBODY
+    who: frozenset[UserRole] = EVERYBODY
     form: Any = None  # an attrs class
     rate: Rate = "write"
     within: float = 4.0
@@ -94,12 +105,12 @@ class Action:
 
 
 @attrs.frozen
-class Call:
+class PageCall:
     """An operation of the API for our own pages' scripts, who have the console's cookie alone."""
 
     path: str
     operation: Operation
-    who: frozenset[Role] = EVERYBODY
+    who: frozenset[UserRole] = EVERYBODY
 
     @property
     def audience(self) -> Audience:
@@ -111,11 +122,11 @@ class Pages:
 
     def __init__(self, parts: Iterable["Pages"] = ()) -> None:
         found = list(parts)
-        self.pages: list[Page] = [page for part in found for page in part]
-        self.actions: list[Action] = [action for part in found for action in part.actions]
-        self.calls: list[Call] = [call for part in found for call in part.calls]
+        self.pages: list[ConsolePage] = [page for part in found for page in part]
+        self.actions: list[PageAction] = [action for part in found for action in part.actions]
+        self.calls: list[PageCall] = [call for part in found for call in part.calls]
 
-    def __iter__(self) -> Iterator[Page]:
+    def __iter__(self) -> Iterator[ConsolePage]:
         return iter(self.pages)
 
     def page(
@@ -124,7 +135,7 @@ class Pages:
         """Declare a page below ``/console``."""
 
         def note(read: Reader) -> Reader:
-            self.pages.append(Page(ROOT + path, title, template, read, **declared))
+            self.pages.append(ConsolePage(ROOT + path, title, template, read, **declared))
             return read
 
         return note
@@ -133,8 +144,8 @@ class Pages:
         """Declare what a form is posted to."""
 
         def note(act: Actor) -> Actor:
-            action = Action(ROOT + path, act, **declared)
-            self.actions.append(attrs.evolve(action, who=action.who - {Role.AUDITOR}))
+            action = PageAction(ROOT + path, act, **declared)
+            self.actions.append(attrs.evolve(action, who=action.who - {UserRole.AUDITOR}))
             return act
 
         return note
@@ -142,11 +153,13 @@ class Pages:
     def call(self, path: str, operations: Operations, handler: Handler, **declared: Any) -> None:
         """Declare what the scripts of a page may ask: an operation, found by its handler."""
         operation = next(each for each in operations if each.handler is handler)
-        call = Call(ROOT + path, operation, **declared)
+        call = PageCall(ROOT + path, operation, **declared)
         changes = operation.method != "GET"
-        self.calls.append(attrs.evolve(call, who=call.who - {Role.AUDITOR}) if changes else call)
+        self.calls.append(
+            attrs.evolve(call, who=call.who - {UserRole.AUDITOR}) if changes else call
+        )
 
-    def at(self, path: str) -> tuple[Page, Mapping[str, str]] | None:
+    def at(self, path: str) -> tuple[ConsolePage, Mapping[str, str]] | None:
         """The page of a path, and the ids that stand in it."""
         for page in self.pages:
             found = re.fullmatch(ID.sub(r"(?P<\1>[0-9a-fA-F-]{36})", page.path), path)
@@ -154,7 +167,7 @@ class Pages:
                 return page, found.groupdict()
         return None
 
-    def menu(self, role: Role, *, has_nodes: bool) -> list[Page]:
+    def menu(self, role: UserRole, *, has_nodes: bool) -> list[ConsolePage]:
         """What somebody of this role finds in the menu."""
         shown = [
             page

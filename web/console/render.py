@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from web.console import wording
+from web.console import formatting
 from web.console.assets import assets
 from web.console.icons import icon
 from web.console.tables import heads, order_of
@@ -38,24 +38,24 @@ def environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=wording.marked,
+        finalize=formatting.marked,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
     made.filters.update(
-        credits=wording.credits_,
-        amount=wording.amount,
-        count=wording.count,
-        decimal=wording.decimal,
-        when=wording.when,
-        span=wording.span,
-        bytes=wording.size,
-        short=wording.short,
-        named=wording.isolated,
+        credits=formatting.credits_,
+        amount=formatting.amount,
+        count=formatting.count,
+        decimal=formatting.decimal,
+        when=formatting.when,
+        span=formatting.span,
+        bytes=formatting.size,
+        short=formatting.short,
+        named=formatting.isolated,
     )
     given: dict[str, Any] = made.globals
-    given.update(icon=icon, asset=assets().url, address=wording.address)
+    given.update(icon=icon, asset=assets().url, address=formatting.address)
     given.update(heads=heads, order_of=order_of, refusal=None, nonced="")
     # A block that is rendered alone has nothing but these, and its context.
     given["parts"] = made.get_template("parts.html").module

@@ -18,7 +18,7 @@ from web.console.view import Who
 from web.gateway import Gateway
 from web.http.caller import CALLER
 from web.http.problem import DATABASE_AWAY, Problem
-from web.identity.rights import Role
+from web.identity.roles import UserRole
 from web.identity.tokens import Claims, TokenType
 
 COOKIE: Final = "rendertrust-console"
@@ -28,7 +28,7 @@ FOREIGN: Final = Problem(403, "This came from another site, and nothing was chan
 
 
 @attrs.frozen
-class Visitor:
+class SignedInVisitor:
     """Somebody with a cookie that is good; ``renewed`` is what to put in its place, if anything."""
 
     claims: Claims
@@ -66,7 +66,7 @@ def cookie_name(*, secure: bool) -> str:
     return HOST_PREFIX + COOKIE if secure else COOKIE
 
 
-async def visitor_of(gateway: Gateway, request: web.Request) -> Visitor | Problem | None:
+async def visitor_of(gateway: Gateway, request: web.Request) -> SignedInVisitor | Problem | None:
     """Who looks; None when nobody is signed in, a Problem when that cannot be known now.
 
     Raises Unavailable when the login must be looked up and cannot.
@@ -82,21 +82,21 @@ async def visitor_of(gateway: Gateway, request: web.Request) -> Visitor | Proble
     if gateway.revocations.refuses(claims):
         return None
     if gateway.clock.now() - claims.issued < RENEW_AFTER:
-        return Visitor(claims)
+        return SignedInVisitor(claims)
     return await _renewed(gateway, claims)
 
 
-async def _renewed(gateway: Gateway, claims: Claims) -> Visitor | None:
+async def _renewed(gateway: Gateway, claims: Claims) -> SignedInVisitor | None:
     now = gateway.clock.now()
     until = now + timedelta(days=gateway.settings.jwt.refresh_days)
     role = await gateway.accounts.sessions.touch(claims.family, claims.subject, now, until)
     if role is None:
         return None
-    token, fresh = issue(gateway, claims.subject, claims.family, Role(role))
-    return Visitor(fresh, token)
+    token, fresh = issue(gateway, claims.subject, claims.family, UserRole(role))
+    return SignedInVisitor(fresh, token)
 
 
-def issue(gateway: Gateway, user: UUID, family: UUID, role: Role) -> tuple[str, Claims]:
+def issue(gateway: Gateway, user: UUID, family: UUID, role: UserRole) -> tuple[str, Claims]:
     """What stands in the cookie."""
     return gateway.tokens.issue(TokenType.CONSOLE, user, family, role)
 

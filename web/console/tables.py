@@ -20,7 +20,7 @@ ORDERS: Final = {  # by what the column has: the smallest first, and the greates
 
 
 @attrs.frozen
-class Sorted:
+class SortQuery:
     """What the address of a page says that can be sorted and has nothing else to say.
 
     Where there are several tables, the name of one and a dot come first. A page says which there
@@ -59,7 +59,7 @@ def order_by(columns: Sequence[Column] = (), **named: Sequence[Column]) -> Meta:
 
 
 @attrs.frozen
-class Sort:
+class SortOrder:
     """By which column; ``down``: the greatest first."""
 
     key: str
@@ -72,7 +72,7 @@ class Sort:
 
 
 @attrs.frozen
-class Head:
+class ColumnHead:
     """A column's head as it is shown: ``then`` is what a click makes of the sort."""
 
     column: Column
@@ -80,28 +80,28 @@ class Head:
     then: str | None
 
 
-def sort_of(text: str, columns: Sequence[Column], usual: str) -> Sort:
+def sort_of(text: str, columns: Sequence[Column], usual: str) -> SortOrder:
     """What the address says, or the usual order where it says nothing that can be."""
     known = {column.key for column in columns if column.key}
     chosen = text if text.removeprefix("-") in known else usual
-    return Sort(chosen.removeprefix("-"), chosen.startswith("-"))
+    return SortOrder(chosen.removeprefix("-"), chosen.startswith("-"))
 
 
-def heads(columns: Sequence[Column], sort: Sort) -> list[Head]:
+def heads(columns: Sequence[Column], sort: SortOrder) -> list[ColumnHead]:
     """The heads of a table that is sorted so; numbers and times begin with the greatest."""
     return [_head(column, sort) for column in columns]
 
 
-def _head(column: Column, sort: Sort) -> Head:
+def _head(column: Column, sort: SortOrder) -> ColumnHead:
     if not column.key:
-        return Head(column, None, None)
+        return ColumnHead(column, None, None)
     if column.key == sort.key:
-        return Head(
+        return ColumnHead(
             column,
             "descending" if sort.down else "ascending",
-            Sort(sort.key, not sort.down).text,
+            SortOrder(sort.key, not sort.down).text,
         )
-    return Head(column, "none", Sort(column.key, column.kind != "text").text)
+    return ColumnHead(column, "none", SortOrder(column.key, column.kind != "text").text)
 
 
 @attrs.frozen
@@ -112,14 +112,14 @@ class Table:
     """
 
     columns: Sequence[Column]
-    sort: Sort
+    sort: SortOrder
     rows: Sequence[Any]
     name: str = ""
     before: int | None = None
     after: int | None = None
 
     @property
-    def heads(self) -> list[Head]:
+    def heads(self) -> list[ColumnHead]:
         """What its head shows, and where that leads."""
         prefix = f"{self.name}." if self.name else ""
         found = heads(self.columns, self.sort)
@@ -151,7 +151,7 @@ def page_of(whole: Table, offset: int, size: int) -> Table:
     )
 
 
-def order_of(columns: Sequence[Column], sort: Sort) -> str:
+def order_of(columns: Sequence[Column], sort: SortOrder) -> str:
     """``the newest first``; ``by price, the greatest first``. What is no column is a time."""
     column = next((each for each in columns if each.key == sort.key), None)
     if column is None:
@@ -160,7 +160,7 @@ def order_of(columns: Sequence[Column], sort: Sort) -> str:
     return order if column.kind == "time" else f"by {column.label.lower()}, {order}"
 
 
-def sorted_rows(rows: Sequence[Any], sort: Sort) -> list[Any]:
+def sorted_rows(rows: Sequence[Any], sort: SortOrder) -> list[Any]:
     """Rows that are all there, by an attribute; those without it stand last."""
     there = [row for row in rows if getattr(row, sort.key) is not None]
     there.sort(key=lambda row: _rank(getattr(row, sort.key)), reverse=sort.down)

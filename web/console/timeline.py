@@ -14,7 +14,7 @@ AT_ONCE: Final = timedelta(seconds=1)  # what is one commit may bear times that 
 
 
 @attrs.frozen
-class Step:
+class TimelineStep:
     """``took``: seconds since the step before. ``waits``: nobody works at it, as ``note`` says."""
 
     name: str
@@ -31,7 +31,7 @@ class Step:
 
 
 @attrs.frozen
-class Known:
+class TimelineFacts:
     """All that the timeline is made of. ``anchoring``: there is a chain."""
 
     job: DeskJob
@@ -42,26 +42,26 @@ class Known:
     anchoring: bool
 
 
-def steps_of(known: Known) -> list[Step]:
+def steps_of(known: TimelineFacts) -> list[TimelineStep]:
     """In the order of the way; those that will not come any more are left out."""
     money, end = _money(known), known.job.completed_at
     before = [] if end is None else [s for s in money if s.at and s.at < end - AT_ONCE]
-    found = [Step("Queued", "done", known.job.created_at), *_work(known)]
+    found = [TimelineStep("Queued", "done", known.job.created_at), *_work(known)]
     found += [*before, _end(known.job), *money[len(before) :]]
     return with_durations(found)
 
 
-def _end(job: DeskJob) -> Step:
+def _end(job: DeskJob) -> TimelineStep:
     if job.completed_at is None:
-        return Step("Completed", "next")
+        return TimelineStep("Completed", "next")
     state: State = "done" if job.status == "COMPLETED" else "bad"
     state = "off" if job.status == "CANCELLED" else state
-    return Step(ENDS[job.status], state, job.completed_at)
+    return TimelineStep(ENDS[job.status], state, job.completed_at)
 
 
-def with_durations(steps: Sequence[Step]) -> list[Step]:
+def with_durations(steps: Sequence[TimelineStep]) -> list[TimelineStep]:
     """Each with the time since the last one before that has a time."""
-    found: list[Step] = []
+    found: list[TimelineStep] = []
     last: datetime | None = None
     for step in steps:
         took = None
@@ -72,7 +72,7 @@ def with_durations(steps: Sequence[Step]) -> list[Step]:
     return found
 
 
-def _work(known: Known) -> list[Step]:
+def _work(known: TimelineFacts) -> list[TimelineStep]:
     job = known.job
     tries: list[Attempt | DeskUnit] = [*known.attempts, *known.units]
     assigned = [each.assigned_at for each in tries if each.assigned_at]
@@ -81,28 +81,33 @@ def _work(known: Known) -> list[Step]:
         return _worked(known, assigned, started)
     stands, paused = _stands(known), "paused" if job.status == "PAUSED" else ""
     if stands == "DISPATCHED" and assigned:
-        return [Step("Dispatched", "now", max(assigned), note=_to(job)), Step("Running", "next")]
+        return [
+            TimelineStep("Dispatched", "now", max(assigned), note=_to(job)),
+            TimelineStep("Running", "next"),
+        ]
     if stands in ("QUEUED", "DISPATCHED") or not started:
         note = paused or "waits for a node"
-        step = Step("Dispatched", "now", note=note, waits=not paused)
-        return [step, Step("Running", "next")]
-    dispatched = Step("Dispatched", "done", min(assigned, default=None), note=_to(job))
-    return [dispatched, Step("Running", "now", min(started), note=paused or _tries(known))]
+        step = TimelineStep("Dispatched", "now", note=note, waits=not paused)
+        return [step, TimelineStep("Running", "next")]
+    dispatched = TimelineStep("Dispatched", "done", min(assigned, default=None), note=_to(job))
+    return [dispatched, TimelineStep("Running", "now", min(started), note=paused or _tries(known))]
 
 
-def _stands(known: Known) -> str:
+def _stands(known: TimelineFacts) -> str:
     """Whether it waits, lies at a node, or runs: one unit says it itself, also after a loss."""
     job, units = known.job, known.units
     return units[0].state if job.units == 1 and units and job.status != "PAUSED" else job.status
 
 
-def _worked(known: Known, assigned: list[datetime], started: list[datetime]) -> list[Step]:
+def _worked(
+    known: TimelineFacts, assigned: list[datetime], started: list[datetime]
+) -> list[TimelineStep]:
     """Of a job that has ended: what there was."""
-    found: list[Step] = []
+    found: list[TimelineStep] = []
     if assigned:
-        found.append(Step("Dispatched", "done", min(assigned), note=_to(known.job)))
+        found.append(TimelineStep("Dispatched", "done", min(assigned), note=_to(known.job)))
     if started:
-        found.append(Step("Running", "done", min(started), note=_tries(known)))
+        found.append(TimelineStep("Running", "done", min(started), note=_tries(known)))
     return found
 
 
@@ -111,12 +116,12 @@ def _to(job: DeskJob) -> str:
     return f"to {job.node_name}" if job.node_name and alone else ""
 
 
-def _tries(known: Known) -> str:
+def _tries(known: TimelineFacts) -> str:
     job = known.job
     return f"{max(job.attempts, job.retry_count + 1):,} attempts" if job.retry_count else ""
 
 
-def _money(known: Known) -> list[Step]:
+def _money(known: TimelineFacts) -> list[TimelineStep]:
     """What became of the holds, then of the entries that charged them: of all of them."""
     job, charges = known.job, known.charges
     if job.price == 0:
@@ -127,24 +132,28 @@ def _money(known: Known) -> list[Step]:
             if charges.number
             else ""
         )
-        chain = [Step("Anchored", "next")] if known.anchoring else []
-        return [Step("Charged", "next", note=note), *chain]
+        chain = [TimelineStep("Anchored", "next")] if known.anchoring else []
+        return [TimelineStep("Charged", "next", note=note), *chain]
     if charges.number:
-        return [Step("Charged", "done", charges.at), *_log(known)]
+        return [TimelineStep("Charged", "done", charges.at), *_log(known)]
     closed = [hold.closed_at for hold in known.holds if hold.closed_at is not None]
-    return [Step("Released", "done", max(closed), note="nothing was charged")] if closed else []
+    return (
+        [TimelineStep("Released", "done", max(closed), note="nothing was charged")]
+        if closed
+        else []
+    )
 
 
-def _log(known: Known) -> list[Step]:
+def _log(known: TimelineFacts) -> list[TimelineStep]:
     charged, signed = known.charges.at, known.charges.signed_at
     if signed is None or charged is None:
-        logged = Step("In the log", "now", note="waits for the next checkpoint", waits=True)
+        logged = TimelineStep("In the log", "now", note="waits for the next checkpoint", waits=True)
     else:
-        logged = Step("In the log", "done", max(signed, charged))
+        logged = TimelineStep("In the log", "done", max(signed, charged))
     if not known.anchoring:
         return [logged]
     if known.charges.anchored_at is None:
         note = "waits for the next anchor"
         state: State = "now" if signed else "next"
-        return [logged, Step("Anchored", state, note=note, waits=True)]
-    return [logged, Step("Anchored", "done", known.charges.anchored_at)]
+        return [logged, TimelineStep("Anchored", state, note=note, waits=True)]
+    return [logged, TimelineStep("Anchored", "done", known.charges.anchored_at)]

@@ -11,13 +11,13 @@ from multidict import MultiDict
 from typing_extensions import TypeVar
 
 from web.gateway import Gateway
-from web.identity.rights import Role
+from web.identity.roles import UserRole
 
 Q = TypeVar("Q", default=None)
 
-EVERYBODY: Final = frozenset(Role)
-OVERSEERS: Final = frozenset({Role.ADMIN, Role.AUDITOR})  # who see everything
-ADMINS: Final = frozenset({Role.ADMIN})  # who change it too
+EVERYBODY: Final = frozenset(UserRole)
+OVERSEERS: Final = frozenset({UserRole.ADMIN, UserRole.AUDITOR})  # who see everything
+ADMINS: Final = frozenset({UserRole.ADMIN})  # who change it too
 
 
 @attrs.frozen
@@ -25,7 +25,7 @@ class Who:
     """Somebody who is signed in."""
 
     user: UUID
-    role: Role
+    role: UserRole
 
 
 @attrs.frozen
@@ -54,12 +54,12 @@ class View(Generic[Q]):
     @property
     def may_change(self) -> bool:
         """Whether buttons are shown at all: an auditor looks and changes nothing."""
-        return self.who.role is not Role.AUDITOR
+        return self.who.role is not UserRole.AUDITOR
 
     @property
     def is_admin(self) -> bool:
         """Whether everything may be changed."""
-        return self.who.role is Role.ADMIN
+        return self.who.role is UserRole.ADMIN
 
     @property
     def now(self) -> datetime:
@@ -78,7 +78,7 @@ class View(Generic[Q]):
 
 
 @attrs.frozen
-class Go:
+class Redirect:
     """After an action, or instead of a page: where to go on, and what to say there."""
 
     to: str
@@ -86,7 +86,7 @@ class Go:
 
 
 @attrs.frozen
-class Elsewhere:
+class ExternalRedirect:
     """Instead of a page: an address that may be another site's, made by ourselves."""
 
     url: str = attrs.field(repr=False)

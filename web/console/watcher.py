@@ -12,7 +12,7 @@ Word: TypeAlias = Literal["", "beat", "here", "away"]
 
 
 @attrs.frozen
-class News:
+class PageUpdate:
     """What to send: blocks that changed, and whether what is shown is of now or old.
 
     ``beat``: nothing is new, and somebody is there; no page can tell silence from a lost line.
@@ -22,7 +22,7 @@ class News:
     word: Word = ""
 
 
-class Watcher:
+class PageWatcher:
     """Held by the stream; the hub writes into it for as long as it is open.
 
     Of one block only the newest is kept: who reads slowly is sent less, never later. ``filled``
@@ -51,9 +51,9 @@ class Watcher:
         self._word = self._word or "beat"
         self._filled.set()
 
-    def take(self) -> News:
+    def take(self) -> PageUpdate:
         """What is new, if anything is."""
-        news = News(tuple(self._pending.values()), self._word)
+        news = PageUpdate(tuple(self._pending.values()), self._word)
         self._pending, self._word = {}, ""
         return news
 

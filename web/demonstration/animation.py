@@ -10,7 +10,7 @@ import attrs
 from rendertrust.client import AsyncClient
 from web.demonstration.child import Child
 from web.demonstration.journey import JOB_SECONDS, JobFailed
-from web.demonstration.narrator import Tells
+from web.demonstration.narrator import Narration
 
 FOLDER: Final = "animation"  # beside the picture, which is the first frame, too
 FRAMES: Final = "1-8"
@@ -21,7 +21,7 @@ AT_WORK: Final = ("DISPATCHED", "RUNNING")
 
 
 @attrs.frozen
-class Worker:
+class DemoNode:
     """A node of the demo: what it is called, and the program that is it."""
 
     id: str
@@ -36,7 +36,7 @@ class Worker:
 
 
 @attrs.frozen
-class Film:
+class DemoAnimation:
     """What is to be animated, where it goes, and which node does not survive it, if any.
 
     Frames go to ``animation`` in the folder ``out``, the film beside that.
@@ -45,11 +45,11 @@ class Film:
     payload_ref: str
     frames: str
     out: Path
-    victim: Worker | None = None
+    victim: DemoNode | None = None
     small: bool = True
 
 
-async def animate(client: AsyncClient, film: Film, narrator: Tells) -> dict[str, Any]:
+async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration) -> dict[str, Any]:
     """Dispatch, watch, fetch frames as they come, and have the film made; what came of it.
 
     Raises JobFailed, RenderTrustError.
@@ -84,7 +84,7 @@ async def animate(client: AsyncClient, film: Film, narrator: Tells) -> dict[str,
     }
 
 
-async def watched(client: AsyncClient, job: str, out: Path, narrator: Tells) -> Sequence[Path]:
+async def watched(client: AsyncClient, job: str, out: Path, narrator: Narration) -> Sequence[Path]:
     """The frames, fetched while others are rendered."""
     paths: Sequence[Path] = ()
     async for found in client.watch(job, within=JOB_SECONDS):
@@ -96,7 +96,7 @@ async def watched(client: AsyncClient, job: str, out: Path, narrator: Tells) -> 
 
 
 async def filmed(
-    client: AsyncClient, job: str, out: Path, narrator: Tells
+    client: AsyncClient, job: str, out: Path, narrator: Narration
 ) -> tuple[Path, str | None]:
     """The film, made by a node, and what that cost."""
     placed = await client.video(job)
@@ -108,7 +108,7 @@ async def filmed(
     return path, done.charged
 
 
-async def chaos(client: AsyncClient, job: str, victim: Worker, narrator: Tells) -> None:
+async def chaos(client: AsyncClient, job: str, victim: DemoNode, narrator: Narration) -> None:
     """Kill the victim once it has work of the job, and let it come back."""
     async for _ in client.watch(job, within=JOB_SECONDS):
         if await _has_work(client, job, victim):
@@ -119,7 +119,7 @@ async def chaos(client: AsyncClient, job: str, victim: Worker, narrator: Tells) 
             return
 
 
-async def _has_work(client: AsyncClient, job: str, victim: Worker) -> bool:
+async def _has_work(client: AsyncClient, job: str, victim: DemoNode) -> bool:
     return any(
         [
             unit.state in AT_WORK and unit.node_id == victim.id

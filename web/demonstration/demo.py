@@ -15,11 +15,11 @@ from config.settings import SettingsError
 from rendertrust.client import AsyncClient, RenderTrustError
 from rendertrust.node.enrolment import JoinRefused, join
 from supervisors.engines.system import SystemRandom
-from web.demonstration.animation import FOLDER, FRAMES, Film, Worker, animate
+from web.demonstration.animation import FOLDER, FRAMES, DemoAnimation, DemoNode, animate
 from web.demonstration.child import Child, ChildFailed
 from web.demonstration.folder import FolderTaken, claim
-from web.demonstration.journey import JobFailed, Order, travel
-from web.demonstration.narrator import Tells
+from web.demonstration.journey import DemoOrder, JobFailed, travel
+from web.demonstration.narrator import Narration
 from web.demonstration.receipt import check
 from web.demonstration.scene import SceneFailed, build_scene
 
@@ -44,7 +44,7 @@ EXPECTED = (
 
 
 @attrs.frozen
-class Options:
+class DemoOptions:
     """As given on the command line; None: not given."""
 
     base: Path
@@ -64,7 +64,7 @@ class NodeRefused(Exception):
     """The node cannot do what the demo needs; the text says why."""
 
 
-async def demonstrate(options: Options, narrator: Tells) -> int:
+async def demonstrate(options: DemoOptions, narrator: Narration) -> int:
     """The whole demo; answers its exit code."""
     try:
         if options.out is not None:
@@ -79,14 +79,14 @@ async def demonstrate(options: Options, narrator: Tells) -> int:
         return 1
 
 
-async def live(options: Options, data: Path, narrator: Tells) -> int:
+async def live(options: DemoOptions, data: Path, narrator: Narration) -> int:
     async with gateway(options, data, narrator) as (url, served), nodes(url, data, narrator) as run:
         out = options.out or data / "out"
         make_folder(out, "The folder", "--out")
         scene = options.blend or await build_scene(data / "scene.blend")
         async with AsyncClient(url) as client:
             creator = SystemRandom().uuid()
-            order = Order(scene, options.frame, out)
+            order = DemoOrder(scene, options.frame, out)
             payload, facts = await travel(client, creator, order, narrator)
             if (film := film_of(options, payload, out, run)) is not None:
                 facts |= await animate(client, film, narrator)
@@ -122,7 +122,7 @@ async def first_to_end(*children: Child) -> None:
 
 @asynccontextmanager
 async def gateway(
-    options: Options, data: Path, narrator: Tells
+    options: DemoOptions, data: Path, narrator: Narration
 ) -> AsyncGenerator[tuple[str, Child]]:
     """A gateway with embedded engines, until the block ends; its address."""
     words = ["serve", "--json", "--data", str(data / "gateway")]
@@ -140,7 +140,7 @@ async def gateway(
 
 
 @asynccontextmanager
-async def nodes(url: str, data: Path, narrator: Tells) -> AsyncGenerator[list[Worker]]:
+async def nodes(url: str, data: Path, narrator: Narration) -> AsyncGenerator[list[DemoNode]]:
     """Two nodes of this machine that render, until the block ends."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -157,7 +157,7 @@ async def nodes(url: str, data: Path, narrator: Tells) -> AsyncGenerator[list[Wo
             await worker.child.stop()
 
 
-async def joined(url: str, name: str, data: Path, narrator: Tells) -> Worker:
+async def joined(url: str, name: str, data: Path, narrator: Narration) -> DemoNode:
     """A node that the gateway knows. Raises NodeRefused."""
     state = data / name
     found = await join(url, name=name, state=state)
@@ -171,14 +171,16 @@ async def joined(url: str, name: str, data: Path, narrator: Tells) -> Worker:
         raise NodeRefused(f"This machine cannot render: {found.not_offered.get('render')}")
     narrator.say("node", f"{found.name} joined: it renders frames on this machine")
     child = Child(name, data / f"{name}.log")
-    return Worker(str(found.node_id), name, child, {"RENDERTRUST_STATE": str(state)})
+    return DemoNode(str(found.node_id), name, child, {"RENDERTRUST_STATE": str(state)})
 
 
-def film_of(options: Options, payload: str, out: Path, run: list[Worker]) -> Film | None:
+def film_of(
+    options: DemoOptions, payload: str, out: Path, run: list[DemoNode]
+) -> DemoAnimation | None:
     """What is animated: some frames of the demo's own scene, or those that were asked for."""
     frames = options.frames or (FRAMES if options.blend is None else None)
     if frames is None:
         return None
     victim = run[-1] if options.chaos else None
     make_folder(out / FOLDER, "The folder", "--out")
-    return Film(payload, frames, out, victim, small=options.blend is None)
+    return DemoAnimation(payload, frames, out, victim, small=options.blend is None)

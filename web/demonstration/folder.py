@@ -18,14 +18,14 @@ class FolderTaken(Exception):
 
 
 @attrs.frozen
-class Claimed:
+class DemoFolder:
     """A folder that is this demo's until it ends."""
 
     path: Path
     lock: IO[bytes]
 
 
-def claim(base: Path, given: Path | None) -> Claimed:
+def claim(base: Path, given: Path | None) -> DemoFolder:
     """``given``, or the first of demo, demo-2, … under ``base`` that nobody uses."""
     if given is not None:
         claimed = _try(given.absolute())
@@ -41,7 +41,7 @@ def claim(base: Path, given: Path | None) -> Claimed:
     raise FolderTaken(f"{DEMOS_MAX} demos run already")
 
 
-def _try(path: Path) -> Claimed | None:
+def _try(path: Path) -> DemoFolder | None:
     make_folder(path, "The data folder", "--data")
     path.chmod(0o711)  # the engines of root run as somebody else
     lock = os.fdopen(os.open(path / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b")
@@ -50,4 +50,4 @@ def _try(path: Path) -> Claimed | None:
     except BlockingIOError:
         lock.close()
         return None
-    return Claimed(path, lock)
+    return DemoFolder(path, lock)

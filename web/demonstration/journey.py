@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.client import AsyncClient, Job, NotAuthenticated, Unavailable
-from web.demonstration.narrator import Tells
+from web.demonstration.narrator import Narration
 
 JOB_SECONDS = 1800.0
 SAID: Final = {
@@ -19,7 +19,7 @@ OPENINGS: Final = 3  # tries to open an account: all that begins at once is slow
 
 
 @attrs.frozen
-class Order:
+class DemoOrder:
     """What is to be rendered, and where the picture goes."""
 
     scene: Path
@@ -32,7 +32,7 @@ class JobFailed(Exception):
 
 
 async def travel(
-    client: AsyncClient, creator: UUID, order: Order, narrator: Tells
+    client: AsyncClient, creator: UUID, order: DemoOrder, narrator: Narration
 ) -> tuple[str, dict[str, Any]]:
     """Register, upload, dispatch, watch, download; the scene's reference, and what came of it.
 
@@ -81,7 +81,7 @@ async def enter(client: AsyncClient, email: str, password: str) -> None:
     await client.register(email, "Demo", password)
 
 
-async def watch(client: AsyncClient, job_id: str, narrator: Tells) -> Job:
+async def watch(client: AsyncClient, job_id: str, narrator: Narration) -> Job:
     """Tell of the job until it is completed. Raises JobFailed."""
     told = ""
     job = await client.job(job_id)

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TextIO
 BAR_WIDTH = 30
 
 
-class Tells(Protocol):
+class Narration(Protocol):
     """What a demo is told by, in either form."""
 
     def say(self, label: str, text: str) -> None:

@@ -9,13 +9,13 @@ from rendertrust.cli import exit_codes
 from rendertrust.cli.output import encoded
 from rendertrust.client import AsyncClient
 from web.demonstration.child import ChildFailed, output_of
-from web.demonstration.narrator import Tells
+from web.demonstration.narrator import Narration
 
 NAME = "receipt.json"
 
 
 async def check(
-    client: AsyncClient, job: UUID, picture: Path, scene: Path, narrator: Tells
+    client: AsyncClient, job: UUID, picture: Path, scene: Path, narrator: Narration
 ) -> dict[str, Any]:
     """Fetch the receipt, and run ``rendertrust verify`` on it. Return what came of it.
 

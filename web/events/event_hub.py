@@ -40,7 +40,7 @@ class EventHub:
     """Marker: the address of the hub."""
 
 
-class Place(Enum):
+class Admission(Enum):
     """Whether there is room for one more."""
 
     GIVEN = auto()
@@ -49,7 +49,7 @@ class Place(Enum):
 
 
 @attrs.frozen
-class HowFar:
+class UnitProgress:
     """A unit's newest progress, 0 to 1."""
 
     unit: int
@@ -67,19 +67,19 @@ class Follower:
         self.job, self.user, self.number = job, user, number
         self.is_open = True
         self._stirred = asyncio.Event()
-        self._progress: dict[int, HowFar] = {}
+        self._progress: dict[int, UnitProgress] = {}
 
     def stir(self) -> None:
         """There is an event to read."""
         self._stirred.set()
 
-    def put(self, progress: HowFar) -> None:
+    def put(self, progress: UnitProgress) -> None:
         """So far is a unit."""
         if progress.unit in self._progress or len(self._progress) < PROGRESS_MAX:
             self._progress[progress.unit] = progress
             self._stirred.set()
 
-    async def take(self, *, within: float) -> Sequence[HowFar]:
+    async def take(self, *, within: float) -> Sequence[UnitProgress]:
         """Wait until something happens, but for so many seconds at most; then progress, if any."""
         try:
             async with asyncio.timeout(within):
@@ -97,7 +97,7 @@ class Follower:
 
 
 @attrs.frozen
-class Follow(Message[EventHub, Place]):
+class Follow(Message[EventHub, Admission]):
     """From a stream: wake ``follower`` until it is closed."""
 
     follower: Follower
@@ -105,24 +105,24 @@ class Follow(Message[EventHub, Place]):
 
 
 @attrs.frozen
-class Left(Message[EventHub, None]):
+class Unfollow(Message[EventHub, None]):
     """From a stream that ended."""
 
     follower: Follower
 
 
 @attrs.frozen
-class Heard(Message[EventHub, None]):
+class HintReceived(Message[EventHub, None]):
     """From the bus, as the Notifiers of all gateways say it: what moved, and how far units are."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
     moved: frozenset[UUID] = frozenset()
-    progress: tuple[tuple[UUID, HowFar], ...] = ()
+    progress: tuple[tuple[UUID, UnitProgress], ...] = ()
 
 
 @attrs.frozen
-class Look(Message[EventHub, None]):
+class PollDue(Message[EventHub, None]):
     """Its own timer: is there anything that nobody told?"""
 
 
@@ -140,7 +140,7 @@ class EventHubActor(Actor[EventHub]):
             self._bus.subscribe(JOBS, self._hear_moved),
             self._bus.subscribe(PROGRESS, self._hear_progress),
         ]
-        self.after(LOOK_SECONDS, Look())
+        self.after(LOOK_SECONDS, PollDue())
 
     async def stopped(self) -> None:
         """Who follows comes back by himself, to here or to another gateway."""
@@ -151,19 +151,19 @@ class EventHubActor(Actor[EventHub]):
         FOLLOWERS.set(0)
 
     @handles(Follow)
-    async def follow(self, message: Follow) -> Place:
+    async def follow(self, message: Follow) -> Admission:
         follower = message.follower
         if self._of_user.total() >= FOLLOWERS_MAX:
-            return Place.NONE
+            return Admission.NONE
         if self._of_user[follower.user] >= message.of_user:
-            return Place.OF_USER
+            return Admission.OF_USER
         self._followers.setdefault(follower.job, []).append(follower)
         self._of_user[follower.user] += 1
         FOLLOWERS.set(self._of_user.total())
-        return Place.GIVEN
+        return Admission.GIVEN
 
-    @handles(Left)
-    async def left(self, message: Left) -> None:
+    @handles(Unfollow)
+    async def left(self, message: Unfollow) -> None:
         follower = message.follower
         others = self._followers.get(follower.job, [])
         if follower not in others:
@@ -175,8 +175,8 @@ class EventHubActor(Actor[EventHub]):
         self._of_user += Counter[UUID]()  # without those who have none
         FOLLOWERS.set(self._of_user.total())
 
-    @handles(Heard)
-    async def heard(self, message: Heard) -> None:
+    @handles(HintReceived)
+    async def heard(self, message: HintReceived) -> None:
         for job in message.moved:
             for follower in self._followers.get(job, ()):
                 follower.stir()
@@ -184,9 +184,9 @@ class EventHubActor(Actor[EventHub]):
             for follower in self._followers.get(job, ()):
                 follower.put(progress)
 
-    @handles(Look)
-    async def look(self, _: Look) -> None:
-        self.after(LOOK_SECONDS, Look(), jitter=0.1)
+    @handles(PollDue)
+    async def look(self, _: PollDue) -> None:
+        self.after(LOOK_SECONDS, PollDue(), jitter=0.1)
         if not self._followers:
             return
         try:
@@ -204,17 +204,17 @@ class EventHubActor(Actor[EventHub]):
         """Called by the bus, for jobs of everybody: what nobody follows ends here."""
         moved = frozenset(UUID(told["job"]) for told in orjson.loads(payload))
         if not moved.isdisjoint(self._followers):
-            self.ref.tell(Heard(moved & self._followers.keys()))
+            self.ref.tell(HintReceived(moved & self._followers.keys()))
 
     def _hear_progress(self, payload: bytes) -> None:
         told = [(UUID(one["job"]), _how_far(one)) for one in orjson.loads(payload)]
         followed = tuple(pair for pair in told if pair[0] in self._followers)
         if followed:
-            self.ref.tell(Heard(progress=followed))
+            self.ref.tell(HintReceived(progress=followed))
 
 
-def _how_far(told: dict[str, Any]) -> HowFar:
-    return HowFar(told["unit"], told["attempt"], told["progress"])
+def _how_far(told: dict[str, Any]) -> UnitProgress:
+    return UnitProgress(told["unit"], told["attempt"], told["progress"])
 
 
 def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:

@@ -16,14 +16,14 @@ from aiohttp_sse import EventSourceResponse, sse_response
 from actors.kernel import AskFailed
 from sql.database import Unavailable
 from sql.events import EventPage, EventRow
-from web.events.event_hub import EventHub, Follow, Follower, HowFar, Left, Place
+from web.events.event_hub import Admission, EventHub, Follow, Follower, Unfollow, UnitProgress
 from web.events.event_view import shown
 from web.gateway import Gateway
-from web.http.answers import encode
 from web.http.operations import Audience
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.identity.fence import bearer, verified
+from web.http.responses import encode
+from web.identity.authentication import bearer, verified
 
 PAGE: Final = 100
 PING_SECONDS: Final = 15.0
@@ -65,7 +65,7 @@ def too_many(most: int) -> Problem:
     return Problem(429, text, headers={"Retry-After": "5"}, code=RefusalCode.TOO_MANY_STREAMS)
 
 
-class Stream:
+class EventStream:
     """One job's events to one reader; ``first`` is what is there already."""
 
     def __init__(self, gateway: Gateway, request: web.Request, follower: Follower) -> None:
@@ -79,13 +79,13 @@ class Stream:
             place = await hub.ask(Follow(follower, most), within=HUB_SECONDS)
         except (AskFailed, LookupError):
             return NO_HUB
-        if place is not Place.GIVEN:
-            return too_many(most) if place is Place.OF_USER else NOT_NOW
+        if place is not Admission.GIVEN:
+            return too_many(most) if place is Admission.OF_USER else NOT_NOW
         try:
             return await self._stream(first)
         finally:
             follower.close()
-            hub.tell(Left(follower))
+            hub.tell(Unfollow(follower))
 
     async def _stream(self, page: EventPage) -> web.StreamResponse:
         """Who leaves, or reads nothing any more, is no error."""
@@ -125,7 +125,7 @@ class Stream:
         data = encode(shown(self._follower.job, event)).decode()
         await stream.send(data, id=str(event.number), event=event.type)
 
-    async def _send_progress(self, stream: EventSourceResponse, progress: HowFar) -> None:
+    async def _send_progress(self, stream: EventSourceResponse, progress: UnitProgress) -> None:
         of_unit = (progress.unit, progress.attempt, progress.progress)
         data = encode(Progress(self._follower.job, *of_unit)).decode()
         await stream.send(data, event="unit.progress")

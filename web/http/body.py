@@ -9,7 +9,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from web.http.converter import structure
-from web.http.document import BYTES_MAX, Document, parse, unwritable, writable
+from web.http.json_document import BYTES_MAX, Document, parse, unwritable, writable
 from web.http.problem import FAULTS_MAX, Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 

@@ -12,13 +12,13 @@ from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from config.sections import Network
-from web.http.answers import encode, refusal
 from web.http.caller import subject_of, trusts
-from web.http.crowd import Crowd, Seat
+from web.http.connection_limits import ConnectionLimits, ConnectionSlot
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.middleware.headers import stamp
+from web.http.responses import encode, refusal
 from web.middleware.request_head import Serve, with_expectations
+from web.middleware.response_headers import stamp
 
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(
@@ -43,16 +43,16 @@ FULL: Final = unavailable(
 
 
 @attrs.frozen
-class Bounds:
+class ConnectionBounds:
     """What holds for every connection: seconds, who is inside, and which peers are proxies."""
 
     header_seconds: float
     write_seconds: float
-    crowd: Crowd
+    crowd: ConnectionLimits
     proxies: Sequence[Network]
 
 
-class Flow:
+class FragmentCounter:
     """How much comes through a socket: fragments of frames are none yet, and counted nowhere else.
 
     Times are seconds of the loop.
@@ -71,7 +71,7 @@ class Flow:
         return self._bytes <= FLOW_BYTES_MAX
 
 
-class Chunks:
+class ChunkCounter:
     """Counts the chunks of one body; parsing one takes the same time however small it is."""
 
     __slots__ = ("_count", "body")
@@ -113,20 +113,20 @@ class Connection(RequestHandler):
         "seat",
     )
 
-    def __init__(self, manager: web.Server, *, bounds: Bounds, **kwargs: Any) -> None:
+    def __init__(self, manager: web.Server, *, bounds: ConnectionBounds, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self._bounds = bounds
         self._header_deadline: asyncio.TimerHandle | None = None
         self._write_deadline: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Future[None] | None = None
-        self._flow = Flow()
-        self._chunks: Chunks | None = None
+        self._flow = FragmentCounter()
+        self._chunks: ChunkCounter | None = None
         self.deaf = False
         self.flooded = False
-        self.seat: Seat | None = None
+        self.seat: ConnectionSlot | None = None
 
     @property
-    def crowd(self) -> Crowd:
+    def crowd(self) -> ConnectionLimits:
         """Everybody who is connected."""
         return self._bounds.crowd
 
@@ -193,7 +193,7 @@ class Connection(RequestHandler):
         admits = chunks is None or chunks.admits(before)
         for _, body in islice(self._messages, waiting, None):
             if body is not EMPTY_PAYLOAD:
-                self._chunks = Chunks(body)
+                self._chunks = ChunkCounter(body)
                 admits = self._chunks.admits(0) and admits
         return admits
 
@@ -310,7 +310,7 @@ def as_bytes(problem: Problem) -> bytes:
 class Server(web.Server):
     """Makes a Connection for each client."""
 
-    def __init__(self, plain: web.Server, bounds: Bounds) -> None:
+    def __init__(self, plain: web.Server, bounds: ConnectionBounds) -> None:
         super().__init__(
             in_turns(with_expectations(plain.request_handler)),
             request_factory=plain.request_factory,
@@ -331,7 +331,7 @@ class Server(web.Server):
 class Runner(web.AppRunner):
     """Serves an application over such connections."""
 
-    def __init__(self, app: web.Application, *, bounds: Bounds, **kwargs: Any) -> None:
+    def __init__(self, app: web.Application, *, bounds: ConnectionBounds, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)
         self._bounds = bounds
 

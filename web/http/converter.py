@@ -23,7 +23,7 @@ from email_validator import EmailNotValidError, validate_email
 from msgspec import Meta
 from multidict import MultiMapping
 
-from web.http.document import INTEGER_MAX, writable
+from web.http.json_document import INTEGER_MAX, writable
 from web.http.problem import FAULTS_MAX, Fault
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ _DIGITS_MAX = len(str(INTEGER_MAX))
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """A value that its field does not take; the text is for people, the code for programs."""
 
     def __init__(self, message: str, code: str = "value") -> None:
@@ -102,7 +102,7 @@ def _faults(error: BaseException, place: str) -> Iterator[Fault]:
             yield Fault(_join(place, name), "unknown", "is not a field of this request")
     elif isinstance(error, KeyError):
         yield Fault(place, "missing", "is required")
-    elif isinstance(error, Wrong):
+    elif isinstance(error, InvalidValue):
         yield Fault(place, error.code, str(error))
     else:
         raise error  # not a fault of the request: ours
@@ -127,38 +127,38 @@ def _join(place: str, name: str) -> str:
 
 def _text(value: Any, _: Any) -> str:
     if type(value) is not str:
-        raise Wrong("must be a string", "type")
+        raise InvalidValue("must be a string", "type")
     return value
 
 
 def _flag(value: Any, _: Any) -> bool:
     if type(value) is not bool:
-        raise Wrong("must be true or false", "type")
+        raise InvalidValue("must be true or false", "type")
     return value
 
 
 def _whole(value: Any, _: Any) -> int:
     if type(value) is float:
-        raise Wrong("must be an integer, written without fraction or exponent", "type")
+        raise InvalidValue("must be an integer, written without fraction or exponent", "type")
     if type(value) is not int:
-        raise Wrong("must be an integer", "type")
+        raise InvalidValue("must be an integer", "type")
     if abs(value) > INTEGER_MAX:
-        raise Wrong("is outside 64 bits")
+        raise InvalidValue("is outside 64 bits")
     return value
 
 
 def _number(value: Any, _: Any) -> float:
     if type(value) not in (int, float):
-        raise Wrong("must be a number", "type")
+        raise InvalidValue("must be a number", "type")
     if not math.isfinite(value):
-        raise Wrong("must be finite")
+        raise InvalidValue("must be finite")
     return float(value)
 
 
 def _uuid(value: Any, _: Any) -> UUID:
     uuid = uuid_of(_text(value, str))
     if uuid is None:
-        raise Wrong("must be a UUID")
+        raise InvalidValue("must be a UUID")
     return uuid
 
 
@@ -166,34 +166,34 @@ def _time(value: Any, _: Any) -> datetime:
     try:
         time = datetime.fromisoformat(_text(value, str))
     except ValueError as error:
-        raise Wrong("must be a time in ISO 8601") from error
+        raise InvalidValue("must be a time in ISO 8601") from error
     if time.tzinfo is None:
-        raise Wrong("must name its time zone, like 2026-03-01T00:00:00Z")
+        raise InvalidValue("must name its time zone, like 2026-03-01T00:00:00Z")
     try:
         return time.astimezone(UTC)
     except OverflowError as error:
-        raise Wrong("must lie between the years 1 and 9999 in UTC") from error
+        raise InvalidValue("must lie between the years 1 and 9999 in UTC") from error
 
 
 def _mapping(value: Any, _: Any) -> dict[str, Any]:
     if type(value) is not dict:
-        raise Wrong("must be an object", "type")
+        raise InvalidValue("must be an object", "type")
     return cast("dict[str, Any]", value)
 
 
 def _whole_text(value: Any, _: Any) -> int:
     found = _INTEGER.fullmatch(value)
     if found is None:
-        raise Wrong("must be an integer", "type")
+        raise InvalidValue("must be an integer", "type")
     digits = found[1] or "0"
     if len(digits) > _DIGITS_MAX or int(digits) > INTEGER_MAX:
-        raise Wrong("is outside 64 bits")
+        raise InvalidValue("is outside 64 bits")
     return -int(digits) if value.startswith("-") else int(digits)
 
 
 def _flag_text(value: Any, _: Any) -> bool:
     if value not in ("true", "false"):
-        raise Wrong("must be true or false", "type")
+        raise InvalidValue("must be true or false", "type")
     return bool(value == "true")
 
 
@@ -218,20 +218,20 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 def _counted(value: Any, meta: Meta) -> None:
     unit = "character" if type(value) is str else "item"
     if meta.min_length is not None and len(value) < meta.min_length:
-        raise Wrong(f"must have at least {_several(meta.min_length, unit)}")
+        raise InvalidValue(f"must have at least {_several(meta.min_length, unit)}")
     if meta.max_length is not None and len(value) > meta.max_length:
-        raise Wrong(f"must have at most {_several(meta.max_length, unit)}")
+        raise InvalidValue(f"must have at most {_several(meta.max_length, unit)}")
 
 
 def _checked(value: Any, meta: Meta) -> Any:
     number: Any = value
     _counted(value, meta)
     if meta.ge is not None and number < meta.ge:
-        raise Wrong(f"must be at least {meta.ge}")
+        raise InvalidValue(f"must be at least {meta.ge}")
     if meta.le is not None and number > meta.le:
-        raise Wrong(f"must be at most {meta.le}")
+        raise InvalidValue(f"must be at most {meta.le}")
     if meta.pattern is not None and not re.fullmatch(meta.pattern, value, re.ASCII):
-        raise Wrong(
+        raise InvalidValue(
             f"must be {meta.description}" if meta.description else f"must match {meta.pattern}"
         )
     if (meta.extra_json_schema or {}).get("format") == "email":
@@ -247,7 +247,7 @@ def _email(value: str) -> str:
     try:
         return validate_email(value, check_deliverability=False).normalized
     except EmailNotValidError as error:
-        raise Wrong(f"is no e-mail address: {error}") from error
+        raise InvalidValue(f"is no e-mail address: {error}") from error
 
 
 def _list(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
@@ -256,7 +256,7 @@ def _list(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
     def read(value: Any, _: Any) -> Any:
         if type(value) is not list:
-            raise Wrong("must be an array", "type")
+            raise InvalidValue("must be an array", "type")
         return inner(value, kind)
 
     return read
@@ -267,7 +267,7 @@ def _literal(kind: Any) -> Callable[[Any, Any], Any]:
 
     def read(value: Any, _: Any) -> Any:
         if type(value) is not str or value not in allowed:
-            raise Wrong(f"must be one of {', '.join(filter(None, allowed))}")
+            raise InvalidValue(f"must be one of {', '.join(filter(None, allowed))}")
         return value
 
     return read
@@ -280,7 +280,7 @@ def _record(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
     def read(value: Any, _: Any) -> Any:
         if type(value) is not dict:
-            raise Wrong("must be an object", "type")
+            raise InvalidValue("must be an object", "type")
         return inner(cast("dict[str, Any]", value), kind)
 
     return read

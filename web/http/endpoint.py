@@ -11,15 +11,15 @@ from multidict import MultiDict, istr
 
 from web.gateway import Gateway
 from web.http.admission import is_open
-from web.http.answers import refusal, success
 from web.http.body import digest_of, read_body, read_bytes, read_document
 from web.http.caller import CALLER
 from web.http.converter import structure_query, uuid_of
 from web.http.operations import PER_CALLER, Answer, Call, Operation
 from web.http.problem import Problem, invalid, sentence, unavailable
-from web.http.rates import admit
+from web.http.rate_limits import admit
 from web.http.refusal_code import RefusalCode
-from web.identity.fence import identify
+from web.http.responses import refusal, success
+from web.identity.authentication import identify
 from web.identity.tokens import Claims
 
 LATE = unavailable("The gateway did not finish in time; try again", code=RefusalCode.TIMED_OUT)

@@ -10,9 +10,9 @@ from aiohttp import web
 from actors.kernel import Actor, Message, handles
 from config.sections import Server
 from config.settings import Settings
-from web.http.connection import Bounds, Runner
-from web.http.crowd import Crowd
-from web.process.files import files
+from web.http.connection import ConnectionBounds, Runner
+from web.http.connection_limits import ConnectionLimits
+from web.process.file_limit import files
 
 FIRST_PORT = 8000
 PORTS_TRIED = 200
@@ -31,7 +31,7 @@ class Listener:
 
 
 @attrs.frozen
-class Where(Message[Listener, str]):
+class GetUrl(Message[Listener, str]):
     """From the commands: the URL that is being served."""
 
 
@@ -44,7 +44,7 @@ class PortTaken(CannotListen):
 
 
 @attrs.define
-class Place:
+class ListenAddress:
     """Host and port; ``port`` 0 until one was found. It outlives the listener's restarts."""
 
     host: str
@@ -60,7 +60,7 @@ class ListenerActor(Actor[Listener]):
     """Serves what ``make`` builds: anew at each start, as an application cannot run twice."""
 
     def __init__(
-        self, make: Callable[[], web.Application], place: Place, settings: Settings
+        self, make: Callable[[], web.Application], place: ListenAddress, settings: Settings
     ) -> None:
         self._make = make
         self._place = place
@@ -77,8 +77,8 @@ class ListenerActor(Actor[Listener]):
         if self._runner is not None:
             await self._runner.cleanup()
 
-    @handles(Where)
-    async def where(self, message: Where) -> str:
+    @handles(GetUrl)
+    async def where(self, message: GetUrl) -> str:
         return self._place.url
 
 
@@ -95,17 +95,17 @@ def make_runner(site: web.Application, settings: Settings) -> Runner:
     )
 
 
-def bounds_of(server: Server) -> Bounds:
+def bounds_of(server: Server) -> ConnectionBounds:
     """What the settings say to every connection, and what the system does."""
-    return Bounds(
+    return ConnectionBounds(
         header_seconds=server.header_seconds,
         write_seconds=server.write_seconds,
-        crowd=Crowd(server, files()),
+        crowd=ConnectionLimits(server, files()),
         proxies=server.proxies(),
     )
 
 
-def bind(place: Place) -> socket.socket:
+def bind(place: ListenAddress) -> socket.socket:
     """A listening socket on the place; the first free port from 8000 where none is named."""
     if place.port:
         return _bound(place.host, place.port)

@@ -12,9 +12,9 @@ from typing_extensions import TypeVar
 
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.http.reached import reached_at
+from web.http.public_host import reached_at
 from web.http.refusal_code import RefusalCode
-from web.identity.rights import Scope as Scope  # noqa: PLC0414 - part of what this module offers
+from web.identity.roles import Scope as Scope  # noqa: PLC0414 - part of what this module offers
 from web.identity.tokens import Claims
 
 B = TypeVar("B", default=None)

@@ -11,11 +11,11 @@ from config.redaction import hide
 from config.sections import Jwt
 from config.settings import Settings
 from supervisors.engines.secret import fresh_secret, keep_secret, write_private
-from web.identity.rotated import Rotated, made_for
+from web.identity.key_file import RotatedFile, made_for
 
 
 @attrs.frozen
-class Keys:
+class TokenKeys:
     """``current`` signs; ``previous`` verifies, in a file until its last token has expired."""
 
     current: str = attrs.field(repr=False)
@@ -31,7 +31,7 @@ class Keys:
 class Keyring(Protocol):
     """Where the keys are."""
 
-    def keys(self) -> Keys:
+    def keys(self) -> TokenKeys:
         """Those of now; the same object for as long as they did not change."""
         ...
 
@@ -40,32 +40,32 @@ class Keyring(Protocol):
 class GivenKeys:
     """From the settings: others begin with a restart."""
 
-    _keys: Keys
+    _keys: TokenKeys
 
-    def keys(self) -> Keys:
+    def keys(self) -> TokenKeys:
         """Those that were given."""
         return self._keys
 
 
-class KeyFile:
+class TokenKeyFile:
     """In a file that its owner alone can read; looked at each second, for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         words = "the keys that sign tokens"
-        self._kept = Rotated(path, clock, lambda text: keys_of(text, clock.now()), words)
+        self._kept = RotatedFile(path, clock, lambda text: keys_of(text, clock.now()), words)
 
-    def keys(self) -> Keys:
+    def keys(self) -> TokenKeys:
         """Those of now. A file that went away or is broken changes nothing."""
         return self._kept.now()
 
 
-class NotYet(Exception):
+class KeyStillInUse(Exception):
     """A key that would go still verifies tokens that have not expired."""
 
 
 def given(settings: Jwt) -> GivenKeys:
     """The keys of the settings."""
-    return GivenKeys(Keys(settings.secret, settings.previous))
+    return GivenKeys(TokenKeys(settings.secret, settings.previous))
 
 
 def keyring(settings: Settings, data: Path, clock: Clock) -> Keyring:
@@ -78,7 +78,7 @@ def keyring(settings: Settings, data: Path, clock: Clock) -> Keyring:
     path = key_file(data)
     if made_for(path):
         keep_secret(path)  # 24 random bytes as 32 characters
-    return KeyFile(path, clock)
+    return TokenKeyFile(path, clock)
 
 
 def key_file(data: Path) -> Path:
@@ -86,12 +86,12 @@ def key_file(data: Path) -> Path:
     return data / "gateway" / "jwt"
 
 
-def read_keys(path: Path, now: datetime) -> Keys:
+def read_keys(path: Path, now: datetime) -> TokenKeys:
     """Those in a file. Raises OSError, ValueError."""
     return keys_of(path.read_text("ascii"), now)
 
 
-def keys_of(text: str, now: datetime) -> Keys:
+def keys_of(text: str, now: datetime) -> TokenKeys:
     """The key, and on a second line the one before with the time until which it verifies.
 
     Raises ValueError.
@@ -102,22 +102,22 @@ def keys_of(text: str, now: datetime) -> Keys:
         raise ValueError("the file is empty")
     hide(current)
     if len(lines) < 2:
-        return Keys(current)
+        return TokenKeys(current)
     previous, _, end = lines[1].partition(" ")
     hide(previous)
     until = datetime.fromisoformat(end).astimezone(UTC)
-    return Keys(current, previous, until) if now < until else Keys(current)
+    return TokenKeys(current, previous, until) if now < until else TokenKeys(current)
 
 
-def rotate(path: Path, now: datetime, lifetime: timedelta, *, force: bool = False) -> Keys:
+def rotate(path: Path, now: datetime, lifetime: timedelta, *, force: bool = False) -> TokenKeys:
     """A new key signs from now on; the one of now verifies for ``lifetime``.
 
-    NotYet: the one before it still verifies, and is given up only with ``force``.
+    KeyStillInUse: the one before it still verifies, and is given up only with ``force``.
     """
     kept = read_keys(path, now)
     if kept.previous and not force:
-        raise NotYet(f"{kept.until:%Y-%m-%d %H:%M} UTC")
-    fresh = Keys(fresh_secret(), kept.current, now + lifetime)
+        raise KeyStillInUse(f"{kept.until:%Y-%m-%d %H:%M} UTC")
+    fresh = TokenKeys(fresh_secret(), kept.current, now + lifetime)
     stat = path.stat()
     lines = f"{fresh.current}\n{fresh.previous} {now + lifetime:%Y-%m-%dT%H:%M:%S+00:00}\n"
     write_private(path, lines, (stat.st_uid, stat.st_gid))

@@ -27,7 +27,7 @@ LOGINS_KEPT: Final = timedelta(days=30)  # after they expired
 log = logging.getLogger("revocations")
 
 
-class Feed(Protocol):
+class RevocationSource(Protocol):
     """Where revocations come from."""
 
     async def read(self, since: int, now: datetime) -> Revoked:
@@ -44,7 +44,7 @@ class Revoker:
 
 
 @attrs.frozen
-class Read(Message[Revoker, None]):
+class RevocationsChanged(Message[Revoker, None]):
     """From the database, through the feed: something was revoked. One reading finds all."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
@@ -54,12 +54,12 @@ class Read(Message[Revoker, None]):
 
 
 @attrs.frozen
-class Tick(Message[Revoker, None]):
+class RevocationPoll(Message[Revoker, None]):
     """Its own timer: read again, though nothing was heard."""
 
 
 @attrs.frozen
-class Tidy(Message[Revoker, None]):
+class RemoveExpired(Message[Revoker, None]):
     """Its own timer: what has expired can go, here and in the database."""
 
 
@@ -73,7 +73,7 @@ class RevocationsActor(Actor[Revoker]):
     def __init__(
         self,
         revocations: Revocations,
-        connect: Callable[[Callable[[], None]], Feed],
+        connect: Callable[[Callable[[], None]], RevocationSource],
         purge: Purge,
         clock: Clock,
     ) -> None:
@@ -81,37 +81,37 @@ class RevocationsActor(Actor[Revoker]):
         self._connect = connect
         self._purge = purge
         self._clock = clock
-        self._feed: Feed | None = None
+        self._feed: RevocationSource | None = None
         self._since = 0
         self._away = False
 
     async def started(self) -> None:
         self._feed = self._connect(_waker(self.ref))
-        self.after(READ_EVERY_SECONDS, Tick())
-        self.after(TIDY_EVERY_SECONDS, Tidy(), jitter=0.1)
+        self.after(READ_EVERY_SECONDS, RevocationPoll())
+        self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
         await self._look()
 
     async def stopped(self) -> None:
         if self._feed is not None:
             self._feed.close()
 
-    @handles(Read)
-    async def read(self, _: Read) -> None:
+    @handles(RevocationsChanged)
+    async def read(self, _: RevocationsChanged) -> None:
         await self._look()
 
-    @handles(Tick)
-    async def tick(self, _: Tick) -> None:
-        self.after(READ_EVERY_SECONDS, Tick())
+    @handles(RevocationPoll)
+    async def tick(self, _: RevocationPoll) -> None:
+        self.after(READ_EVERY_SECONDS, RevocationPoll())
         await self._look()
 
-    @handles(Tidy)
-    async def tidy(self, _: Tidy) -> None:
+    @handles(RemoveExpired)
+    async def tidy(self, _: RemoveExpired) -> None:
         self._revocations.tidy()
         try:
             await self._purge(self._clock.now())
         except Unavailable as error:
             log.warning("old revocations stay for now: %s", error)
-        self.after(TIDY_EVERY_SECONDS, Tidy(), jitter=0.1)
+        self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
 
     async def _look(self) -> None:
         assert self._feed is not None, "it was made when the actor started"
@@ -151,6 +151,6 @@ def revoker_child(gateway: Gateway, registry: Registry) -> Child:
 
 def _waker(ref: Ref[Revoker]) -> Callable[[], None]:
     def wake() -> None:
-        ref.tell(Read())
+        ref.tell(RevocationsChanged())
 
     return wake

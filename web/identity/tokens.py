@@ -18,8 +18,8 @@ from aiohttp_jwt import JWTMiddleware
 from actors.ports import Clock, Random
 from config.sections import Jwt
 from web.http.converter import uuid_of
-from web.identity.keyring import Keyring, Keys, given
-from web.identity.rights import Role, Scope
+from web.identity.keyring import Keyring, TokenKeys, given
+from web.identity.roles import Scope, UserRole
 
 ALGORITHM = "HS256"
 CACHED_MAX = 10_000
@@ -50,7 +50,7 @@ class Claims:
     type: TokenType
     issued: datetime
     expires: datetime
-    role: Role = Role.USER
+    role: UserRole = UserRole.USER
     scopes: frozenset[Scope] | None = None  # of an API key; None: a person, who may do all
 
 
@@ -99,7 +99,7 @@ class Tokens:
         return len(self._cache)
 
     def issue(
-        self, kind: TokenType, subject: UUID, family: UUID, role: Role = Role.USER
+        self, kind: TokenType, subject: UUID, family: UUID, role: UserRole = UserRole.USER
     ) -> tuple[str, Claims]:
         """A signed token and what it says."""
         self._look()
@@ -116,7 +116,7 @@ class Tokens:
             "aud": self._audience(kind),
             "iss": self._settings.issuer,
         }
-        if role is not Role.USER:
+        if role is not UserRole.USER:
             payload["role"] = role.value
         secret = self._keys.current
         headers = {"kid": key_id(secret)}
@@ -169,7 +169,7 @@ class Tokens:
         if keys is not self._keys:
             self._use(keys)
 
-    def _use(self, keys: Keys) -> None:
+    def _use(self, keys: TokenKeys) -> None:
         """Whatever was verified by a key that went is verified again, in vain."""
         self._keys = keys
         self._cache.clear()
@@ -237,7 +237,7 @@ class Tokens:
 
 
 _KINDS = {kind.value: kind for kind in TokenType}
-_ROLES = {role.value: role for role in Role}
+_ROLES = {role.value: role for role in UserRole}
 
 
 def _sealed(secret: str, text: str) -> str:
@@ -254,7 +254,7 @@ def claims_of(payload: dict[str, Any]) -> Claims | None:
     subject, family, identity = (uuid_of(str(payload.get(n))) for n in ("sub", "sid", "jti"))
     issued, expires = payload.get("iat"), payload.get("exp")
     kind = _KINDS.get(str(payload.get("token_type")))
-    role = _ROLES.get(str(payload.get("role", Role.USER.value)))
+    role = _ROLES.get(str(payload.get("role", UserRole.USER.value)))
     if type(issued) is not int or type(expires) is not int or kind is None or role is None:
         return None
     if subject is None or family is None or identity is None:

@@ -21,10 +21,10 @@ from sql.audit import Act
 from sql.dead_letters import NEWEST, DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
 from web.http.converter import uuid_of
 from web.http.problem import Problem
-from web.identity.doer import Doer
-from web.jobs.control import retried
-from web.jobs.orders import Again
-from web.money.books import commit
+from web.identity.audit_actor import AuditActor
+from web.jobs.job_control import retried
+from web.jobs.submission import RetryOutcome
+from web.money.ledger_client import commit
 from web.money.stripe_events import event_of
 
 Kind: TypeAlias = Literal["jobs", "events", "webhooks", "messages"]
@@ -103,10 +103,10 @@ class LettersDone:
 
 
 @attrs.frozen
-class Desk:
+class DeadLetterActions:
     """The dead letters of one gateway. ``doer`` is who is at it."""
 
-    doer: Doer
+    doer: AuditActor
 
     @property
     def _kept(self) -> DeadLetters:
@@ -191,7 +191,7 @@ class Desk:
         if act is None:
             return "you have no account any more"
         outcome = await retried(self.doer.gateway, rows[0].id, None, act)
-        return None if isinstance(outcome, Again) else said(outcome)
+        return None if isinstance(outcome, RetryOutcome) else said(outcome)
 
     async def _retry_webhook(self, id_: str, reason: str) -> str | None:
         name = uuid_of(id_)

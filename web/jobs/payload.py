@@ -8,7 +8,7 @@ from sql.uploads import UploadRow
 from web.http.operations import Call
 from web.http.problem import Fault
 from web.objects.manifests import files_of
-from web.objects.reference import place_of
+from web.objects.object_reference import place_of
 
 # In a job's parameters, where the object of an upload lies: creators' own keys never begin so.
 INPUT = "_input"

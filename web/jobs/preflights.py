@@ -20,12 +20,12 @@ from sql.work import ANY, GRID, POOL
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.orders import PREFLIGHT, asked
 from web.jobs.payload import INPUT
-from web.jobs.placing import for_scene
+from web.jobs.placement import for_scene
 from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
+from web.jobs.submission import PREFLIGHT, asked
 from web.objects.manifests import MANIFEST
-from web.objects.reference import place_of
+from web.objects.object_reference import place_of
 
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
@@ -40,7 +40,7 @@ Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
 
 
 @attrs.frozen
-class Known:
+class PreflightState:
     """What is known of a content: ``facts`` where it is DONE, ``error`` where that FAILED.
 
     ``is_ours``: one of the gateway's verifiers looked, or another gateway's embedded one.
@@ -72,7 +72,7 @@ async def with_needs_of_scene(
     return for_scene(params, opengl=opengl, device_dependent=depends)
 
 
-async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:
+async def known(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:
     """What is known by now; None: nobody looks, or looked, or it was called off."""
     row = await gateway.preflights.of(user, content)
     if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
@@ -82,31 +82,33 @@ async def known(gateway: Gateway, user: UUID, content: bytes) -> Known | None:
     if row.status == "COMPLETED":
         return await _read(gateway, user, row)
     if row.status in PENDING:
-        return Known(row.job_id, "PENDING")
-    return Known(row.job_id, "FAILED", error=row.error_message or f"Its job is {row.status}")
+        return PreflightState(row.job_id, "PENDING")
+    return PreflightState(
+        row.job_id, "FAILED", error=row.error_message or f"Its job is {row.status}"
+    )
 
 
-async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> Known:
+async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> PreflightState:
     """What the node put into the store just now; kept, if it can be read."""
     place = place_of(row.result_key or "")
     ours = gateway.settings.objects.bucket
     if place is None or place.bucket != ours or not place.key.startswith(f"results/{user}/"):
-        return Known(row.job_id, "FAILED", error="The node left no report")
+        return PreflightState(row.job_id, "FAILED", error="The node left no report")
     try:
         report = await gateway.objects.get(place.key, at_most=BYTES_MAX)
     except (ObjectMissing, ObjectTooLarge):
-        return Known(row.job_id, "FAILED", error="The report is not there, or too long")
+        return PreflightState(row.job_id, "FAILED", error="The report is not there, or too long")
     found = _of_facts(gateway, row, facts_in(report))
     if found.facts is not None:
         await gateway.preflights.found(user, row.job_id, attrs.asdict(found.facts))
     return found
 
 
-def _of_facts(gateway: Gateway, row: PreflightRow, facts: SceneFacts | str) -> Known:
+def _of_facts(gateway: Gateway, row: PreflightRow, facts: SceneFacts | str) -> PreflightState:
     if isinstance(facts, str):
-        return Known(row.job_id, "FAILED", error=UNREAD + facts)
+        return PreflightState(row.job_id, "FAILED", error=UNREAD + facts)
     is_ours = row.by_embedded or row.node_id in gateway.verifiers
-    return Known(row.job_id, "DONE", facts, is_ours=is_ours)
+    return PreflightState(row.job_id, "DONE", facts, is_ours=is_ours)
 
 
 async def begin(

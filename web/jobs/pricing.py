@@ -17,9 +17,9 @@ from sql.overruns import Overrun, agreed
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.orders import PREFLIGHT
-from web.jobs.placing import PRICED
-from web.jobs.preflights import Known, content_of, fleet, known
+from web.jobs.placement import PRICED
+from web.jobs.preflights import PreflightState, content_of, fleet, known
+from web.jobs.submission import PREFLIGHT
 
 DAY: Final = 86_400
 WORK_MOST: Final = 30 * DAY * SECOND  # of one frame
@@ -117,7 +117,7 @@ def _alike(gateway: Gateway, job_type: str, price: int, *, frames: bool) -> str 
 
 def _measured(
     gateway: Gateway,
-    found: Known,
+    found: PreflightState,
     params: Mapping[str, Any],
     price: int,
     overruns: Sequence[Overrun],
@@ -152,7 +152,7 @@ def _underquoted(overruns: Sequence[Overrun]) -> dict[int, int]:
     return found
 
 
-def _unmeasured(found: Known | None, ours: int) -> str:
+def _unmeasured(found: PreflightState | None, ours: int) -> str:
     if found is not None and found.status == "PENDING":
         why = LATER
     elif not ours:

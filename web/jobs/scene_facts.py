@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from rendertrust.preflight.price import MeasuredFrame, Probe
 from web.http.converter import structure
-from web.http.document import parse, unwritable
+from web.http.json_document import parse, unwritable
 from web.http.problem import Fault
 
 BYTES_MAX: Final = 256 * 1024

@@ -22,7 +22,7 @@ from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.secret import write_private
-from web.identity.rotated import Rotated, made_for
+from web.identity.key_file import RotatedFile, made_for
 from web.log import sealing
 
 SEED_BYTES: Final = 32
@@ -30,7 +30,7 @@ _SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @attrs.frozen
-class Keys:
+class LogKeys:
     """The first one signs from now on; a second one signs beside it, for who knows only that."""
 
     all: tuple[Ed25519PrivateKey, ...] = attrs.field(repr=False)
@@ -57,11 +57,11 @@ class Keys:
         return sealing.unseal(self.all, sealed)
 
 
-class KeyFile:
+class LogKeyFile:
     """In a file that its owner alone can read; looked at each second, for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._kept = Rotated(path, clock, lambda text: keys_of(text.split()), "the log's key")
+        self._kept = RotatedFile(path, clock, lambda text: keys_of(text.split()), "the log's key")
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
         return self._kept.now().verifiers(origin)
@@ -86,7 +86,9 @@ class KeyFile:
         return self._kept.now().unseal(sealed)
 
 
-def log_keys(settings: Settings, data: Path, clock: Clock, random: Random) -> "Keys | KeyFile":
+def log_keys(
+    settings: Settings, data: Path, clock: Clock, random: Random
+) -> "LogKeys | LogKeyFile":
     """The settings' keys; else the data folder's, made where there is none.
 
     Raises SettingsError, and OSError for a file that cannot be read.
@@ -97,12 +99,12 @@ def log_keys(settings: Settings, data: Path, clock: Clock, random: Random) -> "K
     if made_for(path):
         write_private(path, fresh(random) + "\n")
     try:
-        return KeyFile(path, clock)
+        return LogKeyFile(path, clock)
     except ValueError as error:
         raise SettingsError(f"{path}: {error}") from error
 
 
-def given(proof: Proof) -> Keys:
+def given(proof: Proof) -> LogKeys:
     """The keys of the settings."""
     try:
         return keys_of([text for text in (proof.key, proof.previous_key) if text])
@@ -122,15 +124,15 @@ def fresh(random: Random) -> str:
     return text
 
 
-def keys_of(lines: Sequence[str]) -> Keys:
+def keys_of(lines: Sequence[str]) -> LogKeys:
     """The keys in these texts. Raises ValueError."""
     hide(*lines)
     if not 1 <= len(lines) <= 2 or not all(map(_SEED.fullmatch, lines)):
         raise ValueError("a key has 64 hexadecimal digits, and there is one before it at most")
-    return Keys(tuple(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(t)) for t in lines))
+    return LogKeys(tuple(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(t)) for t in lines))
 
 
-def rotate(path: Path, random: Random) -> Keys:
+def rotate(path: Path, random: Random) -> LogKeys:
     """A new key signs from now on, the one of now beside it. Raises OSError, ValueError."""
     lines = path.read_text("ascii").split()
     keys_of(lines)

@@ -6,11 +6,11 @@ from typing import Final, TypeAlias
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from web.http.answers import refusal
 from web.http.problem import Problem
-from web.http.reached import is_host
+from web.http.public_host import is_host
 from web.http.refusal_code import RefusalCode
-from web.middleware.headers import stamp
+from web.http.responses import refusal
+from web.middleware.response_headers import stamp
 
 HOST_REFUSED: Final = Problem(
     400, "The Host header is not a valid host and port", code=RefusalCode.HOST_INVALID

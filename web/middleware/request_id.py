@@ -9,10 +9,10 @@ from multidict import istr
 
 from actors.ports import Random
 from config.sections import Network
-from web.http.answers import REQUEST_ID
 from web.http.caller import trusts
-from web.middleware.notes import Note
-from web.process.logs import REQUEST
+from web.http.responses import REQUEST_ID
+from web.middleware.request_context import Note
+from web.process.logging_setup import REQUEST
 
 HEADER: Final = istr("X-Request-ID")
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)

@@ -43,7 +43,7 @@ MEANINGS: Final = {
 
 
 @attrs.define(eq=False)
-class Connection(ConnectionRow):
+class OpenConnection(ConnectionRow):
     """As it stands by now."""
 
     @property
@@ -64,7 +64,7 @@ class Connection(ConnectionRow):
         return self.pong_at or self.opened_at
 
 
-class Rows(Protocol):
+class ConnectionStore(Protocol):
     """Where they stand: ``sql.connections.ConnectionRows``."""
 
     async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool: ...
@@ -79,29 +79,29 @@ class Rows(Protocol):
 class Connections:
     """Those that are open at gateway ``id_``, and what is still to be written of others."""
 
-    def __init__(self, id_: UUID, rows: Rows, clock: Clock, random: Random) -> None:
+    def __init__(self, id_: UUID, rows: ConnectionStore, clock: Clock, random: Random) -> None:
         self._id, self._rows, self._clock, self._random = id_, rows, clock, random
-        self._open: defaultdict[UUID, list[Connection]] = defaultdict(list)
-        self._unwritten: dict[UUID, Connection] = {}
+        self._open: defaultdict[UUID, list[OpenConnection]] = defaultdict(list)
+        self._unwritten: dict[UUID, OpenConnection] = {}
         self._writing = asyncio.Lock()
         self.living = 0  # how many sockets are open
 
     # -- what happens
 
-    def opened(self, node: UUID, address: str) -> Connection:
+    def opened(self, node: UUID, address: str) -> OpenConnection:
         """A node has connected."""
-        connection = Connection(self._random.uuid(), node, address, self._clock.now())
+        connection = OpenConnection(self._random.uuid(), node, address, self._clock.now())
         self._open[node].append(connection)
         self.living += 1
         self._note(connection)
         return connection
 
-    def answered(self, connection: Connection) -> None:
+    def answered(self, connection: OpenConnection) -> None:
         """A pong came."""
         connection.pong_at = self._clock.now()
         self._note(connection)
 
-    def ended(self, connection: Connection, *, ours: int | None, theirs: int | None) -> None:
+    def ended(self, connection: OpenConnection, *, ours: int | None, theirs: int | None) -> None:
         """It is over: with the code that we said, else with theirs."""
         connection.ended_at = self._clock.now()
         connection.by_us = ours is not None
@@ -112,7 +112,7 @@ class Connections:
             del self._open[connection.node_id]
         self._note(connection)
 
-    def _note(self, connection: Connection) -> None:
+    def _note(self, connection: OpenConnection) -> None:
         """It is to be written; what came first is let go where the database is away for long."""
         self._unwritten[connection.id] = connection
         if len(self._unwritten) > UNWRITTEN_MOST:
@@ -154,21 +154,21 @@ class Connections:
 
     # -- what was
 
-    async def of(self, node: UUID) -> Sequence[Connection]:
+    async def of(self, node: UUID) -> Sequence[OpenConnection]:
         """The last ones of a node at any gateway, the newest first; what is told is kept.
 
         Raises Unavailable.
         """
         with suppress(Conflict):
             await self.write()
-        return [Connection(**attrs.asdict(row)) for row in await self._rows.of(node)]
+        return [OpenConnection(**attrs.asdict(row)) for row in await self._rows.of(node)]
 
     def by_pong(self, *, newest_first: bool) -> Sequence[UUID]:
         """Nodes with a socket here, by when it last answered or was opened."""
         at = {node: open_[-1].heard_at for node, open_ in self._open.items()}
         return sorted(at, key=lambda node: at[node], reverse=newest_first)
 
-    def open_of(self, node: UUID) -> Connection | None:
+    def open_of(self, node: UUID) -> OpenConnection | None:
         """The one over which a node is served here now."""
         open_ = self._open.get(node)
         return open_[-1] if open_ else None

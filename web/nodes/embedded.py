@@ -22,9 +22,9 @@ from supervisors.engines.verifier import (
     confine,
 )
 from web.gateway import Gateway
-from web.http.listener import Place
+from web.http.listener import ListenAddress
 from web.identity.node_tokens import SignedNodeTokens
-from web.nodes.relay import Arrival
+from web.nodes.relay import AcceptedNode
 
 # It is given no work to render.
 CAPABILITIES: Final = ("check", "check_batch", "preflight")
@@ -38,7 +38,7 @@ OR_ELSE: Final = (
 
 
 @attrs.frozen
-class Embedding:
+class EmbeddedVerifierState:
     """The embedded verifier where it is wanted: ``confined`` if it can run, else ``why_not``."""
 
     confined: Confinement | None = None
@@ -49,7 +49,7 @@ class Embedding:
         """Return why results are unverified where verification is off: a code of receipts."""
         return OFF if self.why_not is None else NO_VERIFIER
 
-    def child(self, gateway: Gateway, place: Place) -> Child | None:
+    def child(self, gateway: Gateway, place: ListenAddress) -> Child | None:
         """The verifier for the tree; it connects to ``place`` as every node does."""
         confined, given = self.confined, gateway.settings.verification
         if confined is None:
@@ -67,7 +67,9 @@ class Embedding:
         bounds = bounds_of(given.threads, given.memory_gib)
         return engine_child(EmbeddedVerifier(confined, bounds, enrol), Current[int](), late=True)
 
-    def placed(self, arrival: Arrival, place: Place, settings: Settings) -> Arrival:
+    def placed(
+        self, arrival: AcceptedNode, place: ListenAddress, settings: Settings
+    ) -> AcceptedNode:
         """Have our own one use the gateway's objects where it found us.
 
         Others go by the public address, which may not be reached from this machine.
@@ -78,7 +80,7 @@ class Embedding:
         return attrs.evolve(arrival, base=place.url)
 
 
-def embedding_of(settings: Settings, data: Path) -> tuple[Embedding, Settings]:
+def embedding_of(settings: Settings, data: Path) -> tuple[EmbeddedVerifierState, Settings]:
     """Look whether this machine can verify, if it is to.
 
     Also return the settings: without verification, where nobody is left who verifies. Raises
@@ -86,16 +88,16 @@ def embedding_of(settings: Settings, data: Path) -> tuple[Embedding, Settings]:
     """
     given = settings.verification
     if not given.enabled:
-        return Embedding(), settings
+        return EmbeddedVerifierState(), settings
     why_not = UNNAMED
     if given.embedded:
         try:
-            return Embedding(confine(data, engine_account())), settings
+            return EmbeddedVerifierState(confine(data, engine_account())), settings
         except EngineError as error:
             why_not = str(error)
     if given.own_nodes.strip():
-        return Embedding(why_not=why_not if given.embedded else None), settings
+        return EmbeddedVerifierState(why_not=why_not if given.embedded else None), settings
     if settings.production:
         raise SettingsError(f"production refuses to start: {why_not}. {OR_ELSE}")
     off = attrs.evolve(given, enabled=False)
-    return Embedding(why_not=why_not), attrs.evolve(settings, verification=off)
+    return EmbeddedVerifierState(why_not=why_not), attrs.evolve(settings, verification=off)

@@ -28,19 +28,19 @@ from sql.work import REVOKED
 from supervisors.child import StartFailed
 from web.gateway import Gateway
 from web.http.admission import is_open
-from web.http.answers import refusal
 from web.http.caller import CALLER
 from web.http.connection import has_flooded
+from web.http.connection_limits import SEAT
 from web.http.converter import uuid_of
-from web.http.crowd import SEAT
-from web.http.gate import Gate
 from web.http.operations import Audience
 from web.http.problem import DATABASE_AWAY, Problem
-from web.http.reached import reached_at
-from web.identity.fence import bearer, verified
-from web.nodes.connections import Connection
-from web.nodes.places import Places
+from web.http.public_host import reached_at
+from web.http.rate_gate import RateGate
+from web.http.responses import refusal
+from web.identity.authentication import bearer, verified
+from web.nodes.connections import OpenConnection
 from web.nodes.socket import NodeSocket, SocketResponse
+from web.nodes.socket_quota import SocketQuota
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
@@ -50,7 +50,7 @@ log = structlog.get_logger("relay")
 
 
 @attrs.frozen
-class Arrival:
+class AcceptedNode:
     """A node that may connect: ``expires`` is its token's end, ``base`` where it found us."""
 
     node: NodeIdentity
@@ -59,7 +59,7 @@ class Arrival:
 
 
 @attrs.frozen(eq=False)
-class Served:
+class ServedSession:
     """A session and the address, as limits count it, that its node came from."""
 
     session: Ref[NodeSession]
@@ -67,7 +67,7 @@ class Served:
 
 
 # Starts a session for a node on a socket: the composition root knows how.
-OpenSession: TypeAlias = Callable[[Arrival, NodeSocket], Awaitable[Ref[NodeSession]]]
+OpenSession: TypeAlias = Callable[[AcceptedNode, NodeSocket], Awaitable[Ref[NodeSession]]]
 
 
 class Relay:
@@ -76,14 +76,14 @@ class Relay:
     def __init__(self, gateway: Gateway, open_session: OpenSession) -> None:
         self._gateway = gateway
         self._open_session = open_session
-        self._serving: dict[UUID, Served] = {}
+        self._serving: dict[UUID, ServedSession] = {}
         most = gateway.settings.server.sockets_per_address
-        self._places = Places(most, gateway.clock)
+        self._places = SocketQuota(most, gateway.clock)
         self._closing = False
 
     def add_to(self, site: web.Application) -> None:
         """Serve the sockets of a site, so many new ones of each address, until it stops."""
-        gate = Gate(self._gateway.rates, "socket", Audience.NODE, self.handle)
+        gate = RateGate(self._gateway.rates, "socket", Audience.NODE, self.handle)
         site.router.add_get(PATH, gate.serve)
         site.on_shutdown.append(self.close)
 
@@ -108,7 +108,7 @@ class Relay:
             return await self._accept(request, response, arrival)
 
     async def _accept(
-        self, request: web.Request, response: SocketResponse, arrival: Arrival | None
+        self, request: web.Request, response: SocketResponse, arrival: AcceptedNode | None
     ) -> web.StreamResponse:
         await response.prepare(request)
         response.headers.clear()  # they are sent, and a socket is there for days
@@ -126,7 +126,7 @@ class Relay:
             log.warning("no session", node=str(arrival.node.id), reason=str(failure))
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
-        served = Served(session, request[CALLER].subject)
+        served = ServedSession(session, request[CALLER].subject)
         known = self._gateway.connections
         connection = known.opened(arrival.node.id, served.subject)
         try:
@@ -149,7 +149,11 @@ class Relay:
             served.session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
 
     async def _serve(
-        self, node: UUID, served: Served, response: web.WebSocketResponse, connection: Connection
+        self,
+        node: UUID,
+        served: ServedSession,
+        response: web.WebSocketResponse,
+        connection: OpenConnection,
     ) -> None:
         older, session = self._serving.get(node), served.session
         known = self._gateway.connections
@@ -166,7 +170,7 @@ class Relay:
                 del self._serving[node]
             session.tell(Disconnected())
 
-    async def _identify(self, request: web.Request, node: UUID | None) -> Arrival | None:
+    async def _identify(self, request: web.Request, node: UUID | None) -> AcceptedNode | None:
         """The node whose token came, if it is the one of the path and may connect."""
         token = request.query.get("token") or bearer(request)
         if not token or node is None:
@@ -182,7 +186,7 @@ class Relay:
         unproved = self._gateway.settings.nodes.require_proof and row.verified_at is None
         if unproved or row.standing.name == REVOKED:
             return None
-        return Arrival(row, claims.expires, reached_at(request, self._gateway.settings))
+        return AcceptedNode(row, claims.expires, reached_at(request, self._gateway.settings))
 
 
 def unheard() -> None:

@@ -9,7 +9,7 @@ from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 
 
-class Verb(Enum):
+class StandingAction(Enum):
     """What is said of a node."""
 
     DRAIN = "drain"
@@ -24,22 +24,26 @@ ADMINS_ONLY: Final = Problem(
     code=RefusalCode.ADMIN_ONLY,
 )
 # What a node is after each word, by what it was; what is missing cannot be said.
-_NEXT: Final[Mapping[Verb, Mapping[str, str]]] = {
-    Verb.DRAIN: {ACTIVE: DRAINING, DRAINING: DRAINING},
-    Verb.QUARANTINE: {ACTIVE: QUARANTINED, DRAINING: QUARANTINED, QUARANTINED: QUARANTINED},
-    Verb.RELEASE: {ACTIVE: ACTIVE, DRAINING: ACTIVE, QUARANTINED: ACTIVE},
-    Verb.REVOKE: dict.fromkeys((ACTIVE, DRAINING, QUARANTINED, REVOKED), REVOKED),
+_NEXT: Final[Mapping[StandingAction, Mapping[str, str]]] = {
+    StandingAction.DRAIN: {ACTIVE: DRAINING, DRAINING: DRAINING},
+    StandingAction.QUARANTINE: {
+        ACTIVE: QUARANTINED,
+        DRAINING: QUARANTINED,
+        QUARANTINED: QUARANTINED,
+    },
+    StandingAction.RELEASE: {ACTIVE: ACTIVE, DRAINING: ACTIVE, QUARANTINED: ACTIVE},
+    StandingAction.REVOKE: dict.fromkeys((ACTIVE, DRAINING, QUARANTINED, REVOKED), REVOKED),
 }
 
 
-def after(verb: Verb, standing: str, *, is_admin: bool) -> str | Problem:
+def after(verb: StandingAction, standing: str, *, is_admin: bool) -> str | Problem:
     """The standing that follows; 403 and 409 where none does.
 
     Owners drain, release and revoke their own nodes; what an admin put into quarantine an admin
     releases. What is revoked stays so.
     """
-    leaves_quarantine = verb is Verb.RELEASE and standing == QUARANTINED
-    if not is_admin and (verb is Verb.QUARANTINE or leaves_quarantine):
+    leaves_quarantine = verb is StandingAction.RELEASE and standing == QUARANTINED
+    if not is_admin and (verb is StandingAction.QUARANTINE or leaves_quarantine):
         return ADMINS_ONLY
     found = _NEXT[verb].get(standing)
     if found is None:

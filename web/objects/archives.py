@@ -26,14 +26,21 @@ from rendertrust.frame_range import parse
 from sql.database import Unavailable
 from sql.jobs import PagedUnit
 from web.gateway import Gateway
-from web.http.answers import refusal
 from web.http.converter import uuid_of
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.objects.crcs import ClientLeftError, Crcs, IsGone, content
-from web.objects.pace import Pace, write_in_pace
-from web.objects.reference import place_of
-from web.objects.zip_layout import TAIL_BYTES, Layout, Member, NotABundle, laid_out, members_of
+from web.http.responses import refusal
+from web.objects.checksums import Checksums, ClientLeftError, IsGone, content
+from web.objects.object_reference import place_of
+from web.objects.transfer_rate import TransferRate, write_in_pace
+from web.objects.zip_layout import (
+    TAIL_BYTES,
+    NotABundle,
+    ZipLayout,
+    ZipMember,
+    laid_out,
+    members_of,
+)
 
 PATH: Final = "/archives/{user}/{job}.zip"
 IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is let go
@@ -66,7 +73,7 @@ def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) 
 class Archive:
     """A layout, with what is computed of it; ``made_at`` is of the monotonic clock."""
 
-    layout: Layout
+    layout: ZipLayout
     size: int
     tag: str
     version: Version
@@ -86,7 +93,7 @@ class Archives:
     """
 
     gateway: Gateway
-    crcs: Crcs = attrs.field(init=False)
+    crcs: Checksums = attrs.field(init=False)
     _kept: OrderedDict[UUID, Archive] = attrs.field(factory=OrderedDict[UUID, Archive], init=False)
     _files: int = attrs.field(default=0, init=False)  # of all that are kept
     _making: WeakValueDictionary[UUID, asyncio.Lock] = attrs.field(
@@ -94,7 +101,7 @@ class Archives:
     )
 
     def __attrs_post_init__(self) -> None:
-        self.crcs = Crcs(self.gateway.objects)
+        self.crcs = Checksums(self.gateway.objects)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """200, or 206 from a byte on; 403, 404 and 503."""
@@ -150,7 +157,7 @@ class Archives:
             _, dropped = self._kept.popitem(last=False)
             self._files -= len(dropped.layout.members)
 
-    async def _layout(self, user: UUID, job: UUID, is_gone: IsGone) -> Layout | None:
+    async def _layout(self, user: UUID, job: UUID, is_gone: IsGone) -> ZipLayout | None:
         rows = await self.gateway.jobs.unit_page(job, -1, UNITS_MAX)
         units = [unit for unit in worth_keeping(rows) if unit.state == "COMPLETED"]
         bucket = self.gateway.settings.objects.bucket
@@ -164,22 +171,22 @@ class Archives:
 
     async def _of_frames(
         self, kept: Sequence[tuple[PagedUnit, str]], is_gone: IsGone
-    ) -> list[Member]:
+    ) -> list[ZipMember]:
         suffix = await suffix_of_singles(self.gateway.objects, kept)
-        members: list[Member] = []
+        members: list[ZipMember] = []
         for unit, key in kept:
             if is_gone():
                 raise ClientLeftError
             members += await self._members(unit, key, ZIP if is_chunk(unit) else suffix)
         return members
 
-    async def _of_tiles(self, kept: Sequence[tuple[PagedUnit, str]]) -> list[Member]:
+    async def _of_tiles(self, kept: Sequence[tuple[PagedUnit, str]]) -> list[ZipMember]:
         suffix = await suffix_of_singles(self.gateway.objects, kept)
         return [
-            Member(tile_name(unit, suffix), key, 0, unit.result_size or 0) for unit, key in kept
+            ZipMember(tile_name(unit, suffix), key, 0, unit.result_size or 0) for unit, key in kept
         ]
 
-    async def _members(self, unit: PagedUnit, key: str, suffix: str) -> Sequence[Member]:
+    async def _members(self, unit: PagedUnit, key: str, suffix: str) -> Sequence[ZipMember]:
         """The files of a unit: one, or those of a chunk."""
         size, frames = unit.result_size or 0, (0,) if unit.frames is None else parse(unit.frames)
         name = padded(frames[0])
@@ -193,7 +200,7 @@ class Archives:
             except NotABundle as fault:
                 log.info("archive_not_a_bundle", reason=str(fault))
             name = f"{name}_{padded(frames[-1])}"
-        return [Member(f"{name}{suffix}", key, 0, size)]
+        return [ZipMember(f"{name}{suffix}", key, 0, size)]
 
     async def _answer(
         self, request: web.Request, archive: Archive, job: UUID
@@ -225,9 +232,9 @@ class Archives:
         return response
 
     async def _send(
-        self, request: web.Request, response: web.StreamResponse, layout: Layout, start: int
+        self, request: web.Request, response: web.StreamResponse, layout: ZipLayout, start: int
     ) -> None:
-        pace = Pace()
+        pace = TransferRate()
         try:
             async for chunk in self._bytes(layout, start, leaving(request)):
                 await write_in_pace(response, chunk, pace, IDLE_SECONDS)
@@ -238,7 +245,7 @@ class Archives:
             if request.transport is not None:
                 request.transport.abort()
 
-    async def _bytes(self, layout: Layout, start: int, is_gone: IsGone) -> AsyncIterator[bytes]:
+    async def _bytes(self, layout: ZipLayout, start: int, is_gone: IsGone) -> AsyncIterator[bytes]:
         """All of it from ``start`` on."""
         for index, member in enumerate(layout.members):
             begin = layout.offsets[index]
@@ -294,7 +301,7 @@ async def suffix_of_singles(objects: Objects, kept: Sequence[tuple[PagedUnit, st
     return ZIP if key is None else suffix_of(await objects.piece(key, 0, HEAD_BYTES))
 
 
-def tag_of(layout: Layout) -> str:
+def tag_of(layout: ZipLayout) -> str:
     """The same for the same files; keys hold the attempt, so another try is another file."""
     digest = hashlib.sha256()
     for member in layout.members:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sql.work import beside, evidence_key, result_key
 from web.gateway import Gateway
-from web.objects.reference import place_of
+from web.objects.object_reference import place_of
 
 JOBS_AT_ONCE = 100  # of which thumbnails and logs are removed
 log = logging.getLogger("sweeper")

@@ -12,7 +12,7 @@ from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Fault
-from web.objects.reference import place_of
+from web.objects.object_reference import place_of
 
 # In a job's parameters, where the manifest lies that we keep; creators' own keys never begin so.
 MANIFEST = "_manifest"

@@ -17,7 +17,7 @@ from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
 from web.gateway import Gateway
 from web.objects.expiry import remove_expired
-from web.objects.multiparts import abort
+from web.objects.multipart_uploads import abort
 
 FIRST_SECONDS: Final = 60.0  # after the start
 SWEEP_SECONDS: Final = 600.0

@@ -24,7 +24,7 @@ _LOCATOR: Final = struct.Struct("<IIQI")
 
 
 @attrs.frozen
-class Member:
+class ZipMember:
     """A file of it: ``size`` bytes of the object ``key``, from ``start`` on."""
 
     name: str
@@ -40,10 +40,10 @@ class Member:
 
 
 @attrs.frozen
-class Layout:
+class ZipLayout:
     """``offsets`` is where each member's head begins; at ``directory`` the members end."""
 
-    members: tuple[Member, ...]
+    members: tuple[ZipMember, ...]
     offsets: tuple[int, ...]
     directory: int
 
@@ -91,14 +91,14 @@ class Layout:
         return _CENTRAL.pack(*made, *rest) + name + extra
 
 
-def laid_out(members: Sequence[Member]) -> Layout:
+def laid_out(members: Sequence[ZipMember]) -> ZipLayout:
     """Where everything lies."""
-    empty = Layout((*members,), (), 0)
+    empty = ZipLayout((*members,), (), 0)
     offsets, at = list[int](), 0
     for index, member in enumerate(members):
         offsets.append(at)
         at += len(empty.head(index, 0)) + member.size
-    return Layout((*members,), (*offsets,), at)
+    return ZipLayout((*members,), (*offsets,), at)
 
 
 # ── zips that nodes make of a chunk ──────────────────────────────────────────────────────────────
@@ -111,7 +111,7 @@ class NotABundle(ValueError):
     """It is no zip as nodes make it of frames."""
 
 
-def members_of(tail: bytes, size: int, key: str) -> list[Member]:
+def members_of(tail: bytes, size: int, key: str) -> list[ZipMember]:
     """The files of a stored zip of ``size`` bytes, by its last ones. Raises NotABundle.
 
     A node wrote it: whatever is not exactly as our own nodes write it is refused. That its members
@@ -123,14 +123,14 @@ def members_of(tail: bytes, size: int, key: str) -> list[Member]:
         raise NotABundle(str(fault)) from fault
 
 
-def _strictly(tail: bytes, size: int, key: str) -> list[Member]:
+def _strictly(tail: bytes, size: int, key: str) -> list[ZipMember]:
     signature, _, _, here, count, length, directory, comment = _END.unpack(tail[-_END.size :])
     at = len(tail) - _END.size - length
     if (signature, here, comment) != (0x06054B50, count, 0) or not 0 < count <= ENTRIES_MAX:
         raise NotABundle("its end is another one")
     if at < 0 or directory + length + _END.size != size:
         raise NotABundle("its directory lies elsewhere")
-    found, place = list[Member](), 0
+    found, place = list[ZipMember](), 0
     for _ in range(count):
         entry = _CENTRAL.unpack_from(tail, at)
         crc, packed, plain, named, extra, remark = entry[7:13]
@@ -140,7 +140,7 @@ def _strictly(tail: bytes, size: int, key: str) -> list[Member]:
         if (extra, remark, entry[16]) != (0, 0, place):
             raise NotABundle("its files do not follow each other")
         begin = place + _LOCAL.size + named
-        found.append(Member(name, key, begin, plain, crc))
+        found.append(ZipMember(name, key, begin, plain, crc))
         place, at = begin + plain, at + _CENTRAL.size + named
     if place != directory:
         raise NotABundle("there is more in it than it says")

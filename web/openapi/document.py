@@ -12,8 +12,8 @@ import rendertrust
 from web.http.operations import Audience, Operation
 from web.http.problem import Fault
 from web.nodes.relay import PATH as RELAY
-from web.openapi import refusals, relay
-from web.openapi.refusals import GivenUp, Refusal, Shortfall, headers
+from web.openapi import error_responses, relay
+from web.openapi.error_responses import GivenUp, Refusal, Shortfall, headers
 from web.openapi.schemas import Schema, components, markdown, members_of, schema_of
 
 VERSION: Final = "3.1.1"
@@ -84,8 +84,8 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
         "paths": paths(shown),
         "components": {
             "schemas": schemas(shown),
-            "responses": refusals.response_components(),
-            "headers": refusals.header_components(),
+            "responses": error_responses.response_components(),
+            "headers": error_responses.header_components(),
             "securitySchemes": SECURITY,
         },
     }
@@ -124,7 +124,7 @@ def described(operation: Operation, name: str) -> Schema:
         "security": security(operation),
         "parameters": parameters(operation),
         "requestBody": request_body(operation),
-        "responses": {**successes(operation), **refusals.responses_of(operation)},
+        "responses": {**successes(operation), **error_responses.responses_of(operation)},
     }
     return {key: value for key, value in done.items() if value or key == "security"}
 
@@ -178,8 +178,8 @@ def successes(operation: Operation) -> Schema:
     for index, (status, kind) in enumerate(operation.answers.items()):
         replayed = ("Idempotency-Replayed",) if operation.idempotency else ()
         answer: Schema = {
-            "description": refusals.phrase(status),
-            "headers": headers("X-Request-ID", *refusals.RATE_LIMIT, *replayed),
+            "description": error_responses.phrase(status),
+            "headers": headers("X-Request-ID", *error_responses.RATE_LIMIT, *replayed),
         }
         if kind is not None:
             content: Schema = {"schema": schema_of(kind)}
@@ -198,4 +198,4 @@ def schemas(operations: Iterable[Operation]) -> Schema:
     read = [o.body for o in operations]
     written = [kind for o in operations for kind in o.answers.values()]
     made = components(read, [*written, Refusal, Shortfall, Fault, GivenUp])
-    return {**refusals.refusal_schemas(made), **relay.frame_schemas()}
+    return {**error_responses.refusal_schemas(made), **relay.frame_schemas()}

@@ -12,7 +12,7 @@ from rendertrust.protocol import (
     FROM_NODE,
     CloseCode,
 )
-from web.openapi.refusals import headers, reference
+from web.openapi.error_responses import headers, reference
 from web.openapi.schemas import Schema, markdown, reached
 
 PREFIX: Final = "Frame"

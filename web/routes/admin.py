@@ -11,12 +11,12 @@ from msgspec import Meta
 from sql.administration import Ended
 from sql.audit import Act, ActRow
 from sql.users import UserRow
-from web.http.answers import REQUEST_ID
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.identity.doer import Doer
-from web.identity.rights import RoleName
+from web.http.responses import REQUEST_ID
+from web.identity.audit_actor import AuditActor
+from web.identity.roles import RoleName
 from web.openapi.examples import reference as examples
 from web.routes.auth import Password
 
@@ -220,7 +220,7 @@ async def act_of(
 
 
 async def act_upon(
-    doer: Doer, name: str, user: UUID, reason: str, details: Mapping[str, Any] | None = None
+    doer: AuditActor, name: str, user: UUID, reason: str, details: Mapping[str, Any] | None = None
 ) -> Act | Problem:
     """The same of whoever does it, wherever."""
     if user == doer.user:
@@ -229,9 +229,9 @@ async def act_upon(
     return TOKEN_REFUSED if act is None else act
 
 
-def doer_of(call: Call[Any, Any]) -> Doer:
+def doer_of(call: Call[Any, Any]) -> AuditActor:
     """Who calls."""
-    return Doer(call.gateway, call.caller, call.request[REQUEST_ID])
+    return AuditActor(call.gateway, call.caller, call.request[REQUEST_ID])
 
 
 async def act_on(

@@ -15,9 +15,17 @@ from web.http.idempotency import key_of
 from web.http.operations import Answer, Audience, Call, Handler, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.identity.doer import Doer
-from web.money.books import commit
-from web.money.credit_acts import ADJUST, GRANT, REFUND, Movement, order_of, reference_of, refund_of
+from web.identity.audit_actor import AuditActor
+from web.money.credit_adjustments import (
+    ADJUST,
+    GRANT,
+    REFUND,
+    CreditMovement,
+    order_of,
+    reference_of,
+    refund_of,
+)
+from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
 from web.routes.admin import NOT_FOUND, Reason, act_upon, doer_of
 from web.routes.credits import Entry, moved
@@ -156,7 +164,7 @@ class Refunded:
 
 
 async def give_back(
-    doer: Doer, of: Refunded, reason: str, key: IdempotencyKey | None = None
+    doer: AuditActor, of: Refunded, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
     """Refund it, once."""
     unit = await doer.gateway.credits.charged_unit(of.job, of.unit)
@@ -191,12 +199,12 @@ async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
         return key
     who = f"{name} {call.caller}"
     reference = reference_of(who, key and key[0], call.gateway.random.uuid)
-    movement = Movement(name, body.user_id, units, reference, body.description)
+    movement = CreditMovement(name, body.user_id, units, reference, body.description)
     return await move(doer_of(call), movement, body.reason, _kept(call.caller, key))
 
 
 async def move(
-    doer: Doer, movement: Movement, reason: str, key: IdempotencyKey | None = None
+    doer: AuditActor, movement: CreditMovement, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
     """Grant or adjust, once under the movement's reference."""
     act = await act_upon(doer, movement.act, movement.user, reason)

@@ -14,7 +14,7 @@ from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.jobs.job_filter import CHARACTERS_MAX, Misread, wish_of
-from web.jobs.orders import again, call_off
+from web.jobs.submission import again, call_off
 from web.openapi.examples import letters as examples
 from web.routes.admin import Because, Limit, act_on
 from web.routes.jobs import Known, Placed, retried

@@ -9,7 +9,7 @@ from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.attempt_logs import Attempt, attempts_of
-from web.jobs.orders import NOT_FOUND
+from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as examples
 from web.routes.units import NUMBER_MAX
 

@@ -19,9 +19,9 @@ from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.identity.rights import Role
+from web.identity.roles import UserRole
 from web.identity.tokens import Claims, TokenType
-from web.money.books import commit
+from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
 
 operations = Operations()
@@ -105,7 +105,7 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     gateway, body = call.gateway, call.body
     password_hash = await gateway.passwords.hash(body.password)
     user = NewUser(gateway.random.uuid(), body.email, body.name, password_hash)
-    tokens, family = issue(call, user.id, Role.USER)
+    tokens, family = issue(call, user.id, UserRole.USER)
     row = await gateway.users.insert(user, family, gateway.clock.now())
     if row is None:
         return Problem(409, "Email already registered", code=RefusalCode.EMAIL_REGISTERED)
@@ -130,7 +130,7 @@ async def login(call: Call[Credentials]) -> TokenPair | Problem:
     checked = await checked_password(gateway, body.email, body.password)
     if checked is None:
         return LOGIN_REFUSED
-    tokens, family = issue(call, checked.user, Role(checked.role))
+    tokens, family = issue(call, checked.user, UserRole(checked.role))
     if not await gateway.accounts.sessions.open(checked, family, gateway.clock.now()):
         return LOGIN_REFUSED  # he was deactivated or changed while the password was checked
     await grant_starter(gateway, checked.user)
@@ -219,7 +219,7 @@ async def checked_password(gateway: Gateway, email: str, password: str) -> Check
 
 
 def issue(
-    call: Call[Any, None], user: UUID, role: Role, sid: UUID | None = None
+    call: Call[Any, None], user: UUID, role: UserRole, sid: UUID | None = None
 ) -> tuple[TokenPair, Family]:
     """The tokens of a login, a new one unless ``sid`` is given, and the row that remembers them."""
     gateway = call.gateway

@@ -8,9 +8,9 @@ from web.http.amounts import Amount
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.control import controlled
-from web.jobs.orders import NOT_FOUND
-from web.jobs.submissions import PRIORITIES, Priority
+from web.jobs.job_control import controlled
+from web.jobs.submission import NOT_FOUND
+from web.jobs.validation import PRIORITIES, Priority
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import Job, in_full
 

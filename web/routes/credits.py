@@ -28,10 +28,10 @@ from sql.span import Span
 from web.http.amounts import Amount, Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
-from web.http.pages import NOT_THERE, Cursor, Window, next_of, span_of
+from web.http.pagination import NOT_THERE, Cursor, Window, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.money.books import commit, insufficient
+from web.money.ledger_client import commit, insufficient
 from web.openapi.examples import reference as examples
 
 operations = Operations()

@@ -7,12 +7,12 @@ from aiohttp import web
 from msgspec import Meta
 
 from web.http import spreadsheet
-from web.http.answers import REQUEST_ID
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.identity.doer import Doer
-from web.jobs.dead_letters import AT_ONCE, Desk, Kind, Letter, LetterList, LettersDone
+from web.http.responses import REQUEST_ID
+from web.identity.audit_actor import AuditActor
+from web.jobs.dead_letters import AT_ONCE, DeadLetterActions, Kind, Letter, LetterList, LettersDone
 from web.openapi.examples import letters as examples
 from web.routes.admin import Limit, Reason
 
@@ -127,8 +127,8 @@ def _cell(letter: Letter, name: str) -> str:
     return spreadsheet.harmless("" if value is None else str(value))
 
 
-def _desk(call: Call[Any, Any]) -> Desk:
-    return Desk(Doer(call.gateway, call.caller, call.request[REQUEST_ID]))
+def _desk(call: Call[Any, Any]) -> DeadLetterActions:
+    return DeadLetterActions(AuditActor(call.gateway, call.caller, call.request[REQUEST_ID]))
 
 
 def _kind(call: Call[Any, Any]) -> Any:

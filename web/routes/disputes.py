@@ -16,11 +16,11 @@ from sql.operators import DisputeShown, GivenComparison
 from web.gateway import Gateway
 from web.http.amounts import Credits
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
-from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.identity.doer import Doer
-from web.money.books import commit
+from web.identity.audit_actor import AuditActor
+from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Because, doer_of
 from web.routes.thumbnails import HARMLESS
@@ -337,7 +337,9 @@ async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Pro
     return row if isinstance(row, Problem) else whole(row)
 
 
-async def decided(doer: Doer, id_: UUID, reason: str, *, upheld: bool) -> DisputeShown | Problem:
+async def decided(
+    doer: AuditActor, id_: UUID, reason: str, *, upheld: bool
+) -> DisputeShown | Problem:
     """The word of an admin on a dispute, wherever he says it. Raises AskFailed, Unavailable."""
     kept = doer.gateway.operators
     row = await kept.dispute(id_)

@@ -7,12 +7,12 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from web.events.event_hub import Follower
-from web.events.event_stream import PAGE, Stream
+from web.events.event_stream import PAGE, EventStream
 from web.events.event_view import Event, shown
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.orders import NOT_FOUND
+from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as examples
 
 operations = Operations()
@@ -84,7 +84,7 @@ async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse
     if first.ended and after > 0 and not first.events:
         return web.Response(status=204)
     follower = Follower(job, call.caller, after)
-    return await Stream(call.gateway, call.request, follower).serve(first)
+    return await EventStream(call.gateway, call.request, follower).serve(first)
 
 
 async def _page(call: Call[None, EventQuery]) -> EventList | Problem:

@@ -9,17 +9,17 @@ import attrs
 from msgspec import Meta
 
 from sql.nodes import NodeShown
-from web.http.answers import REQUEST_ID
 from web.http.operations import Call, Handler, Operations, Scope
-from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.identity.doer import Doer
-from web.identity.rights import Role
-from web.nodes.checkable import checkable
-from web.nodes.connections import Connection
-from web.nodes.standing import Verb
-from web.nodes.word import say
+from web.http.responses import REQUEST_ID
+from web.identity.audit_actor import AuditActor
+from web.identity.roles import UserRole
+from web.nodes.connections import OpenConnection
+from web.nodes.standing import StandingAction
+from web.nodes.standing_change import say
+from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
 from web.openapi.examples.nodes import NODE_CHECKS, NODE_CONNECTIONS
 from web.routes.admin import Because
@@ -220,7 +220,7 @@ async def connections(call: Call) -> NodeConnections | Problem:
     return NodeConnections([_connection(one) for one in found])
 
 
-def _connection(one: Connection) -> NodeConnection:
+def _connection(one: OpenConnection) -> NodeConnection:
     return NodeConnection(
         address=one.address,
         opened_at=one.opened_at,
@@ -233,7 +233,7 @@ def _connection(one: Connection) -> NodeConnection:
 
 
 def _verb(
-    verb: Verb, example: examples.Example, body: type[Said | Because] = Said
+    verb: StandingAction, example: examples.Example, body: type[Said | Because] = Said
 ) -> Callable[[Handler], Handler]:
     """Something that is said about a node."""
     return operations.post(
@@ -250,28 +250,28 @@ def _verb(
     )
 
 
-@_verb(Verb.DRAIN, examples.DRAINING_NODE)
+@_verb(StandingAction.DRAIN, examples.DRAINING_NODE)
 async def drain(call: Call[Said]) -> Node | Problem:
     """Let the node finish what it runs, and give it nothing new."""
-    return await _say(call, Verb.DRAIN)
+    return await _say(call, StandingAction.DRAIN)
 
 
-@_verb(Verb.QUARANTINE, examples.QUARANTINED_NODE, Because)
+@_verb(StandingAction.QUARANTINE, examples.QUARANTINED_NODE, Because)
 async def quarantine(call: Call[Because]) -> Node | Problem:
     """Give the node no work but its owner's own; for admins. Its operator is told the reason."""
-    return await _say(call, Verb.QUARANTINE)
+    return await _say(call, StandingAction.QUARANTINE)
 
 
-@_verb(Verb.RELEASE, examples.SPOKEN)
+@_verb(StandingAction.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
     """Give the node work again; from quarantine an admin releases it."""
-    return await _say(call, Verb.RELEASE)
+    return await _say(call, StandingAction.RELEASE)
 
 
-@_verb(Verb.REVOKE, examples.REVOKED_NODE)
+@_verb(StandingAction.REVOKE, examples.REVOKED_NODE)
 async def revoke(call: Call[Said]) -> Node | Problem:
     """Shut the node out for good: its socket is closed, its tokens and its key open nothing."""
-    return await _say(call, Verb.REVOKE)
+    return await _say(call, StandingAction.REVOKE)
 
 
 def shown(
@@ -293,11 +293,11 @@ async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reput
     return found
 
 
-async def _say(call: Call[Said] | Call[Because], verb: Verb) -> Node | Problem:
+async def _say(call: Call[Said] | Call[Because], verb: StandingAction) -> Node | Problem:
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    doer = Doer(call.gateway, call.caller, call.request[REQUEST_ID])
+    doer = AuditActor(call.gateway, call.caller, call.request[REQUEST_ID])
     said = await say(doer, _role(call), row, verb, call.body.reason)
     return said if isinstance(said, Problem) else await _shown(call, said)
 
@@ -314,9 +314,9 @@ async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:
     return row
 
 
-def _role(call: Call[Any, Any]) -> Role:
-    return Role.USER if call.claims is None else call.claims.role
+def _role(call: Call[Any, Any]) -> UserRole:
+    return UserRole.USER if call.claims is None else call.claims.role
 
 
 def _sees_all(call: Call[Any, Any]) -> bool:
-    return _role(call) in (Role.ADMIN, Role.AUDITOR)
+    return _role(call) in (UserRole.ADMIN, UserRole.AUDITOR)

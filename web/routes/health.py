@@ -10,8 +10,8 @@ from prometheus_async.aio.web import server_stats
 import rendertrust
 from web.http.operations import Audience, Call, Operations
 from web.openapi.examples import reference as examples
-from web.process.latest import Text
 from web.process.readiness import Readiness, log_state, readiness_of
+from web.process.response_cache import CachedBody
 
 operations = Operations()
 
@@ -70,11 +70,11 @@ async def metrics(call: Call) -> web.StreamResponse:
     """Figures for Prometheus, at most a second old."""
     gateway = call.gateway
 
-    async def made() -> Text:
+    async def made() -> CachedBody:
         await gateway.figures.show(gateway.snapshot())
         answer = await server_stats(call.request)
         assert isinstance(answer.body, bytes), "it was made of bytes"
-        return Text(answer.body, answer.content_type)
+        return CachedBody(answer.body, answer.content_type)
 
     plain, openly = gateway.metrics
     is_open = OPENMETRICS in call.request.headers.get(hdrs.ACCEPT, "")

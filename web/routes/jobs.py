@@ -23,18 +23,18 @@ from sql.jobs import JobRow, Order
 from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.http.operations import Answer, Call, Operations, Scope
-from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.eta import seconds_left
-from web.jobs.loose import LooseTiles, loose_tiles
-from web.jobs.orders import NOT_FOUND, Again, again, call_off, order
+from web.jobs.orphan_tiles import LooseTiles, loose_tiles
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
-from web.jobs.submissions import PRIORITIES, NewJob, Offer, in_pool, offer_of
-from web.money.books import insufficient
+from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
+from web.jobs.validation import PRIORITIES, NewJob, PricedJob, in_pool, offer_of
+from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
-from web.objects.reference import place_of
+from web.objects.object_reference import place_of
 from web.openapi.examples import jobs as examples
 
 operations = Operations()
@@ -173,7 +173,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     return placed(*await order(call.gateway, call.caller, wanted, terms.price, terms.price_number))
 
 
-async def _refusal(call: Call[NewJob], offer: Offer) -> Problem | None:
+async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
     """Why nothing is held: for what was found in the scene, or for the price."""
     body, wanted = call.body, offer.wanted
     about = (wanted.job_type, wanted.params, body.frames)
@@ -343,7 +343,7 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     return CHANGED
 
 
-def retried(outcome: Again | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
+def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
     """What became of a retry, as the API says it."""
     if isinstance(outcome, Problem):
         return outcome

@@ -9,11 +9,11 @@ from msgspec import Meta
 
 from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
 from web.http.operations import Call, Operations
-from web.http.pages import Window
+from web.http.pagination import Window
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.identity.api_keys import HINT, digest, make_key
-from web.identity.rights import Scope, ScopeName
+from web.identity.roles import Scope, ScopeName
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 

@@ -14,11 +14,11 @@ from sql.anchors import Covering
 from sql.epochs import read_given_up
 from sql.proofs import OwnEntry, Sequenced, Signed
 from web.gateway import Gateway
-from web.http.answers import ABSENT as OPTIONAL
 from web.http.converter import uuid_of
 from web.http.operations import Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
+from web.http.responses import ABSENT as OPTIONAL
 from web.openapi.examples import log as examples
 
 operations = Operations()

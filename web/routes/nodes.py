@@ -18,7 +18,7 @@ from sql.nodes import NewNode as NodeRow
 from sql.work import REVOKED
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
-from web.http.reached import is_reached_as
+from web.http.public_host import is_reached_as
 from web.http.refusal_code import RefusalCode
 from web.identity.tokens import TokenType
 from web.openapi.examples import reference as examples

@@ -13,10 +13,10 @@ from sql.operators import PayoutShown, ShareRow, Totals
 from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
-from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.money.books import commit
+from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 
 operations = Operations()

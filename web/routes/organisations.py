@@ -18,13 +18,13 @@ from sql.organisations import (
     Organisation,
     Said,
 )
-from web.http.answers import REQUEST_ID
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.identity.doer import Doer
-from web.nodes.circles import tell_circles
+from web.http.responses import REQUEST_ID
+from web.identity.audit_actor import AuditActor
+from web.nodes.access_updates import tell_circles
 from web.openapi.examples import circles as examples
 from web.routes.auth import Done
 
@@ -299,7 +299,7 @@ async def unlend(call: Call) -> Done | Problem:
 
 async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> Act | None:
     """The record of what the caller does; None: there is no such user any more."""
-    doer = Doer(call.gateway, call.caller, call.request[REQUEST_ID])
+    doer = AuditActor(call.gateway, call.caller, call.request[REQUEST_ID])
     return await doer.act(name, target, reason, {})
 
 

@@ -24,10 +24,10 @@ from web.http import spreadsheet
 from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations
-from web.http.pages import NOT_THERE, Cursor, next_of, span_of
+from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.money.books import commit
+from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Reason, act_on
 from web.routes.operators import Payout, PayoutState, members_of

@@ -16,12 +16,12 @@ from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.estimates import Estimate, estimate_of
-from web.jobs.placing import Pool
-from web.jobs.plan import Frames
-from web.jobs.preflights import Known, asked_frames, begin, content_of, fleet, known, meant
+from web.jobs.placement import Pool
+from web.jobs.preflights import PreflightState, asked_frames, begin, content_of, fleet, known, meant
 from web.jobs.scene_facts import SceneFacts
-from web.jobs.submissions import JobIdea, Reference, offer_of
-from web.jobs.waiting import Reason, reasons_of
+from web.jobs.unit_plan import Frames
+from web.jobs.validation import JobIdea, Reference, offer_of
+from web.jobs.wait_reasons import Reason, reasons_of
 from web.openapi.examples import preflights as examples
 from web.routes.jobs import too_many_open
 
@@ -142,7 +142,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     return Answer(202 if found.status == "PENDING" else 200, shown)
 
 
-async def _looked(call: Call[Look], params: Mapping[str, Any]) -> Known | Problem:
+async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState | Problem:
     """What is known, or who is asked to look now."""
     gateway, content = call.gateway, content_of(params)
     if content is None:
@@ -163,7 +163,7 @@ async def _looked(call: Call[Look], params: Mapping[str, Any]) -> Known | Proble
         return too_many_open(outcome)
     if not isinstance(outcome, Posted):
         return NOT_NOW
-    return Known(dispatch.job, "PENDING")
+    return PreflightState(dispatch.job, "PENDING")
 
 
 async def preflight_of(
@@ -176,7 +176,7 @@ async def preflight_of(
 
 
 async def _shown(
-    call: Call[Any], idea: JobIdea, params: Mapping[str, Any], found: Known
+    call: Call[Any], idea: JobIdea, params: Mapping[str, Any], found: PreflightState
 ) -> Preflight:
     nodes = await fleet(call.gateway, call.caller, params, "render")
     frames = () if idea.frames is None else parse(idea.frames)
@@ -206,12 +206,12 @@ def _said(
     return meant(facts, nodes, asked_frames(facts, idea.frames, params))
 
 
-async def _thumbnail(call: Call[Any], found: Known) -> str | None:
+async def _thumbnail(call: Call[Any], found: PreflightState) -> str | None:
     shown = await call.gateway.thumbnails.shown(found.job)
     return thumbnail_path(found.job, shown[-1].frame) if shown else None
 
 
-async def _waiting(call: Call[Any], found: Known) -> Reason | None:
+async def _waiting(call: Call[Any], found: PreflightState) -> Reason | None:
     jobs = call.gateway.jobs
     row = await jobs.by_id(found.job, call.caller)
     units = await jobs.unit_page(found.job, -1, 1)

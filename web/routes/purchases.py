@@ -28,7 +28,7 @@ from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
-from web.money.books import commit
+from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
 
 operations = Operations()

@@ -9,8 +9,8 @@ from sql.jobs import Order
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
-from web.jobs.loose import WORDS
-from web.jobs.submissions import JobIdea, in_pool, offer_of
+from web.jobs.orphan_tiles import WORDS
+from web.jobs.validation import JobIdea, in_pool, offer_of
 from web.openapi.examples import jobs as examples
 from web.routes.preflights import Preflight, preflight_of
 

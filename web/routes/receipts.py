@@ -9,11 +9,11 @@ import orjson
 
 from rendertrust.receipt_check import FILE
 from sql.receipts import ReceiptRow
-from web.http.answers import ABSENT
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.orders import NOT_FOUND
+from web.http.responses import ABSENT
+from web.jobs.submission import NOT_FOUND
 from web.objects.manifests import MANIFEST
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import receipts as examples

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from web.http.operations import Call, Operations, Scope
-from web.http.pages import Window
+from web.http.pagination import Window
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.openapi.examples import reference as examples

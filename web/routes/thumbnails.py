@@ -9,8 +9,8 @@ from msgspec import Meta
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.orders import NOT_FOUND
 from web.jobs.parameters import FRAME_MAX
+from web.jobs.submission import NOT_FOUND
 
 operations = Operations()
 NONE_YET: Final = Problem(

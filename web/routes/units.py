@@ -16,10 +16,10 @@ from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.control import NO_UNIT, controlled
-from web.jobs.orders import EXPIRED, NOT_FOUND
-from web.jobs.waiting import Reason, reasons_of
-from web.objects.reference import place_of
+from web.jobs.job_control import NO_UNIT, controlled
+from web.jobs.submission import EXPIRED, NOT_FOUND
+from web.jobs.wait_reasons import Reason, reasons_of
+from web.objects.object_reference import place_of
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS, own_result
 

@@ -15,11 +15,11 @@ from sql.uploads import UploadRow
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
-from web.jobs.quota import too_much
-from web.objects.multiparts import (
+from web.jobs.storage_quota import too_much
+from web.objects.multipart_uploads import (
     NOT_ARRIVED,
     PART_BYTES,
-    PartsOf,
+    UploadParts,
     count_of,
     in_parts,
     parts_sha256,
@@ -234,7 +234,7 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
         return ONE_PUT
     if faults := number_faults(call.body.parts, count_of(row.size)):
         return invalid(faults)
-    multipart = await PartsOf(gateway, row).begin()
+    multipart = await UploadParts(gateway, row).begin()
     if multipart.object_key != row.object_key:
         return MOVED
     urls = [await part_url(call, row, multipart.store_id, part) for part in call.body.parts]
@@ -282,7 +282,7 @@ async def found_of(
     found = await objects.head(key)
     if found is not None or not in_parts(row.size):
         return found or NOT_ARRIVED
-    refused = await PartsOf(call.gateway, row).complete(digests)
+    refused = await UploadParts(call.gateway, row).complete(digests)
     return await objects.head(key) or refused or NOT_ARRIVED
 
 
@@ -315,7 +315,7 @@ async def parts_of(call: Call[Any, Any], row: UploadRow) -> Parts | None:
     """How far content in parts has come; None: it is complete, or small."""
     if row.completed_at is not None or not in_parts(row.size):
         return None
-    arrived = [part.number for part in await PartsOf(call.gateway, row).arrived()]
+    arrived = [part.number for part in await UploadParts(call.gateway, row).arrived()]
     shown_ranges = [PartRange(first, last) for first, last in ranges(arrived)]
     return Parts(PART_BYTES, count_of(row.size), shown_ranges)
 

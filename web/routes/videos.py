@@ -23,9 +23,9 @@ from web.http.idempotency import answered_before, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.orders import NOT_FOUND, Wanted, order
 from web.jobs.payload import INPUT
-from web.jobs.placing import FRAMES_OF, POOL, price_of
+from web.jobs.placement import FRAMES_OF, POOL, price_of
+from web.jobs.submission import NOT_FOUND, JobRequest, order
 from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
 from web.objects.manifests import MANIFEST, keep
 from web.openapi.examples import jobs as examples
@@ -114,7 +114,7 @@ async def made(
     params = await _params(gateway, past, wish)
     if isinstance(params, Problem):
         return params
-    wanted = Wanted(VIDEO, row.payload_ref, params, queue=wish.queue, key=key)
+    wanted = JobRequest(VIDEO, row.payload_ref, params, queue=wish.queue, key=key)
     price = price_of(terms.price, params)
     return placed(*await order(gateway, user, wanted, price, terms.price_number))
 

@@ -10,7 +10,7 @@ from actors.ports import NotFromStripe, PaymentsUnavailable
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.money.books import commit
+from web.money.ledger_client import commit
 from web.money.stripe_events import event_of, is_meant
 from web.openapi.examples import reference as examples
 

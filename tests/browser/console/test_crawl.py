@@ -17,8 +17,8 @@ from tests.browser.console.looking import DESK, PHONE, Look, Looking, looking
 from tests.browser.console.stage import ROLES, Stage
 from tests.support.examples import chosen
 from web.console.pages import every_page
-from web.console.registry import ID, Page
-from web.identity.rights import Role
+from web.console.registry import ID, ConsolePage
+from web.identity.roles import UserRole
 
 UUID = "[0-9a-f-]{36}"
 PAGES = {page: re.compile(ID.sub(UUID, page.path)) for page in every_page() if page.template != ""}
@@ -100,13 +100,13 @@ SEES: dict[str, tuple[Look, ...]] = {"ann": DESK, "jane": PHONE}
 
 def pages_of(name: str) -> set[str]:
     """The paths of all pages that are for somebody."""
-    return {page.path for page in PAGES if Role(ROLES[name]) in page.who}
+    return {page.path for page in PAGES if UserRole(ROLES[name]) in page.who}
 
 
 SHARED = set[str].intersection(*(pages_of(name) - NO_LINK[name] for name in SEES))
 
 
-def page_at(href: str) -> Page | None:
+def page_at(href: str) -> ConsolePage | None:
     """Which page is there; None: no page."""
     path = urlsplit(href).path
     return next((page for page, there in PAGES.items() if there.fullmatch(path)), None)
@@ -156,7 +156,7 @@ class Crawl:
     async def _seen(self, href: str) -> dict[str, Any]:
         """What there is at an address; a page that was not looked at yet is."""
         page, tabs, _ = kind_of(href)
-        assert isinstance(page, Page)
+        assert isinstance(page, ConsolePage)
         if self._name not in SEES or (page, tabs) in self._opened:
             return await self._read(href)
         self._opened.add((page, tabs))

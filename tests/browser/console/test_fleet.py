@@ -10,7 +10,7 @@ from rendertrust.testing import FakeNode, completes
 from tests.browser.console.looking import NARROW, WIDE, looking
 from tests.browser.console.stage import HOSTILE, WORST, Stage, picture
 from tests.support.until import until
-from web.console.wording import marked
+from web.console.formatting import marked
 
 
 def node_of(stage: Stage, name: str, who: str = "otto", *, does: str = "nothing") -> FakeNode:

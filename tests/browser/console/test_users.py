@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Dialog, Page, expect
 from tests.browser.console.looking import NARROW, WIDE, looking
 from tests.browser.console.stage import HOSTILE, WORST, Stage, hostile_user
 from tests.support.until import until
-from web.console.wording import marked
+from web.console.formatting import marked
 
 
 async def at_janes(page: Page) -> None:

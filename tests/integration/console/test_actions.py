@@ -11,14 +11,14 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import OWN, newcomer, nobody
 from tests.support.http_gateway import Face, serving, settings_for_tests
-from web.console import way_back
+from web.console import return_link
 from web.console.registry import Pages
-from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.rights import Role
+from web.identity.roles import UserRole
 
 THERE = "/console/things"
-HOME = {"again": False, "back": way_back.HOME}
+HOME = {"again": False, "back": return_link.HOME}
 
 
 @attrs.frozen
@@ -45,11 +45,11 @@ def pages_of(things: Things) -> Pages:
         return {"status": 200, "detail": "Root", "faults": [], "hint": "", **HOME}
 
     @pages.action("/things/name", who=OVERSEERS, form=Form)
-    async def name(view: View[Form]) -> Go | Problem:
+    async def name(view: View[Form]) -> Redirect | Problem:
         if view.query.name == "taken":
             return Problem(409, "The name is taken")
         things.named += view.fields.getall("name")
-        return Go(THERE, f"Named <b>{view.query.name}</b>.")
+        return Redirect(THERE, f"Named <b>{view.query.name}</b>.")
 
     return pages
 
@@ -63,7 +63,7 @@ def things() -> Things:
 async def face(
     database: PostgresEndpoint, things: Things, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Face]:
-    monkeypatch.setattr("web.console.site.every_page", lambda: pages_of(things))
+    monkeypatch.setattr("web.console.console_routes.every_page", lambda: pages_of(things))
     pool = Database(lambda: database.app_dsn)
     async with serving(pool, settings_for_tests()) as running:
         yield running
@@ -131,4 +131,4 @@ async def test_a_form_that_is_none_is_refused_with_its_faults(
 def test_an_auditor_is_in_no_action() -> None:
     for action in pages_of(Things()).actions:
         assert action.who == ADMINS
-        assert Role.AUDITOR not in action.who
+        assert UserRole.AUDITOR not in action.who

@@ -12,7 +12,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import OWN, Visitor, newcomer
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
-from web.console.answers import FLASH
+from web.console.page_responses import FLASH
 
 SELECTED = "/console/jobs/retry"
 

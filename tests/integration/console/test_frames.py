@@ -4,10 +4,10 @@ import asyncio
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import newcomer
-from tests.integration.console.test_live import NODE, following, frame
+from tests.integration.console.test_live_updates import NODE, following, frame
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
-from web.console.hub import TICK_SECONDS, Happened, Hub
+from web.console.console_hub import TICK_SECONDS, Hub, TopicChanged
 
 FRAMES = 6
 SEVERAL = 10
@@ -27,7 +27,7 @@ async def test_what_comes_at_once_is_sent_at_most_four_times_a_second(
         while True:
             await execute(database.owner_dsn, NODE)
             for _ in range(SEVERAL):
-                face.gateway.registry.ref(Hub).tell(Happened("nodes"))
+                face.gateway.registry.ref(Hub).tell(TopicChanged("nodes"))
             changes += SEVERAL
 
     loop = asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import newcomer
-from tests.integration.console.test_live import following, frame
+from tests.integration.console.test_live_updates import following, frame
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 

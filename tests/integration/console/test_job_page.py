@@ -10,11 +10,11 @@ from sql.job_desk import DeskCharges, JobDesk
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import newcomer
-from tests.integration.console.test_live import following, frame
+from tests.integration.console.test_live_updates import following, frame
 from tests.integration.console.work import charge, joined, worked
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
-from web.console.hub import Happened, Hub
+from web.console.console_hub import Hub, TopicChanged
 
 LEAF = """
 INSERT INTO leaves (leaf_index, entry_id, salt, hash)
@@ -208,7 +208,7 @@ async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(
     async with following(jane, f"/console/jobs/{job}") as stream:
         assert "Priority and cap" in await frame(stream)
         await charge(with_books, job, 1, await joined(database.owner_dsn))
-        with_books.gateway.registry.ref(Hub).tell(Happened("jobs"))
+        with_books.gateway.registry.ref(Hub).tell(TopicChanged("jobs"))
         while 'hx-target="#steer"' not in (text := await frame(stream)):
             pass
         assert "Priority and cap" not in text

@@ -9,10 +9,10 @@ from actors.verifier.messages import UnitDeliver
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of
 from tests.integration.console.people import Visitor, newcomer
-from tests.integration.console.test_live import following, frame
+from tests.integration.console.test_live_updates import following, frame
 from tests.integration.console.work import joined
 from tests.support.http_gateway import Face
-from web.console.hub import Happened, Hub
+from web.console.console_hub import Hub, TopicChanged
 
 
 async def film(face: Face, jane: Visitor, cap: int | None = None) -> UUID:
@@ -37,7 +37,7 @@ async def test_a_frame_that_runs_says_how_far_it_is(
     async with following(jane, f"/console/jobs/{job}") as stream:
         assert "Sample 96/300" in await frame(stream)
         with_books.script.progress = Progress(job, 1, 1, 0.5, "Sample 150/300")
-        with_books.gateway.registry.ref(Hub).tell(Happened("jobs"))
+        with_books.gateway.registry.ref(Hub).tell(TopicChanged("jobs"))
         while 'hx-target="#frames"' not in (text := await frame(stream)):
             pass
         assert "Sample 150/300" in text

@@ -7,7 +7,7 @@ from actors.ledger.messages import Ledger
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import newcomer
-from tests.integration.console.test_live import NODE
+from tests.integration.console.test_live_updates import NODE
 from tests.integration.console.work import PRICE, joined
 from tests.support.databases import execute
 from tests.support.http_gateway import Face

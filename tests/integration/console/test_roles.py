@@ -7,10 +7,10 @@ import pytest
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import OWN, Visitor, live, newcomer, nobody
 from tests.support.http_gateway import Face
-from web.console.door import NOT_YOURS
+from web.console.page_handler import NOT_YOURS
 from web.console.pages import every_page
 from web.console.view import ADMINS
-from web.identity.rights import Role
+from web.identity.roles import UserRole
 
 ALL = every_page()
 NOBODYS = "00000000-0000-4000-8000-000000000000"
@@ -39,7 +39,7 @@ def path_of(path: str) -> str:
     return path_of(f"{begin}{NOBODYS}{rest.partition('}')[2]}") if brace else begin
 
 
-async def somebody(face: Face, database: PostgresEndpoint, role: Role) -> Visitor:
+async def somebody(face: Face, database: PostgresEndpoint, role: UserRole) -> Visitor:
     return await newcomer(face, database.owner_dsn, role.value, f"{role.value}@example.org")
 
 
@@ -54,9 +54,9 @@ async def refused(visitor: Visitor, method: str, paths: Sequence[str], **headers
     return found
 
 
-@pytest.mark.parametrize("role", list(Role), ids=lambda role: role.value)
+@pytest.mark.parametrize("role", list(UserRole), ids=lambda role: role.value)
 async def test_each_role_opens_its_pages_alone(
-    face: Face, database: PostgresEndpoint, role: Role
+    face: Face, database: PostgresEndpoint, role: UserRole
 ) -> None:
     visitor = await somebody(face, database, role)
     closed = [page for page in ALL if role not in page.who]
@@ -69,9 +69,9 @@ async def test_each_role_opens_its_pages_alone(
         assert (status == 403) == (role not in call.who), call.path
 
 
-@pytest.mark.parametrize("role", list(Role), ids=lambda role: role.value)
+@pytest.mark.parametrize("role", list(UserRole), ids=lambda role: role.value)
 async def test_each_role_changes_what_is_its_own_to_change(
-    face: Face, database: PostgresEndpoint, role: Role
+    face: Face, database: PostgresEndpoint, role: UserRole
 ) -> None:
     visitor = await somebody(face, database, role)
     paths = [path_of(action.path) for action in ALL.actions]
@@ -82,7 +82,7 @@ async def test_each_role_changes_what_is_its_own_to_change(
 async def test_a_read_only_admin_is_refused_every_change(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    rita = await somebody(face, database, Role.AUDITOR)
+    rita = await somebody(face, database, UserRole.AUDITOR)
     face.script.seen.clear()
     paths = [path_of(action.path) for action in ALL.actions]
     assert len(paths) > 15
@@ -97,7 +97,7 @@ async def test_a_read_only_admin_is_refused_every_change(
 async def test_changes_of_a_strange_site_are_refused(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    ann = await somebody(face, database, Role.ADMIN)
+    ann = await somebody(face, database, UserRole.ADMIN)
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://elsewhere.example"}):
         for action in ALL.actions:
             path = path_of(action.path)

@@ -13,7 +13,7 @@ from tests.integration.conformance.stage import dispatch, fresh_id
 from tests.integration.console.people import Visitor, newcomer
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
-from web.money.books import commit
+from web.money.ledger_client import commit
 
 PATH, URL = "/console/webhooks", "https://farm.example.com/hooks?a=1&b=<b>"
 

@@ -17,7 +17,7 @@ from tests.support.engines import engine_folder
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
 from web.http.problem import Problem
-from web.http.rates import NOT_COUNTED, Rates, Standing
+from web.http.rate_limits import NOT_COUNTED, RateLimits, RateState
 
 MOST = 20
 
@@ -30,7 +30,9 @@ class Gateways:
         self._endpoint = Current[ValkeyEndpoint]()
         clock, limits = SystemClock(), settings_for_tests(limits={"login": MOST, "read": MOST})
         self._shared = [SharedRates(self._endpoint, lambda: clock.now().timestamp()) for _ in "ab"]
-        self.here, self.there = (Rates(limits.limits, clock, shared) for shared in self._shared)
+        self.here, self.there = (
+            RateLimits(limits.limits, clock, shared) for shared in self._shared
+        )
 
     async def bring_back(self) -> None:
         self._endpoint.set(await self._engine.start())
@@ -47,7 +49,7 @@ class Gateways:
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine answers late: only a server that is away does not answer."""
-    monkeypatch.setattr("web.http.rates.SHARED_SECONDS", 60.0)
+    monkeypatch.setattr("web.http.rate_limits.SHARED_SECONDS", 60.0)
     monkeypatch.setattr("supervisors.engines.rates_valkey.ANSWER_SECONDS", 60.0)
 
 
@@ -65,7 +67,7 @@ async def gateways(valkey_data: Path) -> AsyncIterator[Gateways]:
     await both.close()
 
 
-async def counted(rates: Rates, rate: str, subject: str) -> Standing:
+async def counted(rates: RateLimits, rate: str, subject: str) -> RateState:
     standing = await rates.count(rate, subject)
     assert not isinstance(standing, Problem)
     return standing
@@ -112,4 +114,4 @@ async def test_without_redis_each_counts_alone_and_passwords_are_not_tried(
 
 
 async def is_counted_again(gateways: Gateways, subject: str) -> bool:
-    return isinstance(await gateways.here.count("login", subject), Standing)
+    return isinstance(await gateways.here.count("login", subject), RateState)

@@ -17,7 +17,7 @@ from supervisors.engines.s3_signing import Presigner
 from tests.support.http_gateway import FaceServer, settings_for_tests
 from tests.support.listening import listening
 from tests.support.raw_connections import raw
-from web.objects.objects_route import add_object_routes
+from web.objects.object_forwarding import add_object_routes
 
 BEGIN = b"x" * 20_000
 

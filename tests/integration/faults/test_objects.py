@@ -40,7 +40,7 @@ RESULT = random.Random(3).randbytes(MIB - 1)
 async def _small_parts() -> AsyncIterator[None]:
     """Parts are as small as may be."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("web.objects.multiparts.PART_BYTES", PART)
+        patch.setattr("web.objects.multipart_uploads.PART_BYTES", PART)
         patch.setattr("web.routes.uploads.PART_BYTES", PART)
         yield
 
@@ -173,7 +173,7 @@ def patience_with(*troubles: Trouble) -> Generator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         if not set(SILENT).isdisjoint(troubles):
-            patch.setattr("web.objects.objects_route.IDLE_SECONDS", IDLE_SECONDS)
+            patch.setattr("web.objects.object_forwarding.IDLE_SECONDS", IDLE_SECONDS)
         yield
 
 
@@ -261,7 +261,7 @@ async def test_our_client_does_not_wait_for_ever_for_its_bytes_to_be_taken(
 ) -> None:
     """Somebody on the way to the gateway takes no more: it begins again."""
     monkeypatch.setattr("rendertrust.client.uploads.TAKEN_SECONDS", IDLE_SECONDS)
-    monkeypatch.setattr("web.objects.multiparts.PART_BYTES", LARGE)
+    monkeypatch.setattr("web.objects.multipart_uploads.PART_BYTES", LARGE)
     path = tmp_path / "large.blend"
     path.write_bytes(random.Random(next(NUMBERS)).randbytes(LARGE))
     tokens = Tokens(sender.creator.token, "")

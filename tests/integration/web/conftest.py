@@ -39,4 +39,4 @@ async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Person:
 @pytest.fixture
 def always_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each question about readiness and metrics get an answer of its own."""
-    monkeypatch.setattr("web.process.latest.SECONDS", 0.0)
+    monkeypatch.setattr("web.process.response_cache.SECONDS", 0.0)

@@ -20,7 +20,7 @@ from sql.database import Database
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register
 from tests.support.http_gateway import Face
-from web.money.books import commit
+from web.money.ledger_client import commit
 
 OVER, WEEK = timedelta(0), timedelta(days=7)
 

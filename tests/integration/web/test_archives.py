@@ -34,10 +34,10 @@ from tests.support.http_gateway import (
     with_ledger,
 )
 from tests.support.until import until
-from web.objects import crcs
+from web.objects import checksums
 from web.objects.archives import add_archive_route, address_of
-from web.objects.crcs import ClientLeftError, Crcs
-from web.objects.zip_layout import Member
+from web.objects.checksums import Checksums, ClientLeftError
+from web.objects.zip_layout import ZipMember
 
 PIECE, PIECES = 64, 10
 FRAMES = [b"\x89PNG\r\n\x1a\n".ljust(PIECE * PIECES, bytes([number])) for number in range(3)]
@@ -119,7 +119,7 @@ async def complete(face: Face, objects: Objects, dsn: str) -> tuple[UUID, UUID]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces are small, so that there are many."""
-    monkeypatch.setattr(crcs, "PIECE_BYTES", PIECE)
+    monkeypatch.setattr(checksums, "PIECE_BYTES", PIECE)
 
 
 @pytest.fixture
@@ -183,8 +183,8 @@ async def test_nothing_is_read_for_a_client_that_has_left(shop: Shop) -> None:
 async def test_who_stays_goes_on_with_what_who_left_had_read(objects: Objects) -> None:
     key, frame = f"results/{uuid4()}/frame", FRAMES[1]
     await objects.put(key, frame)
-    store, member = Watched(objects), Member("0001.png", key, 0, len(frame))
-    sums, has_left, stays = Crcs(cast("Objects", store)), asyncio.Event(), asyncio.Event()
+    store, member = Watched(objects), ZipMember("0001.png", key, 0, len(frame))
+    sums, has_left, stays = Checksums(cast("Objects", store)), asyncio.Event(), asyncio.Event()
 
     async def leaves() -> None:
         with pytest.raises(ClientLeftError):
@@ -202,4 +202,4 @@ async def test_who_stays_goes_on_with_what_who_left_had_read(objects: Objects) -
         has_left.set()
         store.gate.set()
     assert found.result() == zlib.crc32(frame)
-    assert store.reads == [(key, start) for start in range(0, len(frame), crcs.PIECE_BYTES)]
+    assert store.reads == [(key, start) for start in range(0, len(frame), checksums.PIECE_BYTES)]

@@ -19,7 +19,7 @@ from tests.integration.web.test_retries import ORDER, admin, balance, failed
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
 from tests.support.stripe_events import event, send, session, standing_in
-from web.money.books import commit
+from web.money.ledger_client import commit
 
 PATH = "/api/v1/admin/dead-letters"
 PURCHASE = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"

@@ -22,7 +22,7 @@ from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import OVER, Earner, do, earner, verified_node, work
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
-from web.money.books import commit
+from web.money.ledger_client import commit
 
 EARNINGS, DISPUTES = "/api/v1/operators/me/earnings", "/api/v1/disputes"
 ADMIN, AUDIT = "/api/v1/admin/disputes", "/api/v1/admin/audit"

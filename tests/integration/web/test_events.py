@@ -26,8 +26,8 @@ from tests.support.event_audit import untold
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.until import until
 from tests.support.whole_gateway import whole
-from web.events.event_hub import EventHub, Heard, HowFar
-from web.money.books import commit
+from web.events.event_hub import EventHub, HintReceived, UnitProgress
+from web.money.ledger_client import commit
 from web.objects.sweeper import Sweep
 
 Json = dict[str, Any]
@@ -291,8 +291,8 @@ async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
             await reader.until("job.queued")
             await proxy.down()
             await until(lambda: not face.gateway.revocations.is_fresh, within=SOON)
-            far = ((job, HowFar(0, 1, 0.5)),)
-            face.gateway.registry.ref(EventHub).tell(Heard(progress=far))
+            far = ((job, UnitProgress(0, 1, 0.5)),)
+            face.gateway.registry.ref(EventHub).tell(HintReceived(progress=far))
             assert await reader.next() == ("", {})
         assert (await jane.ask("GET", f"/api/v1/jobs/{job}/events"))[0] == 503
     await pool.close()

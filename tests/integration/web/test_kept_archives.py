@@ -14,7 +14,7 @@ from tests.integration.web.test_archives import shop as shop  # noqa: PLC0414 - 
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 from web.objects import archives
-from web.objects.zip_layout import Layout, Member
+from web.objects.zip_layout import ZipLayout, ZipMember
 from web.objects.zip_layout import laid_out as laid_out_plainly
 
 
@@ -28,7 +28,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many files each archive has that is laid out."""
     found: list[int] = []
 
-    def noted(members: Sequence[Member]) -> Layout:
+    def noted(members: Sequence[ZipMember]) -> ZipLayout:
         found.append(len(members))
         return laid_out_plainly(members)
 

@@ -14,7 +14,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
 from tests.support.whole_gateway import whole
-from web.middleware.measures import STATUSES, labels_of
+from web.middleware.request_metrics import STATUSES, labels_of
 from web.nodes.relay import PATH
 
 pytestmark = pytest.mark.usefixtures("always_anew")

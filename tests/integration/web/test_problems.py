@@ -11,7 +11,7 @@ from actors.kernel import ActorCrashed, MailboxFull
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, serving, settings_for_tests
-from web.middleware.headers import ALWAYS
+from web.middleware.response_headers import ALWAYS
 
 pytestmark = pytest.mark.usefixtures("always_anew")
 

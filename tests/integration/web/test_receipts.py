@@ -24,7 +24,7 @@ from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from tests.twins.signer import TwinSigner
-from web.money.books import commit
+from web.money.ledger_client import commit
 
 CONTENT = b"a picture"
 WITHIN = 60.0

@@ -15,7 +15,7 @@ from tests.integration.web.accounts import Person, log_in, register
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
 from tests.support.until import until
-from web.jobs.orders import retry_id
+from web.jobs.submission import retry_id
 
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/in.blend", "queue": True}
 

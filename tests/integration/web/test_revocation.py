@@ -30,7 +30,7 @@ from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
 from web.identity.revocation import Revocations
-from web.identity.revoker import RevocationsActor, Revoker, Tidy
+from web.identity.revoker import RemoveExpired, RevocationsActor, Revoker
 from web.identity.tokens import Claims, TokenType
 
 FAR = datetime(2999, 1, 1, tzinfo=UTC)
@@ -181,7 +181,7 @@ async def test_what_concerns_no_token_any_more_is_forgotten(
         await Rows(pool).insert("session", [sid], clock.now() + timedelta(seconds=1))
         await until(lambda: watching.knows(sid))
         clock.pass_by(2)
-        await watching.ref.ask(Tidy(), within=60)
+        await watching.ref.ask(RemoveExpired(), within=60)
         assert not watching.knows(sid)
         assert len(watching.revocations) == 0
         connection = await asyncpg.connect(database.owner_dsn)

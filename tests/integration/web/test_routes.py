@@ -10,10 +10,10 @@ from config.settings import load
 from tests.support.engines import engine_folder
 from tests.support.http_gateway import SECRET
 from web.app import build, site_of
-from web.console.door import Door
+from web.console.page_handler import ConsoleHandler
 from web.http.endpoint import Endpoint
-from web.http.gate import Gate
 from web.http.operations import RATES, Audience
+from web.http.rate_gate import RateGate
 from web.nodes.relay import Relay
 
 
@@ -38,7 +38,7 @@ def declared(route: web.AbstractRoute) -> tuple[Any, Any] | None:
     owner = getattr(route.handler, "__self__", None)
     if isinstance(owner, Endpoint):
         return owner.operation.audience, owner.operation.rate
-    return (owner.audience, owner.rate) if isinstance(owner, Gate | Door) else None
+    return (owner.audience, owner.rate) if isinstance(owner, RateGate | ConsoleHandler) else None
 
 
 def test_every_route_has_an_audience_and_a_limit(site: web.Application) -> None:

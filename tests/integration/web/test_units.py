@@ -14,7 +14,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.earners import verified_node
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
 from tests.support.until import until
-from web.money.books import commit
+from web.money.ledger_client import commit
 
 Json = dict[str, Any]
 ORDER = {"job_type": "echo", "payload_ref": "s3://bucket/input/scene.blend", "queue": True}

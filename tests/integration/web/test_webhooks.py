@@ -17,7 +17,7 @@ from supervisors.engines.stripe_client import sign
 from tests.integration.web.accounts import Person, register
 from tests.support.http_gateway import NO_STRIPE, Face, serving, settings_for_tests, with_ledger
 from tests.support.stripe_events import about, deliver, event, send, session
-from web.money.books import commit
+from web.money.ledger_client import commit
 
 RECEIVED = (200, {"received": True})
 PURCHASE = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"

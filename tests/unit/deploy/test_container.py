@@ -17,7 +17,7 @@ from pytest_aiohttp import AiohttpServer
 
 from config.settings import load
 from web.commands.serve import serve
-from web.nodes.embedded import Embedding, embedding_of
+from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -72,14 +72,14 @@ def test_its_settings_start_a_gateway_that_cannot_verify_in_the_container(
             monkeypatch.setenv(name, value)
     settings = load()
     assert (settings.production, settings.verification.enabled) == (True, False)
-    assert embedding_of(settings, tmp_path) == (Embedding(), settings)
+    assert embedding_of(settings, tmp_path) == (EmbeddedVerifierState(), settings)
     text = (ROOT / "deploy/container/Containerfile").read_text()
     for name, value in re.findall(r"(RENDERTRUST_VERIFICATION_\w+)=(true|false),", text):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RENDERTRUST_VERIFICATION_OWN_NODES", "00000000-0000-4000-8000-000000000001")
     verified = load()
     assert verified.verification.enabled
-    assert embedding_of(verified, tmp_path) == (Embedding(), verified)
+    assert embedding_of(verified, tmp_path) == (EmbeddedVerifierState(), verified)
 
 
 def test_what_it_runs_is_a_command_of_ours() -> None:

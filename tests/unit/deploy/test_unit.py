@@ -11,8 +11,8 @@ import pytest
 from actors.auditor.messages import BROKEN_EXIT_CODE
 from config.settings import SettingsError, load
 from web.app import LISTENER_STOP_SECONDS
-from web.nodes.embedded import Embedding, embedding_of
-from web.process.pulse import LOOK_SECONDS
+from web.nodes.embedded import EmbeddedVerifierState, embedding_of
+from web.process.watchdog import LOOK_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy/systemd"
@@ -94,4 +94,4 @@ def test_the_sample_of_settings_is_refused_until_it_has_secrets_of_its_own(
     assert settings.production
     assert settings.server.host == "127.0.0.1"
     assert not settings.verification.enabled
-    assert embedding_of(settings, tmp_path) == (Embedding(), settings)
+    assert embedding_of(settings, tmp_path) == (EmbeddedVerifierState(), settings)

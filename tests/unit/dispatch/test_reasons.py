@@ -15,7 +15,7 @@ from sql.work import DRAINING, Standing
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit
 from tests.unit.dispatch.test_board import board_with, booked
-from web.jobs.waiting import kept
+from web.jobs.wait_reasons import kept
 
 FOURTH = UUID(int=4)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from rendertrust.frame_range import canonical
 from rendertrust.preflight.price import MeasuredFrame, Probe, spread_of
 from rendertrust.preflight.work import LEAST, SECOND, FrameWork, price_of, work_of
-from web.jobs.plan import Cut, Plan, plan_of
 from web.jobs.pricing import Tariff
+from web.jobs.unit_plan import UnitPlan, UnitSplit, plan_of
 
 NUMBERS = st.integers(-1000, 1000)
 SECONDS = st.floats(0, 1000)
@@ -96,9 +96,9 @@ def test_all_frames_cost_the_same_however_they_are_cut(
     work: FrameWork, numbers: set[int], chunk: int, price: int, tiles: str | None
 ) -> None:
     tariff, frames = Tariff(price, "", work, pays_for=60), sorted(numbers)
-    cut = Cut(canonical(frames), chunk if tiles is None else 1, tiles)
+    cut = UnitSplit(canonical(frames), chunk if tiles is None else 1, tiles)
     plan = plan_of(cut, {"width": 64, "height": 48}, tariff.of)
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, UnitPlan)
     assert sum(piece.price for piece in plan.pieces) == sum(map(tariff.of, frames))
     assert all(piece.price >= 0 for piece in plan.pieces)
     noted = tariff.noted(frames)["_priced"]

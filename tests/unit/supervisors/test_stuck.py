@@ -13,9 +13,9 @@ from supervisors.tree import MAY_TAKE_MINUTES
 from tests.twins.bus import TwinBus
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.test_sessions import Grid
-from web.console.hub import hub_child
+from web.console.console_hub import hub_child
 from web.objects.sweeper import sweeper_child
-from web.process.pulse import Vitality
+from web.process.watchdog import StuckDetector
 
 LOOK, HOUR = 5, 3_600
 
@@ -51,7 +51,7 @@ def test_nothing_is_noticed_where_nothing_hangs() -> None:
 @simulated
 async def noticed() -> set[str]:
     """The first names that are called stuck within an hour."""
-    grid, vitality, loop = Grid(), Vitality(), asyncio.get_running_loop()
+    grid, vitality, loop = Grid(), StuckDetector(), asyncio.get_running_loop()
     await grid.tree.root.start()
     try:
         for _ in range(HOUR // LOOK):

@@ -9,7 +9,7 @@ from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import NODE, verifying
-from web.process.pulse import Vitality
+from web.process.watchdog import StuckDetector
 
 DELIVERIES = 80
 
@@ -31,7 +31,7 @@ async def test_a_slow_store_ends_no_process_and_what_waits_is_settled(
     seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with verifying(enabled=False) as play:  # all that waits is settled in one look
-        slow, vitality = SlowObjects(play.objects, seconds), Vitality()
+        slow, vitality = SlowObjects(play.objects, seconds), StuckDetector()
         monkeypatch.setattr(play.objects, "head", slow.head)
         jobs = [await play.delivered(NODE) for _ in range(DELIVERIES)]
         for _ in range(60):

@@ -14,7 +14,7 @@ from supervisors.engines.system import SystemClock, SystemRandom
 from tests.twins.random import TwinRandom
 from web.identity.api_keys import REMEMBERED, VerifiedKeys, digest, make_key, well_formed
 from web.identity.revocation import Revocations
-from web.identity.rights import Role, Scope
+from web.identity.roles import Scope, UserRole
 
 KEY = make_key(TwinRandom())
 
@@ -73,7 +73,7 @@ async def test_a_key_has_the_scopes_that_are_known_and_no_role() -> None:
     claims = await VerifiedKeys(Rows(), SystemClock()).verify(KEY)
     assert claims is not None
     assert claims.scopes == frozenset({Scope.JOBS_READ})
-    assert claims.role is Role.USER
+    assert claims.role is UserRole.USER
 
 
 async def test_a_key_is_looked_up_once_and_again_after_some_minutes() -> None:

@@ -10,7 +10,7 @@ BUILT, LIVED, TIMES = 300_000, 100_000, 20
 # any more. Lists are freed at once; what holds itself only when the collector finds it.
 PROGRAM = f"""
 import gc
-from web.process.heap import settle_down, tidy
+from web.process.memory_tuning import settle_down, tidy
 
 class Held:
     alive = 0

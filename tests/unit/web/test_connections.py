@@ -12,7 +12,7 @@ from sql.database import Unavailable
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
 from web.nodes import connections as module
-from web.nodes.connections import LOST, STOPPED, Connection, Connections
+from web.nodes.connections import LOST, STOPPED, Connections, OpenConnection
 
 
 @attrs.define
@@ -109,7 +109,7 @@ async def test_many_go_in_batches_and_too_many_are_let_go(
 ) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 4)
     monkeypatch.setattr(module, "UNWRITTEN_MOST", 10)
-    made: list[Connection] = [known.opened(uuid4(), "") for _ in range(13)]
+    made: list[OpenConnection] = [known.opened(uuid4(), "") for _ in range(13)]
     await known.write()
     assert rows.batches == [4, 4, 2]
     assert list(rows.written) == [each.id for each in made[3:]]

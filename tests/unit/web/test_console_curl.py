@@ -12,8 +12,8 @@ import pytest
 from sql.job_desk import DeskPart
 from tests.unit.web.test_timeline import JOB
 from web.console.curl import body_of, curl_of
-from web.jobs.plan import Cut, Plan, plan_of
-from web.jobs.submissions import NewJob
+from web.jobs.unit_plan import UnitPlan, UnitSplit, plan_of
+from web.jobs.validation import NewJob
 
 SIZE = {"width": 64, "height": 32}
 CUTS: tuple[dict[str, Any], ...] = (
@@ -29,14 +29,14 @@ CUTS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_it_is_cut_into_the_same_units(cut: dict[str, Any]) -> None:
-    plan = plan_of(Cut(**cut), SIZE, lambda _: 100)
-    assert isinstance(plan, Plan)
+    plan = plan_of(UnitSplit(**cut), SIZE, lambda _: 100)
+    assert isinstance(plan, UnitPlan)
     whole = [piece for piece in plan.pieces if piece.tile is None]
     parts = [DeskPart(number, str(piece.frames), piece.place) for number, piece in enumerate(whole)]
     job = attrs.evolve(JOB, params=dict(plan.params), units=max(1, len(plan.pieces)))
     again = msgspec.convert(body_of(job, parts), NewJob)
     assert again.params == SIZE
-    same = Cut(again.frames, again.chunk, again.tiles, again.order)
+    same = UnitSplit(again.frames, again.chunk, again.tiles, again.order)
     assert plan_of(same, again.params, lambda _: 100) == plan
 
 

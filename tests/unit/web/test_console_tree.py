@@ -4,10 +4,10 @@ from actors.kernel import Restart, State, Statistics
 from supervisors.snapshot import Allowance, Snapshot, Totals
 from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.simulated_time import simulated
+from web.console.actor_history import KEPT, ActorHistory
 from web.console.alerts import Alert, actors_of
-from web.console.branches import branches_of, notes_of
-from web.console.history import KEPT, History
-from web.console.pages.actors import Query, arranged, charts_of, summary_of
+from web.console.pages.actors import ActorsQuery, arranged, charts_of, summary_of
+from web.console.tree_rows import branches_of, notes_of
 
 
 def actor(name: str, *, handled: int = 0, depth: int = 0, state: State = State.RUNNING) -> Snapshot:
@@ -31,8 +31,8 @@ def tree(*actors: Snapshot) -> Snapshot:
     )
 
 
-def history_of(root: Snapshot) -> History:
-    return History(lambda: root, TwinClock())
+def history_of(root: Snapshot) -> ActorHistory:
+    return ActorHistory(lambda: root, TwinClock())
 
 
 @simulated
@@ -61,9 +61,13 @@ async def test_rows_are_in_the_order_of_the_tree() -> None:
 async def test_rows_are_sorted_and_looked_for() -> None:
     root = tree(actor("ledger", depth=2), actor("auditor", depth=9))
     rows = branches_of(root, history_of(root), (), 0.0)
-    assert [r.name for r in arranged(rows, Query(sort="-depth"))] == ["auditor", "Nodes", "ledger"]
-    assert [r.name for r in arranged(rows, Query(q="LEDG"))] == ["ledger"]
-    assert arranged(rows, Query(sort="nonsense")) == rows
+    assert [r.name for r in arranged(rows, ActorsQuery(sort="-depth"))] == [
+        "auditor",
+        "Nodes",
+        "ledger",
+    ]
+    assert [r.name for r in arranged(rows, ActorsQuery(q="LEDG"))] == ["ledger"]
+    assert arranged(rows, ActorsQuery(sort="nonsense")) == rows
     told = summary_of(rows)
     assert (told["living"], told["fullest"].name, told["dead_letters"]) == (9, "auditor", 6)
 
@@ -71,7 +75,7 @@ async def test_rows_are_sorted_and_looked_for() -> None:
 @simulated
 async def test_a_rate_is_taken_between_readings() -> None:
     clock, handled = TwinClock(), 0
-    history = History(lambda: tree(actor("ledger", handled=handled)), clock)
+    history = ActorHistory(lambda: tree(actor("ledger", handled=handled)), clock)
     assert history.rate("ledger") is None
     for _ in range(KEPT + 5):
         history.sample()
@@ -88,7 +92,7 @@ async def test_a_rate_is_taken_between_readings() -> None:
 @simulated
 async def test_what_is_no_part_of_the_tree_any_more_is_forgotten() -> None:
     parts = [actor("ledger"), actor("anchor")]
-    history = History(lambda: tree(*parts), TwinClock())
+    history = ActorHistory(lambda: tree(*parts), TwinClock())
     history.sample()
     parts.pop()
     history.sample()

@@ -9,7 +9,7 @@ import pytest
 from supervisors.engines.secret import keep_secret
 from tests.support.http_gateway import settings_for_tests
 from tests.unit.web.test_tokens import RANDOM, SETTINGS, MovedClock
-from web.identity.keyring import KeyFile, NotYet, key_file, keyring, read_keys, rotate
+from web.identity.keyring import KeyStillInUse, TokenKeyFile, key_file, keyring, read_keys, rotate
 from web.identity.tokens import Tokens, TokenType
 
 LIFETIME = timedelta(days=7)
@@ -50,14 +50,14 @@ def test_the_settings_key_comes_first(tmp_path: Path) -> None:
 
 async def test_a_running_gateway_signs_with_the_new_key_and_verifies_by_both(path: Path) -> None:
     clock = Clock()
-    tokens = Tokens(SETTINGS, clock, RANDOM, KeyFile(path, clock))
+    tokens = Tokens(SETTINGS, clock, RANDOM, TokenKeyFile(path, clock))
     old, _ = tokens.issue(TokenType.ACCESS, RANDOM.uuid(), RANDOM.uuid())
     rotate(path, clock.now(), LIFETIME)
     clock.later = 2.0
     assert await tokens.verify(old, TokenType.ACCESS)
     new, _ = tokens.issue(TokenType.ACCESS, RANDOM.uuid(), RANDOM.uuid())
     assert await tokens.verify(new, TokenType.ACCESS)
-    started = Tokens(SETTINGS, clock, RANDOM, KeyFile(path, clock))
+    started = Tokens(SETTINGS, clock, RANDOM, TokenKeyFile(path, clock))
     assert await started.verify(old, TokenType.ACCESS)
     assert await started.verify(new, TokenType.ACCESS)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -65,7 +65,7 @@ async def test_a_running_gateway_signs_with_the_new_key_and_verifies_by_both(pat
 
 async def test_a_key_that_was_given_up_opens_nothing_though_it_was_cached(path: Path) -> None:
     clock = Clock()
-    tokens = Tokens(SETTINGS, clock, RANDOM, KeyFile(path, clock))
+    tokens = Tokens(SETTINGS, clock, RANDOM, TokenKeyFile(path, clock))
     old, _ = tokens.issue(TokenType.ACCESS, RANDOM.uuid(), RANDOM.uuid())
     assert await tokens.verify(old, TokenType.ACCESS)
     for _ in range(2):
@@ -80,7 +80,7 @@ def test_the_key_before_stays_until_its_last_token_has_expired(path: Path) -> No
     second = rotate(path, clock.now(), LIFETIME)
     assert (second.previous, len(second.current)) == (first.current, 32)
     assert second.current != first.current
-    with pytest.raises(NotYet):
+    with pytest.raises(KeyStillInUse):
         rotate(path, clock.now() + timedelta(days=6), LIFETIME)
     assert read_keys(path, clock.now() + LIFETIME).all == (second.current,)
     third = rotate(path, clock.now() + LIFETIME, LIFETIME)
@@ -90,7 +90,7 @@ def test_the_key_before_stays_until_its_last_token_has_expired(path: Path) -> No
 @pytest.mark.parametrize("text", ["", "\n\n", "new key\nold key\n", "new key\nold tomorrow\n"])
 def test_a_broken_file_changes_nothing_for_a_gateway_that_runs(path: Path, text: str) -> None:
     clock = Clock()
-    kept = KeyFile(path, clock)
+    kept = TokenKeyFile(path, clock)
     before = kept.keys()
     path.write_text(text)
     clock.later = 2.0

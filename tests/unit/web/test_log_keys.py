@@ -13,7 +13,7 @@ from rendertrust.checkpoint import Checkpoint
 from supervisors.engines.system import SystemRandom
 from tests.support.http_gateway import settings_for_tests
 from tests.unit.web.test_keyring import Clock
-from web.log.log_keys import KeyFile, key_file, log_keys, rotate
+from web.log.log_keys import LogKeyFile, key_file, log_keys, rotate
 
 MADE = Checkpoint("farm.example/log", 3, b"r" * 32, datetime(2026, 3, 13, tzinfo=UTC))
 SEED, OTHER = "01" * 32, "02" * 32
@@ -72,7 +72,7 @@ def test_a_rotation_is_seen_and_both_keys_sign_until_the_next(tmp_path: Path) ->
 def test_a_file_that_went_away_or_is_broken_changes_nothing(tmp_path: Path) -> None:
     clock = Clock()
     signer = log_keys(settings_for_tests(), tmp_path, clock, RANDOM)
-    assert isinstance(signer, KeyFile)
+    assert isinstance(signer, LogKeyFile)
     before = signer.verifiers("log")
     for text in ("nonsense", ""):
         key_file(tmp_path).write_text(text)

@@ -3,10 +3,10 @@
 import io
 import json
 
-from web.demonstration.narrator import JsonNarrator, Narrator, Tells
+from web.demonstration.narrator import JsonNarrator, Narration, Narrator
 
 
-def tell(narrator: Tells) -> None:
+def tell(narrator: Narration) -> None:
     narrator.say("job", "one\ntwo")
     for fraction in (0.0, 0.001, 0.5, 1.0):
         narrator.progress("rendering", fraction)

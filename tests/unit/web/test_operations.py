@@ -9,8 +9,8 @@ import pytest
 from supervisors.engines.system import SystemClock
 from tests.support.http_gateway import settings_for_tests
 from web.http.operations import PER_CALLER, RATES, Audience, Operation, Operations
-from web.identity.fence import ADMINS_ONLY, PEOPLE_ONLY, forbidden
-from web.identity.rights import Role, RoleName, Scope, ScopeName
+from web.identity.authentication import ADMINS_ONLY, PEOPLE_ONLY, forbidden
+from web.identity.roles import RoleName, Scope, ScopeName, UserRole
 from web.identity.tokens import Claims, TokenType
 from web.routes import OPERATIONS
 
@@ -36,7 +36,7 @@ def test_what_an_api_key_may_do_is_said_of_every_operation(operation: Operation)
         assert operation.scope is None
 
 
-def claims(role: Role, scopes: Iterable[Scope] | None = None) -> Claims:
+def claims(role: UserRole, scopes: Iterable[Scope] | None = None) -> Claims:
     """``scopes`` are of an API key; without them it is a person."""
     now, of_key = SystemClock().now(), None if scopes is None else frozenset(scopes)
     ids = (UUID(int=1), UUID(int=2), UUID(int=3))
@@ -45,8 +45,8 @@ def claims(role: Role, scopes: Iterable[Scope] | None = None) -> Claims:
 
 def test_what_is_for_admins_an_auditor_may_read_and_nobody_else() -> None:
     for operation in OPERATIONS:
-        for role in Role:
-            may = role is Role.ADMIN or (role is Role.AUDITOR and operation.method == "GET")
+        for role in UserRole:
+            may = role is UserRole.ADMIN or (role is UserRole.AUDITOR and operation.method == "GET")
             is_refused = operation.audience is Audience.ADMIN and not may
             found = forbidden(claims(role), operation)
             assert found is (ADMINS_ONLY if is_refused else None), (name_of(operation), role)
@@ -54,7 +54,7 @@ def test_what_is_for_admins_an_auditor_may_read_and_nobody_else() -> None:
 
 def test_an_api_key_may_do_what_its_scopes_say() -> None:
     for operation in OPERATIONS:
-        for role in (Role.USER, Role.ADMIN):
+        for role in (UserRole.USER, UserRole.ADMIN):
             others = [scope for scope in Scope if scope is not operation.scope]
             refused = forbidden(claims(role, others), operation)
             assert refused is not None, name_of(operation)
@@ -65,7 +65,7 @@ def test_an_api_key_may_do_what_its_scopes_say() -> None:
 
 def test_scopes_and_roles_are_named_alike_everywhere() -> None:
     assert [scope.value for scope in Scope] == list(get_args(ScopeName))
-    assert [role.value for role in Role] == list(get_args(RoleName))
+    assert [role.value for role in UserRole] == list(get_args(RoleName))
 
 
 def test_an_operation_without_a_limit_is_not_declared() -> None:

@@ -13,10 +13,10 @@ from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.until import until
-from tests.unit.web.test_pulse import Hang, WorkerActor
-from web.process import pulse
-from web.process.pulse import PulseActor
+from tests.unit.web.test_watchdog import Hang, WorkerActor
+from web.process import watchdog
 from web.process.service_manager import ServiceManager
+from web.process.watchdog import PulseActor
 
 
 @attrs.define
@@ -32,8 +32,8 @@ class StoppedClock(SystemClock):
 async def test_a_gateway_that_was_stopped_for_longer_than_a_minute_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.01)
-    monkeypatch.setattr(pulse, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.01)
     clock, go_on, looks = StoppedClock(), asyncio.Event(), list[float]()
 
     def vital() -> Iterable[Snapshot]:

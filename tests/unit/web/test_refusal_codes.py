@@ -9,7 +9,11 @@ from web.http.refusal_code import OF_STATUS, RefusalCode, table
 
 ROOT = Path(__file__).resolve().parents[3]
 # Where the code follows from the status: aiohttp's own refusals, and examples.
-BY_STATUS = {"web/http/problem.py", "web/middleware/problems.py", "web/openapi/refusals.py"}
+BY_STATUS = {
+    "web/http/problem.py",
+    "web/middleware/problem_responses.py",
+    "web/openapi/error_responses.py",
+}
 
 
 def sources() -> Iterator[tuple[str, str]]:

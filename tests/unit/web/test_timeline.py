@@ -6,8 +6,8 @@ from uuid import UUID
 import attrs
 
 from sql.job_desk import Attempt, DeskCharges, DeskEntry, DeskHold, DeskJob, DeskUnit
-from web.console.money_lines import bill_of
-from web.console.timeline import Known, steps_of
+from web.console.bill import bill_of
+from web.console.timeline import TimelineFacts, steps_of
 
 START = datetime(2026, 3, 13, 12, tzinfo=UTC)
 NODE = UUID(int=1)
@@ -50,12 +50,12 @@ CHARGED = DeskEntry(
 CHARGES = DeskCharges(1, at(9), at(10))
 
 
-def said(known: Known) -> list[tuple[str, str, float | None]]:
+def said(known: TimelineFacts) -> list[tuple[str, str, float | None]]:
     return [(step.name, step.state, step.took) for step in steps_of(known)]
 
 
-def known(job: DeskJob = JOB, unit: DeskUnit = UNIT, **more: object) -> Known:
-    plain = Known(job, [unit], [], [HELD], DeskCharges(), anchoring=True)
+def known(job: DeskJob = JOB, unit: DeskUnit = UNIT, **more: object) -> TimelineFacts:
+    plain = TimelineFacts(job, [unit], [], [HELD], DeskCharges(), anchoring=True)
     return attrs.evolve(plain, **more)  # type: ignore[arg-type]
 
 
@@ -86,7 +86,7 @@ def test_a_job_that_waits_again_after_a_lost_attempt_does_not_run() -> None:
     assert said(found)[1:3] == [("Dispatched", "now", None), ("Running", "next", None)]
 
 
-def of_many(status: str, ended: float | None, charges: DeskCharges) -> Known:
+def of_many(status: str, ended: float | None, charges: DeskCharges) -> TimelineFacts:
     """A job of three units."""
     over = None if ended is None else at(ended)
     job = attrs.evolve(JOB, status=status, completed_at=over, units=3)

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.simulated_time import simulated
-from tests.unit.web.test_objects_pace import taken
-from web.objects.objects_route import IDLE_SECONDS, TRANSFERS_MAX, TRANSFERS_OF_ONE_MAX
-from web.objects.pace import PACE_BYTES, PACE_SECONDS, Pace
+from tests.unit.web.test_objects_transfer_rate import taken
+from web.objects.object_forwarding import IDLE_SECONDS, TRANSFERS_MAX, TRANSFERS_OF_ONE_MAX
+from web.objects.transfer_rate import PACE_BYTES, PACE_SECONDS, TransferRate
 
 
 @simulated
@@ -25,7 +25,7 @@ async def test_an_upload_at_64_kbit_a_second_arrives() -> None:
 def test_whoever_is_let_on_was_never_slower_than_the_least_rate(
     steps: list[tuple[int, float]],
 ) -> None:
-    pace, size, waited = Pace(), 0, 0.0
+    pace, size, waited = TransferRate(), 0, 0.0
     for step, seconds in steps:
         if seconds > pace.left(IDLE_SECONDS):
             break

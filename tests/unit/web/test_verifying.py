@@ -15,15 +15,15 @@ from sql.work import NOTHING_SAID
 from supervisors.engines.folder import EngineFolder
 from supervisors.engines.verifier import CannotVerify, Confinement, Walls
 from web.app import paces_of, session_settings, verifiers_of, verifying_of
-from web.http.listener import Place
+from web.http.listener import ListenAddress
 from web.nodes import embedded
-from web.nodes.embedded import Embedding, embedding_of
-from web.nodes.relay import Arrival
-from web.process.checking import warn_of
+from web.nodes.embedded import EmbeddedVerifierState, embedding_of
+from web.nodes.relay import AcceptedNode
+from web.process.startup_warnings import warn_of
 
 WHY = "bubblewrap is missing; install it"
 OWN = UUID(int=7)
-PLACE = Place("0.0.0.0", 8123)
+PLACE = ListenAddress("0.0.0.0", 8123)
 
 
 def test_odds_and_waits_are_settings() -> None:
@@ -70,7 +70,7 @@ def test_a_gateway_that_verifies_runs_a_verifier_unless_told_otherwise(
     assert embedding.confined is confined
     assert settings.verification.enabled
     for none in (settings_with(enabled=False), settings_with(embedded=False, own_nodes=str(OWN))):
-        assert embedding_of(none, tmp_path) == (Embedding(), none)
+        assert embedding_of(none, tmp_path) == (EmbeddedVerifierState(), none)
 
 
 def test_where_nobody_can_verify_nothing_is_and_the_log_says_why(
@@ -144,7 +144,10 @@ def test_where_credits_cost_money_evidence_is_asked_for() -> None:
 def test_all_who_must_know_it_know_the_embedded_one_beside_the_nodes_that_are_named(
     tmp_path: Path,
 ) -> None:
-    embedding, settings = Embedding(confinement(tmp_path)), settings_with(own_nodes=str(OWN))
+    embedding, settings = (
+        EmbeddedVerifierState(confinement(tmp_path)),
+        settings_with(own_nodes=str(OWN)),
+    )
     verifiers = verifiers_of(settings, embedding)
     assert verifiers == {OWN, confinement(tmp_path).id}
     assert verifying_of(settings, verifiers).own == verifiers
@@ -157,12 +160,12 @@ def test_all_who_must_know_it_know_the_embedded_one_beside_the_nodes_that_are_na
 def test_it_finds_objects_where_it_found_the_gateway_whatever_the_public_address(
     tmp_path: Path,
 ) -> None:
-    embedding = Embedding(confinement(tmp_path))
+    embedding = EmbeddedVerifierState(confinement(tmp_path))
 
     def base(node: UUID, **objects: str) -> str | None:
         public = {"server": {"public_url": "https://farm.example"}, "objects": objects}
         row = NodeIdentity(node, None, (), "HEALTHY", None, NOTHING_SAID)
-        arrival = Arrival(row, datetime.now(UTC), None)
+        arrival = AcceptedNode(row, datetime.now(UTC), None)
         return embedding.placed(arrival, PLACE, load(overrides=public)).base
 
     assert base(confinement(tmp_path).id) == "http://127.0.0.1:8123"

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.objects.zip_layout import Layout, Member, NotABundle, laid_out, members_of
+from web.objects.zip_layout import NotABundle, ZipLayout, ZipMember, laid_out, members_of
 
 CONTENTS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
 
 
-def written(contents: list[bytes]) -> tuple[Layout, bytes]:
-    members = [Member(f"{n:04}.png", "k", 0, len(content)) for n, content in enumerate(contents)]
+def written(contents: list[bytes]) -> tuple[ZipLayout, bytes]:
+    members = [ZipMember(f"{n:04}.png", "k", 0, len(content)) for n, content in enumerate(contents)]
     layout = laid_out(members)
     crcs = {number: zlib.crc32(content) for number, content in enumerate(contents)}
     parts = [layout.head(number, crcs[number]) + each for number, each in enumerate(contents)]
@@ -60,7 +60,7 @@ def with_directory_reversed(bundle: bytes) -> bytes:
 
 
 def test_large_files_and_far_offsets_are_told_in_64_bits() -> None:
-    large = [Member("0001.exr", "a", 0, 5 << 30), Member("0002.exr", "b", 0, 7)]
+    large = [ZipMember("0001.exr", "a", 0, 5 << 30), ZipMember("0002.exr", "b", 0, 7)]
     layout = laid_out(large)
     end = layout.ending({0: 1, 1: 2})
     assert layout.size == layout.directory + len(end)

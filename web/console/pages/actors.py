@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 import attrs
 from msgspec import Meta
 
-from web.console.branches import Branch, branches_of, notes_of
-from web.console.history import History
+from web.console.actor_history import ActorHistory
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, order_by, sort_of, sorted_rows, table
+from web.console.tree_rows import TreeRow, branches_of, notes_of
 from web.console.view import OVERSEERS, Shown, View
 from web.http.problem import Problem
 
@@ -37,7 +37,7 @@ NO_ACTOR: Final = Problem(404, "There is no such actor; it may have ended")
 
 
 @attrs.frozen
-class Query:
+class ActorsQuery:
     actor: Annotated[str, Meta(max_length=200)] = ""
     sort: Annotated[str, order_by(COLUMNS, log=LOG)] = IN_ORDER
     q: Annotated[str, Meta(max_length=100)] = ""
@@ -48,13 +48,13 @@ class Query:
     "Actors",
     "actors.html",
     who=OVERSEERS,
-    query=Query,
+    query=ActorsQuery,
     nav=Nav("Actors", "a", 30, "tree"),
     live=("summary", "chosen", "tree", "log"),
     every=2.0,
     inside=True,
 )
-async def actors(view: View[Query]) -> Shown | Problem:
+async def actors(view: View[ActorsQuery]) -> Shown | Problem:
     """The tree, one of its actors as a drawing, and the restart log."""
     gateway, query = view.gateway, view.query
     history, log = gateway.console.history, gateway.restarts()
@@ -74,7 +74,7 @@ async def actors(view: View[Query]) -> Shown | Problem:
     }
 
 
-def arranged(branches: Sequence[Branch], query: Query) -> list[Branch]:
+def arranged(branches: Sequence[TreeRow], query: ActorsQuery) -> list[TreeRow]:
     """As the tree has them; sorted by a column, actors alone; those whose name is looked for."""
     sort = sort_of(query.sort, COLUMNS, IN_ORDER)
     text = query.q.casefold()
@@ -85,7 +85,7 @@ def arranged(branches: Sequence[Branch], query: Query) -> list[Branch]:
     return sorted_rows(flat, sort)
 
 
-def summary_of(branches: Sequence[Branch]) -> Mapping[str, Any]:
+def summary_of(branches: Sequence[TreeRow]) -> Mapping[str, Any]:
     """Of the whole tree."""
     alone = [each for each in branches if not each.supervises]
     sessions = sum(each.living or 0 for each in branches)
@@ -100,7 +100,7 @@ def summary_of(branches: Sequence[Branch]) -> Mapping[str, Any]:
     }
 
 
-def charts_of(history: History, name: str) -> Mapping[str, Any]:
+def charts_of(history: ActorHistory, name: str) -> Mapping[str, Any]:
     """Messages a second and the mailbox of one actor, over the last ten minutes."""
     readings = history.of(name)
     pairs = list(itertools.pairwise(readings))

@@ -44,7 +44,7 @@ ALL: Final = (
 
 
 @attrs.frozen
-class Query:
+class ChecksQuery:
     is_: Annotated[str, one_of(*(word for _, word in TABS))] = ""
     q: Annotated[str, Meta(max_length=100)] = ""
     node: UUID | None = None
@@ -56,14 +56,14 @@ class Query:
     "/checks",
     "Checks",
     "checks.html",
-    query=Query,
+    query=ChecksQuery,
     nav=Nav("Checks", "v", 25, "check", of_nodes=True),
     live=("figures", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
 )
-async def checks(view: View[Query]) -> Shown:
+async def checks(view: View[ChecksQuery]) -> Shown:
     """The newest that are looked for. Who checked is told to those alone who see everything."""
     query, desk, everybody = view.query, CheckDesk(view.gateway.database), view.owner is None
     word = next((word for _, word in TABS if word == query.is_), None)

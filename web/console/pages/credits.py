@@ -7,9 +7,9 @@ import attrs
 
 from sql.span import Span
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, Table, order_by, table
+from web.console.tables import Column, SortQuery, Table, order_by, table
 from web.console.view import Shown, View
-from web.identity.rights import Role
+from web.identity.roles import UserRole
 from web.routes import purchases
 
 pages = Pages()
@@ -36,7 +36,7 @@ pages.call("/api/credits/checkout", purchases.operations, purchases.checkout)
 
 
 @attrs.frozen
-class Query(Sorted):
+class CreditsQuery(SortQuery):
     sort: Annotated[str, order_by(holds=HOLDS, bought=PURCHASES, skus=SKUS)] = ""
 
 
@@ -44,15 +44,15 @@ class Query(Sorted):
     "/credits",
     "Credits",
     "credits.html",
-    query=Query,
-    who=frozenset({Role.USER, Role.OPERATOR, Role.ADMIN}),
+    query=CreditsQuery,
+    who=frozenset({UserRole.USER, UserRole.OPERATOR, UserRole.ADMIN}),
     nav=Nav("Credits", "c", 30, "coin"),
     live=("figures", "holds", "bought"),
     own=True,
     topics=("jobs",),
     every=5.0,
 )
-async def credits_(view: View[Query]) -> Shown:
+async def credits_(view: View[CreditsQuery]) -> Shown:
     """The viewer's own, whatever his role is."""
     gateway, user = view.gateway, view.who.user
     return {

@@ -8,10 +8,10 @@ from msgspec import Meta
 
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, sort_of, table
-from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.doer import Doer
-from web.jobs.dead_letters import AT_ONCE, KINDS, Desk, Kind, LettersDone
+from web.identity.audit_actor import AuditActor
+from web.jobs.dead_letters import AT_ONCE, KINDS, DeadLetterActions, Kind, LettersDone
 from web.routes import dead_letters as api
 
 pages = Pages()
@@ -62,7 +62,7 @@ pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS
 
 
 @attrs.frozen
-class Query:
+class DeadLettersQuery:
     kind: Kind = "jobs"
     sort: Annotated[str, order_by([each for kind in KINDS for each in COLUMNS[kind]])] = ""
     offset: Annotated[int, Meta(ge=0, le=10**7)] = 0
@@ -73,14 +73,14 @@ class Query:
     "Dead letters",
     "dead_letters.html",
     who=OVERSEERS,
-    query=Query,
+    query=DeadLettersQuery,
     nav=Nav("Dead letters", "d", 70, "mail"),
     live=("tabs", "rows"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
 )
-async def dead_letters(view: View[Query]) -> Shown:
+async def dead_letters(view: View[DeadLettersQuery]) -> Shown:
     """Those of one kind, and how many there are of each."""
     desk, query = _desk(view), view.query
     counts = await desk.counts()
@@ -97,7 +97,7 @@ async def dead_letters(view: View[Query]) -> Shown:
     }
 
 
-async def _page(desk: Desk, query: Query) -> Table:
+async def _page(desk: DeadLetterActions, query: DeadLettersQuery) -> Table:
     """As the address has them sorted: by the database, but for messages, which are all here."""
     columns, offset, usual = COLUMNS[query.kind], query.offset, "-at"
     if query.kind == "messages":
@@ -112,7 +112,7 @@ async def _page(desk: Desk, query: Query) -> Table:
 
 
 @pages.action("/dead-letters/retry", who=ADMINS, within=25.0, rate="dispatch")
-async def retry(view: View) -> Go | Problem:
+async def retry(view: View) -> Redirect | Problem:
     """Those that are selected, or all of a kind, each again."""
     kind, ids = await _chosen(view)
     if not ids:
@@ -122,7 +122,7 @@ async def retry(view: View) -> Go | Problem:
 
 
 @pages.action("/dead-letters/discard", who=ADMINS)
-async def discard(view: View) -> Go | Problem:
+async def discard(view: View) -> Redirect | Problem:
     """Those that are selected, or all of a kind, are listed no more."""
     kind, ids = await _chosen(view)
     if not ids:
@@ -141,7 +141,7 @@ async def _chosen(view: View) -> tuple[Kind, list[str]]:
     return kind, list(dict.fromkeys(view.fields.getall("letter", [])))[:AT_ONCE]
 
 
-async def _gone(view: View, kind: Kind, became: str, done: LettersDone) -> Go:
+async def _gone(view: View, kind: Kind, became: str, done: LettersDone) -> Redirect:
     number = len(done.done)
     words = f"{number} {'is' if number == 1 else 'are'} {became}."
     whys = dict.fromkeys(each.why for each in done.refused)
@@ -150,12 +150,12 @@ async def _gone(view: View, kind: Kind, became: str, done: LettersDone) -> Go:
     left = (await _desk(view).counts())[kind] if "all" in view.fields else 0
     if left:
         words += f" {left} {'is' if left == 1 else 'are'} left, as {AT_ONCE} are done at a time."
-    return Go(f"{PATH}?kind={kind}", words)
+    return Redirect(f"{PATH}?kind={kind}", words)
 
 
 def _reason(view: View) -> str:
     return view.fields.get("reason", "").strip()[:500] or "by hand, in the console"
 
 
-def _desk(view: View[Any]) -> Desk:
-    return Desk(Doer(view.gateway, view.who.user, view.request_id))
+def _desk(view: View[Any]) -> DeadLetterActions:
+    return DeadLetterActions(AuditActor(view.gateway, view.who.user, view.request_id))

@@ -11,10 +11,10 @@ from msgspec import Meta
 from sql.dispute_desk import DisputableUnit, DisputeDesk
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
-from web.console.view import ADMINS, Go, Picture, Shown, View
+from web.console.view import ADMINS, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.identity.doer import Doer
+from web.identity.audit_actor import AuditActor
 from web.routes.admin import Because
 from web.routes.disputes import GONE, Complaining, decided, opened
 
@@ -38,21 +38,21 @@ ALL: Final = (OWN[0], Column("Whose", "email"), *OWN[1:])
 
 
 @attrs.frozen
-class Query:
+class DisputesQuery:
     is_: Annotated[str, one_of(WITHHELD, *(word for _, word in TABS))] = ""
     sort: Annotated[str, order_by(ALL)] = ""
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 
 @attrs.frozen
-class Which:
+class DisputedUnitForm:
     """The unit that pages show as a frame; of one in tiles the tiles are what was charged."""
 
     unit: Annotated[int, Meta(ge=0, le=10**7)] = 0
 
 
 @attrs.frozen
-class Complained:
+class ComplaintForm:
     reason: Complaining
     unit: Annotated[int, Meta(ge=0, le=10**7)]
 
@@ -61,14 +61,14 @@ class Complained:
     "/disputes",
     "Disputes",
     "disputes.html",
-    query=Query,
+    query=DisputesQuery,
     nav=Nav("Disputes", "e", 45, "warn"),
     live=("tabs", "rows"),
     topics=("jobs",),
     every=10.0,
     rest=1.0,
 )
-async def disputes(view: View[Query]) -> Shown:
+async def disputes(view: View[DisputesQuery]) -> Shown:
     """One's own, or everybody's; the newest of them."""
     desk, query = DisputeDesk(view.gateway.database), view.query
     state, withheld = query.is_.upper() or None, query.is_ == WITHHELD
@@ -124,8 +124,14 @@ async def picture(view: View) -> Picture | Problem:
     return NO_DISPUTE if found is None else Picture(found, "image/png")
 
 
-@pages.page("/jobs/{id}/dispute", "Dispute", "dispute_new.html", query=Which, absent=NO_JOB.detail)
-async def ask(view: View[Which]) -> Shown | Problem:
+@pages.page(
+    "/jobs/{id}/dispute",
+    "Dispute",
+    "dispute_new.html",
+    query=DisputedUnitForm,
+    absent=NO_JOB.detail,
+)
+async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
     """The form: which of what was charged, and why."""
     job, user = view.ids["id"], view.who.user
     row = await view.gateway.jobs.by_id(job, user)
@@ -153,31 +159,31 @@ def window_of(gateway: Gateway, now: datetime) -> datetime:
 
 
 @pages.action(
-    "/jobs/{id}/dispute", form=Complained, absent=NO_JOB.detail, form_on="/jobs/{id}/dispute"
+    "/jobs/{id}/dispute", form=ComplaintForm, absent=NO_JOB.detail, form_on="/jobs/{id}/dispute"
 )
-async def open_one(view: View[Complained]) -> Go | Problem:
+async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
     """Dispute one's own, as the API does."""
     form = view.query
     done = await opened(view.gateway, view.who.user, view.ids["id"], form.unit, form.reason)
     if isinstance(done, Problem):
         return done
     words = "It is disputed: an admin decides." if done.is_new else "It was disputed before."
-    return Go(f"{PATH}/{done.row.id}", words)
+    return Redirect(f"{PATH}/{done.row.id}", words)
 
 
 @pages.action("/disputes/{id}/uphold", who=ADMINS, form=Because, absent=GONE)
-async def uphold(view: View[Because]) -> Go | Problem:
+async def uphold(view: View[Because]) -> Redirect | Problem:
     """The creator is right: his charge goes back, and what the unit earned."""
     return await _decide(view, upheld=True, said="It is upheld: the charge is given back.")
 
 
 @pages.action("/disputes/{id}/reject", who=ADMINS, form=Because, absent=GONE)
-async def reject(view: View[Because]) -> Go | Problem:
+async def reject(view: View[Because]) -> Redirect | Problem:
     """It was worth its charge."""
     return await _decide(view, upheld=False, said="It is rejected: the charge stands.")
 
 
-async def _decide(view: View[Any], *, upheld: bool, said: str) -> Go | Problem:
-    doer = Doer(view.gateway, view.who.user, view.request_id)
+async def _decide(view: View[Any], *, upheld: bool, said: str) -> Redirect | Problem:
+    doer = AuditActor(view.gateway, view.who.user, view.request_id)
     done = await decided(doer, view.ids["id"], view.query.reason, upheld=upheld)
-    return done if isinstance(done, Problem) else Go(f"{PATH}/{view.ids['id']}", said)
+    return done if isinstance(done, Problem) else Redirect(f"{PATH}/{view.ids['id']}", said)

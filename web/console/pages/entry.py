@@ -24,7 +24,7 @@ Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 @attrs.frozen
-class Query:
+class EntryQuery:
     number: Number
 
 
@@ -32,13 +32,13 @@ class Query:
     "/ledger/entry",
     "Entry",
     "entry.html",
-    query=Query,
+    query=EntryQuery,
     live=("proof", "asked"),
     every=10.0,
     rest=5.0,
     absent=ABSENT,
 )
-async def entry(view: View[Query]) -> Shown | Problem:
+async def entry(view: View[EntryQuery]) -> Shown | Problem:
     """Its leaf, its way to the root, and what the gateway says of the chain."""
     found = await stands(view.gateway, view.owner, view.query.number)
     if isinstance(found, Problem):
@@ -55,13 +55,13 @@ async def entry(view: View[Query]) -> Shown | Problem:
 
 
 @attrs.frozen
-class Word:
+class EntryPath:
     number: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,17}$")]
 
 
 @files.get(
     "/console/ledger/file/{number}",
-    words=Word,
+    words=EntryPath,
     answers={200: str},
     media="text/html",
     rate="read",

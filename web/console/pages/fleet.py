@@ -12,7 +12,7 @@ from sql.operators import Operators
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, one_of, order_by, sort_of
 from web.console.view import Shown, View
-from web.nodes.connections import Connection
+from web.nodes.connections import OpenConnection
 
 pages = Pages()
 ROWS: Final = 50
@@ -41,7 +41,7 @@ ALL: Final = (*OWN[:2], Column("Owner", "owner"), *OWN[2:])
 
 
 @attrs.frozen
-class Query:
+class FleetQuery:
     q: Annotated[str, Meta(max_length=100)] = ""
     is_: Annotated[str, one_of(*(word.lower() for _, word in TABS if word))] = ""
     show: Literal["table", "tiles"] = "table"
@@ -50,25 +50,25 @@ class Query:
 
 
 @attrs.frozen
-class Line:
+class FleetRow:
     """A node of the list, and its socket at this gateway, if it has one."""
 
     node: ListedNode
-    socket: Connection | None
+    socket: OpenConnection | None
 
 
 @pages.page(
     "/fleet",
     "Fleet",
     "fleet.html",
-    query=Query,
+    query=FleetQuery,
     nav=Nav("Fleet", "f", 20, "fleet"),
     live=("figures", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
 )
-async def fleet(view: View[Query]) -> Shown:
+async def fleet(view: View[FleetQuery]) -> Shown:
     """A page of those that are looked for, as a table or as tiles."""
     query, desk, everybody = view.query, Fleet(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
@@ -99,10 +99,10 @@ async def fleet(view: View[Query]) -> Shown:
     }
 
 
-def lines_of(view: View[Query], rows: Sequence[ListedNode]) -> list[Line]:
+def lines_of(view: View[FleetQuery], rows: Sequence[ListedNode]) -> list[FleetRow]:
     """Each with the socket that it has now."""
     known = view.gateway.connections
-    return [Line(row, known.open_of(row.id)) for row in rows]
+    return [FleetRow(row, known.open_of(row.id)) for row in rows]
 
 
 def tabs_of(counts: Mapping[str, int], here: str) -> Sequence[tuple[str, str, int, bool]]:

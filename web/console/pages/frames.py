@@ -12,18 +12,18 @@ from rendertrust import money
 from sql.audit import Act
 from sql.jobs import PastJob
 from web.console.registry import Pages
-from web.console.view import Elsewhere, Go, Picture, View
+from web.console.view import ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
-from web.identity.doer import Doer
-from web.jobs.affordable import TriedAgain
-from web.jobs.control import SPENT, failed_again, steered
-from web.jobs.orders import NOT_FOUND
+from web.identity.audit_actor import AuditActor
+from web.jobs.job_control import SPENT, failed_again, steered
 from web.jobs.parameters import FRAME_MAX
-from web.jobs.submissions import PRIORITIES
-from web.jobs.underquoted import refused_of
+from web.jobs.partial_retry import PartialRetry
+from web.jobs.price_overruns import refused_of
+from web.jobs.submission import NOT_FOUND
+from web.jobs.validation import PRIORITIES
 from web.objects.archives import RESTING, address_of
-from web.objects.reference import place_of
+from web.objects.object_reference import place_of
 from web.routes import videos
 from web.routes.jobs import URL_SECONDS
 from web.routes.videos import NewVideo
@@ -43,7 +43,9 @@ NUMBER_MAX: Final = 10**7
 STOPPED: Final = (
     "It is stopped; what was held for the rest is back. What is being checked is paid if right."
 )
-Doing: TypeAlias = Callable[[Gateway, PastJob, Act | None], Awaitable[Problem | TriedAgain | None]]
+Doing: TypeAlias = Callable[
+    [Gateway, PastJob, Act | None], Awaitable[Problem | PartialRetry | None]
+]
 Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 MaybeAmount = Annotated[
     str,
@@ -55,7 +57,7 @@ MaybeAmount = Annotated[
 
 
 @attrs.frozen
-class Which:
+class FramePath:
     """``of`` is the attempt: another one is another picture, and another address."""
 
     unit: Number
@@ -63,7 +65,7 @@ class Which:
 
 
 @attrs.frozen
-class Small:
+class ThumbnailQuery:
     """``frame`` None: of the newest. ``of`` tells one picture from the next, to browsers."""
 
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
@@ -71,23 +73,23 @@ class Small:
 
 
 @attrs.frozen
-class Again:
+class RetryForm:
     unit: Number
 
 
 @attrs.frozen
-class Film:
+class VideoForm:
     container: Literal["MP4", "WEBM"] = "MP4"
 
 
 @attrs.frozen
-class Wish:
+class JobChangeForm:
     priority: Literal["low", "normal", "high"]
     max_credits: MaybeAmount = ""
 
 
-@pages.page("/frames/{job}", "Frame", "", query=Which, absent=NO_FILE.detail)
-async def frame(view: View[Which]) -> Elsewhere | Problem:
+@pages.page("/frames/{job}", "Frame", "", query=FramePath, absent=NO_FILE.detail)
+async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
     """Where what a unit made is, for those who may see it."""
     row = await view.gateway.jobs.past(view.ids["job"], view.owner)
     if row is None:
@@ -102,11 +104,13 @@ async def frame(view: View[Which]) -> Elsewhere | Problem:
     if not place.key.startswith(f"results/{row.user_id}/"):
         return NO_FILE
     objects = view.gateway.objects
-    return Elsewhere(await objects.presign_get(place.key, within=URL_SECONDS, base=view.base))
+    return ExternalRedirect(
+        await objects.presign_get(place.key, within=URL_SECONDS, base=view.base)
+    )
 
 
-@pages.page("/previews/{job}", "Frame", "", query=Small, absent=NO_FILE.detail)
-async def preview(view: View[Small]) -> Picture | Problem:
+@pages.page("/previews/{job}", "Frame", "", query=ThumbnailQuery, absent=NO_FILE.detail)
+async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
     """A small picture of a frame, as its node shows it, for those who may see the job."""
     wish = view.query
     found = await view.gateway.thumbnails.of_job(view.ids["job"], view.owner, wish.frame)
@@ -114,45 +118,45 @@ async def preview(view: View[Small]) -> Picture | Problem:
 
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
-async def archive(view: View) -> Elsewhere | Problem:
+async def archive(view: View) -> ExternalRedirect | Problem:
     """Where all that is complete of a job that has ended, or is paused, is, as a zip."""
     row = await view.gateway.jobs.past(view.ids["job"], view.owner)
     if row is None or row.status not in RESTING or row.units == 1:
         return NO_FILE
     base = view.base or view.gateway.sales.url()
-    return Elsewhere(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
+    return ExternalRedirect(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
 
 
-@pages.action("/jobs/{id}/video", form=Film, absent=ABSENT, rate="dispatch")
-async def make_video(view: View[Film]) -> Go | Problem:
+@pages.action("/jobs/{id}/video", form=VideoForm, absent=ABSENT, rate="dispatch")
+async def make_video(view: View[VideoForm]) -> Redirect | Problem:
     """Have a video made of one's own job, and on to the job that makes it."""
     wish = NewVideo(container=view.query.container)
     outcome = await videos.made(view.gateway, view.who.user, view.ids["id"], wish)
     if isinstance(outcome, Problem):
         return outcome
-    return Go(f"/console/jobs/{outcome.value.job_id}", "This job makes the video.")
+    return Redirect(f"/console/jobs/{outcome.value.job_id}", "This job makes the video.")
 
 
 @pages.action("/jobs/{id}/pause", absent=ABSENT)
-async def pause(view: View) -> Go | Problem:
+async def pause(view: View) -> Redirect | Problem:
     """Begin nothing more of it."""
     return await _steer(view, "pause", JobPause, "It is paused; what nodes have of it they finish.")
 
 
 @pages.action("/jobs/{id}/resume", absent=ABSENT)
-async def resume(view: View) -> Go | Problem:
+async def resume(view: View) -> Redirect | Problem:
     """Go on with it."""
     return await _steer(view, "resume", JobResume, "It goes on.")
 
 
 @pages.action("/jobs/{id}/stop", absent=ABSENT)
-async def stop(view: View) -> Go | Problem:
+async def stop(view: View) -> Redirect | Problem:
     """End it, and keep what is complete."""
     return await _steer(view, "stop", JobStop, STOPPED)
 
 
-@pages.action("/jobs/{id}/retry-unit", form=Again, absent=ABSENT)
-async def retry_unit(view: View[Again]) -> Go | Problem:
+@pages.action("/jobs/{id}/retry-unit", form=RetryForm, absent=ABSENT)
+async def retry_unit(view: View[RetryForm]) -> Redirect | Problem:
     """Do a frame again that failed."""
 
     def effect(job: UUID, user: UUID) -> OfJob:
@@ -162,14 +166,14 @@ async def retry_unit(view: View[Again]) -> Go | Problem:
 
 
 @pages.action("/jobs/{id}/retry-failed", absent=ABSENT, within=25.0)
-async def retry_failed(view: View) -> Go | Problem:
+async def retry_failed(view: View) -> Redirect | Problem:
     """Do all frames again that failed, or as many as there are credits for."""
     dearer = await refused_of(view.gateway, view.ids["id"])
     return await _done(view, "retry_failed", failed_again, SOME_AGAIN if dearer else AGAIN)
 
 
-@pages.action("/jobs/{id}/change", form=Wish, absent=ABSENT, form_on="/jobs/{id}")
-async def change(view: View[Wish]) -> Go | Problem:
+@pages.action("/jobs/{id}/change", form=JobChangeForm, absent=ABSENT, form_on="/jobs/{id}")
+async def change(view: View[JobChangeForm]) -> Redirect | Problem:
     """Another priority, another cap, or none."""
     wish = view.query
     cap = money.parse(wish.max_credits) if wish.max_credits else None
@@ -183,7 +187,7 @@ async def change(view: View[Wish]) -> Go | Problem:
 
 async def _steer(
     view: View[Any], name: str, effect: Callable[[UUID, UUID], OfJob], said: str
-) -> Go | Problem:
+) -> Redirect | Problem:
     """Have the effect on a job and its owner."""
 
     async def act_on(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
@@ -192,7 +196,7 @@ async def _steer(
     return await _done(view, name, act_on, said)
 
 
-async def _done(view: View[Any], name: str, do: Doing, said: str) -> Go | Problem:
+async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | Problem:
     """By its owner; by an admin of anybody's, which is written down."""
     job = view.ids["id"]
     row = await view.gateway.jobs.past(job, None if view.is_admin else view.who.user)
@@ -200,11 +204,13 @@ async def _done(view: View[Any], name: str, do: Doing, said: str) -> Go | Proble
         return NOT_FOUND
     act = None
     if view.is_admin:
-        doer = Doer(view.gateway, view.who.user, view.request_id)
+        doer = AuditActor(view.gateway, view.who.user, view.request_id)
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return NOBODY
     done = await do(view.gateway, row, act)
     if isinstance(done, Problem):
         return done
-    return Go(f"/console/jobs/{job}", done.words if done is not None and done.missing else said)
+    return Redirect(
+        f"/console/jobs/{job}", done.words if done is not None and done.missing else said
+    )

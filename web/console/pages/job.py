@@ -13,25 +13,25 @@ from sql.dispute_desk import DisputeDesk
 from sql.job_desk import DeskJob, DeskPart, FrameCounts, JobDesk
 from sql.work import GRID
 from web.console.attempts import tries_of
+from web.console.bill import bill_of
 from web.console.curl import curl_of, shown_params
-from web.console.frames import SHOWN, frames_of, numbers_of, small_of
-from web.console.money_lines import bill_of
+from web.console.formatting import address
+from web.console.job_frames import SHOWN, frames_of, numbers_of, small_of
 from web.console.pages.disputes import window_of
 from web.console.registry import Pages
 from web.console.tables import Column, order_by, table
-from web.console.timeline import Known, steps_of
-from web.console.view import OVERSEERS, Go, Shown, View
-from web.console.wording import address
+from web.console.timeline import TimelineFacts, steps_of
+from web.console.view import OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of
-from web.jobs.checking import checking_of
+from web.jobs.check_progress import checking_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
-from web.jobs.loose import loose_of
-from web.jobs.orders import CANCELLABLE, RETRYABLE
+from web.jobs.orphan_tiles import loose_of
 from web.jobs.parameters import FRAME_MAX
-from web.jobs.placing import POOL
-from web.jobs.waiting import why
+from web.jobs.placement import POOL
+from web.jobs.submission import CANCELLABLE, RETRYABLE
+from web.jobs.wait_reasons import why
 from web.routes import ledger, receipts, videos
 
 pages = Pages()
@@ -65,7 +65,7 @@ pages.call("/receipts/{job_id}/{number}", receipts.operations, receipts.of_unit)
 
 
 @attrs.frozen
-class Query:
+class JobPageQuery:
     """Of which frames: those of a ``state``, from the ``offset`` on, counted from 0.
 
     ``frame`` leads to the page of one. ``sort`` names its table.
@@ -81,7 +81,7 @@ class Query:
     "/jobs/{id}",
     "Job",
     "job.html",
-    query=Query,
+    query=JobPageQuery,
     live=("state", "which", "frames", "steer", "timeline", "picture", "log", "money", "attempts"),
     topics=("jobs",),
     own=True,
@@ -89,7 +89,7 @@ class Query:
     rest=0.4,
     absent=ABSENT,
 )
-async def job(view: View[Query]) -> Shown | Problem | Go:
+async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     """All that is known of it."""
     desk = JobDesk(view.gateway.database)
     row = await desk.job(view.owner, view.ids["id"])
@@ -98,11 +98,11 @@ async def job(view: View[Query]) -> Shown | Problem | Go:
     parts = await desk.parts(row.id)
     place = place_of(view.query.frame, parts)
     if place is not None:
-        return Go(page_at(view, place, parts))
+        return Redirect(page_at(view, place, parts))
     holds, entries = await desk.holds(row.id), await desk.entries(row.id)
     units, attempts = await desk.units(row.id), await desk.attempts(row.id)
     charges, chain = await desk.charges(row.id), bool(view.gateway.settings.chain.url)
-    known = Known(row, units, attempts, holds, charges, anchoring=chain)
+    known = TimelineFacts(row, units, attempts, holds, charges, anchoring=chain)
     base = view.base or view.gateway.settings.server.public_url or view.gateway.sales.url()
     tries, bill, sort = tries_of(attempts, units), bill_of(holds, entries), view.query.sort
     lines = await tail_of(view.gateway, row.id)
@@ -141,7 +141,7 @@ async def job(view: View[Query]) -> Shown | Problem | Go:
     }
 
 
-async def apart(view: View[Query], row: DeskJob) -> Shown:
+async def apart(view: View[JobPageQuery], row: DeskJob) -> Shown:
     """What was paid in vain as things stand, and what is disputed, or can be."""
     return {
         "loose": await loose_of(view.gateway, row),
@@ -150,7 +150,7 @@ async def apart(view: View[Query], row: DeskJob) -> Shown:
     }
 
 
-async def frames_shown(view: View[Query], desk: JobDesk, row: DeskJob) -> Shown:
+async def frames_shown(view: View[JobPageQuery], desk: JobDesk, row: DeskJob) -> Shown:
     """A page of its frames; of a job of one unit none, but ``small``: how that looks by now."""
     thumbnails = view.gateway.thumbnails
     if row.units == 1:
@@ -192,20 +192,20 @@ def place_of(frame: int | None, parts: Sequence[DeskPart]) -> int | None:
     return next((at for at, part in enumerate(parts) if frame in parse(part.frames)), None)
 
 
-def page_at(view: View[Query], place: int, parts: Sequence[DeskPart]) -> str:
+def page_at(view: View[JobPageQuery], place: int, parts: Sequence[DeskPart]) -> str:
     """The address of the page of frames on which this part stands."""
     params = {"offset": place // SHOWN * SHOWN or None, "state": None, "frame": None}
     return f"{address(view.path, view.params, **params)}#frame-{parts[place].number}"
 
 
-async def film_price_of(view: View[Query], row: DeskJob) -> int:
+async def film_price_of(view: View[JobPageQuery], row: DeskJob) -> int:
     """What a video of its frames costs, where one can be made."""
     if row.units == 1 or row.status not in ENDED or row.job_type != "render":
         return 0
     return await videos.price_of_one(view.gateway, row.user_id, row.params)
 
 
-async def eta_of(view: View[Query], row: DeskJob) -> float | None:
+async def eta_of(view: View[JobPageQuery], row: DeskJob) -> float | None:
     """Seconds that are left, roughly: as the API says it."""
     if row.status != "RUNNING" or row.units == 1:
         return None
@@ -216,7 +216,7 @@ async def eta_of(view: View[Query], row: DeskJob) -> float | None:
     return float(round(left / 10) * 10) if left > 60 else float(round(left / 5) * 5 or 5)
 
 
-async def progress_of(view: View[Query], row: DeskJob) -> Progress | None:
+async def progress_of(view: View[JobPageQuery], row: DeskJob) -> Progress | None:
     """How far a job of one unit is, as its node said last."""
     if row.status != "RUNNING" or row.units > 1:
         return None
@@ -227,7 +227,7 @@ async def progress_of(view: View[Query], row: DeskJob) -> Progress | None:
         return None
 
 
-async def progress_of_units(view: View[Query], row: DeskJob) -> tuple[Progress, ...]:
+async def progress_of_units(view: View[JobPageQuery], row: DeskJob) -> tuple[Progress, ...]:
     """How far those of its units are that run."""
     try:
         notifier = view.gateway.registry.ref(Notifier)

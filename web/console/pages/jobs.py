@@ -12,14 +12,14 @@ from rendertrust import money
 from sql.job_desk import SORTED_MOST, JobDesk, Wish
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, order_by, sort_of
-from web.console.view import Go, Shown, View
+from web.console.view import Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.problem import Problem
-from web.identity.doer import Doer
-from web.jobs.control import retried
+from web.identity.audit_actor import AuditActor
 from web.jobs.dead_letters import said
+from web.jobs.job_control import retried
 from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, wish_of, with_status
-from web.jobs.orders import Again, call_off
+from web.jobs.submission import RetryOutcome, call_off
 
 pages = Pages()
 ROWS: Final = 50
@@ -48,7 +48,7 @@ ALL: Final = (*OWN[:2], Column("User", "user"), *OWN[2:])
 
 
 @attrs.frozen
-class Query:
+class JobsQuery:
     q: str = ""  # how long it may be is the filter's matter, which says so beside it
     sort: Annotated[str, order_by(ALL)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
@@ -58,14 +58,14 @@ class Query:
     "/jobs",
     "Jobs",
     "jobs.html",
-    query=Query,
+    query=JobsQuery,
     nav=Nav("Jobs", "j", 10, "jobs"),
     live=("tabs", "rows"),
     topics=("jobs",),
     every=5.0,
     rest=0.5,
 )
-async def jobs(view: View[Query]) -> Shown:
+async def jobs(view: View[JobsQuery]) -> Shown:
     """A page of those that the filter means, with how many of each state there are."""
     query, desk, everybody = view.query, JobDesk(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
@@ -92,7 +92,7 @@ async def jobs(view: View[Query]) -> Shown:
 
 
 def tabs_of(
-    view: View[Query], wish: Wish, counts: Mapping[str, int]
+    view: View[JobsQuery], wish: Wish, counts: Mapping[str, int]
 ) -> Sequence[tuple[str, str, int, bool]]:
     """Label, filter, how many, and whether it is this one. A tab changes the filter's status."""
     here = frozenset(wish.statuses or ())
@@ -124,27 +124,27 @@ def words_of(known: Mapping[str, Sequence[str]], *, everybody: bool) -> Mapping[
 
 
 @pages.action("/jobs/retry", within=25.0)
-async def retry_some(view: View) -> Go | Problem:
+async def retry_some(view: View) -> Redirect | Problem:
     """Those that are selected: as new jobs, and of one of several units what failed."""
     return await _each(view, "retry")
 
 
 @pages.action("/jobs/cancel", within=15.0)
-async def cancel_some(view: View) -> Go | Problem:
+async def cancel_some(view: View) -> Redirect | Problem:
     """Those that are selected."""
     return await _each(view, "cancel")
 
 
 @pages.action("/jobs/{id}/retry", absent="Job not found")
-async def retry_one(view: View) -> Go | Problem:
+async def retry_one(view: View) -> Redirect | Problem:
     """One, and on to the job that does it again."""
     outcome = await _retry(view, view.ids["id"])
-    if isinstance(outcome, Again):
-        return Go(f"/console/jobs/{outcome.job}", _done(view.ids["id"], outcome))
+    if isinstance(outcome, RetryOutcome):
+        return Redirect(f"/console/jobs/{outcome.job}", _done(view.ids["id"], outcome))
     return outcome if isinstance(outcome, Problem) else Problem(409, said(outcome).capitalize())
 
 
-def _done(job: UUID, outcome: Again) -> str:
+def _done(job: UUID, outcome: RetryOutcome) -> str:
     if outcome.job == job:
         return "What failed of it is tried again." + in_part(
             [outcome.missing] if outcome.missing else []
@@ -153,15 +153,17 @@ def _done(job: UUID, outcome: Again) -> str:
 
 
 @pages.action("/jobs/{id}/cancel", absent="Job not found")
-async def cancel_one(view: View) -> Go | Problem:
+async def cancel_one(view: View) -> Redirect | Problem:
     """One that no node has begun."""
     outcome = await _cancel(view, view.ids["id"])
     if isinstance(outcome, Problem):
         return outcome
-    return Go(f"/console/jobs/{view.ids['id']}", "It is cancelled; what was held was given back.")
+    return Redirect(
+        f"/console/jobs/{view.ids['id']}", "It is cancelled; what was held was given back."
+    )
 
 
-async def _each(view: View, verb: str) -> Go | Problem:
+async def _each(view: View, verb: str) -> Redirect | Problem:
     """One after the other; the page says what became of them."""
     wanted = [uuid_of(text) for text in view.fields.getall("job", [])][:AT_ONCE]
     chosen = list(dict.fromkeys(job for job in wanted if job is not None))
@@ -175,7 +177,7 @@ async def _each(view: View, verb: str) -> Go | Problem:
         else:
             refused[why] = refused.get(why, 0) + 1
     words = told(verb, len(missing), refused) + in_part([units for units in missing if units])
-    return Go(view.fields.get("back", "/console/jobs"), words)
+    return Redirect(view.fields.get("back", "/console/jobs"), words)
 
 
 async def _why_not(view: View, verb: str, job: UUID) -> str | int:
@@ -184,8 +186,8 @@ async def _why_not(view: View, verb: str, job: UUID) -> str | int:
         outcome = await (_retry(view, job) if verb == "retry" else _cancel(view, job))
     except AskFailed:
         return "the gateway is busy; try again"
-    if isinstance(outcome, Again | UUID):
-        return outcome.missing if isinstance(outcome, Again) else 0
+    if isinstance(outcome, RetryOutcome | UUID):
+        return outcome.missing if isinstance(outcome, RetryOutcome) else 0
     return said(outcome)
 
 
@@ -234,5 +236,5 @@ async def _cancel(view: View, job: UUID) -> UUID | Problem:
 
 async def _act(view: View, name: str, job: UUID) -> Any:
     reason = view.fields.get("reason", "").strip()[:500] or "by hand, in the console"
-    doer = Doer(view.gateway, view.who.user, view.request_id)
+    doer = AuditActor(view.gateway, view.who.user, view.request_id)
     return await doer.act(name, f"job:{job}", reason, {})

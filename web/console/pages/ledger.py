@@ -8,11 +8,11 @@ from msgspec import Meta
 from actors.auditor.messages import NightAuditor, RunWhole
 from sql.ledger_desk import KINDS, NEWEST, SORTED_MOST, EntryWish, LedgerDesk
 from sql.overview import Overview
+from web.console.ledger_health import soundness_of
 from web.console.registry import Nav, Pages
-from web.console.soundness import soundness_of
 from web.console.tables import SORTED_MOST as ANCHORS_MOST
 from web.console.tables import Column, Table, one_of, order_by, page_of, sort_of, table
-from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem, unavailable
 from web.routes.anchors import listed
 
@@ -48,7 +48,7 @@ NO_AUDITOR: Final = unavailable("The auditor does not run now; try again")
 
 
 @attrs.frozen
-class Query:
+class LedgerQuery:
     """``before``: the number of the last entry of the page before, while the newest come first."""
 
     show: Literal["entries", "anchors"] = "entries"
@@ -64,14 +64,14 @@ class Query:
     "/ledger",
     "Ledger",
     "ledger.html",
-    query=Query,
+    query=LedgerQuery,
     nav=Nav("Ledger", "l", 40, "ledger"),
     live=("sound", "log", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
 )
-async def ledger(view: View[Query]) -> Shown:
+async def ledger(view: View[LedgerQuery]) -> Shown:
     """The verdict, the log, and a page of entries or anchors."""
     gateway, query = view.gateway, view.query
     standing, signed = await Overview(gateway.database).log(), await gateway.proofs.newest()
@@ -95,16 +95,16 @@ async def ledger(view: View[Query]) -> Shown:
 
 
 @pages.action("/ledger/check", who=ADMINS)
-async def check(view: View) -> Go | Problem:
+async def check(view: View) -> Redirect | Problem:
     """Everything is gone over now, not only at night."""
     try:
         view.gateway.registry.ref(NightAuditor).tell(RunWhole())
     except LookupError:
         return NO_AUDITOR
-    return Go(PATH, "Everything is gone over now. The verdict says when it is done.")
+    return Redirect(PATH, "Everything is gone over now. The verdict says when it is done.")
 
 
-async def _entries(view: View[Query]) -> Shown:
+async def _entries(view: View[LedgerQuery]) -> Shown:
     query = view.query
     kind, offset = query.kind if query.kind in KINDS else None, query.offset
     columns = ALL if view.who.role in OVERSEERS else OWN
@@ -119,7 +119,7 @@ async def _entries(view: View[Query]) -> Shown:
     return {"rows": Table(columns, sort, rows), "older": rows[-1].entry_id if is_more else None}
 
 
-async def _anchors(view: View[Query]) -> Shown:
+async def _anchors(view: View[LedgerQuery]) -> Shown:
     query = view.query
     found = [listed(row) for row in await view.gateway.anchors.page(None, ANCHORS_MOST, 0)]
     whole = table(found, ANCHORS, query.sort, "-created_at")

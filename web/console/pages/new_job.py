@@ -7,8 +7,8 @@ from msgspec import Meta
 
 from sql.prices import EVERY_OTHER
 from web.console.registry import Pages
-from web.console.view import Go, Shown, View
-from web.jobs.plan import CHUNK_MAX
+from web.console.view import Redirect, Shown, View
+from web.jobs.unit_plan import CHUNK_MAX
 from web.routes import jobs, preflights, quotes, uploads
 
 pages = Pages()
@@ -35,7 +35,7 @@ Word = Annotated[str, Meta(max_length=100)]
 
 
 @attrs.frozen
-class Query:
+class NewJobQuery:
     """What the form begins with, as it was left. ``payload_ref``: of what is uploaded already."""
 
     type: Word = "render"
@@ -55,13 +55,13 @@ class Query:
     queue: Word = ""
 
 
-@pages.page("/jobs/new", "New job", "new_job.html", query=Query)
-async def new_job(view: View[Query]) -> Shown | Go:
+@pages.page("/jobs/new", "New job", "new_job.html", query=NewJobQuery)
+async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
     """The form. What a job costs is asked while it is filled in (POST /jobs/quote), and what a node
     finds in the scene when somebody wants to know (POST /jobs/preflight).
     """
     if not view.may_change:
-        return Go("/console/jobs")
+        return Redirect("/console/jobs")
     gateway = view.gateway
     prices = await gateway.prices.now()
     return {

@@ -9,16 +9,16 @@ from msgspec import Meta
 
 from sql.fleet import Earned, Fleet
 from sql.nodes import NodeShown
+from web.console.formatting import size
 from web.console.pages.fleet import LATELY
 from web.console.registry import Pages
-from web.console.tables import Column, Sorted, order_by, table
-from web.console.view import Go, Shown, View
-from web.console.wording import size
+from web.console.tables import Column, SortQuery, order_by, table
+from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.doer import Doer
-from web.nodes.checkable import checkable
-from web.nodes.standing import Verb, after
-from web.nodes.word import say
+from web.identity.audit_actor import AuditActor
+from web.nodes.standing import StandingAction, after
+from web.nodes.standing_change import say
+from web.nodes.verifier_coverage import checkable
 from web.routes.admin import Because
 
 pages = Pages()
@@ -48,13 +48,17 @@ CONNECTIONS: Final = (
     Column("Ended", "code", "figure"),
     Column("By", "by_us"),
 )
-Act: TypeAlias = Callable[[View[Any]], Awaitable[Go | Problem]]
+Act: TypeAlias = Callable[[View[Any]], Awaitable[Redirect | Problem]]
 # What each button says, and what it asks before.
-BUTTONS: Final[Mapping[Verb, tuple[str, str, str]]] = {
-    Verb.RELEASE: ("Release", "play", "Give this node work again?"),
-    Verb.DRAIN: ("Drain", "pause", "Let it finish what it runs, and give it nothing new?"),
-    Verb.QUARANTINE: ("Quarantine", "warn", "Give it no work but its owner's own?"),
-    Verb.REVOKE: (
+BUTTONS: Final[Mapping[StandingAction, tuple[str, str, str]]] = {
+    StandingAction.RELEASE: ("Release", "play", "Give this node work again?"),
+    StandingAction.DRAIN: (
+        "Drain",
+        "pause",
+        "Let it finish what it runs, and give it nothing new?",
+    ),
+    StandingAction.QUARANTINE: ("Quarantine", "warn", "Give it no work but its owner's own?"),
+    StandingAction.REVOKE: (
         "Revoke",
         "stop",
         "Shut this node out for good? Its key and its tokens open nothing any more.",
@@ -63,22 +67,22 @@ BUTTONS: Final[Mapping[Verb, tuple[str, str, str]]] = {
 END_FIRST: Final = (
     "It is given work again; if it has ended by now, as it was drained, start it again."
 )
-REASONED: Final = (Verb.QUARANTINE,)  # the operator is told why
+REASONED: Final = (StandingAction.QUARANTINE,)  # the operator is told why
 SAID: Final = {
-    Verb.DRAIN: "It finishes what it runs, and is given nothing new.",
-    Verb.QUARANTINE: "It is given its owner's work alone.",
-    Verb.RELEASE: "It is given work again.",
-    Verb.REVOKE: "It is shut out for good.",
+    StandingAction.DRAIN: "It finishes what it runs, and is given nothing new.",
+    StandingAction.QUARANTINE: "It is given its owner's work alone.",
+    StandingAction.RELEASE: "It is given work again.",
+    StandingAction.REVOKE: "It is shut out for good.",
 }
 
 
 @attrs.frozen
-class Said:
+class NodeReasonForm:
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 @attrs.frozen
-class Query(Sorted):
+class NodeQuery(SortQuery):
     sort: Annotated[str, order_by(work=WORK, history=CONNECTIONS, earned=SHARED)] = ""
 
 
@@ -86,14 +90,14 @@ class Query(Sorted):
     "/fleet/{id}",
     "Node",
     "node.html",
-    query=Query,
+    query=NodeQuery,
     live=("state", "work", "history", "earned"),
     topics=("jobs",),
     every=3.0,
     rest=0.5,
     absent=ABSENT,
 )
-async def node(view: View[Query]) -> Shown | Problem:
+async def node(view: View[NodeQuery]) -> Shown | Problem:
     """All that is known of it."""
     row = await visible(view)
     if row is None:
@@ -115,7 +119,7 @@ async def node(view: View[Query]) -> Shown | Problem:
         "reputation": await view.gateway.nodes.records([row.id]),
         "uncheckable": (await checkable(view.gateway, row.id)).get(row.id) is False,
         "buttons": buttons,
-        "may_quarantine": any(verb == Verb.QUARANTINE.value for verb, *_ in buttons),
+        "may_quarantine": any(verb == StandingAction.QUARANTINE.value for verb, *_ in buttons),
         "everybody": view.owner is None,
         "is_own": owner == view.who.user,
     }
@@ -156,23 +160,27 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _word(verb: Verb) -> Act:
+def _word(verb: StandingAction) -> Act:
     """Something that is said about a node, by a form."""
 
-    async def act(view: View[Said] | View[Because]) -> Go | Problem:
+    async def act(view: View[NodeReasonForm] | View[Because]) -> Redirect | Problem:
         row = await visible(view)
         if row is None:
             return NO_NODE
-        doer = Doer(view.gateway, view.who.user, view.request_id)
+        doer = AuditActor(view.gateway, view.who.user, view.request_id)
         said = await say(doer, view.who.role, row, verb, view.query.reason.strip())
         if isinstance(said, Problem):
             return said
-        drained = verb is Verb.RELEASE and row.standing.name == "DRAINING"
-        return Go(f"/console/fleet/{row.id}", END_FIRST if drained else SAID[verb])
+        drained = verb is StandingAction.RELEASE and row.standing.name == "DRAINING"
+        return Redirect(f"/console/fleet/{row.id}", END_FIRST if drained else SAID[verb])
 
     return act
 
 
 for each in BUTTONS:
-    asks = {"form": Because, "form_on": "/fleet/{id}"} if each in REASONED else {"form": Said}
+    asks = (
+        {"form": Because, "form_on": "/fleet/{id}"}
+        if each in REASONED
+        else {"form": NodeReasonForm}
+    )
     pages.action(f"/fleet/{{id}}/{each.value}", absent=ABSENT, **asks)(_word(each))

@@ -11,12 +11,12 @@ from sql.fleet import Fleet, Search
 from sql.organisations import OF_USER_MOST, Organisation, Said
 from web.console.pages.fleet import LATELY
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, order_by, table
-from web.console.view import Go, Shown, View
+from web.console.tables import Column, SortQuery, order_by, table
+from web.console.view import Redirect, Shown, View
 from web.http.converter import Email
 from web.http.problem import Problem
-from web.identity.doer import Doer
-from web.nodes.circles import tell_circles
+from web.identity.audit_actor import AuditActor
+from web.nodes.access_updates import tell_circles
 from web.routes.organisations import NOT_FOUND, PROBLEMS, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
 
@@ -48,38 +48,38 @@ Change: TypeAlias = Callable[[Act], Awaitable[Said]]
 
 
 @attrs.frozen
-class Somebody:
+class MemberForm:
     email: Email
 
 
 @attrs.frozen
-class Invitation:
+class InvitationForm:
     email: Email
     role: Literal["owner", "member"] = "member"
 
 
 @attrs.frozen
-class OfRole:
+class RoleForm:
     role: Literal["owner", "member"]
 
 
 @attrs.frozen
-class Whom:
+class MemberPath:
     user: UUID
 
 
 @attrs.frozen
-class Which:
+class NodeForm:
     node: UUID
 
 
 @attrs.frozen
-class Query(Sorted):
+class OrganisationsQuery(SortQuery):
     sort: Annotated[str, order_by(of=ORGANISATIONS, trusted=TRUSTED)] = ""
 
 
 @attrs.frozen
-class OneQuery(Sorted):
+class OrganisationQuery(SortQuery):
     sort: Annotated[str, order_by(members=MEMBERS, nodes=LENT)] = ""
 
 
@@ -87,14 +87,14 @@ class OneQuery(Sorted):
     "/organisations",
     "Organisations",
     "organisations.html",
-    query=Query,
+    query=OrganisationsQuery,
     nav=Nav("Organisations", "n", 55, "users"),
     live=("rows", "trusted"),
     own=True,
     every=10.0,
     rest=1.0,
 )
-async def organisations(view: View[Query]) -> Shown:
+async def organisations(view: View[OrganisationsQuery]) -> Shown:
     """One's own, with invitations, and whom one trusts: also of those who see everything."""
     kept, user, sort = view.gateway.organisations, view.who.user, view.query.sort
     return {
@@ -107,14 +107,14 @@ async def organisations(view: View[Query]) -> Shown:
     "/organisations/{id}",
     "Organisation",
     "organisation.html",
-    query=OneQuery,
+    query=OrganisationQuery,
     live=("members", "nodes"),
     own=True,
     every=10.0,
     rest=1.0,
     absent=ABSENT,
 )
-async def organisation(view: View[OneQuery]) -> Shown | Problem:
+async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
     """Its members and the nodes that they lend, for its members."""
     kept, id_, sort = view.gateway.organisations, view.ids["id"], view.query.sort
     own = await _own(view)
@@ -141,7 +141,7 @@ async def _own(view: View[Any]) -> Organisation | None:
 
 
 @pages.action("/organisations", form=NewOrganisation, form_on="/organisations")
-async def found(view: View[NewOrganisation]) -> Go | Problem:
+async def found(view: View[NewOrganisation]) -> Redirect | Problem:
     """Found one."""
     gateway, name = view.gateway, view.query.name
     new = gateway.random.uuid()
@@ -150,13 +150,13 @@ async def found(view: View[NewOrganisation]) -> Go | Problem:
         return NOBODY
     if await gateway.organisations.found(new, name, act) is None:
         return Problem(409, f"You are in {OF_USER_MOST} organisations already; leave one first")
-    return Go(f"{PATH}/{new}", f"{name} is founded. Invite others, and lend it nodes.")
+    return Redirect(f"{PATH}/{new}", f"{name} is founded. Invite others, and lend it nodes.")
 
 
 @pages.action(
-    "/organisations/{id}/invite", form=Invitation, absent=ABSENT, form_on="/organisations/{id}"
+    "/organisations/{id}/invite", form=InvitationForm, absent=ABSENT, form_on="/organisations/{id}"
 )
-async def invite(view: View[Invitation]) -> Go | Problem:
+async def invite(view: View[InvitationForm]) -> Redirect | Problem:
     """Ask somebody in."""
     kept, form, id_ = view.gateway.organisations, view.query, view.ids["id"]
     return await _changed(
@@ -168,7 +168,7 @@ async def invite(view: View[Invitation]) -> Go | Problem:
 
 
 @pages.action("/organisations/{id}/accept", absent=ABSENT)
-async def accept(view: View) -> Go | Problem:
+async def accept(view: View) -> Redirect | Problem:
     """Accept an invitation."""
     kept, id_ = view.gateway.organisations, view.ids["id"]
     about = ("organisation.join", "accepted")
@@ -176,7 +176,7 @@ async def accept(view: View) -> Go | Problem:
 
 
 @pages.action("/organisations/{id}/leave", absent=ABSENT)
-async def leave(view: View) -> Go | Problem:
+async def leave(view: View) -> Redirect | Problem:
     """Leave it, or decline."""
     kept, user, id_ = view.gateway.organisations, view.who.user, view.ids["id"]
     about = ("organisation.leave", str(user))
@@ -184,16 +184,16 @@ async def leave(view: View) -> Go | Problem:
     return await _changed(view, about, lambda act: kept.leave(id_, user, act), said, PATH)
 
 
-@pages.action("/organisations/{id}/remove", form=Whom, absent=ABSENT)
-async def remove(view: View[Whom]) -> Go | Problem:
+@pages.action("/organisations/{id}/remove", form=MemberPath, absent=ABSENT)
+async def remove(view: View[MemberPath]) -> Redirect | Problem:
     """Out with somebody, as an owner."""
     kept, user, id_ = view.gateway.organisations, view.query.user, view.ids["id"]
     about = ("organisation.leave", str(user))
     return await _changed(view, about, lambda act: kept.leave(id_, user, act), "He is out of it.")
 
 
-@pages.action("/organisations/{id}/members/{user}/role", form=OfRole, absent=ABSENT)
-async def set_role(view: View[OfRole]) -> Go | Problem:
+@pages.action("/organisations/{id}/members/{user}/role", form=RoleForm, absent=ABSENT)
+async def set_role(view: View[RoleForm]) -> Redirect | Problem:
     """Make a member an owner, or an owner a member."""
     kept, user, role = view.gateway.organisations, view.ids["user"], view.query.role
     id_, about = view.ids["id"], ("organisation.role", f"{user}: {role}")
@@ -202,7 +202,7 @@ async def set_role(view: View[OfRole]) -> Go | Problem:
 
 
 @pages.action("/organisations/{id}/end", absent=ABSENT)
-async def end(view: View) -> Go | Problem:
+async def end(view: View) -> Redirect | Problem:
     """It is no more."""
     kept, id_ = view.gateway.organisations, view.ids["id"]
     said = "The organisation is no more; nodes are their owners' alone."
@@ -210,24 +210,24 @@ async def end(view: View) -> Go | Problem:
     return await _changed(view, about, lambda act: kept.end(id_, act), said, PATH)
 
 
-@pages.action("/organisations/{id}/lend", form=Which, absent=ABSENT)
-async def lend(view: View[Which]) -> Go | Problem:
+@pages.action("/organisations/{id}/lend", form=NodeForm, absent=ABSENT)
+async def lend(view: View[NodeForm]) -> Redirect | Problem:
     """Lend it a node of one's own."""
     kept, node, id_ = view.gateway.organisations, view.query.node, view.ids["id"]
     about = ("organisation.lend", str(node))
     return await _changed(view, about, lambda act: kept.lend(id_, node, act), "The node is lent.")
 
 
-@pages.action("/organisations/{id}/take-back", form=Which, absent=ABSENT)
-async def take_back(view: View[Which]) -> Go | Problem:
+@pages.action("/organisations/{id}/take-back", form=NodeForm, absent=ABSENT)
+async def take_back(view: View[NodeForm]) -> Redirect | Problem:
     """Take a node back."""
     kept, node, id_ = view.gateway.organisations, view.query.node, view.ids["id"]
     about, said = ("organisation.unlend", str(node)), "The node is its owner's alone."
     return await _changed(view, about, lambda act: kept.unlend(id_, node, act), said)
 
 
-@pages.action("/trusted", form=Somebody, form_on="/organisations")
-async def trust(view: View[Somebody]) -> Go | Problem:
+@pages.action("/trusted", form=MemberForm, form_on="/organisations")
+async def trust(view: View[MemberForm]) -> Redirect | Problem:
     """Trust somebody."""
     kept, email = view.gateway.organisations, view.query.email
     if await is_own(view.gateway, view.who.user, email):
@@ -238,11 +238,11 @@ async def trust(view: View[Somebody]) -> Go | Problem:
     if await kept.trust(email, act) is Said.TOO_MANY:
         return TRUSTED_FULL
     await tell_circles(view.gateway)
-    return Go(PATH, f"If somebody has the address {email} here, you trust them.")
+    return Redirect(PATH, f"If somebody has the address {email} here, you trust them.")
 
 
 @pages.action("/trusted/{user}/end", absent=NOT_TRUSTED.detail)
-async def distrust(view: View) -> Go | Problem:
+async def distrust(view: View) -> Redirect | Problem:
     """Trust somebody no more."""
     user = view.ids["user"]
     act = await _act(view, "trust.end", f"user:{user}", "no more")
@@ -251,12 +251,14 @@ async def distrust(view: View) -> Go | Problem:
     if await view.gateway.organisations.distrust(user, act) is Said.ABSENT:
         return NOT_TRUSTED
     await tell_circles(view.gateway)
-    return Go(PATH, "You no longer trust this account. Its nodes finish what they have of yours.")
+    return Redirect(
+        PATH, "You no longer trust this account. Its nodes finish what they have of yours."
+    )
 
 
 async def _changed(
     view: View[Any], about: tuple[str, str], change: Change, said: str, to: str = ""
-) -> Go | Problem:
+) -> Redirect | Problem:
     """A change of an organisation. ``about``: what it is called, and what it is about."""
     id_ = view.ids["id"]
     act = await _act(view, about[0], f"organisation:{id_}", about[1])
@@ -266,9 +268,9 @@ async def _changed(
     if became is not Said.DONE:
         return PROBLEMS.get(became, NOT_FOUND)
     await tell_circles(view.gateway)
-    return Go(to or f"{PATH}/{id_}", said)
+    return Redirect(to or f"{PATH}/{id_}", said)
 
 
 async def _act(view: View[Any], name: str, target: str, reason: str) -> Act | None:
-    doer = Doer(view.gateway, view.who.user, view.request_id)
+    doer = AuditActor(view.gateway, view.who.user, view.request_id)
     return await doer.act(name, target, reason, {})

@@ -8,12 +8,12 @@ import attrs
 
 from sql.overview import Minute, Overview, Picture
 from web.console.alerts import alerts_of
-from web.console.frames import address_of
+from web.console.job_frames import address_of
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, order_by, table
-from web.console.view import Elsewhere, Shown, View
+from web.console.tables import Column, SortQuery, order_by, table
+from web.console.view import ExternalRedirect, Shown, View
 from web.http.problem import Problem
-from web.objects.reference import place_of
+from web.objects.object_reference import place_of
 
 pages = Pages()
 MINUTES: Final = 60
@@ -28,7 +28,7 @@ NO_PICTURE: Final = Problem(404, "There is no such picture")
 
 
 @attrs.frozen
-class Query(Sorted):
+class OverviewQuery(SortQuery):
     sort: Annotated[str, order_by(gateways=GATEWAYS)] = ""
 
 
@@ -36,14 +36,14 @@ class Query(Sorted):
     "",
     "Overview",
     "overview.html",
-    query=Query,
+    query=OverviewQuery,
     nav=Nav("Overview", "o", 0, "home"),
     live=("alerts", "figures", "throughput", "pictures", "gateways"),
     topics=("jobs", "nodes"),
     every=5.0,
     rest=0.5,
 )
-async def overview(view: View[Query]) -> Shown:
+async def overview(view: View[OverviewQuery]) -> Shown:
     """Nodes, jobs, credits, the log, throughput, pictures, alerts, gateways."""
     rows, owner, now = Overview(view.gateway.database), view.owner, view.now
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -69,7 +69,7 @@ async def overview(view: View[Query]) -> Shown:
 
 
 @pages.page("/pictures/{job}", "Picture", "", absent=NO_PICTURE.detail)
-async def picture(view: View) -> Elsewhere | Problem:
+async def picture(view: View) -> ExternalRedirect | Problem:
     """Where the picture of a job is, for those who may see it."""
     row = await Overview(view.gateway.database).result(view.owner, view.ids["job"])
     place = None if row is None or row.result_ref is None else place_of(row.result_ref)
@@ -78,7 +78,7 @@ async def picture(view: View) -> Elsewhere | Problem:
         return NO_PICTURE
     if not place.key.startswith(f"results/{row.user_id}/"):
         return NO_PICTURE
-    return Elsewhere(
+    return ExternalRedirect(
         await view.gateway.objects.presign_get(place.key, within=URL_SECONDS, base=view.base)
     )
 

@@ -13,9 +13,9 @@ from sql.prices import EVERY_OTHER
 from sql.settings_desk import SettingsDesk
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, table
-from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Fault, Problem, invalid
-from web.identity.doer import Doer
+from web.identity.audit_actor import AuditActor
 from web.routes import webhooks
 from web.routes.admin import Reason
 from web.routes.prices import ALWAYS, NOTHING_THERE, PricedType, target_of
@@ -98,7 +98,7 @@ TABLES: Final = (*VALUES, *KEYS, *CHANGES, *BOUNDS, *EVENTS, *ACTS)
 
 
 @attrs.frozen
-class Query:
+class SettingsQuery:
     tab: Literal["values", "keys", "prices", "limits", "webhooks", "audit"] = "values"
     q: Annotated[str, Meta(max_length=200)] = ""
     sort: Annotated[str, order_by(TABLES, now=PRICES, hooks=HOOKS)] = ""
@@ -107,7 +107,7 @@ class Query:
 
 
 @attrs.frozen
-class NewPrice:
+class PriceForm:
     """``price`` '': the type costs what those without a price of their own cost."""
 
     job_type: PricedType
@@ -116,7 +116,7 @@ class NewPrice:
 
 
 @attrs.frozen
-class Limit:
+class LimitRow:
     """A bound: requests a minute of one address, or of one user or node; or something else."""
 
     name: str
@@ -138,13 +138,13 @@ class Limit:
     "Settings",
     "settings.html",
     who=OVERSEERS,
-    query=Query,
+    query=SettingsQuery,
     nav=Nav("Settings", "s", 95, "gear"),
     live=("shown",),
     every=10.0,
     rest=1.0,
 )
-async def settings(view: View[Query]) -> Shown:
+async def settings(view: View[SettingsQuery]) -> Shown:
     """One tab of them."""
     query = view.query
     shown: Shown = {
@@ -156,7 +156,7 @@ async def settings(view: View[Query]) -> Shown:
     return shown | await READERS[query.tab](view)
 
 
-async def values_shown(view: View[Query]) -> Shown:
+async def values_shown(view: View[SettingsQuery]) -> Shown:
     """By section, or all of them sorted by a column."""
     found = sections_of(_values(view), view.query.q)
     whole = table([each for rows in found.values() for each in rows], VALUES, view.query.sort, "")
@@ -165,7 +165,7 @@ async def values_shown(view: View[Query]) -> Shown:
     return {"values": whole, "sections": sections, "sorted": is_sorted}
 
 
-async def keys_of(view: View[Query]) -> Shown:
+async def keys_of(view: View[SettingsQuery]) -> Shown:
     """Those of programs, those that sign logins, and those that count under checkpoints."""
     gateway = view.gateway
     rows = await SettingsDesk(gateway.database).keys(view.query.q.strip(), SORTED_MOST, 0)
@@ -176,7 +176,7 @@ async def keys_of(view: View[Query]) -> Shown:
     }
 
 
-async def prices_of(view: View[Query]) -> Shown:
+async def prices_of(view: View[SettingsQuery]) -> Shown:
     """What jobs cost, and how that changed."""
     kept = view.gateway.prices
     changes = await kept.history(None, None, SORTED_MOST)
@@ -186,12 +186,12 @@ async def prices_of(view: View[Query]) -> Shown:
     }
 
 
-async def limits_shown(view: View[Query]) -> Shown:
+async def limits_shown(view: View[SettingsQuery]) -> Shown:
     """The bounds on what one may ask."""
     return {"limits": table(limits_of(_values(view)), BOUNDS, view.query.sort, "")}
 
 
-async def webhooks_of(view: View[Query]) -> Shown:
+async def webhooks_of(view: View[SettingsQuery]) -> Shown:
     """Whom users have told of their jobs; where Stripe tells us of payments, and what it told."""
     gateway, desk = view.gateway, SettingsDesk(view.gateway.database)
     text, sort = view.query.q.strip(), view.query.sort
@@ -205,16 +205,18 @@ async def webhooks_of(view: View[Query]) -> Shown:
     }
 
 
-def _values(view: View[Query]) -> Sequence[Value]:
+def _values(view: View[SettingsQuery]) -> Sequence[Value]:
     return values_of(view.gateway.settings, view.gateway.sources)
 
 
-def _page(view: View[Query], rows: Sequence[Any], columns: Sequence[Column], usual: str) -> Table:
+def _page(
+    view: View[SettingsQuery], rows: Sequence[Any], columns: Sequence[Column], usual: str
+) -> Table:
     """A page of the newest ``SORTED_MOST``."""
     return page_of(table(rows, columns, view.query.sort, usual), view.query.offset, ROWS)
 
 
-async def acts_of(view: View[Query]) -> Shown:
+async def acts_of(view: View[SettingsQuery]) -> Shown:
     """What admins did, a page of it."""
     query = view.query
     target = query.q.strip() or None
@@ -235,18 +237,18 @@ def sections_of(values: Sequence[Value], text: str) -> Mapping[str, list[Value]]
     return found
 
 
-def limits_of(values: Sequence[Value]) -> list[Limit]:
+def limits_of(values: Sequence[Value]) -> list[LimitRow]:
     """The bounds on what one may ask."""
     found = []
     for value in values:
         if value.name.startswith(LIMITS):
             of = "user or node" if value.name in PER_USER else "address"
             of = "" if value.name in NOT_REQUESTS else f"requests a minute, per {of}"
-            found.append(Limit(value.name.removeprefix(LIMITS), value.text, of, value))
+            found.append(LimitRow(value.name.removeprefix(LIMITS), value.text, of, value))
     return found
 
 
-READERS: Final[Mapping[str, Callable[[View[Query]], Awaitable[Shown]]]] = {
+READERS: Final[Mapping[str, Callable[[View[SettingsQuery]], Awaitable[Shown]]]] = {
     "values": values_shown,
     "keys": keys_of,
     "prices": prices_of,
@@ -256,8 +258,8 @@ READERS: Final[Mapping[str, Callable[[View[Query]], Awaitable[Shown]]]] = {
 }
 
 
-@pages.action("/settings/prices", who=ADMINS, form=NewPrice, form_on="/settings?tab=prices")
-async def set_price(view: View[NewPrice]) -> Go | Problem:
+@pages.action("/settings/prices", who=ADMINS, form=PriceForm, form_on="/settings?tab=prices")
+async def set_price(view: View[PriceForm]) -> Redirect | Problem:
     """What jobs of a type cost, from the next submission on."""
     form = view.query
     units = _units(form.price.strip())
@@ -265,14 +267,14 @@ async def set_price(view: View[NewPrice]) -> Go | Problem:
         return units
     if units is None and form.job_type == EVERY_OTHER:
         return ALWAYS
-    doer = Doer(view.gateway, view.who.user, view.request_id)
+    doer = AuditActor(view.gateway, view.who.user, view.request_id)
     act = await doer.act("price.set", target_of(form.job_type), form.reason, {})
     if act is None:
         return NOBODY
     row = await view.gateway.prices.set(form.job_type, units, act)
     if row is None:
         return NOTHING_THERE
-    return Go(f"{PATH}?tab=prices", f"The price of {form.job_type} holds from now on.")
+    return Redirect(f"{PATH}?tab=prices", f"The price of {form.job_type} holds from now on.")
 
 
 def _units(text: str) -> int | Problem | None:

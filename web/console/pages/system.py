@@ -13,13 +13,13 @@ import rendertrust
 from actors.ports import Clock
 from web.console.alerts import NAMES
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, order_by, table
-from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
+from web.console.tables import Column, SortQuery, order_by, table
+from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.doer import Doer
-from web.process.lag import Late
-from web.process.log_lines import LINES
-from web.process.logs import level_now, set_level
+from web.identity.audit_actor import AuditActor
+from web.process.log_writer import LINES
+from web.process.logging_setup import level_now, set_level
+from web.process.loop_lag import LagReading
 from web.process.readiness import Probe, readiness_of
 
 pages = Pages()
@@ -35,13 +35,13 @@ WAITING: Final = "The first readings come in a few seconds."
 
 
 @attrs.frozen
-class Wanted:
+class LogLevelForm:
     level: Literal["debug", "info", "warning", "error"]
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 @attrs.frozen
-class Answer:
+class ProbeResult:
     """What a dependency said to a probe; ``took`` None: nothing in time."""
 
     name: str
@@ -53,7 +53,7 @@ class Answer:
 
 
 @attrs.frozen
-class Query(Sorted):
+class SystemQuery(SortQuery):
     sort: Annotated[str, order_by(answers=ANSWERS)] = ""
 
 
@@ -61,7 +61,7 @@ class Query(Sorted):
     "/system",
     "System",
     "system.html",
-    query=Query,
+    query=SystemQuery,
     who=OVERSEERS,
     nav=Nav("System", "y", 90, "pulse"),
     live=("figures", "lag", "answers", "process"),
@@ -69,7 +69,7 @@ class Query(Sorted):
     rest=1.0,
     inside=True,
 )
-async def system(view: View[Query]) -> Shown:
+async def system(view: View[SystemQuery]) -> Shown:
     """Of this gateway alone."""
     gateway = view.gateway
     memory = gateway.console
@@ -95,11 +95,11 @@ async def system(view: View[Query]) -> Shown:
     }
 
 
-@pages.action("/system/log-level", who=ADMINS, form=Wanted)
-async def log_level(view: View[Wanted]) -> Go | Problem:
+@pages.action("/system/log-level", who=ADMINS, form=LogLevelForm)
+async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
     """Which lines this gateway writes, until it ends or reads its settings again."""
     wanted, before = view.query.level, level_now()
-    doer = Doer(view.gateway, view.who.user, view.request_id)
+    doer = AuditActor(view.gateway, view.who.user, view.request_id)
     target = f"gateway:{view.gateway.console.gateways.id}"
     reason = view.query.reason.strip() or "by hand, in the console"
     act = await doer.act("log.level", target, reason, {"level": wanted, "before": before})
@@ -107,10 +107,10 @@ async def log_level(view: View[Wanted]) -> Go | Problem:
         return NOBODY
     await view.gateway.accounts.audit.note(act)
     set_level(wanted)
-    return Go(PATH, f"Lines of level {wanted} and above are written now.")
+    return Redirect(PATH, f"Lines of level {wanted} and above are written now.")
 
 
-async def answers_of(probes: Mapping[str, Probe], clock: Clock) -> list[Answer]:
+async def answers_of(probes: Mapping[str, Probe], clock: Clock) -> list[ProbeResult]:
     """How long each dependency takes to answer, all asked at once."""
     took: dict[str, float] = {}
 
@@ -125,7 +125,7 @@ async def answers_of(probes: Mapping[str, Probe], clock: Clock) -> list[Answer]:
 
     found = await readiness_of({name: timed(name, probe) for name, probe in probes.items()})
     return [
-        Answer(NAMES.get(name, name), took.get(name) if answer == "connected" else None)
+        ProbeResult(NAMES.get(name, name), took.get(name) if answer == "connected" else None)
         for name, answer in found.checks.items()
     ]
 
@@ -136,7 +136,7 @@ def process_of() -> Mapping[str, float]:
     return {sample.name.removeprefix("process_"): sample.value for sample in samples}
 
 
-def chart_of(readings: Sequence[Late]) -> Mapping[str, Any]:
+def chart_of(readings: Sequence[LagReading]) -> Mapping[str, Any]:
     """The loop's lag over the last ten minutes, in milliseconds."""
     values = [round(each.worst * 1000, 2) for each in readings]
     drawn = {

@@ -12,17 +12,17 @@ from rendertrust import money
 from sql.ledger_desk import DeskEntryRow, EntryWish, LedgerDesk
 from sql.span import Span
 from sql.user_desk import SORTED_MOST, UserDesk
+from web.console.formatting import address
 from web.console.pages.credits import HOLDS, PURCHASES, bought, held
-from web.console.refunds import ALL, PIECE, Refunding, refunding
+from web.console.refunds import ALL, PIECE, RefundPreview, refunding
 from web.console.registry import Nav, Pages
-from web.console.tables import Column, Sorted, Table, order_by, sort_of, table
-from web.console.view import ADMINS, OVERSEERS, Go, Shown, View
-from web.console.wording import address
+from web.console.tables import Column, SortQuery, Table, order_by, sort_of, table
+from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.idempotency import OTHER_REQUEST, REPLAYED
 from web.http.problem import Fault, Problem, invalid
-from web.identity.doer import Doer
-from web.money.credit_acts import GRANT, Movement, reference_of
+from web.identity.audit_actor import AuditActor
+from web.money.credit_adjustments import GRANT, CreditMovement, reference_of
 from web.routes.admin import NOT_FOUND, Reason, act_upon
 from web.routes.admin_credits import GivenAmount, Refunded, Words, give_back, move
 from web.routes.keys import NOT_FOUND as NO_KEY
@@ -71,19 +71,19 @@ MaybePiece = Annotated[
 
 
 @attrs.frozen
-class Query:
+class UsersQuery:
     q: Annotated[str, Meta(max_length=255)] = ""
     sort: Annotated[str, order_by(COLUMNS)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
 
 @attrs.frozen
-class OneQuery(Sorted):
+class UserPageQuery(SortQuery):
     sort: Annotated[str, order_by(holds=HOLDS, bought=PURCHASES, sessions=LOGINS, keys=KEYS)] = ""
 
 
 @attrs.frozen
-class Step:
+class CreditStep:
     """What is about to be done to somebody's credits, to be looked at once more.
 
     ``once`` names this step in its address: who goes back to it does not grant a second time.
@@ -121,12 +121,12 @@ class RefundForm:
 
 
 @attrs.frozen
-class Why:
+class ReasonForm:
     reason: Reason
 
 
 @attrs.frozen
-class Ending:
+class RevocationForm:
     """A login or a key that is to end."""
 
     which: UUID
@@ -138,14 +138,14 @@ class Ending:
     "Users",
     "users.html",
     who=OVERSEERS,
-    query=Query,
+    query=UsersQuery,
     nav=Nav("Users", "u", 50, "users"),
     live=("rows",),
     topics=("jobs",),
     every=10.0,
     rest=2.0,
 )
-async def users(view: View[Query]) -> Shown:
+async def users(view: View[UsersQuery]) -> Shown:
     """A page of them, with what each has."""
     query, desk = view.query, UserDesk(view.gateway.database)
     sort = sort_of(query.sort, COLUMNS, USUAL)
@@ -165,14 +165,14 @@ async def users(view: View[Query]) -> Shown:
     "User",
     "user.html",
     who=OVERSEERS,
-    query=OneQuery,
+    query=UserPageQuery,
     live=("figures", "holds", "bought"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
     absent=ABSENT,
 )
-async def user(view: View[OneQuery]) -> Shown | Problem:
+async def user(view: View[UserPageQuery]) -> Shown | Problem:
     """What he has, what is held of it, what he bought, and where he is logged in."""
     gateway, id_ = view.gateway, view.ids["id"]
     row = await gateway.users.by_id(id_)
@@ -190,7 +190,7 @@ async def user(view: View[OneQuery]) -> Shown | Problem:
     }
 
 
-async def doors_of(view: View[OneQuery], *, may: bool) -> list[tuple[str, str, Table]]:
+async def doors_of(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, str, Table]]:
     """Logins and keys: a name, a label, and the rows as the address has them sorted."""
     accounts, id_, text = view.gateway.accounts, view.ids["id"], view.query.sort
     end = (Column("End"),) if may else ()
@@ -207,19 +207,19 @@ async def doors_of(view: View[OneQuery], *, may: bool) -> list[tuple[str, str, T
     "Once more",
     "user_credits.html",
     who=ADMINS,
-    query=Step,
+    query=CreditStep,
     form_on="/users/{id}",
 )
-async def confirm(view: View[Step]) -> Shown | Problem | Go:
+async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
     """The second step: what will be done, in words, before it is."""
     gateway, step = view.gateway, view.query
     once = uuid_of(step.once)
     if step.act == "grant" and once is None:
-        return Go(address(view.path, dict(view.params), once=gateway.random.uuid()))
+        return Redirect(address(view.path, dict(view.params), once=gateway.random.uuid()))
     row = await gateway.users.by_id(view.ids["id"])
     if row is None:
         return NOT_FOUND
-    back: Refunding | Problem | None = None
+    back: RefundPreview | Problem | None = None
     if step.act == "refund":
         back = await refunding(gateway, row.id, step.job, step.frame, step.amount)
     if isinstance(back, Problem):
@@ -243,7 +243,7 @@ async def confirm(view: View[Step]) -> Shown | Problem | Go:
     }
 
 
-async def _granted(view: View[Step], once: UUID) -> DeskEntryRow | None:
+async def _granted(view: View[CreditStep], once: UUID) -> DeskEntryRow | None:
     """What was booked by this step before, by the same admin: it is not booked again."""
     wish = EntryWish(reference=f"grant:{_reference(view, once)}")
     rows = await LedgerDesk(view.gateway.database).page(view.ids["id"], wish, 1)
@@ -255,21 +255,21 @@ def _reference(view: View[Any], once: UUID) -> UUID:
 
 
 @pages.action("/users/{id}/grant", who=ADMINS, form=GrantForm, absent=ABSENT)
-async def grant(view: View[GrantForm]) -> Go | Problem:
+async def grant(view: View[GrantForm]) -> Redirect | Problem:
     """Give credits, as the API does."""
     form, id_ = view.query, view.ids["id"]
     reference = _reference(view, form.once)
-    movement = Movement(GRANT, id_, money.parse(form.amount), reference, form.description)
+    movement = CreditMovement(GRANT, id_, money.parse(form.amount), reference, form.description)
     done = await move(_doer(view), movement, form.reason, _key(view))
     if isinstance(done, Problem):
         return GRANTED if done is OTHER_REQUEST else done
     again = done.headers == REPLAYED
     became = "were granted before" if again else "are granted"
-    return Go(f"{PATH}/{id_}", f"{money.render(movement.units)} credits {became}.")
+    return Redirect(f"{PATH}/{id_}", f"{money.render(movement.units)} credits {became}.")
 
 
 @pages.action("/users/{id}/refund", who=ADMINS, form=RefundForm, absent=ABSENT)
-async def refund(view: View[RefundForm]) -> Go | Problem:
+async def refund(view: View[RefundForm]) -> Redirect | Problem:
     """Give back what units of work cost, each as the API does."""
     form, id_ = view.query, view.ids["id"]
     amount = "" if form.several else form.amount
@@ -285,20 +285,20 @@ async def refund(view: View[RefundForm]) -> Go | Problem:
         if isinstance(done, Problem):
             return done
     number = len(back.units)
-    return Go(
+    return Redirect(
         f"{PATH}/{id_}",
         "It is refunded." if number == 1 else f"{number} {back.word}s are refunded.",
     )
 
 
-@pages.action("/users/{id}/sessions", who=ADMINS, form=Ending, absent=ABSENT)
-async def end_session(view: View[Ending]) -> Go | Problem:
+@pages.action("/users/{id}/sessions", who=ADMINS, form=RevocationForm, absent=ABSENT)
+async def end_session(view: View[RevocationForm]) -> Redirect | Problem:
     """End a login of his."""
     return await _end(view, "user.end_session", NO_SESSION)
 
 
-@pages.action("/users/{id}/sessions/all", who=ADMINS, form=Why, absent=ABSENT)
-async def end_sessions(view: View[Why]) -> Go | Problem:
+@pages.action("/users/{id}/sessions/all", who=ADMINS, form=ReasonForm, absent=ABSENT)
+async def end_sessions(view: View[ReasonForm]) -> Redirect | Problem:
     """End all logins of his, each with its own line in the audit."""
     accounts, id_ = view.gateway.accounts, view.ids["id"]
     ended = 0
@@ -309,16 +309,16 @@ async def end_sessions(view: View[Why]) -> Go | Problem:
             return act
         ended += await accounts.administration.end_session(id_, login.sid, act)
         view.gateway.revocations.add(login.sid)
-    return Go(f"{PATH}/{id_}", f"{ended} login{' has' if ended == 1 else 's have'} ended.")
+    return Redirect(f"{PATH}/{id_}", f"{ended} login{' has' if ended == 1 else 's have'} ended.")
 
 
-@pages.action("/users/{id}/keys", who=ADMINS, form=Ending, absent=ABSENT)
-async def revoke_key(view: View[Ending]) -> Go | Problem:
+@pages.action("/users/{id}/keys", who=ADMINS, form=RevocationForm, absent=ABSENT)
+async def revoke_key(view: View[RevocationForm]) -> Redirect | Problem:
     """Revoke a key of his."""
     return await _end(view, "user.revoke_key", NO_KEY)
 
 
-async def _end(view: View[Ending], name: str, absent: Problem) -> Go | Problem:
+async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redirect | Problem:
     id_, which, gateway = view.ids["id"], view.query.which, view.gateway
     act = await act_upon(_doer(view), name, id_, view.query.reason, {"which": str(which)})
     if isinstance(act, Problem):
@@ -329,7 +329,7 @@ async def _end(view: View[Ending], name: str, absent: Problem) -> Go | Problem:
         return absent
     gateway.revocations.add(which)
     what = "The key is revoked." if absent is NO_KEY else "The login has ended."
-    return Go(f"{PATH}/{id_}", what)
+    return Redirect(f"{PATH}/{id_}", what)
 
 
 def _key(view: View[GrantForm]) -> IdempotencyKey:
@@ -340,5 +340,5 @@ def _key(view: View[GrantForm]) -> IdempotencyKey:
     return IdempotencyKey(view.who.user, str(form.once), digest, answer={"status": 200})
 
 
-def _doer(view: View[Any]) -> Doer:
-    return Doer(view.gateway, view.who.user, view.request_id)
+def _doer(view: View[Any]) -> AuditActor:
+    return AuditActor(view.gateway, view.who.user, view.request_id)

@@ -8,8 +8,8 @@ from msgspec import Meta
 from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, NewEndpoint, Wish
 from web.console.registry import Nav, Pages
-from web.console.tables import SORTED_MOST, Column, Sorted, order_by, page_of, table
-from web.console.view import Go, Shown, View
+from web.console.tables import SORTED_MOST, Column, SortQuery, order_by, page_of, table
+from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem, invalid
 from web.routes.endpoints import FORMER_FOR, SECRET_BYTES, url_fault
 
@@ -36,23 +36,23 @@ TOLD: Final = {"jobs": ("job.*",), "all": ("job.*", "unit.*")}
 
 
 @attrs.frozen
-class NewForm:
+class NewWebhookForm:
     url: Annotated[str, Meta(min_length=1, max_length=2000)]
     told: Literal["jobs", "all"] = "jobs"
 
 
 @attrs.frozen
-class Switch:
+class EnableForm:
     to: Literal["on", "off"]
 
 
 @attrs.frozen
-class AllQuery(Sorted):
+class WebhooksQuery(SortQuery):
     sort: Annotated[str, order_by(ENDPOINTS)] = ""
 
 
 @attrs.frozen
-class Query:
+class WebhookQuery:
     """``offset`` counts in the newest ``SORTED_MOST``; what is older is listed by the API."""
 
     sort: Annotated[str, order_by(DELIVERIES)] = ""
@@ -63,14 +63,14 @@ class Query:
     "/webhooks",
     "Webhooks",
     "webhooks.html",
-    query=AllQuery,
+    query=WebhooksQuery,
     nav=Nav("Webhooks", "w", 60, "link"),
     live=("rows",),
     own=True,
     topics=("jobs",),
     rest=1.0,
 )
-async def hooks(view: View[AllQuery]) -> Shown:
+async def hooks(view: View[WebhooksQuery]) -> Shown:
     """One's own endpoints: also of those who see everything."""
     found = await view.gateway.endpoints.of_user(view.who.user)
     shown = table(found, ENDPOINTS, view.query.sort, "created_at")
@@ -81,7 +81,7 @@ async def hooks(view: View[AllQuery]) -> Shown:
     "/webhooks/{endpoint_id}",
     "Webhook",
     "webhook.html",
-    query=Query,
+    query=WebhookQuery,
     live=("state", "rows"),
     own=True,
     topics=("jobs",),
@@ -89,7 +89,7 @@ async def hooks(view: View[AllQuery]) -> Shown:
     rest=1.0,
     absent=ABSENT,
 )
-async def hook(view: View[Query]) -> Shown | Problem:
+async def hook(view: View[WebhookQuery]) -> Shown | Problem:
     """What was told to one of them, newest first."""
     endpoint, rows = view.ids["endpoint_id"], view.gateway.endpoints
     row = await rows.by_id(endpoint, view.who.user)
@@ -100,8 +100,8 @@ async def hook(view: View[Query]) -> Shown | Problem:
     return {"endpoint": row, "deliveries": page_of(whole, view.query.offset, ROWS)}
 
 
-@pages.action("/webhooks", form=NewForm, form_on="/webhooks")
-async def create(view: View[NewForm]) -> Go | Problem:
+@pages.action("/webhooks", form=NewWebhookForm, form_on="/webhooks")
+async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
     """Be told what happens to one's jobs."""
     gateway, form = view.gateway, view.query
     url = form.url.strip()
@@ -112,47 +112,49 @@ async def create(view: View[NewForm]) -> Go | Problem:
     new = NewEndpoint(gateway.random.uuid(), url, TOLD[form.told], secret, view.now)
     if await gateway.endpoints.insert(view.who.user, new) is None:
         return Problem(409, f"You have {OF_USER_MAX} endpoints already; delete one first")
-    return Go(PATH, f"The endpoint is told from now on. Its secret: {_shown(secret)}")
+    return Redirect(PATH, f"The endpoint is told from now on. Its secret: {_shown(secret)}")
 
 
 @pages.action("/webhooks/{endpoint_id}/rotate", absent=ABSENT)
-async def rotate(view: View) -> Go | Problem:
+async def rotate(view: View) -> Redirect | Problem:
     """Another secret; for a day both sign."""
     gateway, endpoint = view.gateway, view.ids["endpoint_id"]
     secret = gateway.random.token(SECRET_BYTES)
     until = view.now + FORMER_FOR
     if await gateway.endpoints.rotate(endpoint, view.who.user, secret, until) is None:
         return NOT_FOUND
-    return Go(f"{PATH}/{endpoint}", f"For a day both secrets sign. The new one: {_shown(secret)}")
+    return Redirect(
+        f"{PATH}/{endpoint}", f"For a day both secrets sign. The new one: {_shown(secret)}"
+    )
 
 
-@pages.action("/webhooks/{endpoint_id}/switch", form=Switch, absent=ABSENT)
-async def switch(view: View[Switch]) -> Go | Problem:
+@pages.action("/webhooks/{endpoint_id}/switch", form=EnableForm, absent=ABSENT)
+async def switch(view: View[EnableForm]) -> Redirect | Problem:
     """Told again, or no more."""
     endpoint, enabled = view.ids["endpoint_id"], view.query.to == "on"
     wish = Wish(enabled=enabled)
     if await view.gateway.endpoints.change(endpoint, view.who.user, wish, view.now) is None:
         return NOT_FOUND
     said = "It is told again, what waits first." if enabled else "It is told no more."
-    return Go(f"{PATH}/{endpoint}", said)
+    return Redirect(f"{PATH}/{endpoint}", said)
 
 
 @pages.action("/webhooks/{endpoint_id}/delete", absent=ABSENT)
-async def delete(view: View) -> Go | Problem:
+async def delete(view: View) -> Redirect | Problem:
     """With what waits for it."""
     if not await view.gateway.endpoints.delete(view.ids["endpoint_id"], view.who.user):
         return NOT_FOUND
-    return Go(PATH, "The endpoint was deleted, with what waited for it.")
+    return Redirect(PATH, "The endpoint was deleted, with what waited for it.")
 
 
 @pages.action("/webhooks/deliveries/{delivery_id}/replay", absent="There is no such delivery")
-async def replay(view: View) -> Go | Problem:
+async def replay(view: View) -> Redirect | Problem:
     """Tell it again, under its id."""
     delivery = view.ids["delivery_id"]
     row = await view.gateway.endpoints.replay(delivery, view.who.user, view.now)
     if row is None:
         return Problem(404, "There is no such delivery")
-    return Go(f"{PATH}/{row.endpoint_id}", f"{row.type} is told again.")
+    return Redirect(f"{PATH}/{row.endpoint_id}", f"{row.type} is told again.")
 
 
 def _shown(secret: bytes) -> str:

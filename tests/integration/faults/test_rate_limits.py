@@ -1,0 +1,183 @@
+"""Two gateways that count together, one of them on a bad way to Redis: nobody gets in too often."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from redis.asyncio.connection import AbstractConnection
+
+from supervisors.engines.current import Current
+from supervisors.engines.rates_valkey import SharedRates
+from supervisors.engines.system import SystemClock
+from supervisors.engines.valkey import ValkeyEndpoint
+from tests.faults.place import of_redis, redis_by
+from tests.faults.proxy import Proxy
+from tests.support.examples import series
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from web.http.problem import Problem
+from web.http.rate_limits import NOT_COUNTED, RateLimits, RateState
+
+pytestmark = pytest.mark.heavy
+MOST = 20
+ANSWER_SECONDS = 30.0  # half a second, and what a busy machine takes besides
+SCRIPT = b"EVALSHA"
+
+
+class Gateways:
+    """``here`` counts by way of the proxy. ``let_in`` is how often somebody was."""
+
+    def __init__(self, proxy: Proxy, endpoint: ValkeyEndpoint) -> None:
+        self.proxy, self.clock = proxy, SystemClock()
+        by_proxy = ValkeyEndpoint(redis_by(proxy, endpoint.url))
+        self._shared = [self._counting(at) for at in (by_proxy, endpoint)]
+        limits = settings_for_tests(limits={"login": MOST, "read": MOST}).limits
+        self.here, self.there = (RateLimits(limits, self.clock, shared) for shared in self._shared)
+        self.subject = str(uuid4())
+        self.let_in = 0
+
+    def _counting(self, endpoint: ValkeyEndpoint) -> SharedRates:
+        return SharedRates(Current(endpoint), lambda: self.clock.now().timestamp())
+
+    async def knock(self, rates: RateLimits, rate: str = "login") -> RateState | Problem:
+        began = self.clock.monotonic()
+        found = await rates.count(rate, self.subject)
+        assert self.clock.monotonic() - began < ANSWER_SECONDS
+        self.let_in += isinstance(found, RateState) and not found.is_over
+        return found
+
+    async def is_together(self) -> bool:
+        """Whether what one counts the other sees."""
+        self.subject = str(uuid4())
+        first, second = await self.knock(self.here), await self.knock(self.there)
+        return (
+            isinstance(first, RateState)
+            and isinstance(second, RateState)
+            and (second.remaining == first.remaining - 1)
+        )
+
+    def idle_connections(self) -> list[AbstractConnection]:
+        """Those of ``here`` that nobody uses just now."""
+        opened = getattr(self._shared[0], "_open")  # noqa: B009 - nobody else needs it
+        assert opened is not None
+        return list(getattr(opened[1], "_available_connections"))  # noqa: B009 - redis keeps it private
+
+    async def close(self) -> None:
+        for shared in self._shared:
+            await shared.close()
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine answers late; asked for before ``gateways``."""
+    monkeypatch.setattr("web.http.rate_limits.SHARED_SECONDS", ANSWER_SECONDS)
+    monkeypatch.setattr("supervisors.engines.rates_valkey.ANSWER_SECONDS", ANSWER_SECONDS)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateways(valkey_endpoint: ValkeyEndpoint) -> AsyncIterator[Gateways]:
+    async with Proxy(of_redis(valkey_endpoint.url), seed=3) as proxy:
+        both = Gateways(proxy, valkey_endpoint)
+        await until(both.is_together)
+        yield both
+        await both.close()
+
+
+Trouble = Callable[[Proxy], Awaitable[None]]
+
+
+async def resetting(proxy: Proxy) -> None:
+    proxy.resets = True
+
+
+async def cut_before_it_counts(proxy: Proxy) -> None:
+    proxy.cut(SCRIPT, times=100)
+
+
+async def counted_and_not_answered(proxy: Proxy) -> None:
+    proxy.swallow(SCRIPT, times=100)
+
+
+async def dead_unnoticed(proxy: Proxy) -> None:
+    proxy.strand(SCRIPT, times=100)
+
+
+async def silent(proxy: Proxy) -> None:
+    proxy.hush()
+
+
+async def away(proxy: Proxy) -> None:
+    await proxy.down()
+
+
+async def dripping(proxy: Proxy) -> None:
+    proxy.pace = 400
+
+
+async def late_now_and_then(proxy: Proxy) -> None:
+    proxy.jitter = 0.3
+
+
+TROUBLES: list[Trouble] = [
+    resetting,
+    cut_before_it_counts,
+    counted_and_not_answered,
+    dead_unnoticed,
+    silent,
+    away,
+    dripping,
+    late_now_and_then,
+]
+BY_DAY = [resetting, counted_and_not_answered, away]
+
+
+@pytest.mark.parametrize("trouble", series(TROUBLES, BY_DAY), ids=lambda trouble: trouble.__name__)
+async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
+    gateways: Gateways, trouble: Trouble
+) -> None:
+    """Whatever the one is told of its counting: what is not counted together is no login."""
+    gateways.subject, gateways.let_in = str(uuid4()), 0
+    await trouble(gateways.proxy)
+    for _ in range(MOST // 2):
+        await asyncio.gather(*(gateways.knock(g) for g in 3 * (gateways.here, gateways.there)))
+    assert gateways.let_in <= MOST
+    gateways.let_in = 0
+    found = [await gateways.knock(gateways.here, "read") for _ in range(3 * MOST)]
+    assert NOT_COUNTED not in found
+    assert MOST <= gateways.let_in <= 2 * MOST  # alone, and what was counted together before
+    gateways.proxy.mend()
+    await gateways.proxy.up()
+    await until(gateways.is_together)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 20], ids=["unnoticed", "just now", "noticed"])
+async def test_a_connection_that_was_reset_while_nothing_was_counted(
+    gateways: Gateways, turns: int
+) -> None:
+    """``turns`` of the loop later somebody knocks."""
+    gateways.proxy.break_off()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await gateways.knock(gateways.here)
+    await until(gateways.is_together)
+
+
+async def test_a_reset_of_many_idle_connections_costs_nobody_an_answer(
+    patience: None, gateways: Gateways
+) -> None:
+    """Once it has arrived: each connection is made anew when it is needed."""
+    await asyncio.gather(*(gateways.knock(gateways.here) for _ in range(MOST)))
+    idle = gateways.idle_connections()
+    assert len(idle) == MOST
+    gateways.proxy.break_off()
+    await until(lambda: all(is_reset(connection) for connection in idle))
+    for _ in range(2):
+        knocks = (gateways.knock(gateways.here) for _ in range(MOST))
+        assert NOT_COUNTED not in await asyncio.gather(*knocks)
+
+
+def is_reset(connection: AbstractConnection) -> bool:
+    reader = getattr(connection, "_reader")  # noqa: B009 - redis keeps it private
+    return reader is not None and reader.exception() is not None

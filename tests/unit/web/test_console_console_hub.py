@@ -1,0 +1,51 @@
+"""How often the hub reads what somebody has open."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from web.console.console_hub import RESTS, SHARE, OpenView
+from web.console.live_updates import LiveHandler, LiveStream
+from web.console.registry import ConsolePage, Pages
+
+PAGE = ConsolePage("/console", "Overview", "overview.html", None, every=5.0, rest=0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("took", "all_took", "rest"),
+    [
+        (0.004, 0.004, 0.5),  # alone: as the page says
+        (0.1, 0.1, 0.1 * RESTS),  # a slow one holds up no other
+        (0.004, 0.4, 0.4 * SHARE),  # one of a hundred that nobody shares
+        (0.02, 2.0, 5.0),  # but no less often than without a reason
+    ],
+)
+def test_what_is_read_rests(took: float, all_took: float, rest: float) -> None:
+    view: Any = None
+    watched = OpenView(PAGE, view)
+    watched.read_at(100.0, took, all_took)
+    watched.stirred = True
+    assert not watched.is_due(100.0 + rest - 0.01)
+    assert watched.is_due(100.0 + rest + 0.01)
+
+
+def test_who_comes_waits_for_no_other_view() -> None:
+    view: Any = None
+    watched = OpenView(PAGE, view)
+    watched.read_at(100.0, 0.004, 0.4)
+    watcher: Any = None
+    watched.join(watcher)
+    assert watched.is_due(100.0 + 0.004 * RESTS + 0.01)
+
+
+async def test_who_left_before_anything_was_sent_is_no_error() -> None:
+    """aiohttp-sse asserts that somebody is there."""
+    request = make_mocked_request("GET", "/console/live?of=/console")
+    request.protocol.transport = None
+    gateway: Any = None
+    claims: Any = None
+    door = LiveHandler(gateway, Pages())
+    answer = await door.stream(request, claims, LiveStream(asyncio.Event()))
+    assert not answer.prepared

@@ -1,0 +1,162 @@
+"""How numbers, times and money are written on pages, and what becomes of hostile text."""
+
+from datetime import UTC, datetime
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.browser.console.stage import HOSTILE
+from web.console import formatting, render
+from web.console.page_responses import own_path
+from web.console.pages.jobs import told
+from web.console.tables import (
+    Column,
+    SortOrder,
+    heads,
+    order_of,
+    page_of,
+    sort_of,
+    sorted_rows,
+    table,
+)
+
+COLUMNS = (Column("Name", "name"), Column("Depth", "depth", "number"), Column("Error"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0000589, "59 µs"),
+        (0.0128, "12.8 ms"),
+        (3.21, "3.21 s"),
+        (59.4, "59.4 s"),
+        (60, "1 min"),
+        (185, "3 min 5 s"),
+        (7260, "2 h 1 min"),
+        (187_200, "2 d 4 h"),
+        (None, formatting.NOTHING),
+    ],
+)
+def test_spans(seconds: float | None, text: str) -> None:
+    assert formatting.span(seconds) == text
+
+
+def test_money_has_its_unit_and_all_its_digits() -> None:
+    text = formatting.credits_(-123_456_789).striptags()
+    assert text.split() == [f"{formatting.MINUS}12", "345.6789", "cr"]
+
+
+def test_moments_are_absolute_in_their_title() -> None:
+    shown = formatting.when(datetime(2026, 11, 25, 9, 5, 7, tzinfo=UTC))
+    assert 'title="2026-11-25 09:05:07 UTC"' in shown
+    assert 'datetime="2026-11-25T09:05:07+00:00"' in shown
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text(text: str) -> None:
+    template = render.environment().from_string(
+        '<p title="{{ t }}">{{ t }} {{ t | named }} {{ t | short }}</p>'
+        '{{ parts.figure(t, t, t) }}{{ parts.chart("id", t, {"series": [], "t": t}, t) }}'
+    )
+    shown = template.render(t=text)
+    for piece in ("<script", "<img", "<svg on", "<hx-", "</title", "</template", "<!--"):
+        assert piece not in shown
+    assert shown.count('"') % 2 == 0
+
+
+@pytest.mark.parametrize(
+    "character", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
+)
+def test_what_turns_text_around_is_shown_as_a_mark(character: str) -> None:
+    template = render.environment().from_string(
+        '<p title="{{ t }}">{{ t }} {{ t | named }}</p>{{ parts.figure(t, t, t) }} {{ [t] | join }}'
+    )
+    shown = template.render(t=f"node{character}edon")
+    assert character not in shown
+    assert shown.count(f"node\u2039U+{ord(character):04X}\u203aedon") == 7
+
+
+@given(st.text(max_size=60))
+def test_nothing_but_paths_of_the_console_is_led_to(text: str) -> None:
+    path = own_path(text)
+    assert path.startswith("/console")
+    assert path.isascii()
+    assert "\\" not in path
+    assert path == "/console" or path[8] in "/?"
+
+
+def test_a_column_that_is_sorted_turns_around() -> None:
+    sort = sort_of("-depth", COLUMNS, "name")
+    assert sort == SortOrder("depth", down=True)
+    shown = heads(COLUMNS, sort)
+    assert [head.aria for head in shown] == ["none", "descending", None]
+    assert [head.then for head in shown] == ["name", "depth", None]
+
+
+def test_an_unknown_column_sorts_as_usual() -> None:
+    assert sort_of("password_hash", COLUMNS, "name") == SortOrder("name")
+
+
+def test_rows_without_a_value_stand_last() -> None:
+    rows = [Column(label, key) for label, key in (("b", "2"), ("a", "1"))]
+    assert [row.label for row in sorted_rows(rows, SortOrder("key", down=True))] == ["b", "a"]
+
+
+def test_an_address_keeps_what_is_not_changed() -> None:
+    params = {"q": "a&b", "sort": "name"}
+    assert formatting.address("/console/x", params, sort=None) == "/console/x?q=a%26b"
+    assert formatting.address("/console/x", {}, sort="-y") == "/console/x?sort=-y"
+
+
+@attrs.frozen
+class Row:
+    label: str
+    key: int | None
+
+
+def test_a_table_is_one_of_several_and_says_its_order() -> None:
+    columns = (Column("Name", "label"), Column("Key", "key", "number"), Column("About"))
+    rows = [Row("b", 2), Row("A", 3), Row("c", None)]
+    usual = table(rows, columns, "other.label", "-key", "mine")
+    assert usual.rows is rows, "as they came"
+    assert [head.then for head in usual.heads] == ["mine.label", "mine.key", None]
+    chosen = table(rows, columns, "mine.label", "-key", "mine")
+    assert [row.label for row in chosen.rows] == ["A", "b", "c"]
+    assert chosen.order == "by name, from A to Z"
+    assert (
+        order_of((Column("When", "at", "time"),), SortOrder("at", down=True)) == "the newest first"
+    )
+    second = page_of(chosen, 1, 1)
+    assert ([row.label for row in second.rows], second.before, second.after) == (["b"], 0, 2)
+    last = page_of(chosen, 2, 1)
+    assert (last.before, last.after) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("verb", "done", "refused", "text"),
+    [
+        ("retry", 1, {}, "1 job is tried again."),
+        ("cancel", 4, {}, "4 jobs are cancelled."),
+        (
+            "retry",
+            3,
+            {"Job is COMPLETED": 2},
+            "3 of 5 jobs are tried again; 2 cannot be, because job is COMPLETED.",
+        ),
+        (
+            "cancel",
+            0,
+            {"Job is RUNNING": 1, "the gateway is busy; try again": 2},
+            (
+                "None of 3 jobs is cancelled; 3 cannot be: 1 because job is RUNNING and 2 because"
+                " the gateway is busy, try again."
+            ),
+        ),
+    ],
+)
+def test_many_jobs_at_once_say_how_many_and_why_not(
+    verb: str, done: int, refused: dict[str, int], text: str
+) -> None:
+    assert told(verb, done, refused) == text

@@ -1,0 +1,320 @@
+"""The hub of all open consoles: it reads and renders what is looked at, once for all who look.
+
+Nothing happens for pages that nobody has open. What is pushed is a hint that something happened;
+what is shown was read afterwards, so nothing that a hint lost stays wrong for long.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+import attrs
+import structlog
+
+from actors.kernel import Actor, AskFailed, Message, Overflow, Ref, handles
+from actors.ports import Bus, Clock
+from actors.ports.bus import Subscription
+from sql.database import Unavailable
+from supervisors.backoff import Backoff
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.registry import Registry
+from supervisors.strategy import GiveUp, Strategy
+from supervisors.supervisor import Supervisor
+from web.console.console_memory import ConsoleMemory
+from web.console.gateways import TOPIC as GATEWAYS
+from web.console.registry import ConsolePage
+from web.console.render import Fragment, blocks
+from web.console.view import View
+from web.console.watcher import PageWatcher
+from web.gateway import Gateway
+from web.process.readiness import Probe
+
+TICK_SECONDS: Final = 0.25  # four frames a second: more than an eye reads
+READ_SECONDS: Final = 2.0
+RESTS: Final = 10  # times as long as a reading took
+SHARE: Final = 9  # times as long as the readings of all views took: a hundred may be open
+AWAY_SECONDS: Final = 1.0  # after a reading that failed
+LOOK_SECONDS: Final = 1.0  # how often the database is asked whether it is there
+SAMPLE_SECONDS: Final = 2.0
+BEAT_SECONDS: Final = 2.0  # how often who looks hears that somebody is there
+WATCHERS_MAX: Final = 5_000
+TOPICS: Final = ("jobs", "nodes")
+ANYTHING: Final = "anything"  # the topic of who changed something, and does not say what
+CAPACITY: Final = 4_096
+
+log = structlog.get_logger("console")
+
+
+class Hub:
+    """Marker: the address of the hub."""
+
+
+@attrs.frozen
+class Watch(Message[Hub, bool]):
+    """From a stream: keep ``watcher`` up to date with a page; False when there are too many."""
+
+    page: ConsolePage
+    view: View
+    watcher: PageWatcher
+
+    @property
+    def key(self) -> str:
+        """What has one key is read and rendered once."""
+        return f"{self.view.who.user if self.page.own else ''} {self.view.key()}"
+
+
+@attrs.frozen
+class TopicChanged(Message[Hub, None]):
+    """From the bus, or an action: something of a topic changed. One reading finds all of it."""
+
+    overflow: ClassVar[Overflow] = Overflow.COALESCE
+
+    topic: str
+
+    def coalesce_key(self) -> str:
+        return self.topic
+
+
+@attrs.frozen
+class RefreshDue(Message[Hub, None]):
+    """Its own timer: show what is due."""
+
+
+@attrs.frozen
+class SampleActors(Message[Hub, None]):
+    """Its own timer: note how the actors do, for the charts."""
+
+
+@attrs.define
+class OpenView:
+    """A view that somebody has open. ``stirred``: something happened since it was read.
+
+    ``away``: what its watchers see is old, and they know it. ``joined`` came since it was read.
+    """
+
+    page: ConsolePage
+    view: View
+    watchers: list[PageWatcher] = attrs.field(factory=list[PageWatcher])
+    joined: list[PageWatcher] = attrs.field(factory=list[PageWatcher])
+    fragments: dict[str, Fragment] = attrs.field(factory=dict[str, Fragment])
+    stirred: bool = True
+    away: bool = False
+    rested_at: float = -math.inf
+    relieved_at: float = -math.inf  # when it may be read for who comes, before it has rested
+    due_at: float = -math.inf
+    took: float = 0.0  # seconds, for the last reading
+
+    def join(self, watcher: PageWatcher) -> None:
+        """One more, whose page may be newer than what was read last: he is sent what is read next.
+
+        What others saw before would set his page back, so nothing of it is for him.
+        """
+        self.joined.append(watcher)
+        self.stirred, self.rested_at = True, min(self.rested_at, self.relieved_at)
+        if self.away:
+            watcher.put_away()
+
+    def is_left(self) -> bool:
+        """Whether nobody looks any more."""
+        self.watchers = [watcher for watcher in self.watchers if watcher.is_open]
+        self.joined = [watcher for watcher in self.joined if watcher.is_open]
+        return not self.everybody
+
+    @property
+    def everybody(self) -> list[PageWatcher]:
+        return [*self.watchers, *self.joined]
+
+    def is_due(self, now: float) -> bool:
+        """Whether to read it anew."""
+        return now >= self.rested_at and (self.stirred or now >= self.due_at)
+
+    def begun(self) -> None:
+        """It is read: what happens from now on is for the next time."""
+        self.stirred = False
+
+    def failed(self, until: float) -> None:
+        """It cannot be read now; all who look are told so once."""
+        self.stirred, self.rested_at, self.relieved_at = True, until, until
+        for watcher in self.everybody if not self.away else ():
+            watcher.put_away()
+        self.away = True
+
+    def shown(self, fresh: list[Fragment]) -> None:
+        """It was read: pass on what changed, or only that it is no longer old; all to who came."""
+        for watcher in self.watchers if fresh or self.away else ():
+            watcher.put(fresh)
+        for watcher in self.joined:
+            watcher.put(self.fragments.values())
+        self.watchers, self.joined, self.away = self.everybody, [], False
+
+    def read_at(self, now: float, took: float, all_took: float) -> None:
+        """It was read. One that takes long rests long: it must not hold up all others.
+
+        Where many are read, each is read less often, but as often as without a reason;
+        ``all_took`` is how long all of them take together.
+        """
+        self.took = took
+        rest = max(self.page.rest, RESTS * took, min(SHARE * all_took, self.page.every))
+        self.relieved_at = now + RESTS * took
+        self.rested_at, self.due_at = now + rest, now + max(self.page.every, rest)
+
+    def beat(self) -> None:
+        """Nothing need be new. Who was told that his page is old goes on knowing it."""
+        for watcher in self.everybody if not self.away else ():
+            watcher.put_beat()
+
+    def changed(self, fragments: list[Fragment]) -> list[Fragment]:
+        """Those that are not as they were."""
+        fresh = [
+            fragment
+            for fragment in fragments
+            if fragment.name not in self.fragments
+            or self.fragments[fragment.name].digest != fragment.digest
+        ]
+        self.fragments.update((fragment.name, fragment) for fragment in fresh)
+        return fresh
+
+
+class HubActor(Actor[Hub]):
+    """``memory`` outlives it, as charts should; ``url`` is where others find this gateway.
+
+    ``probe`` asks whether the database is there. A page that is seldom read would otherwise be
+    old for long before anybody is told.
+    """
+
+    def __init__(
+        self, bus: Bus, clock: Clock, memory: ConsoleMemory, url: Callable[[], str], probe: Probe
+    ) -> None:
+        self._bus, self._clock, self._memory, self._url = bus, clock, memory, url
+        self._probe, self._look_at, self._is_there = probe, -math.inf, True
+        self._views: dict[str, OpenView] = {}
+        self._subscriptions: list[Subscription] = []
+        self._is_ticking, self._beat_at = False, -math.inf
+
+    async def started(self) -> None:
+        self._subscriptions = [
+            *(self._bus.subscribe(topic, _teller(self.ref, topic)) for topic in TOPICS),
+            self._bus.subscribe(GATEWAYS, self._memory.gateways.hear),
+        ]
+        self.after(SAMPLE_SECONDS, SampleActors())
+
+    async def stopped(self) -> None:
+        for subscription in self._subscriptions:
+            subscription.close()
+        for watched in self._views.values():
+            self._end(watched)
+
+    @handles(Watch)
+    async def follow(self, message: Watch) -> bool:
+        if sum(len(watched.everybody) for watched in self._views.values()) >= WATCHERS_MAX:
+            return False
+        watched = self._views.setdefault(message.key, OpenView(message.page, message.view))
+        watched.join(message.watcher)
+        if not self._is_ticking:
+            self._is_ticking = True
+            self.after(0.0, RefreshDue())
+        return True
+
+    @handles(TopicChanged)
+    async def happened(self, message: TopicChanged) -> None:
+        for watched in self._views.values():
+            watched.stirred |= message.topic in {ANYTHING, *watched.page.topics}
+
+    @handles(SampleActors)
+    async def sample(self, _: SampleActors) -> None:
+        self.after(SAMPLE_SECONDS, SampleActors())
+        self._memory.history.sample()
+        await self._bus.publish(GATEWAYS, self._memory.gateways.hello(self._url()))
+
+    @handles(RefreshDue)
+    async def tick(self, _: RefreshDue) -> None:
+        await self._look()
+        for key, watched in list(self._views.items()):
+            if watched.is_left():
+                del self._views[key]
+            elif not (self._is_there or watched.page.inside):
+                watched.failed(self._clock.monotonic())
+            elif watched.is_due(self._clock.monotonic()):
+                await self._show(watched)
+        self._beat()
+        self._is_ticking = bool(self._views)
+        if self._is_ticking:
+            self.after(TICK_SECONDS, RefreshDue())
+
+    def _beat(self) -> None:
+        """Now and then, to all: it is the hub's, so that one that stands still is found out."""
+        if self._clock.monotonic() < self._beat_at:
+            return
+        for watched in self._views.values():
+            watched.beat()
+        self._beat_at = self._clock.monotonic() + BEAT_SECONDS
+
+    async def _look(self) -> None:
+        """Now and then, whether there is anything to read from: readers would wait for nothing."""
+        if self._clock.monotonic() < self._look_at:
+            return
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                self._is_there = await self._probe()
+        except TimeoutError:
+            self._is_there = False
+        self._look_at = self._clock.monotonic() + LOOK_SECONDS
+
+    async def _show(self, watched: OpenView) -> None:
+        """Read it, and pass on what changed. A page that fails is no harm to the others."""
+        begun = self._clock.monotonic()
+        watched.begun()
+        try:
+            fresh = await self._fresh(watched)
+        except (Unavailable, AskFailed, TimeoutError):
+            watched.failed(self._clock.monotonic() + AWAY_SECONDS)
+        except Exception as error:
+            log.error("a page cannot be shown", page=watched.page.path, exc_info=error)
+            self._end(watched)
+        else:
+            now = self._clock.monotonic()
+            all_took = sum(each.took for each in self._views.values())
+            watched.read_at(now, now - begun, all_took)
+            watched.shown(fresh)
+
+    async def _fresh(self, watched: OpenView) -> list[Fragment]:
+        page, view = watched.page, watched.view
+        async with asyncio.timeout(READ_SECONDS):
+            shown = await page.read(view)
+        if not isinstance(shown, dict):  # it is gone: who asks for it again is told
+            self._end(watched)
+            return []
+        return watched.changed(blocks(page.template, page.live, {**shown, "view": view}))
+
+    def _end(self, watched: OpenView) -> None:
+        for watcher in watched.everybody:
+            watcher.close()
+
+
+def _teller(ref: Ref[Hub], topic: str) -> Callable[[bytes], None]:
+    def tell(_: bytes) -> None:
+        ref.tell(TopicChanged(topic))
+
+    return tell
+
+
+def hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+    """The hub, in its own part of the tree: consoles can do without it for a while."""
+    ref = registry.register(Hub, Ref[Hub]("console", capacity=CAPACITY))
+    memory, url = gateway.console, gateway.sales.url
+
+    async def answers() -> bool:
+        return await gateway.probes["database"]()
+
+    child = Child("console", lambda: HubActor(bus, gateway.clock, memory, url, answers), ref=ref)
+    part = Supervisor(
+        "Console",
+        Strategy.ONE_FOR_ONE,
+        Intensity(5, 30),
+        [child],
+        backoff=Backoff(1, 60),
+        give_up=GiveUp.STAY_DOWN,
+    )
+    return Child("Console", part)

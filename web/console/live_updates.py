@@ -1,0 +1,208 @@
+"""What changes on the pages that a browser has open, as one stream of server-sent events.
+
+``POST /console/live`` with the address of a page in each line (``/console/fleet?is=offline``): each
+event's id is the place of the page that it is of. Behind a ``#`` it says whose page it is: one that
+was opened by another account is told so, and loads itself again. All windows of a browser share one
+stream, because it opens at most six connections to one host
+(docs/adr/0037-render-the-console-on-the-server.md). ``GET …?of=…&of=…`` is the same for few pages.
+"""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from typing import Any, Final
+
+import attrs
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse, sse_response
+from yarl import URL
+
+from actors.kernel import AskFailed
+from web.console.console_hub import Hub, Watch
+from web.console.page_handler import ConsoleHandler
+from web.console.registry import ROOT, ConsolePage, Pages
+from web.console.session import FOREIGN, SignedInVisitor, is_own
+from web.console.view import View
+from web.console.watcher import PageWatcher
+from web.gateway import Gateway
+from web.http.body import read_bytes
+from web.http.operations import NOT_AUTHENTICATED, Audience
+from web.http.problem import Problem, unavailable
+from web.http.responses import refusal
+from web.identity.tokens import Claims
+
+LIVE: Final = f"{ROOT}/live"
+LOOK_SECONDS: Final = 2.0  # how often it is looked whether the watcher may still look
+HUB_SECONDS: Final = 5.0  # it may be reading for others
+OF_ONE_MAX: Final = 60  # pages of one person that are followed at once
+NAMED_MAX: Final = 200
+NO_PAGE: Final = Problem(404, "There is no page there that goes on: name it by ?of=")
+NO_HUB: Final = unavailable("Nothing can be followed now; the page itself can be loaded", 2)
+OTHERS: Final = Problem(409, "Another account opened this page: it must be loaded again")
+TOO_MANY: Final = Problem(429, "You follow too many pages at once", headers={"Retry-After": "5"})
+WORDS: Final = {TOO_MANY.status: "crowded", OTHERS.status: "other"}
+
+
+@attrs.frozen
+class WatchedPage:
+    """One of the pages that a stream is of; ``place`` is its place among them."""
+
+    place: int
+    page: ConsolePage
+    view: View[Any]
+    watcher: PageWatcher
+
+
+class LiveHandler(ConsoleHandler):
+    """The changes of pages, to as many as look at them."""
+
+    def __init__(self, gateway: Gateway, pages: Pages) -> None:
+        super().__init__(gateway, pages, "read", Audience.USER)
+        self._open: set[PageWatcher] = set()
+        self._by_user = Counter[Any]()
+
+    async def close(self, _site: web.Application) -> None:
+        """When the site stops: consoles come back by themselves."""
+        for watcher in self._open:
+            watcher.close()
+
+    def _stranger(self, request: web.Request) -> web.StreamResponse:
+        return refusal(request, NOT_AUTHENTICATED)
+
+    async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
+        addresses, user = await self._named(request), visitor.who.user
+        if isinstance(addresses, Problem):
+            return refusal(request, addresses)
+        room = OF_ONE_MAX - self._by_user[user]
+        stream = LiveStream(asyncio.Event())
+        for place, address in enumerate(addresses):
+            is_full = len(stream.looks) >= room
+            stream.add(place, TOO_MANY if is_full else self._found(request, visitor, address))
+        if not stream.looks:
+            return refusal(request, stream.problem)
+        watchers = {look.watcher for look in stream.looks}
+        self._by_user[user] += len(watchers)
+        self._open |= watchers
+        try:
+            return await self._follow(request, visitor.claims, stream)
+        finally:
+            for watcher in watchers:
+                watcher.close()
+            self._open -= watchers
+            self._by_user[user] -= len(watchers)
+
+    async def _named(self, request: web.Request) -> list[str] | Problem:
+        """The addresses of the pages. A line of a request has 8 KiB at most, its body has room."""
+        if request.method == "GET":
+            return request.query.getall("of", [])[:NAMED_MAX]
+        if not is_own(request, self.gateway):
+            return FOREIGN
+        raw = await read_bytes(request, self.gateway.settings.server.body_seconds)
+        if isinstance(raw, Problem):
+            return raw
+        return raw.decode("utf-8", "replace").split("\n")[:NAMED_MAX]
+
+    def _found(
+        self, request: web.Request, visitor: SignedInVisitor, address: str
+    ) -> tuple[ConsolePage, View[Any]] | Problem:
+        """What of which page is looked at."""
+        try:
+            url = URL(address)
+        except ValueError:
+            return NO_PAGE
+        found = self.pages.at(url.path)
+        if found is None or not found[0].live:
+            return NO_PAGE
+        if url.fragment not in ("", str(visitor.who.user)):
+            return OTHERS
+        page, words = found
+        view = self._view(request, visitor, page, words, url.query)
+        return view if isinstance(view, Problem) else (page, view)
+
+    async def _follow(
+        self, request: web.Request, claims: Claims, stream: "LiveStream"
+    ) -> web.StreamResponse:
+        try:
+            hub = self.gateway.registry.ref(Hub)
+            for each in stream.looks:
+                watch = Watch(each.page, each.view, each.watcher)
+                if not await hub.ask(watch, within=HUB_SECONDS):
+                    return refusal(request, NO_HUB)
+        except (AskFailed, LookupError):
+            return refusal(request, NO_HUB)
+        return await self.stream(request, claims, stream)
+
+    async def stream(
+        self, request: web.Request, claims: Claims, stream: "LiveStream"
+    ) -> web.StreamResponse:
+        """As long as both sides want it. Who leaves, or reads nothing any more, is no error."""
+        answer: web.StreamResponse = web.Response()
+        if request.transport is None:  # gone before anything was sent, as when pages come and go
+            return answer
+        with suppress(ConnectionError, TimeoutError):
+            async with sse_response(request, sep="\n", allow_all_methods=True) as sent:
+                answer = sent
+                while sent.is_connected() and stream.goes_on() and await self._may(claims):
+                    await stream.pass_on(sent)
+                    await stream.wait()
+        return answer
+
+    async def _may(self, claims: Claims) -> bool:
+        """Return whether the login is good. An open page shows no more than a new one."""
+        revocations = self.gateway.revocations
+        if claims.expires <= self.gateway.clock.now() or not await revocations.current():
+            return False
+        return not revocations.refuses(claims)
+
+
+@attrs.define
+class LiveStream:
+    """The pages of one browser. ``lost``: a word for each place that is not followed.
+
+    ``gone``: it is not, or no more, to be seen; ``crowded``: it comes when others are closed;
+    ``other``: another account opened it.
+    """
+
+    filled: asyncio.Event
+    looks: list[WatchedPage] = attrs.field(factory=list[WatchedPage])
+    lost: list[tuple[str, int]] = attrs.field(factory=list[tuple[str, int]])
+    problem: Problem = NO_PAGE  # of those that may not be followed
+
+    def add(self, place: int, found: tuple[ConsolePage, View[Any]] | Problem) -> None:
+        """A page more, or why it is none."""
+        if isinstance(found, Problem):
+            self.lost.append((WORDS.get(found.status, "gone"), place))
+            self.problem = found
+        else:
+            self.looks.append(WatchedPage(place, *found, PageWatcher(self.filled)))
+
+    def goes_on(self) -> bool:
+        """Whether anything is still to be told; without it all begin anew."""
+        return any(look.watcher.is_open for look in self.looks)
+
+    async def pass_on(self, sent: EventSourceResponse) -> None:
+        """Send the changes, and name the pages that are gone."""
+        self.lost += [("gone", look.place) for look in self.looks if not look.watcher.is_open]
+        self.looks = [look for look in self.looks if look.watcher.is_open]
+        for word, place in self.lost:
+            await sent.send(word, id=str(place), event=word)
+        self.lost = []
+        self.filled.clear()
+        for look in self.looks:
+            await tell(look, sent)
+
+    async def wait(self) -> None:
+        """Until there is something to pass on, or it is time to ask whether it may be."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self.filled.wait()
+
+
+async def tell(look: WatchedPage, sent: EventSourceResponse) -> None:
+    """What is new of one page."""
+    news, place = look.watcher.take(), str(look.place)
+    if news.fragments:
+        text = "".join(fragment.swap for fragment in news.fragments)
+        await sent.send(text, id=place)
+    if news.word:
+        await sent.send(news.word, id=place, event=news.word)

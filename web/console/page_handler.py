@@ -1,0 +1,322 @@
+"""From a request to a page and back: the steps that all pages, actions and streams share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from aiohttp import web
+from multidict import MultiDict, MultiMapping
+from yarl import URL
+
+from sql.users import UserRow
+from web.console.console_hub import ANYTHING, Hub, TopicChanged
+from web.console.form_errors import STATUSES, refusal_of
+from web.console.forms import form_of, ids_of, params_of, query_of, readable
+from web.console.page_responses import (
+    PageChrome,
+    frame_of,
+    gone_to,
+    html,
+    refused,
+    sign_in_first,
+)
+from web.console.registry import ROOT, ConsolePage, PageAction, PageCall, Pages
+from web.console.return_link import way_back
+from web.console.session import FOREIGN, SignedInVisitor, is_own, is_secure, keep, visitor_of
+from web.console.view import ExternalRedirect, Picture, Redirect, Shown, View
+from web.gateway import Gateway
+from web.http.caller import CALLER
+from web.http.converter import structure_query
+from web.http.endpoint import Endpoint
+from web.http.operations import NOT_AUTHENTICATED, Audience, Rate
+from web.http.problem import Problem, invalid, unavailable
+from web.http.public_host import reached_at
+from web.http.rate_limits import admit
+from web.http.responses import REQUEST_ID, refusal
+from web.identity.tokens import CONSOLE_HOURS
+from web.middleware.problem_responses import http_problem, problem_of
+from web.routes.thumbnails import HARMLESS
+
+PAGE_SECONDS: Final = 1.85
+NOT_YOURS: Final = Problem(403, "This page is for others")
+FIELDS: Final = web.RequestKey("fields", MultiDict[str])  # of a request: its form, as it came
+LATE: Final = unavailable("The gateway did not finish in time; try again")
+
+
+class ConsoleHandler:
+    """What is served under one path of the console. ``rate`` and ``audience`` are declared."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, audience: Audience) -> None:
+        self.rate: Final = rate
+        self.audience: Final = audience
+        self.gateway: Final = gateway
+        self.pages: Final = pages
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """A page, whatever happens."""
+        try:
+            return await self._served(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return self._refused(request, http_problem(error), None)
+        except ConnectionError:
+            raise  # the client has gone
+        except Exception as error:
+            return self._refused(request, problem_of(request, error), None)
+
+    async def _served(self, request: web.Request) -> web.StreamResponse:
+        visitor = await visitor_of(self.gateway, request)
+        if isinstance(visitor, Problem):
+            return self._refused(request, visitor, None)
+        subject = request[CALLER].subject if visitor is None else str(visitor.claims.subject)
+        over = await admit(self.gateway.rates, request, self.rate, subject)
+        if over is not None:
+            return self._refused(request, over, None)
+        if visitor is None:
+            return self._stranger(request)
+        answer = await self._answer(request, visitor)
+        if visitor.renewed is not None and not answer.prepared:
+            secure = is_secure(request, self.gateway)
+            keep(answer, visitor.renewed, secure=secure, seconds=CONSOLE_HOURS * 3600)
+        return answer
+
+    def _stranger(self, request: web.Request) -> web.StreamResponse:
+        return sign_in_first(request, self.pages)
+
+    async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
+        raise NotImplementedError
+
+    def _refused(
+        self,
+        request: web.Request,
+        problem: Problem,
+        visitor: SignedInVisitor | None,
+        user: UserRow | None = None,
+    ) -> web.Response:
+        frame = frame_of(request, self.pages, visitor, user)
+        back = way_back(request, self.pages, visitor)
+        return refused(request, self.gateway, problem, frame, back)
+
+    async def _refused_on(
+        self,
+        request: web.Request,
+        problem: Problem,
+        visitor: SignedInVisitor,
+        form_on: str,
+        values: Mapping[str, str],
+    ) -> web.Response:
+        """The page of the form again, with what is wrong; else a page of nothing but the refusal.
+
+        It does not go on by itself: what is pushed knows nothing of the form.
+        """
+        user = await self._user(visitor)
+        there = URL(f"{ROOT}{form_on.format_map(request.match_info)}")
+        found = self.pages.at(there.path) if form_on and problem.status in STATUSES else None
+        if found is None:
+            return self._refused(request, problem, visitor, user)
+        page, words = found
+        view = self._view(request, visitor, page, words, there.query)
+        shown = view if isinstance(view, Problem) else await self._read(page, view)
+        if isinstance(view, Problem) or not isinstance(shown, dict):
+            return self._refused(request, problem, visitor, user)
+        context = {
+            "title": page.title,
+            **shown,
+            "view": view,
+            "refusal": refusal_of(problem, values),
+            "frame": frame_of(request, self.pages, visitor, user),
+        }
+        return html(request, self.gateway, page.template, context, problem.status)
+
+    async def _read(
+        self, page: ConsolePage, view: View[Any]
+    ) -> Shown | Problem | Redirect | ExternalRedirect | Picture:
+        try:
+            async with asyncio.timeout(PAGE_SECONDS):
+                return await page.read(view)
+        except TimeoutError:
+            return LATE
+
+    async def _user(self, visitor: SignedInVisitor) -> UserRow | None:
+        return await self.gateway.users.by_id(visitor.claims.subject)
+
+    def _view(
+        self,
+        request: web.Request,
+        visitor: SignedInVisitor,
+        page: ConsolePage,
+        words: Mapping[str, str],
+        asked: MultiMapping[str],
+    ) -> View[Any] | Problem:
+        """What of which page is looked at; a Problem when it may not or cannot be.
+
+        ``words`` are those of its path, ``asked`` is the query of its address.
+        """
+        if visitor.who.role not in page.who:
+            return NOT_YOURS
+        ids = ids_of(words, page.absent)
+        if isinstance(ids, Problem):
+            return ids
+        asked = readable(asked)
+        query = query_of(asked, page.query)
+        if isinstance(query, Problem):
+            return query
+        path = page.path.format_map({name: str(id_) for name, id_ in ids.items()})
+        return View(
+            gateway=self.gateway,
+            who=visitor.who,
+            path=path,
+            params=params_of(asked, page.query),
+            ids=ids,
+            query=query,
+            base=reached_at(request, self.gateway.settings),
+        )
+
+
+class PageHandler(ConsoleHandler):
+    """A page."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, page: ConsolePage) -> None:
+        super().__init__(gateway, pages, page.rate, page.audience)
+        self.page: Final = page
+
+    async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
+        view = self._view(request, visitor, self.page, request.match_info, request.query)
+        shown = view if isinstance(view, Problem) else await self._read(self.page, view)
+        if isinstance(shown, Problem):
+            on, typed = self.page.form_on, readable(request.query)
+            return await self._refused_on(request, shown, visitor, on, typed)
+        assert not isinstance(view, Problem)
+        if isinstance(shown, Redirect):
+            return gone_to(request, self.gateway, shown)
+        if isinstance(shown, ExternalRedirect):
+            return web.Response(status=303, headers={"Location": shown.url})
+        if isinstance(shown, Picture):
+            return web.Response(body=shown.body, content_type=shown.media, headers=HARMLESS)
+        user = await self._user(visitor)
+        context = {
+            "title": self.page.title,
+            **shown,
+            "view": view,
+            "frame": self._frame(request, visitor, user, view),
+        }
+        return html(request, self.gateway, self.page.template, context, 200)
+
+    def _frame(
+        self, request: web.Request, visitor: SignedInVisitor, user: UserRow | None, view: View[Any]
+    ) -> PageChrome:
+        live = f"{view.url}#{view.who.user}" if self.page.live else ""
+        return frame_of(request, self.pages, visitor, user, live)
+
+
+class ActionHandler(ConsoleHandler):
+    """What a form is posted to: from a page of ours, by somebody who may change something."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, action: PageAction) -> None:
+        super().__init__(gateway, pages, action.rate, action.audience)
+        self.action: Final = action
+
+    async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
+        done = await self._done(request, visitor)
+        if isinstance(done, Problem):
+            on, typed = self.action.form_on, request.get(FIELDS, MultiDict[str]())
+            return await self._refused_on(request, done, visitor, on, typed)
+        self._tell()
+        return gone_to(request, self.gateway, done)
+
+    def _tell(self) -> None:
+        """Whoever has something open here sees what was done, without waiting for its time."""
+        with suppress(LookupError):
+            self.gateway.registry.ref(Hub).tell(TopicChanged(ANYTHING))
+
+    async def _done(self, request: web.Request, visitor: SignedInVisitor) -> Redirect | Problem:
+        if not is_own(request, self.gateway):
+            return FOREIGN
+        if visitor.who.role not in self.action.who:
+            return NOT_YOURS
+        ids = ids_of(request.match_info, self.action.absent)
+        if isinstance(ids, Problem):
+            return ids
+        fields = await form_of(request, self.gateway.settings.server.body_seconds)
+        if isinstance(fields, Problem):
+            return fields
+        request[FIELDS] = fields
+        form = None
+        if self.action.form is not None:
+            form = structure_query(fields, self.action.form)
+            if isinstance(form, list):
+                return invalid(form)
+        view = View(
+            gateway=self.gateway,
+            who=visitor.who,
+            path=request.path,
+            ids=ids,
+            query=form,
+            fields=fields,
+            request_id=request[REQUEST_ID],
+            base=reached_at(request, self.gateway.settings),
+        )
+        try:
+            async with asyncio.timeout(self.action.within):
+                return await self.action.act(view)
+        except TimeoutError:
+            return LATE
+
+
+REFUSED: Final = "Refused"  # the status that it has in the API
+
+
+class CallHandler(ConsoleHandler):
+    """An operation of the API, for the scripts of our own pages; it answers as the API does. But
+    that a change is refused is an answer as any other: a browser would write each into its console
+    as an error.
+    """
+
+    def __init__(self, gateway: Gateway, pages: Pages, call: PageCall) -> None:
+        super().__init__(gateway, pages, call.operation.rate, call.audience)
+        self.call: Final = call
+        self._endpoint = Endpoint(call.operation, gateway)
+
+    def _stranger(self, request: web.Request) -> web.StreamResponse:
+        return refusal(request, NOT_AUTHENTICATED)
+
+    async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
+        changes = request.method not in ("GET", "HEAD")
+        if changes and not is_own(request, self.gateway):
+            return refusal(request, FOREIGN)
+        if visitor.who.role not in self.call.who:
+            return refusal(request, NOT_YOURS)
+        answer = await self._endpoint.serve_as(request, visitor.claims)
+        if changes and 400 <= answer.status < 500 and not answer.prepared:
+            answer.headers[REFUSED] = str(answer.status)
+            answer.set_status(200)
+        return answer
+
+    def _refused(
+        self,
+        request: web.Request,
+        problem: Problem,
+        visitor: SignedInVisitor | None,
+        user: UserRow | None = None,
+    ) -> web.Response:
+        return refusal(request, problem)
+
+
+class PublicHandler(ConsoleHandler):
+    """Something for whoever comes; ``make`` is given the request as it is."""
+
+    def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, make: "Public") -> None:
+        super().__init__(gateway, pages, rate, Audience.PUBLIC)
+        self._make = make
+
+    async def _served(self, request: web.Request) -> web.StreamResponse:
+        over = await admit(self.gateway.rates, request, self.rate, request[CALLER].subject)
+        if over is not None:
+            return self._refused(request, over, None)
+        made = await self._make(request)
+        return self._refused(request, made, None) if isinstance(made, Problem) else made
+
+
+Public: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse | Problem]]

@@ -1,0 +1,57 @@
+"""What is served beside the operations: behind a limit, and for a declared audience."""
+
+from collections import Counter
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from web.http.caller import CALLER
+from web.http.operations import Audience, Rate
+from web.http.problem import Problem
+from web.http.rate_limits import RateLimits, admit
+from web.http.refusal_code import RefusalCode
+from web.http.responses import refusal
+
+BUSY: Final = Problem(
+    429,
+    "Too many requests of this kind at once from your address; wait for one to end",
+    headers={"Retry-After": "5"},
+    code=RefusalCode.TOO_MANY_AT_ONCE,
+)
+
+
+class RateGate:
+    """A handler of its own kind as aiohttp calls it: ``serve``. ``at_once`` are of one address."""
+
+    def __init__(
+        self,
+        rates: RateLimits,
+        rate: Rate,
+        audience: Audience,
+        handler: Handler,
+        *,
+        at_once: int | None = None,
+    ) -> None:
+        self.rate: Final = rate
+        self.audience: Final = audience
+        self._rates = rates
+        self._handler = handler
+        self._at_once = at_once
+        self._inside: Counter[str] = Counter()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """429 when it is one too many of its address; else what the handler makes of it."""
+        subject = request[CALLER].subject
+        refused = await admit(self._rates, request, self.rate, subject)
+        if refused is None and self._inside[subject] == self._at_once:
+            refused = BUSY
+        if refused is not None:
+            return refusal(request, refused)
+        self._inside[subject] += 1
+        try:
+            return await self._handler(request)
+        finally:
+            self._inside[subject] -= 1
+            if not self._inside[subject]:
+                del self._inside[subject]

@@ -1,0 +1,136 @@
+"""Rate limits: so many requests per minute of an address, a user or a node."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+import structlog
+from aiohttp import web
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.aio.strategies import FixedWindowRateLimiter
+from multidict import istr
+from prometheus_client import Counter
+
+from actors.ports import Clock
+from config.sections import Limits
+from supervisors.engines.rates_valkey import AWAY, SharedRates
+from web.http.problem import Problem, unavailable
+from web.http.rate_counters import RateCounters
+from web.http.refusal_code import RefusalCode
+
+WINDOW_SECONDS: Final = 60
+SHARED_SECONDS: Final = 0.5  # for a whole answer of the shared counters, come what may
+REST_SECONDS: Final = 1.0  # after one that did not come nobody waits for another
+# What guards passwords and accounts must not be multiplied by the number of gateways.
+GUARDS: Final = frozenset({"login", "refresh", "register"})
+NOT_COUNTED: Final = unavailable(
+    "Requests cannot be counted now; try again", retry_after=2, code=RefusalCode.RATES_UNAVAILABLE
+)
+LIMIT, REMAINING, RESET = (istr(f"RateLimit-{n}") for n in ("Limit", "Remaining", "Reset"))
+ALONE: Final = Counter(
+    "rendertrust_rate_limit_fallbacks", "Requests counted here alone: Redis did not answer."
+)
+log = structlog.get_logger("web.http.rate_limits")
+
+
+@attrs.frozen
+class RateState:
+    """After a request was counted: how many of ``limit`` are left, for so many seconds yet."""
+
+    limit: int
+    remaining: int
+    seconds: int
+    is_over: bool = False
+
+    def headers(self) -> Mapping[str, str]:
+        """As the answer tells it."""
+        return {
+            LIMIT: str(self.limit),
+            REMAINING: str(self.remaining),
+            RESET: str(self.seconds),
+        }
+
+
+STANDING: Final = web.RequestKey("standing", RateState)
+
+
+class RateLimits:
+    """Counts here, or in ``shared`` where several gateways count together.
+
+    While those do not answer each counts for itself; what guards passwords is refused instead.
+    """
+
+    def __init__(self, settings: Limits, clock: Clock, shared: SharedRates | None = None) -> None:
+        self._clock = clock
+        self._here = RateCounters(clock.monotonic, settings.subjects, WINDOW_SECONDS)
+        self._shared = shared
+        self._rests_until = -math.inf
+        self._limits = {
+            name: RateLimitItemPerMinute(value)
+            for name, value in attrs.asdict(settings).items()
+            if name not in ("shared", "subjects", "open_jobs", "open_free_jobs", "open_kinds")
+        }
+
+    async def count(self, rate: str, subject: str) -> RateState | Problem:
+        """Count a request; 503 where that must be done together and cannot."""
+        limit = self._limits[rate]
+        if self._shared is None:
+            return self._counted_here(limit, rate, subject)
+        together = await self._together(self._shared, limit, rate, subject)
+        if together is not None:
+            return together
+        if rate in GUARDS:
+            return NOT_COUNTED
+        ALONE.inc()
+        return self._counted_here(limit, rate, subject)
+
+    async def _together(
+        self, shared: SharedRates, limit: RateLimitItem, rate: str, subject: str
+    ) -> RateState | None:
+        if self._clock.monotonic() < self._rests_until:
+            return None
+        try:
+            async with asyncio.timeout(SHARED_SECONDS):
+                limiter = FixedWindowRateLimiter(await shared.counters())
+                return await self._counted(limiter, limit, rate, subject)
+        except AWAY as error:
+            self._rests_until = self._clock.monotonic() + REST_SECONDS
+            log.warning("rates are not shared", reason=type(error).__name__)
+            return None
+
+    def _counted_here(self, limit: RateLimitItem, rate: str, subject: str) -> RateState:
+        window = self._here.hit(f"{rate}/{subject}")
+        wait = window.ends - self._clock.monotonic()
+        return standing_of(limit.amount, limit.amount - window.count, wait)
+
+    async def _counted(
+        self, limiter: FixedWindowRateLimiter, limit: RateLimitItem, rate: str, subject: str
+    ) -> RateState:
+        within = await limiter.hit(limit, rate, subject)
+        stats = await limiter.get_window_stats(limit, rate, subject)
+        left = stats.remaining if within else -1
+        return standing_of(limit.amount, left, stats.reset_time - self._clock.now().timestamp())
+
+
+def standing_of(limit: int, left: int, wait: float) -> RateState:
+    """``left`` is below zero for a request that was one too many."""
+    seconds = min(max(1, math.ceil(wait)), WINDOW_SECONDS + 1)
+    return RateState(limit, max(left, 0), seconds, is_over=left < 0)
+
+
+async def admit(rates: RateLimits, request: web.Request, rate: str, subject: str) -> Problem | None:
+    """Count the request, whose answer will say how it stands; 429 when it is one too many."""
+    counted = await rates.count(rate, subject)
+    if isinstance(counted, Problem):
+        return counted
+    request[STANDING] = counted
+    return too_many(counted) if counted.is_over else None
+
+
+def too_many(standing: RateState) -> Problem:
+    """429, and when to come again."""
+    wait = standing.seconds
+    text = f"Too many requests: at most {standing.limit} per minute; try again in {wait} s"
+    return Problem(429, text, headers={"Retry-After": str(wait)}, code=RefusalCode.RATE_LIMITED)

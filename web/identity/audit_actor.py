@@ -1,0 +1,37 @@
+"""Who does something that is written down: an admin, through the API or in the console."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from sql.audit import Act
+from web.gateway import Gateway
+
+
+@attrs.frozen
+class AuditActor:
+    """``request_id`` is the request's in which it is done."""
+
+    gateway: Gateway
+    user: UUID
+    request_id: str
+
+    async def act(
+        self, name: str, target: str, reason: str, details: Mapping[str, Any]
+    ) -> Act | None:
+        """The record of what he is about to do; None when there is no such user any more."""
+        admin = await self.gateway.users.by_id(self.user)
+        if admin is None:
+            return None
+        return Act(
+            at=self.gateway.clock.now(),
+            actor_id=admin.id,
+            actor=admin.email,
+            act=name,
+            target=target,
+            reason=reason,
+            request_id=self.request_id,
+            details=details,
+        )

@@ -1,0 +1,48 @@
+"""Units that were delivered and wait for their verdict: what is waited for, in words."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from sql.jobs import OpenCheck
+from web.gateway import Gateway
+
+MINUTE: Final = 60
+
+
+@attrs.frozen
+class CheckProgress:
+    """``words`` say since when it waits, and for what."""
+
+    words: str
+    since: datetime
+
+
+async def checking_of(
+    gateway: Gateway, job: UUID, units: Sequence[int]
+) -> Mapping[int, CheckProgress]:
+    """Return the units that wait for a verdict, by number. Raises Unavailable.
+
+    The answer does not say whether a check is under way: not every result is checked, and the
+    creator, who may know or be the owner of the node, must not learn which.
+    """
+    if not units:
+        return {}
+    now = gateway.clock.now()
+    return {
+        one.unit: CheckProgress(words_of(one, now), one.since)
+        for one in await gateway.jobs.open_checks(job, units)
+    }
+
+
+def words_of(check: OpenCheck, now: datetime) -> str:
+    """Two sentences."""
+    minutes = int((now - check.since).total_seconds()) // MINUTE
+    ago = "just now" if minutes < 1 else f"{minutes} min ago"
+    return (
+        f"It was delivered {ago}, and is charged when it is right."
+        " The gateway may have small parts of it rendered again before it says so."
+    )

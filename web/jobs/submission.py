@@ -1,0 +1,227 @@
+"""Jobs as they are ordered, ordered again and called off, whoever asks: the API or the console.
+
+A retry is a new job at the price of today, held anew: what was held for the job before went back
+when that ended. Its id follows from that job's, so asking twice makes one.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.messages import Commit, GuardFailed, JobCancel, Piece, Posted, Replayed
+from actors.notifier.messages import Notifier, UnitsMoved
+from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
+from rendertrust import money
+from rendertrust.frame_range import parse
+from rendertrust.preflight.work import price_of as price_of_work
+from sql.audit import Act
+from sql.jobs import Order, PastJob
+from web.gateway import Gateway
+from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
+from web.jobs.placement import PRICED, price_of
+from web.jobs.price_overruns import refusal_of
+from web.money.ledger_client import commit, present
+
+DISPATCH_SECONDS: Final = 2.0
+CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
+MAYBE: Final = (*CANCELLABLE, "PAUSED")  # one that is paused, if it never ran
+RETRYABLE: Final = ("FAILED", "CANCELLED")
+NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
+INACTIVE: Final = Problem(409, "Its user is deactivated", code=RefusalCode.USER_INACTIVE)
+EXPIRED: Final = Problem(
+    409,
+    "Its input has expired; send it again, and submit a new job",
+    code=RefusalCode.INPUT_EXPIRED,
+)
+FRAMES: Final = Problem(
+    409, "A job of several units is submitted anew, not retried", code=RefusalCode.JOB_OF_UNITS
+)
+PREFLIGHT: Final = "preflight"  # the type of jobs that look into a scene, for nothing
+LOOK: Final = Problem(
+    409,
+    "It looked into a scene: POST /jobs/preflight has that done again",
+    code=RefusalCode.JOB_IS_PREFLIGHT,
+)
+
+
+@attrs.frozen
+class JobRequest:
+    """A job as somebody wants it, its parameters checked. ``key``: of idempotency.
+
+    ``cap``: what it may cost at most.
+    """
+
+    job_type: str
+    payload_ref: str
+    params: Mapping[str, Any]
+    queue: bool = False
+    key: tuple[str, bytes] | None = None
+    pieces: tuple[Piece, ...] = ()
+    priority: int = 0
+    cap: int | None = None
+
+
+@attrs.frozen
+class RetryOutcome:
+    """What became of a retry: the job that does it, and whether it is a new one.
+
+    A job of several units goes on itself with what failed of it; for all of that so many units of
+    money are ``missing``.
+    """
+
+    job: UUID
+    node: UUID | None
+    status: str
+    is_new: bool
+    missing: int = 0
+
+
+Outcome: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
+
+
+async def order(
+    gateway: Gateway, user: UUID, wanted: JobRequest, price: int, price_number: int
+) -> tuple[Dispatch, DispatchOutcome]:
+    """Ask for it; what was asked and what became of it. Raises AskFailed, Unavailable."""
+    dispatch = Dispatch(
+        job=gateway.random.uuid(),
+        user=user,
+        job_type=wanted.job_type,
+        payload_ref=wanted.payload_ref,
+        params=dict(wanted.params),
+        price=price,
+        price_number=price_number,
+        queue=wanted.queue,
+        idempotency=wanted.key,
+        pieces=wanted.pieces,
+        priority=wanted.priority,
+        cap=wanted.cap,
+    )
+    return dispatch, await asked(gateway, dispatch)
+
+
+async def asked(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome:
+    """What becomes of it."""
+    scheduler = gateway.registry.ref(Scheduler)
+    return present(await scheduler.ask(dispatch, within=DISPATCH_SECONDS))
+
+
+async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None) -> Outcome:
+    """Do an ended job again; a refusal of the books comes as it is.
+
+    ``owner`` None: anybody's, for an admin, whose ``act`` is written down. He may not spend more
+    of somebody's credits than that one agreed to.
+    """
+    row = await gateway.jobs.past(job, owner)
+    if row is None:
+        return NOT_FOUND
+    if row.retried_by is not None:
+        return await _before(gateway, row)
+    if row.status not in RETRYABLE:
+        return Problem(
+            409,
+            f"Job is {row.status}; only {' and '.join(RETRYABLE)} jobs are retried",
+            code=RefusalCode.JOB_NOT_RETRYABLE,
+        )
+    if row.units != 1:
+        return FRAMES
+    if row.job_type == PREFLIGHT:  # what it finds is noted with the question, and costs nothing
+        return LOOK
+    if (dearer := await refusal_of(gateway, row.id, (0,))) is not None:
+        return dearer
+    terms = await gateway.jobs.terms(Order(row.user_id, row.job_type, None))
+    if not terms.active:
+        return INACTIVE
+    if not await gateway.retention.renew(row.id, row.user_id, gateway.clock.now()):
+        return EXPIRED
+    price = _price_now(row, price_of(terms.price, row.params))
+    if act is not None and act.actor_id != row.user_id and price > row.price:
+        return _dearer(row, price)
+    dispatch = _retry_of(row, price, terms.price_number, act)
+    outcome = await asked(gateway, dispatch)
+    if isinstance(outcome, Posted | Replayed) and outcome.units:
+        unit = outcome.units[0]
+        return RetryOutcome(dispatch.job, unit.node, unit.job_status, isinstance(outcome, Posted))
+    return dispatch, outcome
+
+
+def _price_now(row: PastJob, price: int) -> int:
+    """What it costs today, where a frame costs ``price`` by the table: the same work anew."""
+    if (priced := row.params.get(PRICED)) is not None:
+        return price_of_work(priced["work"], price, priced["pays_for"])
+    return price * (1 if row.frames is None else len(parse(row.frames)))
+
+
+def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> Dispatch:
+    job = retry_id(row.id)
+    details = {"retried_by": str(job), "price": money.render(price)}
+    return Dispatch(
+        job=job,
+        user=row.user_id,
+        job_type=row.job_type,
+        payload_ref=row.payload_ref,
+        params=row.params,
+        price=price,
+        price_number=price_number,
+        queue=True,
+        retry_of=row.id,
+        pieces=() if row.frames is None else (Piece(price, 0, row.frames),),
+        act=None if act is None else attrs.evolve(act, details={**act.details, **details}),
+    )
+
+
+async def _before(gateway: Gateway, row: PastJob) -> RetryOutcome | Problem:
+    """It is being done again already, or was."""
+    assert row.retried_by is not None, "asked before"
+    done = await gateway.jobs.by_id(row.retried_by, row.user_id)
+    return (
+        NOT_FOUND
+        if done is None
+        else RetryOutcome(done.id, done.node_id, done.status, is_new=False)
+    )
+
+
+def _dearer(row: PastJob, price: int) -> Problem:
+    was, now = money.render(row.price), money.render(price)
+    return Problem(
+        409,
+        f"It cost {was}, and would cost {now} now; only its owner can retry it",
+        code=RefusalCode.PRICE_CHANGED,
+    )
+
+
+def retry_id(job: UUID) -> UUID:
+    """Of the job that does it again."""
+    return UUID(bytes=hashlib.sha256(b"retry\n" + job.bytes).digest()[:16], version=4)
+
+
+async def call_off(
+    gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
+) -> UUID | Problem:
+    """Cancel a job that no node has begun; whose it was. ``owner`` None: anybody's."""
+    row = await gateway.jobs.past(job, owner)
+    if row is None:
+        return NOT_FOUND
+    if row.status not in MAYBE:
+        return not_cancellable(row.status)
+    order = Commit(effects=(JobCancel(job, row.user_id),), act=act)
+    outcome = await commit(gateway, order)
+    if isinstance(outcome, GuardFailed):
+        return not_cancellable(outcome.found)  # it has begun since we looked
+    if isinstance(outcome, Posted):
+        gateway.registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
+        gateway.registry.ref(Notifier).tell(UnitsMoved(outcome.units))
+    return row.user_id
+
+
+def not_cancellable(status: str) -> Problem:
+    """It has begun, or ended."""
+    return Problem(
+        400,
+        f"Job is {status}; only {' and '.join(CANCELLABLE)} jobs can be cancelled",
+        code=RefusalCode.JOB_NOT_CANCELLABLE,
+    )

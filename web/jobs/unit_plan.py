@@ -1,0 +1,167 @@
+"""How a job is cut into units: frames, chunks of frames, tiles of a frame and what is made of them.
+
+Units are numbered by frame, and take turns in the order that was asked for. A frame costs the same
+however it is cut: a chunk what its frames do, the tiles of a frame together as much as it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import attrs
+from msgspec import Meta
+
+from actors.ledger.messages import Piece
+from rendertrust.frame_range import (
+    TEXT_MAX,
+    FrameRangeError,
+    canonical,
+    chunks,
+    merged,
+    ordered,
+    ranges_of,
+)
+from rendertrust.tiling import grid
+from sql.work import GRID
+from web.http.problem import Fault
+
+UNITS_MAX: Final = 5_000  # of one job: they come to be, and are cancelled, in one transaction
+FRAMES_OF_JOB_MAX: Final = 20_000  # a quote reads and prices all of them; one named twice is two
+CHUNK_MAX: Final = 64
+
+Frames = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=TEXT_MAX,
+        description="which frames: 1-250, 1-100x2 (each second one) or 10,15,20-30",
+    ),
+]
+Tiles = Annotated[
+    str,
+    Meta(
+        pattern=r"^[1-9][0-9]?x[1-9][0-9]?$", description="columns x rows of each frame, like 2x2"
+    ),
+]
+# A frame's number -> units of money; or those of each, where all frames cost the same.
+Cost: TypeAlias = Callable[[int], int] | int
+Order = Literal["sequential", "every_nth", "middle_first"]
+
+
+@attrs.frozen
+class UnitSplit:
+    """How somebody wants a job cut; without ``frames`` it is one unit."""
+
+    frames: str | None = None
+    chunk: int = 1
+    tiles: str | None = None
+    order: str = "sequential"
+
+
+@attrs.frozen
+class UnitPlan:
+    """The job's parameters, and its units; none: it is one, as they say. ``frames``: all of it."""
+
+    params: Mapping[str, Any]
+    pieces: tuple[Piece, ...] = ()
+    frames: tuple[int, ...] = ()
+
+
+def plan_of(cut: UnitSplit, params: Mapping[str, Any], cost: Cost) -> UnitPlan | list[Fault]:
+    """The units of a job whose frames have these costs, or what is wrong with them."""
+    if cut.frames is None:
+        faults = _alone(cut)
+        return faults or UnitPlan(params)
+    faults = _disagreeing(cut, params)
+    if faults:
+        return faults
+    try:
+        ranges = ranges_of(cut.frames)
+    except FrameRangeError as fault:
+        return [Fault("frames", "value", str(fault))]
+    if (count := sum(map(len, ranges))) > FRAMES_OF_JOB_MAX:
+        said = f"name {count} frames; a job has {FRAMES_OF_JOB_MAX} frames at most"
+        return [Fault("frames", "value", f"{said}: split it into several jobs")]
+    frames = merged(ranges)
+    if cut.tiles is None:
+        faults = _too_many(-(-len(frames) // cut.chunk))
+        if faults:
+            return faults
+        return UnitPlan(params, (*_whole(chunks(frames, cut.chunk), cut.order, cost),), frames)
+    columns, rows = (int(number) for number in cut.tiles.split("x"))
+    try:
+        count = len(grid(params["width"], params["height"], columns, rows))
+    except ValueError as fault:
+        return [Fault("tiles", "value", str(fault))]
+    faults = _too_many(len(frames) * (count + 1))
+    if faults:
+        return faults
+    pieces = tuple(_tiled(chunks(frames, 1), cut.order, cost, count))
+    return UnitPlan({**params, GRID: [columns, rows]}, pieces, frames)
+
+
+def _alone(cut: UnitSplit) -> list[Fault]:
+    """What says nothing without frames."""
+    usual = UnitSplit()
+    names = ("chunk", "tiles", "order")
+    said = [name for name in names if getattr(cut, name) != getattr(usual, name)]
+    return [Fault(name, "value", "goes with frames; name them") for name in said]
+
+
+def _disagreeing(cut: UnitSplit, params: Mapping[str, Any]) -> list[Fault]:
+    faults = [
+        Fault(f"params.{name}", "value", "is said by frames already; leave it out")
+        for name in ("frame", "frames", "tile", "tiles")
+        if name in params
+    ]
+    if cut.tiles is not None and params.get("noisy"):
+        faults.append(Fault("params.noisy", "value", "is of whole frames; leave out tiles, or it"))
+    if cut.tiles is not None and cut.chunk > 1:
+        faults.append(Fault("tiles", "value", "are of one frame each; leave chunk out"))
+    sides = [params.get(name) for name in ("width", "height")]
+    if cut.tiles is not None and not all(
+        type(side) is int and 0 < side <= 16_384 for side in sides
+    ):
+        faults.append(Fault("params", "value", "must give width and height where frames are tiled"))
+    return faults
+
+
+def _too_many(units: int) -> list[Fault]:
+    """The fault of a job of so many units, if it is one; asked before any of them is made."""
+    if units <= UNITS_MAX:
+        return []
+    said = f"make {units} units; a job has {UNITS_MAX} at most: ask for larger chunks"
+    return [Fault("frames", "value", f"{said}, or split it into several jobs")]
+
+
+def _places(count: int, order: str) -> list[int]:
+    """The turn of each of ``count`` parts."""
+    places = [0] * count
+    for turn, number in enumerate(ordered(range(count), order)):
+        places[number] = turn
+    return places
+
+
+def _whole(parts: Sequence[tuple[int, ...]], order: str, cost: Cost) -> Iterator[Piece]:
+    for part, place in zip(parts, _places(len(parts), order), strict=True):
+        yield Piece(_cost_of(part, cost), place, canonical(part))
+
+
+def _cost_of(frames: Sequence[int], cost: Cost) -> int:
+    return cost * len(frames) if isinstance(cost, int) else sum(map(cost, frames))
+
+
+def _tiled(parts: Sequence[tuple[int, ...]], order: str, cost: Cost, count: int) -> Iterator[Piece]:
+    """Of each frame its tiles, and then the unit that is made of them."""
+    for index, (part, turn) in enumerate(zip(parts, _places(len(parts), order), strict=True)):
+        prices = _shares(_cost_of(part, cost), count)
+        frames, place, whole = canonical(part), turn * (count + 1), (index + 1) * (count + 1) - 1
+        for tile in range(count):
+            yield Piece(prices[tile], place + tile, frames, tile, whole)
+        yield Piece(0, place + count, frames, missing=count)
+
+
+def _shares(price: int, count: int) -> list[int]:
+    """Of a frame's price, for its tiles."""
+    sums = [price * part // count for part in range(count + 1)]
+    return [after - before for before, after in pairwise(sums)]

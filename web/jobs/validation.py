@@ -1,0 +1,168 @@
+"""What somebody wants done, as it is submitted or asked the price of: checked the same way."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import attrs
+from msgspec import Meta
+
+from rendertrust import money
+from sql.jobs import Terms
+from web.http.amounts import Amount, Quoted
+from web.http.operations import TOKEN_REFUSED, Call
+from web.http.problem import Fault, Problem, invalid
+from web.jobs.parameters import parameters_of
+from web.jobs.payload import input_of
+from web.jobs.placement import MINE, NodeNeeds, Pool, noted
+from web.jobs.preflights import with_needs_of_scene
+from web.jobs.pricing import Tariff, tariff_of
+from web.jobs.submission import JobRequest
+from web.jobs.unit_plan import CHUNK_MAX, Frames, Tiles, UnitPlan, UnitSplit, plan_of
+from web.jobs.unit_plan import Order as CutOrder
+
+# One word: a name that stands in lists, labels and paths as it is.
+JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
+Reference = Annotated[str, Meta(min_length=1, max_length=500)]
+Priority = Literal["low", "normal", "high"]
+PRICE_MOST: Final = 10**18  # units of money: what one job can hold
+PRIORITIES: Final = {"low": -1, "normal": 0, "high": 1}
+
+
+@attrs.frozen(kw_only=True)
+class Submission:
+    """What is to be done, but for the file that it is done to."""
+
+    job_type: JobType
+    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    queue: bool = False
+    manifest: Reference | None = None
+    frames: Frames | None = None
+    chunk: Annotated[int, Meta(ge=1, le=CHUNK_MAX)] = 1
+    tiles: Tiles | None = None
+    order: CutOrder = "sequential"
+    priority: Priority = "normal"
+    max_credits: Amount | None = None
+    pool: Pool = "any"
+    needs: NodeNeeds | None = None
+    as_is: bool = False
+    quoted: Quoted | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NewJob(Submission):
+    """``queue``: wait when no node can do it, instead of being refused.
+
+    ``manifest``: of a job of several files, the upload that lists them (``docs/RENDERING.md``).
+
+    With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames; with
+    ``tiles`` each frame is rendered in parts, which a last unit puts together. ``max_credits``: the
+    job pauses before it would cost more.
+
+    ``pool`` says who may see the work: your own nodes and your organisations' (``mine``, which
+    costs nothing), those of operators whom you trust too (``trusted``), or all of them.
+
+    ``as_is``: render the scene even if a node found in it what should be mended first.
+
+    ``quoted``: the price that you were told; 409, and nothing is held, where it is more by now.
+    """
+
+    payload_ref: Reference
+
+
+@attrs.frozen(kw_only=True)
+class JobIdea(Submission):
+    """A submission of which the price is asked. Without ``payload_ref`` no file is looked at."""
+
+    payload_ref: Reference | None = None
+
+
+Asked: TypeAlias = NewJob | JobIdea
+
+
+@attrs.frozen
+class PricedJob:
+    """What can be ordered, and what that costs: ``price`` for all of it, in units of money."""
+
+    wanted: JobRequest
+    tariff: Tariff
+    frames: tuple[int, ...]
+
+    @property
+    def price(self) -> int:
+        pieces = self.wanted.pieces
+        return sum(piece.price for piece in pieces) if pieces else self.tariff.price
+
+
+def in_pool(terms: Terms, pool: Pool) -> Terms:
+    """The terms there: on one's own nodes it costs nothing."""
+    return attrs.evolve(terms, price=0) if pool == MINE else terms
+
+
+async def offer_of(call: Call[Any], asked: Asked, terms: Terms) -> PricedJob | Problem:
+    """What is to be ordered at these terms, or all that is wrong with it."""
+    params = await _params(call, asked)
+    if isinstance(params, list):
+        return invalid(params)
+    params = await with_needs_of_scene(call.gateway, call.caller, asked.job_type, params)
+    if not terms.active:
+        return TOKEN_REFUSED
+    tariff = await tariff_of(
+        *(call.gateway, call.caller, asked.job_type, params, terms.price),
+        frames=asked.frames is not None,
+        upload=asked.payload_ref is not None,
+    )
+    if isinstance(tariff, Problem):
+        return tariff
+    cut = UnitSplit(asked.frames, asked.chunk, asked.tiles, asked.order)
+    plan = plan_of(cut, params, tariff.cost)
+    if isinstance(plan, list):
+        return invalid(plan)
+    wanted = _wanted(asked, plan, tariff)
+    offer = PricedJob(wanted, tariff, plan.frames)
+    faults = _unpayable(offer)
+    return invalid(faults) if faults else offer
+
+
+def _wanted(asked: Asked, plan: UnitPlan, tariff: Tariff) -> JobRequest:
+    return JobRequest(
+        job_type=asked.job_type,
+        payload_ref=asked.payload_ref or "",
+        params={**plan.params, **tariff.noted(plan.frames)},
+        queue=asked.queue,
+        pieces=plan.pieces,
+        priority=PRIORITIES[asked.priority],
+        cap=None if asked.max_credits is None else money.parse(asked.max_credits),
+    )
+
+
+def _unpayable(offer: PricedJob) -> list[Fault]:
+    """Why it could not be begun, or never be paid."""
+    wanted = offer.wanted
+    first = wanted.pieces[0].price if wanted.pieces else offer.price
+    if wanted.cap is not None and wanted.cap < first:
+        return [Fault("max_credits", "value", f"one unit costs {money.render(first)}")]
+    if offer.price > PRICE_MOST:
+        return [Fault("frames", "value", f"cost over {money.render(PRICE_MOST)}; ask for fewer")]
+    return []
+
+
+async def _params(call: Call[Any], asked: Asked) -> Mapping[str, Any] | list[Fault]:
+    """The creator's parameters and the input, or all that is wrong with either."""
+    params = parameters_of(asked.job_type, asked.params)
+    found = await _input(call, asked)
+    faults = [*(params if isinstance(params, list) else [])]
+    faults += [found] if isinstance(found, Fault) else []
+    if isinstance(params, list) or isinstance(found, Fault):
+        return faults
+    return {**params, **found, **noted(asked.pool, asked.needs)}
+
+
+async def _input(call: Call[Any], asked: Asked) -> dict[str, Any] | Fault:
+    if asked.payload_ref is not None:
+        is_order = isinstance(asked, NewJob)
+        return await input_of(
+            call, asked.payload_ref, asked.manifest, asked.job_type, is_order=is_order
+        )
+    if asked.manifest is not None:
+        return Fault("manifest", "value", "goes with payload_ref; name it")
+    return {}

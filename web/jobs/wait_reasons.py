@@ -1,0 +1,179 @@
+"""Why a unit has not begun, in words, and by a name of a closed set for programs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from actors.kernel import AskFailed
+from actors.scheduler.messages import Scheduler, Waiting, WhyWaiting
+from sql.job_desk import DeskJob
+from sql.jobs import JobRow, PagedUnit
+from web.gateway import Gateway
+from web.jobs.check_progress import checking_of
+
+ASK_SECONDS: Final = 0.5
+UNKNOWN: Final = "It will be given to a node in a moment."
+OPEN: Final = ("QUEUED", "DISPATCHED")
+
+Code: TypeAlias = Literal[
+    "paused",  # by its owner
+    "cap",  # its job may not cost more
+    "parts",  # it is made of others
+    "turn",  # others of its job come first
+    "soon",  # there is a node, or nobody knows better
+    "retry",  # an attempt came to nothing a moment ago
+    "no_node",  # none was ever there that does this
+    "full",  # those that can do it have no room
+    "nobody",  # those that could are away, drained, resting, another's, or lack what it needs
+    "unreachable",  # its node is not connected
+    "begins",  # its node has it
+    "copied",  # and another one, too: it takes far longer than the others
+    "checked",  # it was delivered, and waits for its verdict
+]
+
+
+@attrs.frozen
+class Reason:
+    """``words`` are one to three sentences. ``since``: of a check, when it was delivered."""
+
+    code: Code
+    words: str
+    since: datetime | None = None
+
+
+COPIED: Final = Reason(
+    "copied",
+    "It takes far longer than the other units of its job, so an idle node tries it, too. "
+    "Whichever is complete first counts, and is paid once.",
+)
+
+
+async def why(gateway: Gateway, job: DeskJob) -> str:
+    """One or two sentences; '' for a job that somebody works on, or that has ended."""
+    is_left = job.status == "RUNNING" and not job.at_work
+    if job.status not in OPEN and not is_left:
+        return ""
+    unit = 0 if job.status == "DISPATCHED" else job.next_unit or 0
+    waiting = await _asked(gateway, WhyWaiting(job.id, (unit,)))
+    found = next(iter(waiting.values()), None)
+    if found is None:
+        return UNKNOWN
+    if job.status == "DISPATCHED":
+        return of_assigned(found, job.node_name or "A node").words
+    return of_queued(job.job_type, found).words
+
+
+async def reasons_of(
+    gateway: Gateway, job: JobRow, units: Sequence[PagedUnit]
+) -> Mapping[int, Reason]:
+    """Of those units that have not begun, take very long, or are being checked, by number."""
+    verifying = [unit.number for unit in units if unit.state == "VERIFYING"]
+    checked = await checking_of(gateway, job.id, verifying)
+    copied = {unit.number: COPIED for unit in units if unit.copy_node_id is not None}
+    copied |= {number: Reason("checked", one.words, one.since) for number, one in checked.items()}
+    waiting = [unit for unit in units if unit.state in OPEN and unit.copy_node_id is None]
+    if not waiting:
+        return copied
+    asked = WhyWaiting(job.id, tuple(unit.number for unit in waiting))
+    found = await _asked(gateway, asked)
+    others = _of_others(found)
+    reasons = {unit.number: reason(job, unit, found.get(unit.number, others)) for unit in waiting}
+    return reasons | copied
+
+
+def _of_others(found: Mapping[int, Waiting]) -> Waiting | None:
+    """What keeps the units that come after these; None: nothing but that these come first."""
+    first = next((one for one in found.values() if one.reachable is None), None)
+    if first is None or first.ready:
+        return None
+    return attrs.evolve(first, not_before=None)
+
+
+def reason(job: JobRow, unit: PagedUnit, found: Waiting | None) -> Reason:
+    """Why a unit waits; ``found`` None: it is not among those that are to be given out next."""
+    if unit.state == "DISPATCHED":
+        return Reason("begins", BEGINS.format("A node")) if found is None else of_assigned(found)
+    if unit.missing:
+        parts = "one part" if unit.missing == 1 else f"{unit.missing} parts"
+        return Reason("parts", f"It is made of others, and {parts} of it are not complete.")
+    if job.paused == "owner":
+        return Reason("paused", "Its job is paused.")
+    if job.paused is not None:
+        return Reason("cap", "Its job would cost more than it may; raise max_credits.")
+    if found is None and job.units > 1:
+        return Reason("turn", "Other units of its job come first.")
+    return Reason("soon", UNKNOWN) if found is None else of_queued(job.job_type, found)
+
+
+BEGINS: Final = "{} has it and has not begun: it is busy with other jobs, or fetches the scene."
+
+
+def of_assigned(found: Waiting, name: str = "A node") -> Reason:
+    """A node has it, and has not begun."""
+    if found.reachable is False:
+        words = f"{name} was given it, but is not connected now. Soon another node gets it."
+        return Reason("unreachable", words)
+    return Reason("begins", BEGINS.format(name))
+
+
+def of_queued(job_type: str, found: Waiting) -> Reason:
+    """No node has it."""
+    begun = ""
+    if found.not_before is not None:
+        begun = "An attempt came to nothing, and it is tried again in a few seconds. "
+    if found.known == 0:
+        never = f"No node that does “{job_type}” was ever connected. It waits up to 7 days."
+        return Reason("no_node", begun + never)
+    if found.ready:
+        return Reason("retry", begun.rstrip()) if begun else Reason("soon", UNKNOWN)
+    if found.full:
+        words = f"{several(found.full)} can do it, and {has(found.full)} no room now."
+        return Reason("full", f"{begun}{words}{odd(found)}")
+    return Reason("nobody", f"{begun}No node can do it now: {', '.join(kept(found))}.")
+
+
+def odd(found: Waiting) -> str:
+    """Of those that could, how many nobody can check; with a space before it."""
+    if not found.odd:
+        return ""
+    works = "renders" if found.odd == 1 else "render"
+    return f" {found.odd} of them {works} what nobody can check here: idle others go before."
+
+
+def kept(found: Waiting) -> list[str]:
+    """What keeps those that could."""
+    kinds = (
+        (found.away, "is not connected", "are not connected"),
+        (found.barred, "is drained or in quarantine", "are drained or in quarantine"),
+        (found.resting, "gave work back and rests", "gave work back and rest"),
+        (found.closed, "is not in its pool", "are not in its pool"),
+        (found.unlike, "is of another class", "are of another class"),
+        (found.unable, "lacks what it needs", "lack what it needs"),
+        (found.elsewise, "has not the device it asks for", "have not the device it asks for"),
+        (
+            found.older,
+            "has an older Blender than it asks for",
+            "have an older Blender than it asks for",
+        ),
+        (found.bare, "has no OpenGL, which EEVEE needs", "have no OpenGL, which EEVEE needs"),
+        (found.small, "gives too little memory for it", "give too little memory for it"),
+    )
+    return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]
+
+
+async def _asked(gateway: Gateway, asked: WhyWaiting) -> Mapping[int, Waiting]:
+    try:
+        return await gateway.registry.ref(Scheduler).ask(asked, within=ASK_SECONDS)
+    except (AskFailed, LookupError):
+        return {}
+
+
+def several(number: int) -> str:
+    """So many nodes."""
+    return "One node" if number == 1 else f"{number} nodes"
+
+
+def has(number: int) -> str:
+    return "has" if number == 1 else "have"

@@ -1,0 +1,40 @@
+"""Who came through a proxy of ours: his requests in flight are counted as others' connections."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from config.sections import Network
+from web.http.caller import CALLER, caller_of
+from web.http.connection import TOO_MANY, Connection
+from web.http.connection_limits import SEAT
+from web.http.responses import refusal
+from web.middleware.request_context import Note
+
+
+def callers(trusted: Sequence[Network]) -> Note:
+    """Note for each request who sent it, before it is logged and counted."""
+
+    def note(request: web.Request) -> None:
+        request[CALLER] = caller_of(request, trusted)
+
+    return note
+
+
+@web.middleware
+async def seats(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A connection of a proxy is nobody's own: there each request takes a seat of its client."""
+    connection = request.protocol
+    assert isinstance(connection, Connection), "the gateway serves over its own connections"
+    if connection.seat is not None:
+        request[SEAT] = connection.seat
+        return await handler(request)
+    seat = connection.crowd.seat(request[CALLER].subject)
+    if seat is None:
+        return refusal(request, TOO_MANY)
+    request[SEAT] = seat
+    try:
+        return await handler(request)
+    finally:
+        seat.leave()

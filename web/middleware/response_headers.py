@@ -1,0 +1,37 @@
+"""Headers that every answer carries."""
+
+from typing import Final
+
+from aiohttp import hdrs, web
+from multidict import istr
+
+from web.http.rate_limits import STANDING
+from web.http.responses import REQUEST_ID
+from web.middleware.request_id import HEADER
+
+# Names that need not be folded to one case again for each answer.
+ALWAYS: Final = {
+    istr("X-Content-Type-Options"): "nosniff",
+    istr("X-Frame-Options"): "DENY",
+    istr("Referrer-Policy"): "no-referrer",
+    istr("Content-Security-Policy"): "default-src 'none'; frame-ancestors 'none'",
+    istr("Cache-Control"): "no-store",
+}
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Before an answer is sent; what its handler set for itself stays."""
+    stamp(response)
+    headers = response.headers
+    standing = request.get(STANDING)
+    if standing is not None:
+        headers.update(standing.headers())
+    headers[HEADER] = request.get(REQUEST_ID, "")
+
+
+def stamp(response: web.StreamResponse) -> None:
+    """The headers that do not depend on the request; what is set already stays."""
+    headers = response.headers
+    for name, value in ALWAYS.items():
+        headers.setdefault(name, value)
+    headers[hdrs.SERVER] = "rendertrust"

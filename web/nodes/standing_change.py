@@ -1,0 +1,47 @@
+"""A word on a node, said by its owner or an admin, through the API or in the console."""
+
+from typing import Final
+
+from actors.scheduler.messages import NodeStands, Scheduler
+from sql.audit import Act
+from sql.nodes import NodeShown, Word
+from web.http.problem import Problem, unavailable
+from web.http.refusal_code import RefusalCode
+from web.identity.audit_actor import AuditActor
+from web.identity.roles import UserRole
+from web.nodes.standing import StandingAction, after
+
+LOOK_ONLY: Final = Problem(403, "This needs the role admin", code=RefusalCode.ADMIN_ONLY)
+CHANGED: Final = unavailable(
+    "The node changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE
+)
+
+
+async def say(
+    doer: AuditActor, role: UserRole, node: NodeShown, verb: StandingAction, reason: str
+) -> NodeShown | Problem:
+    """Note it, and tell the Scheduler; the node as it is then. ``doer`` may see the node.
+
+    What an admin says about a node that is not his is written down.
+    """
+    is_admin, gateway = role is UserRole.ADMIN, doer.gateway
+    if not is_admin and node.owner_id != doer.user:
+        return LOOK_ONLY  # an auditor
+    standing = after(verb, node.standing.name, is_admin=is_admin)
+    if isinstance(standing, Problem):
+        return standing
+    if standing == node.standing.name and reason in ("", node.standing_reason):
+        return node  # it was said before
+    act = None if node.owner_id == doer.user else await _act(doer, node, verb, reason)
+    word = Word(node.id, node.standing.version, standing, reason, doer.user)
+    said = await gateway.nodes.stand(word, act)
+    if said is None:
+        return CHANGED
+    gateway.registry.ref(Scheduler).tell(NodeStands(said.id, said.standing))
+    return said
+
+
+async def _act(doer: AuditActor, node: NodeShown, verb: StandingAction, reason: str) -> Act | None:
+    """The record of what an admin does to a node that is not his."""
+    said = reason or "none was given"
+    return await doer.act(f"node.{verb.value}", f"node:{node.id}", said, {})

@@ -1,0 +1,174 @@
+"""Content in parts: which there are, what has arrived, and how they become one object."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import attrs
+
+from actors.ports import ObjectMissing, Part, PartsRefused
+from sql.multiparts import Multipart
+from sql.uploads import UploadRow
+from web.gateway import Gateway
+from web.http.problem import Fault, Problem, invalid
+from web.http.refusal_code import RefusalCode
+
+PART_BYTES: Final = 64 << 20
+RANGES_SHOWN: Final = 10
+
+NOT_ARRIVED: Final = Problem(
+    409, "The content has not arrived in the store", code=RefusalCode.CONTENT_MISSING
+)
+OTHER_PARTS: Final = Problem(
+    409,
+    "The parts are other ones than were named here; they are removed: send all of them again",
+    code=RefusalCode.PARTS_DIFFER,
+)
+
+
+def in_parts(size: int) -> bool:
+    """Whether so many bytes may come in parts."""
+    return size > PART_BYTES
+
+
+def count_of(size: int) -> int:
+    """How many parts so many bytes have."""
+    return -(-size // PART_BYTES)
+
+
+def size_of(number: int, size: int) -> int:
+    """How long part ``number`` of ``size`` bytes is; 0 where there is no such part."""
+    return max(0, min(PART_BYTES, size - (number - 1) * PART_BYTES))
+
+
+def ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Ascending numbers as first and last of those that follow each other."""
+    first = last = 0
+    for number in numbers:
+        if last and number == last + 1:
+            last = number
+            continue
+        if last:
+            yield first, last
+        first = last = number
+    if last:
+        yield first, last
+
+
+def parts_sha256(digests: Sequence[bytes]) -> bytes:
+    """What a store says of an object whose parts have these SHA-256s."""
+    return hashlib.sha256(b"".join(digests)).digest()
+
+
+@attrs.frozen
+class UploadParts:
+    """The parts of one upload, at the store and in the database."""
+
+    gateway: Gateway
+    row: UploadRow
+
+    async def arrived(self) -> list[Part]:
+        """The parts that are there and as long as announced, by number."""
+        multipart = await self._begun()
+        return [] if multipart is None else self._whole(await self._listed(multipart) or ())
+
+    async def begin(self) -> Multipart:
+        """What parts are put into, now begun unless it was."""
+        gateway, now = self.gateway, self.gateway.clock.now()
+        multipart = await self._begun()
+        if multipart is not None and await self._listed(multipart) is not None:
+            await gateway.multiparts.asked(multipart, now)
+            return multipart
+        key = self.row.object_key
+        begun = Multipart(self.row.id, await gateway.objects.begin_multipart(key), key)
+        kept = await gateway.multiparts.keep(begun, now)
+        if kept != begun:
+            await gateway.objects.abort_multipart(key, begun.store_id)
+        return kept
+
+    async def complete(self, digests: Sequence[bytes]) -> Problem | None:
+        """Make them the object, if they are all there; why not, otherwise."""
+        multipart = await self._begun()
+        if multipart is None:
+            return NOT_ARRIVED
+        count = count_of(self.row.size)
+        if len(digests) != count:
+            return invalid([Fault("parts", "value", f"must name the SHA-256 of {count} parts")])
+        parts = self._whole(await self._listed(multipart) or ())
+        if (lacking := missing([part.number for part in parts], count)) is not None:
+            return lacking
+        return await self._join(multipart, parts, digests)
+
+    async def _join(
+        self, multipart: Multipart, parts: Sequence[Part], digests: Sequence[bytes]
+    ) -> Problem | None:
+        objects, key = self.gateway.objects, multipart.object_key
+        told = [
+            attrs.evolve(part, sha256=digest) for part, digest in zip(parts, digests, strict=True)
+        ]
+        try:
+            await objects.complete_multipart(key, multipart.store_id, told)
+        except PartsRefused:
+            # Else nobody could tell which of them to send again.
+            await self._abort(multipart)
+            return OTHER_PARTS
+        except ObjectMissing:
+            return NOT_ARRIVED  # unless somebody else has completed it just now
+        await self.gateway.multiparts.end(multipart)
+        return None
+
+    async def _begun(self) -> Multipart | None:
+        """What was begun for the object as it is announced now."""
+        multipart = await self.gateway.multiparts.of(self.row.id)
+        if multipart is not None and multipart.object_key != self.row.object_key:
+            await self._abort(multipart)
+            return None
+        return multipart
+
+    async def _listed(self, multipart: Multipart) -> Sequence[Part] | None:
+        """What the store has of it; None: the store knows nothing of it any more."""
+        try:
+            return await self.gateway.objects.parts_of(multipart.object_key, multipart.store_id)
+        except ObjectMissing:
+            await self.gateway.multiparts.end(multipart)
+            return None
+
+    def _whole(self, parts: Sequence[Part]) -> list[Part]:
+        """Those that are as long as announced: that may have changed since they were sent.
+
+        Of each number the last: a store may list one twice that two clients sent at once.
+        """
+        by_number = {part.number: part for part in parts}
+        whole = [
+            part for part in by_number.values() if part.size == size_of(part.number, self.row.size)
+        ]
+        return sorted(whole, key=lambda part: part.number)
+
+    async def _abort(self, multipart: Multipart) -> None:
+        await abort(self.gateway, multipart)
+
+
+async def abort(gateway: Gateway, multipart: Multipart) -> None:
+    """Forget it, at the store first: what is in the database is tried again."""
+    await gateway.objects.abort_multipart(multipart.object_key, multipart.store_id)
+    await gateway.multiparts.end(multipart)
+
+
+def missing(there: Sequence[int], count: int) -> Problem | None:
+    """The refusal that names the parts which are not there; None: all are."""
+    arrived = set(there)
+    lacking = ranges(number for number in range(1, count + 1) if number not in arrived)
+    words = [
+        str(first) if first == last else f"{first}-{last}"
+        for first, last in islice(lacking, RANGES_SHOWN + 1)
+    ]
+    if not words:
+        return None
+    more = ", …" if len(words) > RANGES_SHOWN else ""
+    told = ", ".join(words[:RANGES_SHOWN])
+    return Problem(
+        409,
+        f"Of {count} parts these have not arrived in the store: {told}{more}",
+        code=RefusalCode.PARTS_MISSING,
+    )

@@ -1,0 +1,215 @@
+"""The outside world of a gateway: engines of its own or elsewhere, and the ports over them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from actors.ports import ObjectsUnavailable
+from config.sections import Chain
+from config.settings import Settings
+from sql.database import Database, Unavailable
+from sql.halt import Halts, Kept
+from sql.leadership import SqlLeadership
+from sql.migrate import migrate
+from supervisors.child import Child
+from supervisors.engines.account import Account, check_way, engine_account
+from supervisors.engines.actor import RunsEngine, engine_child
+from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
+from supervisors.engines.bus_valkey import ValkeyBus
+from supervisors.engines.chain import EvmChain, KnownChain, remote_chain
+from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.objects import EmbeddedObjects
+from supervisors.engines.objects_endpoint import ObjectsEndpoint
+from supervisors.engines.objects_s3 import S3Objects
+from supervisors.engines.post import HttpPost
+from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from supervisors.engines.rates_valkey import SharedRates
+from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
+from supervisors.engines.stand_in.engine import EmbeddedStripe
+from supervisors.engines.stripe_endpoint import StripeEndpoint
+from supervisors.engines.stripe_payments import StripePayments
+from supervisors.engines.system import SystemClock
+from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
+from supervisors.schema import schema_child
+from web.process.readiness import Probe
+
+
+@attrs.frozen
+class ChainAdapter:
+    """The chain that checkpoints are anchored on; ``engine`` runs it, or knows where it is."""
+
+    engine: Child
+    port: EvmChain
+
+
+@attrs.frozen
+class Adapters:
+    """Ports that outlive their engines; ``engines`` are the children that run or check these.
+
+    ``url`` is where others reach the gateway.
+    """
+
+    engines: Sequence[Child]
+    stored: Current[ObjectsEndpoint]
+    database: Database
+    halts: Halts
+    leadership: SqlLeadership
+    objects: S3Objects
+    bus: ValkeyBus
+    payments: StripePayments
+    rates: SharedRates
+    post: HttpPost
+    chain: "ChainAdapter | None"
+    probes: dict[str, Probe]
+    url: Callable[[], str]
+
+    async def close(self) -> None:
+        """After the tree has stopped."""
+        if self.chain is not None:
+            await self.chain.port.close()
+        await self.post.close()
+        await self.rates.close()
+        await self.bus.close()
+        await self.payments.aclose()
+        await self.objects.aclose()
+        await self.leadership.close()
+        await self.database.close()
+
+    def objects_store(self) -> ObjectsEndpoint | None:
+        """Return where the object store is, for the route that forwards to it; None: not yet."""
+        try:
+            return self.stored.get()
+        except NotStarted:
+            return None
+
+
+def build_outside(
+    settings: Settings, data: Path, own_url: Callable[[], str], seen: Callable[[], Kept]
+) -> Adapters:
+    """What ``settings`` name by URL is used where it is; the rest is started in ``data``.
+
+    At ``own_url`` the gateway is reached from this machine, once it listens; ``seen`` is what it
+    keeps of the log itself. Raises EngineError where engines could not run in ``data``.
+    """
+
+    def public_url() -> str:
+        return settings.server.public_url or own_url()
+
+    account, given = engine_account(), bool(settings.stripe.secret_key)
+    if not (settings.database.url and settings.redis.url and settings.objects.url):
+        check_way(data, account)
+    postgres, valkey = Current[PostgresEndpoint](), Current[ValkeyEndpoint]()
+    stored, stripe = Current[ObjectsEndpoint](), stripe_of(settings)
+    database = Database(lambda: app_dsn(postgres), connections=settings.database.connections)
+    chain = build_chain(settings.chain, data, account)
+    halts = Halts(database, chain=chain is not None, seen=seen)
+    objects = S3Objects(stored, lambda: settings.objects.public_url or public_url())
+    return Adapters(
+        engines=[
+            engine_child(_postgres(settings, data, account), postgres),
+            schema_child(
+                lambda: migrate(postgres.get().owner_dsn, application=postgres.get().app_dsn)
+            ),
+            engine_child(_objects(settings, data, account), stored),
+            engine_child(_valkey(settings, data, account), valkey),
+            *([] if given else [engine_child(EmbeddedStripe(data, own_url), stripe)]),
+        ],
+        stored=stored,
+        database=database,
+        halts=halts,
+        leadership=SqlLeadership(database, halts),
+        objects=objects,
+        bus=ValkeyBus(valkey),
+        payments=StripePayments(stripe),
+        post=HttpPost(private=settings.webhooks.private),
+        rates=SharedRates(valkey, lambda: SystemClock().now().timestamp()),
+        chain=chain,
+        probes={
+            "database": lambda: _database_answers(database),
+            "redis": lambda: _valkey_answers(valkey),
+            "objects": lambda: _objects_answer(objects),
+        },
+        url=public_url,
+    )
+
+
+def build_chain(given: Chain, data: Path, account: Account | None) -> ChainAdapter | None:
+    """None where nothing is to be anchored. Raises SettingsError."""
+    if not given.url:
+        return None
+    current = Current[ChainEndpoint]()
+    engine: RunsEngine[ChainEndpoint] = (
+        EmbeddedAnvil(data, account=account) if given.embedded else KnownChain(remote_chain(given))
+    )
+    return ChainAdapter(
+        engine_child(engine, current), EvmChain(current, fee_cap_gwei=given.fee_cap_gwei)
+    )
+
+
+def app_dsn(postgres: Current[PostgresEndpoint]) -> str:
+    """The application's address of the database; before it was ever up nobody answers there."""
+    try:
+        return postgres.get().app_dsn
+    except NotStarted as reason:
+        raise ConnectionRefusedError(str(reason)) from None
+
+
+def stripe_of(settings: Settings) -> Current[StripeEndpoint]:
+    """Stripe, if the settings have a key for it; else nothing yet."""
+    given = settings.stripe
+    if not given.secret_key:
+        return Current()
+    return Current(StripeEndpoint(given.secret_key, given.webhook_secret, given.url))
+
+
+def _postgres(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+    url = settings.database.url
+    if url:
+        return remote_postgres(
+            settings.database.owner_url or url, url, patience=settings.server.wait_seconds
+        )
+    return EmbeddedPostgres(data, account=account)
+
+
+def _objects(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+    given = settings.objects
+    if given.url:
+        return remote_objects(
+            ObjectsEndpoint(
+                given.url, given.access_key, given.secret_key, given.bucket, given.region
+            ),
+            patience=settings.server.wait_seconds,
+        )
+    return EmbeddedObjects(data, account=account, bucket=given.bucket)
+
+
+def _valkey(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+    url = settings.redis.url
+    if url:
+        return remote_valkey(url, patience=settings.server.wait_seconds)
+    return EmbeddedValkey(data, account=account)
+
+
+async def _database_answers(database: Database) -> bool:
+    try:
+        await database.one("database_answers")
+    except Unavailable:
+        return False
+    return True
+
+
+async def _valkey_answers(valkey: Current[ValkeyEndpoint]) -> bool:
+    try:
+        return await process_at(valkey.get()) is not None
+    except NotStarted:
+        return False
+
+
+async def _objects_answer(objects: S3Objects) -> bool:
+    try:
+        await objects.check()
+    except ObjectsUnavailable:
+        return False
+    return True

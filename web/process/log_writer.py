@@ -1,0 +1,111 @@
+"""Where log lines go: a bounded queue, emptied by a thread. Nobody waits for a stuck stderr.
+
+It is no child of the tree, since there is something to say before the tree starts and after it
+has stopped.
+"""
+
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+LINES_MAX: Final = 10_000
+BATCH_MAX: Final = 200
+GATHER_SECONDS: Final = 0.1  # what is in no hurry is written together: a thread is dear to wake
+STDERR: Final = 2
+LAST_LINES_SECONDS: Final = 1.0  # at the end of the process, for what is still queued
+Line = Callable[[], bytes]
+
+
+class LogWriter:
+    """``put`` never blocks: a line too many is dropped and counted, and the drop is told later.
+
+    Before ``start`` and after ``close`` lines are written at once, by whoever puts them. What is
+    put makes the line, newline included, where it is written.
+    """
+
+    def __init__(
+        self,
+        *,
+        descriptor: int | None = None,
+        lines_max: int = LINES_MAX,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
+        self._descriptor = descriptor
+        self._lines_max = lines_max
+        self._gather_seconds = gather_seconds
+        self._queue: deque[Line] = deque()
+        self._queued = threading.Event()
+        self._hurried = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self.dropped = 0
+        self._told = 0  # how many drops the log speaks of
+
+    def start(self) -> None:
+        """From now on a thread writes; without effect when it does already."""
+        if self._thread is None:
+            self._closing = False
+            self._descriptor = STDERR if self._descriptor is None else self._descriptor
+            self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+            self._thread.start()
+
+    def put(self, line: Line, *, hurry: bool = True) -> None:
+        """Queue a line; without ``hurry`` it may wait a moment for others to be written with."""
+        if self._thread is None:
+            self._write(line())
+        elif len(self._queue) >= self._lines_max:
+            self.dropped += 1
+        else:
+            self._queue.append(line)
+            if not self._queued.is_set():
+                self._queued.set()
+            if hurry and not self._hurried.is_set():
+                self._hurried.set()
+
+    def close(self, *, within: float) -> None:
+        """Write what is queued, for so many seconds at most.
+
+        A thread that is stuck by then stays stuck, and what is put later is not waited for either.
+        """
+        if self._thread is not None:
+            self._closing = True
+            self._queued.set()
+            self._hurried.set()
+            self._thread.join(within)
+            if not self._thread.is_alive():
+                self._thread = None
+
+    def _work(self) -> None:
+        while not (self._closing and not self._queue):
+            self._queued.wait()
+            self._hurried.wait(self._gather_seconds)
+            self._hurried.clear()
+            self._queued.clear()
+            while self._queue:
+                count = min(BATCH_MAX, len(self._queue))
+                batch = [self._queue.popleft()() for _ in range(count)]
+                self._write(b"".join(batch) + self._drops())
+
+    def _drops(self) -> bytes:
+        """A line about those that were dropped since the last one."""
+        lost = self.dropped - self._told
+        if not lost:
+            return b""
+        self._told += lost
+        return b'{"event":"log lines were dropped","level":"warning","count":%d}\n' % lost
+
+    def _write(self, data: bytes) -> None:
+        try:
+            if self._descriptor is None:
+                sys.stderr.write(data.decode())
+                return
+            while data:  # not through sys.stderr: its lock, held by us for ever, spoils the exit
+                data = data[os.write(self._descriptor, data) :]
+        except (OSError, ValueError):  # nobody reads it any more
+            self.dropped += data.count(b"\n") or 1
+
+
+LINES: Final = LogWriter()

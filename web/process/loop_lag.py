@@ -1,0 +1,45 @@
+"""How late the loop was in the last minutes: the worst of every two seconds."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from actors.ports import Clock
+from web.process.watchdog import LAG
+
+KEPT: Final = 300  # readings: ten minutes
+WINDOW_SECONDS: Final = 2.0
+
+
+@attrs.frozen
+class LagReading:
+    """``worst``: by how many seconds at most a timer was late; ``at`` is the wall clock's."""
+
+    at: float
+    worst: float
+
+
+class LagHistory:
+    """Bounded; it is told of every beat of the pulse."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._readings: deque[LagReading] = deque(maxlen=KEPT)
+        self._until = 0.0
+
+    def note(self, late: float) -> None:
+        """A beat came so many seconds late; the metrics hear of it, too."""
+        LAG.observe(late)
+        now = self._clock.monotonic()
+        if self._readings and now < self._until:
+            last = self._readings[-1]
+            self._readings[-1] = attrs.evolve(last, worst=max(last.worst, late))
+            return
+        self._until = now + WINDOW_SECONDS
+        self._readings.append(LagReading(self._clock.now().timestamp(), late))
+
+    def readings(self) -> Sequence[LagReading]:
+        """The oldest first."""
+        return tuple(self._readings)

@@ -1,0 +1,117 @@
+"""Running a gateway until it is told to stop, or gives up."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import structlog
+
+from supervisors.child import StartFailed
+from web.app import NOBODY, Application
+from web.process.log_writer import LINES
+from web.process.memory_tuning import settle_down
+from web.process.service_manager import ServiceManager
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+HASTE_SECONDS = 0.2  # for the last lines of the log, when somebody cannot wait
+log = structlog.get_logger("gateway")
+
+
+class StopSignals:
+    """The first SIGTERM or SIGINT asks for an orderly stop; the second ends the process at once.
+
+    The engines' tethers see the process end, and stop the engines in order all the same. SIGHUP
+    calls ``reload``; without that it is ignored.
+    """
+
+    def __init__(self, manager: ServiceManager, reload: Callable[[], None] | None) -> None:
+        self.asked = asyncio.Event()
+        self._manager = manager
+        self._reload = reload
+
+    def install(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in STOPPING:
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _stop(self, number: signal.Signals) -> None:
+        if self.asked.is_set():
+            LINES.close(within=HASTE_SECONDS)
+            os._exit(128 + number)
+        log.info("stopping", signal=number.name)
+        self._manager.say(STOPPING=1, STATUS="Stopping")
+        self.asked.set()
+
+    def _hang_up(self) -> None:
+        microseconds = int(asyncio.get_running_loop().time() * 1e6)
+        self._manager.say(RELOADING=1, MONOTONIC_USEC=microseconds)
+        if self._reload is not None:
+            self._reload()
+        self._manager.say(READY=1)
+
+
+async def run(
+    application: Application,
+    ready: Callable[[], None],
+    tell: Callable[[str], None],
+    *,
+    manager: ServiceManager = NOBODY,
+    reload: Callable[[], None] | None = None,
+) -> int:
+    """Start, serve, stop; the exit code: 0 when it was asked to stop.
+
+    1 when it could not go on, or what a ``Fatal`` says. ``ready`` is called once it serves;
+    ``tell`` gets the one line that says why it does not end with 0.
+    ``manager`` is told too; ``reload`` is what SIGHUP does.
+    """
+    stop = StopSignals(manager, reload)
+    stop.install()
+
+    def serves() -> None:
+        ready()
+        manager.say(READY=1, STATUS=f"Serving {application.url}")
+
+    try:
+        reason = await _run(application, serves, stop)
+    finally:
+        await application.close()
+    if reason is not None:
+        tell(reason)
+    return 0 if reason is None else application.root.exit_code
+
+
+async def _run(
+    application: Application, ready: Callable[[], None], stop: StopSignals
+) -> str | None:
+    """Why it gave up; None when it was asked to stop."""
+    root = application.root
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(stop.asked.wait())
+        start = group.create_task(_start(application))
+        await asyncio.wait((asked, start), return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():
+            start.cancel()
+            return None
+        if (failure := start.result()) is not None:
+            asked.cancel()
+            return failure
+        settle_down()
+        ready()
+        failed = group.create_task(root.failed())
+        await asyncio.wait((asked, failed), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if failed.done():
+            return failed.result()
+        failed.cancel()
+    await root.stop()
+    return None
+
+
+async def _start(application: Application) -> str | None:
+    try:
+        await application.root.start()
+    except StartFailed as failure:
+        return str(failure)
+    return None

@@ -1,0 +1,38 @@
+"""Answers that cost much and are asked for often: made once a second, for all who ask."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+import attrs
+
+from actors.ports import Clock
+
+SECONDS: Final = 1.0
+T = TypeVar("T")
+
+
+@attrs.frozen
+class CachedBody:
+    """The body of an answer, and its media type."""
+
+    body: bytes
+    media: str
+
+
+class ResponseCache(Generic[T]):
+    """An answer that is at most ``SECONDS`` old; whoever asks while it is made waits for it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._making = asyncio.Lock()
+        self._made: tuple[float, T] | None = None
+
+    async def get(self, make: Callable[[], Awaitable[T]]) -> T:
+        """Return the last answer, or make one. Raises what ``make`` raises, and keeps nothing."""
+        async with self._making:
+            if self._made is not None and self._clock.monotonic() - self._made[0] < SECONDS:
+                return self._made[1]
+            answer = await make()
+            self._made = self._clock.monotonic(), answer
+            return answer
