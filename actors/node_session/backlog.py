@@ -7,7 +7,7 @@ from actors.node_session import failures
 from actors.node_session.desk import Desk
 from actors.node_session.messages import Promote, Recall
 from actors.node_session.work import Held, Phase
-from actors.scheduler.messages import Kept
+from actors.scheduler.messages import RecallDeclined
 
 
 class Backlog(Desk, partial=True):
@@ -26,7 +26,7 @@ class Backlog(Desk, partial=True):
         if held is not None and held.phase is Phase.WAITING:
             self._end(held, failures.relieved(held.assignment))
         elif held is None or held.phase is not Phase.ENDING:
-            self._peers.scheduler.tell(Kept(message.job, message.unit, message.attempt))
+            self._peers.scheduler.tell(RecallDeclined(message.job, message.unit, message.attempt))
 
     @handles(Promote)
     async def promote(self, message: Promote) -> None:

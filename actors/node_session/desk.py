@@ -24,10 +24,10 @@ from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, Receipt
 from actors.scheduler.messages import (
     MEMORY_MOST,
     Assignment,
+    FindAlternatives,
     NodeDeclined,
     Scheduler,
     SessionReady,
-    WhoElse,
 )
 from actors.verifier.messages import Verifier
 from rendertrust.protocol import Ack, FromGateway, Hello, JobCancel, JobResult
@@ -296,7 +296,9 @@ class Desk(Actor[NodeSession], partial=True):
         unit, lacks = held.assignment, None if held.result is None else held.result.lacks
         memory = self._given_bytes + 1 if lacks == failures.MEMORY else 0
         of = (unit.job, unit.unit, unit.attempt, self._node.id, self.ref)
-        self._peers.scheduler.tell(WhoElse(*of, memory=memory, opengl=lacks == failures.OPENGL))
+        self._peers.scheduler.tell(
+            FindAlternatives(*of, memory=memory, opengl=lacks == failures.OPENGL)
+        )
         self._again(held)
 
     @property

@@ -56,9 +56,9 @@ class Assignments(Message[NodeSession, None]):
 
 @attrs.frozen
 class Elsewhere(Message[NodeSession, None]):
-    """From the Scheduler, in answer to ``WhoElse``. ``is_able``: a node is there that has what this
-    one lacked, or may be: another gateway serves it. ``is_other``: a node of an owner can be asked
-    none of whose nodes has tried the unit; ``is_untried``: any node can that has not;
+    """From the Scheduler, in answer to ``FindAlternatives``. ``is_able``: a node is there that has
+    what this one lacked, or may be: another gateway serves it. ``is_other``: a node of an owner can
+    be asked none of whose nodes has tried the unit; ``is_untried``: any node can that has not;
     ``is_seconded``: another owner's, which is connected, has failed it. ``owners``: of so many are
     the nodes that have, this one included. Nodes without an account are one owner's.
     """

@@ -36,7 +36,7 @@ from actors.notifier.progresses import ENDED, Progresses
 from actors.notifier.tails import Line, Tails
 from actors.ports import Bus
 from actors.ports.bus import Subscription
-from actors.scheduler.messages import Claimed, JobPaused, Neighbours, Scheduler
+from actors.scheduler.messages import GatewayMembership, JobPaused, PeerClaimed, Scheduler
 
 TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
 NOBODY: Final = UUID(int=0)
@@ -108,7 +108,7 @@ class NotifierActor(Actor[Notifier]):
     @handles(ToOthers)
     async def to_others(self, message: ToOthers) -> None:
         """Nobody is told what was claimed where nobody else could claim it."""
-        if not isinstance(message.hint, Claimed) or self._others:
+        if not isinstance(message.hint, PeerClaimed) or self._others:
             await self._bus.publish(MOVES, hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
@@ -176,7 +176,7 @@ class NotifierActor(Actor[Notifier]):
     def _tell_who_is_there(self) -> None:
         names = sorted((self._name.bytes, *self._others))
         if self._scheduler is not None:
-            self._scheduler.tell(Neighbours(names.index(self._name.bytes), len(names)))
+            self._scheduler.tell(GatewayMembership(names.index(self._name.bytes), len(names)))
 
     @handles(AskOthers)
     async def ask_others(self, _: AskOthers) -> None:

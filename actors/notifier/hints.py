@@ -5,7 +5,15 @@ from uuid import UUID
 
 import orjson
 
-from actors.scheduler.messages import Claimed, Given, Hint, Kept, Serves, Wanted, Wish
+from actors.scheduler.messages import (
+    Hint,
+    PeerAssigned,
+    PeerClaimed,
+    PeerServes,
+    RecallDeclined,
+    StealRequest,
+    StealRequests,
+)
 
 MOST: Final = 1_000  # wishes, nodes or units in one hint
 
@@ -16,14 +24,14 @@ def encoded(hint: Hint) -> bytes:
 
 
 def _plain(hint: Hint) -> dict[str, Any]:
-    if isinstance(hint, Wanted):
+    if isinstance(hint, StealRequests):
         wishes = hint.wishes[:MOST]
         return {"wanted": [[wish.job, wish.unit, wish.attempt, wish.node] for wish in wishes]}
-    if isinstance(hint, Kept):
+    if isinstance(hint, RecallDeclined):
         return {"kept": [hint.job, hint.unit, hint.attempt, hint.node]}
-    if isinstance(hint, Serves):
+    if isinstance(hint, PeerServes):
         return {"serves": [hint.node, hint.epoch]}
-    if isinstance(hint, Claimed):
+    if isinstance(hint, PeerClaimed):
         return {"claimed": hint.units[:MOST]}
     return {"given": hint.nodes[:MOST]}
 
@@ -33,16 +41,16 @@ def decoded(payload: bytes) -> Hint | None:
     try:
         told = orjson.loads(payload)
         if "wanted" in told:
-            return Wanted(tuple(_wish(*one) for one in told["wanted"][:MOST]))
+            return StealRequests(tuple(_wish(*one) for one in told["wanted"][:MOST]))
         if "kept" in told:
             wish = _wish(*told["kept"])
-            return Kept(wish.job, wish.unit, wish.attempt, wish.node)
+            return RecallDeclined(wish.job, wish.unit, wish.attempt, wish.node)
         if "serves" in told:
             node, epoch = told["serves"]
-            return Serves(UUID(node), int(epoch))
+            return PeerServes(UUID(node), int(epoch))
         if "claimed" in told:
-            return Claimed(tuple(_claim(*one) for one in told["claimed"][:MOST]))
-        return Given(tuple(UUID(node) for node in told["given"][:MOST]))
+            return PeerClaimed(tuple(_claim(*one) for one in told["claimed"][:MOST]))
+        return PeerAssigned(tuple(UUID(node) for node in told["given"][:MOST]))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -51,5 +59,5 @@ def _claim(job: str, unit: int, attempt: int) -> tuple[UUID, int, int]:
     return UUID(job), int(unit), int(attempt)
 
 
-def _wish(job: str, unit: int, attempt: int, node: str) -> Wish:
-    return Wish(UUID(job), int(unit), int(attempt), UUID(node))
+def _wish(job: str, unit: int, attempt: int, node: str) -> StealRequest:
+    return StealRequest(UUID(job), int(unit), int(attempt), UUID(node))

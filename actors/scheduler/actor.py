@@ -16,50 +16,50 @@ from actors.ledger.messages import BooksAway, Decided, Ledger
 from actors.node_session.messages import NodeSession, WhoAreYou
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Clock, Store
-from actors.scheduler import bookings
-from actors.scheduler.backlog import JOBS_MOST, Backlog
-from actors.scheduler.board import REFILL, REFILL_JOBS
-from actors.scheduler.checkable import checkable
-from actors.scheduler.demand import kind_of
-from actors.scheduler.elsewhere import elsewhere
-from actors.scheduler.fleet import fleet_of
-from actors.scheduler.floor import Booking
-from actors.scheduler.lobby import Lobby
+from actors.scheduler import ledger_commands
+from actors.scheduler.alternatives import elsewhere
+from actors.scheduler.backlog_reader import JOBS_MOST, BacklogReader
+from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler.fleet_summary import fleet_of
 from actors.scheduler.messages import (
     AllNodesFull,
-    Checkable,
-    Claimed,
+    BalanceLoad,
     Dispatch,
     DispatchOutcome,
-    Fleet,
-    FleetOf,
-    Given,
+    ExplainWaiting,
+    FindAlternatives,
+    FleetSummary,
+    GatewayMembership,
+    GetFleet,
+    GetVerifierCoverage,
     Hint,
     IsLoaded,
     JobPaused,
     JobsChanged,
-    Kept,
-    Neighbours,
     NoCapableNode,
+    PeerAssigned,
+    PeerClaimed,
     PlaceDue,
     Poll,
     ReadJobs,
+    RecallDeclined,
     Refill,
-    Relieve,
     StandingsDue,
+    StealRequests,
     TooManyOpen,
     UnitsChanged,
-    Waiting,
+    WaitCounts,
     Wake,
-    Wanted,
-    WhoElse,
-    WhyWaiting,
 )
-from actors.scheduler.node_desk import NodeDesk
+from actors.scheduler.node_events import NodeEvents
+from actors.scheduler.pending_dispatches import PendingDispatches
+from actors.scheduler.placement_request import kind_of
 from actors.scheduler.policy import PENDING
-from actors.scheduler.reasons import Reasons
 from actors.scheduler.settings import SchedulerSettings
-from actors.scheduler.straggling import straggling
+from actors.scheduler.state import REFILL, REFILL_JOBS
+from actors.scheduler.straggler_search import straggling
+from actors.scheduler.verifier_coverage import checkable
+from actors.scheduler.wait_reasons import WaitReasons
 from sql.database import Unavailable
 
 USUAL: Final = SchedulerSettings()
@@ -68,7 +68,7 @@ UNSURE_MOST: Final = 4096  # jobs to be read again; of more all are read
 log = logging.getLogger(__name__)
 
 
-class SchedulerActor(NodeDesk):
+class SchedulerActor(NodeEvents):
     """``sessions`` gives the addresses of the living sessions: after a restart they are asked."""
 
     def __init__(
@@ -85,10 +85,10 @@ class SchedulerActor(NodeDesk):
         self._ledger = ledger
         self._notifier = notifier
         self._sessions = sessions
-        self._reasons = Reasons(self._board)
-        self._lobby = Lobby()
+        self._reasons = WaitReasons(self._board)
+        self._pending = PendingDispatches()
         self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of those who waited, by job
-        self._backlog = Backlog(store, self._board, clock.now)
+        self._backlog = BacklogReader(store, self._board, clock.now)
         self._nodes_due = -math.inf  # when the nodes are read again, by the monotonic clock
         self._poll: Timer | None = None
         self._poll_is_soon = False
@@ -112,13 +112,15 @@ class SchedulerActor(NodeDesk):
         booking = self._book(message)
         if booking is None:
             later: Later[DispatchOutcome] = self.later(message)
-            return later if self._lobby.keep(message, later) else AllNodesFull(1)
-        if not isinstance(booking, Booking):
+            return later if self._pending.keep(message, later) else AllNodesFull(1)
+        if not isinstance(booking, AssignmentTag):
             return booking
-        commit = bookings.of_order(message, booking, self.ref)
+        commit = ledger_commands.of_order(message, booking, self.ref)
         return cast("Later[DispatchOutcome]", self.forward(self._ledger, commit))
 
-    def _book(self, order: Dispatch) -> Booking | NoCapableNode | AllNodesFull | TooManyOpen | None:
+    def _book(
+        self, order: Dispatch
+    ) -> AssignmentTag | NoCapableNode | AllNodesFull | TooManyOpen | None:
         """None: it must wait. The nodes are not known yet, or what fills them may be refused."""
         if not self._loaded:
             return None
@@ -149,9 +151,9 @@ class SchedulerActor(NodeDesk):
         booking = self._book(order)
         if booking is None:
             return False
-        if not isinstance(booking, Booking):
+        if not isinstance(booking, AssignmentTag):
             later.answer(booking)
-        elif self._ledger.tell(bookings.of_order(order, booking, self.ref)):
+        elif self._ledger.tell(ledger_commands.of_order(order, booking, self.ref)):
             self._answers[order.job] = later
         else:
             self._board.refuse(booking)
@@ -162,20 +164,20 @@ class SchedulerActor(NodeDesk):
     async def is_loaded(self, message: IsLoaded) -> bool:
         return self._loaded
 
-    @handles(WhyWaiting)
-    async def why_waiting(self, message: WhyWaiting) -> Mapping[int, Waiting]:
+    @handles(ExplainWaiting)
+    async def why_waiting(self, message: ExplainWaiting) -> Mapping[int, WaitCounts]:
         return self._reasons.of(message.job, message.units, self._clock.monotonic())
 
-    @handles(FleetOf)
-    async def fleet_of(self, message: FleetOf) -> Fleet:
+    @handles(GetFleet)
+    async def fleet_of(self, message: GetFleet) -> FleetSummary:
         return fleet_of(self._board, message.user, message.job_type, message.pool)
 
-    @handles(Checkable)
-    async def checkable(self, message: Checkable) -> Mapping[UUID, bool]:
+    @handles(GetVerifierCoverage)
+    async def checkable(self, message: GetVerifierCoverage) -> Mapping[UUID, bool]:
         return checkable(self._board, message.nodes)
 
-    @handles(WhoElse)
-    async def who_else(self, message: WhoElse) -> None:
+    @handles(FindAlternatives)
+    async def who_else(self, message: FindAlternatives) -> None:
         if self._loaded:  # else it asks again
             message.session.tell(elsewhere(self._board, message))
 
@@ -184,16 +186,16 @@ class SchedulerActor(NodeDesk):
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         booking, outcome = message.tag, message.outcome
-        assert isinstance(booking, Booking), "nothing but bookings is committed here"
-        if bookings.holds(booking, outcome):
+        assert isinstance(booking, AssignmentTag), "nothing but bookings is committed here"
+        if ledger_commands.holds(booking, outcome):
             self._board.confirm(booking, self._clock.now(), self._clock.monotonic())
-            bookings.DISPATCHES.inc(booking.node is not None)
-            self._notifier.tell(UnitsMoved(bookings.units_of(outcome)))
+            ledger_commands.DISPATCHES.inc(booking.node is not None)
+            self._notifier.tell(UnitsMoved(ledger_commands.units_of(outcome)))
             if booking.node is not None and not self._board.serves(booking.node):
-                self._tell_others(Given((booking.node,)))
+                self._tell_others(PeerAssigned((booking.node,)))
         else:
             self._board.refuse(booking)
-            bookings.CLAIMS_LOST.inc(booking.unit.state != PENDING)
+            ledger_commands.CLAIMS_LOST.inc(booking.unit.state != PENDING)
             # Somebody else changed it, or it may be in the books all the same: see what it is.
             if booking.unit.state != PENDING or isinstance(outcome, BooksAway):
                 self._read_soon((booking.unit.job,))
@@ -218,20 +220,20 @@ class SchedulerActor(NodeDesk):
     async def job_paused(self, message: JobPaused) -> None:
         self._board.pause(message.job)
 
-    @handles(Kept)
-    async def kept(self, message: Kept) -> None:
+    @handles(RecallDeclined)
+    async def kept(self, message: RecallDeclined) -> None:
         of, attempt = (message.job, message.unit), message.attempt
         wanted_for = self._board.kept(of, attempt, message.node)
         if wanted_for is not None:
-            self._tell_others(Kept(*of, attempt, wanted_for))
+            self._tell_others(RecallDeclined(*of, attempt, wanted_for))
         self._see_who_is_idle()
 
-    @handles(Relieve)
-    async def relieve(self, message: Relieve) -> None:
+    @handles(BalanceLoad)
+    async def relieve(self, message: BalanceLoad) -> None:
         self._relief_due = None
         wishes = self._board.relieve(self._clock.now(), self._clock.monotonic())
         if wishes:
-            self._tell_others(Wanted(tuple(wishes)))
+            self._tell_others(StealRequests(tuple(wishes)))
         self._see_who_is_idle()
 
     # -- with other gateways
@@ -239,25 +241,25 @@ class SchedulerActor(NodeDesk):
     def _tell_others(self, hint: Hint) -> None:
         self._notifier.tell(ToOthers(hint))
 
-    @handles(Wanted)
-    async def wanted(self, message: Wanted) -> None:
+    @handles(StealRequests)
+    async def wanted(self, message: StealRequests) -> None:
         now, clock = self._clock.now(), self._clock.monotonic()
         for wish in message.wishes:
             if not self._board.lend(wish, now, clock):
-                self._tell_others(Kept(wish.job, wish.unit, wish.attempt, wish.node))
+                self._tell_others(RecallDeclined(wish.job, wish.unit, wish.attempt, wish.node))
 
-    @handles(Neighbours)
-    async def neighbours(self, message: Neighbours) -> None:
+    @handles(GatewayMembership)
+    async def neighbours(self, message: GatewayMembership) -> None:
         self._board.among = (message.index, message.gateways)
 
-    @handles(Claimed)
-    async def claimed(self, message: Claimed) -> None:
+    @handles(PeerClaimed)
+    async def claimed(self, message: PeerClaimed) -> None:
         """It would be given in vain here."""
         self._board.leave(message.units, self._clock.now())
         self._see_who_is_hungry(self._settings.refill_seconds)
 
-    @handles(Given)
-    async def given(self, message: Given) -> None:
+    @handles(PeerAssigned)
+    async def given(self, message: PeerAssigned) -> None:
         """Look at what other gateways gave to nodes that are served here."""
         known = (self._board.index.get(node) for node in message.nodes)
         try:
@@ -269,7 +271,7 @@ class SchedulerActor(NodeDesk):
 
     def _see_who_is_idle(self) -> None:
         if self._loaded and self._board.is_uneven and self._relief_due is None:
-            self._relief_due = self.after(self._settings.relief_seconds, Relieve(), jitter=0.1)
+            self._relief_due = self.after(self._settings.relief_seconds, BalanceLoad(), jitter=0.1)
 
     @handles(Wake)
     async def wake(self, message: Wake) -> None:
@@ -288,13 +290,13 @@ class SchedulerActor(NodeDesk):
         due = self._board.due(now)
         claimed: list[tuple[UUID, int, int]] = []
         for booking in self._board.place(now, self._clock.monotonic()):
-            if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
+            if not self._ledger.tell(ledger_commands.of_waiting(booking, self.ref)):
                 self._board.refuse(booking)  # the next poll queues it again
                 break
             claimed.append((*booking.unit.key, booking.attempt))
         if claimed:
-            self._tell_others(Claimed(tuple(claimed)))
-        self._lobby.let_in(self._settle)
+            self._tell_others(PeerClaimed(tuple(claimed)))
+        self._pending.let_in(self._settle)
         if due is not None and self._place_due is None:
             self._place_due = self.after((due - now).total_seconds(), PlaceDue())
         self._see_who_is_behind()
@@ -340,7 +342,7 @@ class SchedulerActor(NodeDesk):
     async def _copy_stragglers(self) -> None:
         patience = self._settings.patience
         for booking in await straggling(self._board, self._store, self._clock, patience):
-            if not self._ledger.tell(bookings.of_waiting(booking, self.ref)):
+            if not self._ledger.tell(ledger_commands.of_waiting(booking, self.ref)):
                 self._board.refuse(booking)
 
     async def _read(self) -> float:

@@ -83,7 +83,7 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
 
 
 @attrs.frozen
-class Waiting:
+class WaitCounts:
     """Of the nodes that have the unit's type among their capabilities, how many there are of each.
 
     ``ready`` have room now, ``full`` have none, ``resting`` gave work back lately, ``barred`` may
@@ -121,7 +121,7 @@ class Waiting:
 
 
 @attrs.frozen
-class WhyWaiting(Message[Scheduler, Mapping[int, Waiting]]):
+class ExplainWaiting(Message[Scheduler, Mapping[int, WaitCounts]]):
     """From the web: what keeps units that have not begun, by number; of those that are known here.
 
     Of each job the Scheduler knows the next few units.
@@ -132,7 +132,7 @@ class WhyWaiting(Message[Scheduler, Mapping[int, Waiting]]):
 
 
 @attrs.frozen
-class Fleet:
+class FleetSummary:
     """The nodes that may do a kind of work now. ``blender`` is the newest of theirs, ``memory`` in
     bytes the most that one has; (0, 0) and 0: none of them said. ``slots``: units at once, in all.
     ``ours`` of them are the gateway's own.
@@ -147,7 +147,7 @@ class Fleet:
 
 
 @attrs.frozen
-class FleetOf(Message[Scheduler, Fleet]):
+class GetFleet(Message[Scheduler, FleetSummary]):
     """From the web: what the nodes are that may do a user's work of a type in a pool."""
 
     user: UUID
@@ -156,7 +156,7 @@ class FleetOf(Message[Scheduler, Fleet]):
 
 
 @attrs.frozen
-class Checkable(Message[Scheduler, Mapping[UUID, bool]]):
+class GetVerifierCoverage(Message[Scheduler, Mapping[UUID, bool]]):
     """From the web: whether somebody who is there could check what these nodes render; of those
     that are connected here and render.
     """
@@ -188,7 +188,7 @@ class NodeSeen(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class NodeStands(Message[Scheduler, None]):
+class StandingChanged(Message[Scheduler, None]):
     """From the web: what was just said about a node. Other gateways read it from the database."""
 
     node: UUID
@@ -240,7 +240,7 @@ class SessionReady(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class WhoElse(Message[Scheduler, None]):
+class FindAlternatives(Message[Scheduler, None]):
     """From a NodeSession whose node could not do a unit: who else could. ``memory`` bytes at least,
     and ``opengl``, are what it lacked. Answered by a told ``Elsewhere``.
     """
@@ -271,7 +271,7 @@ class NodeDeclined(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class Kept(Message[Scheduler, None]):
+class RecallDeclined(Message[Scheduler, None]):
     """From a NodeSession: of what was to go to another node, its node has this already.
 
     From the Notifier, of another gateway, with the ``node`` of ours that it was to go to.
@@ -284,7 +284,7 @@ class Kept(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class Wish:
+class StealRequest:
     """``node`` has nothing to do, and would begin this unit, which waits elsewhere, at once."""
 
     job: UUID
@@ -294,17 +294,17 @@ class Wish:
 
 
 @attrs.frozen
-class Wanted(Message[Scheduler, None]):
+class StealRequests(Message[Scheduler, None]):
     """From the Notifier, of another gateway: what its idle nodes would take from busy ones here.
 
-    Answered by nobody, by ``Kept``, or by ``Given``.
+    Answered by nobody, by ``RecallDeclined``, or by ``PeerAssigned``.
     """
 
-    wishes: tuple[Wish, ...]
+    wishes: tuple[StealRequest, ...]
 
 
 @attrs.frozen
-class Neighbours(Message[Scheduler, None]):
+class GatewayMembership(Message[Scheduler, None]):
     """From the Notifier, while there are other gateways: which of how many this one is."""
 
     index: int
@@ -312,7 +312,7 @@ class Neighbours(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class Claimed(Message[Scheduler, None]):
+class PeerClaimed(Message[Scheduler, None]):
     """From the Notifier, of another gateway: it gives these units to its nodes now, each with the
     attempt that it will be. The database says whether it did.
     """
@@ -321,14 +321,14 @@ class Claimed(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class Given(Message[Scheduler, None]):
+class PeerAssigned(Message[Scheduler, None]):
     """From the Notifier, of another gateway: it gave units to nodes that it does not serve."""
 
     nodes: tuple[UUID, ...]
 
 
 @attrs.frozen
-class Serves(Message[Scheduler, None]):
+class PeerServes(Message[Scheduler, None]):
     """From the Notifier, of another gateway: a session with this epoch serves the node there.
 
     An older session of the node here is closed.
@@ -338,7 +338,9 @@ class Serves(Message[Scheduler, None]):
     epoch: int
 
 
-Hint: TypeAlias = Wanted | Kept | Given | Claimed | Serves  # from one gateway to all others
+Hint: TypeAlias = (
+    StealRequests | RecallDeclined | PeerAssigned | PeerClaimed | PeerServes
+)  # from one gateway to all others
 
 
 @attrs.frozen
@@ -378,7 +380,7 @@ class IsLoaded(Message[Scheduler, bool]):
 
 
 @attrs.frozen
-class CirclesChanged(Message[Scheduler, None]):
+class AccessChanged(Message[Scheduler, None]):
     """From the web: organisations or trust changed; answered when it goes by that."""
 
 
@@ -393,7 +395,7 @@ class ReadJobs(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class Relieve(Message[Scheduler, None]):
+class BalanceLoad(Message[Scheduler, None]):
     """A timer: see whether units wait at some nodes while others have nothing to do."""
 
 
@@ -420,5 +422,5 @@ class PauseOver(Message[Scheduler, None]):
 
 
 @attrs.frozen
-class CatchUp(Message[Scheduler, None]):
+class ResendMissed(Message[Scheduler, None]):
     """A timer: tell sessions that missed a message everything again."""

@@ -7,8 +7,8 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
-from actors.scheduler.kit import UNKNOWN, Kit, kit_of
 from actors.scheduler.messages import SessionReady
+from actors.scheduler.resources import UNKNOWN, NodeResources, resources_of
 from sql.work import ACTIVE, NOTHING_SAID, QUARANTINED, Standing
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
@@ -51,7 +51,7 @@ class Node:
     is_paused: bool = False
     standing: Standing = NOTHING_SAID
     pools: frozenset[str] = frozenset()
-    kit: Kit = UNKNOWN
+    resources: NodeResources = UNKNOWN
     is_ours: bool = False
     is_odd: bool = False
     version: int = 0  # of its entries in the index
@@ -66,7 +66,7 @@ class Node:
         self.offered = frozenset(hello.offered) if hello.offered else None
         self.pools = frozenset(hello.pools)
         machine = (hello.device_class, hello.blender, hello.ram, hello.vram)
-        self.kit = kit_of(*machine, hello.slots, opengl=hello.opengl)
+        self.resources = resources_of(*machine, hello.slots, opengl=hello.opengl)
 
     def leave(self, now: float) -> None:
         """Its session ended: until it is heard of again, nobody knows that it lives.
@@ -87,7 +87,7 @@ class Node:
     def forget(self) -> None:
         """What it said and did while its last session lived."""
         self.slots = self.offered = None
-        self.pools, self.kit = frozenset(), UNKNOWN
+        self.pools, self.resources = frozenset(), UNKNOWN
         self.declines, self.is_paused = 0, False
 
     @property
@@ -122,7 +122,7 @@ class Node:
         return self.is_ours and self.session is not None
 
     @property
-    def has_room(self) -> bool:
+    def accepts_work(self) -> bool:
         return not self.is_paused and len(self.taken) < (self.slots or 0) + BACKLOG
 
     @property
@@ -131,7 +131,7 @@ class Node:
         return self.session is not None and len(self.taken) < (self.slots or 0)
 
     @property
-    def is_laden(self) -> bool:
+    def has_backlog(self) -> bool:
         """Whether units wait at it that its session has not sent: it was given more than it runs.
 
         To one that never said how many it runs, everything is sent at once.
@@ -147,12 +147,12 @@ class Node:
         return self.session is None and may_live and len(self.taken) > 1
 
     @property
-    def is_provided(self) -> bool:
+    def is_saturated(self) -> bool:
         """Whether it has enough for now: what waits is better kept for whoever is free first."""
         return self.session is not None and len(self.taken) >= DEPTH * max(self.slots or 1, 1)
 
     @property
-    def is_crowded(self) -> bool:
+    def is_oversubscribed(self) -> bool:
         """Whether it was given more than that: orders are, where their answer names a node."""
         return self.session is not None and len(self.taken) > DEPTH * max(self.slots or 1, 1)
 

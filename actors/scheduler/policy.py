@@ -13,10 +13,10 @@ from zlib import crc32
 import attrs
 
 from actors.ledger.messages import UnitState
-from actors.scheduler.circles import is_trusted, may_do
-from actors.scheduler.demand import Demand, Kind, Within
+from actors.scheduler.access import is_trusted, may_do
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
+from actors.scheduler.placement_request import PlacementRequest, RequestKind, Within
 from sql.circles import ALONE, Circles
 from sql.tries import NODE_FAILURES_MOST
 from sql.work import ANY, weight
@@ -52,7 +52,7 @@ def rank(node: Node) -> Rank:
 
 def candidates(
     nodes: Iterable[Node],
-    demand: Demand,
+    demand: PlacementRequest,
     avoid: frozenset[UUID] = frozenset(),
     circles: Circles = ALONE,
     failed: frozenset[UUID] = frozenset(),
@@ -84,7 +84,7 @@ def candidates(
     return [node for node in able if goes_before(node, demand, circles)] or able
 
 
-def _capable(nodes: Iterable[Node], demand: Demand, circles: Circles) -> list[Node]:
+def _capable(nodes: Iterable[Node], demand: PlacementRequest, circles: Circles) -> list[Node]:
     """The healthy nodes that have what is needed, and may do this user's work."""
     kind = demand.kind
     fit = (node for node in nodes if node.eligible and can_do(node, kind))
@@ -106,22 +106,22 @@ def heard(failed: Iterable[Node], user: UUID | None, circles: Circles) -> frozen
     return frozenset(node.owner for node in nodes if not is_trusted(node, user, circles))
 
 
-def goes_before(node: Node, demand: Demand, circles: Circles) -> bool:
+def goes_before(node: Node, demand: PlacementRequest, circles: Circles) -> bool:
     """Whether no other node is given such work while this one is there."""
     if demand.is_final and node.session is not None and is_trusted(node, demand.user, circles):
         return True
     return node.measures and demand.kind.job_type == FOR_OURS
 
 
-def can_do(node: Node, kind: Kind) -> bool:
+def can_do(node: Node, kind: RequestKind) -> bool:
     """Whether a node has what such units need. Many of one job only go where hello was said."""
     says = node.slots is not None or not kind.many
-    return says and kind.job_type in node.does and node.kit.has(kind.needs)
+    return says and kind.job_type in node.does and node.resources.has(kind.needs)
 
 
 def choose(
     nodes: Iterable[Node],
-    demand: Demand,
+    demand: PlacementRequest,
     avoid: frozenset[UUID] = frozenset(),
     circles: Circles = ALONE,
     *,
@@ -129,17 +129,17 @@ def choose(
     failed: frozenset[UUID] = frozenset(),
 ) -> Node | NoCapableNode | AllNodesFull:
     """The node for a unit: of ``holders``, who had its inputs lately, the best that would begin at
-    once; else the best of all. ``Index.choose`` answers the same without looking at every node.
+    once; else the best of all. ``NodeIndex.choose`` answers the same without looking at every node.
     """
     capable = candidates(nodes, demand, avoid, circles, failed)
     if not capable:
         return NoCapableNode()
-    room = [node for node in capable if node.has_room]
+    room = [node for node in capable if node.accepts_work]
     near = [n for n in room if n.is_free and n.id in holders and not is_last(n, demand)]
     return min(near or room, key=rank) if room else AllNodesFull()
 
 
-def is_last(node: Node, demand: Demand) -> bool:
+def is_last(node: Node, demand: PlacementRequest) -> bool:
     """Whether idle ones of which the work can be checked go before it, as strangers order it."""
     return node.is_odd and demand.kind.pool == ANY
 
@@ -188,7 +188,7 @@ def may_move(state: str, seconds: float, unsent: int) -> bool:
 
 def relieves(idle: Node, laden: Node) -> bool:
     """Whether one node would begin at once what waits at another, behind what that one runs."""
-    return idle.is_free and idle.has_room and (laden.is_laden or laden.is_laden_afar)
+    return idle.is_free and idle.accepts_work and (laden.has_backlog or laden.is_laden_afar)
 
 
 def burden(node: Node) -> float:

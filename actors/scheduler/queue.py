@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
-from actors.scheduler.demand import ANY, Demand, Kind
-from actors.scheduler.line import Entry, Line, lives
+from actors.scheduler.fair_queue import FairQueue, QueueEntry, lives
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
+from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind
 from actors.scheduler.unit import Unit
 
 Delayed: TypeAlias = tuple[datetime, int, Unit]
@@ -19,15 +19,15 @@ LOOK_AHEAD = 64  # units with nodes to avoid must not hide those behind them, no
 FEW: Final = 8  # of a job: more are to be read
 
 
-class Choose(Protocol):
+class NodeChooser(Protocol):
     """The node for such a unit that avoids these nodes, or at least those that failed it."""
 
     def __call__(
-        self, demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /
+        self, demand: PlacementRequest, avoid: frozenset[UUID], failed: frozenset[UUID], /
     ) -> Choice: ...
 
 
-class Queue:
+class UnitQueue:
     """Entries whose unit does not wait any more are dropped when they are met.
 
     ``drained`` are jobs of which few are left here since somebody looked. What no node can do is
@@ -37,14 +37,16 @@ class Queue:
     def __init__(self) -> None:
         self.shares: Counter[UUID] = Counter()  # how many units of each user nodes have
         self.drained: set[UUID] = set()
-        self._lines: dict[Kind, Line] = {}
-        self._awake: dict[Kind, None] = {}  # the lines in which somebody may have a turn
+        self._lines: dict[RequestKind, FairQueue] = {}
+        self._awake: dict[RequestKind, None] = {}  # the lines in which somebody may have a turn
         # By pool, the lines in which somebody is parked.
-        self._parked: defaultdict[str, set[Kind]] = defaultdict(set)
-        self._waiting: Counter[Kind] = Counter()  # how many units wait in each line
-        self._where: dict[UUID, set[Kind]] = {}  # the lines in which a user waits, or did lately
+        self._parked: defaultdict[str, set[RequestKind]] = defaultdict(set)
+        self._waiting: Counter[RequestKind] = Counter()  # how many units wait in each line
+        self._where: dict[
+            UUID, set[RequestKind]
+        ] = {}  # the lines in which a user waits, or did lately
         self._delayed: list[Delayed] = []
-        self._in_line: dict[Unit, Kind] = {}
+        self._in_line: dict[Unit, RequestKind] = {}
         self._entries: Counter[UUID] = Counter()  # of those, how many of each job
         self._tickets = 0
 
@@ -57,7 +59,7 @@ class Queue:
             heapq.heappush(self._delayed, (unit.not_before, unit.ticket, unit))
         else:
             kind = unit.kind
-            line = self._lines.setdefault(kind, Line(self.shares))
+            line = self._lines.setdefault(kind, FairQueue(self.shares))
             self._awake[kind] = None
             self._where.setdefault(unit.user, set()).add(kind)
             self._in_line[unit] = kind
@@ -80,12 +82,12 @@ class Queue:
             if kind in self._parked[kind.pool]:  # any other is dropped when it is looked through
                 self._drop(kind)
 
-    def _drop(self, kind: Kind) -> None:
+    def _drop(self, kind: RequestKind) -> None:
         del self._lines[kind]
         self._awake.pop(kind, None)
         self._parked[kind.pool].discard(kind)
 
-    def wake(self, can: Callable[[Kind], bool]) -> None:
+    def wake(self, can: Callable[[RequestKind], bool]) -> None:
         """Nodes for anybody changed: what is parked of the kinds that they can do, in the pool
         ``any``, is looked at again.
         """
@@ -94,7 +96,7 @@ class Queue:
             self._lines[kind].wake()
             self._awake[kind] = None
 
-    def wake_of(self, users: Iterable[UUID], can: Callable[[Kind], bool]) -> None:
+    def wake_of(self, users: Iterable[UUID], can: Callable[[RequestKind], bool]) -> None:
         """The same of what these users have parked, in whatever pool: nodes for them changed."""
         for user in users:
             for kind in self._where.get(user, ()):
@@ -109,7 +111,7 @@ class Queue:
         self.shares[user] += change
         if not self.shares[user]:
             del self.shares[user]
-        kinds = self._where.get(user, set[Kind]())
+        kinds = self._where.get(user, set[RequestKind]())
         for kind in tuple(kinds):
             if kind not in self._lines or not self._lines[kind].turn(user):
                 kinds.discard(kind)
@@ -138,14 +140,14 @@ class Queue:
                 self.add(entry[2], now)
         return self._delayed[0][0] if self._delayed else None
 
-    def placeable(self, choose: Choose, *, alike: bool = True) -> Iterator[tuple[Unit, Node]]:
+    def placeable(self, choose: NodeChooser, *, alike: bool = True) -> Iterator[tuple[Unit, Node]]:
         """Take out, one by one, the units for which there is a node now, by turns over all lines.
 
         ``alike``: what is chosen does not depend on the user, where the pool is ``any``.
         """
-        aside: dict[Kind, list[Entry]] = {kind: [] for kind in self._awake}
+        aside: dict[RequestKind, list[QueueEntry]] = {kind: [] for kind in self._awake}
         waiting = [(kind, self._lines[kind]) for kind in aside]
-        turns = Turns(line for _, line in waiting)
+        turns = TurnHeap(line for _, line in waiting)
         try:
             while (n := turns.next()) is not None:
                 kind, line = waiting[n]
@@ -171,7 +173,7 @@ class Queue:
         finally:
             self._restore(aside)
 
-    def _restore(self, aside: Mapping[Kind, list[Entry]]) -> None:
+    def _restore(self, aside: Mapping[RequestKind, list[QueueEntry]]) -> None:
         for kind, entries in aside.items():
             line = self._lines.get(kind)
             if line is None:  # nothing waits in it any more
@@ -190,12 +192,12 @@ class Queue:
             self.drained.add(unit.job)
 
 
-class Turns:
+class TurnHeap:
     """Finds the line whose turn is next. During a pass turns only move later, so a line is put
     in its place again when it is reached.
     """
 
-    def __init__(self, lines: Iterable[Line]) -> None:
+    def __init__(self, lines: Iterable[FairQueue]) -> None:
         self._lines = list(lines)
         turns = ((line.next(), n) for n, line in enumerate(self._lines))
         self._heap = [(turn, n) for turn, n in turns if turn is not None]
@@ -219,7 +221,7 @@ class Turns:
         heapq.heappop(self._heap)
 
 
-def _pass_over(line: Line, entry: Entry, aside: list[Entry]) -> None:
+def _pass_over(line: FairQueue, entry: QueueEntry, aside: list[QueueEntry]) -> None:
     """Look at the unit behind; of one user's not at all of them."""
     line.take(entry)
     aside.append(entry)

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import attrs
 
-from actors.scheduler.stragglers import Patience
+from actors.scheduler.straggler_policy import StragglerPolicy
 
-USUAL: Final = Patience()
+USUAL: Final = StragglerPolicy()
 
 
 @attrs.frozen
@@ -27,6 +27,6 @@ class SchedulerSettings:
     relief_seconds: float = 0.5  # from one look at who has nothing to do to the next
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # times poll_seconds: how often the nodes are read
-    patience: Patience = USUAL
+    patience: StragglerPolicy = USUAL
     ours: frozenset[UUID] = frozenset()
     standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second

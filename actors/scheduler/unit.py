@@ -7,9 +7,9 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import Piece
-from actors.scheduler.demand import ANY, Demand, Kind, Within, kind_of
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import Node, UnitKey
+from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within, kind_of
 from actors.scheduler.policy import PENDING, Age, age, within
 from sql.tries import tries, wait_seconds
 from sql.unit_params import params_of
@@ -17,7 +17,7 @@ from sql.work import OpenUnit, Part
 
 
 @attrs.define(eq=False)
-class Placing:
+class Reservation:
     """A commit that assigns the unit is under way; after ``expires`` it counts as lost.
 
     Without a node it is one that only queues a new job. One that ``is_recall`` is no commit: the
@@ -57,7 +57,7 @@ class Unit:
     given_at: float | None = None  # by the steady clock: this gateway assigned it
     told: bool = False
     kept: bool = False
-    placing: Placing | None = None
+    placing: Reservation | None = None
     ticket: int = 0
     place: int = 0
     frames: str | None = None
@@ -78,14 +78,14 @@ class Unit:
     needs_memory: int = 0  # bytes: nodes that gave less had too little
     needs_opengl: bool = False  # as a node found that has none
     is_priced: bool = False  # it costs something, or is made of what does
-    _kind: Kind | None = attrs.field(default=None, init=False, repr=False)
+    _kind: RequestKind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def key(self) -> UnitKey:
         return (self.job, self.number)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         """Units of one kind wait in one line. What it is made of changes with its attempt alone,
         and then it is read anew.
         """
@@ -109,9 +109,9 @@ class Unit:
             self._kind = None
 
     @property
-    def demand(self) -> Demand:
+    def demand(self) -> PlacementRequest:
         """What it asks of a node."""
-        return Demand(self.kind, self.user, self.payload_ref, self.turn, self.is_final)
+        return PlacementRequest(self.kind, self.user, self.payload_ref, self.turn, self.is_final)
 
     @property
     def is_final(self) -> bool:

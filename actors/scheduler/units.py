@@ -6,21 +6,21 @@ from uuid import UUID
 
 import attrs
 
-from actors.scheduler.demand import Kind
 from actors.scheduler.node import UnitKey
+from actors.scheduler.placement_request import RequestKind
 from actors.scheduler.policy import PENDING
 from actors.scheduler.unit import Unit
 
-NO_KINDS: Counter[Kind] = Counter()
+NO_KINDS: Counter[RequestKind] = Counter()
 
 
 @attrs.frozen
-class Resting:
+class DormantJob:
     """An open job of which no unit is known here: it is paused, or waits for verdicts."""
 
     user: UUID
     is_free: bool
-    kind: Kind
+    kind: RequestKind
 
 
 class Units(UserDict[UnitKey, Unit]):
@@ -34,9 +34,9 @@ class Units(UserDict[UnitKey, Unit]):
         self._of: dict[UUID, dict[UnitKey, Unit]] = {}  # job -> its units here
         self._priced: Counter[UUID] = Counter()  # job -> how many of those cost something
         self._free: Counter[UUID] = Counter()  # user -> how many of his jobs cost nothing
-        self._kinds: dict[UUID, Counter[Kind]] = {}  # user -> how many units of each kind
-        self._kind_of: dict[UnitKey, Kind] = {}  # as it was counted
-        self.resting: dict[UUID, Resting] = {}  # by job
+        self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> how many units of each kind
+        self._kind_of: dict[UnitKey, RequestKind] = {}  # as it was counted
+        self.resting: dict[UUID, DormantJob] = {}  # by job
         super().__init__()
 
     def jobs_of(self, user: UUID) -> int:
@@ -52,7 +52,7 @@ class Units(UserDict[UnitKey, Unit]):
         """How many of them cost nothing, as far as is known here."""
         return self._free[user]
 
-    def kinds_of(self, user: UUID) -> Set[Kind]:
+    def kinds_of(self, user: UUID) -> Set[RequestKind]:
         """The kinds that the units of a user's open jobs are of."""
         return self._kinds.get(user, NO_KINDS).keys()
 
@@ -60,7 +60,7 @@ class Units(UserDict[UnitKey, Unit]):
         """The units of a job that are known here."""
         return self._of.get(job, {}).values()
 
-    def rest(self, job: UUID, resting: Resting) -> None:
+    def rest(self, job: UUID, resting: DormantJob) -> None:
         """Count a job as open of which no unit is known here."""
         if job in self._of or job in self.resting:
             return
@@ -105,7 +105,7 @@ class Units(UserDict[UnitKey, Unit]):
         kind = self._kind_of.pop(key)
         self._remove_kind(unit.user, kind)
         if unit.state != PENDING:
-            self.rest(unit.job, Resting(unit.user, was_free, kind))
+            self.rest(unit.job, DormantJob(unit.user, was_free, kind))
 
     def _is_free(self, job: UUID) -> bool:
         return job in self._of and not self._priced[job]
@@ -123,10 +123,10 @@ class Units(UserDict[UnitKey, Unit]):
         if not self._free[user]:
             del self._free[user]
 
-    def _add_kind(self, user: UUID, kind: Kind) -> None:
+    def _add_kind(self, user: UUID, kind: RequestKind) -> None:
         self._kinds.setdefault(user, Counter())[kind] += 1
 
-    def _remove_kind(self, user: UUID, kind: Kind) -> None:
+    def _remove_kind(self, user: UUID, kind: RequestKind) -> None:
         kinds = self._kinds[user]
         kinds[kind] -= 1
         if not kinds[kind]:

@@ -19,11 +19,11 @@ CHECK: Final = "check"
 def checks(node: Node) -> bool:
     """Whether it is there, and may be asked to look at what others render."""
     says = node.session is not None and CHECK in (node.offered or ())
-    return says and node.standing.name == ACTIVE and bool(node.kit.device_class)
+    return says and node.standing.name == ACTIVE and bool(node.resources.device_class)
 
 
 @attrs.define
-class OwnVerifiers:
+class VerifierClasses:
     """Classes of those that are connected."""
 
     _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
@@ -32,11 +32,11 @@ class OwnVerifiers:
         """Of one of the gateway's own; whether what they can check may be another now."""
         before = self._classes.pop(node.id, None)
         if checks(node):
-            self._classes[node.id] = node.kit.device_class
+            self._classes[node.id] = node.resources.device_class
         return before != self._classes.get(node.id)
 
     def can_check(self, node: Node) -> bool:
         """Whether one of them can check what it renders; where there is none nobody is worse."""
-        machine = node.kit.device_class
+        machine = node.resources.device_class
         classes = self._classes.values()
         return not (classes and machine) or any(are_comparable(one, machine) for one in classes)

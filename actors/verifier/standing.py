@@ -9,7 +9,7 @@ import attrs
 
 from actors.kernel import Ref
 from actors.ports import Clock, Store
-from actors.scheduler.messages import NodeStands, Scheduler
+from actors.scheduler.messages import Scheduler, StandingChanged
 from sql.audit import Act
 from sql.reputation import STRIKES_MOST, Record, strikes_of
 
@@ -66,7 +66,7 @@ class Standings:
         standing = await self._store.quarantine(node, act)
         if standing is not None:
             log.warning("node %s is quarantined: its results were wrong", node)
-            self._scheduler.tell(NodeStands(node, standing))
+            self._scheduler.tell(StandingChanged(node, standing))
 
 
 @attrs.frozen

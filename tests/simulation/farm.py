@@ -17,16 +17,16 @@ import attrs
 from actors.kernel import Message, Ref
 from actors.ledger.messages import UnitState
 from actors.node_session.messages import NodeSession, Recall, Send, Withdraw
-from actors.scheduler.board import REFILL, Board
 from actors.scheduler.node import Node
-from actors.scheduler.stragglers import Patience, stragglers
+from actors.scheduler.state import REFILL, SchedulerState
+from actors.scheduler.straggler_policy import StragglerPolicy, stragglers
 from sql.pace import paces
 from sql.work import Done, OpenUnit
 from tests.twins.clock import EPOCH
 
 POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers
 RELIEF_SECONDS = 0.5  # and for nodes with nothing to do
-NEVER = Patience(times=0)
+NEVER = StragglerPolicy(times=0)
 SCENE_FETCH = 2.0  # seconds, where a node has not the inputs
 JOB_TYPE = "render"
 
@@ -94,7 +94,7 @@ class Farm:
         slots: int = 1,
         slow: int = 0,
         seed: int = 1,
-        patience: Patience = NEVER,
+        patience: StragglerPolicy = NEVER,
         joining: tuple[float, int] = (0.0, 0),
         relieving: bool = False,
     ) -> None:
@@ -103,7 +103,7 @@ class Farm:
         self._done: dict[UUID, list[Done]] = {}
         self._copied: dict[tuple[UUID, int], int] = {}  # the attempts that copies have
         self._random = random.Random(seed)
-        self._board = Board(self._say)
+        self._board = SchedulerState(self._say)
         self._machines: dict[UUID, Machine] = {}
         self._slots = slots
         self._clock = 0.0

@@ -14,9 +14,9 @@ import pytest
 from actors.kernel import Message, Ref
 from actors.ledger.messages import UnitState
 from actors.node_session.messages import NodeSession
-from actors.scheduler.board import REFILL, WINDOW, Board
-from actors.scheduler.floor import Booking
+from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.node import DEPTH, Node, UnitKey
+from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
 
@@ -78,7 +78,7 @@ class Books:
         at_work = [row for row in self.rows.values() if row.state != "QUEUED"]
         return at_work + self.waiting(dict.fromkeys(key[0] for key in self.rows), WINDOW)
 
-    def commit(self, booking: Booking, at: int) -> bool:
+    def commit(self, booking: AssignmentTag, at: int) -> bool:
         row = self.rows.get(booking.unit.key)
         if row is None or row.state != "QUEUED" or booking.attempt != row.attempt + 1:
             self.refused += 1
@@ -114,7 +114,7 @@ class Farm:
         self.now = 0
         self._chance = random.Random(seed)
         self._ends: dict[UnitKey, int] = {}
-        self.boards = [Board(hears) for _ in range(gateways)]
+        self.boards = [SchedulerState(hears) for _ in range(gateways)]
         for number, board in enumerate(self.boards):
             board.among = (number, gateways)
         for number, board in enumerate(self.boards):
@@ -133,7 +133,7 @@ class Farm:
                     board.reconcile(self.books.open(), EPOCH + timedelta(seconds=self.now))
                 self._place(board)
 
-    def _place(self, board: Board) -> None:
+    def _place(self, board: SchedulerState) -> None:
         now = EPOCH + timedelta(seconds=self.now)
         while True:
             given = 0
@@ -152,7 +152,7 @@ class Farm:
             if not rows and not given:
                 return
 
-    def _tell_others(self, board: Board, placed: list[Booking]) -> None:
+    def _tell_others(self, board: SchedulerState, placed: list[AssignmentTag]) -> None:
         """Hints, of which one in ten is lost."""
         claims = [(*booking.unit.key, booking.attempt) for booking in placed]
         for other in self.boards:

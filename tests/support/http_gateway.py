@@ -29,7 +29,7 @@ from actors.notifier.tails import Tails
 from actors.paymaster.messages import LookForClaims, Paymaster
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
-    CirclesChanged,
+    AccessChanged,
     Dispatch,
     DispatchOutcome,
     IsLoaded,
@@ -38,8 +38,8 @@ from actors.scheduler.messages import (
     NoCapableNode,
     NodeProved,
     NodeSeen,
-    NodeStands,
     Scheduler,
+    StandingChanged,
     UnitsChanged,
     Wake,
 )
@@ -140,8 +140,8 @@ class StandInScheduler(Actor[Scheduler], partial=True):
     async def node_proved(self, message: NodeProved) -> None:
         self._script.seen.append(message)
 
-    @handles(NodeStands)
-    async def node_stands(self, message: NodeStands) -> None:
+    @handles(StandingChanged)
+    async def node_stands(self, message: StandingChanged) -> None:
         self._script.seen.append(message)
 
     @handles(UnitsChanged)
@@ -160,8 +160,8 @@ class StandInScheduler(Actor[Scheduler], partial=True):
     async def wake(self, message: Wake) -> None:
         self._script.seen.append(message)
 
-    @handles(CirclesChanged)
-    async def circles_changed(self, message: CirclesChanged) -> None:
+    @handles(AccessChanged)
+    async def circles_changed(self, message: AccessChanged) -> None:
         self._script.seen.append(message)
 
 

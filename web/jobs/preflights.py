@@ -12,7 +12,7 @@ import attrs
 
 from actors.kernel import AskFailed
 from actors.ports import ObjectMissing, ObjectTooLarge
-from actors.scheduler.messages import Dispatch, DispatchOutcome, Fleet, FleetOf, Scheduler
+from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
 from rendertrust.frame_range import parse
 from rendertrust.preflight.findings import Finding, NodeClass, findings
 from sql.preflights import PreflightRow
@@ -149,16 +149,20 @@ def too_many(most: int, seconds: int) -> Problem:
     )
 
 
-async def fleet(gateway: Gateway, user: UUID, params: Mapping[str, Any], job_type: str) -> Fleet:
+async def fleet(
+    gateway: Gateway, user: UUID, params: Mapping[str, Any], job_type: str
+) -> FleetSummary:
     """The nodes that may do it now, as far as is known."""
-    wanted = FleetOf(user, job_type, params.get(POOL, ANY))
+    wanted = GetFleet(user, job_type, params.get(POOL, ANY))
     try:
         return await gateway.registry.ref(Scheduler).ask(wanted, within=FLEET_SECONDS)
     except (AskFailed, LookupError):
-        return Fleet()
+        return FleetSummary()
 
 
-def meant(facts: SceneFacts, nodes: Fleet, frames: Sequence[int] = ()) -> tuple[Finding, ...]:
+def meant(
+    facts: SceneFacts, nodes: FleetSummary, frames: Sequence[int] = ()
+) -> tuple[Finding, ...]:
     """What is to be said of a scene, for these nodes; where there is none, as if the node that
     looked were all there are.
     """

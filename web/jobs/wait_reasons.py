@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from actors.kernel import AskFailed
-from actors.scheduler.messages import Scheduler, Waiting, WhyWaiting
+from actors.scheduler.messages import ExplainWaiting, Scheduler, WaitCounts
 from sql.job_desk import DeskJob
 from sql.jobs import JobRow, PagedUnit
 from web.gateway import Gateway
@@ -56,7 +56,7 @@ async def why(gateway: Gateway, job: DeskJob) -> str:
     if job.status not in OPEN and not is_left:
         return ""
     unit = 0 if job.status == "DISPATCHED" else job.next_unit or 0
-    waiting = await _asked(gateway, WhyWaiting(job.id, (unit,)))
+    waiting = await _asked(gateway, ExplainWaiting(job.id, (unit,)))
     found = next(iter(waiting.values()), None)
     if found is None:
         return UNKNOWN
@@ -76,14 +76,14 @@ async def reasons_of(
     waiting = [unit for unit in units if unit.state in OPEN and unit.copy_node_id is None]
     if not waiting:
         return copied
-    asked = WhyWaiting(job.id, tuple(unit.number for unit in waiting))
+    asked = ExplainWaiting(job.id, tuple(unit.number for unit in waiting))
     found = await _asked(gateway, asked)
     others = _of_others(found)
     reasons = {unit.number: reason(job, unit, found.get(unit.number, others)) for unit in waiting}
     return reasons | copied
 
 
-def _of_others(found: Mapping[int, Waiting]) -> Waiting | None:
+def _of_others(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
     """What keeps the units that come after these; None: nothing but that these come first."""
     first = next((one for one in found.values() if one.reachable is None), None)
     if first is None or first.ready:
@@ -91,7 +91,7 @@ def _of_others(found: Mapping[int, Waiting]) -> Waiting | None:
     return attrs.evolve(first, not_before=None)
 
 
-def reason(job: JobRow, unit: PagedUnit, found: Waiting | None) -> Reason:
+def reason(job: JobRow, unit: PagedUnit, found: WaitCounts | None) -> Reason:
     """Why a unit waits; ``found`` None: it is not among those that are to be given out next."""
     if unit.state == "DISPATCHED":
         return Reason("begins", BEGINS.format("A node")) if found is None else of_assigned(found)
@@ -110,7 +110,7 @@ def reason(job: JobRow, unit: PagedUnit, found: Waiting | None) -> Reason:
 BEGINS: Final = "{} has it and has not begun: it is busy with other jobs, or fetches the scene."
 
 
-def of_assigned(found: Waiting, name: str = "A node") -> Reason:
+def of_assigned(found: WaitCounts, name: str = "A node") -> Reason:
     """A node has it, and has not begun."""
     if found.reachable is False:
         words = f"{name} was given it, but is not connected now. Soon another node gets it."
@@ -118,7 +118,7 @@ def of_assigned(found: Waiting, name: str = "A node") -> Reason:
     return Reason("begins", BEGINS.format(name))
 
 
-def of_queued(job_type: str, found: Waiting) -> Reason:
+def of_queued(job_type: str, found: WaitCounts) -> Reason:
     """No node has it."""
     begun = ""
     if found.not_before is not None:
@@ -134,7 +134,7 @@ def of_queued(job_type: str, found: Waiting) -> Reason:
     return Reason("nobody", f"{begun}No node can do it now: {', '.join(kept(found))}.")
 
 
-def odd(found: Waiting) -> str:
+def odd(found: WaitCounts) -> str:
     """Of those that could, how many nobody can check; with a space before it."""
     if not found.odd:
         return ""
@@ -142,7 +142,7 @@ def odd(found: Waiting) -> str:
     return f" {found.odd} of them {works} what nobody can check here: idle others go before."
 
 
-def kept(found: Waiting) -> list[str]:
+def kept(found: WaitCounts) -> list[str]:
     """What keeps those that could."""
     kinds = (
         (found.away, "is not connected", "are not connected"),
@@ -163,7 +163,7 @@ def kept(found: Waiting) -> list[str]:
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]
 
 
-async def _asked(gateway: Gateway, asked: WhyWaiting) -> Mapping[int, Waiting]:
+async def _asked(gateway: Gateway, asked: ExplainWaiting) -> Mapping[int, WaitCounts]:
     try:
         return await gateway.registry.ref(Scheduler).ask(asked, within=ASK_SECONDS)
     except (AskFailed, LookupError):

@@ -3,7 +3,7 @@
 from typing import Final
 
 from actors.kernel import AskFailed
-from actors.scheduler.messages import CirclesChanged, Scheduler, Wake
+from actors.scheduler.messages import AccessChanged, Scheduler, Wake
 from web.gateway import Gateway
 
 READ_SECONDS: Final = 5.0
@@ -16,6 +16,6 @@ async def tell_circles(gateway: Gateway) -> None:
     """
     scheduler = gateway.registry.ref(Scheduler)
     try:
-        await scheduler.ask(CirclesChanged(), within=READ_SECONDS)
+        await scheduler.ask(AccessChanged(), within=READ_SECONDS)
     except AskFailed:
         scheduler.tell(Wake())

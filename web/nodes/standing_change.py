@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from actors.scheduler.messages import NodeStands, Scheduler
+from actors.scheduler.messages import Scheduler, StandingChanged
 from sql.audit import Act
 from sql.nodes import NodeShown, Word
 from web.http.problem import Problem, unavailable
@@ -37,7 +37,7 @@ async def say(
     said = await gateway.nodes.stand(word, act)
     if said is None:
         return CHANGED
-    gateway.registry.ref(Scheduler).tell(NodeStands(said.id, said.standing))
+    gateway.registry.ref(Scheduler).tell(StandingChanged(said.id, said.standing))
     return said
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from actors.kernel import AskFailed
-from actors.scheduler.messages import Checkable, Scheduler
+from actors.scheduler.messages import GetVerifierCoverage, Scheduler
 from web.gateway import Gateway
 
 ASK_SECONDS: Final = 0.5
@@ -16,6 +16,8 @@ async def checkable(gateway: Gateway, *nodes: UUID) -> Mapping[UUID, bool]:
     if not gateway.settings.verification.enabled:
         return {}
     try:
-        return await gateway.registry.ref(Scheduler).ask(Checkable(nodes), within=ASK_SECONDS)
+        return await gateway.registry.ref(Scheduler).ask(
+            GetVerifierCoverage(nodes), within=ASK_SECONDS
+        )
     except (AskFailed, LookupError):
         return {}

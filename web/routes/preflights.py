@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import Posted
-from actors.scheduler.messages import Fleet, TooManyOpen
+from actors.scheduler.messages import FleetSummary, TooManyOpen
 from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
 from rendertrust.preflight.findings import Finding, stops
@@ -201,7 +201,7 @@ async def _shown(
 
 
 def _said(
-    facts: SceneFacts, nodes: Fleet, idea: JobIdea, params: Mapping[str, Any]
+    facts: SceneFacts, nodes: FleetSummary, idea: JobIdea, params: Mapping[str, Any]
 ) -> Sequence[Finding]:
     return meant(facts, nodes, asked_frames(facts, idea.frames, params))
 

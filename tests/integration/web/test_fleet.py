@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from actors.scheduler.messages import NodeStands
+from actors.scheduler.messages import StandingChanged
 from rendertrust.identity import generate_key, public_pem, sign_proof
 from sql.nodes import Word
 from sql.work import Standing
@@ -106,7 +106,7 @@ async def test_an_owner_drains_and_releases_his_node(face: Face) -> None:
     assert (status, again) == (200, said)
     status, released = await jane.ask("POST", path(node, "release"))
     assert (status, released["standing"], released["standing_reason"]) == (200, "ACTIVE", "")
-    words = [m.standing for m in face.script.seen if isinstance(m, NodeStands)]
+    words = [m.standing for m in face.script.seen if isinstance(m, StandingChanged)]
     assert words == [Standing("DRAINING", 1, "a new card"), Standing("ACTIVE", 2)]
 
 

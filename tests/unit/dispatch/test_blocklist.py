@@ -4,11 +4,11 @@ from typing import Any
 
 import attrs
 
-from actors.scheduler.board import Board
+from actors.scheduler.state import SchedulerState
 from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, state_of
-from tests.unit.dispatch.test_board import Hearing, board_with
+from tests.unit.dispatch.test_state import Hearing, board_with
 
 UNITS = 4
 # As the Ledger says it: who waits has no node.
@@ -19,7 +19,7 @@ def rows(**of: Any) -> list[OpenUnit]:
     return [attrs.evolve(open_unit(JOB), unit=n, units=UNITS, **of) for n in range(UNITS)]
 
 
-def farm(*found: OpenUnit) -> tuple[Board, Hearing]:
+def farm(*found: OpenUnit) -> tuple[SchedulerState, Hearing]:
     board, heard = board_with(node_row(), node_row(OTHER), node_row(THIRD))
     for node in board.index:
         node.slots = 1

@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 
 from actors.ledger.messages import Commit, Posted, UnitRequeue, UnitStart
 from actors.node_session.messages import Elsewhere
-from actors.scheduler.messages import UnitsChanged, WhoElse
+from actors.scheduler.messages import FindAlternatives, UnitsChanged
 from rendertrust.protocol import Hello, JobDispatch
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import result, session, status
@@ -57,7 +57,7 @@ async def test_a_unit_that_is_beyond_all_nodes_is_counted(
         await play.welcome()
         await play.socket.expect(JobDispatch)
         play.hear(result(attempt=3, status="failed", failure="node", lacks="memory"))
-        await play.told(WhoElse)
+        await play.told(FindAlternatives)
         known = Elsewhere(JOB, 0, 3, is_able=False, is_other=False, is_untried=is_untried)
         assert play.ref.tell(known)
         assert (await play.effect()).retry_at is not None

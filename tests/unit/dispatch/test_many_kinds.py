@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Ref
-from actors.scheduler.board import Board
-from actors.scheduler.demand import Demand, Kind
-from actors.scheduler.kit import GIB, NEEDS, UNKNOWN, Kit, Needs
 from actors.scheduler.node import BACKLOG, Node
+from actors.scheduler.placement_request import PlacementRequest, RequestKind
+from actors.scheduler.resources import GIB, NEEDS, UNKNOWN, NodeResources, Requirements
+from actors.scheduler.state import SchedulerState
 from sql.circles import Circles
 from sql.work import MINE, POOL, QUARANTINED, TRUSTED, Standing
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import USER, node_row, open_unit
 
 KINDS, NODES, USERS = 1_000, 100, 20
-KIT = Kit("cpu", (4, 2), 8 * GIB, "cpu/x86_64/4.2")
+KIT = NodeResources("cpu", (4, 2), 8 * GIB, "cpu/x86_64/4.2")
 PARAMS: dict[str, Callable[[int], dict[str, Any]]] = {
     "nobody has it": lambda n: {NEEDS: {"blender": f"9.{n}"}},
     "nobody may do it": lambda n: {NEEDS: {"blender": f"3.{n}"}, POOL: MINE},
@@ -46,12 +46,12 @@ def calls(work: Callable[[], object]) -> int:
     return found
 
 
-def busy_board() -> Board:
+def busy_board() -> SchedulerState:
     """A hundred nodes that have enough to do."""
-    board = Board(lambda node, message: True)
+    board = SchedulerState(lambda node, message: True)
     board.refresh([node_row(UUID(int=n), "render") for n in range(1, NODES + 1)], 0.0)
     for node in list(board.index):
-        node.session, node.slots, node.kit = Ref(str(node.id)), 1, KIT
+        node.session, node.slots, node.resources = Ref(str(node.id)), 1, KIT
         node.taken |= {(node.id, 1), (node.id, 2)}
         board.index.changed(node)
     return board
@@ -69,7 +69,7 @@ def kinds(params: Callable[[int], dict[str, Any]]) -> list[Any]:
     ]
 
 
-def placed(board: Board) -> list[tuple[UUID, UUID | None]]:
+def placed(board: SchedulerState) -> list[tuple[UUID, UUID | None]]:
     found = []
     for booking in board.place(EPOCH, 0.0):
         board.confirm(booking, EPOCH, 0.0)
@@ -102,10 +102,10 @@ def test_a_changed_hello_wakes_nothing_that_its_node_may_not_do(pool: str) -> No
     board.reconcile(rows, EPOCH)
     placed(board)
     node = board.index.node(UUID(int=5))
-    node.kit = attrs.evolve(KIT, blender=(4, 3))
+    node.resources = attrs.evolve(KIT, blender=(4, 3))
     board.index.changed(node)
     assert calls(lambda: placed(board)) <= 200
-    node.kit, node.owner = attrs.evolve(KIT, blender=(4, 4)), UUID(int=500)
+    node.resources, node.owner = attrs.evolve(KIT, blender=(4, 4)), UUID(int=500)
     node.taken.clear()
     board.index.changed(node)
     theirs = {row.job for row in rows if row.user == node.owner}
@@ -123,12 +123,16 @@ def test_what_waits_aside_is_placed_when_a_node_appears_or_changes() -> None:
     assert placed(board) == []
     node = board.index.node(UUID(int=1))
     node.taken.clear()
-    node.kit = attrs.evolve(KIT, blender=(9, 0))
+    node.resources = attrs.evolve(KIT, blender=(9, 0))
     board.index.changed(node)
     assert placed(board) == [(rows[0].job, node.id)]
     late = board.index.node(UUID(int=777))
     late.capabilities, late.healthy = frozenset({"render"}), True
-    late.session, late.slots, late.kit = Ref("late"), 1_000, attrs.evolve(KIT, blender=(9, 999))
+    late.session, late.slots, late.resources = (
+        Ref("late"),
+        1_000,
+        attrs.evolve(KIT, blender=(9, 999)),
+    )
     board.index.changed(late)
     assert {job for job, _ in placed(board)} == {row.job for row in rows[1:]}
 
@@ -151,9 +155,9 @@ def test_lines_of_what_came_and_went_do_not_stay() -> None:
 def test_what_few_nodes_have_is_found_without_a_look_at_all_of_them() -> None:
     board = busy_board()
     rare = board.index.node(UUID(int=77))
-    rare.kit = attrs.evolve(KIT, device="gpu")
+    rare.resources = attrs.evolve(KIT, device="gpu")
     board.index.changed(rare)
-    demand = Demand(Kind("render", needs=Needs("gpu")))
+    demand = PlacementRequest(RequestKind("render", needs=Requirements("gpu")))
     for _ in range(100):
         assert board.index.choose(demand) is rare
     assert calls(lambda: board.index.choose(demand)) < 50
@@ -161,7 +165,12 @@ def test_what_few_nodes_have_is_found_without_a_look_at_all_of_them() -> None:
 
 # -- nothing is overlooked
 
-SOME_KITS = (UNKNOWN, KIT, Kit("gpu", (5, 0), 4 * GIB), Kit("gpu", (5, 0), 64 * GIB))
+SOME_KITS = (
+    UNKNOWN,
+    KIT,
+    NodeResources("gpu", (5, 0), 4 * GIB),
+    NodeResources("gpu", (5, 0), 64 * GIB),
+)
 SOME_NEEDS: tuple[dict[str, Any], ...] = (
     {},
     {"blender": "5.0"},
@@ -201,7 +210,7 @@ def changes(draw: st.DrawFn) -> tuple[str, Any]:
     return what, (node, draw(of[what]))
 
 
-def change(board: Board, number: int, what: str, node: Node, to: Any) -> None:
+def change(board: SchedulerState, number: int, what: str, node: Node, to: Any) -> None:
     if what == "unit":
         user, needs, pool, avoid = to
         row = open_unit(UUID(int=1000 + number), job_type="render", avoid=avoid)
@@ -211,7 +220,7 @@ def change(board: Board, number: int, what: str, node: Node, to: Any) -> None:
         node.healthy, node.owner = to
         node.capabilities = frozenset({"render"})
     elif what == "kit":
-        node.kit, node.slots = to
+        node.resources, node.slots = to
         node.session = Ref(str(node.id)) if to[1] else None
     elif what == "pools":
         node.pools = to
@@ -226,7 +235,7 @@ def change(board: Board, number: int, what: str, node: Node, to: Any) -> None:
 def test_no_unit_is_left_aside_that_a_node_would_take(
     steps: list[tuple[str, Any]], data: st.DataObject
 ) -> None:
-    board = Board(lambda node, message: True)
+    board = SchedulerState(lambda node, message: True)
     for number, (what, (name, to)) in enumerate(steps):
         change(board, number, what, board.index.node(name), to)
         if data.draw(st.booleans()):
@@ -239,7 +248,7 @@ def test_no_unit_is_left_aside_that_a_node_would_take(
 
 
 def test_the_last_of_a_line_is_placed_while_another_user_is_parked_in_it() -> None:
-    board = Board(lambda node, message: True)
+    board = SchedulerState(lambda node, message: True)
     node = board.index.node(UUID(int=1))
     node.capabilities, node.healthy, node.owner = frozenset({"render"}), True, USER
     board.index.changed(node)

@@ -17,36 +17,36 @@ from actors.node_session.messages import Assignments, Recall, Send
 from actors.notifier.actor import NotifierActor
 from actors.notifier.hints import decoded, encoded
 from actors.notifier.messages import ToOthers, UnitsMoved
-from actors.scheduler.board import Board
-from actors.scheduler.floor import Booking
+from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.messages import (
-    Claimed,
-    Given,
-    Kept,
-    Serves,
+    PeerAssigned,
+    PeerClaimed,
+    PeerServes,
+    RecallDeclined,
     SessionReady,
+    StealRequest,
+    StealRequests,
     UnitsChanged,
-    Wanted,
-    Wish,
 )
-from actors.scheduler.moving import RECALL_SECONDS
+from actors.scheduler.state import SchedulerState
+from actors.scheduler.work_stealing import RECALL_SECONDS
 from sql.work import OpenUnit
 from tests.support.probe import Probe
 from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, decide, on_stage, state_of
-from tests.unit.dispatch.test_board import SESSION, Hearing
-from tests.unit.dispatch.test_moving import JOBS, LATER, at, recalls, taken
 from tests.unit.dispatch.test_scheduler import Play, scheduling
+from tests.unit.dispatch.test_state import SESSION, Hearing
+from tests.unit.dispatch.test_work_stealing import JOBS, LATER, at, recalls, taken
 from tests.unit.simulated_time import simulated
 
 LEASED = EPOCH + timedelta(seconds=60)
 
 
-def serving(*nodes: UUID, rows: list[OpenUnit], slots: int = 1) -> tuple[Board, Hearing]:
+def serving(*nodes: UUID, rows: list[OpenUnit], slots: int = 1) -> tuple[SchedulerState, Hearing]:
     """A gateway that serves these nodes; of others it knows what is in the database."""
     heard = Hearing()
-    board = Board(heard.say)
+    board = SchedulerState(heard.say)
     for name in nodes:
         node = board.index.node(name)
         node.capabilities, node.healthy = frozenset({"echo"}), True
@@ -71,7 +71,7 @@ def test_another_gateway_is_asked_for_the_last_and_gives_it_to_the_node_that_was
     ours, told = serving(OTHER, rows=rows)
     theirs, heard = serving(NODE, rows=rows)
     [wish] = ours.relieve(LATER, 5.0)
-    assert wish == Wish(JOBS[2], 0, 1, OTHER)
+    assert wish == StealRequest(JOBS[2], 0, 1, OTHER)
     assert (taken(ours)[OTHER], told) == (1, [])
     assert ours.relieve(LATER, 5.5) == [], "its slot is reserved"
     assert theirs.lend(wish, LATER, 5.0)
@@ -105,7 +105,7 @@ def test_what_its_node_has_already_stays_and_the_next_is_asked_for() -> None:
 def test_a_gateway_says_at_once_what_it_does_not_give() -> None:
     rows = [*held(NODE, JOBS[0], state="RUNNING"), *held(NODE, JOBS[1])]
     theirs, heard = serving(NODE, rows=rows)
-    wish = Wish(JOBS[1], 0, 1, OTHER)
+    wish = StealRequest(JOBS[1], 0, 1, OTHER)
     assert not theirs.lend(attrs.evolve(wish, job=JOBS[0]), LATER, 5.0), "it runs"
     assert theirs.lend(attrs.evolve(wish, attempt=2), LATER, 5.0), "not known here"
     assert theirs.lend(attrs.evolve(wish, job=JOB), LATER, 5.0), "not known here"
@@ -142,7 +142,7 @@ def test_a_wish_that_nobody_hears_keeps_no_slot_for_ever() -> None:
 def test_what_came_back_and_is_not_given_is_placed_like_anything_that_waits() -> None:
     rows = held(NODE, *JOBS[:2])
     theirs, _ = serving(NODE, rows=rows, slots=2)
-    assert theirs.lend(Wish(JOBS[1], 0, 1, OTHER), LATER, 5.0)
+    assert theirs.lend(StealRequest(JOBS[1], 0, 1, OTHER), LATER, 5.0)
     theirs.hear(state_of("QUEUED", JOBS[1]))
     [booking] = theirs.place(LATER, 6.0)
     theirs.refuse(booking)
@@ -156,7 +156,7 @@ def test_what_came_back_and_is_not_given_is_placed_like_anything_that_waits() ->
 
 @attrs.define
 class Gateway:
-    board: Board
+    board: SchedulerState
     heard: Hearing
     hints: list[Any] = attrs.field(factory=list[Any])
 
@@ -189,10 +189,10 @@ class Pair:
         hint = one.hints.pop(0)
         if lost:
             return
-        if isinstance(hint, Wish):
+        if isinstance(hint, StealRequest):
             if not one.board.lend(hint, self.now, self.clock):
-                other.hints.append(Kept(hint.job, 0, hint.attempt, hint.node))
-        elif isinstance(hint, Kept):
+                other.hints.append(RecallDeclined(hint.job, 0, hint.attempt, hint.node))
+        elif isinstance(hint, RecallDeclined):
             one.board.kept((hint.job, 0), hint.attempt, hint.node)
         else:
             rows = [row for row in self.rows.values() if row.node == hint]
@@ -210,7 +210,7 @@ class Pair:
         if keeps or row is None or (row.state, row.attempt) != ("DISPATCHED", told.attempt):
             wanted_for = one.board.kept((told.job, 0), told.attempt)
             if wanted_for is not None:
-                other.hints.append(Kept(told.job, 0, told.attempt, wanted_for))
+                other.hints.append(RecallDeclined(told.job, 0, told.attempt, wanted_for))
             return
         back = attrs.evolve(row, state="QUEUED", node=None, lease_until=None, unsent=row.unsent + 1)
         self.rows[told.job] = back
@@ -228,7 +228,7 @@ class Pair:
                 if not one.board.serves(booking.node):
                     other.hints.append(booking.node)
 
-    def _commits(self, booking: Booking) -> bool:
+    def _commits(self, booking: AssignmentTag) -> bool:
         row = self.rows.get(booking.unit.job)
         if row is None:
             return False
@@ -327,11 +327,11 @@ def test_whatever_is_lost_or_late_each_unit_is_one_nodes_and_both_agree_in_the_e
 @given(
     st.sampled_from(
         [
-            Wanted((Wish(JOB, 3, 2, NODE), Wish(JOB, 4, 1, OTHER))),
-            Kept(JOB, 3, 2, NODE),
-            Given((NODE, OTHER)),
-            Serves(NODE, 7),
-            Claimed(((JOB, 3, 2), (JOB, 4, 1))),
+            StealRequests((StealRequest(JOB, 3, 2, NODE), StealRequest(JOB, 4, 1, OTHER))),
+            RecallDeclined(JOB, 3, 2, NODE),
+            PeerAssigned((NODE, OTHER)),
+            PeerServes(NODE, 7),
+            PeerClaimed(((JOB, 3, 2), (JOB, 4, 1))),
         ]
     )
 )
@@ -341,10 +341,10 @@ def test_a_hint_comes_as_it_was_told(hint: Any) -> None:
 
 def test_names_that_came_from_the_database_go_over_the_bus() -> None:
     """What asyncpg reads is a UUID of its own making."""
-    told = Kept(
+    told = RecallDeclined(
         asyncpg.pgproto.pgproto.UUID(str(JOB)), 0, 1, asyncpg.pgproto.pgproto.UUID(str(NODE))
     )
-    assert decoded(encoded(told)) == Kept(JOB, 0, 1, NODE)
+    assert decoded(encoded(told)) == RecallDeclined(JOB, 0, 1, NODE)
 
 
 @given(st.binary(max_size=60) | st.sampled_from([b'{"wanted":[[1]]}', b'{"given":3}', b"[]"]))
@@ -363,11 +363,11 @@ async def test_the_schedulers_of_all_gateways_hear_it() -> None:
     bus, one, other = TwinBus(), Probe[Any]("one"), Probe[Any]("other")
     async with notifying(bus, one.ref) as ours, notifying(bus, other.ref):
         await asyncio.sleep(0.1)
-        ours.tell(ToOthers(Given((NODE,))))
-        assert await other.expect(Given) == Given((NODE,))
+        ours.tell(ToOthers(PeerAssigned((NODE,))))
+        assert await other.expect(PeerAssigned) == PeerAssigned((NODE,))
         await bus.publish("moves", b"of another release")
-        ours.tell(ToOthers(Kept(JOB, 0, 1, NODE)))
-        assert await other.expect(Kept) == Kept(JOB, 0, 1, NODE)
+        ours.tell(ToOthers(RecallDeclined(JOB, 0, 1, NODE)))
+        assert await other.expect(RecallDeclined) == RecallDeclined(JOB, 0, 1, NODE)
 
 
 # -- the actor
@@ -377,7 +377,7 @@ async def told_others(play: Play) -> Any:
     """The next hint but those about sessions."""
     while True:
         hint = (await play.cast.notifier.expect(ToOthers, within=7.0)).hint
-        if not isinstance(hint, Serves):
+        if not isinstance(hint, PeerServes):
             return hint
 
 
@@ -390,9 +390,9 @@ async def test_a_node_that_joins_here_is_offered_for_what_waits_elsewhere() -> N
         play.open(idle, node=OTHER)
         play.ref.tell(SessionReady(OTHER, idle.ref, 1))
         await idle.expect(Assignments)
-        assert await told_others(play) == Wanted((Wish(JOBS[2], 0, 1, OTHER),))
+        assert await told_others(play) == StealRequests((StealRequest(JOBS[2], 0, 1, OTHER),))
         play.cast.store.units = [*rows[:2], moved(rows[2], OTHER)]
-        play.ref.tell(Given((OTHER, THIRD)))
+        play.ref.tell(PeerAssigned((OTHER, THIRD)))
         sent = (await idle.expect(Send, within=0.1)).assignment
         assert (sent.job, sent.attempt, sent.tries) == (JOBS[2], 2, 1)
 
@@ -405,18 +405,20 @@ async def test_what_is_wanted_elsewhere_is_given_to_the_node_that_was_named() ->
         play.ref.tell(SessionReady(NODE, busy.ref, 1))
         await busy.expect(Assignments)
         await asyncio.sleep(2)
-        play.ref.tell(Wanted((Wish(JOBS[2], 0, 1, OTHER), Wish(JOBS[1], 0, 1, THIRD))))
+        play.ref.tell(
+            StealRequests((StealRequest(JOBS[2], 0, 1, OTHER), StealRequest(JOBS[1], 0, 1, THIRD)))
+        )
         first, second = await busy.expect(Recall), await busy.expect(Recall)
         assert (first.job, second.job, first.for_another) == (JOBS[2], JOBS[1], True)
-        play.ref.tell(Kept(JOBS[1], 0, 1))
-        assert await told_others(play) == Kept(JOBS[1], 0, 1, THIRD)
+        play.ref.tell(RecallDeclined(JOBS[1], 0, 1))
+        assert await told_others(play) == RecallDeclined(JOBS[1], 0, 1, THIRD)
         play.ref.tell(UnitsChanged((state_of("QUEUED", JOBS[2]),)))
         commit = await play.cast.ledger.expect(Commit, within=0.1)
         assert commit.effects == (UnitAssign(JOBS[2], 0, 2, OTHER),)
         given_away = state_of("DISPATCHED", JOBS[2], attempt=2, node=OTHER)
         decide(commit, Posted(units=(given_away,)))
-        assert await told_others(play) == Claimed(((JOBS[2], 0, 2),))
+        assert await told_others(play) == PeerClaimed(((JOBS[2], 0, 2),))
         assert (await play.cast.notifier.expect(UnitsMoved)).units == (given_away,)
-        assert await told_others(play) == Given((OTHER,))
-        play.ref.tell(Wanted((Wish(JOBS[1], 0, 1, THIRD),)))
-        assert await told_others(play) == Kept(JOBS[1], 0, 1, THIRD)
+        assert await told_others(play) == PeerAssigned((OTHER,))
+        play.ref.tell(StealRequests((StealRequest(JOBS[1], 0, 1, THIRD),)))
+        assert await told_others(play) == RecallDeclined(JOBS[1], 0, 1, THIRD)

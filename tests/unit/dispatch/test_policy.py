@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Ref
-from actors.scheduler.demand import ANY, MINE, TRUSTED, Demand, Kind
-from actors.scheduler.index import NEEDS_MOST, Index
-from actors.scheduler.kit import GIB, NEEDS, NOTHING, Kit, Needs, kit_of, needs_of, raised
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
+from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
+from actors.scheduler.placement_request import ANY, MINE, TRUSTED, PlacementRequest, RequestKind
 from actors.scheduler.policy import (
     FOR_OURS,
     age,
@@ -20,6 +19,16 @@ from actors.scheduler.policy import (
     choose,
     has_ended,
     rank,
+)
+from actors.scheduler.resources import (
+    GIB,
+    NEEDS,
+    NOTHING,
+    NodeResources,
+    Requirements,
+    raised,
+    requirements_of,
+    resources_of,
 )
 from sql.circles import Circles
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
@@ -34,13 +43,13 @@ NAMES = (
 )
 ORGS = (UUID(int=200), UUID(int=201))
 INPUTS = ("", "s3://one", "s3://two")
-ECHO = Demand(Kind("echo"))
+ECHO = PlacementRequest(RequestKind("echo"))
 SAID = ((), (), (MINE, TRUSTED), (MINE,), (TRUSTED,), (MINE, ANY))
 KITS = (
-    Kit(),
-    Kit("cpu", (5, 2), 8 * GIB, "cpu/a"),
-    Kit("gpu", (4, 5), GIB),
-    Kit("cpu", (5, 0), 2 * GIB),
+    NodeResources(),
+    NodeResources("cpu", (5, 2), 8 * GIB, "cpu/a"),
+    NodeResources("gpu", (4, 5), GIB),
+    NodeResources("cpu", (5, 0), 2 * GIB),
 )
 
 
@@ -63,7 +72,7 @@ def nodes(draw: st.DrawFn) -> list[Node]:
                 owner=draw(st.none() | st.sampled_from(USERS)),
                 standing=Standing(draw(st.sampled_from(STANDINGS))),
                 pools=frozenset(draw(st.sampled_from(SAID))),
-                kit=draw(st.sampled_from(KITS)),
+                resources=draw(st.sampled_from(KITS)),
                 is_ours=draw(st.booleans()),
             )
         )
@@ -74,8 +83,8 @@ def avoided(among: int = 8) -> st.SearchStrategy[frozenset[UUID]]:
     return st.frozensets(st.integers(1, among).map(lambda n: UUID(int=n)), max_size=5)
 
 
-def indexed(made: Sequence[Node]) -> Index:
-    index = Index([node.id for node in made if node.is_ours])
+def indexed(made: Sequence[Node]) -> NodeIndex:
+    index = NodeIndex([node.id for node in made if node.is_ours])
     for node in made:
         record = index.node(node.id)
         for name in NAMES:
@@ -88,10 +97,10 @@ POOLS = (ANY, ANY, MINE, TRUSTED)
 SOME_NEEDS = (
     NOTHING,
     NOTHING,
-    Needs("gpu"),
-    Needs("cpu", (5, 0)),
-    Needs(memory=2 * GIB),
-    Needs(device_class="cpu/a"),
+    Requirements("gpu"),
+    Requirements("cpu", (5, 0)),
+    Requirements(memory=2 * GIB),
+    Requirements(device_class="cpu/a"),
 )
 
 
@@ -109,15 +118,15 @@ def ties(draw: st.DrawFn) -> Circles:
 
 
 @st.composite
-def demands(draw: st.DrawFn) -> Demand:
-    kind = Kind(
+def demands(draw: st.DrawFn) -> PlacementRequest:
+    kind = RequestKind(
         draw(st.sampled_from(TYPES)),
         draw(st.sampled_from(POOLS)),
         draw(st.booleans()),
         draw(st.sampled_from(SOME_NEEDS)),
     )
     user, inputs = draw(st.none() | st.sampled_from(USERS)), draw(st.sampled_from(INPUTS))
-    return Demand(kind, user, inputs, is_final=draw(st.booleans()))
+    return PlacementRequest(kind, user, inputs, is_final=draw(st.booleans()))
 
 
 def is_of(node: Node, user: UUID | None, circles: Circles) -> bool:
@@ -128,7 +137,7 @@ def is_of(node: Node, user: UUID | None, circles: Circles) -> bool:
     return node.owner == user or (lent is not None and lent in circles.of_user(user))
 
 
-def is_forbidden(node: Node, demand: Demand, circles: Circles) -> bool:
+def is_forbidden(node: Node, demand: PlacementRequest, circles: Circles) -> bool:
     """What must never be, each rule by itself."""
     user, pool, own = demand.user, demand.kind.pool, is_of(node, demand.user, circles)
     says_no = node.standing.name in (DRAINING, REVOKED)
@@ -143,7 +152,7 @@ def is_forbidden(node: Node, demand: Demand, circles: Circles) -> bool:
 
 @given(nodes(), demands(), avoided(), ties())
 def test_the_chosen_node_can_do_it_has_room_and_none_is_better(
-    made: list[Node], demand: Demand, avoid: frozenset[UUID], circles: Circles
+    made: list[Node], demand: PlacementRequest, avoid: frozenset[UUID], circles: Circles
 ) -> None:
     choice = choose(made, demand, avoid, circles)
     capable = candidates(made, demand, frozenset(), circles)
@@ -152,29 +161,29 @@ def test_the_chosen_node_can_do_it_has_room_and_none_is_better(
     elif isinstance(choice, AllNodesFull):
         others = [n for n in capable if n.id not in avoid] or capable
         assert others
-        assert not any(n.has_room for n in others)
+        assert not any(n.accepts_work for n in others)
     else:
         assert choice in capable
-        assert choice.has_room
-        better = [n for n in capable if n.has_room and rank(n) < rank(choice)]
+        assert choice.accepts_work
+        better = [n for n in capable if n.accepts_work and rank(n) < rank(choice)]
         assert all(n.id in avoid for n in better)
 
 
 @given(nodes(), demands(), ties())
 def test_no_unit_goes_to_a_node_that_must_not_have_it_or_cannot_do_it(
-    made: list[Node], demand: Demand, circles: Circles
+    made: list[Node], demand: PlacementRequest, circles: Circles
 ) -> None:
     for node in candidates(made, demand, frozenset(), circles):
         assert not is_forbidden(node, demand, circles)
         assert node.healthy or node.session
         assert demand.kind.job_type in node.does
-        assert node.kit.has(demand.kind.needs)
+        assert node.resources.has(demand.kind.needs)
         assert node.slots is not None or not demand.kind.many
 
 
 @given(nodes(), demands(), avoided())
 def test_a_node_that_failed_the_unit_gets_it_only_if_no_other_can_do_it(
-    made: list[Node], demand: Demand, avoid: frozenset[UUID]
+    made: list[Node], demand: PlacementRequest, avoid: frozenset[UUID]
 ) -> None:
     choice = choose(made, demand, avoid)
     if isinstance(choice, Node) and choice.id in avoid:
@@ -185,7 +194,7 @@ def test_a_node_that_failed_the_unit_gets_it_only_if_no_other_can_do_it(
 def test_the_index_chooses_as_a_look_at_every_node_would(
     made: list[Node],
     circles: Circles,
-    asks: list[tuple[Demand, frozenset[UUID]]],
+    asks: list[tuple[PlacementRequest, frozenset[UUID]]],
     data: st.DataObject,
 ) -> None:
     index = indexed(made)
@@ -193,12 +202,12 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
     for number, (demand, avoid) in enumerate(asks):
         failed = frozenset(list(avoid)[: number % 3])
         choice = index.choose(demand, avoid, failed)
-        holders = frozenset(index.larder.holders(demand.inputs))
+        holders = frozenset(index.cache_affinity.holders(demand.inputs))
         expected = choose(index, demand, avoid, index.circles, holders=holders, failed=failed)
         assert choice == expected or choice is expected
         if isinstance(choice, Node):
             index.take(choice, (UUID(int=10_000 + number), 0))
-            index.larder.note(choice.id, demand.inputs)
+            index.cache_affinity.note(choice.id, demand.inputs)
         if data.draw(st.integers(0, 9)) == 0:
             index.regroup(data.draw(ties()))
         if made:
@@ -207,14 +216,14 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
 
 @given(nodes(), demands(), avoided(), ties())
 def test_what_is_for_the_gateways_own_nodes_goes_to_others_only_where_none_of_them_can(
-    made: list[Node], demand: Demand, avoid: frozenset[UUID], circles: Circles
+    made: list[Node], demand: PlacementRequest, avoid: frozenset[UUID], circles: Circles
 ) -> None:
     choice = choose(made, demand, avoid, circles)
     able = candidates(made, demand, frozenset(), circles)
     ours = [node for node in able if node.measures and node.id not in avoid]
     if demand.kind.job_type == FOR_OURS and ours:
         assert choice in ours or (
-            isinstance(choice, AllNodesFull) and not any(node.has_room for node in ours)
+            isinstance(choice, AllNodesFull) and not any(node.accepts_work for node in ours)
         )
 
 
@@ -224,8 +233,8 @@ def test_a_free_node_that_has_the_inputs_goes_before_one_that_has_less_to_do() -
         node.capabilities = frozenset({"echo"})
         index.changed(node)
     holder = index.node(UUID(int=2))
-    index.larder.note(holder.id, "s3://scene")
-    asked = Demand(Kind("echo"), USERS[0], "s3://scene")
+    index.cache_affinity.note(holder.id, "s3://scene")
+    asked = PlacementRequest(RequestKind("echo"), USERS[0], "s3://scene")
     for number in range(4):
         assert index.choose(asked) is holder
         index.take(holder, (UUID(int=number), 0))
@@ -235,43 +244,51 @@ def test_a_free_node_that_has_the_inputs_goes_before_one_that_has_less_to_do() -
 def test_more_kinds_of_needs_than_are_listed_are_chosen_for_all_the_same() -> None:
     index = indexed([Node(UUID(int=1), capabilities=frozenset({"echo"}), healthy=True)])
     node = index.node(UUID(int=1))
-    node.kit = Kit(memory=1 << 40)
+    node.resources = NodeResources(memory=1 << 40)
     index.changed(node)
     for memory in range(3 * NEEDS_MOST):
-        assert index.choose(Demand(Kind("echo", needs=Needs(memory=memory)))) is node
-    assert isinstance(index.choose(Demand(Kind("echo", needs=Needs("gpu")))), NoCapableNode)
+        assert (
+            index.choose(PlacementRequest(RequestKind("echo", needs=Requirements(memory=memory))))
+            is node
+        )
+    assert isinstance(
+        index.choose(PlacementRequest(RequestKind("echo", needs=Requirements("gpu")))),
+        NoCapableNode,
+    )
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.none() | st.integers(0, 1 << 50))
 def test_whatever_a_hello_says_makes_a_kit(device: str, blender: str, ram: int | None) -> None:
-    assert kit_of(device, blender, ram).has(NOTHING)
+    assert resources_of(device, blender, ram).has(NOTHING)
 
 
 def test_needs_are_met_by_as_much_or_more() -> None:
-    kit = kit_of("cpu/x86_64/abc", "5.2.0 LTS", 8 * GIB)
-    assert kit == Kit("cpu", (5, 2), 8 * GIB, "cpu/x86_64/abc")
+    resources = resources_of("cpu/x86_64/abc", "5.2.0 LTS", 8 * GIB)
+    assert resources == NodeResources("cpu", (5, 2), 8 * GIB, "cpu/x86_64/abc")
     said = {"device": "cpu", "blender": "5.0", "memory": 7 * GIB}
-    assert kit.has(needs_of({NEEDS: said}))
-    assert not kit.has(needs_of({NEEDS: {**said, "memory": 9 * GIB}}))
-    assert not kit.has(needs_of({NEEDS: {"device": "gpu"}}))
-    assert not kit.has(needs_of({NEEDS: {"blender": "5.10"}}))
-    assert kit_of("cuda/sm_89", None, None).device == "gpu"
+    assert resources.has(requirements_of({NEEDS: said}))
+    assert not resources.has(requirements_of({NEEDS: {**said, "memory": 9 * GIB}}))
+    assert not resources.has(requirements_of({NEEDS: {"device": "gpu"}}))
+    assert not resources.has(requirements_of({NEEDS: {"blender": "5.10"}}))
+    assert resources_of("cuda/sm_89", None, None).device == "gpu"
 
 
 def test_memory_is_what_a_unit_gets_of_it() -> None:
     """A node gives each slot its share; what a device of its own renders must fit into that too."""
-    assert kit_of("cpu/x86_64", None, 16 * GIB, slots=4).memory == 4 * GIB
-    assert kit_of("cpu/x86_64", None, 16 * GIB, 0, 1).memory == 16 * GIB
-    assert kit_of("cuda/sm_89", None, 64 * GIB, 8 * GIB, 2).memory == 4 * GIB
-    assert kit_of("cuda/sm_89", None, 4 * GIB, 8 * GIB).memory == 4 * GIB
-    assert kit_of("cuda/sm_89", None, 64 * GIB, 0).memory == 0
-    assert not kit_of("cuda/sm_89", None, 64 * GIB, 8 * GIB).has(Needs("gpu", memory=9 * GIB))
+    assert resources_of("cpu/x86_64", None, 16 * GIB, slots=4).memory == 4 * GIB
+    assert resources_of("cpu/x86_64", None, 16 * GIB, 0, 1).memory == 16 * GIB
+    assert resources_of("cuda/sm_89", None, 64 * GIB, 8 * GIB, 2).memory == 4 * GIB
+    assert resources_of("cuda/sm_89", None, 4 * GIB, 8 * GIB).memory == 4 * GIB
+    assert resources_of("cuda/sm_89", None, 64 * GIB, 0).memory == 0
+    assert not resources_of("cuda/sm_89", None, 64 * GIB, 8 * GIB).has(
+        Requirements("gpu", memory=9 * GIB)
+    )
 
 
 CHANGES = ("health", "session", "release", "load", "types", "word", "hello")
 
 
-def change(index: Index, node: UUID, data: st.DataObject) -> None:
+def change(index: NodeIndex, node: UUID, data: st.DataObject) -> None:
     record = index.node(node)
     what = data.draw(st.sampled_from(CHANGES))
     if what == "health":
@@ -284,7 +301,7 @@ def change(index: Index, node: UUID, data: st.DataObject) -> None:
         record.standing = Standing(data.draw(st.sampled_from(STANDINGS)))
     elif what == "hello":
         record.pools = frozenset(data.draw(st.sampled_from(SAID)))
-        record.kit = data.draw(st.sampled_from(KITS))
+        record.resources = data.draw(st.sampled_from(KITS))
     elif what == "types":
         record.capabilities = frozenset(data.draw(st.sets(st.sampled_from(TYPES))))
     elif record.taken:
@@ -344,16 +361,16 @@ def test_only_three_states_are_ends() -> None:
 def test_who_had_too_little_memory_never_has_enough_and_who_has_a_fifth_more_does(
     given: int, asked: int
 ) -> None:
-    needs = raised(Needs(memory=asked), given + 1, opengl=False)
-    assert not Kit(memory=given).has(needs)
-    assert Kit(memory=max(asked, given + given // 5 + GIB // 2)).has(needs)
+    needs = raised(Requirements(memory=asked), given + 1, opengl=False)
+    assert not NodeResources(memory=given).has(needs)
+    assert NodeResources(memory=max(asked, given + given // 5 + GIB // 2)).has(needs)
 
 
 def test_what_needs_opengl_goes_to_all_but_those_that_said_that_they_have_none() -> None:
     needs = raised(NOTHING, 0, opengl=True)
     for said, is_enough in ((True, True), (None, True), (False, False)):
-        assert kit_of("cpu/x", "5.2.0", 0, opengl=said).has(needs) == is_enough
-    assert needs_of({NEEDS: {"opengl": True}}) == needs
+        assert resources_of("cpu/x", "5.2.0", 0, opengl=said).has(needs) == is_enough
+    assert requirements_of({NEEDS: {"opengl": True}}) == needs
 
 
 @given(st.uuids(), st.integers(0, 99_999), st.integers(1, 20))

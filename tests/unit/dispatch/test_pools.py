@@ -6,11 +6,11 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Send
-from actors.scheduler.board import WINDOW
-from actors.scheduler.demand import MINE, POOL
-from actors.scheduler.floor import Booking
+from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.messages import NoCapableNode
 from actors.scheduler.node import DEPTH, Node
+from actors.scheduler.placement_request import MINE, POOL
+from actors.scheduler.state import WINDOW
 from sql.circles import Circles
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
@@ -24,7 +24,7 @@ from tests.unit.dispatch.stage import (
     open_unit,
     order,
 )
-from tests.unit.dispatch.test_board import board_with
+from tests.unit.dispatch.test_state import board_with
 
 TRUSTING = Circles.of(trusts=((OWNER, USER),))
 
@@ -42,7 +42,7 @@ def test_a_node_without_a_sandbox_is_given_no_strangers_work() -> None:
     assert board.index.regroup(TRUSTING)
     assert not board.index.regroup(TRUSTING)
     booking = board.book(order(), EPOCH, 0.0)
-    assert isinstance(booking, Booking)
+    assert isinstance(booking, AssignmentTag)
     assert booking.node == NODE
     assert board.index.regroup(Circles())
     assert isinstance(board.book(order(job=JOB2), EPOCH, 0.0), NoCapableNode)
@@ -52,7 +52,7 @@ def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
     board, heard = board_with(node_row(NODE))
     board.index.regroup(TRUSTING)
     booking = board.book(order(), EPOCH, 0.0)
-    assert isinstance(booking, Booking)
+    assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
     board.fall_behind(board.index.node(NODE))
     board.catch_up()
@@ -90,4 +90,4 @@ def test_orders_of_one_pool_are_refused_where_those_of_another_are_placed() -> N
     board.index.node(NODE).owner = USER
     board.index.changed(board.index.node(NODE))
     booking = board.book(mine, EPOCH, 0.0)
-    assert isinstance(booking, Booking)
+    assert isinstance(booking, AssignmentTag)

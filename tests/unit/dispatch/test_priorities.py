@@ -6,15 +6,15 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import Promote
-from actors.scheduler.board import REFILL, WINDOW, Board
-from actors.scheduler.floor import Booking
+from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from rendertrust.protocol import Ack, JobDispatch
 from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import result, session
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, node_row, open_unit, state_of
-from tests.unit.dispatch.test_board import Hearing, board_with
 from tests.unit.dispatch.test_session_turns import ANNA, jobs
+from tests.unit.dispatch.test_state import Hearing, board_with
 from tests.unit.simulated_time import simulated
 
 LOW, HIGH = -1, 1
@@ -35,7 +35,7 @@ def given_to(node: UUID, many: int, *, first: int = 0, **of: Any) -> list[OpenUn
     return [attrs.evolve(row, user=ANNA, **of) for row in rows]
 
 
-def with_slots(*nodes: UUID, slots: int = 1) -> tuple[Board, Hearing]:
+def with_slots(*nodes: UUID, slots: int = 1) -> tuple[SchedulerState, Hearing]:
     board, heard = board_with(*(node_row(node) for node in nodes))
     for name in nodes:
         node = board.index.node(name)
@@ -44,7 +44,7 @@ def with_slots(*nodes: UUID, slots: int = 1) -> tuple[Board, Hearing]:
     return board, heard
 
 
-def placed(board: Board) -> list[Booking]:
+def placed(board: SchedulerState) -> list[AssignmentTag]:
     """What is given to nodes now; it is in the books at once."""
     found = list(board.place(EPOCH, 0.0))
     for booking in found:
@@ -100,7 +100,7 @@ def test_what_comes_later_in_turn_waits_in_the_queue() -> None:
 # -- a priority that is raised
 
 
-def low_and_raised() -> tuple[Board, list[OpenUnit]]:
+def low_and_raised() -> tuple[SchedulerState, list[OpenUnit]]:
     """A job of which more waits than is read at once was raised to high."""
     board, _ = with_slots(NODE)
     rows = units_of(JOB, 40, priority=LOW)

@@ -6,10 +6,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.scheduler.demand import Demand
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
-from actors.scheduler.queue import Queue
+from actors.scheduler.placement_request import PlacementRequest
+from actors.scheduler.queue import UnitQueue
 from actors.scheduler.unit import Unit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import USER
@@ -45,7 +45,7 @@ class Places:
         self.left = {node.id: places for node in NODES}
 
     def choose(
-        self, demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /
+        self, demand: PlacementRequest, avoid: frozenset[UUID], failed: frozenset[UUID], /
     ) -> Node | NoCapableNode | AllNodesFull:
         for node in NODES:
             if node.id not in avoid and self.left[node.id] > 0:
@@ -54,7 +54,7 @@ class Places:
         return AllNodesFull()
 
 
-def placed(queue: Queue, units: list[Unit], places: Places) -> list[Unit]:
+def placed(queue: UnitQueue, units: list[Unit], places: Places) -> list[Unit]:
     taken: list[Unit] = []
     for unit, node in queue.placeable(places.choose):
         assert node.id not in unit.avoid
@@ -66,7 +66,7 @@ def placed(queue: Queue, units: list[Unit], places: Places) -> list[Unit]:
 
 @given(waiting(), st.integers(0, 5))
 def test_the_oldest_that_may_go_first_does_and_nobody_twice(units: list[Unit], places: int) -> None:
-    queue = Queue()
+    queue = UnitQueue()
     for unit in units:
         queue.add(unit, EPOCH)
     taken = placed(queue, units, Places(places))
@@ -86,7 +86,7 @@ def test_the_oldest_that_may_go_first_does_and_nobody_twice(units: list[Unit], p
 
 @given(waiting())
 def test_with_time_and_places_everybody_gets_his_turn(units: list[Unit]) -> None:
-    queue = Queue()
+    queue = UnitQueue()
     for unit in units:
         queue.add(unit, EPOCH)
     now, places, taken = EPOCH, Places(100), list[Unit]()
@@ -102,7 +102,7 @@ def test_with_time_and_places_everybody_gets_his_turn(units: list[Unit]) -> None
 
 @given(waiting(), st.data())
 def test_who_does_not_wait_any_more_is_passed_over(units: list[Unit], data: st.DataObject) -> None:
-    queue = Queue()
+    queue = UnitQueue()
     for unit in units:
         queue.add(unit, EPOCH)
     gone = [unit for unit in units if data.draw(st.booleans())]
@@ -115,7 +115,7 @@ def test_who_does_not_wait_any_more_is_passed_over(units: list[Unit], data: st.D
 
 @given(waiting())
 def test_who_is_queued_twice_is_placed_once(units: list[Unit]) -> None:
-    queue = Queue()
+    queue = UnitQueue()
     later = EPOCH + timedelta(seconds=30)
     for unit in [*units, *units]:
         queue.add(unit, later)
@@ -123,7 +123,7 @@ def test_who_is_queued_twice_is_placed_once(units: list[Unit]) -> None:
 
 
 def test_units_with_nodes_to_avoid_do_not_hide_those_behind_them() -> None:
-    queue = Queue()
+    queue = UnitQueue()
     everywhere = frozenset(node.id for node in NODES)
     for number in range(10):
         unit = Unit(UUID(int=number), 0, USER, "echo", "s3://x/y", {}, EPOCH, state="QUEUED")

@@ -29,20 +29,20 @@ from actors.notifier.messages import ToOthers
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AllNodesFull,
-    Given,
+    ExplainWaiting,
     NoCapableNode,
     NodeGone,
     NodeProved,
     NodeSeen,
     OpenOf,
-    Serves,
+    PeerAssigned,
+    PeerServes,
     SessionClosed,
     SessionOpened,
     SessionReady,
     TooManyOpen,
     UnitsChanged,
     Wake,
-    WhyWaiting,
 )
 from actors.scheduler.settings import SchedulerSettings
 from tests.support.examples import examples
@@ -129,9 +129,9 @@ async def test_a_job_that_is_known_is_not_placed_twice() -> None:
         later.answer(Posted(units=(state_of("DISPATCHED"),)))
         assert isinstance(await first, Posted)
         assert await play.ref.ask(order(), within=2.0) == AllNodesFull(1)
-        known = await play.ref.ask(WhyWaiting(JOB, (0, 7)), within=2.0)
+        known = await play.ref.ask(ExplainWaiting(JOB, (0, 7)), within=2.0)
         assert set(known) == {0}
-        assert not await play.ref.ask(WhyWaiting(JOB2), within=2.0)
+        assert not await play.ref.ask(ExplainWaiting(JOB2), within=2.0)
 
 
 @simulated
@@ -386,20 +386,20 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
     async with scheduling() as play:
         play.open(epoch=2)
         await play.cast.session.expect(Assignments)
-        assert (await play.cast.notifier.expect(ToOthers)).hint == Serves(NODE, 2)
-        play.ref.tell(Serves(NODE, 2))  # its own hint, or one that is late
-        play.ref.tell(Serves(NODE, 1))
+        assert (await play.cast.notifier.expect(ToOthers)).hint == PeerServes(NODE, 2)
+        play.ref.tell(PeerServes(NODE, 2))  # its own hint, or one that is late
+        play.ref.tell(PeerServes(NODE, 1))
         answer = play.dispatch()
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
         await play.cast.session.expect(Send)
-        play.ref.tell(Serves(NODE, 3))
+        play.ref.tell(PeerServes(NODE, 3))
         assert (await play.cast.session.expect(Close)).code == 4003
         answer.cancel()
         assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))  # at the other gateway
         other = play.dispatch(job=JOB2)
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED", JOB2),)))
-        while (told := await play.cast.notifier.expect(Message)) != ToOthers(Given((NODE,))):
-            assert not isinstance(told, Serves)
+        while (told := await play.cast.notifier.expect(Message)) != ToOthers(PeerAssigned((NODE,))):
+            assert not isinstance(told, PeerServes)
         assert play.cast.session.ref.depth == 0
         other.cancel()
 
@@ -426,7 +426,7 @@ def test_in_any_order_only_the_newest_session_of_all_gateways_serves(
             newest = 0
             for what, epoch in events:
                 if what == "hears":
-                    play.ref.tell(Serves(NODE, epoch))
+                    play.ref.tell(PeerServes(NODE, epoch))
                 else:
                     play.open(probes[epoch], epoch=epoch)
                     expected = Assignments if epoch >= newest else Close

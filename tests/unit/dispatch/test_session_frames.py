@@ -31,9 +31,9 @@ from actors.node_session.settings import NodeIdentity
 from actors.notifier.messages import Progress, Said
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
-    Kept,
     NodeDeclined,
     NodeSeen,
+    RecallDeclined,
     SessionClosed,
     SessionOpened,
     SessionReady,
@@ -427,11 +427,11 @@ async def test_for_another_node_only_what_was_not_sent_goes_back() -> None:
         await play.socket.expect(JobDispatch)
         for unit in (0, 1):
             play.ref.tell(Recall(JOB, unit, 1, for_another=True))
-        assert await play.told(Kept) == Kept(JOB, 0, 1)
+        assert await play.told(RecallDeclined) == RecallDeclined(JOB, 0, 1)
         effect = UnitRequeue(JOB, 1, 1, "another node had nothing to do", unsent=True)
         assert await play.effect() == effect
         play.ref.tell(Recall(JOB, 7, 1, for_another=True))
-        assert (await play.told(Kept)).unit == 7
+        assert (await play.told(RecallDeclined)).unit == 7
         await asyncio.sleep(1)
         assert not any(isinstance(frame, JobDispatch | JobCancel) for frame in play.socket.sent)
 

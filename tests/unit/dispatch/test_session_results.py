@@ -21,7 +21,7 @@ from actors.ledger.messages import (
 )
 from actors.node_session.messages import Elsewhere, Proved
 from actors.notifier.messages import UnitsMoved
-from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged, WhoElse
+from actors.scheduler.messages import Assignment, FindAlternatives, NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, Hello, JobDispatch
 from sql.work import SceneWord
 from tests.unit.dispatch.session_stage import Play, result, session
@@ -288,7 +288,7 @@ async def test_a_failure_of_the_scene_is_final_where_nobody_else_can_be_asked(
     async with session(verified_types=verified_types) as play:
         await play.working()
         play.hear(result(status="failed", failure="scene", error="no camera"))
-        await play.told(WhoElse)
+        await play.told(FindAlternatives)
         assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_other, is_other=is_other))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at is None) == ("scene", not is_other)
@@ -308,7 +308,7 @@ async def test_strangers_words_on_a_scene_end_it_by_the_last_try_alone(
         play.cast.store.scene_said = [SceneWord(OTHER, THIRD)] * bool(faults)
         await play.working(attrs.evolve(assignment(attempt=faults + 1), faults=faults))
         play.hear(result(status="failed", failure="scene", error="no camera", attempt=faults + 1))
-        await play.told(WhoElse)
+        await play.told(FindAlternatives)
         known = Elsewhere(JOB, 0, faults + 1, is_able=True, is_other=True, owners=3)
         assert play.ref.tell(known)
         effect = await play.effect()
@@ -332,7 +332,7 @@ BEYOND = {"status": "failed", "failure": "node", "error": "it is big", "lacks": 
 async def beyond(play: Play, *, is_able: bool, is_seconded: bool) -> Any:
     """What is booked of a unit that is beyond its node, when the Scheduler has answered so."""
     play.hear(result(**BEYOND))
-    asked = await play.told(WhoElse)
+    asked = await play.told(FindAlternatives)
     assert asked.memory == (8 << 30) // 2 + 1, "what it gives to one unit, and more"
     known = Elsewhere(JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded)
     assert play.ref.tell(known)
@@ -390,7 +390,7 @@ async def test_what_needs_opengl_goes_to_nodes_that_have_it_where_two_owners_say
         await play.welcome()
         await play.socket.expect(JobDispatch)
         play.hear(result(**NO_OPENGL))
-        assert (await play.told(WhoElse)).opengl
+        assert (await play.told(FindAlternatives)).opengl
         known = Elsewhere(JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded)
         assert play.ref.tell(known)
         effect = await play.effect()
@@ -417,7 +417,7 @@ async def test_who_is_not_told_who_else_could_asks_again() -> None:
     async with session() as play:
         await play.working()
         play.hear(result(**BEYOND))
-        assert await play.told(WhoElse) == await play.told(WhoElse)
+        assert await play.told(FindAlternatives) == await play.told(FindAlternatives)
 
 
 @simulated
@@ -425,7 +425,7 @@ async def test_the_third_failure_on_a_third_node_is_the_scenes() -> None:
     async with session() as play:
         await play.working(assignment(attempt=3, failures=2, avoid=frozenset({OTHER, THIRD})))
         play.hear(result(status="failed", error="crashed"))
-        await play.told(WhoElse)
+        await play.told(FindAlternatives)
         assert play.ref.tell(Elsewhere(JOB, 0, 3, is_able=False, is_other=False))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at) == ("scene", None)

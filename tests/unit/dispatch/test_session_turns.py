@@ -18,7 +18,7 @@ from sql.work import weight
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import NODE, OTHER, assignment, open_unit
-from tests.unit.dispatch.test_board import board_with
+from tests.unit.dispatch.test_state import board_with
 from tests.unit.simulated_time import simulated
 
 ANNA, BOB = UUID(int=701), UUID(int=702)

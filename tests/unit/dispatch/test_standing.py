@@ -11,7 +11,7 @@ from actors.kernel import Message
 from actors.ledger.messages import Posted, UnitAssign, UnitRequeue
 from actors.node_session.messages import Assignments, Stand
 from actors.node_session.settings import NodeIdentity
-from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, NodeStands, Wake
+from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, StandingChanged, Wake
 from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, NodeStanding, TokenRenewal
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing, StandingRow
 from tests.support.until import until
@@ -67,16 +67,16 @@ async def opened(play: Play) -> Assignments:
 @pytest.mark.parametrize("standing", [DRAINS, REVOCATION])
 async def test_a_node_that_drains_or_is_revoked_gets_nothing(standing: Standing) -> None:
     async with scheduling() as play:
-        play.ref.tell(NodeStands(NODE, standing))
+        play.ref.tell(StandingChanged(NODE, standing))
         assert await play.dispatch() == NoCapableNode()
 
 
 @simulated
 async def test_a_released_node_gets_work_again() -> None:
     async with scheduling() as play:
-        play.ref.tell(NodeStands(NODE, DRAINS))
+        play.ref.tell(StandingChanged(NODE, DRAINS))
         assert await play.dispatch() == NoCapableNode()
-        play.ref.tell(NodeStands(NODE, RELEASE))
+        play.ref.tell(StandingChanged(NODE, RELEASE))
         asked = play.dispatch()
         assert await placed_on(play) == NODE
         asked.cancel()
@@ -85,8 +85,8 @@ async def test_a_released_node_gets_work_again() -> None:
 @simulated
 async def test_an_older_word_changes_nothing() -> None:
     async with scheduling() as play:
-        play.ref.tell(NodeStands(NODE, RELEASE))
-        play.ref.tell(NodeStands(NODE, DRAINS))
+        play.ref.tell(StandingChanged(NODE, RELEASE))
+        play.ref.tell(StandingChanged(NODE, DRAINS))
         asked = play.dispatch()
         assert await placed_on(play) == NODE
         asked.cancel()
@@ -95,7 +95,7 @@ async def test_an_older_word_changes_nothing() -> None:
 @simulated
 async def test_a_word_outlives_the_signs_of_life_that_follow_it() -> None:
     async with scheduling() as play:
-        play.ref.tell(NodeStands(NODE, DRAINS))
+        play.ref.tell(StandingChanged(NODE, DRAINS))
         play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), 0.0))
         play.open()
         assert await play.dispatch() == NoCapableNode()
@@ -104,7 +104,7 @@ async def test_a_word_outlives_the_signs_of_life_that_follow_it() -> None:
 @simulated
 async def test_a_quarantined_node_gets_its_owners_work_alone() -> None:
     async with scheduling() as play:
-        play.ref.tell(NodeStands(NODE, QUARANTINE))
+        play.ref.tell(StandingChanged(NODE, QUARANTINE))
         assert await play.dispatch() == NoCapableNode()
         own = asyncio.create_task(play.ref.ask(attrs.evolve(order(), user=OWNER), within=2.0))
         assert await placed_on(play) == NODE
@@ -115,7 +115,7 @@ async def test_a_quarantined_node_gets_its_owners_work_alone() -> None:
 async def test_a_waiting_unit_of_the_owner_is_not_behind_those_of_others() -> None:
     mine = attrs.evolve(open_unit(JOB2), user=OWNER, queued_at=EPOCH + timedelta(seconds=1))
     async with scheduling(units=[open_unit(JOB), mine], nodes=[]) as play:
-        play.ref.tell(NodeStands(NODE, QUARANTINE))
+        play.ref.tell(StandingChanged(NODE, QUARANTINE))
         play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), 0.0))
         commit = await play.commit()
         assert [effect.job for effect in commit.effects if isinstance(effect, UnitAssign)] == [JOB2]
@@ -125,14 +125,14 @@ async def test_a_waiting_unit_of_the_owner_is_not_behind_those_of_others() -> No
 async def test_the_session_is_told_what_is_said() -> None:
     async with scheduling() as play:
         await opened(play)
-        play.ref.tell(NodeStands(NODE, DRAINS))
+        play.ref.tell(StandingChanged(NODE, DRAINS))
         assert (await play.cast.session.expect(Stand)).standing == DRAINS
 
 
 @simulated
 async def test_a_new_session_is_told_what_was_said_before() -> None:
     async with scheduling() as play:
-        play.ref.tell(NodeStands(NODE, REVOCATION))
+        play.ref.tell(StandingChanged(NODE, REVOCATION))
         assert (await opened(play)).standing == REVOCATION
 
 

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Ref
-from actors.scheduler.demand import Demand, Kind, kind_of
-from actors.scheduler.kit import GIB, NOTHING, Kit, Needs, kit_of
 from actors.scheduler.messages import MEMORY_MOST
 from actors.scheduler.node import Node
+from actors.scheduler.placement_request import PlacementRequest, RequestKind, kind_of
 from actors.scheduler.policy import candidates, choose
+from actors.scheduler.resources import GIB, NOTHING, NodeResources, Requirements, resources_of
 from sql.circles import Circles
 from tests.unit.dispatch.test_policy import avoided, demands, indexed, nodes, ties
 
 USER = UUID(int=100)
-BIG = Needs(memory=64 * GIB)
+BIG = Requirements(memory=64 * GIB)
 
 
 ASKED = st.sampled_from([None, NOTHING])
@@ -27,7 +27,7 @@ ASKED = st.sampled_from([None, NOTHING])
 def test_the_index_chooses_as_a_look_at_every_node_would(
     made: list[Node],
     circles: Circles,
-    wanted: tuple[Demand, Needs | None],
+    wanted: tuple[PlacementRequest, Requirements | None],
     failed: frozenset[UUID],
     barred: frozenset[UUID],
 ) -> None:
@@ -49,15 +49,15 @@ def farm(*nodes: tuple[int | None, int]) -> list[Node]:
             capabilities=frozenset({"echo"}),
             slots=1,
             session=Ref("session"),
-            kit=Kit("cpu", (5, 2), gib * GIB),
+            resources=NodeResources("cpu", (5, 2), gib * GIB),
         )
         for number, (owner, gib) in enumerate(nodes, 1)
     ]
 
 
-def asked(made: list[Node], failed: set[int], kind: Kind) -> set[int]:
+def asked(made: list[Node], failed: set[int], kind: RequestKind) -> set[int]:
     names = frozenset(UUID(int=number) for number in failed)
-    found = candidates(made, Demand(kind, USER), names, failed=names)
+    found = candidates(made, PlacementRequest(kind, USER), names, failed=names)
     return {node.id.int for node in found}
 
 
@@ -70,12 +70,12 @@ def test_when_three_nodes_have_failed_a_unit_another_owners_is_asked(
 ) -> None:
     """Four have no account: they are one owner's."""
     made = farm((None, 8), (None, 8), (None, 8), (None, 8), (9000, 8))
-    assert asked(made, failed, Kind("echo")) == expected
+    assert asked(made, failed, RequestKind("echo")) == expected
 
 
 def test_the_creators_own_nodes_are_asked_whatever_they_said() -> None:
     made = farm((USER.int, 8), (None, 8), (None, 8), (USER.int, 8), (None, 8))
-    assert asked(made, {1, 2, 3}, Kind("echo")) == {4}
+    assert asked(made, {1, 2, 3}, RequestKind("echo")) == {4}
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_what_nodes_found_holds_while_one_that_has_it_did_not_fail_the_unit(
     failed: set[int], expected: set[int]
 ) -> None:
     made = farm((None, 8), (9000, 8), (9001, 64))
-    assert asked(made, failed, Kind("echo", needs=BIG, asked=NOTHING)) == expected
+    assert asked(made, failed, RequestKind("echo", needs=BIG, asked=NOTHING)) == expected
 
 
 def test_when_those_that_have_it_are_gone_the_unit_is_given_out_again() -> None:
     made = farm((None, 8), (9000, 8))
-    assert asked(made, {1}, Kind("echo", needs=BIG, asked=NOTHING)) == {2}
-    assert asked(made, {1, 2}, Kind("echo", needs=BIG, asked=NOTHING)) == {1, 2}
-    assert asked(made, {1}, Kind("echo", needs=BIG)) == set(), "its creator asked for that"
+    assert asked(made, {1}, RequestKind("echo", needs=BIG, asked=NOTHING)) == {2}
+    assert asked(made, {1, 2}, RequestKind("echo", needs=BIG, asked=NOTHING)) == {1, 2}
+    assert asked(made, {1}, RequestKind("echo", needs=BIG)) == set(), "its creator asked for that"
 
 
 def test_a_kind_knows_what_its_job_asked_for() -> None:
@@ -109,4 +109,4 @@ def test_a_kind_knows_what_its_job_asked_for() -> None:
 
 
 def test_what_a_hello_says_of_its_memory_is_believed_up_to_a_bound() -> None:
-    assert kit_of("cpu/x86_64", None, 1 << 53, slots=4).memory == MEMORY_MOST // 4
+    assert resources_of("cpu/x86_64", None, 1 << 53, slots=4).memory == MEMORY_MOST // 4

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from actors.kernel import Message, Ref
 from actors.ledger.messages import Piece
 from actors.node_session.messages import NodeSession
-from actors.scheduler.board import REFILL, WINDOW, Board
-from actors.scheduler.demand import Demand
-from actors.scheduler.floor import Booking
+from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import DEPTH, Node
+from actors.scheduler.placement_request import PlacementRequest
 from actors.scheduler.policy import turn
-from actors.scheduler.queue import FEW, Queue
+from actors.scheduler.queue import FEW, UnitQueue
+from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from actors.scheduler.unit import Unit
 from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
@@ -42,7 +42,7 @@ def waiting(draw: st.DrawFn) -> list[Unit]:
     return found
 
 
-def anywhere(demand: Demand, avoid: frozenset[UUID], failed: frozenset[UUID], /) -> Node:
+def anywhere(demand: PlacementRequest, avoid: frozenset[UUID], failed: frozenset[UUID], /) -> Node:
     return ANYWHERE
 
 
@@ -58,7 +58,7 @@ def rank(unit: Unit) -> tuple[object, ...]:
 def test_who_would_have_least_by_weight_is_next_and_priority_orders_his_own(
     units: list[Unit], had: dict[UUID, int], random: object
 ) -> None:
-    queue = Queue()
+    queue = UnitQueue()
     for user, count in had.items():
         queue.share(user, count)
     for unit in units:
@@ -78,7 +78,7 @@ def test_who_would_have_least_by_weight_is_next_and_priority_orders_his_own(
 
 
 def test_a_newcomer_of_few_frames_goes_before_the_rest_of_a_long_job() -> None:
-    queue = Queue()
+    queue = UnitQueue()
     for number in range(50):
         long = Unit(JOB, number, USERS[0], "echo", "s3://x/y", {}, EPOCH, state="QUEUED")
         long.place = number
@@ -101,8 +101,8 @@ def rows_of(count: int, start: int = 0, job: UUID = JOB) -> list[OpenUnit]:
     ]
 
 
-def board_with(slots: int = 1, nodes: int = 1) -> Board:
-    board = Board(take)
+def board_with(slots: int = 1, nodes: int = 1) -> SchedulerState:
+    board = SchedulerState(take)
     board.refresh([node_row(UUID(int=n + 1)) for n in range(nodes)], 0.0)
     for node in board.index:
         node.session, node.slots = Ref("session"), slots
@@ -110,7 +110,7 @@ def board_with(slots: int = 1, nodes: int = 1) -> Board:
     return board
 
 
-def place(board: Board) -> list[Booking]:
+def place(board: SchedulerState) -> list[AssignmentTag]:
     return list(board.place(EPOCH, 0.0))
 
 
@@ -200,16 +200,16 @@ def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
     assert isinstance(board.book(order(), EPOCH, 0.0), AllNodesFull)
     many = attrs.evolve(order(), pieces=(PIECE, PIECE))
     booking = board.book(many, EPOCH, 0.0)
-    assert isinstance(booking, Booking)
+    assert isinstance(booking, AssignmentTag)
     assert booking.node is None
-    nowhere = Board(take)
+    nowhere = SchedulerState(take)
     assert isinstance(nowhere.book(many, EPOCH, 0.0), NoCapableNode)
 
 
 def test_the_rest_of_a_new_job_is_asked_for_at_once() -> None:
     board = board_with()
     booking = board.book(attrs.evolve(order(), pieces=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
-    assert isinstance(booking, Booking)
+    assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
     assert board.hungry == {JOB}
     assert board.queue.shares == {USER: 1}
@@ -235,5 +235,5 @@ def test_a_client_of_the_reference_is_not_given_one_of_many_units() -> None:
     alone.index.node(UUID(int=1)).slots = None
     alone.index.changed(alone.index.node(UUID(int=1)))
     booking = alone.book(attrs.evolve(order(), pieces=(PIECE, PIECE)), EPOCH, 0.0)
-    assert isinstance(booking, Booking)
+    assert isinstance(booking, AssignmentTag)
     assert booking.node is None  # it may yet say hello

@@ -12,7 +12,7 @@ import pytest
 from actors.ledger.messages import UnitAssign, UnitRequeue, UnitStart
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
-from actors.scheduler.messages import NodeStands
+from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST
 from actors.verifier.messages import Caught
 from rendertrust.receipt import NO_EVIDENCE, REASONS
@@ -554,7 +554,7 @@ async def test_the_third_strike_is_quarantine() -> None:
         [act] = play.store.acts
         assert (act.act, act.target) == ("node.quarantine", f"node:{NODE}")
         assert "3 of its results" in act.reason
-        [said] = [one for one in play.told() if isinstance(one, NodeStands)]
+        [said] = [one for one in play.told() if isinstance(one, StandingChanged)]
         assert (said.node, said.standing.name) == (NODE, "QUARANTINED")
 
 

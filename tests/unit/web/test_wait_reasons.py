@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.scheduler.messages import Waiting
+from actors.scheduler.messages import WaitCounts
 from sql.jobs import JobRow, PagedUnit
 from web.jobs.wait_reasons import Code, reason
 
@@ -28,29 +28,29 @@ def unit(**changes: object) -> PagedUnit:
 @pytest.mark.parametrize(
     ("row", "piece", "found", "code"),
     [
-        (job(paused="owner"), unit(), Waiting(ready=1), "paused"),
-        (job(paused="cap"), unit(), Waiting(ready=1), "cap"),
+        (job(paused="owner"), unit(), WaitCounts(ready=1), "paused"),
+        (job(paused="cap"), unit(), WaitCounts(ready=1), "cap"),
         (job(), unit(missing=4), None, "parts"),
         (job(), unit(), None, "turn"),
         (job(units=1), unit(), None, "soon"),
-        (job(), unit(), Waiting(), "no_node"),
-        (job(), unit(), Waiting(ready=1, full=2), "soon"),
-        (job(), unit(), Waiting(ready=1, not_before=NOW), "retry"),
-        (job(), unit(), Waiting(full=2, away=1), "full"),
-        (job(), unit(), Waiting(away=1, closed=2), "nobody"),
-        (job(), unit(state="DISPATCHED"), Waiting(reachable=False), "unreachable"),
-        (job(), unit(state="DISPATCHED"), Waiting(reachable=True), "begins"),
+        (job(), unit(), WaitCounts(), "no_node"),
+        (job(), unit(), WaitCounts(ready=1, full=2), "soon"),
+        (job(), unit(), WaitCounts(ready=1, not_before=NOW), "retry"),
+        (job(), unit(), WaitCounts(full=2, away=1), "full"),
+        (job(), unit(), WaitCounts(away=1, closed=2), "nobody"),
+        (job(), unit(state="DISPATCHED"), WaitCounts(reachable=False), "unreachable"),
+        (job(), unit(state="DISPATCHED"), WaitCounts(reachable=True), "begins"),
         (job(), unit(state="DISPATCHED"), None, "begins"),
     ],
 )
 def test_each_unit_that_waits_has_a_reason(
-    row: JobRow, piece: PagedUnit, found: Waiting | None, code: str
+    row: JobRow, piece: PagedUnit, found: WaitCounts | None, code: str
 ) -> None:
     assert reason(row, piece, found).code == code
 
 
 FIGURES = st.builds(
-    Waiting,
+    WaitCounts,
     **{
         name: st.integers(0, 3)
         for name in ("ready", "full", "resting", "barred", "closed", "away", "unable", "small")
@@ -67,7 +67,7 @@ FIGURES = st.builds(
     st.sampled_from((None, "owner", "cap")),
 )
 def test_whatever_there_is_the_reason_is_one_of_the_set_and_a_sentence(
-    found: Waiting | None, state: str, missing: int, paused: str | None
+    found: WaitCounts | None, state: str, missing: int, paused: str | None
 ) -> None:
     said = reason(job(paused=paused), unit(state=state, missing=missing), found)
     assert said.code in get_args(Code)
@@ -75,11 +75,11 @@ def test_whatever_there_is_the_reason_is_one_of_the_set_and_a_sentence(
 
 
 def test_what_keeps_nodes_is_counted_in_words() -> None:
-    said = reason(job(), unit(), Waiting(away=1, closed=2, unable=1))
+    said = reason(job(), unit(), WaitCounts(away=1, closed=2, unable=1))
     assert said.words == (
         "No node can do it now: 1 is not connected, 2 are not in its pool, 1 lacks what it needs."
     )
-    said = reason(job(), unit(), Waiting(small=3))
+    said = reason(job(), unit(), WaitCounts(small=3))
     assert (said.code, said.words) == (
         "nobody",
         "No node can do it now: 3 give too little memory for it.",

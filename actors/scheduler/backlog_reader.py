@@ -1,0 +1,98 @@
+"""Everything that is open, read from the database in pages: no read grows with the backlog."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final
+from uuid import UUID
+
+from actors.ports import Store
+from actors.scheduler.placement_request import kind_of
+from actors.scheduler.state import WINDOW, SchedulerState
+from actors.scheduler.units import DormantJob
+from sql.database import Unavailable
+from sql.work import JobPlace, OpenJob
+
+ROWS_LEAST, ROWS_MOST = 16, 512  # units of a page, about
+JOBS_MOST: Final = ROWS_MOST // WINDOW  # jobs of a page of which the number of units is not known
+
+
+class BacklogReader:
+    """A pass lists the open jobs by (queued_at, id) and compares their units with the Board's.
+
+    Jobs that the Board knew when the pass began and that were not listed are read by their ids at
+    the end: they have ended, or moved. Listed jobs of which no unit is read, as their owners paused
+    them, count among their users' open jobs all the same. A page is read and taken over within one
+    message, so the Board cannot know more of its jobs than the page. Where a page takes too long
+    the next is smaller: a slow database is read slowly, but it is read.
+    """
+
+    def __init__(self, store: Store, board: SchedulerState, now: Callable[[], datetime]) -> None:
+        self._store, self._board, self._now = store, board, now
+        self._rows = ROWS_MOST
+        self._after: JobPlace | None = None
+        self._unlisted: set[UUID] = set()
+        self.under_way = False
+        self._is_listed = False
+
+    async def read_page(self) -> bool:
+        """Read the next page; True when it was the last one of a pass. Raises Unavailable."""
+        if not self.under_way:
+            self._begin()
+        try:
+            if self._is_listed:
+                await self._read_unlisted()
+            else:
+                await self._read_listed()
+        except Unavailable:
+            self._rows = max(self._rows // 2, ROWS_LEAST)
+            raise
+        self._rows = min(self._rows * 2, ROWS_MOST)
+        self.under_way = bool(self._unlisted) or not self._is_listed
+        return not self.under_way
+
+    async def read(self, jobs: Collection[UUID]) -> None:
+        """Compare what is open of some jobs. Raises Unavailable."""
+        rows = await self._store.open_units(sorted(jobs), WINDOW, self._board.params)
+        self._board.reconcile(rows, self._now(), jobs)
+
+    def _begin(self) -> None:
+        self._after, self._is_listed = None, False
+        self._unlisted = {*self._board.jobs, *self._board.units.resting}
+        self.under_way = True
+
+    async def _read_listed(self) -> None:
+        listed = await self._store.open_jobs(self._after, self._rows)
+        page = page_of(listed, self._rows)
+        if page:
+            jobs = {job.id for job in page}
+            await self.read(jobs)
+            await self._note_resting(jobs)
+            self._unlisted -= jobs
+            self._after = page[-1].place
+        self._is_listed = len(page) == len(listed) < self._rows
+
+    async def _read_unlisted(self) -> None:
+        jobs = set(islice(self._unlisted, max(self._rows // WINDOW, 1)))
+        await self.read(jobs)
+        for job in jobs:
+            self._board.units.forget(job)
+        self._unlisted -= jobs
+
+    async def _note_resting(self, jobs: set[UUID]) -> None:
+        units = self._board.units
+        unknown = sorted(jobs - units.jobs - units.resting.keys())
+        if not unknown:
+            return
+        for row in await self._store.asked_for(unknown):
+            kind = kind_of(row.job_type, row.params, many=row.units > 1)
+            units.rest(row.job, DormantJob(row.user, row.is_free, kind))
+
+
+def page_of(jobs: Sequence[OpenJob], rows: int) -> Sequence[OpenJob]:
+    """The first jobs that have about so many units to be read; one at least, if there is any."""
+    for number, job in enumerate(jobs):
+        rows -= min(job.units, WINDOW)
+        if rows < 0:
+            return jobs[: max(number, 1)]
+    return jobs

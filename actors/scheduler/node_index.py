@@ -1,0 +1,372 @@
+"""The nodes by capability and load: choosing looks at a few of them, however many there are."""
+
+import heapq
+from collections.abc import Collection, Iterator
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from actors.scheduler.access import CLOSED, Circle, circles_of_node, circles_of_user
+from actors.scheduler.cache_affinity import CacheAffinity
+from actors.scheduler.messages import AllNodesFull, NoCapableNode
+from actors.scheduler.node import Node, UnitKey
+from actors.scheduler.placement_request import ANY, PlacementRequest
+from actors.scheduler.policy import (
+    FOR_OURS,
+    Rank,
+    goes_before,
+    has_untried,
+    heard,
+    is_last,
+    rank,
+)
+from actors.scheduler.resources import NOTHING, NodeResources, Requirements
+from actors.scheduler.verifiers import VerifierClasses
+from sql.circles import ALONE, Circles
+from sql.tries import NODE_FAILURES_MOST
+
+Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
+# A job type, whose work, whether of jobs that have many units, and what the node has at least.
+Line: TypeAlias = tuple[str, Circle, bool, Requirements]
+SLACK = 64
+NEEDS_MOST: Final = 64  # kinds of needs that nodes are listed by
+LISTING: Final = 16  # so many looks at a node are as much work as to list it by other needs
+MISSES_MOST: Final = 1024
+NOWHERE: Final[frozenset[Line]] = frozenset()
+
+
+class NodeIndex:
+    """Nodes stand in lines by what they can do and whose work they may do (``circles``).
+
+    A line has a heap of ranks once somebody asked for it; entries that are out of date are dropped
+    when met. Those that have said hello stand in lines for jobs of many units as well: a client of
+    the reference cannot tell the units of one job apart. ``ours`` are the gateway's own nodes: few.
+    """
+
+    def __init__(self, ours: Collection[UUID] = ()) -> None:
+        self._ours = frozenset(ours)
+        self.circles: Circles = ALONE
+        self.cache_affinity = CacheAffinity()
+        self._verifiers = VerifierClasses()
+        self._nodes: dict[UUID, Node] = {}
+        self._capable: dict[Line, dict[UUID, Node]] = {}  # the eligible ones
+        self._listed: dict[UUID, frozenset[Line]] = {}  # where in ``_capable`` a node stands
+        self._heaps: dict[Line, list[Entry]] = {}
+        self._needs: dict[
+            Requirements, None
+        ] = {}  # nodes are listed by these; asked for last at the end
+        self._misses: dict[
+            Requirements, int
+        ] = {}  # by others: looks at nodes that have not what is needed
+        self._kits: dict[UUID, NodeResources] = {}  # of those in ``_listed``
+        self._changed: dict[UUID, Node] = {}  # they may be able to do more than they were
+        self.free: dict[UUID, Node] = {}  # they would begin a unit at once
+        self.laden: dict[UUID, Node] = {}  # units wait at them that others could begin
+        self.laden_afar: dict[UUID, Node] = {}  # the same, of nodes that other gateways serve
+        self.crowded: dict[UUID, Node] = {}  # they were given more than they need for now
+        self._closed = 0  # how many lines are some people's alone
+        self._versions = 0
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
+
+    @property
+    def entries(self) -> int:
+        """How many entries the heaps hold, those out of date too."""
+        return sum(len(heap) for heap in self._heaps.values())
+
+    def get(self, node: UUID) -> Node | None:
+        return self._nodes.get(node)
+
+    def node(self, node: UUID) -> Node:
+        """The node's record, a new one if there is none."""
+        found = self._nodes.get(node)
+        if found is None:
+            found = self._nodes[node] = Node(node, is_ours=node in self._ours)
+        return found
+
+    def forget(self, node: Node) -> None:
+        """Drop the record of a node that nothing is known of."""
+        self.changed(node)
+        self._relist(node, self._listed.get(node.id, NOWHERE), NOWHERE)
+        for known in (self._nodes, self._listed, self._kits, self._changed):
+            known.pop(node.id, None)
+
+    def take(self, node: Node, key: UnitKey) -> None:
+        """Count a unit as the node's."""
+        node.taken.add(key)
+        self.changed(node)
+
+    def release(self, node: Node, key: UnitKey) -> None:
+        """The unit is the node's no more."""
+        if key in node.taken:
+            node.taken.discard(key)
+            self.changed(node)
+
+    def changed(self, node: Node) -> None:
+        """Must follow every change of a node: it is listed where it belongs now."""
+        if node.is_ours and self._verifiers.learn(node):
+            for other in self._nodes.values():
+                self.changed(other)
+        node.is_odd = not self._verifiers.can_check(node)
+        lines = self._lines_of(node)
+        listed = self._listed.get(node.id, NOWHERE)
+        if self._kits.get(node.id) is not node.resources:
+            self._kits[node.id], self._changed[node.id] = node.resources, node
+        if lines != listed:
+            if not lines <= listed:
+                self._changed[node.id] = node
+            self._relist(node, listed, lines)
+        _list(self.free, node, listed=node.is_free)
+        _list(self.laden, node, listed=node.has_backlog)
+        _list(self.crowded, node, listed=node.is_oversubscribed)
+        _list(self.laden_afar, node, listed=node.is_laden_afar)
+        self._versions += 1
+        node.version = self._versions
+        if node.accepts_work:
+            entry = (rank(node), node.version, node)
+            for line in lines:
+                if line in self._heaps:
+                    self._push(line, entry)
+
+    def regroup(self, circles: Circles) -> bool:
+        """Take over who belongs together; whether that is new."""
+        if circles == self.circles:
+            return False
+        self.circles = circles
+        for node in self._nodes.values():
+            self.changed(node)
+        self._changed |= self._nodes  # users may have come nearer to nodes that are where they were
+        return True
+
+    def take_changed(self) -> list[Node]:
+        """Return the nodes that may be able to do more than when this was last called."""
+        changed, self._changed = self._changed, {}
+        return list(changed.values())
+
+    @property
+    def is_the_same_for_all(self) -> bool:
+        """Whether it makes no difference whose unit it is, if its pool is ``any``."""
+        return self._closed == 0
+
+    def choose(
+        self,
+        demand: PlacementRequest,
+        avoid: frozenset[UUID] = frozenset(),
+        failed: frozenset[UUID] = frozenset(),
+    ) -> Node | NoCapableNode | AllNodesFull:
+        """The best node for a unit, as ``policy.choose`` defines it."""
+        demand, lines = self._for_whom(demand, failed)
+        needs = demand.kind.needs
+        if not lines:
+            return NoCapableNode()
+        if len(failed) >= NODE_FAILURES_MOST:
+            fresh = self._fresh(demand, lines, avoid, failed)
+            if fresh:
+                first = [node for node in fresh if goes_before(node, demand, self.circles)]
+                return self._of_few(first or fresh, demand)
+        for less in (failed, frozenset[UUID]()):
+            if avoid and all(node.id in avoid for node in self._able(lines, needs)):
+                avoid = less
+        if ours := self._able_of_ours(demand, lines, avoid):
+            return self._of_few(ours, demand)
+        near = self._near(demand, lines, avoid)
+        if near is not None:
+            return near
+        found = [self._best(line, avoid, needs) for line in lines]
+        return min((node for node in found if node is not None), key=rank, default=AllNodesFull())
+
+    def _for_whom(
+        self, demand: PlacementRequest, failed: frozenset[UUID]
+    ) -> tuple[PlacementRequest, list[Line]]:
+        """Return where nodes stand for a unit; without what nodes found that it needs, where no
+        connected one is left that has it and did not fail the unit.
+        """
+        lines = self._lines_for(demand)
+        if demand.kind.asked is None:
+            return demand, lines
+        if has_untried(self._able(lines, demand.kind.needs), failed):
+            return demand, lines
+        asked = attrs.evolve(demand, kind=demand.kind.as_asked)
+        others = self._lines_for(asked)
+        if not lines or has_untried(self._able(others, asked.kind.needs), failed):
+            return asked, others
+        return demand, lines
+
+    def _fresh(
+        self,
+        demand: PlacementRequest,
+        lines: list[Line],
+        avoid: frozenset[UUID],
+        failed: frozenset[UUID],
+    ) -> list[Node]:
+        """The connected nodes of owners none of whose nodes has failed the unit."""
+        known = (self._nodes[name] for name in failed if name in self._nodes)
+        said = heard(known, demand.user, self.circles)
+        if not said:
+            return []
+        able = self._able(lines, demand.kind.needs)
+        fresh = [node for node in able if node.session is not None and node.owner not in said]
+        tiers = ([node for node in fresh if node.id not in shunned] for shunned in (avoid, failed))
+        return next((tier for tier in tiers if tier), [])
+
+    def _lines_for(self, demand: PlacementRequest) -> list[Line]:
+        """Return where nodes stand that can do it; if unlisted by its needs, among others."""
+        kind = demand.kind
+        if kind.pool == ANY and not self._closed:
+            groups: tuple[Circle, ...] = (None,)
+        else:
+            groups = circles_of_user(demand.user, kind.pool, self.circles)
+        of = [(kind.job_type, group, kind.many, NOTHING) for group in groups]
+        lines = [line for line in of if line in self._capable]
+        if kind.needs == NOTHING:
+            return lines
+        if self._is_listed(kind.needs):
+            lines = [(*line[:3], kind.needs) for line in lines]
+            return [line for line in lines if line in self._capable]
+        return [line for line in lines if self._has_able(line, kind.needs)]
+
+    def _has_able(self, line: Line, needs: Requirements) -> bool:
+        for number, node in enumerate(self._capable[line].values()):
+            if node.resources.has(needs):
+                self._note_misses(needs, number)
+                return True
+        self._note_misses(needs, len(self._capable[line]))
+        return False
+
+    def _able(self, lines: list[Line], needs: Requirements) -> Iterator[Node]:
+        """Those in these lines that have what is needed."""
+        nodes = (node for line in lines for node in self._capable[line].values())
+        return (node for node in nodes if node.resources.has(needs))
+
+    def _can(self, node: Node, lines: list[Line], needs: Requirements) -> bool:
+        return node.resources.has(needs) and any(node.id in self._capable[line] for line in lines)
+
+    def _is_listed(self, needs: Requirements) -> bool:
+        """Whether nodes are listed by these needs. Listing takes long, so it is done where a search
+        has taken as long; of too many needs those go that were not asked for for the longest time.
+        """
+        if needs in self._needs:
+            self._needs[needs] = self._needs.pop(needs)
+            return True
+        if self._misses.get(needs, 0) <= LISTING * len(self._nodes):
+            return False
+        del self._misses[needs]
+        if len(self._needs) >= NEEDS_MOST:
+            del self._needs[next(iter(self._needs))]
+        self._needs[needs], changed = None, dict(self._changed)
+        for node in list(self._nodes.values()):
+            self.changed(node)
+        self._changed = changed  # they can do what they could do
+        return True
+
+    def _note_misses(self, needs: Requirements, number: int) -> None:
+        if number and needs not in self._needs:
+            self._misses[needs] = self._misses.pop(needs, 0) + number
+            if len(self._misses) > MISSES_MOST:
+                del self._misses[next(iter(self._misses))]
+
+    def _able_of_ours(
+        self, demand: PlacementRequest, lines: list[Line], avoid: frozenset[UUID]
+    ) -> list[Node]:
+        """Those that can do it and go before all others."""
+        if demand.kind.job_type != FOR_OURS and not demand.is_final:
+            return []
+        names = self._nodes if demand.is_final else self._ours
+        found = (self._nodes[n] for n in names if n in self._nodes and n not in avoid)
+        first = (node for node in found if goes_before(node, demand, self.circles))
+        return [node for node in first if self._can(node, lines, demand.kind.needs)]
+
+    def _of_few(self, nodes: list[Node], demand: PlacementRequest) -> Node | AllNodesFull:
+        holders = self.cache_affinity.holders(demand.inputs)
+        room = [node for node in nodes if node.accepts_work]
+        near = [n for n in room if n.is_free and n.id in holders and not is_last(n, demand)]
+        return min(near or room, key=rank, default=AllNodesFull())
+
+    def _near(
+        self, demand: PlacementRequest, lines: list[Line], avoid: frozenset[UUID]
+    ) -> Node | None:
+        """The best of those that had the inputs lately and would begin at once."""
+        names = self.cache_affinity.holders(demand.inputs)
+        holders = [node for name in names if (node := self._nodes.get(name)) is not None]
+        free = [n for n in holders if n.is_free and n.accepts_work and n.id not in avoid]
+        able = (n for n in free if self._can(n, lines, demand.kind.needs))
+        return min((n for n in able if not is_last(n, demand)), key=rank, default=None)
+
+    def _best(self, line: Line, avoid: frozenset[UUID], needs: Requirements) -> Node | None:
+        heap = self._heap(line)
+        aside: list[Entry] = []
+        found: Node | None = None
+        misses = 0
+        while heap and found is None:
+            _, version, node = heap[0]
+            if version != node.version:
+                heapq.heappop(heap)
+            elif needs != NOTHING and not node.resources.has(needs):
+                misses += 1
+                aside.append(heapq.heappop(heap))
+            elif node.id in avoid:
+                aside.append(heapq.heappop(heap))
+            else:
+                found = node
+        for entry in aside:
+            heapq.heappush(heap, entry)
+        self._note_misses(needs, misses)
+        return found
+
+    def _heap(self, line: Line) -> list[Entry]:
+        heap = self._heaps.get(line)
+        if heap is None:
+            there = (node for node in self._capable[line].values() if node.accepts_work)
+            heap = self._heaps[line] = [(rank(node), node.version, node) for node in there]
+            heapq.heapify(heap)
+        return heap
+
+    def _relist(self, node: Node, listed: frozenset[Line], lines: frozenset[Line]) -> None:
+        for line in listed - lines:
+            capable = self._capable[line]
+            del capable[node.id]
+            if not capable:
+                del self._capable[line]
+                self._heaps.pop(line, None)
+                self._closed -= _is_closed(line)
+        for line in lines - listed:
+            if line not in self._capable:
+                self._capable[line] = {}
+                self._closed += _is_closed(line)
+            self._capable[line][node.id] = node
+        self._listed[node.id] = lines
+
+    def _push(self, line: Line, entry: Entry) -> None:
+        heap = self._heaps[line]
+        capable = self._capable[line]
+        if len(heap) > 2 * len(capable) + SLACK:
+            heap[:] = [e for e in heap if e[1] == e[2].version]
+            heapq.heapify(heap)
+        heapq.heappush(heap, entry)
+
+    def _lines_of(self, node: Node) -> frozenset[Line]:
+        if not node.eligible:
+            return NOWHERE
+        groups = circles_of_node(node, self.circles)
+        kinds = (False,) if node.slots is None else (False, True)
+        met = [NOTHING, *(needs for needs in self._needs if node.resources.has(needs))]
+        return frozenset(
+            (job_type, group, many, needs)
+            for job_type in node.does
+            for group in groups
+            for many in kinds
+            for needs in met
+        )
+
+
+def _list(nodes: dict[UUID, Node], node: Node, *, listed: bool) -> None:
+    if listed:
+        nodes[node.id] = node
+    else:
+        nodes.pop(node.id, None)
+
+
+def _is_closed(line: Line) -> bool:
+    return line[1] is not None and line[1][0] in CLOSED

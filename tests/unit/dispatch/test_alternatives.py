@@ -1,0 +1,112 @@
+"""Who else could do what a node could not: what a session asks before it books anything."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import attrs
+import pytest
+
+from actors.kernel import Ref
+from actors.scheduler.alternatives import elsewhere
+from actors.scheduler.messages import FindAlternatives
+from actors.scheduler.placement_request import MINE, POOL
+from actors.scheduler.resources import GIB, NodeResources
+from actors.scheduler.state import SchedulerState
+from tests.twins.clock import EPOCH
+from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, node_row, open_unit
+from tests.unit.dispatch.test_state import board_with
+
+STRANGER = UUID(int=777)
+SESSION: Ref[object] = Ref("session")
+ASKED = FindAlternatives(JOB, 0, 1, NODE, SESSION, memory=4 * GIB + 1)
+
+
+def farm(owners: Mapping[UUID, UUID], memory: Mapping[UUID, int]) -> SchedulerState:
+    """Connected nodes of these owners that give so much memory to a unit, in GiB."""
+    board, _ = board_with(*(node_row(node) for node in owners))
+    for name, owner in owners.items():
+        node = board.index.node(name)
+        node.owner, node.resources = owner, NodeResources("cpu", (5, 2), memory[name] * GIB)
+        board.index.changed(node)
+    board.reconcile([open_unit(state="RUNNING", attempt=1, node=NODE)], EPOCH)
+    return board
+
+
+@pytest.mark.parametrize(
+    ("gib", "owner", "expected"),
+    [
+        (8, STRANGER, (True, True)),
+        (4, STRANGER, (False, True)),
+        (8, OWNER, (True, False)),
+        (2, OWNER, (False, False)),
+    ],
+)
+def test_whether_one_with_more_is_there_and_whether_one_of_anothers(
+    gib: int, owner: UUID, expected: tuple[bool, bool]
+) -> None:
+    board = farm({NODE: OWNER, OTHER: owner}, {NODE: 4, OTHER: gib})
+    found = elsewhere(board, ASKED)
+    assert (found.is_able, found.is_other) == expected
+
+
+def test_whether_another_owners_node_has_failed_it_and_who_has_not() -> None:
+    board = farm(
+        {NODE: OWNER, OTHER: STRANGER, THIRD: UUID(int=778)}, {NODE: 4, OTHER: 2, THIRD: 2}
+    )
+    board.units[JOB, 0].avoid = frozenset({OTHER})
+    found = elsewhere(board, ASKED)
+    assert (found.is_other, found.is_seconded) == (True, True)
+    board.units[JOB, 0].avoid = frozenset({OTHER, THIRD})
+    assert not elsewhere(board, ASKED).is_other
+
+
+def test_who_may_not_see_it_is_not_there() -> None:
+    board = farm({NODE: OWNER, OTHER: STRANGER}, {NODE: 4, OTHER: 8})
+    unit = board.units[JOB, 0]
+    board.units[JOB, 0] = attrs.evolve(unit, user=OWNER, params={POOL: MINE})
+    found = elsewhere(board, ASKED)
+    assert (found.is_able, found.is_other) == (False, False)
+
+
+def test_what_another_gateways_node_has_is_not_known_and_waited_for() -> None:
+    board = farm({NODE: OWNER, OTHER: STRANGER}, {NODE: 4, OTHER: 2})
+    afar = board.index.node(OTHER)
+    afar.session, afar.healthy, afar.resources, afar.epoch = None, True, NodeResources(), 1
+    board.among = (0, 2)
+    board.index.changed(afar)
+    found = elsewhere(board, ASKED)
+    assert (found.is_able, found.is_other) == (True, True)
+
+
+def test_a_node_that_only_sends_heartbeats_is_nobody() -> None:
+    board = farm({NODE: OWNER, OTHER: STRANGER}, {NODE: 4, OTHER: 2})
+    silent = board.index.node(OTHER)
+    silent.session, silent.healthy, silent.resources = None, True, NodeResources()
+    board.index.changed(silent)
+    found = elsewhere(board, ASKED)
+    assert (found.is_able, found.is_other, found.is_untried) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("owners", "expected"),
+    [
+        ({OTHER: None, THIRD: None}, (1, False)),  # nodes without an account are one owner's
+        ({OTHER: None, THIRD: STRANGER}, (1, True)),
+        ({OTHER: STRANGER, THIRD: STRANGER}, (2, False)),
+        ({OTHER: STRANGER, THIRD: UUID(int=778)}, (2, True)),
+    ],
+)
+def test_of_how_many_owners_are_those_that_tried_and_whether_another_can_be_asked(
+    owners: dict[UUID, UUID | None], expected: tuple[int, bool]
+) -> None:
+    board = farm(dict.fromkeys((NODE, *owners), OWNER), dict.fromkeys((NODE, *owners), 4))
+    for name, owner in ({NODE: None} | owners).items():
+        board.index.node(name).owner = owner
+    board.units[JOB, 0].avoid = frozenset({OTHER})
+    found = elsewhere(board, ASKED)
+    assert (found.owners, found.is_other, found.is_untried) == (*expected, True)
+
+
+def test_a_unit_that_is_not_known_here_is_tried_again() -> None:
+    found = elsewhere(farm({NODE: OWNER}, {NODE: 4}), attrs.evolve(ASKED, unit=7))
+    assert (found.is_able, found.is_other) == (True, True)

@@ -1,0 +1,95 @@
+"""Jobs whose units are to be alike: which class of nodes does them, and that no other does."""
+
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Ref
+from actors.scheduler import ledger_commands
+from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler.device_pinning import chosen_class
+from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
+from actors.scheduler.resources import NEEDS, resources_of
+from actors.scheduler.state import SchedulerState
+from actors.scheduler.wait_reasons import WaitReasons
+from sql.circles import ALONE
+from tests.twins.clock import EPOCH
+from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, node_row, open_unit, order
+from tests.unit.dispatch.test_state import board_with
+
+OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
+ALIKE: dict[str, Any] = {NEEDS: {"alike": True}}
+
+
+def farm(*classes: str, owners: int = 1) -> SchedulerState:
+    """A node of each of these; '' tells none."""
+    ids = [UUID(int=number) for number in range(1, len(classes) + 1)]
+    board, _ = board_with(*(node_row(node) for node in ids))
+    for number, (node, name) in enumerate(zip(ids, classes, strict=True)):
+        found = board.index.node(node)
+        found.resources, found.slots = resources_of(name, "5.2", 1 << 34), 1
+        found.owner = UUID(int=500 + number % owners)
+        board.index.changed(found)
+    return board
+
+
+def alike(job: UUID = JOB, **needs: Any) -> Dispatch:
+    return attrs.evolve(order(job), params={NEEDS: {"alike": True, **needs}})
+
+
+def chosen(board: SchedulerState, **needs: Any) -> str | None:
+    return chosen_class(alike(**needs), board.index, ALONE)
+
+
+def test_the_class_with_the_most_nodes_is_chosen_and_written_down() -> None:
+    board = farm(OLD, NEW, NEW)
+    booking = board.book(alike(), EPOCH, 0.0)
+    assert isinstance(booking, AssignmentTag)
+    assert booking.node in {UUID(int=2), UUID(int=3)}
+    commit = ledger_commands.of_order(alike(), booking, Ref("scheduler"))
+    assert commit.effects[0].params[NEEDS] == {"alike": True, "device_class": NEW}  # type: ignore[union-attr]
+
+
+def test_nodes_that_are_away_or_say_nothing_do_not_count() -> None:
+    board = farm(OLD, NEW, NEW, "", "")
+    for number in (2, 3):
+        node = board.index.node(UUID(int=number))
+        node.session = None
+        board.index.changed(node)
+    assert chosen(board) == OLD
+    assert chosen(board, memory=1 << 40) is None
+    assert isinstance(board.book(alike(memory=1 << 40), EPOCH, 0.0), NoCapableNode)
+
+
+def test_a_class_that_can_check_itself_comes_first() -> None:
+    board = farm(OLD, NEW, OLD, NEW, NEW)
+    for number in (1, 3):
+        board.index.node(UUID(int=number)).owner = UUID(int=900 + number)
+    for number in (2, 4, 5):
+        board.index.node(UUID(int=number)).owner = OWNER
+    assert chosen(board) == OLD
+
+
+def test_a_class_that_is_named_stays_as_it_is() -> None:
+    board = farm(OLD, NEW, NEW)
+    booking = board.book(alike(device_class=OLD), EPOCH, 0.0)
+    assert isinstance(booking, AssignmentTag)
+    assert booking.node == UUID(int=1)
+
+
+def test_units_wait_for_their_class_and_say_so() -> None:
+    board = farm(OLD, NEW)
+    row = attrs.evolve(open_unit(JOB2), params={NEEDS: {"alike": True, "device_class": NEW}})
+    other = attrs.evolve(row, unit=1, params={NEEDS: {"device_class": "cpu/arm/new"}})
+    board.reconcile([row, other], EPOCH)
+    placed = [(booking.unit.number, booking.node) for booking in board.place(EPOCH, 0.0)]
+    assert placed == [(0, UUID(int=2))]
+    found = WaitReasons(board).of(JOB2, (1,), 0.0)[1]
+    assert found == WaitCounts(unlike=2)
+    assert found.known == 2
+
+
+def test_who_asks_for_nothing_is_given_what_is_there() -> None:
+    board = farm("")
+    assert isinstance(board.book(order(user=USER), EPOCH, 0.0), AssignmentTag)

@@ -1,0 +1,90 @@
+"""Whose work a verifier that is there could compare."""
+
+from uuid import UUID
+
+import attrs
+import pytest
+
+from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind
+from actors.scheduler.resources import UNKNOWN
+from actors.scheduler.verifier_coverage import checkable
+from tests.twins.clock import EPOCH
+from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, open_unit
+from tests.unit.dispatch.test_wait_reasons import waiting_board, waiting_of
+
+RARE, COMMON, SAME_BUILD = "cpu/avx512/rare", "cpu/avx2/5.2", "cpu/sse42/rare"
+STRANGER = UUID(int=77)
+
+
+@pytest.mark.parametrize(
+    ("device_class", "ours", "able"),
+    [
+        (RARE, False, False),
+        (RARE, True, True),
+        (SAME_BUILD, True, True),
+        (COMMON, True, False),
+    ],
+)
+def test_a_verifier_of_the_gateways_with_the_build(
+    device_class: str, ours: bool, able: bool
+) -> None:
+    board = waiting_board(NODE, OTHER)
+    node, checker = board.index.node(NODE), board.index.node(OTHER)
+    node.capabilities = frozenset({"render"})
+    node.owner, node.resources = OWNER, attrs.evolve(UNKNOWN, device_class=RARE)
+    checker.owner, checker.resources = STRANGER, attrs.evolve(UNKNOWN, device_class=device_class)
+    checker.is_ours, checker.offered = ours, frozenset({"check"})
+    assert checkable(board, [NODE]) == {NODE: able}
+    checker.offered = None
+    assert checkable(board, [NODE]) == {NODE: False}
+
+
+def test_of_who_is_not_there_nobody_can_tell() -> None:
+    board = waiting_board(NODE)
+    board.index.node(NODE).session = None
+    assert checkable(board, [NODE, OTHER]) == {}
+
+
+@pytest.mark.parametrize(
+    ("pool", "ours", "busy", "first"),
+    [
+        (ANY, True, False, True),  # idle, and what it renders can be checked
+        (ANY, True, True, False),  # one that waits is no reason to wait
+        (ANY, False, False, False),  # nobody of the gateway's own is there
+    ],
+)
+def test_strangers_work_goes_to_who_can_be_checked_first(
+    pool: str, ours: bool, busy: bool, first: bool
+) -> None:
+    """The other one has the lesser load, and had the inputs."""
+    index = waiting_board(NODE, OTHER, THIRD).index
+    odd, common, verifier = (index.node(one) for one in (NODE, OTHER, THIRD))
+    for node, device_class in ((odd, RARE), (common, COMMON), (verifier, COMMON)):
+        node.resources, node.slots = attrs.evolve(UNKNOWN, device_class=device_class), 1
+        node.capabilities = frozenset({"render"})
+        index.changed(node)
+    common.load = 0.5
+    common.taken = {(UUID(int=7), 0)} if busy else set()
+    verifier.capabilities, verifier.offered = frozenset({"check"}), frozenset({"check"})
+    verifier.is_ours = ours
+    for node in (odd, common, verifier):
+        index.changed(node)
+    chosen = index.choose(PlacementRequest(RequestKind("render", pool=pool)))
+    assert chosen is (common if first else odd)
+    verifier.session = None
+    index.changed(verifier)
+    assert index.choose(PlacementRequest(RequestKind("render", pool=pool))) is odd
+
+
+def test_it_is_said_of_a_unit_that_waits() -> None:
+    board = waiting_board(NODE, THIRD)
+    odd, verifier = board.index.node(NODE), board.index.node(THIRD)
+    odd.resources, verifier.resources = (
+        attrs.evolve(UNKNOWN, device_class=one) for one in (RARE, COMMON)
+    )
+    verifier.is_ours, verifier.offered = True, frozenset({"check"})
+    board.index.changed(verifier)
+    board.reconcile([open_unit()], EPOCH)
+    found = waiting_of(board, JOB, 0)
+    assert found is not None
+    assert (found.ready, found.odd) == (1, 1)
