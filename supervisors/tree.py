@@ -22,12 +22,12 @@ from actors.ledger.messages import Ledger
 from actors.lifeline.actor import LifelineActor, LifelineSettings
 from actors.lifeline.messages import Lifeline
 from actors.node_session.actor import NodeSessionActor
-from actors.node_session.desk import Peers
 from actors.node_session.manifests import Manifests
 from actors.node_session.messages import NodeSession
-from actors.node_session.moves import Moves
-from actors.node_session.quotes import Pacing
+from actors.node_session.overrun import OverrunTracker
+from actors.node_session.progress import ProgressTracker
 from actors.node_session.sampling import Sampling
+from actors.node_session.session_state import SessionPeers
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
@@ -166,7 +166,11 @@ class Tree:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
         self._verifying, self._numbers = verifying, count(1)
-        self._moves, self._pacing, self._manifests = Moves(), Pacing(), Manifests()
+        self._moves, self._pacing, self._manifests = (
+            ProgressTracker(),
+            OverrunTracker(),
+            Manifests(),
+        )
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._sequencer = self._address(Sequencer, "sequencer")
@@ -338,7 +342,7 @@ class Tree:
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
         """A session for a node on its socket. Raises StartFailed."""
-        peers = Peers(
+        peers = SessionPeers(
             scheduler=self._scheduler,
             ledger=self._ledger,
             notifier=self._notifier,

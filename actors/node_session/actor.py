@@ -10,31 +10,31 @@ import attrs
 
 from actors.kernel import handles
 from actors.ledger.messages import UnitStart
-from actors.node_session import failures, offers, pictures
-from actors.node_session.admission import frame_of
-from actors.node_session.checks import Checks
-from actors.node_session.desk import Peers
-from actors.node_session.flood import FloodGuard
+from actors.node_session import dispatch_frames, thumbnails, unit_failures
+from actors.node_session.flood_guard import FloodGuard
+from actors.node_session.held_units import HeldUnit, Phase
 from actors.node_session.messages import (
     AnnounceDue,
     Assignments,
-    CaughtUp,
     Close,
     Disconnected,
+    FramesHandled,
     HelloDue,
+    KeyProved,
     PingDue,
     PingSeen,
     PongSeen,
-    Proved,
     ReadyDue,
     Received,
+    ReopenSession,
     Send,
-    WhoAreYou,
     Withdraw,
 )
+from actors.node_session.node_standing import frame_of
+from actors.node_session.session_state import SessionPeers
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
-from actors.node_session.work import Held, Phase
+from actors.node_session.verifier_checks import VerifierChecks
 from actors.notifier.messages import Progress, Said
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
@@ -65,11 +65,11 @@ EARLY_MOST = 256
 log = logging.getLogger(__name__)
 
 
-class NodeSessionActor(Checks):
+class NodeSessionActor(VerifierChecks):
     """``socket`` is accepted and authenticated; frames and pongs are told by whoever reads it."""
 
     def __init__(
-        self, node: NodeIdentity, socket: Socket, peers: Peers, settings: NodeSessionSettings
+        self, node: NodeIdentity, socket: Socket, peers: SessionPeers, settings: NodeSessionSettings
     ) -> None:
         super().__init__(node, socket, peers, settings)
         self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
@@ -142,12 +142,12 @@ class NodeSessionActor(Checks):
         if not self._is_assigned:
             self._announce()
 
-    @handles(WhoAreYou)
-    async def who_are_you(self, message: WhoAreYou) -> None:
+    @handles(ReopenSession)
+    async def who_are_you(self, message: ReopenSession) -> None:
         self._announce()
 
-    @handles(Proved)
-    async def proved(self, message: Proved) -> None:
+    @handles(KeyProved)
+    async def proved(self, message: KeyProved) -> None:
         self._node = attrs.evolve(self._node, owner=message.owner, verified=True)
 
     @handles(Assignments)
@@ -255,8 +255,8 @@ class NodeSessionActor(Checks):
         elif isinstance(frame, Preview):
             await self._keep(frame)
 
-    @handles(CaughtUp)
-    async def caught_up(self, message: CaughtUp) -> bool:
+    @handles(FramesHandled)
+    async def caught_up(self, message: FramesHandled) -> bool:
         return True
 
     async def _admits(self) -> bool:
@@ -293,7 +293,7 @@ class NodeSessionActor(Checks):
         for held in comparison.lost:
             unit, node = held.assignment, self._node.id
             held.is_stuck = unit.tries > 1 and len(unit.avoid | {node}) >= HELD_NODES
-            self._end(held, failures.lost(unit, node))
+            self._end(held, unit_failures.lost(unit, node))
         self._renew_in(self._settings.first_lease_seconds)
         keep = tuple(held.running for held in comparison.keep)
         await self._say(Welcome(keep=keep, drop=comparison.drop))
@@ -327,12 +327,12 @@ class NodeSessionActor(Checks):
             self._move(held).tell(frame.progress, now)
             self._tell_progress(held, frame.progress, frame.detail or "")
 
-    def _tell_progress(self, held: Held, value: float, detail: str) -> None:
+    def _tell_progress(self, held: HeldUnit, value: float, detail: str) -> None:
         unit = held.assignment
         progress = Progress(unit.job, unit.unit, unit.attempt, value, detail)
         self._peers.notifier.tell(progress)
 
-    def _pass_on(self, held: Held | None, text: str) -> None:
+    def _pass_on(self, held: HeldUnit | None, text: str) -> None:
         """Lines about a unit of this node's, to whoever wants to know."""
         if held is not None and text:
             unit = held.assignment
@@ -342,11 +342,11 @@ class NodeSessionActor(Checks):
     async def _keep(self, frame: Preview) -> None:
         """Keep a small picture of a frame. Nobody waits for it: where it cannot be, it is lost."""
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)
-        picture = pictures.picture_of(frame)
+        picture = thumbnails.picture_of(frame)
         if held is None or picture is None or held.phase is Phase.ENDING:
             return
         unit = held.assignment
-        of_frame = pictures.frame_of(frame, unit.params, held.shown)
+        of_frame = thumbnails.frame_of(frame, unit.params, held.shown)
         if of_frame is None:
             return
         held.shown.add(of_frame)
@@ -369,9 +369,9 @@ class NodeSessionActor(Checks):
         held = self._work.named(frame.job_id, frame.unit, frame.attempt)
         if frame.status == "cancelled":
             if held is not None and held.phase is not Phase.ENDING:
-                back = failures.given_back(held.assignment)
+                back = unit_failures.given_back(held.assignment)
                 if back is None:
-                    self._fail(held, "node", failures.GIVEN_BACK, code="given_back")
+                    self._fail(held, "node", unit_failures.GIVEN_BACK, code="given_back")
                 else:
                     self._end(held, back)
         elif held is None:
@@ -400,7 +400,7 @@ class NodeSessionActor(Checks):
                 return
             objects, base = self._peers.objects, self._node.base
             files = frame.files
-            give = self._peers.manifests.urls(files) if files else offers.urls
+            give = self._peers.manifests.urls(files) if files else dispatch_frames.urls
             given = await give(held.assignment, objects, self._settings, base)
             if frame.files:
                 self._move(held).fetch((file.sha256, file.size) for file in given.inputs)

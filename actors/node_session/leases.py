@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from actors.ledger.messages import Lease
-from actors.node_session.work import Held, Phase
+from actors.node_session.held_units import HeldUnit, Phase
 
 
-def word_of(held: Held, now: float) -> float | None:
+def word_of(held: HeldUnit, now: float) -> float | None:
     """When the unit was last vouched for: by its node once it is out, until then by the session.
 
     A unit that waits for a slot, and a result that is on its way into the books, are in our hands.
@@ -15,7 +15,7 @@ def word_of(held: Held, now: float) -> float | None:
     return held.heard_at if held.phase in (Phase.SENT, Phase.RUNNING) else now
 
 
-def renewals(work: Iterable[Held], node: UUID, now: float, seconds: float) -> tuple[Lease, ...]:
+def renewals(work: Iterable[HeldUnit], node: UUID, now: float, seconds: float) -> tuple[Lease, ...]:
     """The leases to renew: of units that somebody vouched for since the last time. Notes it."""
     leases: list[Lease] = []
     for held in work:
@@ -28,7 +28,7 @@ def renewals(work: Iterable[Held], node: UUID, now: float, seconds: float) -> tu
     return tuple(leases)
 
 
-def overdue(work: Iterable[Held], now: float, seconds: float) -> tuple[Held, ...]:
+def overdue(work: Iterable[HeldUnit], now: float, seconds: float) -> tuple[HeldUnit, ...]:
     """The units that are out for longer than an attempt may take."""
     return tuple(
         held

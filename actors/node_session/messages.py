@@ -25,7 +25,7 @@ class Received(Message[NodeSession, None]):
 
 
 @attrs.frozen
-class CaughtUp(Message[NodeSession, bool]):
+class FramesHandled(Message[NodeSession, bool]):
     """From the relay, now and then: answered when all frames before it have been handled."""
 
 
@@ -55,7 +55,7 @@ class Assignments(Message[NodeSession, None]):
 
 
 @attrs.frozen
-class Elsewhere(Message[NodeSession, None]):
+class AlternativesFound(Message[NodeSession, None]):
     """From the Scheduler, in answer to ``FindAlternatives``. ``is_able``: a node is there that has
     what this one lacked, or may be: another gateway serves it. ``is_other``: a node of an owner can
     be asked none of whose nodes has tried the unit; ``is_untried``: any node can that has not;
@@ -81,7 +81,7 @@ class Send(Message[NodeSession, None]):
 
 
 @attrs.frozen
-class Stored:
+class StoredObject:
     """An object of ours; ``sha256`` in hexadecimal."""
 
     key: str
@@ -90,11 +90,11 @@ class Stored:
 
 
 @attrs.frozen
-class Further:
+class FurtherResult:
     """Another result of the same job, which the same check opens."""
 
-    picture: Stored
-    evidence: Stored | None
+    picture: StoredObject
+    evidence: StoredObject | None
 
 
 @attrs.frozen
@@ -109,13 +109,13 @@ class RunCheck(Message[NodeSession, None]):
 
     check: UUID
     unit: Assignment
-    picture: Stored
-    evidence: Stored | None
+    picture: StoredObject
+    evidence: StoredObject | None
     draws: tuple[tuple[float, float, float | None], ...] = ()
     shown: tuple[float, ...] = ()
     whole: bool = False
     across: tuple[tuple[float, float, float | None], ...] = ()
-    further: tuple[Further, ...] = ()
+    further: tuple[FurtherResult, ...] = ()
 
     @property
     def count(self) -> int:
@@ -164,7 +164,7 @@ class Promote(Message[NodeSession, None]):
 
 
 @attrs.frozen
-class Stand(Message[NodeSession, None]):
+class StandingUpdate(Message[NodeSession, None]):
     """From the Scheduler: somebody said something about the node; without effect if it is old."""
 
     standing: Standing
@@ -184,14 +184,14 @@ class Disconnected(Message[NodeSession, None]):
 
 
 @attrs.frozen
-class Proved(Message[NodeSession, None]):
+class KeyProved(Message[NodeSession, None]):
     """From the Scheduler: the node's key was proved while it is connected; its owner earns."""
 
     owner: UUID | None
 
 
 @attrs.frozen
-class WhoAreYou(Message[NodeSession, None]):
+class ReopenSession(Message[NodeSession, None]):
     """From a Scheduler that was restarted: open your session again."""
 
 
@@ -219,7 +219,7 @@ class PingDue(Message[NodeSession, None]):
 
 
 @attrs.frozen
-class Looked(Message[NodeSession, None]):
+class ResultInspected(Message[NodeSession, None]):
     """To itself: what lies in the store of what a result names, ``delivered.Found``.
 
     None: the store is away, or too slow.
@@ -232,7 +232,7 @@ class Looked(Message[NodeSession, None]):
 
 
 @attrs.frozen
-class PartsLooked(Message[NodeSession, None]):
+class PartsInspected(Message[NodeSession, None]):
     """To itself: the store was asked about parts of ``what``. Without ``is_known`` it is away, or
     too slow; ``offered`` None: there were parts of a file of another length.
     """

@@ -23,62 +23,62 @@ def key_of(unit: Assignment) -> str:
 
 
 @attrs.frozen
-class Ours:
+class OwnObject:
     """It names the object at our key."""
 
 
 @attrs.frozen
-class Elsewhere:
+class ForeignObject:
     """It names no object of ours: another bucket's, or none (None)."""
 
     result_ref: str | None
 
 
 @attrs.frozen
-class Refused:
+class ResultRefused:
     """It cannot be taken; the node's fault. A lie is what it says or signs that is not so."""
 
     error: str
     is_lie: bool = False
 
 
-Named: TypeAlias = Ours | Elsewhere | Refused
+Named: TypeAlias = OwnObject | ForeignObject | ResultRefused
 
 
 def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSettings) -> Named:
     """Which object a result names. Inside our bucket only the key that we derived counts."""
     key = key_of(unit)
     if result_ref in (key, f"{SCHEME}{settings.bucket}/{key}"):
-        return Ours()
+        return OwnObject()
     if result_ref is not None and result_ref.startswith((f"{SCHEME}{settings.bucket}/", RESULTS)):
-        return Refused("the result names an object that is not this unit's", is_lie=True)
+        return ResultRefused("the result names an object that is not this unit's", is_lie=True)
     if settings.require_object:
-        return Refused("the result is not at the place that was offered for it")
+        return ResultRefused("the result is not at the place that was offered for it")
     if result_ref is None or not result_ref.startswith(SCHEME):
-        return Elsewhere(None)
+        return ForeignObject(None)
     if len(result_ref) > REFERENCE_CHARACTERS_MOST:
-        return Refused(f"result_ref is longer than {REFERENCE_CHARACTERS_MOST} characters")
-    return Elsewhere(result_ref)
+        return ResultRefused(f"result_ref is longer than {REFERENCE_CHARACTERS_MOST} characters")
+    return ForeignObject(result_ref)
 
 
 def checked(
     result: JobResult, found: ObjectInfo | None, settings: NodeSessionSettings
-) -> Ours | Elsewhere | Refused:
+) -> OwnObject | ForeignObject | ResultRefused:
     """Whether the object at our key is there and is what the node says it is."""
     if found is None:
         if settings.require_object:
-            return Refused("there is no object where the result should be")
-        return Elsewhere(None)
+            return ResultRefused("there is no object where the result should be")
+        return ForeignObject(None)
     if found.size == 0:
-        return Refused("the object of the result is empty")
+        return ResultRefused("the object of the result is empty")
     if found.size > settings.result_bytes_most:
-        return Refused(f"the object has {found.size} bytes: no such result does", is_lie=True)
+        return ResultRefused(f"the object has {found.size} bytes: no such result does", is_lie=True)
     if result.size is not None and result.size != found.size:
         words = f"the object has {found.size} bytes, the result says {result.size}"
-        return Refused(words, is_lie=True)
+        return ResultRefused(words, is_lie=True)
     if result.sha256 and found.sha256 and bytes.fromhex(result.sha256) != found.sha256:
-        return Refused("the object has another SHA-256 than the result says", is_lie=True)
-    return Ours()
+        return ResultRefused("the object has another SHA-256 than the result says", is_lie=True)
+    return OwnObject()
 
 
 def is_bare(result: JobResult, settings: NodeSessionSettings) -> bool:
@@ -91,7 +91,7 @@ def is_bare(result: JobResult, settings: NodeSessionSettings) -> bool:
 
 def is_absent(worth: Named, settings: NodeSessionSettings) -> bool:
     """Return whether a result is not in our store, where it need not be checked."""
-    return isinstance(worth, Elsewhere) and not settings.require_evidence
+    return isinstance(worth, ForeignObject) and not settings.require_evidence
 
 
 def completion(
@@ -99,7 +99,7 @@ def completion(
     node: NodeIdentity,
     settings: NodeSessionSettings,
     *,
-    worth: Ours | Elsewhere,
+    worth: OwnObject | ForeignObject,
     found: ObjectInfo | None,
     said: str | None = None,
 ) -> UnitComplete:
@@ -108,7 +108,7 @@ def completion(
     ``said``: the SHA-256 by the node, which is kept where the store does not know it: whoever
     fetches the object holds it against that.
     """
-    ours = isinstance(worth, Ours)
+    ours = isinstance(worth, OwnObject)
     verified = ours and node.verified
     place = f"{SCHEME}{settings.bucket}/{key_of(unit)}"
     return UnitComplete(
@@ -116,7 +116,7 @@ def completion(
         unit=unit.unit,
         attempt=unit.attempt,
         node=node.id,
-        result_ref=worth.result_ref if isinstance(worth, Elsewhere) else place,
+        result_ref=worth.result_ref if isinstance(worth, ForeignObject) else place,
         sha256=_sha256(found, said) if found is not None and ours else None,
         size=found.size if found is not None and ours else None,
         verified=verified,

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from actors.kernel import Later, Ref, Timer, handles
 from actors.ledger.messages import BooksAway, Decided, Ledger
-from actors.node_session.messages import NodeSession, WhoAreYou
+from actors.node_session.messages import NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import ledger_commands
@@ -101,7 +101,7 @@ class SchedulerActor(NodeEvents):
 
     async def started(self) -> None:
         for session in self._sessions():
-            session.tell(WhoAreYou())
+            session.tell(ReopenSession())
         self._poll_in(0.0)
         self.after(self._settings.standings_seconds, StandingsDue(), jitter=0.1)
 

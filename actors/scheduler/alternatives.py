@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from actors.node_session.messages import Elsewhere
+from actors.node_session.messages import AlternativesFound
 from actors.scheduler.access import may_do
 from actors.scheduler.messages import FindAlternatives
 from actors.scheduler.node import Node
@@ -14,7 +14,7 @@ from actors.scheduler.state import SchedulerState
 from actors.scheduler.unit import Unit
 
 
-def elsewhere(board: SchedulerState, asked: FindAlternatives) -> Elsewhere:
+def elsewhere(board: SchedulerState, asked: FindAlternatives) -> AlternativesFound:
     """Return which connected nodes there are for it, beside the one that has it.
 
     A unit that is not known here any more is tried again. Nodes without an account are one owner's,
@@ -23,7 +23,7 @@ def elsewhere(board: SchedulerState, asked: FindAlternatives) -> Elsewhere:
     about = (asked.job, asked.unit, asked.attempt)
     unit = board.units.get((asked.job, asked.unit))
     if unit is None:
-        return Elsewhere(*about, is_able=True, is_other=True, is_untried=True)
+        return AlternativesFound(*about, is_able=True, is_other=True, is_untried=True)
     needs = raised(unit.kind.needs, asked.memory, opengl=asked.opengl)
     kind = attrs.evolve(unit.kind, needs=needs)
     owner = board.index.node(asked.node).owner
@@ -32,7 +32,7 @@ def elsewhere(board: SchedulerState, asked: FindAlternatives) -> Elsewhere:
     others = list(_others(board, unit, asked))
     fresh = [node for node in others if node.id not in unit.avoid and _may_do(node, unit)]
     seconds = (n for n in tried if n is not None and n.session is not None and n.owner != owner)
-    return Elsewhere(
+    return AlternativesFound(
         *about,
         is_able=any(can_do(node, kind) or _is_afar(node, unit) for node in others),
         is_other=any(node.owner not in owners for node in fresh),

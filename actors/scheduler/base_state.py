@@ -20,7 +20,7 @@ from actors.node_session.messages import (
     Promote,
     Recall,
     Send,
-    Stand,
+    StandingUpdate,
     Withdraw,
 )
 from actors.scheduler.access import access_words
@@ -184,7 +184,7 @@ class BaseState:
             return False
         node.standing = standing
         self.index.changed(node)
-        if node.session is not None and not self._say(node, Stand(standing)):
+        if node.session is not None and not self._say(node, StandingUpdate(standing)):
             self.fall_behind(node)
         return True
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from actors.kernel import Actor, Down, Ref, Timer, handles
-from actors.node_session.messages import Close, NodeSession, Proved
+from actors.node_session.messages import Close, KeyProved, NodeSession
 from actors.ports import Clock, Store
 from actors.scheduler.messages import (
     EVER,
@@ -69,7 +69,7 @@ class NodeEvents(Actor[Scheduler], partial=True):
     async def node_proved(self, message: NodeProved) -> None:
         node = self._board.index.get(message.node)
         if node is not None:
-            node.tell(Proved(message.owner))
+            node.tell(KeyProved(message.owner))
 
     @handles(StandingChanged)
     async def node_stands(self, message: StandingChanged) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.node_session.messages import Further, RunCheck, Stored
+from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
 from actors.scheduler.messages import Assignment
 from actors.verifier.crops import NOWHERE, Places
 from sql.checks import Pending
@@ -28,8 +28,8 @@ def order_for(
     return RunCheck(
         check=check,
         unit=_assignment(pending),
-        picture=Stored(result_key(*name), row.sha256.hex(), row.size),
-        evidence=None if proof is None else Stored(evidence_key(*name), proof.hex(), of or 0),
+        picture=StoredObject(result_key(*name), row.sha256.hex(), row.size),
+        evidence=None if proof is None else StoredObject(evidence_key(*name), proof.hex(), of or 0),
         draws=at.draws,
         shown=at.shown,
         whole=whole,
@@ -40,7 +40,9 @@ def order_for(
 def batch_for(results: Sequence[Pending], check: UUID) -> RunCheck:
     """Return the check that opens all of these results."""
     first, *others = (order_for(pending, check, NOWHERE) for pending in results)
-    return attrs.evolve(first, further=tuple(Further(of.picture, of.evidence) for of in others))
+    return attrs.evolve(
+        first, further=tuple(FurtherResult(of.picture, of.evidence) for of in others)
+    )
 
 
 def params_of_unit(pending: Pending) -> dict[str, Any]:

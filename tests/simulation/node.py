@@ -9,9 +9,9 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import ActorStopped, Ref
-from actors.node_session.checks import CHECK, PICTURE_PATH
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity
+from actors.node_session.verifier_checks import CHECK, PICTURE_PATH
 from rendertrust.protocol import (
     Ack,
     FromGateway,

@@ -13,9 +13,9 @@ from prometheus_client import Gauge
 
 from actors.kernel import AskFailed, MailboxFull, Ref
 from actors.node_session.messages import (
-    CaughtUp,
     Close,
     Disconnected,
+    FramesHandled,
     NodeSession,
     PingSeen,
     PongSeen,
@@ -212,7 +212,7 @@ async def read(
                 return
             ahead += len(message.data)
             if ahead >= AHEAD_MAX:
-                await session.ask(CaughtUp(), within=CATCH_UP_SECONDS)
+                await session.ask(FramesHandled(), within=CATCH_UP_SECONDS)
                 ahead = 0
         except MailboxFull:
             continue  # it is asked again after the next frame

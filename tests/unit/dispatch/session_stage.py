@@ -9,10 +9,10 @@ import attrs
 from actors.kernel import Message, Ref
 from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases
 from actors.node_session.actor import NodeSessionActor
-from actors.node_session.desk import Peers
 from actors.node_session.messages import Assignments, Received, Send
-from actors.node_session.moves import Moves
-from actors.node_session.quotes import Pacing
+from actors.node_session.overrun import OverrunTracker
+from actors.node_session.progress import ProgressTracker
+from actors.node_session.session_state import SessionPeers
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Assignment, SessionOpened
 from actors.verifier.messages import Verifier
@@ -52,8 +52,8 @@ class Play:
     objects: TwinObjects
     clock: TwinClock
     opened: SessionOpened
-    moves: Moves
-    pacing: Pacing
+    moves: ProgressTracker
+    pacing: OverrunTracker
 
     def hear(self, frame: FromNode) -> None:
         """The node sends a frame."""
@@ -114,14 +114,14 @@ async def session(
     node: NodeIdentity | None = None,
     tokens: TwinTokens | None = None,
     verifier: Probe[Verifier] | None = None,
-    moves: Moves | None = None,
+    moves: ProgressTracker | None = None,
     clock: TwinClock | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Play]:
     """A session that has just opened."""
     cast, clock, socket = Cast(), clock or TwinClock(), TwinSocket()
     objects = TwinObjects(clock.monotonic)
-    peers = Peers(
+    peers = SessionPeers(
         scheduler=cast.scheduler.ref,
         ledger=cast.ledger.ref,
         notifier=cast.notifier.ref,
@@ -130,8 +130,8 @@ async def session(
         clock=clock,
         tokens=tokens or TwinTokens(),
         verifier=None if verifier is None else verifier.ref,
-        moves=moves or Moves(),
-        pacing=Pacing(),
+        moves=moves or ProgressTracker(),
+        pacing=OverrunTracker(),
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = Dynamic("nodes")

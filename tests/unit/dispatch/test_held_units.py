@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from actors.ledger.messages import Commit, Posted, UnitRequeue, UnitStart
-from actors.node_session.messages import Elsewhere
+from actors.node_session.messages import AlternativesFound
 from actors.scheduler.messages import FindAlternatives, UnitsChanged
 from rendertrust.protocol import Hello, JobDispatch
 from tests.twins.clock import EPOCH
@@ -58,7 +58,7 @@ async def test_a_unit_that_is_beyond_all_nodes_is_counted(
         await play.socket.expect(JobDispatch)
         play.hear(result(attempt=3, status="failed", failure="node", lacks="memory"))
         await play.told(FindAlternatives)
-        known = Elsewhere(JOB, 0, 3, is_able=False, is_other=False, is_untried=is_untried)
+        known = AlternativesFound(JOB, 0, 3, is_able=False, is_other=False, is_untried=is_untried)
         assert play.ref.tell(known)
         assert (await play.effect()).retry_at is not None
         await play.told(UnitsChanged)

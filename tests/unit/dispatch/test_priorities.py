@@ -13,7 +13,7 @@ from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import result, session
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, node_row, open_unit, state_of
-from tests.unit.dispatch.test_session_turns import ANNA, jobs
+from tests.unit.dispatch.test_session_fair_order import ANNA, jobs
 from tests.unit.dispatch.test_state import Hearing, board_with
 from tests.unit.simulated_time import simulated
 

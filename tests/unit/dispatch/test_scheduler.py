@@ -24,7 +24,14 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from actors.node_session.messages import Assignments, Close, Proved, Send, WhoAreYou, Withdraw
+from actors.node_session.messages import (
+    Assignments,
+    Close,
+    KeyProved,
+    ReopenSession,
+    Send,
+    Withdraw,
+)
 from actors.notifier.messages import ToOthers
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
@@ -115,7 +122,7 @@ async def scheduling(
         )
 
     async with on_stage("scheduler", make) as ref:
-        await cast_.session.expect(WhoAreYou)
+        await cast_.session.expect(ReopenSession)
         yield Play(cast_, ref, clock)
 
 
@@ -468,7 +475,7 @@ async def test_the_session_hears_who_proved_its_node() -> None:
         play.open()
         await play.cast.session.expect(Assignments)
         play.ref.tell(NodeProved(NODE, OTHER))
-        assert await play.cast.session.expect(Proved) == Proved(OTHER)
+        assert await play.cast.session.expect(KeyProved) == KeyProved(OTHER)
 
 
 @simulated
@@ -540,7 +547,7 @@ async def test_a_crashed_scheduler_asks_the_sessions_and_knows_all_again() -> No
         answer = play.dispatch()
         commit = await play.commit()
         play.cast.store.has_bug = True
-        await play.cast.session.expect(WhoAreYou, within=6.0)
+        await play.cast.session.expect(ReopenSession, within=6.0)
         play.cast.store.units = [open_unit(state="DISPATCHED", attempt=1, node=NODE)]
         decide(commit, Posted(units=(state_of("DISPATCHED"),)))
         play.open()
@@ -553,13 +560,13 @@ async def test_a_session_that_had_no_room_is_told_again_soon() -> None:
     async with scheduling() as play:
         play.open()
         await play.cast.session.expect(Assignments)
-        while play.cast.session.ref.tell(WhoAreYou()):
+        while play.cast.session.ref.tell(ReopenSession()):
             pass
         answer = play.dispatch()
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
         await asyncio.sleep(0.3)
         while play.cast.session.ref.depth > 1000:
-            await play.cast.session.expect(WhoAreYou)
+            await play.cast.session.expect(ReopenSession)
         await asyncio.sleep(0.3)
         newest = play.cast.session.ref.mailbox.items[-1]
         assert isinstance(getattr(newest, "message", newest), Assignments)

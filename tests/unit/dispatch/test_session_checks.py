@@ -17,8 +17,14 @@ from actors.ledger.messages import (
     UnitFail,
     UnitStart,
 )
-from actors.node_session.messages import CaughtUp, DropCheck, Further, RunCheck, Stored
-from actors.node_session.offers import why_unverified
+from actors.node_session.dispatch_frames import why_unverified
+from actors.node_session.messages import (
+    DropCheck,
+    FramesHandled,
+    FurtherResult,
+    RunCheck,
+    StoredObject,
+)
 from actors.node_session.results import result_key
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
@@ -58,8 +64,8 @@ PROOF_KEY = evidence_key(USER, JOB, 0, 1)
 ORDER = RunCheck(
     CHECK,
     RENDER,
-    Stored(KEY, SHA256, len(CONTENT)),
-    Stored(PROOF_KEY, EVIDENCE.sha256, EVIDENCE.size),
+    StoredObject(KEY, SHA256, len(CONTENT)),
+    StoredObject(PROOF_KEY, EVIDENCE.sha256, EVIDENCE.size),
     ((0.5, 0.25, None),),
 )
 
@@ -165,7 +171,7 @@ async def test_a_slow_store_holds_up_neither_leases_nor_the_node() -> None:
         await delivered_slowly(play)
         renewed = await leases_until(play, 100.0)
         assert max(b - a for a, b in itertools.pairwise([0.0, *renewed])) <= 20.0
-        assert await play.ref.ask(CaughtUp(), within=1.0)
+        assert await play.ref.ask(FramesHandled(), within=1.0)
         play.objects.open.set()
         assert isinstance(await play.effect(), UnitDeliver)
         await play.socket.expect(Ack)
@@ -459,7 +465,7 @@ async def seen_by(play: Play, verifier: Probe[Verifier], *offered: str) -> Check
     return seen
 
 
-BATCH = attrs.evolve(ORDER, draws=(), further=(Further(ORDER.picture, None),))
+BATCH = attrs.evolve(ORDER, draws=(), further=(FurtherResult(ORDER.picture, None),))
 
 
 @simulated
@@ -493,10 +499,10 @@ async def test_a_batch_is_sent_to_a_node_that_offers_batches_and_its_reports_tol
 async def test_a_batch_that_fits_into_no_frame_comes_to_nothing() -> None:
     """The URLs of some stores are long. Then its results are opened one by one."""
     verifier: Probe[Verifier] = Probe("verifier")
-    long = Stored(f"results/{'x' * 3000}", SHA256, len(CONTENT))
+    long = StoredObject(f"results/{'x' * 3000}", SHA256, len(CONTENT))
     async with session(verifier=verifier) as play:
         seen = await seen_by(play, verifier, "check", "check_batch")
-        order = attrs.evolve(BATCH, further=(Further(long, long),) * 15)
+        order = attrs.evolve(BATCH, further=(FurtherResult(long, long),) * 15)
         assert seen.session.tell(order)
         told = await verifier.expect(Reported)
         assert (told.check, told.report, told.is_unread) == (CHECK, None, False)

@@ -24,7 +24,7 @@ from actors.node_session.messages import (
     PongSeen,
     Recall,
     Received,
-    WhoAreYou,
+    ReopenSession,
     Withdraw,
 )
 from actors.node_session.settings import NodeIdentity
@@ -67,7 +67,7 @@ async def test_each_session_of_a_node_has_a_greater_epoch_whichever_gateway_it_i
     async with session() as play:
         assert play.opened.epoch == 1
         await play.cast.store.session_opened(NODE)  # at another gateway
-        play.ref.tell(WhoAreYou())
+        play.ref.tell(ReopenSession())
         assert (await play.told(SessionOpened)).epoch == 1
 
 
@@ -76,7 +76,7 @@ async def test_a_restarted_scheduler_is_told_about_session_and_slots() -> None:
     async with session() as play:
         await play.greeted(slots=3)
         assert (await play.told(SessionReady)).slots == 3
-        play.ref.tell(WhoAreYou())
+        play.ref.tell(ReopenSession())
         await play.told(SessionOpened)
         assert (await play.told(SessionReady)).slots == 3
 

@@ -19,7 +19,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     operator_account,
 )
-from actors.node_session.messages import Elsewhere, Proved
+from actors.node_session.messages import AlternativesFound, KeyProved
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import Assignment, FindAlternatives, NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, Hello, JobDispatch
@@ -93,7 +93,7 @@ async def test_nobody_is_paid_for_an_empty_object() -> None:
 async def test_who_proved_the_node_while_it_is_connected_earns_from_then_on() -> None:
     async with session(verified=False) as play:
         await play.working()
-        assert play.ref.tell(Proved(OTHER))
+        assert play.ref.tell(KeyProved(OTHER))
         await play.objects.put(KEY, DATA)
         play.hear(result(result_ref=KEY))
         effect = await play.effect()
@@ -289,7 +289,7 @@ async def test_a_failure_of_the_scene_is_final_where_nobody_else_can_be_asked(
         await play.working()
         play.hear(result(status="failed", failure="scene", error="no camera"))
         await play.told(FindAlternatives)
-        assert play.ref.tell(Elsewhere(JOB, 0, 1, is_able=is_other, is_other=is_other))
+        assert play.ref.tell(AlternativesFound(JOB, 0, 1, is_able=is_other, is_other=is_other))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at is None) == ("scene", not is_other)
         assert effect.accused is not None
@@ -309,7 +309,7 @@ async def test_strangers_words_on_a_scene_end_it_by_the_last_try_alone(
         await play.working(attrs.evolve(assignment(attempt=faults + 1), faults=faults))
         play.hear(result(status="failed", failure="scene", error="no camera", attempt=faults + 1))
         await play.told(FindAlternatives)
-        known = Elsewhere(JOB, 0, faults + 1, is_able=True, is_other=True, owners=3)
+        known = AlternativesFound(JOB, 0, faults + 1, is_able=True, is_other=True, owners=3)
         assert play.ref.tell(known)
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at is None) == ("scene", is_final)
@@ -334,7 +334,7 @@ async def beyond(play: Play, *, is_able: bool, is_seconded: bool) -> Any:
     play.hear(result(**BEYOND))
     asked = await play.told(FindAlternatives)
     assert asked.memory == (8 << 30) // 2 + 1, "what it gives to one unit, and more"
-    known = Elsewhere(JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded)
+    known = AlternativesFound(JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded)
     assert play.ref.tell(known)
     return await play.effect()
 
@@ -391,7 +391,9 @@ async def test_what_needs_opengl_goes_to_nodes_that_have_it_where_two_owners_say
         await play.socket.expect(JobDispatch)
         play.hear(result(**NO_OPENGL))
         assert (await play.told(FindAlternatives)).opengl
-        known = Elsewhere(JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded)
+        known = AlternativesFound(
+            JOB, 0, 1, is_able=is_able, is_other=True, is_seconded=is_seconded
+        )
         assert play.ref.tell(known)
         effect = await play.effect()
         assert effect.retry_at is not None
@@ -426,7 +428,7 @@ async def test_the_third_failure_on_a_third_node_is_the_scenes() -> None:
         await play.working(assignment(attempt=3, failures=2, avoid=frozenset({OTHER, THIRD})))
         play.hear(result(status="failed", error="crashed"))
         await play.told(FindAlternatives)
-        assert play.ref.tell(Elsewhere(JOB, 0, 3, is_able=False, is_other=False))
+        assert play.ref.tell(AlternativesFound(JOB, 0, 3, is_able=False, is_other=False))
         effect = await play.effect()
         assert (effect.error_class, effect.retry_at) == ("scene", None)
         assert effect.accused is None, "its node said no such thing"

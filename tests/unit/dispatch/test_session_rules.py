@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.messages import UnitFail
-from actors.node_session import failures, leases, results
-from actors.node_session.flood import FloodGuard
-from actors.node_session.messages import Elsewhere
+from actors.node_session import leases, results, unit_failures
+from actors.node_session.flood_guard import FloodGuard
+from actors.node_session.held_units import HeldUnit, HeldUnits, Phase
+from actors.node_session.messages import AlternativesFound
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
-from actors.node_session.work import Held, Phase, Work
 from actors.ports import ObjectInfo
 from rendertrust.protocol import JobResult, Running
 from sql.tries import TRIES_MOST
@@ -24,12 +24,12 @@ JOBS = [UUID(int=n) for n in range(1, 5)]
 
 
 @st.composite
-def works(draw: st.DrawFn) -> Work:
-    work = Work()
+def works(draw: st.DrawFn) -> HeldUnits:
+    work = HeldUnits()
     for job in draw(st.lists(st.sampled_from(JOBS), unique=True)):
         unit = assignment(job, attempt=draw(st.integers(1, 3)))
         work.add(
-            Held(
+            HeldUnit(
                 unit,
                 phase=draw(st.sampled_from(Phase)),
                 heard_at=draw(st.none() | st.floats(0, 100)),
@@ -53,7 +53,7 @@ said_to_run = st.lists(
 
 @given(works(), said_to_run)
 def test_all_that_a_node_says_is_kept_or_dropped_and_all_it_was_given_accounted_for(
-    work: Work, said: list[Running]
+    work: HeldUnits, said: list[Running]
 ) -> None:
     comparison = work.compare(said)
     for running in said:
@@ -68,7 +68,7 @@ def test_all_that_a_node_says_is_kept_or_dropped_and_all_it_was_given_accounted_
 
 
 @given(works(), st.none() | st.integers(1, 4))
-def test_no_more_than_the_slots_are_out(work: Work, slots: int | None) -> None:
+def test_no_more_than_the_slots_are_out(work: HeldUnits, slots: int | None) -> None:
     sendable = work.sendable(slots)
     assert all(held.phase is Phase.WAITING for held in sendable)
     out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in work)
@@ -77,7 +77,7 @@ def test_no_more_than_the_slots_are_out(work: Work, slots: int | None) -> None:
 
 
 @given(works(), st.floats(101, 200))
-def test_a_lease_lasts_from_the_word_it_is_based_on(work: Work, now: float) -> None:
+def test_a_lease_lasts_from_the_word_it_is_based_on(work: HeldUnits, now: float) -> None:
     words = {held.key: leases.word_of(held, now) for held in work}
     vouched = {held.key: held.vouched_at for held in work}
     renewed = leases.renewals(work, NODE, now, 60.0)
@@ -94,7 +94,7 @@ def test_a_lease_lasts_from_the_word_it_is_based_on(work: Work, now: float) -> N
 
 
 @given(works())
-def test_a_word_renews_a_lease_once(work: Work) -> None:
+def test_a_word_renews_a_lease_once(work: HeldUnits) -> None:
     leases.renewals(work, NODE, 150.0, 60.0)
     again = leases.renewals(work, NODE, 150.0, 60.0)
     assert again == ()
@@ -113,7 +113,7 @@ def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
     """Whatever failed: after one, two and four seconds, and then no more."""
     unit = assignment(attempt=attempt, failures=before, faults=faults, avoid=avoid)
     failed = before + faults + 1
-    effect = failures.failed(unit, NODE, error_class, "broken", EPOCH)
+    effect = unit_failures.failed(unit, NODE, error_class, "broken", EPOCH)
     assert isinstance(effect, UnitFail)
     if effect.retry_at is None:
         third = error_class == "node" and before == 2
@@ -131,14 +131,14 @@ def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
 @given(st.integers(1, 20), st.integers(0, 9))
 def test_what_a_node_gives_back_did_not_fail(attempt: int, faults: int) -> None:
     unit = assignment(attempt=attempt, faults=faults)
-    effect = failures.failed(unit, NODE, "network", "it drains", EPOCH, given_back=True)
+    effect = unit_failures.failed(unit, NODE, "network", "it drains", EPOCH, given_back=True)
     assert effect.given_back
     assert (effect.retry_at is None) == (attempt >= TRIES_MOST)
 
 
 @given(st.integers(1, 99))
 def test_a_lost_unit_is_nobodys_fault_however_often_it_is_lost(attempt: int) -> None:
-    lost = failures.lost(assignment(attempt=attempt), NODE)
+    lost = unit_failures.lost(assignment(attempt=attempt), NODE)
     assert (lost.attempt, lost.lost_by) == (attempt, NODE)
 
 
@@ -154,8 +154,10 @@ def test_strangers_words_end_a_unit_only_by_three_owners_or_where_nobody_else_is
 ) -> None:
     failed, faults = before
     unit = assignment(attempt=attempt, failures=failed, faults=faults)
-    others = Elsewhere(unit.job, unit.unit, attempt, is_able=True, is_other=is_other, owners=owners)
-    effect = failures.failed(
+    others = AlternativesFound(
+        unit.job, unit.unit, attempt, is_able=True, is_other=is_other, owners=owners
+    )
+    effect = unit_failures.failed(
         unit, NODE, error_class, "broken", EPOCH, confirmed=False, others=others
     )
     is_last = failed + (error_class == "node") >= 3 or failed + faults + 1 > 3
@@ -167,7 +169,7 @@ def test_what_strangers_nodes_lack_ends_nothing_and_counts_where_another_owner_s
     attempt: int, is_able: bool, is_seconded: bool, is_untried: bool
 ) -> None:
     unit = assignment(attempt=attempt)
-    others = Elsewhere(
+    others = AlternativesFound(
         unit.job,
         unit.unit,
         attempt,
@@ -176,8 +178,8 @@ def test_what_strangers_nodes_lack_ends_nothing_and_counts_where_another_owner_s
         is_seconded=is_seconded,
         is_untried=is_untried,
     )
-    lack = failures.Lack(failures.MEMORY, 1 << 30, "it is big")
-    effect = failures.beyond(unit, NODE, lack, others, is_word=False, now=EPOCH)
+    lack = unit_failures.MissingCapability(unit_failures.MEMORY, 1 << 30, "it is big")
+    effect = unit_failures.beyond(unit, NODE, lack, others, is_word=False, now=EPOCH)
     assert effect.retry_at is not None
     assert effect.uncounted
     assert 1 <= (effect.retry_at - EPOCH).total_seconds() <= (4 if is_untried else 600)
@@ -189,29 +191,29 @@ def test_in_our_bucket_nothing_but_our_key_counts(reference: str) -> None:
     unit = assignment()
     for settings in (SETTINGS, STRICT):
         named = results.named(reference, unit, settings)
-        assert isinstance(named, results.Refused)
+        assert isinstance(named, results.ResultRefused)
         ours = results.named(f"s3://rendertrust/{results.key_of(unit)}", unit, settings)
-        assert isinstance(ours, results.Ours)
+        assert isinstance(ours, results.OwnObject)
 
 
 @given(st.none() | st.text(max_size=40))
 def test_where_objects_are_required_nothing_but_our_key_is_taken(reference: str | None) -> None:
     named = results.named(reference, assignment(), STRICT)
-    assert isinstance(named, results.Refused)
+    assert isinstance(named, results.ResultRefused)
 
 
 @pytest.mark.parametrize(("characters", "taken"), [(500, True), (501, False)])
 def test_a_reference_elsewhere_has_500_characters_at_most(characters: int, taken: bool) -> None:
     reference = "s3://elsewhere/".ljust(characters, "x")
     named = results.named(reference, assignment(), SETTINGS)
-    assert isinstance(named, results.Elsewhere if taken else results.Refused)
+    assert isinstance(named, results.ForeignObject if taken else results.ResultRefused)
 
 
 @pytest.mark.parametrize(("size", "taken"), [(1, True), (2**34, True), (2**34 + 1, False)])
 def test_an_object_has_16_gib_at_most(size: int, taken: bool) -> None:
     said = JobResult(job_id=str(JOB), status="completed")
     found = results.checked(said, ObjectInfo("key", size, None), SETTINGS)
-    assert isinstance(found, results.Ours if taken else results.Refused)
+    assert isinstance(found, results.OwnObject if taken else results.ResultRefused)
 
 
 def test_keys_of_different_attempts_and_users_differ() -> None:
@@ -223,7 +225,9 @@ def test_keys_of_different_attempts_and_users_differ() -> None:
 def test_an_unowned_node_earns_for_suspense() -> None:
     node = NodeIdentity(NODE, None, ("echo",), verified=True)
     found = ObjectInfo("key", 3, None)
-    effect = results.completion(assignment(), node, SETTINGS, worth=results.Ours(), found=found)
+    effect = results.completion(
+        assignment(), node, SETTINGS, worth=results.OwnObject(), found=found
+    )
     assert (effect.verified, effect.operator) == (True, "suspense")
 
 
@@ -239,8 +243,8 @@ def test_a_flood_is_what_comes_too_often_in_one_window(most: int, times: list[fl
 
 
 def test_the_runtime_of_an_attempt_counts_from_its_begin() -> None:
-    work = Work()
-    held = Held(assignment(), phase=Phase.RUNNING, begun_at=10.0)
+    work = HeldUnits()
+    held = HeldUnit(assignment(), phase=Phase.RUNNING, begun_at=10.0)
     work.add(held)
     assert leases.overdue(work, 100.0, 90.0) == ()
     assert leases.overdue(work, 100.1, 90.0) == (held,)

@@ -9,7 +9,7 @@ import pytest
 
 from actors.kernel import Message
 from actors.ledger.messages import Posted, UnitAssign, UnitRequeue
-from actors.node_session.messages import Assignments, Stand
+from actors.node_session.messages import Assignments, StandingUpdate
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, StandingChanged, Wake
 from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, NodeStanding, TokenRenewal
@@ -126,7 +126,7 @@ async def test_the_session_is_told_what_is_said() -> None:
     async with scheduling() as play:
         await opened(play)
         play.ref.tell(StandingChanged(NODE, DRAINS))
-        assert (await play.cast.session.expect(Stand)).standing == DRAINS
+        assert (await play.cast.session.expect(StandingUpdate)).standing == DRAINS
 
 
 @simulated
@@ -142,7 +142,7 @@ async def test_what_was_said_at_another_gateway_is_read_within_a_second() -> Non
         await opened(play)
         play.cast.store.spoken = [word(REVOCATION)]
         before = asyncio.get_running_loop().time()
-        assert (await play.cast.session.expect(Stand)).standing == REVOCATION
+        assert (await play.cast.session.expect(StandingUpdate)).standing == REVOCATION
         assert asyncio.get_running_loop().time() - before < 1.0
 
 
@@ -163,7 +163,7 @@ async def test_a_database_that_was_away_is_read_again() -> None:
         await asyncio.sleep(3)
         play.cast.store.away = False
         play.ref.tell(Wake())
-        assert (await play.cast.session.expect(Stand)).standing == DRAINS
+        assert (await play.cast.session.expect(StandingUpdate)).standing == DRAINS
 
 
 # ── the session ──────────────────────────────────────────────────────────────────────────────────
@@ -174,7 +174,7 @@ async def test_a_node_is_told_to_drain_and_what_it_does_not_have_goes_back() -> 
     async with session() as play:
         await play.greeted(assignment(), assignment(JOB2), slots=1)
         assert (await play.socket.expect(JobDispatch)).job_id == str(JOB)
-        play.ref.tell(Stand(DRAINS))
+        play.ref.tell(StandingUpdate(DRAINS))
         await play.socket.expect(Drain)
         effect = await play.effect(Posted(units=(state_of("QUEUED", JOB2, node=None),)))
         assert isinstance(effect, UnitRequeue)
@@ -200,9 +200,9 @@ async def test_a_node_is_told_once_and_again_after_a_release() -> None:
     async with session() as play:
         await play.greeted()
         for _ in range(2):
-            play.ref.tell(Stand(DRAINS))
-        play.ref.tell(Stand(RELEASE))
-        play.ref.tell(Stand(Standing(DRAINING, 3)))
+            play.ref.tell(StandingUpdate(DRAINS))
+        play.ref.tell(StandingUpdate(RELEASE))
+        play.ref.tell(StandingUpdate(Standing(DRAINING, 3)))
         await play.socket.expect(Drain)
         assert (await play.socket.expect(NodeStanding)).standing == ACTIVE
         await play.socket.expect(Drain)
@@ -229,12 +229,14 @@ async def test_a_node_is_told_why_it_is_in_quarantine_and_why_else() -> None:
     async with session(node=node) as play:
         await play.greeted()
         assert (await play.socket.expect(NodeStanding)).reason == why.reason
-        play.ref.tell(Stand(why))
-        play.ref.tell(Stand(Standing(QUARANTINED, 2, "they are " + "very " * 100 + "grey")))
+        play.ref.tell(StandingUpdate(why))
+        play.ref.tell(
+            StandingUpdate(Standing(QUARANTINED, 2, "they are " + "very " * 100 + "grey"))
+        )
         told = await play.socket.expect(NodeStanding)
         assert told.reason is not None
         assert told.reason.startswith("they are")
-        play.ref.tell(Stand(Standing(ACTIVE, 3, "a mistake of ours")))
+        play.ref.tell(StandingUpdate(Standing(ACTIVE, 3, "a mistake of ours")))
         told = await play.socket.expect(NodeStanding)
         assert (told.standing, told.reason) == (ACTIVE, None)
 
@@ -243,9 +245,9 @@ async def test_a_node_is_told_why_it_is_in_quarantine_and_why_else() -> None:
 async def test_a_node_is_told_when_its_quarantine_begins_and_ends() -> None:
     async with session() as play:
         await play.greeted()
-        play.ref.tell(Stand(QUARANTINE))
+        play.ref.tell(StandingUpdate(QUARANTINE))
         assert (await play.socket.expect(NodeStanding)).standing == QUARANTINED
-        play.ref.tell(Stand(RELEASE))
+        play.ref.tell(StandingUpdate(RELEASE))
         assert (await play.socket.expect(NodeStanding)).standing == ACTIVE
 
 
@@ -253,7 +255,7 @@ async def test_a_node_is_told_when_its_quarantine_begins_and_ends() -> None:
 async def test_a_client_of_the_reference_is_told_nothing_that_it_does_not_know() -> None:
     async with session() as play:
         play.assign()
-        play.ref.tell(Stand(QUARANTINE))
+        play.ref.tell(StandingUpdate(QUARANTINE))
         await asyncio.sleep(5)
         assert not play.socket.sent
 
@@ -262,7 +264,7 @@ async def test_a_client_of_the_reference_is_told_nothing_that_it_does_not_know()
 async def test_the_socket_of_a_revoked_node_is_closed_with_4001() -> None:
     async with session() as play:
         await play.greeted()
-        play.ref.tell(Stand(REVOCATION))
+        play.ref.tell(StandingUpdate(REVOCATION))
         await until(lambda: play.socket.closed is not None, within=1)
         assert play.socket.closed == (CloseCode.AUTHENTICATION_FAILED, "the node was revoked")
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from aiohttp import WSMessage, WSMsgType, web
 
 from actors.kernel import Actor, Ref, handles
-from actors.node_session.messages import CaughtUp, NodeSession, Received
+from actors.node_session.messages import FramesHandled, NodeSession, Received
 from tests.support.until import until
 from tests.unit.dispatch.stage import on_stage
 from tests.unit.simulated_time import simulated
@@ -26,8 +26,8 @@ class BusySession(Actor[NodeSession], partial=True):
     async def received(self, message: Received) -> None:
         await self._may.wait()
 
-    @handles(CaughtUp)
-    async def caught_up(self, message: CaughtUp) -> bool:
+    @handles(FramesHandled)
+    async def caught_up(self, message: FramesHandled) -> bool:
         return True
 
 

@@ -3,14 +3,14 @@
 import attrs
 
 from actors.kernel import handles
-from actors.node_session import failures
-from actors.node_session.desk import Desk
+from actors.node_session import unit_failures
+from actors.node_session.held_units import HeldUnit, Phase
 from actors.node_session.messages import Promote, Recall
-from actors.node_session.work import Held, Phase
+from actors.node_session.session_state import SessionState
 from actors.scheduler.messages import RecallDeclined
 
 
-class Backlog(Desk, partial=True):
+class UnitRecall(SessionState, partial=True):
     """Only the session knows whether the node has a unit; what it has stays as it is."""
 
     @handles(Recall)
@@ -22,9 +22,9 @@ class Backlog(Desk, partial=True):
             held.assignment = attrs.evolve(held.assignment, paused=True)
             await self._pump()
 
-    def _leave_to_another(self, message: Recall, held: Held | None) -> None:
+    def _leave_to_another(self, message: Recall, held: HeldUnit | None) -> None:
         if held is not None and held.phase is Phase.WAITING:
-            self._end(held, failures.relieved(held.assignment))
+            self._end(held, unit_failures.relieved(held.assignment))
         elif held is None or held.phase is not Phase.ENDING:
             self._peers.scheduler.tell(RecallDeclined(message.job, message.unit, message.attempt))
 

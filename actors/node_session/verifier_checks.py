@@ -10,10 +10,10 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import handles
-from actors.node_session import offers
-from actors.node_session.admission import Admission
-from actors.node_session.messages import DropCheck, RunCheck, Stored
-from actors.node_session.pieces import EVIDENCE
+from actors.node_session import dispatch_frames
+from actors.node_session.messages import DropCheck, RunCheck, StoredObject
+from actors.node_session.multipart_results import EVIDENCE
+from actors.node_session.node_standing import NodeStandingUpdates
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects, ObjectsUnavailable
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported
@@ -41,7 +41,7 @@ async def frame(
 
     Raises as ``offers.dispatch`` does.
     """
-    unit = await offers.dispatch(order.unit, objects, settings, base)
+    unit = await dispatch_frames.dispatch(order.unit, objects, settings, base)
     delivered: list[Input] = []
     for path, of in _files_of(order):
         if of is not None:
@@ -74,7 +74,7 @@ async def frame(
     return attrs.evolve(made, job_type=BATCH, params=batch)
 
 
-def _files_of(order: RunCheck) -> Iterator[tuple[str, Stored | None]]:
+def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
     """Yield what was delivered, and under which name it is sent."""
     if not order.further:
         yield from ((PICTURE_PATH, order.picture), (EVIDENCE_PATH, order.evidence))
@@ -101,7 +101,7 @@ def _is_unread(told: JobResult) -> bool:
     return is_fetch and error.startswith((PICTURE_PATH, EVIDENCE_PATH))
 
 
-class Checks(Admission, partial=True):
+class VerifierChecks(NodeStandingUpdates, partial=True):
     """The checks that its node makes."""
 
     def _tell_checker(self, hello: Hello) -> None:

@@ -3,27 +3,27 @@
 from typing import Final
 
 from actors.kernel import handles
-from actors.node_session.messages import Stand, TokenDue
-from actors.node_session.settlement import Settlement
+from actors.node_session.messages import StandingUpdate, TokenDue
+from actors.node_session.result_settlement import ResultSettlement
 from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
 from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
 
 REASON_MOST: Final = 500  # as the frame takes it
 
 
-class Admission(Settlement, partial=True):
+class NodeStandingUpdates(ResultSettlement, partial=True):
     """What the Scheduler has heard of its node is told it here; tokens are renewed unasked."""
 
     def _admit(self) -> None:
         """At the start: a node that drains is told again, and its token has some of its life."""
         if self._standing.name == DRAINING:
-            self.after(0.0, Stand(self._standing))
+            self.after(0.0, StandingUpdate(self._standing))
         expires = self._node.token_expires
         if expires is not None:
             self._token_in((expires - self._peers.clock.now()).total_seconds())
 
-    @handles(Stand)
-    async def stand(self, message: Stand) -> None:
+    @handles(StandingUpdate)
+    async def stand(self, message: StandingUpdate) -> None:
         await self._stand(message.standing)
 
     async def _stand(self, standing: Standing) -> None:

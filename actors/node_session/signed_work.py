@@ -6,10 +6,10 @@ from uuid import UUID
 
 import attrs
 
-from actors.node_session.delivered import Delivered, Proof
-from actors.node_session.offers import inputs_of, params_of
-from actors.node_session.pieces import EVIDENCE
-from actors.node_session.results import Refused
+from actors.node_session.dispatch_frames import inputs_of, params_of
+from actors.node_session.multipart_results import EVIDENCE
+from actors.node_session.result_inspection import DeliveredEvidence, InspectedResult
+from actors.node_session.results import ResultRefused
 from actors.node_session.settings import NodeIdentity
 from actors.ports import ObjectInfo, ReceiptKey
 from actors.scheduler.messages import Assignment
@@ -22,18 +22,18 @@ CLOCKS_APART = timedelta(days=1)  # of a node's clock and ours, at most
 
 
 @attrs.frozen
-class Attested:
+class SignedWork:
     """A work that its node signed."""
 
     work: receipt.WorkStatement
     signature: str
 
 
-Read: TypeAlias = Attested | Refused | None
+Read: TypeAlias = SignedWork | ResultRefused | None
 
 
 def read(
-    result: JobResult, unit: Assignment, node: NodeIdentity, looked: Delivered, now: datetime
+    result: JobResult, unit: Assignment, node: NodeIdentity, looked: InspectedResult, now: datetime
 ) -> Read:
     """The work of a result; None where it signed none, or we do not know the node's key.
 
@@ -44,22 +44,22 @@ def read(
         return None
     work = receipt.read_work(dict(result.work))
     if isinstance(work, str):
-        return Refused(f"the work that the node signed cannot be read: {work}")
+        return ResultRefused(f"the work that the node signed cannot be read: {work}")
     if work.node_key != node.key or not receipt.is_signed(work, bytes.fromhex(result.signature)):
-        return Refused("the work is not signed by the node's key", is_lie=True)
+        return ResultRefused("the work is not signed by the node's key", is_lie=True)
     named = (UUID(work.job), work.unit, work.attempt, UUID(work.node))
     if named != (unit.job, unit.unit, unit.attempt, node.id):
-        return Refused("the node signed the work of another unit or attempt", is_lie=True)
+        return ResultRefused("the node signed the work of another unit or attempt", is_lie=True)
     found, proof = looked.found, looked.proof
     if found is not None and not _names(work, result, found):
-        return Refused("the node signed for another object than is there", is_lie=True)
+        return ResultRefused("the node signed for another object than is there", is_lie=True)
     if proof is not None and work.document["measured"].get(EVIDENCE) != _named(proof):
-        return Refused("the node signed for other evidence than is there", is_lie=True)
+        return ResultRefused("the node signed for other evidence than is there", is_lie=True)
     if (other := _given_otherwise(work, unit)) is not None:
-        return Refused(f"the node signed for other {other} than it was given", is_lie=True)
+        return ResultRefused(f"the node signed for other {other} than it was given", is_lie=True)
     if not _is_in_time(work, unit, now):
-        return Refused("the node signed for times that cannot be: look at its clock")
-    return Attested(work, result.signature)
+        return ResultRefused("the node signed for times that cannot be: look at its clock")
+    return SignedWork(work, result.signature)
 
 
 def _given_otherwise(work: receipt.WorkStatement, unit: Assignment) -> str | None:
@@ -81,7 +81,7 @@ def _is_in_time(work: receipt.WorkStatement, unit: Assignment, now: datetime) ->
 
 
 def issued(
-    attested: Attested, price: int, reason: str, key: ReceiptKey, now: datetime
+    attested: SignedWork, price: int, reason: str, key: ReceiptKey, now: datetime
 ) -> IssuedReceipt:
     """Return the signed receipt of work that is unverified, for a ``reason``."""
     return receipt.issue(
@@ -95,7 +95,7 @@ def issued(
     )
 
 
-def _named(proof: Proof) -> dict[str, object]:
+def _named(proof: DeliveredEvidence) -> dict[str, object]:
     return {"sha256": proof.sha256.hex(), "size": proof.size}
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from actors.node_session import manifests
-from actors.node_session.pieces import EVIDENCE, RESULT, place_of
+from actors.node_session.multipart_results import EVIDENCE, RESULT, place_of
 from actors.node_session.results import SCHEME, result_key
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Objects

@@ -9,7 +9,7 @@ import pytest
 
 from actors.ledger.messages import Posted, UnitFail
 from actors.node_session.messages import PongSeen
-from actors.node_session.moves import Moves
+from actors.node_session.progress import ProgressTracker
 from rendertrust.protocol import (
     Hello,
     JobCancel,
@@ -195,7 +195,7 @@ async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
     says: tuple[Running, ...] | None,
 ) -> None:
     """A client of the reference says nothing; others say at each hello that they have it or not."""
-    clock, gateways, limit = TwinClock(), (Moves(), Moves()), 1000.0
+    clock, gateways, limit = TwinClock(), (ProgressTracker(), ProgressTracker()), 1000.0
     begun = clock.now()
     unit = assignment(assigned_at=begun)
     for turn in range(10):

@@ -9,9 +9,9 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.node_session.fair_order import FairOrder
+from actors.node_session.held_units import HeldUnit
 from actors.node_session.messages import Promote
-from actors.node_session.turns import Turns
-from actors.node_session.work import Held
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobDispatch
 from sql.work import weight
@@ -35,7 +35,7 @@ def jobs(user: UUID, many: int, *, first: int = 0, **of: Any) -> list[Assignment
 
 def order_of(units: list[Assignment]) -> list[Assignment]:
     """In which they are sent, if all of them wait from the beginning."""
-    turns, waiting, found = Turns(), [Held(unit) for unit in units], list[Assignment]()
+    turns, waiting, found = FairOrder(), [HeldUnit(unit) for unit in units], list[Assignment]()
     while (held := turns.next(waiting)) is not None:
         turns.took(held)
         waiting.remove(held)
@@ -83,10 +83,10 @@ def test_users_are_sent_units_by_weight_while_all_of_them_wait(
 
 
 def test_who_was_away_has_saved_nothing() -> None:
-    turns, anna, bob = Turns(), jobs(ANNA, 40), jobs(BOB, 20)
+    turns, anna, bob = FairOrder(), jobs(ANNA, 40), jobs(BOB, 20)
     for unit in anna[:20]:
-        turns.took(Held(unit))
-    waiting = [Held(unit) for unit in (*anna[20:], *bob)]
+        turns.took(HeldUnit(unit))
+    waiting = [HeldUnit(unit) for unit in (*anna[20:], *bob)]
     sent = list[UUID]()
     for _ in range(6):
         held = turns.next(waiting)

@@ -5,8 +5,14 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from actors.node_session.pieces import EVIDENCE, RESULT, Lost, Pieces, place_of
-from actors.node_session.results import Refused
+from actors.node_session.multipart_results import (
+    EVIDENCE,
+    RESULT,
+    MultipartResult,
+    PartsLost,
+    place_of,
+)
+from actors.node_session.results import ResultRefused
 from actors.ports import ObjectInfo, ObjectMissing, Objects
 from rendertrust.protocol import Evidence, JobResult
 
@@ -16,7 +22,7 @@ ENCODED: Final = "the {} was put with a Content-Encoding: clients would decode i
 
 
 @attrs.frozen
-class Proof:
+class DeliveredEvidence:
     """Evidence as it was delivered."""
 
     sha256: bytes
@@ -24,18 +30,18 @@ class Proof:
 
 
 @attrs.frozen
-class Delivered:
+class InspectedResult:
     """``found``: the object; None: there is none. ``proof`` is read where the unit is checked."""
 
     found: ObjectInfo | None
-    proof: Proof | None = None
+    proof: DeliveredEvidence | None = None
 
 
-Found: TypeAlias = Delivered | Refused | Lost
+Found: TypeAlias = InspectedResult | ResultRefused | PartsLost
 
 
 async def look(
-    result: JobResult, pieces: Pieces, *, is_checked: bool, waits: bool = False
+    result: JobResult, pieces: MultipartResult, *, is_checked: bool, waits: bool = False
 ) -> Found:
     """Look at both, and make one of the parts in which they came.
 
@@ -43,25 +49,25 @@ async def look(
 
     Raises ObjectsUnavailable, ``sql.database.Unavailable``.
     """
-    found: ObjectInfo | Refused | Lost | None
+    found: ObjectInfo | ResultRefused | PartsLost | None
     if waits and (result.sha256 is None or result.size is None):
-        return Refused("a result that waits for a verdict says its SHA-256 and its size")
+        return ResultRefused("a result that waits for a verdict says its SHA-256 and its size")
     if result.part_sums:
         if result.sha256 is None:
-            return Refused("a result in parts says the SHA-256 of the whole")
+            return ResultRefused("a result in parts says the SHA-256 of the whole")
         found = await pieces.join(RESULT, result.part_sums, result.size)
     else:
         found = await pieces.objects.head(place_of(pieces.unit, RESULT))
         if waits and found is not None:
             found = await _summed(found, pieces.objects)
-    if isinstance(found, Refused | Lost):
+    if isinstance(found, ResultRefused | PartsLost):
         return found
     if found is not None and found.encoding is not None:
-        return Refused(ENCODED.format("result"))
+        return ResultRefused(ENCODED.format("result"))
     if not is_checked or result.evidence is None:
-        return Delivered(found)
+        return InspectedResult(found)
     proof = await _proof(result.evidence, pieces)
-    return proof if isinstance(proof, Refused | Lost) else Delivered(found, proof)
+    return proof if isinstance(proof, ResultRefused | PartsLost) else InspectedResult(found, proof)
 
 
 async def _summed(found: ObjectInfo, objects: Objects) -> ObjectInfo | None:
@@ -78,22 +84,24 @@ async def _summed(found: ObjectInfo, objects: Objects) -> ObjectInfo | None:
     return attrs.evolve(found, sha256=digest.digest())
 
 
-async def _proof(named: Evidence, pieces: Pieces) -> Proof | Refused | Lost:
-    found: ObjectInfo | Refused | Lost | None
+async def _proof(
+    named: Evidence, pieces: MultipartResult
+) -> DeliveredEvidence | ResultRefused | PartsLost:
+    found: ObjectInfo | ResultRefused | PartsLost | None
     if named.part_sums:
         found = await pieces.join(EVIDENCE, named.part_sums, named.size)
     else:
         found = await pieces.objects.head(place_of(pieces.unit, EVIDENCE))
-    if isinstance(found, Refused | Lost):
+    if isinstance(found, ResultRefused | PartsLost):
         return found
     if found is None:
-        return Refused("there is no evidence where it should be")
+        return ResultRefused("there is no evidence where it should be")
     if found.encoding is not None:
-        return Refused(ENCODED.format("evidence"))
+        return ResultRefused(ENCODED.format("evidence"))
     if found.size > pieces.settings.result_bytes_most:
         words = f"the evidence has {found.size} bytes: no such evidence does"
-        return Refused(words, is_lie=True)
+        return ResultRefused(words, is_lie=True)
     sha256 = bytes.fromhex(named.sha256)
     if found.size != named.size or found.sha256 not in (None, sha256):
-        return Refused("the evidence is another one than the result says", is_lie=True)
-    return Proof(sha256, named.size)
+        return ResultRefused("the evidence is another one than the result says", is_lie=True)
+    return DeliveredEvidence(sha256, named.size)

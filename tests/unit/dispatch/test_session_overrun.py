@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.ledger.messages import Posted, UnitComplete, UnitFail
-from actors.node_session.quotes import (
-    Pacing,
+from actors.node_session.overrun import (
+    OverrunTracker,
     percent,
     quoted_seconds,
     share,
@@ -19,7 +19,7 @@ from sql.overruns import Overrun, agreed
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, assignment, state_of
-from tests.unit.dispatch.test_session_moves import PATIENT, began, goes_on
+from tests.unit.dispatch.test_session_progress import PATIENT, began, goes_on
 from tests.unit.simulated_time import simulated
 
 QUOTED = 100  # seconds: ten credits, of which one pays for ten seconds
@@ -133,7 +133,7 @@ async def test_a_node_that_is_slow_at_everything_has_more_time() -> None:
 
 
 def test_how_slow_a_node_is_follows_from_its_other_jobs() -> None:
-    pacing, jobs = Pacing(), [uuid4() for _ in range(30)]
+    pacing, jobs = OverrunTracker(), [uuid4() for _ in range(30)]
     for number, job in enumerate(jobs[:2]):
         pacing.note(NODE, job, 5.0 + number)
     assert pacing.slowness(NODE, JOB) == 1.0, "too few"

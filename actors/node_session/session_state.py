@@ -8,17 +8,23 @@ import attrs
 
 from actors.kernel import Actor, Ref, Timer, fail_point
 from actors.ledger.messages import Commit, Effect, Ledger, UnitFail
-from actors.node_session import failures, offers
-from actors.node_session.line import Line
+from actors.node_session import dispatch_frames, unit_failures
+from actors.node_session.connection import NodeConnection
+from actors.node_session.fair_order import FairOrder
+from actors.node_session.held_units import HeldUnit, HeldUnits, Phase
 from actors.node_session.manifests import Manifests
-from actors.node_session.messages import Elsewhere, NodeSession, RenewDue, RunCheck, TryAgain
-from actors.node_session.moves import Move, Moves, inputs
-from actors.node_session.quotes import Pacing
+from actors.node_session.messages import (
+    AlternativesFound,
+    NodeSession,
+    RenewDue,
+    RunCheck,
+    TryAgain,
+)
+from actors.node_session.overrun import OverrunTracker
+from actors.node_session.progress import AttemptProgress, ProgressTracker, inputs
 from actors.node_session.sampling import Sampling
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
-from actors.node_session.turns import Turns
-from actors.node_session.work import Held, Phase, Work
 from actors.notifier.messages import Notifier
 from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, ReceiptSigner, Store
 from actors.scheduler.messages import (
@@ -38,15 +44,15 @@ log = logging.getLogger(__name__)
 
 
 @attrs.frozen
-class Asked:
+class PendingCommit:
     """The tag of a commit: which unit it was about, and whether it ends the unit here."""
 
-    held: Held
+    held: HeldUnit
     ends: bool
 
 
 @attrs.frozen
-class Peers:
+class SessionPeers:
     """Whom a session talks to, beside its node."""
 
     scheduler: Ref[Scheduler]
@@ -56,26 +62,26 @@ class Peers:
     objects: Objects
     clock: Clock
     tokens: NodeTokens
-    moves: Moves  # of all sessions
-    pacing: Pacing  # of all sessions
+    moves: ProgressTracker  # of all sessions
+    pacing: OverrunTracker  # of all sessions
     signer: ReceiptSigner | None = None  # None: no receipts are given
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
     sampling: Sampling | None = None  # of all sessions; None: nothing is checked
     manifests: Manifests = attrs.field(factory=Manifests)  # of all sessions
 
 
-class Desk(Actor[NodeSession], partial=True):
+class SessionState(Actor[NodeSession], partial=True):
     """The state of a session, without its handlers."""
 
     def __init__(
-        self, node: NodeIdentity, socket: Socket, peers: Peers, settings: NodeSessionSettings
+        self, node: NodeIdentity, socket: Socket, peers: SessionPeers, settings: NodeSessionSettings
     ) -> None:
         self._node = node
         self._peers = peers
         self._settings = settings
-        self._line = Line(socket, peers.clock, settings)
-        self._work = Work()
-        self._turns = Turns()
+        self._line = NodeConnection(socket, peers.clock, settings)
+        self._work = HeldUnits()
+        self._turns = FairOrder()
         self._hello: Hello | None = None
         self._ready: SessionReady | None = None  # what the Scheduler was told last, and when
         self._ready_at: float | None = None
@@ -121,22 +127,22 @@ class Desk(Actor[NodeSession], partial=True):
         for held in self._work.waiting():
             unit = held.assignment
             if unit.paused:
-                self._end(held, failures.paused(unit))
+                self._end(held, unit_failures.paused(unit))
             elif not self._standing.may_work_for(unit.user, node.owner):
-                self._end(held, failures.withheld(unit))
-            elif not self._serves(offers.pool_of(unit, node.owner)):
+                self._end(held, unit_failures.withheld(unit))
+            elif not self._serves(dispatch_frames.pool_of(unit, node.owner)):
                 self._peers.scheduler.tell(NodeDeclined(node.id, self.ref))
-                self._end(held, failures.withheld(unit))
+                self._end(held, unit_failures.withheld(unit))
 
     def _serves(self, pool: str) -> bool:
         """Whether the node takes work of a pool, as its hello says."""
         named = () if self._hello is None else self._hello.pools
         return not named or pool in named
 
-    async def _dispatch(self, held: Held) -> bool:
+    async def _dispatch(self, held: HeldUnit) -> bool:
         """Send one unit; its lease begins."""
         try:
-            frame = await offers.dispatch(
+            frame = await dispatch_frames.dispatch(
                 held.assignment,
                 self._peers.objects,
                 self._settings,
@@ -159,13 +165,15 @@ class Desk(Actor[NodeSession], partial=True):
         self._renew_in(self._settings.first_lease_seconds)
         return True
 
-    async def _return_unsendable(self, held: Held, fault: ValueError) -> bool:
+    async def _return_unsendable(self, held: HeldUnit, fault: ValueError) -> bool:
         """End a unit that no frame can hold; return it where only this connection is at fault.
         False: the object store is away, and the unit waits.
         """
         unit, node = held.assignment, self._node
         try:
-            is_sendable = await offers.is_sendable(unit, self._peers.objects, self._settings)
+            is_sendable = await dispatch_frames.is_sendable(
+                unit, self._peers.objects, self._settings
+            )
         except ObjectsUnavailable:
             self._again(held)
             return False
@@ -178,10 +186,10 @@ class Desk(Actor[NodeSession], partial=True):
             "a unit cannot be sent to node %s by the address it came to: %s", node.id, fault
         )
         self._peers.scheduler.tell(NodeDeclined(node.id, self.ref))
-        self._end(held, failures.unsendable(unit, node.id))
+        self._end(held, unit_failures.unsendable(unit, node.id))
         return True
 
-    def _move(self, held: Held) -> Move:
+    def _move(self, held: HeldUnit) -> AttemptProgress:
         """How far a unit is."""
         return self._peers.moves.of(held, self._peers.clock.monotonic())
 
@@ -195,7 +203,7 @@ class Desk(Actor[NodeSession], partial=True):
             if known.attempt >= unit.attempt:
                 return
             await self._forget(known)
-        held = Held(unit)
+        held = HeldUnit(unit)
         if unit.state == "RUNNING":
             held.phase, held.is_started = Phase.RUNNING, True
             held.begun_at = self._begun(unit)
@@ -217,7 +225,7 @@ class Desk(Actor[NodeSession], partial=True):
         at, steady = self._opened
         return min(steady + (unit.assigned_at - at).total_seconds(), now)
 
-    async def _forget(self, held: Held) -> None:
+    async def _forget(self, held: HeldUnit) -> None:
         """It is this node's no more."""
         self._work.remove(held)
         if held.is_out:
@@ -226,26 +234,26 @@ class Desk(Actor[NodeSession], partial=True):
 
     # -- to the Ledger
 
-    def _ask(self, held: Held, effect: Effect, *, ends: bool) -> None:
+    def _ask(self, held: HeldUnit, effect: Effect, *, ends: bool) -> None:
         held.asked_at = self._peers.clock.monotonic()
-        commit = Commit(effects=(effect,), observer=self.ref, tag=Asked(held, ends))
+        commit = Commit(effects=(effect,), observer=self.ref, tag=PendingCommit(held, ends))
         if not self._peers.ledger.tell(commit):
             held.asked_at = None
             self._again(held)
 
-    def _may_ask(self, held: Held) -> bool:
+    def _may_ask(self, held: HeldUnit) -> bool:
         """Whether no answer about the unit is awaited, or it has been awaited for too long."""
         now = self._peers.clock.monotonic()
         return held.asked_at is None or now - held.asked_at > self._settings.answer_seconds
 
-    def _end(self, held: Held, effect: Effect) -> None:
+    def _end(self, held: HeldUnit, effect: Effect) -> None:
         """Ask for the unit's end here; it is held until that is booked."""
         held.phase, held.effect = Phase.ENDING, effect
         self._ask(held, effect, ends=True)
 
     def _fail(
         self,
-        held: Held,
+        held: HeldUnit,
         error_class: str,
         error: str,
         *,
@@ -255,7 +263,7 @@ class Desk(Actor[NodeSession], partial=True):
         confirmed: bool = True,
         accused: str | None = None,
         caught: str | None = None,
-        others: Elsewhere | None = None,
+        others: AlternativesFound | None = None,
     ) -> None:
         """End the attempt as failed. Before a stranger's word ends the unit it is found out what
         ``others`` there are.
@@ -263,8 +271,8 @@ class Desk(Actor[NodeSession], partial=True):
         now = self._peers.clock.now()
         unit, node = held.assignment, self._node.id
 
-        def effect(known: Elsewhere | None) -> UnitFail:
-            said = failures.failed(
+        def effect(known: AlternativesFound | None) -> UnitFail:
+            said = unit_failures.failed(
                 unit,
                 node,
                 error_class,
@@ -278,7 +286,7 @@ class Desk(Actor[NodeSession], partial=True):
             )
             return attrs.evolve(said, accused=accused, caught=caught)
 
-        is_certain = final or (error_class == failures.SCENE and confirmed)
+        is_certain = final or (error_class == unit_failures.SCENE and confirmed)
         is_word = not is_certain and self._is_strangers(unit)
         if is_word and others is None and effect(None).retry_at is None:
             held.phase, held.doubted = Phase.ENDING, effect
@@ -289,15 +297,15 @@ class Desk(Actor[NodeSession], partial=True):
     def _is_strangers(self, unit: Assignment) -> bool:
         """Whether the node is neither the gateway's own nor its creator's, nor one he trusts."""
         node, own = self._node, self._settings.own
-        return offers.pool_of(unit, node.owner) == ANY and node.id not in own
+        return dispatch_frames.pool_of(unit, node.owner) == ANY and node.id not in own
 
-    def _ask_elsewhere(self, held: Held) -> None:
+    def _ask_elsewhere(self, held: HeldUnit) -> None:
         """Ask who else could do it; again, where no answer comes."""
         unit, lacks = held.assignment, None if held.result is None else held.result.lacks
-        memory = self._given_bytes + 1 if lacks == failures.MEMORY else 0
+        memory = self._given_bytes + 1 if lacks == unit_failures.MEMORY else 0
         of = (unit.job, unit.unit, unit.attempt, self._node.id, self.ref)
         self._peers.scheduler.tell(
-            FindAlternatives(*of, memory=memory, opengl=lacks == failures.OPENGL)
+            FindAlternatives(*of, memory=memory, opengl=lacks == unit_failures.OPENGL)
         )
         self._again(held)
 
@@ -307,7 +315,7 @@ class Desk(Actor[NodeSession], partial=True):
         hello = self._hello
         return 0 if hello is None else min(hello.ram or 0, MEMORY_MOST) // hello.slots
 
-    def _again(self, held: Held) -> None:
+    def _again(self, held: HeldUnit) -> None:
         settings, unit = self._settings, held.assignment
         held.tries += 1
         wait = min(settings.retry_seconds * 2.0 ** (held.tries - 1), settings.retry_seconds_most)

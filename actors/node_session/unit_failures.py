@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import UnitFail, UnitRequeue
-from actors.node_session.messages import Elsewhere
+from actors.node_session.messages import AlternativesFound
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import LACKS
 from sql.error_code import REPORTED, ErrorCode
@@ -45,7 +45,7 @@ def failed(
     final: bool = False,
     given_back: bool = False,
     confirmed: bool = True,
-    others: Elsewhere | None = None,
+    others: AlternativesFound | None = None,
 ) -> UnitFail:
     """Return the effect of a failed attempt.
 
@@ -85,7 +85,7 @@ def failed(
     )
 
 
-def is_agreed(others: Elsewhere) -> bool:
+def is_agreed(others: AlternativesFound) -> bool:
     """Return whether strangers' words end a unit: nodes of three owners have failed it, or no
     owner's is left to be asked. Nodes without an account are one owner's.
     """
@@ -93,7 +93,7 @@ def is_agreed(others: Elsewhere) -> bool:
 
 
 @attrs.frozen
-class Lack:
+class MissingCapability:
     """What a node has not that a unit needs (``rendertrust.protocol.LACKS``). ``given``: bytes of
     memory that it had; ``words`` are its own.
     """
@@ -104,7 +104,13 @@ class Lack:
 
 
 def beyond(
-    unit: Assignment, node: UUID, lack: Lack, others: Elsewhere, *, is_word: bool, now: datetime
+    unit: Assignment,
+    node: UUID,
+    lack: MissingCapability,
+    others: AlternativesFound,
+    *,
+    is_word: bool,
+    now: datetime,
 ) -> UnitFail:
     """Return the effect of an attempt at a unit that needs what its node has not; nothing failed.
 
@@ -132,14 +138,14 @@ def beyond(
     )
 
 
-def is_stuck(unit: Assignment, node: UUID, others: Elsewhere) -> bool:
+def is_stuck(unit: Assignment, node: UUID, others: AlternativesFound) -> bool:
     """Return whether an admin is told of a unit that is beyond its nodes: three said so, and no
     other is there.
     """
     return not others.is_untried and len(unit.avoid | {node}) >= HELD_NODES
 
 
-def _lacking_seconds(unit: Assignment, others: Elsewhere) -> int:
+def _lacking_seconds(unit: Assignment, others: AlternativesFound) -> int:
     """Return the pause before a unit is given out again: a long one where all nodes tried it."""
     if others.is_untried:
         return held_seconds(nodes=0, times=min(unit.tries, len(RETRY_SECONDS)))

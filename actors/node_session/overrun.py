@@ -33,7 +33,7 @@ def quoted_seconds(unit: Assignment) -> float | None:
 
 
 @attrs.define
-class Pacing:
+class OverrunTracker:
     """How long nodes took in proportion to what was quoted: of each the newest jobs, the newest
     last. Kept while the gateway runs, over all sessions.
     """

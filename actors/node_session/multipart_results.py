@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from actors.node_session.results import Refused
+from actors.node_session.results import ResultRefused
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import Clock, ObjectInfo, ObjectMissing, Objects, Part, PartsRefused, Store
 from actors.scheduler.messages import Assignment
@@ -25,11 +25,11 @@ EVIDENCE: Final = "evidence"
 
 
 @attrs.frozen
-class Lost:
+class PartsLost:
     """The parts are not there any more; nobody's fault."""
 
 
-Joined: TypeAlias = ObjectInfo | Refused | Lost
+Joined: TypeAlias = ObjectInfo | ResultRefused | PartsLost
 
 
 def place_of(unit: Assignment, what: str) -> str:
@@ -44,7 +44,7 @@ def is_bounded(wanted: PartsWanted, settings: NodeSessionSettings) -> bool:
 
 
 @attrs.frozen
-class Pieces:
+class MultipartResult:
     """The parts of one attempt of a unit, at the store and in the database.
 
     Methods raise ObjectsUnavailable and ``sql.database.Unavailable``.
@@ -92,29 +92,29 @@ class Pieces:
         if begun is not None:
             await self.store.end_result_multipart(begun)
         if found is None:
-            return Lost()
+            return PartsLost()
         whole = hashlib.sha256(b"".join(digests)).digest()
         if found.parts_sha256 != whole or found.size != size:
-            return Refused("the object is not made of the parts that the result names")
+            return ResultRefused("the object is not made of the parts that the result names")
         return found
 
     async def _complete(
         self, begun: ResultMultipart | None, digests: Sequence[bytes]
-    ) -> Refused | Lost | None:
+    ) -> ResultRefused | PartsLost | None:
         listed = None if begun is None else await self._listed(begun)
         if begun is None or listed is None:
-            return Lost()
+            return PartsLost()
         parts = self._whole(listed, begun.size)
         if [part.number for part in parts] != list(range(1, self._count(begun.size) + 1)):
-            return Refused("parts of the result have not arrived")
+            return ResultRefused("parts of the result have not arrived")
         if len(digests) != len(parts):
-            return Refused("the result names another number of parts than it has")
+            return ResultRefused("the result names another number of parts than it has")
         told = [attrs.evolve(part, sha256=sum_) for part, sum_ in zip(parts, digests, strict=True)]
         try:
             await self.objects.complete_multipart(begun.object_key, begun.store_id, told)
         except PartsRefused:
             await self._abort(begun)
-            return Refused("the parts are other ones than the result names", is_lie=True)
+            return ResultRefused("the parts are other ones than the result names", is_lie=True)
         except ObjectMissing:
             return None  # completed just now, by a session of before: the head tells
         return None

@@ -19,14 +19,27 @@ from actors.ledger.messages import (
     UnitFail,
     UnitRequeue,
 )
-from actors.node_session import attested, delivered, failures, leases, offers, results
-from actors.node_session.delivered import Delivered
-from actors.node_session.desk import Asked
-from actors.node_session.failures import OPENGL, SCENE
-from actors.node_session.messages import Elsewhere, Looked, PartsLooked, RenewDue, TryAgain
-from actors.node_session.pieces import EVIDENCE, Lost, Pieces, is_bounded
-from actors.node_session.watching import Watching
-from actors.node_session.work import Held, Phase
+from actors.node_session import (
+    dispatch_frames,
+    leases,
+    result_inspection,
+    results,
+    signed_work,
+    unit_failures,
+)
+from actors.node_session.held_units import HeldUnit, Phase
+from actors.node_session.messages import (
+    AlternativesFound,
+    PartsInspected,
+    RenewDue,
+    ResultInspected,
+    TryAgain,
+)
+from actors.node_session.multipart_results import EVIDENCE, MultipartResult, PartsLost, is_bounded
+from actors.node_session.progress_watchdog import ProgressWatchdog
+from actors.node_session.result_inspection import InspectedResult
+from actors.node_session.session_state import PendingCommit
+from actors.node_session.unit_failures import OPENGL, SCENE
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
@@ -50,10 +63,10 @@ HELD: Final = Counter(
 DECLINES = "network"
 
 
-class Settlement(Watching, partial=True):
+class ResultSettlement(ProgressWatchdog, partial=True):
     """Asks for the effect of a result until the Ledger has decided; only then acknowledges it."""
 
-    async def _finish(self, held: Held) -> None:
+    async def _finish(self, held: HeldUnit) -> None:
         """Turn a result into an effect, once the object was looked at, and ask for it."""
         result = held.result
         if held.doubted is not None:
@@ -66,7 +79,7 @@ class Settlement(Watching, partial=True):
         else:
             await self._complete(held, result)
 
-    async def _finish_failed(self, held: Held, result: JobResult) -> None:
+    async def _finish_failed(self, held: HeldUnit, result: JobResult) -> None:
         is_word = result.failure == SCENE and self._is_strangers(held.assignment)
         if is_word or self._is_beyond_it(result):
             self._ask_elsewhere(held)
@@ -77,7 +90,12 @@ class Settlement(Watching, partial=True):
         self._fail_as_said(held, result, confirmed=True)
 
     def _fail_as_said(
-        self, held: Held, result: JobResult, *, confirmed: bool, others: Elsewhere | None = None
+        self,
+        held: HeldUnit,
+        result: JobResult,
+        *,
+        confirmed: bool,
+        others: AlternativesFound | None = None,
     ) -> None:
         """``confirmed``: that the scene is at fault ends the unit. A stranger's word does not, as
         long as another owner's node can be asked; nor do two, which may be friends'.
@@ -99,8 +117,8 @@ class Settlement(Watching, partial=True):
         has_opengl = self._hello is not None and self._hello.opengl is True
         return result.lacks is not None and not (result.lacks == OPENGL and has_opengl)
 
-    @handles(Elsewhere)
-    async def elsewhere(self, message: Elsewhere) -> None:
+    @handles(AlternativesFound)
+    async def elsewhere(self, message: AlternativesFound) -> None:
         held = self._work.exactly(message.job, message.unit, message.attempt)
         if held is None or held.effect is not None:
             return
@@ -115,18 +133,20 @@ class Settlement(Watching, partial=True):
         if result.lacks is None or not self._is_beyond_it(result):
             self._fail_as_said(held, result, confirmed=not message.is_other, others=message)
             return
-        effect = failures.beyond(
+        effect = unit_failures.beyond(
             unit,
             self._node.id,
-            failures.Lack(result.lacks, self._given_bytes, result.error or "it cannot do it"),
+            unit_failures.MissingCapability(
+                result.lacks, self._given_bytes, result.error or "it cannot do it"
+            ),
             message,
             is_word=not self._is_strangers(unit),
             now=self._peers.clock.now(),
         )
-        held.is_stuck = failures.is_stuck(unit, self._node.id, message)
+        held.is_stuck = unit_failures.is_stuck(unit, self._node.id, message)
         self._end(held, effect)
 
-    async def _keep_said(self, held: Held, *, completed: bool = False) -> None:
+    async def _keep_said(self, held: HeldUnit, *, completed: bool = False) -> None:
         """Keep what was said last of an attempt that ended; where it cannot be, it is lost."""
         unit, said = held.assignment, held.said.take()
         if not said:
@@ -137,45 +157,47 @@ class Settlement(Watching, partial=True):
         except Unavailable as error:
             log.info("a unit's log is lost: %s", type(error).__name__)
 
-    async def _complete(self, held: Held, result: JobResult) -> None:
+    async def _complete(self, held: HeldUnit, result: JobResult) -> None:
         worth = results.named(result.result_ref, held.assignment, self._settings)
-        if isinstance(worth, results.Ours):
+        if isinstance(worth, results.OwnObject):
             self._look(held, result)
         else:
-            await self._settle(held, result, worth, Delivered(None))
+            await self._settle(held, result, worth, InspectedResult(None))
 
-    def _look(self, held: Held, result: JobResult) -> None:
+    def _look(self, held: HeldUnit, result: JobResult) -> None:
         """Look at what lies in the store, in the background: leases and frames do not wait."""
         if held.is_looked_at:
             return
         held.is_looked_at = True
         unit, settings = held.assignment, self._settings
         pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt)
-        is_checked = offers.is_checked(unit, settings)
-        waits = offers.waits(unit, settings) and not results.is_bare(result, settings)
+        is_checked = dispatch_frames.is_checked(unit, settings)
+        waits = dispatch_frames.waits(unit, settings) and not results.is_bare(result, settings)
 
-        async def look() -> Looked:
+        async def look() -> ResultInspected:
             try:
-                found = await delivered.look(result, pieces, is_checked=is_checked, waits=waits)
+                found = await result_inspection.look(
+                    result, pieces, is_checked=is_checked, waits=waits
+                )
             except (ObjectsUnavailable, Unavailable):
                 found = None
-            return Looked(*of, found)
+            return ResultInspected(*of, found)
 
-        self.background(look, within=settings.look_seconds, otherwise=Looked(*of))
+        self.background(look, within=settings.look_seconds, otherwise=ResultInspected(*of))
 
-    @handles(Looked)
-    async def looked(self, message: Looked) -> None:
+    @handles(ResultInspected)
+    async def looked(self, message: ResultInspected) -> None:
         held = self._work.exactly(message.job, message.unit, message.attempt)
         if held is None or held.result is None or held.effect is not None:
             return
         held.is_looked_at = False
-        seen: delivered.Found | None = message.found
+        seen: result_inspection.Found | None = message.found
         if seen is None:
             self._again(held)
-        elif isinstance(seen, Lost):
+        elif isinstance(seen, PartsLost):
             error = "parts of the result are not there any more"
             self._fail(held, "network", error, code="parts_gone")
-        elif isinstance(seen, results.Refused):
+        elif isinstance(seen, results.ResultRefused):
             self._refuse(held, seen)
         else:
             worth = results.checked(held.result, seen.found, self._settings)
@@ -183,20 +205,24 @@ class Settlement(Watching, partial=True):
         await self._pump()
 
     async def _settle(
-        self, held: Held, result: JobResult, worth: results.Named, looked: Delivered
+        self, held: HeldUnit, result: JobResult, worth: results.Named, looked: InspectedResult
     ) -> None:
         unit, settings = held.assignment, self._settings
         is_bare = results.is_bare(result, settings) or results.is_absent(worth, settings)
-        waits = offers.waits(unit, settings) and not is_bare
-        if waits and isinstance(worth, results.Elsewhere):
-            worth = results.Refused("a result that waits for a verdict lies where it was offered")
-        if isinstance(worth, results.Refused):
+        waits = dispatch_frames.waits(unit, settings) and not is_bare
+        if waits and isinstance(worth, results.ForeignObject):
+            worth = results.ResultRefused(
+                "a result that waits for a verdict lies where it was offered"
+            )
+        if isinstance(worth, results.ResultRefused):
             self._refuse(held, worth)
             return
-        work = attested.read(result, unit, self._node, looked, self._peers.clock.now())
+        work = signed_work.read(result, unit, self._node, looked, self._peers.clock.now())
         if work is None and self._node.key is not None and waits:
-            work = results.Refused("a result that waits for a verdict is signed by its node's key")
-        if isinstance(work, results.Refused):
+            work = results.ResultRefused(
+                "a result that waits for a verdict is signed by its node's key"
+            )
+        if isinstance(work, results.ResultRefused):
             self._refuse(held, work)
             return
         effect = results.completion(
@@ -204,12 +230,12 @@ class Settlement(Watching, partial=True):
         )
         if not (waits or settings.pays_unverified):
             effect = attrs.evolve(effect, verified=False, operator=None)
-        if isinstance(worth, results.Ours) and waits:
+        if isinstance(worth, results.OwnObject) and waits:
             await self._deliver(held, self._delivery(effect, work, looked.proof))
         else:
             self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
 
-    async def _deliver(self, held: Held, delivery: UnitDeliver) -> None:
+    async def _deliver(self, held: HeldUnit, delivery: UnitDeliver) -> None:
         """Draw the delivery's number, and commit it together with the delivery."""
         sampling = self._peers.sampling
         if sampling is not None:
@@ -221,21 +247,21 @@ class Settlement(Watching, partial=True):
             delivery = attrs.evolve(delivery, draw=number, odds=odds)
         self._end(held, delivery)
 
-    def _refuse(self, held: Held, worth: results.Refused) -> None:
+    def _refuse(self, held: HeldUnit, worth: results.ResultRefused) -> None:
         """It is the node's failure; a lie stands in its record, too."""
         self._fail(held, "node", worth.error, caught=self._device_class if worth.is_lie else None)
 
-    def _pieces(self, unit: Assignment) -> Pieces:
+    def _pieces(self, unit: Assignment) -> MultipartResult:
         peers = self._peers
-        return Pieces(
+        return MultipartResult(
             unit, peers.objects, peers.store, peers.clock, self._settings, self._node.base
         )
 
-    def _take_parts(self, held: Held, wanted: PartsWanted) -> None:
+    def _take_parts(self, held: HeldUnit, wanted: PartsWanted) -> None:
         """Give leave to put parts, once the store was asked in the background."""
         unit, settings = held.assignment, self._settings
         if held.phase is Phase.ENDING or (
-            wanted.what == EVIDENCE and not offers.is_checked(unit, settings)
+            wanted.what == EVIDENCE and not dispatch_frames.is_checked(unit, settings)
         ):
             return
         if not is_bounded(wanted, settings):
@@ -251,17 +277,17 @@ class Settlement(Watching, partial=True):
         held.asks_parts[wanted.what] = None
         pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt, wanted.what)
 
-        async def offer() -> PartsLooked:
+        async def offer() -> PartsInspected:
             try:
-                return PartsLooked(*of, await pieces.offer(wanted), is_known=True)
+                return PartsInspected(*of, await pieces.offer(wanted), is_known=True)
             except (ObjectsUnavailable, Unavailable) as fault:
                 log.warning("no URLs for parts of a unit: %s", type(fault).__name__)
-                return PartsLooked(*of)
+                return PartsInspected(*of)
 
-        self.background(offer, within=settings.look_seconds, otherwise=PartsLooked(*of))
+        self.background(offer, within=settings.look_seconds, otherwise=PartsInspected(*of))
 
-    @handles(PartsLooked)
-    async def parts_looked(self, message: PartsLooked) -> None:
+    @handles(PartsInspected)
+    async def parts_looked(self, message: PartsInspected) -> None:
         held = self._work.exactly(message.job, message.unit, message.attempt)
         if held is None:
             return
@@ -279,7 +305,10 @@ class Settlement(Watching, partial=True):
             self._take_parts(held, following)
 
     def _delivery(
-        self, made: UnitComplete, work: attested.Attested | None, proof: delivered.Proof | None
+        self,
+        made: UnitComplete,
+        work: signed_work.SignedWork | None,
+        proof: result_inspection.DeliveredEvidence | None,
     ) -> UnitDeliver:
         """What waits for its verdict, instead of being settled at once."""
         assert made.attempt is not None, "we assigned it"
@@ -302,18 +331,20 @@ class Settlement(Watching, partial=True):
             dispute_window=made.dispute_window,
         )
 
-    def _receipt(self, unit: Assignment, work: attested.Attested | None) -> IssuedReceipt | None:
+    def _receipt(
+        self, unit: Assignment, work: signed_work.SignedWork | None
+    ) -> IssuedReceipt | None:
         signer = self._peers.signer
         if work is None or signer is None:
             return None
         now = self._peers.clock.now()
-        why = offers.why_unverified(unit, self._settings)
-        return attested.issued(work, unit.price, why, signer.receipts(), now)
+        why = dispatch_frames.why_unverified(unit, self._settings)
+        return signed_work.issued(work, unit.price, why, signer.receipts(), now)
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         asked, outcome = message.tag, message.outcome
-        assert isinstance(asked, Asked), "every commit of a session is about a unit"
+        assert isinstance(asked, PendingCommit), "every commit of a session is about a unit"
         held = asked.held
         held.asked_at = None
         if isinstance(outcome, FINAL):
@@ -329,7 +360,7 @@ class Settlement(Watching, partial=True):
             self._peers.scheduler.tell(UnitsChanged(units))
             self._peers.notifier.tell(UnitsMoved(units))
 
-    def _tell_admin(self, held: Held, outcome: Any) -> None:
+    def _tell_admin(self, held: HeldUnit, outcome: Any) -> None:
         """Log units that came back from several nodes and did not fail: they wait."""
         if held.is_stuck:
             of, nodes = held.assignment, len(held.assignment.avoid | {self._node.id})
@@ -345,7 +376,7 @@ class Settlement(Watching, partial=True):
                 said = "unit %s of job %s waits: it could not be sent to %d nodes"
                 log.error(said, unit.unit, unit.job, unit.unsendable_to)
 
-    async def _settled(self, asked: Asked, outcome: Any) -> None:
+    async def _settled(self, asked: PendingCommit, outcome: Any) -> None:
         held = asked.held
         if asked.ends:
             failed = isinstance(held.effect, UnitFail)
@@ -366,14 +397,14 @@ class Settlement(Watching, partial=True):
             await self._forget(held)
         await self._pump()
 
-    def _note_pace(self, held: Held, outcome: Any) -> None:
+    def _note_pace(self, held: HeldUnit, outcome: Any) -> None:
         """How long it took for what was quoted: so it is known whether its node is a slow one."""
         share = self._share_of_quote(held, self._peers.clock.monotonic())
         is_done = isinstance(held.effect, UnitComplete | UnitDeliver)
         if share and is_done and isinstance(outcome, Posted | Replayed):
             self._peers.pacing.note(self._node.id, held.assignment.job, share)
 
-    def _tell_caught(self, held: Held) -> None:
+    def _tell_caught(self, held: HeldUnit) -> None:
         verifier, effect = self._peers.verifier, held.effect
         if verifier is not None and isinstance(effect, UnitFail) and effect.caught is not None:
             verifier.tell(Caught(self._node.id))

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from actors.node_session.work import Held
+from actors.node_session.held_units import HeldUnit
 from sql.work import weight
 
 
-class Turns:
+class FairOrder:
     """By weight of the priority: a user's turn comes the later, the more of his was sent lately.
 
     Whoever comes anew begins where the others are: what he did not use before, he has not saved.
@@ -22,9 +22,9 @@ class Turns:
         self._sent: dict[UUID, float] = {}  # of each user, units by weight, on a clock of its own
         self._now = 0.0
 
-    def next(self, waiting: Iterable[Held]) -> Held | None:
+    def next(self, waiting: Iterable[HeldUnit]) -> HeldUnit | None:
         """Whose turn it is; of his own the greatest priority, then the oldest job."""
-        firsts: dict[UUID, Held] = {}
+        firsts: dict[UUID, HeldUnit] = {}
         for held in waiting:
             known = firsts.setdefault(held.assignment.user, held)
             if _within(held) < _within(known):
@@ -32,7 +32,7 @@ class Turns:
         self._await(firsts)
         return min(firsts.values(), key=self._turn, default=None)
 
-    def took(self, held: Held) -> None:
+    def took(self, held: HeldUnit) -> None:
         """It was sent."""
         unit = held.assignment
         begin = self._sent.get(unit.user, self._now)
@@ -45,12 +45,12 @@ class Turns:
         waiting = {user: self._sent.get(user, self._now) for user in users}
         self._sent = {**kept, **waiting}
 
-    def _turn(self, held: Held) -> tuple[float, int, datetime]:
+    def _turn(self, held: HeldUnit) -> tuple[float, int, datetime]:
         unit = held.assignment
         ends = self._sent[unit.user] + 1 / weight(unit.priority)
         return ends, -unit.priority, unit.queued_at
 
 
-def _within(held: Held) -> tuple[int, datetime, int]:
+def _within(held: HeldUnit) -> tuple[int, datetime, int]:
     unit = held.assignment
     return -unit.priority, unit.queued_at, unit.place

@@ -11,7 +11,7 @@ from rendertrust.protocol import FromGateway, encode
 log = logging.getLogger(__name__)
 
 
-class Line:
+class NodeConnection:
     """``is_open`` is False once the socket failed or was closed; nothing is sent from then on."""
 
     def __init__(self, socket: Socket, clock: Clock, settings: NodeSessionSettings) -> None:

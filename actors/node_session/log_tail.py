@@ -11,7 +11,7 @@ SAID_MOST: Final = 16_000  # characters, of all lines together
 
 
 @attrs.define
-class SaidLines:
+class LogTail:
     """The last lines; those that say nothing are left out."""
 
     _lines: deque[str] = attrs.field(factory=lambda: deque[str](maxlen=LINES_MOST), repr=False)

@@ -8,14 +8,14 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import Effect, UnitFail
-from actors.node_session.messages import Elsewhere
-from actors.node_session.said import SaidLines
+from actors.node_session.log_tail import LogTail
+from actors.node_session.messages import AlternativesFound
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult, PartsWanted, Running
 
 UnitKey: TypeAlias = tuple[UUID, int]
 # The effect of a failure, by who else could be asked; None: the node's word is enough.
-Doubted: TypeAlias = Callable[[Elsewhere | None], UnitFail]
+Doubted: TypeAlias = Callable[[AlternativesFound | None], UnitFail]
 
 
 class Phase(Enum):
@@ -28,7 +28,7 @@ class Phase(Enum):
 
 
 @attrs.define(eq=False)
-class Held:
+class HeldUnit:
     """One unit. Times are seconds of the monotonic clock.
 
     ``heard_at`` is when the node last spoke of it, ``vouched_at`` what its last lease was based on,
@@ -53,7 +53,7 @@ class Held:
     asks_parts: dict[str, PartsWanted | None] = attrs.field(factory=dict[str, PartsWanted | None])
     tries: int = 0
     offers: int = 0  # of parts that came to nothing
-    said: SaidLines = attrs.field(factory=SaidLines)
+    said: LogTail = attrs.field(factory=LogTail)
     shown: set[int] = attrs.field(factory=set[int])  # frames of which there is a picture
 
     @property
@@ -76,34 +76,34 @@ class Held:
         return Running(job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt)
 
 
-class Work:
+class HeldUnits:
     """All held units, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._held: dict[UnitKey, Held] = {}
+        self._held: dict[UnitKey, HeldUnit] = {}
 
-    def __iter__(self) -> Iterator[Held]:
+    def __iter__(self) -> Iterator[HeldUnit]:
         return iter(list(self._held.values()))
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, held: Held) -> None:
+    def add(self, held: HeldUnit) -> None:
         self._held[held.key] = held
 
-    def remove(self, held: Held) -> None:
+    def remove(self, held: HeldUnit) -> None:
         if self._held.get(held.key) is held:
             del self._held[held.key]
 
-    def get(self, job: UUID, unit: int) -> Held | None:
+    def get(self, job: UUID, unit: int) -> HeldUnit | None:
         return self._held.get((job, unit))
 
-    def exactly(self, job: UUID, unit: int, attempt: int) -> Held | None:
+    def exactly(self, job: UUID, unit: int, attempt: int) -> HeldUnit | None:
         """The unit at this attempt."""
         held = self._held.get((job, unit))
         return held if held is not None and held.attempt == attempt else None
 
-    def named(self, job_id: str, unit: int | None, attempt: int | None) -> Held | None:
+    def named(self, job_id: str, unit: int | None, attempt: int | None) -> HeldUnit | None:
         """The unit that a frame speaks of; what it leaves out is what this node was given."""
         try:
             job = UUID(job_id)
@@ -114,23 +114,23 @@ class Work:
             return None
         return held
 
-    def _only(self, job: UUID) -> Held | None:
+    def _only(self, job: UUID) -> HeldUnit | None:
         """The job's one unit here, or its first: the reference knows jobs of one unit only."""
         units = [held for held in self._held.values() if held.key[0] == job]
         return min(units, key=lambda held: held.key[1]) if units else None
 
-    def sendable(self, slots: int | None) -> list[Held]:
+    def sendable(self, slots: int | None) -> list[HeldUnit]:
         """Of which the next may be sent: none while all slots work; a node may have none told."""
         out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
         return self.waiting() if slots is None or out < slots else []
 
-    def waiting(self) -> list[Held]:
+    def waiting(self) -> list[HeldUnit]:
         """Those that the node does not have."""
         return [held for held in self._held.values() if held.phase is Phase.WAITING]
 
-    def compare(self, running: Iterable[Running]) -> "Comparison":
+    def compare(self, running: Iterable[Running]) -> "HelloComparison":
         """What a node says it has against what it was given."""
-        keep: list[Held] = []
+        keep: list[HeldUnit] = []
         drop: list[Running] = []
         for said in running:
             held = self.named(said.job_id, said.unit, said.attempt)
@@ -139,7 +139,7 @@ class Work:
             elif held not in keep:
                 keep.append(held)
         rest = [held for held in self._held.values() if held not in keep]
-        return Comparison(
+        return HelloComparison(
             keep=tuple(keep),
             drop=tuple(drop),
             lost=tuple(h for h in rest if h.phase is Phase.RUNNING),
@@ -148,10 +148,10 @@ class Work:
 
 
 @attrs.frozen
-class Comparison:
+class HelloComparison:
     """After a hello. ``lost`` ran in the books, and the node knows nothing of them."""
 
-    keep: tuple[Held, ...]
+    keep: tuple[HeldUnit, ...]
     drop: tuple[Running, ...]
-    lost: tuple[Held, ...]
-    unsent: tuple[Held, ...]
+    lost: tuple[HeldUnit, ...]
+    unsent: tuple[HeldUnit, ...]

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.node_session.work import Held, Phase
+from actors.node_session.held_units import HeldUnit, Phase
 from sql.pace import Pace
 
 Attempt: TypeAlias = tuple[UUID, int, int]
@@ -23,7 +23,7 @@ DONE_LEAST: Final = 3  # units of a job; with fewer nobody can tell how long the
 
 
 @attrs.define
-class Move:
+class AttemptProgress:
     """Of one attempt: how far it is, and since when (monotonic seconds); ``first_at`` it had got
     anywhere, ``since``: when this gateway first knew that it was sent. ``files`` are the seconds
     that its files may take, since then and in all; ``named`` are those that were counted.
@@ -57,27 +57,27 @@ class Move:
                 self.all_files += size / LINE_BYTES
 
 
-class Moves:
+class ProgressTracker:
     """Of the attempts of all sessions, the newest of them."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Attempt, Move] = OrderedDict()
+        self._known: OrderedDict[Attempt, AttemptProgress] = OrderedDict()
 
-    def of(self, held: Held, now: float) -> Move:
+    def of(self, held: HeldUnit, now: float) -> AttemptProgress:
         """That of a unit; it begins now where nothing is known of it."""
         name = _name(held)
-        move = self._known.setdefault(name, Move(now))
+        move = self._known.setdefault(name, AttemptProgress(now))
         self._known.move_to_end(name)
         if len(self._known) > KEPT_MOST:
             self._known.popitem(last=False)
         return move
 
-    def forget(self, held: Held) -> None:
+    def forget(self, held: HeldUnit) -> None:
         """It has ended."""
         self._known.pop(_name(held), None)
 
 
-def _name(held: Held) -> Attempt:
+def _name(held: HeldUnit) -> Attempt:
     return (*held.key, held.attempt)
 
 
@@ -88,7 +88,7 @@ def inputs(params: Mapping[str, Any], parts: Iterable[int | None]) -> list[tuple
     return [*own, *((f"part {number}", size or 0) for number, size in enumerate(parts))]
 
 
-def stands_still(move: Move, now: float, seconds: float) -> str | None:
+def stands_still(move: AttemptProgress, now: float, seconds: float) -> str | None:
     """Why a unit is taken back whose node gets no further; None: it gets on.
 
     Before its first step it fetches, after its last it sends: that may take twice as long.
@@ -111,6 +111,6 @@ def far_too_long(seconds: float, frames: int, pace: Pace | None, times: float) -
     return f"at work for {seconds:.0f} s, {took}: over {times:g} times as long"
 
 
-def may_stand(held: Held) -> bool:
+def may_stand(held: HeldUnit) -> bool:
     """Whether a unit's node has it, and has begun it as far as we know."""
     return held.phase in (Phase.SENT, Phase.RUNNING) and held.begun_at is not None
