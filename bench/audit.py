@@ -26,7 +26,7 @@ from bench.volume import fill
 from sql.database import Database
 from sql.fsck_since import Mark
 from sql.migrate import migrate
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id

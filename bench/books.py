@@ -28,7 +28,7 @@ from sql.fsck import run_fsck
 from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor

@@ -27,7 +27,7 @@ import attrs
 from redis import asyncio as aioredis
 
 from bench.probe import Table, cpu_seconds, machine
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.support.api_clients import Creator
 from tests.support.databases import execute
 from tests.support.gateway_process import Gateway, running_gateway

@@ -28,7 +28,7 @@ import asyncpg
 from bench.crowd import JOB_TYPE, SETTINGS, Crowd
 from bench.probe import Table, fdatasync_rate, machine, percentiles
 from bench.volume import fill
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.support.gateway_process import Gateway
 
 SLOTS = 256

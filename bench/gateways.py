@@ -21,7 +21,7 @@ import aiohttp
 from bench.crowd import SETTINGS
 from bench.farm import Farm, connect, submit
 from bench.probe import Table, fdatasync_rate, machine
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.postgres import EmbeddedPostgres
 from supervisors.engines.valkey import EmbeddedValkey

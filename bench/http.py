@@ -33,7 +33,7 @@ from bench.contestant import Baseline, Contestant
 from bench.login import stall
 from bench.probe import Table, cpu_seconds, disk, engines_seconds, machine
 from bench.wire import HttpLine, request
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.support.api_clients import Creator
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import ROOT, Gateway

@@ -28,7 +28,7 @@ from sql.database import Database
 from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.tree import Ports, Tree
 from tests.support.http_gateway import settings_for_tests

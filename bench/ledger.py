@@ -57,7 +57,7 @@ from bench.probe import (
     percentiles,
 )
 from sql.migrate import migrate
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
 from tests.support.engines import engine_folder
 

@@ -36,7 +36,7 @@ from bench.inside import inside
 from bench.probe import Table, cpu_seconds, disk, engines_seconds, machine
 from bench.volume import fill
 from sql.migrate import migrate
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from tests.support.engines import engine_folder
 

@@ -44,9 +44,9 @@ from bench.books import (
 from bench.ledger import COPIED, EARLIER, MANY, PEOPLE, SETTINGS, UNITS, Load
 from bench.probe import Table, disk, fdatasync_rate, machine
 from sql.migrate import migrate
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
+from supervisors.engines.engine_programs import postgres_programs
 from supervisors.engines.postgres import PROGRAMS, EmbeddedPostgres
-from supervisors.engines.program import postgres_programs
 from tests.support.engines import engine_folder
 
 CONNECTIONS: Final = (1, 4, 16, 64)

@@ -28,9 +28,9 @@ from rendertrust.proof_builder import LogTree, TileHashes
 from sql.database import Database
 from sql.log import LogEntry
 from sql.migrate import migrate
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.conformance.test_log import all_in, sequencing

@@ -31,7 +31,7 @@ from bench.probe import Table
 from sql.database import Database
 from sql.operators import Operators
 from sql.span import Span
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.support.gateway_process import running_gateway

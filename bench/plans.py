@@ -17,7 +17,7 @@ import orjson
 from bench.probe import Table
 from bench.volume import fill
 from sql.loader import QUERIES
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.support.gateway_process import running_gateway
 
 LARGE = {"entries", "transfers", "jobs", "units", "holds", "accounts", "users"}

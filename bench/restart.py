@@ -24,7 +24,7 @@ import aiohttp
 from bench.crowd import JOB, SETTINGS
 from bench.probe import Table, fdatasync_rate, machine
 from bench.volume import fill
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway, alive_in
 from tests.support.until import until

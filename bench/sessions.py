@@ -35,10 +35,10 @@ import orjson
 from bench.probe import Table, cpu_seconds, disk, engines_seconds, machine
 from bench.wire import NodeLine
 from sql.migrate import migrate
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
+from supervisors.engines.offline_postgres import kept_endpoint
 from supervisors.engines.postgres import EmbeddedPostgres
-from supervisors.engines.postgres_at_hand import kept_endpoint
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import ROOT, Gateway
 from tests.support.http_gateway import settings_for_tests

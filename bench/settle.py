@@ -16,7 +16,7 @@ from uuid import UUID
 from actors.ledger.messages import Commit, Effect, UnitAssign, UnitComplete, UnitStart
 from bench.probe import Table
 from sql.database import Database
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.support.gateway_process import running_gateway

@@ -24,10 +24,10 @@ from sql.database import Database
 from sql.deliveries import Deliveries
 from sql.migrate import migrate
 from supervisors.child import Child
-from supervisors.engines.account import engine_account
-from supervisors.engines.post import HttpPost
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
+from supervisors.engines.webhook_http import HttpPost
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor

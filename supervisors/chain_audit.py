@@ -21,7 +21,7 @@ ANCHOR_LOOK_SECONDS_LEAST: Final = 0.5
 
 
 @attrs.frozen
-class Seen:
+class ChainView:
     """The chain, and what of it the database knows.
 
     ``missing``: numbers that it should know; ``holes``: and between others; ``unmade``: contracts
@@ -60,7 +60,7 @@ def settings_of(given: ChainSettings) -> AnchorSettings:
     )
 
 
-async def see(chain: Chain, anchors: Anchors, clock: Clock) -> Seen:
+async def see(chain: Chain, anchors: Anchors, clock: Clock) -> ChainView:
     """Ask both. Raises ChainUnavailable, Unavailable."""
     state = await chain.state()
     sent = await anchors.sent(state.chain_id, state.sender, state.nonce)
@@ -71,7 +71,7 @@ async def see(chain: Chain, anchors: Anchors, clock: Clock) -> Seen:
     missing = [number for number in unknown if first is not None and number > first]
     there = standing.contract if standing.newest is not None else None
     pending = [row for row in sent if row.state == PENDING]
-    return Seen(
+    return ChainView(
         state,
         there,
         standing.newest,
@@ -133,7 +133,7 @@ async def make_contract(
 ) -> str:
     """The contract's address, once it is confirmed; a gateway may be at it, too.
 
-    Raises what the ports do, and OtherLog where the chain has another log.
+    Raises what the ports do, and ForeignLog where the chain has another log.
     """
     anchor = AnchorActor(
         chain, anchors, clock, settings=attrs.evolve(settings, anchors=False, every_seconds=0.0)
@@ -143,9 +143,9 @@ async def make_contract(
         await anchor.see_to_it()
         seen = await see(chain, anchors, clock)
         if seen.halt is not None:
-            raise OtherLog(seen.halt.text)
+            raise ForeignLog(seen.halt.text)
         if seen.strays:
-            raise OtherLog(astray(seen.strays[0][0]))
+            raise ForeignLog(astray(seen.strays[0][0]))
         making = [row for row in seen.pending if row.size is None]
         if seen.contract is not None and not making:
             return seen.contract
@@ -155,5 +155,5 @@ async def make_contract(
         await asyncio.sleep(LOOK_SECONDS)
 
 
-class OtherLog(Exception):
+class ForeignLog(Exception):
     """The chain has another log than the database. The text says what is to be done."""

@@ -17,7 +17,7 @@ class StartFailed(Exception):
     """A child did not start; the text names it, and the place and the error it failed with."""
 
 
-class Branch(Protocol):
+class ChildSupervisor(Protocol):
     """A supervisor seen from its parent. Launching and halting may happen many times."""
 
     @property
@@ -66,7 +66,7 @@ class Child:
     """
 
     name: str
-    make: Callable[[], Actor[Any]] | Branch
+    make: Callable[[], Actor[Any]] | ChildSupervisor
     restart: Restart = Restart.PERMANENT
     stop_within: float = 5.0
     start_within: float | None = 10.0

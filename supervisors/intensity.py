@@ -13,7 +13,7 @@ class Intensity:
     within: float = 30.0
 
 
-class Window:
+class RestartWindow:
     """The restarts of the last ``within`` seconds."""
 
     def __init__(self, intensity: Intensity) -> None:

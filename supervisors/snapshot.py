@@ -6,7 +6,7 @@ from actors.kernel import State, Statistics
 
 
 @attrs.frozen
-class Totals:
+class ChildTotals:
     """Of a dynamic supervisor's children, of one kind: the living, and all that ever lived."""
 
     kind: str = ""
@@ -19,7 +19,7 @@ class Totals:
 
 
 @attrs.frozen
-class Allowance:
+class RestartAllowance:
     """How many of the restarts that a supervisor may do in a while it has done."""
 
     used: int
@@ -43,5 +43,5 @@ class Snapshot:
     last_error: str | None
     statistics: Statistics | None = None
     children: "tuple[Snapshot, ...]" = ()
-    totals: Totals | None = None
-    allowance: Allowance | None = None
+    totals: ChildTotals | None = None
+    allowance: RestartAllowance | None = None

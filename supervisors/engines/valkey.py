@@ -10,12 +10,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from supervisors.engines.account import Account
 from supervisors.engines.engine import Engine
-from supervisors.engines.port import LOOPBACK, fits_unix_socket, keep_ports
-from supervisors.engines.program import valkey_programs
+from supervisors.engines.engine_account import EngineAccount
+from supervisors.engines.engine_programs import valkey_programs
+from supervisors.engines.free_ports import LOOPBACK, fits_unix_socket, keep_ports
 from supervisors.engines.secret import keep_secret, write_private
-from supervisors.engines.tethered import Command
+from supervisors.engines.tethered_process import Command
 
 CONNECT_SECONDS = 2.0
 # What a client raises while the server is away. TypeError is asyncio's own, where a connection was
@@ -49,7 +49,7 @@ class EmbeddedValkey(Engine[ValkeyEndpoint]):
 
     name = "valkey"
 
-    def __init__(self, data: Path, *, account: Account | None) -> None:
+    def __init__(self, data: Path, *, account: EngineAccount | None) -> None:
         super().__init__(data, account=account)
         self._program = Path()
         self._password = ""

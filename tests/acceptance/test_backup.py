@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 
 from sql.restoring import connected
-from supervisors.engines.postgres_at_hand import embedded_database, kept_endpoint
+from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
 from tests.integration.backup.contents import contents
 from tests.support import programs
 from tests.support.api_clients import Creator, faithful_node

@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 import attrs
 
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.kills.checks_of_people import found_of, judge, still
 from tests.kills.checks_of_the_log import Witness, proof_faults
 from tests.kills.creator import downloaded_from

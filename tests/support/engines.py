@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import pytest
 
 from sql.migrate import migrate
-from supervisors.engines.account import engine_account
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint

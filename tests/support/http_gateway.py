@@ -56,10 +56,10 @@ from sql.store import SqlStore
 from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.child import Child
-from supervisors.engines.current import Current
+from supervisors.engines.handle import Handle
 from supervisors.engines.stripe_endpoint import StripeEndpoint
 from supervisors.engines.stripe_payments import StripePayments
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
@@ -227,7 +227,7 @@ class Face:
     gateway: Gateway
     script: Script
     objects: TwinObjects
-    stripe: Current[StripeEndpoint]
+    stripe: Handle[StripeEndpoint]
 
     async def user(self, email: str = "jane@example.org") -> dict[str, str]:
         """Register a user; the headers with his token."""
@@ -291,11 +291,11 @@ def gateway_over(
     objects: TwinObjects,
     snapshot: Callable[[], Snapshot],
     *,
-    stripe: Current[StripeEndpoint] | None = None,
+    stripe: Handle[StripeEndpoint] | None = None,
     url: Callable[[], str] = lambda: "http://127.0.0.1:1",
 ) -> Gateway:
     """What the handlers can reach, over a database; everybody begins with 100 credits."""
-    payments = StripePayments(stripe or Current(NO_STRIPE))
+    payments = StripePayments(stripe or Handle(NO_STRIPE))
     clock, random = SystemClock(), SystemRandom()
     accounts, revocations = Accounts.over(database), Revocations(clock)
     halts = Halts(database, chain=False)
@@ -347,7 +347,7 @@ async def serving(
     for marker, child in zip(actors, children, strict=True):
         registry.register(marker, child.ref)
     objects = TwinObjects(lambda: SystemClock().now().timestamp())
-    stripe = Current(NO_STRIPE)
+    stripe = Handle(NO_STRIPE)
     gateway = gateway_over(
         database,
         settings,

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres_cluster import SETTINGS
 from supervisors.engines.postgres_tools import DEBIAN, major_of
-from supervisors.engines.tethered import Command
+from supervisors.engines.tethered_process import Command
 from tests.integration.backup.older import OlderPostgres
 
 if TYPE_CHECKING:

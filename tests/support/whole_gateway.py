@@ -21,7 +21,7 @@ from sql.halt import Halts
 from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.tree import UNCHANGED, Anchoring, Paces, Ports, Tree
 from tests.support.http_gateway import FaceServer, close_payments, gateway_over

@@ -65,7 +65,7 @@ def create(
 ) -> None:
     """Create somebody with a role. The password is asked for, or read from standard input."""
     from sql.users import NewUser
-    from supervisors.engines.system import SystemRandom
+    from supervisors.engines.system_clock import SystemRandom
 
     checked = registration(email, name, new_password(from_input=password_stdin))
     user = SystemRandom().uuid()
@@ -137,7 +137,7 @@ def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool
     A gateway that runs takes it within a second. Twice with --force logs everybody out.
     """
     from config.data_folder import data_folder
-    from supervisors.engines.system import SystemClock
+    from supervisors.engines.system_clock import SystemClock
     from web.identity.keyring import KeyStillInUse, key_file
     from web.identity.keyring import rotate as rotate_file
 

@@ -29,7 +29,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 def act(name: str, target: str, reason: str, **details: Any) -> "Act":
     """The record of what is done here."""
     from sql.audit import Act
-    from supervisors.engines.system import SystemClock
+    from supervisors.engines.system_clock import SystemClock
 
     actor = f"console:{getpass.getuser()}"
     return Act(SystemClock().now(), None, actor, name, target, reason, "", details)

@@ -121,7 +121,7 @@ def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
 
 async def movement(database: "Database", name: str, email: str, body: Any, key: str | None) -> Plan:
     """A grant or an adjustment."""
-    from supervisors.engines.system import SystemRandom
+    from supervisors.engines.system_clock import SystemRandom
     from web.money.credit_adjustments import CreditMovement, order_of, reference_of
     from web.routes.admin_credits import signed
 

@@ -65,7 +65,7 @@ def log_key(*, rotate: bool, adopt: bool, as_json: bool, reason: str, **where: A
 def rotated(settings: "Settings") -> None:
     """A new key in the data folder."""
     from config.data_folder import data_folder
-    from supervisors.engines.system import SystemRandom
+    from supervisors.engines.system_clock import SystemRandom
     from web.log.log_keys import key_file, rotate
 
     if settings.proof.key:

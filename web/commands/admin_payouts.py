@@ -55,7 +55,7 @@ def approve(
     """Approve these PAYOUTs as one batch: all of them, or none."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutApprove
-    from supervisors.engines.system import SystemRandom
+    from supervisors.engines.system_clock import SystemRandom
     from web.routes.payouts import summed
 
     rows = with_database(where, lambda database: payouts_of(database, payout, ()))

@@ -68,7 +68,7 @@ def set_(
 
 def checked(sku: str, given: dict[str, Any]) -> "tuple[SkuRow, dict[str, Any]]":
     """The row and what the audit says of it; UsageError for what the API would not take."""
-    from supervisors.engines.system import SystemClock
+    from supervisors.engines.system_clock import SystemClock
     from web.http.converter import structure
     from web.routes.skus import SkuWords, Terms, details_of, row_of
 

@@ -31,7 +31,7 @@ FULL: Final = (
 @where_options
 def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> None:
     """Write the database to FILE, in pg_dump's custom format; a gateway may work on meanwhile."""
-    from supervisors.engines.archive import dump
+    from supervisors.engines.database_archive import dump
 
     if file.exists() and not force:
         raise click.UsageError(f"{file} is there already: choose another name, or say --force")
@@ -87,7 +87,7 @@ async def _restored(
     from sql.fsck import run_fsck
     from sql.migrate import migrate, turn
     from sql.restoring import connected, is_empty
-    from supervisors.engines import archive
+    from supervisors.engines import database_archive
 
     async with database_of(settings, make=True) as there:
         dsn, kept = there.owner_dsn, None
@@ -98,10 +98,10 @@ async def _restored(
                 raise click.ClickException(FULL)
             if empty:
                 async with turn(connection):
-                    await archive.restore(dsn, file, tell=tell)
+                    await database_archive.restore(dsn, file, tell=tell)
         if not empty:
             kept = name_aside(dsn)
-            await archive.replace(dsn, file, aside=kept, tell=tell)
+            await database_archive.replace(dsn, file, aside=kept, tell=tell)
         await migrate(dsn)
         if settings.chain.url:
             await marked(there.app_dsn)
@@ -113,7 +113,7 @@ async def marked(dsn: str) -> None:
     """A gateway writes nothing until it has asked the chain whether that has more than this."""
     from sql.database import Database
     from sql.halt import RESTORED, Halt, write_halt
-    from supervisors.engines.system import SystemClock
+    from supervisors.engines.system_clock import SystemClock
 
     database = Database(lambda: dsn, connections=1)
     try:
@@ -133,7 +133,7 @@ async def refuse_gateways(connection: Any) -> None:
 def name_aside(dsn: str) -> str:
     """What the database of before is called from now on."""
     from sql.restoring import database_of as name_of
-    from supervisors.engines.system import SystemClock
+    from supervisors.engines.system_clock import SystemClock
 
     return f"{name_of(dsn)}_before_{SystemClock().now():%Y%m%d%H%M%S}"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sql.database import Database
     from sql.epochs import EpochRow
     from sql.halt import Halt
-    from supervisors.chain_audit import Seen
+    from supervisors.chain_audit import ChainView
     from supervisors.engines.chain import EvmChain
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
         from sql.anchors import Anchors
         from supervisors.chain_audit import make_contract, settings_of
-        from supervisors.engines.system import SystemClock
+        from supervisors.engines.system_clock import SystemClock
 
         anchors, clock = Anchors(database), SystemClock()
         there = (await _seen(chain, database)).contract
@@ -135,7 +135,7 @@ def with_chain(
     """What ``work`` makes of the chain and the database that the settings name."""
     from config.data_folder import data_folder
     from sql.database import Database
-    from supervisors.engines.chain_at_hand import chain_at_hand, has_run
+    from supervisors.engines.offline_chain import has_run, offline_chain
 
     settings = settings_from(None, None, where["data"], where["config"])
     if not settings.chain.url:
@@ -148,7 +148,7 @@ def with_chain(
                 raise click.UsageError(f"There is no chain in {data}: a gateway makes it")
             database = Database(lambda: there.app_dsn)
             try:
-                async with chain_at_hand(settings.chain, data) as port:
+                async with offline_chain(settings.chain, data) as port:
                     return await _expected(work(port, database, settings))
             finally:
                 await database.close()
@@ -165,7 +165,7 @@ async def _expected(work: Awaitable[T]) -> T:
     from rendertrust.cli.exits import CommandExit, Exit
     from sql.database import Unavailable
     from sql.epochs import BrokenEnd, NotBegun
-    from supervisors.chain_audit import OtherLog
+    from supervisors.chain_audit import ForeignLog
 
     try:
         return await work
@@ -183,16 +183,16 @@ async def _expected(work: Awaitable[T]) -> T:
         raise click.ClickException(f"The database does not answer: {error}") from error
     except NotBegun as error:
         raise click.ClickException("There is no log in this database") from error
-    except (BrokenEnd, OtherLog) as error:
+    except (BrokenEnd, ForeignLog) as error:
         raise click.ClickException(str(error)) from error
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
 
 
-async def _seen(chain: "EvmChain", database: "Database") -> "Seen":
+async def _seen(chain: "EvmChain", database: "Database") -> "ChainView":
     from sql.anchors import Anchors
     from supervisors.chain_audit import see
-    from supervisors.engines.system import SystemClock
+    from supervisors.engines.system_clock import SystemClock
 
     return await see(chain, Anchors(database), SystemClock())
 
@@ -208,13 +208,13 @@ async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dic
 
 
 async def _reopened(
-    database: "Database", seen: "Seen", halt: "Halt | None", reason: str, left: dict[str, Any]
+    database: "Database", seen: "ChainView", halt: "Halt | None", reason: str, left: dict[str, Any]
 ) -> dict[str, Any]:
     """Begin a new epoch, after whatever was signed before, and record what it leaves behind."""
     from datetime import timedelta
 
     from sql.epochs import OnChain, reopen
-    from supervisors.engines.system import SystemClock
+    from supervisors.engines.system_clock import SystemClock
 
     state, (contract, size, root) = seen.state, _newest_of(seen)
     there = OnChain(state.chain_id, contract, size, root, state.sender, state.nonce)
@@ -231,7 +231,7 @@ async def _reopened(
     return {"epoch": row.number, "origin": row.origin, **details(row)}
 
 
-def left_behind(seen: "Seen", halt: "Halt | None", leaves: int) -> dict[str, Any]:
+def left_behind(seen: "ChainView", halt: "Halt | None", leaves: int) -> dict[str, Any]:
     """Return what a new epoch leaves behind: what was seen of the log that the database lacks.
 
     ``kept`` is the checkpoint that a gateway keeps, if that is why nothing is written; ``others``
@@ -260,7 +260,7 @@ def left_behind(seen: "Seen", halt: "Halt | None", leaves: int) -> dict[str, Any
     }
 
 
-def _newest_of(seen: "Seen") -> tuple[str, int, bytes]:
+def _newest_of(seen: "ChainView") -> tuple[str, int, bytes]:
     """Return the contract that an epoch leaves behind, and its newest anchor."""
     from rendertrust.merkle import root
 
@@ -292,7 +292,7 @@ async def _epochs(database: "Database") -> list[dict[str, Any]]:
     ]
 
 
-def _shown(seen: "Seen", backlog: Any, halted: str | None) -> dict[str, Any]:
+def _shown(seen: "ChainView", backlog: Any, halted: str | None) -> dict[str, Any]:
     state, newest = seen.state, seen.newest
     leaves = 0 if backlog is None else backlog.size
     return {

@@ -31,8 +31,8 @@ async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[P
     One that is not there is made when ``make`` says so; else it is a wrong folder, left as it is.
     """
     from config.data_folder import data_folder
+    from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
     from supervisors.engines.postgres import PostgresEndpoint
-    from supervisors.engines.postgres_at_hand import embedded_database, kept_endpoint
 
     url = settings.database.url
     if url:

@@ -54,12 +54,12 @@ def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Ou
     """What became of them, one after another, up to the first that was not done."""
     from actors.kernel import AskFailed
     from actors.ledger.messages import Posted, Replayed
-    from supervisors.books_at_hand import books_at_hand
+    from supervisors.offline_ledger import offline_ledger
 
     async def work(database: "Database") -> "Sequence[Outcome]":
         await refuse_halted(settings_from(None, None, where["data"], where["config"]), database)
         outcomes: list[Outcome] = []
-        async with books_at_hand(database) as ledger:
+        async with offline_ledger(database) as ledger:
             for order in orders:
                 outcomes.append(await ledger.ask(order, within=BOOKS_SECONDS))
                 if not isinstance(outcomes[-1], Posted | Replayed):

@@ -80,15 +80,15 @@ async def on_chain(settings: Any, dsn: str) -> "tuple[Sequence[Finding], str | N
     from sql.anchors import Anchors
     from sql.database import Database
     from supervisors.chain_audit import audit_chain
-    from supervisors.engines.chain_at_hand import chain_at_hand, has_run
-    from supervisors.engines.system import SystemClock
+    from supervisors.engines.offline_chain import has_run, offline_chain
+    from supervisors.engines.system_clock import SystemClock
 
     data = data_folder(settings)
     if not has_run(settings.chain, data):
         return (), None
     database = Database(lambda: dsn)
     try:
-        async with chain_at_hand(settings.chain, data) as chain:
+        async with offline_chain(settings.chain, data) as chain:
             return await audit_chain(chain, Anchors(database), SystemClock()), None
     except (ChainUnavailable, ChainRefused) as error:
         return (), f"the chain does not answer as it should: {error}"

@@ -14,7 +14,7 @@ from config.data_folder import make_folder
 from config.settings import SettingsError
 from rendertrust.client import AsyncClient, RenderTrustError
 from rendertrust.node.enrolment import JoinRefused, join
-from supervisors.engines.system import SystemRandom
+from supervisors.engines.system_clock import SystemRandom
 from web.demonstration.animation import FOLDER, FRAMES, DemoAnimation, DemoNode, animate
 from web.demonstration.child import Child, ChildFailed
 from web.demonstration.folder import FolderTaken, claim

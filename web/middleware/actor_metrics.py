@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 from prometheus_client import Counter, Gauge
 
-from supervisors.snapshot import Snapshot, Totals
+from supervisors.snapshot import ChildTotals, Snapshot
 
 LIVING: Final = Gauge("rendertrust_actors", "Actors by kind.", ["actor"])
 DEPTH: Final = Gauge(
@@ -65,7 +65,7 @@ class ActorMetrics:
             for kind, figure in figures.items():
                 gauge.labels(kind).set(figure)
 
-    def _add(self, name: str, part: Snapshot, there: Totals) -> None:
+    def _add(self, name: str, part: Snapshot, there: ChildTotals) -> None:
         was = self._seen.get(name, ActorTotals())
         now = ActorTotals(there.handled, there.busy, part.restarts, there.dead_letters)
         self._seen[name] = now
@@ -89,14 +89,14 @@ def parts_of(tree: Snapshot) -> Iterator[tuple[str, Snapshot]]:
         ahead += [(f"{name}/{child.name}", child) for child in part.children]
 
 
-def totals_of(part: Snapshot) -> Totals:
+def totals_of(part: Snapshot) -> ChildTotals:
     """An actor's own figures, or those of a dynamic supervisor's children, under their kind."""
     if part.totals is not None:
         return attrs.evolve(part.totals, kind=part.totals.kind.removesuffix("Actor"))
     figures = part.statistics
     if figures is None:
-        return Totals()
-    return Totals(
+        return ChildTotals()
+    return ChildTotals(
         kind=part.kind.removesuffix("Actor"),
         living=1,
         depth=figures.depth,

@@ -11,16 +11,16 @@ from rendertrust.node.state_folder import Enrolment
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NewNode
 from supervisors.child import Child
-from supervisors.engines.account import engine_account
-from supervisors.engines.actor import engine_child
-from supervisors.engines.current import Current
-from supervisors.engines.errors import EngineError
-from supervisors.engines.verifier import (
+from supervisors.engines.embedded_verifier import (
     Confinement,
     EmbeddedVerifier,
     bounds_of,
     confine,
 )
+from supervisors.engines.engine_account import engine_account
+from supervisors.engines.engine_actor import engine_child
+from supervisors.engines.errors import EngineError
+from supervisors.engines.handle import Handle
 from web.gateway import Gateway
 from web.http.listener import ListenAddress
 from web.identity.node_tokens import SignedNodeTokens
@@ -65,7 +65,7 @@ class EmbeddedVerifierState:
             )
 
         bounds = bounds_of(given.threads, given.memory_gib)
-        return engine_child(EmbeddedVerifier(confined, bounds, enrol), Current[int](), late=True)
+        return engine_child(EmbeddedVerifier(confined, bounds, enrol), Handle[int](), late=True)
 
     def placed(
         self, arrival: AcceptedNode, place: ListenAddress, settings: Settings

@@ -14,25 +14,25 @@ from sql.halt import Halts, Kept
 from sql.leadership import SqlLeadership
 from sql.migrate import migrate
 from supervisors.child import Child
-from supervisors.engines.account import Account, check_way, engine_account
-from supervisors.engines.actor import RunsEngine, engine_child
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
 from supervisors.engines.bus_valkey import ValkeyBus
 from supervisors.engines.chain import EvmChain, KnownChain, remote_chain
-from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.engine_account import EngineAccount, check_way, engine_account
+from supervisors.engines.engine_actor import RunsEngine, engine_child
+from supervisors.engines.handle import Handle, NotStarted
 from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
-from supervisors.engines.post import HttpPost
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.stand_in.engine import EmbeddedStripe
 from supervisors.engines.stripe_endpoint import StripeEndpoint
 from supervisors.engines.stripe_payments import StripePayments
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
-from supervisors.schema import schema_child
+from supervisors.engines.webhook_http import HttpPost
+from supervisors.schema_actor import schema_child
 from web.process.readiness import Probe
 
 
@@ -52,7 +52,7 @@ class Adapters:
     """
 
     engines: Sequence[Child]
-    stored: Current[ObjectsEndpoint]
+    stored: Handle[ObjectsEndpoint]
     database: Database
     halts: Halts
     leadership: SqlLeadership
@@ -100,8 +100,8 @@ def build_outside(
     account, given = engine_account(), bool(settings.stripe.secret_key)
     if not (settings.database.url and settings.redis.url and settings.objects.url):
         check_way(data, account)
-    postgres, valkey = Current[PostgresEndpoint](), Current[ValkeyEndpoint]()
-    stored, stripe = Current[ObjectsEndpoint](), stripe_of(settings)
+    postgres, valkey = Handle[PostgresEndpoint](), Handle[ValkeyEndpoint]()
+    stored, stripe = Handle[ObjectsEndpoint](), stripe_of(settings)
     database = Database(lambda: app_dsn(postgres), connections=settings.database.connections)
     chain = build_chain(settings.chain, data, account)
     halts = Halts(database, chain=chain is not None, seen=seen)
@@ -135,11 +135,11 @@ def build_outside(
     )
 
 
-def build_chain(given: Chain, data: Path, account: Account | None) -> ChainAdapter | None:
+def build_chain(given: Chain, data: Path, account: EngineAccount | None) -> ChainAdapter | None:
     """None where nothing is to be anchored. Raises SettingsError."""
     if not given.url:
         return None
-    current = Current[ChainEndpoint]()
+    current = Handle[ChainEndpoint]()
     engine: RunsEngine[ChainEndpoint] = (
         EmbeddedAnvil(data, account=account) if given.embedded else KnownChain(remote_chain(given))
     )
@@ -148,7 +148,7 @@ def build_chain(given: Chain, data: Path, account: Account | None) -> ChainAdapt
     )
 
 
-def app_dsn(postgres: Current[PostgresEndpoint]) -> str:
+def app_dsn(postgres: Handle[PostgresEndpoint]) -> str:
     """The application's address of the database; before it was ever up nobody answers there."""
     try:
         return postgres.get().app_dsn
@@ -156,15 +156,15 @@ def app_dsn(postgres: Current[PostgresEndpoint]) -> str:
         raise ConnectionRefusedError(str(reason)) from None
 
 
-def stripe_of(settings: Settings) -> Current[StripeEndpoint]:
+def stripe_of(settings: Settings) -> Handle[StripeEndpoint]:
     """Stripe, if the settings have a key for it; else nothing yet."""
     given = settings.stripe
     if not given.secret_key:
-        return Current()
-    return Current(StripeEndpoint(given.secret_key, given.webhook_secret, given.url))
+        return Handle()
+    return Handle(StripeEndpoint(given.secret_key, given.webhook_secret, given.url))
 
 
-def _postgres(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+def _postgres(settings: Settings, data: Path, account: EngineAccount | None) -> RunsEngine[Any]:
     url = settings.database.url
     if url:
         return remote_postgres(
@@ -173,7 +173,7 @@ def _postgres(settings: Settings, data: Path, account: Account | None) -> RunsEn
     return EmbeddedPostgres(data, account=account)
 
 
-def _objects(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+def _objects(settings: Settings, data: Path, account: EngineAccount | None) -> RunsEngine[Any]:
     given = settings.objects
     if given.url:
         return remote_objects(
@@ -185,7 +185,7 @@ def _objects(settings: Settings, data: Path, account: Account | None) -> RunsEng
     return EmbeddedObjects(data, account=account, bucket=given.bucket)
 
 
-def _valkey(settings: Settings, data: Path, account: Account | None) -> RunsEngine[Any]:
+def _valkey(settings: Settings, data: Path, account: EngineAccount | None) -> RunsEngine[Any]:
     url = settings.redis.url
     if url:
         return remote_valkey(url, patience=settings.server.wait_seconds)
@@ -200,7 +200,7 @@ async def _database_answers(database: Database) -> bool:
     return True
 
 
-async def _valkey_answers(valkey: Current[ValkeyEndpoint]) -> bool:
+async def _valkey_answers(valkey: Handle[ValkeyEndpoint]) -> bool:
     try:
         return await process_at(valkey.get()) is not None
     except NotStarted:

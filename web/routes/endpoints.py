@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from rendertrust import webhooks
 from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointRow, NewEndpoint, Wish
-from supervisors.engines.post import refused
+from supervisors.engines.webhook_http import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid

@@ -11,13 +11,13 @@ from pathlib import Path
 import orjson
 from aiohttp import web
 
+from supervisors.engines.engine_folder import EngineFolder
 from supervisors.engines.errors import EngineError
-from supervisors.engines.folder import EngineFolder
-from supervisors.engines.port import LOOPBACK, keep_ports
+from supervisors.engines.free_ports import LOOPBACK, keep_ports
 from supervisors.engines.secret import keep_secret, write_private
 from supervisors.engines.stand_in.deliveries import Deliveries
-from supervisors.engines.stand_in.desk import Desk
-from supervisors.engines.stand_in.till import Till
+from supervisors.engines.stand_in.stripe_api import StripeApi
+from supervisors.engines.stand_in.stripe_state import StripeState
 from supervisors.engines.stripe_endpoint import StripeEndpoint
 
 WEBHOOK = "/api/v1/webhooks/stripe"
@@ -32,7 +32,7 @@ class EmbeddedStripe:
     def __init__(self, data: Path, gateway_url: Callable[[], str]) -> None:
         self._folder = EngineFolder(data, self.name, None)
         self._gateway_url = gateway_url
-        self._till = Till()
+        self._till = StripeState()
         self._saving = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._deliveries: Deliveries | None = None
@@ -52,7 +52,7 @@ class EmbeddedStripe:
         deadline = asyncio.get_running_loop().time() + within
         while True:
             endpoint, port = await asyncio.to_thread(self._prepare)
-            desk = Desk(self._till, endpoint.secret_key, endpoint.url, self._save)
+            desk = StripeApi(self._till, endpoint.secret_key, endpoint.url, self._save)
             runner = web.AppRunner(desk.site(), access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             try:
@@ -89,7 +89,7 @@ class EmbeddedStripe:
         secret = "whsec_" + keep_secret(self._folder.secrets / "webhook")
         port = keep_ports(self._folder.path / "ports", ("stripe",))["stripe"]
         if self._file.exists():
-            self._till = Till(orjson.loads(self._file.read_bytes()))
+            self._till = StripeState(orjson.loads(self._file.read_bytes()))
         return StripeEndpoint(key, secret, f"http://{LOOPBACK}:{port}"), port
 
     @property

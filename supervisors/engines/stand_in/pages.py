@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
-from supervisors.engines.stand_in.till import Json, Till
+from supervisors.engines.stand_in.stripe_state import Json, StripeState
 
 STYLE: Final = """\
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
@@ -41,7 +41,7 @@ def pay_page(session: Json) -> str:
     return page("Pay", f"{head}{body}")
 
 
-def till_page(till: Till) -> str:
+def till_page(till: StripeState) -> str:
     """Everything that happened, the newest first, with what can be done about it."""
     sessions = list(reversed(till.sessions.values()))
     parts = "".join(_session(till, session) for session in sessions) or "<p>Nothing yet.</p>"
@@ -49,7 +49,7 @@ def till_page(till: Till) -> str:
     return page("Payments", f"<h1>Payments</h1><p>{waiting} events are not taken yet.</p>{parts}")
 
 
-def _session(till: Till, session: Json) -> str:
+def _session(till: StripeState, session: Json) -> str:
     place = f"/sessions/{session['id']}"
     words = f"{escape(str(session['description']))}, {escape(state_of(session))}"
     lines = [f"<p>{words}<br><code>{escape(session['id'])}</code></p>", price(session)]
@@ -64,7 +64,7 @@ def _session(till: Till, session: Json) -> str:
     return f'<section id="{escape(session["id"])}">{"".join(lines)}</section>'
 
 
-def _charge(till: Till, charge: Json) -> Iterator[str]:
+def _charge(till: StripeState, charge: Json) -> Iterator[str]:
     place, left = f"/charges/{charge['id']}", charge["amount"] - charge["amount_refunded"]
     if left:
         field = f'<input name="amount" inputmode="numeric" value="{left}" aria-label="Amount">'

@@ -23,7 +23,7 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Log, Preview
 from rendertrust.testing import Behaviour, FakeNode, completes, fails
-from supervisors.engines.postgres_at_hand import kept_endpoint
+from supervisors.engines.offline_postgres import kept_endpoint
 from tests.browser.conftest import WITHIN_MS, chromium
 from tests.browser.console.looking import NARROW
 from tests.browser.console.stage import PASSWORD, Stage, living, person, picture

@@ -7,11 +7,11 @@ import pytest
 
 from sql.database import Database
 from sql.migrate import migrate
-from supervisors.engines.account import Account, engine_account
+from supervisors.engines.engine_account import EngineAccount, engine_account
 from supervisors.engines.postgres import INITDB_STOP, SUPERUSER, EmbeddedPostgres
 from supervisors.engines.postgres_tools import DEBIAN, major_of
 from supervisors.engines.secret import write_private
-from supervisors.engines.tethered import Command, run_once
+from supervisors.engines.tethered_process import Command, run_once
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.sql.test_fsck import some_of_everything
 
@@ -32,7 +32,7 @@ def older_programs() -> Path:
 class OlderPostgres(EmbeddedPostgres):
     """A cluster made and run by other programs than our own package's."""
 
-    def __init__(self, data: Path, *, account: Account | None, programs: Path) -> None:
+    def __init__(self, data: Path, *, account: EngineAccount | None, programs: Path) -> None:
         super().__init__(data, account=account)
         self._programs = self._bin = programs
 

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from sql.fsck import run_fsck
-from supervisors.engines.account import engine_account
-from supervisors.engines.archive import dump, replace, restore
+from supervisors.engines.database_archive import dump, replace, restore
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.errors import EngineError
 from supervisors.engines.postgres import SUPERUSER, PostgresEndpoint
 from tests.integration.backup.contents import contents

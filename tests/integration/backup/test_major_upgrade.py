@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisors.engines.account import engine_account
-from supervisors.engines.archive import dump
+from supervisors.engines.database_archive import dump
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.errors import OtherMajor
 from supervisors.engines.postgres import MAJOR_UPGRADE, EmbeddedPostgres
 from tests.integration.backup.contents import contents

@@ -15,8 +15,8 @@ import attrs
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from supervisors.engines.account import engine_account  # noqa: E402
 from supervisors.engines.engine import Engine  # noqa: E402
+from supervisors.engines.engine_account import engine_account  # noqa: E402
 from supervisors.engines.errors import EngineError  # noqa: E402
 from supervisors.engines.objects import EmbeddedObjects  # noqa: E402
 from supervisors.engines.postgres import EmbeddedPostgres  # noqa: E402

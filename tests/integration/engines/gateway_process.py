@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from supervisors.engines.account import Account
+from supervisors.engines.engine_account import EngineAccount
 
 GATEWAY = Path(__file__).with_name("gateway.py")
 START_SECONDS = 90.0
@@ -82,7 +82,7 @@ def as_ordinary_user() -> list[str]:
     if os.geteuid() != 0:
         return []
     entry = pwd.getpwnam(ORDINARY_USER)
-    account = Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    account = EngineAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
     prefix = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
     if not account.can_run(Path(sys.executable)):
         prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]

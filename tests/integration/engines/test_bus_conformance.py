@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio.client import PubSub
 
-from supervisors.engines.account import engine_account
 from supervisors.engines.bus_valkey import ValkeyBus
-from supervisors.engines.current import Current
+from supervisors.engines.engine_account import engine_account
+from supervisors.engines.handle import Handle
 from supervisors.engines.valkey import EmbeddedValkey
 from tests.integration.engines.conformance_bus import BusConformance, Line, heard, topic
 from tests.support.engines import engine_folder
@@ -32,8 +32,8 @@ class Twin(Line):
 class Real(Line):
     def __init__(self, data: Path) -> None:
         self._engine = EmbeddedValkey(data, account=engine_account())
-        self.here_bus = self.here = ValkeyBus(Current())
-        self.there_bus = self.there = ValkeyBus(Current())
+        self.here_bus = self.here = ValkeyBus(Handle())
+        self.there_bus = self.there = ValkeyBus(Handle())
 
     async def take_away(self) -> None:
         await self._engine.stop()

@@ -24,9 +24,9 @@ from sql.proofs import Proofs
 from sql.restoring import connected
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.current import Current
+from supervisors.engines.handle import Handle
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.test_log import asked, posted, sequencing
 from tests.integration.engines.test_chain_conformance import EMPTY, done
@@ -92,7 +92,7 @@ class Place:
     async def contract(self) -> str:
         """One more of the same sender's, of which the database knows nothing."""
         endpoint = ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
-        chain = Web3Chain(Current(endpoint), fee_cap_gwei=100)
+        chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
         signed = await chain.sign_deploy((await chain.state()).nonce, await chain.bid())
         await chain.send(signed.raw)
         await done(chain, signed.hash)
@@ -102,7 +102,7 @@ class Place:
     async def anchor(self, contract: str, size: int, root: bytes, previous: bytes = EMPTY) -> str:
         """As a gateway did whose database is gone."""
         chain = Web3Chain(
-            Current(ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())),
+            Handle(ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())),
             fee_cap_gwei=100,
         )
         bid, nonce = await chain.bid(), (await chain.state()).nonce
@@ -115,7 +115,7 @@ class Place:
     async def anchored(self) -> None:
         """As a gateway does it: the contract, if there is none, and the newest checkpoint."""
         endpoint = ChainEndpoint(self.node.url, self.node.chain_id, self.account.key.hex())
-        chain = Web3Chain(Current(endpoint), fee_cap_gwei=100)
+        chain = Web3Chain(Handle(endpoint), fee_cap_gwei=100)
         pool = Database(lambda: self.database.app_dsn)
         anchors = Anchors(pool)
         settings = AnchorSettings(anchor_seconds=0.0)

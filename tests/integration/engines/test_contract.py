@@ -17,7 +17,7 @@ from rendertrust import merkle
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.anvil_program import npm
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.current import Current
+from supervisors.engines.handle import Handle
 from tests.integration.engines.test_chain_conformance import EMPTY, anchored, deployed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,7 +43,7 @@ class Deployed:
 
 @pytest.fixture
 async def contract(anvil: ChainEndpoint) -> AsyncIterator[Deployed]:
-    current = Current[ChainEndpoint]()
+    current = Handle[ChainEndpoint]()
     current.set(anvil)
     chain = Web3Chain(current, fee_cap_gwei=100)
     address, previous = await deployed(chain), EMPTY

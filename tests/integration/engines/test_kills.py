@@ -10,12 +10,12 @@ import psutil
 import pytest
 from redis import asyncio as aioredis
 
-from supervisors.engines.current import Current
+from supervisors.engines.free_ports import read_ports
+from supervisors.engines.handle import Handle
 from supervisors.engines.objects import with_admin_grpc
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.objects_sockets import socket_paths
-from supervisors.engines.port import read_ports
 from tests.integration.engines.gateway_process import (
     GatewayProcess,
     alive,
@@ -55,7 +55,7 @@ async def gateway(
 
 
 def objects_at(endpoints: dict[str, dict[str, str]]) -> aclosing[S3Objects]:
-    return aclosing(S3Objects(Current(ObjectsEndpoint(**endpoints["objects"]))))
+    return aclosing(S3Objects(Handle(ObjectsEndpoint(**endpoints["objects"]))))
 
 
 async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:

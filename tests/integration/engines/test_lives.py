@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from actors.kernel import State
-from supervisors.engines.account import Account, engine_account
-from supervisors.engines.actor import engine_child
-from supervisors.engines.current import Current
+from supervisors.engines.engine_account import EngineAccount, engine_account
+from supervisors.engines.engine_actor import engine_child
 from supervisors.engines.errors import EngineError, FolderClosed, OtherMajor
+from supervisors.engines.handle import Handle
 from supervisors.engines.objects import EmbeddedObjects
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
@@ -68,10 +68,10 @@ async def test_an_engine_ends_with_its_tether(engine: AnyEngine) -> None:
 async def test_programs_out_of_reach_are_copied_into_the_data_folder(
     engine: AnyEngine, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(_self: Account, program: Path) -> bool:
+    def never(_self: EngineAccount, program: Path) -> bool:
         return False
 
-    monkeypatch.setattr(Account, "can_run", never)
+    monkeypatch.setattr(EngineAccount, "can_run", never)
     await engine.start()
     if engine.folder.account is not None:
         program = Path(psutil.Process(engine.pid).exe())
@@ -79,7 +79,7 @@ async def test_programs_out_of_reach_are_copied_into_the_data_folder(
 
 
 async def test_a_supervisor_restarts_an_engine_that_ended(data: Path) -> None:
-    current: Current[ValkeyEndpoint] = Current()
+    current: Handle[ValkeyEndpoint] = Handle()
     engine = EmbeddedValkey(data, account=engine_account())
     child = engine_child(engine, current)
     tree = Supervisor("Engines", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), [child])
@@ -134,7 +134,7 @@ async def test_an_engine_that_cannot_start_says_why(data: Path) -> None:
 async def test_a_closed_parent_folder_is_named(data: Path) -> None:
     closed = data / "closed"
     closed.mkdir(mode=0o700)
-    account = Account("somebody", 54_321, 54_321)
+    account = EngineAccount("somebody", 54_321, 54_321)
     engine = EmbeddedValkey(closed / "data", account=account)
     with pytest.raises(FolderClosed, match=f"{closed} is closed to the user somebody"):
         await engine.start()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import asyncpg
 
 from sql.migrate import migrate
-from supervisors.engines.account import engine_account
+from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from tests.support.engines import engine_folder
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pytest_aiohttp import AiohttpServer
 
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
-from supervisors.engines import post as engine
-from supervisors.engines.post import HttpPost, refused
+from supervisors.engines import webhook_http as engine
 from supervisors.engines.public_addresses import is_public
+from supervisors.engines.webhook_http import HttpPost, refused
 from tests.support.free_ports import free_port
 from tests.support.listening import listening
 from tests.support.until import until
@@ -190,7 +190,7 @@ async def test_names_that_are_never_found_keep_nobody_else_from_looking_one_up(
 async def test_a_name_that_nobody_waits_for_any_more_makes_room_when_it_ends(
     slow_names: SlowNames,
 ) -> None:
-    lookups = engine.Lookups(most=1)
+    lookups = engine.NameLookups(most=1)
     first = asyncio.create_task(lookups.look_up("a.slow.example", 80, socket.AF_INET))
     await until(lambda: slow_names.asked == ["a.slow.example"])
     first.cancel()

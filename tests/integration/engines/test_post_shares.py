@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from actors.ports.webhooks import Answered, Letter, NotSent
-from supervisors.engines import post as engine
-from supervisors.engines.post import HttpPost
+from supervisors.engines import webhook_http as engine
+from supervisors.engines.webhook_http import HttpPost
 from tests.integration.engines.test_post_conformance import SlowNames
 from tests.support.listening import listening
 from tests.support.until import until
@@ -48,7 +48,7 @@ async def test_names_of_one_user_that_are_never_found_leave_room_for_everybody_e
 
 async def test_who_gives_up_waiting_leaves_their_turn(names: SlowNames) -> None:
     """At each of the two places where one waits."""
-    lookups = engine.Lookups(most=1)
+    lookups = engine.NameLookups(most=1)
 
     def ask(host: str, who: str) -> "asyncio.Task[object]":
         return asyncio.create_task(lookups.look_up(host, 80, socket.AF_INET, who))

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from supervisors.engines.account import engine_account
-from supervisors.engines.current import Current
+from supervisors.engines.engine_account import engine_account
+from supervisors.engines.handle import Handle
 from supervisors.engines.rates_valkey import SharedRates
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
 from tests.support.engines import engine_folder
 from tests.support.http_gateway import settings_for_tests
@@ -27,7 +27,7 @@ class Gateways:
 
     def __init__(self, data: Path) -> None:
         self._engine = EmbeddedValkey(data, account=engine_account())
-        self._endpoint = Current[ValkeyEndpoint]()
+        self._endpoint = Handle[ValkeyEndpoint]()
         clock, limits = SystemClock(), settings_for_tests(limits={"login": MOST, "read": MOST})
         self._shared = [SharedRates(self._endpoint, lambda: clock.now().timestamp()) for _ in "ab"]
         self.here, self.there = (

@@ -14,8 +14,8 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpServer
 
 from supervisors.engines.stand_in.engine import WEBHOOK, EmbeddedStripe
-from supervisors.engines.stand_in.form import nested
-from supervisors.engines.stand_in.till import KEPT_MAX, Till, Wrong
+from supervisors.engines.stand_in.form_encoding import nested
+from supervisors.engines.stand_in.stripe_state import KEPT_MAX, StripeRefusal, StripeState
 from supervisors.engines.stripe_endpoint import StripeEndpoint
 from tests.support.until import until
 
@@ -170,33 +170,33 @@ async def test_many_at_once_are_all_kept(
 
 
 def test_the_oldest_is_forgotten() -> None:
-    till = Till()
+    till = StripeState()
     asked = nested(FORM.items())
     first, _ = till.open(asked, "", "http://x")
     for _ in range(KEPT_MAX):
         till.open(asked, "", "http://x")
     assert len(till.sessions) == KEPT_MAX
-    with pytest.raises(Wrong):
+    with pytest.raises(StripeRefusal):
         till.session(first["id"])
 
 
 def test_a_charge_is_refunded_and_disputed_once() -> None:
-    till = Till()
+    till = StripeState()
     session, _ = till.open(nested(FORM.items()), "", "http://x")
     till.pay(session["id"])
     (charge,) = till.charges.values()
     till.refund(charge["id"], 400)
-    with pytest.raises(Wrong, match="600 can be refunded"):
+    with pytest.raises(StripeRefusal, match="600 can be refunded"):
         till.refund(charge["id"], 601)
     refund = till.refund(charge["id"])
     assert (charge["amount_refunded"], charge["refunded"]) == (1000, True)
     till.fail_refund(refund["id"])
     assert (charge["amount_refunded"], charge["refunded"]) == (400, False)
     dispute = till.dispute(charge["id"])
-    with pytest.raises(Wrong):
+    with pytest.raises(StripeRefusal):
         till.dispute(charge["id"])
     till.close_dispute(dispute["id"], won=True)
-    with pytest.raises(Wrong):
+    with pytest.raises(StripeRefusal):
         till.close_dispute(dispute["id"], won=False)
 
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from supervisors.engines.account import engine_account
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil
+from supervisors.engines.engine_account import engine_account
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.support.engines import engine_folder
 from tests.support.examples import series

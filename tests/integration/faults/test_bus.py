@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from supervisors.engines.bus_valkey import ValkeyBus
-from supervisors.engines.current import Current
+from supervisors.engines.handle import Handle
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
@@ -23,10 +23,8 @@ class Ends(Line):
 
     def __init__(self, proxy: Proxy, endpoint: ValkeyEndpoint) -> None:
         self.proxy = proxy
-        self.here_bus = self.here = ValkeyBus(
-            Current(ValkeyEndpoint(redis_by(proxy, endpoint.url)))
-        )
-        self.there_bus = self.there = ValkeyBus(Current(endpoint))
+        self.here_bus = self.here = ValkeyBus(Handle(ValkeyEndpoint(redis_by(proxy, endpoint.url))))
+        self.there_bus = self.there = ValkeyBus(Handle(endpoint))
         self.back = Turned(self)
 
     async def take_away(self) -> None:

@@ -17,9 +17,9 @@ from sql.fsck import run_fsck
 from supervisors.chain_audit import audit_chain, settings_of
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
-from supervisors.engines.current import Current
+from supervisors.engines.handle import Handle
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from tests.faults.chain import SEND, FaultyNode
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import ACCEPTED, Orders, customer
@@ -190,7 +190,7 @@ async def verified(orders: Orders) -> bool:
 
 async def agree(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
     """Books, log and chain; each anchor is there once, and no number was used for nothing."""
-    chain = Web3Chain(Current(ChainEndpoint(anvil.url, anvil.chain_id, KEY)), fee_cap_gwei=100)
+    chain = Web3Chain(Handle(ChainEndpoint(anvil.url, anvil.chain_id, KEY)), fee_cap_gwei=100)
     pool = Database(lambda: books.owner_dsn)
     connection = await asyncpg.connect(books.owner_dsn)
 

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from redis.asyncio.connection import AbstractConnection
 
-from supervisors.engines.current import Current
+from supervisors.engines.handle import Handle
 from supervisors.engines.rates_valkey import SharedRates
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
@@ -39,7 +39,7 @@ class Gateways:
         self.let_in = 0
 
     def _counting(self, endpoint: ValkeyEndpoint) -> SharedRates:
-        return SharedRates(Current(endpoint), lambda: self.clock.now().timestamp())
+        return SharedRates(Handle(endpoint), lambda: self.clock.now().timestamp())
 
     async def knock(self, rates: RateLimits, rate: str = "login") -> RateState | Problem:
         began = self.clock.monotonic()

@@ -13,7 +13,7 @@ import pytest
 from rendertrust.node import agent, enrolment
 from rendertrust.node.state_folder import StateFolder
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from tests.integration.node.conftest import QUICK
 from tests.support.api_clients import Creator
 from tests.support.http_gateway import settings_for_tests

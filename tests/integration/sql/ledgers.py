@@ -9,7 +9,7 @@ from actors.ledger.messages import Commit, Ledger, Outcome
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.child import Child
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor

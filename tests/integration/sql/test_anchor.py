@@ -18,7 +18,7 @@ from sql.anchors import AnchorRow, Anchors, SentRow
 from sql.database import Database, Unavailable
 from sql.fsck import run_fsck
 from sql.halt import Halts, read_backlog
-from supervisors.chain_audit import OtherLog, audit_chain, make_contract
+from supervisors.chain_audit import ForeignLog, audit_chain, make_contract
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.intensity import Intensity
@@ -385,7 +385,7 @@ async def test_a_contract_of_the_log_that_the_database_lacks_gets_no_second_one_
         await until(lambda: scene.chain.looks >= looks + 5)
     assert scene.chain.sent == sent
     assert ("I12", f"contract {contract}") in await found_of(scene, database)
-    with pytest.raises(OtherLog, match="chain reopen"):
+    with pytest.raises(ForeignLog, match="chain reopen"):
         await make_contract(
             scene.chain, scene.anchors, scene.stage.clock, AnchorSettings(), lambda told: None
         )

@@ -9,7 +9,7 @@ from sql.halt import Halts
 from sql.log_keys import LogKeys
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 
 HEAD = "INSERT INTO log_head (origin, size, root, covered) VALUES ('a/log', 0, sha256(''), 0)"
 

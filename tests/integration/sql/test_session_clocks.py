@@ -8,7 +8,7 @@ import pytest
 from sql.database import Database
 from sql.sessions import Checked, Family, Sessions
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from tests.support.databases import execute
 
 WEEK = timedelta(days=7)

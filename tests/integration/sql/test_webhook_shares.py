@@ -8,7 +8,7 @@ import asyncpg
 from sql.database import Database
 from sql.deliveries import OF_USER_MOST, Deliveries
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 
 ENDPOINT = """
 WITH made AS (

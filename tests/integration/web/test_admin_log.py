@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from rendertrust.merkle import Frontier
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemRandom
+from supervisors.engines.system_clock import SystemRandom
 from tests.support.databases import execute
 from tests.support.engines import LoopThread
 from web.commands.admin import admin

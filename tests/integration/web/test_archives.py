@@ -19,7 +19,7 @@ from pytest_aiohttp import AiohttpClient
 from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete
 from actors.ports import Objects
 from sql.database import Database
-from supervisors.engines.current import Current
+from supervisors.engines.handle import Handle
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import PostgresEndpoint
@@ -89,7 +89,7 @@ async def objects(
     if request.param == "twin":
         yield face.objects
         return
-    store = S3Objects(Current(objects_endpoint))
+    store = S3Objects(Handle(objects_endpoint))
     yield store
     await store.aclose()
 

@@ -22,7 +22,7 @@ from sql.database import Database
 from sql.deliveries import OF_ENDPOINT_MOST, Deliveries, Settled, Standing
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor

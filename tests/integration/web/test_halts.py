@@ -16,7 +16,7 @@ from sql.epochs import EpochRow, OnChain, reopen
 from sql.halt import RESTORED, Halt, Halted, write_halt
 from supervisors.chain_audit import audit_chain, see
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from tests.integration.web.test_anchors import verified
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person, holds

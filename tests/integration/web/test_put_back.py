@@ -21,7 +21,7 @@ from sql.halt import BEHIND, Halted, Halts, SeenHead
 from sql.restoring import connected
 from supervisors.chain_audit import see
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from tests.integration.web.test_halts import SETTINGS, deduct, halted, ready
 from tests.support.databases import execute, with_database
 from tests.support.http_gateway import settings_for_tests

@@ -18,7 +18,7 @@ from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as Rows
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor

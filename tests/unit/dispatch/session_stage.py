@@ -27,7 +27,7 @@ from rendertrust.protocol import (
     encode,
 )
 from supervisors.child import Child
-from supervisors.dynamic import Dynamic
+from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
@@ -134,7 +134,7 @@ async def session(
         pacing=OverrunTracker(),
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
-    nodes = Dynamic("nodes")
+    nodes = DynamicSupervisor("nodes")
     root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(), [nodes])
     await root.start()
     try:

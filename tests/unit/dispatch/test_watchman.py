@@ -11,7 +11,7 @@ from actors.node_session.messages import Close, NodeSession
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import IsOpen
 from supervisors.child import Child
-from supervisors.dynamic import Dynamic
+from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
@@ -46,7 +46,7 @@ async def stop_with(
     store: ShelfStore, sessions: int, seconds: float = 0.0
 ) -> list[tuple[float, int]]:
     closed: list[tuple[float, int]] = []
-    nodes = Dynamic("nodes")
+    nodes = DynamicSupervisor("nodes")
     watchman: Child = Child("watchman", lambda: WatchmanActor(nodes.children, store))
     root = Supervisor("root", Strategy.REST_FOR_ONE, Intensity(), [nodes, watchman])
     await root.start()

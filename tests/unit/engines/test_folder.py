@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from supervisors.engines.account import Account, check_way
-from supervisors.engines.current import Current, NotStarted
+from supervisors.engines.engine_account import EngineAccount, check_way
+from supervisors.engines.engine_folder import EngineFolder
+from supervisors.engines.engine_programs import EnginePrograms
 from supervisors.engines.errors import EngineError, FolderBusy, FolderClosed
-from supervisors.engines.folder import EngineFolder
-from supervisors.engines.port import fits_unix_socket, free_ports, is_free, keep_ports
-from supervisors.engines.program import Programs
+from supervisors.engines.free_ports import fits_unix_socket, free_ports, is_free, keep_ports
+from supervisors.engines.handle import Handle, NotStarted
 from supervisors.engines.secret import keep_secret, write_private
 
-SOMEBODY = Account("somebody", 54_321, 54_321)
+SOMEBODY = EngineAccount("somebody", 54_321, 54_321)
 
 
 def make(path: Path, mode: int) -> Path:
@@ -38,7 +38,7 @@ def test_a_closed_folder_behind_a_link_is_seen(tmp_path: Path) -> None:
     make(tmp_path / "closed", 0o700)
     make(tmp_path / "closed" / "data", 0o711)
     (tmp_path / "link").symlink_to(tmp_path / "closed" / "data")
-    me = Account("me", tmp_path.stat().st_uid + 1, 54_321)
+    me = EngineAccount("me", tmp_path.stat().st_uid + 1, 54_321)
     folders = [tmp_path, *tmp_path.parents]
     closed = me.closed_folder(tmp_path / "link" / "x")
     assert closed == tmp_path / "closed" or closed in folders
@@ -61,7 +61,7 @@ def test_the_class_of_user_that_counts(
     """0 stands for the folder's own user or group, 1 for another."""
     folder = make(tmp_path / "folder", mode)
     status = folder.stat()
-    account = Account("a", status.st_uid + uid, status.st_gid + gid)
+    account = EngineAccount("a", status.st_uid + uid, status.st_gid + gid)
     assert account.can_enter(folder) is allowed
 
 
@@ -143,7 +143,7 @@ def test_programs_out_of_reach_are_copied_whole_and_open(tmp_path: Path) -> None
     (root / "parts" / "bin" / "program").chmod(0o700)
     (root / "parts" / "library").write_text("x")
     (root / "parts" / "library").chmod(0o600)
-    programs = Programs("pytest", root, ("parts",), "parts/bin/program")
+    programs = EnginePrograms("pytest", root, ("parts",), "parts/bin/program")
     assert programs.within_reach(None, tmp_path / "data") == root
     kept = programs.within_reach(SOMEBODY, tmp_path / "data")
     assert kept.name == f"pytest-{pytest.__version__}"
@@ -154,7 +154,7 @@ def test_programs_out_of_reach_are_copied_whole_and_open(tmp_path: Path) -> None
 
 
 def test_an_endpoint_is_there_after_the_first_start() -> None:
-    current: Current[str] = Current()
+    current: Handle[str] = Handle()
     with pytest.raises(NotStarted):
         current.get()
     current.set("here")

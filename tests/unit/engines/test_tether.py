@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from supervisors.engines import tether
+from supervisors.engines.engine_folder import EngineFolder, try_lock
 from supervisors.engines.errors import EngineError
-from supervisors.engines.folder import EngineFolder, try_lock
-from supervisors.engines.tethered import Command, Tethered, run_once
+from supervisors.engines.tethered_process import Command, Tethered, run_once
 from tests.support.until import until
 
 # Says that it is there, and ends by the signals that it is told not to hear only when killed.

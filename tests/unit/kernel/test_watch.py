@@ -7,7 +7,7 @@ import pytest
 
 from actors.kernel import Actor, ActorCrashed, Message, Ref, handles
 from supervisors.child import Child
-from supervisors.dynamic import Dynamic
+from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
@@ -37,7 +37,7 @@ class House:
         self.script = Script()
         self.watcher = Child("watcher", self.script.make, capacity=capacity)
         self.deaf = Child("deaf", DeafActor)
-        self.nodes = Dynamic("nodes")
+        self.nodes = DynamicSupervisor("nodes")
         self.root = Supervisor(
             "root",
             Strategy.ONE_FOR_ONE,

@@ -4,7 +4,7 @@ import pytest
 
 from actors.kernel import Actor, ActorCrashed, Fatal, Message, handles
 from supervisors.child import Child, StartFailed
-from supervisors.dynamic import Dynamic
+from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.intensity import Intensity
 from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
@@ -45,7 +45,7 @@ class BornJudge(JudgeActor):
         raise Fatal("nothing adds up")
 
 
-async def judge(judges: Dynamic, child: Child) -> None:
+async def judge(judges: DynamicSupervisor, child: Child) -> None:
     await judges.start_child(child)
     await child.ref.ask(Look(), within=1.0)
 
@@ -57,7 +57,7 @@ async def test_fatal_in_a_dynamic_child(
     give_up: GiveUp, kind: type[JudgeActor], where: str
 ) -> None:
     """Fatal in a dynamic child, in its start too, makes the whole tree give up at once."""
-    judges, other = Dynamic("judges"), Child("other", JudgeActor)
+    judges, other = DynamicSupervisor("judges"), Child("other", JudgeActor)
     root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(5, 30.0), [judges], give_up=give_up)
     await root.start()
     await judges.start_child(other)

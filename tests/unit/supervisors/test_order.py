@@ -6,8 +6,8 @@ import pytest
 
 from actors.kernel import ActorStopped, State
 from supervisors.child import Child, StartFailed
-from supervisors.dynamic import Dynamic
-from supervisors.schema import schema_child
+from supervisors.dynamic_supervisor import DynamicSupervisor
+from supervisors.schema_actor import schema_child
 from supervisors.strategy import Strategy
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.town import Dawdle, Say, Town, quiet, refuse, root, states
@@ -162,7 +162,7 @@ async def test_crash_while_others_start() -> None:
 async def test_nested_supervisor_given_as_a_child() -> None:
     town = Town()
     inner = root(Strategy.ONE_FOR_ALL, [town.house("b")], name="inner")
-    tree = root(Strategy.ONE_FOR_ONE, [Child("wing", inner), Dynamic("nodes")])
+    tree = root(Strategy.ONE_FOR_ONE, [Child("wing", inner), DynamicSupervisor("nodes")])
     await tree.start()
     reading = tree.snapshot()
     assert [(child.name, child.kind) for child in reading.children] == [

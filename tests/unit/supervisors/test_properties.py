@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.kernel import Actor, AskFailed, Down, Message, Ref, handles
 from supervisors.child import Child
-from supervisors.intensity import Intensity, Window
+from supervisors.intensity import Intensity, RestartWindow
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.examples import examples
@@ -138,7 +138,7 @@ def test_same_seed_same_run(strategy: Strategy, crashes: list[set[int]], seed: i
     st.lists(st.integers(0, 15), max_size=40),
 )
 def test_intensity_never_exceeded(restarts: int, within: int, gaps: list[int]) -> None:
-    window, now, admitted = Window(Intensity(restarts, float(within))), 0, list[int]()
+    window, now, admitted = RestartWindow(Intensity(restarts, float(within))), 0, list[int]()
     for gap in gaps:
         now += gap
         recent = [at for at in admitted if at > now - within]

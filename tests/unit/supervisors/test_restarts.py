@@ -7,8 +7,8 @@ import pytest
 
 from actors.kernel import ActorStopped, State
 from supervisors.backoff import Backoff
-from supervisors.intensity import Intensity, Window
-from supervisors.snapshot import Allowance
+from supervisors.intensity import Intensity, RestartWindow
+from supervisors.snapshot import RestartAllowance
 from supervisors.strategy import GiveUp, Restart, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.until import until
@@ -419,13 +419,13 @@ async def test_supervisor_that_fails_itself_gives_up() -> None:
 
 
 def test_window_slides() -> None:
-    window = Window(Intensity(restarts=2, within=10.0))
+    window = RestartWindow(Intensity(restarts=2, within=10.0))
     times = [0.0, 1.0, 9.9, 10.0, 10.5, 11.0, 11.1]
     assert [window.admit(at) for at in times] == [True, True, False, True, False, True, False]
 
 
 def test_window_without_restarts() -> None:
-    assert not Window(Intensity(restarts=0, within=10.0)).admit(0.0)
+    assert not RestartWindow(Intensity(restarts=0, within=10.0)).admit(0.0)
 
 
 @simulated
@@ -473,11 +473,11 @@ async def test_allowance() -> None:
     town = Town()
     tree = Supervisor("top", Strategy.ONE_FOR_ONE, Intensity(3, 10.0), [town.house("a")])
     await tree.start()
-    assert tree.snapshot().allowance == Allowance(0, 3, 10.0)
+    assert tree.snapshot().allowance == RestartAllowance(0, 3, 10.0)
     await town.crash("a")
     await asyncio.sleep(6.0)
     await town.crash("a")
-    assert tree.snapshot().allowance == Allowance(2, 3, 10.0)
+    assert tree.snapshot().allowance == RestartAllowance(2, 3, 10.0)
     await asyncio.sleep(6.0)
-    assert tree.snapshot().allowance == Allowance(1, 3, 10.0)
+    assert tree.snapshot().allowance == RestartAllowance(1, 3, 10.0)
     await tree.stop()

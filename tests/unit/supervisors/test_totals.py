@@ -1,7 +1,7 @@
 """What is shown of many children at once: sums that never go back."""
 
 from actors.kernel import State
-from supervisors.dynamic import Dynamic
+from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
@@ -10,7 +10,7 @@ from tests.unit.supervisors.town import Leave, Say, Town
 
 
 async def test_totals_keep_what_the_dead_have_done() -> None:
-    town, crowd = Town(), Dynamic("Crowd")
+    town, crowd = Town(), DynamicSupervisor("Crowd")
     root = Supervisor("Root", Strategy.ONE_FOR_ONE, Intensity(), [crowd])
     await root.start()
     try:

@@ -7,7 +7,7 @@ import attrs
 
 from actors.kernel import Actor, AskFailed, Fatal, Message, Ref, State, handles
 from supervisors.backoff import Backoff
-from supervisors.child import Branch, Child
+from supervisors.child import Child, ChildSupervisor
 from supervisors.intensity import Intensity
 from supervisors.strategy import GiveUp, Restart, Strategy
 from supervisors.supervisor import Supervisor
@@ -132,7 +132,7 @@ def refuse() -> None:
 
 def root(
     strategy: Strategy,
-    children: Sequence[Child | Branch],
+    children: Sequence[Child | ChildSupervisor],
     *,
     restarts: int = 5,
     within: float = 30.0,

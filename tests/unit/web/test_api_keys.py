@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sql.api_keys import ApiKeyHolder, ApiKeys
 from sql.database import Database
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from tests.twins.random import TwinRandom
 from web.identity.api_keys import REMEMBERED, VerifiedKeys, digest, make_key, well_formed
 from web.identity.revocation import Revocations

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from tests.unit.web.test_tokens import OTHER, SETTINGS, MovedClock, forged, tokens
 from web.identity.tokens import Claims, Tokens, TokenType
 

@@ -1,7 +1,7 @@
 """The supervision tree as rows and drawings, and what of it is an alert."""
 
 from actors.kernel import Restart, State, Statistics
-from supervisors.snapshot import Allowance, Snapshot, Totals
+from supervisors.snapshot import ChildTotals, RestartAllowance, Snapshot
 from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.simulated_time import simulated
 from web.console.actor_history import KEPT, ActorHistory
@@ -19,15 +19,20 @@ def actor(name: str, *, handled: int = 0, depth: int = 0, state: State = State.R
 
 def tree(*actors: Snapshot) -> Snapshot:
     sessions = Snapshot(
-        "Nodes", "dynamic", State.RUNNING, 0, None, totals=Totals("NodeSessionActor", 7, 4, 2, 90)
+        "Nodes",
+        "dynamic",
+        State.RUNNING,
+        0,
+        None,
+        totals=ChildTotals("NodeSessionActor", 7, 4, 2, 90),
     )
     books = Snapshot(
         *("Books", "one_for_one", State.RUNNING, 0, None, None, actors),
-        allowance=Allowance(1, 5, 30.0),
+        allowance=RestartAllowance(1, 5, 30.0),
     )
     return Snapshot(
         *("Root", "rest_for_one", State.RUNNING, 0, None, None, (books, sessions)),
-        allowance=Allowance(0, 3, 60.0),
+        allowance=RestartAllowance(0, 3, 60.0),
     )
 
 

@@ -10,7 +10,7 @@ from config.redaction import KNOWN
 from config.settings import SettingsError
 from rendertrust import checkpoint
 from rendertrust.checkpoint import Checkpoint
-from supervisors.engines.system import SystemRandom
+from supervisors.engines.system_clock import SystemRandom
 from tests.support.http_gateway import settings_for_tests
 from tests.unit.web.test_keyring import Clock
 from web.log.log_keys import LogKeyFile, key_file, log_keys, rotate

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from tests.support.http_gateway import settings_for_tests
 from web.http.operations import PER_CALLER, RATES, Audience, Operation, Operations
 from web.identity.authentication import ADMINS_ONLY, PEOPLE_ONLY, forbidden

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from supervisors.child import Child
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from config.sections import Jwt
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from tests.support.http_gateway import SECRET
 from web.identity.tokens import Tokens, TokenType, key_id
 

@@ -12,8 +12,8 @@ from config.settings import Settings, SettingsError, load
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NodeIdentity
 from sql.work import NOTHING_SAID
-from supervisors.engines.folder import EngineFolder
-from supervisors.engines.verifier import CannotVerify, Confinement, Walls
+from supervisors.engines.embedded_verifier import CannotVerify, Confinement, SandboxCommand
+from supervisors.engines.engine_folder import EngineFolder
 from web.app import paces_of, session_settings, verifiers_of, verifying_of
 from web.http.listener import ListenAddress
 from web.nodes import embedded
@@ -44,7 +44,7 @@ def settings_with(**verification: object) -> Settings:
 
 
 def confinement(data: Path) -> Confinement:
-    return Confinement(EngineFolder(data, "verifier", None), Walls(("bwrap",)), b"k" * 32)
+    return Confinement(EngineFolder(data, "verifier", None), SandboxCommand(("bwrap",)), b"k" * 32)
 
 
 def unable(_: object, __: object) -> Confinement:

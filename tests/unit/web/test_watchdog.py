@@ -13,7 +13,7 @@ from prometheus_client import Gauge, Histogram
 
 from actors.kernel import Actor, Message, Statistics, handles
 from supervisors.child import Child
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
@@ -137,7 +137,7 @@ import asyncio
 from functools import partial
 from actors.kernel import handles
 from supervisors.child import Child
-from supervisors.engines.system import SystemClock
+from supervisors.engines.system_clock import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor

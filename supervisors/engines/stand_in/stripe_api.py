@@ -6,15 +6,15 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
-from supervisors.engines.stand_in.form import nested
+from supervisors.engines.stand_in.form_encoding import nested
 from supervisors.engines.stand_in.pages import STYLE, pay_page, till_page
-from supervisors.engines.stand_in.till import Json, Till, Wrong
+from supervisors.engines.stand_in.stripe_state import Json, StripeRefusal, StripeState
 
 BYTES_MAX: Final = 64 * 1024
 POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 HEADERS: Final = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
 # On the pages: what each button does.
-ACTS: Final[Mapping[str, Callable[[Till, str], Json]]] = {
+ACTS: Final[Mapping[str, Callable[[StripeState, str], Json]]] = {
     "sessions/expire": lambda till, id_: till.expire(id_),
     "sessions/succeed": lambda till, id_: till.arrive(id_, paid=True),
     "sessions/fail": lambda till, id_: till.arrive(id_, paid=False),
@@ -26,10 +26,10 @@ ACTS: Final[Mapping[str, Callable[[Till, str], Json]]] = {
 Save: TypeAlias = Callable[[], Awaitable[None]]
 
 
-class Desk:
+class StripeApi:
     """``save`` keeps what was changed, and sends the events; it comes before every answer."""
 
-    def __init__(self, till: Till, key: str, page: str, save: Save) -> None:
+    def __init__(self, till: StripeState, key: str, page: str, save: Save) -> None:
         self._till, self._key, self._page, self._save = till, key, page, save
 
     def site(self) -> web.Application:
@@ -81,7 +81,7 @@ class Desk:
     def _admit(self, request: web.Request) -> None:
         said = request.headers.get("Authorization", "").encode()
         if not secrets.compare_digest(said, f"Bearer {self._key}".encode()):
-            raise Wrong("Invalid API Key provided", "api_key_invalid", 401)
+            raise StripeRefusal("Invalid API Key provided", "api_key_invalid", 401)
 
     # ── the pages ────────────────────────────────────────────────────────────────────────────────
 
@@ -98,7 +98,7 @@ class Desk:
         if how == "cancel":
             return back(session["cancel_url"])
         if how not in ("card", "transfer"):
-            raise Wrong("There is no such way to pay", "resource_missing", 404)
+            raise StripeRefusal("There is no such way to pay", "resource_missing", 404)
         self._till.pay(id_, later=how == "transfer")
         await self._save()
         return back(session["success_url"])
@@ -112,7 +112,7 @@ class Desk:
         match = request.match_info
         act = ACTS.get(f"{match['what']}/{match['act']}")
         if act is None:
-            raise Wrong("There is no such button", "resource_missing", 404)
+            raise StripeRefusal("There is no such button", "resource_missing", 404)
         act(self._till, match["id"])
         await self._save()
         return back("/")
@@ -123,7 +123,7 @@ async def told(request: web.Request, handler: Any) -> web.StreamResponse:
     """What is refused, in Stripe's shape."""
     try:
         answer: web.StreamResponse = await handler(request)
-    except Wrong as wrong:
+    except StripeRefusal as wrong:
         kind = "idempotency_error" if "idempotency" in wrong.code else "invalid_request_error"
         error = {"type": kind, "code": wrong.code, "message": str(wrong)}
         return web.json_response({"error": error}, status=wrong.status)
@@ -135,7 +135,7 @@ async def form_of(request: web.Request) -> Json:
     try:
         return nested((name, str(value)) for name, value in form.items())
     except ValueError as error:
-        raise Wrong(str(error)) from error
+        raise StripeRefusal(str(error)) from error
 
 
 def amount_of(asked: Json) -> int | None:
@@ -143,7 +143,7 @@ def amount_of(asked: Json) -> int | None:
     if text is None:
         return None
     if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 12):
-        raise Wrong("The amount must be a whole number of the smallest unit")
+        raise StripeRefusal("The amount must be a whole number of the smallest unit")
     return int(text)
 
 

@@ -9,12 +9,12 @@ from actors.kernel.cell import Cell
 from actors.kernel.exit import Exit
 from actors.kernel.system import System
 from supervisors.child import Child, StartFailed
-from supervisors.snapshot import Snapshot, Totals
+from supervisors.snapshot import ChildTotals, Snapshot
 
 LIMIT = 20_000
 
 
-class Dynamic:
+class DynamicSupervisor:
     """Its children are temporary, whatever they say: one that ends is never started again.
 
     At most ``limit`` of them at a time. They stop all at once, not one after another.
@@ -30,7 +30,7 @@ class Dynamic:
         self._restarts = 0
         self._last_error: str | None = None
         self._kind = ""
-        self._gone = Totals()  # what children did that live no more
+        self._gone = ChildTotals()  # what children did that live no more
 
     async def start_child(self, child: Child) -> Ref[Any]:
         """Start a child and return its address.
@@ -109,10 +109,10 @@ class Dynamic:
             totals=self._totals() if brief else None,
         )
 
-    def _totals(self) -> Totals:
+    def _totals(self) -> ChildTotals:
         cells, gone = self._cells.values(), self._gone
         depths = [len(cell.ref.mailbox.items) for cell in cells]
-        return Totals(
+        return ChildTotals(
             kind=self._kind,
             living=len(depths),
             depth=sum(depths),
@@ -158,7 +158,7 @@ class Dynamic:
         cell.bury(reason)
         if known is not None:
             self._kind = cell.kind or self._kind
-            self._gone = Totals(
+            self._gone = ChildTotals(
                 handled=self._gone.handled + cell.gauge.handled,
                 busy=self._gone.busy + cell.gauge.busy,
                 dead_letters=self._gone.dead_letters + cell.ref.mailbox.lost,

@@ -8,12 +8,12 @@ from actors.kernel.cell import Cell
 from actors.kernel.exit import Exit
 from actors.kernel.system import System
 from supervisors.backoff import Backoff
-from supervisors.child import Branch, Child
-from supervisors.intensity import Intensity, Window
+from supervisors.child import Child, ChildSupervisor
+from supervisors.intensity import Intensity, RestartWindow
 from supervisors.snapshot import Snapshot
 
 
-class Slot:
+class ChildSlot:
     """One child. ``ended`` is true from its end until the supervisor has dealt with it."""
 
     def __init__(
@@ -21,16 +21,16 @@ class Slot:
         child: Child,
         system: System,
         intensity: Intensity,
-        on_exit: "Callable[[Slot, Exit], None]",
+        on_exit: "Callable[[ChildSlot, Exit], None]",
     ) -> None:
         self.child = child
         self.name = child.name
-        self.window = Window(intensity)
+        self.window = RestartWindow(intensity)
         self.failures = 0  # in a row
         self.pending: asyncio.TimerHandle | None = None  # a restart put off by back-off
         self.ended = False
         self._began = 0.0
-        self._runs: Cell | Branch
+        self._runs: Cell | ChildSupervisor
         if callable(child.make):
             self._runs = Cell(
                 child.ref,

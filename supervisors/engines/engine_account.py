@@ -13,7 +13,7 @@ CANDIDATES = ("rendertrust", "nobody")
 
 
 @frozen
-class Account:
+class EngineAccount:
     """A user without rights of its own. No group but its primary one."""
 
     name: str
@@ -56,7 +56,7 @@ def ways(path: Path) -> Iterator[Path]:
         yield from (folder for folder in reversed(seen.parents) if folder.exists())
 
 
-def engine_account() -> Account | None:
+def engine_account() -> EngineAccount | None:
     """The account to drop to; None for a gateway that is not root: its engines run as itself.
 
     It is ``rendertrust`` where that user exists, else ``nobody``. No user is ever added.
@@ -70,12 +70,12 @@ def engine_account() -> Account | None:
             continue
         if entry.pw_uid == 0:
             raise EngineError(f"Engines never run as root: the user {candidate} has uid 0.")
-        return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
+        return EngineAccount(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
     wanted = " or ".join(CANDIDATES)
     raise EngineError(f"Engines never run as root, and there is no user {wanted} to run them as.")
 
 
-def check_way(data: Path, account: Account | None) -> None:
+def check_way(data: Path, account: EngineAccount | None) -> None:
     """Raise FolderClosed naming the first closed folder above the data folder."""
     closed = account.closed_folder(data) if account else None
     if account and closed:

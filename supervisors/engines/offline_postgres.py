@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from supervisors.engines.account import engine_account
-from supervisors.engines.port import LOOPBACK, fits_unix_socket, read_ports
+from supervisors.engines.engine_account import engine_account
+from supervisors.engines.free_ports import LOOPBACK, fits_unix_socket, read_ports
 from supervisors.engines.postgres import (
     APPLICATION,
     DATABASE,

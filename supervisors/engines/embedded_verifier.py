@@ -24,11 +24,11 @@ from rendertrust.identity import load_or_create_key
 from rendertrust.node import machine_facts, renderer, sandbox
 from rendertrust.node.agent_settings import GIB
 from rendertrust.node.state_folder import Enrolment, StateFolder, write_private
-from supervisors.engines.account import Account
 from supervisors.engines.engine import Engine
+from supervisors.engines.engine_account import EngineAccount
+from supervisors.engines.engine_folder import EngineFolder
 from supervisors.engines.errors import EngineError
-from supervisors.engines.folder import EngineFolder
-from supervisors.engines.tethered import Command
+from supervisors.engines.tethered_process import Command
 
 NAME: Final = "verifier"
 STOP: Final = ((signal.SIGTERM, 3.0),)  # bubblewrap ends by it, and takes all within along
@@ -48,25 +48,25 @@ class CannotVerify(EngineError):
 
 
 @frozen
-class Bounds:
+class CheckBounds:
     """Threads, and bytes of memory, of one check."""
 
     threads: int
     memory: int
 
 
-def bounds_of(threads: int, memory_gib: int) -> Bounds:
+def bounds_of(threads: int, memory_gib: int) -> CheckBounds:
     """Return the bounds that the settings mean; 0 is half of what this machine has."""
     half = max(machine_facts.ram_bytes() // 2, MEMORY_LEAST)
-    return Bounds(threads or max(machine_facts.cores() // 2, 1), memory_gib * GIB or half)
+    return CheckBounds(threads or max(machine_facts.cores() // 2, 1), memory_gib * GIB or half)
 
 
 @frozen
-class Walls:
+class SandboxCommand:
     """The words of a sandbox, and whom they are started as; None: as the gateway is."""
 
     words: Sequence[str]
-    account: Account | None = None
+    account: EngineAccount | None = None
 
 
 @frozen
@@ -74,7 +74,7 @@ class Confinement:
     """A sandbox that was tried out, and the key of the node in it."""
 
     folder: EngineFolder
-    walls: Walls
+    walls: SandboxCommand
     public_key: bytes
 
     @property
@@ -83,7 +83,7 @@ class Confinement:
         return UUID(bytes=sha256(self.public_key).digest()[:16], version=4)
 
 
-def confine(data: Path, account: Account | None) -> Confinement:
+def confine(data: Path, account: EngineAccount | None) -> Confinement:
     """Try the sandbox out, and make the key if there is none. Raises CannotVerify, EngineError."""
     folder = EngineFolder(data, NAME, account)
     walls = walls_of(folder)
@@ -110,7 +110,7 @@ class EmbeddedVerifier(Engine[int]):
     name = NAME
 
     def __init__(
-        self, confined: Confinement, bounds: Bounds, enrol: Callable[[], Awaitable[Enrolment]]
+        self, confined: Confinement, bounds: CheckBounds, enrol: Callable[[], Awaitable[Enrolment]]
     ) -> None:
         super().__init__(confined.folder.data, account=confined.folder.account)
         self._walls, self._bounds, self._enrol = confined.walls, bounds, enrol
@@ -150,7 +150,7 @@ class EmbeddedVerifier(Engine[int]):
         return code
 
 
-def walls_of(folder: EngineFolder) -> Walls:
+def walls_of(folder: EngineFolder) -> SandboxCommand:
     """Return the bubblewrap that hides what is not the verifier's. Raises CannotVerify."""
     program = renderer.find()
     if program is None:
@@ -170,10 +170,10 @@ def walls_of(folder: EngineFolder) -> Walls:
         *("--die-with-parent", "--new-session", "--chdir", "/"),
         *_environment(program),
     )
-    return Walls(words, None if opened else folder.account)
+    return SandboxCommand(words, None if opened else folder.account)
 
 
-def _opened(account: Account | None, paths: Sequence[Path], bwrap: str) -> Sequence[str]:
+def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) -> Sequence[str]:
     """Return a bubblewrap of root's around the other, for Python in a folder that is closed to the
     account, as in a checkout in the home of root. It shows these paths alone in the place of the
     folder, and becomes the account.
@@ -215,7 +215,7 @@ def _environment(program: renderer.Renderer) -> Iterator[str]:
         yield from ("--setenv", name, value)
 
 
-def try_out(walls: Walls) -> None:
+def try_out(walls: SandboxCommand) -> None:
     """Start Python in a sandbox within the walls. Raises CannotVerify."""
     inner = (
         walls.words[0],
@@ -236,7 +236,7 @@ def try_out(walls: Walls) -> None:
         raise CannotVerify(sandbox.explain(tried.stderr) or f"the sandbox cannot start: {said}")
 
 
-def run_within(walls: Walls, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+def run_within(walls: SandboxCommand, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """Run a command within the walls. Raises OSError, TimeoutExpired."""
     account = walls.account
     return subprocess.run(

@@ -8,8 +8,8 @@ import attrs
 
 from actors.kernel import Actor, Message, handles
 from supervisors.child import Child
-from supervisors.engines.current import Current
 from supervisors.engines.errors import EngineError
+from supervisors.engines.handle import Handle
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -60,7 +60,7 @@ class EngineActor(Actor[Machine], Generic[E]):
     With ``late`` it is started before its engine is: nobody waits for that, or fails with it.
     """
 
-    def __init__(self, engine: RunsEngine[E], current: Current[E], *, late: bool = False) -> None:
+    def __init__(self, engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> None:
         self._engine = engine
         self._current = current
         self._late = late
@@ -103,7 +103,7 @@ class EngineActor(Actor[Machine], Generic[E]):
         await self._engine.stop()
 
 
-def engine_child(engine: RunsEngine[E], current: Current[E], *, late: bool = False) -> Child:
+def engine_child(engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> Child:
     """The engine as a supervisor's child; users read its endpoint from ``current``."""
     return Child(
         engine.name,

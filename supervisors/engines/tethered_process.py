@@ -10,8 +10,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from supervisors.engines.engine_folder import EngineFolder
 from supervisors.engines.errors import EngineError
-from supervisors.engines.folder import EngineFolder
 
 TETHER = Path(__file__).with_name("tether.py")
 LAUNCH_SECONDS = 20.0

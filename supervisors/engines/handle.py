@@ -9,7 +9,7 @@ class NotStarted(Exception):
     """The engine was never ready yet."""
 
 
-class Current(Generic[E]):
+class Handle(Generic[E]):
     """The endpoint of an engine, set each time it became ready."""
 
     def __init__(self, endpoint: E | None = None) -> None:

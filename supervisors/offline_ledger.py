@@ -9,14 +9,14 @@ from actors.ledger.messages import Ledger
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.child import Child
-from supervisors.engines.system import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 
 
 @asynccontextmanager
-async def books_at_hand(database: Database) -> AsyncGenerator[Ref[Ledger]]:
+async def offline_ledger(database: Database) -> AsyncGenerator[Ref[Ledger]]:
     """Locks in the database keep it and the gateways' own out of each other's way."""
     ref = Ref[Ledger]("ledger")
     ledger = Child(

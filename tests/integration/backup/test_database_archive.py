@@ -14,7 +14,7 @@ from actors.ledger.messages import Commit, Transfer, user_account
 from sql.database import Database
 from sql.fsck import run_fsck
 from sql.restoring import drop, kept
-from supervisors.engines.archive import dump, replace, restore
+from supervisors.engines.database_archive import dump, replace, restore
 from supervisors.engines.errors import EngineError, ProgramMissing
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.postgres_tools import tools_for, without_password

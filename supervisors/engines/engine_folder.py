@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from supervisors.engines.account import Account, check_way
+from supervisors.engines.engine_account import EngineAccount, check_way
 from supervisors.engines.errors import FolderBusy
 
 POLL_SECONDS = 0.05
@@ -19,7 +19,7 @@ class EngineFolder:
     As root the outer folder stays root's, so that an engine's account cannot plant links in it.
     """
 
-    def __init__(self, data: Path, name: str, account: Account | None) -> None:
+    def __init__(self, data: Path, name: str, account: EngineAccount | None) -> None:
         self.data = data.absolute()
         self.path = self.data / name
         self.account = account

@@ -6,7 +6,7 @@ import pytest
 
 from actors.kernel import ActorStopped, Ref, State
 from supervisors.child import Child, StartFailed
-from supervisors.dynamic import Dynamic
+from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.registry import Registry
 from supervisors.strategy import Strategy
 from tests.unit.simulated_time import simulated
@@ -20,7 +20,7 @@ def now() -> float:
 @simulated
 async def test_children_are_temporary() -> None:
     """The children of a dynamic supervisor are temporary: one that ends is down, and forgotten."""
-    town, nodes = Town(), Dynamic("nodes")
+    town, nodes = Town(), DynamicSupervisor("nodes")
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()
     refs = [await nodes.start_child(town.house(name)) for name in "abc"]
@@ -39,7 +39,7 @@ async def test_children_are_temporary() -> None:
 @simulated
 async def test_terminate() -> None:
     """A dynamic child is stopped by terminate, within its limit, then by force."""
-    town, nodes = Town(), Dynamic("nodes")
+    town, nodes = Town(), DynamicSupervisor("nodes")
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()
     ref = await nodes.start_child(town.house("a"))
@@ -60,7 +60,7 @@ async def test_terminate() -> None:
 @simulated
 async def test_all_stop_together() -> None:
     """The children of a dynamic supervisor stop all at once, not one after another."""
-    town, nodes = Town(), Dynamic("nodes")
+    town, nodes = Town(), DynamicSupervisor("nodes")
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()
     names = [f"n{number}" for number in range(200)]
@@ -76,7 +76,7 @@ async def test_all_stop_together() -> None:
 @simulated
 async def test_limit_of_children() -> None:
     """A dynamic supervisor has a limit of children, and refuses one more."""
-    town, nodes = Town(), Dynamic("nodes", limit=1)
+    town, nodes = Town(), DynamicSupervisor("nodes", limit=1)
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()
     await nodes.start_child(town.house("a"))
@@ -90,7 +90,7 @@ async def test_limit_of_children() -> None:
 @simulated
 async def test_start_that_fails() -> None:
     """A dynamic child whose start fails is down, and start_child says why."""
-    town, nodes = Town(), Dynamic("nodes")
+    town, nodes = Town(), DynamicSupervisor("nodes")
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()
     town.on_start["a"] = refuse
@@ -100,13 +100,13 @@ async def test_start_that_fails() -> None:
     assert nodes.children() == ()
     assert await child.ref.down() == "OSError in HouseActor.started: no water"
     with pytest.raises(StartFailed, match="takes actors only"):
-        await nodes.start_child(Child("b", Dynamic("inner")))
+        await nodes.start_child(Child("b", DynamicSupervisor("inner")))
     await tree.stop()
 
 
 @simulated
 async def test_start_that_is_given_up() -> None:
-    town, nodes = Town(), Dynamic("nodes")
+    town, nodes = Town(), DynamicSupervisor("nodes")
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()
     town.on_start["a"] = lambda: asyncio.sleep(5.0)
@@ -124,7 +124,7 @@ async def test_start_that_is_given_up() -> None:
 @simulated
 async def test_restart_with_the_group_begins_empty() -> None:
     """A dynamic supervisor that is restarted with its group begins without children."""
-    town, nodes = Town(), Dynamic("nodes")
+    town, nodes = Town(), DynamicSupervisor("nodes")
     tree = root(Strategy.REST_FOR_ONE, [town.house("a"), nodes])
     await tree.start()
     ref = await nodes.start_child(town.house("n"))

@@ -27,11 +27,11 @@ LOOKUPS_OF_ONE: Final = 2  # of those, for one user
 _USER: Final = ContextVar[str]("user", default="")  # whose letter is sent, for its look-up
 
 
-class Private(OSError):
+class PrivateAddress(OSError):
     """The name means no public address."""
 
 
-class Lookups:
+class NameLookups:
     """Name look-ups in threads of their own, ``most`` at a time, and two of them for one user.
 
     A name server that never answers holds a thread for as long as the system's resolver waits, and
@@ -123,19 +123,19 @@ def addresses_of(host: str, port: int, family: socket.AddressFamily) -> list[Res
     ]
 
 
-class Guarded(AbstractResolver):
+class PublicResolver(AbstractResolver):
     """Looks a name up, and gives only where one may connect; nobody looks it up again."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
-        self._lookups = Lookups()
+        self._lookups = NameLookups()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._lookups.look_up(host, port, family, _USER.get())
         if not self._private and not all(is_public(one["host"]) for one in found):
-            raise Private(PRIVATE)  # one that is not is reason enough
+            raise PrivateAddress(PRIVATE)  # one that is not is reason enough
         return found
 
     async def close(self) -> None:
@@ -195,7 +195,7 @@ class HttpPost:
         """Each letter has a connection of its own, to an address that was looked up for it."""
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                resolver=Guarded(private=self._private),
+                resolver=PublicResolver(private=self._private),
                 use_dns_cache=False,
                 force_close=True,
                 limit=0,
@@ -232,7 +232,7 @@ def refused(url: str, *, private: bool) -> str | None:
 def _reason(error: aiohttp.ClientError) -> str:
     """For the endpoint's owner, in a line."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        if isinstance(error.os_error, Private):
+        if isinstance(error.os_error, PrivateAddress):
             return PRIVATE
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
             return "its certificate is not trusted"

@@ -11,7 +11,7 @@ KEPT_MAX: Final = 1_000  # of each kind; the oldest are forgotten
 PARTS: Final = ("sessions", "keys", "charges", "refunds", "disputes", "events", "told")
 
 
-class Wrong(Exception):
+class StripeRefusal(Exception):
     """The stand-in refuses, as Stripe would; the text says why."""
 
     def __init__(self, text: str, code: str = "parameter_invalid", status: int = 400) -> None:
@@ -19,7 +19,7 @@ class Wrong(Exception):
         self.code, self.status = code, status
 
 
-class Till:
+class StripeState:
     """Rows as Stripe's API shows them, by id; ``events`` are those that are still to be told.
 
     Who changes it saves it before he answers.
@@ -61,7 +61,9 @@ class Till:
         before = self._kept["keys"].get(key) if key else None
         if before is not None:
             if before["asked"] != asked:
-                raise Wrong("The key was used for other parameters", "idempotency_key_in_use")
+                raise StripeRefusal(
+                    "The key was used for other parameters", "idempotency_key_in_use"
+                )
             return self.sessions[before["session"]], True
         session = self._session(asked, page)
         self._put("sessions", session)
@@ -76,9 +78,9 @@ class Till:
             amount = int(price["unit_amount"]) * int(line["quantity"])
             currency, done, cancelled = price["currency"], asked["success_url"], asked["cancel_url"]
         except (KeyError, ValueError, AttributeError, TypeError) as error:
-            raise Wrong(f"Missing or wrong: {error}", "parameter_missing") from error
+            raise StripeRefusal(f"Missing or wrong: {error}", "parameter_missing") from error
         if asked.get("mode") != "payment" or amount < 1:
-            raise Wrong("Only payments above 0 are done here")
+            raise StripeRefusal("Only payments above 0 are done here")
         id_ = fresh("cs_test")
         return {
             "id": id_,
@@ -113,7 +115,7 @@ class Till:
         """The transfer of a session that was completed unpaid came, or did not."""
         session = self.session(id_)
         if session["status"] != "complete" or session["payment_status"] == "paid":
-            raise Wrong("Nothing is awaited for this session")
+            raise StripeRefusal("Nothing is awaited for this session")
         if paid:
             self._charge(session)
         self.say(f"checkout.session.async_payment_{'succeeded' if paid else 'failed'}", session)
@@ -131,7 +133,7 @@ class Till:
     def _open_session(self, id_: str) -> Json:
         session = self.session(id_)
         if session["status"] != "open":
-            raise Wrong(f"The session is {session['status']}")
+            raise StripeRefusal(f"The session is {session['status']}")
         return session
 
     def _charge(self, session: Json) -> None:
@@ -163,7 +165,7 @@ class Till:
         left = charge["amount"] - charge["amount_refunded"]
         part = left if amount is None else amount
         if not 1 <= part <= left:
-            raise Wrong(f"Of this charge {left} can be refunded", "charge_already_refunded")
+            raise StripeRefusal(f"Of this charge {left} can be refunded", "charge_already_refunded")
         refund = self._about(charge, "re", "refund", part, "succeeded")
         self._put("refunds", refund)
         self._refunded(charge, part)
@@ -175,7 +177,7 @@ class Till:
         """The buyer's bank sent it back."""
         refund = self._found("refunds", id_)
         if refund["status"] != "succeeded":
-            raise Wrong("It has failed already")
+            raise StripeRefusal("It has failed already")
         refund["status"] = "failed"
         self._refunded(self._found("charges", refund["charge"]), -refund["amount"])
         self.say("refund.failed", refund)
@@ -185,7 +187,7 @@ class Till:
         """The buyer's bank takes the whole charge back."""
         charge = self._found("charges", charge_id)
         if charge["disputed"]:
-            raise Wrong("It is disputed already")
+            raise StripeRefusal("It is disputed already")
         charge["disputed"] = True
         dispute = self._about(charge, "du", "dispute", charge["amount"], "needs_response")
         self._put("disputes", dispute)
@@ -196,7 +198,7 @@ class Till:
     def close_dispute(self, id_: str, *, won: bool) -> Json:
         dispute = self._found("disputes", id_)
         if dispute["status"] != "needs_response":
-            raise Wrong(f"The dispute is {dispute['status']}")
+            raise StripeRefusal(f"The dispute is {dispute['status']}")
         dispute["status"] = "won" if won else "lost"
         self.say("charge.dispute.closed", dispute)
         if won:
@@ -255,7 +257,7 @@ class Till:
     def _found(self, part: str, id_: str) -> Json:
         row = self._kept[part].get(id_)
         if row is None:
-            raise Wrong(f"No such object: {id_}", "resource_missing", 404)
+            raise StripeRefusal(f"No such object: {id_}", "resource_missing", 404)
         return row
 
     def _put(self, part: str, row: Json) -> None:

@@ -14,24 +14,24 @@ from rendertrust.node import embedded_verifier, machine_facts, plugins, renderer
 from rendertrust.node.agent_settings import GIB
 from rendertrust.node.state_folder import Enrolment, StateFolder
 from supervisors.child import StartFailed
-from supervisors.engines import verifier
-from supervisors.engines.account import Account, engine_account
-from supervisors.engines.actor import engine_child
-from supervisors.engines.current import Current, NotStarted
-from supervisors.engines.errors import EngineError
-from supervisors.engines.folder import EngineFolder
-from supervisors.engines.verifier import (
-    Bounds,
+from supervisors.engines import embedded_verifier as verifier
+from supervisors.engines.embedded_verifier import (
     CannotVerify,
+    CheckBounds,
     Confinement,
     EmbeddedVerifier,
-    Walls,
+    SandboxCommand,
     bounds_of,
     confine,
     key_of,
     run_within,
     walls_of,
 )
+from supervisors.engines.engine_account import EngineAccount, engine_account
+from supervisors.engines.engine_actor import engine_child
+from supervisors.engines.engine_folder import EngineFolder
+from supervisors.engines.errors import EngineError
+from supervisors.engines.handle import Handle, NotStarted
 from supervisors.tree import expendable
 from tests.support.engines import engine_folder
 from tests.unit.simulated_time import simulated
@@ -45,11 +45,11 @@ def test_its_bounds_are_half_of_the_machine_unless_they_are_set(
 ) -> None:
     monkeypatch.setattr(machine_facts, "cores", lambda: 8)
     monkeypatch.setattr(machine_facts, "ram_bytes", lambda: 16 * GIB)
-    assert bounds_of(0, 0) == Bounds(4, 8 * GIB)
-    assert bounds_of(3, 5) == Bounds(3, 5 * GIB)
+    assert bounds_of(0, 0) == CheckBounds(4, 8 * GIB)
+    assert bounds_of(3, 5) == CheckBounds(3, 5 * GIB)
     monkeypatch.setattr(machine_facts, "cores", lambda: 1)
     monkeypatch.setattr(machine_facts, "ram_bytes", lambda: 2 * GIB)
-    assert bounds_of(0, 0) == Bounds(1, 2 * GIB)
+    assert bounds_of(0, 0) == CheckBounds(1, 2 * GIB)
 
 
 def test_the_agent_keeps_the_bounds() -> None:
@@ -61,7 +61,7 @@ def test_the_agent_keeps_the_bounds() -> None:
 
 def test_the_node_keeps_its_id_and_another_folder_is_another_node(tmp_path: Path) -> None:
     one, again, other = (
-        Confinement(EngineFolder(tmp_path, "verifier", None), Walls(()), key)
+        Confinement(EngineFolder(tmp_path, "verifier", None), SandboxCommand(()), key)
         for key in (b"a" * 32, b"a" * 32, b"b" * 32)
     )
     assert one.id == again.id != other.id
@@ -77,8 +77,10 @@ async def test_its_command_line_shows_its_own_folders_and_hides_the_data_folder(
     async def enrol() -> Enrolment:
         return ENROLMENT
 
-    confined = Confinement(folder, Walls(("bwrap", "--tmpfs", str(folder.data))), b"k" * 32)
-    engine = EmbeddedVerifier(confined, Bounds(3, 5 * GIB), enrol)
+    confined = Confinement(
+        folder, SandboxCommand(("bwrap", "--tmpfs", str(folder.data))), b"k" * 32
+    )
+    engine = EmbeddedVerifier(confined, CheckBounds(3, 5 * GIB), enrol)
     words = [str(word) for word in (await engine.command()).arguments]
     mine = str(tmp_path / "data" / "verifier")
     assert words[: words.index("--")] == [
@@ -99,7 +101,9 @@ async def test_it_is_given_its_key_and_where_to_go(tmp_path: Path) -> None:
     async def enrol() -> Enrolment:
         return ENROLMENT
 
-    engine = EmbeddedVerifier(Confinement(folder, Walls(()), b"k" * 32), Bounds(1, GIB), enrol)
+    engine = EmbeddedVerifier(
+        Confinement(folder, SandboxCommand(()), b"k" * 32), CheckBounds(1, GIB), enrol
+    )
     await engine.prepare(0)
     given, own = StateFolder(folder.path / "given"), StateFolder(tmp_path / "state")
     assert embedded_verifier.take(given, own)
@@ -130,7 +134,7 @@ def test_without_blender_or_bubblewrap_it_says_what_to_install(
 @needs_sandbox
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 def test_blender_may_lie_where_its_account_cannot_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    somebody = Account("somebody", 54_321, 54_321)
+    somebody = EngineAccount("somebody", 54_321, 54_321)
     with engine_folder() as base:
         closed = base / "closed"
         (closed / "bpy").mkdir(parents=True)
@@ -173,7 +177,7 @@ print(seen, len([pid for pid in os.listdir("/proc") if pid.isdigit()]))
 @needs_sandbox
 def test_a_sandbox_that_does_not_start_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CannotVerify) as refused:
-        verifier.try_out(Walls(("bwrap", "--ro-bind", str(tmp_path / "no"), "/no")))
+        verifier.try_out(SandboxCommand(("bwrap", "--ro-bind", str(tmp_path / "no"), "/no")))
     assert "the sandbox cannot start" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -202,7 +206,7 @@ class Engine:
 
 @simulated
 async def test_a_late_engine_fails_no_start_and_is_tried_again_with_a_back_off() -> None:
-    engine, current = Engine(), Current[int]()
+    engine, current = Engine(), Handle[int]()
     root = expendable("Verification", [engine_child(engine, current, late=True)])
     await root.start()
     with pytest.raises(NotStarted):
@@ -218,7 +222,7 @@ async def test_a_late_engine_fails_no_start_and_is_tried_again_with_a_back_off()
 
 @simulated
 async def test_another_engine_fails_the_start() -> None:
-    root = expendable("Engines", [engine_child(Engine(), Current[int]())])
+    root = expendable("Engines", [engine_child(Engine(), Handle[int]())])
     with pytest.raises(StartFailed, match="not now"):
         await root.start()
 
