@@ -20,7 +20,7 @@ from statistics import median
 
 from actors.ledger.messages import Commit, Transfer, user_account
 from actors.ports import Clock
-from actors.sequencer.growth import grow
+from actors.sequencer.log_growth import grow
 from bench.probe import Table, fdatasync_rate, machine
 from rendertrust import log_tiles, merkle
 from rendertrust.log_tiles import TilePlace, TreeEdge

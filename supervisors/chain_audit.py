@@ -7,8 +7,8 @@ from typing import Final
 import attrs
 
 from actors.anchor.actor import AnchorActor, astray
+from actors.anchor.chain_check import ChainCheck, ChainChecker
 from actors.anchor.policy import AnchorSettings, sorted_out
-from actors.anchor.standing import Standing, Witness
 from actors.ports import Anchored, Chain, ChainState, Clock
 from config.sections import Chain as ChainSettings
 from sql.anchors import PENDING, Anchors, SentRow
@@ -65,7 +65,7 @@ async def see(chain: Chain, anchors: Anchors, clock: Clock) -> ChainView:
     state = await chain.state()
     sent = await anchors.sent(state.chain_id, state.sender, state.nonce)
     contract = sorted_out(state, sent).contract
-    standing: Standing = await Witness(chain, anchors).standing(state, contract, clock.now())
+    standing: ChainCheck = await ChainChecker(chain, anchors).standing(state, contract, clock.now())
     first = await anchors.first(state.chain_id, state.sender)
     unknown = await anchors.unknown(state.chain_id, state.sender, state.nonce)
     missing = [number for number in unknown if first is not None and number > first]

@@ -11,7 +11,7 @@ from actors.anchor.messages import Anchor
 from actors.anchor.policy import AnchorSettings
 from actors.auditor.actor import AuditorActor
 from actors.auditor.messages import Auditor, NightAuditor
-from actors.auditor.night import NightAuditorActor
+from actors.auditor.night_audit import NightAuditorActor
 from actors.auditor.policy import AuditorSettings
 from actors.courier.actor import CourierActor
 from actors.courier.messages import Courier

@@ -7,10 +7,11 @@ from typing import Final
 import attrs
 from prometheus_client import Counter, Gauge
 
-from actors.anchor.messages import Anchor, Look
+from actors.anchor.chain_check import ChainCheck, ChainChecker
+from actors.anchor.messages import Anchor, AnchorDue
 from actors.anchor.policy import (
     AnchorSettings,
-    Doubts,
+    ConfirmedFinding,
     Situation,
     asked_about,
     has_gone_back,
@@ -19,7 +20,6 @@ from actors.anchor.policy import (
     sorted_out,
     wants_more,
 )
-from actors.anchor.standing import Standing, Witness
 from actors.kernel import Actor, Ref, fail_point, handles
 from actors.ports import (
     Anchored,
@@ -33,7 +33,7 @@ from actors.ports import (
     Mined,
 )
 from actors.ports import Signed as SignedTransaction
-from actors.sequencer.messages import Sequencer, Vouched
+from actors.sequencer.messages import ChainAgreement, Sequencer
 from rendertrust.anchor_note import AnchorNote
 from sql.anchors import CONFIRMED, FAILED, PENDING, Became, SentRow
 from sql.database import Conflict, Unavailable
@@ -67,15 +67,15 @@ class AnchorActor(Actor[Anchor]):
         """Without a ``signer`` anchors are left to a gateway that has one."""
         self._chain, self._store, self._clock = chain, store, clock
         self._settings, self._sequencer, self._signer = settings, sequencer, signer
-        self._witness = Witness(chain, store)
-        self._doubts = Doubts(settings.doubt_seconds)
+        self._witness = ChainChecker(chain, store)
+        self._doubts = ConfirmedFinding(settings.doubt_seconds)
         self._sought_at: datetime | None = None
 
     async def started(self) -> None:
-        self.after(0.0, Look())
+        self.after(0.0, AnchorDue())
 
-    @handles(Look)
-    async def look(self, _: Look) -> None:
+    @handles(AnchorDue)
+    async def look(self, _: AnchorDue) -> None:
         wait = self._settings.every_seconds
         away = max(wait, min(AWAY_SECONDS, self._settings.anchor_seconds))
         try:
@@ -86,7 +86,7 @@ class AnchorActor(Actor[Anchor]):
         except ChainRefused as error:
             log.error("the chain refuses: %s", error)
             wait = away
-        self.after(wait, Look(), jitter=0.1)
+        self.after(wait, AnchorDue(), jitter=0.1)
 
     async def see_to_it(self) -> None:
         """One look: what was sent, and what is to be sent. Raises what the ports do."""
@@ -109,7 +109,7 @@ class AnchorActor(Actor[Anchor]):
         if may_send(situation) and not moved:
             await self._next(state, situation, standing)
 
-    async def _standing(self, state: ChainState, contract: str | None) -> Standing:
+    async def _standing(self, state: ChainState, contract: str | None) -> ChainCheck:
         """Whether the chain has nothing that the log has not; else nothing is written or signed.
 
         Whoever watches the books sees it in the database, the Sequencer is told.
@@ -123,7 +123,7 @@ class AnchorActor(Actor[Anchor]):
             log.error("%s", standing.halt.text)
             await self._store.halt(standing.halt)
         if self._sequencer is not None:
-            self._sequencer.tell(Vouched(holds=standing.halt is None))
+            self._sequencer.tell(ChainAgreement(holds=standing.halt is None))
         return standing
 
     async def _has_moved(self, situation: Situation) -> bool:
@@ -220,7 +220,7 @@ class AnchorActor(Actor[Anchor]):
                 raise
             # Another of its forms came to be in a block meanwhile: the next look finds it.
 
-    async def _next(self, state: ChainState, situation: Situation, standing: Standing) -> None:
+    async def _next(self, state: ChainState, situation: Situation, standing: ChainCheck) -> None:
         """The contract, where there is none; else the newest checkpoint, when it is due."""
         contract, newest = situation.contract, standing.newest
         if has_gone_back(situation, newest) and (

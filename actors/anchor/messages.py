@@ -10,5 +10,5 @@ class Anchor:
 
 
 @attrs.frozen
-class Look(Message[Anchor, None]):
+class AnchorDue(Message[Anchor, None]):
     """The Anchor's own timer: see to what was sent, and to what is to be sent."""

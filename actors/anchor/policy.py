@@ -97,7 +97,7 @@ def wants_more(row: SentRow, now: datetime, settings: AnchorSettings) -> bool:
 
 
 @attrs.define
-class Doubts:
+class ConfirmedFinding:
     """What is to be believed when it has been found at every look for long enough."""
 
     seconds: float

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from actors.auditor.figures import FINDINGS, audited, forget
+from actors.auditor.audit_metrics import FINDINGS, audited, forget
 from actors.auditor.messages import (
     Audit,
     Audited,

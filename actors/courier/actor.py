@@ -17,9 +17,9 @@ from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
-from actors.courier.letters import letter
 from actors.courier.messages import Courier, Deliver, Forget, Sending, Sent
 from actors.courier.policy import CourierSettings, arrived, expired, settled, standing
+from actors.courier.webhook_messages import letter
 from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
 from actors.ports import Clock, Random
 from actors.ports.webhooks import Answered, NotSent, Post

@@ -8,18 +8,18 @@ import attrs
 from prometheus_client import Counter, Histogram
 
 from actors.kernel import Actor, Fatal, fail_point, handles, handles_batch
-from actors.ledger.balance import violation
 from actors.ledger.decision import decide
-from actors.ledger.keys import keys_of
+from actors.ledger.invariants import violation
+from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
     REVENUE,
-    BooksAway,
     Commit,
     Decided,
     Effect,
     GuardFailed,
     IsAccepting,
     Ledger,
+    LedgerUnavailable,
     Outcome,
     Posted,
     RenewLeases,
@@ -54,18 +54,18 @@ log = logging.getLogger("ledger")
 
 
 @attrs.frozen
-class Unanswered:
+class UnknownCommit:
     """An attempt whose COMMIT was sent and not answered; it would have ``posted`` these places."""
 
     transaction: int
     posted: frozenset[int]
     changes: Changes
 
-    def of(self, places: range) -> "Unanswered":
+    def of(self, places: range) -> "UnknownCommit":
         """The same, for a part of its commits alone; the first part has the changes."""
         posted = frozenset(n - places.start for n in self.posted if n in places)
         changes = Changes() if places.start else self.changes
-        return Unanswered(self.transaction, posted, changes)
+        return UnknownCommit(self.transaction, posted, changes)
 
 
 class LedgerActor(Actor[Ledger]):
@@ -84,7 +84,7 @@ class LedgerActor(Actor[Ledger]):
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
         BATCH.observe(len(commits))
         begun = self._clock.monotonic()
-        outcomes: list[Outcome] = [BooksAway() for _ in commits]
+        outcomes: list[Outcome] = [LedgerUnavailable() for _ in commits]
         try:
             outcomes = await self._settle(commits)
         finally:  # askers hear of a crash by themselves; observers would wait for ever
@@ -92,7 +92,7 @@ class LedgerActor(Actor[Ledger]):
                 if commit.observer is not None:
                     commit.observer.tell(Decided(commit.tag, outcome))
         COMMIT_SECONDS.observe(self._clock.monotonic() - begun)
-        self._note(accepts=not all(isinstance(outcome, BooksAway) for outcome in outcomes))
+        self._note(accepts=not all(isinstance(outcome, LedgerUnavailable) for outcome in outcomes))
         return outcomes
 
     @handles(IsAccepting)
@@ -121,7 +121,7 @@ class LedgerActor(Actor[Ledger]):
         return [sum(lease.id in renewed for lease in request.leases) for request in requests]
 
     async def _settle(
-        self, commits: Sequence[Commit], lost: Iterable[Unanswered] = ()
+        self, commits: Sequence[Commit], lost: Iterable[UnknownCommit] = ()
     ) -> list[Outcome]:
         """Try until it is decided, or the database has been away for too long."""
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
@@ -133,7 +133,7 @@ class LedgerActor(Actor[Ledger]):
             except Unavailable:  # what a COMMIT without an answer did is found, and decided anew
                 tries += 1
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
-                    return [BooksAway() for _ in commits]
+                    return [LedgerUnavailable() for _ in commits]
             except Mismatch as error:
                 mismatches += 1
                 if mismatches > MISMATCHES_MAX:
@@ -142,11 +142,11 @@ class LedgerActor(Actor[Ledger]):
                 conflicts += 1
                 if conflicts > CONFLICTS_MAX:
                     log.error("a batch of %d is given up: %s", len(commits), error)
-                    return [BooksAway() for _ in commits]
+                    return [LedgerUnavailable() for _ in commits]
             except Refused as error:
                 return await self._apart(commits, lost, error)
 
-    async def _attempt(self, commits: Sequence[Commit], lost: list[Unanswered]) -> list[Outcome]:
+    async def _attempt(self, commits: Sequence[Commit], lost: list[UnknownCommit]) -> list[Outcome]:
         """Decide and commit; what was posted and not answered is noted in ``lost``."""
         number, changes, outcomes = 0, Changes(), list[Outcome]()
         try:
@@ -161,7 +161,7 @@ class LedgerActor(Actor[Ledger]):
                 fail_point.reach("before_commit", effects_of(commits))
         except AnswerLost:
             posted = {n for n, outcome in enumerate(outcomes) if isinstance(outcome, Posted)}
-            lost.append(Unanswered(number, frozenset(posted), changes))
+            lost.append(UnknownCommit(number, frozenset(posted), changes))
             raise
         for each in (*done, changes):
             _count(each)
@@ -169,7 +169,7 @@ class LedgerActor(Actor[Ledger]):
         return outcomes
 
     async def _apart(
-        self, commits: Sequence[Commit], lost: Sequence[Unanswered], error: Refused | Mismatch
+        self, commits: Sequence[Commit], lost: Sequence[UnknownCommit], error: Refused | Mismatch
     ) -> list[Outcome]:
         """One commit holds what the database refuses: it alone shall fail."""
         if len(commits) == 1:
@@ -184,7 +184,7 @@ class LedgerActor(Actor[Ledger]):
 
 
 async def _perhaps_done(
-    books: BooksTransaction, lost: Sequence[Unanswered]
+    books: BooksTransaction, lost: Sequence[UnknownCommit]
 ) -> tuple[frozenset[int], list[Changes]]:
     """The places of commits that an attempt before may have posted, and what was surely written."""
     found, written = set[int](), list[Changes]()

@@ -7,7 +7,6 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.effects import apply
 from actors.ledger.messages import (
     Booked,
     Commit,
@@ -22,6 +21,7 @@ from actors.ledger.messages import (
 )
 from actors.ledger.postings import book, booked_before
 from actors.ledger.purchases import pay_debts
+from actors.ledger.unit_transitions import apply
 from sql.books import Changes, KeyRow, Rows
 
 

@@ -11,27 +11,27 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Ref
-from actors.ledger.attempts import UnitAssign as UnitAssign  # noqa: PLC0414 - and of attempts
-from actors.ledger.attempts import UnitComplete as UnitComplete  # noqa: PLC0414
-from actors.ledger.attempts import UnitFail as UnitFail  # noqa: PLC0414
-from actors.ledger.attempts import UnitRequeue as UnitRequeue  # noqa: PLC0414
-from actors.ledger.attempts import UnitStart as UnitStart  # noqa: PLC0414
-from actors.ledger.facts import PurchaseEffect as PurchaseEffect  # noqa: PLC0414 - and of these
-from actors.ledger.facts import PurchaseOpen as PurchaseOpen  # noqa: PLC0414
-from actors.ledger.facts import PurchaseSession as PurchaseSession  # noqa: PLC0414
-from actors.ledger.facts import ReversalFact as ReversalFact  # noqa: PLC0414
-from actors.ledger.facts import SessionFact as SessionFact  # noqa: PLC0414
-from actors.ledger.facts import StripeEvent as StripeEvent  # noqa: PLC0414
-from actors.ledger.wishes import JobCancel as JobCancel  # noqa: PLC0414 - and of jobs
-from actors.ledger.wishes import JobChange as JobChange  # noqa: PLC0414
-from actors.ledger.wishes import JobInsert as JobInsert  # noqa: PLC0414
-from actors.ledger.wishes import JobPause as JobPause  # noqa: PLC0414
-from actors.ledger.wishes import JobResume as JobResume  # noqa: PLC0414
-from actors.ledger.wishes import JobStop as JobStop  # noqa: PLC0414
-from actors.ledger.wishes import OfJob as OfJob  # noqa: PLC0414
-from actors.ledger.wishes import Piece as Piece  # noqa: PLC0414
-from actors.ledger.wishes import UnitCopy as UnitCopy  # noqa: PLC0414
-from actors.ledger.wishes import UnitRetry as UnitRetry  # noqa: PLC0414
+from actors.ledger.commands.job import JobCancel as JobCancel  # noqa: PLC0414 - and of jobs
+from actors.ledger.commands.job import JobChange as JobChange  # noqa: PLC0414
+from actors.ledger.commands.job import JobInsert as JobInsert  # noqa: PLC0414
+from actors.ledger.commands.job import JobPause as JobPause  # noqa: PLC0414
+from actors.ledger.commands.job import JobResume as JobResume  # noqa: PLC0414
+from actors.ledger.commands.job import JobStop as JobStop  # noqa: PLC0414
+from actors.ledger.commands.job import NewUnit as NewUnit  # noqa: PLC0414
+from actors.ledger.commands.job import OfJob as OfJob  # noqa: PLC0414
+from actors.ledger.commands.job import UnitCopy as UnitCopy  # noqa: PLC0414
+from actors.ledger.commands.job import UnitRetry as UnitRetry  # noqa: PLC0414
+from actors.ledger.commands.payment import PurchaseEffect as PurchaseEffect  # noqa: PLC0414 - and of these
+from actors.ledger.commands.payment import PurchaseOpen as PurchaseOpen  # noqa: PLC0414
+from actors.ledger.commands.payment import PurchaseSession as PurchaseSession  # noqa: PLC0414
+from actors.ledger.commands.payment import ReversalFact as ReversalFact  # noqa: PLC0414
+from actors.ledger.commands.payment import SessionFact as SessionFact  # noqa: PLC0414
+from actors.ledger.commands.payment import StripeEvent as StripeEvent  # noqa: PLC0414
+from actors.ledger.commands.unit import UnitAssign as UnitAssign  # noqa: PLC0414 - and of attempts
+from actors.ledger.commands.unit import UnitComplete as UnitComplete  # noqa: PLC0414
+from actors.ledger.commands.unit import UnitFail as UnitFail  # noqa: PLC0414
+from actors.ledger.commands.unit import UnitRequeue as UnitRequeue  # noqa: PLC0414
+from actors.ledger.commands.unit import UnitStart as UnitStart  # noqa: PLC0414
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
@@ -261,7 +261,7 @@ class GuardFailed:
 
 
 @attrs.frozen
-class BooksAway:
+class LedgerUnavailable:
     """The database is away, or (to observers) the Ledger crashed: nothing was done, or all of it.
 
     Asking again with the same references and ids does it once in any case.
@@ -276,7 +276,7 @@ Outcome: TypeAlias = (
     | InsufficientCredits
     | HoldClosed
     | GuardFailed
-    | BooksAway
+    | LedgerUnavailable
 )
 
 

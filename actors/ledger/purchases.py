@@ -10,8 +10,7 @@ from typing import Final
 
 import attrs
 
-from actors.ledger.draft import Draft
-from actors.ledger.facts import (
+from actors.ledger.commands.payment import (
     PurchaseEffect,
     PurchaseOpen,
     PurchaseSession,
@@ -19,6 +18,7 @@ from actors.ledger.facts import (
     SessionFact,
     StripeEvent,
 )
+from actors.ledger.draft import Draft
 from actors.ledger.messages import DISPUTES, PURCHASES, GuardFailed, Transfer
 from actors.ledger.messages import debt_account as debt_of
 from actors.ledger.messages import user_account as account_of

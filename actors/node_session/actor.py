@@ -35,7 +35,7 @@ from actors.node_session.session_state import SessionPeers
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.socket import Socket
 from actors.node_session.verifier_checks import VerifierChecks
-from actors.notifier.messages import Progress, Said
+from actors.notifier.messages import Progress, UnitLogLines
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
     NodeSeen,
@@ -337,7 +337,7 @@ class NodeSessionActor(VerifierChecks):
         if held is not None and text:
             unit = held.assignment
             held.said.add(text)
-            self._peers.notifier.tell(Said(unit.job, unit.unit, unit.attempt, text))
+            self._peers.notifier.tell(UnitLogLines(unit.job, unit.unit, unit.attempt, text))
 
     async def _keep(self, frame: Preview) -> None:
         """Keep a small picture of a frame. Nobody waits for it: where it cannot be, it is lost."""

@@ -13,27 +13,27 @@ from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles, handles_batch
 from actors.ledger.messages import UnitState
-from actors.notifier import hints, words
+from actors.notifier import codec, scheduler_hints
+from actors.notifier.log_tails import LogLine, LogTails
 from actors.notifier.messages import (
+    AnnounceGateway,
     AskOthers,
     Feed,
-    Heard,
+    LogHintReceived,
     Notifier,
     Paused,
     Progress,
     ProgressOf,
     ProgressOfUnits,
     Publish,
-    Said,
-    SayHere,
     Subscribe,
     TailOf,
     TellOthers,
     ToOthers,
+    UnitLogLines,
     UnitsMoved,
 )
-from actors.notifier.progresses import ENDED, Progresses
-from actors.notifier.tails import Line, Tails
+from actors.notifier.progress import ENDED, ProgressStore
 from actors.ports import Bus
 from actors.ports.bus import Subscription
 from actors.scheduler.messages import GatewayMembership, JobPaused, PeerClaimed, Scheduler
@@ -76,9 +76,9 @@ class NotifierActor(Actor[Notifier]):
         self._settings = settings
         self._scheduler = scheduler
         self._subscriptions: list[Subscription] = []
-        self._progress = Progresses(settings.progress_most)
-        self._tails = Tails(settings.tails_most)
-        self._untold = Tails(settings.untold_most)  # what the others were not told yet
+        self._progress = ProgressStore(settings.progress_most)
+        self._tails = LogTails(settings.tails_most)
+        self._untold = LogTails(settings.untold_most)  # what the others were not told yet
         self._feeds: dict[UUID, list[Feed]] = {}
         self._feed_count = 0
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
@@ -90,7 +90,7 @@ class NotifierActor(Actor[Notifier]):
             self._bus.subscribe(SAID, self._hear_what_was_said),
         ]
         self.after(PUBLISH_SECONDS, AskOthers())
-        self.after(HERE_SECONDS, SayHere())
+        self.after(HERE_SECONDS, AnnounceGateway())
 
     async def stopped(self) -> None:
         for subscription in self._subscriptions:
@@ -109,11 +109,11 @@ class NotifierActor(Actor[Notifier]):
     async def to_others(self, message: ToOthers) -> None:
         """Nobody is told what was claimed where nobody else could claim it."""
         if not isinstance(message.hint, PeerClaimed) or self._others:
-            await self._bus.publish(MOVES, hints.encoded(message.hint))
+            await self._bus.publish(MOVES, scheduler_hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
         """The same: of its own words a Scheduler knows nothing that they could be about."""
-        hint = hints.decoded(payload)
+        hint = scheduler_hints.decoded(payload)
         if self._scheduler is not None and hint is not None:
             self._scheduler.tell(hint)
 
@@ -143,12 +143,12 @@ class NotifierActor(Actor[Notifier]):
     async def progress_of_units(self, message: ProgressOfUnits) -> tuple[Progress, ...]:
         return self._progress.of(message.job)
 
-    @handles(Said)
-    async def said(self, message: Said) -> None:
+    @handles(UnitLogLines)
+    async def said(self, message: UnitLogLines) -> None:
         self._tails.add(message.job, message.unit, message.attempt, message.text)
         self._to_tell().add(message.job, message.unit, message.attempt, message.text)
 
-    def _to_tell(self) -> Tails:
+    def _to_tell(self) -> LogTails:
         """What is told soon: once a second however much is said."""
         if self._untold.is_empty:
             self.after(PUBLISH_SECONDS, TellOthers())
@@ -156,17 +156,17 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(TellOthers)
     async def tell_others(self, _: TellOthers) -> None:
-        untold, self._untold = self._untold, Tails(self._settings.untold_most)
-        await self._bus.publish(SAID, words.telling(self._name, untold))
+        untold, self._untold = self._untold, LogTails(self._settings.untold_most)
+        await self._bus.publish(SAID, codec.telling(self._name, untold))
 
-    @handles(SayHere)
-    async def say_here(self, _: SayHere) -> None:
+    @handles(AnnounceGateway)
+    async def say_here(self, _: AnnounceGateway) -> None:
         before = len(self._others)
         self._others = {name: n + 1 for name, n in self._others.items() if n < SILENT_MOST}
         if before:
             self._tell_who_is_there()
-        await self._bus.publish(SAID, words.being(self._name))
-        self.after(HERE_SECONDS, SayHere())
+        await self._bus.publish(SAID, codec.being(self._name))
+        self.after(HERE_SECONDS, AnnounceGateway())
 
     def _note(self, other: bytes) -> None:
         is_new, self._others[other] = other not in self._others, 0
@@ -180,25 +180,25 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(AskOthers)
     async def ask_others(self, _: AskOthers) -> None:
-        await self._bus.publish(SAID, words.asking(self._name))
+        await self._bus.publish(SAID, codec.asking(self._name))
 
     def _hear_what_was_said(self, payload: bytes) -> None:
-        if not words.is_own(self._name, payload):
-            self.ref.tell(Heard(payload))
+        if not codec.is_own(self._name, payload):
+            self.ref.tell(LogHintReceived(payload))
 
-    @handles(Heard)
-    async def heard(self, message: Heard) -> None:
-        self._note(words.name_of(message.payload))
-        said = words.heard(message.payload)
-        if isinstance(said, words.Asks):
-            await self._bus.publish(SAID, words.telling(self._name, self._tails, said.name))
+    @handles(LogHintReceived)
+    async def heard(self, message: LogHintReceived) -> None:
+        self._note(codec.name_of(message.payload))
+        said = codec.heard(message.payload)
+        if isinstance(said, codec.LogRequest):
+            await self._bus.publish(SAID, codec.telling(self._name, self._tails, said.name))
         elif said is not None and said.asked in (None, self._name):
             take = self._tails.hear if said.asked is None else self._tails.fill_in
             for job, tail in reversed(said.of):
                 take(job, tail)
 
     @handles(TailOf)
-    async def tail_of(self, message: TailOf) -> tuple[Line, ...]:
+    async def tail_of(self, message: TailOf) -> tuple[LogLine, ...]:
         return self._tails.of(message.job)
 
     @handles_batch(UnitsMoved, limit=100)

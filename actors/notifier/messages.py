@@ -10,7 +10,7 @@ import attrs
 
 from actors.kernel import Message, Overflow
 from actors.ledger.messages import UnitState
-from actors.notifier.tails import Line as Line  # noqa: PLC0414 - part of what this module offers
+from actors.notifier.log_tails import LogLine as LogLine  # noqa: PLC0414 - part of what this module offers
 from actors.scheduler.messages import Hint
 
 
@@ -79,7 +79,7 @@ class ProgressOfUnits(Message[Notifier, "tuple[Progress, ...]"]):
 
 
 @attrs.frozen
-class Said(Message[Notifier, None]):
+class UnitLogLines(Message[Notifier, None]):
     """From a NodeSession: lines of a unit's log, or more about why it failed."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
@@ -96,7 +96,7 @@ class AskOthers(Message[Notifier, None]):
 
 
 @attrs.frozen
-class SayHere(Message[Notifier, None]):
+class AnnounceGateway(Message[Notifier, None]):
     """Its own timer: tell the other gateways that this one is there."""
 
 
@@ -106,7 +106,7 @@ class TellOthers(Message[Notifier, None]):
 
 
 @attrs.frozen
-class Heard(Message[Notifier, None]):
+class LogHintReceived(Message[Notifier, None]):
     """From the bus: what another gateway tells of what was said there, or asks."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
@@ -115,7 +115,7 @@ class Heard(Message[Notifier, None]):
 
 
 @attrs.frozen
-class TailOf(Message[Notifier, "tuple[Line, ...]"]):
+class TailOf(Message[Notifier, "tuple[LogLine, ...]"]):
     """From the web: the last lines of a job's log, oldest first, as far as they are remembered."""
 
     job: UUID

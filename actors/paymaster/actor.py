@@ -10,8 +10,8 @@ from actors.ledger.messages import Commit, Ledger
 from actors.paymaster.messages import (
     EarningClaim,
     EarningMature,
-    LookForClaims,
-    LookForRipe,
+    FindClaimable,
+    FindMatured,
     OfUnit,
     Paymaster,
 )
@@ -49,11 +49,11 @@ class PaymasterActor(Actor[Paymaster]):
         self._settings = settings
 
     async def started(self) -> None:
-        self.after(self._settings.ripe_seconds, LookForRipe(), jitter=0.1)
-        self.after(self._settings.claims_seconds, LookForClaims(again=True), jitter=0.1)
+        self.after(self._settings.ripe_seconds, FindMatured(), jitter=0.1)
+        self.after(self._settings.claims_seconds, FindClaimable(again=True), jitter=0.1)
 
-    @handles(LookForRipe)
-    async def look_for_ripe(self, _: LookForRipe) -> None:
+    @handles(FindMatured)
+    async def look_for_ripe(self, _: FindMatured) -> None:
         wait = self._settings.ripe_seconds
         try:
             found = await self._store.ripe_earnings(self._settings.at_once)
@@ -62,10 +62,10 @@ class PaymasterActor(Actor[Paymaster]):
         else:
             wait = self._pause(wait, len(found))
             self._ask([EarningMature(ripe.job, ripe.unit) for ripe in found])
-        self.after(wait, LookForRipe(), jitter=0.1)
+        self.after(wait, FindMatured(), jitter=0.1)
 
-    @handles(LookForClaims)
-    async def look_for_claims(self, message: LookForClaims) -> None:
+    @handles(FindClaimable)
+    async def look_for_claims(self, message: FindClaimable) -> None:
         wait = self._settings.claims_seconds
         try:
             found = await self._store.claimable_earnings(self._settings.at_once)
@@ -75,7 +75,7 @@ class PaymasterActor(Actor[Paymaster]):
             wait = self._pause(wait, len(found))
             self._ask([EarningClaim(share.job, share.unit, share.owner) for share in found])
         if message.again:
-            self.after(wait, LookForClaims(again=True), jitter=0.1)
+            self.after(wait, FindClaimable(again=True), jitter=0.1)
 
     def _pause(self, wait: float, found: int) -> float:
         return self._settings.again_seconds if found >= self._settings.at_once else wait

@@ -116,12 +116,12 @@ OperatorEffect: TypeAlias = OfUnit | OfPayout
 
 
 @attrs.frozen
-class LookForRipe(Message[Paymaster, None]):
+class FindMatured(Message[Paymaster, None]):
     """The Paymaster's own timer: look for shares whose window is over."""
 
 
 @attrs.frozen
-class LookForClaims(Message[Paymaster, None]):
+class FindClaimable(Message[Paymaster, None]):
     """From the web when a node got an owner; ``again`` is the Paymaster's own timer."""
 
     again: bool = False

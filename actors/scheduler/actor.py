@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from actors.kernel import Later, Ref, Timer, handles
-from actors.ledger.messages import BooksAway, Decided, Ledger
+from actors.ledger.messages import Decided, Ledger, LedgerUnavailable
 from actors.node_session.messages import NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Clock, Store
@@ -197,7 +197,7 @@ class SchedulerActor(NodeEvents):
             self._board.refuse(booking)
             ledger_commands.CLAIMS_LOST.inc(booking.unit.state != PENDING)
             # Somebody else changed it, or it may be in the books all the same: see what it is.
-            if booking.unit.state != PENDING or isinstance(outcome, BooksAway):
+            if booking.unit.state != PENDING or isinstance(outcome, LedgerUnavailable):
                 self._read_soon((booking.unit.job,))
         later = self._answers.pop(booking.unit.job, None)
         if later is not None:

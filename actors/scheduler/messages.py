@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Overflow, Ref
-from actors.ledger.messages import Outcome, Piece, UnitState
+from actors.ledger.messages import NewUnit, Outcome, UnitState
 from actors.scheduler.assignment import EVER as EVER  # noqa: PLC0414 - part of what this module offers
 from actors.scheduler.assignment import Assignment as Assignment  # noqa: PLC0414
 from sql.audit import Act
@@ -72,7 +72,7 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
     price_number: int | None = None
     retry_of: UUID | None = None
     act: Act | None = None
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[NewUnit, ...] = ()
     priority: int = 0
     cap: int | None = None
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Piece
+from actors.ledger.messages import NewUnit
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within, kind_of
@@ -195,7 +195,7 @@ class Unit:
 
 def of_dispatch(order: Dispatch, now: datetime) -> Unit:
     """The first unit of a job that is about to be booked."""
-    first = order.pieces[0] if order.pieces else Piece(order.price)
+    first = order.pieces[0] if order.pieces else NewUnit(order.price)
     return Unit(
         job=order.job,
         number=0,

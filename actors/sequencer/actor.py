@@ -11,10 +11,17 @@ from prometheus_client import Counter, Gauge
 
 from actors.kernel import Actor, fail_point, handles, handles_batch
 from actors.ports import CheckpointSigner, Clock, LogMemory, LogStore, Random
-from actors.sequencer.coverage import Coverage
-from actors.sequencer.growth import grow
-from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Pass, Sequencer, Vouched
+from actors.sequencer.log_growth import grow
+from actors.sequencer.messages import (
+    ChainAgreement,
+    CheckpointLate,
+    CheckpointReady,
+    Pass,
+    RequestCheckpoint,
+    Sequencer,
+)
 from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys, rest_after
+from actors.sequencer.watermark import Watermark
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import SALT_BYTES
 from rendertrust.log_tiles import HashTile, TreeEdge
@@ -62,7 +69,7 @@ class SequencerActor(Actor[Sequencer]):
         self._store, self._signer = store, signer
         self._clock, self._random = clock, random
         self._settings = settings
-        self._coverage = Coverage()
+        self._coverage = Watermark()
         self._edge: TreeEdge | None = None  # of what is committed, or None
         self._lag = 0.0  # seconds: the age of the last entry that was taken up
         self._may_sign = not awaits_chain
@@ -83,34 +90,38 @@ class SequencerActor(Actor[Sequencer]):
             wait = BROKEN_SECONDS
         self.after(wait, Pass(), jitter=0.1)
 
-    @handles(Vouched)
-    async def vouched(self, message: Vouched) -> None:
+    @handles(ChainAgreement)
+    async def vouched(self, message: ChainAgreement) -> None:
         self._may_sign = message.holds
 
-    @handles_batch(CatchUp, limit=1000)
-    async def catch_up(self, asked: Sequence[CatchUp]) -> Sequence[CaughtUp | Behind]:
-        answer: CaughtUp | Behind
+    @handles_batch(RequestCheckpoint, limit=1000)
+    async def catch_up(
+        self, asked: Sequence[RequestCheckpoint]
+    ) -> Sequence[CheckpointReady | CheckpointLate]:
+        answer: CheckpointReady | CheckpointLate
         try:
             answer = await self._caught_up()
         except (Unavailable, Conflict) as error:
-            answer = Behind(f"the database is away: {error}")
+            answer = CheckpointLate(f"the database is away: {error}")
         except BrokenLog as error:
-            answer = Behind(str(error))
+            answer = CheckpointLate(str(error))
         return [answer] * len(asked)
 
-    async def _caught_up(self) -> CaughtUp | Behind:
+    async def _caught_up(self) -> CheckpointReady | CheckpointLate:
         """One batch, however many wait: who asks has patience for so much."""
         with self._kept():
             async with self._store.log() as books:
                 look = await books.look(self._settings.batch)
                 if look is None:
-                    return Behind("the log has not begun")
+                    return CheckpointLate("the log has not begun")
                 done = await self._advance(books, look, checked=True)
         await self._committed(done, look)
         if done.checkpoint is None and look.checked != done.head.size:
-            return Behind(self._unsigned(look))
+            return CheckpointLate(self._unsigned(look))
         left = len(look.waiting) == self._settings.batch
-        return Behind("many entries are waiting") if left else CaughtUp(done.head.size)
+        return (
+            CheckpointLate("many entries are waiting") if left else CheckpointReady(done.head.size)
+        )
 
     async def _turn(self) -> float:
         """What is to be done now; the seconds until the next look."""

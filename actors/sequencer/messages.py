@@ -15,7 +15,7 @@ class Pass(Message[Sequencer, None]):
 
 
 @attrs.frozen
-class Vouched(Message[Sequencer, None]):
+class ChainAgreement(Message[Sequencer, None]):
     """From the Anchor, each time it has asked the chain: whether that has nothing that the log has
     not. A Sequencer that waits for this signs nothing before it holds.
     """
@@ -24,19 +24,19 @@ class Vouched(Message[Sequencer, None]):
 
 
 @attrs.frozen
-class CaughtUp:
+class CheckpointReady:
     """A checkpoint covers all that was there when it was asked for; ``size`` is the log's."""
 
     size: int
 
 
 @attrs.frozen
-class Behind:
+class CheckpointLate:
     """It does not, for want of the database, of a key that counts, or of time. Ask again."""
 
     why: str
 
 
 @attrs.frozen
-class CatchUp(Message[Sequencer, "CaughtUp | Behind"]):
+class RequestCheckpoint(Message[Sequencer, "CheckpointReady | CheckpointLate"]):
     """From the web, for a proof of an entry that no checkpoint covers yet: do not wait for one."""

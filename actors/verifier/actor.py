@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from actors.kernel import Actor, handles
-from actors.ledger.messages import BooksAway, Commit, Decided, Posted
+from actors.ledger.messages import Commit, Decided, LedgerUnavailable, Posted
 from actors.notifier.messages import UnitsMoved
 from actors.ports import Objects, ObjectsUnavailable
 from actors.scheduler.messages import UnitsChanged
@@ -399,7 +399,7 @@ class VerifierActor(Actor[Verifier]):
             self._recall.hear(outcome)
             return
         assert isinstance(case, Case), "every commit of ours is about a case"
-        if isinstance(outcome, BooksAway):
+        if isinstance(outcome, LedgerUnavailable):
             case.asked_at = None
             return
         assert case.verdict is not None, "it was concluded"

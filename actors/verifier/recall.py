@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from actors.kernel import Ref
-from actors.ledger.messages import BooksAway, Commit
+from actors.ledger.messages import Commit, LedgerUnavailable
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.case import Case
 from actors.verifier.settings import Peers
@@ -41,7 +41,7 @@ class Recall:
 
     def hear(self, outcome: object) -> None:
         """Handle the Ledger's answer. A refusal means that the share moved on in the meantime."""
-        self._is_due |= isinstance(outcome, BooksAway)
+        self._is_due |= isinstance(outcome, LedgerUnavailable)
 
     async def attend(self, observer: Ref[Any]) -> None:
         """Withhold the shares to be checked. Raises Unavailable; the next call tries again."""

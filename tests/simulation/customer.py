@@ -16,8 +16,8 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
+    NewUnit,
     OfJob,
-    Piece,
     Posted,
     Replayed,
     Transfer,
@@ -109,7 +109,7 @@ class Customer:
             return order
         priority = int(self._chance.uniform(0, 3)) - 1
         if dice < 0.9:
-            pieces = tuple(Piece(price, n, str(n + 1)) for n in range(frames))
+            pieces = tuple(NewUnit(price, n, str(n + 1)) for n in range(frames))
             cap = 3 * price if dice < 0.75 and not self.is_done else None
             return attrs.evolve(order, pieces=pieces, priority=priority, cap=cap)
         params = {"width": 64, "height": 32, GRID: [2, 1]}
@@ -153,11 +153,11 @@ class Customer:
             self._gateway().scheduler.tell(UnitsChanged(outcome.units))
 
 
-def _tiled(price: int) -> tuple[Piece, ...]:
+def _tiled(price: int) -> tuple[NewUnit, ...]:
     """Two frames of two tiles each."""
-    pieces: list[Piece] = []
+    pieces: list[NewUnit] = []
     for frame in range(2):
         place = 3 * frame
-        pieces += [Piece(price // 2, place + n, str(frame + 1), n, place + 2) for n in range(2)]
-        pieces.append(Piece(0, place + 2, str(frame + 1), missing=2))
+        pieces += [NewUnit(price // 2, place + n, str(frame + 1), n, place + 2) for n in range(2)]
+        pieces.append(NewUnit(0, place + 2, str(frame + 1), missing=2))
     return tuple(pieces)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, Piece, Posted, Transfer, user_account
+from actors.ledger.messages import ADJUSTMENTS, Commit, NewUnit, Posted, Transfer, user_account
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
@@ -54,7 +54,7 @@ async def submitted(gateway: SimulatedGateway) -> None:
     account = user_account(USER)
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
-    pieces = tuple(Piece(PRICE, n, str(n + 1)) for n in range(FRAMES))
+    pieces = tuple(NewUnit(PRICE, n, str(n + 1)) for n in range(FRAMES))
     order = Dispatch(JOB, USER, "render", "s3://x/y", {}, FRAMES * PRICE, True, pieces=pieces)
     placed = await gateway.scheduler.ask(order, within=60)
     assert isinstance(given, Posted)

@@ -15,18 +15,18 @@ from aiohttp.test_utils import TestClient, TestServer
 from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, IsAccepting, Ledger, Outcome, Posted
+from actors.notifier.log_tails import LogTails
 from actors.notifier.messages import (
-    Line,
+    LogLine,
     Notifier,
     Progress,
     ProgressOf,
     ProgressOfUnits,
-    Said,
     TailOf,
+    UnitLogLines,
     UnitsMoved,
 )
-from actors.notifier.tails import Tails
-from actors.paymaster.messages import LookForClaims, Paymaster
+from actors.paymaster.messages import FindClaimable, Paymaster
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AccessChanged,
@@ -168,14 +168,14 @@ class StandInScheduler(Actor[Scheduler], partial=True):
 class StandInNotifier(Actor[Notifier], partial=True):
     def __init__(self, script: Script) -> None:
         self._script = script
-        self._tails = Tails(10)
+        self._tails = LogTails(10)
 
-    @handles(Said)
-    async def said(self, message: Said) -> None:
+    @handles(UnitLogLines)
+    async def said(self, message: UnitLogLines) -> None:
         self._tails.add(message.job, message.unit, message.attempt, message.text)
 
     @handles(TailOf)
-    async def tail_of(self, message: TailOf) -> tuple[Line, ...]:
+    async def tail_of(self, message: TailOf) -> tuple[LogLine, ...]:
         return self._tails.of(message.job)
 
     @handles(UnitsMoved)
@@ -196,8 +196,8 @@ class StandInPaymaster(Actor[Paymaster], partial=True):
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    @handles(LookForClaims)
-    async def look_for_claims(self, message: LookForClaims) -> None:
+    @handles(FindClaimable)
+    async def look_for_claims(self, message: FindClaimable) -> None:
         self._script.seen.append(message)
 
 

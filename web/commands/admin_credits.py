@@ -196,11 +196,11 @@ def asked_again(units: int) -> None:
 
 def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
     """What became of it; exit code 1 when nothing was done."""
-    from actors.ledger.messages import BooksAway, InsufficientCredits, Posted, Replayed
+    from actors.ledger.messages import InsufficientCredits, LedgerUnavailable, Posted, Replayed
     from web.http.responses import encode
     from web.routes.credits import booked
 
-    if isinstance(outcome, BooksAway):
+    if isinstance(outcome, LedgerUnavailable):
         raise click.ClickException(f"{UNKNOWN}, under the same --key")
     if isinstance(outcome, InsufficientCredits):
         raise click.ClickException(

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import AskFailed
-from actors.notifier.messages import Line, Notifier, TailOf
+from actors.notifier.messages import LogLine, Notifier, TailOf
 from sql.attempt_logs import AttemptLog
 from web.gateway import Gateway
 
@@ -45,7 +45,7 @@ async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Att
     return ended + [_heard(key, told[key]) for key in sorted(told.keys() - known)]
 
 
-async def tail_of(gateway: Gateway, job: UUID) -> tuple[Line, ...]:
+async def tail_of(gateway: Gateway, job: UUID) -> tuple[LogLine, ...]:
     """The last lines that its nodes said; nothing where nothing is known."""
     try:
         return await gateway.registry.ref(Notifier).ask(TailOf(job), within=ASK_SECONDS)
@@ -53,7 +53,7 @@ async def tail_of(gateway: Gateway, job: UUID) -> tuple[Line, ...]:
         return ()
 
 
-def lines_of(heard: Sequence[Line]) -> dict[tuple[int, int], list[str]]:
+def lines_of(heard: Sequence[LogLine]) -> dict[tuple[int, int], list[str]]:
     """By unit and attempt."""
     told: dict[tuple[int, int], list[str]] = {}
     for line in heard:

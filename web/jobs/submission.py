@@ -11,7 +11,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, GuardFailed, JobCancel, Piece, Posted, Replayed
+from actors.ledger.messages import Commit, GuardFailed, JobCancel, NewUnit, Posted, Replayed
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
 from rendertrust import money
@@ -60,7 +60,7 @@ class JobRequest:
     params: Mapping[str, Any]
     queue: bool = False
     key: tuple[str, bytes] | None = None
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[NewUnit, ...] = ()
     priority: int = 0
     cap: int | None = None
 
@@ -169,7 +169,7 @@ def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> D
         price_number=price_number,
         queue=True,
         retry_of=row.id,
-        pieces=() if row.frames is None else (Piece(price, 0, row.frames),),
+        pieces=() if row.frames is None else (NewUnit(price, 0, row.frames),),
         act=None if act is None else attrs.evolve(act, details={**act.details, **details}),
     )
 

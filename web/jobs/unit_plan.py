@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import attrs
 from msgspec import Meta
 
-from actors.ledger.messages import Piece
+from actors.ledger.messages import NewUnit
 from rendertrust.frame_range import (
     TEXT_MAX,
     FrameRangeError,
@@ -63,7 +63,7 @@ class UnitPlan:
     """The job's parameters, and its units; none: it is one, as they say. ``frames``: all of it."""
 
     params: Mapping[str, Any]
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[NewUnit, ...] = ()
     frames: tuple[int, ...] = ()
 
 
@@ -142,23 +142,25 @@ def _places(count: int, order: str) -> list[int]:
     return places
 
 
-def _whole(parts: Sequence[tuple[int, ...]], order: str, cost: Cost) -> Iterator[Piece]:
+def _whole(parts: Sequence[tuple[int, ...]], order: str, cost: Cost) -> Iterator[NewUnit]:
     for part, place in zip(parts, _places(len(parts), order), strict=True):
-        yield Piece(_cost_of(part, cost), place, canonical(part))
+        yield NewUnit(_cost_of(part, cost), place, canonical(part))
 
 
 def _cost_of(frames: Sequence[int], cost: Cost) -> int:
     return cost * len(frames) if isinstance(cost, int) else sum(map(cost, frames))
 
 
-def _tiled(parts: Sequence[tuple[int, ...]], order: str, cost: Cost, count: int) -> Iterator[Piece]:
+def _tiled(
+    parts: Sequence[tuple[int, ...]], order: str, cost: Cost, count: int
+) -> Iterator[NewUnit]:
     """Of each frame its tiles, and then the unit that is made of them."""
     for index, (part, turn) in enumerate(zip(parts, _places(len(parts), order), strict=True)):
         prices = _shares(_cost_of(part, cost), count)
         frames, place, whole = canonical(part), turn * (count + 1), (index + 1) * (count + 1) - 1
         for tile in range(count):
-            yield Piece(prices[tile], place + tile, frames, tile, whole)
-        yield Piece(0, place + count, frames, missing=count)
+            yield NewUnit(prices[tile], place + tile, frames, tile, whole)
+        yield NewUnit(0, place + count, frames, missing=count)
 
 
 def _shares(price: int, count: int) -> list[int]:

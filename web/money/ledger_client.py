@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from actors.ledger.messages import BooksAway, Commit, InsufficientCredits, Ledger, Outcome
+from actors.ledger.messages import Commit, InsufficientCredits, Ledger, LedgerUnavailable, Outcome
 from rendertrust import money
 from sql.database import Unavailable
 from web.gateway import Gateway
@@ -20,7 +20,7 @@ async def commit(gateway: Gateway, order: Commit) -> Outcome:
 
 def present(outcome: Reply) -> Reply:
     """The outcome, unless the books could not be reached. Raises Unavailable."""
-    if isinstance(outcome, BooksAway):
+    if isinstance(outcome, LedgerUnavailable):
         raise Unavailable("the books are away")
     return outcome
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from actors.sequencer.messages import CatchUp, CaughtUp, Sequencer
+from actors.sequencer.messages import CheckpointReady, RequestCheckpoint, Sequencer
 from rendertrust import note
 from rendertrust.merkle import SIZE_MAX, inclusion_ranges
 from sql.anchors import Covering
@@ -252,8 +252,8 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
         return await _absent(gateway, key)
     signed = await gateway.proofs.newest()
     if not _covers(signed, found.place):
-        answer = await gateway.registry.ref(Sequencer).ask(CatchUp(), within=ASK_SECONDS)
-        if not isinstance(answer, CaughtUp):
+        answer = await gateway.registry.ref(Sequencer).ask(RequestCheckpoint(), within=ASK_SECONDS)
+        if not isinstance(answer, CheckpointReady):
             return unavailable(
                 f"The entry is not in the log yet: {answer.why}; try again",
                 code=RefusalCode.ENTRY_NOT_LOGGED,

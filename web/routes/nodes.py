@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import Meta
 
-from actors.paymaster.messages import LookForClaims, Paymaster
+from actors.paymaster.messages import FindClaimable, Paymaster
 from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
 from rendertrust.identity import KeyRefused, proof_holds, read_public_key
 from sql.nodes import NewChallenge, NodeIdentity
@@ -178,7 +178,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
         )
     call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner_id))
     if node.owner_id is not None:  # what the node earned before waits in suspense
-        call.gateway.registry.ref(Paymaster).tell(LookForClaims())
+        call.gateway.registry.ref(Paymaster).tell(FindClaimable())
     _tell_scheduler(call, node, None)
     token = _token(call, TokenType.NODE, node.id)
     return VerifiedNode(node.id, token, node.status, node.owner_id)

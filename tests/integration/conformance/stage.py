@@ -13,8 +13,8 @@ from actors.ledger.messages import (
     Commit,
     HoldUnits,
     JobInsert,
+    NewUnit,
     Outcome,
-    Piece,
     PlaceHold,
     Posted,
     Transfer,
@@ -169,7 +169,7 @@ def dispatch(
     return Commit(tuple(holds), (insert(user, job, price, units), *assigned))
 
 
-def pieces_of(job: UUID, user: UUID, pieces: Sequence[Piece], cap: int | None = None) -> Commit:
+def pieces_of(job: UUID, user: UUID, pieces: Sequence[NewUnit], cap: int | None = None) -> Commit:
     """A job that is cut into these, with what is held for them."""
     amounts = tuple(piece.price for piece in pieces)
     hold = HoldUnits(user_account(user), job, amounts)
@@ -179,14 +179,14 @@ def pieces_of(job: UUID, user: UUID, pieces: Sequence[Piece], cap: int | None = 
 
 def tiled(user: UUID, job: UUID, prices: Sequence[int] = (50, 50), frames: int = 2) -> Commit:
     """A job of frames in tiles at these prices, and the unit that each frame is made of."""
-    width, pieces = len(prices) + 1, list[Piece]()
+    width, pieces = len(prices) + 1, list[NewUnit]()
     for frame in range(frames):
         place, whole = frame * width, frame * width + len(prices)
         pieces += [
-            Piece(price, place + tile, str(frame + 1), tile, whole)
+            NewUnit(price, place + tile, str(frame + 1), tile, whole)
             for tile, price in enumerate(prices)
         ]
-        pieces.append(Piece(0, whole, str(frame + 1), missing=len(prices)))
+        pieces.append(NewUnit(0, whole, str(frame + 1), missing=len(prices)))
     commit = pieces_of(job, user, pieces)
     (order,) = commit.effects
     assert isinstance(order, JobInsert)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.ledger.copies import next_attempt
+from actors.ledger.job_rollup import ENDED
 from actors.ledger.messages import (
     Effect,
     IssuedReceipt,
@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    Piece,
+    NewUnit,
     Posted,
     UnitAssign,
     UnitCopy,
@@ -34,7 +34,7 @@ from actors.ledger.messages import (
     operator_account,
     work_reference,
 )
-from actors.ledger.status import ENDED
+from actors.ledger.speculative_attempts import next_attempt
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.books import HoldRow, Keys, UnitRow
 from supervisors.engines.postgres import PostgresEndpoint
@@ -212,7 +212,7 @@ async def farm(stage: Stage, shape: str) -> Farm:
         await stage.own(node, owner)
     order = tiled(user, job, (100, 200), 1)
     if shape == "frames":
-        order = pieces_of(job, user, [Piece(p, n, str(n)) for n, p in enumerate(PRICES)])
+        order = pieces_of(job, user, [NewUnit(p, n, str(n)) for n, p in enumerate(PRICES)])
     (outcome,) = await stage.commit(order)
     assert isinstance(outcome, Posted), outcome
     return Farm(stage, user, operator_account(owner), nodes, job)

@@ -9,7 +9,13 @@ from actors.kernel import Actor, Ref
 from actors.ledger.messages import Commit
 from actors.ports import Clock, LogStore
 from actors.sequencer.actor import SequencerActor
-from actors.sequencer.messages import Behind, CatchUp, CaughtUp, Sequencer, Vouched
+from actors.sequencer.messages import (
+    ChainAgreement,
+    CheckpointLate,
+    CheckpointReady,
+    RequestCheckpoint,
+    Sequencer,
+)
 from actors.sequencer.policy import SequencerSettings
 from sql.database import Conflict, Unavailable
 from sql.log import Append, LogTransaction, Look
@@ -92,19 +98,19 @@ async def all_in(stage: Stage, size: int) -> None:
 async def test_a_log_begins_with_a_checkpoint_of_nothing(stage: Stage) -> None:
     async with sequencing(stage, origin="farm.example/log") as ref:
         answer = await asked(ref)
-    assert answer == CaughtUp(0)
+    assert answer == CheckpointReady(0)
     look = await seen(stage)
     assert (look.head.origin, look.head.size, look.checked) == ("farm.example/log", 0, 0)
     assert await stage.store.audit() == []
 
 
-async def asked(ref: Ref[Sequencer]) -> CaughtUp | Behind:
+async def asked(ref: Ref[Sequencer]) -> CheckpointReady | CheckpointLate:
     """Catch up; again where the log has not begun."""
 
-    async def caught() -> CaughtUp | Behind | None:
-        answer = await ref.ask(CatchUp(), within=60)
-        begun = answer != Behind("the log has not begun")
-        return answer if begun and answer != Behind("many entries are waiting") else None
+    async def caught() -> CheckpointReady | CheckpointLate | None:
+        answer = await ref.ask(RequestCheckpoint(), within=60)
+        begun = answer != CheckpointLate("the log has not begun")
+        return answer if begun and answer != CheckpointLate("many entries are waiting") else None
 
     found = await until(caught)
     assert found is not None
@@ -151,11 +157,11 @@ async def test_nothing_is_signed_before_the_chain_agrees_or_while_it_does_not(
     async with sequencing(stage, awaits_chain=True, seconds=0.0, entries=1) as ref:
         await posted(stage, 2)
         await all_in(stage, 4)
-        assert await asked(ref) == Behind("the chain was not asked yet")
+        assert await asked(ref) == CheckpointLate("the chain was not asked yet")
         assert (await seen(stage)).checked is None
-        ref.tell(Vouched(holds=True))
-        assert await asked(ref) == CaughtUp(4)
-        ref.tell(Vouched(holds=False))
+        ref.tell(ChainAgreement(holds=True))
+        assert await asked(ref) == CheckpointReady(4)
+        ref.tell(ChainAgreement(holds=False))
         await posted(stage, 1)
         await all_in(stage, 6)
         assert (await seen(stage)).checked == 4
@@ -166,7 +172,7 @@ async def test_who_asks_does_not_wait_for_one(stage: Stage) -> None:
     async with sequencing(stage) as ref:
         await asked(ref)
         await posted(stage, 2)
-        assert await asked(ref) == CaughtUp(4)
+        assert await asked(ref) == CheckpointReady(4)
         assert (await seen(stage)).checked == 4
 
 
@@ -251,14 +257,14 @@ async def test_a_rotation_is_signed_by_both_keys_and_a_strange_key_does_not_coun
         await asked(ref)
         signer.keys = TwinSigner(2, 1).keys
         await posted(stage, 1)
-        assert await asked(ref) == CaughtUp(2)
+        assert await asked(ref) == CheckpointReady(2)
         assert len((await seen(stage)).verifiers) == 2
         signer.keys = TwinSigner(2).keys
         await posted(stage, 1)
-        assert await asked(ref) == CaughtUp(4)
+        assert await asked(ref) == CheckpointReady(4)
         signer.keys = TwinSigner(7).keys
         await posted(stage, 1)
-        assert await asked(ref) == Behind("the log's key does not count")
+        assert await asked(ref) == CheckpointLate("the log's key does not count")
         await all_in(stage, 6)
         assert (await seen(stage)).checked == 4
     assert await stage.store.audit() == []
@@ -268,7 +274,7 @@ async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None
     async with sequencing(stage) as ref:
         await asked(ref)
         await posted(stage, 1)
-        assert await asked(ref) == CaughtUp(2)
+        assert await asked(ref) == CheckpointReady(2)
     log = log_of(stage)
     async with log.log() as books:
         look = await books.look(1)
@@ -276,5 +282,7 @@ async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None
         head = look.head
         await books.write(Append(type(head)(head.origin, head.size, b"x" * 32, head.covered)))
     async with sequencing(stage) as ref:
-        assert await ref.ask(CatchUp(), within=60) == Behind("the root of 2 leaves is another one")
+        assert await ref.ask(RequestCheckpoint(), within=60) == CheckpointLate(
+            "the root of 2 leaves is another one"
+        )
     assert [finding.invariant for finding in await stage.store.audit()] == ["I7"]

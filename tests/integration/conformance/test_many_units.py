@@ -15,7 +15,7 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    Piece,
+    NewUnit,
     Posted,
     Replayed,
     UnitAssign,
@@ -34,8 +34,8 @@ from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_
 from tests.integration.conformance.test_verdicts import delivery
 
 
-def frames(*prices: int) -> list[Piece]:
-    return [Piece(price, place, str(place + 1)) for place, price in enumerate(prices)]
+def frames(*prices: int) -> list[NewUnit]:
+    return [NewUnit(price, place, str(place + 1)) for place, price in enumerate(prices)]
 
 
 async def complete(stage: Stage, job: UUID, number: int, node: UUID, attempt: int = 1) -> None:
@@ -100,7 +100,7 @@ async def test_a_node_that_failed_one_unit_is_barred_from_the_job(stage: Stage) 
 async def test_of_each_job_the_next_units_are_read(stage: Stage) -> None:
     user, node = await stage.user(1000), await stage.node()
     long, short = fresh_id(), fresh_id()
-    await stage.commit(pieces_of(long, user, [Piece(1, 9 - n, str(n)) for n in range(10)]))
+    await stage.commit(pieces_of(long, user, [NewUnit(1, 9 - n, str(n)) for n in range(10)]))
     await stage.commit(pieces_of(short, user, frames(1, 1)))
     await stage.do(UnitAssign(long, 0, 1, node))
 

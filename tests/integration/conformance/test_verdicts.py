@@ -14,7 +14,7 @@ from actors.ledger.messages import (
     HoldUnits,
     IssuedReceipt,
     JobStop,
-    Piece,
+    NewUnit,
     Posted,
     Replayed,
     UnitAssign,
@@ -407,7 +407,7 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
     stage: Stage, frames: str | None, params: dict[str, Any], waits: bool
 ) -> None:
     user, node, job, now = await stage.user(200), await stage.node(), fresh_id(), stage.clock.now()
-    pieces = () if frames is None else (Piece(100, 0, frames),)
+    pieces = () if frames is None else (NewUnit(100, 0, frames),)
     order = attrs.evolve(insert(user, job), params=params, pieces=pieces)
     hold = HoldUnits(user_account(user), job, (100,))
     (outcome,) = await stage.commit(Commit((hold,), (order, UnitAssign(job, 0, 1, node))))

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, Piece, UnitFail
+from actors.ledger.messages import Commit, Ledger, NewUnit, UnitFail
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
@@ -28,7 +28,7 @@ async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
 async def animation(face: Face, jane: Visitor, failed: int) -> UUID:
     """A job of hers of three frames, of which the first ``failed`` failed."""
     job, ledger = uuid4(), face.gateway.registry.ref(Ledger)
-    pieces = [Piece(100, number, str(number + 1)) for number in range(3)]
+    pieces = [NewUnit(100, number, str(number + 1)) for number in range(3)]
     await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
     await fail(face, job, failed)
     return job
@@ -115,7 +115,7 @@ async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(f
     for unit in (0, 3):
         end = UnitFail(film, unit, attempt=None, node=None, error_class="scene", error="black")
         await ledger.ask(Commit(effects=(end,)), within=60)
-    rest = pieces_of(job, UUID(jane.id), [Piece(600_000, 0, "1")])
+    rest = pieces_of(job, UUID(jane.id), [NewUnit(600_000, 0, "1")])
     await ledger.ask(rest, within=60)
     words = await said(jane, SELECTED, film)
     assert words == (

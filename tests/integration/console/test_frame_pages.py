@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitComplete, UnitFail
+from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitComplete, UnitFail
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer
@@ -24,7 +24,7 @@ async def jane(with_books: Face) -> Visitor:
 async def page(with_books: Face, jane: Visitor) -> str:
     """The page of a job of hers of the frames 101 to 250, of which 120 and 240 failed."""
     job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
-    pieces = [Piece(100, number, str(FIRST + number)) for number in range(FRAMES)]
+    pieces = [NewUnit(100, number, str(FIRST + number)) for number in range(FRAMES)]
     await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
     for frame in (120, 240):
         end = UnitFail(
@@ -132,7 +132,7 @@ async def test_the_question_before_a_frame_is_tried_again_names_it(
 ) -> None:
     job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
     await ledger.ask(
-        pieces_of(job, UUID(jane.id), [Piece(50, n, str(n + 7)) for n in range(2)]), within=60
+        pieces_of(job, UUID(jane.id), [NewUnit(50, n, str(n + 7)) for n in range(2)]), within=60
     )
     end = UnitFail(job, 1, attempt=None, node=None, error_class="scene", error="black")
     await ledger.ask(Commit(effects=(end,)), within=60)

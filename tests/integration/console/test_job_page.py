@@ -4,8 +4,8 @@ import html
 import re
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitComplete
-from actors.notifier.messages import Notifier, Said
+from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitComplete
+from actors.notifier.messages import Notifier, UnitLogLines
 from sql.job_desk import DeskCharges, JobDesk
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
@@ -61,7 +61,7 @@ async def test_charges_are_in_the_log_when_the_last_of_them_is(
 
 async def test_the_order_of_several_frames_is_copied_whole(with_books: Face) -> None:
     jane, job = await newcomer(with_books), uuid4()
-    pieces = [Piece(100, turn, frames) for turn, frames in enumerate(("1-2", "3-4", "5"))]
+    pieces = [NewUnit(100, turn, frames) for turn, frames in enumerate(("1-2", "3-4", "5"))]
     order = pieces_of(job, UUID(jane.id), pieces)
     await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
     _, text = await jane.get(f"/console/jobs/{job}")
@@ -124,7 +124,7 @@ async def test_a_video_says_its_price_before_it_is_made(
     jane, job = await newcomer(with_books), uuid4()
     node = await joined(database.owner_dsn)
     ask = with_books.gateway.registry.ref(Ledger).ask
-    await ask(pieces_of(job, UUID(jane.id), [Piece(1, 0, "1"), Piece(1, 1, "2")]), within=60)
+    await ask(pieces_of(job, UUID(jane.id), [NewUnit(1, 0, "1"), NewUnit(1, 1, "2")]), within=60)
     await execute(database.owner_dsn, f"UPDATE jobs SET job_type = 'render' WHERE id = '{job}'")
     await ask(Commit(effects=(UnitAssign(job, 0, 1, node),)), within=60)
     done = UnitComplete(job, 0, 1, node, "s3://bucket/frame.png")
@@ -161,7 +161,7 @@ async def test_of_a_stopped_job_its_tiles_are_told_and_all_that_is_done_is_a_zip
 
 async def test_a_long_jobs_money_says_where_the_rest_of_it_is(with_books: Face) -> None:
     jane, job = await newcomer(with_books), uuid4()
-    pieces = [Piece(1, turn, str(turn + 1)) for turn in range(101)]
+    pieces = [NewUnit(1, turn, str(turn + 1)) for turn in range(101)]
     await with_books.gateway.registry.ref(Ledger).ask(
         pieces_of(job, UUID(jane.id), pieces), within=60
     )
@@ -190,8 +190,8 @@ async def test_lines_of_the_log_say_of_which_frame_they_are(with_books: Face) ->
     notifier = with_books.gateway.registry.ref(Notifier)
     order = tiled(UUID(jane.id), job, (100, 200))
     await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
-    notifier.tell(Said(job, 4, 2, "an image is missing"))
-    notifier.tell(Said(job, 0, 1, "Read blend"))
+    notifier.tell(UnitLogLines(job, 4, 2, "an image is missing"))
+    notifier.tell(UnitLogLines(job, 0, 1, "Read blend"))
     _, text = await jane.get(f"/console/jobs/{job}")
     log = html.unescape(TAG.sub("", text.partition('<pre class="log"')[2].partition("</pre>")[0]))
     assert "frame 2, tile 2 of 2, attempt 2 an image is missing" in log

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, Piece
+from actors.ledger.messages import Commit, Ledger, NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import newcomer
@@ -20,11 +20,11 @@ UPDATE jobs SET status = 'COMPLETED', open_units = 0, job_type = 'render', compl
 
 
 def in_chunks(user: UUID, job: UUID) -> Commit:
-    return pieces_of(job, user, [Piece(50, 0, "1-2"), Piece(50, 1, "3-4"), Piece(50, 2, "5")])
+    return pieces_of(job, user, [NewUnit(50, 0, "1-2"), NewUnit(50, 1, "3-4"), NewUnit(50, 2, "5")])
 
 
 def frame_by_frame(user: UUID, job: UUID) -> Commit:
-    return pieces_of(job, user, [Piece(50, 0, "7"), Piece(50, 1, "9")])
+    return pieces_of(job, user, [NewUnit(50, 0, "7"), NewUnit(50, 1, "9")])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import re
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Commit, Ledger, Piece, UnitAssign, UnitFail, UnitStart
+from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitFail, UnitStart
 from actors.notifier.messages import Progress
 from actors.verifier.messages import UnitDeliver
 from supervisors.engines.postgres import PostgresEndpoint
@@ -18,7 +18,7 @@ from web.console.console_hub import Hub, TopicChanged
 async def film(face: Face, jane: Visitor, cap: int | None = None) -> UUID:
     """A job of hers of three frames, which wait."""
     job = uuid4()
-    order = pieces_of(job, UUID(jane.id), [Piece(100, n, str(n + 1)) for n in range(3)], cap=cap)
+    order = pieces_of(job, UUID(jane.id), [NewUnit(100, n, str(n + 1)) for n in range(3)], cap=cap)
     await face.gateway.registry.ref(Ledger).ask(order, within=60)
     return job
 
@@ -148,12 +148,12 @@ async def test_the_overview_says_how_many_are_paused_and_what_is_held_for_them(
 async def failed_film(face: Face, jane: Visitor, price: int, frames: int, rest: int) -> UUID:
     """A job of which all frames failed; of her credits she has ``rest`` units."""
     job, ledger = uuid4(), face.gateway.registry.ref(Ledger)
-    pieces = [Piece(price, number, str(number + 1)) for number in range(frames)]
+    pieces = [NewUnit(price, number, str(number + 1)) for number in range(frames)]
     await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
     for unit in range(frames):
         end = UnitFail(job, unit, attempt=None, node=None, error_class="scene", error="black")
         await ledger.ask(Commit(effects=(end,)), within=60)
-    other = pieces_of(uuid4(), UUID(jane.id), [Piece(1_000_000 - rest, 0, "1")])
+    other = pieces_of(uuid4(), UUID(jane.id), [NewUnit(1_000_000 - rest, 0, "1")])
     await ledger.ask(other, within=60)
     return job
 

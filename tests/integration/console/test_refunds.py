@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, JobInsert, Ledger, Piece
+from actors.ledger.messages import Commit, JobInsert, Ledger, NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer
@@ -167,7 +167,7 @@ async def test_a_frame_is_refunded_by_its_number(
 ) -> None:
     """As the pages name it: its unit has another number, and need not be known."""
     job = uuid4()
-    pieces = [Piece(100_000, 0, "7"), Piece(200_000, 1, "8"), Piece(100_000, 2, "9-12")]
+    pieces = [NewUnit(100_000, 0, "7"), NewUnit(200_000, 1, "8"), NewUnit(100_000, 2, "9-12")]
     order = pieces_of(job, UUID(jane.id), pieces)
     await cut(with_books, database.owner_dsn, jane, order, (0, 1, 2))
     status, text = await second_step(ann, jane, job)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import BooksAway, Commit, Posted, Replayed
+from actors.ledger.messages import Commit, LedgerUnavailable, Posted, Replayed
 from sql.database import Database, Unavailable
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.place import of_postgres, postgres_by
@@ -177,7 +177,7 @@ async def test_books_that_are_away_are_told_and_come_back(proxy: Proxy, stage: S
     order = Commit((grant(user, 7, "later"),))
     ledger = LedgerActor(stage.store, TwinClock(), TwinRandom())
     started = asyncio.get_running_loop().time()
-    assert await ledger.commit([order]) == [BooksAway()]
+    assert await ledger.commit([order]) == [LedgerUnavailable()]
     assert asyncio.get_running_loop().time() - started < 2.5
     await proxy.up()
     assert isinstance((await stage.commit(order))[0], Posted)

@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 
 from actors.ledger.decision import decide
-from actors.ledger.keys import keys_of
+from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import Commit, Transfer, user_account
-from actors.sequencer.messages import CaughtUp
+from actors.sequencer.messages import CheckpointReady
 from rendertrust import merkle
 from sql.audit import Act
 from sql.database import Database
@@ -80,7 +80,7 @@ async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
         await begun.wait()
         await stage.commit(move(c, d))
         for _ in range(5):
-            assert await asked(ref) == CaughtUp(10)
+            assert await asked(ref) == CheckpointReady(10)
         look = await seen(stage)
         assert (look.head.covered, look.newest) == (before, before + 4)
         end.set_result(commits)
@@ -313,7 +313,7 @@ async def filled_again(stage: Stage, pairs: int) -> None:
     """So many leaves more, and a checkpoint under the new name."""
     async with sequencing(stage, batch=4, entries=4) as ref:
         await posted(stage, pairs)
-        assert isinstance(await asked(ref), CaughtUp)
+        assert isinstance(await asked(ref), CheckpointReady)
 
 
 async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(

@@ -12,11 +12,11 @@ import pytest
 from actors.kernel import Ref
 from actors.ledger.messages import (
     ADJUSTMENTS,
-    BooksAway,
     Commit,
     IdempotencyKey,
     JobCancel,
     Ledger,
+    LedgerUnavailable,
     Outcome,
     Posted,
     Replayed,
@@ -120,12 +120,12 @@ async def posted(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome
     On a busy machine it may take longer than the Ledger waits: who is told so asks again.
     """
     outcomes = list(await asyncio.gather(*(told(ledger, commit) for commit in commits)))
-    assert {type(outcome) for outcome in outcomes} <= {Posted, BooksAway}
+    assert {type(outcome) for outcome in outcomes} <= {Posted, LedgerUnavailable}
     for place, commit in enumerate(commits):
         for _ in range(ASKED_MOST):
-            if isinstance(outcomes[place], BooksAway):
+            if isinstance(outcomes[place], LedgerUnavailable):
                 outcomes[place] = await told(ledger, commit)
-    assert not any(isinstance(outcome, BooksAway) for outcome in outcomes)
+    assert not any(isinstance(outcome, LedgerUnavailable) for outcome in outcomes)
     return outcomes
 
 
@@ -195,7 +195,7 @@ async def test_what_stays_unknown_is_told_as_away_and_found_when_it_is_asked_aga
     user = await stage.user()
     order = Commit((grant(user, 5, "x"),), act=act("once"))
     lost = swallow_commits(proxy, times=100)
-    assert await told(ledger, order) == BooksAway()
+    assert await told(ledger, order) == LedgerUnavailable()
     assert lost.sprung > 1
     proxy.mend()
     assert isinstance(await told(ledger, order), Replayed)
@@ -216,7 +216,7 @@ async def test_a_commit_that_comes_late_is_done_once(
     await until(lambda: late.sprung)
     second = asyncio.ensure_future(told(neighbour, order))
     if too_late:
-        assert await first == BooksAway()
+        assert await first == LedgerUnavailable()
     proxy.deliver()
     await asyncio.wait((first, second))
     assert await is_posted(order, neighbour)
@@ -236,7 +236,7 @@ async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
     first = asyncio.ensure_future(told(ledger, order))
     await until(lambda: lost.sprung)
     await until(lambda: is_posted(other, neighbour), within=FORGOTTEN_SECONDS)
-    assert await first == BooksAway()
+    assert await first == LedgerUnavailable()
     assert await is_posted(order, ledger)
     assert await stage.of_user(user) == (12, 0)
     assert await stage.store.audit() == []

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from actors.ledger.messages import Commit, Posted, UnitAssign
 from actors.node_session.messages import Assignments, Recall, Send
 from actors.notifier.actor import NotifierActor
-from actors.notifier.hints import decoded, encoded
 from actors.notifier.messages import ToOthers, UnitsMoved
+from actors.notifier.scheduler_hints import decoded, encoded
 from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.messages import (
     PeerAssigned,

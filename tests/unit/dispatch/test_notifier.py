@@ -17,9 +17,9 @@ from actors.notifier.messages import (
     Progress,
     ProgressOf,
     ProgressOfUnits,
-    Said,
     Subscribe,
     TailOf,
+    UnitLogLines,
     UnitsMoved,
 )
 from actors.scheduler.messages import JobPaused
@@ -101,16 +101,16 @@ async def test_the_last_lines_of_a_job_are_kept_when_it_has_ended() -> None:
     async with notifying(tails_most=2) as ref:
         ref.tell(Progress(JOB, 0, 1, 0.1, "Sample 1/8"))
         ref.tell(Progress(JOB, 0, 1, 0.1, "Sample 1/8"))
-        ref.tell(Said(JOB, 0, 1, "Error: no camera\n\n  \n" + "x" * 1000))
+        ref.tell(UnitLogLines(JOB, 0, 1, "Error: no camera\n\n  \n" + "x" * 1000))
         ref.tell(UnitsMoved((state_of("FAILED"),)))
         lines = await ref.ask(TailOf(JOB), within=1.0)
         assert [line.text for line in lines] == ["Error: no camera", "x" * 400, "Sample 1/8"]
         for number in range(200):
-            ref.tell(Said(JOB, 0, 2, f"line {number}"))
+            ref.tell(UnitLogLines(JOB, 0, 2, f"line {number}"))
         lines = await ref.ask(TailOf(JOB), within=1.0)
         assert (len(lines), lines[-2].text, lines[-2].attempt) == (81, "line 199", 2)
-        ref.tell(Said(JOB2, 0, 1, "another"))
-        ref.tell(Said(NODE, 0, 1, "a third"))
+        ref.tell(UnitLogLines(JOB2, 0, 1, "another"))
+        ref.tell(UnitLogLines(NODE, 0, 1, "a third"))
         assert await ref.ask(TailOf(JOB), within=1.0) == ()
 
 
@@ -118,11 +118,11 @@ async def test_the_last_lines_of_a_job_are_kept_when_it_has_ended() -> None:
 async def test_units_that_work_at_once_leave_what_was_said_in_the_tail() -> None:
     """How far each is stands once, after the lines, however often each says it."""
     async with notifying() as ref:
-        ref.tell(Said(JOB, 0, 1, "Warning: an image is missing"))
-        ref.tell(Said(JOB, 1, 1, "Read blend"))
+        ref.tell(UnitLogLines(JOB, 0, 1, "Warning: an image is missing"))
+        ref.tell(UnitLogLines(JOB, 1, 1, "Read blend"))
         for number in range(200):
             for unit in (0, 1):
-                ref.tell(Said(JOB, unit, 1, "Saved"))
+                ref.tell(UnitLogLines(JOB, unit, 1, "Saved"))
                 ref.tell(Progress(JOB, unit, 1, 0.1, f"Sample {number}/300"))
         lines = await ref.ask(TailOf(JOB), within=1.0)
         assert [(line.unit, line.text) for line in lines] == [
@@ -230,11 +230,11 @@ async def test_what_was_said_elsewhere_is_known_here_once() -> None:
         return [line.text for line in await of.ask(TailOf(JOB), within=1.0)]
 
     async with on_stage("one", lambda: make(0)) as one, on_stage("two", lambda: make(1)) as two:
-        one.tell(Said(JOB, 0, 1, "a\nb"))
+        one.tell(UnitLogLines(JOB, 0, 1, "a\nb"))
         one.tell(attrs.evolve(progress(0.5), detail="Sample 1/2"))
         await asyncio.sleep(2.5)
         assert await tail(one) == await tail(two) == ["a", "b", "Sample 1/2"]
-        two.tell(Said(JOB, 0, 1, "c"))
+        two.tell(UnitLogLines(JOB, 0, 1, "c"))
         async with on_stage("three", lambda: make(2)) as three:
             await asyncio.sleep(2.5)
             for each in (one, two, three):
@@ -247,8 +247,12 @@ async def test_of_much_that_is_said_the_others_hear_the_last() -> None:
     bus.subscribe("said", heard.append)
     async with notifying(bus) as ref:
         for number in range(40):
-            ref.tell(Said(UUID(int=number), 0, 1, "\n".join(["x" * 400] * 2 + ["y" * 400] * 50)))
-            ref.tell(Said(UUID(int=number), 0, 1, "\n".join(str(n) * 100 for n in range(79))))
+            ref.tell(
+                UnitLogLines(UUID(int=number), 0, 1, "\n".join(["x" * 400] * 2 + ["y" * 400] * 50))
+            )
+            ref.tell(
+                UnitLogLines(UUID(int=number), 0, 1, "\n".join(str(n) * 100 for n in range(79)))
+            )
         await asyncio.sleep(1.5)
         [told] = [payload for payload in heard if b"told" in payload]
         assert len(told) < 400_000

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from actors.kernel import DeadlineExceeded, Message, Ref
 from actors.ledger.messages import (
-    BooksAway,
     Commit,
     InsufficientCredits,
     JobInsert,
+    LedgerUnavailable,
     PlaceHold,
     Posted,
     Replayed,
@@ -525,7 +525,7 @@ async def test_a_booking_of_which_nobody_knows_whether_it_is_in_the_books_is_loo
         answer = play.dispatch()
         commit = await play.commit()
         play.cast.store.units = [open_unit(state="DISPATCHED", attempt=1, node=NODE)]
-        decide(commit, BooksAway())
+        decide(commit, LedgerUnavailable())
         sent = await play.cast.session.expect(Send, within=0.5)
         assert sent.assignment.job == JOB
         answer.cancel()

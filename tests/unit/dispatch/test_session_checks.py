@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from actors.ledger.messages import (
-    BooksAway,
     Commit,
+    LedgerUnavailable,
     RenewLeases,
     UnitComplete,
     UnitFail,
@@ -221,7 +221,7 @@ async def test_a_result_is_looked_at_again_though_an_answer_about_its_start_was_
         play.hear(result(unit=0, attempt=1, **told))
         await asyncio.sleep(2.0)  # it was to be looked at again by now
         play.objects.away = False
-        decide(start, BooksAway())
+        decide(start, LedgerUnavailable())
         assert isinstance(await play.effect(within=120.0), UnitDeliver)
         await play.socket.expect(Ack)
 

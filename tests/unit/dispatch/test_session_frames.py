@@ -28,7 +28,7 @@ from actors.node_session.messages import (
     Withdraw,
 )
 from actors.node_session.settings import NodeIdentity
-from actors.notifier.messages import Progress, Said
+from actors.notifier.messages import Progress, UnitLogLines
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
     NodeDeclined,
@@ -480,7 +480,7 @@ async def test_lines_about_ones_own_unit_are_passed_on() -> None:
         play.hear(
             result(status="failed", error="no camera", detail="Error: Cannot render, no camera")
         )
-        said = [await play.cast.notifier.expect(Said) for _ in range(2)]
+        said = [await play.cast.notifier.expect(UnitLogLines) for _ in range(2)]
         assert [(each.job, each.attempt, each.text) for each in said] == [
             (JOB, 1, "Fra:1 Mem:12M"),
             (JOB, 1, "Error: Cannot render, no camera"),
@@ -496,7 +496,7 @@ async def test_what_was_said_while_it_ran_is_not_said_again_with_the_failure() -
             play.hear(Log(job_id=str(JOB), unit=0, attempt=1, text=text))
         detail = "a:1\nError: Cannot render, no camera\n\nIt crashed"
         play.hear(result(status="failed", error="no camera", detail=detail))
-        said = [await play.cast.notifier.expect(Said) for _ in range(3)]
+        said = [await play.cast.notifier.expect(UnitLogLines) for _ in range(3)]
         assert [each.text for each in said] == [
             "Fra:1\nError: Cannot ren",
             "der, no camera\n",

@@ -11,8 +11,8 @@ import pytest
 
 from actors.kernel import Message
 from actors.ledger.messages import (
-    BooksAway,
     GuardFailed,
+    LedgerUnavailable,
     Replayed,
     UnitComplete,
     UnitFail,
@@ -197,7 +197,7 @@ async def test_while_the_books_are_away_a_result_is_kept_and_tried_again() -> No
         await play.working()
         play.hear(result())
         for _ in range(3):
-            await play.effect(BooksAway(), within=20.0)
+            await play.effect(LedgerUnavailable(), within=20.0)
             assert not play.socket.sent
         await play.effect(within=20.0)
         await play.socket.expect(Ack)
@@ -208,7 +208,7 @@ async def test_a_result_is_acknowledged_within_two_seconds_of_a_crash_of_the_led
     async with session() as play:
         await play.working()
         play.hear(result())
-        await play.effect(BooksAway())
+        await play.effect(LedgerUnavailable())
         await play.effect(Replayed(), within=1.5)
         await play.socket.expect(Ack)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Message, Ref
-from actors.ledger.messages import Piece
+from actors.ledger.messages import NewUnit
 from actors.node_session.messages import NodeSession
 from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
@@ -23,7 +23,7 @@ from sql.work import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, node_row, open_unit, order, state_of
 
-PIECE = Piece(0)
+PIECE = NewUnit(0)
 ANYWHERE = Node(NODE)
 USERS = [UUID(int=100 + number) for number in range(3)]
 

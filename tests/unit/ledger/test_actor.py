@@ -13,7 +13,6 @@ from actors.kernel import DeadlineExceeded, Ref, fail_point
 from actors.ledger import actor as ledger_module
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import (
-    BooksAway,
     Commit,
     Decided,
     GuardFailed,
@@ -21,6 +20,7 @@ from actors.ledger.messages import (
     JobCancel,
     Lease,
     Ledger,
+    LedgerUnavailable,
     Outcome,
     Posted,
     RenewLeases,
@@ -231,9 +231,9 @@ async def test_a_database_that_is_away_is_told_in_time() -> None:
     twin(stage).away = True
     started = asyncio.get_running_loop().time()
     order = Commit((grant(user, 5, "x"),), observer=probe.ref, tag=1)
-    assert await ledger.ask(order, within=2.0) == BooksAway()
+    assert await ledger.ask(order, within=2.0) == LedgerUnavailable()
     assert asyncio.get_running_loop().time() - started < 2
-    assert await probe.expect(Decided) == Decided(1, BooksAway())
+    assert await probe.expect(Decided) == Decided(1, LedgerUnavailable())
     orders = [Commit((grant(user, 1, str(n)),)) for n in range(3)]
     asks = [ledger.ask(each, within=2.0) for each in orders]
     await asyncio.gather(*asks, return_exceptions=True)
@@ -259,7 +259,7 @@ async def test_a_server_that_resets_at_once_is_not_hammered() -> None:
     stage = twin_stage()
     user = await stage.user()
     twin(stage).fail_next(*[Unavailable("reset")] * 5)
-    assert await stage.commit(Commit((grant(user, 1, "x"),))) == [BooksAway()]
+    assert await stage.commit(Commit((grant(user, 1, "x"),))) == [LedgerUnavailable()]
 
 
 @simulated
@@ -315,7 +315,7 @@ async def test_observers_of_a_batch_that_crashes_hear_at_once_and_asking_again_d
         for order in orders:
             ledger.tell(order)
         for tag in ("x", "y"):
-            assert await probe.expect(Decided, within=0.1) == Decided(tag, BooksAway())
+            assert await probe.expect(Decided, within=0.1) == Decided(tag, LedgerUnavailable())
     again: Outcome = await ledger.ask(orders[0], within=2.0)
     assert isinstance(again, Replayed)
     assert await stage.of_user(user) == (2, 0)
@@ -370,7 +370,7 @@ async def test_a_batch_that_always_loses_is_told_as_away_and_the_ledger_lives() 
     await root.start()
     order = Commit((grant(user, 1, "x"),))
     twin(stage).fail_next(*[Conflict("deadlock")] * 21)
-    assert await ledger.ask(order, within=2.0) == BooksAway()
+    assert await ledger.ask(order, within=2.0) == LedgerUnavailable()
     outcome: Outcome = await ledger.ask(order, within=2.0)
     assert isinstance(outcome, Posted)
     assert root.snapshot().children[0].children[0].restarts == 0

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from actors.auditor.actor import AuditorActor
 from actors.auditor.messages import Audit, Auditor, LastAudit, NightAuditor
-from actors.auditor.night import NightAuditorActor
+from actors.auditor.night_audit import NightAuditorActor
 from actors.auditor.policy import is_due
 from actors.kernel import Ref
 from actors.ports import ALONE, Leadership

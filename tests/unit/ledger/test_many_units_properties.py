@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.copies import next_attempt
+from actors.ledger.job_rollup import ENDED
 from actors.ledger.messages import (
     Commit,
     Effect,
@@ -22,7 +22,7 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    Piece,
+    NewUnit,
     UnitAssign,
     UnitComplete,
     UnitCopy,
@@ -31,7 +31,7 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitStart,
 )
-from actors.ledger.status import ENDED
+from actors.ledger.speculative_attempts import next_attempt
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.books import JobRow, UnitRow
 from sql.database import Conflict, Unavailable
@@ -59,7 +59,7 @@ class Shape:
         if self.tiled:
             commit = tiled(user, job, self.prices, self.tiled)
         else:
-            frames = [Piece(price, n, str(n)) for n, price in enumerate(self.prices)]
+            frames = [NewUnit(price, n, str(n)) for n, price in enumerate(self.prices)]
             commit = pieces_of(job, user, frames)
         (order,) = commit.effects
         assert isinstance(order, JobInsert)

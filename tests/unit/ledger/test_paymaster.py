@@ -8,7 +8,7 @@ from uuid import UUID
 from actors.kernel import Ref
 from actors.ledger.messages import Commit
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
-from actors.paymaster.messages import EarningClaim, EarningMature, LookForClaims, Paymaster
+from actors.paymaster.messages import EarningClaim, EarningMature, FindClaimable, Paymaster
 from sql.earnings import Claimable, Ripe
 from tests.unit.dispatch.stage import JOB, OWNER, Cast, on_stage
 from tests.unit.simulated_time import simulated
@@ -72,7 +72,7 @@ async def test_a_database_that_is_away_is_asked_later() -> None:
 async def test_a_claim_is_looked_for_when_somebody_says_so_and_now_and_then() -> None:
     async with looking() as (cast, paymaster):
         cast.store.claimable = [Claimable(JOB, 0, OWNER)]
-        paymaster.tell(LookForClaims())
+        paymaster.tell(FindClaimable())
         told = await cast.ledger.expect(Commit, within=1.0)
         assert told.effects == (EarningClaim(JOB, 0, OWNER),)
         await asyncio.sleep(20)

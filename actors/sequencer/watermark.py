@@ -6,14 +6,14 @@ from sql.log import Look
 
 
 @attrs.frozen
-class Bound:
+class TransactionBound:
     """Whatever is numbered up to ``entry`` began before transaction ``before``."""
 
     entry: int
     before: int
 
 
-class Coverage:
+class Watermark:
     """Watches looks at the log, each made in a transaction of its own.
 
     Numbers of entries are given in advance, to transactions that commit in any order or never.
@@ -24,7 +24,7 @@ class Coverage:
 
     def __init__(self) -> None:
         self._newest: int | None = None  # of the look before
-        self._bound: Bound | None = None
+        self._bound: TransactionBound | None = None
 
     def covered(self, look: Look, *, all_taken: bool) -> int:
         """The bound after a look whose waiting entries are taken up now, all of them or not."""
@@ -38,6 +38,6 @@ class Coverage:
             covered = max(covered, reached)
             bound = None if covered >= bound.entry else bound
         if bound is None and self._newest is not None and self._newest > covered:
-            bound = Bound(self._newest, look.own)
+            bound = TransactionBound(self._newest, look.own)
         self._newest, self._bound = look.newest, bound
         return covered

@@ -9,6 +9,7 @@ from typing import Any, Final
 import attrs
 
 from actors.ledger.draft import Draft
+from actors.ledger.job_rollup import ENDED, cancelled, followed, stated
 from actors.ledger.messages import (
     GuardFailed,
     JobCancel,
@@ -17,13 +18,12 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
+    NewUnit,
     OfJob,
-    Piece,
     UnitRetry,
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, reopen
-from actors.ledger.status import ENDED, cancelled, followed, stated
 from sql.books import JobRow, UnitRow
 
 NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
@@ -118,7 +118,7 @@ def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
     return found == wanted and all(_is_of(unit, piece) for unit, piece in pairs)
 
 
-def _is_of(unit: UnitRow, piece: Piece) -> bool:
+def _is_of(unit: UnitRow, piece: NewUnit) -> bool:
     """What nobody is paid for has no price any more."""
     is_priced = unit.price in (piece.price, 0)
     return is_priced and (unit.frames, unit.tile) == (piece.frames, piece.tile)

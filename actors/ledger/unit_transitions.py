@@ -7,10 +7,12 @@ node was given by the same decision.
 
 import attrs
 
-from actors.ledger import copies, receipts, tiles
-from actors.ledger.blame import avoiding, blamed, lost, shunned, unsendable, words
+from actors.ledger import receipts, speculative_attempts, tile_dependencies
+from actors.ledger.commands.payment import PurchaseEffect
 from actors.ledger.draft import Draft
-from actors.ledger.facts import PurchaseEffect
+from actors.ledger.failure_attribution import avoiding, blamed, lost, shunned, unsendable, words
+from actors.ledger.job_rollup import AT_WORK, stated
+from actors.ledger.job_transitions import STOPPED, change, insert, of_job
 from actors.ledger.messages import (
     Effect,
     GuardFailed,
@@ -26,11 +28,9 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from actors.ledger.operators import earned, of_operator
-from actors.ledger.orders import STOPPED, change, insert, of_job
+from actors.ledger.operator_earnings import earned, of_operator
 from actors.ledger.postings import Refusal, release, settle
 from actors.ledger.purchases import apply_purchase
-from actors.ledger.status import AT_WORK, stated
 from actors.ledger.verdicts import Fail, deliver, judge, note
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import UnitDeliver, UnitVerdict
@@ -52,9 +52,9 @@ def apply(draft: Draft, effect: Effect) -> bool | Refusal:
         return GuardFailed(type(effect).__name__, "")
     draft.touched[effect.job, effect.unit] = None
     if isinstance(effect, UnitCopy):
-        return copies.copy(draft, unit, effect)
+        return speculative_attempts.copy(draft, unit, effect)
     if unit.copy_node_id is not None:
-        left = copies.heard(draft, unit, effect, _judge)
+        left = speculative_attempts.heard(draft, unit, effect, _judge)
         if not isinstance(left, UnitRow):
             return left
         unit = left
@@ -67,7 +67,9 @@ def _judge(
     return judge(draft, unit, effect, complete=_complete, fail=fail or _fail)
 
 
-def _unit_effect(draft: Draft, unit: UnitRow, effect: copies.OfAttempt) -> bool | Refusal:
+def _unit_effect(
+    draft: Draft, unit: UnitRow, effect: speculative_attempts.OfAttempt
+) -> bool | Refusal:
     if isinstance(effect, UnitDeliver):
         return deliver(draft, unit, effect)
     if isinstance(effect, UnitVerdict):
@@ -89,7 +91,7 @@ def _unit_effect(draft: Draft, unit: UnitRow, effect: copies.OfAttempt) -> bool 
 def _assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
     if (unit.attempt, unit.node_id) == (effect.attempt, effect.node):
         return False
-    fits = effect.attempt == copies.next_attempt(unit)
+    fits = effect.attempt == speculative_attempts.next_attempt(unit)
     if unit.state != "QUEUED" or not fits or unit.missing:
         return GuardFailed("UnitAssign", unit.state)
     job = draft.job_of(unit)
@@ -156,7 +158,7 @@ def _complete(
     change(draft, unit, completed, result_ref=result)
     if effect.verified:
         earned(draft, unit, effect)
-    tiles.feed(draft, unit)
+    tile_dependencies.feed(draft, unit)
     return True
 
 
@@ -211,7 +213,11 @@ def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -
     A job that is stopped tries nothing again, nor does a frame that does not come to be.
     """
     is_stopped = draft.job_of(unit).paused == STOPPED
-    if effect.retry_at is not None and not is_stopped and not tiles.is_lost(draft, unit):
+    if (
+        effect.retry_at is not None
+        and not is_stopped
+        and not tile_dependencies.is_lost(draft, unit)
+    ):
         waiting = attrs.evolve(
             failed, state="QUEUED", not_before=effect.retry_at, avoid=avoiding(failed, effect)
         )
@@ -222,7 +228,7 @@ def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -
         return released
     state = "CANCELLED" if is_stopped else "FAILED"
     ended = attrs.evolve(failed, state=state, not_before=None, ended_at=draft.now)
-    starved = tiles.starve(draft, unit)
+    starved = tile_dependencies.starve(draft, unit)
     if not isinstance(starved, bool):
         return starved
     change(draft, unit, ended, **shunned(draft, effect))
@@ -230,7 +236,9 @@ def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -
 
 
 def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
-    if unit.attempt == effect.attempt and (unit.state == "QUEUED" or tiles.was_lost(unit)):
+    if unit.attempt == effect.attempt and (
+        unit.state == "QUEUED" or tile_dependencies.was_lost(unit)
+    ):
         return False
     if unit.attempt != effect.attempt or unit.state not in AT_WORK:
         return GuardFailed("UnitRequeue", unit.state)
@@ -248,8 +256,8 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
         waiting = unsendable(waiting, effect.unsendable_to, draft.now)
     if effect.lost_by is not None:
         waiting = lost(waiting, effect.lost_by, draft.now)
-    if tiles.is_lost(draft, unit):
-        return tiles.lose(draft, unit, waiting)
+    if tile_dependencies.is_lost(draft, unit):
+        return tile_dependencies.lose(draft, unit, waiting)
     change(draft, unit, waiting)
     return True
 

@@ -10,9 +10,11 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger import tiles, verdicts
-from actors.ledger.blame import blamed, lost, shunned, unsendable, words
+from actors.ledger import tile_dependencies, verdicts
 from actors.ledger.draft import Draft
+from actors.ledger.failure_attribution import blamed, lost, shunned, unsendable, words
+from actors.ledger.job_rollup import AT_WORK
+from actors.ledger.job_transitions import alone, change, promoted
 from actors.ledger.messages import (
     GuardFailed,
     UnitAssign,
@@ -22,9 +24,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitStart,
 )
-from actors.ledger.orders import alone, change, promoted
 from actors.ledger.postings import Refusal
-from actors.ledger.status import AT_WORK
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
 
@@ -46,7 +46,7 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
         return GuardFailed("UnitCopy", unit.state)
     if draft.job_of(unit).paused is not None:
         return GuardFailed("UnitCopy", "PAUSED")
-    if tiles.is_lost(draft, unit):
+    if tile_dependencies.is_lost(draft, unit):
         return GuardFailed("UnitCopy", "FAILED")
     copied = attrs.evolve(
         unit,
@@ -75,7 +75,7 @@ def heard(draft: Draft, unit: UnitRow, effect: OfAttempt, judge: Judge) -> UnitR
         return _deliver(draft, unit, effect) if is_copy else unit
     mine, other = (promoted(unit), alone(unit)) if is_copy else (alone(unit), promoted(unit))
     if isinstance(effect, UnitVerdict):
-        return _judged(draft, Pair(unit, mine, other), effect, judge)
+        return _judged(draft, AttemptPair(unit, mine, other), effect, judge)
     if isinstance(effect, UnitFail | UnitRequeue):
         if mine.state == "VERIFYING":
             return GuardFailed(type(effect).__name__, mine.state)
@@ -84,11 +84,11 @@ def heard(draft: Draft, unit: UnitRow, effect: OfAttempt, judge: Judge) -> UnitR
             if isinstance(effect, UnitFail):
                 verdicts.note(draft, effect, mine.attempt)
             return True
-    return _won(draft, Pair(unit, mine, other))
+    return _won(draft, AttemptPair(unit, mine, other))
 
 
 @attrs.frozen
-class Pair:
+class AttemptPair:
     """A unit with two attempts, and as it is with either of them alone."""
 
     unit: UnitRow
@@ -96,7 +96,7 @@ class Pair:
     other: UnitRow
 
 
-def _won(draft: Draft, pair: Pair) -> UnitRow:
+def _won(draft: Draft, pair: AttemptPair) -> UnitRow:
     """It is the unit's one attempt from now on."""
     verdicts.overtaken(draft, pair.other)
     change(draft, pair.unit, pair.mine)
@@ -104,7 +104,7 @@ def _won(draft: Draft, pair: Pair) -> UnitRow:
 
 
 def _judged(
-    draft: Draft, pair: Pair, effect: UnitVerdict, judge: Judge
+    draft: Draft, pair: AttemptPair, effect: UnitVerdict, judge: Judge
 ) -> UnitRow | bool | Refusal:
     """The verdict on one of them: the other is over, or all that there is."""
     if pair.mine.state != "VERIFYING":

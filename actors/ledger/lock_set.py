@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.facts import (
+from actors.ledger.commands.payment import (
     PurchaseEffect,
     PurchaseOpen,
     PurchaseSession,
@@ -62,7 +62,7 @@ POSTINGS_OF_EVENT = 5  # a purchase; two of refunds, two of disputes
 
 
 @attrs.define
-class Gathered:
+class TouchedRows:
     accounts: set[str] = attrs.field(factory=set[str])
     holds: set[str] = attrs.field(factory=set[str])
     units: set[UnitId] = attrs.field(factory=set[UnitId])
@@ -87,7 +87,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     Who makes a job, ends it, or tries a part of it again, needs all of its units. What may fail for
     good needs the other tiles of its frame, and what may wait again may be over with that.
     """
-    gathered = Gathered()
+    gathered = TouchedRows()
     transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
     effects = [effect for commit in commits for effect in commit.effects]
     for posting in (posting for commit in commits for posting in commit.postings):
@@ -120,7 +120,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     )
 
 
-def _add_posting(gathered: Gathered, posting: Posting) -> None:
+def _add_posting(gathered: TouchedRows, posting: Posting) -> None:
     if isinstance(posting, Transfer):
         gathered.accounts |= {posting.debit, posting.credit}
         gathered.postings += 1
@@ -137,7 +137,7 @@ def _add_posting(gathered: Gathered, posting: Posting) -> None:
         gathered.holds.add(posting.reference)
 
 
-def _add_effect(gathered: Gathered, effect: Effect) -> None:
+def _add_effect(gathered: TouchedRows, effect: Effect) -> None:
     if isinstance(effect, PurchaseEffect):
         _add_purchase(gathered, effect)
         return
@@ -169,7 +169,7 @@ def _add_effect(gathered: Gathered, effect: Effect) -> None:
         gathered.holds.add(reference)
 
 
-def _add_of_check(gathered: Gathered, effect: CheckEffect) -> None:
+def _add_of_check(gathered: TouchedRows, effect: CheckEffect) -> None:
     operator = operator_of(effect.operator)
     if isinstance(effect, UnitDeliver):
         if operator is not None and effect.draw is not None and effect.odds < 1:
@@ -185,7 +185,7 @@ def _add_of_check(gathered: Gathered, effect: CheckEffect) -> None:
         gathered.postings += effect.attempt  # at most one fine for each
 
 
-def _add_settling(gathered: Gathered, reference: str, operator: str | None) -> None:
+def _add_settling(gathered: TouchedRows, reference: str, operator: str | None) -> None:
     gathered.holds.add(reference)
     gathered.accounts.add(REVENUE)
     gathered.postings += 1
@@ -194,7 +194,7 @@ def _add_settling(gathered: Gathered, reference: str, operator: str | None) -> N
         gathered.postings += 1
 
 
-def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
+def _add_of_unit(gathered: TouchedRows, effect: OfUnit) -> None:
     """The earning's own account comes along with it."""
     gathered.earnings.add((effect.job, effect.unit))
     if isinstance(effect, EarningClaim):
@@ -209,7 +209,7 @@ def _add_of_unit(gathered: Gathered, effect: OfUnit) -> None:
         gathered.transfers.add((user_account(effect.creator), "REFUND", reference))
 
 
-def _add_payout(gathered: Gathered, effect: OfPayout) -> None:
+def _add_payout(gathered: TouchedRows, effect: OfPayout) -> None:
     """Its operator's account comes along with a payout that is there."""
     gathered.payouts.add(effect.id)
     if isinstance(effect, PayoutTake):
@@ -221,7 +221,7 @@ def _add_payout(gathered: Gathered, effect: OfPayout) -> None:
         gathered.postings += 1
 
 
-def _add_purchase(gathered: Gathered, effect: PurchaseEffect) -> None:
+def _add_purchase(gathered: TouchedRows, effect: PurchaseEffect) -> None:
     """Whoever decides on events holds the account purchases: so they are decided one by one."""
     known = gathered.purchases
     if isinstance(effect, PurchaseOpen):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.keys import keys_of
+from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
     REVENUE,
     Commit,

@@ -6,7 +6,7 @@ It is an actor of its own so that what is new goes on being looked at meanwhile.
 import logging
 from datetime import datetime
 
-from actors.auditor.figures import audited
+from actors.auditor.audit_metrics import audited
 from actors.auditor.messages import Audited, Auditor, LookAtClock, NightAuditor, RunWhole
 from actors.auditor.policy import USUAL, AuditorSettings, is_due
 from actors.kernel import Actor, Ref, handles

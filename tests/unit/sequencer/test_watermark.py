@@ -4,7 +4,7 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.sequencer.coverage import Coverage
+from actors.sequencer.watermark import Watermark
 from sql.log import Head, Look
 from tests.support.examples import examples
 
@@ -23,7 +23,7 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.books = Books()
-        self.coverage = Coverage()
+        self.coverage = Watermark()
         self.taken: set[int] = set()
         self.covered = 0
         self.quiet = 0  # looks since anybody else did anything
@@ -48,7 +48,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """What is only in memory is gone."""
-        self.coverage, self.quiet = Coverage(), 0
+        self.coverage, self.quiet = Watermark(), 0
 
     @rule(batch=st.integers(1, 4))
     def look(self, batch: int) -> None:
@@ -86,7 +86,7 @@ TestCoverage.settings = examples(2, stateful_step_count=60)
 
 
 def test_numbers_that_went_back_are_another_database() -> None:
-    coverage = Coverage()
+    coverage = Watermark()
 
     def look(own: int, newest: int) -> int:
         head = Head("log", 0, bytes(32), 0)
@@ -99,7 +99,7 @@ def test_numbers_that_went_back_are_another_database() -> None:
 
 def test_many_that_wait_are_covered_as_far_as_they_are_taken() -> None:
     """Else each look at a log that begins late reads all that it took up before."""
-    coverage, covered = Coverage(), [0]
+    coverage, covered = Watermark(), [0]
     for turn in range(12):
         left = list(range(10 * turn + 1, 101))[:10]
         head = Head("log", 10 * turn, bytes(32), covered[-1])

@@ -10,7 +10,7 @@ from sql.halt import Found, Halt, halt_over
 
 
 @attrs.frozen
-class Standing:
+class ChainCheck:
     """``contract``: on which we go on, if it is there, and ``newest`` what is anchored there.
 
     ``halts``: of each contract that has what the log has not, the one with the most first.
@@ -28,7 +28,7 @@ class Standing:
         return self.halts[0] if self.halts else None
 
 
-class Witness:
+class ChainChecker:
     """Asks the chain. A contract that the database does not know of is looked for, too.
 
     Of a database that was restored to before its first anchor nothing tells but that: our sender
@@ -39,7 +39,7 @@ class Witness:
         self._chain, self._store = chain, store
         self._asked: dict[int, str | None] = {}  # contracts, by numbers that no row had
 
-    async def standing(self, state: ChainState, contract: str | None, at: datetime) -> Standing:
+    async def standing(self, state: ChainState, contract: str | None, at: datetime) -> ChainCheck:
         """How the log stands to the newest anchor of each contract."""
         newest = None if contract is None else await self._chain.newest(contract)
         known = [] if contract is None or newest is None else [(contract, newest)]
@@ -47,7 +47,7 @@ class Witness:
         halts = await self._halts(state, [*known, *lost], at)
         others = {halt.contract for halt in halts}
         strays = [found for found in lost if found[1].size and found[0] not in others]
-        return Standing(contract, newest, halts, tuple(strays))
+        return ChainCheck(contract, newest, halts, tuple(strays))
 
     async def _lost(self, state: ChainState) -> Sequence[tuple[str, Anchored]]:
         """Contracts of our sender that the database does not know of, and what they have."""

@@ -10,7 +10,7 @@ import attrs
 
 
 @attrs.frozen
-class Piece:
+class NewUnit:
     """One unit of a new job: what it costs, what it is of, and its turn.
 
     ``tile``: which one of its frame. ``feeds``: the number of the unit that is made of this one and
@@ -44,14 +44,14 @@ class JobInsert:
     units: int = 1
     price_number: int | None = None
     retry_of: UUID | None = None
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[NewUnit, ...] = ()
     priority: int = 0
     cap: int | None = None
 
     @property
-    def plan(self) -> tuple[Piece, ...]:
+    def plan(self) -> tuple[NewUnit, ...]:
         """Its units, by number."""
-        return self.pieces or tuple(Piece(self.price, place) for place in range(self.units))
+        return self.pieces or tuple(NewUnit(self.price, place) for place in range(self.units))
 
 
 @attrs.frozen

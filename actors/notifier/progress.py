@@ -11,7 +11,7 @@ ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _Told: TypeAlias = OrderedDict[tuple[int, int], Progress]  # by unit and attempt, the newest last
 
 
-class Progresses:
+class ProgressStore:
     """The ``most`` that were told last; of the job that was silent longest the oldest goes first.
 
     Each attempt has its own: two of them may be at work on one unit.
