@@ -24,7 +24,7 @@ from actors.ledger.messages import Commit, Transfer, UnitComplete, user_account
 from bench.probe import Table, fdatasync_rate, machine
 from bench.volume import fill
 from sql.database import Database
-from sql.fsck_since import Mark
+from sql.fsck_since import AuditMark
 from sql.migrate import migrate
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
@@ -62,7 +62,7 @@ class Bench:
     def __init__(self, stage: Stage, owner: Any, engine: int, leaves: int) -> None:
         self._stage, self._owner, self._engine, self._leaves = stage, owner, engine, leaves
         self._people: list[str] = []
-        self._mark: Mark | None = None
+        self._mark: AuditMark | None = None
         self.looked_at = 0
 
     async def begin(self) -> None:

@@ -30,7 +30,7 @@ from actors.paymaster.messages import EarningMature, PayoutTake
 from bench.probe import Table
 from sql.database import Database
 from sql.operators import Operators
-from sql.span import Span
+from sql.page import Page
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
@@ -96,7 +96,7 @@ async def measure(scene: Scene, reads: Operators, shares: int, rounds: int) -> T
     show(table, "completions with a share", median(earned), UNITS)
     show(table, "shares that become payable", median(ripened), UNITS)
     show(table, f"a payout of {shares:,}", median(paid), shares)
-    page = await read(lambda: reads.earnings(scene.operator, None, Span(50)))
+    page = await read(lambda: reads.earnings(scene.operator, None, Page(50)))
     show(table, f"a page of {rounds * shares:,}", page, None)
     show(table, "their totals", await read(lambda: reads.totals(scene.operator)), None)
     return table

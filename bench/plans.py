@@ -16,7 +16,7 @@ import orjson
 
 from bench.probe import Table
 from bench.volume import fill
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.support.gateway_process import running_gateway
 

@@ -8,12 +8,12 @@ import attrs
 
 from sql.audit import Act, record
 from sql.database import Connection, Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 from sql.users import NewUser, UserRow
 
 
 @attrs.frozen
-class Ended:
+class EndedLogins:
     """A user as he is now, and the logins that ended with it."""
 
     user: UserRow
@@ -35,15 +35,15 @@ class Administration:
         created = await self._changed("user_create", values, act)
         return None if created is None else created.user
 
-    async def set_active(self, user: UUID, act: Act, *, active: bool) -> Ended | None:
+    async def set_active(self, user: UUID, act: Act, *, active: bool) -> EndedLogins | None:
         """Whoever is deactivated is logged out everywhere, and his API keys sleep."""
         return await self._changed("user_set_active", (user, active), act)
 
-    async def set_role(self, user: UUID, role: str, act: Act) -> Ended | None:
+    async def set_role(self, user: UUID, role: str, act: Act) -> EndedLogins | None:
         """Another role; with it the user must log in again."""
         return await self._changed("user_set_role", (user, role), act)
 
-    async def set_password(self, user: UUID, password_hash: str, act: Act) -> Ended | None:
+    async def set_password(self, user: UUID, password_hash: str, act: Act) -> EndedLogins | None:
         """Another password; all logins end."""
         async with self._database.transaction() as connection:
             ended = await _password(connection, (user, None, password_hash), None, act.at)
@@ -53,7 +53,7 @@ class Administration:
 
     async def change_password(
         self, user: UUID, old_hash: str, new_hash: str, keep: UUID, now: datetime
-    ) -> Ended | None:
+    ) -> EndedLogins | None:
         """By the user himself, who proved the old one; all logins end but ``keep``."""
         async with self._database.transaction() as connection:
             return await _password(connection, (user, old_hash, new_hash), keep, now)
@@ -73,22 +73,22 @@ class Administration:
             await record(connection, act)
         return True
 
-    async def _changed(self, query: str, values: tuple[Any, ...], act: Act) -> Ended | None:
+    async def _changed(self, query: str, values: tuple[Any, ...], act: Act) -> EndedLogins | None:
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(QUERIES[query], *values)
             if row is None:
                 return None
             await record(connection, act)
             sids = await connection.fetch(QUERIES["session_ended_now"], values[0])
-        return Ended(UserRow(**row), frozenset(found["sid"] for found in sids))
+        return EndedLogins(UserRow(**row), frozenset(found["sid"] for found in sids))
 
 
 async def _password(
     connection: Connection, values: tuple[UUID, str | None, str], keep: UUID | None, now: datetime
-) -> Ended | None:
+) -> EndedLogins | None:
     # The user's row is locked first: a login with the old password is seen below, or refused.
     row = await connection.fetchrow(QUERIES["user_set_password"], *values)
     if row is None:
         return None
     sids = await connection.fetch(QUERIES["session_end_all"], values[0], keep, now)
-    return Ended(UserRow(**row), frozenset(found["sid"] for found in sids))
+    return EndedLogins(UserRow(**row), frozenset(found["sid"] for found in sids))

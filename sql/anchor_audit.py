@@ -7,7 +7,7 @@ from typing import Any, Final
 from rendertrust import anchor_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.note import Verifier
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 CHUNK: Final = 64  # notes that are looked at in one go: some 5 ms
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 import attrs
 
 from sql.database import Database
-from sql.halt import Halt, own_root, write_halt
-from sql.proofs import Signed
+from sql.halts import Halt, own_root, write_halt
+from sql.proofs import SignedCheckpoint
 
 PENDING: Final = "PENDING"
 CONFIRMED: Final = "CONFIRMED"
@@ -40,7 +40,7 @@ class SentRow:
 
 
 @attrs.frozen
-class Became:
+class TransactionOutcome:
     """Of a transaction: the block and its form there, or what went wrong."""
 
     block: int | None = None
@@ -77,7 +77,7 @@ class AnchorRow:
 
 
 @attrs.frozen
-class Covering:
+class CoveringAnchor:
     """The anchor that covers a leaf, and the checkpoint that it anchors."""
 
     chain_id: int
@@ -86,7 +86,7 @@ class Covering:
     block_number: int
     block_hash: str | None  # None: confirmed before these were kept
     anchor: str | None  # what was signed of it; None: confirmed before that was done
-    signed: Signed
+    signed: SignedCheckpoint
 
     @property
     def block(self) -> tuple[int, str | None]:
@@ -126,7 +126,9 @@ class Anchors:
         named = (row.chain_id, row.sender, row.nonce, row.hashes[-1])
         return await self._database.one("anchors_bid", *named, raw, name, at) is not None
 
-    async def become(self, row: SentRow, state: str, at: datetime, became: Became) -> None:
+    async def become(
+        self, row: SentRow, state: str, at: datetime, became: TransactionOutcome
+    ) -> None:
         """What became of it."""
         named = (row.chain_id, row.sender, row.nonce)
         told = (state, became.block, became.error, at, became.hash, became.block_hash)
@@ -185,7 +187,7 @@ class Anchors:
         row = await self._database.one("anchors_noted")
         return None if row is None else str(row["note"])
 
-    async def covering(self, leaf_index: int) -> Covering | None:
+    async def covering(self, leaf_index: int) -> CoveringAnchor | None:
         """The newest confirmed anchor of a checkpoint that covers the leaf."""
         row = await self._database.one("anchors_covering", leaf_index)
         if row is None:
@@ -193,7 +195,7 @@ class Anchors:
         values: dict[str, Any] = dict(row)
         names = ("chain_id", "contract", "hash", "block_number", "block_hash", "anchor")
         placed = {name: values.pop(name) for name in names}
-        return Covering(**placed, signed=Signed(**values))
+        return CoveringAnchor(**placed, signed=SignedCheckpoint(**values))
 
 
 def _sent(row: dict[str, Any]) -> SentRow:

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Connection, Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 
 @attrs.frozen
@@ -30,7 +30,7 @@ class ActRow(Act):
     number: int = 0
 
 
-class Audit:
+class AuditLog:
     """Each raises ``sql.database.Unavailable`` while the database is away."""
 
     def __init__(self, database: Database) -> None:

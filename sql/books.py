@@ -15,7 +15,7 @@ from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, FineId, FineRow, PayableRow, PayoutRow
 from sql.error_code import ErrorCode
-from sql.purchase_rows import NO_PURCHASES, EventRow, PurchaseKeys, PurchaseRow, ReversalRow
+from sql.purchase_rows import NO_PURCHASES, PurchaseKeys, PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 
 UnitId: TypeAlias = tuple[UUID, int]
@@ -253,7 +253,7 @@ class Rows:
     payable: dict[UUID, PayableRow] = attrs.field(factory=dict[UUID, PayableRow])
     purchases: dict[UUID, PurchaseRow] = attrs.field(factory=dict[UUID, PurchaseRow])
     reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
-    events: dict[str, EventRow] = attrs.field(factory=dict[str, EventRow])
+    events: dict[str, StripeEventRow] = attrs.field(factory=dict[str, StripeEventRow])
     checks: dict[CheckId, CheckRow] = attrs.field(factory=dict[CheckId, CheckRow])
     stakes: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
     waiting: dict[UUID, datetime] = attrs.field(factory=dict[UUID, datetime])
@@ -284,7 +284,7 @@ class Changes:
     new_payouts: frozenset[UUID] = frozenset()
     purchases: tuple[PurchaseRow, ...] = ()
     reversals: tuple[ReversalRow, ...] = ()
-    events: tuple[EventRow, ...] = ()
+    events: tuple[StripeEventRow, ...] = ()
     new_purchases: frozenset[UUID] = frozenset()
     receipts: tuple[ReceiptRow, ...] = ()
     checks: tuple[CheckRow, ...] = ()

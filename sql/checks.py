@@ -6,8 +6,8 @@ from uuid import UUID
 
 import attrs
 
-from sql.tries import tries
-from sql.work import ANY, POOL, Part
+from sql.retry_policy import tries
+from sql.scheduler_rows import ANY, POOL, PartResult
 
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 Place: TypeAlias = tuple[datetime, UUID, int]  # since when, job, unit
@@ -116,7 +116,7 @@ class Pending:
     owner: UUID | None  # of the node whose work it is
     blamed: frozenset[UUID] = frozenset()  # owners of whom checks found results of it invalid
     tile: int | None = None
-    parts: tuple[Part, ...] = ()  # results of units that it is made of
+    parts: tuple[PartResult, ...] = ()  # results of units that it is made of
     took: float = 0.0  # seconds that its node had it, by our clock
     is_uncut: bool = False  # its scene was found to be an ``UncutScene``
     is_again: bool = False  # settled without a comparison, which it is to have now

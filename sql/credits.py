@@ -6,9 +6,9 @@ from uuid import UUID
 
 import attrs
 
+from sql.batched_reads import BatchedReads
 from sql.database import Database
-from sql.gathering import Gathering
-from sql.span import Span
+from sql.page import Page
 
 
 @attrs.frozen
@@ -20,7 +20,7 @@ class Balance:
 
 
 @attrs.frozen
-class EntryRow:
+class AccountEntryRow:
     """One entry, from the view of its account: a negative amount is a debit."""
 
     id: UUID
@@ -34,7 +34,7 @@ class EntryRow:
 
 
 @attrs.frozen
-class HoldRow:
+class OpenHoldRow:
     """An open hold; the job is None where it is held for something else.
 
     ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
@@ -89,7 +89,7 @@ class Credits:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._balances = Gathering(self._balances_of)
+        self._balances = BatchedReads(self._balances_of)
 
     async def balance(self, user: UUID) -> Balance:
         return await self._balances.get(user)
@@ -97,7 +97,7 @@ class Credits:
     async def _balances_of(self, users: Sequence[UUID]) -> Sequence[Balance]:
         return [Balance(**row) for row in await self._database.all("balance_of_users", users)]
 
-    async def page(self, user: UUID, span: Span) -> Sequence[EntryRow] | None:
+    async def page(self, user: UUID, span: Page) -> Sequence[AccountEntryRow] | None:
         """A page of the user's entries, newest first; None when ``span.after`` is none of his."""
         if span.after is not None:
             known = await self._database.one("entry_is_of_user", user, span.after)
@@ -105,16 +105,16 @@ class Credits:
                 return None
         bounds = (span.limit, span.offset, span.after)
         rows = await self._database.all("entries_of_user", user, *bounds)
-        return [EntryRow(**row) for row in rows]
+        return [AccountEntryRow(**row) for row in rows]
 
     async def count(self, user: UUID) -> int:
         row = await self._database.one("entries_count", user)
         return 0 if row is None else int(row["count"])
 
-    async def holds(self, user: UUID, span: Span) -> Sequence[HoldRow]:
+    async def holds(self, user: UUID, span: Page) -> Sequence[OpenHoldRow]:
         """A page of what is held of the user's credits now, newest first."""
         rows = await self._database.all("holds_of_user", user, span.limit, span.offset)
-        return [HoldRow(**row) for row in rows]
+        return [OpenHoldRow(**row) for row in rows]
 
     async def holds_count(self, user: UUID) -> int:
         row = await self._database.one("holds_count", user)

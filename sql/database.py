@@ -15,8 +15,8 @@ import asyncpg
 import attrs
 import orjson
 
-from sql.failure import AGAIN, AnswerLost, Conflict, Mismatch, Refused, Unavailable, away
-from sql.loader import QUERIES, READS
+from sql.errors import AGAIN, AnswerLost, Conflict, Mismatch, Refused, Unavailable, away
+from sql.query_loader import QUERIES, READS
 
 __all__ = ["AnswerLost", "Conflict", "Connection", "Database", "Mismatch", "Refused", "Unavailable"]
 

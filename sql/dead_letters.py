@@ -9,7 +9,7 @@ import attrs
 
 from sql.audit import Act, record
 from sql.database import Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 Kind: TypeAlias = Literal["job", "event", "webhook"]
 NEWEST: Final = "-at"  # by about, reason, whose, where, tried or at; with - the greatest first

@@ -9,14 +9,14 @@ import attrs
 
 from sql.database import Database
 from sql.events import EventRow
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 OF_ENDPOINT_MOST: Final = 8  # at once
 OF_USER_MOST: Final = 4  # endpoints that are told something at once, by one gateway
 
 
 @attrs.frozen
-class Due:
+class DueDelivery:
     """An event to be told. ``tries`` counts this one; ``event`` is None where it expired."""
 
     id: UUID
@@ -32,7 +32,7 @@ class Due:
 
 
 @attrs.frozen
-class Settled:
+class DeliveryOutcome:
     """What became of a try: an end, or ``due_at`` the next."""
 
     delivery: UUID
@@ -45,7 +45,7 @@ class Settled:
 
 
 @attrs.frozen
-class Standing:
+class EndpointHealth:
     """How an endpoint does: it rests until ``not_before``; with a ``reason`` it is told no more."""
 
     endpoint: UUID
@@ -63,7 +63,7 @@ class Deliveries:
 
     async def claim(
         self, now: datetime, until: datetime, but: Sequence[UUID], most: int
-    ) -> Sequence[Due]:
+    ) -> Sequence[DueDelivery]:
         """Return what is due of ``most`` endpoints ``but`` these, for the caller alone ``until``
         then. ``but`` are told something now: with them no user has more than four at once.
         """
@@ -71,7 +71,9 @@ class Deliveries:
         rows = await self._database.all("deliveries_claim", *given)
         return [_due(row) for row in rows]
 
-    async def settle(self, settled: Sequence[Settled], standings: Sequence[Standing]) -> None:
+    async def settle(
+        self, settled: Sequence[DeliveryOutcome], standings: Sequence[EndpointHealth]
+    ) -> None:
         """Record the results of tries and the state of their endpoints in one transaction.
 
         Endpoints come first: whoever deletes one locks it before its deliveries, too.
@@ -93,18 +95,18 @@ class Deliveries:
         return 0 if row is None else int(row["count"])
 
 
-def _columns(rows: Sequence[Settled] | Sequence[Standing]) -> list[list[Any]]:
+def _columns(rows: Sequence[DeliveryOutcome] | Sequence[EndpointHealth]) -> list[list[Any]]:
     names = [field.name for field in attrs.fields(type(rows[0]))]
     return [[getattr(row, name) for row in rows] for name in names]
 
 
-def _due(row: Any) -> Due:
+def _due(row: Any) -> DueDelivery:
     secrets = tuple(s for s in (row["secret"], row["former_secret"]) if s is not None)
     event = None
     if row["number"] is not None:
         names = [field.name for field in attrs.fields(EventRow)]
         event = EventRow(**{name: row[name] for name in names})
-    return Due(
+    return DueDelivery(
         id=row["id"],
         endpoint=row["endpoint_id"],
         user=row["user_id"],

@@ -107,7 +107,7 @@ class PayableRow:
 
 
 @attrs.frozen
-class Ripe:
+class MaturedEarning:
     """A share that may become payable."""
 
     job: UUID
@@ -115,7 +115,7 @@ class Ripe:
 
 
 @attrs.frozen
-class Unlooked:
+class UncheckedEarning:
     """A pending share of a node that was found out, of a unit that was not compared."""
 
     job: UUID
@@ -124,7 +124,7 @@ class Unlooked:
 
 
 @attrs.frozen
-class Claimable:
+class ClaimableEarning:
     """A share in suspense whose node has an owner."""
 
     job: UUID

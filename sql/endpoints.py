@@ -76,7 +76,7 @@ class NewEndpoint:
 
 
 @attrs.frozen
-class Wish:
+class EndpointPatch:
     """What is to change of an endpoint; None: nothing."""
 
     url: str | None = None
@@ -107,7 +107,7 @@ class Endpoints:
         return await self._one("endpoint_of_user", endpoint, user)
 
     async def change(
-        self, endpoint: UUID, user: UUID, wish: Wish, now: datetime
+        self, endpoint: UUID, user: UUID, wish: EndpointPatch, now: datetime
     ) -> EndpointRow | None:
         types = None if wish.types is None else list(wish.types)
         values = (endpoint, user, wish.url, types, wish.enabled, now)

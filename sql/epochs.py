@@ -13,17 +13,17 @@ from rendertrust.merkle import leaf_hash
 from rendertrust.note import Verifier
 from sql.audit import Act, record
 from sql.database import Connection, Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 from sql.sql_log import edge_tiles
 
 WITHIN_SECONDS: Final = 20.0
 
 
-class NotBegun(Exception):
+class NoLog(Exception):
     """There is no log in this database."""
 
 
-class BrokenEnd(Exception):
+class BrokenLogEnd(Exception):
     """The log's own end does not hold: ``rendertrust fsck`` says where."""
 
 
@@ -43,7 +43,7 @@ class EpochRow:
 
 
 @attrs.frozen
-class OnChain:
+class ChainPosition:
     """What a chain has of the log: the newest anchor of a contract, and how far the sender is."""
 
     chain_id: int
@@ -84,17 +84,17 @@ async def read_epochs(database: Database) -> Sequence[EpochRow]:
 
 
 async def reopen(
-    database: Database, chain: OnChain, at: datetime, act: Callable[[EpochRow], Act]
+    database: Database, chain: ChainPosition, at: datetime, act: Callable[[EpochRow], Act]
 ) -> EpochRow:
     """Begin the next epoch: its leaf commits to what the chain has, and writes go on.
 
-    ``act`` is what the audit will say. Raises NotBegun, BrokenEnd, Unavailable.
+    ``act`` is what the audit will say. Raises NoLog, BrokenLogEnd, Unavailable.
     """
     at = at.astimezone(UTC).replace(microsecond=0)
     async with database.transaction(within=WITHIN_SECONDS) as connection:
         head = await connection.fetchrow(QUERIES["epochs_head"])
         if head is None:
-            raise NotBegun
+            raise NoLog
         number = head["next"]
         leaf = EpochLeaf(
             number, at, head["origin"], chain.chain_id, chain.contract, chain.size, chain.root
@@ -124,9 +124,9 @@ async def _append(connection: Connection, head: Any, leaf: EpochLeaf) -> None:
     try:
         edge = TreeEdge(head["size"], await edge_tiles(connection, head["size"]))
     except KeyError as error:
-        raise BrokenEnd(f"hashes are missing in tile {error}") from error
+        raise BrokenLogEnd(f"hashes are missing in tile {error}") from error
     if edge.root() != head["root"]:
-        raise BrokenEnd(f"the root of {head['size']} leaves is another one")
+        raise BrokenLogEnd(f"the root of {head['size']} leaves is another one")
     found = leaf_hash(leaf.canonical)
     tiles = edge.append(found)
     index = [head["size"]]
@@ -150,7 +150,7 @@ async def _renamed(connection: Connection, origin: str, at: datetime) -> None:
     await connection.execute(QUERIES["epochs_keys"], named, at)
 
 
-async def _insert(connection: Connection, row: EpochRow, chain: OnChain) -> None:
+async def _insert(connection: Connection, row: EpochRow, chain: ChainPosition) -> None:
     known = await connection.fetchrow(QUERIES["epochs_next_nonce"], chain.chain_id, chain.sender)
     assert known is not None
     nonce = max(chain.nonce, int(known["next"]))

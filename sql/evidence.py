@@ -5,7 +5,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
-from sql.work import evidence_key
+from sql.scheduler_rows import evidence_key
 
 
 @attrs.frozen
@@ -25,7 +25,7 @@ class EvidenceRow:
         return evidence_key(self.user_id, self.job_id, self.unit, self.attempt)
 
 
-class Evidences:
+class EvidenceReads:
     """What the web reads of them."""
 
     def __init__(self, database: Database) -> None:

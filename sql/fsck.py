@@ -10,8 +10,8 @@ from asyncpg.pool import PoolConnectionProxy
 
 from rendertrust.merkle import SIZE_MAX
 from sql.anchor_audit import audit_notes
-from sql.loader import QUERIES
 from sql.log_audit import audit_log
+from sql.query_loader import QUERIES
 
 FINDINGS_MAX: Final = 1000  # of each invariant; more tell nothing new
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
@@ -41,7 +41,7 @@ class Finding:
 
 
 @attrs.frozen
-class Audit:
+class AuditResult:
     """What was found, and how many leaves of the log were found right; ``ended``: all there are."""
 
     findings: Sequence[Finding]
@@ -59,13 +59,17 @@ async def run_fsck(
     return (await run_audit(connection)).findings
 
 
-async def run_audit(connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX) -> Audit:
+async def run_audit(
+    connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
+) -> AuditResult:
     """The same, where so many leaves of the log were found right before; over ``log_most`` more."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         return await audit_within(connection, log_since=log_since, log_most=log_most)
 
 
-async def audit_within(connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX) -> Audit:
+async def audit_within(
+    connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
+) -> AuditResult:
     """The same, in the caller's transaction, which sees one snapshot."""
     await connection.execute(QUERIES["fsck_unhurried"])
     findings: list[Finding] = []
@@ -79,13 +83,13 @@ async def audit_within(connection: Any, *, log_since: int = 0, log_most: int = S
     return attrs.evolve(log, findings=[*findings, *log.findings])
 
 
-async def audit_log_within(connection: Any, since: int, most: int) -> Audit:
+async def audit_log_within(connection: Any, since: int, most: int) -> AuditResult:
     """The log alone, in the caller's transaction, which sees one snapshot."""
     await connection.execute(QUERIES["fsck_unhurried"])
     return await _audit_log(connection, since, most)
 
 
-async def _audit_log(connection: Any, since: int, most: int) -> Audit:
+async def _audit_log(connection: Any, since: int, most: int) -> AuditResult:
     log = await audit_log(connection, since=since, most=most, faults_max=FINDINGS_MAX)
     found = [Finding(fault.invariant, fault.subject, fault.found) for fault in log.faults]
-    return Audit(found, log.verified, ended=bool(found) or log.verified < since + most)
+    return AuditResult(found, log.verified, ended=bool(found) or log.verified < since + most)

@@ -17,8 +17,8 @@ from typing import Any, Final
 import attrs
 
 from sql.fsck import FINDINGS_MAX, Finding
-from sql.loader import QUERIES
-from sql.log_audit import Fault, audit_log
+from sql.log_audit import LogFault, audit_log
+from sql.query_loader import QUERIES
 
 AT_ONCE: Final = 5000  # transfers, entries or accounts in one check
 JOBS_AT_ONCE: Final = 250  # with all their units
@@ -28,7 +28,7 @@ XIDS: Final = 1 << 32
 
 
 @attrs.frozen
-class Mark:
+class AuditMark:
     """Up to where the books were looked at. The first one is below everything."""
 
     horizon: int = 0  # transactions below it were over, and were seen
@@ -38,15 +38,15 @@ class Mark:
 
 
 @attrs.frozen
-class Increment:
+class AuditIncrement:
     """What was found since a mark, where the next audit goes on, and how much was looked at."""
 
     findings: Sequence[Finding]
-    mark: Mark
+    mark: AuditMark
     looked_at: int = 0
 
 
-async def audit_since(connection: Any, mark: Mark | None, *, log_most: int) -> Increment:
+async def audit_since(connection: Any, mark: AuditMark | None, *, log_most: int) -> AuditIncrement:
     """Violations since the mark; None: there are none yet, only a mark for the next time.
 
     In the caller's transaction, which sees one snapshot.
@@ -54,18 +54,18 @@ async def audit_since(connection: Any, mark: Mark | None, *, log_most: int) -> I
     await connection.execute(QUERIES["fsck_unhurried"])
     seen = await connection.fetchrow(QUERIES["since_snapshot"])
     if mark is None:
-        return Increment((), Mark(seen["oldest"], seen["covered"], seen["size"]))
+        return AuditIncrement((), AuditMark(seen["oldest"], seen["covered"], seen["size"]))
     increment = _Increment(connection)
     await increment.run(mark, seen["newest"])
     log = await audit_log(connection, since=mark.leaves, most=log_most, faults_max=FINDINGS_MAX)
     again, walked = await _walk(connection, mark)
     faults = [Finding(one.invariant, one.subject, one.found) for one in (*log.faults, *again)]
-    following = Mark(seen["oldest"], seen["covered"], log.verified, walked)
+    following = AuditMark(seen["oldest"], seen["covered"], log.verified, walked)
     found = dict.fromkeys([*increment.findings, *faults])  # two ways may lead to one of them
-    return Increment([*found], following, increment.looked_at)
+    return AuditIncrement([*found], following, increment.looked_at)
 
 
-async def _walk(connection: Any, mark: Mark) -> tuple[Sequence[Fault], int]:
+async def _walk(connection: Any, mark: AuditMark) -> tuple[Sequence[LogFault], int]:
     """What is wrong with some more of what was found right before, and where the walk goes on.
 
     Somebody may have altered old entries by hand: the night would find it, this does within a day.
@@ -85,7 +85,7 @@ class _Increment:
         self.findings: list[Finding] = []
         self.looked_at = 0
 
-    async def run(self, mark: Mark, newest: int) -> None:
+    async def run(self, mark: AuditMark, newest: int) -> None:
         new = mark.horizon, newest
         kinds = {
             "since_transfers": await self._new("since_transfers", *new),

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import attrs
 
+from sql.batched_reads import BatchedReads
 from sql.database import Database
 from sql.error_code import ErrorCode
-from sql.gathering import Gathering
-from sql.span import Span
+from sql.page import Page
 
 
 @attrs.frozen
-class JobRow:
+class OwnerJobRow:
     id: UUID
     node_id: UUID | None
     job_type: str
@@ -61,7 +61,7 @@ class PastJob:
 
 
 @attrs.frozen
-class UnitRow:
+class OwnerUnitRow:
     number: int
     state: str
     attempt: int
@@ -114,7 +114,7 @@ class PagedUnit:
 
 
 @attrs.frozen
-class LooseRow:
+class OrphanTilesRow:
     """So many delivered ``tiles`` are of frames that will not come to be, as things stand.
 
     ``checking`` of them are not charged yet; the others were ``charged``, in units of money.
@@ -144,7 +144,7 @@ class PaceRow:
 
 
 @attrs.frozen
-class KeptAnswer:
+class StoredAnswer:
     """What was asked and answered under an idempotency key: {status, body}."""
 
     request: bytes
@@ -152,7 +152,7 @@ class KeptAnswer:
 
 
 @attrs.frozen
-class Order:
+class JobOrder:
     """A job that somebody wants done, as far as its terms depend on it."""
 
     user: UUID
@@ -161,7 +161,7 @@ class Order:
 
 
 @attrs.frozen
-class Terms:
+class JobTerms:
     """What a job costs, in units, whether the user may order it, and what he was told before.
 
     ``price_number`` says which price that is.
@@ -170,19 +170,19 @@ class Terms:
     price: int
     price_number: int
     active: bool
-    before: KeptAnswer | None
+    before: StoredAnswer | None
 
 
-_COLUMNS = tuple(field.name for field in attrs.fields(JobRow))
+_COLUMNS = tuple(field.name for field in attrs.fields(OwnerJobRow))
 
 
-def _job(row: Any) -> JobRow:
-    return JobRow(**{name: row[name] for name in _COLUMNS})
+def _job(row: Any) -> OwnerJobRow:
+    return OwnerJobRow(**{name: row[name] for name in _COLUMNS})
 
 
-def _terms(row: Any) -> Terms:
-    before = None if row["request"] is None else KeptAnswer(row["request"], row["answer"])
-    return Terms(row["price"], row["price_number"], row["active"], before)
+def _terms(row: Any) -> JobTerms:
+    before = None if row["request"] is None else StoredAnswer(row["request"], row["answer"])
+    return JobTerms(row["price"], row["price_number"], row["active"], before)
 
 
 class Jobs:
@@ -190,16 +190,18 @@ class Jobs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._terms = Gathering(self._terms_of)
+        self._terms = BatchedReads(self._terms_of)
 
-    async def terms(self, order: Order) -> Terms:
+    async def terms(self, order: JobOrder) -> JobTerms:
         return await self._terms.get(order)
 
-    async def _terms_of(self, orders: Sequence[Order]) -> Sequence[Terms]:
+    async def _terms_of(self, orders: Sequence[JobOrder]) -> Sequence[JobTerms]:
         columns = ([o.user for o in orders], [o.job_type for o in orders], [o.key for o in orders])
         return [_terms(row) for row in await self._database.all("job_terms", *columns)]
 
-    async def page(self, user: UUID, status: str | None, span: Span) -> Sequence[JobRow] | None:
+    async def page(
+        self, user: UUID, status: str | None, span: Page
+    ) -> Sequence[OwnerJobRow] | None:
         """A page of the user's jobs, newest first; None when ``span.after`` is none of his."""
         if span.after is not None:
             known = await self._database.one("job_is_of_user", user, span.after)
@@ -220,7 +222,7 @@ class Jobs:
             row = await self._database.one("jobs_count_with_status", user, status)
         return 0 if row is None else int(row["count"])
 
-    async def by_id(self, job: UUID, user: UUID) -> JobRow | None:
+    async def by_id(self, job: UUID, user: UUID) -> OwnerJobRow | None:
         row = await self._database.one("job_of_user", job, user)
         return None if row is None else _job(row)
 
@@ -245,11 +247,11 @@ class Jobs:
         rows = await self._database.all("open_checks", job, list(units))
         return [OpenCheck(**row) for row in rows]
 
-    async def loose_tiles(self, job: UUID) -> LooseRow:
+    async def loose_tiles(self, job: UUID) -> OrphanTilesRow:
         """Its delivered tiles that no frame is made of."""
         row = await self._database.one("loose_tiles", job)
         assert row is not None, "an aggregate answers one row"
-        return LooseRow(**row)
+        return OrphanTilesRow(**row)
 
     async def given_back(self, job: UUID) -> int:
         """Of how many of its units the charge was, after they were complete."""
@@ -257,9 +259,9 @@ class Jobs:
         assert row is not None, "an aggregate answers one row"
         return int(row["count"])
 
-    async def units(self, job: UUID) -> Sequence[UnitRow]:
+    async def units(self, job: UUID) -> Sequence[OwnerUnitRow]:
         rows = await self._database.all("job_units", job)
-        return [UnitRow(**row) for row in rows]
+        return [OwnerUnitRow(**row) for row in rows]
 
     async def unit_page(self, job: UUID, after: int, limit: int) -> Sequence[PagedUnit]:
         """Those whose number is above ``after``, by number."""

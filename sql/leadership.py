@@ -7,9 +7,9 @@ from typing import Final
 import asyncpg
 
 from sql.database import WITHIN_SECONDS, Database, Unavailable
-from sql.failure import away
-from sql.halt import Halts
-from sql.loader import QUERIES
+from sql.errors import away
+from sql.halts import Halts
+from sql.query_loader import QUERIES
 
 # The server ends a connection over which nobody has spoken for so long: its gateway hangs, or its
 # machine is gone. Whoever leads asks more often.

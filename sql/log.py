@@ -59,7 +59,7 @@ class Head:
 
 
 @attrs.frozen
-class Look:
+class LogView:
     """What was seen of the log in one moment.
 
     ``own``: the number of the transaction that looked, 0 if it has none; ``oldest``: of the oldest
@@ -113,7 +113,7 @@ class LogTransaction(Protocol):
         """Whether nobody else is appending. It may be waited for all the same."""
         ...
 
-    async def look(self, limit: int) -> Look | None:
+    async def look(self, limit: int) -> LogView | None:
         """Lock the head; what is there then, with ``limit`` waiting entries. None: no log yet."""
         ...
 

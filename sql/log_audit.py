@@ -10,15 +10,15 @@ from rendertrust.checkpoint import Checkpoint
 from rendertrust.log_tiles import HashTile, TilePlace, TreeEdge
 from rendertrust.merkle import SIZE_MAX, leaf_hash
 from rendertrust.note import Verifier
-from sql.loader import QUERIES
 from sql.log import LogEntry
+from sql.query_loader import QUERIES
 from sql.sql_log import edge_tiles
 
 CHUNK: Final = 256  # leaves that are hashed at a stretch: some 5 ms
 
 
 @attrs.frozen
-class Fault:
+class LogFault:
     """What is wrong with the log. ``invariant``: I7 or I8."""
 
     invariant: str
@@ -27,35 +27,35 @@ class Fault:
 
 
 @attrs.frozen
-class Audited:
+class LogAuditResult:
     """So many leaves were found right, and what was found wrong after them."""
 
     verified: int
-    faults: Sequence[Fault] = ()
+    faults: Sequence[LogFault] = ()
 
 
 async def audit_log(
     connection: Any, *, since: int = 0, most: int = SIZE_MAX, faults_max: int = 1000
-) -> Audited:
+) -> LogAuditResult:
     """Go on after ``since`` leaves, which were found right, over ``most`` more.
 
     The connection must be in a transaction that sees one snapshot.
     """
     head = await connection.fetchrow(QUERIES["log_read_head"])
     if head is None:
-        return Audited(0)
+        return LogAuditResult(0)
     since = since if since <= head["size"] else 0
     try:
         edge = TreeEdge(since, await edge_tiles(connection, since))
     except KeyError as error:
-        return Audited(0, [Fault("I7", f"tile {error}", "is not complete")])
+        return LogAuditResult(0, [LogFault("I7", f"tile {error}", "is not complete")])
     verifiers = [note.read_verifier(text) for text in head["verifiers"]]
     known = [verifier for verifier in verifiers if isinstance(verifier, Verifier)]
     audit = _Audit(connection, edge, known, faults_max)
     await audit.run(min(head["size"], since + most))
     if edge.size == head["size"] and edge.root() != head["root"]:
-        audit.faults.append(Fault("I7", "the log's head", "its root is not that of the leaves"))
-    return Audited(audit.verified, audit.faults)
+        audit.faults.append(LogFault("I7", "the log's head", "its root is not that of the leaves"))
+    return LogAuditResult(audit.verified, audit.faults)
 
 
 class _Audit:
@@ -67,7 +67,7 @@ class _Audit:
         self._connection, self._edge, self._verifiers = connection, edge, verifiers
         self._faults_max = faults_max
         self._epochs: dict[int, str] = {}  # leaves without an entry, by their place
-        self.faults: list[Fault] = []
+        self.faults: list[LogFault] = []
         self.verified = edge.size
 
     async def run(self, end: int) -> None:
@@ -142,4 +142,4 @@ class _Audit:
         return isinstance(read, Checkpoint) and (read.size, read.root) == (row["size"], row["root"])
 
     def _fault(self, invariant: str, subject: str, found: str) -> None:
-        self.faults.append(Fault(invariant, subject, found))
+        self.faults.append(LogFault(invariant, subject, found))

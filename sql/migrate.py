@@ -100,7 +100,7 @@ class Migration:
 
 
 @attrs.frozen
-class Status:
+class MigrationStatus:
     """Names of migrations; ``newer`` are those of a later program.
 
     ``refused``: why this program does not work with the database, if so.
@@ -149,7 +149,7 @@ async def migrate(
         await connection.close()
 
 
-async def status(dsn: str) -> Status:
+async def status(dsn: str) -> MigrationStatus:
     """What is applied and what is pending. Raises MigrationError."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -158,7 +158,7 @@ async def status(dsn: str) -> Status:
         there = _compared(await connection.fetch(_APPLIED) if exists else [], known)
         pending = tuple(migration.name for migration in there.pending)
         applied = tuple(each.name for each in known if each.name not in pending)
-        return Status(applied, pending, there.newer, there.refused)
+        return MigrationStatus(applied, pending, there.newer, there.refused)
     finally:
         await connection.close()
 

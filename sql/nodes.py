@@ -11,10 +11,10 @@ import attrs
 from sql.audit import Act
 from sql.audit import record as note
 from sql.database import Connection, Database
-from sql.loader import QUERIES
+from sql.page import Page
+from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, begins_anew, record
-from sql.span import Span
-from sql.work import QUARANTINED, REVOKED, Standing, standing_of
+from sql.scheduler_rows import QUARANTINED, REVOKED, StandingRecord, standing_of
 
 
 @attrs.frozen
@@ -26,7 +26,7 @@ class NodeIdentity:
     capabilities: tuple[str, ...] = attrs.field(converter=tuple)
     status: str
     verified_at: datetime | None
-    standing: Standing
+    standing: StandingRecord
     public_key: bytes | None = None  # where it is asked for
 
 
@@ -40,7 +40,7 @@ class NodeShown:
     capabilities: tuple[str, ...] = attrs.field(converter=tuple)
     metadata: Mapping[str, Any]
     status: str
-    standing: Standing
+    standing: StandingRecord
     standing_reason: str
     standing_at: datetime | None
     current_load: float
@@ -65,7 +65,7 @@ class CheckShown:
 
 
 @attrs.frozen
-class Word:
+class StandingChange:
     """What ``by`` says about a node, and why; ``version`` is the last word that he knows of."""
 
     node: UUID
@@ -193,7 +193,7 @@ class Nodes:
         row = await self._database.one("node_shown", node)
         return None if row is None else _shown(row)
 
-    async def page(self, owner: UUID | None, span: Span) -> Sequence[NodeShown]:
+    async def page(self, owner: UUID | None, span: Page) -> Sequence[NodeShown]:
         """A page of one owner's nodes, or of everybody's, newest first."""
         bounds = (span.limit, span.offset, span.after)
         if owner is None:
@@ -220,7 +220,7 @@ class Nodes:
         rows = await self._database.all("checks_page", node, limit)
         return [CheckShown(**row) for row in rows]
 
-    async def stand(self, word: Word, act: Act | None) -> NodeShown | None:
+    async def stand(self, word: StandingChange, act: Act | None) -> NodeShown | None:
         """Note what was said, with its record; None when somebody said something meanwhile."""
         said = (word.node, word.version, word.standing, word.reason, word.by)
         async with self._database.transaction() as connection:

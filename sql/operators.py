@@ -9,7 +9,7 @@ import attrs
 
 from sql.database import Database
 from sql.earnings import withheld_until
-from sql.span import Span
+from sql.page import Page
 
 
 @attrs.frozen
@@ -36,7 +36,7 @@ class ShareRow:
 
 
 @attrs.frozen
-class Totals:
+class EarningTotals:
     """In units of money. ``requested`` is payable, and in a payout of money that is under way."""
 
     pending: int = 0
@@ -103,7 +103,7 @@ class GivenComparison:
 
 
 @attrs.frozen
-class Moment:
+class AccountVersion:
     """An account between two entries: ``version`` is the number of the last one before."""
 
     version: int = 0
@@ -111,7 +111,7 @@ class Moment:
 
 
 @attrs.frozen
-class Line:
+class StatementRow:
     """One entry of a statement: a negative amount went out."""
 
     entry_id: int
@@ -136,7 +136,7 @@ class Operators:
     # -- shares
 
     async def earnings(
-        self, operator: UUID, state: str | None, span: Span
+        self, operator: UUID, state: str | None, span: Page
     ) -> Sequence[ShareRow] | None:
         """A page of an operator's shares, newest first; None when ``after`` is none of his."""
         if not await self._is_known("earning_is_of_operator", operator, span.after):
@@ -148,19 +148,19 @@ class Operators:
     async def _is_known(self, query: str, owner: UUID | None, after: UUID | None) -> bool:
         return after is None or await self._database.one(query, owner, after) is not None
 
-    async def totals(self, operator: UUID) -> tuple[Totals, Mapping[str, int]]:
+    async def totals(self, operator: UUID) -> tuple[EarningTotals, Mapping[str, int]]:
         """What his shares sum up to, and how many there are in each state."""
         amounts, counts = dict[str, int](), dict[str, int]()
         for row in await self._database.all("earnings_totals", operator):
             name = "requested" if row["requested"] else str(row["state"]).lower()
             amounts[name] = row["amount"]
             counts[row["state"]] = counts.get(row["state"], 0) + row["units"]
-        return Totals(**amounts), counts
+        return EarningTotals(**amounts), counts
 
     # -- payouts
 
     async def payouts(
-        self, operator: UUID | None, state: str | None, span: Span
+        self, operator: UUID | None, state: str | None, span: Page
     ) -> Sequence[PayoutShown] | None:
         """A page of payouts, to one operator or to all, newest first; None: ``after`` is none."""
         if not await self._is_known("payout_is_known", operator, span.after):
@@ -182,7 +182,7 @@ class Operators:
     # -- disputes
 
     async def disputes(
-        self, user: UUID | None, state: str | None, span: Span, *, by_gateway: bool | None = None
+        self, user: UUID | None, state: str | None, span: Page, *, by_gateway: bool | None = None
     ) -> Sequence[DisputeShown] | None:
         """A page of disputes, of one creator or of all, newest first; None: ``after`` is none.
 
@@ -220,20 +220,22 @@ class Operators:
 
     # -- statements
 
-    async def moment(self, operator: UUID, at: datetime) -> Moment:
+    async def moment(self, operator: UUID, at: datetime) -> AccountVersion:
         """His account at a time."""
         row = await self._database.one("statement_at", operator, at)
-        return Moment() if row is None else Moment(**row)
+        return AccountVersion() if row is None else AccountVersion(**row)
 
     async def sums(self, operator: UUID, after: int, last: int) -> Mapping[str, int]:
         """What the entries after one number up to another sum up to, by kind."""
         rows = await self._database.all("statement_sums", operator, after, last)
         return {row["kind"]: row["amount"] for row in rows}
 
-    async def lines(self, operator: UUID, after: int, last: int, limit: int) -> Sequence[Line]:
+    async def lines(
+        self, operator: UUID, after: int, last: int, limit: int
+    ) -> Sequence[StatementRow]:
         """Those entries, oldest first."""
         rows = await self._database.all("statement_lines", operator, after, last, limit)
-        return [Line(**row) for row in rows]
+        return [StatementRow(**row) for row in rows]
 
 
 def _count(row: Any) -> int:

@@ -13,7 +13,7 @@ import attrs
 
 from sql.audit import Act, record
 from sql.database import Connection, Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 OF_USER_MOST: Final = 20
 MEMBERS_MOST: Final = 500
@@ -24,7 +24,7 @@ LISTED_MOST: Final = 200  # open invitations that their receiver is shown: the n
 OWNER: Final = "owner"
 
 
-class Said(Enum):
+class ChangeOutcome(Enum):
     """What became of a change."""
 
     DONE = auto()
@@ -124,7 +124,7 @@ class Organisations:
             await record(connection, act)
         return Organisation(**row)
 
-    async def invite(self, organisation: UUID, email: str, role: str, act: Act) -> Said:
+    async def invite(self, organisation: UUID, email: str, role: str, act: Act) -> ChangeOutcome:
         """Invite whoever has this address; they are a member once they accept.
 
         The outcome is the same where nobody has it.
@@ -135,35 +135,35 @@ class Organisations:
             refused = await _owner(connection, organisation, act)
             return refused or await _addressed(connection, "organisation_invite", values, act)
 
-    async def set_role(self, organisation: UUID, user: UUID, role: str, act: Act) -> Said:
+    async def set_role(self, organisation: UUID, user: UUID, role: str, act: Act) -> ChangeOutcome:
         """Of a member; the last owner stays one."""
         async with self._database.transaction() as connection:
             if (refused := await _owner(connection, organisation, act)) is not None:
                 return refused
             if role != OWNER and await _others(connection, organisation, user) == 0:
-                return Said.LAST_OWNER
+                return ChangeOutcome.LAST_OWNER
             return await _do(connection, "organisation_role", (organisation, user, role), act)
 
-    async def end(self, organisation: UUID, act: Act) -> Said:
+    async def end(self, organisation: UUID, act: Act) -> ChangeOutcome:
         """It is no more."""
         return await self._as_owner(organisation, "organisation_end", (organisation,), act)
 
     async def _as_owner(
         self, organisation: UUID, query: str, values: tuple[Any, ...], act: Act
-    ) -> Said:
+    ) -> ChangeOutcome:
         async with self._database.transaction() as connection:
             refused = await _owner(connection, organisation, act)
             return refused or await _do(connection, query, values, act)
 
     # -- as a member
 
-    async def join(self, organisation: UUID, act: Act) -> Said:
+    async def join(self, organisation: UUID, act: Act) -> ChangeOutcome:
         """Accept an invitation."""
         async with self._database.transaction() as connection:
             values = (organisation, act.actor_id, act.at)
             return await _do(connection, "organisation_join", values, act)
 
-    async def leave(self, organisation: UUID, user: UUID, act: Act) -> Said:
+    async def leave(self, organisation: UUID, user: UUID, act: Act) -> ChangeOutcome:
         """Out with a member, or an invitation: by himself, or by an owner; and his nodes too.
 
         An owner names an invitation as ``members`` does.
@@ -171,11 +171,11 @@ class Organisations:
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None:
-                return Said.ABSENT
+                return ChangeOutcome.ABSENT
             if user != act.actor_id and (mine["role"] != OWNER or not mine["joined"]):
-                return Said.NOT_OWNER
+                return ChangeOutcome.NOT_OWNER
             if await _others(connection, organisation, user) == 0:
-                return Said.LAST_OWNER
+                return ChangeOutcome.LAST_OWNER
             rows = await connection.fetch(QUERIES["organisation_member_list"], organisation)
             for invited in (row["email"] for row in rows if row["user_id"] is None):
                 if handle(organisation, invited) == user:
@@ -185,21 +185,21 @@ class Organisations:
             left = (organisation, user, act.actor_id)
             return await _do(connection, "organisation_leave", left, act)
 
-    async def lend(self, organisation: UUID, node: UUID, act: Act) -> Said:
+    async def lend(self, organisation: UUID, node: UUID, act: Act) -> ChangeOutcome:
         """A node of one's own; the organisation's members may use it for nothing."""
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None or not mine["joined"]:
-                return Said.ABSENT
+                return ChangeOutcome.ABSENT
             values = (organisation, node, act.actor_id, act.at)
             return await _do(connection, "organisation_lend", values, act)
 
-    async def unlend(self, organisation: UUID, node: UUID, act: Act) -> Said:
+    async def unlend(self, organisation: UUID, node: UUID, act: Act) -> ChangeOutcome:
         """By the node's owner, or by one of the organisation's."""
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None or not mine["joined"]:
-                return Said.ABSENT
+                return ChangeOutcome.ABSENT
             by = None if mine["role"] == OWNER else act.actor_id
             return await _do(connection, "organisation_unlend", (organisation, node, by), act)
 
@@ -210,13 +210,13 @@ class Organisations:
         rows = await self._database.all("trust_list", user)
         return [Trusted(handle(user, row["email"]), row["email"], row["since"]) for row in rows]
 
-    async def trust(self, email: str, act: Act) -> Said:
+    async def trust(self, email: str, act: Act) -> ChangeOutcome:
         """Trust whoever has this address now. The outcome is the same where nobody has it."""
         async with self._database.transaction() as connection:
             values = (act.actor_id, email, act.at, TRUSTED_MOST)
             return await _addressed(connection, "trust_add", values, act)
 
-    async def distrust(self, entry: UUID, act: Act) -> Said:
+    async def distrust(self, entry: UUID, act: Act) -> ChangeOutcome:
         """Trust an address no more; ``entry`` names it as ``trusted`` does."""
         assert act.actor_id is not None, "a user trusts"
         async with self._database.transaction() as connection:
@@ -224,7 +224,7 @@ class Organisations:
             for email in (row["email"] for row in rows):
                 if handle(act.actor_id, email) == entry:
                     return await _do(connection, "trust_end", (act.actor_id, email), act)
-        return Said.ABSENT
+        return ChangeOutcome.ABSENT
 
 
 def _member(organisation: UUID, row: Any) -> Member:
@@ -234,22 +234,26 @@ def _member(organisation: UUID, row: Any) -> Member:
     return Member(**member)
 
 
-async def _addressed(connection: Connection, query: str, values: tuple[Any, ...], act: Act) -> Said:
+async def _addressed(
+    connection: Connection, query: str, values: tuple[Any, ...], act: Act
+) -> ChangeOutcome:
     row = await connection.fetchrow(QUERIES[query], *values)
     assert row is not None, "it says how it stands"
     if row["already"]:
-        return Said.ALREADY
+        return ChangeOutcome.ALREADY
     if not row["room"]:
-        return Said.TOO_MANY
+        return ChangeOutcome.TOO_MANY
     await record(connection, act)
-    return Said.DONE
+    return ChangeOutcome.DONE
 
 
-async def _do(connection: Connection, query: str, values: tuple[Any, ...], act: Act) -> Said:
+async def _do(
+    connection: Connection, query: str, values: tuple[Any, ...], act: Act
+) -> ChangeOutcome:
     if await connection.fetchrow(QUERIES[query], *values) is None:
-        return Said.ABSENT
+        return ChangeOutcome.ABSENT
     await record(connection, act)
-    return Said.DONE
+    return ChangeOutcome.DONE
 
 
 async def _mine(connection: Connection, organisation: UUID, act: Act) -> Any:
@@ -258,12 +262,12 @@ async def _mine(connection: Connection, organisation: UUID, act: Act) -> Any:
     return await connection.fetchrow(QUERIES["organisation_lock"], *values)
 
 
-async def _owner(connection: Connection, organisation: UUID, act: Act) -> Said | None:
+async def _owner(connection: Connection, organisation: UUID, act: Act) -> ChangeOutcome | None:
     """Why the caller may not change it."""
     mine = await _mine(connection, organisation, act)
     if mine is None:
-        return Said.ABSENT
-    return None if mine["role"] == OWNER and mine["joined"] else Said.NOT_OWNER
+        return ChangeOutcome.ABSENT
+    return None if mine["role"] == OWNER and mine["joined"] else ChangeOutcome.NOT_OWNER
 
 
 async def _others(connection: Connection, organisation: UUID, user: UUID) -> int:

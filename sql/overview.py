@@ -9,7 +9,7 @@ import attrs
 
 from rendertrust.frame_range import parse
 from sql.database import Database
-from sql.job_desk import named
+from sql.job_views import named
 
 OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
 ENDED_JOBS: Final = ("COMPLETED", "FAILED", "CANCELLED")
@@ -17,7 +17,7 @@ NODES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 
 
 @attrs.frozen
-class Money:
+class CreditSummary:
     """In units; ``balance`` is None where everybody's is meant.
 
     ``refunded``: so much of what was charged was given back.
@@ -58,7 +58,7 @@ class Minute:
 
 
 @attrs.frozen
-class Picture:
+class JobThumbnail:
     """A job that made pictures; ``frame`` is the last one that there is a small one of.
 
     ``first`` and ``last``: the frames of its first and its last unit, None where its parameters
@@ -119,16 +119,16 @@ class Overview:
         rows = await self._database.all("overview_nodes", owner)
         return dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in rows}
 
-    async def money(self, owner: UUID | None, since: datetime) -> Money:
+    async def money(self, owner: UUID | None, since: datetime) -> CreditSummary:
         """What is held, and what was charged since then."""
         if owner is not None:
             row = await self._database.one("overview_credits_of_user", owner, since)
-            return Money(balance=0) if row is None else Money(**row)
+            return CreditSummary(balance=0) if row is None else CreditSummary(**row)
         held = await self._database.one("overview_held_of_all")
         charged = await self._database.one("overview_charged_of_all", since)
         assert held is not None, "an aggregate has one row"
         assert charged is not None, "an aggregate has one row"
-        return Money(held["held"], **charged)
+        return CreditSummary(held["held"], **charged)
 
     async def log(self) -> LogStanding | None:
         """How far the log has come; None before its first entry."""
@@ -140,10 +140,10 @@ class Overview:
         rows = await self._database.all("overview_throughput", owner, since)
         return [Minute(**row) for row in rows]
 
-    async def pictures(self, owner: UUID | None, limit: int) -> Sequence[Picture]:
+    async def pictures(self, owner: UUID | None, limit: int) -> Sequence[JobThumbnail]:
         """The newest first."""
         rows = await self._database.all("overview_pictures", owner, limit)
-        return [Picture(**row) for row in rows]
+        return [JobThumbnail(**row) for row in rows]
 
     async def result(self, owner: UUID | None, job: UUID) -> ResultRow | None:
         """Where a completed job's result is."""

@@ -8,7 +8,7 @@ import attrs
 from rendertrust import money
 from sql.audit import Act, record
 from sql.database import Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 EVERY_OTHER = "*"  # the job type that stands for all without a price of their own
 

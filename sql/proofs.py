@@ -13,8 +13,8 @@ from rendertrust.log_tiles import LEVELS, TilePlace, needed
 from rendertrust.merkle import Range, consistency_ranges, inclusion_ranges
 from rendertrust.proof_builder import LogTree, TileHashes
 from sql.database import Database
-from sql.loader import QUERIES
 from sql.log import LogEntry
+from sql.query_loader import QUERIES
 from sql.sql_log import edge_tiles
 
 TILES_KEPT: Final = 1024  # some 40 KiB each
@@ -24,7 +24,7 @@ _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 
 
 @attrs.frozen
-class Sequenced:
+class LeafPosition:
     """Where an entry is in the log. ``hash`` is what the log has, whatever the entry says today."""
 
     leaf_index: int
@@ -37,11 +37,11 @@ class OwnEntry:
     """An entry of the one who asks; ``place`` is None until the Sequencer has taken it up."""
 
     entry: LogEntry
-    place: Sequenced | None
+    place: LeafPosition | None
 
 
 @attrs.frozen
-class Signed:
+class SignedCheckpoint:
     """A checkpoint with its note; ``verifiers`` are the keys that count, the newest last."""
 
     origin: str
@@ -83,17 +83,17 @@ class Proofs:
         entry = LogEntry(**{name: row[name] for name in _ENTRY})
         if row["leaf_index"] is None:
             return OwnEntry(entry, None)
-        return OwnEntry(entry, Sequenced(row["leaf_index"], row["salt"], row["hash"]))
+        return OwnEntry(entry, LeafPosition(row["leaf_index"], row["salt"], row["hash"]))
 
     async def orphan(self, number: int) -> int | None:
         """The leaf of an entry that the books have no more; None: they have it, or never had."""
         row = await self._database.one("log_orphan", number)
         return None if row is None else int(row["leaf_index"])
 
-    async def newest(self) -> Signed | None:
+    async def newest(self) -> SignedCheckpoint | None:
         """The newest checkpoint; None before the log has begun."""
         row = await self._database.one("log_checkpoint_newest")
-        return None if row is None else Signed(**row)
+        return None if row is None else SignedCheckpoint(**row)
 
     async def inclusion(self, index: int, size: int) -> Sequence[bytes]:
         """The proof that leaf ``index`` is among the first ``size``."""

@@ -42,7 +42,7 @@ class ReversalRow:
 
 
 @attrs.frozen
-class EventRow:
+class StripeEventRow:
     """An event of Stripe's, and what became of it."""
 
     id: str

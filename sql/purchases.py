@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sql.database import Database
-from sql.jobs import KeptAnswer
+from sql.jobs import StoredAnswer
 from sql.purchase_rows import PurchaseRow, row_values
 
 
@@ -24,7 +24,7 @@ class Purchases:
         rows = await self._database.all("purchases_newest", user, limit)
         return [PurchaseRow(**row_values(PurchaseRow, row)) for row in rows]
 
-    async def under_key(self, user: UUID, key: str) -> KeptAnswer | None:
+    async def under_key(self, user: UUID, key: str) -> StoredAnswer | None:
         """What the user was answered under an idempotency key."""
         row = await self._database.one("purchase_under_key", user, key)
-        return None if row is None else KeptAnswer(row["request"], row["answer"])
+        return None if row is None else StoredAnswer(row["request"], row["answer"])

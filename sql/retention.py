@@ -14,7 +14,7 @@ FRESH: Final = timedelta(days=1)  # used so lately, an upload needs no note that
 
 
 @attrs.frozen
-class Input:
+class ExpiredInput:
     """An upload that is to be removed."""
 
     id: UUID
@@ -22,7 +22,7 @@ class Input:
 
 
 @attrs.frozen
-class Result:
+class ExpiredResult:
     """The result of a unit that is to be removed; ``result_key`` as its node named it."""
 
     job_id: UUID
@@ -31,7 +31,7 @@ class Result:
 
 
 @attrs.frozen
-class Attempt:
+class ExpiredAttempt:
     """One that came to nothing, of a unit of ``user``'s."""
 
     job_id: UUID
@@ -41,7 +41,7 @@ class Attempt:
 
 
 @attrs.frozen
-class Usage:
+class StorageUsage:
     """How many uploads somebody keeps, and how many bytes they are."""
 
     used: int
@@ -56,26 +56,30 @@ class Retention:
 
     # -- the sweep: what is marked is given to nobody any more; then its object goes
 
-    async def inputs(self, before: datetime, now: datetime) -> Sequence[Input]:
+    async def inputs(self, before: datetime, now: datetime) -> Sequence[ExpiredInput]:
         """Mark some that nobody used since ``before``, and no open job or dispute needs."""
-        return [Input(**row) for row in await self._database.all("retention_inputs", before, now)]
+        return [
+            ExpiredInput(**row) for row in await self._database.all("retention_inputs", before, now)
+        ]
 
     async def input_gone(self, upload: UUID) -> None:
         await self._database.execute("retention_input_gone", upload)
 
-    async def results(self, before: datetime, now: datetime) -> Sequence[Result]:
+    async def results(self, before: datetime, now: datetime) -> Sequence[ExpiredResult]:
         """Mark some of jobs that ended before; those of which the objects are still to go."""
         await self._database.execute("retention_results", before, now)
-        return [Result(**row) for row in await self._database.all("retention_results_left")]
+        return [ExpiredResult(**row) for row in await self._database.all("retention_results_left")]
 
-    async def result_gone(self, result: Result, now: datetime) -> None:
+    async def result_gone(self, result: ExpiredResult, now: datetime) -> None:
         await self._database.execute("retention_result_gone", result.job_id, result.unit, now)
 
-    async def attempts(self, before: datetime) -> Sequence[Attempt]:
+    async def attempts(self, before: datetime) -> Sequence[ExpiredAttempt]:
         """Some that ended before, and came to nothing; their objects are to go."""
-        return [Attempt(**row) for row in await self._database.all("retention_attempts", before)]
+        return [
+            ExpiredAttempt(**row) for row in await self._database.all("retention_attempts", before)
+        ]
 
-    async def attempt_gone(self, one: Attempt, now: datetime) -> None:
+    async def attempt_gone(self, one: ExpiredAttempt, now: datetime) -> None:
         named = (one.job_id, one.unit, one.attempt)
         await self._database.execute("retention_attempt_gone", *named, now)
 
@@ -106,11 +110,11 @@ class Retention:
 
     # -- for their owner
 
-    async def usage(self, user: UUID, now: datetime, but: UUID | None = None) -> Usage:
+    async def usage(self, user: UUID, now: datetime, but: UUID | None = None) -> StorageUsage:
         """What counts against his quota, without one upload."""
         row = await self._database.one("retention_usage", user, but, now - FRESH)
         assert row is not None, "a sum answers one row"
-        return Usage(**row)
+        return StorageUsage(**row)
 
     async def page(self, user: UUID, limit: int, offset: int) -> Sequence[tuple[UploadRow, int]]:
         """His uploads, the largest first, and by how many jobs each is needed."""
@@ -120,7 +124,7 @@ class Retention:
         needed = [row.pop("jobs") for row in rows]
         return [(UploadRow(**row), jobs) for row, jobs in zip(rows, needed, strict=True)]
 
-    async def expire(self, upload: UUID, user: UUID, now: datetime) -> Input | None:
+    async def expire(self, upload: UUID, user: UUID, now: datetime) -> ExpiredInput | None:
         """He wants it gone; None when it is not his, or a job still needs it."""
         row = await self._database.one("retention_expire", upload, user, now)
-        return None if row is None else Input(**row)
+        return None if row is None else ExpiredInput(**row)

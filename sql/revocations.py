@@ -10,8 +10,8 @@ import asyncpg
 import attrs
 
 from sql.database import Database, Unavailable
-from sql.failure import away
-from sql.loader import QUERIES
+from sql.errors import away
+from sql.query_loader import QUERIES
 
 CHANNEL: Final = "revocations"
 READ_SECONDS: Final = 0.9  # below the pause between two reads

@@ -14,7 +14,7 @@ GRACE: Final = timedelta(seconds=10)
 
 
 @attrs.frozen
-class Family:
+class TokenFamily:
     """All tokens of one login: ``jti`` is the one refresh token that is valid now."""
 
     sid: UUID
@@ -24,7 +24,7 @@ class Family:
 
 
 @attrs.frozen
-class Checked:
+class LoginState:
     """What a login was decided on: it is refused when that changed meanwhile."""
 
     user: UUID
@@ -49,7 +49,7 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, checked: Checked, family: Family, now: datetime) -> bool:
+    async def open(self, checked: LoginState, family: TokenFamily, now: datetime) -> bool:
         """A login; False when the user was deactivated or changed since he was looked up."""
         row = await self._database.one(
             "session_open",
@@ -58,7 +58,7 @@ class Sessions:
         )
         return row is not None
 
-    async def rotate(self, family: Family, spent: UUID, now: datetime) -> bool:
+    async def rotate(self, family: TokenFamily, spent: UUID, now: datetime) -> bool:
         """Exchange the refresh token ``spent`` for ``family.jti``; of many at once one gets True.
 
         False too when the family ended or the user is not active.

@@ -7,7 +7,7 @@ import attrs
 
 from sql.audit import Act, record
 from sql.database import Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 
 @attrs.frozen

@@ -23,13 +23,13 @@ from sql.books import (
     UnitRow,
 )
 from sql.database import Conflict, Connection, Mismatch
-from sql.loader import QUERIES
 from sql.purchase_rows import row_values
+from sql.query_loader import QUERIES
 from sql.receipts import ReceiptRow
 from sql.sql_checks import check_parts, lock_checks
 from sql.sql_earnings import counted, earners, earning_parts, lock_earnings
 from sql.sql_purchases import lock_purchases, purchase_parts, with_owners
-from sql.together import Columns, columns_of, flat, together
+from sql.statement_batch import Columns, columns_of, flat, together
 
 _JOB_UPDATED: tuple[str, ...] = (
     *("status", "updated_at", "node_id", "retry_count", "result_ref", "error_message"),

@@ -8,9 +8,9 @@ import attrs
 from sql.books import Changes, Keys, Rows
 from sql.checks import CheckRow, Pending, WordRow
 from sql.database import Connection
-from sql.loader import QUERIES
-from sql.together import Columns, columns_of
-from sql.work import parts_of
+from sql.query_loader import QUERIES
+from sql.scheduler_rows import parts_of
+from sql.statement_batch import Columns, columns_of
 
 Part: TypeAlias = tuple[str, Columns]
 _NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))

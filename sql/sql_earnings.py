@@ -19,8 +19,8 @@ from sql.earnings import (
     PayableRow,
     PayoutRow,
 )
-from sql.loader import QUERIES
-from sql.together import Columns, columns_of
+from sql.query_loader import QUERIES
+from sql.statement_batch import Columns, columns_of
 
 Part: TypeAlias = tuple[str, Columns]
 _OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))

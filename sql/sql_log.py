@@ -7,9 +7,9 @@ import attrs
 
 from rendertrust.log_tiles import LEVELS, WIDTH, TilePlace
 from sql.database import Connection, Database
-from sql.loader import QUERIES
-from sql.log import Append, Head, LogEntry, Look
-from sql.together import flat, together
+from sql.log import Append, Head, LogEntry, LogView
+from sql.query_loader import QUERIES
+from sql.statement_batch import flat, together
 
 LEADER: Final = 0x52656E646571  # the advisory lock of who appends
 
@@ -25,7 +25,7 @@ class SqlLog:
         row = await self._connection.fetchrow(QUERIES["log_lead"], LEADER)
         return row is not None and bool(row["leads"])
 
-    async def look(self, limit: int) -> Look | None:
+    async def look(self, limit: int) -> LogView | None:
         if await self._connection.fetchrow(QUERIES["log_head_lock"]) is None:
             return None
         row = await self._connection.fetchrow(QUERIES["log_look"], limit)
@@ -50,15 +50,15 @@ class SqlLog:
         await self._connection.fetchrow(together(names), *flat([c for _, c in parts]))
 
 
-async def look(database: Database, limit: int) -> Look | None:
+async def look(database: Database, limit: int) -> LogView | None:
     """The same without a lock: to see whether there is anything to do."""
     row = await database.one("log_look", limit)
     return None if row is None else look_of(row)
 
 
-def look_of(row: Any) -> Look:
+def look_of(row: Any) -> LogView:
     """The row of ``log_look``."""
-    return Look(
+    return LogView(
         head=Head(row["origin"], row["size"], row["root"], row["covered"]),
         checked=row["checked"],
         checked_at=row["checked_at"],

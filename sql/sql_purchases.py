@@ -7,9 +7,9 @@ import attrs
 
 from sql.books import Changes, Keys, Rows
 from sql.database import Conflict, Connection
-from sql.loader import QUERIES
-from sql.purchase_rows import EventRow, PurchaseKeys, PurchaseRow, ReversalRow, row_values
-from sql.together import Columns, columns_of
+from sql.purchase_rows import PurchaseKeys, PurchaseRow, ReversalRow, StripeEventRow, row_values
+from sql.query_loader import QUERIES
+from sql.statement_batch import Columns, columns_of
 
 _FIXED = ("id", "user_id", "sku", "units", "amount", "currency", "created_at")
 _CHANGING = ("state", "session", "url", "payment_intent", "refunded", "disputed", "movements")
@@ -44,7 +44,7 @@ async def lock_purchases(connection: Connection, asked: PurchaseKeys, rows: Rows
         reversal = ReversalRow(**row_values(ReversalRow, row))
         rows.reversals[reversal.id] = reversal
     for row in found["events"]:
-        rows.events[row["id"]] = EventRow(**row_values(EventRow, row))
+        rows.events[row["id"]] = StripeEventRow(**row_values(StripeEventRow, row))
     check_owners(asked, rows)
 
 
@@ -66,7 +66,7 @@ def purchase_parts(changes: Changes) -> Iterator[Part]:
     yield "books_purchases_insert", columns_of(new, *_FIXED, *_CHANGING, "paid_at")
     yield "books_purchases_update", columns_of(old, "id", *_CHANGING, "paid_at")
     yield "books_reversals_put", columns_of(changes.reversals, *_names(ReversalRow))
-    yield "books_events_insert", columns_of(changes.events, *_names(EventRow))
+    yield "books_events_insert", columns_of(changes.events, *_names(StripeEventRow))
 
 
 def _names(kind: type[Any]) -> list[str]:

@@ -11,6 +11,7 @@ import asyncpg
 import attrs
 import orjson
 
+from sql.access import Access, circles_of
 from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit import Act
 from sql.audit import record as audit_record
@@ -22,40 +23,39 @@ from sql.checks import (
     SeenVerifier,
     UncutScene,
 )
-from sql.circles import Circles, circles_of
 from sql.database import Conflict, Database, Mismatch, Refused
-from sql.earnings import WITHHELD_MOST, Claimable, Ripe, Unlooked
-from sql.failure import refused
+from sql.earnings import WITHHELD_MOST, ClaimableEarning, MaturedEarning, UncheckedEarning
+from sql.errors import refused
 from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
-from sql.fsck_since import Increment, Mark, audit_since
-from sql.halt import Halts
-from sql.loader import QUERIES
-from sql.log import LogTransaction, Look
+from sql.fsck_since import AuditIncrement, AuditMark, audit_since
+from sql.halts import Halts
+from sql.log import LogTransaction, LogView
 from sql.log_keys import LogKeys
 from sql.overruns import Overrun
+from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, record
 from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
-from sql.sql_books import SqlBooks
-from sql.sql_checks import pending
-from sql.sql_log import SqlLog, look
-from sql.work import (
-    AskedFor,
-    Done,
+from sql.scheduler_rows import (
     JobPlace,
     KnownParams,
     Lease,
     LeaseId,
     NodeRow,
-    Opened,
     OpenJob,
+    OpenJobTerms,
     OpenUnit,
-    SceneWord,
-    Standing,
+    SceneReport,
+    SessionStart,
+    StandingRecord,
     StandingRow,
+    UnitDuration,
     nothing_known,
     parts_of,
     standing_of,
 )
+from sql.sql_books import SqlBooks
+from sql.sql_checks import pending
+from sql.sql_log import SqlLog, look
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # nobody waits for it
@@ -106,7 +106,7 @@ class SqlStore:
         except asyncpg.UniqueViolationError as error:  # another gateway was faster
             raise Conflict(str(error)) from error
 
-    async def log_look(self, limit: int) -> Look | None:
+    async def log_look(self, limit: int) -> LogView | None:
         halted = await self._halts.only_here()
         found = await look(self._database, limit)
         return attrs.evolve(found, halted=True) if found is not None and halted else found
@@ -155,7 +155,7 @@ class SqlStore:
         findings = tuple(Finding(*one) for one in row["findings"])
         return NotedAudit(row["at"], row["whole"], findings, row["noted_at"])
 
-    async def audit_since(self, mark: Mark | None) -> Increment:
+    async def audit_since(self, mark: AuditMark | None) -> AuditIncrement:
         async with self._database.transaction(within=AUDIT_SECONDS, snapshot=True) as connection:
             return await audit_since(connection, mark, log_most=AUDIT_LEAVES)
 
@@ -164,8 +164,10 @@ class SqlStore:
         rows = await self._database.all("work_open_jobs", *place, most)
         return [OpenJob(**row) for row in rows]
 
-    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[AskedFor]:
-        return [AskedFor(**row) for row in await self._database.all("work_asked_for", list(jobs))]
+    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
+        return [
+            OpenJobTerms(**row) for row in await self._database.all("work_asked_for", list(jobs))
+        ]
 
     async def open_units(
         self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
@@ -186,9 +188,9 @@ class SqlStore:
         rows = await self._database.all("work_ready", list(jobs), window, *named)
         return await _open_units(rows)
 
-    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
         rows = await self._database.all("work_done", list(jobs), most)
-        return [Done(**row) for row in rows]
+        return [UnitDuration(**row) for row in rows]
 
     async def running_units(self) -> int:
         row = await self._database.one("work_running")
@@ -213,12 +215,12 @@ class SqlStore:
         rows = await self._database.all("work_standings", since)
         return [_standing(row) for row in rows]
 
-    async def circles(self) -> Circles:
+    async def circles(self) -> Access:
         return circles_of(await self._database.all("work_circles"))
 
-    async def session_opened(self, node: UUID) -> Opened:
+    async def session_opened(self, node: UUID) -> SessionStart:
         row = await self._database.one("work_session_opened", node)
-        return Opened(0, await self.now()) if row is None else Opened(**row)
+        return SessionStart(0, await self.now()) if row is None else SessionStart(**row)
 
     async def node_seen(self, node: UUID) -> None:
         await self._database.execute("work_node_seen", node)
@@ -248,12 +250,14 @@ class SqlStore:
         rows = await self._database.all("work_silence")
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
 
-    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+    async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         rows = await self._database.all("earnings_ripe", limit, WITHHELD_MOST)
-        return [Ripe(**row) for row in rows]
+        return [MaturedEarning(**row) for row in rows]
 
-    async def unlooked_shares(self, limit: int) -> Sequence[Unlooked]:
-        return [Unlooked(**row) for row in await self._database.all("earnings_unlooked", limit)]
+    async def unlooked_shares(self, limit: int) -> Sequence[UncheckedEarning]:
+        return [
+            UncheckedEarning(**row) for row in await self._database.all("earnings_unlooked", limit)
+        ]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         place = after or (None, None, None)
@@ -308,14 +312,14 @@ class SqlStore:
         await self._database.execute("overrun_note", *values)
         return [Overrun(**row) for row in await self._database.all("overruns_of", *named, newest)]
 
-    async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
-        return [SceneWord(**row) for row in await self._database.all("scene_words", job, unit)]
+    async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
+        return [SceneReport(**row) for row in await self._database.all("scene_words", job, unit)]
 
     async def note_uncut(self, scene: UncutScene) -> None:
         values = (*scene.scene, *scene.found_by, scene.at)
         await self._database.execute("uncut_note", *values)
 
-    async def quarantine(self, node: UUID, act: Act) -> Standing | None:
+    async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(QUERIES["node_quarantine"], node, act.reason)
             if row is not None:
@@ -331,9 +335,9 @@ class SqlStore:
     async def end_result_multipart(self, multipart: ResultMultipart) -> None:
         await self._multiparts.end(multipart)
 
-    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+    async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         rows = await self._database.all("earnings_claimable", limit)
-        return [Claimable(**row) for row in rows]
+        return [ClaimableEarning(**row) for row in rows]
 
 
 def _node(row: Any) -> NodeRow:

@@ -18,7 +18,7 @@ class Thumbnail:
 
 
 @attrs.frozen
-class Shown:
+class ThumbnailInfo:
     """That there is one of a frame, of the unit's ``attempt``."""
 
     unit: int
@@ -38,11 +38,13 @@ class Thumbnails:
         row = await self._database.one("thumbnail_of_job", job, user, frame)
         return None if row is None else Thumbnail(**row)
 
-    async def shown(self, job: UUID, frames: Sequence[int] | None = None) -> Sequence[Shown]:
+    async def shown(
+        self, job: UUID, frames: Sequence[int] | None = None
+    ) -> Sequence[ThumbnailInfo]:
         """Of which of the frames (None: all) there is one, the newest last."""
         wanted = None if frames is None else list(frames)
         rows = await self._database.all("thumbnails_shown", job, wanted)
-        return [Shown(**row) for row in rows]
+        return [ThumbnailInfo(**row) for row in rows]
 
     async def expire(self, before: datetime, jobs: int) -> bool:
         """Remove those of some jobs that ended before; whether there were any."""

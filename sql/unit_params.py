@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from rendertrust.frame_range import parse
 from rendertrust.tiling import grid
-from sql.work import GRID
+from sql.scheduler_rows import GRID
 
 # What a tile has none of: its file is of the renderer's own kind.
 OF_THE_WHOLE: Final = ("format",)

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
-from sql.sessions import Family
+from sql.sessions import TokenFamily
 
 
 @attrs.frozen
@@ -43,7 +43,7 @@ class Users:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, user: NewUser, family: Family, now: datetime) -> UserRow | None:
+    async def insert(self, user: NewUser, family: TokenFamily, now: datetime) -> UserRow | None:
         """A new user who is logged in at once; None when the e-mail is taken."""
         row = await self._database.one(
             "user_insert",

@@ -13,7 +13,7 @@ from actors.ports import Anchored, Chain, ChainState, Clock
 from config.sections import Chain as ChainSettings
 from sql.anchors import PENDING, Anchors, SentRow
 from sql.fsck import Finding
-from sql.halt import Halt
+from sql.halts import Halt
 
 ANCHORS_MAX: Final = 1000  # the newest ones are held against the chain
 LOOK_SECONDS: Final = 0.5

@@ -15,13 +15,13 @@ from sql.administration import Administration
 from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
-from sql.audit import Audit
+from sql.audit import AuditLog
 from sql.connections import ConnectionRows
 from sql.credits import Credits
 from sql.endpoints import Endpoints
 from sql.events import Events
-from sql.evidence import Evidences
-from sql.halt import Halts
+from sql.evidence import EvidenceReads
+from sql.halts import Halts
 from sql.jobs import Jobs
 from sql.multiparts import Multiparts
 from sql.nodes import Nodes
@@ -96,8 +96,8 @@ def _receipts(gateway: "Gateway") -> Receipts:
     return Receipts(gateway.database)
 
 
-def _evidence(gateway: "Gateway") -> Evidences:
-    return Evidences(gateway.database)
+def _evidence(gateway: "Gateway") -> EvidenceReads:
+    return EvidenceReads(gateway.database)
 
 
 def _multiparts(gateway: "Gateway") -> Multiparts:
@@ -144,12 +144,14 @@ class Accounts:
     sessions: Sessions
     api_keys: ApiKeys
     administration: Administration
-    audit: Audit
+    audit: AuditLog
 
     @classmethod
     def over(cls, database: "Database") -> "Accounts":
         """All of them in one database."""
-        return cls(Sessions(database), ApiKeys(database), Administration(database), Audit(database))
+        return cls(
+            Sessions(database), ApiKeys(database), Administration(database), AuditLog(database)
+        )
 
 
 @attrs.frozen
@@ -204,7 +206,7 @@ class Gateway:
     attempt_logs: AttemptLogs = attrs.field(default=attrs.Factory(_attempt_logs, takes_self=True))
     prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
     receipts: Receipts = attrs.field(default=attrs.Factory(_receipts, takes_self=True))
-    evidence: Evidences = attrs.field(default=attrs.Factory(_evidence, takes_self=True))
+    evidence: EvidenceReads = attrs.field(default=attrs.Factory(_evidence, takes_self=True))
     multiparts: Multiparts = attrs.field(default=attrs.Factory(_multiparts, takes_self=True))
     result_multiparts: ResultMultiparts = attrs.field(
         default=attrs.Factory(_result_multiparts, takes_self=True)

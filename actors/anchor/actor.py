@@ -35,14 +35,14 @@ from actors.ports import (
 from actors.ports import Signed as SignedTransaction
 from actors.sequencer.messages import ChainAgreement, Sequencer
 from rendertrust.anchor_note import AnchorNote
-from sql.anchors import CONFIRMED, FAILED, PENDING, Became, SentRow
+from sql.anchors import CONFIRMED, FAILED, PENDING, SentRow, TransactionOutcome
 from sql.database import Conflict, Unavailable
 
 AWAY_SECONDS: Final = 15.0
 FAILED_AT_ONCE: Final = 16  # the newest ones, each asked for by all of its forms
 LESS: Final = "less"  # the doubt whether the chain has less than was confirmed
 UNCHANGED: Final = AnchorSettings()
-NOTHING: Final = Became()
+NOTHING: Final = TransactionOutcome()
 ANCHORS: Final = Counter("rendertrust_anchors", "Anchors that were confirmed.")
 ANCHORED: Final = Gauge("rendertrust_anchored_size", "Leaves of the log that are anchored.")
 log = logging.getLogger("anchor")
@@ -184,12 +184,14 @@ class AnchorActor(Actor[Anchor]):
         found = await self._mined(row)
         if found is None:
             if self._is_gone(row):
-                await self._become(row, FAILED, Became(error="another transaction has its number"))
+                await self._become(
+                    row, FAILED, TransactionOutcome(error="another transaction has its number")
+                )
             return
         name, mined = found
         deep = state.block - mined.block + 1 >= self._settings.confirmations
         if not mined.succeeded:
-            await self._become(row, FAILED, Became(error="the contract refused it"))
+            await self._become(row, FAILED, TransactionOutcome(error="the contract refused it"))
         elif deep and await self._chain.is_kept(mined):
             await self._confirm(row, name, mined, state.chain_id)
 
@@ -201,7 +203,7 @@ class AnchorActor(Actor[Anchor]):
                 return
             named = (row.contract, row.size, row.root, name, mined.block)
             signed = self._signer.sign_anchor(AnchorNote(row.origin, chain_id, *named))
-        became = Became(mined.block, name, block_hash=mined.block_hash, note=signed)
+        became = TransactionOutcome(mined.block, name, block_hash=mined.block_hash, note=signed)
         await self._become(row, CONFIRMED, became)
 
     async def _send_again(self, row: SentRow) -> None:
@@ -276,7 +278,7 @@ class AnchorActor(Actor[Anchor]):
         anchor = Anchored(row.size, row.root)
         return await self._chain.sign_anchor(row.contract, anchor, previous, row.nonce, bid)
 
-    async def _become(self, row: SentRow, state: str, became: Became = NOTHING) -> None:
+    async def _become(self, row: SentRow, state: str, became: TransactionOutcome = NOTHING) -> None:
         fail_point.reach(f"before_{state.lower()}", [row])
         await self._store.become(row, state, self._clock.now(), became)
         fail_point.reach(f"after_{state.lower()}", [row])

@@ -6,7 +6,7 @@ from datetime import datetime
 import attrs
 
 from actors.ports import Anchored, AnchorStore, Chain, ChainState
-from sql.halt import Found, Halt, halt_over
+from sql.halts import ChainHead, Halt, halt_over
 
 
 @attrs.frozen
@@ -66,7 +66,7 @@ class ChainChecker:
         halts: list[Halt] = []
         for contract, anchored in found:
             own = await self._store.own(anchored.size)
-            there = Found(state.chain_id, contract, anchored.size, anchored.root)
+            there = ChainHead(state.chain_id, contract, anchored.size, anchored.root)
             halt = halt_over(there, own, at)
             halts += [] if halt is None else [halt]
         return tuple(sorted(halts, key=lambda halt: halt.size or 0, reverse=True))

@@ -24,7 +24,7 @@ from actors.kernel import Actor, Ref, handles
 from actors.ports import ALONE, Clock, Leadership, Store
 from sql.database import Conflict, Unavailable
 from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, Finding
-from sql.fsck_since import Mark
+from sql.fsck_since import AuditMark
 
 SHOWN_MAX: Final = 20  # findings in the log of one run
 KEPT_MAX: Final = 1000  # findings that other gateways are told
@@ -62,7 +62,7 @@ class AuditorActor(Actor[Auditor]):
         self._store = store
         self._clock = clock
         self._settings = settings
-        self._mark: Mark | None = None
+        self._mark: AuditMark | None = None
         self._at: datetime | None = None
         self._whole: datetime | None = None
         self._kept: dict[tuple[str, str], _Kept] = {}

@@ -24,7 +24,7 @@ from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
 from actors.ports import Clock, Random
 from actors.ports.webhooks import Answered, NotSent, Post
 from sql.database import Conflict, Unavailable
-from sql.deliveries import Deliveries, Due, Settled, Standing
+from sql.deliveries import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 
 LOOK_SECONDS: Final = 1.0
 COUNT_SECONDS: Final = 10.0
@@ -131,20 +131,20 @@ class CourierActor(Actor[Courier]):
             self._send(endpoint, [one for one in told if one.endpoint == endpoint], now)
         return len(due)
 
-    def _send(self, endpoint: UUID, due: Sequence[Due], now: datetime) -> None:
+    def _send(self, endpoint: UUID, due: Sequence[DueDelivery], now: datetime) -> None:
         stamp = int(now.timestamp())
         letters = [letter(one, one.event, stamp) for one in due if one.event is not None]
         sending = asyncio.get_running_loop().create_task(self._post.send(letters))
         self._out[endpoint] = sending
         sending.add_done_callback(lambda ended: self._ended(endpoint, due, ended))
 
-    def _ended(self, endpoint: UUID, due: Sequence[Due], sending: Sending) -> None:
+    def _ended(self, endpoint: UUID, due: Sequence[DueDelivery], sending: Sending) -> None:
         if not sending.cancelled():
             self.ref.tell(Sent(endpoint, due, sending))
 
     async def _settle(self, parcels: Sequence[Sent]) -> None:
-        results: list[Settled] = []
-        standings: list[Standing] = []
+        results: list[DeliveryOutcome] = []
+        standings: list[EndpointHealth] = []
         for parcel in parcels:
             became, now = parcel.became.result(), self._clock.now()
             fail_point.reach("courier_sent", parcel.due)
@@ -157,11 +157,11 @@ class CourierActor(Actor[Courier]):
             await self._deliveries.settle(results, standings)
 
     def _standings(
-        self, told: Sequence[Due], became: Sequence[Answered | NotSent]
-    ) -> Sequence[Standing]:
+        self, told: Sequence[DueDelivery], became: Sequence[Answered | NotSent]
+    ) -> Sequence[EndpointHealth]:
         """Of each endpoint by its last try; where anything arrived, by that."""
         now, give_up = self._clock.now(), timedelta(days=self._settings.give_up_days)
-        found: dict[object, Standing] = {}
+        found: dict[object, EndpointHealth] = {}
         for due, result in sorted(zip(told, became, strict=True), key=lambda p: arrived(p[1])):
             found[due.endpoint] = standing(due, result, now, self._chance(), give_up)
         for stands in found.values():
@@ -170,7 +170,9 @@ class CourierActor(Actor[Courier]):
                 log.warning("endpoint %s is told no more: %s", stands.endpoint, stands.reason)
         return list(found.values())
 
-    def _count(self, became: Sequence[Answered | NotSent], results: Sequence[Settled]) -> None:
+    def _count(
+        self, became: Sequence[Answered | NotSent], results: Sequence[DeliveryOutcome]
+    ) -> None:
         delivered = sum(arrived(one) for one in became)
         given_up = sum(one.state == "FAILED" for one in results)
         TRIES.labels("delivered").inc(delivered)

@@ -9,7 +9,7 @@ import attrs
 
 from actors.kernel import Message
 from actors.ports.webhooks import Answered, NotSent
-from sql.deliveries import Due
+from sql.deliveries import DueDelivery
 
 Sending: TypeAlias = "asyncio.Task[Sequence[Answered | NotSent]]"
 
@@ -28,7 +28,7 @@ class Sent(Message[Courier, None]):
     """From what it began: all that was ``due`` to an endpoint was sent, or not."""
 
     endpoint: UUID
-    due: Sequence[Due]
+    due: Sequence[DueDelivery]
     became: Sending = attrs.field(repr=False)
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from actors.ports.webhooks import Answered, NotSent
-from sql.deliveries import Due, Settled, Standing
+from sql.deliveries import DeliveryOutcome, DueDelivery, EndpointHealth
 
 # After the first try, the second …: one and a half days in all.
 PAUSES: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 43_200)
@@ -33,39 +33,43 @@ def pause(tries: int, chance: float) -> float | None:
     return PAUSES[tries - 1] * (0.5 + chance / 2)
 
 
-def settled(due: Due, became: Answered | NotSent, now: datetime, chance: float) -> Settled:
+def settled(
+    due: DueDelivery, became: Answered | NotSent, now: datetime, chance: float
+) -> DeliveryOutcome:
     """What became of a try."""
     status = became.status if isinstance(became, Answered) else None
     if arrived(became):
-        return Settled(due.id, due.tries, "DELIVERED", status=status, ended_at=now)
+        return DeliveryOutcome(due.id, due.tries, "DELIVERED", status=status, ended_at=now)
     error = became.reason[:ERROR_CHARACTERS] if isinstance(became, NotSent) else None
     seconds = None if status == GONE else pause(due.tries, chance)
     if seconds is None:
-        return Settled(due.id, due.tries, "FAILED", status=status, error=error, ended_at=now)
+        return DeliveryOutcome(
+            due.id, due.tries, "FAILED", status=status, error=error, ended_at=now
+        )
     at = now + timedelta(seconds=seconds)
-    return Settled(due.id, due.tries, "PENDING", due_at=at, status=status, error=error)
+    return DeliveryOutcome(due.id, due.tries, "PENDING", due_at=at, status=status, error=error)
 
 
-def expired(due: Due, now: datetime) -> Settled:
+def expired(due: DueDelivery, now: datetime) -> DeliveryOutcome:
     """There is nothing to tell any more."""
     error = "the event is not kept any more"
-    return Settled(due.id, due.tries, "FAILED", error=error, ended_at=now)
+    return DeliveryOutcome(due.id, due.tries, "FAILED", error=error, ended_at=now)
 
 
 def standing(
-    due: Due, became: Answered | NotSent, now: datetime, chance: float, give_up: timedelta
-) -> Standing:
+    due: DueDelivery, became: Answered | NotSent, now: datetime, chance: float, give_up: timedelta
+) -> EndpointHealth:
     """How the endpoint does after this try; one that fails rests, as all of it would fail."""
     if arrived(became):
-        return Standing(due.endpoint)
+        return EndpointHealth(due.endpoint)
     since = due.failing_since or now
     if isinstance(became, Answered) and became.status == GONE:
-        return Standing(due.endpoint, since, None, now, "it answered 410: gone")
+        return EndpointHealth(due.endpoint, since, None, now, "it answered 410: gone")
     if now - since >= give_up:
         reason = f"nothing arrived since {since:%Y-%m-%d %H:%M} UTC"
-        return Standing(due.endpoint, since, None, now, reason)
+        return EndpointHealth(due.endpoint, since, None, now, reason)
     rest = min(REST_MOST, max(1.0, (now - since).total_seconds() / 4)) * (0.5 + chance / 2)
-    return Standing(due.endpoint, since, now + timedelta(seconds=rest))
+    return EndpointHealth(due.endpoint, since, now + timedelta(seconds=rest))
 
 
 def arrived(became: Answered | NotSent) -> bool:

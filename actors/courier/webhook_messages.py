@@ -5,11 +5,11 @@ import orjson
 from actors.ports.webhooks import Letter
 from rendertrust import money, webhooks
 from rendertrust.api_paths import thumbnail_path
-from sql.deliveries import Due
+from sql.deliveries import DueDelivery
 from sql.events import EventRow
 
 
-def letter(due: Due, event: EventRow, timestamp: int) -> Letter:
+def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
     """Signed now; ``webhook-id`` is the delivery's, at each try."""
     body = orjson.dumps(
         {"type": event.type, "timestamp": event.at, "data": told(due, event)},
@@ -19,7 +19,7 @@ def letter(due: Due, event: EventRow, timestamp: int) -> Letter:
     return Letter(due.url, headers, body, due.user)
 
 
-def told(due: Due, event: EventRow) -> dict[str, object]:
+def told(due: DueDelivery, event: EventRow) -> dict[str, object]:
     """The same members as the API shows."""
     return {
         "number": event.number,

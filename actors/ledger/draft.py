@@ -23,7 +23,7 @@ from sql.books import (
 )
 from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, FineId, FineRow, PayableRow, PayoutRow
-from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
+from sql.purchase_rows import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 
 K = TypeVar("K")
@@ -77,7 +77,7 @@ class Draft:
         self.entries: Layer[int, EntryRow] = Layer({})
         self.purchases: Layer[UUID, PurchaseRow] = Layer(rows.purchases)
         self.reversals: Layer[str, ReversalRow] = Layer(rows.reversals)
-        self.events: Layer[str, EventRow] = Layer(rows.events)
+        self.events: Layer[str, StripeEventRow] = Layer(rows.events)
         self.owing = any(name.startswith("debt:") for name in rows.accounts)
         self.acts: Layer[int, Act] = Layer({})
         self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)

@@ -9,7 +9,7 @@ import attrs
 from actors.ledger.draft import Draft
 from actors.ledger.messages import UnitFail
 from sql.books import UnitRow
-from sql.tries import held_seconds, tries
+from sql.retry_policy import held_seconds, tries
 
 ERROR_CHARACTERS: Final = 2000
 EXCUSES: Final = ("gateway", "verifier")  # whose failure it was, as its node says

@@ -7,7 +7,7 @@ from typing import Any, Final
 import attrs
 
 from sql.books import JobRow, UnitRow
-from sql.tries import tries
+from sql.retry_policy import tries
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 AT_WORK = frozenset({"DISPATCHED", "RUNNING"})

@@ -24,7 +24,7 @@ from actors.ledger.messages import debt_account as debt_of
 from actors.ledger.messages import user_account as account_of
 from actors.ledger.postings import Refusal, book
 from rendertrust import money
-from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
+from sql.purchase_rows import PurchaseRow, ReversalRow, StripeEventRow
 
 _RANK: Final = ("PENDING", "COUNTS", "VOID")
 _UNPAID: Final = {"failed": "FAILED", "expired": "EXPIRED"}
@@ -70,7 +70,7 @@ def _event(draft: Draft, effect: StripeEvent) -> bool | Refusal:
         outcome = _session_fact(draft, fact)
     elif fact is not None:
         outcome = _reversal_fact(draft, fact)
-    row = EventRow(effect.event, effect.type, effect.object, outcome, draft.now)
+    row = StripeEventRow(effect.event, effect.type, effect.object, outcome, draft.now)
     draft.events.put(row.id, row)
     return True
 

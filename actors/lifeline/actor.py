@@ -23,8 +23,8 @@ from actors.notifier.messages import Notifier, UnitsMoved
 from actors.ports import ALONE, Clock, Leadership, Store
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
 from sql.database import Unavailable
-from sql.tries import HELD_NODES
-from sql.work import OpenUnit
+from sql.retry_policy import HELD_NODES
+from sql.scheduler_rows import OpenUnit
 
 log = logging.getLogger(__name__)
 LOST: Final = Counter(

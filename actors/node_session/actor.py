@@ -58,8 +58,8 @@ from rendertrust.protocol import (
     decode_from_node,
 )
 from sql.database import Unavailable
-from sql.tries import HELD_NODES
-from sql.work import QUARANTINED
+from sql.retry_policy import HELD_NODES
+from sql.scheduler_rows import QUARANTINED
 
 EARLY_MOST = 256
 log = logging.getLogger(__name__)

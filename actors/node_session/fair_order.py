@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from actors.node_session.held_units import HeldUnit
-from sql.work import weight
+from sql.scheduler_rows import weight
 
 
 class FairOrder:

@@ -8,7 +8,7 @@ import attrs
 from actors.kernel import Message, Overflow
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import PartsOffered
-from sql.work import NOTHING_SAID, Standing
+from sql.scheduler_rows import NOTHING_SAID, StandingRecord
 
 
 class NodeSession:
@@ -51,7 +51,7 @@ class Assignments(Message[NodeSession, None]):
     """
 
     units: tuple[Assignment, ...]
-    standing: Standing = NOTHING_SAID
+    standing: StandingRecord = NOTHING_SAID
 
 
 @attrs.frozen
@@ -167,7 +167,7 @@ class Promote(Message[NodeSession, None]):
 class StandingUpdate(Message[NodeSession, None]):
     """From the Scheduler: somebody said something about the node; without effect if it is old."""
 
-    standing: Standing
+    standing: StandingRecord
 
 
 @attrs.frozen

@@ -18,7 +18,7 @@ from actors.scheduler.messages import Assignment
 from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted
 from rendertrust.relay_frames import PARTS_MAX
 from sql.result_multiparts import MultipartName, ResultMultipart
-from sql.work import evidence_key, result_key
+from sql.scheduler_rows import evidence_key, result_key
 
 RESULT: Final = "result"
 EVIDENCE: Final = "evidence"

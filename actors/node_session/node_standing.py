@@ -6,7 +6,7 @@ from actors.kernel import handles
 from actors.node_session.messages import StandingUpdate, TokenDue
 from actors.node_session.result_settlement import ResultSettlement
 from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
-from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
+from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
 REASON_MOST: Final = 500  # as the frame takes it
 
@@ -26,7 +26,7 @@ class NodeStandingUpdates(ResultSettlement, partial=True):
     async def stand(self, message: StandingUpdate) -> None:
         await self._stand(message.standing)
 
-    async def _stand(self, standing: Standing) -> None:
+    async def _stand(self, standing: StandingRecord) -> None:
         """Take over what was said, unless it is old."""
         if standing.version < self._standing.version:
             return
@@ -43,7 +43,7 @@ class NodeStandingUpdates(ResultSettlement, partial=True):
             await self._say(Drain())
         await self._pump()
 
-    async def _tell_it(self, now: Standing) -> None:
+    async def _tell_it(self, now: StandingRecord) -> None:
         """That it begins, or why; that it or a drain is over. A drain's begin is another frame."""
         if self._hello is not None and now.name in (ACTIVE, QUARANTINED):
             await self._say(frame_of(now))
@@ -63,11 +63,11 @@ class NodeStandingUpdates(ResultSettlement, partial=True):
         self.after(max(seconds, 0.0) * share, TokenDue(), jitter=0.2)
 
 
-def frame_of(standing: Standing) -> NodeStanding:
+def frame_of(standing: StandingRecord) -> NodeStanding:
     """As its node is told it: with the reason where it is in quarantine."""
     return NodeStanding(standing=standing.name, reason=_told(standing)[1][:REASON_MOST] or None)
 
 
-def _told(standing: Standing) -> tuple[str, str]:
+def _told(standing: StandingRecord) -> tuple[str, str]:
     """What its node is told of it."""
     return standing.name, standing.reason if standing.name == QUARANTINED else ""

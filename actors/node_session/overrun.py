@@ -14,7 +14,7 @@ import attrs
 
 from actors.scheduler.messages import Assignment
 from rendertrust.money import render
-from sql.work import PRICED
+from sql.scheduler_rows import PRICED
 
 TIMES: Final = 3
 PROGRESS_LEAST: Final = 0.1  # who is not that far tells nothing about the rest

@@ -13,7 +13,7 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.held_units import HeldUnit, Phase
-from sql.pace import Pace
+from sql.unit_durations import UnitDurations
 
 Attempt: TypeAlias = tuple[UUID, int, int]
 STEP: Final = 0.01  # less is no progress
@@ -100,7 +100,9 @@ def stands_still(move: AttemptProgress, now: float, seconds: float) -> str | Non
     return f"no progress for {still / 60:.0f} minutes: it stood at {move.best * 100:.0f} %"
 
 
-def far_too_long(seconds: float, frames: int, pace: Pace | None, times: float) -> str | None:
+def far_too_long(
+    seconds: float, frames: int, pace: UnitDurations | None, times: float
+) -> str | None:
     """Why a unit is taken back that takes so many times what the others of its job took."""
     if pace is None or pace.done < DONE_LEAST or not times:
         return None

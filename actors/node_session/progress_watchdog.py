@@ -9,7 +9,7 @@ from rendertrust.protocol import JobCancel
 from sql.database import Unavailable
 from sql.error_code import UNDERQUOTED, ErrorCode
 from sql.overruns import Overrun, agreed
-from sql.pace import DONE_MOST, Pace, frames_in, paces
+from sql.unit_durations import DONE_MOST, UnitDurations, frames_in, paces
 
 QUOTE_SECONDS = 60.0  # between two looks at a unit that takes too long, and is not stopped
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class ProgressWatchdog(UnitRecall, partial=True):
             if said is not None and seconds > settings.still_seconds:
                 await self._take_back(held, said, "too_slow")
 
-    async def _pace(self, held: HeldUnit) -> Pace | None:
+    async def _pace(self, held: HeldUnit) -> UnitDurations | None:
         job, is_tile = held.assignment.job, "tile" in held.assignment.params
         try:
             done = await self._peers.store.done_units([job], DONE_MOST)

@@ -47,7 +47,7 @@ from actors.verifier.messages import Caught, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
-from sql.tries import HELD_NODES
+from sql.retry_policy import HELD_NODES
 
 log = logging.getLogger("node-session")
 FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again

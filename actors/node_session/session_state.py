@@ -38,7 +38,7 @@ from actors.scheduler.messages import (
 from actors.verifier.messages import Verifier
 from rendertrust.protocol import Ack, FromGateway, Hello, JobCancel, JobResult
 from sql.error_code import REPORTED, ErrorCode
-from sql.work import ANY
+from sql.scheduler_rows import ANY
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import attrs
 
 from actors.ledger.messages import SUSPENSE, operator_account
 from rendertrust.receipt import OFF
-from sql.work import NOTHING_SAID, Standing
+from sql.scheduler_rows import NOTHING_SAID, StandingRecord
 
 
 @attrs.frozen
@@ -63,7 +63,7 @@ class NodeIdentity:
     capabilities: tuple[str, ...]
     verified: bool
     base: str | None = None
-    standing: Standing = NOTHING_SAID
+    standing: StandingRecord = NOTHING_SAID
     token_expires: datetime | None = None  # of the token that it came with
     key: bytes | None = None  # its public key, by which it signs its work
 

@@ -15,8 +15,8 @@ class Leadership(Protocol):
     async def leads(self, role: Role) -> bool:
         """Return whether this gateway leads now; it takes the lead where nobody has it.
 
-        A gateway that alone may not write (``sql.halt``) neither takes nor keeps "lifeline", as all
-        that it decided would be refused. It may be the auditor, who only reads, and notes.
+        A gateway that alone may not write (``sql.halts``) neither takes nor keeps "lifeline", as
+        all that it decided would be refused. It may be the auditor, who only reads, and notes.
         Raises ``sql.database.Unavailable``: whoever had the lead may have lost it.
         """
         ...

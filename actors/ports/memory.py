@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from sql.halt import SeenHead
+    from sql.halts import SeenHead
 
 
 class LogMemory(Protocol):

@@ -6,37 +6,37 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from sql.circles import Circles
-from sql.earnings import Claimable, Ripe, Unlooked
+from sql.access import Access
+from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
 from sql.fsck import Finding, NotedAudit
-from sql.work import (
-    AskedFor,
-    Done,
+from sql.scheduler_rows import (
     JobPlace,
     KnownParams,
     Lease,
     LeaseId,
     NodeRow,
-    Opened,
     OpenJob,
+    OpenJobTerms,
     OpenUnit,
+    SessionStart,
     StandingRow,
+    UnitDuration,
     nothing_known,
 )
 
 if TYPE_CHECKING:
-    from sql.anchors import Became, SentRow
+    from sql.anchors import SentRow, TransactionOutcome
     from sql.audit import Act
     from sql.books import BooksTransaction
     from sql.checks import CheckId, Pending, Place, SeenVerifier, UncutScene
-    from sql.fsck_since import Increment, Mark
-    from sql.halt import Halt
-    from sql.log import LogTransaction, Look
+    from sql.fsck_since import AuditIncrement, AuditMark
+    from sql.halts import Halt
+    from sql.log import LogTransaction, LogView
     from sql.log_keys import LogKeys
     from sql.overruns import Overrun
     from sql.reputation import Record
     from sql.result_multiparts import MultipartName, ResultMultipart
-    from sql.work import SceneWord, Standing
+    from sql.scheduler_rows import SceneReport, StandingRecord
 
 
 class Store(Protocol):
@@ -79,7 +79,7 @@ class Store(Protocol):
         """What was kept last."""
         ...
 
-    async def audit_since(self, mark: "Mark | None") -> "Increment":
+    async def audit_since(self, mark: "AuditMark | None") -> "AuditIncrement":
         """The same in what was written since the mark, and in what is open; a new mark.
 
         Without a mark nothing is looked at: from there on all will be.
@@ -90,7 +90,7 @@ class Store(Protocol):
         """The next ``most`` jobs that have not ended, by (queued_at, id), after that place."""
         ...
 
-    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[AskedFor]:
+    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         """What those of these jobs ask for that have not ended."""
         ...
 
@@ -115,7 +115,7 @@ class Store(Protocol):
         """
         ...
 
-    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
         """Of each of these jobs the ``most`` units that were completed last."""
         ...
 
@@ -152,11 +152,11 @@ class Store(Protocol):
         """
         ...
 
-    async def circles(self) -> Circles:
+    async def circles(self) -> Access:
         """Who belongs together, as far as it says whose nodes may do whose work."""
         ...
 
-    async def session_opened(self, node: UUID) -> Opened:
+    async def session_opened(self, node: UUID) -> SessionStart:
         """Count a new session of a node; its epoch, greater than those of all sessions before, and
         the store's time.
 
@@ -195,15 +195,15 @@ class Store(Protocol):
         """HEALTHY → UNHEALTHY after 90 s, → OFFLINE after 300 s; answers who is healthy no more."""
         ...
 
-    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+    async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         """Pending shares whose window is over and in no open dispute, oldest first."""
         ...
 
-    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+    async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         """Shares in suspense whose node has an owner by now."""
         ...
 
-    async def unlooked_shares(self, limit: int) -> "Sequence[Unlooked]":
+    async def unlooked_shares(self, limit: int) -> "Sequence[UncheckedEarning]":
         """Of nodes that were found out, and others of their owners: pending shares of what was
         settled without being compared with its scene; newest first.
         """
@@ -220,7 +220,7 @@ class Store(Protocol):
     ) -> "frozenset[CheckId]":
         """Claim those of the checks that no other gateway has, for so long from now; answer those
         that this gateway has then. A claim that has run out is anybody's. A gateway that alone
-        may not write (``sql.halt``) claims none, and gives up those of the checks that it has.
+        may not write (``sql.halts``) claims none, and gives up those of the checks that it has.
         """
         ...
 
@@ -266,7 +266,7 @@ class Store(Protocol):
         """Keep it, once; the ``newest`` so many of its unit, this one among them."""
         ...
 
-    async def scene_words(self, job: UUID, unit: int) -> "Sequence[SceneWord]":
+    async def scene_words(self, job: UUID, unit: int) -> "Sequence[SceneReport]":
         """Who said of a unit that its scene is at fault."""
         ...
 
@@ -274,7 +274,7 @@ class Store(Protocol):
         """Keep that regions of a scene say nothing of its frames; once."""
         ...
 
-    async def quarantine(self, node: UUID, act: "Act") -> "Standing | None":
+    async def quarantine(self, node: UUID, act: "Act") -> "StandingRecord | None":
         """Keep strangers' work from a node, with a record of it; its standing then.
 
         None: it gets none anyhow.
@@ -306,7 +306,7 @@ class LogStore(Protocol):
         """Lock the head, append, commit at exit. Unavailable: whether it was is unknown."""
         ...
 
-    async def log_look(self, limit: int) -> "Look | None":
+    async def log_look(self, limit: int) -> "LogView | None":
         """What is there, without a lock, with ``limit`` waiting entries. None: no log yet."""
         ...
 
@@ -336,7 +336,9 @@ class AnchorStore(Protocol):
         """Keep another form of it before it is sent; False: somebody else was faster."""
         ...
 
-    async def become(self, row: "SentRow", state: str, at: datetime, became: "Became") -> None:
+    async def become(
+        self, row: "SentRow", state: str, at: datetime, became: "TransactionOutcome"
+    ) -> None:
         """What became of it."""
         ...
 

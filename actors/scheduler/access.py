@@ -11,8 +11,8 @@ from uuid import UUID
 
 from actors.scheduler.node import Node
 from actors.scheduler.placement_request import ANY, MINE, TRUSTED
-from sql.circles import Circles
-from sql.work import QUARANTINED
+from sql.access import Access
+from sql.scheduler_rows import QUARANTINED
 
 # Nodes stand in these: (kind, of whom). OPEN and SHARED take anybody's work, PRIVATE and LENT that
 # of their own people alone, TRUSTING that of those whom their owner trusts.
@@ -21,20 +21,20 @@ OPEN, SHARED, PRIVATE, LENT, TRUSTING = "open", "shared", "private", "lent", "tr
 CLOSED = frozenset({PRIVATE, LENT, TRUSTING})
 
 
-def is_own(node: Node, user: UUID | None, circles: Circles) -> bool:
+def is_own(node: Node, user: UUID | None, circles: Access) -> bool:
     """Whether a node is the user's, or an organisation's that he is a member of."""
     if user is None:
         return False
     return node.owner == user or circles.lent.get(node.id) in circles.of_user(user)
 
 
-def is_trusted(node: Node, user: UUID | None, circles: Circles) -> bool:
+def is_trusted(node: Node, user: UUID | None, circles: Access) -> bool:
     """Whether its word counts with the user: it is the gateway's own, his, or whom he trusts."""
     trusts = user is not None and circles.trust(user, node.owner)
     return node.is_ours or trusts or is_own(node, user, circles)
 
 
-def may_do(node: Node, user: UUID | None, pool: str, circles: Circles) -> bool:
+def may_do(node: Node, user: UUID | None, pool: str, circles: Access) -> bool:
     """Whether a node may be given work of a user's in a pool; ``choose`` keeps to it."""
     if node.standing.name == QUARANTINED:
         return user is not None and node.owner == user
@@ -50,7 +50,7 @@ def is_anybodys(node: Node) -> bool:
     return node.is_open and node.standing.name != QUARANTINED
 
 
-def people_of(node: Node, circles: Circles) -> frozenset[UUID]:
+def people_of(node: Node, circles: Access) -> frozenset[UUID]:
     """All whose work it may be given, but for what ``is_anybodys`` says; a few others, perhaps."""
     owner, lent = node.owner, circles.lent.get(node.id)
     found: set[UUID] = set()
@@ -61,14 +61,14 @@ def people_of(node: Node, circles: Circles) -> frozenset[UUID]:
     return frozenset(found)
 
 
-def access_words(node: Node, user: UUID, circles: Circles) -> str:
+def access_words(node: Node, user: UUID, circles: Access) -> str:
     """Whose work it is, as the node's dispatch says: seen by the node."""
     if is_own(node, user, circles):
         return MINE
     return TRUSTED if circles.trust(node.owner, user) else ANY
 
 
-def circles_of_node(node: Node, circles: Circles) -> frozenset[Circle]:
+def circles_of_node(node: Node, circles: Access) -> frozenset[Circle]:
     """Where a node stands."""
     owner, lent = node.owner, circles.lent.get(node.id)
     if node.standing.name == QUARANTINED:
@@ -87,7 +87,7 @@ def circles_of_node(node: Node, circles: Circles) -> frozenset[Circle]:
     return frozenset(found)
 
 
-def circles_of_user(user: UUID | None, pool: str, circles: Circles) -> tuple[Circle, ...]:
+def circles_of_user(user: UUID | None, pool: str, circles: Access) -> tuple[Circle, ...]:
     """Where the nodes stand that may do his work; all of those may, and no other."""
     if user is None:
         return (None,) if pool == ANY else ()

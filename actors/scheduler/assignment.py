@@ -6,8 +6,8 @@ from uuid import UUID
 
 import attrs
 
-from sql.tries import tries
-from sql.work import Part
+from sql.retry_policy import tries
+from sql.scheduler_rows import PartResult
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ class Assignment:
     given_at: float | None = None  # by this machine's steady clock, where this gateway assigned it
     failures: int = 0
     avoid: frozenset[UUID] = frozenset()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[PartResult, ...] = ()
     pool: str = "any"
     price: int = 0  # in units of money
     paused: bool = False  # by the job's owner: it is not to begin

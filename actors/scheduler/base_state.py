@@ -32,7 +32,7 @@ from actors.scheduler.queue import UnitQueue
 from actors.scheduler.unit import Reservation, Unit, of_row
 from actors.scheduler.units import Units
 from actors.scheduler.unreachable_units import UnreachableUnits
-from sql.work import NodeRow, OpenUnit, Standing, StandingRow
+from sql.scheduler_rows import NodeRow, OpenUnit, StandingRecord, StandingRow
 
 SILENCE_MOST = 86_400.0  # seconds
 PLACING_SECONDS = 30.0  # nobody waits for these: the Ledger may be slow
@@ -178,7 +178,7 @@ class BaseState:
             node.healthy = False
             self.index.changed(node)
 
-    def stand(self, node: Node, standing: Standing) -> bool:
+    def stand(self, node: Node, standing: StandingRecord) -> bool:
         """Take over what people say about a node, unless it is old; whether it is new."""
         if standing.version <= node.standing.version:
             return False

@@ -16,10 +16,10 @@ from actors.scheduler.node import Node
 from actors.scheduler.placement_request import kind_of
 from actors.scheduler.policy import can_do
 from actors.scheduler.resources import NEEDS, wants_alike
-from sql.circles import Circles
+from sql.access import Access
 
 
-def pinned(order: Dispatch, nodes: Iterable[Node], circles: Circles) -> Dispatch | NoCapableNode:
+def pinned(order: Dispatch, nodes: Iterable[Node], circles: Access) -> Dispatch | NoCapableNode:
     """The order with the class of nodes that its units are for, if they are to be alike.
 
     It is written down with the job, and never changes. There must be such a node now.
@@ -33,7 +33,7 @@ def pinned(order: Dispatch, nodes: Iterable[Node], circles: Circles) -> Dispatch
     return attrs.evolve(order, params={**order.params, NEEDS: needs})
 
 
-def chosen_class(order: Dispatch, nodes: Iterable[Node], circles: Circles) -> str | None:
+def chosen_class(order: Dispatch, nodes: Iterable[Node], circles: Access) -> str | None:
     """The class with the most nodes that are connected and may do it; before all others those of
     two owners at least, who can check each other's work.
     """

@@ -12,7 +12,7 @@ from actors.ledger.messages import NewUnit, Outcome, UnitState
 from actors.scheduler.assignment import EVER as EVER  # noqa: PLC0414 - part of what this module offers
 from actors.scheduler.assignment import Assignment as Assignment  # noqa: PLC0414
 from sql.audit import Act
-from sql.work import NOTHING_SAID, Standing
+from sql.scheduler_rows import NOTHING_SAID, StandingRecord
 
 MEMORY_MOST: Final = 4 << 40  # bytes: what a hello says of memory is believed up to that
 
@@ -192,7 +192,7 @@ class StandingChanged(Message[Scheduler, None]):
     """From the web: what was just said about a node. Other gateways read it from the database."""
 
     node: UUID
-    standing: Standing
+    standing: StandingRecord
 
 
 @attrs.frozen
@@ -215,7 +215,7 @@ class SessionOpened(Message[Scheduler, None]):
     capabilities: tuple[str, ...]
     session: Ref[Any]
     epoch: int
-    standing: Standing = NOTHING_SAID
+    standing: StandingRecord = NOTHING_SAID
 
 
 @attrs.frozen

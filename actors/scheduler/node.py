@@ -9,7 +9,7 @@ from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
 from actors.scheduler.messages import SessionReady
 from actors.scheduler.resources import UNKNOWN, NodeResources, resources_of
-from sql.work import ACTIVE, NOTHING_SAID, QUARANTINED, Standing
+from sql.scheduler_rows import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 DEPTH: Final = 2  # units for each slot: one runs, and the next is there when it ends
@@ -49,7 +49,7 @@ class Node:
     behind: bool = False
     declines: int = 0
     is_paused: bool = False
-    standing: Standing = NOTHING_SAID
+    standing: StandingRecord = NOTHING_SAID
     pools: frozenset[str] = frozenset()
     resources: NodeResources = UNKNOWN
     is_ours: bool = False

@@ -23,8 +23,8 @@ from actors.scheduler.policy import (
 )
 from actors.scheduler.resources import NOTHING, NodeResources, Requirements
 from actors.scheduler.verifiers import VerifierClasses
-from sql.circles import ALONE, Circles
-from sql.tries import NODE_FAILURES_MOST
+from sql.access import ALONE, Access
+from sql.retry_policy import NODE_FAILURES_MOST
 
 Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
 # A job type, whose work, whether of jobs that have many units, and what the node has at least.
@@ -46,7 +46,7 @@ class NodeIndex:
 
     def __init__(self, ours: Collection[UUID] = ()) -> None:
         self._ours = frozenset(ours)
-        self.circles: Circles = ALONE
+        self.circles: Access = ALONE
         self.cache_affinity = CacheAffinity()
         self._verifiers = VerifierClasses()
         self._nodes: dict[UUID, Node] = {}
@@ -130,7 +130,7 @@ class NodeIndex:
                 if line in self._heaps:
                     self._push(line, entry)
 
-    def regroup(self, circles: Circles) -> bool:
+    def regroup(self, circles: Access) -> bool:
         """Take over who belongs together; whether that is new."""
         if circles == self.circles:
             return False

@@ -7,10 +7,10 @@ from uuid import UUID
 import attrs
 
 from actors.scheduler.resources import NOTHING, Requirements, raised, requirements_of
-from sql.work import ANY as ANY  # noqa: PLC0414 - part of what this module offers
-from sql.work import MINE as MINE  # noqa: PLC0414
-from sql.work import POOL as POOL  # noqa: PLC0414
-from sql.work import TRUSTED as TRUSTED  # noqa: PLC0414
+from sql.scheduler_rows import ANY as ANY  # noqa: PLC0414 - part of what this module offers
+from sql.scheduler_rows import MINE as MINE  # noqa: PLC0414
+from sql.scheduler_rows import POOL as POOL  # noqa: PLC0414
+from sql.scheduler_rows import TRUSTED as TRUSTED  # noqa: PLC0414
 
 Within: TypeAlias = tuple[int, datetime, int, bool, int]  # as ``policy.within`` orders a user's own
 

@@ -17,9 +17,9 @@ from actors.scheduler.access import is_trusted, may_do
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
 from actors.scheduler.placement_request import PlacementRequest, RequestKind, Within
-from sql.circles import ALONE, Circles
-from sql.tries import NODE_FAILURES_MOST
-from sql.work import ANY, weight
+from sql.access import ALONE, Access
+from sql.retry_policy import NODE_FAILURES_MOST
+from sql.scheduler_rows import ANY, weight
 
 Rank: TypeAlias = tuple[bool, float, bool, float, int]
 Age: TypeAlias = tuple[int, int]
@@ -54,7 +54,7 @@ def candidates(
     nodes: Iterable[Node],
     demand: PlacementRequest,
     avoid: frozenset[UUID] = frozenset(),
-    circles: Circles = ALONE,
+    circles: Access = ALONE,
     failed: frozenset[UUID] = frozenset(),
 ) -> list[Node]:
     """The healthy nodes that can do the work, and may do this user's.
@@ -84,7 +84,7 @@ def candidates(
     return [node for node in able if goes_before(node, demand, circles)] or able
 
 
-def _capable(nodes: Iterable[Node], demand: PlacementRequest, circles: Circles) -> list[Node]:
+def _capable(nodes: Iterable[Node], demand: PlacementRequest, circles: Access) -> list[Node]:
     """The healthy nodes that have what is needed, and may do this user's work."""
     kind = demand.kind
     fit = (node for node in nodes if node.eligible and can_do(node, kind))
@@ -96,7 +96,7 @@ def has_untried(nodes: Iterable[Node], failed: Collection[UUID]) -> bool:
     return any(node.session is not None and node.id not in failed for node in nodes)
 
 
-def heard(failed: Iterable[Node], user: UUID | None, circles: Circles) -> frozenset[UUID | None]:
+def heard(failed: Iterable[Node], user: UUID | None, circles: Access) -> frozenset[UUID | None]:
     """Return the strangers whose nodes have failed a unit, once three nodes have: others are asked
     first. Nodes without an account are one stranger's.
     """
@@ -106,7 +106,7 @@ def heard(failed: Iterable[Node], user: UUID | None, circles: Circles) -> frozen
     return frozenset(node.owner for node in nodes if not is_trusted(node, user, circles))
 
 
-def goes_before(node: Node, demand: PlacementRequest, circles: Circles) -> bool:
+def goes_before(node: Node, demand: PlacementRequest, circles: Access) -> bool:
     """Whether no other node is given such work while this one is there."""
     if demand.is_final and node.session is not None and is_trusted(node, demand.user, circles):
         return True
@@ -123,7 +123,7 @@ def choose(
     nodes: Iterable[Node],
     demand: PlacementRequest,
     avoid: frozenset[UUID] = frozenset(),
-    circles: Circles = ALONE,
+    circles: Access = ALONE,
     *,
     holders: Collection[UUID] = (),
     failed: frozenset[UUID] = frozenset(),

@@ -13,7 +13,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.policy import PENDING, key_of
 from actors.scheduler.straggler_policy import StragglerPolicy, late
 from actors.scheduler.unit import Unit, copy_of
-from sql.work import OpenUnit
+from sql.scheduler_rows import OpenUnit
 
 
 class Speculation(BaseState):

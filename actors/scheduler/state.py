@@ -23,7 +23,7 @@ from actors.scheduler.placement_request import PlacementRequest, RequestKind
 from actors.scheduler.policy import PENDING, age, can_do, has_ended, is_over, key_of
 from actors.scheduler.unit import Reservation, Unit, of_dispatch
 from actors.scheduler.work_stealing import WorkStealing
-from sql.work import OpenUnit
+from sql.scheduler_rows import OpenUnit
 
 ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
 WINDOW = 16  # units of a job that are read with everything else

@@ -12,7 +12,7 @@ import attrs
 
 from actors.scheduler.policy import is_assigned
 from actors.scheduler.unit import Unit
-from sql.pace import Alike, Pace, frames_of
+from sql.unit_durations import Alike, UnitDurations, frames_of
 
 
 @attrs.frozen
@@ -26,7 +26,9 @@ class StragglerPolicy:
     done: int = 3
 
 
-def straggles(seconds: float, frames: int, pace: Pace | None, patience: StragglerPolicy) -> bool:
+def straggles(
+    seconds: float, frames: int, pace: UnitDurations | None, patience: StragglerPolicy
+) -> bool:
     """Whether a unit of so many frames is at work for far too long."""
     if pace is None or pace.done < patience.done or not patience.times:
         return False
@@ -56,7 +58,10 @@ def late(
 
 
 def stragglers(
-    units: Iterable[Unit], pace: Mapping[Alike, Pace], now: datetime, patience: StragglerPolicy
+    units: Iterable[Unit],
+    pace: Mapping[Alike, UnitDurations],
+    now: datetime,
+    patience: StragglerPolicy,
 ) -> list[Unit]:
     """Those that do, who is longest at work first."""
     found = [

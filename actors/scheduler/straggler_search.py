@@ -8,7 +8,7 @@ from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.straggler_policy import StragglerPolicy, stragglers
 from sql.database import Unavailable
-from sql.pace import DONE_MOST, paces
+from sql.unit_durations import DONE_MOST, paces
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within, kind_of
 from actors.scheduler.policy import PENDING, Age, age, within
-from sql.tries import tries, wait_seconds
+from sql.retry_policy import tries, wait_seconds
+from sql.scheduler_rows import OpenUnit, PartResult
 from sql.unit_params import params_of
-from sql.work import OpenUnit, Part
 
 
 @attrs.define(eq=False)
@@ -62,7 +62,7 @@ class Unit:
     place: int = 0
     frames: str | None = None
     tile: int | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[PartResult, ...] = ()
     priority: int = 0
     barred: frozenset[UUID] = frozenset()
     units: int = 1  # of its whole job

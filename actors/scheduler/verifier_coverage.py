@@ -6,7 +6,7 @@ from uuid import UUID
 
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.verifiers import checks
-from sql.kin import are_comparable
+from sql.device_class import are_comparable
 
 RENDER: Final = "render"
 

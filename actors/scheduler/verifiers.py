@@ -10,8 +10,8 @@ from uuid import UUID
 import attrs
 
 from actors.scheduler.node import Node
-from sql.kin import are_comparable
-from sql.work import ACTIVE
+from sql.device_class import are_comparable
+from sql.scheduler_rows import ACTIVE
 
 CHECK: Final = "check"
 

@@ -14,8 +14,8 @@ from actors.scheduler.placement_request import RequestKind
 from actors.scheduler.policy import can_do, is_assigned, is_last
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.unit import Unit
-from sql.circles import Circles
-from sql.work import ACTIVE
+from sql.access import Access
+from sql.scheduler_rows import ACTIVE
 
 GOOD_SECONDS: Final = 1.0
 ABLE: Final = ("ready", "full")
@@ -87,7 +87,7 @@ def waiting_of(board: SchedulerState, unit: Unit, figures: WaitCounts) -> WaitCo
     return attrs.evolve(figures, not_before=unit.not_before, reachable=reachable)
 
 
-def _kind(node: Node, unit: Unit, circles: Circles) -> str:
+def _kind(node: Node, unit: Unit, circles: Access) -> str:
     if unit.job_type not in node.capabilities:
         return "unable"
     if not node.healthy and node.session is None:

@@ -26,8 +26,8 @@ from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import SALT_BYTES
 from rendertrust.log_tiles import HashTile, TreeEdge
 from sql.database import Conflict, Unavailable
-from sql.halt import SeenHead
-from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogTransaction, Look
+from sql.halts import SeenHead
+from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogTransaction, LogView
 
 AGAIN_SECONDS: Final = 0.01
 CHUNK: Final = 500  # entries that are hashed at a stretch: some 5 ms
@@ -145,7 +145,9 @@ class SequencerActor(Actor[Sequencer]):
         rest = rest_after(self._clock.monotonic() - begun, self._lag)
         return max(rest, AGAIN_SECONDS if more else self._settings.every_seconds)
 
-    async def _advance(self, books: LogTransaction, look: Look, *, checked: bool = False) -> Append:
+    async def _advance(
+        self, books: LogTransaction, look: LogView, *, checked: bool = False
+    ) -> Append:
         """Take up what waits; with a checkpoint where one is due, or is asked for."""
         edge = await self._edge_of(books, look.head)
         leaves, tiles = list[LeafRow](), list[HashTile]()
@@ -171,13 +173,13 @@ class SequencerActor(Actor[Sequencer]):
         fail_point.reach("before_log", _steps(append))
         return append
 
-    def _unsigned(self, look: Look) -> str:
+    def _unsigned(self, look: LogView) -> str:
         """Why there is no checkpoint."""
         if look.halted:
             return "the chain has another log"
         return "the log's key does not count" if self._may_sign else "the chain was not asked yet"
 
-    def _with_checkpoint(self, append: Append, look: Look, now: datetime) -> Append:
+    def _with_checkpoint(self, append: Append, look: LogView, now: datetime) -> Append:
         if look.halted or not self._may_sign:
             return append  # what was signed of a log that was restored would contradict the old one
         head = append.head
@@ -202,7 +204,7 @@ class SequencerActor(Actor[Sequencer]):
             raise BrokenLog(f"the root of {head.size} leaves is another one")
         return self._edge
 
-    async def _committed(self, done: Append, look: Look) -> None:
+    async def _committed(self, done: Append, look: LogView) -> None:
         fail_point.reach("after_log", _steps(done))
         LEAVES.inc(len(done.leaves))
         SIZE.set(done.head.size)
@@ -231,7 +233,7 @@ def age(entry: LogEntry, now: datetime) -> float:
     return max((now - entry.created_at).total_seconds(), 0.0)
 
 
-def head_of(seen: Look) -> SeenHead | None:
+def head_of(seen: LogView) -> SeenHead | None:
     """The newest checkpoint, where it is of the whole log; who did not sign it learns of it so."""
     head, at = seen.head, seen.checked_at
     if seen.halted or at is None or seen.checked != head.size:

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from sql.log import Look
+from sql.log import LogView
 
 SHARE: Final = 0.1  # of the time is for the log, while the last entry it took is younger than this:
 LAG_SECONDS: Final = 20.0
@@ -27,7 +27,7 @@ class SequencerSettings:
     batch: int = 4000
 
 
-def is_due(look: Look, size: int, now: datetime, settings: SequencerSettings) -> bool:
+def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings) -> bool:
     """Whether a log of ``size`` leaves wants a checkpoint."""
     if look.checked is None or look.checked_at is None:
         return True
@@ -47,7 +47,7 @@ def rest_after(worked: float, lag: float) -> float:
     return worked * (1.0 / share - 1.0)
 
 
-def is_idle(look: Look, now: datetime, settings: SequencerSettings) -> bool:
+def is_idle(look: LogView, now: datetime, settings: SequencerSettings) -> bool:
     """Whether nothing is to be done: no entry waits, all are covered, no checkpoint is due."""
     if look.waiting or look.newest > look.head.covered:
         return False

@@ -2,7 +2,7 @@
 
 import attrs
 
-from sql.log import Look
+from sql.log import LogView
 
 
 @attrs.frozen
@@ -26,7 +26,7 @@ class Watermark:
         self._newest: int | None = None  # of the look before
         self._bound: TransactionBound | None = None
 
-    def covered(self, look: Look, *, all_taken: bool) -> int:
+    def covered(self, look: LogView, *, all_taken: bool) -> int:
         """The bound after a look whose waiting entries are taken up now, all of them or not."""
         bound = self._bound
         if bound is not None and look.own <= bound.before:  # numbers went back: another database

@@ -41,8 +41,8 @@ from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Pending, Place, UncutScene
 from sql.database import Unavailable
-from sql.tries import wait_seconds
-from sql.work import MINE, evidence_key, result_key
+from sql.retry_policy import wait_seconds
+from sql.scheduler_rows import MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # of steps in one look: the store may be slow

@@ -10,8 +10,8 @@ from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
 from actors.scheduler.messages import Assignment
 from actors.verifier.crops import NOWHERE, Places
 from sql.checks import Pending
+from sql.scheduler_rows import evidence_key, result_key
 from sql.unit_params import params_of
-from sql.work import evidence_key, result_key
 
 
 def order_for(

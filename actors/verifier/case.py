@@ -14,7 +14,7 @@ from actors.verifier.report import UNSEEN, Across, Report, held_to
 from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
-from sql.kin import is_kin
+from sql.device_class import is_kin
 from sql.sampling import unit_name
 from sql.unit_params import Kind, kind_of
 

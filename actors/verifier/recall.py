@@ -14,7 +14,7 @@ from actors.ledger.messages import Commit, LedgerUnavailable
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.case import Case
 from actors.verifier.settings import Peers
-from sql.earnings import Unlooked
+from sql.earnings import UncheckedEarning
 
 AT_ONCE: Final = 256
 SAID_MOST: Final = 500
@@ -25,7 +25,7 @@ REASON: Final = "the gateway: another result of its node was invalid, and this o
 class Recalled:
     """Tag of a commit that withholds a share."""
 
-    share: Unlooked
+    share: UncheckedEarning
 
 
 @attrs.define

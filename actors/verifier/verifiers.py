@@ -11,7 +11,7 @@ from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.ports import Store
 from actors.verifier.case import Case
 from sql.checks import SeenVerifier
-from sql.kin import are_comparable, is_kin
+from sql.device_class import are_comparable, is_kin
 
 MEET_SECONDS: Final = 10.0  # between two times that gateways tell each other of their verifiers
 

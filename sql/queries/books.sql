@@ -1,5 +1,5 @@
 -- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by its key. What is written
--- goes as one statement made of those below: sql/together.py.
+-- goes as one statement made of those below: sql/statement_batch.py.
 
 -- name: books_accounts_make
 -- Accounts come into being when they are first needed. Debts stand below zero.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aiohttp
 
-from sql.restoring import connected
+from sql.restore import connected
 from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
 from tests.integration.backup.contents import contents
 from tests.support import programs

@@ -17,7 +17,7 @@ from rendertrust.epoch import EpochLeaf, origin_of
 from rendertrust.leaf import Leaf, PrivatePart
 from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.receipt import canonical, receipt_document
-from sql.deliveries import Due
+from sql.deliveries import DueDelivery
 from sql.events import EventRow
 from tests.unit.proof.receipts import GATEWAY, NODE, ORIGIN, RECEIPT, TIME, WORK, file_of
 
@@ -109,7 +109,7 @@ def checkpoints() -> dict[str, bytes]:
 
 def deliveries() -> dict[str, bytes]:
     """A webhook with its signed headers, and the manifest of a job."""
-    due = Due(
+    due = DueDelivery(
         id=UUID(int=1),
         endpoint=UUID(int=2),
         user=USER,

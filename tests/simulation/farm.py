@@ -20,8 +20,8 @@ from actors.node_session.messages import NodeSession, Recall, Send, Withdraw
 from actors.scheduler.node import Node
 from actors.scheduler.state import REFILL, SchedulerState
 from actors.scheduler.straggler_policy import StragglerPolicy, stragglers
-from sql.pace import paces
-from sql.work import Done, OpenUnit
+from sql.scheduler_rows import OpenUnit, UnitDuration
+from sql.unit_durations import paces
 from tests.twins.clock import EPOCH
 
 POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers
@@ -100,7 +100,7 @@ class Farm:
     ) -> None:
         self._patience = patience
         self._joining, self._relieving = joining, relieving
-        self._done: dict[UUID, list[Done]] = {}
+        self._done: dict[UUID, list[UnitDuration]] = {}
         self._copied: dict[tuple[UUID, int], int] = {}  # the attempts that copies have
         self._random = random.Random(seed)
         self._board = SchedulerState(self._say)
@@ -206,7 +206,9 @@ class Farm:
         name, copied = machine.node.id, self._copied.get((job, unit), 0)
         self._outcome.won += attempt == copied
         began = machine.begun.pop((job, unit, attempt))
-        self._done.setdefault(job, []).append(Done(job, str(unit), False, self._clock - began))
+        self._done.setdefault(job, []).append(
+            UnitDuration(job, str(unit), False, self._clock - began)
+        )
         state = UnitState(job, unit, "COMPLETED", attempt, name, "RUNNING", copied)
         self._board.hear(state)
         self._begin(machine)

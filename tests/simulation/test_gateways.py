@@ -17,7 +17,7 @@ from actors.node_session.messages import NodeSession
 from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.node import DEPTH, Node, UnitKey
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
-from sql.work import OpenUnit
+from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
 
 SLOTS = 64

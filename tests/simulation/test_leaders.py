@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from actors.ports.leadership import Role
 from sql.fsck import Finding
-from sql.fsck_since import Increment, Mark
-from sql.work import OpenUnit
+from sql.fsck_since import AuditIncrement, AuditMark
+from sql.scheduler_rows import OpenUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.store import FarStore
 from tests.twins.leadership import Leads
@@ -25,9 +25,9 @@ class Counted(FarStore):
 
     wholes = looks = sweeps = 0
 
-    async def audit_since(self, mark: Mark | None) -> Increment:
+    async def audit_since(self, mark: AuditMark | None) -> AuditIncrement:
         self.looks += 1
-        return Increment([], Mark())
+        return AuditIncrement([], AuditMark())
 
     async def audit(self) -> Sequence[Finding]:
         self.wholes += 1

@@ -48,7 +48,7 @@ from config.settings import Settings, load
 from sql.anchors import Anchors
 from sql.credits import Credits
 from sql.database import Database
-from sql.halt import Halts
+from sql.halts import Halts
 from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.proofs import Proofs

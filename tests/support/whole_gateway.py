@@ -17,7 +17,7 @@ from actors.ports import Chain
 from actors.verifier.settings import VerifierSettings
 from config.settings import Settings
 from sql.database import Database
-from sql.halt import Halts
+from sql.halts import Halts
 from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint

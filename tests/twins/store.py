@@ -20,6 +20,7 @@ from uuid import UUID
 import attrs
 
 from actors.ports import Clock
+from sql.access import ALONE, Access
 from sql.audit import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
@@ -48,47 +49,46 @@ from sql.checks import (
     UncutScene,
     WordRow,
 )
-from sql.circles import ALONE, Circles
 from sql.database import AnswerLost, Unavailable
 from sql.earnings import (
-    Claimable,
+    ClaimableEarning,
     DisputeRow,
     EarningRow,
     FineId,
     FineRow,
+    MaturedEarning,
     PayoutRow,
-    Ripe,
-    Unlooked,
+    UncheckedEarning,
 )
 from sql.fsck import Finding, NotedAudit
-from sql.fsck_since import Increment, Mark
-from sql.halt import Halted
-from sql.log import LogTransaction, Look
+from sql.fsck_since import AuditIncrement, AuditMark
+from sql.halts import Halted
+from sql.log import LogTransaction, LogView
 from sql.log_keys import LogKeys
 from sql.overruns import Overrun
-from sql.purchase_rows import EventRow, PurchaseRow, ReversalRow
+from sql.purchase_rows import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
-from sql.sql_books import numbers_for
-from sql.work import (
+from sql.scheduler_rows import (
     GRID,
     NOTHING_SAID,
-    AskedFor,
-    Done,
     JobPlace,
     KnownParams,
     Lease,
     LeaseId,
     NodeRow,
-    Opened,
     OpenJob,
+    OpenJobTerms,
     OpenUnit,
-    Part,
-    SceneWord,
-    Standing,
+    PartResult,
+    SceneReport,
+    SessionStart,
+    StandingRecord,
     StandingRow,
+    UnitDuration,
     nothing_known,
 )
+from sql.sql_books import numbers_for
 from tests.twins.clock import TwinClock
 from tests.twins.store_audit import audit
 from tests.twins.store_checks import (
@@ -128,7 +128,7 @@ class NodeTwin:
     verified: bool
     status: str
     seen_at: datetime | None
-    standing: Standing = NOTHING_SAID
+    standing: StandingRecord = NOTHING_SAID
     standing_at: datetime | None = None
     released_at: datetime | None = None
     quarantined: bool = False
@@ -179,10 +179,10 @@ class StoreTwin(MultipartsOfResults):
         self.verifiers: dict[UUID, tuple[str, datetime]] = {}  # their classes, and when seen last
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
-        self.ties: Circles = ALONE
+        self.ties: Access = ALONE
         self.purchases: dict[UUID, PurchaseRow] = {}
         self.reversals: dict[str, ReversalRow] = {}
-        self.events: dict[str, EventRow] = {}
+        self.events: dict[str, StripeEventRow] = {}
         self.away = False
         self.latency = 0.0  # seconds of each round trip, one that fails too
         self.commits = 0
@@ -268,7 +268,7 @@ class StoreTwin(MultipartsOfResults):
                 log.commit()
             self._lose_answer()
 
-    async def log_look(self, limit: int) -> Look | None:
+    async def log_look(self, limit: int) -> LogView | None:
         await self.round_trip()
         return look_at(self, limit)
 
@@ -308,8 +308,8 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return self.noted_audit
 
-    async def audit_since(self, mark: Mark | None) -> Increment:
-        return Increment([] if mark is None else await self.audit(), Mark())
+    async def audit_since(self, mark: AuditMark | None) -> AuditIncrement:
+        return AuditIncrement([] if mark is None else await self.audit(), AuditMark())
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         await self.round_trip()
@@ -318,11 +318,11 @@ class StoreTwin(MultipartsOfResults):
         found = [job for job in found if after is None or job.place > after]
         return sorted(found, key=lambda job: job.place)[:most]
 
-    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[AskedFor]:
+    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         await self.round_trip()
         rows = [self.jobs[job] for job in jobs if job in self.jobs]
         return [
-            AskedFor(
+            OpenJobTerms(
                 job.id,
                 job.user_id,
                 job.job_type,
@@ -352,9 +352,9 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return sorted(map(self._open_unit, self._ready(jobs, window, known)), key=_in_turn)
 
-    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
         await self.round_trip()
-        found: list[Done] = []
+        found: list[UnitDuration] = []
         for job in jobs:
             units = [u for u in self.units.values() if u.job_id == job and u.state == "COMPLETED"]
             units.sort(key=lambda unit: unit.ended_at or EPOCH, reverse=True)
@@ -409,7 +409,7 @@ class StoreTwin(MultipartsOfResults):
         ]
         return sorted(rows, key=lambda row: (row.at, row.node))
 
-    async def circles(self) -> Circles:
+    async def circles(self) -> Access:
         await self.round_trip()
         return self.ties
 
@@ -446,13 +446,13 @@ class StoreTwin(MultipartsOfResults):
         if (attempt, node) in ((row.attempt, row.node_id), (row.copy_attempt, row.copy_node_id)):
             self.logs.setdefault((job, unit, attempt), lines)
 
-    async def session_opened(self, node: UUID) -> Opened:
+    async def session_opened(self, node: UUID) -> SessionStart:
         await self.round_trip()
         row = self.nodes.get(node)
         if row is None:
-            return Opened(0, self.clock.now())
+            return SessionStart(0, self.clock.now())
         row.epoch += 1
-        return Opened(row.epoch, self.clock.now())
+        return SessionStart(row.epoch, self.clock.now())
 
     async def node_seen(self, node: UUID) -> None:
         await self.round_trip()
@@ -460,15 +460,15 @@ class StoreTwin(MultipartsOfResults):
         if row is not None:
             row.seen_at, row.status = self.clock.now(), "HEALTHY"
 
-    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+    async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         await self.round_trip()
         return ripe(self, self.clock.now(), limit)
 
-    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+    async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         await self.round_trip()
         return claimable(self, limit)
 
-    async def unlooked_shares(self, limit: int) -> list[Unlooked]:
+    async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
         await self.round_trip()
         return unlooked(self)[:limit]
 
@@ -550,7 +550,7 @@ class StoreTwin(MultipartsOfResults):
         of = [one for key, one in self.overruns.items() if key[:2] == (found.job, found.unit)]
         return sorted(of, key=lambda one: -one.attempt)[:newest]
 
-    async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
+    async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
         await self.round_trip()
         return scene_words(self, job, unit)
 
@@ -558,7 +558,7 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         self.uncut_scenes.setdefault(scene.scene, scene)
 
-    async def quarantine(self, node: UUID, act: Act) -> Standing | None:
+    async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
         await self.round_trip()
         return quarantine(self, node, act)
 
@@ -689,16 +689,16 @@ class StoreTwin(MultipartsOfResults):
             if unit.copy_node_id is not None and unit.copy_delivered_at is None
         ]
 
-    def _done(self, unit: UnitRow) -> Done:
+    def _done(self, unit: UnitRow) -> UnitDuration:
         """How long it was at work."""
         check = self.checks.get((unit.job_id, unit.number, unit.attempt))
         ended = unit.ended_at if check is None else check.opened_at
         began = max(at for at in (unit.started_at, unit.assigned_at) if at is not None)
         assert ended is not None, "it is complete"
         seconds = (ended - began).total_seconds()
-        return Done(unit.job_id, unit.frames, unit.tile is not None, seconds)
+        return UnitDuration(unit.job_id, unit.frames, unit.tile is not None, seconds)
 
-    def parts_of(self, unit: UnitRow) -> tuple[Part, ...]:
+    def parts_of(self, unit: UnitRow) -> tuple[PartResult, ...]:
         if unit.tile is not None or GRID not in self.jobs[unit.job_id].params:
             return ()
         found = [self.units[key] for key in self.numbers_of(unit.job_id)]
@@ -706,7 +706,7 @@ class StoreTwin(MultipartsOfResults):
             (one for one in found if one.feeds == unit.number), key=lambda one: one.tile or 0
         )
         return tuple(
-            Part(
+            PartResult(
                 *(one.number, one.attempt),
                 one.result_sha256.hex() if one.result_sha256 is not None else None,
                 one.result_size,

@@ -16,10 +16,10 @@ from sql.checks import (
     Place,
 )
 from sql.database import Mismatch, Refused
-from sql.earnings import Unlooked
+from sql.earnings import UncheckedEarning
 from sql.reputation import HISTORY, LIES, Record
+from sql.scheduler_rows import SceneReport, StandingRecord
 from sql.unit_params import kind_of, params_of
-from sql.work import SceneWord, Standing
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -115,7 +115,7 @@ def _pending(
     )
 
 
-def unlooked(store: "StoreTwin") -> list[Unlooked]:
+def unlooked(store: "StoreTwin") -> list[UncheckedEarning]:
     """Pending shares of nodes that were found out, and of their owners' others, of what was not
     compared; newest first.
     """
@@ -134,7 +134,7 @@ def unlooked(store: "StoreTwin") -> list[Unlooked]:
     ]
     found.sort(key=lambda share: str(share.id))
     found.sort(key=lambda share: share.earned_at, reverse=True)
-    return [Unlooked(s.job_id, s.unit, store.jobs[s.job_id].user_id) for s in found]
+    return [UncheckedEarning(s.job_id, s.unit, store.jobs[s.job_id].user_id) for s in found]
 
 
 def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
@@ -187,10 +187,10 @@ def _is_withdrawn(store: "StoreTwin", row: CheckRow) -> bool:
     return found and any(one.withdrawn for one in _of_unit(store, row))
 
 
-def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneWord]:
+def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneReport]:
     """Who said so of a unit."""
     nodes = {word.node_id for word in store.words if (word.job_id, word.unit) == (job, unit)}
-    return [SceneWord(node, store.nodes[node].owner) for node in sorted(nodes)]
+    return [SceneReport(node, store.nodes[node].owner) for node in sorted(nodes)]
 
 
 def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, str, Told]]:
@@ -229,14 +229,14 @@ def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told])
     return Record(node, device_class, at is not None, *letters)
 
 
-def quarantine(store: "StoreTwin", node: UUID, act: Act) -> Standing | None:
+def quarantine(store: "StoreTwin", node: UUID, act: Act) -> StandingRecord | None:
     """The gateway's own word, where it changes anything."""
     row = store.nodes[node]
     given_up = row.standing.name == "REVOKED"
     if row.caught is not None or (given_up and row.quarantined):
         return None
     name = "REVOKED" if given_up else "QUARANTINED"
-    row.standing, row.quarantined = Standing(name, row.standing.version + 1, act.reason), True
+    row.standing, row.quarantined = StandingRecord(name, row.standing.version + 1, act.reason), True
     row.caught = LIES
     store.acts.append(act)
     return row.standing

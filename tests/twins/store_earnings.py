@@ -15,11 +15,11 @@ from sql.earnings import (
     SHARES_MOST,
     STAKE_SHARES,
     WITHHELD_MOST,
-    Claimable,
+    ClaimableEarning,
     EarningRow,
+    MaturedEarning,
     PayableRow,
     PayoutRow,
-    Ripe,
 )
 from sql.fsck import Finding
 from sql.sampling import fine_of
@@ -152,7 +152,7 @@ def closed_with(share: EarningRow, payout: PayoutRow) -> EarningRow:
     return attrs.evolve(share, payout_id=None)
 
 
-def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[Ripe]:
+def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[MaturedEarning]:
     """PENDING, over, in no open dispute, and no delivery waits that was made before its end."""
     since = waiting(store)
     found = [
@@ -162,7 +162,7 @@ def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[Ripe]:
         if share.operator_id is None or since.get(share.operator_id, now) >= share.payable_at
     ]
     found.sort(key=lambda share: share.payable_at)
-    return [Ripe(share.job_id, share.unit) for share in found[:limit]]
+    return [MaturedEarning(share.job_id, share.unit) for share in found[:limit]]
 
 
 def _is_disputed(store: "StoreTwin", share: EarningRow) -> bool:
@@ -170,13 +170,13 @@ def _is_disputed(store: "StoreTwin", share: EarningRow) -> bool:
     return found is not None and found.state == "OPEN"
 
 
-def claimable(store: "StoreTwin", limit: int) -> list[Claimable]:
+def claimable(store: "StoreTwin", limit: int) -> list[ClaimableEarning]:
     """In suspense, and the node has an owner."""
-    found: list[Claimable] = []
+    found: list[ClaimableEarning] = []
     for share in store.earnings.values():
         node = store.nodes.get(share.node_id)
         if share.operator_id is None and share.state != "REVERSED" and node and node.owner:
-            found.append(Claimable(share.job_id, share.unit, node.owner))
+            found.append(ClaimableEarning(share.job_id, share.unit, node.owner))
     return found[:limit]
 
 

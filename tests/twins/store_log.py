@@ -10,7 +10,7 @@ from rendertrust.merkle import Frontier
 from sql.books import EntryRow, TransferRow
 from sql.database import Conflict
 from sql.fsck import Finding
-from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, Look
+from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogView
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -39,7 +39,7 @@ class LogTwin:
         await self._store.round_trip()
         return True
 
-    async def look(self, limit: int) -> Look | None:
+    async def look(self, limit: int) -> LogView | None:
         await self._store.round_trip()
         return look_at(self._store, limit, self._own)
 
@@ -95,7 +95,7 @@ class LogTwin:
             tables.checkpoints[self._append.checkpoint.size] = self._append.checkpoint
 
 
-def look_at(store: "StoreTwin", limit: int, own: int = 0) -> Look | None:
+def look_at(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
     """What is there now."""
     tables = store.log_tables
     if tables.head is None:
@@ -104,7 +104,7 @@ def look_at(store: "StoreTwin", limit: int, own: int = 0) -> Look | None:
     numbers = sorted(entry.entry_id for entry in store.entries.values())
     above = [number for number in numbers if number > tables.head.covered]
     newest = max(tables.checkpoints, default=None)
-    return Look(
+    return LogView(
         head=tables.head,
         checked=newest,
         checked_at=None if newest is None else tables.checkpoints[newest].at,

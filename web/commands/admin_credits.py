@@ -83,13 +83,13 @@ def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
 def show(*, email: str, as_json: bool, **where: Any) -> None:
     """What a user has, and his last entries."""
     from sql.credits import Credits
-    from sql.span import Span
+    from sql.page import Page
     from web.http.responses import encode
     from web.routes.credits import shown
 
     async def work(database: "Database") -> Any:
         user, kept = await known(database, email), Credits(database)
-        return await kept.balance(user.id), await kept.page(user.id, Span(20))
+        return await kept.balance(user.id), await kept.page(user.id, Page(20))
 
     balance, rows = with_database(where, work)
     entries = [shown(row) for row in rows]

@@ -42,12 +42,12 @@ def disputes() -> None:
 def list_(*, state: str | None, withheld: bool, limit: int, as_json: bool, **where: Any) -> None:
     """Disputes, newest first."""
     from sql.operators import Operators
-    from sql.span import Span
+    from sql.page import Page
 
     named = "OPEN" if withheld else None if state is None else state.upper()
     which = True if withheld else None
     rows = with_database(
-        where, lambda d: Operators(d).disputes(None, named, Span(limit), by_gateway=which)
+        where, lambda d: Operators(d).disputes(None, named, Page(limit), by_gateway=which)
     )
     tell(rows or (), as_json=as_json)
 

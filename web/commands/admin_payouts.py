@@ -37,10 +37,10 @@ def payouts() -> None:
 def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
     """Payouts, newest first."""
     from sql.operators import Operators
-    from sql.span import Span
+    from sql.page import Page
 
     named = None if state is None else state.upper()
-    rows = with_database(where, lambda d: Operators(d).payouts(None, named, Span(limit)))
+    rows = with_database(where, lambda d: Operators(d).payouts(None, named, Page(limit)))
     tell(rows or (), as_json=as_json)
 
 

@@ -86,7 +86,7 @@ async def _restored(
     """The name of the database that was put aside, if one was; and what fsck says."""
     from sql.fsck import run_fsck
     from sql.migrate import migrate, turn
-    from sql.restoring import connected, is_empty
+    from sql.restore import connected, is_empty
     from supervisors.engines import database_archive
 
     async with database_of(settings, make=True) as there:
@@ -112,7 +112,7 @@ async def _restored(
 async def marked(dsn: str) -> None:
     """A gateway writes nothing until it has asked the chain whether that has more than this."""
     from sql.database import Database
-    from sql.halt import RESTORED, Halt, write_halt
+    from sql.halts import RESTORED, Halt, write_halt
     from supervisors.engines.system_clock import SystemClock
 
     database = Database(lambda: dsn, connections=1)
@@ -124,7 +124,7 @@ async def marked(dsn: str) -> None:
 
 async def refuse_gateways(connection: Any) -> None:
     """ClickException while a gateway is connected."""
-    from sql.restoring import gateways
+    from sql.restore import gateways
 
     if await gateways(connection):
         raise click.ClickException(BUSY)
@@ -132,7 +132,7 @@ async def refuse_gateways(connection: Any) -> None:
 
 def name_aside(dsn: str) -> str:
     """What the database of before is called from now on."""
-    from sql.restoring import database_of as name_of
+    from sql.restore import database_of as name_of
     from supervisors.engines.system_clock import SystemClock
 
     return f"{name_of(dsn)}_before_{SystemClock().now():%Y%m%d%H%M%S}"

@@ -17,7 +17,7 @@ from web.commands.serve import settings_from
 if TYPE_CHECKING:
     from sql.database import Database
     from sql.epochs import EpochRow
-    from sql.halt import Halt
+    from sql.halts import Halt
     from supervisors.chain_audit import ChainView
     from supervisors.engines.chain import EvmChain
 
@@ -51,7 +51,7 @@ def status(*, as_json: bool, **where: Any) -> int:
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
-        from sql.halt import BEHIND, read_backlog
+        from sql.halts import BEHIND, read_backlog
 
         seen = await _seen(chain, database)
         backlog, halt = await read_backlog(database), await halts_of(settings, database).now()
@@ -110,7 +110,7 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
-        from sql.halt import BEHIND, OF_ONE_GATEWAY, read_backlog
+        from sql.halts import BEHIND, OF_ONE_GATEWAY, read_backlog
 
         seen, halt = await _seen(chain, database), await halts_of(settings, database).now()
         if halt is not None and halt.reason in OF_ONE_GATEWAY:
@@ -164,7 +164,7 @@ async def _expected(work: Awaitable[T]) -> T:
     from rendertrust.cli import exit_codes
     from rendertrust.cli.exits import CommandExit, Exit
     from sql.database import Unavailable
-    from sql.epochs import BrokenEnd, NotBegun
+    from sql.epochs import BrokenLogEnd, NoLog
     from supervisors.chain_audit import ForeignLog
 
     try:
@@ -181,9 +181,9 @@ async def _expected(work: Awaitable[T]) -> T:
         raise click.ClickException(f"The chain refuses it: {error}") from error
     except Unavailable as error:
         raise click.ClickException(f"The database does not answer: {error}") from error
-    except NotBegun as error:
+    except NoLog as error:
         raise click.ClickException("There is no log in this database") from error
-    except (BrokenEnd, ForeignLog) as error:
+    except (BrokenLogEnd, ForeignLog) as error:
         raise click.ClickException(str(error)) from error
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
@@ -199,7 +199,7 @@ async def _seen(chain: "EvmChain", database: "Database") -> "ChainView":
 
 async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dict[str, Any]:
     """The chain agrees: an older halt, if there is one, comes to an end without an epoch."""
-    from sql.halt import end_halt
+    from sql.halts import end_halt
 
     if halt is None:
         raise click.ClickException(AGREES)
@@ -213,11 +213,11 @@ async def _reopened(
     """Begin a new epoch, after whatever was signed before, and record what it leaves behind."""
     from datetime import timedelta
 
-    from sql.epochs import OnChain, reopen
+    from sql.epochs import ChainPosition, reopen
     from supervisors.engines.system_clock import SystemClock
 
     state, (contract, size, root) = seen.state, _newest_of(seen)
-    there = OnChain(state.chain_id, contract, size, root, state.sender, state.nonce)
+    there = ChainPosition(state.chain_id, contract, size, root, state.sender, state.nonce)
 
     def details(row: "EpochRow") -> dict[str, Any]:
         return {**left, "leaves": row.leaf_index}

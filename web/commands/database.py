@@ -162,7 +162,7 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 @where_options
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
     """Drop the databases that `restore --replace` has put aside; without --yes list them."""
-    from sql.restoring import connected, drop, kept
+    from sql.restore import connected, drop, kept
 
     settings = settings_from(None, None, data, config)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sql.database import Database
-    from sql.halt import Halts, Kept
+    from sql.halts import Halts, Kept
 
 
 def kept_head(settings: Any) -> "Kept":
@@ -19,7 +19,7 @@ def kept_head(settings: Any) -> "Kept":
 
 def halts_of(settings: Any, database: "Database") -> "Halts":
     """What a gateway with these settings goes by."""
-    from sql.halt import Halts
+    from sql.halts import Halts
 
     head = kept_head(settings)
     return Halts(database, chain=bool(settings.chain.url), seen=lambda: head)

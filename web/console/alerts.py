@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from sql.dispute_desk import DisputeDesk
+from sql.dispute_views import DisputeViews
 from sql.overview import LogStanding
 from supervisors.snapshot import Snapshot
 from web.console.ledger_health import LedgerHealth, soundness_of
@@ -48,7 +48,7 @@ async def alerts_of(
     """The worst first."""
     found = [*await _dependencies(gateway), *actors_of(gateway.snapshot())]
     found += broken(await soundness_of(gateway))
-    due = (await DisputeDesk(gateway.database).withheld()).due
+    due = (await DisputeViews(gateway.database).withheld()).due
     if due:
         what = "1 share is" if due == 1 else f"{due:,} shares are"
         found.append(Alert("warn", f"{what} {WITHHELD}", "/console/disputes?is=withheld"))

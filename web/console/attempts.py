@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from sql.job_desk import Attempt, DeskUnit
+from sql.job_views import AttemptView, DeskUnit
 
 STANDS: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 
@@ -31,13 +31,13 @@ class AttemptRow:
     tile: int | None = None
 
 
-def tries_of(attempts: Sequence[Attempt], units: Sequence[DeskUnit]) -> list[AttemptRow]:
+def tries_of(attempts: Sequence[AttemptView], units: Sequence[DeskUnit]) -> list[AttemptRow]:
     """All of them, by their places."""
     lost = [_lost(each) for each in attempts]
     return sorted([*lost, *map(_standing, filter(_stands, units))], key=lambda each: each.place)
 
 
-def _lost(of: Attempt) -> AttemptRow:
+def _lost(of: AttemptView) -> AttemptRow:
     state, took = "FAILED" if of.error_class else "LOST", _took(of.started_at, of.ended_at)
     return AttemptRow(
         (of.number, of.attempt),

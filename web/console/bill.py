@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import attrs
 
-from sql.job_desk import DeskEntry, DeskHold
+from sql.job_views import DeskEntry, DeskHold
 
 WORDS: Final = {"USAGE": "Charged", "REFUND": "Refunded"}
 

@@ -9,8 +9,8 @@ import attrs
 
 from actors.notifier.messages import Progress
 from rendertrust.frame_range import parse
-from sql.job_desk import DeskFrame, DeskJob
-from sql.thumbnails import Shown
+from sql.job_views import DeskFrame, DeskJob
+from sql.thumbnails import ThumbnailInfo
 
 SHOWN: Final = 60  # of one page: each may be a whole picture
 _UNSEEN: Final = ("OPEN_EXR",)  # what browsers do not draw
@@ -48,7 +48,10 @@ class JobFrame:
 
 
 def frames_of(
-    job: DeskJob, rows: Sequence[DeskFrame], shown: Iterable[Shown], told: Iterable[Progress] = ()
+    job: DeskJob,
+    rows: Sequence[DeskFrame],
+    shown: Iterable[ThumbnailInfo],
+    told: Iterable[Progress] = (),
 ) -> list[JobFrame]:
     """All of a page. ``shown``: which of them have a small picture; of a unit's the last counts.
 
@@ -66,7 +69,7 @@ def frames_of(
     ]
 
 
-def small_of(job: UUID, shown: Shown | None) -> str:
+def small_of(job: UUID, shown: ThumbnailInfo | None) -> str:
     """Where a small picture is; '' of none."""
     return "" if shown is None else address_of(job, shown.frame, shown.made_at)
 

@@ -10,7 +10,7 @@ import attrs
 from actors.auditor.messages import Audit, Auditor, LastAudit
 from actors.kernel import AskFailed
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW
-from sql.halt import Halt
+from sql.halts import Halt
 from web.gateway import Gateway
 
 ASK_SECONDS: Final = 0.5

@@ -10,7 +10,7 @@ import attrs
 from rendertrust import money
 from rendertrust.frame_range import parse
 from sql.credits import RefundableUnit
-from sql.job_desk import JobDesk, ListedJob, Wish
+from sql.job_views import JobFilter, JobViews, ListedJob
 from web.console.formatting import SHORT
 from web.gateway import Gateway
 from web.http.converter import uuid_of
@@ -77,7 +77,7 @@ async def refunding(
     tile, or ALL; where units have no frames a number; "": the only one. ``amount`` "": all that was
     charged.
     """
-    job = await _job_of(JobDesk(gateway.database), user, name.strip().lower())
+    job = await _job_of(JobViews(gateway.database), user, name.strip().lower())
     if isinstance(job, Problem):
         return job
     units = await gateway.credits.refundable_units(job)
@@ -163,7 +163,7 @@ def _together(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPre
     return RefundPreview(job, chosen, now, sum(u.charged for u in now), of, len(left) - len(now))
 
 
-async def _job_of(desk: JobDesk, user: UUID, name: str) -> UUID | Problem:
+async def _job_of(desk: JobViews, user: UUID, name: str) -> UUID | Problem:
     if uuid_of(name) is None and (len(name) < SHORT or not set(name) <= HEX):
         return NO_ID
     own = await _begin_so(desk, user, name)
@@ -175,6 +175,6 @@ async def _job_of(desk: JobDesk, user: UUID, name: str) -> UUID | Problem:
     return Problem(404, f"It is a job of another user, {others[0].email}")
 
 
-async def _begin_so(desk: JobDesk, user: UUID | None, name: str) -> Sequence[ListedJob]:
+async def _begin_so(desk: JobViews, user: UUID | None, name: str) -> Sequence[ListedJob]:
     id_ = uuid_of(name)
-    return await desk.page(user, Wish(id=name if id_ is None else str(id_)), NEWEST, 2, 0)
+    return await desk.page(user, JobFilter(id=name if id_ is None else str(id_)), NEWEST, 2, 0)

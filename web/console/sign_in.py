@@ -7,7 +7,7 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
-from sql.sessions import Family
+from sql.sessions import TokenFamily
 from web.console.forms import form_of
 from web.console.page_responses import SIGN_IN, frame_of, html, own_path, redirect
 from web.console.registry import ROOT, Pages
@@ -71,7 +71,7 @@ class SignIn:
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
         sid, now = gateway.random.uuid(), gateway.clock.now()
         token, claims = issue(gateway, checked.user, sid, UserRole(checked.role))
-        family = Family(sid, claims.identity, claims.expires, client_of(request))
+        family = TokenFamily(sid, claims.identity, claims.expires, client_of(request))
         if not await gateway.accounts.sessions.open(checked, family, now):
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
         await grant_starter(gateway, checked.user)

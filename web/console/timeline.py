@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from sql.job_desk import Attempt, DeskCharges, DeskHold, DeskJob, DeskUnit
+from sql.job_views import AttemptView, DeskCharges, DeskHold, DeskJob, DeskUnit
 
 State: TypeAlias = Literal["done", "now", "next", "bad", "off"]
 ENDS: Final = {"COMPLETED": "Completed", "FAILED": "Failed", "CANCELLED": "Cancelled"}
@@ -36,7 +36,7 @@ class TimelineFacts:
 
     job: DeskJob
     units: Sequence[DeskUnit]
-    attempts: Sequence[Attempt]
+    attempts: Sequence[AttemptView]
     holds: Sequence[DeskHold]
     charges: DeskCharges
     anchoring: bool
@@ -74,7 +74,7 @@ def with_durations(steps: Sequence[TimelineStep]) -> list[TimelineStep]:
 
 def _work(known: TimelineFacts) -> list[TimelineStep]:
     job = known.job
-    tries: list[Attempt | DeskUnit] = [*known.attempts, *known.units]
+    tries: list[AttemptView | DeskUnit] = [*known.attempts, *known.units]
     assigned = [each.assigned_at for each in tries if each.assigned_at]
     started = [each.started_at for each in tries if each.started_at]
     if job.completed_at is not None:

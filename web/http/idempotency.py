@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from sql.jobs import KeptAnswer
+from sql.jobs import StoredAnswer
 from web.http.operations import Answer, Call
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
@@ -30,7 +30,7 @@ def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:
     return key, call.digest
 
 
-def answered_before(kept: KeptAnswer, key: tuple[str, bytes]) -> Answer | Problem:
+def answered_before(kept: StoredAnswer, key: tuple[str, bytes]) -> Answer | Problem:
     """What was answered under the key, whatever has changed since.
 
     Two requests under a new key at the same time are told apart by the books' transaction.

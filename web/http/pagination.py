@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.span import Span
+from sql.page import Page
 from web.http.problem import Fault, invalid
 
 NOT_THERE = invalid([Fault("after", "value", "must be the id of an element of this list")])
@@ -28,9 +28,9 @@ class Cursor:
     after: UUID | None = None
 
 
-def span_of(page: Cursor) -> Span:
+def span_of(page: Cursor) -> Page:
     """What to read for a page: one element more, which tells whether there is a next page."""
-    return Span(page.limit + 1, page.offset, page.after)
+    return Page(page.limit + 1, page.offset, page.after)
 
 
 def next_of(rows: Sequence[Any], limit: int) -> UUID | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from sql.job_desk import STATUSES, Wish
+from sql.job_views import STATUSES, JobFilter
 
 CHARACTERS_MAX: Final = 500
 WORDS: Final = ("status", "type", "node", "user", "error", "since", "until", "id")
@@ -84,7 +84,7 @@ def terms_of(text: str) -> list[Term] | Misread:
     return found
 
 
-def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> Wish | Misread:
+def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> JobFilter | Misread:
     """Which jobs are meant. ``of_everybody``: whose they are may be said."""
     terms = terms_of(text)
     if isinstance(terms, Misread):
@@ -98,7 +98,7 @@ def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> Wish | Mi
             kept[name] = value
     except _Wrong as wrong:
         return Misread(str(wrong))
-    return Wish(**kept)
+    return JobFilter(**kept)
 
 
 def without(text: str, word: str) -> str:

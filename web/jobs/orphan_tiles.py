@@ -5,8 +5,8 @@ from typing import Final
 import attrs
 
 from rendertrust import money
-from sql.job_desk import DeskJob
-from sql.jobs import JobRow, LooseRow
+from sql.job_views import DeskJob
+from sql.jobs import OrphanTilesRow, OwnerJobRow
 from web.gateway import Gateway
 from web.http.amounts import Credits
 
@@ -32,13 +32,13 @@ class LooseTiles:
     charged: Credits
 
 
-async def loose_tiles(gateway: Gateway, job: JobRow) -> LooseTiles | None:
+async def loose_tiles(gateway: Gateway, job: OwnerJobRow) -> LooseTiles | None:
     """Those of a job, as the API tells them; None: there are none."""
     row = await loose_of(gateway, job)
     return None if row is None else LooseTiles(row.tiles, row.checking, money.render(row.charged))
 
 
-async def loose_of(gateway: Gateway, job: JobRow | DeskJob) -> LooseRow | None:
+async def loose_of(gateway: Gateway, job: OwnerJobRow | DeskJob) -> OrphanTilesRow | None:
     """The same, in units of money."""
     is_stopped = job.status == "CANCELLED" or job.paused == STOPPED
     if job.units == 1 or not (job.failed or is_stopped):

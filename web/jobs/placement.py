@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final, Literal
 import attrs
 from msgspec import Meta
 
-from sql.work import ANY
-from sql.work import MINE as MINE  # noqa: PLC0414 - part of what this module offers
-from sql.work import POOL as POOL  # noqa: PLC0414
-from sql.work import PRICED as PRICED  # noqa: PLC0414
+from sql.scheduler_rows import ANY
+from sql.scheduler_rows import MINE as MINE  # noqa: PLC0414 - part of what this module offers
+from sql.scheduler_rows import POOL as POOL  # noqa: PLC0414
+from sql.scheduler_rows import PRICED as PRICED  # noqa: PLC0414
 
 FRAMES_OF: Final = "_frames_of"  # in a job's parameters: the job whose results it is made of
 NEEDS: Final = "_needs"  # in a job's parameters, read by the Scheduler

@@ -18,7 +18,7 @@ from rendertrust import money
 from rendertrust.frame_range import parse
 from rendertrust.preflight.work import price_of as price_of_work
 from sql.audit import Act
-from sql.jobs import Order, PastJob
+from sql.jobs import JobOrder, PastJob
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
@@ -133,7 +133,7 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
         return LOOK
     if (dearer := await refusal_of(gateway, row.id, (0,))) is not None:
         return dearer
-    terms = await gateway.jobs.terms(Order(row.user_id, row.job_type, None))
+    terms = await gateway.jobs.terms(JobOrder(row.user_id, row.job_type, None))
     if not terms.active:
         return INACTIVE
     if not await gateway.retention.renew(row.id, row.user_id, gateway.clock.now()):

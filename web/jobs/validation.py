@@ -7,7 +7,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
-from sql.jobs import Terms
+from sql.jobs import JobTerms
 from web.http.amounts import Amount, Quoted
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
@@ -93,12 +93,12 @@ class PricedJob:
         return sum(piece.price for piece in pieces) if pieces else self.tariff.price
 
 
-def in_pool(terms: Terms, pool: Pool) -> Terms:
+def in_pool(terms: JobTerms, pool: Pool) -> JobTerms:
     """The terms there: on one's own nodes it costs nothing."""
     return attrs.evolve(terms, price=0) if pool == MINE else terms
 
 
-async def offer_of(call: Call[Any], asked: Asked, terms: Terms) -> PricedJob | Problem:
+async def offer_of(call: Call[Any], asked: Asked, terms: JobTerms) -> PricedJob | Problem:
     """What is to be ordered at these terms, or all that is wrong with it."""
     params = await _params(call, asked)
     if isinstance(params, list):

@@ -8,8 +8,8 @@ import attrs
 
 from actors.kernel import AskFailed
 from actors.scheduler.messages import ExplainWaiting, Scheduler, WaitCounts
-from sql.job_desk import DeskJob
-from sql.jobs import JobRow, PagedUnit
+from sql.job_views import DeskJob
+from sql.jobs import OwnerJobRow, PagedUnit
 from web.gateway import Gateway
 from web.jobs.check_progress import checking_of
 
@@ -66,7 +66,7 @@ async def why(gateway: Gateway, job: DeskJob) -> str:
 
 
 async def reasons_of(
-    gateway: Gateway, job: JobRow, units: Sequence[PagedUnit]
+    gateway: Gateway, job: OwnerJobRow, units: Sequence[PagedUnit]
 ) -> Mapping[int, Reason]:
     """Of those units that have not begun, take very long, or are being checked, by number."""
     verifying = [unit.number for unit in units if unit.state == "VERIFYING"]
@@ -91,7 +91,7 @@ def _of_others(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
     return attrs.evolve(first, not_before=None)
 
 
-def reason(job: JobRow, unit: PagedUnit, found: WaitCounts | None) -> Reason:
+def reason(job: OwnerJobRow, unit: PagedUnit, found: WaitCounts | None) -> Reason:
     """Why a unit waits; ``found`` None: it is not among those that are to be given out next."""
     if unit.state == "DISPATCHED":
         return Reason("begins", BEGINS.format("A node")) if found is None else of_assigned(found)

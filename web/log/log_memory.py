@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import structlog
 
 from rendertrust import epoch, untrusted
-from sql.halt import Kept, SeenHead, Unreadable
+from sql.halts import Kept, SeenHead, UnreadableHead
 from supervisors.engines.secret import write_private
 
 Signature: TypeAlias = tuple[int, int, int] | None  # of the file as it was read last
@@ -44,7 +44,7 @@ class FileMemory:
         """Remember it unless it is no newer. A disk that is full is told, and harms nobody."""
         async with self._turn:
             kept = self.head
-            if isinstance(kept, Unreadable) or not is_newer(head, kept):
+            if isinstance(kept, UnreadableHead) or not is_newer(head, kept):
                 self._tell(head, kept)
                 return
             try:
@@ -59,7 +59,7 @@ class FileMemory:
         if kept == self._told:
             return
         self._told = kept
-        if isinstance(kept, Unreadable):
+        if isinstance(kept, UnreadableHead):
             log.error(
                 "what was signed of the log is not kept", file=str(self._path), reason=kept.why
             )
@@ -108,7 +108,7 @@ def _read(path: Path) -> tuple[Kept, Signature]:
     except FileNotFoundError:
         return None, signature
     except (OSError, ValueError, TypeError, KeyError) as error:
-        return Unreadable(f"{type(error).__name__}: {error}"), signature
+        return UnreadableHead(f"{type(error).__name__}: {error}"), signature
 
 
 def _parsed(found: Any) -> SeenHead:

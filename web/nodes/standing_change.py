@@ -4,7 +4,7 @@ from typing import Final
 
 from actors.scheduler.messages import Scheduler, StandingChanged
 from sql.audit import Act
-from sql.nodes import NodeShown, Word
+from sql.nodes import NodeShown, StandingChange
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.identity.audit_actor import AuditActor
@@ -33,7 +33,7 @@ async def say(
     if standing == node.standing.name and reason in ("", node.standing_reason):
         return node  # it was said before
     act = None if node.owner_id == doer.user else await _act(doer, node, verb, reason)
-    word = Word(node.id, node.standing.version, standing, reason, doer.user)
+    word = StandingChange(node.id, node.standing.version, standing, reason, doer.user)
     said = await gateway.nodes.stand(word, act)
     if said is None:
         return CHANGED

@@ -10,7 +10,7 @@ from actors.ports import ObjectsUnavailable
 from config.sections import Chain
 from config.settings import Settings
 from sql.database import Database, Unavailable
-from sql.halt import Halts, Kept
+from sql.halts import Halts, Kept
 from sql.leadership import SqlLeadership
 from sql.migrate import migrate
 from supervisors.child import Child

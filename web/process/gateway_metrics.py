@@ -15,8 +15,8 @@ from prometheus_client import Counter, Gauge
 from actors.ports import Clock
 from rendertrust.money import UNITS_PER_CREDIT
 from sql.database import Unavailable
-from sql.figures import Totals, read_totals
-from sql.halt import Halts
+from sql.halts import Halts
+from sql.totals import GatewayTotals, read_totals
 from supervisors.snapshot import Snapshot
 from web.middleware.actor_metrics import ActorMetrics
 from web.process.log_writer import LINES
@@ -105,7 +105,7 @@ class GatewayMetrics:
         show_log(await log_state(self._database, self._halts), self._clock.now())
 
 
-def show_totals(totals: Totals) -> None:
+def show_totals(totals: GatewayTotals) -> None:
     """Take over a reading of the database."""
     for gauge, figures in ((JOBS, totals.jobs), (NODES, totals.nodes)):
         for name, count in figures.items():

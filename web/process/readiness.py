@@ -11,7 +11,7 @@ from actors.kernel import AskFailed
 from actors.ledger.messages import IsAccepting, Ledger
 from actors.scheduler.messages import IsLoaded, Scheduler
 from sql.database import Database, Unavailable
-from sql.halt import Halts, read_backlog
+from sql.halts import Halts, read_backlog
 from supervisors.registry import Registry
 
 Probe: TypeAlias = Callable[[], Awaitable[bool]]

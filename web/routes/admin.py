@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.administration import Ended
+from sql.administration import EndedLogins
 from sql.audit import Act, ActRow
 from sql.users import UserRow
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
@@ -246,7 +246,7 @@ async def act_on(
     return TOKEN_REFUSED if act is None else act
 
 
-def changed(call: Call[Any, Any], ended: Ended | None) -> Account | Problem:
+def changed(call: Call[Any, Any], ended: EndedLogins | None) -> Account | Problem:
     """The user as he is now; this gateway refuses from now on what ended with the change."""
     if ended is None:
         return NOT_FOUND

@@ -8,7 +8,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
-from sql.job_desk import JobDesk, ListedJob
+from sql.job_views import JobViews, ListedJob
 from web.http.amounts import Credits
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
@@ -75,7 +75,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     wish = wish_of(query.q, gateway.clock.now())
     if isinstance(wish, Misread):
         return invalid([Fault("q", "value", wish.said)])
-    desk, wanted = JobDesk(gateway.database), query.limit + 1
+    desk, wanted = JobViews(gateway.database), query.limit + 1
     rows = await desk.page(None, wish, "-created", wanted, query.offset)
     return ListedJobs([shown(row) for row in rows[: query.limit]], len(rows) == wanted)
 

@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from actors.ports import ChainRefused, ChainUnavailable
 from rendertrust import merkle
-from sql.anchors import AnchorRow, Covering
-from sql.proofs import OwnEntry, Sequenced
+from sql.anchors import AnchorRow, CoveringAnchor
+from sql.proofs import LeafPosition, OwnEntry
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem, unavailable
@@ -149,7 +149,11 @@ async def held_against_chain(gateway: Gateway, standing: Standing) -> Verificati
 
 
 async def difference(
-    gateway: Gateway, own: OwnEntry, place: Sequenced, covering: Covering, on_chain: bytes | None
+    gateway: Gateway,
+    own: OwnEntry,
+    place: LeafPosition,
+    covering: CoveringAnchor,
+    on_chain: bytes | None,
 ) -> str | None:
     """What is not as it was when it was anchored; None: it is all the same."""
     signed = covering.signed
@@ -164,7 +168,7 @@ async def difference(
     return None if on_chain == signed.root else "the chain has another root"
 
 
-def _elsewhere(covering: Covering, now: int) -> str:
+def _elsewhere(covering: CoveringAnchor, now: int) -> str:
     there = f"the anchor that covers the entry is on chain {covering.chain_id}"
     here = f"this gateway anchors on chain {now} now"
     return f"{there}, and {here}: verify the proof against the first, or wait for the next anchor"

@@ -12,7 +12,7 @@ from actors.kernel import AskFailed
 from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
 from rendertrust import money
 from sql.database import Unavailable
-from sql.sessions import Checked, Family
+from sql.sessions import LoginState, TokenFamily
 from sql.users import NewUser
 from web.gateway import Gateway
 from web.http.converter import Email
@@ -208,25 +208,25 @@ async def change_password(call: Call[PasswordChange]) -> Done | Problem:
     return Done("Password changed; all other logins have ended")
 
 
-async def checked_password(gateway: Gateway, email: str, password: str) -> Checked | None:
+async def checked_password(gateway: Gateway, email: str, password: str) -> LoginState | None:
     """Whose password this is; None, as slowly, when it is nobody's who may log in."""
     row = await gateway.users.by_email(email)
     kept = None if row is None else row.password_hash
     fits = await gateway.passwords.matches(password, kept)
     if not fits or row is None or kept is None or not row.is_active:
         return None
-    return Checked(row.id, kept, row.role)
+    return LoginState(row.id, kept, row.role)
 
 
 def issue(
     call: Call[Any, None], user: UUID, role: UserRole, sid: UUID | None = None
-) -> tuple[TokenPair, Family]:
+) -> tuple[TokenPair, TokenFamily]:
     """The tokens of a login, a new one unless ``sid`` is given, and the row that remembers them."""
     gateway = call.gateway
     sid = sid or gateway.random.uuid()
     access, _ = gateway.tokens.issue(TokenType.ACCESS, user, sid, role)
     refresh_token, claims = gateway.tokens.issue(TokenType.REFRESH, user, sid, role)
-    family = Family(sid, claims.identity, claims.expires, client_of(call.request))
+    family = TokenFamily(sid, claims.identity, claims.expires, client_of(call.request))
     return TokenPair(access, refresh_token), family
 
 

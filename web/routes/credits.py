@@ -23,8 +23,8 @@ from actors.ledger.messages import (
     user_account,
 )
 from rendertrust import money
-from sql.credits import EntryRow, HoldRow, UsageRow
-from sql.span import Span
+from sql.credits import AccountEntryRow, OpenHoldRow, UsageRow
+from sql.page import Page
 from web.http.amounts import Amount, Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
@@ -207,7 +207,7 @@ async def deduct(call: Call[Deduction]) -> Answer | Problem:
 async def holds(call: Call[None, Window]) -> Holds:
     """What is held of one's credits now, newest first."""
     window, kept = call.query, call.gateway.credits
-    rows = await kept.holds(call.caller, Span(window.limit, window.offset))
+    rows = await kept.holds(call.caller, Page(window.limit, window.offset))
     held = (await kept.balance(call.caller)).held
     count = await kept.holds_count(call.caller)
     return Holds([_hold(row) for row in rows], count, money.render(held))
@@ -244,7 +244,7 @@ def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
     return otherwise
 
 
-def shown(row: EntryRow) -> Entry:
+def shown(row: AccountEntryRow) -> Entry:
     """The row as the API shows it."""
     return Entry(
         id=row.id,
@@ -263,7 +263,7 @@ def booked(entry: Booked) -> Entry:
     """The entry as the API shows it."""
     members = attrs.asdict(entry)
     members["after"] = members.pop("balance_after")
-    return shown(EntryRow(**members))
+    return shown(AccountEntryRow(**members))
 
 
 def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:
@@ -271,7 +271,7 @@ def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:
     return IdempotencyKey(user, *key, answer={"status": 200, "deduction": reference})
 
 
-def _hold(row: HoldRow) -> Hold:
+def _hold(row: OpenHoldRow) -> Hold:
     return Hold(
         id=row.id,
         amount=money.render(row.amount),

@@ -8,7 +8,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import webhooks
-from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointRow, NewEndpoint, Wish
+from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointPatch, EndpointRow, NewEndpoint
 from supervisors.engines.webhook_http import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
@@ -183,7 +183,7 @@ async def change(call: Call[HookWish]) -> Hook | Problem:
     body, now = call.body, call.gateway.clock.now()
     if body.url is not None and (fault := url_fault(call.gateway, body.url)) is not None:
         return invalid([fault])
-    wish = Wish(body.url, body.types, body.enabled)
+    wish = EndpointPatch(body.url, body.types, body.enabled)
     row = await call.gateway.endpoints.change(call.ids["endpoint_id"], call.caller, wish, now)
     return NOT_FOUND if row is None else shown(row)
 

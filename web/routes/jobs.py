@@ -19,7 +19,7 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from rendertrust.preflight.work import SECOND
-from sql.jobs import JobRow, Order
+from sql.jobs import JobOrder, OwnerJobRow
 from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.http.operations import Answer, Call, Operations, Scope
@@ -160,7 +160,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     key = key_of(call)
     if isinstance(key, Problem):
         return key
-    terms = await call.gateway.jobs.terms(Order(call.caller, call.body.job_type, key and key[0]))
+    terms = await call.gateway.jobs.terms(JobOrder(call.caller, call.body.job_type, key and key[0]))
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
     terms = in_pool(terms, call.body.pool)
@@ -373,7 +373,7 @@ def own_result(user: UUID, key: str) -> bool:
     return key.startswith(f"results/{user}/")
 
 
-async def shown(call: Call[Any, Any], row: JobRow) -> Job:
+async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """The row as the API shows it."""
     kept: dict[str, Any] = {name: getattr(row, name) for name in _KEPT}
     return Job(
@@ -388,7 +388,7 @@ async def shown(call: Call[Any, Any], row: JobRow) -> Job:
     )
 
 
-async def in_full(call: Call[Any, Any], row: JobRow) -> Job:
+async def in_full(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """The same, with what only one job is asked about."""
     loose = await loose_tiles(call.gateway, row)
     seconds = await _eta(call, row)
@@ -397,7 +397,7 @@ async def in_full(call: Call[Any, Any], row: JobRow) -> Job:
     return attrs.evolve(found, eta_seconds=seconds, loose_tiles=loose, given_back=back)
 
 
-async def _eta(call: Call[Any, Any], row: JobRow) -> float | None:
+async def _eta(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
     if row.units == 1 or row.status != "RUNNING":
         return None
     pace = await call.gateway.jobs.pace(row.id, call.gateway.clock.now())
@@ -405,7 +405,7 @@ async def _eta(call: Call[Any, Any], row: JobRow) -> float | None:
     return None if left is None else round(left, 1)
 
 
-async def _progress(call: Call[Any, Any], row: JobRow) -> float | None:
+async def _progress(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
     """How far it is, 0 to 1, as its node said last; a hint that may be missing.
 
     Of many units those count that are complete.

@@ -10,9 +10,9 @@ from msgspec import Meta
 from actors.sequencer.messages import CheckpointReady, RequestCheckpoint, Sequencer
 from rendertrust import note
 from rendertrust.merkle import SIZE_MAX, inclusion_ranges
-from sql.anchors import Covering
+from sql.anchors import CoveringAnchor
 from sql.epochs import read_given_up
-from sql.proofs import OwnEntry, Sequenced, Signed
+from sql.proofs import LeafPosition, OwnEntry, SignedCheckpoint
 from web.gateway import Gateway
 from web.http.converter import uuid_of
 from web.http.operations import Audience, Call, Operations, Scope
@@ -235,9 +235,9 @@ class Standing:
     """
 
     own: OwnEntry
-    place: Sequenced
-    signed: Signed
-    covering: Covering | None
+    place: LeafPosition
+    signed: SignedCheckpoint
+    covering: CoveringAnchor | None
 
 
 async def standing_of(call: Call[Any, Any]) -> Standing | Problem:
@@ -320,7 +320,7 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
     )
 
 
-def _is_vouched_for(covering: Covering) -> bool:
+def _is_vouched_for(covering: CoveringAnchor) -> bool:
     """Whether its note is by the key of its checkpoint: not where that went in between."""
     signed = covering.anchor
     return signed is not None and note.is_signed_by(signed, covering.signed.verifier)
@@ -330,5 +330,5 @@ def _key(text: str) -> int | UUID:
     return uuid_of(text) or int(text)
 
 
-def _covers(signed: Signed | None, place: Sequenced | None) -> bool:
+def _covers(signed: SignedCheckpoint | None, place: LeafPosition | None) -> bool:
     return signed is not None and place is not None and place.leaf_index < signed.size

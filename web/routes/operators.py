@@ -9,7 +9,7 @@ import attrs
 from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConflict, Replayed
 from actors.paymaster.messages import PayoutTake
 from rendertrust import money
-from sql.operators import PayoutShown, ShareRow, Totals
+from sql.operators import EarningTotals, PayoutShown, ShareRow
 from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
@@ -225,7 +225,7 @@ def why_gone(state: str, decision: str | None) -> str | None:
     return decision or "a dispute of its creator's was upheld"
 
 
-def summed(totals: Totals) -> ShareTotals:
+def summed(totals: EarningTotals) -> ShareTotals:
     """The totals as the API shows them."""
     return ShareTotals(**{name: money.render(a) for name, a in attrs.asdict(totals).items()})
 

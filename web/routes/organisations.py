@@ -15,8 +15,8 @@ from sql.organisations import (
     INVITED_MOST,
     MEMBERS_MOST,
     OF_USER_MOST,
+    ChangeOutcome,
     Organisation,
-    Said,
 )
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
@@ -33,15 +33,15 @@ ABSENT: Final = "Organisation not found"
 ONLY_OWNERS: Final = "Only an owner of the organisation may"
 NOT_FOUND: Final = Problem(404, ABSENT, code=RefusalCode.ORGANISATION_NOT_FOUND)
 PROBLEMS: Final = {
-    Said.ABSENT: NOT_FOUND,
-    Said.NOT_OWNER: Problem(403, ONLY_OWNERS, code=RefusalCode.OWNER_ONLY),
-    Said.LAST_OWNER: Problem(
+    ChangeOutcome.ABSENT: NOT_FOUND,
+    ChangeOutcome.NOT_OWNER: Problem(403, ONLY_OWNERS, code=RefusalCode.OWNER_ONLY),
+    ChangeOutcome.LAST_OWNER: Problem(
         409, "It needs an owner: name another first, or end it", code=RefusalCode.LAST_OWNER
     ),
-    Said.ALREADY: Problem(
+    ChangeOutcome.ALREADY: Problem(
         409, "This address was invited already, or is a member's", code=RefusalCode.ALREADY_INVITED
     ),
-    Said.TOO_MANY: Problem(
+    ChangeOutcome.TOO_MANY: Problem(
         409,
         f"An organisation has at most {MEMBERS_MOST} members and {INVITED_MOST} open invitations,"
         f" and each inviter {INVITED_BY_USER_MOST} of these in all",
@@ -307,7 +307,7 @@ async def done(
     call: Call[Any, Any],
     name: str,
     reason: str,
-    do: Callable[[Act], Awaitable[Said]],
+    do: Callable[[Act], Awaitable[ChangeOutcome]],
     words: str,
 ) -> Done | Problem:
     """Do it, with its record; ``words`` where it was done."""
@@ -318,9 +318,9 @@ async def done(
     return await outcome(call, await do(act), words)
 
 
-async def outcome(call: Call[Any, Any], said: Said, words: str) -> Done | Problem:
+async def outcome(call: Call[Any, Any], said: ChangeOutcome, words: str) -> Done | Problem:
     """What became of it, as the API says it, once the Scheduler goes by it."""
-    if said is not Said.DONE:
+    if said is not ChangeOutcome.DONE:
         return PROBLEMS.get(said, NOT_FOUND)
     await tell_circles(call.gateway)
     return Done(words)

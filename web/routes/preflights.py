@@ -11,7 +11,7 @@ from actors.scheduler.messages import FleetSummary, TooManyOpen
 from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
 from rendertrust.preflight.findings import Finding, stops
-from sql.jobs import Order
+from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
@@ -130,7 +130,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
         frames=body.frames,
         pool=body.pool,
     )
-    terms = await call.gateway.jobs.terms(Order(call.caller, "render", None))
+    terms = await call.gateway.jobs.terms(JobOrder(call.caller, "render", None))
     offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a look costs nothing
     if isinstance(offer, Problem):
         return offer

@@ -5,7 +5,7 @@ from typing import Literal
 import attrs
 
 from rendertrust import money
-from sql.jobs import Order
+from sql.jobs import JobOrder
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
@@ -66,7 +66,7 @@ async def quote(call: Call[JobIdea]) -> Quote | Problem:
     found in the scene is told, too; nobody is asked to look.
     """
     body, gateway = call.body, call.gateway
-    terms = await gateway.jobs.terms(Order(call.caller, body.job_type, None))
+    terms = await gateway.jobs.terms(JobOrder(call.caller, body.job_type, None))
     terms = in_pool(terms, body.pool)
     offer = await offer_of(call, body, terms)
     if isinstance(offer, Problem):

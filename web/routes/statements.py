@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from rendertrust import money
-from sql.operators import Line, Moment, Operators
+from sql.operators import AccountVersion, Operators, StatementRow
 from web.http import spreadsheet
 from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
@@ -126,7 +126,7 @@ def months(month: str) -> tuple[datetime, datetime]:
     return first, datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
 
 
-def line(row: Line) -> StatementLine:
+def line(row: StatementRow) -> StatementLine:
     """The entry as the API shows it."""
     return StatementLine(
         entry_id=row.entry_id,
@@ -143,7 +143,7 @@ def line(row: Line) -> StatementLine:
 
 
 async def written(
-    kept: Operators, who: UUID, opening: Moment, closing: Moment
+    kept: Operators, who: UUID, opening: AccountVersion, closing: AccountVersion
 ) -> AsyncIterator[bytes]:
     """All of it as CSV, read piece by piece: a month may have a hundred thousand lines."""
     yield spreadsheet.lines([COLUMNS])
@@ -156,7 +156,7 @@ async def written(
         after = rows[-1].version
 
 
-def cells(row: Line) -> tuple[object, ...]:
+def cells(row: StatementRow) -> tuple[object, ...]:
     """A line of the file."""
     shown = line(row)
     values = [getattr(shown, name) for name in COLUMNS[:-1]]

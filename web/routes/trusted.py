@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.organisations import TRUSTED_MOST, Said
+from sql.organisations import TRUSTED_MOST, ChangeOutcome
 from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
@@ -90,9 +90,11 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     if act is None:
         return TOKEN_REFUSED
     said = await gateway.organisations.trust(email, act)
-    if said is Said.TOO_MANY:
+    if said is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
-    return await outcome(call, Said.DONE, "If somebody has this address here, you trust them")
+    return await outcome(
+        call, ChangeOutcome.DONE, "If somebody has this address here, you trust them"
+    )
 
 
 @operations.delete(
@@ -112,7 +114,7 @@ async def distrust(call: Call) -> Done | Problem:
     if act is None:
         return TOKEN_REFUSED
     said = await call.gateway.organisations.distrust(user, act)
-    if said is Said.ABSENT:
+    if said is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
     return await outcome(call, said, "You no longer trust this account")
 

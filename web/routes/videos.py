@@ -17,7 +17,7 @@ from rendertrust.manifest import (
     ManifestError,
     read,
 )
-from sql.jobs import Order, PagedUnit, PastJob
+from sql.jobs import JobOrder, PagedUnit, PastJob
 from web.gateway import Gateway
 from web.http.idempotency import answered_before, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
@@ -100,7 +100,7 @@ async def made(
     key: tuple[str, bytes] | None = None,
 ) -> Answer | Problem:
     """Order it for ``user``, whose job it is. Raises AskFailed, Unavailable."""
-    terms = await gateway.jobs.terms(Order(user, VIDEO, key and key[0]))
+    terms = await gateway.jobs.terms(JobOrder(user, VIDEO, key and key[0]))
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
     if not terms.active:
@@ -121,7 +121,7 @@ async def made(
 
 async def price_of_one(gateway: Gateway, user: UUID, params: Mapping[str, Any]) -> int:
     """What a video costs of the frames of a job with these parameters, in units of money."""
-    terms = await gateway.jobs.terms(Order(user, VIDEO, None))
+    terms = await gateway.jobs.terms(JobOrder(user, VIDEO, None))
     return price_of(terms.price, params)
 
 

@@ -13,7 +13,7 @@ import pytest
 from actors.ledger.messages import Commit, Transfer, user_account
 from sql.database import Database
 from sql.fsck import run_fsck
-from sql.restoring import drop, kept
+from sql.restore import drop, kept
 from supervisors.engines.database_archive import dump, replace, restore
 from supervisors.engines.errors import EngineError, ProgramMissing
 from supervisors.engines.postgres import PostgresEndpoint

@@ -7,8 +7,8 @@ from uuid import UUID
 import attrs
 import pytest
 
-from sql.audit import Act, Audit
-from sql.circles import Circles
+from sql.access import Access
+from sql.audit import Act, AuditLog
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
@@ -69,10 +69,10 @@ def twin_stage() -> Stage:
 
     async def found(owner: UUID, member: UUID) -> None:
         organisation = fresh_id()
-        store.ties = Circles.of([(owner, organisation), (member, organisation)])
+        store.ties = Access.of([(owner, organisation), (member, organisation)])
 
     async def invite(owner: UUID, _: UUID) -> None:
-        store.ties = Circles.of([(owner, fresh_id())])
+        store.ties = Access.of([(owner, fresh_id())])
 
     def halt(is_halted: bool) -> None:
         store.halted = is_halted
@@ -99,7 +99,7 @@ def sql_stage(database: Database) -> Stage:
             )
 
     async def acts() -> Sequence[Act]:
-        rows = await Audit(database).page(None, None, 1000)
+        rows = await AuditLog(database).page(None, None, 1000)
         fields = [field.name for field in attrs.fields(Act)]
         return [Act(**{name: getattr(row, name) for name in fields}) for row in reversed(rows)]
 

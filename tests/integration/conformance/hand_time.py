@@ -8,7 +8,7 @@ import attrs
 
 from sql.books import BooksTransaction, Changes, Keys, Rows
 from sql.database import Connection, Database
-from sql.halt import Halts, Unreadable
+from sql.halts import Halts, UnreadableHead
 from sql.store import BOOKS_SECONDS, SqlStore
 from tests.integration.conformance.stage import HandClock
 
@@ -42,7 +42,7 @@ class HandHalts(Halts):
     """Halts of a gateway whose own file is unreadable while a test says so; it alone is halted."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, chain=False, seen=lambda: Unreadable("a test says so"))
+        super().__init__(database, chain=False, seen=lambda: UnreadableHead("a test says so"))
 
     def halt(self, is_halted: bool) -> None:
         """Without a chain the file is not looked at."""

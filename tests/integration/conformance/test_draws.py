@@ -24,9 +24,9 @@ from actors.verifier.messages import CheckerSeen, Reported, Verifier
 from actors.verifier.settings import Peers, VerifierSettings
 from sql.books import Keys
 from sql.checks import SeenVerifier
-from sql.halt import Halted
+from sql.halts import Halted
 from sql.sampling import ALWAYS_UNTIL
-from sql.work import result_key
+from sql.scheduler_rows import result_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy

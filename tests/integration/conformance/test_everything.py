@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from sql.fsck_since import Mark
+from sql.fsck_since import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.hand_time import HandDatabase
@@ -33,12 +33,12 @@ class OverPostgres(Delivering):
     def __init__(self, endpoint: PostgresEndpoint) -> None:
         loop = asyncio.new_event_loop()
         self.database = HandDatabase(lambda: endpoint.app_dsn)
-        self.mark: Mark | None = None
+        self.mark: AuditMark | None = None
         stage = sql_stage(self.database)
         super().__init__(stage, loop)
 
     async def findings(self) -> list[Any]:
-        increment = await self.stage.store.audit_since(self.mark or Mark())
+        increment = await self.stage.store.audit_since(self.mark or AuditMark())
         self.mark = increment.mark
         return list(increment.findings)
 

@@ -19,7 +19,7 @@ from actors.ledger.messages import (
 from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
 from sql.books import Keys
 from sql.checks import CheckRow
-from sql.earnings import Ripe
+from sql.earnings import MaturedEarning
 from tests.integration.conformance.earnings import (
     WINDOW,
     Work,
@@ -101,7 +101,7 @@ async def states(stage: Stage, works: list[Work]) -> list[str]:
 
 async def ripe(stage: Stage) -> set[UUID]:
     found = await stage.store.ripe_earnings(100)
-    assert all(isinstance(one, Ripe) for one in found)
+    assert all(isinstance(one, MaturedEarning) for one in found)
     return {one.job for one in found}
 
 

@@ -18,7 +18,7 @@ from actors.sequencer.messages import (
 )
 from actors.sequencer.policy import SequencerSettings
 from sql.database import Conflict, Unavailable
-from sql.log import Append, LogTransaction, Look
+from sql.log import Append, LogTransaction, LogView
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -79,7 +79,7 @@ async def sequencing(
         await inner.stop()
 
 
-async def seen(stage: Stage) -> Look:
+async def seen(stage: Stage) -> LogView:
     look = await log_of(stage).log_look(10_000)
     assert look is not None
     return look
@@ -191,7 +191,7 @@ class Stumbling:
         self._log = log
         self.failures = [f"{step} {n}" for n in (1, 2) for step in (*STEPS, "lost")]
 
-    async def log_look(self, limit: int) -> Look | None:
+    async def log_look(self, limit: int) -> LogView | None:
         return await self._log.log_look(limit)
 
     @asynccontextmanager
@@ -216,7 +216,7 @@ class StumblingTransaction:
         self._fail("lead")
         return await self._books.lead()
 
-    async def look(self, limit: int) -> Look | None:
+    async def look(self, limit: int) -> LogView | None:
         self._fail("look")
         return await self._books.look(limit)
 

@@ -29,7 +29,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.verifier.messages import UnitVerdict
-from sql.work import AskedFor, OpenJob
+from sql.scheduler_rows import OpenJob, OpenJobTerms
 from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_of, tiled
 from tests.integration.conformance.test_verdicts import delivery
 
@@ -150,11 +150,11 @@ async def test_what_open_jobs_ask_for_is_known_of_paused_ones_too(stage: Stage) 
     await stage.do(attrs.evolve(free, params=asks, pieces=tuple(frames(0, 0))))
     await stage.commit(pieces_of(ended, user, frames(100)))
     assert await stage.store.asked_for([ended]) == [
-        AskedFor(ended, user, "render", {"_pool": "any", "_needs": None}, 1, is_free=False)
+        OpenJobTerms(ended, user, "render", {"_pool": "any", "_needs": None}, 1, is_free=False)
     ]
     assert isinstance(await stage.do(JobPause(paused, user), JobCancel(ended, user)), Posted)
     assert await stage.store.asked_for([ended, paused, fresh_id()]) == [
-        AskedFor(paused, user, "render", {"_pool": "mine", "_needs": needs}, 2, is_free=True)
+        OpenJobTerms(paused, user, "render", {"_pool": "mine", "_needs": needs}, 2, is_free=True)
     ]
 
 

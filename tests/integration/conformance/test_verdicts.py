@@ -32,7 +32,7 @@ from actors.verifier.messages import Comparison, Outcome, UnitDeliver, UnitVerdi
 from sql.audit import Act
 from sql.checks import UncutScene
 from sql.reputation import Record
-from sql.work import SceneWord, Standing
+from sql.scheduler_rows import SceneReport, StandingRecord
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert
 
 CLASS = "cpu/avx2/e13b728c6880"
@@ -426,7 +426,7 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
 async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
     node = await stage.node()
     act = Act(stage.clock.now(), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
-    assert await stage.store.quarantine(node, act) == Standing("QUARANTINED", 1, "it lied")
+    assert await stage.store.quarantine(node, act) == StandingRecord("QUARANTINED", 1, "it lied")
     assert await stage.store.quarantine(node, act) is None
 
 
@@ -500,7 +500,7 @@ async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     fault = UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now, accused=CLASS)
     await stage.do(fault)
     assert await stage.of_user(user) == (200, 100)
-    assert await stage.store.scene_words(job, 0) == [SceneWord(node, owners[0])]
+    assert await stage.store.scene_words(job, 0) == [SceneReport(node, owners[0])]
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(attrs.evolve(delivery(job, other), attempt=2))
     await stage.do(said(job, outcome, attempt=2))

@@ -2,7 +2,7 @@
 
 import re
 
-from sql.user_desk import UserDesk
+from sql.user_views import UserViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import newcomer, signed_in
 from tests.support.databases import execute
@@ -16,7 +16,7 @@ FROM users WHERE email = '{email}'
 
 
 async def emails(face: Face, sort: str, limit: int = 10, offset: int = 0) -> list[str]:
-    rows = await UserDesk(face.gateway.database).page("", sort, limit, offset)
+    rows = await UserViews(face.gateway.database).page("", sort, limit, offset)
     return [row.email.partition("@")[0] for row in rows]
 
 

@@ -16,12 +16,12 @@ from actors.anchor.policy import AnchorSettings
 from actors.ports import Anchored
 from rendertrust.cli.exits import CommandExit
 from sql.anchors import Anchors
-from sql.audit import Audit
+from sql.audit import AuditLog
 from sql.database import Database
 from sql.fsck import run_fsck
-from sql.halt import SeenHead
+from sql.halts import SeenHead
 from sql.proofs import Proofs
-from sql.restoring import connected
+from sql.restore import connected
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.handle import Handle
@@ -138,7 +138,7 @@ class Place:
 
     async def acts(self) -> list[tuple[str, str, Any]]:
         pool = Database(lambda: self.database.app_dsn)
-        rows = await Audit(pool).page(None, None, 10)
+        rows = await AuditLog(pool).page(None, None, 10)
         await pool.close()
         return [(row.act, row.reason, row.details) for row in rows]
 

@@ -18,7 +18,7 @@ from actors.ports import ChainUnavailable
 from sql.anchors import Anchors
 from sql.database import Database
 from sql.fsck import run_fsck
-from sql.halt import Halts
+from sql.halts import Halts
 from supervisors.chain_audit import audit_chain
 from supervisors.child import Child
 from supervisors.engines.anvil import ChainEndpoint

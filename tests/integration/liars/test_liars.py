@@ -27,7 +27,7 @@ from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult, O
 from rendertrust.receipt_check import read_picture, verify_receipt
 from rendertrust.testing import FakeNode
 from sql.fsck import run_fsck
-from sql.nodes import Word
+from sql.nodes import StandingChange
 from sql.reputation import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.tree import Paces
@@ -468,7 +468,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     assert asked == len([frame for frame in node.received if isinstance(frame, JobDispatch)])
     nodes, row = farm.gateway.gateway.nodes, UUID(str(node.node_id))
     somebody = await farm.owner.fetchval("SELECT id FROM users LIMIT 1")
-    said = Word(row, 1, "ACTIVE", "it was a broken disk", somebody)
+    said = StandingChange(row, 1, "ACTIVE", "it was a broken disk", somebody)
     assert await nodes.stand(said, None) is not None
     [record] = await nodes.records([row])
     assert (record.released, record.before, record.since) == (True, "mmm", "")

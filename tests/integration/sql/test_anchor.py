@@ -17,7 +17,7 @@ from actors.ports import Anchored, AnchorStore
 from sql.anchors import AnchorRow, Anchors, SentRow
 from sql.database import Database, Unavailable
 from sql.fsck import run_fsck
-from sql.halt import Halts, read_backlog
+from sql.halts import Halts, read_backlog
 from supervisors.chain_audit import ForeignLog, audit_chain, make_contract
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint

@@ -7,7 +7,7 @@ import asyncpg
 from actors.scheduler.backlog_reader import ROWS_MOST, BacklogReader
 from actors.scheduler.state import SchedulerState
 from sql.database import Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.twins.clock import EPOCH

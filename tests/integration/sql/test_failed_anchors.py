@@ -7,7 +7,7 @@ import pytest
 from actors.anchor.actor import AnchorActor
 from actors.anchor.policy import AnchorSettings
 from actors.ports import Anchored
-from sql.anchors import CONFIRMED, FAILED, Became, SentRow
+from sql.anchors import CONFIRMED, FAILED, SentRow, TransactionOutcome
 from sql.fsck import audit_within
 from supervisors.chain_audit import audit_chain
 from tests.integration.sql.test_anchor import Scene
@@ -54,7 +54,10 @@ async def test_what_failed_is_confirmed_when_it_is_found_on_the_chain(
 ) -> None:
     anchor = gateway(scene)
     sizes = [await anchored(scene, anchor), await anchored(scene, anchor)]
-    row, lost = (await rows(scene))[nonce], Became(error="another transaction has its number")
+    row, lost = (
+        (await rows(scene))[nonce],
+        TransactionOutcome(error="another transaction has its number"),
+    )
     await scene.anchors.become(row, FAILED, scene.stage.clock.now(), lost)
     anchor = gateway(scene)
     sizes.append(await anchored(scene, anchor))

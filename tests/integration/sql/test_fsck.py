@@ -21,8 +21,8 @@ from actors.ledger.messages import (
 )
 from sql.database import Database
 from sql.fsck import Finding, run_fsck
-from sql.fsck_since import Mark
-from sql.loader import QUERIES
+from sql.fsck_since import AuditMark
+from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import CREDIT, buy, tell
@@ -356,7 +356,7 @@ async def test_what_is_held_for_too_long_is_found_whatever_its_work_does(
     text = f"open since {stage.clock.time - timedelta(days=days):%F %T+00}"
     expected = [Finding("I3", f"hold job:{job}:0", text)] * found
     assert await stage.store.audit() == expected
-    assert (await stage.store.audit_since(Mark())).findings == expected
+    assert (await stage.store.audit_since(AuditMark())).findings == expected
 
 
 async def test_a_finding_names_its_invariant(

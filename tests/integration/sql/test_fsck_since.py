@@ -13,8 +13,8 @@ import pytest
 from actors.ledger.messages import Commit, Transfer, UnitStart, user_account
 from sql.database import Database
 from sql.fsck import Finding
-from sql.fsck_since import Mark
-from sql.loader import QUERIES
+from sql.fsck_since import AuditMark
+from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
@@ -50,7 +50,7 @@ FOR_THE_NIGHT = {
     "i12_origin",
     "i12_roots",
 }
-EVERYTHING = Mark()
+EVERYTHING = AuditMark()
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ async def owner(database: PostgresEndpoint, stage: Stage) -> AsyncIterator[Owner
     await connection.close()
 
 
-async def first_mark(stage: Stage) -> Mark:
+async def first_mark(stage: Stage) -> AuditMark:
     return (await stage.store.audit_since(None)).mark
 
 
-async def invariants_of(stage: Stage, mark: Mark) -> set[str]:
+async def invariants_of(stage: Stage, mark: AuditMark) -> set[str]:
     return {finding.invariant for finding in (await stage.store.audit_since(mark)).findings}
 
 

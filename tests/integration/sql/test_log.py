@@ -16,8 +16,8 @@ from actors.sequencer.messages import CheckpointReady
 from rendertrust import merkle
 from sql.audit import Act
 from sql.database import Database
-from sql.epochs import EpochRow, OnChain, reopen
-from sql.fsck import Audit, Finding, audit_within, run_audit, run_fsck
+from sql.epochs import ChainPosition, EpochRow, reopen
+from sql.fsck import AuditResult, Finding, audit_within, run_audit, run_fsck
 from sql.proofs import Proofs
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
@@ -220,7 +220,7 @@ async def test_whatever_is_altered_is_found_and_named(
         await owner.execute("ROLLBACK")
 
 
-async def audited(connection: "asyncpg.Connection[asyncpg.Record]", since: int = 0) -> Audit:
+async def audited(connection: "asyncpg.Connection[asyncpg.Record]", since: int = 0) -> AuditResult:
     """The audit inside a transaction that is under way already."""
     return await audit_within(connection, log_since=since)
 
@@ -303,7 +303,7 @@ EPOCHS_ALTERED = {
 
 async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
     now = stage.clock.now()
-    there = OnChain(7, "0x" + "ab" * 20, 999, b"r" * 32, "me", 4)
+    there = ChainPosition(7, "0x" + "ab" * 20, 999, b"r" * 32, "me", 4)
     return await reopen(
         pool, there, now, lambda row: Act(now, None, "me", "chain.reopen", row.origin, "why")
     )

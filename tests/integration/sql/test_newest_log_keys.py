@@ -5,7 +5,7 @@ from datetime import timedelta
 import asyncpg
 
 from sql.database import Database
-from sql.halt import Halts
+from sql.halts import Halts
 from sql.log_keys import LogKeys
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint

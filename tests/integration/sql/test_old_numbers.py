@@ -8,7 +8,7 @@ import pytest
 
 from actors.ledger.messages import user_account
 from sql.database import Database
-from sql.fsck_since import Mark
+from sql.fsck_since import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
@@ -81,7 +81,7 @@ async def triggers_off(database: PostgresEndpoint) -> None:
         await execute(database.owner_dsn, f"ALTER TABLE {table} DISABLE TRIGGER USER")
 
 
-async def seen_up_to_now(stage: Stage) -> Mark:
+async def seen_up_to_now(stage: Stage) -> AuditMark:
     """A mark above all that was written: audits of nothing new are behind it."""
     mark = (await stage.store.audit_since(None)).mark
 
@@ -95,7 +95,7 @@ async def seen_up_to_now(stage: Stage) -> Mark:
     return mark
 
 
-async def found_since(stage: Stage, mark: Mark) -> set[tuple[str, str]]:
+async def found_since(stage: Stage, mark: AuditMark) -> set[tuple[str, str]]:
     found = (await stage.store.audit_since(mark)).findings
     return {(finding.invariant, finding.subject) for finding in found}
 

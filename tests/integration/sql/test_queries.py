@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from sql.database import Database
-from sql.loader import QUERIES, READS, BadQueryFile, add_blocks, only_reads
-from sql.work import OpenUnit
+from sql.query_loader import QUERIES, READS, BadQueryFile, add_blocks, only_reads
+from sql.scheduler_rows import OpenUnit
 from supervisors.engines.postgres import PostgresEndpoint
 
 ROOT = Path(__file__).resolve().parents[3]

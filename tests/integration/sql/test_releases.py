@@ -10,7 +10,7 @@ import pytest
 
 from sql.audit import Act
 from sql.database import Connection, Database
-from sql.nodes import NewChallenge, NewNode, Nodes, Word
+from sql.nodes import NewChallenge, NewNode, Nodes, StandingChange
 from sql.reputation import STRIKES_MOST, strikes_of
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
@@ -64,7 +64,9 @@ class Desk:
     async def say(self, node: UUID, standing: str) -> None:
         shown = await self.nodes.shown(node)
         assert shown is not None
-        word = Word(node, shown.standing.version, standing, "as an admin says", self.owner)
+        word = StandingChange(
+            node, shown.standing.version, standing, "as an admin says", self.owner
+        )
         assert await self.nodes.stand(word, None) is not None
 
     async def there_and_back(self, node: UUID) -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from sql.database import Database
-from sql.sessions import Checked, Family, Sessions
+from sql.sessions import LoginState, Sessions, TokenFamily
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.support.databases import execute
@@ -26,10 +26,10 @@ async def test_a_refresh_that_is_sent_again_to_another_gateway_ends_no_login(
     try:
         sessions, now = Sessions(pool), SystemClock().now()
         there = now + timedelta(minutes=minutes)
-        first = Family(sid, jti, now + WEEK)
-        assert await sessions.open(Checked(user, "x", "user"), first, now)
-        assert await sessions.rotate(Family(sid, uuid4(), there + WEEK), jti, there)
-        again = Family(sid, uuid4(), now + WEEK)
+        first = TokenFamily(sid, jti, now + WEEK)
+        assert await sessions.open(LoginState(user, "x", "user"), first, now)
+        assert await sessions.rotate(TokenFamily(sid, uuid4(), there + WEEK), jti, there)
+        again = TokenFamily(sid, uuid4(), now + WEEK)
         assert not await sessions.rotate(again, jti, now)
         assert not await sessions.reused(sid, jti, now)
         spent = "UPDATE spent_refresh_tokens SET spent_at = spent_at - interval '11 seconds'"

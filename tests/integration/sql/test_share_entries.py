@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from sql.database import Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.sql.breaks_of_earnings import earnings_of_every_kind

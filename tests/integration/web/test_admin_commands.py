@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from actors.ledger.messages import Commit, UnitComplete
 from sql.database import Database
-from sql.halt import AHEAD, Halt, write_halt
+from sql.halts import AHEAD, Halt, write_halt
 from sql.users import Users
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from sql.database import Database
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 

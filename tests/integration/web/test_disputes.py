@@ -13,9 +13,9 @@ from actors.ledger.messages import GuardFailed, Posted, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.database import Database
-from sql.dispute_desk import DisputeDesk
-from sql.figures import read_totals
+from sql.dispute_views import DisputeViews
 from sql.store import SqlStore
+from sql.totals import read_totals
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register, with_role
@@ -246,7 +246,7 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
     await dispute(jane, own)
     figures = (await read_totals(otto.face.gateway.database)).checks
     assert figures.withheld == int(days > 30)
-    due = await DisputeDesk(otto.face.gateway.database).withheld()
+    due = await DisputeViews(otto.face.gateway.database).withheld()
     assert (due.number, due.due) == (1, int(days > 30))
     over = "UPDATE earnings SET payable_at = now() - interval '1 day'"
     await execute(database.owner_dsn, f"{over} WHERE job_id = '{job}'")

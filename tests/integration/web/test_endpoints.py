@@ -19,7 +19,7 @@ from actors.ledger.messages import UnitAssign, UnitComplete
 from actors.ports.webhooks import Letter, NotSent
 from rendertrust import webhooks
 from sql.database import Database
-from sql.deliveries import OF_ENDPOINT_MOST, Deliveries, Settled, Standing
+from sql.deliveries import OF_ENDPOINT_MOST, Deliveries, DeliveryOutcome, EndpointHealth
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom
@@ -195,8 +195,8 @@ async def test_a_try_and_its_endpoint_are_recorded_together_or_not_at_all(
     now = jane.face.gateway.clock.now()
     deliveries = Deliveries(jane.face.gateway.database)
     [due] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
-    arrived = Settled(due.id, due.tries, "DELIVERED", status=200, ended_at=now)
-    failing = Standing(due.endpoint, failing_since=now)
+    arrived = DeliveryOutcome(due.id, due.tries, "DELIVERED", status=200, ended_at=now)
+    failing = EndpointHealth(due.endpoint, failing_since=now)
     for settled, standing in (
         (arrived, attrs.evolve(failing, reason="a reason without a time")),
         (attrs.evolve(arrived, ended_at=None), failing),

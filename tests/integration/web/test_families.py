@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sql.sessions import GRACE, Checked, Family, Sessions
+from sql.sessions import GRACE, LoginState, Sessions, TokenFamily
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.hand_time import HAND_TIME, HandDatabase
 from tests.integration.conformance.stage import HandClock
@@ -52,8 +52,8 @@ class Families(RuleBasedStateMachine):
         self.clock.time = START
         self.sid = uuid4()
         self.model = Model(uuid4(), START + LIFE)
-        family = Family(self.sid, self.model.current, self.model.expires)
-        opened = self.do(self.sessions.open(Checked(self.user, HASH, "user"), family, self.now))
+        family = TokenFamily(self.sid, self.model.current, self.model.expires)
+        opened = self.do(self.sessions.open(LoginState(self.user, HASH, "user"), family, self.now))
         assert opened
 
     @property
@@ -65,7 +65,7 @@ class Families(RuleBasedStateMachine):
 
     def present(self, jti: UUID) -> bool:
         """As the route does: rotate, and where that fails look whether it was stolen."""
-        fresh = Family(self.sid, uuid4(), self.now + LIFE)
+        fresh = TokenFamily(self.sid, uuid4(), self.now + LIFE)
         if self.do(self.sessions.rotate(fresh, jti, self.now)):
             self.model.spent[jti] = self.now
             self.model.current, self.model.expires = fresh.jti, fresh.expires_at

@@ -9,8 +9,8 @@ import pytest
 
 from actors.scheduler.messages import StandingChanged
 from rendertrust.identity import generate_key, public_pem, sign_proof
-from sql.nodes import Word
-from sql.work import Standing
+from sql.nodes import StandingChange
+from sql.scheduler_rows import StandingRecord
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, ask, register, with_role
 from tests.support.http_gateway import Face
@@ -107,7 +107,7 @@ async def test_an_owner_drains_and_releases_his_node(face: Face) -> None:
     status, released = await jane.ask("POST", path(node, "release"))
     assert (status, released["standing"], released["standing_reason"]) == (200, "ACTIVE", "")
     words = [m.standing for m in face.script.seen if isinstance(m, StandingChanged)]
-    assert words == [Standing("DRAINING", 1, "a new card"), Standing("ACTIVE", 2)]
+    assert words == [StandingRecord("DRAINING", 1, "a new card"), StandingRecord("ACTIVE", 2)]
 
 
 async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(
@@ -189,7 +189,7 @@ async def test_a_revoked_node_is_shut_out_with_its_key(face: Face) -> None:
 async def test_a_word_on_what_somebody_else_changed_meanwhile_is_not_taken(face: Face) -> None:
     jane = await register(face)
     node = await node_of(face, jane)
-    word = Word(UUID(node["node_id"]), 0, "DRAINING", "", UUID(jane.id))
+    word = StandingChange(UUID(node["node_id"]), 0, "DRAINING", "", UUID(jane.id))
     assert await face.gateway.nodes.stand(word, None) is not None
     assert await face.gateway.nodes.stand(word, None) is None
 

@@ -12,8 +12,8 @@ from actors.ports import Anchored
 from sql.anchors import Anchors
 from sql.audit import Act
 from sql.database import Database
-from sql.epochs import EpochRow, OnChain, reopen
-from sql.halt import RESTORED, Halt, Halted, write_halt
+from sql.epochs import ChainPosition, EpochRow, reopen
+from sql.halts import RESTORED, Halt, Halted, write_halt
 from supervisors.chain_audit import audit_chain, see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
@@ -41,7 +41,7 @@ def chain() -> ChainTwin:
 async def gateway(
     database: PostgresEndpoint, chain: ChainTwin, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Whole]:
-    monkeypatch.setattr("sql.halt.FRESH_SECONDS", 0.05)
+    monkeypatch.setattr("sql.halts.FRESH_SECONDS", 0.05)
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
         yield running
@@ -87,7 +87,7 @@ async def begin_epoch(gateway: Whole, chain: ChainTwin) -> EpochRow:
     assert seen.halt.contract is not None
     assert seen.halt.size is not None
     assert seen.halt.root is not None
-    there = OnChain(
+    there = ChainPosition(
         CHAIN_ID, seen.halt.contract, seen.halt.size, seen.halt.root, SENDER, seen.state.nonce
     )
     now = CLOCK.now()

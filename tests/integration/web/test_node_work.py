@@ -6,7 +6,7 @@ import pytest
 
 from actors.ledger.messages import Posted, UnitAssign, UnitCopy, UnitStart
 from sql.database import Database
-from sql.fleet import Fleet, Search
+from sql.node_views import NodeFilter, NodeViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import register
 from tests.integration.web.earners import do, verified_node
@@ -32,9 +32,9 @@ async def test_a_node_that_has_a_copy_works_on_it(face: Face) -> None:
         UnitCopy(job, 0, 2, second, 1),
     ):
         assert isinstance(await do(face, effect), Posted)
-    fleet = Fleet(face.gateway.database)
+    fleet = NodeViews(face.gateway.database)
     found = {node: await fleet.work(node, 10) for node in (first, second)}
     assert [(one.attempt, one.state) for one in found[first]] == [(1, "RUNNING")]
     assert [(one.attempt, one.state) for one in found[second]] == [(2, "DISPATCHED")]
-    page = await fleet.page(None, Search(sort="-work"), face.gateway.clock.now(), 10, 0)
+    page = await fleet.page(None, NodeFilter(sort="-work"), face.gateway.clock.now(), 10, 0)
     assert {node.id: node.units for node in page} == {first: 1, second: 1}

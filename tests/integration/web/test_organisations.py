@@ -5,10 +5,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from sql.circles import circles_of
-from sql.loader import QUERIES
+from sql.access import circles_of
 from sql.organisations import OF_USER_MOST
-from sql.restoring import connected
+from sql.query_loader import QUERIES
+from sql.restore import connected
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.test_fleet import node_of

@@ -14,7 +14,7 @@ import pytest
 
 from sql.database import Database
 from sql.fsck import run_fsck
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, ask, register, with_role
 from tests.support.databases import execute

@@ -15,10 +15,10 @@ import pytest
 from sql.anchors import Anchors
 from sql.audit import Act
 from sql.database import Database
-from sql.epochs import EpochRow, OnChain, reopen
+from sql.epochs import ChainPosition, EpochRow, reopen
 from sql.fsck import run_fsck
-from sql.halt import BEHIND, Halted, Halts, SeenHead
-from sql.restoring import connected
+from sql.halts import BEHIND, Halted, Halts, SeenHead
+from sql.restore import connected
 from supervisors.chain_audit import see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
@@ -84,7 +84,7 @@ async def machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncGenerator[Machine]:
     monkeypatch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.05)
-    monkeypatch.setattr("sql.halt.FRESH_SECONDS", 0.05)
+    monkeypatch.setattr("sql.halts.FRESH_SECONDS", 0.05)
     machine = Machine(database, ChainTwin(), http, tmp_path / "log-seen")
     yield machine
     await machine.forget()
@@ -147,7 +147,7 @@ async def begin_epoch(machine: Machine) -> EpochRow:
     pool, chain = Database(lambda: machine.database.app_dsn), machine.chain
     seen, now = await see(chain, Anchors(pool), CLOCK), CLOCK.now()
     assert seen.newest is not None
-    there = OnChain(
+    there = ChainPosition(
         CHAIN_ID, str(seen.contract), seen.newest.size, seen.newest.root, SENDER, seen.state.nonce
     )
     act = Act(now, None, "me", "chain.reopen", "log", "why")

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from sql.database import Database
-from sql.halt import AHEAD, Halt, write_halt
+from sql.halts import AHEAD, Halt, write_halt
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger

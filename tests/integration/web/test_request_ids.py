@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from sql.database import Database
-from sql.restoring import connected
+from sql.restore import connected
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.log_file import logged

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sql.halt import SeenHead, Unreadable
-from sql.restoring import connected
+from sql.halts import SeenHead, UnreadableHead
+from sql.restore import connected
 from tests.integration.web.test_halts import halted, ready
 from tests.integration.web.test_put_back import (
     NOW,
@@ -119,7 +119,7 @@ async def test_without_a_chain_it_halts_nothing_and_stays_as_it_is(tmp_path: Pat
         for size in (3, 99):
             await memory.note(SeenHead("log", size, b"r" * 32, NOW))
         assert path.read_text("latin-1") == text
-        assert isinstance(memory.head, SeenHead if text == KEPT[0] else Unreadable)
+        assert isinstance(memory.head, SeenHead if text == KEPT[0] else UnreadableHead)
 
 
 async def test_what_saw_nothing_yet_gives_way(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from actors.courier.policy import PAUSES, REST_MOST, pause, settled, standing
 from actors.ports.webhooks import Answered, NotSent
-from sql.deliveries import Due
+from sql.deliveries import DueDelivery
 
 NOW = datetime(2026, 3, 13, tzinfo=UTC)
 GIVE_UP = timedelta(days=3)
@@ -16,9 +16,9 @@ became = st.one_of(st.integers(100, 599).map(Answered), st.text(max_size=400).ma
 chances = st.floats(0, 1)
 
 
-def due(tries: int = 1, since: datetime | None = None) -> Due:
+def due(tries: int = 1, since: datetime | None = None) -> DueDelivery:
     delivery, endpoint, user, job = (UUID(int=n) for n in range(4))
-    return Due(delivery, endpoint, user, "", (), job, "job.failed", tries, since, None)
+    return DueDelivery(delivery, endpoint, user, "", (), job, "job.failed", tries, since, None)
 
 
 @given(st.integers(1, len(PAUSES)), chances)

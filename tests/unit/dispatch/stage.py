@@ -10,6 +10,7 @@ from uuid import UUID
 from actors.kernel import Actor, Ref
 from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
+from sql.access import ALONE, Access
 from sql.audit import Act
 from sql.books import BooksTransaction
 from sql.checks import (
@@ -19,27 +20,26 @@ from sql.checks import (
     SeenVerifier,
     UncutScene,
 )
-from sql.circles import ALONE, Circles
 from sql.database import Unavailable
-from sql.earnings import Claimable, Ripe, Unlooked
+from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
 from sql.fsck import Finding, NotedAudit
-from sql.fsck_since import Increment, Mark
+from sql.fsck_since import AuditIncrement, AuditMark
 from sql.log_keys import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import Record
-from sql.work import (
-    AskedFor,
-    Done,
+from sql.scheduler_rows import (
     JobPlace,
     KnownParams,
     Lease,
     NodeRow,
-    Opened,
     OpenJob,
+    OpenJobTerms,
     OpenUnit,
-    SceneWord,
-    Standing,
+    SceneReport,
+    SessionStart,
+    StandingRecord,
     StandingRow,
+    UnitDuration,
     nothing_known,
 )
 from supervisors.child import Child
@@ -64,7 +64,7 @@ class ShelfStore(MultipartsOfResults):
         self.has_bug = False  # the next read raises what nobody expects
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
-        self.done: list[Done] = []
+        self.done: list[UnitDuration] = []
         self.spoken: list[StandingRow] = []
         self.lost: list[OpenUnit] = []
         self.waiting: list[OpenUnit] = []
@@ -72,14 +72,14 @@ class ShelfStore(MultipartsOfResults):
         self.seen: list[UUID] = []
         self.epochs: Counter[UUID] = Counter()
         self.logs: dict[tuple[UUID, int, int], str] = {}
-        self.ripe: list[Ripe] = []
-        self.claimable: list[Claimable] = []
+        self.ripe: list[MaturedEarning] = []
+        self.claimable: list[ClaimableEarning] = []
         self.asked: list[timedelta] = []  # how old what was never sent must be
         self.clock = TwinClock()  # the database's own
         self.reads = 0
         self.on_read: Callable[[], object] = lambda: None
-        self.ties: Circles = ALONE
-        self.scene_said: list[SceneWord] = []
+        self.ties: Access = ALONE
+        self.scene_said: list[SceneReport] = []
         self.overruns: list[Overrun] = []
 
     async def note_overrun(self, found: Overrun, newest: int) -> list[Overrun]:
@@ -87,7 +87,7 @@ class ShelfStore(MultipartsOfResults):
             self.overruns.append(found)
         return self.overruns[-newest:]
 
-    async def scene_words(self, job: UUID, unit: int) -> list[SceneWord]:
+    async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
         """Of the one unit that there is."""
         self._check()
         assert (job, unit) == (JOB, 0)
@@ -119,7 +119,7 @@ class ShelfStore(MultipartsOfResults):
     async def last_audit(self) -> NotedAudit | None:
         raise AssertionError("nobody but the Auditor asks")
 
-    async def audit_since(self, mark: Mark | None) -> Increment:
+    async def audit_since(self, mark: AuditMark | None) -> AuditIncrement:
         raise AssertionError("nobody but the Auditor audits")
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
@@ -128,11 +128,13 @@ class ShelfStore(MultipartsOfResults):
         places = sorted(place for place in counts if after is None or place > after)
         return [OpenJob(job, queued_at, counts[queued_at, job]) for queued_at, job in places[:most]]
 
-    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[AskedFor]:
+    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         self._check()
         found = {unit.job: unit for unit in self.units if unit.job in jobs}
         return [
-            AskedFor(unit.job, unit.user, unit.job_type, unit.params, unit.units, unit.price == 0)
+            OpenJobTerms(
+                unit.job, unit.user, unit.job_type, unit.params, unit.units, unit.price == 0
+            )
             for unit in found.values()
         ]
 
@@ -150,7 +152,7 @@ class ShelfStore(MultipartsOfResults):
         found = [unit for unit in self.units if unit.job in jobs and unit.state == "QUEUED"]
         return [unit for unit in found if (unit.job, unit.unit) not in known][:window]
 
-    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[Done]:
+    async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
         self._check()
         return [unit for unit in self.done if unit.job in jobs][:most]
 
@@ -183,11 +185,11 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         return [row for row in self.spoken if row.at >= since]
 
-    async def circles(self) -> Circles:
+    async def circles(self) -> Access:
         self._check()
         return self.ties
 
-    async def ripe_earnings(self, limit: int) -> Sequence[Ripe]:
+    async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         self._check()
         return self.ripe[:limit]
 
@@ -226,16 +228,16 @@ class ShelfStore(MultipartsOfResults):
     async def note_uncut(self, scene: UncutScene) -> None:
         raise AssertionError("nobody but the Verifier hears any")
 
-    async def unlooked_shares(self, limit: int) -> list[Unlooked]:
+    async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
         raise AssertionError("nobody but the Verifier asks")
 
     async def longest_wait(self) -> float:
         return 0.0
 
-    async def quarantine(self, node: UUID, act: Act) -> Standing | None:
+    async def quarantine(self, node: UUID, act: Act) -> StandingRecord | None:
         raise AssertionError("nobody but the Verifier does that")
 
-    async def claimable_earnings(self, limit: int) -> Sequence[Claimable]:
+    async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         self._check()
         return self.claimable[:limit]
 
@@ -259,10 +261,10 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         self.logs[job, unit, attempt] = lines
 
-    async def session_opened(self, node: UUID) -> Opened:
+    async def session_opened(self, node: UUID) -> SessionStart:
         self._check()
         self.epochs[node] += 1
-        return Opened(self.epochs[node], self.clock.now())
+        return SessionStart(self.epochs[node], self.clock.now())
 
     async def node_seen(self, node: UUID) -> None:
         self._check()

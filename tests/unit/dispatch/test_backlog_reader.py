@@ -19,7 +19,7 @@ from actors.scheduler.backlog_reader import ROWS_LEAST, ROWS_MOST, BacklogReader
 from actors.scheduler.messages import IsLoaded, JobsChanged, Wake
 from actors.scheduler.state import WINDOW, SchedulerState
 from sql.database import Unavailable
-from sql.work import KnownParams, NodeRow, OpenJob, OpenUnit, nothing_known
+from sql.scheduler_rows import KnownParams, NodeRow, OpenJob, OpenUnit, nothing_known
 from tests.support.until import until
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (

@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 
 from actors.scheduler.state import SchedulerState
-from sql.work import OpenUnit
+from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, state_of
 from tests.unit.dispatch.test_state import Hearing, board_with

@@ -13,7 +13,7 @@ from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
 from actors.scheduler.resources import NEEDS, resources_of
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.wait_reasons import WaitReasons
-from sql.circles import ALONE
+from sql.access import ALONE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, node_row, open_unit, order
 from tests.unit.dispatch.test_state import board_with

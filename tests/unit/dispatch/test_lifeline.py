@@ -13,7 +13,7 @@ from actors.lifeline.actor import LifelineActor
 from actors.lifeline.policy import STEP_SECONDS, Clocks, rescue, stepped
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeGone, UnitsChanged
-from sql.tries import TRIES_MOST
+from sql.retry_policy import TRIES_MOST
 from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.dispatch.stage import JOB, NODE, Cast, decide, on_stage, open_unit, state_of
 from tests.unit.simulated_time import simulated

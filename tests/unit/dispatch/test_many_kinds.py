@@ -15,8 +15,8 @@ from actors.scheduler.node import BACKLOG, Node
 from actors.scheduler.placement_request import PlacementRequest, RequestKind
 from actors.scheduler.resources import GIB, NEEDS, UNKNOWN, NodeResources, Requirements
 from actors.scheduler.state import SchedulerState
-from sql.circles import Circles
-from sql.work import MINE, POOL, QUARANTINED, TRUSTED, Standing
+from sql.access import Access
+from sql.scheduler_rows import MINE, POOL, QUARANTINED, TRUSTED, StandingRecord
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import USER, node_row, open_unit
 
@@ -183,7 +183,7 @@ PEOPLE = (USER, UUID(int=7), UUID(int=8))
 PAIRS = st.tuples(st.sampled_from(PEOPLE), st.sampled_from(PEOPLE))
 ORGANISATIONS = st.sampled_from([UUID(int=n) for n in (91, 92)])
 CIRCLES = st.builds(
-    Circles.of,
+    Access.of,
     members=st.lists(st.tuples(st.sampled_from(PEOPLE), ORGANISATIONS), max_size=3),
     lent=st.lists(st.tuples(st.sampled_from(NAMES), ORGANISATIONS), max_size=2),
     trusts=st.lists(PAIRS, max_size=3),
@@ -225,7 +225,7 @@ def change(board: SchedulerState, number: int, what: str, node: Node, to: Any) -
     elif what == "pools":
         node.pools = to
     elif what == "standing":
-        node.standing = Standing(to, node.standing.version + 1)
+        node.standing = StandingRecord(to, node.standing.version + 1)
     else:
         board.index.regroup(to)
     board.index.changed(node)

@@ -30,7 +30,7 @@ from actors.scheduler.messages import (
 )
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.work_stealing import RECALL_SECONDS
-from sql.work import OpenUnit
+from sql.scheduler_rows import OpenUnit
 from tests.support.probe import Probe
 from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH

@@ -30,8 +30,8 @@ from actors.scheduler.resources import (
     requirements_of,
     resources_of,
 )
-from sql.circles import Circles
-from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing
+from sql.access import Access
+from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
 TYPES = ("echo", "render", FOR_OURS)
 SESSION: Ref[object] = Ref("session")
@@ -70,7 +70,7 @@ def nodes(draw: st.DrawFn) -> list[Node]:
                 session=draw(st.none() | st.just(SESSION)),
                 taken={(UUID(int=n), number) for n in range(taken)},
                 owner=draw(st.none() | st.sampled_from(USERS)),
-                standing=Standing(draw(st.sampled_from(STANDINGS))),
+                standing=StandingRecord(draw(st.sampled_from(STANDINGS))),
                 pools=frozenset(draw(st.sampled_from(SAID))),
                 resources=draw(st.sampled_from(KITS)),
                 is_ours=draw(st.booleans()),
@@ -105,12 +105,12 @@ SOME_NEEDS = (
 
 
 @st.composite
-def ties(draw: st.DrawFn) -> Circles:
+def ties(draw: st.DrawFn) -> Access:
     """Two organisations, eight nodes, two users."""
     members = st.tuples(st.sampled_from(USERS), st.sampled_from(ORGS))
     lent = st.tuples(st.integers(1, 8).map(lambda n: UUID(int=n)), st.sampled_from(ORGS))
     trusts = st.sampled_from(((USERS[0], USERS[1]), (USERS[1], USERS[0])))
-    return Circles.of(
+    return Access.of(
         draw(st.lists(members, max_size=3)),
         draw(st.lists(lent, max_size=4)),
         draw(st.lists(trusts, max_size=2)),
@@ -129,7 +129,7 @@ def demands(draw: st.DrawFn) -> PlacementRequest:
     return PlacementRequest(kind, user, inputs, is_final=draw(st.booleans()))
 
 
-def is_of(node: Node, user: UUID | None, circles: Circles) -> bool:
+def is_of(node: Node, user: UUID | None, circles: Access) -> bool:
     """Whether it is his own, or lent to an organisation of his."""
     if user is None:
         return False
@@ -137,7 +137,7 @@ def is_of(node: Node, user: UUID | None, circles: Circles) -> bool:
     return node.owner == user or (lent is not None and lent in circles.of_user(user))
 
 
-def is_forbidden(node: Node, demand: PlacementRequest, circles: Circles) -> bool:
+def is_forbidden(node: Node, demand: PlacementRequest, circles: Access) -> bool:
     """What must never be, each rule by itself."""
     user, pool, own = demand.user, demand.kind.pool, is_of(node, demand.user, circles)
     says_no = node.standing.name in (DRAINING, REVOKED)
@@ -152,7 +152,7 @@ def is_forbidden(node: Node, demand: PlacementRequest, circles: Circles) -> bool
 
 @given(nodes(), demands(), avoided(), ties())
 def test_the_chosen_node_can_do_it_has_room_and_none_is_better(
-    made: list[Node], demand: PlacementRequest, avoid: frozenset[UUID], circles: Circles
+    made: list[Node], demand: PlacementRequest, avoid: frozenset[UUID], circles: Access
 ) -> None:
     choice = choose(made, demand, avoid, circles)
     capable = candidates(made, demand, frozenset(), circles)
@@ -171,7 +171,7 @@ def test_the_chosen_node_can_do_it_has_room_and_none_is_better(
 
 @given(nodes(), demands(), ties())
 def test_no_unit_goes_to_a_node_that_must_not_have_it_or_cannot_do_it(
-    made: list[Node], demand: PlacementRequest, circles: Circles
+    made: list[Node], demand: PlacementRequest, circles: Access
 ) -> None:
     for node in candidates(made, demand, frozenset(), circles):
         assert not is_forbidden(node, demand, circles)
@@ -193,7 +193,7 @@ def test_a_node_that_failed_the_unit_gets_it_only_if_no_other_can_do_it(
 @given(nodes(), ties(), st.lists(st.tuples(demands(), avoided()), max_size=60), st.data())
 def test_the_index_chooses_as_a_look_at_every_node_would(
     made: list[Node],
-    circles: Circles,
+    circles: Access,
     asks: list[tuple[PlacementRequest, frozenset[UUID]]],
     data: st.DataObject,
 ) -> None:
@@ -216,7 +216,7 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
 
 @given(nodes(), demands(), avoided(), ties())
 def test_what_is_for_the_gateways_own_nodes_goes_to_others_only_where_none_of_them_can(
-    made: list[Node], demand: PlacementRequest, avoid: frozenset[UUID], circles: Circles
+    made: list[Node], demand: PlacementRequest, avoid: frozenset[UUID], circles: Access
 ) -> None:
     choice = choose(made, demand, avoid, circles)
     able = candidates(made, demand, frozenset(), circles)
@@ -298,7 +298,7 @@ def change(index: NodeIndex, node: UUID, data: st.DataObject) -> None:
     elif what == "load":
         record.load = data.draw(st.sampled_from((0.0, 0.3, 0.9)))
     elif what == "word":
-        record.standing = Standing(data.draw(st.sampled_from(STANDINGS)))
+        record.standing = StandingRecord(data.draw(st.sampled_from(STANDINGS)))
     elif what == "hello":
         record.pools = frozenset(data.draw(st.sampled_from(SAID)))
         record.resources = data.draw(st.sampled_from(KITS))

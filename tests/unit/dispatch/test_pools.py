@@ -11,7 +11,7 @@ from actors.scheduler.messages import NoCapableNode
 from actors.scheduler.node import DEPTH, Node
 from actors.scheduler.placement_request import MINE, POOL
 from actors.scheduler.state import WINDOW
-from sql.circles import Circles
+from sql.access import Access
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,
@@ -26,7 +26,7 @@ from tests.unit.dispatch.stage import (
 )
 from tests.unit.dispatch.test_state import board_with
 
-TRUSTING = Circles.of(trusts=((OWNER, USER),))
+TRUSTING = Access.of(trusts=((OWNER, USER),))
 
 
 def closed(node: Node) -> None:
@@ -44,7 +44,7 @@ def test_a_node_without_a_sandbox_is_given_no_strangers_work() -> None:
     booking = board.book(order(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node == NODE
-    assert board.index.regroup(Circles())
+    assert board.index.regroup(Access())
     assert isinstance(board.book(order(job=JOB2), EPOCH, 0.0), NoCapableNode)
 
 

@@ -9,7 +9,7 @@ from actors.node_session.messages import Promote
 from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from rendertrust.protocol import Ack, JobDispatch
-from sql.work import OpenUnit
+from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import result, session
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, node_row, open_unit, state_of

@@ -40,8 +40,8 @@ from rendertrust.protocol import (
     UrlsRequest,
 )
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, REASONS
+from sql.scheduler_rows import PartResult, evidence_key
 from sql.unit_params import CHECKED
-from sql.work import Part, evidence_key
 from tests.support.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment, decide
@@ -267,7 +267,7 @@ async def test_who_checks_a_video_is_told_what_it_is_and_at_which_frames_to_look
 
 @simulated
 async def test_who_checks_what_is_made_of_tiles_gets_the_tiles() -> None:
-    parts = (Part(1, 2, "cd" * 32, 5), Part(2, 1, "ef" * 32, 6))
+    parts = (PartResult(1, 2, "cd" * 32, 5), PartResult(2, 1, "ef" * 32, 6))
     unit = attrs.evolve(RENDER, params={**RENDER.params, "tiles": [[0, 0, 4, 4]]}, parts=parts)
     order = attrs.evolve(ORDER, unit=unit, evidence=None, draws=(), shown=(0.5,))
     verifier: Probe[Verifier] = Probe("verifier")

@@ -14,7 +14,7 @@ from actors.node_session.held_units import HeldUnit
 from actors.node_session.messages import Promote
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobDispatch
-from sql.work import weight
+from sql.scheduler_rows import weight
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import NODE, OTHER, assignment, open_unit

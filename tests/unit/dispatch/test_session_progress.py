@@ -19,7 +19,7 @@ from rendertrust.protocol import (
     UrlsRequest,
     WantedPart,
 )
-from sql.work import Done
+from sql.scheduler_rows import UnitDuration
 from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.dispatch.session_stage import Play, running, session, status
 from tests.unit.dispatch.stage import JOB, assignment, state_of
@@ -150,7 +150,7 @@ async def test_a_plain_node_is_not_asked_how_far_it_is() -> None:
 @simulated
 async def test_many_times_as_long_as_the_others_is_too_long_whatever_is_said() -> None:
     async with session(**PATIENT, expected_times=20.0) as play:
-        play.cast.store.done = [Done(JOB, "7", False, 10.0) for _ in range(3)]
+        play.cast.store.done = [UnitDuration(JOB, "7", False, 10.0) for _ in range(3)]
         await began(play, assigned_at=play.clock.now() - timedelta(seconds=1))
         await goes_on(play, 190.0, *(number / 40 for number in range(19)))
         await asyncio.sleep(30)
@@ -160,7 +160,7 @@ async def test_many_times_as_long_as_the_others_is_too_long_whatever_is_said() -
 @simulated
 async def test_whoever_is_not_that_slow_keeps_it() -> None:
     async with session(**PATIENT, expected_times=20.0) as play:
-        play.cast.store.done = [Done(JOB, "7", False, 10.0) for _ in range(3)]
+        play.cast.store.done = [UnitDuration(JOB, "7", False, 10.0) for _ in range(3)]
         frames = {"frames": list(range(10))}
         await began(play, params=frames)
         await goes_on(play, 1900.0, *(number / 100 for number in range(100)))

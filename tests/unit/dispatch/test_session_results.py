@@ -23,7 +23,7 @@ from actors.node_session.messages import AlternativesFound, KeyProved
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import Assignment, FindAlternatives, NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, Hello, JobDispatch
-from sql.work import SceneWord
+from sql.scheduler_rows import SceneReport
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import (
     JOB,
@@ -305,7 +305,7 @@ async def test_strangers_words_on_a_scene_end_it_by_the_last_try_alone(
 ) -> None:
     """Two of them may be friends; the last try is for whoever is trusted, where one is there."""
     async with session(verified_types=RENDERS) as play:
-        play.cast.store.scene_said = [SceneWord(OTHER, THIRD)] * bool(faults)
+        play.cast.store.scene_said = [SceneReport(OTHER, THIRD)] * bool(faults)
         await play.working(attrs.evolve(assignment(attempt=faults + 1), faults=faults))
         play.hear(result(status="failed", failure="scene", error="no camera", attempt=faults + 1))
         await play.told(FindAlternatives)

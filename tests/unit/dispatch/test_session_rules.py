@@ -14,7 +14,7 @@ from actors.node_session.messages import AlternativesFound
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo
 from rendertrust.protocol import JobResult, Running
-from sql.tries import TRIES_MOST
+from sql.retry_policy import TRIES_MOST
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, assignment
 

@@ -13,7 +13,7 @@ from actors.node_session.messages import Assignments, StandingUpdate
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, StandingChanged, Wake
 from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, NodeStanding, TokenRenewal
-from sql.work import ACTIVE, DRAINING, QUARANTINED, REVOKED, Standing, StandingRow
+from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord, StandingRow
 from tests.support.until import until
 from tests.twins.clock import EPOCH
 from tests.twins.tokens import TwinTokens
@@ -35,11 +35,11 @@ from tests.unit.dispatch.stage import (
 from tests.unit.dispatch.test_scheduler import Play, scheduling
 from tests.unit.simulated_time import simulated
 
-DRAINS, QUARANTINE = Standing(DRAINING, 1), Standing(QUARANTINED, 1)
-REVOCATION, RELEASE = Standing(REVOKED, 2), Standing(ACTIVE, 2)
+DRAINS, QUARANTINE = StandingRecord(DRAINING, 1), StandingRecord(QUARANTINED, 1)
+REVOCATION, RELEASE = StandingRecord(REVOKED, 2), StandingRecord(ACTIVE, 2)
 
 
-def word(standing: Standing, *, node: UUID = NODE, seconds: float = 0.0) -> StandingRow:
+def word(standing: StandingRecord, *, node: UUID = NODE, seconds: float = 0.0) -> StandingRow:
     return StandingRow(node, OWNER, standing, EPOCH + timedelta(seconds=seconds))
 
 
@@ -65,7 +65,7 @@ async def opened(play: Play) -> Assignments:
 
 @simulated
 @pytest.mark.parametrize("standing", [DRAINS, REVOCATION])
-async def test_a_node_that_drains_or_is_revoked_gets_nothing(standing: Standing) -> None:
+async def test_a_node_that_drains_or_is_revoked_gets_nothing(standing: StandingRecord) -> None:
     async with scheduling() as play:
         play.ref.tell(StandingChanged(NODE, standing))
         assert await play.dispatch() == NoCapableNode()
@@ -202,7 +202,7 @@ async def test_a_node_is_told_once_and_again_after_a_release() -> None:
         for _ in range(2):
             play.ref.tell(StandingUpdate(DRAINS))
         play.ref.tell(StandingUpdate(RELEASE))
-        play.ref.tell(StandingUpdate(Standing(DRAINING, 3)))
+        play.ref.tell(StandingUpdate(StandingRecord(DRAINING, 3)))
         await play.socket.expect(Drain)
         assert (await play.socket.expect(NodeStanding)).standing == ACTIVE
         await play.socket.expect(Drain)
@@ -231,12 +231,12 @@ async def test_a_node_is_told_why_it_is_in_quarantine_and_why_else() -> None:
         assert (await play.socket.expect(NodeStanding)).reason == why.reason
         play.ref.tell(StandingUpdate(why))
         play.ref.tell(
-            StandingUpdate(Standing(QUARANTINED, 2, "they are " + "very " * 100 + "grey"))
+            StandingUpdate(StandingRecord(QUARANTINED, 2, "they are " + "very " * 100 + "grey"))
         )
         told = await play.socket.expect(NodeStanding)
         assert told.reason is not None
         assert told.reason.startswith("they are")
-        play.ref.tell(StandingUpdate(Standing(ACTIVE, 3, "a mistake of ours")))
+        play.ref.tell(StandingUpdate(StandingRecord(ACTIVE, 3, "a mistake of ours")))
         told = await play.socket.expect(NodeStanding)
         assert (told.standing, told.reason) == (ACTIVE, None)
 

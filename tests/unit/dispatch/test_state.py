@@ -12,7 +12,7 @@ from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
 from actors.scheduler.state import CLAIMED, ORDER_SECONDS, SchedulerState
-from sql.work import Part, Standing
+from sql.scheduler_rows import PartResult, StandingRecord
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,
@@ -305,7 +305,7 @@ def test_free_jobs_and_kinds_are_counted_for_each_user_as_long_as_they_are_open(
         attrs.evolve(open_unit(JOB, job_type="echo"), units=2),
         attrs.evolve(open_unit(JOB, job_type="echo"), units=2, unit=1, price=5),
         open_unit(JOB2, job_type="render"),
-        attrs.evolve(open_unit(NODE, job_type="render"), parts=(Part(1, 1, None, None),)),
+        attrs.evolve(open_unit(NODE, job_type="render"), parts=(PartResult(1, 1, None, None),)),
     ]
     units = board.units
     board.reconcile(rows, EPOCH)
@@ -329,7 +329,7 @@ def test_a_node_that_is_silent_for_a_day_is_forgotten_unless_something_is_known_
     board.note_silent(NODE)
     busy, spoken, there = (board.index.node(UUID(int=900 + n)) for n in range(3))
     board.index.take(busy, (JOB, 0))
-    spoken.standing = Standing("QUARANTINED", 1)
+    spoken.standing = StandingRecord("QUARANTINED", 1)
     there.session = SESSION
     board.index.cache_affinity.note(NODE, "s3://elsewhere/scene")
     board.forget_silent(0.0)

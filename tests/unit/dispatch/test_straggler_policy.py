@@ -19,8 +19,8 @@ from actors.scheduler.straggler_policy import (
     straggles,
 )
 from actors.scheduler.unit import Unit, of_row
-from sql.pace import Pace, frames_of, paces
-from sql.work import Done, OpenUnit
+from sql.scheduler_rows import OpenUnit, UnitDuration
+from sql.unit_durations import UnitDurations, frames_of, paces
 from tests.support.probe import Probe
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OTHER, THIRD, node_row, open_unit, state_of
@@ -69,19 +69,19 @@ def working(board: SchedulerState) -> dict[UUID, int]:
 def test_a_straggler_took_far_longer_than_half_of_the_others(
     seconds: float, frames: int, pace: float, done: int
 ) -> None:
-    found = straggles(seconds, frames, Pace(done, pace), USUAL)
+    found = straggles(seconds, frames, UnitDurations(done, pace), USUAL)
     wanted = done >= 3 and seconds >= 10 and seconds >= 2 * pace * frames
     assert found == wanted
 
 
 def test_nobody_straggles_where_nobody_can_tell() -> None:
     assert not straggles(1e9, 1, None, USUAL)
-    assert not straggles(1e9, 1, Pace(9, 1.0), StragglerPolicy(times=0))
+    assert not straggles(1e9, 1, UnitDurations(9, 1.0), StragglerPolicy(times=0))
 
 
 @given(st.lists(st.tuples(st.integers(1, 10), SECONDS), min_size=1, max_size=30))
 def test_a_chunk_counts_by_its_frames(units: list[tuple[int, float]]) -> None:
-    done = [Done(JOB, f"1-{n}" if n > 1 else "1", False, n * each) for n, each in units]
+    done = [UnitDuration(JOB, f"1-{n}" if n > 1 else "1", False, n * each) for n, each in units]
     (pace,) = paces(done).values()
     assert pace.done == len(units)
     each = sorted(seconds for _, seconds in units)
@@ -89,7 +89,11 @@ def test_a_chunk_counts_by_its_frames(units: list[tuple[int, float]]) -> None:
 
 
 def test_tiles_have_a_pace_of_their_own() -> None:
-    done = [Done(JOB, "1", True, 8.0), Done(JOB, "1", False, 1.0), Done(JOB2, "1", True, 5.0)]
+    done = [
+        UnitDuration(JOB, "1", True, 8.0),
+        UnitDuration(JOB, "1", False, 1.0),
+        UnitDuration(JOB2, "1", True, 5.0),
+    ]
     found = {alike: pace.seconds for alike, pace in paces(done).items()}
     assert found == {(JOB, True): 8.0, (JOB, False): 1.0, (JOB2, True): 5.0}
 
@@ -126,7 +130,7 @@ def test_only_near_the_end_of_a_job_anybody_is_late() -> None:
 def test_who_is_longest_at_work_comes_first() -> None:
     old = row(unit=3)
     new = row(unit=1, assigned_at=EPOCH + timedelta(seconds=20))
-    pace = {(JOB, False): Pace(5, 1.0)}
+    pace = {(JOB, False): UnitDurations(5, 1.0)}
     found = stragglers(units(new, old), pace, MINUTE, USUAL)
     assert [unit.number for unit in found] == [3, 1]
 

@@ -13,7 +13,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.placement_request import PlacementRequest, RequestKind, kind_of
 from actors.scheduler.policy import candidates, choose
 from actors.scheduler.resources import GIB, NOTHING, NodeResources, Requirements, resources_of
-from sql.circles import Circles
+from sql.access import Access
 from tests.unit.dispatch.test_policy import avoided, demands, indexed, nodes, ties
 
 USER = UUID(int=100)
@@ -26,7 +26,7 @@ ASKED = st.sampled_from([None, NOTHING])
 @given(nodes(), ties(), st.tuples(demands(), ASKED), avoided(), avoided())
 def test_the_index_chooses_as_a_look_at_every_node_would(
     made: list[Node],
-    circles: Circles,
+    circles: Access,
     wanted: tuple[PlacementRequest, Requirements | None],
     failed: frozenset[UUID],
     barred: frozenset[UUID],

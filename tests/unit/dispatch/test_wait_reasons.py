@@ -11,7 +11,7 @@ from actors.scheduler.placement_request import MINE, POOL
 from actors.scheduler.resources import NEEDS, NodeResources
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.wait_reasons import WaitReasons
-from sql.work import DRAINING, Standing
+from sql.scheduler_rows import DRAINING, StandingRecord
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit
 from tests.unit.dispatch.test_state import board_with, booked
@@ -53,7 +53,7 @@ def test_each_node_is_counted_once_with_what_keeps_it() -> None:
         node.healthy = True
     full.taken = {(UUID(int=number), 0) for number in range(BACKLOG)}
     resting.is_paused = True
-    barred.standing = Standing(DRAINING, 2)
+    barred.standing = StandingRecord(DRAINING, 2)
     unable.offered = frozenset({"render"})
     for node in board.index:
         board.index.changed(node)

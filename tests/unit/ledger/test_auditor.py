@@ -18,7 +18,7 @@ from actors.auditor.policy import is_due
 from actors.kernel import Ref
 from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, Finding
-from sql.fsck_since import Increment, Mark
+from sql.fsck_since import AuditIncrement, AuditMark
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -39,17 +39,17 @@ class Ears(StoreTwin):
 
     def __init__(self) -> None:
         super().__init__()
-        self.since: list[tuple[float, Mark | None]] = []
+        self.since: list[tuple[float, AuditMark | None]] = []
         self.whole: list[float] = []
         self.new: list[Finding] = []
         self.all: list[Finding] = []
         self.whole_takes = 0.0
 
-    async def audit_since(self, mark: Mark | None) -> Increment:
+    async def audit_since(self, mark: AuditMark | None) -> AuditIncrement:
         await self.round_trip()
         self.since.append((asyncio.get_running_loop().time(), mark))
         found = [] if mark is None else self.new
-        return Increment(found, Mark(horizon=len(self.since)))
+        return AuditIncrement(found, AuditMark(horizon=len(self.since)))
 
     async def audit(self) -> list[Finding]:
         await self.round_trip()
@@ -111,7 +111,7 @@ async def test_what_is_new_is_audited_each_minute_from_where_the_last_audit_ende
         assert all(60 <= b - a <= 66 for a, b in zip([0.0, *times], times, strict=False))
         assert [mark for _, mark in store.since] == [
             None,
-            *(Mark(horizon=n) for n in range(1, len(times))),
+            *(AuditMark(horizon=n) for n in range(1, len(times))),
         ]
         first = await said(auditor)
         await asyncio.sleep(70)
@@ -168,7 +168,7 @@ async def test_an_auditor_that_crashed_and_lost_its_mark_has_all_audited() -> No
         assert len(store.whole) == 2
 
 
-async def crash(mark: Mark | None) -> Increment:
+async def crash(mark: AuditMark | None) -> AuditIncrement:
     raise RuntimeError("a bug")
 
 

@@ -9,11 +9,11 @@ from actors.kernel import Ref
 from actors.ledger.messages import Commit
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import EarningClaim, EarningMature, FindClaimable, Paymaster
-from sql.earnings import Claimable, Ripe
+from sql.earnings import ClaimableEarning, MaturedEarning
 from tests.unit.dispatch.stage import JOB, OWNER, Cast, on_stage
 from tests.unit.simulated_time import simulated
 
-RIPE = Ripe(JOB, 0)
+RIPE = MaturedEarning(JOB, 0)
 SETTINGS = PaymasterSettings(ripe_seconds=5.0, claims_seconds=30.0, at_once=3)
 
 
@@ -31,7 +31,7 @@ async def looking() -> AsyncGenerator[tuple[Cast, Ref[Paymaster]]]:
 @simulated
 async def test_each_ripe_share_is_asked_for_by_itself() -> None:
     async with looking() as (cast, _):
-        cast.store.ripe = [RIPE, Ripe(JOB, 1)]
+        cast.store.ripe = [RIPE, MaturedEarning(JOB, 1)]
         first = await cast.ledger.expect(Commit, within=10.0)
         second = await cast.ledger.expect(Commit)
         assert first.effects == (EarningMature(JOB, 0),)
@@ -50,7 +50,7 @@ async def test_what_the_ledger_did_not_do_is_asked_for_again() -> None:
 @simulated
 async def test_where_there_may_be_more_it_looks_again_at_once() -> None:
     async with looking() as (cast, _):
-        cast.store.ripe = [Ripe(JOB, number) for number in range(7)]
+        cast.store.ripe = [MaturedEarning(JOB, number) for number in range(7)]
         for _ in range(3):
             await cast.ledger.expect(Commit, within=10.0)
         cast.store.ripe = cast.store.ripe[3:]
@@ -71,7 +71,7 @@ async def test_a_database_that_is_away_is_asked_later() -> None:
 @simulated
 async def test_a_claim_is_looked_for_when_somebody_says_so_and_now_and_then() -> None:
     async with looking() as (cast, paymaster):
-        cast.store.claimable = [Claimable(JOB, 0, OWNER)]
+        cast.store.claimable = [ClaimableEarning(JOB, 0, OWNER)]
         paymaster.tell(FindClaimable())
         told = await cast.ledger.expect(Commit, within=1.0)
         assert told.effects == (EarningClaim(JOB, 0, OWNER),)
@@ -84,6 +84,6 @@ async def test_a_claim_is_looked_for_when_somebody_says_so_and_now_and_then() ->
 @simulated
 async def test_a_full_ledger_is_left_alone() -> None:
     async with looking() as (cast, _):
-        cast.store.ripe = [Ripe(UUID(int=number), 0) for number in range(3)]
+        cast.store.ripe = [MaturedEarning(UUID(int=number), 0) for number in range(3)]
         await asyncio.sleep(4000)
         assert cast.ledger.ref.depth == 1024

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys, rest_after
-from sql.log import Head, Look
+from sql.log import Head, LogView
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 SETTINGS = SequencerSettings(entries=100, seconds=10.0)
 
 
-def look(*, size: int = 0, checked: int | None = 0, age: float = 0.0, newest: int = 0) -> Look:
+def look(*, size: int = 0, checked: int | None = 0, age: float = 0.0, newest: int = 0) -> LogView:
     at = None if checked is None else NOW - timedelta(seconds=age)
-    return Look(Head("log", size, bytes(32), newest), checked, at, frozenset(), 1, 1, newest, [])
+    return LogView(Head("log", size, bytes(32), newest), checked, at, frozenset(), 1, 1, newest, [])
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def look(*, size: int = 0, checked: int | None = 0, age: float = 0.0, newest: in
     ],
 )
 def test_a_checkpoint_is_due_after_so_many_entries_or_so_much_time(
-    seen: Look, size: int, due: bool
+    seen: LogView, size: int, due: bool
 ) -> None:
     assert is_due(seen, size, NOW, SETTINGS) is due
 
@@ -38,7 +38,7 @@ def test_nobody_is_idle_who_has_entries_to_take_up_to_cover_or_to_check() -> Non
     assert is_idle(look(size=5, checked=5), NOW, SETTINGS)
     assert not is_idle(look(size=5, checked=4, age=11.0), NOW, SETTINGS)
     assert is_idle(look(size=5, checked=4, age=9.0), NOW, SETTINGS)
-    behind = Look(Head("log", 0, bytes(32), 4), 0, NOW, frozenset(), 1, 1, 5, [])
+    behind = LogView(Head("log", 0, bytes(32), 4), 0, NOW, frozenset(), 1, 1, 5, [])
     assert not is_idle(behind, NOW, SETTINGS)
 
 

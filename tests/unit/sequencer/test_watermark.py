@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.sequencer.watermark import Watermark
-from sql.log import Head, Look
+from sql.log import Head, LogView
 from tests.support.examples import examples
 
 
@@ -55,7 +55,7 @@ class Life(RuleBasedStateMachine):
         books = self.books
         own, books.next_transaction = books.next_transaction, books.next_transaction + 1
         waiting = sorted(n for n in books.committed - self.taken if n > self.covered)[:batch]
-        look = Look(
+        look = LogView(
             head=Head("log", 0, bytes(32), self.covered),
             checked=0,
             checked_at=None,
@@ -90,7 +90,7 @@ def test_numbers_that_went_back_are_another_database() -> None:
 
     def look(own: int, newest: int) -> int:
         head = Head("log", 0, bytes(32), 0)
-        seen = Look(head, 0, None, frozenset(), own, own, newest, [])
+        seen = LogView(head, 0, None, frozenset(), own, own, newest, [])
         return coverage.covered(seen, all_taken=True)
 
     assert [look(1000, 5), look(1001, 5)] == [0, 0]
@@ -103,6 +103,6 @@ def test_many_that_wait_are_covered_as_far_as_they_are_taken() -> None:
     for turn in range(12):
         left = list(range(10 * turn + 1, 101))[:10]
         head = Head("log", 10 * turn, bytes(32), covered[-1])
-        look = Look(head, 0, None, frozenset(), turn + 1, turn + 1, 100, left)
+        look = LogView(head, 0, None, frozenset(), turn + 1, turn + 1, 100, left)
         covered.append(coverage.covered(look, all_taken=len(left) < 10))
     assert covered[4:12] == [40, 50, 60, 70, 80, 90, 100, 100]

@@ -37,7 +37,7 @@ from actors.verifier.settings import Peers, VerifierSettings
 from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
 from sql.reputation import begins_anew
-from sql.work import Standing, evidence_key
+from sql.scheduler_rows import StandingRecord, evidence_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
@@ -266,7 +266,7 @@ class Play:
     def release(self, node: UUID = NODE) -> None:
         """As an admin does."""
         row = self.store.nodes[node]
-        row.standing = Standing("ACTIVE", row.standing.version + 1)
+        row.standing = StandingRecord("ACTIVE", row.standing.version + 1)
         if begins_anew(row.caught, records(self.store, [node])):
             row.released_at = self.clock.now()
         row.caught, row.quarantined = None, False

@@ -6,7 +6,7 @@ import pytest
 
 from actors.auditor.messages import Audit, Finding
 from sql.fsck import INVARIANTS
-from sql.halt import AHEAD, Halt
+from sql.halts import AHEAD, Halt
 from web.console.alerts import Alert, broken
 from web.console.ledger_health import ALL, judged
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql.job_desk import Wish
+from sql.job_views import JobFilter
 from web.jobs.job_filter import WORDS, Misread, Term, terms_of, wish_of, with_status, without
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
@@ -15,24 +15,24 @@ NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("text", "wish"),
     [
-        ("", Wish()),
-        ("   ", Wish()),
-        ("status:failed", Wish(statuses=("FAILED",))),
-        ("STATUS:Failed,queued", Wish(statuses=("FAILED", "QUEUED"))),
-        ("status:open", Wish(statuses=("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"))),
-        ("type:render,echo", Wish(types=("render", "echo"))),
-        ('node:"studio one" user:ann', Wish(node="studio one", user="ann")),
-        ("0a1b2c", Wish(id="0a1b2c")),
-        ("id:0a1b-", Wish(id="0a1b-")),
-        ("error:camera", Wish(error="camera")),
-        ("since:2h", Wish(since=NOW - timedelta(hours=2))),
-        ("until:7d", Wish(until=NOW - timedelta(days=7))),
-        ("since:2026-03-01", Wish(since=datetime(2026, 3, 1, tzinfo=UTC))),
-        ("since:2026-03-01T10:00+02:00", Wish(since=datetime(2026, 3, 1, 8, tzinfo=UTC))),
-        ("type:a:b", Wish(types=("a:b",))),
+        ("", JobFilter()),
+        ("   ", JobFilter()),
+        ("status:failed", JobFilter(statuses=("FAILED",))),
+        ("STATUS:Failed,queued", JobFilter(statuses=("FAILED", "QUEUED"))),
+        ("status:open", JobFilter(statuses=("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"))),
+        ("type:render,echo", JobFilter(types=("render", "echo"))),
+        ('node:"studio one" user:ann', JobFilter(node="studio one", user="ann")),
+        ("0a1b2c", JobFilter(id="0a1b2c")),
+        ("id:0a1b-", JobFilter(id="0a1b-")),
+        ("error:camera", JobFilter(error="camera")),
+        ("since:2h", JobFilter(since=NOW - timedelta(hours=2))),
+        ("until:7d", JobFilter(until=NOW - timedelta(days=7))),
+        ("since:2026-03-01", JobFilter(since=datetime(2026, 3, 1, tzinfo=UTC))),
+        ("since:2026-03-01T10:00+02:00", JobFilter(since=datetime(2026, 3, 1, 8, tzinfo=UTC))),
+        ("type:a:b", JobFilter(types=("a:b",))),
     ],
 )
-def test_what_is_understood(text: str, wish: Wish) -> None:
+def test_what_is_understood(text: str, wish: JobFilter) -> None:
     assert wish_of(text, NOW) == wish
 
 
@@ -77,7 +77,7 @@ def test_creators_have_their_own_jobs_alone() -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    assert isinstance(wish_of(text, NOW), Wish | Misread)
+    assert isinstance(wish_of(text, NOW), JobFilter | Misread)
 
 
 VALUES = st.from_regex(r"[a-z0-9<>'&][a-z0-9 <>'&]{0,12}[a-z0-9]", fullmatch=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.job_desk import Attempt, DeskCharges, DeskEntry, DeskHold, DeskJob, DeskUnit
+from sql.job_views import AttemptView, DeskCharges, DeskEntry, DeskHold, DeskJob, DeskUnit
 from web.console.bill import bill_of
 from web.console.timeline import TimelineFacts, steps_of
 
@@ -81,7 +81,7 @@ def test_a_job_that_a_node_has_and_has_not_begun() -> None:
 
 def test_a_job_that_waits_again_after_a_lost_attempt_does_not_run() -> None:
     job = attrs.evolve(JOB, status="RUNNING", retry_count=1)
-    lost = Attempt(0, 1, NODE, "studio", at(1), at(2), at(5), "node", "no memory")
+    lost = AttemptView(0, 1, NODE, "studio", at(1), at(2), at(5), "node", "no memory")
     found = known(job, attrs.evolve(UNIT, attempt=1), attempts=[lost])
     assert said(found)[1:3] == [("Dispatched", "now", None), ("Running", "next", None)]
 
@@ -157,7 +157,7 @@ def test_a_job_that_is_done_charged_and_waits_for_the_chain() -> None:
 
 def test_a_job_that_failed_after_several_attempts_is_released() -> None:
     job = attrs.evolve(JOB, status="FAILED", completed_at=at(30), retry_count=1)
-    lost = Attempt(0, 1, NODE, "studio", at(1), at(2), at(5), "node", "no memory")
+    lost = AttemptView(0, 1, NODE, "studio", at(1), at(2), at(5), "node", "no memory")
     unit = attrs.evolve(UNIT, state="FAILED", attempt=2, assigned_at=at(8), started_at=at(9))
     hold = attrs.evolve(HELD, state="RELEASED", closed_at=at(30))
     found = known(job, unit, attempts=[lost], holds=[hold])

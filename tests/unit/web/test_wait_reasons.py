@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.scheduler.messages import WaitCounts
-from sql.jobs import JobRow, PagedUnit
+from sql.jobs import OwnerJobRow, PagedUnit
 from web.jobs.wait_reasons import Code, reason
 
 NOW = datetime(2026, 3, 13, tzinfo=UTC)
 
 
-def job(**changes: object) -> JobRow:
-    values = {field.name: None for field in attrs.fields(JobRow)}
-    return JobRow(**{**values, "job_type": "render", "units": 9, **changes})  # type: ignore[arg-type]
+def job(**changes: object) -> OwnerJobRow:
+    values = {field.name: None for field in attrs.fields(OwnerJobRow)}
+    return OwnerJobRow(**{**values, "job_type": "render", "units": 9, **changes})  # type: ignore[arg-type]
 
 
 def unit(**changes: object) -> PagedUnit:
@@ -44,7 +44,7 @@ def unit(**changes: object) -> PagedUnit:
     ],
 )
 def test_each_unit_that_waits_has_a_reason(
-    row: JobRow, piece: PagedUnit, found: WaitCounts | None, code: str
+    row: OwnerJobRow, piece: PagedUnit, found: WaitCounts | None, code: str
 ) -> None:
     assert reason(row, piece, found).code == code
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.check_desk import PENDING, CheckDesk, Wanted
-from sql.fleet import Fleet
+from sql.check_views import PENDING, CheckFilter, CheckViews
+from sql.node_views import NodeViews
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import Shown, View
@@ -65,12 +65,12 @@ class ChecksQuery:
 )
 async def checks(view: View[ChecksQuery]) -> Shown:
     """The newest that are looked for. Who checked is told to those alone who see everything."""
-    query, desk, everybody = view.query, CheckDesk(view.gateway.database), view.owner is None
+    query, desk, everybody = view.query, CheckViews(view.gateway.database), view.owner is None
     word = next((word for _, word in TABS if word == query.is_), None)
-    wanted = Wanted(query.node, word, query.q.strip() or None)
+    wanted = CheckFilter(query.node, word, query.q.strip() or None)
     found = await desk.page(view.owner, wanted, SORTED_MOST)
     counts = await desk.counts(view.owner, view.now - LATELY)
-    fleet = Fleet(view.gateway.database)
+    fleet = NodeViews(view.gateway.database)
     columns = ALL if everybody else OWN
     return {
         "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),

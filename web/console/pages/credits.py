@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import attrs
 
-from sql.span import Span
+from sql.page import Page
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, table
 from web.console.view import Shown, View
@@ -57,7 +57,7 @@ async def credits_(view: View[CreditsQuery]) -> Shown:
     gateway, user = view.gateway, view.who.user
     return {
         "balance": await gateway.credits.balance(user),
-        "holds": held(view, await gateway.credits.holds(user, Span(ROWS))),
+        "holds": held(view, await gateway.credits.holds(user, Page(ROWS))),
         "purchases": bought(view, await gateway.sales.purchases.page(user, ROWS)),
         "skus": table(await gateway.sales.skus.all(), SKUS, view.query.sort, "amount", "skus"),
     }

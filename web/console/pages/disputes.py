@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.dispute_desk import DisputableUnit, DisputeDesk
+from sql.dispute_views import DisputableUnit, DisputeViews
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import ADMINS, Picture, Redirect, Shown, View
@@ -70,7 +70,7 @@ class ComplaintForm:
 )
 async def disputes(view: View[DisputesQuery]) -> Shown:
     """One's own, or everybody's; the newest of them."""
-    desk, query = DisputeDesk(view.gateway.database), view.query
+    desk, query = DisputeViews(view.gateway.database), view.query
     state, withheld = query.is_.upper() or None, query.is_ == WITHHELD
     found = await desk.page(view.owner, state, SORTED_MOST, withheld=withheld)
     counts = await desk.counts(view.owner)
@@ -100,7 +100,7 @@ async def disputes(view: View[DisputesQuery]) -> Shown:
 )
 async def dispute(view: View) -> Shown | Problem:
     """What it is about, how it stands, and what was moved by its decision."""
-    desk, everybody = DisputeDesk(view.gateway.database), view.owner is None
+    desk, everybody = DisputeViews(view.gateway.database), view.owner is None
     row = await desk.one(view.owner, view.ids["id"])
     if row is None:
         return NO_DISPUTE
@@ -120,7 +120,7 @@ async def dispute(view: View) -> Shown | Problem:
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=GONE)
 async def picture(view: View) -> Picture | Problem:
     """The side-by-side picture that a dispute carries, as its creator sent it."""
-    found = await DisputeDesk(view.gateway.database).picture(view.owner, view.ids["id"])
+    found = await DisputeViews(view.gateway.database).picture(view.owner, view.ids["id"])
     return NO_DISPUTE if found is None else Picture(found, "image/png")
 
 
@@ -150,7 +150,7 @@ async def disputable(
 ) -> Sequence[DisputableUnit]:
     """What of a unit, or of the tiles that it is made of, may be disputed now."""
     since = window_of(gateway, now)
-    return await DisputeDesk(gateway.database).open_to(user, job, unit, since=since, now=now)
+    return await DisputeViews(gateway.database).open_to(user, job, unit, since=since, now=now)
 
 
 def window_of(gateway: Gateway, now: datetime) -> datetime:

@@ -7,7 +7,7 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
-from sql.ledger_desk import EntryWish, LedgerDesk
+from sql.ledger_views import EntryFilter, LedgerViews
 from web.console.proof_file import proof_file
 from web.console.registry import Pages
 from web.console.view import OVERSEERS, Shown, View
@@ -43,8 +43,8 @@ async def entry(view: View[EntryQuery]) -> Shown | Problem:
     found = await stands(view.gateway, view.owner, view.query.number)
     if isinstance(found, Problem):
         return found
-    number, desk = view.query.number, LedgerDesk(view.gateway.database)
-    rows = await desk.page(view.owner, EntryWish(before=number + 1), 1)
+    number, desk = view.query.number, LedgerViews(view.gateway.database)
+    rows = await desk.page(view.owner, EntryFilter(before=number + 1), 1)
     return {
         "title": f"Entry no. {number}",
         "number": number,

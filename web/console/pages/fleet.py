@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import attrs
 from msgspec import Meta
 
-from sql.fleet import SORTED_MOST, Fleet, ListedNode, Search
+from sql.node_views import SORTED_MOST, ListedNode, NodeFilter, NodeViews
 from sql.operators import Operators
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, one_of, order_by, sort_of
@@ -70,14 +70,14 @@ class FleetRow:
 )
 async def fleet(view: View[FleetQuery]) -> Shown:
     """A page of those that are looked for, as a table or as tiles."""
-    query, desk, everybody = view.query, Fleet(view.gateway.database), view.owner is None
+    query, desk, everybody = view.query, NodeViews(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
     sort = sort_of(query.sort, columns, USUAL)
     word = next((word for _, word in TABS if word and word == query.is_.upper()), None)
     text = query.q.strip() or None
     sockets = view.gateway.connections
     heard = sockets.by_pong(newest_first=sort.down) if sort.key == "pong" else ()
-    search = Search(text, word, sort.text, heard)
+    search = NodeFilter(text, word, sort.text, heard)
     rows = await desk.page(view.owner, search, view.now - LATELY, ROWS + 1, query.offset)
     counts = await desk.counts(view.owner, text)
     totals = (

@@ -9,9 +9,9 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
-from sql.dispute_desk import DisputeDesk
-from sql.job_desk import DeskJob, DeskPart, FrameCounts, JobDesk
-from sql.work import GRID
+from sql.dispute_views import DisputeViews
+from sql.job_views import DeskJob, DeskPart, FrameCounts, JobViews
+from sql.scheduler_rows import GRID
 from web.console.attempts import tries_of
 from web.console.bill import bill_of
 from web.console.curl import curl_of, shown_params
@@ -91,7 +91,7 @@ class JobPageQuery:
 )
 async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     """All that is known of it."""
-    desk = JobDesk(view.gateway.database)
+    desk = JobViews(view.gateway.database)
     row = await desk.job(view.owner, view.ids["id"])
     if row is None:
         return NO_JOB
@@ -145,12 +145,12 @@ async def apart(view: View[JobPageQuery], row: DeskJob) -> Shown:
     """What was paid in vain as things stand, and what is disputed, or can be."""
     return {
         "loose": await loose_of(view.gateway, row),
-        "disputes": await DisputeDesk(view.gateway.database).of_job(row.id),
+        "disputes": await DisputeViews(view.gateway.database).of_job(row.id),
         "disputable_since": window_of(view.gateway, view.now),
     }
 
 
-async def frames_shown(view: View[JobPageQuery], desk: JobDesk, row: DeskJob) -> Shown:
+async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: DeskJob) -> Shown:
     """A page of its frames; of a job of one unit none, but ``small``: how that looks by now."""
     thumbnails = view.gateway.thumbnails
     if row.units == 1:

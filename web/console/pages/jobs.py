@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from actors.kernel import AskFailed
 from rendertrust import money
-from sql.job_desk import SORTED_MOST, JobDesk, Wish
+from sql.job_views import SORTED_MOST, JobFilter, JobViews
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, order_by, sort_of
 from web.console.view import Redirect, Shown, View
@@ -67,12 +67,12 @@ class JobsQuery:
 )
 async def jobs(view: View[JobsQuery]) -> Shown:
     """A page of those that the filter means, with how many of each state there are."""
-    query, desk, everybody = view.query, JobDesk(view.gateway.database), view.owner is None
+    query, desk, everybody = view.query, JobViews(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
     sort = sort_of(query.sort, columns, USUAL)
     wish = wish_of(query.q, view.now, of_everybody=everybody)
     misread = wish.said if isinstance(wish, Misread) else ""
-    meant = Wish() if isinstance(wish, Misread) else wish
+    meant = JobFilter() if isinstance(wish, Misread) else wish
     rows = [] if misread else await desk.page(view.owner, meant, sort.text, ROWS + 1, query.offset)
     counts = await desk.counts(view.owner, meant)
     return {
@@ -92,7 +92,7 @@ async def jobs(view: View[JobsQuery]) -> Shown:
 
 
 def tabs_of(
-    view: View[JobsQuery], wish: Wish, counts: Mapping[str, int]
+    view: View[JobsQuery], wish: JobFilter, counts: Mapping[str, int]
 ) -> Sequence[tuple[str, str, int, bool]]:
     """Label, filter, how many, and whether it is this one. A tab changes the filter's status."""
     here = frozenset(wish.statuses or ())

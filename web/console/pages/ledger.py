@@ -6,7 +6,7 @@ import attrs
 from msgspec import Meta
 
 from actors.auditor.messages import NightAuditor, RunWhole
-from sql.ledger_desk import KINDS, NEWEST, SORTED_MOST, EntryWish, LedgerDesk
+from sql.ledger_views import KINDS, NEWEST, SORTED_MOST, EntryFilter, LedgerViews
 from sql.overview import Overview
 from web.console.ledger_health import soundness_of
 from web.console.registry import Nav, Pages
@@ -109,8 +109,10 @@ async def _entries(view: View[LedgerQuery]) -> Shown:
     kind, offset = query.kind if query.kind in KINDS else None, query.offset
     columns = ALL if view.who.role in OVERSEERS else OWN
     sort = sort_of(query.sort, columns, NEWEST)
-    wish = EntryWish(kind, query.account.strip(), query.reference.strip(), query.before, sort.text)
-    found = await LedgerDesk(view.gateway.database).page(view.owner, wish, ROWS + 1, offset)
+    wish = EntryFilter(
+        kind, query.account.strip(), query.reference.strip(), query.before, sort.text
+    )
+    found = await LedgerViews(view.gateway.database).page(view.owner, wish, ROWS + 1, offset)
     rows, is_more = found[:ROWS], len(found) > ROWS
     if sort.text != NEWEST:
         after = offset + ROWS if is_more else None

@@ -7,7 +7,7 @@ import attrs
 import orjson
 from msgspec import Meta
 
-from sql.fleet import Earned, Fleet
+from sql.node_views import NodeEarnings, NodeViews
 from sql.nodes import NodeShown
 from web.console.formatting import size
 from web.console.pages.fleet import LATELY
@@ -102,7 +102,7 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
     row = await visible(view)
     if row is None:
         return NO_NODE
-    desk, since, owner = Fleet(view.gateway.database), view.now - LATELY, row.owner_id
+    desk, since, owner = NodeViews(view.gateway.database), view.now - LATELY, row.owner_id
     known, sort = await view.gateway.connections.of(row.id), view.query.sort
     buttons = buttons_of(view, row)
     shares = [] if owner is None else await desk.shares(owner, row.id, since, SHARES)
@@ -113,7 +113,7 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
         "work": table(await desk.work(row.id, UNITS), WORK, sort, "", "work"),
         "socket": next((each for each in known if each.ended_at is None), None),
         "connections": table(known, CONNECTIONS, sort, "-opened_at", "history"),
-        "earned": Earned() if owner is None else await desk.earned(owner, row.id, since),
+        "earned": NodeEarnings() if owner is None else await desk.earned(owner, row.id, since),
         "shares": table(shares, SHARED, sort, "-earned_at", "earned"),
         "facts": facts_of(row.metadata),
         "reputation": await view.gateway.nodes.records([row.id]),

@@ -7,8 +7,8 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act
-from sql.fleet import Fleet, Search
-from sql.organisations import OF_USER_MOST, Organisation, Said
+from sql.node_views import NodeFilter, NodeViews
+from sql.organisations import OF_USER_MOST, ChangeOutcome, Organisation
 from web.console.pages.fleet import LATELY
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
@@ -44,7 +44,7 @@ LENT: Final = (
     Column("Status", "status"),
     Column("Lent", "lent_at", "time"),
 )
-Change: TypeAlias = Callable[[Act], Awaitable[Said]]
+Change: TypeAlias = Callable[[Act], Awaitable[ChangeOutcome]]
 
 
 @attrs.frozen
@@ -122,8 +122,8 @@ async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
         return NOT_FOUND
     lent = await kept.nodes(id_)
     there = {row.node_id for row in lent}
-    search, since = Search(sort="name"), view.now - LATELY
-    nodes = await Fleet(view.gateway.database).page(view.who.user, search, since, NODES_MOST, 0)
+    search, since = NodeFilter(sort="name"), view.now - LATELY
+    nodes = await NodeViews(view.gateway.database).page(view.who.user, search, since, NODES_MOST, 0)
     return {
         "title": own.name,
         "own": own,
@@ -235,7 +235,7 @@ async def trust(view: View[MemberForm]) -> Redirect | Problem:
     act = await _act(view, "trust.add", f"address:{email}", email)
     if act is None:
         return NOBODY
-    if await kept.trust(email, act) is Said.TOO_MANY:
+    if await kept.trust(email, act) is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
     await tell_circles(view.gateway)
     return Redirect(PATH, f"If somebody has the address {email} here, you trust them.")
@@ -248,7 +248,7 @@ async def distrust(view: View) -> Redirect | Problem:
     act = await _act(view, "trust.end", f"user:{user}", "no more")
     if act is None:
         return NOBODY
-    if await view.gateway.organisations.distrust(user, act) is Said.ABSENT:
+    if await view.gateway.organisations.distrust(user, act) is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
     await tell_circles(view.gateway)
     return Redirect(
@@ -265,7 +265,7 @@ async def _changed(
     if act is None:
         return NOBODY
     became = await change(act)
-    if became is not Said.DONE:
+    if became is not ChangeOutcome.DONE:
         return PROBLEMS.get(became, NOT_FOUND)
     await tell_circles(view.gateway)
     return Redirect(to or f"{PATH}/{id_}", said)

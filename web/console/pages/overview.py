@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import attrs
 
-from sql.overview import Minute, Overview, Picture
+from sql.overview import JobThumbnail, Minute, Overview
 from web.console.alerts import alerts_of
 from web.console.job_frames import address_of
 from web.console.registry import Nav, Pages
@@ -83,7 +83,7 @@ async def picture(view: View) -> ExternalRedirect | Problem:
     )
 
 
-def shot_of(row: Picture) -> Mapping[str, Any]:
+def shot_of(row: JobThumbnail) -> Mapping[str, Any]:
     """A picture to be shown: small, where its node showed one, and where it leads."""
     whole = f"/console/pictures/{row.id}"
     small = (

@@ -10,7 +10,7 @@ from config.sources import Value, values_of
 from rendertrust import money
 from sql.log_keys import read_keys
 from sql.prices import EVERY_OTHER
-from sql.settings_desk import SettingsDesk
+from sql.settings_views import SettingsViews
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, table
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
@@ -168,7 +168,7 @@ async def values_shown(view: View[SettingsQuery]) -> Shown:
 async def keys_of(view: View[SettingsQuery]) -> Shown:
     """Those of programs, those that sign logins, and those that count under checkpoints."""
     gateway = view.gateway
-    rows = await SettingsDesk(gateway.database).keys(view.query.q.strip(), SORTED_MOST, 0)
+    rows = await SettingsViews(gateway.database).keys(view.query.q.strip(), SORTED_MOST, 0)
     return {
         "keys": _page(view, rows, KEYS, "-created_at"),
         "signing": [value for value in _values(view) if value.name in SIGNING],
@@ -193,7 +193,7 @@ async def limits_shown(view: View[SettingsQuery]) -> Shown:
 
 async def webhooks_of(view: View[SettingsQuery]) -> Shown:
     """Whom users have told of their jobs; where Stripe tells us of payments, and what it told."""
-    gateway, desk = view.gateway, SettingsDesk(view.gateway.database)
+    gateway, desk = view.gateway, SettingsViews(view.gateway.database)
     text, sort = view.query.q.strip(), view.query.sort
     rows = await desk.events(text, SORTED_MOST, 0)
     hooks = await desk.endpoints(text, SORTED_MOST)

@@ -9,9 +9,9 @@ from msgspec import Meta
 
 from actors.ledger.messages import IdempotencyKey
 from rendertrust import money
-from sql.ledger_desk import DeskEntryRow, EntryWish, LedgerDesk
-from sql.span import Span
-from sql.user_desk import SORTED_MOST, UserDesk
+from sql.ledger_views import DeskEntryRow, EntryFilter, LedgerViews
+from sql.page import Page
+from sql.user_views import SORTED_MOST, UserViews
 from web.console.formatting import address
 from web.console.pages.credits import HOLDS, PURCHASES, bought, held
 from web.console.refunds import ALL, PIECE, RefundPreview, refunding
@@ -147,7 +147,7 @@ class RevocationForm:
 )
 async def users(view: View[UsersQuery]) -> Shown:
     """A page of them, with what each has."""
-    query, desk = view.query, UserDesk(view.gateway.database)
+    query, desk = view.query, UserViews(view.gateway.database)
     sort = sort_of(query.sort, COLUMNS, USUAL)
     rows = await desk.page(query.q.strip(), sort.text, ROWS + 1, query.offset)
     return {
@@ -183,7 +183,7 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
         "title": row.name,
         "user": row,
         "balance": await gateway.credits.balance(id_),
-        "holds": held(view, await gateway.credits.holds(id_, Span(ROWS))),
+        "holds": held(view, await gateway.credits.holds(id_, Page(ROWS))),
         "purchases": bought(view, await gateway.sales.purchases.page(id_, ROWS)),
         "doors": await doors_of(view, may=may),
         "may": may,
@@ -245,8 +245,8 @@ async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
 
 async def _granted(view: View[CreditStep], once: UUID) -> DeskEntryRow | None:
     """What was booked by this step before, by the same admin: it is not booked again."""
-    wish = EntryWish(reference=f"grant:{_reference(view, once)}")
-    rows = await LedgerDesk(view.gateway.database).page(view.ids["id"], wish, 1)
+    wish = EntryFilter(reference=f"grant:{_reference(view, once)}")
+    rows = await LedgerViews(view.gateway.database).page(view.ids["id"], wish, 1)
     return rows[0] if rows else None
 
 

@@ -6,7 +6,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import webhooks
-from sql.endpoints import OF_USER_MAX, NewEndpoint, Wish
+from sql.endpoints import OF_USER_MAX, EndpointPatch, NewEndpoint
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, SortQuery, order_by, page_of, table
 from web.console.view import Redirect, Shown, View
@@ -132,7 +132,7 @@ async def rotate(view: View) -> Redirect | Problem:
 async def switch(view: View[EnableForm]) -> Redirect | Problem:
     """Told again, or no more."""
     endpoint, enabled = view.ids["endpoint_id"], view.query.to == "on"
-    wish = Wish(enabled=enabled)
+    wish = EndpointPatch(enabled=enabled)
     if await view.gateway.endpoints.change(endpoint, view.who.user, wish, view.now) is None:
         return NOT_FOUND
     said = "It is told again, what waits first." if enabled else "It is told no more."

@@ -9,8 +9,8 @@ import attrs
 
 from sql.audit import Act, record
 from sql.database import Database, Unavailable
-from sql.loader import QUERIES
 from sql.proofs import Proofs
+from sql.query_loader import QUERIES
 
 RESTORED: Final = "RESTORED"
 BEHIND: Final = "BEHIND"
@@ -38,13 +38,13 @@ class SeenHead:
 
 
 @attrs.frozen
-class Unreadable:
+class UnreadableHead:
     """A gateway keeps something that cannot be read: nobody knows what it saw. ``why``: a text."""
 
     why: str
 
 
-Kept: TypeAlias = SeenHead | Unreadable | None
+Kept: TypeAlias = SeenHead | UnreadableHead | None
 
 
 @attrs.frozen
@@ -158,7 +158,7 @@ class Halts:
         known: tuple[Any, ...] = (None,) * 4
         if isinstance(seen, SeenHead):
             known = seen.origin, seen.size, seen.root, seen.at
-        broken = isinstance(seen, Unreadable)
+        broken = isinstance(seen, UnreadableHead)
         row = await self._database.one("halts_now", self.chain, *known, broken)
         if row is None:
             return None
@@ -201,7 +201,7 @@ async def own_root(database: Database, size: int) -> tuple[int, bytes | None]:
 
 
 @attrs.frozen
-class Found:
+class ChainHead:
     """What a contract on a chain has of the log."""
 
     chain_id: int
@@ -210,7 +210,7 @@ class Found:
     root: bytes
 
 
-def halt_over(found: Found, own: tuple[int, bytes | None], at: datetime) -> Halt | None:
+def halt_over(found: ChainHead, own: tuple[int, bytes | None], at: datetime) -> Halt | None:
     """What is found on the chain, held against our own size and root; None: it agrees."""
     have, root = own
     if found.size == 0 or root == found.root:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import asyncpg
 
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 MAINTENANCE = "postgres"  # where nobody works

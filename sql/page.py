@@ -6,7 +6,7 @@ import attrs
 
 
 @attrs.frozen
-class Span:
+class Page:
     """At most ``limit`` elements, beginning ``offset`` behind ``after`` (None: the beginning)."""
 
     limit: int

@@ -37,7 +37,7 @@ class DeskCheck:
 
 
 @attrs.frozen
-class Wanted:
+class CheckFilter:
     """Which checks: of a node, with a verdict, with a text in the node's name or what was said."""
 
     node: UUID | None = None
@@ -45,13 +45,15 @@ class Wanted:
     text: str | None = None
 
 
-class CheckDesk:
+class CheckViews:
     """Reads; each raises ``sql.database.Unavailable``. ``owner`` None: of everybody's nodes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, owner: UUID | None, wanted: Wanted, limit: int) -> Sequence[DeskCheck]:
+    async def page(
+        self, owner: UUID | None, wanted: CheckFilter, limit: int
+    ) -> Sequence[DeskCheck]:
         """The newest that match."""
         about = (wanted.node, wanted.verdict, wanted.text)
         rows = await self._database.all("check_desk_page", owner, *about, limit)

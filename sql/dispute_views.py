@@ -45,7 +45,7 @@ class ListedDispute:
 
 
 @attrs.frozen
-class Withheld:
+class WithheldShares:
     """``number``: shares that the gateway withholds. ``due``: of these an admin is to decide on."""
 
     number: int
@@ -92,7 +92,7 @@ class MovedEntry:
     is_logged: bool
 
 
-class DisputeDesk:
+class DisputeViews:
     """Reads; raises ``sql.database.Unavailable`` while the database is away."""
 
     def __init__(self, database: Database) -> None:
@@ -118,11 +118,11 @@ class DisputeDesk:
         rows = await self._database.all("dispute_desk_counts", owner)
         return {row["state"]: row["number"] for row in rows}
 
-    async def withheld(self) -> Withheld:
+    async def withheld(self) -> WithheldShares:
         """How many shares the gateway withholds."""
         row = await self._database.one("dispute_desk_withheld", WITHHELD_MOST)
         assert row is not None, "an aggregate has one row"
-        return Withheld(**row)
+        return WithheldShares(**row)
 
     async def comparison(self, owner: UUID | None, dispute: UUID) -> Comparison | None:
         """What a dispute carries, of one creator or of all."""

@@ -9,7 +9,7 @@ V = TypeVar("V")
 KEYS_MOST = 500
 
 
-class Gathering(Generic[K, V]):
+class BatchedReads(Generic[K, V]):
     """``read`` answers a list of keys, in their order.
 
     Nothing is cached: each read begins after all that it answers was asked. So a hundred requests

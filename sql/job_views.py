@@ -19,7 +19,7 @@ STATUSES: Final = (
 
 
 @attrs.frozen
-class Wish:
+class JobFilter:
     """Which jobs; None: whatever it is. ``node``, ``user`` and ``error`` are parts of a text."""
 
     statuses: tuple[str, ...] | None = None
@@ -195,7 +195,7 @@ class DeskUnit:
 
 
 @attrs.frozen
-class Attempt:
+class AttemptView:
     """An attempt that came to nothing. ``started_at`` None: it never ran."""
 
     number: int
@@ -261,7 +261,7 @@ class DeskCharges:
     refunded: int = 0
 
 
-class JobDesk:
+class JobViews:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away.
 
     ``owner`` None means everybody.
@@ -271,7 +271,7 @@ class JobDesk:
         self._database = database
 
     async def page(
-        self, owner: UUID | None, wish: Wish, sort: str, limit: int, offset: int
+        self, owner: UUID | None, wish: JobFilter, sort: str, limit: int, offset: int
     ) -> Sequence[ListedJob]:
         """A page; any order but the newest first is one of the newest ``SORTED_MOST``."""
         most = offset + limit if sort == "-created" else SORTED_MOST
@@ -279,7 +279,7 @@ class JobDesk:
         rows = await self._database.all("job_desk_page", *bounds)
         return [ListedJob(**row) for row in rows]
 
-    async def counts(self, owner: UUID | None, wish: Wish) -> Mapping[str, int]:
+    async def counts(self, owner: UUID | None, wish: JobFilter) -> Mapping[str, int]:
         """By status, of the newest ``SORTED_MOST`` that match whatever their status is."""
         every = attrs.evolve(wish, statuses=None)
         rows = await self._database.all("job_desk_counts", owner, *every.bounds(), SORTED_MOST)
@@ -310,10 +310,10 @@ class JobDesk:
         assert row is not None, "an aggregate has one row"
         return FrameCounts(**row)
 
-    async def attempts(self, job: UUID) -> Sequence[Attempt]:
+    async def attempts(self, job: UUID) -> Sequence[AttemptView]:
         """Those that came to nothing, oldest first."""
         rows = await self._database.all("job_desk_attempts", job)
-        return [Attempt(**row) for row in rows]
+        return [AttemptView(**row) for row in rows]
 
     async def holds(self, job: UUID) -> Sequence[DeskHold]:
         rows = await self._database.all("job_desk_holds", job)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from sql.loader import QUERIES
+from sql.query_loader import QUERIES
 
 Columns: TypeAlias = list[list[Any]]
 _PARAMETER = re.compile(r"\$(\d+)")

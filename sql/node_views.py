@@ -39,7 +39,7 @@ class ListedNode:
 
 
 @attrs.frozen
-class Work:
+class NodeWork:
     """A unit that a node works on, or has before it.
 
     ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
@@ -59,9 +59,9 @@ class Work:
 
 
 @attrs.frozen
-class Share:
+class NodeShare:
     """What a node earned by one unit, or with ``work`` CHECK by a look at it; ``grid`` as of
-    ``Work``. ``entry_id`` is the entry that pays it; ``decision`` as of ``sql.operators``.
+    ``NodeWork``. ``entry_id`` is the entry that pays it; ``decision`` as of ``sql.operators``.
     """
 
     id: UUID
@@ -81,7 +81,7 @@ class Share:
 
 
 @attrs.frozen
-class Earned:
+class NodeEarnings:
     """In units of money, and by how many units of work."""
 
     amount: int = 0
@@ -89,7 +89,7 @@ class Earned:
 
 
 @attrs.frozen
-class Search:
+class NodeFilter:
     """Which nodes: ``text`` is part of a name and so on, ``word`` a status or a standing.
 
     ``heard``: those with a socket, in the order in which ``pong`` is to have them; others are last.
@@ -101,7 +101,7 @@ class Search:
     heard: Sequence[UUID] = ()
 
 
-class Fleet:
+class NodeViews:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away.
 
     ``owner`` None means everybody.
@@ -111,7 +111,7 @@ class Fleet:
         self._database = database
 
     async def page(
-        self, owner: UUID | None, search: Search, since: datetime, limit: int, offset: int
+        self, owner: UUID | None, search: NodeFilter, since: datetime, limit: int, offset: int
     ) -> Sequence[ListedNode]:
         """A page; what they earned is of the time since then."""
         most = offset + limit if search.sort == "-created" else SORTED_MOST
@@ -127,19 +127,21 @@ class Fleet:
                 found[name] += row["count"]
         return found
 
-    async def work(self, node: UUID, limit: int) -> Sequence[Work]:
+    async def work(self, node: UUID, limit: int) -> Sequence[NodeWork]:
         """What it works on first, then what it has before it."""
-        return [Work(**row) for row in await self._database.all("fleet_work", node, limit)]
+        return [NodeWork(**row) for row in await self._database.all("fleet_work", node, limit)]
 
-    async def earned(self, owner: UUID, node: UUID, since: datetime) -> Earned:
+    async def earned(self, owner: UUID, node: UUID, since: datetime) -> NodeEarnings:
         """What a node earned its owner since then."""
         row = await self._database.one("fleet_earned", owner, node, since)
-        return Earned() if row is None else Earned(**row)
+        return NodeEarnings() if row is None else NodeEarnings(**row)
 
-    async def shares(self, owner: UUID, node: UUID, since: datetime, limit: int) -> Sequence[Share]:
+    async def shares(
+        self, owner: UUID, node: UUID, since: datetime, limit: int
+    ) -> Sequence[NodeShare]:
         """The same, unit by unit, the newest first."""
         rows = await self._database.all("fleet_shares", owner, node, since, limit)
-        return [Share(**row) for row in rows]
+        return [NodeShare(**row) for row in rows]
 
     async def email(self, user: UUID | None) -> str | None:
         """Whose a node is, or who said something about it."""

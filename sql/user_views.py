@@ -26,7 +26,7 @@ class ListedUser:
     held: int
 
 
-class UserDesk:
+class UserViews:
     """Reads; raises ``sql.database.Unavailable`` while the database is away."""
 
     def __init__(self, database: Database) -> None:

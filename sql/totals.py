@@ -27,7 +27,7 @@ class ChecksWaiting:
 
 
 @attrs.frozen
-class Totals:
+class GatewayTotals:
     """One reading. ``held`` is in units of money."""
 
     jobs: Mapping[str, int]  # open ones, by status
@@ -37,7 +37,7 @@ class Totals:
     checks: ChecksWaiting
 
 
-async def read_totals(database: Database) -> Totals:
+async def read_totals(database: Database) -> GatewayTotals:
     """What stands in the database now. Raises ``sql.database.Unavailable``."""
     jobs = await database.all("figures_jobs")
     nodes = await database.all("figures_nodes")
@@ -45,7 +45,7 @@ async def read_totals(database: Database) -> Totals:
     checks = await database.one("figures_checks", WITHHELD_MOST)
     assert holds is not None, "an aggregate has one row"
     assert checks is not None, "so has this one"
-    return Totals(
+    return GatewayTotals(
         jobs=dict.fromkeys(OPEN_JOBS, 0) | {row["name"]: row["count"] for row in jobs},
         nodes=dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in nodes},
         holds=holds["count"],

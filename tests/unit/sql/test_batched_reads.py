@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sql.gathering import KEYS_MOST, Gathering
+from sql.batched_reads import KEYS_MOST, BatchedReads
 from tests.support.until import until
 
 
@@ -27,7 +27,7 @@ class Slow:
 
 async def test_what_is_asked_meanwhile_is_read_together() -> None:
     slow = Slow()
-    gathering = Gathering(slow.read)
+    gathering = BatchedReads(slow.read)
     first = asyncio.create_task(gathering.get(1))
     await until(lambda: slow.asked == [[1]])
     others = [asyncio.create_task(gathering.get(n)) for n in (2, 3, 2)]
@@ -40,14 +40,14 @@ async def test_what_is_asked_meanwhile_is_read_together() -> None:
 async def test_nothing_is_remembered() -> None:
     slow = Slow()
     slow.go.set()
-    gathering = Gathering(slow.read)
+    gathering = BatchedReads(slow.read)
     assert [await gathering.get(1), await gathering.get(1)] == ["1", "1"]
     assert slow.asked == [[1], [1]]
 
 
 async def test_a_failure_is_told_to_all_that_it_concerns_and_to_nobody_else() -> None:
     slow = Slow()
-    gathering = Gathering(slow.read)
+    gathering = BatchedReads(slow.read)
     slow.error = OSError("away")
     asked = [asyncio.create_task(gathering.get(n)) for n in (1, 2)]
     await until(lambda: slow.asked == [[1, 2]])
@@ -61,7 +61,7 @@ async def test_a_failure_is_told_to_all_that_it_concerns_and_to_nobody_else() ->
 
 async def test_one_who_has_gone_is_not_read_for() -> None:
     slow = Slow()
-    gathering = Gathering(slow.read)
+    gathering = BatchedReads(slow.read)
     first = asyncio.create_task(gathering.get(1))
     await until(lambda: slow.asked == [[1]])
     gone, stays = asyncio.create_task(gathering.get(2)), asyncio.create_task(gathering.get(3))
@@ -76,7 +76,7 @@ async def test_one_who_has_gone_is_not_read_for() -> None:
 async def test_a_read_is_bounded() -> None:
     slow = Slow()
     slow.go.set()
-    gathering = Gathering(slow.read)
+    gathering = BatchedReads(slow.read)
     number = KEYS_MOST + 1
     answers = await asyncio.gather(*(gathering.get(n) for n in range(number)))
     assert answers == [str(n) for n in range(number)]

@@ -18,7 +18,7 @@ KINDS: Final = (
 
 
 @attrs.frozen
-class EntryWish:
+class EntryFilter:
     """Which entries. ``account``: the beginning of its name, or a part of its owner's.
 
     ``reference`` is a part of it. ``before``: those with smaller numbers alone. ``sort`` is an
@@ -69,7 +69,7 @@ class DeskEntryRow:
         return self.account.startswith("user:")
 
 
-class LedgerDesk:
+class LedgerViews:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away.
 
     ``owner`` None means every account.
@@ -79,7 +79,7 @@ class LedgerDesk:
         self._database = database
 
     async def page(
-        self, owner: UUID | None, wish: EntryWish, limit: int, offset: int = 0
+        self, owner: UUID | None, wish: EntryFilter, limit: int, offset: int = 0
     ) -> Sequence[DeskEntryRow]:
         """A page; any order but the newest first is one of the newest ``SORTED_MOST``."""
         most = offset + limit if wish.sort == NEWEST else SORTED_MOST

@@ -9,26 +9,26 @@ from uuid import UUID
 import attrs
 
 from rendertrust.frame_range import parse
-from sql.work import Done
+from sql.scheduler_rows import UnitDuration
 
 Alike: TypeAlias = tuple[UUID, bool]  # the tiles of a job, or its other units
 DONE_MOST: Final = 50  # of each job the last ones tell its pace
 
 
 @attrs.frozen
-class Pace:
+class UnitDurations:
     """How many units of a job are complete, and how long half of them took for a frame at most."""
 
     done: int
     seconds: float
 
 
-def paces(units: Iterable[Done]) -> dict[Alike, Pace]:
+def paces(units: Iterable[UnitDuration]) -> dict[Alike, UnitDurations]:
     """Of each job; tiles take less than frames, and what is made of them less again."""
     found: defaultdict[Alike, list[float]] = defaultdict(list)
     for unit in units:
         found[unit.job, unit.is_tile].append(unit.seconds / frames_of(unit.frames))
-    return {alike: Pace(len(seconds), median(seconds)) for alike, seconds in found.items()}
+    return {alike: UnitDurations(len(seconds), median(seconds)) for alike, seconds in found.items()}
 
 
 def frames_in(params: Mapping[str, Any]) -> int:

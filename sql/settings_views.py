@@ -11,7 +11,7 @@ from sql.database import Database
 
 
 @attrs.frozen
-class KeptKey:
+class ListedKey:
     """An API key that was not revoked, and whose it is."""
 
     id: UUID
@@ -26,7 +26,7 @@ class KeptKey:
 
 
 @attrs.frozen
-class ToldEvent:
+class ListedStripeEvent:
     """An event of Stripe's, and what became of it."""
 
     id: str
@@ -37,7 +37,7 @@ class ToldEvent:
 
 
 @attrs.frozen
-class KeptEndpoint:
+class ListedEndpoint:
     """An endpoint, and whose it is; ``failing_since`` and ``disabled_at`` as in ``EndpointRow``."""
 
     id: UUID
@@ -65,23 +65,23 @@ class KeptEndpoint:
         return "told" if self.failing_since is None else "failing"
 
 
-class SettingsDesk:
+class SettingsViews:
     """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keys(self, search: str, limit: int, offset: int) -> Sequence[KeptKey]:
+    async def keys(self, search: str, limit: int, offset: int) -> Sequence[ListedKey]:
         """Everybody's keys, the newest first; ``search``: a part of the name or of the e-mail."""
         rows = await self._database.all("settings_keys", search, limit, offset)
-        return [KeptKey(**row) for row in rows]
+        return [ListedKey(**row) for row in rows]
 
-    async def endpoints(self, search: str, limit: int) -> Sequence[KeptEndpoint]:
+    async def endpoints(self, search: str, limit: int) -> Sequence[ListedEndpoint]:
         """Everybody's, the newest first; ``search``: a part of the address or of the e-mail."""
         rows = await self._database.all("settings_endpoints", search, limit)
-        return [KeptEndpoint(**row) for row in rows]
+        return [ListedEndpoint(**row) for row in rows]
 
-    async def events(self, search: str, limit: int, offset: int) -> Sequence[ToldEvent]:
+    async def events(self, search: str, limit: int, offset: int) -> Sequence[ListedStripeEvent]:
         """What Stripe told us, the newest first; ``search``: a part of any of its words."""
         rows = await self._database.all("settings_events", search, limit, offset)
-        return [ToldEvent(**row) for row in rows]
+        return [ListedStripeEvent(**row) for row in rows]

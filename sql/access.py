@@ -18,7 +18,7 @@ def _ties(pairs: Iterable[tuple[UUID, UUID]]) -> Ties:
 
 
 @attrs.frozen
-class Circles:
+class Access:
     """By user his ``organisations``, whom he ``trusts`` and who is ``trusting`` him; by node the
     organisation that it is ``lent`` to.
     """
@@ -34,7 +34,7 @@ class Circles:
         members: Iterable[tuple[UUID, UUID]] = (),
         lent: Iterable[tuple[UUID, UUID]] = (),
         trusts: Iterable[tuple[UUID, UUID]] = (),
-    ) -> "Circles":
+    ) -> "Access":
         """Of pairs (user, organisation), (node, organisation) and (who trusts, whom)."""
         pairs = tuple(trusts)
         return cls(_ties(members), dict(lent), _ties(pairs), _ties((b, a) for a, b in pairs))
@@ -48,12 +48,12 @@ class Circles:
         return user is not None and other is not None and other in self.trusts.get(user, ())
 
 
-ALONE: Final = Circles()
+ALONE: Final = Access()
 
 
-def circles_of(rows: Iterable[Any]) -> Circles:
+def circles_of(rows: Iterable[Any]) -> Access:
     """As the query ``work_circles`` answers them."""
     found: dict[str, list[tuple[UUID, UUID]]] = {"member": [], "lent": [], "trust": []}
     for row in rows:
         found[row["kind"]].append((row["one"], row["other"]))
-    return Circles.of(found["member"], found["lent"], found["trust"])
+    return Access.of(found["member"], found["lent"], found["trust"])

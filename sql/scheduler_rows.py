@@ -41,7 +41,7 @@ def beside(result: str) -> str:
 
 
 @attrs.frozen
-class Standing:
+class StandingRecord:
     """What people say about a node, and why. Of two words on one node the greater version holds."""
 
     name: str = ACTIVE
@@ -53,12 +53,12 @@ class Standing:
         return self.name == ACTIVE or (self.name == QUARANTINED and user == owner)
 
 
-NOTHING_SAID: Final = Standing()
+NOTHING_SAID: Final = StandingRecord()
 
 
-def standing_of(row: Any) -> Standing:
+def standing_of(row: Any) -> StandingRecord:
     """As a row of nodes has it."""
-    return Standing(row["standing"], row["standing_version"], row["standing_reason"])
+    return StandingRecord(row["standing"], row["standing_version"], row["standing_reason"])
 
 
 @attrs.frozen
@@ -67,7 +67,7 @@ class StandingRow:
 
     node: UUID
     owner: UUID | None
-    standing: Standing
+    standing: StandingRecord
     at: datetime
 
 
@@ -83,7 +83,7 @@ class NodeRow:
 
 
 @attrs.frozen
-class Part:
+class PartResult:
     """The result of a unit that another one is made of, as far as it is known here."""
 
     unit: int
@@ -92,9 +92,9 @@ class Part:
     size: int | None
 
 
-def parts_of(told: Sequence[str] | None) -> tuple[Part, ...]:
+def parts_of(told: Sequence[str] | None) -> tuple[PartResult, ...]:
     """Of a unit that is made of others, in their order, as the database tells them."""
-    return tuple(Part(*orjson.loads(one)) for one in told or ())
+    return tuple(PartResult(*orjson.loads(one)) for one in told or ())
 
 
 JobPlace: TypeAlias = tuple[datetime, UUID]  # since when a job waits, and its id
@@ -115,7 +115,7 @@ class OpenJob:
 
 
 @attrs.frozen
-class Opened:
+class SessionStart:
     """The number of a node's session among those of all gateways, and when it began, by the
     database's clock.
     """
@@ -125,7 +125,7 @@ class Opened:
 
 
 @attrs.frozen
-class AskedFor:
+class OpenJobTerms:
     """What an open job counts as among its user's; of its parameters pool and needs alone."""
 
     job: UUID
@@ -162,7 +162,7 @@ class OpenUnit:
     place: int = 0
     frames: str | None = None
     tile: int | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[PartResult, ...] = ()
     priority: int = 0
     barred: frozenset[UUID] = frozenset()
     units: int = 1  # of the whole job
@@ -179,7 +179,7 @@ class OpenUnit:
 
 
 @attrs.frozen
-class SceneWord:
+class SceneReport:
     """A node, and whose it is, that said of a unit that its scene is at fault."""
 
     node: UUID
@@ -187,7 +187,7 @@ class SceneWord:
 
 
 @attrs.frozen
-class Done:
+class UnitDuration:
     """How long a unit took that is complete: ``frames`` it rendered, or a tile of one."""
 
     job: UUID
