@@ -59,8 +59,7 @@ from actors.sequencer.messages import Sequencer
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import Verifier
-from actors.verifier.settings import Peers as VerifierPeers
-from actors.verifier.settings import VerifierSettings
+from actors.verifier.settings import VerifierPeers, VerifierSettings
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
 from sql.deliveries import Deliveries

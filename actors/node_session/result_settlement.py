@@ -43,7 +43,7 @@ from actors.node_session.unit_failures import OPENGL, SCENE
 from actors.notifier.messages import UnitsMoved
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
-from actors.verifier.messages import Caught, UnitDeliver
+from actors.verifier.messages import LieDetected, UnitDeliver
 from rendertrust.protocol import JobResult, PartsWanted, Urls
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
@@ -407,7 +407,7 @@ class ResultSettlement(ProgressWatchdog, partial=True):
     def _tell_caught(self, held: HeldUnit) -> None:
         verifier, effect = self._peers.verifier, held.effect
         if verifier is not None and isinstance(effect, UnitFail) and effect.caught is not None:
-            verifier.tell(Caught(self._node.id))
+            verifier.tell(LieDetected(self._node.id))
 
     @property
     def _device_class(self) -> str:

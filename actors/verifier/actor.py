@@ -12,31 +12,36 @@ from actors.ledger.messages import Commit, Decided, LedgerUnavailable, Posted
 from actors.notifier.messages import UnitsMoved
 from actors.ports import Objects, ObjectsUnavailable
 from actors.scheduler.messages import UnitsChanged
-from actors.verifier.asking import batch_for
-from actors.verifier.batches import answers, batch_of, clears
 from actors.verifier.case import Case, CaseId
+from actors.verifier.check_batches import answers, batch_of, clears
+from actors.verifier.check_orders import batch_for
+from actors.verifier.check_queue import CheckQueue
 from actors.verifier.claims import Claims
-from actors.verifier.crops import least_of
-from actors.verifier.issuing import issued
+from actors.verifier.clawback import Clawback, ClawbackTag, decision_on, finding_of
 from actors.verifier.messages import (
     COMPARED,
-    Caught,
     CheckerGone,
     CheckerSeen,
-    Look,
+    LieDetected,
     ReadBack,
     Reported,
+    ReviewDue,
     UnitVerdict,
     Verifier,
     costs,
 )
-from actors.verifier.reading import SECONDS, Reading, is_readable
-from actors.verifier.recall import Recall, Recalled, decision_on, finding_of
+from actors.verifier.receipts import issued
 from actors.verifier.report import NoReport, Report, answer
-from actors.verifier.settings import Peers, VerifierSettings
-from actors.verifier.standing import Known, Standings
-from actors.verifier.turns import Turns
-from actors.verifier.verifiers import MEET_SECONDS, Fleet, Running, Verifiers
+from actors.verifier.reputation import NodeReputation, NodeReputations
+from actors.verifier.sample_regions import least_of
+from actors.verifier.second_reads import SECONDS, SecondReads, is_readable
+from actors.verifier.settings import VerifierPeers, VerifierSettings
+from actors.verifier.verifier_registry import (
+    MEET_SECONDS,
+    RunningCheck,
+    VerifierFleet,
+    VerifierRegistry,
+)
 from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Pending, Place, UncutScene
@@ -59,7 +64,7 @@ class VerifierActor(Actor[Verifier]):
     repeated. Regions are chosen by a secret that is new in each life.
     """
 
-    def __init__(self, peers: Peers, settings: VerifierSettings) -> None:
+    def __init__(self, peers: VerifierPeers, settings: VerifierSettings) -> None:
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
         self._since = peers.clock.monotonic()  # this life's beginning
@@ -67,23 +72,23 @@ class VerifierActor(Actor[Verifier]):
         self._after: Place | None = None  # where the next reading begins
         self._accused: set[UUID] = set()  # nodes of which something that waits was found wrong
         self._scenes: list[UncutScene] = []  # to be written down
-        self._known = Known()  # of nodes of which something waits
-        self._verifiers = Verifiers()
+        self._known = NodeReputation()  # of nodes of which something waits
+        self._verifiers = VerifierRegistry()
         seen_seconds = max(settings.wait_seconds, 3 * MEET_SECONDS)
-        self._fleet = Fleet(peers.store, seen_seconds, settings.own)
-        self._turns = Turns()
-        self._recall = Recall(peers)
-        self._reading = Reading()
-        self._standings = Standings(peers.store, peers.clock, peers.scheduler)
+        self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
+        self._turns = CheckQueue()
+        self._recall = Clawback(peers)
+        self._reading = SecondReads()
+        self._standings = NodeReputations(peers.store, peers.clock, peers.scheduler)
         self._claims = Claims(peers.store, peers.gateway, settings.claim_seconds)
 
     async def started(self) -> None:
-        self.after(self._settings.look_seconds, Look(), jitter=0.1)
+        self.after(self._settings.look_seconds, ReviewDue(), jitter=0.1)
 
     # ── what waits ───────────────────────────────────────────────────────────────────────────────
 
-    @handles(Look)
-    async def look(self, _: Look) -> None:
+    @handles(ReviewDue)
+    async def look(self, _: ReviewDue) -> None:
         wait = self._settings.look_seconds
         try:
             self._expire()
@@ -95,7 +100,7 @@ class VerifierActor(Actor[Verifier]):
             await self._recall.attend(self.ref)
         except Unavailable as error:
             log.warning("nothing is checked: %s", type(error).__name__)
-        self.after(wait, Look(), jitter=0.1)
+        self.after(wait, ReviewDue(), jitter=0.1)
 
     async def _read(self) -> list[Case]:
         """Read the next page of pending results, so that uncheckable ones cannot block others.
@@ -242,12 +247,12 @@ class VerifierActor(Actor[Verifier]):
     async def checker_gone(self, message: CheckerGone) -> None:
         self._lose(self._verifiers.go(message.node, message.session))
 
-    @handles(Caught)
-    async def caught(self, message: Caught) -> None:
+    @handles(LieDetected)
+    async def caught(self, message: LieDetected) -> None:
         self._standings.suspect(message.node)
         self._recall.again()
 
-    def _lose(self, running: Running | None) -> None:
+    def _lose(self, running: RunningCheck | None) -> None:
         """Handle the loss of a verifier: its check is repeated, a batch one by one."""
         if running is None:
             return
@@ -265,7 +270,7 @@ class VerifierActor(Actor[Verifier]):
             self._verifiers.drop(running)
             self._failed(running)
 
-    def _failed(self, running: Running) -> None:
+    def _failed(self, running: RunningCheck) -> None:
         """Handle a failed check: it is repeated after a pause. A batch is opened one by one."""
         self._spent(running)
         _split(running)
@@ -275,7 +280,7 @@ class VerifierActor(Actor[Verifier]):
         case.fail(running.by.node)
         case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
 
-    def _spent(self, running: Running) -> None:
+    def _spent(self, running: RunningCheck) -> None:
         took = self._peers.clock.monotonic() - running.since
         self._turns.spend(running.cases[0].pending.user, took)
 
@@ -302,7 +307,7 @@ class VerifierActor(Actor[Verifier]):
         if case.id in self._cases:
             await self._step(case)
 
-    async def _hear_batch(self, running: Running, message: Reported) -> None:
+    async def _hear_batch(self, running: RunningCheck, message: Reported) -> None:
         """Handle the reports on a batch. What it does not clear is opened alone next."""
         self._spent(running)
         if message.report is None:
@@ -318,7 +323,7 @@ class VerifierActor(Actor[Verifier]):
             if is_pending and self._peers.clock.monotonic() < until:
                 await self._conclude(case)
 
-    def _hear(self, case: Case, heard: Report, running: Running) -> None:
+    def _hear(self, case: Case, heard: Report, running: RunningCheck) -> None:
         """Handle a report on one result."""
         self._know(case)
         if heard.is_bare and not self._settings.require_evidence:
@@ -395,7 +400,7 @@ class VerifierActor(Actor[Verifier]):
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         case, outcome = message.tag, message.outcome
-        if isinstance(case, Recalled):
+        if isinstance(case, ClawbackTag):
             self._recall.hear(outcome)
             return
         assert isinstance(case, Case), "every commit of ours is about a case"
@@ -424,7 +429,7 @@ class VerifierActor(Actor[Verifier]):
             self._standings.refute(*case.id[:2])
 
 
-def _split(running: Running) -> None:
+def _split(running: RunningCheck) -> None:
     """Open the results of a batch one by one from now on."""
     for case in running.cases if running.is_batch else ():
         case.is_alone = True
@@ -437,7 +442,7 @@ def _is_accused(case: Case) -> bool:
     return case.step == "more" or (case.step == "whole" and case.why == "regions")
 
 
-def verdict_on(case: Case, peers: Peers, *, pays_unverified: bool) -> UnitVerdict:
+def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> UnitVerdict:
     """Return the effect that books the verdict."""
     verdict, pending, now = case.verdict, case.pending, peers.clock.now()
     assert verdict is not None, "there is something to conclude"

@@ -7,10 +7,10 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import RunCheck
-from actors.verifier.asking import order_for, params_of_unit
-from actors.verifier.crops import NOWHERE, Places, places
+from actors.verifier.check_orders import order_for, params_of_unit
 from actors.verifier.messages import Comparison, Outcome
-from actors.verifier.report import UNSEEN, Across, Report, held_to
+from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
+from actors.verifier.sample_regions import NOWHERE, SampleRegions, places
 from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
@@ -70,7 +70,7 @@ class Case:
     step: Step = "open"
     why: Why = "regions"  # of the step "whole"
     said: str = ""  # why the step is necessary
-    compared_at: Places = NOWHERE
+    compared_at: SampleRegions = NOWHERE
     check: UUID | None = None  # the running check
     is_alone: bool = False  # a batch did not clear it, so it is opened by itself
     failed: int = 0  # checks that failed
@@ -173,7 +173,7 @@ class Case:
             again = self._drawn(secret, 2)
         return order_for(self.pending, check, at, whole=self.step == "whole", again=again)
 
-    def _places(self, secret: bytes) -> Places:
+    def _places(self, secret: bytes) -> SampleRegions:
         if self.step == "open":
             return NOWHERE
         disputed = self.pending.disputed if self.why == "disputed" else None
@@ -181,10 +181,10 @@ class Case:
             self.compared_at = self._drawn(secret, self.step == "more")
         if disputed is not None:
             named = tuple((x, y, None) for x, y in disputed[:PLACES_MOST])
-            self.compared_at = Places(draws=(*named, *self.compared_at.draws))
+            self.compared_at = SampleRegions(draws=(*named, *self.compared_at.draws))
         return self.compared_at
 
-    def _drawn(self, secret: bytes, turn: int) -> Places:
+    def _drawn(self, secret: bytes, turn: int) -> SampleRegions:
         """Return the places of a turn; each turn looks elsewhere."""
         count = len(params_of_unit(self.pending).get("frames") or [0])
         name, result = unit_name(*self.id), self.pending.row.sha256 or b""
@@ -326,7 +326,7 @@ class Case:
         else:
             self._is_valid(of_all(report.compared, limits), _distance(report), across=False)
 
-    def _hear_drawn(self, report: Report, across: Across, device_class: str) -> None:
+    def _hear_drawn(self, report: Report, across: OtherClassReport, device_class: str) -> None:
         """Handle frames that EEVEE drew. They are equal within a drawing class, as the node signed
         it; else the nearest number of samples decides, and a refusal is no strike. Who signed for
         no drawing class was not always compared, so there it is one.
@@ -349,16 +349,18 @@ class Case:
             is_exact = across.outcome == "exact"
             self.verdict = Verdict("exact") if is_exact else Verdict("consistent", OTHER_DRIVER)
 
-    def _by_same_seed(self, report: Report, limits: Thresholds) -> Across:
+    def _by_same_seed(self, report: Report, limits: Thresholds) -> OtherClassReport:
         """Return the outcome without evidence. Finished pictures are not compared with other seeds,
         so nothing is said where they differ, unless nothing was rendered.
         """
         found = of_all(report.crops, limits)
         if is_match(found):
-            return Across("exact" if found == "exact" else "consistent")
+            return OtherClassReport("exact" if found == "exact" else "consistent")
         is_rendered = self.kind not in ("merged", "video")
         return (
-            Across("unsaid", NO_EVIDENCE) if is_rendered else Across("refused", _distance(report))
+            OtherClassReport("unsaid", NO_EVIDENCE)
+            if is_rendered
+            else OtherClassReport("refused", _distance(report))
         )
 
     def _is_loose(self, report: Report) -> bool:

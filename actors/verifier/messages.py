@@ -171,12 +171,12 @@ class ReadBack(Message[Verifier, None]):
 
 
 @attrs.frozen
-class Caught(Message[Verifier, None]):
+class LieDetected(Message[Verifier, None]):
     """From a NodeSession: its node was caught in a lie, which stands in its record by now."""
 
     node: UUID
 
 
 @attrs.frozen
-class Look(Message[Verifier, None]):
+class ReviewDue(Message[Verifier, None]):
     """To itself: see what waits for a verdict."""

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_args
 import attrs
 
 from actors.verifier.messages import Comparison
-from actors.verifier.verdict import Compared, Thresholds, is_match, of_region
+from actors.verifier.verdict import RegionDifference, Thresholds, is_match, of_region
 from rendertrust.node.worker.picture_digest import are_its_own
 
 CROPS_MAX: Final = 256  # of all view layers
@@ -21,7 +21,7 @@ AcrossOutcome: TypeAlias = Literal["exact", "consistent", "accepted", "refused",
 
 
 @attrs.frozen
-class Across:
+class OtherClassReport:
     """Outcome of a comparison by a device of another kind, or of frames that EEVEE drew
     (``is_drawn``). ``why``: what refuses it, or a code. ``drawing``: the verifier's drawing class.
     """
@@ -39,7 +39,7 @@ class Report:
     ``suspect``: why it should be.
     """
 
-    compared: tuple[Compared, ...] = ()
+    compared: tuple[RegionDifference, ...] = ()
     fault: str | None = None
     unable: str | None = None
     looked: bool = False
@@ -53,11 +53,11 @@ class Report:
     is_unseen: bool = False  # pixels that its node signed for
     samples: int | None = None  # of each pixel, as the scene was rendered
     pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
-    across: Across | None = None  # by a device of another kind with evidence, or by EEVEE
+    across: OtherClassReport | None = None  # by a device of another kind with evidence, or by EEVEE
     depends: str | None = None  # why honest devices of other kinds render the scene differently
 
     @property
-    def crops(self) -> tuple[Compared, ...]:
+    def crops(self) -> tuple[RegionDifference, ...]:
         """Without the picture."""
         return self.compared[:-1] if self.is_finished else self.compared
 
@@ -84,7 +84,7 @@ class Report:
         """Return whether the picture is what its evidence gives, as far as that was compared."""
         return not self.is_finished or is_match(of_region(self.compared[-1], limits))
 
-    def by_crop(self, count: int) -> list[tuple[Compared, ...]] | None:
+    def by_crop(self, count: int) -> list[tuple[RegionDifference, ...]] | None:
         """Of each of ``count`` crops how each view layer compares; None: it tells of others."""
         layers, left = divmod(len(self.crops), count)
         if left or not layers:
@@ -173,7 +173,7 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
     )
 
 
-def _across(told: object) -> Across | None:
+def _across(told: object) -> OtherClassReport | None:
     if not isinstance(told, Mapping) or told.get("outcome") not in get_args(AcrossOutcome):  # pyright: ignore[reportUnknownMemberType]
         return None
     outcome = cast("AcrossOutcome", told["outcome"])
@@ -189,7 +189,7 @@ def _across(told: object) -> Across | None:
         if isinstance(word, str)
     )
     drawing = _words(told.get("drawing"))
-    return Across(outcome, ", ".join(why)[:WORDS_MAX], is_drawn, drawing)
+    return OtherClassReport(outcome, ", ".join(why)[:WORDS_MAX], is_drawn, drawing)
 
 
 def _list(value: object) -> list[Any]:
@@ -200,17 +200,17 @@ def _words(value: object) -> str | None:
     return value[:WORDS_MAX] if isinstance(value, str) and value else None
 
 
-def _compared(told: object) -> Compared | None:
+def _compared(told: object) -> RegionDifference | None:
     if not isinstance(told, Mapping) or type(told.get("equal")) is not bool:
         return None
     if told["equal"]:
-        return Compared(True, 0.0)
+        return RegionDifference(True, 0.0)
     if "off" not in told:  # of a release before, which measured otherwise
         return None
     if told["off"] is None:
-        return Compared(False, math.inf)
+        return RegionDifference(False, math.inf)
     off = _number(told["off"])
-    return None if off is None or off < 0 else Compared(False, off)
+    return None if off is None or off < 0 else RegionDifference(False, off)
 
 
 def _number(value: object) -> float | None:

@@ -49,7 +49,7 @@ TOOK_MOST = 3600.0  # a node alone says how long it took
 
 
 @attrs.frozen
-class Peers:
+class VerifierPeers:
     """Whom it talks to. ``signer`` None: no receipts are given. ``gateway`` names this one to the
     others.
     """

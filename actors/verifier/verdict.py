@@ -38,7 +38,7 @@ class Thresholds:
 
 
 @attrs.frozen
-class Compared:
+class RegionDifference:
     """One region beside the same part of what was delivered. ``off`` is 0 where equal, infinite
     where nothing can be compared; NaN is no match.
     """
@@ -50,7 +50,7 @@ class Compared:
 DEFAULTS: Final = Thresholds()
 
 
-def of_region(compared: Compared, thresholds: Thresholds = DEFAULTS) -> Finding:
+def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> Finding:
     """Return what one region says."""
     if compared.equal:
         return "exact"
@@ -59,7 +59,7 @@ def of_region(compared: Compared, thresholds: Thresholds = DEFAULTS) -> Finding:
     return "open" if compared.off <= thresholds.open else "mismatch"
 
 
-def of_all(found: Sequence[Compared], thresholds: Thresholds = DEFAULTS) -> Finding:
+def of_all(found: Sequence[RegionDifference], thresholds: Thresholds = DEFAULTS) -> Finding:
     """Return what all of them say together. Raises ValueError without any: nothing was checked."""
     if not found:
         raise ValueError("nothing was compared")

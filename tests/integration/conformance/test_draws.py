@@ -21,7 +21,7 @@ from actors.notifier.messages import Notifier
 from actors.scheduler.messages import Scheduler
 from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerSeen, Reported, Verifier
-from actors.verifier.settings import Peers, VerifierSettings
+from actors.verifier.settings import VerifierPeers, VerifierSettings
 from sql.books import Keys
 from sql.checks import SeenVerifier
 from sql.halts import Halted
@@ -106,7 +106,7 @@ async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
     own = [await stage.node() for _ in range(VERIFIERS)]
     settings = attrs.evolve(SETTINGS, own=frozenset(own))
     ledger, verifier = Ref[Ledger]("ledger"), Ref[Verifier]("verifier")
-    peers = Peers(
+    peers = VerifierPeers(
         ledger=ledger,
         scheduler=Probe[Scheduler]("scheduler").ref,
         notifier=Probe[Notifier]("notifier").ref,

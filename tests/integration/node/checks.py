@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 import orjson
 
-from actors.verifier.crops import draws
 from actors.verifier.report import Report, read_report
+from actors.verifier.sample_regions import draws
 from actors.verifier.verdict import of_all
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import EVIDENCE, PICTURE, CheckPlugin

@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.verifier.batches import answers, clears
 from actors.verifier.case import Case
+from actors.verifier.check_batches import answers, clears
 from actors.verifier.report import Report, read_report
 from actors.verifier.verdict import DEFAULTS
 from rendertrust.node.plugin import BATCH, Completed, in_batch

@@ -33,7 +33,7 @@ from actors.notifier.messages import Notifier
 from actors.scheduler.messages import Scheduler
 from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
-from actors.verifier.settings import Peers, VerifierSettings
+from actors.verifier.settings import VerifierPeers, VerifierSettings
 from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
 from sql.reputation import begins_anew
@@ -316,7 +316,7 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
     def begin() -> tuple[Supervisor, Ref[Verifier], Ref[Ledger]]:
         life = next(lives)
         ledger, verifier = Ref[Ledger]("ledger"), Ref[Verifier]("verifier")
-        peers = Peers(
+        peers = VerifierPeers(
             ledger=ledger,
             scheduler=scheduler.ref,
             notifier=notifier.ref,

@@ -14,7 +14,7 @@ from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
 from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST
-from actors.verifier.messages import Caught
+from actors.verifier.messages import LieDetected
 from rendertrust.receipt import NO_EVIDENCE, REASONS
 from sql.reputation import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
@@ -454,7 +454,7 @@ async def test_what_waits_of_a_node_that_is_found_out_is_compared() -> None:
         jobs = [await play.delivered(), await play.delivered()]
         order = await play.asked(checker)
         play.known("m")
-        assert play.verifier.tell(Caught(NODE))
+        assert play.verifier.tell(LieDetected(NODE))
         play.says(checker, order, LOOKED)
         for _ in jobs:
             assert len((await play.checks(checker, EXACT)).draws) == 3
@@ -578,7 +578,7 @@ async def test_strikes_are_the_nodes_whatever_class_it_says_it_is_of() -> None:
     async with verifying() as play:
         for number in range(STRIKES_MOST):
             play.known("m", device_class=f"class {number}")
-        assert play.verifier.tell(Caught(NODE))
+        assert play.verifier.tell(LieDetected(NODE))
         await until(lambda: play.standing() == "QUARANTINED", within=60)
 
 
@@ -587,11 +587,11 @@ async def test_strikes_that_were_made_good_do_not_count() -> None:
     async with verifying() as play:
         for strikes in range(STRIKES_MOST):
             play.known("v" * FORGIVEN_BY + "m")
-            assert play.verifier.tell(Caught(NODE))
+            assert play.verifier.tell(LieDetected(NODE))
             await asyncio.sleep(5)
             assert play.standing() == "ACTIVE", strikes
         play.known("mm")
-        assert play.verifier.tell(Caught(NODE))
+        assert play.verifier.tell(LieDetected(NODE))
         await until(lambda: play.standing() == "QUARANTINED", within=60)
 
 
@@ -600,7 +600,7 @@ async def test_a_quarantine_that_the_database_missed_comes_once_it_is_back() -> 
     async with verifying() as play:
         play.known("mmm")
         play.store.away = True
-        assert play.verifier.tell(Caught(NODE))
+        assert play.verifier.tell(LieDetected(NODE))
         await asyncio.sleep(30)
         play.store.away = False
         await until(lambda: play.standing() == "QUARANTINED", within=60)

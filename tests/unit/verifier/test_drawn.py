@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.verifier.case import Case, Verdict
-from actors.verifier.report import Across, Report, answer
+from actors.verifier.report import OtherClassReport, Report, answer
 from actors.verifier.verdict import DEFAULTS
 from rendertrust.receipt import drawing_of
 from tests.unit.verifier.stage import CLASS, pending
@@ -153,7 +153,9 @@ def test_only_the_same_machine_and_driver_or_none_that_is_named_make_a_strike(
 def test_a_report_tells_of_the_drawing_class(drawing: Any) -> None:
     read = answer(drawn("refused", "a", "b", drawing=drawing), 1)
     assert isinstance(read, Report)
-    assert read.across == Across("refused", "a, b", True, MESA if drawing == MESA else None)
+    assert read.across == OtherClassReport(
+        "refused", "a, b", True, MESA if drawing == MESA else None
+    )
 
 
 @pytest.mark.parametrize(

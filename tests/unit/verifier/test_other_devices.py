@@ -12,7 +12,7 @@ from actors.kernel import Ref
 from actors.verifier.case import Case
 from actors.verifier.report import Report, answer
 from actors.verifier.verdict import DEFAULTS
-from actors.verifier.verifiers import Fleet, Verifiers
+from actors.verifier.verifier_registry import VerifierFleet, VerifierRegistry
 from sql.checks import SeenVerifier
 from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import simulated
@@ -138,14 +138,14 @@ def test_an_order_for_another_device_says_where_a_second_look_lies() -> None:
     assert Case.opened(pending(drawn=True, **CHUNK)).order(UUID(int=1), b"s", OPTIX).across == ()
 
 
-def fleet(*classes: str) -> Fleet:
+def fleet(*classes: str) -> VerifierFleet:
     """Verifiers without owners, numbered from 20, that gateways had lately."""
     seen = [SeenVerifier(UUID(int=n), of, None) for n, of in enumerate(classes, 20)]
-    return Fleet(StoreTwin(), 60.0, seen={one.node: one for one in seen})
+    return VerifierFleet(StoreTwin(), 60.0, seen={one.node: one for one in seen})
 
 
 def test_a_verifier_of_the_same_kind_is_asked_first_and_waited_for() -> None:
-    known, sessions = Verifiers(), [Ref[Any](f"session {number}") for number in range(3)]
+    known, sessions = VerifierRegistry(), [Ref[Any](f"session {number}") for number in range(3)]
     case = Case.opened(pending(drawn=True))
     known.come(UUID(int=20), OTHER_BUILD, sessions[0])
     assert known.free_for(case, fleet(OTHER_BUILD)) is None

@@ -12,7 +12,7 @@ from actors.paymaster.messages import (
     DisputeDecide,
     EarningMature,
 )
-from actors.verifier.messages import Caught
+from actors.verifier.messages import LieDetected
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -45,7 +45,7 @@ async def settled(play: Play, checker: Inspector, node: UUID = NODE, **params: A
 def is_found_out(play: Play, node: UUID = NODE) -> None:
     """As by its session."""
     play.known("m", node)
-    assert play.verifier.tell(Caught(node))
+    assert play.verifier.tell(LieDetected(node))
 
 
 async def is_held(play: Play, job: UUID) -> None:

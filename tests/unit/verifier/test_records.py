@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from actors.verifier.standing import Known
+from actors.verifier.reputation import NodeReputation
 from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, STRIKES_MOST, Record, strikes_of
 
 NODE = UUID(int=1)
@@ -17,7 +17,7 @@ def test_two_are_made_good_in_all_and_not_in_each_class() -> None:
     lies = [record(number, MADE_GOOD * 2) for number in range(10)]
     assert strikes_of(lies[:1]) == 0
     assert strikes_of(lies) == 20 - FORGIVEN_MOST
-    assert Known.of(lies).strikes == {NODE: 20 - FORGIVEN_MOST}
+    assert NodeReputation.of(lies).strikes == {NODE: 20 - FORGIVEN_MOST}
 
 
 def test_who_was_released_has_no_strikes_in_advance() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.verifier.report import OTHER_PIXELS, NoReport, Report, answer, held_to, read_report
-from actors.verifier.verdict import Compared
+from actors.verifier.verdict import RegionDifference
 
 EQUAL = {"equal": True}
 PIXELS = hashlib.sha256(b"pixels").hexdigest()
@@ -18,7 +18,11 @@ def test_each_crop_is_read_as_it_compares() -> None:
     crops = [EQUAL, {"equal": False, "off": 0.25}, {"equal": False, "off": None}]
     read = read_report({"crops": crops})
     assert isinstance(read, Report)
-    assert read.compared == (Compared(True, 0), Compared(False, 0.25), Compared(False, math.inf))
+    assert read.compared == (
+        RegionDifference(True, 0),
+        RegionDifference(False, 0.25),
+        RegionDifference(False, math.inf),
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +44,7 @@ def test_no_crop_that_was_asked_for_may_be_left_out() -> None:
 
 
 def test_a_node_is_held_to_the_pixels_that_it_signed_for() -> None:
-    report = Report((Compared(True, 0),), pixels=PIXELS)
+    report = Report((RegionDifference(True, 0),), pixels=PIXELS)
     assert held_to(report, None) is report
     assert held_to(report, json.dumps({"pixels": {"sha256": PIXELS}})) is report
     other = json.dumps({"pixels": {"sha256": "ab" * 32}})

@@ -13,7 +13,7 @@ from actors.kernel import Ref
 from actors.ledger.messages import Commit, LedgerUnavailable
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.case import Case
-from actors.verifier.settings import Peers
+from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
 AT_ONCE: Final = 256
@@ -22,17 +22,17 @@ REASON: Final = "the gateway: another result of its node was invalid, and this o
 
 
 @attrs.frozen
-class Recalled:
+class ClawbackTag:
     """Tag of a commit that withholds a share."""
 
     share: UncheckedEarning
 
 
 @attrs.define
-class Recall:
+class Clawback:
     """Clawback of one gateway. ``_is_due``: there may be shares to withhold."""
 
-    _peers: Peers
+    _peers: VerifierPeers
     _is_due: bool = True
 
     def again(self) -> None:
@@ -52,7 +52,7 @@ class Recall:
         for share in found:
             name, of = self._peers.random.uuid(), (share.job, share.unit, share.user)
             opened = DisputeOpen(name, *of, REASON, timedelta(0), by_gateway=True)
-            commit = Commit(effects=(opened,), observer=observer, tag=Recalled(share))
+            commit = Commit(effects=(opened,), observer=observer, tag=ClawbackTag(share))
             if not self._peers.ledger.tell(commit):
                 self._is_due = True
                 return

@@ -21,22 +21,22 @@ SHOWN_MOST: Final = 16
 
 
 @attrs.frozen
-class Places:
+class SampleRegions:
     """``draws`` are crops of a frame or a tile, ``shown`` which frames of a chunk or a video."""
 
     draws: tuple[Drawn, ...] = ()
     shown: tuple[float, ...] = ()
 
 
-NOWHERE: Final = Places()  # it only looks
+NOWHERE: Final = SampleRegions()  # it only looks
 
 
-def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -> Places:
+def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -> SampleRegions:
     """Those of a unit of so many frames. What is made of tiles is made anew as a whole."""
     if kind in ("frame", "tile"):
-        return Places(draws=tuple(draws(secret, unit, result)))
+        return SampleRegions(draws=tuple(draws(secret, unit, result)))
     count = {"chunk": _at_once(frames), "video": IN_VIDEO}.get(kind, 1)
-    return Places(shown=tuple(draw(secret, b"shown", unit, result, n) for n in range(count)))
+    return SampleRegions(shown=tuple(draw(secret, b"shown", unit, result, n) for n in range(count)))
 
 
 def _at_once(frames: int) -> int:

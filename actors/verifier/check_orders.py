@@ -8,14 +8,19 @@ import attrs
 
 from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
 from actors.scheduler.messages import Assignment
-from actors.verifier.crops import NOWHERE, Places
+from actors.verifier.sample_regions import NOWHERE, SampleRegions
 from sql.checks import Pending
 from sql.scheduler_rows import evidence_key, result_key
 from sql.unit_params import params_of
 
 
 def order_for(
-    pending: Pending, check: UUID, at: Places, *, whole: bool = False, again: Places = NOWHERE
+    pending: Pending,
+    check: UUID,
+    at: SampleRegions,
+    *,
+    whole: bool = False,
+    again: SampleRegions = NOWHERE,
 ) -> RunCheck:
     """Return the check of that name, at these places.
 

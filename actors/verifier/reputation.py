@@ -18,7 +18,7 @@ NodeClass: TypeAlias = tuple[UUID, str]  # of which it works with a class of mac
 log = logging.getLogger(__name__)
 
 
-class Standings:
+class NodeReputations:
     """Whose record is to be looked at, until the database was asked."""
 
     def __init__(self, store: Store, clock: Clock, scheduler: Ref[Scheduler]) -> None:
@@ -38,9 +38,9 @@ class Standings:
         """Whether its record is still to be looked at."""
         return node in self._caught
 
-    async def known(self, nodes: Set[UUID]) -> "Known":
+    async def known(self, nodes: Set[UUID]) -> "NodeReputation":
         """What is known of their work. Raises Unavailable."""
-        known = Known.of(await self._store.records(sorted(nodes)) if nodes else ())
+        known = NodeReputation.of(await self._store.records(sorted(nodes)) if nodes else ())
         # And nobody came to it, or they deliver what they had.
         self._caught |= {n for n, strikes in known.strikes.items() if strikes >= STRIKES_MOST}
         return known
@@ -70,14 +70,14 @@ class Standings:
 
 
 @attrs.frozen
-class Known:
+class NodeReputation:
     """The streak is of a class of machine; strikes are the node's, whatever it says that it is."""
 
     streaks: Mapping[NodeClass, int] = attrs.field(factory=dict[NodeClass, int])
     strikes: Mapping[UUID, int] = attrs.field(factory=dict[UUID, int])
 
     @classmethod
-    def of(cls, records: Sequence[Record]) -> "Known":
+    def of(cls, records: Sequence[Record]) -> "NodeReputation":
         """By all their records."""
         streaks = {(one.node, one.device_class): one.reputation.valid_in_row for one in records}
         nodes = {one.node for one in records}

@@ -17,7 +17,7 @@ READ_MOST: Final = 64 << 20  # bytes of one object; of what is longer its last p
 
 
 @attrs.define
-class Reading:
+class SecondReads:
     """Reads that run now, and those that came to nothing."""
 
     _running: set[CaseId] = attrs.field(factory=set[CaseId])

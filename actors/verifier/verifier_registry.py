@@ -17,7 +17,7 @@ MEET_SECONDS: Final = 10.0  # between two times that gateways tell each other of
 
 
 @attrs.define(eq=False)
-class Verifying:
+class ConnectedVerifier:
     """A connected verifier. It runs one check at a time; ``busy`` is its id.
 
     ``batches``: it can open several results in one check.
@@ -39,7 +39,7 @@ class Verifying:
 
 
 @attrs.frozen(eq=False)
-class Running:
+class RunningCheck:
     """A running check. ``since`` and ``until`` are times of the monotonic clock.
 
     A batch has several cases, all of one job.
@@ -47,7 +47,7 @@ class Running:
 
     order: RunCheck
     cases: tuple[Case, ...]
-    by: Verifying
+    by: ConnectedVerifier
     since: float
     until: float
 
@@ -58,7 +58,7 @@ class Running:
 
 
 @attrs.define
-class Fleet:
+class VerifierFleet:
     """The verifiers that any gateway had within ``seconds``. ``own``: ids of all verifiers."""
 
     store: Store
@@ -67,7 +67,7 @@ class Fleet:
     seen: Mapping[UUID, SeenVerifier] = attrs.field(factory=dict[UUID, SeenVerifier])
     due: float = float("-inf")  # when gateways next tell each other
 
-    async def meet(self, here: "Verifiers", now: float) -> None:
+    async def meet(self, here: "VerifierRegistry", now: float) -> None:
         """Tell the other gateways of the verifiers connected here, and learn of theirs.
 
         Raises Unavailable.
@@ -99,25 +99,25 @@ class Fleet:
         return bool(classes) and not any(are_comparable(one, wanted) for one in classes)
 
 
-class Verifiers:
+class VerifierRegistry:
     """Registry of the connected verifiers. A check that is lost with a verifier is repeated."""
 
     def __init__(self) -> None:
-        self._known: dict[UUID, Verifying] = {}
-        self._running: dict[UUID, Running] = {}
+        self._known: dict[UUID, ConnectedVerifier] = {}
+        self._running: dict[UUID, RunningCheck] = {}
 
     def come(
         self, node: UUID, device_class: str, session: Ref[Any], *, batches: bool = False
-    ) -> Running | None:
+    ) -> RunningCheck | None:
         """Add a verifier; return the check that is lost if it reconnected."""
         before = self._known.get(node)
         if before is not None and (before.device_class, before.session) == (device_class, session):
             return None
         lost = self._lose(before)
-        self._known[node] = Verifying(node, device_class, session, batches)
+        self._known[node] = ConnectedVerifier(node, device_class, session, batches)
         return lost
 
-    def go(self, node: UUID, session: Ref[Any]) -> Running | None:
+    def go(self, node: UUID, session: Ref[Any]) -> RunningCheck | None:
         """Remove a verifier, unless it reconnected; return the check that is lost with it."""
         found = self._known.get(node)
         if found is None or found.session is not session:
@@ -130,7 +130,7 @@ class Verifiers:
         """Device classes of the connected verifiers."""
         return {one.node: one.device_class for one in self._known.values()}
 
-    def free_for(self, case: Case, fleet: Fleet) -> Verifying | None:
+    def free_for(self, case: Case, fleet: VerifierFleet) -> ConnectedVerifier | None:
         """Return the verifier for the case's next check, or None.
 
         Any verifier can open a result. To compare it, one of the same class is preferred, since
@@ -153,7 +153,7 @@ class Verifiers:
     def ask(
         self,
         cases: tuple[Case, ...],
-        by: Verifying,
+        by: ConnectedVerifier,
         order: RunCheck,
         times: tuple[float, float],
     ) -> bool:
@@ -166,10 +166,10 @@ class Verifiers:
         by.busy = order.check
         for case in cases:
             case.check = order.check
-        self._running[order.check] = Running(order, cases, by, *times)
+        self._running[order.check] = RunningCheck(order, cases, by, *times)
         return True
 
-    def end(self, check: UUID, node: UUID) -> Running | None:
+    def end(self, check: UUID, node: UUID) -> RunningCheck | None:
         """Remove and return a check; None if this node does not run it."""
         running = self._running.get(check)
         if running is None or running.by.node != node:
@@ -180,16 +180,16 @@ class Verifiers:
             case.check = None
         return running
 
-    def drop(self, running: Running) -> None:
+    def drop(self, running: RunningCheck) -> None:
         """Cancel a check."""
         self.end(running.order.check, running.by.node)
         running.by.session.tell(DropCheck(running.order.check))
 
-    def overdue(self, now: float) -> list[Running]:
+    def overdue(self, now: float) -> list[RunningCheck]:
         """Return the checks past their deadline."""
         return [one for one in self._running.values() if one.until <= now]
 
-    def about_none_of(self, cases: Collection[Case]) -> list[Running]:
+    def about_none_of(self, cases: Collection[Case]) -> list[RunningCheck]:
         """Return the checks all of whose cases are no longer pending."""
         wait = {id(case) for case in cases}
         return [
@@ -201,7 +201,7 @@ class Verifiers:
         """Ids of the running checks."""
         return self._running.keys()
 
-    def _lose(self, one: Verifying | None) -> Running | None:
+    def _lose(self, one: ConnectedVerifier | None) -> RunningCheck | None:
         if one is None or one.busy is None:
             return None
         lost = self._running[one.busy]

@@ -20,8 +20,8 @@ from actors.ledger.messages import (
 )
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
-from actors.verifier.batches import BYTES_MOST, answers, batch_of, clears
 from actors.verifier.case import Case
+from actors.verifier.check_batches import BYTES_MOST, answers, batch_of, clears
 from actors.verifier.report import Report
 from rendertrust.relay_frames import BATCH_MAX
 from tests.support.until import until

@@ -8,7 +8,7 @@ CREATORS_MOST = 10_000
 
 
 @attrs.define
-class Turns:
+class CheckQueue:
     """Start-time fair queueing over creators, in seconds of verifiers' time.
 
     A creator's turn is the virtual time at which their last check ended, or now if that is later.
