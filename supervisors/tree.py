@@ -165,11 +165,8 @@ class Tree:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
         self._verifying, self._numbers = verifying, count(1)
-        self._moves, self._pacing, self._manifests = (
-            ProgressTracker(),
-            OverrunTracker(),
-            Manifests(),
-        )
+        self._moves, self._pacing = ProgressTracker(), OverrunTracker()
+        self._manifests = Manifests()
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
         self._sequencer = self._address(Sequencer, "sequencer")

@@ -21,7 +21,7 @@ from sql.audit import Act
 from sql.dead_letters import NEWEST, DeadEvent, DeadJob, DeadLetters, DeadTry, DeadWebhook
 from web.http.converter import uuid_of
 from web.http.problem import Problem
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.jobs.job_control import retried
 from web.jobs.submission import RetryOutcome
 from web.money.ledger_client import commit
@@ -106,7 +106,7 @@ class LettersDone:
 class DeadLetterActions:
     """The dead letters of one gateway. ``doer`` is who is at it."""
 
-    doer: AuditActor
+    doer: AdminIdentity
 
     @property
     def _kept(self) -> DeadLetters:

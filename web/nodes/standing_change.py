@@ -7,7 +7,7 @@ from sql.audit import Act
 from sql.nodes import NodeShown, StandingChange
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import UserRole
 from web.nodes.standing import StandingAction, after
 
@@ -18,7 +18,7 @@ CHANGED: Final = unavailable(
 
 
 async def say(
-    doer: AuditActor, role: UserRole, node: NodeShown, verb: StandingAction, reason: str
+    doer: AdminIdentity, role: UserRole, node: NodeShown, verb: StandingAction, reason: str
 ) -> NodeShown | Problem:
     """Note it, and tell the Scheduler; the node as it is then. ``doer`` may see the node.
 
@@ -41,7 +41,9 @@ async def say(
     return said
 
 
-async def _act(doer: AuditActor, node: NodeShown, verb: StandingAction, reason: str) -> Act | None:
+async def _act(
+    doer: AdminIdentity, node: NodeShown, verb: StandingAction, reason: str
+) -> Act | None:
     """The record of what an admin does to a node that is not his."""
     said = reason or "none was given"
     return await doer.act(f"node.{verb.value}", f"node:{node.id}", said, {})

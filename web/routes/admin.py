@@ -15,7 +15,7 @@ from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operatio
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import RoleName
 from web.openapi.examples import reference as examples
 from web.routes.auth import Password
@@ -220,7 +220,11 @@ async def act_of(
 
 
 async def act_upon(
-    doer: AuditActor, name: str, user: UUID, reason: str, details: Mapping[str, Any] | None = None
+    doer: AdminIdentity,
+    name: str,
+    user: UUID,
+    reason: str,
+    details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
     """The same of whoever does it, wherever."""
     if user == doer.user:
@@ -229,9 +233,9 @@ async def act_upon(
     return TOKEN_REFUSED if act is None else act
 
 
-def doer_of(call: Call[Any, Any]) -> AuditActor:
+def doer_of(call: Call[Any, Any]) -> AdminIdentity:
     """Who calls."""
-    return AuditActor(call.gateway, call.caller, call.request[REQUEST_ID])
+    return AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
 
 
 async def act_on(

@@ -15,7 +15,7 @@ from web.http.idempotency import key_of
 from web.http.operations import Answer, Audience, Call, Handler, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.money.credit_adjustments import (
     ADJUST,
     GRANT,
@@ -164,7 +164,7 @@ class Refunded:
 
 
 async def give_back(
-    doer: AuditActor, of: Refunded, reason: str, key: IdempotencyKey | None = None
+    doer: AdminIdentity, of: Refunded, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
     """Refund it, once."""
     unit = await doer.gateway.credits.charged_unit(of.job, of.unit)
@@ -204,7 +204,7 @@ async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
 
 
 async def move(
-    doer: AuditActor, movement: CreditMovement, reason: str, key: IdempotencyKey | None = None
+    doer: AdminIdentity, movement: CreditMovement, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
     """Grant or adjust, once under the movement's reference."""
     act = await act_upon(doer, movement.act, movement.user, reason)

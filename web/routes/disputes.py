@@ -19,7 +19,7 @@ from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operation
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Because, doer_of
@@ -338,7 +338,7 @@ async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Pro
 
 
 async def decided(
-    doer: AuditActor, id_: UUID, reason: str, *, upheld: bool
+    doer: AdminIdentity, id_: UUID, reason: str, *, upheld: bool
 ) -> DisputeShown | Problem:
     """The word of an admin on a dispute, wherever he says it. Raises AskFailed, Unavailable."""
     kept = doer.gateway.operators

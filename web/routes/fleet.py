@@ -14,7 +14,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
 from web.nodes.standing import StandingAction
@@ -297,7 +297,7 @@ async def _say(call: Call[Said] | Call[Because], verb: StandingAction) -> Node |
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    doer = AuditActor(call.gateway, call.caller, call.request[REQUEST_ID])
+    doer = AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
     said = await say(doer, _role(call), row, verb, call.body.reason)
     return said if isinstance(said, Problem) else await _shown(call, said)
 

@@ -23,7 +23,7 @@ from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.nodes.access_updates import tell_circles
 from web.openapi.examples import circles as examples
 from web.routes.auth import Done
@@ -299,7 +299,7 @@ async def unlend(call: Call) -> Done | Problem:
 
 async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> Act | None:
     """The record of what the caller does; None: there is no such user any more."""
-    doer = AuditActor(call.gateway, call.caller, call.request[REQUEST_ID])
+    doer = AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
     return await doer.act(name, target, reason, {})
 
 

@@ -39,7 +39,7 @@ USERS = (UUID(int=100), UUID(int=101))
 STANDINGS = (ACTIVE, ACTIVE, ACTIVE, QUARANTINED, DRAINING, REVOKED)
 NAMES = (
     *("capabilities", "offered", "load", "healthy", "slots", "session", "taken"),
-    *("owner", "standing", "pools", "kit"),
+    *("owner", "standing", "pools", "resources"),
 )
 ORGS = (UUID(int=200), UUID(int=201))
 INPUTS = ("", "s3://one", "s3://two")

@@ -9,7 +9,7 @@ import pytest
 SECONDS = 0.05
 PROGRAM = """
 import hashlib, os, sys, threading, time
-from rendertrust.node.worker.open_watchdog import MAKING, PICTURE, Opening
+from rendertrust.node.worker.open_watchdog import MAKING, PICTURE, OpenProgress
 
 def work(clock, seconds):
     began = clock()
@@ -22,7 +22,7 @@ def others(seconds):  # this thread waits
 
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 order = {"open_seconds": %r, "threads": int(sys.argv[1])}
-with Opening(lambda *_, **__: None, 1, order).about(sys.argv[2], (64, 64)):
+with OpenProgress(lambda *_, **__: None, 1, order).about(sys.argv[2], (64, 64)):
     sys.argv[3] == "others" and others(float(sys.argv[4]))
     sys.argv[3] == "itself" and work(time.thread_time, float(sys.argv[4]))
 """

@@ -10,7 +10,7 @@ from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, sort_of, table
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.jobs.dead_letters import AT_ONCE, KINDS, DeadLetterActions, Kind, LettersDone
 from web.routes import dead_letters as api
 
@@ -158,4 +158,4 @@ def _reason(view: View) -> str:
 
 
 def _desk(view: View[Any]) -> DeadLetterActions:
-    return DeadLetterActions(AuditActor(view.gateway, view.who.user, view.request_id))
+    return DeadLetterActions(AdminIdentity(view.gateway, view.who.user, view.request_id))

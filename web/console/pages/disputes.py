@@ -14,7 +14,7 @@ from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, t
 from web.console.view import ADMINS, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.routes.admin import Because
 from web.routes.disputes import GONE, Complaining, decided, opened
 
@@ -184,6 +184,6 @@ async def reject(view: View[Because]) -> Redirect | Problem:
 
 
 async def _decide(view: View[Any], *, upheld: bool, said: str) -> Redirect | Problem:
-    doer = AuditActor(view.gateway, view.who.user, view.request_id)
+    doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
     done = await decided(doer, view.ids["id"], view.query.reason, upheld=upheld)
     return done if isinstance(done, Problem) else Redirect(f"{PATH}/{view.ids['id']}", said)

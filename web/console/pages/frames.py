@@ -15,7 +15,7 @@ from web.console.registry import Pages
 from web.console.view import ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.jobs.job_control import SPENT, failed_again, steered
 from web.jobs.parameters import FRAME_MAX
 from web.jobs.partial_retry import PartialRetry
@@ -204,7 +204,7 @@ async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | 
         return NOT_FOUND
     act = None
     if view.is_admin:
-        doer = AuditActor(view.gateway, view.who.user, view.request_id)
+        doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return NOBODY

@@ -15,7 +15,7 @@ from web.console.registry import Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.nodes.standing import StandingAction, after
 from web.nodes.standing_change import say
 from web.nodes.verifier_coverage import checkable
@@ -167,7 +167,7 @@ def _word(verb: StandingAction) -> Act:
         row = await visible(view)
         if row is None:
             return NO_NODE
-        doer = AuditActor(view.gateway, view.who.user, view.request_id)
+        doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
         said = await say(doer, view.who.role, row, verb, view.query.reason.strip())
         if isinstance(said, Problem):
             return said

@@ -15,7 +15,7 @@ from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import Redirect, Shown, View
 from web.http.converter import Email
 from web.http.problem import Problem
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.nodes.access_updates import tell_circles
 from web.routes.organisations import NOT_FOUND, PROBLEMS, NewOrganisation
 from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
@@ -272,5 +272,5 @@ async def _changed(
 
 
 async def _act(view: View[Any], name: str, target: str, reason: str) -> Act | None:
-    doer = AuditActor(view.gateway, view.who.user, view.request_id)
+    doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
     return await doer.act(name, target, reason, {})

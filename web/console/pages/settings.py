@@ -15,7 +15,7 @@ from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, table
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Fault, Problem, invalid
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.routes import webhooks
 from web.routes.admin import Reason
 from web.routes.prices import ALWAYS, NOTHING_THERE, PricedType, target_of
@@ -267,7 +267,7 @@ async def set_price(view: View[PriceForm]) -> Redirect | Problem:
         return units
     if units is None and form.job_type == EVERY_OTHER:
         return ALWAYS
-    doer = AuditActor(view.gateway, view.who.user, view.request_id)
+    doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
     act = await doer.act("price.set", target_of(form.job_type), form.reason, {})
     if act is None:
         return NOBODY

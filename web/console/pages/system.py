@@ -16,7 +16,7 @@ from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.audit_actor import AuditActor
+from web.identity.admin_identity import AdminIdentity
 from web.process.log_writer import LINES
 from web.process.logging_setup import level_now, set_level
 from web.process.loop_lag import LagReading
@@ -99,7 +99,7 @@ async def system(view: View[SystemQuery]) -> Shown:
 async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
     """Which lines this gateway writes, until it ends or reads its settings again."""
     wanted, before = view.query.level, level_now()
-    doer = AuditActor(view.gateway, view.who.user, view.request_id)
+    doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
     target = f"gateway:{view.gateway.console.gateways.id}"
     reason = view.query.reason.strip() or "by hand, in the console"
     act = await doer.act("log.level", target, reason, {"level": wanted, "before": before})

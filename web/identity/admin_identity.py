@@ -11,7 +11,7 @@ from web.gateway import Gateway
 
 
 @attrs.frozen
-class AuditActor:
+class AdminIdentity:
     """``request_id`` is the request's in which it is done."""
 
     gateway: Gateway
