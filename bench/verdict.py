@@ -131,7 +131,8 @@ async def stage(kind: str) -> AsyncGenerator[Stage]:
                 "RENDERTRUST_API_KEY": made["key"],
                 "SSL_CERT_FILE": str(folder / "certificate.pem"),
             }
-            async with enrolled_agent(url, folder / "node", environment=environment) as agent:
+            # Not forked: aiohttp reads which certificates are trusted as it is imported.
+            async with enrolled_agent(url, folder / "node", executed, environment) as agent:
                 await agent.start()
                 await until(lambda: is_verifying(gateway), within=WITHIN)
                 scene = await asyncio.to_thread(build, folder / "scene.blend", SCENE)
@@ -139,6 +140,11 @@ async def stage(kind: str) -> AsyncGenerator[Stage]:
                 yield Stage(gateway, operator, creator, agent, payload)
             code, said = await gateway.fsck()
             assert code == 0, said
+
+
+def executed(*words: str) -> Sequence[str]:
+    """Return the command as it is."""
+    return words
 
 
 def is_verifying(gateway: Gateway) -> bool:
