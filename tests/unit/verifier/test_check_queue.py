@@ -42,9 +42,9 @@ def test_a_creator_who_floods_takes_at_most_an_equal_share(
         queue.begin(who)
         queue.spend(who, seconds)
         spent[who] += seconds
-        for other in before:
+        for other, had in before.items():
             if waiting[other]:
-                assert spent[FLOOD] - before[other] <= spent[other] + 2 * longest
+                assert spent[FLOOD] - had <= spent[other] + 2 * longest
 
 
 def test_whoever_has_been_away_saves_nothing_up() -> None:
