@@ -17,10 +17,8 @@ from actors.node_session.messages import NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Clock, Store
 from actors.scheduler import ledger_commands
-from actors.scheduler.alternatives import elsewhere
 from actors.scheduler.backlog_reader import JOBS_MOST, BacklogReader
 from actors.scheduler.base_state import AssignmentTag
-from actors.scheduler.fleet_summary import fleet_of
 from actors.scheduler.messages import (
     AllNodesFull,
     BalanceLoad,
@@ -52,14 +50,13 @@ from actors.scheduler.messages import (
     Wake,
 )
 from actors.scheduler.node_events import NodeEvents
-from actors.scheduler.pending_dispatches import PendingDispatches
 from actors.scheduler.placement_request import kind_of
 from actors.scheduler.policy import PENDING
+from actors.scheduler.queries import WaitReasons, checkable, elsewhere, fleet_of
+from actors.scheduler.queues import PendingDispatches
 from actors.scheduler.settings import SchedulerSettings
 from actors.scheduler.state import REFILL, REFILL_JOBS
 from actors.scheduler.straggler_search import straggling
-from actors.scheduler.verifier_coverage import checkable
-from actors.scheduler.wait_reasons import WaitReasons
 from sql.database import Unavailable
 
 USUAL: Final = SchedulerSettings()

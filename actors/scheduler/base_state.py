@@ -28,10 +28,8 @@ from actors.scheduler.messages import Assignment
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.node_index import NodeIndex
 from actors.scheduler.policy import PENDING, begins_elsewhere, is_assigned
-from actors.scheduler.queue import UnitQueue
-from actors.scheduler.unit import Reservation, Unit, of_row
-from actors.scheduler.units import Units
-from actors.scheduler.unreachable_units import UnreachableUnits
+from actors.scheduler.queues import UnitQueue, UnreachableUnits
+from actors.scheduler.units import Reservation, Unit, Units, of_row
 from sql.scheduler_rows import NodeRow, OpenUnit, StandingRecord, StandingRow
 
 SILENCE_MOST = 86_400.0  # seconds

@@ -13,9 +13,8 @@ import attrs
 from actors.scheduler.access import may_do
 from actors.scheduler.messages import Dispatch, NoCapableNode
 from actors.scheduler.node import Node
-from actors.scheduler.placement_request import kind_of
+from actors.scheduler.placement_request import NEEDS, kind_of, wants_alike
 from actors.scheduler.policy import can_do
-from actors.scheduler.resources import NEEDS, wants_alike
 from sql.access import Access
 
 

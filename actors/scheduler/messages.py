@@ -1,7 +1,7 @@
 """What the Scheduler is asked and told."""
 
 from collections.abc import Hashable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -9,18 +9,54 @@ import attrs
 
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import NewUnit, Outcome, UnitState
-from actors.scheduler.assignment import EVER as EVER  # noqa: PLC0414 - part of what this module offers
-from actors.scheduler.assignment import Assignment as Assignment  # noqa: PLC0414
 from sql.audit import Act
-from sql.scheduler_rows import NOTHING_SAID, StandingRecord
+from sql.retry_policy import tries
+from sql.scheduler_rows import NOTHING_SAID, PartResult, StandingRecord
 
 MEMORY_MOST: Final = 4 << 40  # bytes: what a hello says of memory is believed up to that
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 OpenOf: TypeAlias = Literal["jobs", "free jobs", "kinds"]
 
 
 class Scheduler:
     """Marker: the address of the scheduler actor."""
+
+
+@attrs.frozen
+class Assignment:
+    """One unit that a node is to work on. ``avoid`` are the nodes that failed it before.
+
+    ``params`` are narrowed to it; ``parts`` are the results of units that it is made of. ``pool``:
+    whose work it is, seen by the node: its own people's, of somebody whom its owner trusts, or any.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    job_type: str
+    payload_ref: str
+    params: dict[str, Any]
+    user: UUID
+    state: str = "DISPATCHED"
+    assigned_at: datetime | None = None
+    given_at: float | None = None  # by this machine's steady clock, where this gateway assigned it
+    failures: int = 0
+    avoid: frozenset[UUID] = frozenset()
+    parts: tuple[PartResult, ...] = ()
+    pool: str = "any"
+    price: int = 0  # in units of money
+    paused: bool = False  # by the job's owner: it is not to begin
+    faults: int = 0  # failures that were no node's
+    unsent: int = 0  # of the attempts before this one, how many no node ever had
+    priority: int = 0
+    queued_at: datetime = EVER  # its job; with ``place`` within that: when its turn is
+    place: int = 0
+
+    @property
+    def tries(self) -> int:
+        """How often a node was to work on it, this time included."""
+        return tries(self.attempt, self.unsent)
 
 
 @attrs.frozen

@@ -7,13 +7,41 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
-from actors.scheduler.messages import SessionReady
-from actors.scheduler.resources import UNKNOWN, NodeResources, resources_of
+from actors.scheduler.messages import MEMORY_MOST, SessionReady
+from actors.scheduler.placement_request import CPU, GPU, Requirements, version_of
 from sql.scheduler_rows import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 DEPTH: Final = 2  # units for each slot: one runs, and the next is there when it ends
 UnitKey: TypeAlias = tuple[UUID, int]
+
+
+@attrs.frozen
+class NodeResources:
+    """A node that said no hello has nothing of all this, as far as anybody knows.
+
+    ``memory`` is what it gives to one unit. A node that does not say whether it has OpenGL is
+    believed to have it.
+    """
+
+    device: str = ""
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+    device_class: str = ""
+    opengl: bool = True
+
+    def has(self, needs: Requirements) -> bool:
+        """Whether it is enough."""
+        return (
+            needs.device in ("", self.device)
+            and needs.blender <= self.blender
+            and needs.memory <= self.memory
+            and needs.device_class in ("", self.device_class)
+            and needs.opengl <= self.opengl
+        )
+
+
+UNKNOWN: Final = NodeResources()
 
 
 def _no_units() -> set[UnitKey]:
@@ -162,3 +190,28 @@ class Node:
         if self.offered is None:
             return self.capabilities
         return self.capabilities & self.offered
+
+
+def resources_of(
+    device_class: str | None,
+    blender: str | None,
+    ram: int | None,
+    vram: int | None = None,
+    slots: int | None = None,
+    *,
+    opengl: bool | None = None,
+) -> NodeResources:
+    """From the fields of a hello; the class begins with the kind of its device (``cpu/x86_64``).
+
+    Memory is for all its slots together, and a unit gets one of them. What a device of its own
+    renders must fit into that device's memory too, where the node says how much it gives of it.
+    """
+    kind = (device_class or "").partition("/")[0].lower()
+    device = "" if not kind else CPU if kind == CPU else GPU
+    given = min(ram or 0, MEMORY_MOST)
+    if device == GPU and vram is not None:
+        given = min(given, vram)
+    memory = given // max(slots or 1, 1)
+    return NodeResources(
+        device, version_of(blender or ""), memory, device_class or "", opengl is not False
+    )

@@ -1,17 +1,17 @@
 """The nodes by capability and load: choosing looks at a few of them, however many there are."""
 
 import heapq
-from collections.abc import Collection, Iterator
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
 from actors.scheduler.access import CLOSED, Circle, circles_of_node, circles_of_user
-from actors.scheduler.cache_affinity import CacheAffinity
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
-from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.placement_request import ANY, PlacementRequest
+from actors.scheduler.node import Node, NodeResources, UnitKey
+from actors.scheduler.placement_request import ANY, NOTHING, PlacementRequest, Requirements
 from actors.scheduler.policy import (
     FOR_OURS,
     Rank,
@@ -21,10 +21,65 @@ from actors.scheduler.policy import (
     is_last,
     rank,
 )
-from actors.scheduler.resources import NOTHING, NodeResources, Requirements
-from actors.scheduler.verifiers import VerifierClasses
 from sql.access import ALONE, Access
+from sql.device_class import are_comparable
 from sql.retry_policy import NODE_FAILURES_MOST
+from sql.scheduler_rows import ACTIVE
+
+HOLDERS_MOST: Final = 16  # of one input: the newest; looking at more costs more than it saves
+INPUTS_MOST: Final = 4_096  # they fill within minutes: what a gateway holds is soon what it will
+
+
+class CacheAffinity:
+    """A guess: a node whose cache is small may have dropped it, and then fetches it again."""
+
+    def __init__(self, inputs_most: int = INPUTS_MOST) -> None:
+        self._holders: OrderedDict[str, tuple[UUID, ...]] = OrderedDict()  # the newest one last
+        self._most = inputs_most
+
+    def note(self, node: UUID, inputs: str) -> None:
+        """A node was given a unit that is made of them."""
+        if not inputs:
+            return
+        others = [one for one in self._holders.get(inputs, ()) if one != node]
+        self._holders[inputs] = (*others, node)[-HOLDERS_MOST:]
+        self._holders.move_to_end(inputs)
+        if len(self._holders) > self._most:
+            self._holders.popitem(last=False)
+
+    def holders(self, inputs: str) -> Iterable[UUID]:
+        """Who had them last, the oldest first."""
+        return self._holders.get(inputs, ()) if inputs else ()
+
+
+CHECK: Final = "check"
+
+
+def checks(node: Node) -> bool:
+    """Whether it is there, and may be asked to look at what others render."""
+    says = node.session is not None and CHECK in (node.offered or ())
+    return says and node.standing.name == ACTIVE and bool(node.resources.device_class)
+
+
+@attrs.define
+class VerifierClasses:
+    """Classes of those that are connected."""
+
+    _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
+
+    def learn(self, node: Node) -> bool:
+        """Of one of the gateway's own; whether what they can check may be another now."""
+        before = self._classes.pop(node.id, None)
+        if checks(node):
+            self._classes[node.id] = node.resources.device_class
+        return before != self._classes.get(node.id)
+
+    def can_check(self, node: Node) -> bool:
+        """Whether one of them can check what it renders; where there is none nobody is worse."""
+        machine = node.resources.device_class
+        classes = self._classes.values()
+        return not (classes and machine) or any(are_comparable(one, machine) for one in classes)
+
 
 Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
 # A job type, whose work, whether of jobs that have many units, and what the node has at least.

@@ -1,18 +1,39 @@
 """What a unit asks of a node, as far as the choice depends on it."""
 
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
-from actors.scheduler.resources import NOTHING, Requirements, raised, requirements_of
 from sql.scheduler_rows import ANY as ANY  # noqa: PLC0414 - part of what this module offers
 from sql.scheduler_rows import MINE as MINE  # noqa: PLC0414
 from sql.scheduler_rows import POOL as POOL  # noqa: PLC0414
 from sql.scheduler_rows import TRUSTED as TRUSTED  # noqa: PLC0414
 
+CPU: Final = "cpu"
+GPU: Final = "gpu"
+NEEDS: Final = "_needs"  # in a job's parameters, written by us
+GIB: Final = 1 << 30
 Within: TypeAlias = tuple[int, datetime, int, bool, int]  # as ``policy.within`` orders a user's own
+
+
+@attrs.frozen(order=True)
+class Requirements:
+    """``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: bytes at least.
+
+    ``device_class``: exactly this device, instruction set and build of Blender. ``opengl``: the
+    scene's engine draws with it (EEVEE, Workbench).
+    """
+
+    device: str = ""
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+    device_class: str = ""
+    opengl: bool = False
+
+
+NOTHING: Final = Requirements()
 
 
 @attrs.frozen
@@ -55,3 +76,43 @@ def kind_of(
     asked = requirements_of(params)
     needs = raised(asked, memory, opengl=opengl)
     return RequestKind(job_type, pool, many, needs, None if needs == asked else asked)
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """``5.2.0 LTS`` is (5, 2); (0, 0) where it is no version."""
+    major, _, rest = text.strip().partition(".")
+    minor = rest.split(".")[0].split(" ")[0]
+    if not (major.isdecimal() and minor.isdecimal()):
+        return (0, 0)
+    return int(major[:4]), int(minor[:4])
+
+
+def requirements_of(params: dict[str, Any]) -> Requirements:
+    """What was written down with the job. Memory counts in steps of two, from 1 GiB: so there are
+    few kinds of needs, however many are asked for.
+    """
+    said: Any = params.get(NEEDS)
+    if not isinstance(said, dict):
+        return NOTHING
+    memory = int(said.get("memory") or 0)
+    steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
+    version = version_of(said.get("blender") or "")
+    names = said.get("device") or "", said.get("device_class") or ""
+    return Requirements(names[0], version, steps, names[1], opengl=bool(said.get("opengl")))
+
+
+def raised(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:
+    """With what nodes found besides: ``memory`` bytes at least, and OpenGL. Memory counts in steps
+    of an eighth at most, upwards: a node that has what was too little never has enough.
+    """
+    if not memory and not opengl:
+        return needs
+    step = max(GIB >> 2, 1 << max(memory.bit_length() - 4, 0))
+    most = max(needs.memory, -(-memory // step) * step)
+    return attrs.evolve(needs, memory=most, opengl=needs.opengl or opengl)
+
+
+def wants_alike(params: dict[str, Any]) -> bool:
+    """Whether all units are to be done by nodes of one class, and it is not known yet of which."""
+    said: Any = params.get(NEEDS)
+    return isinstance(said, dict) and bool(said.get("alike")) and not said.get("device_class")

@@ -12,7 +12,7 @@ from actors.scheduler.base_state import PLACING_SECONDS, AssignmentTag, BaseStat
 from actors.scheduler.node import Node
 from actors.scheduler.policy import PENDING, key_of
 from actors.scheduler.straggler_policy import StragglerPolicy, late
-from actors.scheduler.unit import Unit, copy_of
+from actors.scheduler.units import Unit, copy_of
 from sql.scheduler_rows import OpenUnit
 
 

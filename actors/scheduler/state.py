@@ -21,7 +21,7 @@ from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.placement_request import PlacementRequest, RequestKind
 from actors.scheduler.policy import PENDING, age, can_do, has_ended, is_over, key_of
-from actors.scheduler.unit import Reservation, Unit, of_dispatch
+from actors.scheduler.units import Reservation, Unit, of_dispatch
 from actors.scheduler.work_stealing import WorkStealing
 from sql.scheduler_rows import OpenUnit
 

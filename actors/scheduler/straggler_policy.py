@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.scheduler.policy import is_assigned
-from actors.scheduler.unit import Unit
+from actors.scheduler.units import Unit
 from sql.unit_durations import Alike, UnitDurations, frames_of
 
 

@@ -1,15 +1,275 @@
-"""The units that have not ended, by their jobs, and what of each user they are."""
+"""Units of work that have not ended, and what is known of them by job and by user."""
 
 from collections import Counter, UserDict
 from collections.abc import Collection, Set
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import attrs
 
-from actors.scheduler.node import UnitKey
-from actors.scheduler.placement_request import RequestKind
-from actors.scheduler.policy import PENDING
-from actors.scheduler.unit import Unit
+from actors.ledger.messages import NewUnit
+from actors.scheduler.messages import Assignment, Dispatch
+from actors.scheduler.node import Node, UnitKey
+from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within, kind_of
+from actors.scheduler.policy import PENDING, Age, age, within
+from sql.retry_policy import tries, wait_seconds
+from sql.scheduler_rows import OpenUnit, PartResult
+from sql.unit_params import params_of
+
+
+@attrs.define(eq=False)
+class Reservation:
+    """A commit that assigns the unit is under way; after ``expires`` it counts as lost.
+
+    Without a node it is one that only queues a new job. One that ``is_recall`` is no commit: the
+    session of the node that has the unit was asked for it, and this node's slot is kept for it.
+    """
+
+    node: Node | None
+    attempt: int
+    expires: float  # seconds of the monotonic clock
+    is_recall: bool = False
+
+
+@attrs.define(eq=False)
+class Unit:
+    """``priority``, ``queued_at`` of its job and ``place`` within it say when its turn is.
+
+    ``ticket`` is its entry in the queue, or among the strays, 0 when it has none. ``told``: a
+    session of its node heard of this attempt. ``avoid`` are nodes that failed it, ``barred`` those
+    that failed another unit of its job. ``copied`` is the newest attempt that was made beside
+    another; one that ``is_copy`` is such an attempt. ``kept``: its node has it, and did not begin.
+    """
+
+    job: UUID
+    number: int
+    user: UUID
+    job_type: str
+    payload_ref: str
+    params: dict[str, Any] = attrs.field(repr=False)
+    queued_at: datetime
+    state: str = PENDING
+    attempt: int = 0
+    node: Node | None = None
+    avoid: frozenset[UUID] = frozenset()
+    failures: int = 0
+    not_before: datetime | None = None
+    assigned_at: datetime | None = None  # by the gateway's clock where ``given_at`` is known
+    given_at: float | None = None  # by the steady clock: this gateway assigned it
+    told: bool = False
+    kept: bool = False
+    placing: Reservation | None = None
+    ticket: int = 0
+    place: int = 0
+    frames: str | None = None
+    tile: int | None = None
+    parts: tuple[PartResult, ...] = ()
+    priority: int = 0
+    barred: frozenset[UUID] = frozenset()
+    units: int = 1  # of its whole job
+    price: int = 0  # in units of money
+    started_at: datetime | None = None  # of this attempt, or of one before it
+    copied: int = 0
+    is_copy: bool = False
+    paused: bool = False  # by its job's owner
+    faults: int = 0  # failures that were no node's
+    unsent: int = 0  # of the attempts before this one, how many no node ever had
+    answered: bool = False  # its copy delivered, and waits for its verdict
+    elsewhere: bool = False  # other gateways begin with it
+    needs_memory: int = 0  # bytes: nodes that gave less had too little
+    needs_opengl: bool = False  # as a node found that has none
+    is_priced: bool = False  # it costs something, or is made of what does
+    _kind: RequestKind | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def key(self) -> UnitKey:
+        return (self.job, self.number)
+
+    @property
+    def kind(self) -> RequestKind:
+        """Units of one kind wait in one line. What it is made of changes with its attempt alone,
+        and then it is read anew.
+        """
+        if self._kind is None:
+            self._kind = kind_of(
+                self.job_type,
+                self.params,
+                many=self.units > 1,
+                memory=self.needs_memory,
+                opengl=self.needs_opengl,
+            )
+        return self._kind
+
+    def learn(self, row: OpenUnit) -> None:
+        """Take over what a node lacked for an attempt beside this one: copies go by it. What stands
+        in a line is read anew before.
+        """
+        needs = (row.needs_memory, row.needs_opengl)
+        if not self.ticket and needs != (self.needs_memory, self.needs_opengl):
+            self.needs_memory, self.needs_opengl = needs
+            self._kind = None
+
+    @property
+    def demand(self) -> PlacementRequest:
+        """What it asks of a node."""
+        return PlacementRequest(self.kind, self.user, self.payload_ref, self.turn, self.is_final)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the next failure that counts is its last, and nodes had their say."""
+        least = wait_seconds(
+            failures=self.failures,
+            faults=self.faults,
+            tried=tries(self.next_attempt, self.unsent),
+            is_nodes=True,
+        )
+        return bool(self.avoid) and least is None
+
+    @property
+    def turn(self) -> Within:
+        """Its place among its user's own, the least first."""
+        of = (self.priority, self.queued_at, self.job, self.place)
+        return within(*of, elsewhere=self.elsewhere)
+
+    @property
+    def next_attempt(self) -> int:
+        """The least that was never given."""
+        return max(self.attempt, self.copied) + 1
+
+    @property
+    def age(self) -> Age:
+        return age(self.state, self.attempt)
+
+    @property
+    def shuns(self) -> frozenset[UUID]:
+        """The nodes that it is given only if there is no other."""
+        return self.avoid | self.barred
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to be placed."""
+        return self.state == "QUEUED" and self.placing is None
+
+    @property
+    def is_recalled(self) -> bool:
+        """Whether its node was asked to leave it to another."""
+        return self.placing is not None and self.placing.is_recall
+
+    @property
+    def is_stray(self) -> bool:
+        """Whether its node never heard of it, and nobody is there who could be told."""
+        return (
+            self.state == "DISPATCHED"
+            and not self.is_copy
+            and not self.told
+            and self.placing is None
+            and self.node is not None
+            and self.node.session is None
+        )
+
+    def assignment(self, pool: str = ANY) -> Assignment:
+        """What its node is told; ``pool``: whose work it is, seen by the node."""
+        return Assignment(
+            job=self.job,
+            unit=self.number,
+            attempt=self.attempt,
+            job_type=self.job_type,
+            payload_ref=self.payload_ref,
+            params=params_of(self.params, self.frames, self.tile),
+            user=self.user,
+            state=self.state,
+            assigned_at=self.assigned_at,
+            given_at=self.given_at,
+            failures=self.failures,
+            avoid=self.avoid,
+            parts=self.parts,
+            pool=pool,
+            price=self.price,
+            paused=self.paused,
+            faults=self.faults,
+            unsent=self.unsent,
+            priority=self.priority,
+            queued_at=self.queued_at,
+            place=self.place,
+        )
+
+
+def of_dispatch(order: Dispatch, now: datetime) -> Unit:
+    """The first unit of a job that is about to be booked."""
+    first = order.pieces[0] if order.pieces else NewUnit(order.price)
+    return Unit(
+        job=order.job,
+        number=0,
+        user=order.user,
+        job_type=order.job_type,
+        payload_ref=order.payload_ref,
+        params=order.params,
+        queued_at=now,
+        place=first.place,
+        frames=first.frames,
+        tile=first.tile,
+        priority=order.priority,
+        units=max(len(order.pieces), 1),
+        price=first.price,
+        is_priced=not order.is_free,
+    )
+
+
+def copy_of(unit: Unit) -> Unit:
+    """Another attempt at it, that is about to be booked."""
+    return attrs.evolve(
+        unit,
+        state=PENDING,
+        attempt=unit.next_attempt - 1,
+        node=None,
+        assigned_at=None,
+        given_at=None,
+        started_at=None,
+        told=False,
+        kept=False,
+        placing=None,
+        ticket=0,
+        is_copy=True,
+    )
+
+
+def of_row(row: OpenUnit) -> Unit:
+    """A unit as it stands in the books; its node is noted by whoever keeps the nodes."""
+    return Unit(
+        job=row.job,
+        number=row.unit,
+        user=row.user,
+        job_type=row.job_type,
+        payload_ref=row.payload_ref,
+        params=row.params,
+        queued_at=row.queued_at,
+        state=row.state,
+        attempt=row.attempt,
+        avoid=row.avoid,
+        failures=row.failures,
+        not_before=row.not_before,
+        assigned_at=row.assigned_at,
+        place=row.place,
+        frames=row.frames,
+        tile=row.tile,
+        parts=row.parts,
+        priority=row.priority,
+        barred=row.barred,
+        units=row.units,
+        price=row.price,
+        started_at=row.started_at,
+        copied=row.copied,
+        is_copy=row.is_copy,
+        paused=row.paused == "owner",
+        faults=row.faults,
+        unsent=row.unsent,
+        answered=row.answered,
+        needs_memory=row.needs_memory,
+        needs_opengl=row.needs_opengl,
+        is_priced=row.price > 0 or bool(row.parts),
+    )
+
 
 NO_KINDS: Counter[RequestKind] = Counter()
 

@@ -22,7 +22,7 @@ from actors.scheduler.placement_request import RequestKind
 from actors.scheduler.policy import burden, may_move, relieves
 from actors.scheduler.speculation import Speculation
 from actors.scheduler.straggler_policy import since
-from actors.scheduler.unit import Reservation, Unit
+from actors.scheduler.units import Reservation, Unit
 
 LADEN_MOST: Final = 256  # nodes with a backlog that one look goes over
 RECALL_SECONDS: Final = 10.0  # a session that has not answered then has gone, or the Ledger is slow

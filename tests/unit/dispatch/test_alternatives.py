@@ -7,10 +7,10 @@ import attrs
 import pytest
 
 from actors.kernel import Ref
-from actors.scheduler.alternatives import elsewhere
 from actors.scheduler.messages import FindAlternatives
-from actors.scheduler.placement_request import MINE, POOL
-from actors.scheduler.resources import GIB, NodeResources
+from actors.scheduler.node import NodeResources
+from actors.scheduler.placement_request import GIB, MINE, POOL
+from actors.scheduler.queries import elsewhere
 from actors.scheduler.state import SchedulerState
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, node_row, open_unit

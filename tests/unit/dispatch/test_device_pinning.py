@@ -10,9 +10,10 @@ from actors.scheduler import ledger_commands
 from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.device_pinning import chosen_class
 from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
-from actors.scheduler.resources import NEEDS, resources_of
+from actors.scheduler.node import resources_of
+from actors.scheduler.placement_request import NEEDS
+from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.wait_reasons import WaitReasons
 from sql.access import ALONE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, node_row, open_unit, order

@@ -11,9 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Ref
-from actors.scheduler.node import BACKLOG, Node
-from actors.scheduler.placement_request import PlacementRequest, RequestKind
-from actors.scheduler.resources import GIB, NEEDS, UNKNOWN, NodeResources, Requirements
+from actors.scheduler.node import BACKLOG, UNKNOWN, Node, NodeResources
+from actors.scheduler.placement_request import (
+    GIB,
+    NEEDS,
+    PlacementRequest,
+    RequestKind,
+    Requirements,
+)
 from actors.scheduler.state import SchedulerState
 from sql.access import Access
 from sql.scheduler_rows import MINE, POOL, QUARANTINED, TRUSTED, StandingRecord

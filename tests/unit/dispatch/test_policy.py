@@ -8,9 +8,21 @@ from hypothesis import strategies as st
 
 from actors.kernel import Ref
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
-from actors.scheduler.node import BACKLOG, Node
+from actors.scheduler.node import BACKLOG, Node, NodeResources, resources_of
 from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
-from actors.scheduler.placement_request import ANY, MINE, TRUSTED, PlacementRequest, RequestKind
+from actors.scheduler.placement_request import (
+    ANY,
+    GIB,
+    MINE,
+    NEEDS,
+    NOTHING,
+    TRUSTED,
+    PlacementRequest,
+    RequestKind,
+    Requirements,
+    raised,
+    requirements_of,
+)
 from actors.scheduler.policy import (
     FOR_OURS,
     age,
@@ -19,16 +31,6 @@ from actors.scheduler.policy import (
     choose,
     has_ended,
     rank,
-)
-from actors.scheduler.resources import (
-    GIB,
-    NEEDS,
-    NOTHING,
-    NodeResources,
-    Requirements,
-    raised,
-    requirements_of,
-    resources_of,
 )
 from sql.access import Access
 from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord

@@ -18,7 +18,7 @@ from actors.scheduler.straggler_policy import (
     stragglers,
     straggles,
 )
-from actors.scheduler.unit import Unit, of_row
+from actors.scheduler.units import Unit, of_row
 from sql.scheduler_rows import OpenUnit, UnitDuration
 from sql.unit_durations import UnitDurations, frames_of, paces
 from tests.support.probe import Probe

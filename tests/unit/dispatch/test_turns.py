@@ -16,9 +16,9 @@ from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import DEPTH, Node
 from actors.scheduler.placement_request import PlacementRequest
 from actors.scheduler.policy import turn
-from actors.scheduler.queue import FEW, UnitQueue
+from actors.scheduler.queues import FEW, UnitQueue
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
-from actors.scheduler.unit import Unit
+from actors.scheduler.units import Unit
 from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, node_row, open_unit, order, state_of

@@ -8,8 +8,8 @@ from actors.kernel import Ref
 from actors.ledger.messages import Commit, GuardFailed, Posted, UnitAssign, UnitRequeue
 from actors.node_session.messages import Assignments, Send, Withdraw
 from actors.scheduler.messages import SessionClosed, UnitsChanged
+from actors.scheduler.queues import GRACE
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.unreachable_units import GRACE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, decide, node_row, open_unit, state_of
 from tests.unit.dispatch.test_scheduler import Play, scheduling

@@ -5,9 +5,9 @@ from uuid import UUID
 import attrs
 import pytest
 
+from actors.scheduler.node import UNKNOWN
 from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind
-from actors.scheduler.resources import UNKNOWN
-from actors.scheduler.verifier_coverage import checkable
+from actors.scheduler.queries import checkable
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, open_unit
 from tests.unit.dispatch.test_wait_reasons import waiting_board, waiting_of

@@ -6,11 +6,10 @@ from uuid import UUID
 import attrs
 
 from actors.scheduler.messages import WaitCounts
-from actors.scheduler.node import BACKLOG
-from actors.scheduler.placement_request import MINE, POOL
-from actors.scheduler.resources import NEEDS, NodeResources
+from actors.scheduler.node import BACKLOG, NodeResources
+from actors.scheduler.placement_request import MINE, NEEDS, POOL
+from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.wait_reasons import WaitReasons
 from sql.scheduler_rows import DRAINING, StandingRecord
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit
