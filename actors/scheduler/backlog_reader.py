@@ -18,17 +18,17 @@ JOBS_MOST: Final = ROWS_MOST // WINDOW  # jobs of a page of which the number of 
 
 
 class BacklogReader:
-    """A pass lists the open jobs by (queued_at, id) and compares their units with the Board's.
+    """A pass lists the open jobs by (queued_at, id) and compares their units with the state's.
 
-    Jobs that the Board knew when the pass began and that were not listed are read by their ids at
+    Jobs that the state knew when the pass began and that were not listed are read by their ids at
     the end: they have ended, or moved. Listed jobs of which no unit is read, as their owners paused
     them, count among their users' open jobs all the same. A page is read and taken over within one
-    message, so the Board cannot know more of its jobs than the page. Where a page takes too long
+    message, so the state cannot know more of its jobs than the page. Where a page takes too long
     the next is smaller: a slow database is read slowly, but it is read.
     """
 
-    def __init__(self, store: Store, board: SchedulerState, now: Callable[[], datetime]) -> None:
-        self._store, self._board, self._now = store, board, now
+    def __init__(self, store: Store, state: SchedulerState, now: Callable[[], datetime]) -> None:
+        self._store, self._state, self._now = store, state, now
         self._rows = ROWS_MOST
         self._after: JobPlace | None = None
         self._unlisted: set[UUID] = set()
@@ -53,12 +53,12 @@ class BacklogReader:
 
     async def read(self, jobs: Collection[UUID]) -> None:
         """Compare what is open of some jobs. Raises Unavailable."""
-        rows = await self._store.open_units(sorted(jobs), WINDOW, self._board.params)
-        self._board.reconcile(rows, self._now(), jobs)
+        rows = await self._store.open_units(sorted(jobs), WINDOW, self._state.params)
+        self._state.reconcile(rows, self._now(), jobs)
 
     def _begin(self) -> None:
         self._after, self._is_listed = None, False
-        self._unlisted = {*self._board.jobs, *self._board.units.resting}
+        self._unlisted = {*self._state.jobs, *self._state.units.resting}
         self.under_way = True
 
     async def _read_listed(self) -> None:
@@ -76,11 +76,11 @@ class BacklogReader:
         jobs = set(islice(self._unlisted, max(self._rows // WINDOW, 1)))
         await self.read(jobs)
         for job in jobs:
-            self._board.units.forget(job)
+            self._state.units.forget(job)
         self._unlisted -= jobs
 
     async def _note_resting(self, jobs: set[UUID]) -> None:
-        units = self._board.units
+        units = self._state.units
         unknown = sorted(jobs - units.jobs - units.resting.keys())
         if not unknown:
             return

@@ -336,7 +336,7 @@ class StealRequests(Message[Scheduler, None]):
     Answered by nobody, by ``RecallDeclined``, or by ``PeerAssigned``.
     """
 
-    wishes: tuple[StealRequest, ...]
+    requests: tuple[StealRequest, ...]
 
 
 @attrs.frozen

@@ -50,16 +50,17 @@ def _no_units() -> set[UnitKey]:
 
 @attrs.define(eq=False)
 class Node:
-    """``taken`` are the units assigned to it, or about to be; ``slots`` None: it never said.
+    """What the scheduler knows of a node, from the database, its heartbeats and its session.
 
-    ``behind``: its session missed a message and must be told everything again. ``declines`` are
-    the units that it gave back in a row; while ``is_paused`` it gets none. ``pools``: whose work
-    it takes, as its hello says; none named: anybody's. ``kit``: what it is made of.
-    ``is_ours``: the gateway's owner runs it himself. ``is_odd``: he has verifiers, and none of them
-    can check what it renders.
-    ``left_at``: when its last session ended, by the steady clock; it lives if it gave a sign of
-    life since. ``silent_since``: when it was first found that nothing but its name is known of it,
-    by the same clock.
+    ``assigned`` are the units that it has or is about to get. ``slots`` None: it never said hello.
+    ``offered``: the job types that its hello names. ``pools``: whose work it takes, as its hello
+    says; none named: anybody's. ``is_ours``: the gateway's owner runs it. ``is_unverifiable``: the
+    gateway has verifiers, and none of them can check what the node renders.
+
+    ``behind``: its session missed a message and must be told everything again. ``declines`` counts
+    the units that it declined in a row; while ``is_paused`` it gets none. ``left_at``: when its
+    last session ended, by the monotonic clock. ``silent_since``: when it was first found that only
+    its name is known, by the same clock.
     """
 
     id: UUID
@@ -73,7 +74,7 @@ class Node:
     epoch: int = 0  # of the newest session that is known, here or at another gateway
     left_at: float | None = None
     silent_since: float | None = None
-    taken: set[UnitKey] = attrs.field(factory=_no_units)
+    assigned: set[UnitKey] = attrs.field(factory=_no_units)
     behind: bool = False
     declines: int = 0
     is_paused: bool = False
@@ -81,7 +82,7 @@ class Node:
     pools: frozenset[str] = frozenset()
     resources: NodeResources = UNKNOWN
     is_ours: bool = False
-    is_odd: bool = False
+    is_unverifiable: bool = False
     version: int = 0  # of its entries in the index
 
     def tell(self, message: Message[NodeSession, None]) -> bool:
@@ -131,7 +132,7 @@ class Node:
     @property
     def is_known(self) -> bool:
         """Whether anything is lost when it is forgotten: it may be another gateway's."""
-        is_there = self.healthy or self.session is not None or bool(self.taken)
+        is_there = self.healthy or self.session is not None or bool(self.assigned)
         return is_there or self.standing.version > 0
 
     @property
@@ -145,18 +146,18 @@ class Node:
         return not self.pools or "any" in self.pools
 
     @property
-    def measures(self) -> bool:
+    def is_own_online(self) -> bool:
         """Whether it is the gateway's own, and there."""
         return self.is_ours and self.session is not None
 
     @property
     def accepts_work(self) -> bool:
-        return not self.is_paused and len(self.taken) < (self.slots or 0) + BACKLOG
+        return not self.is_paused and len(self.assigned) < (self.slots or 0) + BACKLOG
 
     @property
     def is_free(self) -> bool:
         """Whether it would begin a unit at once."""
-        return self.session is not None and len(self.taken) < (self.slots or 0)
+        return self.session is not None and len(self.assigned) < (self.slots or 0)
 
     @property
     def has_backlog(self) -> bool:
@@ -164,25 +165,25 @@ class Node:
 
         To one that never said how many it runs, everything is sent at once.
         """
-        return self.session is not None and len(self.taken) > (self.slots or len(self.taken))
+        return self.session is not None and len(self.assigned) > (self.slots or len(self.assigned))
 
     @property
-    def is_laden_afar(self) -> bool:
+    def has_backlog_elsewhere(self) -> bool:
         """Whether units wait at it, as far as can be told: it is not served here, and has several.
         One whose session ended here is not looked for elsewhere until it is heard of.
         """
         may_live = self.healthy or self.left_at is None
-        return self.session is None and may_live and len(self.taken) > 1
+        return self.session is None and may_live and len(self.assigned) > 1
 
     @property
     def is_saturated(self) -> bool:
         """Whether it has enough for now: what waits is better kept for whoever is free first."""
-        return self.session is not None and len(self.taken) >= DEPTH * max(self.slots or 1, 1)
+        return self.session is not None and len(self.assigned) >= DEPTH * max(self.slots or 1, 1)
 
     @property
     def is_oversubscribed(self) -> bool:
         """Whether it was given more than that: orders are, where their answer names a node."""
-        return self.session is not None and len(self.taken) > DEPTH * max(self.slots or 1, 1)
+        return self.session is not None and len(self.assigned) > DEPTH * max(self.slots or 1, 1)
 
     @property
     def does(self) -> frozenset[str]:

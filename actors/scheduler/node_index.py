@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.scheduler.access import CLOSED, Circle, circles_of_node, circles_of_user
+from actors.scheduler.access import CLOSED, AccessGroup, groups_of_node, groups_of_user
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node, NodeResources, UnitKey
 from actors.scheduler.placement_request import ANY, NOTHING, PlacementRequest, Requirements
@@ -83,7 +83,7 @@ class VerifierClasses:
 
 Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
 # A job type, whose work, whether of jobs that have many units, and what the node has at least.
-Line: TypeAlias = tuple[str, Circle, bool, Requirements]
+Line: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
 SLACK = 64
 NEEDS_MOST: Final = 64  # kinds of needs that nodes are listed by
 LISTING: Final = 16  # so many looks at a node are as much work as to list it by other needs
@@ -92,7 +92,7 @@ NOWHERE: Final[frozenset[Line]] = frozenset()
 
 
 class NodeIndex:
-    """Nodes stand in lines by what they can do and whose work they may do (``circles``).
+    """Nodes stand in lines by what they can do and whose work they may do (``access``).
 
     A line has a heap of ranks once somebody asked for it; entries that are out of date are dropped
     when met. Those that have said hello stand in lines for jobs of many units as well: a client of
@@ -101,7 +101,7 @@ class NodeIndex:
 
     def __init__(self, ours: Collection[UUID] = ()) -> None:
         self._ours = frozenset(ours)
-        self.circles: Access = ALONE
+        self.access: Access = ALONE
         self.cache_affinity = CacheAffinity()
         self._verifiers = VerifierClasses()
         self._nodes: dict[UUID, Node] = {}
@@ -117,9 +117,9 @@ class NodeIndex:
         self._kits: dict[UUID, NodeResources] = {}  # of those in ``_listed``
         self._changed: dict[UUID, Node] = {}  # they may be able to do more than they were
         self.free: dict[UUID, Node] = {}  # they would begin a unit at once
-        self.laden: dict[UUID, Node] = {}  # units wait at them that others could begin
-        self.laden_afar: dict[UUID, Node] = {}  # the same, of nodes that other gateways serve
-        self.crowded: dict[UUID, Node] = {}  # they were given more than they need for now
+        self.busy: dict[UUID, Node] = {}  # units wait at them that others could begin
+        self.busy_elsewhere: dict[UUID, Node] = {}  # the same, of nodes that other gateways serve
+        self.oversubscribed: dict[UUID, Node] = {}  # they were given more than they need for now
         self._closed = 0  # how many lines are some people's alone
         self._versions = 0
 
@@ -150,13 +150,13 @@ class NodeIndex:
 
     def take(self, node: Node, key: UnitKey) -> None:
         """Count a unit as the node's."""
-        node.taken.add(key)
+        node.assigned.add(key)
         self.changed(node)
 
     def release(self, node: Node, key: UnitKey) -> None:
         """The unit is the node's no more."""
-        if key in node.taken:
-            node.taken.discard(key)
+        if key in node.assigned:
+            node.assigned.discard(key)
             self.changed(node)
 
     def changed(self, node: Node) -> None:
@@ -164,7 +164,7 @@ class NodeIndex:
         if node.is_ours and self._verifiers.learn(node):
             for other in self._nodes.values():
                 self.changed(other)
-        node.is_odd = not self._verifiers.can_check(node)
+        node.is_unverifiable = not self._verifiers.can_check(node)
         lines = self._lines_of(node)
         listed = self._listed.get(node.id, NOWHERE)
         if self._kits.get(node.id) is not node.resources:
@@ -174,9 +174,9 @@ class NodeIndex:
                 self._changed[node.id] = node
             self._relist(node, listed, lines)
         _list(self.free, node, listed=node.is_free)
-        _list(self.laden, node, listed=node.has_backlog)
-        _list(self.crowded, node, listed=node.is_oversubscribed)
-        _list(self.laden_afar, node, listed=node.is_laden_afar)
+        _list(self.busy, node, listed=node.has_backlog)
+        _list(self.oversubscribed, node, listed=node.is_oversubscribed)
+        _list(self.busy_elsewhere, node, listed=node.has_backlog_elsewhere)
         self._versions += 1
         node.version = self._versions
         if node.accepts_work:
@@ -185,11 +185,11 @@ class NodeIndex:
                 if line in self._heaps:
                     self._push(line, entry)
 
-    def regroup(self, circles: Access) -> bool:
+    def set_access(self, access: Access) -> bool:
         """Take over who belongs together; whether that is new."""
-        if circles == self.circles:
+        if access == self.access:
             return False
-        self.circles = circles
+        self.access = access
         for node in self._nodes.values():
             self.changed(node)
         self._changed |= self._nodes  # users may have come nearer to nodes that are where they were
@@ -219,7 +219,7 @@ class NodeIndex:
         if len(failed) >= NODE_FAILURES_MOST:
             fresh = self._fresh(demand, lines, avoid, failed)
             if fresh:
-                first = [node for node in fresh if goes_before(node, demand, self.circles)]
+                first = [node for node in fresh if goes_before(node, demand, self.access)]
                 return self._of_few(first or fresh, demand)
         for less in (failed, frozenset[UUID]()):
             if avoid and all(node.id in avoid for node in self._able(lines, needs)):
@@ -258,7 +258,7 @@ class NodeIndex:
     ) -> list[Node]:
         """The connected nodes of owners none of whose nodes has failed the unit."""
         known = (self._nodes[name] for name in failed if name in self._nodes)
-        said = heard(known, demand.user, self.circles)
+        said = heard(known, demand.user, self.access)
         if not said:
             return []
         able = self._able(lines, demand.kind.needs)
@@ -270,9 +270,9 @@ class NodeIndex:
         """Return where nodes stand that can do it; if unlisted by its needs, among others."""
         kind = demand.kind
         if kind.pool == ANY and not self._closed:
-            groups: tuple[Circle, ...] = (None,)
+            groups: tuple[AccessGroup, ...] = (None,)
         else:
-            groups = circles_of_user(demand.user, kind.pool, self.circles)
+            groups = groups_of_user(demand.user, kind.pool, self.access)
         of = [(kind.job_type, group, kind.many, NOTHING) for group in groups]
         lines = [line for line in of if line in self._capable]
         if kind.needs == NOTHING:
@@ -330,7 +330,7 @@ class NodeIndex:
             return []
         names = self._nodes if demand.is_final else self._ours
         found = (self._nodes[n] for n in names if n in self._nodes and n not in avoid)
-        first = (node for node in found if goes_before(node, demand, self.circles))
+        first = (node for node in found if goes_before(node, demand, self.access))
         return [node for node in first if self._can(node, lines, demand.kind.needs)]
 
     def _of_few(self, nodes: list[Node], demand: PlacementRequest) -> Node | AllNodesFull:
@@ -404,7 +404,7 @@ class NodeIndex:
     def _lines_of(self, node: Node) -> frozenset[Line]:
         if not node.eligible:
             return NOWHERE
-        groups = circles_of_node(node, self.circles)
+        groups = groups_of_node(node, self.access)
         kinds = (False,) if node.slots is None else (False, True)
         met = [NOTHING, *(needs for needs in self._needs if node.resources.has(needs))]
         return frozenset(

@@ -44,7 +44,7 @@ def rank(node: Node) -> Rank:
     return (
         node.session is None,
         burden(node),
-        node.is_odd,
+        node.is_unverifiable,
         node.load,
         node.id.int,
     )
@@ -54,7 +54,7 @@ def candidates(
     nodes: Iterable[Node],
     demand: PlacementRequest,
     avoid: frozenset[UUID] = frozenset(),
-    circles: Access = ALONE,
+    access: Access = ALONE,
     failed: frozenset[UUID] = frozenset(),
 ) -> list[Node]:
     """The healthy nodes that can do the work, and may do this user's.
@@ -69,11 +69,11 @@ def candidates(
     else where no other is there.
     """
     known = list(nodes)
-    asked = _capable(known, attrs.evolve(demand, kind=demand.kind.as_asked), circles)
-    capable = _capable(known, demand, circles)
+    asked = _capable(known, attrs.evolve(demand, kind=demand.kind.as_asked), access)
+    capable = _capable(known, demand, access)
     if not has_untried(capable, failed) and (has_untried(asked, failed) or not capable):
         capable = asked
-    said = heard((node for node in known if node.id in failed), demand.user, circles)
+    said = heard((node for node in known if node.id in failed), demand.user, access)
     fresh = [n for n in capable if n.session is not None and n.owner not in said] if said else []
     tiers = (
         [node for node in among if node.id not in shunned]
@@ -81,14 +81,14 @@ def candidates(
         for shunned in (avoid, failed)
     )
     able = next((tier for tier in tiers if tier), capable)
-    return [node for node in able if goes_before(node, demand, circles)] or able
+    return [node for node in able if goes_before(node, demand, access)] or able
 
 
-def _capable(nodes: Iterable[Node], demand: PlacementRequest, circles: Access) -> list[Node]:
+def _capable(nodes: Iterable[Node], demand: PlacementRequest, access: Access) -> list[Node]:
     """The healthy nodes that have what is needed, and may do this user's work."""
     kind = demand.kind
     fit = (node for node in nodes if node.eligible and can_do(node, kind))
-    return [node for node in fit if may_do(node, demand.user, kind.pool, circles)]
+    return [node for node in fit if may_do(node, demand.user, kind.pool, access)]
 
 
 def has_untried(nodes: Iterable[Node], failed: Collection[UUID]) -> bool:
@@ -96,21 +96,21 @@ def has_untried(nodes: Iterable[Node], failed: Collection[UUID]) -> bool:
     return any(node.session is not None and node.id not in failed for node in nodes)
 
 
-def heard(failed: Iterable[Node], user: UUID | None, circles: Access) -> frozenset[UUID | None]:
+def heard(failed: Iterable[Node], user: UUID | None, access: Access) -> frozenset[UUID | None]:
     """Return the strangers whose nodes have failed a unit, once three nodes have: others are asked
     first. Nodes without an account are one stranger's.
     """
     nodes = list(failed)
     if len(nodes) < NODE_FAILURES_MOST:
         return frozenset()
-    return frozenset(node.owner for node in nodes if not is_trusted(node, user, circles))
+    return frozenset(node.owner for node in nodes if not is_trusted(node, user, access))
 
 
-def goes_before(node: Node, demand: PlacementRequest, circles: Access) -> bool:
+def goes_before(node: Node, demand: PlacementRequest, access: Access) -> bool:
     """Whether no other node is given such work while this one is there."""
-    if demand.is_final and node.session is not None and is_trusted(node, demand.user, circles):
+    if demand.is_final and node.session is not None and is_trusted(node, demand.user, access):
         return True
-    return node.measures and demand.kind.job_type == FOR_OURS
+    return node.is_own_online and demand.kind.job_type == FOR_OURS
 
 
 def can_do(node: Node, kind: RequestKind) -> bool:
@@ -123,7 +123,7 @@ def choose(
     nodes: Iterable[Node],
     demand: PlacementRequest,
     avoid: frozenset[UUID] = frozenset(),
-    circles: Access = ALONE,
+    access: Access = ALONE,
     *,
     holders: Collection[UUID] = (),
     failed: frozenset[UUID] = frozenset(),
@@ -131,7 +131,7 @@ def choose(
     """The node for a unit: of ``holders``, who had its inputs lately, the best that would begin at
     once; else the best of all. ``NodeIndex.choose`` answers the same without looking at every node.
     """
-    capable = candidates(nodes, demand, avoid, circles, failed)
+    capable = candidates(nodes, demand, avoid, access, failed)
     if not capable:
         return NoCapableNode()
     room = [node for node in capable if node.accepts_work]
@@ -141,7 +141,7 @@ def choose(
 
 def is_last(node: Node, demand: PlacementRequest) -> bool:
     """Whether idle ones of which the work can be checked go before it, as strangers order it."""
-    return node.is_odd and demand.kind.pool == ANY
+    return node.is_unverifiable and demand.kind.pool == ANY
 
 
 def turn(priority: int, share: int, queued_at: datetime) -> Turn:
@@ -186,14 +186,14 @@ def may_move(state: str, seconds: float, unsent: int) -> bool:
     return state == "DISPATCHED" and seconds >= BACKLOG_SECONDS and unsent < UNSENT_MOST
 
 
-def relieves(idle: Node, laden: Node) -> bool:
+def relieves(idle: Node, busy: Node) -> bool:
     """Whether one node would begin at once what waits at another, behind what that one runs."""
-    return idle.is_free and idle.accepts_work and (laden.has_backlog or laden.is_laden_afar)
+    return idle.is_free and idle.accepts_work and (busy.has_backlog or busy.has_backlog_elsewhere)
 
 
 def burden(node: Node) -> float:
     """How many units a node has for each that it runs at once."""
-    return len(node.taken) / max(node.slots or 1, 1)
+    return len(node.assigned) / max(node.slots or 1, 1)
 
 
 def age(state: str, attempt: int) -> Age:

@@ -21,33 +21,33 @@ from sql.device_class import are_comparable
 from sql.scheduler_rows import ACTIVE
 
 
-def fleet_of(board: SchedulerState, user: UUID, job_type: str, pool: str) -> FleetSummary:
+def fleet_of(state: SchedulerState, user: UUID, job_type: str, pool: str) -> FleetSummary:
     """Of those that live and do this type for the user in that pool."""
-    able = [node for node in board.index if _may(board, node, user, job_type, pool)]
+    able = [node for node in state.index if _may(state, node, user, job_type, pool)]
     resources_by_node = [node.resources for node in able]
     return FleetSummary(
         nodes=len(able),
         slots=sum(node.slots or 1 for node in able),
         blender=max((resources.blender for resources in resources_by_node), default=(0, 0)),
         memory=max((resources.memory for resources in resources_by_node), default=0),
-        ours=sum(node.measures for node in able),
+        ours=sum(node.is_own_online for node in able),
         has_gpu=any(resources.device not in ("", CPU) for resources in resources_by_node),
     )
 
 
-def _may(board: SchedulerState, node: Node, user: UUID, job_type: str, pool: str) -> bool:
+def _may(state: SchedulerState, node: Node, user: UUID, job_type: str, pool: str) -> bool:
     lives = node.eligible and job_type in node.does
-    return lives and may_do(node, user, pool, board.index.circles)
+    return lives and may_do(node, user, pool, state.index.access)
 
 
 RENDER: Final = "render"
 
 
-def checkable(board: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID, bool]:
+def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID, bool]:
     """Return it of those of the nodes that are connected and render."""
-    known = (board.index.get(node) for node in nodes)
+    known = (state.index.get(node) for node in nodes)
     asked = [one for one in known if one is not None and one.session and RENDER in one.does]
-    classes = {one.resources.device_class for one in board.index if one.is_ours and checks(one)}
+    classes = {one.resources.device_class for one in state.index if one.is_ours and checks(one)}
     return {
         one.id: one.is_ours
         or any(are_comparable(each, one.resources.device_class) for each in classes)
@@ -55,22 +55,22 @@ def checkable(board: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID, bool]:
     }
 
 
-def elsewhere(board: SchedulerState, asked: FindAlternatives) -> AlternativesFound:
+def alternatives(state: SchedulerState, asked: FindAlternatives) -> AlternativesFound:
     """Return which connected nodes there are for it, beside the one that has it.
 
     A unit that is not known here any more is tried again. Nodes without an account are one owner's,
     and so are those of which nothing is known any more.
     """
     about = (asked.job, asked.unit, asked.attempt)
-    unit = board.units.get((asked.job, asked.unit))
+    unit = state.units.get((asked.job, asked.unit))
     if unit is None:
         return AlternativesFound(*about, is_able=True, is_other=True, is_untried=True)
     needs = raised(unit.kind.needs, asked.memory, opengl=asked.opengl)
     kind = attrs.evolve(unit.kind, needs=needs)
-    owner = board.index.node(asked.node).owner
-    tried = [board.index.get(name) for name in unit.avoid - {asked.node}]
+    owner = state.index.node(asked.node).owner
+    tried = [state.index.get(name) for name in unit.avoid - {asked.node}]
     owners = {owner, *(None if node is None else node.owner for node in tried)}
-    others = list(_others(board, unit, asked))
+    others = list(_others(state, unit, asked))
     fresh = [node for node in others if node.id not in unit.avoid and _may_do(node, unit)]
     seconds = (n for n in tried if n is not None and n.session is not None and n.owner != owner)
     return AlternativesFound(
@@ -83,12 +83,12 @@ def elsewhere(board: SchedulerState, asked: FindAlternatives) -> AlternativesFou
     )
 
 
-def _others(board: SchedulerState, unit: Unit, asked: FindAlternatives) -> Iterator[Node]:
+def _others(state: SchedulerState, unit: Unit, asked: FindAlternatives) -> Iterator[Node]:
     """Yield the nodes that may do its work, and have a session: here, or at another gateway."""
-    is_alone = board.among[1] < 2
-    for node in board.index:
+    is_alone = state.membership[1] < 2
+    for node in state.index:
         is_there = node.session is not None or not (is_alone or node.epoch == 0)
-        may = may_do(node, unit.user, unit.kind.pool, board.index.circles)
+        may = may_do(node, unit.user, unit.kind.pool, state.index.access)
         if node.id != asked.node and is_there and node.eligible and may:
             yield node
 
@@ -118,8 +118,8 @@ LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
 class WaitReasons:
     """Counts nodes once for all units of a kind and user: there may be thousands of either."""
 
-    def __init__(self, board: SchedulerState) -> None:
-        self._board = board
+    def __init__(self, state: SchedulerState) -> None:
+        self._state = state
         self._counted: dict[tuple[RequestKind, UUID], WaitCounts] = {}
         self._until = 0.0
 
@@ -128,27 +128,27 @@ class WaitReasons:
         if clock >= self._until:
             self._counted.clear()
             self._until = clock + GOOD_SECONDS
-        known = ((number, self._board.units.get((job, number))) for number in units)
+        known = ((number, self._state.units.get((job, number))) for number in units)
         return {number: self._of(unit) for number, unit in known if unit is not None}
 
     def _of(self, unit: Unit) -> WaitCounts:
         key = (unit.kind, unit.user)
         if key not in self._counted:
-            self._counted[key] = counted(self._board, unit)
-        return waiting_of(self._board, unit, self._counted[key])
+            self._counted[key] = counted(self._state, unit)
+        return waiting_of(self._state, unit, self._counted[key])
 
 
-def counted(board: SchedulerState, unit: Unit) -> WaitCounts:
+def counted(state: SchedulerState, unit: Unit) -> WaitCounts:
     """Of all nodes, how many there are of each kind."""
     found: dict[str, Any] = Counter(
-        _kind(node, unit, board.index.circles)
-        for node in board.index
+        _kind(node, unit, state.index.access)
+        for node in state.index
         if unit.job_type in node.capabilities
     )
     able = [
         node
-        for node in board.index
-        if is_last(node, unit.demand) and _kind(node, unit, board.index.circles) in ABLE
+        for node in state.index
+        if is_last(node, unit.demand) and _kind(node, unit, state.index.access) in ABLE
     ]
     return WaitCounts(
         odd=len(able),
@@ -167,21 +167,21 @@ def counted(board: SchedulerState, unit: Unit) -> WaitCounts:
     )
 
 
-def waiting_of(board: SchedulerState, unit: Unit, figures: WaitCounts) -> WaitCounts:
+def waiting_of(state: SchedulerState, unit: Unit, figures: WaitCounts) -> WaitCounts:
     """With what is this unit's own."""
     has_node = is_assigned(unit.state) and unit.node is not None
     reachable = unit.node.session is not None if has_node and unit.node is not None else None
     return attrs.evolve(figures, not_before=unit.not_before, reachable=reachable)
 
 
-def _kind(node: Node, unit: Unit, circles: Access) -> str:
+def _kind(node: Node, unit: Unit, access: Access) -> str:
     if unit.job_type not in node.capabilities:
         return "unable"
     if not node.healthy and node.session is None:
         return "away"
     if not node.eligible or (node.standing.name != ACTIVE and node.owner != unit.user):
         return "barred"
-    if not may_do(node, unit.user, unit.kind.pool, circles):
+    if not may_do(node, unit.user, unit.kind.pool, access):
         return "closed"
     if not can_do(node, unit.kind):
         hung_up = node.session is None and node.offered is None  # what it has it said last time

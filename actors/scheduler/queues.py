@@ -494,4 +494,4 @@ def _reachable(choice: object) -> Node | None:
 
 
 def _unreachable(entry: Entry) -> bool:
-    return entry[2].is_stray and entry[2].ticket == entry[1]
+    return entry[2].is_unreachable and entry[2].ticket == entry[1]

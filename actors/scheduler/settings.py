@@ -5,7 +5,19 @@ from uuid import UUID
 
 import attrs
 
-from actors.scheduler.straggler_policy import StragglerPolicy
+
+@attrs.frozen
+class StragglerPolicy:
+    """When a unit straggles: at work for ``times`` as long as half of the others were.
+
+    It must be at work for ``seconds`` at least, and ``done`` of the others must be complete.
+    ``times`` 0: never.
+    """
+
+    times: float = 2.0
+    seconds: float = 10.0
+    done: int = 3
+
 
 USUAL: Final = StragglerPolicy()
 
@@ -24,9 +36,9 @@ class SchedulerSettings:
     poll_seconds: float = 5.0
     soon_seconds: float = 0.1  # from a hint to the reading that it asks for
     refill_seconds: float = 0.02  # from the last known units of a job to the reading of more
-    relief_seconds: float = 0.5  # from one look at who has nothing to do to the next
+    balance_seconds: float = 0.5  # from one search for idle nodes to the next
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # times poll_seconds: how often the nodes are read
-    patience: StragglerPolicy = USUAL
+    stragglers: StragglerPolicy = USUAL
     ours: frozenset[UUID] = frozenset()
     standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second

@@ -59,7 +59,7 @@ class Unit:
     given_at: float | None = None  # by the steady clock: this gateway assigned it
     told: bool = False
     kept: bool = False
-    placing: Reservation | None = None
+    reservation: Reservation | None = None
     ticket: int = 0
     place: int = 0
     frames: str | None = None
@@ -147,23 +147,28 @@ class Unit:
         return self.avoid | self.barred
 
     @property
+    def active_since(self) -> datetime:
+        """Since when the attempt is at work, or waits for its node."""
+        return max(at for at in (self.assigned_at, self.started_at) if at is not None)
+
+    @property
     def waits(self) -> bool:
         """Whether it is to be placed."""
-        return self.state == "QUEUED" and self.placing is None
+        return self.state == "QUEUED" and self.reservation is None
 
     @property
     def is_recalled(self) -> bool:
         """Whether its node was asked to leave it to another."""
-        return self.placing is not None and self.placing.is_recall
+        return self.reservation is not None and self.reservation.is_recall
 
     @property
-    def is_stray(self) -> bool:
+    def is_unreachable(self) -> bool:
         """Whether its node never heard of it, and nobody is there who could be told."""
         return (
             self.state == "DISPATCHED"
             and not self.is_copy
             and not self.told
-            and self.placing is None
+            and self.reservation is None
             and self.node is not None
             and self.node.session is None
         )
@@ -193,6 +198,19 @@ class Unit:
             queued_at=self.queued_at,
             place=self.place,
         )
+
+
+@attrs.frozen
+class AssignmentTag:
+    """The tag of a commit that assigns ``unit`` to ``node``; node None: it only queues the job.
+
+    ``beside``: the attempt that a copy runs beside.
+    """
+
+    unit: Unit
+    node: UUID | None
+    attempt: int
+    beside: int = 0
 
 
 def of_dispatch(order: Dispatch, now: datetime) -> Unit:
@@ -228,7 +246,7 @@ def copy_of(unit: Unit) -> Unit:
         started_at=None,
         told=False,
         kept=False,
-        placing=None,
+        reservation=None,
         ticket=0,
         is_copy=True,
     )

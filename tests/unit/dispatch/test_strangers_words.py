@@ -38,7 +38,7 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
     barred: frozenset[UUID],
 ) -> None:
     index = indexed(made)
-    index.regroup(circles)
+    index.set_access(circles)
     demand = attrs.evolve(wanted[0], kind=attrs.evolve(wanted[0].kind, asked=wanted[1]))
     avoid = failed | barred
     choice = index.choose(demand, avoid, failed)

@@ -7,6 +7,7 @@ from uuid import UUID
 from actors.kernel import Ref
 from actors.ledger.messages import Commit, GuardFailed, Posted, UnitAssign, UnitRequeue
 from actors.node_session.messages import Assignments, Send, Withdraw
+from actors.scheduler import placement
 from actors.scheduler.messages import SessionClosed, UnitsChanged
 from actors.scheduler.queues import GRACE
 from actors.scheduler.state import SchedulerState
@@ -122,10 +123,10 @@ def test_the_first_node_is_told_when_it_came_while_the_unit_was_moved() -> None:
     board.index.node(OTHER).session = SESSION
     board.index.changed(board.index.node(OTHER))
     board.due(EPOCH + GRACE)
-    [move] = board.place(EPOCH + GRACE, 2.0)
+    [move] = placement.place(board, EPOCH + GRACE, 2.0)
     board.index.node(NODE).session = SESSION
     board.confirm(move, EPOCH + GRACE, 0.0)
     [(first, withdrawn), (second, sent)] = heard
     assert (first, withdrawn) == (NODE, Withdraw(JOB, 0, 1))
     assert (second, type(sent)) == (OTHER, Send)
-    assert [len(board.index.node(node).taken) for node in (NODE, OTHER)] == [0, 1]
+    assert [len(board.index.node(node).assigned) for node in (NODE, OTHER)] == [0, 1]

@@ -50,7 +50,7 @@ def test_each_node_is_counted_once_with_what_keeps_it() -> None:
     full, resting, barred, unable = (board.index.node(node) for node in nodes)
     for node in board.index:
         node.healthy = True
-    full.taken = {(UUID(int=number), 0) for number in range(BACKLOG)}
+    full.assigned = {(UUID(int=number), 0) for number in range(BACKLOG)}
     resting.is_paused = True
     barred.standing = StandingRecord(DRAINING, 2)
     unable.offered = frozenset({"render"})
