@@ -215,7 +215,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._balance_soon()
 
     def _commit(self, tag: AssignmentTag) -> bool:
-        """Commit the assignment; if the Ledger accepts no more, release the slot."""
+        """Commit the assignment; release the slot if the Ledger's mailbox is full."""
         if self._ledger.tell(ledger_commands.of_waiting(tag, self.ref)):
             return True
         self._state.refuse(tag)

@@ -1,4 +1,4 @@
-"""What the Scheduler asks the Ledger to commit, and how it reads the answer."""
+"""Commands of the scheduler to the Ledger, and how their outcomes are read."""
 
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to
 
 
 def of_order(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
-    """The job, its hold, its key and its first assignment: all of it or nothing."""
+    """Return the commit of a new job: its hold, its key and its first assignment, or nothing."""
     insert = JobInsert(
         job=order.job,
         user=order.user,
@@ -72,9 +72,9 @@ def _hold(order: Dispatch) -> tuple[Posting, ...]:
 
 
 def of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
-    """The next assignment of a unit that is in the books already.
+    """Return the commit that assigns a unit of a job that exists already.
 
-    One that another node has is taken from it in the same breath, by nobody's fault.
+    A unit that another node has is requeued in the same commit, as a failure that no node caused.
     """
     assert tag.node is not None, "a unit that waits is placed on a node"
     unit = tag.unit
@@ -92,9 +92,9 @@ def of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
 
 
 def holds(tag: AssignmentTag, outcome: Outcome) -> bool:
-    """Whether the tag is in the books now: by this commit, or by one whose answer was lost.
+    """Return whether the assignment is in the books, if only by a commit that was not answered.
 
-    A unit that its job cannot pay for under its cap was not assigned.
+    A unit that would cost its job more than the cap was not assigned.
     """
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         body: Any = outcome.answer.get("body")
@@ -122,5 +122,5 @@ def _key(order: Dispatch, tag: AssignmentTag) -> IdempotencyKey | None:
 
 
 def units_of(outcome: Outcome) -> tuple[UnitState, ...]:
-    """What the Ledger says the units are now."""
+    """Return the unit states in an outcome."""
     return getattr(outcome, "units", ())

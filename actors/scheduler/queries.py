@@ -1,4 +1,4 @@
-"""Answers of the Scheduler that change nothing: fleets, verifiers, alternatives, wait reasons."""
+"""Read-only answers of the scheduler: fleets, verifier coverage, alternatives, wait reasons."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ from sql.scheduler_rows import ACTIVE
 
 
 def fleet_of(state: SchedulerState, user: UUID, job_type: str, pool: str) -> FleetSummary:
-    """Of those that live and do this type for the user in that pool."""
+    """Summarise the live nodes that do this job type for the user in the pool."""
     able = [node for node in state.index if _may(state, node, user, job_type, pool)]
     resources_by_node = [node.resources for node in able]
     return FleetSummary(
@@ -44,7 +44,7 @@ RENDER: Final = "render"
 
 
 def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID, bool]:
-    """Return it of those of the nodes that are connected and render."""
+    """Return which nodes' results a connected verifier can check, of those that render."""
     known = (state.index.get(node) for node in nodes)
     asked = [one for one in known if one is not None and one.session and RENDER in one.does]
     classes = {one.resources.device_class for one in state.index if one.is_ours and checks(one)}
@@ -56,10 +56,10 @@ def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID
 
 
 def alternatives(state: SchedulerState, asked: FindAlternatives) -> AlternativesFound:
-    """Return which connected nodes there are for it, beside the one that has it.
+    """Return what other connected nodes there are for a unit that its node cannot do.
 
-    A unit that is not known here any more is tried again. Nodes without an account are one owner's,
-    and so are those of which nothing is known any more.
+    A unit that is not known here is tried again. Nodes without an account, and unknown nodes, count
+    as one owner's.
     """
     about = (asked.job, asked.unit, asked.attempt)
     unit = state.units.get((asked.job, asked.unit))
@@ -84,7 +84,7 @@ def alternatives(state: SchedulerState, asked: FindAlternatives) -> Alternatives
 
 
 def _others(state: SchedulerState, unit: Unit, asked: FindAlternatives) -> Iterator[Node]:
-    """Yield the nodes that may do its work, and have a session: here, or at another gateway."""
+    """Yield the nodes that may do the user's work and have a session here or elsewhere."""
     is_alone = state.membership[1] < 2
     for node in state.index:
         is_there = node.session is not None or not (is_alone or node.epoch == 0)
@@ -94,29 +94,29 @@ def _others(state: SchedulerState, unit: Unit, asked: FindAlternatives) -> Itera
 
 
 def _may_do(node: Node, unit: Unit) -> bool:
-    """Whether it has what the unit needs, or what its job asked for."""
+    """Return whether a node has what the unit needs, or what its job asked for."""
     kind = unit.kind
     return can_do(node, kind) or can_do(node, kind.as_asked) or _is_afar(node, unit)
 
 
 def _is_afar(node: Node, unit: Unit) -> bool:
-    """Whether another gateway serves it, which alone knows what it has."""
+    """Return whether another gateway may serve it, which knows its resources."""
     return node.session is None and node.healthy and unit.job_type in node.capabilities
 
 
 GOOD_SECONDS: Final = 1.0
 ABLE: Final = ("ready", "full")
 LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "unlike": {"device_class": ""},
-    "small": {"memory": 0},
-    "elsewise": {"device": ""},
-    "older": {"blender": (0, 0)},
-    "bare": {"opengl": False},
+    "wrong_class": {"device_class": ""},
+    "low_memory": {"memory": 0},
+    "wrong_device": {"device": ""},
+    "old_blender": {"blender": (0, 0)},
+    "no_opengl": {"opengl": False},
 }
 
 
 class WaitReasons:
-    """Counts nodes once for all units of a kind and user: there may be thousands of either."""
+    """Counts nodes once for all units of a kind and user; counts are kept for a second."""
 
     def __init__(self, state: SchedulerState) -> None:
         self._state = state
@@ -124,7 +124,7 @@ class WaitReasons:
         self._until = 0.0
 
     def of(self, job: UUID, units: Iterable[int], clock: float) -> dict[int, WaitCounts]:
-        """Of those that are open, as far as is known here; figures may be a second old."""
+        """Return the counts of the units that are open here, by number."""
         if clock >= self._until:
             self._counted.clear()
             self._until = clock + GOOD_SECONDS
@@ -139,7 +139,7 @@ class WaitReasons:
 
 
 def counted(state: SchedulerState, unit: Unit) -> WaitCounts:
-    """Of all nodes, how many there are of each kind."""
+    """Count the nodes by what keeps them from the unit."""
     found: dict[str, Any] = Counter(
         _kind(node, unit, state.index.access)
         for node in state.index
@@ -151,24 +151,24 @@ def counted(state: SchedulerState, unit: Unit) -> WaitCounts:
         if is_last(node, unit.demand) and _kind(node, unit, state.index.access) in ABLE
     ]
     return WaitCounts(
-        odd=len(able),
+        unverifiable=len(able),
         ready=found["ready"],
         full=found["full"],
-        resting=found["resting"],
+        paused=found["paused"],
         barred=found["barred"],
         closed=found["closed"],
-        away=found["away"],
+        silent=found["silent"],
         unable=found["unable"],
-        unlike=found["unlike"],
-        small=found["small"],
-        elsewise=found["elsewise"],
-        older=found["older"],
-        bare=found["bare"],
+        wrong_class=found["wrong_class"],
+        low_memory=found["low_memory"],
+        wrong_device=found["wrong_device"],
+        old_blender=found["old_blender"],
+        no_opengl=found["no_opengl"],
     )
 
 
 def waiting_of(state: SchedulerState, unit: Unit, figures: WaitCounts) -> WaitCounts:
-    """With what is this unit's own."""
+    """Return the counts with what concerns this unit only."""
     has_node = is_assigned(unit.state) and unit.node is not None
     reachable = unit.node.session is not None if has_node and unit.node is not None else None
     return attrs.evolve(figures, not_before=unit.not_before, reachable=reachable)
@@ -178,21 +178,21 @@ def _kind(node: Node, unit: Unit, access: Access) -> str:
     if unit.job_type not in node.capabilities:
         return "unable"
     if not node.healthy and node.session is None:
-        return "away"
+        return "silent"
     if not node.eligible or (node.standing.name != ACTIVE and node.owner != unit.user):
         return "barred"
     if not may_do(node, unit.user, unit.kind.pool, access):
         return "closed"
     if not can_do(node, unit.kind):
-        hung_up = node.session is None and node.offered is None  # what it has it said last time
-        return "away" if hung_up else _lack(node, unit.kind)
+        hung_up = node.session is None and node.offered is None  # its last hello is forgotten
+        return "silent" if hung_up else _lack(node, unit.kind)
     if node.is_paused:
-        return "resting"
+        return "paused"
     return "ready" if node.accepts_work else "full"
 
 
 def _lack(node: Node, kind: RequestKind) -> str:
-    """Why it cannot do such work: by the one thing that it lacks, where it is one."""
+    """Return why a node cannot do such work, by the one thing that it lacks, if it is one."""
     for lack, asks_not in LACKS.items():
         if can_do(node, attrs.evolve(kind, needs=attrs.evolve(kind.needs, **asks_not))):
             return lack

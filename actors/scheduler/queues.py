@@ -1,4 +1,4 @@
-"""The queues of the Scheduler: of dispatches to answer, units to place, and unreachable units."""
+"""The scheduler's queues: pending dispatches, units to place, and unreachable units."""
 
 import heapq
 from collections import Counter, defaultdict, deque
@@ -22,7 +22,10 @@ MOST_OF_USER: Final = 256
 
 
 class PendingDispatches:
-    """Bounded in all and for each user: who sends more than he may fills only his own line."""
+    """Dispatches that cannot be answered yet: each user has a line, and users take turns.
+
+    Bounded in all and for each user: a user who sends too many fills only their own line.
+    """
 
     def __init__(self, most: int = MOST, most_of_user: int = MOST_OF_USER) -> None:
         self._lines: dict[UUID, deque[tuple[Dispatch, Asker]]] = {}
@@ -30,7 +33,7 @@ class PendingDispatches:
         self._waiting = 0
 
     def keep(self, order: Dispatch, asker: Asker) -> bool:
-        """Let it wait; False when there is no room for it."""
+        """Let a dispatch wait; return False if there is no room for it."""
         line = self._lines.get(order.user, deque())
         if self._waiting >= self._most or len(line) >= self._most_of_user:
             return False
@@ -40,10 +43,10 @@ class PendingDispatches:
         return True
 
     def let_in(self, settle: Callable[[Dispatch, Asker], bool]) -> None:
-        """Try one order of each user in turn, until nothing can be settled any more.
+        """Settle one dispatch of each user in turn, until none can be settled.
 
-        ``settle`` answers False for one that must go on waiting; its whole type does then.
-        Those whose asker has gone are dropped.
+        ``settle`` returns False for a dispatch that must wait longer; then all of its job type do.
+        Dispatches whose client has gone are dropped.
         """
         stuck: set[str] = set()
         passed = 0
@@ -69,9 +72,7 @@ SLACK: Final = 64
 
 @attrs.frozen(order=True)
 class QueueEntry:
-    """A unit at its place: among all of its user the greatest priority first, then the oldest job,
-    then the unit whose turn within it comes first.
-    """
+    """A unit's place in its user's line, with the ticket that tells stale entries apart."""
 
     rank: Rank
     unit: Unit = attrs.field(order=False, eq=False, repr=False)
@@ -81,17 +82,17 @@ class QueueEntry:
         return self.rank[-1]
 
 
-def lives(entry: QueueEntry) -> bool:
-    """Whether its unit still waits here."""
+def is_current(entry: QueueEntry) -> bool:
+    """Return whether the unit still waits at this entry."""
     return entry.unit.waits and entry.unit.ticket == entry.ticket
 
 
 class FairQueue:
-    """Each user's units stand in a heap of their own, and users take turns.
+    """Units of one kind: each user has a heap of units, and users take turns.
 
-    Whose it is, ``policy.turn`` says; ``shares``, how many units of each user nodes have. Users who
-    are set aside have none until the line is looked through anew; those who are parked, as no node
-    can do their work, have none until a node may.
+    ``policy.turn`` orders the users by ``shares``, the number of each user's units that nodes have.
+    A user who is set aside gets no turn until the end of the pass. A user who is parked, because no
+    node can do the work, gets none until a node may be able to.
     """
 
     def __init__(self, shares: Counter[UUID]) -> None:
@@ -102,16 +103,16 @@ class FairQueue:
         self._version = 0
         self._aside: set[UUID] = set()
         self._parked: set[UUID] = set()
-        self._bounds: dict[UUID, int] = {}  # of a heap longer than this the dead are dropped
+        self._bounds: dict[UUID, int] = {}  # a longer heap is rid of stale entries
 
     @property
     def is_parked(self) -> bool:
-        """Whether somebody is parked here."""
+        """True if a user is parked."""
         return bool(self._parked)
 
     @property
     def entries(self) -> int:
-        """How many entries it holds, of units too that do not wait any more."""
+        """How many entries it holds, stale ones included."""
         return sum(map(len, self._units.values()))
 
     @property
@@ -119,16 +120,16 @@ class FairQueue:
         return not self._units
 
     def put(self, unit: Unit) -> None:
-        """Let it wait."""
+        """Let a unit wait."""
         self.put_back(QueueEntry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: QueueEntry) -> None:
-        """Let it wait where it waited before."""
+        """Put an entry back in its place."""
         user = entry.unit.user
         heap = self._units.setdefault(user, [])
         heapq.heappush(heap, entry)
         if len(heap) > self._bounds.get(user, SLACK):
-            heap[:] = filter(lives, heap)
+            heap[:] = filter(is_current, heap)
             heapq.heapify(heap)
             self._bounds[user] = 2 * len(heap) + SLACK
             self.turn(user)
@@ -136,7 +137,10 @@ class FairQueue:
             self.turn(user)
 
     def turn(self, user: UUID) -> bool:
-        """Must follow when a user's first unit, or his share, is another; whether he waits here."""
+        """Compute a user's turn; return False if they have no unit here.
+
+        Must follow every change of the user's first unit or share.
+        """
         heap = self._units.get(user)
         if not heap:
             for known in (self._versions, self._units, self._bounds):
@@ -156,40 +160,40 @@ class FairQueue:
         return True
 
     def next(self) -> tuple[policy.Turn, int] | None:
-        """When its turn comes among lines; None: nobody waits, but those who are set aside."""
+        """Return the first turn, to be compared with other queues; None if no user has one."""
         while self._turns and not self._holds(self._turns[0]):
             heapq.heappop(self._turns)
         return self._turns[0][:2] if self._turns else None
 
     def first(self) -> QueueEntry | None:
-        """Whose turn it is; he may have ceased to wait."""
+        """Return the entry whose turn it is; its unit may not wait any longer."""
         return None if self.next() is None else self._units[self._turns[0][-1]][0]
 
     def set_aside(self, user: UUID) -> None:
-        """There is no node for any unit of his here."""
+        """Give a user no turn until ``restore``: no node has room for their units."""
         self._aside.add(user)
         self.turn(user)
 
     def restore(self) -> None:
-        """Those who were set aside have turns again."""
+        """Give turns again to the users who were set aside."""
         users, self._aside = self._aside, set()
         for user in users:
             self.turn(user)
 
     def park(self, *users: UUID) -> None:
-        """Set these users aside, or all users if none is named: no node can do their units."""
+        """Give these users, or all users, no turn until ``wake``: no node can do their units."""
         for user in users or tuple(self._units):
             self._parked.add(user)
             self.turn(user)
 
     def wake(self, *users: UUID) -> None:
-        """Give these parked users their turns again, or all if none is named."""
+        """Give these parked users, or all of them, their turns again."""
         for user in self._parked.intersection(users) if users else tuple(self._parked):
             self._parked.discard(user)
             self.turn(user)
 
     def take(self, entry: QueueEntry) -> None:
-        """Take the first one out."""
+        """Remove the first entry of a user."""
         user = entry.unit.user
         taken = heapq.heappop(self._units[user])
         assert taken is entry, "the first of its user's"
@@ -201,12 +205,12 @@ class FairQueue:
 
 Delayed: TypeAlias = tuple[datetime, int, Unit]
 Choice: TypeAlias = Node | NoCapableNode | AllNodesFull
-LOOK_AHEAD = 64  # units with nodes to avoid must not hide those behind them, nor cost a long look
-FEW: Final = 8  # of a job: more are to be read
+LOOK_AHEAD: Final = 64  # units with nodes to avoid that are passed over in one line
+FEW: Final = 8  # units of a job: if at most so many wait here, others are read
 
 
 class NodeChooser(Protocol):
-    """The node for such a unit that avoids these nodes, or at least those that failed it."""
+    """Chooses a node that is not to be avoided, or at least has not failed the unit."""
 
     def __call__(
         self, demand: PlacementRequest, avoid: frozenset[UUID], failed: frozenset[UUID], /
@@ -214,30 +218,28 @@ class NodeChooser(Protocol):
 
 
 class UnitQueue:
-    """Entries whose unit does not wait any more are dropped when they are met.
+    """Units that wait for a node: a fair queue for each kind, and the units that wait for a time.
 
-    ``drained`` are jobs of which few are left here since somebody looked. What no node can do is
-    parked: it is not looked at until ``wake`` says that a node may.
+    Stale entries are dropped when they are met. ``drained`` are jobs with few units left here.
+    Units that no node can do are parked: they are skipped until ``wake`` says that a node may.
     """
 
     def __init__(self) -> None:
-        self.shares: Counter[UUID] = Counter()  # how many units of each user nodes have
+        self.shares: Counter[UUID] = Counter()  # units that nodes have, by user
         self.drained: set[UUID] = set()
         self._lines: dict[RequestKind, FairQueue] = {}
-        self._awake: dict[RequestKind, None] = {}  # the lines in which somebody may have a turn
-        # By pool, the lines in which somebody is parked.
+        self._awake: dict[RequestKind, None] = {}  # lines in which a user may have a turn
+        # Lines in which a user is parked, by pool.
         self._parked: defaultdict[str, set[RequestKind]] = defaultdict(set)
-        self._waiting: Counter[RequestKind] = Counter()  # how many units wait in each line
-        self._where: dict[
-            UUID, set[RequestKind]
-        ] = {}  # the lines in which a user waits, or did lately
+        self._waiting: Counter[RequestKind] = Counter()  # units in each line
+        self._lines_of: dict[UUID, set[RequestKind]] = {}  # where a user waits, or did lately
         self._delayed: list[Delayed] = []
         self._in_line: dict[Unit, RequestKind] = {}
-        self._entries: Counter[UUID] = Counter()  # of those, how many of each job
+        self._entries: Counter[UUID] = Counter()  # units in lines, by job
         self._tickets = 0
 
     def add(self, unit: Unit, now: datetime) -> None:
-        """Let it wait, at the place that priority, age and turn give it, and at no other."""
+        """Queue a unit, or move it to the place that it has now."""
         self.forget(unit)
         self._tickets += 1
         unit.ticket = self._tickets
@@ -247,14 +249,14 @@ class UnitQueue:
             kind = unit.kind
             line = self._lines.setdefault(kind, FairQueue(self.shares))
             self._awake[kind] = None
-            self._where.setdefault(unit.user, set()).add(kind)
+            self._lines_of.setdefault(unit.user, set()).add(kind)
             self._in_line[unit] = kind
             self._waiting[kind] += 1
             self._entries[unit.job] += 1
             line.put(unit)
 
     def forget(self, unit: Unit) -> None:
-        """It does not wait any more, or elsewhere: where it stands here it is passed over."""
+        """Remove a unit: its entry becomes stale."""
         unit.ticket = 0
         kind = self._in_line.pop(unit, None)
         if kind is None:
@@ -265,7 +267,7 @@ class UnitQueue:
         self._waiting[kind] -= 1
         if not self._waiting[kind]:
             del self._waiting[kind]
-            if kind in self._parked[kind.pool]:  # any other is dropped when it is looked through
+            if kind in self._parked[kind.pool]:  # any other is dropped by the next pass
                 self._drop(kind)
 
     def _drop(self, kind: RequestKind) -> None:
@@ -274,18 +276,16 @@ class UnitQueue:
         self._parked[kind.pool].discard(kind)
 
     def wake(self, can: Callable[[RequestKind], bool]) -> None:
-        """Nodes for anybody changed: what is parked of the kinds that they can do, in the pool
-        ``any``, is looked at again.
-        """
+        """Unpark the kinds of the pool ``any`` that nodes which take anybody's work can do."""
         for kind in [kind for kind in self._parked[ANY] if can(kind)]:
             self._parked[ANY].discard(kind)
             self._lines[kind].wake()
             self._awake[kind] = None
 
     def wake_of(self, users: Iterable[UUID], can: Callable[[RequestKind], bool]) -> None:
-        """The same of what these users have parked, in whatever pool: nodes for them changed."""
+        """Unpark these users' units of kinds that nodes can do, in every pool."""
         for user in users:
-            for kind in self._where.get(user, ()):
+            for kind in self._lines_of.get(user, ()):
                 if kind in self._parked[kind.pool] and can(kind):
                     self._lines[kind].wake(user)
                     self._awake[kind] = None
@@ -293,33 +293,33 @@ class UnitQueue:
                         self._parked[kind.pool].discard(kind)
 
     def share(self, user: UUID, change: int) -> None:
-        """Nodes have more units of a user, or fewer."""
+        """Note that nodes have more units of a user, or fewer."""
         self.shares[user] += change
         if not self.shares[user]:
             del self.shares[user]
-        kinds = self._where.get(user, set[RequestKind]())
+        kinds = self._lines_of.get(user, set[RequestKind]())
         for kind in tuple(kinds):
             if kind not in self._lines or not self._lines[kind].turn(user):
                 kinds.discard(kind)
         if not kinds:
-            self._where.pop(user, None)
+            self._lines_of.pop(user, None)
 
     @property
     def lines(self) -> int:
-        """How many kinds wait."""
+        """How many lines there are."""
         return len(self._lines)
 
     @property
     def entries(self) -> int:
-        """How many entries the lines hold, of units too that do not wait any more."""
+        """How many entries the lines hold, stale ones included."""
         return sum(line.entries for line in self._lines.values())
 
     def is_low(self, job: UUID) -> bool:
-        """Whether few units of the job are here."""
+        """Return whether few units of the job wait here."""
         return self._entries[job] <= FEW
 
     def due(self, now: datetime) -> datetime | None:
-        """Move those whose time has come into their lines; when the next one's comes."""
+        """Queue the units whose time has come; return when the next one's comes."""
         while self._delayed and (self._delayed[0][0] <= now or not _waits(self._delayed[0])):
             entry = heapq.heappop(self._delayed)
             if _waits(entry):
@@ -327,9 +327,9 @@ class UnitQueue:
         return self._delayed[0][0] if self._delayed else None
 
     def placeable(self, choose: NodeChooser, *, alike: bool = True) -> Iterator[tuple[Unit, Node]]:
-        """Take out, one by one, the units for which there is a node now, by turns over all lines.
+        """Remove and yield the units for which a node has room, by turns over all lines.
 
-        ``alike``: what is chosen does not depend on the user, where the pool is ``any``.
+        ``alike``: in the pool ``any`` the choice does not depend on the user.
         """
         aside: dict[RequestKind, list[QueueEntry]] = {kind: [] for kind in self._awake}
         waiting = [(kind, self._lines[kind]) for kind in aside]
@@ -338,19 +338,19 @@ class UnitQueue:
             while (n := turns.next()) is not None:
                 kind, line = waiting[n]
                 entry = line.first()
-                assert entry is not None, "its line has a turn"
+                assert entry is not None, "the line has a turn"
                 unit, is_same = entry.unit, alike and kind.pool == ANY
-                choice = choose(unit.demand, unit.shuns, unit.avoid) if lives(entry) else None
+                choice = choose(unit.demand, unit.shuns, unit.avoid) if is_current(entry) else None
                 if isinstance(choice, Node):
                     line.take(entry)
-                    self._left(unit)
+                    self._placed(unit)
                     yield unit, choice
                 elif choice is None:
                     line.take(entry)
                 elif isinstance(choice, NoCapableNode):
                     self._parked[kind.pool].add(kind)
                     line.park(*(() if is_same else (unit.user,)))
-                elif unit.shuns:  # those behind it may have more nodes
+                elif unit.shuns:  # the units behind it may have more nodes
                     _pass_over(line, entry, aside[kind])
                 elif is_same:
                     turns.end()
@@ -362,7 +362,7 @@ class UnitQueue:
     def _restore(self, aside: Mapping[RequestKind, list[QueueEntry]]) -> None:
         for kind, entries in aside.items():
             line = self._lines.get(kind)
-            if line is None:  # nothing waits in it any more
+            if line is None:  # it is empty
                 continue
             for entry in entries:
                 line.put_back(entry)
@@ -372,15 +372,16 @@ class UnitQueue:
             elif line.next() is None:
                 self._awake.pop(kind, None)
 
-    def _left(self, unit: Unit) -> None:
+    def _placed(self, unit: Unit) -> None:
         self.forget(unit)
         if self.is_low(unit.job):
             self.drained.add(unit.job)
 
 
 class TurnHeap:
-    """Finds the line whose turn is next. During a pass turns only move later, so a line is put
-    in its place again when it is reached.
+    """Finds the line whose turn is next.
+
+    During a pass turns only move later, so a line is moved when it is reached.
     """
 
     def __init__(self, lines: Iterable[FairQueue]) -> None:
@@ -390,7 +391,7 @@ class TurnHeap:
         heapq.heapify(self._heap)
 
     def next(self) -> int | None:
-        """Return the number of the line whose turn it is."""
+        """Return the number of the line whose turn is next, or None."""
         while self._heap:
             turn, n = self._heap[0]
             now = self._lines[n].next()
@@ -403,12 +404,12 @@ class TurnHeap:
         return None
 
     def end(self) -> None:
-        """The line whose turn it is has no other."""
+        """Give the line whose turn it is no other turn."""
         heapq.heappop(self._heap)
 
 
 def _pass_over(line: FairQueue, entry: QueueEntry, aside: list[QueueEntry]) -> None:
-    """Look at the unit behind; of one user's not at all of them."""
+    """Go on to the unit behind, but at most ``LOOK_AHEAD`` times for a user."""
     line.take(entry)
     aside.append(entry)
     user = entry.unit.user
@@ -420,17 +421,17 @@ def _waits(entry: Delayed) -> bool:
     return entry[2].waits and entry[2].ticket == entry[1]
 
 
-NOBODY: Final[frozenset[UUID]] = frozenset()
+NO_NODES: Final[frozenset[UUID]] = frozenset()
 Entry: TypeAlias = tuple[datetime, int, Unit]
-# A node that reconnects finds its units still its own. Another gateway that serves it has vouched
-# for them by then (``first_lease_seconds``), and they are its node's.
+# A node that reconnects within this time keeps its units. By then another gateway that serves the
+# node has leased them (``first_lease_seconds``).
 GRACE: Final = timedelta(seconds=5)
 
 
 class UnreachableUnits:
-    """Each kind of each user in a line of its own.
+    """Units that were assigned to a node which never heard of them and has no session.
 
-    Entries whose unit is no stray any more are dropped.
+    Each kind of each user has a line. Stale entries are dropped.
     """
 
     def __init__(self) -> None:
@@ -439,13 +440,13 @@ class UnreachableUnits:
         self._tickets = 0
 
     def add(self, unit: Unit, now: datetime) -> None:
-        """From now on its node has the time of grace to come for it."""
+        """Give the unit's node the time of grace to connect."""
         self._tickets += 1
         unit.ticket = self._tickets
         self._young.append((now + GRACE, unit.ticket, unit))
 
     def due(self, now: datetime) -> datetime | None:
-        """Let those go whose grace is over; when the next one's is."""
+        """Release the units whose grace is over; return when the next one's is."""
         while self._young and (self._young[0][0] <= now or not _unreachable(self._young[0])):
             entry = self._young.popleft()
             if _unreachable(entry):
@@ -459,7 +460,7 @@ class UnreachableUnits:
         return self._young[0][0] if self._young else None
 
     def placeable(self, choose: NodeChooser) -> Iterator[tuple[Unit, Node]]:
-        """Take out, one by one, the units for which there is a node with a session now."""
+        """Remove and yield the units for which a connected node has room."""
         for line in self._lines.values():
             yield from _from_line(line, choose)
 
@@ -467,11 +468,11 @@ class UnreachableUnits:
 def _from_line(line: deque[Entry], choose: NodeChooser) -> Iterator[tuple[Unit, Node]]:
     aside: list[Entry] = []
     try:
-        # Nodes with a session come first: when the best one has none, no other has room.
+        # Connected nodes come first: if the best one is not connected, no other has room.
         while (
             line
             and len(aside) < LOOK_AHEAD
-            and _reachable(choose(line[0][2].demand, NOBODY, NOBODY))
+            and _reachable(choose(line[0][2].demand, NO_NODES, NO_NODES))
         ):
             entry = line.popleft()
             unit = entry[2]

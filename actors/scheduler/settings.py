@@ -1,4 +1,4 @@
-"""How patient the Scheduler is, and how much it takes."""
+"""Settings of the scheduler: intervals, limits for one user, and when a unit straggles."""
 
 from typing import Final
 from uuid import UUID
@@ -24,19 +24,19 @@ USUAL: Final = StragglerPolicy()
 
 @attrs.frozen
 class SchedulerSettings:
-    """Seconds, and how many jobs of one user may be open, as far as this gateway knows: in all, of
-    those that cost nothing, and of how many different kinds (what they ask of a node) they may be.
+    """Intervals in seconds, and how many jobs of one user may be open at this gateway.
 
-    ``ours`` are the nodes that the gateway's owner runs himself.
+    ``open_free_jobs`` limits those that cost nothing, ``open_kinds`` the different kinds (what jobs
+    ask of a node). ``ours`` are the nodes that the gateway's owner runs.
     """
 
     open_jobs: int = 1_000_000
     open_free_jobs: int = 1_000_000
     open_kinds: int = 1_000_000
     poll_seconds: float = 5.0
-    soon_seconds: float = 0.1  # from a hint to the reading that it asks for
-    refill_seconds: float = 0.02  # from the last known units of a job to the reading of more
-    balance_seconds: float = 0.5  # from one search for idle nodes to the next
+    soon_seconds: float = 0.1  # from a hint to the read that it asks for
+    refill_seconds: float = 0.02  # until more units of a job are read
+    balance_seconds: float = 0.5  # between two attempts to balance the load
     retry_seconds: float = 1.0  # while the database is away
     node_polls: int = 12  # times poll_seconds: how often the nodes are read
     stragglers: StragglerPolicy = USUAL

@@ -257,7 +257,7 @@ class SchedulerState:
         return True
 
     def reserve_recalled(self, unit: Unit, idle: Node, expires: float) -> None:
-        """Hold a slot of an idle node for a unit that its own node is asked to give back."""
+        """Hold a slot of an idle node for a unit that is recalled from its node."""
         self._keep(unit, Reservation(idle, unit.next_attempt, expires, is_recall=True))
         self._take(unit, idle)
 
@@ -438,7 +438,7 @@ class SchedulerState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether a session missed a message."""
+        """True if a session missed a message."""
         return bool(self._behind)
 
     def catch_up(self) -> None:

@@ -1,4 +1,4 @@
-"""Units of work that have not ended, and what is known of them by job and by user."""
+"""Open units of work, their reservations, and the index of all open units by job and by user."""
 
 from collections import Counter, UserDict
 from collections.abc import Collection, Set
@@ -20,10 +20,10 @@ from sql.unit_params import params_of
 
 @attrs.define(eq=False)
 class Reservation:
-    """A commit that assigns the unit is under way; after ``expires`` it counts as lost.
+    """A slot that is held while the Ledger commits the assignment, until ``expires`` at most.
 
-    Without a node it is one that only queues a new job. One that ``is_recall`` is no commit: the
-    session of the node that has the unit was asked for it, and this node's slot is kept for it.
+    node None: the commit only queues a new job. ``is_recall``: the slot is held while the unit's
+    node is asked to give the unit back, and nothing is committed yet.
     """
 
     node: Node | None
@@ -34,12 +34,13 @@ class Reservation:
 
 @attrs.define(eq=False)
 class Unit:
-    """``priority``, ``queued_at`` of its job and ``place`` within it say when its turn is.
+    """A unit that has not ended.
 
-    ``ticket`` is its entry in the queue, or among the strays, 0 when it has none. ``told``: a
-    session of its node heard of this attempt. ``avoid`` are nodes that failed it, ``barred`` those
-    that failed another unit of its job. ``copied`` is the newest attempt that was made beside
-    another; one that ``is_copy`` is such an attempt. ``kept``: its node has it, and did not begin.
+    ``priority``, ``queued_at`` of its job and ``place`` within the job decide when its turn is.
+    ``ticket`` is its entry in a queue, or 0. ``told``: its node's session heard of this attempt.
+    ``avoid`` are nodes that failed it, ``barred`` those that failed another unit of its job.
+    ``copied`` is the newest attempt that was a copy; a unit that ``is_copy`` is such an attempt.
+    ``kept``: its node has it already, and is not asked for it again.
     """
 
     job: UUID
@@ -55,8 +56,8 @@ class Unit:
     avoid: frozenset[UUID] = frozenset()
     failures: int = 0
     not_before: datetime | None = None
-    assigned_at: datetime | None = None  # by the gateway's clock where ``given_at`` is known
-    given_at: float | None = None  # by the steady clock: this gateway assigned it
+    assigned_at: datetime | None = None  # by this gateway's clock if ``given_at`` is set
+    given_at: float | None = None  # by the monotonic clock: this gateway assigned it
     told: bool = False
     kept: bool = False
     reservation: Reservation | None = None
@@ -67,19 +68,19 @@ class Unit:
     parts: tuple[PartResult, ...] = ()
     priority: int = 0
     barred: frozenset[UUID] = frozenset()
-    units: int = 1  # of its whole job
+    units: int = 1  # units of its whole job
     price: int = 0  # in units of money
     started_at: datetime | None = None  # of this attempt, or of one before it
     copied: int = 0
     is_copy: bool = False
-    paused: bool = False  # by its job's owner
-    faults: int = 0  # failures that were no node's
-    unsent: int = 0  # of the attempts before this one, how many no node ever had
-    answered: bool = False  # its copy delivered, and waits for its verdict
-    elsewhere: bool = False  # other gateways begin with it
-    needs_memory: int = 0  # bytes: nodes that gave less had too little
-    needs_opengl: bool = False  # as a node found that has none
-    is_priced: bool = False  # it costs something, or is made of what does
+    paused: bool = False  # by the job's owner
+    faults: int = 0  # failures that no node caused
+    unsent: int = 0  # earlier attempts that no node ever had
+    answered: bool = False  # its copy is delivered and waits for its verdict
+    elsewhere: bool = False  # other gateways place it first
+    needs_memory: int = 0  # bytes: nodes that offered less had too little
+    needs_opengl: bool = False  # found by a node that has none
+    is_priced: bool = False  # it or its parts cost something
     _kind: RequestKind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -88,9 +89,7 @@ class Unit:
 
     @property
     def kind(self) -> RequestKind:
-        """Units of one kind wait in one line. What it is made of changes with its attempt alone,
-        and then it is read anew.
-        """
+        """The line that it waits in. It changes with the attempt, when the unit is replaced."""
         if self._kind is None:
             self._kind = kind_of(
                 self.job_type,
@@ -102,8 +101,9 @@ class Unit:
         return self._kind
 
     def learn(self, row: OpenUnit) -> None:
-        """Take over what a node lacked for an attempt beside this one: copies go by it. What stands
-        in a line is read anew before.
+        """Take over what a node lacked for an attempt beside this one; copies need it.
+
+        A unit that waits in a queue is replaced before that.
         """
         needs = (row.needs_memory, row.needs_opengl)
         if not self.ticket and needs != (self.needs_memory, self.needs_opengl):
@@ -112,12 +112,12 @@ class Unit:
 
     @property
     def demand(self) -> PlacementRequest:
-        """What it asks of a node."""
+        """The unit's request for a node."""
         return PlacementRequest(self.kind, self.user, self.payload_ref, self.turn, self.is_final)
 
     @property
     def is_final(self) -> bool:
-        """Whether the next failure that counts is its last, and nodes had their say."""
+        """True if nodes failed it, and the next failure that counts ends it."""
         least = wait_seconds(
             failures=self.failures,
             faults=self.faults,
@@ -128,13 +128,13 @@ class Unit:
 
     @property
     def turn(self) -> Within:
-        """Its place among its user's own, the least first."""
+        """Its place among its user's units, the least first."""
         of = (self.priority, self.queued_at, self.job, self.place)
         return within(*of, elsewhere=self.elsewhere)
 
     @property
     def next_attempt(self) -> int:
-        """The least that was never given."""
+        """The least attempt number that was never used."""
         return max(self.attempt, self.copied) + 1
 
     @property
@@ -143,7 +143,7 @@ class Unit:
 
     @property
     def shuns(self) -> frozenset[UUID]:
-        """The nodes that it is given only if there is no other."""
+        """The nodes that it is assigned to only if there is no other."""
         return self.avoid | self.barred
 
     @property
@@ -153,17 +153,17 @@ class Unit:
 
     @property
     def waits(self) -> bool:
-        """Whether it is to be placed."""
+        """True if it waits to be placed."""
         return self.state == "QUEUED" and self.reservation is None
 
     @property
     def is_recalled(self) -> bool:
-        """Whether its node was asked to leave it to another."""
+        """True if its node is asked to give it back for another node."""
         return self.reservation is not None and self.reservation.is_recall
 
     @property
     def is_unreachable(self) -> bool:
-        """Whether its node never heard of it, and nobody is there who could be told."""
+        """True if its node never heard of it and has no session here."""
         return (
             self.state == "DISPATCHED"
             and not self.is_copy
@@ -174,7 +174,7 @@ class Unit:
         )
 
     def assignment(self, pool: str = ANY) -> Assignment:
-        """What its node is told; ``pool``: whose work it is, seen by the node."""
+        """Return the assignment for its node; ``pool``: whose work it is, seen by the node."""
         return Assignment(
             job=self.job,
             unit=self.number,
@@ -214,7 +214,7 @@ class AssignmentTag:
 
 
 def of_dispatch(order: Dispatch, now: datetime) -> Unit:
-    """The first unit of a job that is about to be booked."""
+    """Return the first unit of a new job."""
     first = order.pieces[0] if order.pieces else NewUnit(order.price)
     return Unit(
         job=order.job,
@@ -235,7 +235,7 @@ def of_dispatch(order: Dispatch, now: datetime) -> Unit:
 
 
 def copy_of(unit: Unit) -> Unit:
-    """Another attempt at it, that is about to be booked."""
+    """Return another attempt at the unit, that has no node yet."""
     return attrs.evolve(
         unit,
         state=PENDING,
@@ -253,7 +253,7 @@ def copy_of(unit: Unit) -> Unit:
 
 
 def of_row(row: OpenUnit) -> Unit:
-    """A unit as it stands in the books; its node is noted by whoever keeps the nodes."""
+    """Return the unit that a row describes, without its node."""
     return Unit(
         job=row.job,
         number=row.unit,
@@ -294,7 +294,7 @@ NO_KINDS: Counter[RequestKind] = Counter()
 
 @attrs.frozen
 class DormantJob:
-    """An open job of which no unit is known here: it is paused, or waits for verdicts."""
+    """An open job without open units here: it is paused, or waits for verdicts."""
 
     user: UUID
     is_free: bool
@@ -302,58 +302,59 @@ class DormantJob:
 
 
 class Units(UserDict[UnitKey, Unit]):
-    """By job and number, those too whose first commit is under way.
+    """Open units by job and number, and those of new jobs that are being committed.
 
     A job whose last unit is removed counts as open until ``forget``: its owner may have paused it.
+    ``dormant`` are such jobs.
     """
 
     def __init__(self) -> None:
-        self._open: dict[UUID, set[UUID]] = {}  # user -> his jobs
-        self._of: dict[UUID, dict[UnitKey, Unit]] = {}  # job -> its units here
-        self._priced: Counter[UUID] = Counter()  # job -> how many of those cost something
-        self._free: Counter[UUID] = Counter()  # user -> how many of his jobs cost nothing
-        self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> how many units of each kind
-        self._kind_of: dict[UnitKey, RequestKind] = {}  # as it was counted
-        self.resting: dict[UUID, DormantJob] = {}  # by job
+        self._open: dict[UUID, set[UUID]] = {}  # user -> open jobs
+        self._of: dict[UUID, dict[UnitKey, Unit]] = {}  # job -> units
+        self._priced: Counter[UUID] = Counter()  # job -> number of units that cost something
+        self._free: Counter[UUID] = Counter()  # user -> number of open jobs that cost nothing
+        self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> number of units by kind
+        self._kind_of: dict[UnitKey, RequestKind] = {}  # the kind that was counted
+        self.dormant: dict[UUID, DormantJob] = {}  # by job
         super().__init__()
 
     def jobs_of(self, user: UUID) -> int:
-        """How many jobs of a user are open."""
+        """Return how many jobs of a user are open."""
         return len(self._open.get(user, ()))
 
     @property
     def jobs(self) -> Set[UUID]:
-        """The jobs of which units are known here."""
+        """The jobs with open units here."""
         return self._of.keys()
 
     def free_jobs_of(self, user: UUID) -> int:
-        """How many of them cost nothing, as far as is known here."""
+        """Return how many open jobs of a user cost nothing, as far as is known here."""
         return self._free[user]
 
     def kinds_of(self, user: UUID) -> Set[RequestKind]:
-        """The kinds that the units of a user's open jobs are of."""
+        """Return the kinds of the units of a user's open jobs."""
         return self._kinds.get(user, NO_KINDS).keys()
 
     def of(self, job: UUID) -> Collection[Unit]:
-        """The units of a job that are known here."""
+        """Return the open units of a job."""
         return self._of.get(job, {}).values()
 
-    def rest(self, job: UUID, resting: DormantJob) -> None:
-        """Count a job as open of which no unit is known here."""
-        if job in self._of or job in self.resting:
+    def rest(self, job: UUID, dormant: DormantJob) -> None:
+        """Count a job as open that has no units here."""
+        if job in self._of or job in self.dormant:
             return
-        self.resting[job] = resting
-        self._open.setdefault(resting.user, set()).add(job)
-        self._add_free(resting.user, int(resting.is_free))
-        self._add_kind(resting.user, resting.kind)
+        self.dormant[job] = dormant
+        self._open.setdefault(dormant.user, set()).add(job)
+        self._add_free(dormant.user, int(dormant.is_free))
+        self._add_kind(dormant.user, dormant.kind)
 
     def forget(self, job: UUID) -> None:
-        """Count a job no more of which no unit is known here: it has ended."""
-        resting = self.resting.pop(job, None)
-        if resting is not None:
-            self._close(resting.user, job)
-            self._add_free(resting.user, -int(resting.is_free))
-            self._remove_kind(resting.user, resting.kind)
+        """Stop counting a dormant job: it has ended."""
+        dormant = self.dormant.pop(job, None)
+        if dormant is not None:
+            self._close(dormant.user, job)
+            self._add_free(dormant.user, -int(dormant.is_free))
+            self._remove_kind(dormant.user, dormant.kind)
 
     def __setitem__(self, key: UnitKey, unit: Unit) -> None:
         before = self.data.get(key)

@@ -37,7 +37,7 @@ class WorkStealing:
 
     @property
     def is_uneven(self) -> bool:
-        """Whether units wait at some nodes while others are idle."""
+        """True if units wait at some nodes while others are idle."""
         index = self._state.index
         return bool(index.free and (index.busy or index.busy_elsewhere))
 

@@ -87,7 +87,7 @@ def test_units_wait_for_their_class_and_say_so() -> None:
     placed = [(booking.unit.number, booking.node) for booking in placement.place(board, EPOCH, 0.0)]
     assert placed == [(0, UUID(int=2))]
     found = WaitReasons(board).of(JOB2, (1,), 0.0)[1]
-    assert found == WaitCounts(unlike=2)
+    assert found == WaitCounts(wrong_class=2)
     assert found.known == 2
 
 

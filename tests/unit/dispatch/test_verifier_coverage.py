@@ -87,4 +87,4 @@ def test_it_is_said_of_a_unit_that_waits() -> None:
     board.reconcile([open_unit()], EPOCH)
     found = waiting_of(board, JOB, 0)
     assert found is not None
-    assert (found.ready, found.odd) == (1, 1)
+    assert (found.ready, found.unverifiable) == (1, 1)
