@@ -87,7 +87,7 @@ class VerifierClasses:
 Entry: TypeAlias = tuple[Rank, int, Node]  # with the node's version when it had this rank
 # Job type, access group, whether of jobs with many units, and requirements that its nodes meet.
 Line: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
-SLACK = 64
+SLACK: Final = 64
 NEEDS_MOST: Final = 64  # requirements by which nodes are listed
 LISTING: Final = 16  # listing a node by requirements costs as much as examining it so often
 MISSES_MOST: Final = 1024
@@ -112,9 +112,7 @@ class NodeIndex:
         self._listed: dict[UUID, frozenset[Line]] = {}  # the lines of a node
         self._heaps: dict[Line, list[Entry]] = {}
         self._needs: dict[Requirements, None] = {}  # nodes are listed by these; the latest is last
-        self._misses: dict[
-            Requirements, int
-        ] = {}  # nodes examined without success, by requirements
+        self._misses: dict[Requirements, int] = {}  # nodes that were examined and lack something
         self._resources: dict[UUID, NodeResources] = {}  # of the nodes in ``_listed``
         self._changed: dict[UUID, Node] = {}  # nodes that may be able to do more than before
         self.free: dict[UUID, Node] = {}  # nodes that would begin a unit at once
