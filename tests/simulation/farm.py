@@ -1,6 +1,6 @@
-"""A farm in simulated time: the Scheduler's own Board and policy, with as many nodes as one likes.
+"""A farm in simulated time: the scheduler's state and policies, with as many nodes as one likes.
 
-No actors and no sockets: what the Board says to sessions reaches nodes at once, and the database is
+No actors and no sockets: what the state says to sessions reaches nodes at once, and the database is
 a list of rows. So the decisions alone are seen, of 10,000 nodes in seconds.
 """
 
@@ -287,7 +287,7 @@ class Farm:
         return True
 
     def _started(self, job: UUID, unit: int, attempt: int) -> None:
-        """The Board hears that it runs, and reads since when."""
+        """Tell the state that a unit runs, and since when."""
         if self._patience.times:
             is_copy = attempt == self._copied.get((job, unit))
             shelf = self._board.copies if is_copy else self._board.units

@@ -119,7 +119,7 @@ def test_a_gateway_says_at_once_what_it_does_not_give() -> None:
 
 def test_of_nodes_that_nobody_vouches_for_nothing_is_asked() -> None:
     ours, _ = serving(OTHER, rows=at(NODE, *JOBS[:3]))
-    assert WorkStealing(ours).balance(LATER, 5.0) == [], "those are strays"
+    assert WorkStealing(ours).balance(LATER, 5.0) == [], "those are unreachable"
 
 
 def test_of_a_node_that_left_this_gateway_nothing_is_asked() -> None:

@@ -1,4 +1,4 @@
-"""Pools on the Board: which node gets whose work, what it is told, and what others wait for."""
+"""Pools: which node gets whose work, what it is told, and what other units wait for."""
 
 from uuid import UUID
 

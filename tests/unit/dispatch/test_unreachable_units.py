@@ -107,8 +107,8 @@ async def test_a_move_that_is_refused_is_tried_again() -> None:
 @simulated
 async def test_a_unit_waits_where_it_is_while_no_reachable_node_has_room() -> None:
     running = [open_unit(UUID(int=n), state="RUNNING", attempt=1, node=OTHER) for n in range(32)]
-    stray = open_unit(state="DISPATCHED", attempt=1, node=NODE)
-    async with scheduling(units=[*running, stray]) as play:
+    unreachable = open_unit(state="DISPATCHED", attempt=1, node=NODE)
+    async with scheduling(units=[*running, unreachable]) as play:
         play.open(node=OTHER)
         await stays_quiet(play)
         play.ref.tell(UnitsChanged((state_of("COMPLETED", running[3].job, node=OTHER),)))
