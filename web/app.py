@@ -15,8 +15,7 @@ from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
-from actors.scheduler.settings import SchedulerSettings
-from actors.scheduler.straggler_policy import StragglerPolicy
+from actors.scheduler.settings import SchedulerSettings, StragglerPolicy
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
 from config.data_folder import data_folder
@@ -284,7 +283,7 @@ def paces_of(settings: Settings, verifiers: frozenset[UUID]) -> Paces:
             open_jobs=settings.limits.open_jobs,
             open_free_jobs=settings.limits.open_free_jobs,
             open_kinds=settings.limits.open_kinds,
-            patience=StragglerPolicy(
+            stragglers=StragglerPolicy(
                 settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
             ),
             ours=verifiers,

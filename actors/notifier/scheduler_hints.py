@@ -25,7 +25,7 @@ def encoded(hint: Hint) -> bytes:
 
 def _plain(hint: Hint) -> dict[str, Any]:
     if isinstance(hint, StealRequests):
-        wishes = hint.wishes[:MOST]
+        wishes = hint.requests[:MOST]
         return {"wanted": [[wish.job, wish.unit, wish.attempt, wish.node] for wish in wishes]}
     if isinstance(hint, RecallDeclined):
         return {"kept": [hint.job, hint.unit, hint.attempt, hint.node]}

@@ -1,9 +1,9 @@
-"""Whose work a node may do: pools of jobs, pools of nodes, and who belongs together.
+"""Access rules: whose work a node may do, by pools, organisations and trust.
 
-A job's pool says which nodes may see it: its owner's and his organisations' (``mine``), those of
-operators whom he trusts too (``trusted``), or all. A node's pools say whose work it takes: a node
-without a sandbox takes its own people's and that of those whom *its owner* trusts. Trust has a
-direction: he who takes the risk must have said so.
+A job's pool says which nodes may see it: those of its owner and their organisations (``mine``),
+also those of operators whom the owner trusts (``trusted``), or all (``any``). A node's pools say
+whose work it takes: a node without a sandbox takes the work of its owner, of its organisation and
+of users whom *its owner* trusts. Trust has a direction: the side that takes the risk declares it.
 """
 
 from typing import TypeAlias
@@ -14,66 +14,66 @@ from actors.scheduler.placement_request import ANY, MINE, TRUSTED
 from sql.access import Access
 from sql.scheduler_rows import QUARANTINED
 
-# Nodes stand in these: (kind, of whom). OPEN and SHARED take anybody's work, PRIVATE and LENT that
-# of their own people alone, TRUSTING that of those whom their owner trusts.
-Circle: TypeAlias = tuple[str, UUID] | None  # None: every node that takes anybody's work
+# A group of nodes, as (kind, user or organisation). OPEN and SHARED nodes take anybody's work,
+# PRIVATE and LENT ones their owner's or organisation's, TRUSTING ones that of trusted users.
+AccessGroup: TypeAlias = tuple[str, UUID] | None  # None: every node that takes anybody's work
 OPEN, SHARED, PRIVATE, LENT, TRUSTING = "open", "shared", "private", "lent", "trusting"
 CLOSED = frozenset({PRIVATE, LENT, TRUSTING})
 
 
-def is_own(node: Node, user: UUID | None, circles: Access) -> bool:
-    """Whether a node is the user's, or an organisation's that he is a member of."""
+def is_own(node: Node, user: UUID | None, access: Access) -> bool:
+    """Return whether a node is the user's, or of an organisation that they are a member of."""
     if user is None:
         return False
-    return node.owner == user or circles.lent.get(node.id) in circles.of_user(user)
+    return node.owner == user or access.lent.get(node.id) in access.of_user(user)
 
 
-def is_trusted(node: Node, user: UUID | None, circles: Access) -> bool:
-    """Whether its word counts with the user: it is the gateway's own, his, or whom he trusts."""
-    trusts = user is not None and circles.trust(user, node.owner)
-    return node.is_ours or trusts or is_own(node, user, circles)
+def is_trusted(node: Node, user: UUID | None, access: Access) -> bool:
+    """Return whether the user trusts a node: it is the gateway's, theirs, or a trusted owner's."""
+    trusts = user is not None and access.trust(user, node.owner)
+    return node.is_ours or trusts or is_own(node, user, access)
 
 
-def may_do(node: Node, user: UUID | None, pool: str, circles: Access) -> bool:
-    """Whether a node may be given work of a user's in a pool; ``choose`` keeps to it."""
+def may_do(node: Node, user: UUID | None, pool: str, access: Access) -> bool:
+    """Return whether a node may get a user's work in a pool; ``choose`` obeys it."""
     if node.standing.name == QUARANTINED:
         return user is not None and node.owner == user
-    as_own = is_own(node, user, circles) and (node.is_open or MINE in node.pools)
-    takes = node.is_open or (TRUSTED in node.pools and circles.trust(node.owner, user))
+    as_own = is_own(node, user, access) and (node.is_open or MINE in node.pools)
+    takes = node.is_open or (TRUSTED in node.pools and access.trust(node.owner, user))
     if as_own or pool == MINE:
         return as_own
-    return takes and (pool != TRUSTED or circles.trust(user, node.owner))
+    return takes and (pool != TRUSTED or access.trust(user, node.owner))
 
 
 def is_anybodys(node: Node) -> bool:
-    """Whether it may be given work of the pool ``any`` of whoever it is."""
+    """Return whether a node may get every user's work of the pool ``any``."""
     return node.is_open and node.standing.name != QUARANTINED
 
 
-def people_of(node: Node, circles: Access) -> frozenset[UUID]:
-    """All whose work it may be given, but for what ``is_anybodys`` says; a few others, perhaps."""
-    owner, lent = node.owner, circles.lent.get(node.id)
+def people_of(node: Node, access: Access) -> frozenset[UUID]:
+    """Return the users whose work a node may get beside anybody's, and perhaps a few others."""
+    owner, lent = node.owner, access.lent.get(node.id)
     found: set[UUID] = set()
     if lent is not None:
-        found |= {user for user, orgs in circles.organisations.items() if lent in orgs}
+        found |= {user for user, orgs in access.organisations.items() if lent in orgs}
     if owner is not None:
-        found |= {owner, *circles.trusting.get(owner, ()), *circles.trusts.get(owner, ())}
+        found |= {owner, *access.trusting.get(owner, ()), *access.trusts.get(owner, ())}
     return frozenset(found)
 
 
-def access_words(node: Node, user: UUID, circles: Access) -> str:
-    """Whose work it is, as the node's dispatch says: seen by the node."""
-    if is_own(node, user, circles):
+def pool_seen_by(node: Node, user: UUID, access: Access) -> str:
+    """Return whose work it is seen by the node, as its dispatch says."""
+    if is_own(node, user, access):
         return MINE
-    return TRUSTED if circles.trust(node.owner, user) else ANY
+    return TRUSTED if access.trust(node.owner, user) else ANY
 
 
-def circles_of_node(node: Node, circles: Access) -> frozenset[Circle]:
-    """Where a node stands."""
-    owner, lent = node.owner, circles.lent.get(node.id)
+def groups_of_node(node: Node, access: Access) -> frozenset[AccessGroup]:
+    """Return the groups that a node is in."""
+    owner, lent = node.owner, access.lent.get(node.id)
     if node.standing.name == QUARANTINED:
         return frozenset() if owner is None else frozenset({(PRIVATE, owner)})
-    found: set[Circle] = set()
+    found: set[AccessGroup] = set()
     if node.is_open:
         found.add(None)
     if owner is not None and node.is_open:
@@ -87,20 +87,20 @@ def circles_of_node(node: Node, circles: Access) -> frozenset[Circle]:
     return frozenset(found)
 
 
-def circles_of_user(user: UUID | None, pool: str, circles: Access) -> tuple[Circle, ...]:
-    """Where the nodes stand that may do his work; all of those may, and no other."""
+def groups_of_user(user: UUID | None, pool: str, access: Access) -> tuple[AccessGroup, ...]:
+    """Return the groups whose nodes may do a user's work; all of these may, and no others."""
     if user is None:
         return (None,) if pool == ANY else ()
-    orgs = circles.of_user(user)
-    own: list[Circle] = [(PRIVATE, user), *((LENT, org) for org in orgs)]
+    orgs = access.of_user(user)
+    own: list[AccessGroup] = [(PRIVATE, user), *((LENT, org) for org in orgs)]
     if pool == ANY:
-        trusting = circles.trusting.get(user, frozenset())
+        trusting = access.trusting.get(user, frozenset())
         return (None, *own, *((TRUSTING, owner) for owner in trusting))
     own += [(OPEN, user), *((SHARED, org) for org in orgs)]
     if pool == MINE:
         return tuple(own)
-    for owner in circles.trusts.get(user, ()):
+    for owner in access.trusts.get(user, ()):
         own.append((OPEN, owner))
-        if circles.trust(owner, user):
+        if access.trust(owner, user):
             own.append((TRUSTING, owner))
     return tuple(own)

@@ -1,27 +1,28 @@
-"""The Scheduler: finds a node for every unit, and sees that the node hears of it.
+"""The scheduler: finds a node for every unit, and tells the node's session.
 
-It books nothing itself: assignments are commits of the Ledger, and what is known here is read again
-from the database every few seconds. So it may be restarted, or miss a message, at any time.
+It writes nothing to the books itself. The Ledger commits assignments, and what is known here is
+read again from the database every few seconds. So the scheduler may be restarted, or miss a
+message, at any time.
 """
 
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from itertools import islice
 from typing import Any, Final, cast
 from uuid import UUID
 
-from actors.kernel import Later, Ref, Timer, handles
+from actors.kernel import Actor, Down, Later, Ref, Timer, handles
 from actors.ledger.messages import Decided, Ledger, LedgerUnavailable
-from actors.node_session.messages import NodeSession, ReopenSession
+from actors.node_session.messages import Close, KeyProved, NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Clock, Store
-from actors.scheduler import ledger_commands
-from actors.scheduler.alternatives import elsewhere
+from actors.scheduler import ledger_commands, placement, queries
 from actors.scheduler.backlog_reader import JOBS_MOST, BacklogReader
-from actors.scheduler.base_state import AssignmentTag
-from actors.scheduler.fleet_summary import fleet_of
 from actors.scheduler.messages import (
+    EVER,
+    AccessChanged,
     AllNodesFull,
     BalanceLoad,
     Dispatch,
@@ -37,13 +38,25 @@ from actors.scheduler.messages import (
     JobPaused,
     JobsChanged,
     NoCapableNode,
+    NodeDeclined,
+    NodeGone,
+    NodeProved,
+    NodeSeen,
+    PauseOver,
     PeerAssigned,
     PeerClaimed,
+    PeerServes,
     PlaceDue,
     Poll,
     ReadJobs,
     RecallDeclined,
     Refill,
+    ResendMissed,
+    Scheduler,
+    SessionClosed,
+    SessionOpened,
+    SessionReady,
+    StandingChanged,
     StandingsDue,
     StealRequests,
     TooManyOpen,
@@ -51,25 +64,31 @@ from actors.scheduler.messages import (
     WaitCounts,
     Wake,
 )
-from actors.scheduler.node_events import NodeEvents
-from actors.scheduler.pending_dispatches import PendingDispatches
+from actors.scheduler.node import Node
 from actors.scheduler.placement_request import kind_of
-from actors.scheduler.policy import PENDING
+from actors.scheduler.policy import PENDING, pause_seconds
+from actors.scheduler.queues import PendingDispatches
 from actors.scheduler.settings import SchedulerSettings
-from actors.scheduler.state import REFILL, REFILL_JOBS
-from actors.scheduler.straggler_search import straggling
-from actors.scheduler.verifier_coverage import checkable
-from actors.scheduler.wait_reasons import WaitReasons
+from actors.scheduler.speculation import speculate
+from actors.scheduler.state import REFILL, REFILL_JOBS, SchedulerState
+from actors.scheduler.units import AssignmentTag
+from actors.scheduler.work_stealing import WorkStealing
+from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
 USUAL: Final = SchedulerSettings()
-PAUSE_TIMES: Final = 3  # the pause between two pages, by how long the last one took
-UNSURE_MOST: Final = 4096  # jobs to be read again; of more all are read
+PAUSE_TIMES: Final = 3  # the pause between two pages, in times of what the last one took
+UNSURE_MOST: Final = 4096  # jobs to be read again; if there are more, all are read
+OVERLAP: Final = timedelta(seconds=10)  # earlier standings may be committed later
 log = logging.getLogger(__name__)
 
 
-class SchedulerActor(NodeEvents):
-    """``sessions`` gives the addresses of the living sessions: after a restart they are asked."""
+class SchedulerActor(Actor[Scheduler]):
+    """Places units on nodes; its handlers follow in the order of a unit's life.
+
+    ``sessions`` returns the addresses of the living sessions. After a restart they are asked to
+    introduce themselves again.
+    """
 
     def __init__(
         self,
@@ -81,23 +100,28 @@ class SchedulerActor(NodeEvents):
         sessions: Callable[[], Iterable[Ref[NodeSession]]],
         settings: SchedulerSettings = USUAL,
     ) -> None:
-        super().__init__(store, clock, settings)
-        self._ledger = ledger
-        self._notifier = notifier
-        self._sessions = sessions
-        self._reasons = WaitReasons(self._board)
+        self._ledger, self._notifier = ledger, notifier
+        self._store, self._clock = store, clock
+        self._sessions, self._settings = sessions, settings
+        self._state = SchedulerState(Node.tell, settings.ours)
+        self._work_stealing = WorkStealing(self._state)
+        self._wait_reasons = queries.WaitReasons(self._state)
+        self._backlog = BacklogReader(store, self._state, clock.now)
+        self._loaded = False  # everything open was read once
         self._pending = PendingDispatches()
-        self._answers: dict[Any, Later[DispatchOutcome]] = {}  # of those who waited, by job
-        self._backlog = BacklogReader(store, self._board, clock.now)
+        self._answers: dict[Any, Later[DispatchOutcome]] = {}  # to pending dispatches, by job
+        self._serving: dict[Ref[NodeSession], Node] = {}
+        self._standings_until = EVER  # standings are known up to this time
         self._nodes_due = -math.inf  # when the nodes are read again, by the monotonic clock
+        self._unsure: set[UUID] = set()  # jobs to be read again
         self._poll: Timer | None = None
         self._poll_is_soon = False
         self._poll_again = False  # something changed while a pass was under way
-        self._unsure: set[UUID] = set()  # jobs to be read again
         self._reread_due: Timer | None = None
-        self._place_due: Timer | None = None
         self._refill_due: Timer | None = None
-        self._relief_due: Timer | None = None
+        self._place_due: Timer | None = None
+        self._balance_due: Timer | None = None
+        self._resend_due: Timer | None = None
 
     async def started(self) -> None:
         for session in self._sessions():
@@ -105,37 +129,37 @@ class SchedulerActor(NodeEvents):
         self._poll_in(0.0)
         self.after(self._settings.standings_seconds, StandingsDue(), jitter=0.1)
 
-    # -- from the web
+    # -- a job is dispatched
 
     @handles(Dispatch)
     async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
-        booking = self._book(message)
-        if booking is None:
+        tag = self._book(message)
+        if tag is None:
             later: Later[DispatchOutcome] = self.later(message)
             return later if self._pending.keep(message, later) else AllNodesFull(1)
-        if not isinstance(booking, AssignmentTag):
-            return booking
-        commit = ledger_commands.of_order(message, booking, self.ref)
+        if not isinstance(tag, AssignmentTag):
+            return tag
+        commit = ledger_commands.of_order(message, tag, self.ref)
         return cast("Later[DispatchOutcome]", self.forward(self._ledger, commit))
 
     def _book(
         self, order: Dispatch
     ) -> AssignmentTag | NoCapableNode | AllNodesFull | TooManyOpen | None:
-        """None: it must wait. The nodes are not known yet, or what fills them may be refused."""
+        """Reserve a slot; None while the nodes are unknown, or a slot may soon come free."""
         if not self._loaded:
             return None
-        if (order.job, 0) in self._board.units:
+        if (order.job, 0) in self._state.units:
             return AllNodesFull(1)  # the same retry was asked for twice, and is being placed
         if (refused := self._too_many(order)) is not None:
             return refused
-        booking = self._board.book(order, self._clock.now(), self._clock.monotonic())
-        if isinstance(booking, AllNodesFull) and self._board.may_free(order.job_type):
+        tag = placement.book(self._state, order, self._clock.now(), self._clock.monotonic())
+        if isinstance(tag, AllNodesFull) and self._state.is_committing_new_job(order.job_type):
             return None
-        return booking
+        return tag
 
     def _too_many(self, order: Dispatch) -> TooManyOpen | None:
-        """Refuse what a user has too much of already: what waits is never given up for it."""
-        units, most = self._board.units, self._settings
+        """Refuse a job if its user has too many open; their open jobs are never given up for it."""
+        units, most = self._state.units, self._settings
         if units.jobs_of(order.user) >= most.open_jobs:
             return TooManyOpen(most.open_jobs)
         if order.is_free and units.free_jobs_of(order.user) >= most.open_free_jobs:
@@ -147,68 +171,84 @@ class SchedulerActor(NodeEvents):
         return None if kind in kinds else TooManyOpen(most.open_kinds, "kinds")
 
     def _settle(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
-        """Book for somebody who waited, or tell him no; False if he has to wait on."""
-        booking = self._book(order)
-        if booking is None:
+        """Book or refuse a pending dispatch; return False if it must wait longer."""
+        tag = self._book(order)
+        if tag is None:
             return False
-        if not isinstance(booking, AssignmentTag):
-            later.answer(booking)
-        elif self._ledger.tell(ledger_commands.of_order(order, booking, self.ref)):
+        if not isinstance(tag, AssignmentTag):
+            later.answer(tag)
+        elif self._ledger.tell(ledger_commands.of_order(order, tag, self.ref)):
             self._answers[order.job] = later
         else:
-            self._board.refuse(booking)
+            self._state.refuse(tag)
             later.answer(AllNodesFull(1))
         return True
 
-    @handles(IsLoaded)
-    async def is_loaded(self, message: IsLoaded) -> bool:
-        return self._loaded
+    # -- units that wait are placed
 
-    @handles(ExplainWaiting)
-    async def why_waiting(self, message: ExplainWaiting) -> Mapping[int, WaitCounts]:
-        return self._reasons.of(message.job, message.units, self._clock.monotonic())
+    @handles(PlaceDue)
+    async def place_due(self, message: PlaceDue) -> None:
+        self._place_due = None
+        self._place()
 
-    @handles(GetFleet)
-    async def fleet_of(self, message: GetFleet) -> FleetSummary:
-        return fleet_of(self._board, message.user, message.job_type, message.pool)
+    def _place(self) -> None:
+        """Find nodes for the units that wait, then for the pending dispatches.
 
-    @handles(GetVerifierCoverage)
-    async def checkable(self, message: GetVerifierCoverage) -> Mapping[UUID, bool]:
-        return checkable(self._board, message.nodes)
+        Must follow every change that may be of use to a unit.
+        """
+        if not self._loaded:
+            return
+        now = self._clock.now()
+        due = self._state.due(now)
+        claimed: list[tuple[UUID, int, int]] = []
+        for tag in placement.place(self._state, now, self._clock.monotonic()):
+            if not self._commit(tag):
+                break  # the next poll queues it again
+            claimed.append((*tag.unit.key, tag.attempt))
+        if claimed:
+            self._tell_others(PeerClaimed(tuple(claimed)))
+        self._pending.let_in(self._settle)
+        if due is not None and self._place_due is None:
+            self._place_due = self.after((due - now).total_seconds(), PlaceDue())
+        self._resend_soon()
+        self._refill_in(self._settings.refill_seconds)
+        self._balance_soon()
 
-    @handles(FindAlternatives)
-    async def who_else(self, message: FindAlternatives) -> None:
-        if self._loaded:  # else it asks again
-            message.session.tell(elsewhere(self._board, message))
+    def _commit(self, tag: AssignmentTag) -> bool:
+        """Commit the assignment; release the slot if the Ledger's mailbox is full."""
+        if self._ledger.tell(ledger_commands.of_waiting(tag, self.ref)):
+            return True
+        self._state.refuse(tag)
+        return False
 
-    # -- from the Ledger
+    # -- the Ledger has decided
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
-        booking, outcome = message.tag, message.outcome
-        assert isinstance(booking, AssignmentTag), "nothing but bookings is committed here"
-        if ledger_commands.holds(booking, outcome):
-            self._board.confirm(booking, self._clock.now(), self._clock.monotonic())
-            ledger_commands.DISPATCHES.inc(booking.node is not None)
+        tag, outcome = message.tag, message.outcome
+        assert isinstance(tag, AssignmentTag), "only assignments are committed here"
+        if ledger_commands.holds(tag, outcome):
+            self._state.confirm(tag, self._clock.now(), self._clock.monotonic())
+            ledger_commands.DISPATCHES.inc(tag.node is not None)
             self._notifier.tell(UnitsMoved(ledger_commands.units_of(outcome)))
-            if booking.node is not None and not self._board.serves(booking.node):
-                self._tell_others(PeerAssigned((booking.node,)))
+            if tag.node is not None and not self._state.serves(tag.node):
+                self._tell_others(PeerAssigned((tag.node,)))
         else:
-            self._board.refuse(booking)
-            ledger_commands.CLAIMS_LOST.inc(booking.unit.state != PENDING)
-            # Somebody else changed it, or it may be in the books all the same: see what it is.
-            if booking.unit.state != PENDING or isinstance(outcome, LedgerUnavailable):
-                self._read_soon((booking.unit.job,))
-        later = self._answers.pop(booking.unit.job, None)
+            self._state.refuse(tag)
+            ledger_commands.CLAIMS_LOST.inc(tag.unit.state != PENDING)
+            # It was changed elsewhere, or is in the books all the same: read what it is.
+            if tag.unit.state != PENDING or isinstance(outcome, LedgerUnavailable):
+                self._read_soon((tag.unit.job,))
+        later = self._answers.pop(tag.unit.job, None)
         if later is not None:
             later.answer(outcome)
         self._place()
 
-    # -- of units
+    # -- units begin, end, or are queued again
 
     @handles(UnitsChanged)
     async def units_changed(self, message: UnitsChanged) -> None:
-        unknown = [state for state in message.units if self._board.hear(state)]
+        unknown = [state for state in message.units if self._state.hear(state)]
         self._read_soon(state.job for state in unknown if state.state != "QUEUED")
         self._place()
 
@@ -218,110 +258,214 @@ class SchedulerActor(NodeEvents):
 
     @handles(JobPaused)
     async def job_paused(self, message: JobPaused) -> None:
-        self._board.pause(message.job)
+        self._state.pause(message.job)
 
-    @handles(RecallDeclined)
-    async def kept(self, message: RecallDeclined) -> None:
-        of, attempt = (message.job, message.unit), message.attempt
-        wanted_for = self._board.kept(of, attempt, message.node)
-        if wanted_for is not None:
-            self._tell_others(RecallDeclined(*of, attempt, wanted_for))
-        self._see_who_is_idle()
+    # -- units move to idle nodes, or get a second attempt there
 
     @handles(BalanceLoad)
-    async def relieve(self, message: BalanceLoad) -> None:
-        self._relief_due = None
-        wishes = self._board.relieve(self._clock.now(), self._clock.monotonic())
-        if wishes:
-            self._tell_others(StealRequests(tuple(wishes)))
-        self._see_who_is_idle()
+    async def balance_load(self, message: BalanceLoad) -> None:
+        self._balance_due = None
+        requests = self._work_stealing.balance(self._clock.now(), self._clock.monotonic())
+        if requests:
+            self._tell_others(StealRequests(tuple(requests)))
+        self._balance_soon()
 
-    # -- with other gateways
+    @handles(RecallDeclined)
+    async def recall_declined(self, message: RecallDeclined) -> None:
+        of, attempt = (message.job, message.unit), message.attempt
+        wanted_for = self._state.recall_declined(of, attempt, message.node)
+        if wanted_for is not None:
+            self._tell_others(RecallDeclined(*of, attempt, wanted_for))
+        self._balance_soon()
+
+    @handles(StealRequests)
+    async def steal_requests(self, message: StealRequests) -> None:
+        now, clock = self._clock.now(), self._clock.monotonic()
+        for one in message.requests:
+            if not self._work_stealing.lend(one, now, clock):
+                self._tell_others(RecallDeclined(one.job, one.unit, one.attempt, one.node))
+
+    def _balance_soon(self) -> None:
+        if self._balance_due is None and self._loaded and self._work_stealing.is_uneven:
+            seconds = self._settings.balance_seconds
+            self._balance_due = self.after(seconds, BalanceLoad(), jitter=0.1)
+
+    async def _copy_stragglers(self) -> None:
+        policy = self._settings.stragglers
+        for tag in await speculate(self._state, self._store, self._clock, policy):
+            self._commit(tag)
+
+    # -- other gateways
 
     def _tell_others(self, hint: Hint) -> None:
         self._notifier.tell(ToOthers(hint))
 
-    @handles(StealRequests)
-    async def wanted(self, message: StealRequests) -> None:
-        now, clock = self._clock.now(), self._clock.monotonic()
-        for wish in message.wishes:
-            if not self._board.lend(wish, now, clock):
-                self._tell_others(RecallDeclined(wish.job, wish.unit, wish.attempt, wish.node))
-
     @handles(GatewayMembership)
-    async def neighbours(self, message: GatewayMembership) -> None:
-        self._board.among = (message.index, message.gateways)
+    async def gateway_membership(self, message: GatewayMembership) -> None:
+        self._state.membership = (message.index, message.gateways)
 
     @handles(PeerClaimed)
-    async def claimed(self, message: PeerClaimed) -> None:
-        """It would be given in vain here."""
-        self._board.leave(message.units, self._clock.now())
-        self._see_who_is_hungry(self._settings.refill_seconds)
+    async def peer_claimed(self, message: PeerClaimed) -> None:
+        self._state.note_claims(message.units, self._clock.now())
+        self._refill_in(self._settings.refill_seconds)
 
     @handles(PeerAssigned)
-    async def given(self, message: PeerAssigned) -> None:
-        """Look at what other gateways gave to nodes that are served here."""
-        known = (self._board.index.get(node) for node in message.nodes)
+    async def peer_assigned(self, message: PeerAssigned) -> None:
+        """Read what other gateways assigned to nodes that are served here."""
+        known = (self._state.index.get(node) for node in message.nodes)
         try:
             for node in [node for node in known if node is not None and node.session is not None]:
-                self._board.look_at(await self._store.open_units_of(node.id), self._clock.now())
+                self._state.take_over(await self._store.open_units_of(node.id), self._clock.now())
         except Unavailable as error:
             log.warning("what nodes were given cannot be read: %s", type(error).__name__)
         self._place()
 
-    def _see_who_is_idle(self) -> None:
-        if self._loaded and self._board.is_uneven and self._relief_due is None:
-            self._relief_due = self.after(self._settings.relief_seconds, BalanceLoad(), jitter=0.1)
+    # -- nodes
 
-    @handles(Wake)
-    async def wake(self, message: Wake) -> None:
-        self._poll_soon()
-
-    @handles(PlaceDue)
-    async def place_due(self, message: PlaceDue) -> None:
-        self._place_due = None
+    @handles(NodeSeen)
+    async def node_seen(self, message: NodeSeen) -> None:
+        node = self._state.index.node(message.node)
+        node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
+        node.healthy = True
+        if message.load is not None:
+            node.load = message.load
+        self._state.index.changed(node)
         self._place()
 
-    def _place(self) -> None:
-        """Find nodes for the units that wait, then for the dispatches that do."""
-        if not self._loaded:
-            return
-        now = self._clock.now()
-        due = self._board.due(now)
-        claimed: list[tuple[UUID, int, int]] = []
-        for booking in self._board.place(now, self._clock.monotonic()):
-            if not self._ledger.tell(ledger_commands.of_waiting(booking, self.ref)):
-                self._board.refuse(booking)  # the next poll queues it again
-                break
-            claimed.append((*booking.unit.key, booking.attempt))
-        if claimed:
-            self._tell_others(PeerClaimed(tuple(claimed)))
-        self._pending.let_in(self._settle)
-        if due is not None and self._place_due is None:
-            self._place_due = self.after((due - now).total_seconds(), PlaceDue())
-        self._see_who_is_behind()
-        self._see_who_is_hungry(self._settings.refill_seconds)
-        self._see_who_is_idle()
+    @handles(NodeGone)
+    async def node_gone(self, message: NodeGone) -> None:
+        self._state.note_silent(message.node)
 
-    def _see_who_is_hungry(self, seconds: float) -> None:
-        if self._board.hungry and self._refill_due is None and self._loaded:
-            self._refill_due = self.after(seconds, Refill())
+    @handles(NodeProved)
+    async def node_proved(self, message: NodeProved) -> None:
+        node = self._state.index.get(message.node)
+        if node is not None:
+            node.tell(KeyProved(message.owner))
 
-    # -- from the database
+    @handles(StandingChanged)
+    async def standing_changed(self, message: StandingChanged) -> None:
+        if self._state.stand(self._state.index.node(message.node), message.standing):
+            self._place()
 
-    @handles(Refill)
-    async def refill(self, message: Refill) -> None:
-        self._refill_due = None
-        jobs = sorted(self._board.hungry)[:REFILL_JOBS]
+    @handles(StandingsDue)
+    async def standings_due(self, message: StandingsDue) -> None:
         try:
-            known = self._board.in_line(jobs)
-            rows = await self._store.ready_units(jobs, REFILL, known)
+            await self._read_standings()
         except Unavailable as error:
-            log.warning("the next units of jobs cannot be read: %s", type(error).__name__)
-            self._see_who_is_hungry(self._settings.retry_seconds)
-            return
-        self._board.top_up(jobs, rows, self._clock.now())
+            log.warning("standings cannot be read: %s", type(error).__name__)
+        self.after(self._settings.standings_seconds, StandingsDue(), jitter=0.1)
+
+    async def _read_standings(self) -> None:
+        rows = await self._store.standings(self._standings_until)
+        if rows:
+            self._standings_until = max(self._standings_until, rows[-1].at - OVERLAP)
+        if self._state.stand_all(rows):
+            self._place()
+
+    @handles(AccessChanged)
+    async def access_changed(self, _: AccessChanged) -> None:
+        self._state.index.set_access(await self._store.circles())
         self._place()
+
+    # -- sessions of nodes
+
+    @handles(SessionOpened)
+    async def session_opened(self, message: SessionOpened) -> None:
+        node = self._state.index.node(message.node)
+        if node.session is not message.session and not self._serve(node, message):
+            return
+        node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
+        self._state.index.changed(node)
+        self._state.stand(node, message.standing)
+        self._state.fall_behind(node)
+        self._resend()
+        self._place()
+
+    def _serve(self, node: Node, message: SessionOpened) -> bool:
+        """Let a new session serve the node; close it instead if a newer one exists anywhere."""
+        if message.epoch < node.epoch:
+            message.session.tell(Close(CloseCode.REPLACED, "replaced"))
+            return False
+        if node.session is not None:
+            node.session.tell(Close(CloseCode.REPLACED, "replaced"))
+            self._serving.pop(node.session, None)
+        node.session, node.epoch = message.session, message.epoch
+        node.forget()
+        self._serving[message.session] = node
+        self.watch(message.session)
+        self._tell_others(PeerServes(node.id, node.epoch))
+        return True
+
+    @handles(SessionReady)
+    async def session_ready(self, message: SessionReady) -> None:
+        node = self._serving.get(message.session)
+        if node is not None:
+            node.hear(message)
+            self._state.index.changed(node)
+            self._place()
+
+    @handles(NodeDeclined)
+    async def node_declined(self, message: NodeDeclined) -> None:
+        node = self._serving.get(message.session)
+        if node is None or node.is_paused:
+            return
+        node.declines += 1
+        node.is_paused = True
+        self._state.index.changed(node)
+        self.after(pause_seconds(node.declines), PauseOver(node.id))
+
+    @handles(PauseOver)
+    async def pause_over(self, message: PauseOver) -> None:
+        node = self._state.index.get(message.node)
+        if node is None:
+            return
+        node.is_paused = False
+        self._state.index.changed(node)
+        self._place()
+
+    @handles(ResendMissed)
+    async def resend_missed(self, message: ResendMissed) -> None:
+        self._resend_due = None
+        self._resend()
+
+    def _resend(self) -> None:
+        """Tell sessions what they missed; before everything was read once there is nothing."""
+        if self._loaded and self._state.is_behind:
+            self._state.catch_up()
+        self._resend_soon()
+
+    def _resend_soon(self) -> None:
+        if self._state.is_behind and self._resend_due is None and self._loaded:
+            self._resend_due = self.after(self._settings.soon_seconds, ResendMissed())
+
+    @handles(PeerServes)
+    async def peer_serves(self, message: PeerServes) -> None:
+        self._heed_epoch(self._state.index.node(message.node), message.epoch)
+
+    def _heed_epoch(self, node: Node, epoch: int) -> None:
+        """Close the node's session here if another gateway has a newer one."""
+        if epoch <= node.epoch:
+            return
+        node.epoch, session = epoch, node.session
+        if session is not None:
+            session.tell(Close(CloseCode.REPLACED, "replaced"))
+            self._lose(session)
+
+    @handles(SessionClosed)
+    async def session_closed(self, message: SessionClosed) -> None:
+        self._lose(message.session)
+
+    @handles(Down)
+    async def session_down(self, message: Down) -> None:
+        self._lose(message.ref)
+
+    def _lose(self, session: Ref[Any]) -> None:
+        node = self._serving.pop(session, None)
+        if node is not None:
+            node.leave(self._clock.monotonic())
+            self._state.index.changed(node)
+
+    # -- everything is read again from the database
 
     @handles(Poll)
     async def poll(self, message: Poll) -> None:
@@ -331,22 +475,16 @@ class SchedulerActor(NodeEvents):
         except Unavailable as error:
             log.warning("open units cannot be read: %s", type(error).__name__)
             wait = self._settings.retry_seconds
-        self._board.expire(self._clock.now(), self._clock.monotonic())
+        self._state.expire(self._clock.now(), self._clock.monotonic())
         self._answers = {job: later for job, later in self._answers.items() if not later.gone}
-        self._catch_up()
+        self._resend()
         self._place()
         if not self._backlog.under_way:
             await self._copy_stragglers()
         self._poll_in(wait)
 
-    async def _copy_stragglers(self) -> None:
-        patience = self._settings.patience
-        for booking in await straggling(self._board, self._store, self._clock, patience):
-            if not self._ledger.tell(ledger_commands.of_waiting(booking, self.ref)):
-                self._board.refuse(booking)
-
     async def _read(self) -> float:
-        """Read a page of what is open; how many seconds later the next one is due."""
+        """Read a page of what is open; return in how many seconds the next one is due."""
         began = self._clock.monotonic()
         if not self._backlog.under_way:
             await self._begin_pass()
@@ -356,51 +494,33 @@ class SchedulerActor(NodeEvents):
             return took * PAUSE_TIMES if self._loaded else 0.0
         if not self._loaded:
             self._loaded = True
-            log.info("scheduling, %d units are known", len(self._board.units))
+            log.info("scheduling, %d units are known", len(self._state.units))
         again, self._poll_again = self._poll_again, False
         return self._settings.soon_seconds if again else self._settings.poll_seconds
 
     async def _begin_pass(self) -> None:
         if not self._loaded:
             await self._read_standings()
-        self._board.index.regroup(await self._store.circles())
+        self._state.index.set_access(await self._store.circles())
 
     async def _read_nodes(self, now: float) -> None:
-        """Read the healthy nodes if that is due. A pass over a large backlog takes minutes, so this
-        is asked at each page. ``now`` is before the reading: what is newer counts at the next.
+        """Read the healthy nodes if that is due.
+
+        A pass over a large backlog takes minutes, so this runs at each page. ``now`` is before the
+        reading: what is newer counts at the next one.
         """
         if now < self._nodes_due:
             return
         nodes = await self._store.healthy_nodes()
         self._nodes_due = now + self._settings.poll_seconds * self._settings.node_polls
-        self._board.refresh(nodes, now)
-        self._board.forget_silent(now)
-        for row in nodes:  # what no hint has told
-            self._heed(self._board.index.node(row.id), row.epoch)
+        self._state.refresh(nodes, now)
+        self._state.forget_silent(now)
+        for row in nodes:  # newer sessions of which no hint arrived
+            self._heed_epoch(self._state.index.node(row.id), row.epoch)
 
-    @handles(ReadJobs)
-    async def read_jobs(self, message: ReadJobs) -> None:
-        self._reread_due = None
-        jobs = set(islice(self._unsure, JOBS_MOST))
-        try:
-            await self._backlog.read(jobs)
-        except Unavailable as error:
-            log.warning("jobs cannot be read: %s", type(error).__name__)
-            self._reread_due = self.after(self._settings.retry_seconds, ReadJobs())
-            return
-        self._unsure -= jobs
-        self._catch_up()
-        self._place()
-        self._read_soon(())
-
-    def _read_soon(self, jobs: Iterable[UUID]) -> None:
-        """Read again what is open of jobs of which something is not known."""
-        self._unsure.update(jobs)
-        if len(self._unsure) > UNSURE_MOST:
-            self._unsure.clear()
-            self._poll_soon()
-        if self._unsure and self._reread_due is None:
-            self._reread_due = self.after(self._settings.soon_seconds, ReadJobs())
+    @handles(Wake)
+    async def wake(self, message: Wake) -> None:
+        self._poll_soon()
 
     def _poll_soon(self) -> None:
         if self._backlog.under_way:
@@ -414,3 +534,68 @@ class SchedulerActor(NodeEvents):
             self._poll.cancel()
         self._poll_is_soon = False
         self._poll = self.after(seconds, Poll())
+
+    @handles(ReadJobs)
+    async def read_jobs(self, message: ReadJobs) -> None:
+        self._reread_due = None
+        jobs = set(islice(self._unsure, JOBS_MOST))
+        try:
+            await self._backlog.read(jobs)
+        except Unavailable as error:
+            log.warning("jobs cannot be read: %s", type(error).__name__)
+            self._reread_due = self.after(self._settings.retry_seconds, ReadJobs())
+            return
+        self._unsure -= jobs
+        self._resend()
+        self._place()
+        self._read_soon(())
+
+    def _read_soon(self, jobs: Iterable[UUID]) -> None:
+        """Read again what is open of jobs that are not fully known."""
+        self._unsure.update(jobs)
+        if len(self._unsure) > UNSURE_MOST:
+            self._unsure.clear()
+            self._poll_soon()
+        if self._unsure and self._reread_due is None:
+            self._reread_due = self.after(self._settings.soon_seconds, ReadJobs())
+
+    @handles(Refill)
+    async def refill(self, message: Refill) -> None:
+        self._refill_due = None
+        jobs = sorted(self._state.jobs_to_refill)[:REFILL_JOBS]
+        try:
+            known = self._state.waiting_keys(jobs)
+            rows = await self._store.ready_units(jobs, REFILL, known)
+        except Unavailable as error:
+            log.warning("the next units of jobs cannot be read: %s", type(error).__name__)
+            self._refill_in(self._settings.retry_seconds)
+            return
+        self._state.top_up(jobs, rows, self._clock.now())
+        self._place()
+
+    def _refill_in(self, seconds: float) -> None:
+        if self._refill_due is None and self._loaded and self._state.jobs_to_refill:
+            self._refill_due = self.after(seconds, Refill())
+
+    # -- questions
+
+    @handles(IsLoaded)
+    async def is_loaded(self, message: IsLoaded) -> bool:
+        return self._loaded
+
+    @handles(ExplainWaiting)
+    async def explain_waiting(self, message: ExplainWaiting) -> Mapping[int, WaitCounts]:
+        return self._wait_reasons.of(message.job, message.units, self._clock.monotonic())
+
+    @handles(GetFleet)
+    async def get_fleet(self, message: GetFleet) -> FleetSummary:
+        return queries.fleet_of(self._state, message.user, message.job_type, message.pool)
+
+    @handles(GetVerifierCoverage)
+    async def get_verifier_coverage(self, message: GetVerifierCoverage) -> Mapping[UUID, bool]:
+        return queries.verifier_coverage(self._state, message.nodes)
+
+    @handles(FindAlternatives)
+    async def find_alternatives(self, message: FindAlternatives) -> None:
+        if self._loaded:  # otherwise the session asks again
+            message.session.tell(queries.alternatives(self._state, message))

@@ -1,4 +1,4 @@
-"""Everything that is open, read from the database in pages: no read grows with the backlog."""
+"""Reads everything that is open from the database in pages: no read grows with the backlog."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -18,17 +18,17 @@ JOBS_MOST: Final = ROWS_MOST // WINDOW  # jobs of a page of which the number of 
 
 
 class BacklogReader:
-    """A pass lists the open jobs by (queued_at, id) and compares their units with the Board's.
+    """Lists the open jobs by (queued_at, id) and compares their units with the state: one pass.
 
-    Jobs that the Board knew when the pass began and that were not listed are read by their ids at
-    the end: they have ended, or moved. Listed jobs of which no unit is read, as their owners paused
-    them, count among their users' open jobs all the same. A page is read and taken over within one
-    message, so the Board cannot know more of its jobs than the page. Where a page takes too long
+    Jobs that the state knew when the pass began and that were not listed are read by their ids at
+    the end: they have ended, or moved. A listed job without a unit to be read, because its owner
+    paused it, counts among its user's open jobs all the same. A page is read and taken over within
+    one message, so the state cannot know more of its jobs than the page. After a page that fails
     the next is smaller: a slow database is read slowly, but it is read.
     """
 
-    def __init__(self, store: Store, board: SchedulerState, now: Callable[[], datetime]) -> None:
-        self._store, self._board, self._now = store, board, now
+    def __init__(self, store: Store, state: SchedulerState, now: Callable[[], datetime]) -> None:
+        self._store, self._state, self._now = store, state, now
         self._rows = ROWS_MOST
         self._after: JobPlace | None = None
         self._unlisted: set[UUID] = set()
@@ -36,7 +36,7 @@ class BacklogReader:
         self._is_listed = False
 
     async def read_page(self) -> bool:
-        """Read the next page; True when it was the last one of a pass. Raises Unavailable."""
+        """Read the next page; return True if it was the last of a pass. Raises Unavailable."""
         if not self.under_way:
             self._begin()
         try:
@@ -53,12 +53,12 @@ class BacklogReader:
 
     async def read(self, jobs: Collection[UUID]) -> None:
         """Compare what is open of some jobs. Raises Unavailable."""
-        rows = await self._store.open_units(sorted(jobs), WINDOW, self._board.params)
-        self._board.reconcile(rows, self._now(), jobs)
+        rows = await self._store.open_units(sorted(jobs), WINDOW, self._state.params)
+        self._state.reconcile(rows, self._now(), jobs)
 
     def _begin(self) -> None:
         self._after, self._is_listed = None, False
-        self._unlisted = {*self._board.jobs, *self._board.units.resting}
+        self._unlisted = {*self._state.jobs, *self._state.units.dormant}
         self.under_way = True
 
     async def _read_listed(self) -> None:
@@ -67,7 +67,7 @@ class BacklogReader:
         if page:
             jobs = {job.id for job in page}
             await self.read(jobs)
-            await self._note_resting(jobs)
+            await self._note_dormant(jobs)
             self._unlisted -= jobs
             self._after = page[-1].place
         self._is_listed = len(page) == len(listed) < self._rows
@@ -76,12 +76,12 @@ class BacklogReader:
         jobs = set(islice(self._unlisted, max(self._rows // WINDOW, 1)))
         await self.read(jobs)
         for job in jobs:
-            self._board.units.forget(job)
+            self._state.units.forget(job)
         self._unlisted -= jobs
 
-    async def _note_resting(self, jobs: set[UUID]) -> None:
-        units = self._board.units
-        unknown = sorted(jobs - units.jobs - units.resting.keys())
+    async def _note_dormant(self, jobs: set[UUID]) -> None:
+        units = self._state.units
+        unknown = sorted(jobs - units.jobs - units.dormant.keys())
         if not unknown:
             return
         for row in await self._store.asked_for(unknown):
@@ -90,7 +90,7 @@ class BacklogReader:
 
 
 def page_of(jobs: Sequence[OpenJob], rows: int) -> Sequence[OpenJob]:
-    """The first jobs that have about so many units to be read; one at least, if there is any."""
+    """Return the first jobs with about so many units to be read, but at least one job."""
     for number, job in enumerate(jobs):
         rows -= min(job.units, WINDOW)
         if rows < 0:

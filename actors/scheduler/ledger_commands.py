@@ -1,4 +1,4 @@
-"""What the Scheduler asks the Ledger to commit, and how it reads the answer."""
+"""Commands of the scheduler to the Ledger, and how their outcomes are read."""
 
 from typing import Any, Final
 
@@ -23,9 +23,9 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from actors.scheduler.base_state import AssignmentTag
 from actors.scheduler.messages import Dispatch
 from actors.scheduler.policy import is_assigned, key_of
+from actors.scheduler.units import AssignmentTag
 
 CLAIMS_LOST: Final = Counter(
     "rendertrust_claims_lost", "Units that were to be assigned, and another was faster."
@@ -33,14 +33,14 @@ CLAIMS_LOST: Final = Counter(
 DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
 
 
-def of_order(order: Dispatch, booking: AssignmentTag, observer: Ref[Any]) -> Commit:
-    """The job, its hold, its key and its first assignment: all of it or nothing."""
+def of_order(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
+    """Return the commit of a new job: its hold, its key and its first assignment, or nothing."""
     insert = JobInsert(
         job=order.job,
         user=order.user,
         job_type=order.job_type,
         payload_ref=order.payload_ref,
-        params=booking.unit.params,  # with what was chosen for it
+        params=tag.unit.params,  # with what was chosen for it
         price=order.price,
         price_number=order.price_number,
         retry_of=order.retry_of,
@@ -49,14 +49,14 @@ def of_order(order: Dispatch, booking: AssignmentTag, observer: Ref[Any]) -> Com
         cap=order.cap,
     )
     effects: tuple[Effect, ...] = (insert,)
-    if booking.node is not None:
-        effects = (insert, UnitAssign(order.job, 0, booking.attempt, booking.node))
+    if tag.node is not None:
+        effects = (insert, UnitAssign(order.job, 0, tag.attempt, tag.node))
     return Commit(
         postings=_hold(order),
         effects=effects,
-        idempotency=_key(order, booking),
+        idempotency=_key(order, tag),
         observer=observer,
-        tag=booking,
+        tag=tag,
         act=order.act,
     )
 
@@ -71,54 +71,50 @@ def _hold(order: Dispatch) -> tuple[Posting, ...]:
     return (PlaceHold(account, order.price, work_reference(order.job, 0)),)
 
 
-def of_waiting(booking: AssignmentTag, observer: Ref[Any]) -> Commit:
-    """The next assignment of a unit that is in the books already.
+def of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
+    """Return the commit that assigns a unit of a job that exists already.
 
-    One that another node has is taken from it in the same breath, by nobody's fault.
+    A unit that another node has is requeued in the same commit, as a failure that no node caused.
     """
-    assert booking.node is not None, "a unit that waits is placed on a node"
-    unit = booking.unit
+    assert tag.node is not None, "a unit that waits is placed on a node"
+    unit = tag.unit
     if unit.is_copy:
-        copy = UnitCopy(unit.job, unit.number, booking.attempt, booking.node, booking.beside)
-        return Commit(effects=(copy,), observer=observer, tag=booking)
-    effects: tuple[Effect, ...] = (
-        UnitAssign(unit.job, unit.number, booking.attempt, booking.node),
-    )
+        copy = UnitCopy(unit.job, unit.number, tag.attempt, tag.node, tag.beside)
+        return Commit(effects=(copy,), observer=observer, tag=tag)
+    effects: tuple[Effect, ...] = (UnitAssign(unit.job, unit.number, tag.attempt, tag.node),)
     if is_assigned(unit.state):
         reason = "its node cannot be reached"
         requeue = UnitRequeue(
             unit.job, unit.number, unit.attempt, reason, unsent=True, unheard=True
         )
         effects = (requeue, *effects)
-    return Commit(effects=effects, observer=observer, tag=booking)
+    return Commit(effects=effects, observer=observer, tag=tag)
 
 
-def holds(booking: AssignmentTag, outcome: Outcome) -> bool:
-    """Whether the booking is in the books now: by this commit, or by one whose answer was lost.
+def holds(tag: AssignmentTag, outcome: Outcome) -> bool:
+    """Return whether the assignment is in the books, if only by a commit that was not answered.
 
-    A unit that its job cannot pay for under its cap was not assigned.
+    A unit that would cost its job more than the cap was not assigned.
     """
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         body: Any = outcome.answer.get("body")
-        return isinstance(body, dict) and body.get("job_id") == str(booking.unit.job)
+        return isinstance(body, dict) and body.get("job_id") == str(tag.unit.job)
     if not isinstance(outcome, Posted | Replayed):
         return False
-    states = [state for state in outcome.units if key_of(state) == booking.unit.key]
-    found = {
-        (u.copied, u.copy_node) if booking.unit.is_copy else (u.attempt, u.node) for u in states
-    }
-    is_so = (booking.attempt, booking.node) in found
+    states = [state for state in outcome.units if key_of(state) == tag.unit.key]
+    found = {(u.copied, u.copy_node) if tag.unit.is_copy else (u.attempt, u.node) for u in states}
+    is_so = (tag.attempt, tag.node) in found
     return is_so or (isinstance(outcome, Posted) and not found)
 
 
-def _key(order: Dispatch, booking: AssignmentTag) -> IdempotencyKey | None:
+def _key(order: Dispatch, tag: AssignmentTag) -> IdempotencyKey | None:
     if order.idempotency is None:
         return None
     key, request = order.idempotency
-    placed = booking.node is not None
+    placed = tag.node is not None
     body = {
         "job_id": str(order.job),
-        "node_id": str(booking.node) if placed else None,
+        "node_id": str(tag.node) if placed else None,
         "status": "DISPATCHED" if placed else "QUEUED",
     }
     answer = {"status": 200 if placed else 202, "body": body}
@@ -126,5 +122,5 @@ def _key(order: Dispatch, booking: AssignmentTag) -> IdempotencyKey | None:
 
 
 def units_of(outcome: Outcome) -> tuple[UnitState, ...]:
-    """What the Ledger says the units are now."""
+    """Return the unit states in an outcome."""
     return getattr(outcome, "units", ())

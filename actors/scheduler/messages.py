@@ -1,7 +1,7 @@
-"""What the Scheduler is asked and told."""
+"""Messages of the scheduler."""
 
 from collections.abc import Hashable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -9,18 +9,55 @@ import attrs
 
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import NewUnit, Outcome, UnitState
-from actors.scheduler.assignment import EVER as EVER  # noqa: PLC0414 - part of what this module offers
-from actors.scheduler.assignment import Assignment as Assignment  # noqa: PLC0414
 from sql.audit import Act
-from sql.scheduler_rows import NOTHING_SAID, StandingRecord
+from sql.retry_policy import tries
+from sql.scheduler_rows import NOTHING_SAID, PartResult, StandingRecord
 
-MEMORY_MOST: Final = 4 << 40  # bytes: what a hello says of memory is believed up to that
+MEMORY_MOST: Final = 4 << 40  # bytes: a hello that declares more counts as this
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 OpenOf: TypeAlias = Literal["jobs", "free jobs", "kinds"]
 
 
 class Scheduler:
     """Marker: the address of the scheduler actor."""
+
+
+@attrs.frozen
+class Assignment:
+    """A unit that a node is to work on; sent to its session.
+
+    ``avoid`` are the nodes that failed it before. ``params`` are narrowed to the unit; ``parts``
+    are the results of the units that it is made of. ``pool``: whose work it is, seen by the node:
+    its owner's or organisation's (mine), of a user whom its owner trusts, or anybody's.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    job_type: str
+    payload_ref: str
+    params: dict[str, Any]
+    user: UUID
+    state: str = "DISPATCHED"
+    assigned_at: datetime | None = None
+    given_at: float | None = None  # by the monotonic clock, if this gateway assigned it
+    failures: int = 0
+    avoid: frozenset[UUID] = frozenset()
+    parts: tuple[PartResult, ...] = ()
+    pool: str = "any"
+    price: int = 0  # in units of money
+    paused: bool = False  # by the job's owner: it must not begin
+    faults: int = 0  # failures that no node caused
+    unsent: int = 0  # earlier attempts that no node ever had
+    priority: int = 0
+    queued_at: datetime = EVER  # its job; with ``place`` within the job it orders the units
+    place: int = 0
+
+    @property
+    def tries(self) -> int:
+        """How many attempts a node had, this one included."""
+        return tries(self.attempt, self.unsent)
 
 
 @attrs.frozen
@@ -37,8 +74,9 @@ class AllNodesFull:
 
 @attrs.frozen
 class TooManyOpen:
-    """Answer: the user has ``most`` jobs open, or free jobs, or jobs of different kinds: as many as
-    they may. A kind is what a job asks of a node: its type, pool and needs.
+    """Answer: the user has as many open jobs, free jobs or kinds of jobs as they may.
+
+    A kind is what a job asks of a node: its type, pool and requirements.
     """
 
     most: int
@@ -50,15 +88,15 @@ DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | TooManyOpen | Outcom
 
 @attrs.frozen
 class Dispatch(Message[Scheduler, DispatchOutcome]):
-    """From the web: place a job. The Ledger answers for us, unless no node will do.
+    """From the web: place a new job. Answered by the Ledger, or here if no node can take it.
 
-    A job that is cut into ``pieces`` waits where all nodes are full; the first unit is placed here,
-    the others follow from the database.
+    Success is the Ledger's ``Posted``, whose unit names the node, or ``Replayed`` with the first
+    answer. A job of several ``pieces`` waits if all nodes are full; its first unit is placed here,
+    the others are read from the database. With ``queue`` the job also waits if no node is capable.
 
-    ``job`` is chosen by the caller. With ``queue`` the job waits when no node is capable.
-    On success the Ledger's answer is ``Posted`` whose unit names the node, or ``Replayed`` with the
-    first answer. ``idempotency``: (key, SHA-256 of the request). ``price_number``: which price.
-    ``retry_of``: the job that it does again; ``act``: of the admin who wants that.
+    ``job`` is chosen by the sender. ``idempotency``: (key, SHA-256 of the request).
+    ``price_number``: which price applies. ``retry_of``: the job that this one repeats; ``act``: of
+    the admin who ordered that.
     """
 
     job: UUID
@@ -78,53 +116,53 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing is held for it."""
+        """True if it costs nothing, so that nothing is held for it."""
         return not any(piece.price for piece in self.pieces) if self.pieces else not self.price
 
 
 @attrs.frozen
 class WaitCounts:
-    """Of the nodes that have the unit's type among their capabilities, how many there are of each.
+    """Nodes with the unit's job type among their capabilities, counted by what keeps them from it.
 
-    ``ready`` have room now, ``full`` have none, ``resting`` gave work back lately, ``barred`` may
-    not be given this work as they are drained, quarantined or revoked, ``away`` are silent,
-    ``closed`` do not do this user's work in its pool, ``unable`` said at their last hello that they
-    cannot do it now, or have not what it needs; ``small`` lack nothing but memory, ``elsewise`` the
-    device (cpu, gpu), ``older`` a newer Blender, ``bare`` OpenGL. ``unlike`` are of another class
-    than its units are to be of. ``odd`` have room or none, and nobody of the gateway's own can
-    check what they render: idle others go before them. ``reachable``: the unit's node can be told;
-    None: it has none.
+    ``ready`` have room now, ``full`` have none, ``paused`` declined work lately, ``barred`` are
+    drained, quarantined or revoked, ``silent`` give no sign of life, ``closed`` do not do this
+    user's work in its pool. ``unable`` left the job type out of their last hello, or lack several
+    things. The others lack one thing: ``wrong_class`` the device class that the job is pinned to,
+    ``low_memory``, ``wrong_device`` (cpu, gpu), ``old_blender`` or ``no_opengl``.
+
+    ``unverifiable`` are ready or full, and no verifier can check their results: other idle nodes go
+    before them. ``reachable``: the unit's node has a session here; None: the unit has no node.
     """
 
     ready: int = 0
     full: int = 0
-    resting: int = 0
+    paused: int = 0
     barred: int = 0
     closed: int = 0
-    away: int = 0
+    silent: int = 0
     unable: int = 0
-    unlike: int = 0
-    small: int = 0
-    elsewise: int = 0
-    older: int = 0
-    bare: int = 0
-    odd: int = 0  # of those that are ready or full
+    wrong_class: int = 0
+    low_memory: int = 0
+    wrong_device: int = 0
+    old_blender: int = 0
+    no_opengl: int = 0
+    unverifiable: int = 0  # of those that are ready or full
     not_before: datetime | None = None
     reachable: bool | None = None
 
     @property
     def known(self) -> int:
-        """Nodes that could do it, were all well."""
-        well = self.ready + self.full + self.resting
-        lacking = self.unable + self.small + self.unlike + self.elsewise + self.older + self.bare
-        return well + self.barred + self.closed + self.away + lacking
+        """How many nodes were counted, whatever keeps them from the unit."""
+        able = self.ready + self.full + self.paused + self.barred + self.closed + self.silent
+        lacking = self.wrong_class + self.low_memory + self.wrong_device + self.old_blender
+        return able + lacking + self.no_opengl + self.unable
 
 
 @attrs.frozen
 class ExplainWaiting(Message[Scheduler, Mapping[int, WaitCounts]]):
-    """From the web: what keeps units that have not begun, by number; of those that are known here.
+    """From the web: what keeps units from beginning, by number; only of units that are known here.
 
-    Of each job the Scheduler knows the next few units.
+    The scheduler knows the next few units of each job.
     """
 
     job: UUID
@@ -133,9 +171,11 @@ class ExplainWaiting(Message[Scheduler, Mapping[int, WaitCounts]]):
 
 @attrs.frozen
 class FleetSummary:
-    """The nodes that may do a kind of work now. ``blender`` is the newest of theirs, ``memory`` in
-    bytes the most that one has; (0, 0) and 0: none of them said. ``slots``: units at once, in all.
-    ``ours`` of them are the gateway's own.
+    """Summary of the nodes that may do a kind of work now.
+
+    ``slots``: units that they run at once, in all. ``blender`` is their newest version and
+    ``memory`` the most bytes of one; (0, 0) and 0: none of them said. ``ours``: how many of them
+    the gateway's owner runs.
     """
 
     nodes: int = 0
@@ -148,7 +188,7 @@ class FleetSummary:
 
 @attrs.frozen
 class GetFleet(Message[Scheduler, FleetSummary]):
-    """From the web: what the nodes are that may do a user's work of a type in a pool."""
+    """From the web: summarise the nodes that may do a user's work of a type in a pool."""
 
     user: UUID
     job_type: str
@@ -157,8 +197,9 @@ class GetFleet(Message[Scheduler, FleetSummary]):
 
 @attrs.frozen
 class GetVerifierCoverage(Message[Scheduler, Mapping[UUID, bool]]):
-    """From the web: whether somebody who is there could check what these nodes render; of those
-    that are connected here and render.
+    """From the web: whether an online verifier can check these nodes' results.
+
+    Answered for those that are connected here and render.
     """
 
     nodes: tuple[UUID, ...]
@@ -166,7 +207,7 @@ class GetVerifierCoverage(Message[Scheduler, Mapping[UUID, bool]]):
 
 @attrs.frozen
 class NodeProved(Message[Scheduler, None]):
-    """From the web: the node's key was proved, and who owns it now; its session is to know."""
+    """From the web: a node's key was proved; its session learns who owns the node."""
 
     node: UUID
     owner: UUID | None
@@ -174,7 +215,7 @@ class NodeProved(Message[Scheduler, None]):
 
 @attrs.frozen
 class NodeSeen(Message[Scheduler, None]):
-    """From the web (heartbeat, verify) and NodeSession (pong, hello): the node lives."""
+    """From the web (heartbeat, verify) and NodeSession (pong, hello): a node's sign of life."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
@@ -189,7 +230,7 @@ class NodeSeen(Message[Scheduler, None]):
 
 @attrs.frozen
 class StandingChanged(Message[Scheduler, None]):
-    """From the web: what was just said about a node. Other gateways read it from the database."""
+    """From the web: a node's new standing. Other gateways read it from the database."""
 
     node: UUID
     standing: StandingRecord
@@ -197,17 +238,17 @@ class StandingChanged(Message[Scheduler, None]):
 
 @attrs.frozen
 class NodeGone(Message[Scheduler, None]):
-    """From the Lifeline: silent for 90 s (not healthy)."""
+    """From the Lifeline: a node was silent for 90 s, so it is not healthy."""
 
     node: UUID
 
 
 @attrs.frozen
 class SessionOpened(Message[Scheduler, None]):
-    """From a NodeSession, until it is answered: it serves this node now.
+    """From a NodeSession, repeated until it is answered: it serves this node now.
 
     Answered by a told ``Assignments``. ``epoch`` orders the sessions of one node at all gateways:
-    the one with the greatest serves it, any other is closed with 4003.
+    the one with the greatest serves the node, any other is closed with 4003.
     """
 
     node: UUID
@@ -220,11 +261,11 @@ class SessionOpened(Message[Scheduler, None]):
 
 @attrs.frozen
 class SessionReady(Message[Scheduler, None]):
-    """From a NodeSession, after hello: how many units its node takes at once, and of which types.
+    """From a NodeSession: its node said hello.
 
-    ``offered`` narrows the registered capabilities; None: it did not say. ``pools``: whose work it
-    takes; none named: anybody's. The rest is what it is made of; ``ram`` and ``vram``
-    in bytes, for all slots.
+    ``slots``: how many units it runs at once. ``offered`` narrows the registered capabilities;
+    None: the hello named none. ``pools``: whose work it takes; none named: anybody's. The rest are
+    its resources; ``ram`` and ``vram`` in bytes, for all slots.
     """
 
     node: UUID
@@ -241,8 +282,10 @@ class SessionReady(Message[Scheduler, None]):
 
 @attrs.frozen
 class FindAlternatives(Message[Scheduler, None]):
-    """From a NodeSession whose node could not do a unit: who else could. ``memory`` bytes at least,
-    and ``opengl``, are what it lacked. Answered by a told ``Elsewhere``.
+    """From a NodeSession: which other nodes could do a unit that its node could not do.
+
+    ``memory`` in bytes, and ``opengl``, are what the node lacked. Answered by a told
+    ``AlternativesFound``.
     """
 
     job: UUID
@@ -264,7 +307,7 @@ class SessionClosed(Message[Scheduler, None]):
 
 @attrs.frozen
 class NodeDeclined(Message[Scheduler, None]):
-    """From a NodeSession: its node gave a unit back, by nobody's fault: it drains, or stops."""
+    """From a NodeSession: its node declined a unit, because it drains or stops."""
 
     node: UUID
     session: Ref[Any]
@@ -272,9 +315,9 @@ class NodeDeclined(Message[Scheduler, None]):
 
 @attrs.frozen
 class RecallDeclined(Message[Scheduler, None]):
-    """From a NodeSession: of what was to go to another node, its node has this already.
+    """From a NodeSession: its node has a unit already that was recalled for another node.
 
-    From the Notifier, of another gateway, with the ``node`` of ours that it was to go to.
+    From the Notifier, of another gateway: with the ``node`` here that the unit was recalled for.
     """
 
     job: UUID
@@ -285,7 +328,7 @@ class RecallDeclined(Message[Scheduler, None]):
 
 @attrs.frozen
 class StealRequest:
-    """``node`` has nothing to do, and would begin this unit, which waits elsewhere, at once."""
+    """A unit that waits at a busy node, while the idle ``node`` would begin it at once."""
 
     job: UUID
     unit: int
@@ -295,17 +338,17 @@ class StealRequest:
 
 @attrs.frozen
 class StealRequests(Message[Scheduler, None]):
-    """From the Notifier, of another gateway: what its idle nodes would take from busy ones here.
+    """From the Notifier, of another gateway: units that its idle nodes would take from nodes here.
 
-    Answered by nobody, by ``RecallDeclined``, or by ``PeerAssigned``.
+    Followed by ``PeerAssigned``, by ``RecallDeclined``, or by nothing.
     """
 
-    wishes: tuple[StealRequest, ...]
+    requests: tuple[StealRequest, ...]
 
 
 @attrs.frozen
 class GatewayMembership(Message[Scheduler, None]):
-    """From the Notifier, while there are other gateways: which of how many this one is."""
+    """From the Notifier: this gateway's number, and how many gateways there are."""
 
     index: int
     gateways: int
@@ -313,8 +356,9 @@ class GatewayMembership(Message[Scheduler, None]):
 
 @attrs.frozen
 class PeerClaimed(Message[Scheduler, None]):
-    """From the Notifier, of another gateway: it gives these units to its nodes now, each with the
-    attempt that it will be. The database says whether it did.
+    """From the Notifier, of another gateway: it assigns units, each with this attempt.
+
+    The database says whether it did.
     """
 
     units: tuple[tuple[UUID, int, int], ...]
@@ -322,7 +366,7 @@ class PeerClaimed(Message[Scheduler, None]):
 
 @attrs.frozen
 class PeerAssigned(Message[Scheduler, None]):
-    """From the Notifier, of another gateway: it gave units to nodes that it does not serve."""
+    """From the Notifier, of another gateway: it assigned units to nodes that it does not serve."""
 
     nodes: tuple[UUID, ...]
 
@@ -345,16 +389,16 @@ Hint: TypeAlias = (
 
 @attrs.frozen
 class UnitsChanged(Message[Scheduler, None]):
-    """From whoever committed a change of units: what they are now."""
+    """From the actor that committed a change of units: their new states."""
 
     units: tuple[UnitState, ...]
 
 
 @attrs.frozen
 class JobPaused(Message[Scheduler, None]):
-    """From the web, and the Notifiers of all gateways: its owner paused a job.
+    """From the web, and the Notifiers of all gateways: a job's owner paused it.
 
-    What nodes were not yet sent of it goes back.
+    Its units that were not sent to their nodes yet are recalled.
     """
 
     job: UUID
@@ -362,51 +406,51 @@ class JobPaused(Message[Scheduler, None]):
 
 @attrs.frozen
 class Wake(Message[Scheduler, None]):
-    """From the web and the Bus: there is something new in the database; look soon."""
+    """From the web and the bus: something in the database is new; read it soon."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
 
 @attrs.frozen
 class JobsChanged(Message[Scheduler, None]):
-    """From the web: these jobs changed in ways that ``UnitsChanged`` does not tell; read them."""
+    """From the web: jobs changed in ways that ``UnitsChanged`` does not report; read them."""
 
     jobs: tuple[UUID, ...]
 
 
 @attrs.frozen
 class IsLoaded(Message[Scheduler, bool]):
-    """From the web: whether everything open was read once. Until then no dispatch is answered."""
+    """From the web: whether everything open was read once; until then no dispatch is answered."""
 
 
 @attrs.frozen
 class AccessChanged(Message[Scheduler, None]):
-    """From the web: organisations or trust changed; answered when it goes by that."""
+    """From the web: organisations or trust changed; answered once placement obeys the change."""
 
 
 @attrs.frozen
 class Poll(Message[Scheduler, None]):
-    """A timer: read the next page of what is open, and mend what is known differently here."""
+    """A timer: read the next page of what is open, and correct the state by it."""
 
 
 @attrs.frozen
 class ReadJobs(Message[Scheduler, None]):
-    """A timer: the same for the jobs of which something unknown was heard."""
+    """A timer: read the jobs that are not fully known."""
 
 
 @attrs.frozen
 class BalanceLoad(Message[Scheduler, None]):
-    """A timer: see whether units wait at some nodes while others have nothing to do."""
+    """A timer: move units from busy nodes to idle ones."""
 
 
 @attrs.frozen
 class Refill(Message[Scheduler, None]):
-    """A timer: read the next units of jobs of which few are known that wait."""
+    """A timer: read the next units of jobs with few waiting units here."""
 
 
 @attrs.frozen
 class StandingsDue(Message[Scheduler, None]):
-    """A timer: read what was said about nodes lately, here or at another gateway."""
+    """A timer: read the standings that were set lately, here or at another gateway."""
 
 
 @attrs.frozen
@@ -416,7 +460,7 @@ class PlaceDue(Message[Scheduler, None]):
 
 @attrs.frozen
 class PauseOver(Message[Scheduler, None]):
-    """A timer: a node that gave units back may be tried again."""
+    """A timer: a node that declined units may get work again."""
 
     node: UUID
 

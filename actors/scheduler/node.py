@@ -1,4 +1,4 @@
-"""A node, as the Scheduler knows it."""
+"""A node as the scheduler knows it, and the resources that its hello declares."""
 
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -7,13 +7,41 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
-from actors.scheduler.messages import SessionReady
-from actors.scheduler.resources import UNKNOWN, NodeResources, resources_of
+from actors.scheduler.messages import MEMORY_MOST, SessionReady
+from actors.scheduler.placement_request import CPU, GPU, Requirements, version_of
 from sql.scheduler_rows import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 DEPTH: Final = 2  # units for each slot: one runs, and the next is there when it ends
 UnitKey: TypeAlias = tuple[UUID, int]
+
+
+@attrs.frozen
+class NodeResources:
+    """Resources of a node; the defaults are of a node that has not said hello.
+
+    ``memory`` is what one unit gets. A node that does not say whether it has OpenGL is believed to
+    have it.
+    """
+
+    device: str = ""
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+    device_class: str = ""
+    opengl: bool = True
+
+    def has(self, needs: Requirements) -> bool:
+        """Return whether the node has what is needed."""
+        return (
+            needs.device in ("", self.device)
+            and needs.blender <= self.blender
+            and needs.memory <= self.memory
+            and needs.device_class in ("", self.device_class)
+            and needs.opengl <= self.opengl
+        )
+
+
+UNKNOWN: Final = NodeResources()
 
 
 def _no_units() -> set[UnitKey]:
@@ -22,16 +50,17 @@ def _no_units() -> set[UnitKey]:
 
 @attrs.define(eq=False)
 class Node:
-    """``taken`` are the units assigned to it, or about to be; ``slots`` None: it never said.
+    """A node as the database, its heartbeats and its session describe it.
 
-    ``behind``: its session missed a message and must be told everything again. ``declines`` are
-    the units that it gave back in a row; while ``is_paused`` it gets none. ``pools``: whose work
-    it takes, as its hello says; none named: anybody's. ``kit``: what it is made of.
-    ``is_ours``: the gateway's owner runs it himself. ``is_odd``: he has verifiers, and none of them
-    can check what it renders.
-    ``left_at``: when its last session ended, by the steady clock; it lives if it gave a sign of
-    life since. ``silent_since``: when it was first found that nothing but its name is known of it,
-    by the same clock.
+    ``assigned`` are the units that it has or is about to get. ``slots`` None: it never said hello.
+    ``offered``: the job types that its hello names. ``pools``: whose work it takes, as its hello
+    says; none named: anybody's. ``is_ours``: the gateway's owner runs it. ``is_unverifiable``: the
+    gateway has verifiers, and none of them can check what the node renders.
+
+    ``behind``: its session missed a message and must be told everything again. ``declines`` counts
+    the units that it declined in a row; while ``is_paused`` it gets none. ``left_at``: when its
+    last session ended, by the monotonic clock. ``silent_since``: when it was first found that only
+    its name is known, by the same clock.
     """
 
     id: UUID
@@ -45,7 +74,7 @@ class Node:
     epoch: int = 0  # of the newest session that is known, here or at another gateway
     left_at: float | None = None
     silent_since: float | None = None
-    taken: set[UnitKey] = attrs.field(factory=_no_units)
+    assigned: set[UnitKey] = attrs.field(factory=_no_units)
     behind: bool = False
     declines: int = 0
     is_paused: bool = False
@@ -53,15 +82,15 @@ class Node:
     pools: frozenset[str] = frozenset()
     resources: NodeResources = UNKNOWN
     is_ours: bool = False
-    is_odd: bool = False
+    is_unverifiable: bool = False
     version: int = 0  # of its entries in the index
 
     def tell(self, message: Message[NodeSession, None]) -> bool:
-        """Whether its session took it; False where it has none."""
+        """Send its session a message; return False if there is none, or it did not accept."""
         return self.session is not None and self.session.tell(message)
 
     def hear(self, hello: SessionReady) -> None:
-        """Take over what it says of itself."""
+        """Take over its hello."""
         self.slots = hello.slots
         self.offered = frozenset(hello.offered) if hello.offered else None
         self.pools = frozenset(hello.pools)
@@ -69,9 +98,9 @@ class Node:
         self.resources = resources_of(*machine, hello.slots, opengl=hello.opengl)
 
     def leave(self, now: float) -> None:
-        """Its session ended: until it is heard of again, nobody knows that it lives.
+        """Note that its session ended: it is not healthy until the next sign of life.
 
-        What never said hello speaks the reference alone: its heartbeats are its word.
+        A client that never said hello stays healthy by its heartbeats.
         """
         self.session = None
         if self.slots is not None:
@@ -85,16 +114,16 @@ class Node:
         return silent_seconds < now - self.left_at
 
     def forget(self) -> None:
-        """What it said and did while its last session lived."""
+        """Forget what it said and did in its last session."""
         self.slots = self.offered = None
         self.pools, self.resources = frozenset(), UNKNOWN
         self.declines, self.is_paused = 0, False
 
     @property
     def eligible(self) -> bool:
-        """Whether it may be given work: it lives, by heartbeat or by a session, and nobody says no.
+        """True if it is alive and its standing allows work.
 
-        While it is quarantined it may be given its owner's work, and must have an owner.
+        A quarantined node gets its owner's work only, so it must have an owner.
         """
         if self.standing.name != ACTIVE and self.serves is None:
             return False
@@ -102,63 +131,91 @@ class Node:
 
     @property
     def is_known(self) -> bool:
-        """Whether anything is lost when it is forgotten: it may be another gateway's."""
-        is_there = self.healthy or self.session is not None or bool(self.taken)
+        """True if anything would be lost if it were forgotten."""
+        is_there = self.healthy or self.session is not None or bool(self.assigned)
         return is_there or self.standing.version > 0
 
     @property
     def serves(self) -> UUID | None:
-        """Whose units alone it may be given; None: anybody's."""
+        """The only user whose units it may get; None: anybody's."""
         return self.owner if self.standing.name == QUARANTINED else None
 
     @property
     def is_open(self) -> bool:
-        """Whether it takes anybody's work, as it says itself."""
+        """True if it takes anybody's work, by its hello."""
         return not self.pools or "any" in self.pools
 
     @property
-    def measures(self) -> bool:
-        """Whether it is the gateway's own, and there."""
+    def is_own_online(self) -> bool:
+        """True if the gateway's owner runs it and it is connected."""
         return self.is_ours and self.session is not None
 
     @property
     def accepts_work(self) -> bool:
-        return not self.is_paused and len(self.taken) < (self.slots or 0) + BACKLOG
+        """True if its slots and its backlog have room."""
+        return not self.is_paused and len(self.assigned) < (self.slots or 0) + BACKLOG
 
     @property
     def is_free(self) -> bool:
-        """Whether it would begin a unit at once."""
-        return self.session is not None and len(self.taken) < (self.slots or 0)
+        """True if it would begin a unit at once: it is connected and a slot is free."""
+        return self.session is not None and len(self.assigned) < (self.slots or 0)
 
     @property
     def has_backlog(self) -> bool:
-        """Whether units wait at it that its session has not sent: it was given more than it runs.
+        """True if units wait at its session: it has more than it runs at once.
 
-        To one that never said how many it runs, everything is sent at once.
+        A node that did not say how many it runs gets everything at once.
         """
-        return self.session is not None and len(self.taken) > (self.slots or len(self.taken))
+        return self.session is not None and len(self.assigned) > (self.slots or len(self.assigned))
 
     @property
-    def is_laden_afar(self) -> bool:
-        """Whether units wait at it, as far as can be told: it is not served here, and has several.
-        One whose session ended here is not looked for elsewhere until it is heard of.
+    def has_backlog_elsewhere(self) -> bool:
+        """True if units probably wait at it: it has several, and another gateway serves it.
+
+        False for a node whose session ended here, until its next sign of life.
         """
         may_live = self.healthy or self.left_at is None
-        return self.session is None and may_live and len(self.taken) > 1
+        return self.session is None and may_live and len(self.assigned) > 1
 
     @property
     def is_saturated(self) -> bool:
-        """Whether it has enough for now: what waits is better kept for whoever is free first."""
-        return self.session is not None and len(self.taken) >= DEPTH * max(self.slots or 1, 1)
+        """True if it has enough for now: the first free node should get the next unit."""
+        return self.session is not None and len(self.assigned) >= DEPTH * max(self.slots or 1, 1)
 
     @property
     def is_oversubscribed(self) -> bool:
-        """Whether it was given more than that: orders are, where their answer names a node."""
-        return self.session is not None and len(self.taken) > DEPTH * max(self.slots or 1, 1)
+        """True if it has more than that, because new jobs were placed on it at once."""
+        return self.session is not None and len(self.assigned) > DEPTH * max(self.slots or 1, 1)
 
     @property
     def does(self) -> frozenset[str]:
-        """The job types it can do now: those registered, less those its hello left out."""
+        """The job types that it can do now: those registered, without those its hello left out."""
         if self.offered is None:
             return self.capabilities
         return self.capabilities & self.offered
+
+
+def resources_of(
+    device_class: str | None,
+    blender: str | None,
+    ram: int | None,
+    vram: int | None = None,
+    slots: int | None = None,
+    *,
+    opengl: bool | None = None,
+) -> NodeResources:
+    """Return the resources that the fields of a hello declare.
+
+    The device class begins with the kind of device (``cpu/x86_64``). Memory is for all slots
+    together, and a unit gets one of them. On a GPU a unit must also fit into the GPU's memory, if
+    the node says how much of it may be used.
+    """
+    kind = (device_class or "").partition("/")[0].lower()
+    device = "" if not kind else CPU if kind == CPU else GPU
+    given = min(ram or 0, MEMORY_MOST)
+    if device == GPU and vram is not None:
+        given = min(given, vram)
+    memory = given // max(slots or 1, 1)
+    return NodeResources(
+        device, version_of(blender or ""), memory, device_class or "", opengl is not False
+    )

@@ -1,17 +1,17 @@
-"""The nodes by capability and load: choosing looks at a few of them, however many there are."""
+"""Index of the nodes by capability and load: a choice examines few of them."""
 
 import heapq
-from collections.abc import Collection, Iterator
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
-from actors.scheduler.access import CLOSED, Circle, circles_of_node, circles_of_user
-from actors.scheduler.cache_affinity import CacheAffinity
+from actors.scheduler.access import CLOSED, AccessGroup, groups_of_node, groups_of_user
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
-from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.placement_request import ANY, PlacementRequest
+from actors.scheduler.node import Node, NodeResources, UnitKey
+from actors.scheduler.placement_request import ANY, NOTHING, PlacementRequest, Requirements
 from actors.scheduler.policy import (
     FOR_OURS,
     Rank,
@@ -21,51 +21,105 @@ from actors.scheduler.policy import (
     is_last,
     rank,
 )
-from actors.scheduler.resources import NOTHING, NodeResources, Requirements
-from actors.scheduler.verifiers import VerifierClasses
 from sql.access import ALONE, Access
+from sql.device_class import are_comparable
 from sql.retry_policy import NODE_FAILURES_MOST
+from sql.scheduler_rows import ACTIVE
 
-Entry: TypeAlias = tuple[Rank, int, Node]  # the node's version when it had this rank
-# A job type, whose work, whether of jobs that have many units, and what the node has at least.
-Line: TypeAlias = tuple[str, Circle, bool, Requirements]
-SLACK = 64
-NEEDS_MOST: Final = 64  # kinds of needs that nodes are listed by
-LISTING: Final = 16  # so many looks at a node are as much work as to list it by other needs
+HOLDERS_MOST: Final = 16  # nodes remembered for one input: the newest
+INPUTS_MOST: Final = 4_096  # inputs remembered; reached within minutes
+
+
+class CacheAffinity:
+    """Nodes that got an input lately and so probably have it in their cache."""
+
+    def __init__(self, inputs_most: int = INPUTS_MOST) -> None:
+        self._holders: OrderedDict[str, tuple[UUID, ...]] = OrderedDict()  # the newest one last
+        self._most = inputs_most
+
+    def note(self, node: UUID, inputs: str) -> None:
+        """Note that a node was assigned a unit with this input."""
+        if not inputs:
+            return
+        others = [one for one in self._holders.get(inputs, ()) if one != node]
+        self._holders[inputs] = (*others, node)[-HOLDERS_MOST:]
+        self._holders.move_to_end(inputs)
+        if len(self._holders) > self._most:
+            self._holders.popitem(last=False)
+
+    def holders(self, inputs: str) -> Iterable[UUID]:
+        """Return the nodes that had the input last, the oldest first."""
+        return self._holders.get(inputs, ()) if inputs else ()
+
+
+CHECK: Final = "check"
+
+
+def checks(node: Node) -> bool:
+    """Return whether a node is connected and may check results of others."""
+    says = node.session is not None and CHECK in (node.offered or ())
+    return says and node.standing.name == ACTIVE and bool(node.resources.device_class)
+
+
+@attrs.define
+class VerifierClasses:
+    """Device classes that the gateway's connected verifiers can check.
+
+    Results that none of them can check are unverifiable: such nodes get strangers' work last.
+    """
+
+    _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
+
+    def learn(self, node: Node) -> bool:
+        """Take over one of the gateway's nodes; return whether the classes may have changed."""
+        before = self._classes.pop(node.id, None)
+        if checks(node):
+            self._classes[node.id] = node.resources.device_class
+        return before != self._classes.get(node.id)
+
+    def can_check(self, node: Node) -> bool:
+        """Return whether a verifier can check the node's results; True if there is no verifier."""
+        machine = node.resources.device_class
+        classes = self._classes.values()
+        return not (classes and machine) or any(are_comparable(one, machine) for one in classes)
+
+
+Entry: TypeAlias = tuple[Rank, int, Node]  # with the node's version when it had this rank
+# Job type, access group, whether of jobs with many units, and requirements that its nodes meet.
+Line: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
+SLACK: Final = 64
+NEEDS_MOST: Final = 64  # requirements by which nodes are listed
+LISTING: Final = 16  # listing a node by requirements costs as much as examining it so often
 MISSES_MOST: Final = 1024
-NOWHERE: Final[frozenset[Line]] = frozenset()
+NO_LINES: Final[frozenset[Line]] = frozenset()
 
 
 class NodeIndex:
-    """Nodes stand in lines by what they can do and whose work they may do (``circles``).
+    """Lists nodes in lines by what they can do and whose work they may do (``access``).
 
-    A line has a heap of ranks once somebody asked for it; entries that are out of date are dropped
-    when met. Those that have said hello stand in lines for jobs of many units as well: a client of
-    the reference cannot tell the units of one job apart. ``ours`` are the gateway's own nodes: few.
+    A line gets a heap of ranks at its first use; stale entries are dropped when they are met. Only
+    nodes that said hello are in lines for jobs of many units: a client of the reference API cannot
+    tell the units of one job apart. ``ours`` are the few nodes that the gateway's owner runs.
     """
 
     def __init__(self, ours: Collection[UUID] = ()) -> None:
         self._ours = frozenset(ours)
-        self.circles: Access = ALONE
+        self.access: Access = ALONE
         self.cache_affinity = CacheAffinity()
         self._verifiers = VerifierClasses()
         self._nodes: dict[UUID, Node] = {}
-        self._capable: dict[Line, dict[UUID, Node]] = {}  # the eligible ones
-        self._listed: dict[UUID, frozenset[Line]] = {}  # where in ``_capable`` a node stands
+        self._capable: dict[Line, dict[UUID, Node]] = {}  # the eligible nodes
+        self._listed: dict[UUID, frozenset[Line]] = {}  # the lines of a node
         self._heaps: dict[Line, list[Entry]] = {}
-        self._needs: dict[
-            Requirements, None
-        ] = {}  # nodes are listed by these; asked for last at the end
-        self._misses: dict[
-            Requirements, int
-        ] = {}  # by others: looks at nodes that have not what is needed
-        self._kits: dict[UUID, NodeResources] = {}  # of those in ``_listed``
-        self._changed: dict[UUID, Node] = {}  # they may be able to do more than they were
-        self.free: dict[UUID, Node] = {}  # they would begin a unit at once
-        self.laden: dict[UUID, Node] = {}  # units wait at them that others could begin
-        self.laden_afar: dict[UUID, Node] = {}  # the same, of nodes that other gateways serve
-        self.crowded: dict[UUID, Node] = {}  # they were given more than they need for now
-        self._closed = 0  # how many lines are some people's alone
+        self._needs: dict[Requirements, None] = {}  # nodes are listed by these; the latest is last
+        self._misses: dict[Requirements, int] = {}  # nodes that were examined and lack something
+        self._resources: dict[UUID, NodeResources] = {}  # of the nodes in ``_listed``
+        self._changed: dict[UUID, Node] = {}  # nodes that may be able to do more than before
+        self.free: dict[UUID, Node] = {}  # nodes that would begin a unit at once
+        self.busy: dict[UUID, Node] = {}  # nodes at which units wait that others could begin
+        self.busy_elsewhere: dict[UUID, Node] = {}  # busy nodes of other gateways
+        self.oversubscribed: dict[UUID, Node] = {}  # nodes with more than they need for now
+        self._closed = 0  # how many lines are closed to strangers' work
         self._versions = 0
 
     def __iter__(self) -> Iterator[Node]:
@@ -73,55 +127,55 @@ class NodeIndex:
 
     @property
     def entries(self) -> int:
-        """How many entries the heaps hold, those out of date too."""
+        """How many entries the heaps hold, stale ones included."""
         return sum(len(heap) for heap in self._heaps.values())
 
     def get(self, node: UUID) -> Node | None:
         return self._nodes.get(node)
 
     def node(self, node: UUID) -> Node:
-        """The node's record, a new one if there is none."""
+        """Return the record of a node, a new one if it is unknown."""
         found = self._nodes.get(node)
         if found is None:
             found = self._nodes[node] = Node(node, is_ours=node in self._ours)
         return found
 
     def forget(self, node: Node) -> None:
-        """Drop the record of a node that nothing is known of."""
+        """Drop the record of a node."""
         self.changed(node)
-        self._relist(node, self._listed.get(node.id, NOWHERE), NOWHERE)
-        for known in (self._nodes, self._listed, self._kits, self._changed):
+        self._relist(node, self._listed.get(node.id, NO_LINES), NO_LINES)
+        for known in (self._nodes, self._listed, self._resources, self._changed):
             known.pop(node.id, None)
 
     def take(self, node: Node, key: UnitKey) -> None:
-        """Count a unit as the node's."""
-        node.taken.add(key)
+        """Assign a unit to the node."""
+        node.assigned.add(key)
         self.changed(node)
 
     def release(self, node: Node, key: UnitKey) -> None:
-        """The unit is the node's no more."""
-        if key in node.taken:
-            node.taken.discard(key)
+        """Take a unit from the node."""
+        if key in node.assigned:
+            node.assigned.discard(key)
             self.changed(node)
 
     def changed(self, node: Node) -> None:
-        """Must follow every change of a node: it is listed where it belongs now."""
+        """List a node where it belongs now; must follow every change of a node."""
         if node.is_ours and self._verifiers.learn(node):
             for other in self._nodes.values():
                 self.changed(other)
-        node.is_odd = not self._verifiers.can_check(node)
+        node.is_unverifiable = not self._verifiers.can_check(node)
         lines = self._lines_of(node)
-        listed = self._listed.get(node.id, NOWHERE)
-        if self._kits.get(node.id) is not node.resources:
-            self._kits[node.id], self._changed[node.id] = node.resources, node
+        listed = self._listed.get(node.id, NO_LINES)
+        if self._resources.get(node.id) is not node.resources:
+            self._resources[node.id], self._changed[node.id] = node.resources, node
         if lines != listed:
             if not lines <= listed:
                 self._changed[node.id] = node
             self._relist(node, listed, lines)
         _list(self.free, node, listed=node.is_free)
-        _list(self.laden, node, listed=node.has_backlog)
-        _list(self.crowded, node, listed=node.is_oversubscribed)
-        _list(self.laden_afar, node, listed=node.is_laden_afar)
+        _list(self.busy, node, listed=node.has_backlog)
+        _list(self.oversubscribed, node, listed=node.is_oversubscribed)
+        _list(self.busy_elsewhere, node, listed=node.has_backlog_elsewhere)
         self._versions += 1
         node.version = self._versions
         if node.accepts_work:
@@ -130,14 +184,14 @@ class NodeIndex:
                 if line in self._heaps:
                     self._push(line, entry)
 
-    def regroup(self, circles: Access) -> bool:
-        """Take over who belongs together; whether that is new."""
-        if circles == self.circles:
+    def set_access(self, access: Access) -> bool:
+        """Take over organisations and trust; return whether they have changed."""
+        if access == self.access:
             return False
-        self.circles = circles
+        self.access = access
         for node in self._nodes.values():
             self.changed(node)
-        self._changed |= self._nodes  # users may have come nearer to nodes that are where they were
+        self._changed |= self._nodes  # any of them may do other users' work now
         return True
 
     def take_changed(self) -> list[Node]:
@@ -147,7 +201,7 @@ class NodeIndex:
 
     @property
     def is_the_same_for_all(self) -> bool:
-        """Whether it makes no difference whose unit it is, if its pool is ``any``."""
+        """True if the choice in the pool ``any`` does not depend on the user."""
         return self._closed == 0
 
     def choose(
@@ -156,7 +210,7 @@ class NodeIndex:
         avoid: frozenset[UUID] = frozenset(),
         failed: frozenset[UUID] = frozenset(),
     ) -> Node | NoCapableNode | AllNodesFull:
-        """The best node for a unit, as ``policy.choose`` defines it."""
+        """Return the best node for a unit, as ``policy.choose`` defines it."""
         demand, lines = self._for_whom(demand, failed)
         needs = demand.kind.needs
         if not lines:
@@ -164,7 +218,7 @@ class NodeIndex:
         if len(failed) >= NODE_FAILURES_MOST:
             fresh = self._fresh(demand, lines, avoid, failed)
             if fresh:
-                first = [node for node in fresh if goes_before(node, demand, self.circles)]
+                first = [node for node in fresh if goes_before(node, demand, self.access)]
                 return self._of_few(first or fresh, demand)
         for less in (failed, frozenset[UUID]()):
             if avoid and all(node.id in avoid for node in self._able(lines, needs)):
@@ -180,8 +234,10 @@ class NodeIndex:
     def _for_whom(
         self, demand: PlacementRequest, failed: frozenset[UUID]
     ) -> tuple[PlacementRequest, list[Line]]:
-        """Return where nodes stand for a unit; without what nodes found that it needs, where no
-        connected one is left that has it and did not fail the unit.
+        """Return the request and its lines.
+
+        What nodes found that the unit needs is left out if no connected node is left that has it
+        and did not fail the unit.
         """
         lines = self._lines_for(demand)
         if demand.kind.asked is None:
@@ -201,9 +257,9 @@ class NodeIndex:
         avoid: frozenset[UUID],
         failed: frozenset[UUID],
     ) -> list[Node]:
-        """The connected nodes of owners none of whose nodes has failed the unit."""
+        """Return the connected nodes of owners without a node that failed the unit."""
         known = (self._nodes[name] for name in failed if name in self._nodes)
-        said = heard(known, demand.user, self.circles)
+        said = heard(known, demand.user, self.access)
         if not said:
             return []
         able = self._able(lines, demand.kind.needs)
@@ -212,12 +268,12 @@ class NodeIndex:
         return next((tier for tier in tiers if tier), [])
 
     def _lines_for(self, demand: PlacementRequest) -> list[Line]:
-        """Return where nodes stand that can do it; if unlisted by its needs, among others."""
+        """Return the lines of the nodes that can do it; with unlisted needs of others too."""
         kind = demand.kind
         if kind.pool == ANY and not self._closed:
-            groups: tuple[Circle, ...] = (None,)
+            groups: tuple[AccessGroup, ...] = (None,)
         else:
-            groups = circles_of_user(demand.user, kind.pool, self.circles)
+            groups = groups_of_user(demand.user, kind.pool, self.access)
         of = [(kind.job_type, group, kind.many, NOTHING) for group in groups]
         lines = [line for line in of if line in self._capable]
         if kind.needs == NOTHING:
@@ -236,7 +292,7 @@ class NodeIndex:
         return False
 
     def _able(self, lines: list[Line], needs: Requirements) -> Iterator[Node]:
-        """Those in these lines that have what is needed."""
+        """Yield the nodes in these lines that have what is needed."""
         nodes = (node for line in lines for node in self._capable[line].values())
         return (node for node in nodes if node.resources.has(needs))
 
@@ -244,8 +300,10 @@ class NodeIndex:
         return node.resources.has(needs) and any(node.id in self._capable[line] for line in lines)
 
     def _is_listed(self, needs: Requirements) -> bool:
-        """Whether nodes are listed by these needs. Listing takes long, so it is done where a search
-        has taken as long; of too many needs those go that were not asked for for the longest time.
+        """Return whether nodes are listed by these requirements; list them if that pays.
+
+        Listing takes long, so it is done once searches have taken as long. If there are too many
+        requirements, the least recently used are dropped.
         """
         if needs in self._needs:
             self._needs[needs] = self._needs.pop(needs)
@@ -258,7 +316,7 @@ class NodeIndex:
         self._needs[needs], changed = None, dict(self._changed)
         for node in list(self._nodes.values()):
             self.changed(node)
-        self._changed = changed  # they can do what they could do
+        self._changed = changed  # no node can do more than before
         return True
 
     def _note_misses(self, needs: Requirements, number: int) -> None:
@@ -270,12 +328,12 @@ class NodeIndex:
     def _able_of_ours(
         self, demand: PlacementRequest, lines: list[Line], avoid: frozenset[UUID]
     ) -> list[Node]:
-        """Those that can do it and go before all others."""
+        """Return the nodes that can do it and go before all others."""
         if demand.kind.job_type != FOR_OURS and not demand.is_final:
             return []
         names = self._nodes if demand.is_final else self._ours
         found = (self._nodes[n] for n in names if n in self._nodes and n not in avoid)
-        first = (node for node in found if goes_before(node, demand, self.circles))
+        first = (node for node in found if goes_before(node, demand, self.access))
         return [node for node in first if self._can(node, lines, demand.kind.needs)]
 
     def _of_few(self, nodes: list[Node], demand: PlacementRequest) -> Node | AllNodesFull:
@@ -287,7 +345,7 @@ class NodeIndex:
     def _near(
         self, demand: PlacementRequest, lines: list[Line], avoid: frozenset[UUID]
     ) -> Node | None:
-        """The best of those that had the inputs lately and would begin at once."""
+        """Return the best of the nodes that had the input lately and would begin at once."""
         names = self.cache_affinity.holders(demand.inputs)
         holders = [node for name in names if (node := self._nodes.get(name)) is not None]
         free = [n for n in holders if n.is_free and n.accepts_work and n.id not in avoid]
@@ -348,8 +406,8 @@ class NodeIndex:
 
     def _lines_of(self, node: Node) -> frozenset[Line]:
         if not node.eligible:
-            return NOWHERE
-        groups = circles_of_node(node, self.circles)
+            return NO_LINES
+        groups = groups_of_node(node, self.access)
         kinds = (False,) if node.slots is None else (False, True)
         met = [NOTHING, *(needs for needs in self._needs if node.resources.has(needs))]
         return frozenset(

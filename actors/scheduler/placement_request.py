@@ -1,25 +1,48 @@
-"""What a unit asks of a node, as far as the choice depends on it."""
+"""Requests for a node: what a unit requires of one, whose it is, and what it has as input."""
 
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
-from actors.scheduler.resources import NOTHING, Requirements, raised, requirements_of
 from sql.scheduler_rows import ANY as ANY  # noqa: PLC0414 - part of what this module offers
 from sql.scheduler_rows import MINE as MINE  # noqa: PLC0414
 from sql.scheduler_rows import POOL as POOL  # noqa: PLC0414
 from sql.scheduler_rows import TRUSTED as TRUSTED  # noqa: PLC0414
 
+CPU: Final = "cpu"
+GPU: Final = "gpu"
+NEEDS: Final = "_needs"  # key in a job's parameters, written by the gateway
+GIB: Final = 1 << 30
 Within: TypeAlias = tuple[int, datetime, int, bool, int]  # as ``policy.within`` orders a user's own
+
+
+@attrs.frozen(order=True)
+class Requirements:
+    """Requirements of a unit.
+
+    ``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: in bytes, at least.
+    ``device_class``: exactly this device, instruction set and build of Blender. ``opengl``: the
+    scene's engine draws with it (EEVEE, Workbench).
+    """
+
+    device: str = ""
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+    device_class: str = ""
+    opengl: bool = False
+
+
+NOTHING: Final = Requirements()
 
 
 @attrs.frozen
 class RequestKind:
-    """What is alike for many units: they wait in one line. ``many``: it is one of several of its
-    job, and a client of the reference cannot tell those apart. ``asked``: what its job asked for,
-    where nodes found that it needs more.
+    """A kind of units, which wait in one line.
+
+    ``many``: its jobs have several units, which a client of the reference API cannot tell apart.
+    ``asked``: what the job asked for, if nodes found that the unit needs more.
     """
 
     job_type: str
@@ -30,14 +53,16 @@ class RequestKind:
 
     @property
     def as_asked(self) -> "RequestKind":
-        """The same work without what nodes found that it needs besides."""
+        """The same kind without what nodes found that it needs besides."""
         return self if self.asked is None else attrs.evolve(self, needs=self.asked, asked=None)
 
 
 @attrs.frozen
 class PlacementRequest:
-    """``inputs`` names what is to be fetched first: a node that has it begins sooner. ``turn`` is
-    the unit's among its user's own. ``is_final``: it is tried no more after this.
+    """A unit's request for a node.
+
+    ``inputs`` names its input: a node that has it in its cache begins sooner. ``turn`` is the
+    unit's place among its user's units. ``is_final``: this is the unit's last try.
     """
 
     kind: RequestKind
@@ -50,8 +75,50 @@ class PlacementRequest:
 def kind_of(
     job_type: str, params: dict[str, Any], *, many: bool, memory: int = 0, opengl: bool = False
 ) -> RequestKind:
-    """Of a unit of a job with these parameters; ``memory``, ``opengl``: what nodes lacked."""
+    """Return the kind of a unit; ``memory`` and ``opengl``: what nodes lacked for it."""
     pool: Any = params.get(POOL, ANY)
     asked = requirements_of(params)
     needs = raised(asked, memory, opengl=opengl)
     return RequestKind(job_type, pool, many, needs, None if needs == asked else asked)
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """Parse a version: ``5.2.0 LTS`` is (5, 2), and (0, 0) a text without a version."""
+    major, _, rest = text.strip().partition(".")
+    minor = rest.split(".")[0].split(" ")[0]
+    if not (major.isdecimal() and minor.isdecimal()):
+        return (0, 0)
+    return int(major[:4]), int(minor[:4])
+
+
+def requirements_of(params: dict[str, Any]) -> Requirements:
+    """Return the requirements that were stored with the job.
+
+    Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units.
+    """
+    said: Any = params.get(NEEDS)
+    if not isinstance(said, dict):
+        return NOTHING
+    memory = int(said.get("memory") or 0)
+    steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
+    version = version_of(said.get("blender") or "")
+    names = said.get("device") or "", said.get("device_class") or ""
+    return Requirements(names[0], version, steps, names[1], opengl=bool(said.get("opengl")))
+
+
+def raised(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:
+    """Return the requirements with what nodes found besides: memory in bytes, and OpenGL.
+
+    Memory is rounded up by an eighth at most: a node that had too little never has enough.
+    """
+    if not memory and not opengl:
+        return needs
+    step = max(GIB >> 2, 1 << max(memory.bit_length() - 4, 0))
+    most = max(needs.memory, -(-memory // step) * step)
+    return attrs.evolve(needs, memory=most, opengl=needs.opengl or opengl)
+
+
+def wants_alike(params: dict[str, Any]) -> bool:
+    """Return whether all units need nodes of one class that is not chosen yet."""
+    said: Any = params.get(NEEDS)
+    return isinstance(said, dict) and bool(said.get("alike")) and not said.get("device_class")

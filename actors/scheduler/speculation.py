@@ -1,85 +1,121 @@
-"""Second attempts beside the first: units that straggle near the end of their job."""
+"""Speculation: a second attempt beside a unit that straggles near the end of its job.
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from datetime import datetime
+A unit straggles when it takes far longer than the others of its job. Nothing is copied while units
+of the job wait: until then an idle node has better things to do.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import UnitState
-from actors.scheduler.base_state import PLACING_SECONDS, AssignmentTag, BaseState
+from actors.ports import Clock, Store
 from actors.scheduler.node import Node
-from actors.scheduler.policy import PENDING, key_of
-from actors.scheduler.straggler_policy import StragglerPolicy, late
-from actors.scheduler.unit import Unit, copy_of
-from sql.scheduler_rows import OpenUnit
+from actors.scheduler.placement import PLACING_SECONDS
+from actors.scheduler.policy import is_assigned
+from actors.scheduler.settings import StragglerPolicy
+from actors.scheduler.state import SchedulerState
+from actors.scheduler.units import AssignmentTag, Unit, copy_of
+from sql.database import Unavailable
+from sql.unit_durations import DONE_MOST, Alike, UnitDurations, frames_of, paces
+
+log = logging.getLogger(__name__)
+
+# -- policy
 
 
-class Speculation(BaseState):
-    """A copy is a unit of its own here, beside the one that it is a copy of."""
+def straggles(
+    seconds: float, frames: int, pace: UnitDurations | None, policy: StragglerPolicy
+) -> bool:
+    """Return whether a unit of so many frames is at work for far too long."""
+    if pace is None or pace.done < policy.done or not policy.times:
+        return False
+    return seconds >= max(policy.times * pace.seconds * frames, policy.seconds)
 
-    def late(self, now: datetime, patience: StragglerPolicy) -> list[Unit]:
-        """Units of which a second node may be given a copy, if their jobs' others were faster."""
-        if not self.index.free:
-            return []
-        known = self.units.values()
-        units = (unit for unit in known if not unit.answered and unit.key not in self.copies)
-        return late(units, self._more, now, patience)
 
-    def copy(self, unit: Unit, clock: float) -> AssignmentTag | None:
-        """Reserve a slot of an idle node for another attempt; None: there is no such node."""
-        assert unit.node is not None, "it is at work"
-        shunned = unit.shuns | {unit.node.id}
-        node = self.index.choose(unit.demand, shunned)
-        if not isinstance(node, Node) or not node.is_free or node.id in shunned:
-            return None
-        booking = self._reserve(copy_of(unit), node, clock + PLACING_SECONDS)
-        return attrs.evolve(booking, beside=unit.attempt)
+def late(
+    units: Iterable[Unit], partial_jobs: Iterable[UUID], now: datetime, policy: StragglerPolicy
+) -> list[Unit]:
+    """Return the units that might straggle: at work for long, in jobs of which nothing waits.
 
-    def _note_copy(self, copy: Unit) -> None:
-        """It stands in the books: its number is given."""
-        first = self.units.get(copy.key)
-        if first is not None:
-            first.copied = max(first.copied, copy.attempt)
+    ``partial_jobs`` have waiting units that are not among ``units``.
+    """
+    if not policy.times:
+        return []
+    known = list(units)
+    waiting = {unit.job for unit in known if not is_assigned(unit.state)} | set(partial_jobs)
+    least = timedelta(seconds=policy.seconds)
+    return [
+        unit
+        for unit in known
+        if unit.units > 1
+        and unit.job not in waiting
+        and not unit.is_unreachable
+        and unit.active_since <= now - least
+    ]
 
-    def _hear_of_copy(self, state: UnitState) -> None:
-        copy = self.copies.get(key_of(state))
-        if copy is None or copy.state == PENDING:
-            return
-        self._promote_to(state.job, state.unit, state.attempt)
-        is_over = state.copied >= copy.attempt and state.copy_node is None
-        if copy.is_copy and (is_over or state.attempt > copy.attempt):
-            self._drop(copy)
 
-    def _promote_to(self, job: UUID, number: int, attempt: int) -> None:
-        """If that attempt was the copy's, it is the unit's one now."""
-        copy = self.copies.get((job, number))
-        if copy is None or copy.state == PENDING or copy.attempt != attempt:
-            return
-        first = self.units.get(copy.key)
-        if first is not None:
-            self._drop(first)
-        del self.copies[copy.key]
-        copy.is_copy = False
-        self.units[copy.key] = copy
+def stragglers(
+    units: Iterable[Unit],
+    pace: Mapping[Alike, UnitDurations],
+    now: datetime,
+    policy: StragglerPolicy,
+) -> list[Unit]:
+    """Return the units that straggle, the longest at work first."""
+    found = [
+        unit
+        for unit in units
+        if straggles(
+            (now - unit.active_since).total_seconds(),
+            frames_of(unit.frames),
+            pace.get((unit.job, unit.tile is not None)),
+            policy,
+        )
+    ]
+    return sorted(found, key=lambda unit: (unit.active_since, unit.job, unit.number))
 
-    def _compare_copies(
-        self, rows: Sequence[OpenUnit], now: datetime, jobs: AbstractSet[UUID]
-    ) -> None:
-        """Take over the copies at work that the database has of these jobs."""
-        for row in rows:
-            copy = self.copies.get((row.job, row.unit))
-            if copy is not None and copy.attempt < row.attempt:
-                self._drop(copy)
-                copy = None
-            if copy is None:
-                self._admit(row, now)
-            elif copy.attempt == row.attempt:
-                copy.state, copy.started_at = row.state, row.started_at
-                copy.told = copy.told or row.lease_until is not None
-                self._note_pause(copy, paused=row.paused == "owner")
-        seen = {(row.job, row.unit, row.attempt) for row in rows}
-        for copy in [c for c in self.copies.values() if c.state != PENDING]:
-            if copy.job in jobs and (*copy.key, copy.attempt) not in seen:
-                self._drop(copy)
+
+# -- over the state
+
+
+async def speculate(
+    state: SchedulerState, store: Store, clock: Clock, policy: StragglerPolicy
+) -> Sequence[AssignmentTag]:
+    """Reserve idle nodes for copies of stragglers; each tag must be committed or refused.
+
+    Mostly no unit is late, and nothing is read. While the database is away nothing is copied.
+    """
+    now = clock.now()
+    suspects = late_units(state, now, policy)
+    if not suspects:
+        return ()
+    try:
+        done = await store.done_units(sorted({unit.job for unit in suspects}), DONE_MOST)
+    except Unavailable as error:
+        log.warning("the pace of jobs cannot be read: %s", type(error).__name__)
+        return ()
+    found = stragglers(suspects, paces(done), now, policy)
+    copies = (reserve_copy(state, unit, clock.monotonic()) for unit in found)
+    return [copy for copy in copies if copy is not None]
+
+
+def late_units(state: SchedulerState, now: datetime, policy: StragglerPolicy) -> list[Unit]:
+    """Return the units that may be copied if their jobs' others were faster."""
+    if not state.index.free:
+        return []
+    known = state.units.values()
+    units = (unit for unit in known if not unit.answered and unit.key not in state.copies)
+    return late(units, state.partial_jobs, now, policy)
+
+
+def reserve_copy(state: SchedulerState, unit: Unit, clock: float) -> AssignmentTag | None:
+    """Reserve a slot of an idle node for a copy of the unit; None if no such node is idle."""
+    assert unit.node is not None, "it is at work"
+    shunned = unit.shuns | {unit.node.id}
+    node = state.index.choose(unit.demand, shunned)
+    if not isinstance(node, Node) or not node.is_free or node.id in shunned:
+        return None
+    tag = state.reserve(copy_of(unit), node, clock + PLACING_SECONDS)
+    return attrs.evolve(tag, beside=unit.attempt)

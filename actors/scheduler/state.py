@@ -1,205 +1,180 @@
-"""All that the Scheduler knows: nodes, open units, who works on what. It waits for nothing.
+"""The scheduler's state: nodes, open units, queues, and every transition between them.
 
-The database is the truth. What is known here may be late, never ahead: a unit's age (attempt, then
-state) tells which of two pieces of knowledge is the newer.
+There is no other way in which a unit comes to a node or leaves it, or in which a node's session is
+told of a unit. ``placement``, ``work_stealing`` and ``speculation`` decide; this module carries
+out. Nothing here waits.
+
+The database is the truth. What is known here may be late, but never ahead: a unit's age (attempt,
+then state) tells which of two reports is the newer.
 """
 
 import heapq
-import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-import attrs
-
+from actors.kernel import Message
 from actors.ledger.messages import UnitState
-from actors.scheduler.access import is_anybodys, people_of
-from actors.scheduler.base_state import PLACING_SECONDS, AssignmentTag
-from actors.scheduler.device_pinning import pinned
-from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
+from actors.node_session.messages import (
+    Assignments,
+    NodeSession,
+    Promote,
+    Recall,
+    Send,
+    StandingUpdate,
+    Withdraw,
+)
+from actors.scheduler.access import pool_seen_by
+from actors.scheduler.messages import Assignment
 from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.placement_request import PlacementRequest, RequestKind
-from actors.scheduler.policy import PENDING, age, can_do, has_ended, is_over, key_of
-from actors.scheduler.unit import Reservation, Unit, of_dispatch
-from actors.scheduler.work_stealing import WorkStealing
-from sql.scheduler_rows import OpenUnit
+from actors.scheduler.node_index import NodeIndex
+from actors.scheduler.policy import (
+    PENDING,
+    age,
+    begins_elsewhere,
+    has_ended,
+    is_assigned,
+    is_over,
+    key_of,
+)
+from actors.scheduler.queues import UnitQueue, UnreachableUnits
+from actors.scheduler.units import AssignmentTag, Reservation, Unit, Units, of_row
+from sql.scheduler_rows import NodeRow, OpenUnit, StandingRecord, StandingRow
 
-ORDER_SECONDS = 3.0  # who dispatches waits two: a booking that is not answered then never happens
-WINDOW = 16  # units of a job that are read with everything else
-CROWDED_MOST = 8  # nodes with more than they need that are looked at for one unit
-CLAIMED = timedelta(seconds=2)  # a commit of another gateway's is under way
-CLAIMS_MOST = 10_000
-NOT_CLAIMED = (0, datetime.min.replace(tzinfo=UTC))
-REFILL = 256  # units of a job that are read when few of it are left
-REFILL_JOBS = 16  # jobs whose next units are read at once
+SILENCE_MOST: Final = 86_400.0  # seconds
+WINDOW: Final = 16  # units of a job that are read with everything else
+REFILL: Final = 256  # units of a job that are read when few of it are left
+REFILL_JOBS: Final = 16  # jobs whose next units are read at once
+CLAIMED: Final = timedelta(seconds=2)  # for so long another gateway's commit may be under way
+CLAIMS_MOST: Final = 10_000
+NOT_CLAIMED: Final = (0, datetime.min.replace(tzinfo=UTC))
 
 
-class SchedulerState(WorkStealing):
-    """Units that wait find nodes here, and what is heard of units and nodes is taken over."""
+class SchedulerState:
+    """Units, nodes, queues and indices of one gateway's scheduler.
 
-    # -- placing
+    ``say`` sends a message to a node's session and returns False if it was not accepted. ``ours``
+    are the nodes that the gateway's owner runs. ``membership``: this gateway's number, and how many
+    gateways there are. ``copies`` are second attempts, each beside the unit that it copies.
+    """
 
-    def book(
-        self, order: Dispatch, now: datetime, clock: float
-    ) -> AssignmentTag | NoCapableNode | AllNodesFull:
-        """Reserve a slot for a new job; no node, when it is to queue."""
-        alike = pinned(order, self.index, self.index.circles)
-        if isinstance(alike, NoCapableNode):
-            return alike
-        unit = of_dispatch(alike, now)
-        choice = self.index.choose(unit.demand)
-        if isinstance(choice, AllNodesFull) and self.expire(now, clock):
-            choice = self.index.choose(unit.demand)
-        if isinstance(choice, Node):
-            return self._reserve(unit, choice, clock + ORDER_SECONDS)
-        if self._may_wait(order, unit, choice):
-            self._keep(unit, Reservation(None, 0, clock + ORDER_SECONDS))
-            return AssignmentTag(unit, None, 0)
-        return choice
+    def __init__(
+        self, say: Callable[[Node, Message[NodeSession, None]], bool], ours: Collection[UUID] = ()
+    ) -> None:
+        self.index = NodeIndex(ours)
+        self.queue = UnitQueue()
+        self.unreachable = UnreachableUnits()
+        self.units = Units()
+        self.copies: dict[UnitKey, Unit] = {}
+        self.membership: tuple[int, int] = (0, 1)
+        self.partial_jobs: set[UUID] = set()  # jobs with more waiting units than are known here
+        self._stale: set[UUID] = set()  # jobs whose waiting units must be read again
+        self._say = say
+        self._behind: dict[UUID, Node] = {}  # nodes whose session missed a message
+        self._new_jobs: dict[UnitKey, Node] = {}  # where new jobs go that are being committed
+        self._expiries: list[tuple[float, int, Unit, Reservation]] = []
+        self._reservations = 0
+        self._claims: OrderedDict[UnitKey, tuple[int, datetime]] = OrderedDict()
+        self._returned: list[tuple[Unit, Node]] = []  # recalled for nodes of other gateways
 
-    def _may_wait(self, order: Dispatch, unit: Unit, choice: NoCapableNode | AllNodesFull) -> bool:
-        """Whether it may queue. A job of many units also where a node's hello is still awaited."""
-        if isinstance(choice, AllNodesFull):
-            return order.queue or len(order.pieces) > 1
-        if order.queue or len(order.pieces) < 2:
-            return order.queue
-        alone = attrs.evolve(unit.demand, kind=attrs.evolve(unit.kind, many=False))
-        return not isinstance(self.index.choose(alone), NoCapableNode)
+    # -- lookups
 
-    def may_free(self, job_type: str) -> bool:
-        """Whether a slot for it may come free at once: one that only an order has taken."""
-        return any(node.eligible and job_type in node.does for node in self._ordered.values())
+    @property
+    def jobs(self) -> frozenset[UUID]:
+        """Jobs of which units or copies are known here."""
+        return frozenset(self.units.jobs) | {copy.job for copy in self.copies.values()}
 
-    def place(self, now: datetime, clock: float) -> Iterator[AssignmentTag]:
-        """Reserve slots for units that wait, for a node or for another one.
+    def params(self, job: UUID) -> dict[str, Any] | None:
+        """Return the parameters of a job that is known here; they never change."""
+        return next((unit.params for unit in self.units.of(job)), None)
 
-        Each booking must be committed or refused.
-        """
-        if changed := self.index.take_changed():
-            self._wake(changed)
-        alike = self.index.is_the_same_for_all and not self.index.crowded
-        waiting = self.queue.placeable(self.choose, alike=alike)
-        unreachable_units = self.unreachable_units.placeable(self.index.choose)
-        for unit, node in itertools.chain(self._promised(), waiting, unreachable_units):
-            yield self._reserve(unit, node, clock + PLACING_SECONDS)
+    def serves(self, name: UUID) -> bool:
+        """Return whether a node has its session at this gateway."""
+        node = self.index.get(name)
+        return node is not None and node.session is not None
 
-    def _wake(self, changed: Iterable[Node]) -> None:
-        """Look again at what is parked that these nodes may be given.
-
-        One of each sort of machine is asked: after a change of trust all nodes are among them.
-        """
-        sorts: dict[tuple[object, ...], list[Node]] = {}
-        for node in changed:
-            sorts.setdefault((node.does, node.slots is None, node.resources), []).append(node)
-        for nodes in sorts.values():
-            first = nodes[0]
-
-            def can(kind: RequestKind, node: Node = first) -> bool:
-                return can_do(node, kind.as_asked)
-
-            if any(map(is_anybodys, nodes)):
-                self.queue.wake(can)
-            circles = self.index.circles
-            users = frozenset[UUID]().union(*(people_of(node, circles) for node in nodes))
-            self.queue.wake_of(users, can)
-
-    def choose(
-        self, demand: PlacementRequest, avoid: frozenset[UUID], failed: frozenset[UUID], /
-    ) -> Node | NoCapableNode | AllNodesFull:
-        """The best node for a unit that waits, if it is in need of one.
-
-        The best has the fewest units per slot: if that has enough, all have. Those that were given
-        more, past the queue, may take one all the same (``_may_crowd``): a few are looked at.
-        """
-        choice = self.index.choose(demand, avoid, failed)
-        tried = avoid
-        while isinstance(choice, Node) and choice.is_saturated:
-            if self._may_crowd(choice, demand):
-                return choice
-            known = avoid or choice.id in tried or len(tried) >= CROWDED_MOST
-            if known or not choice.is_oversubscribed:
-                return AllNodesFull()
-            tried |= {choice.id}
-            choice = self.index.choose(demand, tried, tried)
-        return choice
-
-    def _may_crowd(self, node: Node, demand: PlacementRequest) -> bool:
-        """Whether a node that has enough is given one more.
-
-        What comes first among a user's own does not wait behind what comes later and was given
-        before: as many of it as the node runs at once wait there. And who has nothing waiting at a
-        node need not wait for the end of what it was given past the queue.
-        """
-        units = (self.units.get(key) for key in node.taken)
-        own = [
-            unit.turn
-            for unit in units
-            if unit is not None and unit.user == demand.user and unit.state != "RUNNING"
-        ]
-        if demand.turn is None or not own:
-            return node.is_oversubscribed and not own
-        before = sum(turn < demand.turn for turn in own)
-        return before < min(len(own), max(node.slots or 1, 1))
+    def is_committing_new_job(self, job_type: str) -> bool:
+        """Return whether a new job holds a slot for such work, which may come free at once."""
+        return any(node.eligible and job_type in node.does for node in self._new_jobs.values())
 
     def due(self, now: datetime) -> datetime | None:
-        """When the next unit may be placed that may not be yet."""
-        dues = [self.queue.due(now), self.unreachable_units.due(now)]
+        """Return when the next unit may be placed that may not be placed yet."""
+        dues = [self.queue.due(now), self.unreachable.due(now)]
         return min((due for due in dues if due is not None), default=None)
 
-    def confirm(self, booking: AssignmentTag, now: datetime, clock: float) -> None:
-        """The commit is durable. It may be one of an earlier instance, or answered very late."""
-        shelf = self._shelf(booking.unit)
-        unit = shelf.get(booking.unit.key)
+    # -- reservations: a slot is held while the Ledger commits the assignment
+
+    def reserve(self, unit: Unit, node: Node, expires: float) -> AssignmentTag:
+        """Hold a slot of the node; the commit with this tag must be confirmed or refused."""
+        if unit.state == PENDING and not unit.is_copy:
+            self._new_jobs[unit.key] = node
+        attempt = unit.next_attempt
+        self._keep(unit, Reservation(node, attempt, expires))
+        self._take(unit, node)
+        return AssignmentTag(unit, node.id, attempt)
+
+    def reserve_queued(self, unit: Unit, expires: float) -> AssignmentTag:
+        """Keep a new job that is committed without a node, to wait in the queue."""
+        self._keep(unit, Reservation(None, 0, expires))
+        return AssignmentTag(unit, None, 0)
+
+    def confirm(self, tag: AssignmentTag, now: datetime, clock: float) -> None:
+        """Assign or queue the unit: its commit is durable.
+
+        The commit may be of an earlier instance of the actor, or answered very late.
+        """
+        shelf = self._shelf(tag.unit)
+        unit = shelf.get(tag.unit.key)
         is_new = unit is None or unit.state == PENDING
         if unit is None:
-            unit = booking.unit
-            unit.placing, unit.node, unit.ticket = None, None, 0
+            unit = tag.unit
+            unit.reservation, unit.node, unit.ticket = None, None, 0
             shelf[unit.key] = unit
-        if (
-            unit.units > 1 and is_new and not unit.is_copy
-        ):  # of the others the queue knows when few are left
-            self._look_for_more(unit.job)
-        if booking.node is None:
+        if unit.units > 1 and is_new and not unit.is_copy:
+            self._look_for_more(unit.job)  # later the queue says when few of its units are left
+        if tag.node is None:
             if unit.state == PENDING:
-                unit.state, unit.placing = "QUEUED", None
+                unit.state, unit.reservation = "QUEUED", None
                 self.queue.add(unit, now)
-        elif age("DISPATCHED", booking.attempt) > unit.age:
+        elif age("DISPATCHED", tag.attempt) > unit.age:
             unit.assigned_at, unit.given_at = now, clock
-            self._assign(unit, self.index.node(booking.node), "DISPATCHED", booking.attempt)
+            self._assign(unit, self.index.node(tag.node), "DISPATCHED", tag.attempt)
             self._line_up(unit, now)
             if unit.is_copy:
                 self._note_copy(unit)
 
-    def refuse(self, booking: AssignmentTag) -> None:
-        """The commit did nothing: the slot is given back. A unit that waits is read again first."""
-        unit = self._shelf(booking.unit).get(booking.unit.key)
-        if unit is not None and unit.placing and unit.placing.attempt == booking.attempt:
-            self._give_back(unit)
+    def refuse(self, tag: AssignmentTag) -> None:
+        """Release the slot: the commit did nothing. A unit that waits must be read again first."""
+        unit = self._shelf(tag.unit).get(tag.unit.key)
+        if unit is not None and unit.reservation and unit.reservation.attempt == tag.attempt:
+            self._release_reservation(unit)
             if unit.state == PENDING:
                 del self._shelf(unit)[unit.key]
 
     def expire(self, now: datetime, clock: float) -> bool:
-        """Give back the slots of commits that were never answered; whether there were any."""
+        """Release the slots of commits that were never answered; return whether there were any."""
         expired = False
-        while self._placings and self._placings[0][0] <= clock:
-            _, _, unit, placing = heapq.heappop(self._placings)
-            if unit.placing is not placing:
+        while self._expiries and self._expiries[0][0] <= clock:
+            _, _, unit, reservation = heapq.heappop(self._expiries)
+            if unit.reservation is not reservation:
                 continue
             expired = True
-            self._give_back(unit)
+            self._release_reservation(unit)
             if unit.state == PENDING:
                 del self._shelf(unit)[unit.key]
             else:
                 self._line_up(unit, now)
         return expired
 
-    # -- what is heard
+    # -- what happens to units
 
     def hear(self, state: UnitState) -> bool:
-        """A unit changed; whether the database must be asked for the rest of it.
+        """Take over a unit's new state; return whether the rest must be read from the database.
 
-        Of one that waits the next ``top_up`` tells it.
+        The next ``top_up`` reads the rest of a unit that waits.
         """
         self._hear_of_copy(state)
         self._hear_of_failure(state)
@@ -217,8 +192,8 @@ class SchedulerState(WorkStealing):
             return False
         if self._came_back(unit, state):
             return False
-        # Ended; or queued again, or assigned by another: what to know of those stands in the books.
-        by_it = state.attempt == unit.attempt  # else a copy of it was, and it is over
+        # It ended, or was queued or assigned by another gateway: the database knows the rest.
+        by_it = state.attempt == unit.attempt  # otherwise a copy of it ended
         finished = by_it and state.state in ("VERIFYING", "COMPLETED")
         if finished and unit.node is not None:
             unit.node.declines = 0
@@ -233,54 +208,161 @@ class SchedulerState(WorkStealing):
             self.units.forget(state.job)
 
     def _hear_of_failure(self, state: UnitState) -> None:
-        """A node that gave a unit up is given no other of its job before it is known why."""
+        """Bar a node that failed a unit from the job's other units until the reason is known."""
         others = self.units.of(state.job)
-        gone = state.state == "FAILED" or (state.state == "QUEUED" and state.attempt > 0)
+        failed = state.state == "FAILED" or (state.state == "QUEUED" and state.attempt > 0)
         known = self.units.get(key_of(state))
-        is_wanted = known is not None and known.is_recalled  # it goes to another node
+        is_recalled = known is not None and known.is_recalled  # it goes to another node
         node = state.node or _had_by(known, state)
-        if not gone or is_wanted or node is None or len(others) < 2:
+        if not failed or is_recalled or node is None or len(others) < 2:
             return
         for unit in others:
             if unit.waits:
                 unit.barred |= {node}
-        self._doubted.add(state.job)
+        self._stale.add(state.job)
         self._look_for_more(state.job)
 
-    def reconcile(
-        self, rows: Sequence[OpenUnit], now: datetime, jobs: Iterable[UUID] | None = None
+    def _begin(self, unit: Unit) -> None:
+        unit.state = "RUNNING"
+        self._stay(unit)
+
+    def pause(self, job: UUID) -> None:
+        """Recall what nodes have not begun of a job that its owner paused."""
+        copies = [unit for unit in self.copies.values() if unit.job == job]
+        for unit in (*self.units.of(job), *copies):
+            self._note_pause(unit, paused=True)
+
+    def _note_pause(self, unit: Unit, *, paused: bool) -> None:
+        """Recall a unit that was paused: only the session knows whether its node has it."""
+        is_new = paused and not unit.paused
+        unit.paused = paused
+        if is_new and unit.state == "DISPATCHED" and unit.node is not None:
+            self._tell(unit.node, Recall(unit.job, unit.number, unit.attempt))
+
+    def _note_priority(self, unit: Unit, priority: int) -> None:
+        """Reorder a unit that waits at its node; what the node has is not sent again."""
+        is_new, unit.priority = priority != unit.priority, priority
+        if is_new and unit.state == "DISPATCHED" and unit.node is not None:
+            self._tell(unit.node, Promote(unit.job, unit.number, unit.attempt, priority))
+
+    # -- recalls: a unit changes nodes; until its session gives it back it is its node's
+
+    def recall(self, unit: Unit, idle: Node, expires: float) -> bool:
+        """Ask the unit's node to give it back for an idle node, and hold a slot there."""
+        assert unit.node is not None, "its node has it"
+        message = Recall(unit.job, unit.number, unit.attempt, for_another=True)
+        if not self._tell(unit.node, message):
+            return False
+        self.reserve_recalled(unit, idle, expires)
+        return True
+
+    def reserve_recalled(self, unit: Unit, idle: Node, expires: float) -> None:
+        """Hold a slot of an idle node for a unit that is recalled from its node."""
+        self._keep(unit, Reservation(idle, unit.next_attempt, expires, is_recall=True))
+        self._take(unit, idle)
+
+    def recall_declined(self, key: UnitKey, attempt: int, node: UUID | None = None) -> UUID | None:
+        """Leave a recalled unit where it is, as its node has it already.
+
+        ``node``: for which one it was recalled, where another gateway says so. Return the node that
+        another gateway wanted it for.
+        """
+        unit = self.units.get(key)
+        if unit is None or unit.attempt != attempt or not unit.is_recalled:
+            return None
+        idle = unit.reservation.node if unit.reservation is not None else None
+        if idle is None or node not in (None, idle.id):
+            return None
+        unit.kept = True
+        self._stay(unit)
+        return idle.id if node is None and idle.session is None else None
+
+    def _stay(self, unit: Unit) -> None:
+        if unit.is_recalled:
+            self._release_reservation(unit)
+
+    def _came_back(self, unit: Unit, state: UnitState) -> bool:
+        """Queue a unit that was recalled and waits now; return False for any other."""
+        is_back = state.state == "QUEUED" and state.attempt == unit.attempt
+        reservation = unit.reservation
+        if not is_back or reservation is None or not reservation.is_recall:
+            return False
+        if state.job_status == "PAUSED" or unit.node is None or reservation.node is None:
+            return False
+        self._release_reservation(unit)
+        self._take_away(unit, unit.node, finished=True)
+        unit.state, unit.node, unit.unsent = "QUEUED", None, unit.unsent + 1
+        unit.told, unit.not_before = False, None
+        if reservation.node.session is None:
+            self._returned.append((unit, reservation.node))
+        else:
+            self.queue.add(unit, unit.queued_at)  # it may be placed at once
+        return True
+
+    def take_returned(self) -> list[tuple[Unit, Node]]:
+        """Return the units that came back for nodes of other gateways, each with its node."""
+        returned, self._returned = self._returned, []
+        return returned
+
+    # -- copies: second attempts, each a unit beside the one that it copies
+
+    def _shelf(self, unit: Unit) -> MutableMapping[UnitKey, Unit]:
+        return self.copies if unit.is_copy else self.units
+
+    def _note_copy(self, copy: Unit) -> None:
+        """Note at the unit that the copy's attempt number is used."""
+        first = self.units.get(copy.key)
+        if first is not None:
+            first.copied = max(first.copied, copy.attempt)
+
+    def _hear_of_copy(self, state: UnitState) -> None:
+        copy = self.copies.get(key_of(state))
+        if copy is None or copy.state == PENDING:
+            return
+        self._promote_copy(state.job, state.unit, state.attempt)
+        is_over = state.copied >= copy.attempt and state.copy_node is None
+        if copy.is_copy and (is_over or state.attempt > copy.attempt):
+            self._drop(copy)
+
+    def _promote_copy(self, job: UUID, number: int, attempt: int) -> None:
+        """Make the copy the unit, if that attempt is the copy's."""
+        copy = self.copies.get((job, number))
+        if copy is None or copy.state == PENDING or copy.attempt != attempt:
+            return
+        first = self.units.get(copy.key)
+        if first is not None:
+            self._drop(first)
+        del self.copies[copy.key]
+        copy.is_copy = False
+        self.units[copy.key] = copy
+
+    def _compare_copies(
+        self, rows: Sequence[OpenUnit], now: datetime, jobs: AbstractSet[UUID]
     ) -> None:
-        """Take over the open units that the database has of some jobs (None: of all known ones)."""
-        read = self.jobs if jobs is None else frozenset(jobs)
-        seen: set[UnitKey] = set()
-        waiting: dict[UUID, list[OpenUnit]] = {}
-        for row in (row for row in rows if not row.is_copy):
-            seen.add((row.job, row.unit))
-            if row.state == "QUEUED":
-                waiting.setdefault(row.job, []).append(row)
-            self._compare(row, now)
-        windows = {job: line[0] for job, line in waiting.items() if len(line) >= WINDOW}
-        self._more -= read
-        self._more |= windows.keys()
-        known = [unit for job in read for unit in self.units.of(job)]
-        for unit in [unit for unit in known if unit.key not in seen]:
-            # What is being placed is the Ledger's to decide: it looks as if it waited until then.
-            if unit.placing is None and not _is_beyond(unit, windows.get(unit.job)):
-                self._drop(unit)
-                if unit.job in windows:
-                    self.queue.drained.add(unit.job)  # more of it waits: that is read at once
-        self._compare_copies([row for row in rows if row.is_copy], now, read)
-        self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
-
-    def look_at(self, rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Take over what the database says about some units."""
+        """Take over the copies at work that the database has of these jobs."""
         for row in rows:
-            if not row.is_copy:
-                self._compare(row, now)
+            copy = self.copies.get((row.job, row.unit))
+            if copy is not None and copy.attempt < row.attempt:
+                self._drop(copy)
+                copy = None
+            if copy is None:
+                self._admit(row, now)
+            elif copy.attempt == row.attempt:
+                copy.state, copy.started_at = row.state, row.started_at
+                copy.told = copy.told or row.lease_until is not None
+                self._note_pause(copy, paused=row.paused == "owner")
+        seen = {(row.job, row.unit, row.attempt) for row in rows}
+        for copy in [c for c in self.copies.values() if c.state != PENDING]:
+            if copy.job in jobs and (*copy.key, copy.attempt) not in seen:
+                self._drop(copy)
 
-    def leave(self, claims: Iterable[tuple[UUID, int, int]], now: datetime) -> None:
-        """Another gateway gives these units out: here they wait no more, nor are they taken in as
-        long as its commit may take. If it did not after all, a later reading finds them.
+    # -- claims of other gateways
+
+    def note_claims(self, claims: Iterable[tuple[UUID, int, int]], now: datetime) -> None:
+        """Drop units that another gateway is assigning.
+
+        They are not admitted again for as long as its commit may take. If it fails, a later reading
+        finds them.
         """
         for job, number, attempt in claims:
             self._claims[job, number] = (attempt, now + CLAIMED)
@@ -298,34 +380,147 @@ class SchedulerState(WorkStealing):
         attempt, until = self._claims.get((row.job, row.unit), NOT_CLAIMED)
         return row.state == "QUEUED" and row.attempt < attempt and now < until
 
-    # -- jobs of which not all is known
+    # -- nodes and their sessions
 
-    def _look_for_more(self, job: UUID) -> None:
-        self._more.add(job)
-        self.queue.drained.add(job)
+    def refresh(self, rows: Sequence[NodeRow], now: float) -> None:
+        """Take over what the database says about healthy nodes."""
+        healthy = {row.id for row in rows}
+        for node in [n for n in self.index if n.healthy and n.id not in healthy]:
+            node.healthy = False
+            self.index.changed(node)
+        for row in rows:
+            node = self.index.node(row.id)
+            node.owner, node.capabilities = row.owner, frozenset(row.capabilities)
+            node.load = row.load
+            node.healthy = node.healthy or node.is_back(row.silent_seconds, now)
+            self.index.changed(node)
+
+    def forget_silent(self, now: float) -> None:
+        """Forget nodes that were silent for a day: registering one costs nothing."""
+        for node in list(self.index):
+            if node.is_known:
+                node.silent_since = None
+            elif node.silent_since is None:
+                node.silent_since = now
+            elif now - node.silent_since > SILENCE_MOST:
+                self.index.forget(node)
+
+    def note_silent(self, name: UUID) -> None:
+        """Note that a node is not healthy."""
+        node = self.index.get(name)
+        if node is not None:
+            node.healthy = False
+            self.index.changed(node)
+
+    def stand(self, node: Node, standing: StandingRecord) -> bool:
+        """Take over a node's standing; return False if it is not newer than the known one."""
+        if standing.version <= node.standing.version:
+            return False
+        node.standing = standing
+        self.index.changed(node)
+        if node.session is not None and not self._say(node, StandingUpdate(standing)):
+            self.fall_behind(node)
+        return True
+
+    def stand_all(self, rows: Iterable[StandingRow]) -> bool:
+        """Take over standings that were read; return whether one of them is new."""
+        news = False
+        for row in rows:
+            node = self.index.node(row.node)
+            node.owner = node.owner or row.owner
+            news |= self.stand(node, row.standing)
+        return news
+
+    def fall_behind(self, node: Node) -> None:
+        """Let the next ``catch_up`` tell the node's session everything again."""
+        node.behind = True
+        self._behind[node.id] = node
 
     @property
-    def hungry(self) -> frozenset[UUID]:
-        """Jobs of which few units wait here, and perhaps more do."""
-        return frozenset(self.queue.drained & self._more)
+    def is_behind(self) -> bool:
+        """True if a session missed a message."""
+        return bool(self._behind)
 
-    def in_line(self, jobs: Iterable[UUID]) -> list[UnitKey]:
-        """The units of jobs that wait here, or are being placed: they need not be read again."""
-        units = (unit for job in set(jobs) - self._doubted for unit in self.units.of(job))
-        return [unit.key for unit in units if unit.placing is not None or unit.ticket]
+    def catch_up(self) -> None:
+        """Tell the sessions that missed a message everything again."""
+        behind, self._behind = self._behind, {}
+        for node in behind.values():
+            node.behind = node.session is not None and not self._say(node, self._assignments(node))
+            if node.behind:
+                self._behind[node.id] = node
+
+    def _assignments(self, node: Node) -> Assignments:
+        """Return everything that a node is to work on."""
+        shelves = (self.units, self.copies)
+        known = (shelf.get(key) for key in sorted(node.assigned) for shelf in shelves)
+        units = [unit for unit in known if unit is not None and unit.node is node]
+        for unit in units:
+            unit.told = True
+        assignments = tuple(self._assignment(unit, node) for unit in units)
+        return Assignments(assignments, node.standing)
+
+    def _assignment(self, unit: Unit, node: Node) -> Assignment:
+        return unit.assignment(pool_seen_by(node, unit.user, self.index.access))
+
+    # -- what the database says
+
+    def reconcile(
+        self, rows: Sequence[OpenUnit], now: datetime, jobs: Iterable[UUID] | None = None
+    ) -> None:
+        """Take over the open units that the database has of some jobs (None: of all known ones)."""
+        read = self.jobs if jobs is None else frozenset(jobs)
+        seen: set[UnitKey] = set()
+        waiting: dict[UUID, list[OpenUnit]] = {}
+        for row in (row for row in rows if not row.is_copy):
+            seen.add((row.job, row.unit))
+            if row.state == "QUEUED":
+                waiting.setdefault(row.job, []).append(row)
+            self._compare(row, now)
+        windows = {job: line[0] for job, line in waiting.items() if len(line) >= WINDOW}
+        self.partial_jobs -= read
+        self.partial_jobs |= windows.keys()
+        known = [unit for job in read for unit in self.units.of(job)]
+        for unit in [unit for unit in known if unit.key not in seen]:
+            # The Ledger decides about a reserved unit: until then it is read as waiting.
+            if unit.reservation is None and not _is_beyond(unit, windows.get(unit.job)):
+                self._drop(unit)
+                if unit.job in windows:
+                    self.queue.drained.add(unit.job)  # more of it waits: that is read at once
+        self._compare_copies([row for row in rows if row.is_copy], now, read)
+        self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
+
+    def take_over(self, rows: Sequence[OpenUnit], now: datetime) -> None:
+        """Take over what the database says about some units."""
+        for row in rows:
+            if not row.is_copy:
+                self._compare(row, now)
+
+    @property
+    def jobs_to_refill(self) -> frozenset[UUID]:
+        """Jobs with few waiting units here and perhaps more in the database."""
+        return frozenset(self.queue.drained & self.partial_jobs)
+
+    def waiting_keys(self, jobs: Iterable[UUID]) -> list[UnitKey]:
+        """Return the jobs' units that wait or are being placed: they need not be read again."""
+        units = (unit for job in set(jobs) - self._stale for unit in self.units.of(job))
+        return [unit.key for unit in units if unit.reservation is not None or unit.ticket]
 
     def top_up(self, jobs: Iterable[UUID], rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Take over what the database says about the next units of jobs, but for those in line."""
-        self.queue.drained = set(self.hungry.difference(jobs))
+        """Take over the next units of jobs, which leave out the ``waiting_keys``."""
+        self.queue.drained = set(self.jobs_to_refill.difference(jobs))
         found = Counter(row.job for row in rows)
-        self._more -= {job for job in jobs if found[job] < REFILL}
-        self._doubted -= set(jobs)
+        self.partial_jobs -= {job for job in jobs if found[job] < REFILL}
+        self._stale -= set(jobs)
         for row in rows:
             self._compare(row, now)
 
+    def _look_for_more(self, job: UUID) -> None:
+        self.partial_jobs.add(job)
+        self.queue.drained.add(job)
+
     def _compare(self, row: OpenUnit, now: datetime) -> None:
         if self.copies:  # of thousands of rows hardly any has one
-            self._promote_to(row.job, row.unit, row.attempt)
+            self._promote_copy(row.job, row.unit, row.attempt)
         unit = self.units.get((row.job, row.unit))
         if unit is None:
             if not (self._claims and self._is_claimed(row, now)):
@@ -352,22 +547,96 @@ class SchedulerState(WorkStealing):
             if unit.ticket == 0:
                 self._line_up(unit, now)
 
+    def _admit(self, row: OpenUnit, now: datetime) -> None:
+        unit = of_row(row)
+        unit.elsewhere = begins_elsewhere(unit.key, *self.membership)
+        self._shelf(unit)[unit.key] = unit
+        if is_assigned(row.state) and row.node is not None:
+            self._assign(unit, self.index.node(row.node), row.state, row.attempt)
+            unit.told = unit.told or row.lease_until is not None
+        self._line_up(unit, now)
+
+    # -- steps of the transitions
+
+    def _keep(self, unit: Unit, reservation: Reservation) -> None:
+        self._shelf(unit)[unit.key], unit.reservation = unit, reservation
+        self._reservations += 1
+        entry = (reservation.expires, self._reservations, unit, reservation)
+        heapq.heappush(self._expiries, entry)
+
+    def _release_reservation(self, unit: Unit) -> None:
+        if unit.reservation is not None:
+            if unit.reservation.node is not None:
+                self._release(unit, unit.reservation.node)
+            unit.reservation = None
+            self._new_jobs.pop(unit.key, None)
+
+    def _assign(self, unit: Unit, node: Node, state: str, attempt: int) -> None:
+        if unit.reservation is not None and unit.reservation.node is not node:
+            self._release_reservation(unit)
+        unit.reservation = None
+        self._new_jobs.pop(unit.key, None)
+        if unit.node is not None and unit.node is not node:
+            self._take_away(unit, unit.node)
+        unit.node, unit.state, unit.attempt, unit.kept = node, state, attempt, False
+        self._take(unit, node)
+        self.index.cache_affinity.note(node.id, unit.payload_ref)
+        unit.told = self._tell(node, Send(self._assignment(unit, node)))
+
+    def _take(self, unit: Unit, node: Node) -> None:
+        if unit.key not in node.assigned:
+            self.index.take(node, unit.key)
+            self.queue.share(unit.user, +1)
+
+    def _release(self, unit: Unit, node: Node) -> None:
+        if unit.key in node.assigned:
+            self.index.release(node, unit.key)
+            self.queue.share(unit.user, -1)
+
+    def _line_up(self, unit: Unit, now: datetime) -> None:
+        """Queue the unit if it waits for a node, or for another node."""
+        if unit.waits:
+            self.queue.add(unit, now)
+        elif unit.is_unreachable:
+            self.unreachable.add(unit, now)
+
+    def _drop(self, unit: Unit, *, finished: bool = False) -> None:
+        """Forget a unit, and withdraw it from its node unless that node finished it."""
+        self._release_reservation(unit)
+        self.queue.forget(unit)  # otherwise it is placed beside what is read of it next
+        del self._shelf(unit)[unit.key]
+        if unit.node is not None:
+            self._take_away(unit, unit.node, finished=finished)
+
+    def _take_away(self, unit: Unit, node: Node, *, finished: bool = False) -> None:
+        self._release(unit, node)
+        if not finished:
+            self._tell(node, Withdraw(unit.job, unit.number, unit.attempt))
+
+    def _tell(self, node: Node, message: Message[NodeSession, None]) -> bool:
+        """Tell the node's session; one that is behind will be told everything at once."""
+        if node.session is None or node.behind:
+            return False
+        if not self._say(node, message):
+            self.fall_behind(node)
+        return not node.behind
+
 
 def _had_by(unit: Unit | None, state: UnitState) -> UUID | None:
-    """Who had this attempt, as far as is known here: of what waits again nobody is named."""
+    """Return the node that had this attempt, as far as is known here; a queued unit names none."""
     if unit is None or unit.node is None or unit.attempt != state.attempt:
         return None
     return unit.node.id
 
 
 def _is_as(unit: Unit, row: OpenUnit) -> bool:
-    """Whether it waits as the database says."""
+    """Return whether the unit waits as the database says."""
     mine = (unit.not_before, unit.priority, unit.barred)
     return mine == (row.not_before, row.priority, row.barred)
 
 
 def _is_beyond(unit: Unit, first: OpenUnit | None) -> bool:
-    """Whether it waits behind those that were read of its job, as these do."""
+    """Return whether the unit waits behind those that were read of its job."""
     if first is None or not unit.waits:
         return False
     return (unit.priority, unit.barred) == (first.priority, first.barred)

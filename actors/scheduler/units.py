@@ -1,22 +1,300 @@
-"""The units that have not ended, by their jobs, and what of each user they are."""
+"""Open units of work, their reservations, and the index of all open units by job and by user."""
 
 from collections import Counter, UserDict
 from collections.abc import Collection, Set
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import attrs
 
-from actors.scheduler.node import UnitKey
-from actors.scheduler.placement_request import RequestKind
-from actors.scheduler.policy import PENDING
-from actors.scheduler.unit import Unit
+from actors.ledger.messages import NewUnit
+from actors.scheduler.messages import Assignment, Dispatch
+from actors.scheduler.node import Node, UnitKey
+from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within, kind_of
+from actors.scheduler.policy import PENDING, Age, age, within
+from sql.retry_policy import tries, wait_seconds
+from sql.scheduler_rows import OpenUnit, PartResult
+from sql.unit_params import params_of
+
+
+@attrs.define(eq=False)
+class Reservation:
+    """A slot that is held while the Ledger commits the assignment, until ``expires`` at most.
+
+    node None: the commit only queues a new job. ``is_recall``: the slot is held while the unit's
+    node is asked to give the unit back, and nothing is committed yet.
+    """
+
+    node: Node | None
+    attempt: int
+    expires: float  # seconds of the monotonic clock
+    is_recall: bool = False
+
+
+@attrs.define(eq=False)
+class Unit:
+    """A unit that has not ended.
+
+    ``priority``, ``queued_at`` of its job and ``place`` within the job decide when its turn is.
+    ``ticket`` is its entry in a queue, or 0. ``told``: its node's session heard of this attempt.
+    ``avoid`` are nodes that failed it, ``barred`` those that failed another unit of its job.
+    ``copied`` is the newest attempt that was a copy; a unit that ``is_copy`` is such an attempt.
+    ``kept``: its node has it already, and is not asked for it again.
+    """
+
+    job: UUID
+    number: int
+    user: UUID
+    job_type: str
+    payload_ref: str
+    params: dict[str, Any] = attrs.field(repr=False)
+    queued_at: datetime
+    state: str = PENDING
+    attempt: int = 0
+    node: Node | None = None
+    avoid: frozenset[UUID] = frozenset()
+    failures: int = 0
+    not_before: datetime | None = None
+    assigned_at: datetime | None = None  # by this gateway's clock if ``given_at`` is set
+    given_at: float | None = None  # by the monotonic clock: this gateway assigned it
+    told: bool = False
+    kept: bool = False
+    reservation: Reservation | None = None
+    ticket: int = 0
+    place: int = 0
+    frames: str | None = None
+    tile: int | None = None
+    parts: tuple[PartResult, ...] = ()
+    priority: int = 0
+    barred: frozenset[UUID] = frozenset()
+    units: int = 1  # units of its whole job
+    price: int = 0  # in units of money
+    started_at: datetime | None = None  # of this attempt, or of one before it
+    copied: int = 0
+    is_copy: bool = False
+    paused: bool = False  # by the job's owner
+    faults: int = 0  # failures that no node caused
+    unsent: int = 0  # earlier attempts that no node ever had
+    answered: bool = False  # its copy is delivered and waits for its verdict
+    elsewhere: bool = False  # other gateways place it first
+    needs_memory: int = 0  # bytes: nodes that offered less had too little
+    needs_opengl: bool = False  # found by a node that has none
+    is_priced: bool = False  # it or its parts cost something
+    _kind: RequestKind | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def key(self) -> UnitKey:
+        return (self.job, self.number)
+
+    @property
+    def kind(self) -> RequestKind:
+        """The line that it waits in. It changes with the attempt, when the unit is replaced."""
+        if self._kind is None:
+            self._kind = kind_of(
+                self.job_type,
+                self.params,
+                many=self.units > 1,
+                memory=self.needs_memory,
+                opengl=self.needs_opengl,
+            )
+        return self._kind
+
+    def learn(self, row: OpenUnit) -> None:
+        """Take over what a node lacked for an attempt beside this one; copies need it.
+
+        A unit that waits in a queue is replaced before that.
+        """
+        needs = (row.needs_memory, row.needs_opengl)
+        if not self.ticket and needs != (self.needs_memory, self.needs_opengl):
+            self.needs_memory, self.needs_opengl = needs
+            self._kind = None
+
+    @property
+    def demand(self) -> PlacementRequest:
+        """The unit's request for a node."""
+        return PlacementRequest(self.kind, self.user, self.payload_ref, self.turn, self.is_final)
+
+    @property
+    def is_final(self) -> bool:
+        """True if nodes failed it, and the next failure that counts ends it."""
+        least = wait_seconds(
+            failures=self.failures,
+            faults=self.faults,
+            tried=tries(self.next_attempt, self.unsent),
+            is_nodes=True,
+        )
+        return bool(self.avoid) and least is None
+
+    @property
+    def turn(self) -> Within:
+        """Its place among its user's units, the least first."""
+        of = (self.priority, self.queued_at, self.job, self.place)
+        return within(*of, elsewhere=self.elsewhere)
+
+    @property
+    def next_attempt(self) -> int:
+        """The least attempt number that was never used."""
+        return max(self.attempt, self.copied) + 1
+
+    @property
+    def age(self) -> Age:
+        return age(self.state, self.attempt)
+
+    @property
+    def shuns(self) -> frozenset[UUID]:
+        """The nodes that it is assigned to only if there is no other."""
+        return self.avoid | self.barred
+
+    @property
+    def active_since(self) -> datetime:
+        """Since when the attempt is at work, or waits for its node."""
+        return max(at for at in (self.assigned_at, self.started_at) if at is not None)
+
+    @property
+    def waits(self) -> bool:
+        """True if it waits to be placed."""
+        return self.state == "QUEUED" and self.reservation is None
+
+    @property
+    def is_recalled(self) -> bool:
+        """True if its node is asked to give it back for another node."""
+        return self.reservation is not None and self.reservation.is_recall
+
+    @property
+    def is_unreachable(self) -> bool:
+        """True if its node never heard of it and has no session here."""
+        return (
+            self.state == "DISPATCHED"
+            and not self.is_copy
+            and not self.told
+            and self.reservation is None
+            and self.node is not None
+            and self.node.session is None
+        )
+
+    def assignment(self, pool: str = ANY) -> Assignment:
+        """Return the assignment for its node; ``pool``: whose work it is, seen by the node."""
+        return Assignment(
+            job=self.job,
+            unit=self.number,
+            attempt=self.attempt,
+            job_type=self.job_type,
+            payload_ref=self.payload_ref,
+            params=params_of(self.params, self.frames, self.tile),
+            user=self.user,
+            state=self.state,
+            assigned_at=self.assigned_at,
+            given_at=self.given_at,
+            failures=self.failures,
+            avoid=self.avoid,
+            parts=self.parts,
+            pool=pool,
+            price=self.price,
+            paused=self.paused,
+            faults=self.faults,
+            unsent=self.unsent,
+            priority=self.priority,
+            queued_at=self.queued_at,
+            place=self.place,
+        )
+
+
+@attrs.frozen
+class AssignmentTag:
+    """The tag of a commit that assigns ``unit`` to ``node``; node None: it only queues the job.
+
+    ``beside``: the attempt that a copy runs beside.
+    """
+
+    unit: Unit
+    node: UUID | None
+    attempt: int
+    beside: int = 0
+
+
+def of_dispatch(order: Dispatch, now: datetime) -> Unit:
+    """Return the first unit of a new job."""
+    first = order.pieces[0] if order.pieces else NewUnit(order.price)
+    return Unit(
+        job=order.job,
+        number=0,
+        user=order.user,
+        job_type=order.job_type,
+        payload_ref=order.payload_ref,
+        params=order.params,
+        queued_at=now,
+        place=first.place,
+        frames=first.frames,
+        tile=first.tile,
+        priority=order.priority,
+        units=max(len(order.pieces), 1),
+        price=first.price,
+        is_priced=not order.is_free,
+    )
+
+
+def copy_of(unit: Unit) -> Unit:
+    """Return another attempt at the unit, that has no node yet."""
+    return attrs.evolve(
+        unit,
+        state=PENDING,
+        attempt=unit.next_attempt - 1,
+        node=None,
+        assigned_at=None,
+        given_at=None,
+        started_at=None,
+        told=False,
+        kept=False,
+        reservation=None,
+        ticket=0,
+        is_copy=True,
+    )
+
+
+def of_row(row: OpenUnit) -> Unit:
+    """Return the unit that a row describes, without its node."""
+    return Unit(
+        job=row.job,
+        number=row.unit,
+        user=row.user,
+        job_type=row.job_type,
+        payload_ref=row.payload_ref,
+        params=row.params,
+        queued_at=row.queued_at,
+        state=row.state,
+        attempt=row.attempt,
+        avoid=row.avoid,
+        failures=row.failures,
+        not_before=row.not_before,
+        assigned_at=row.assigned_at,
+        place=row.place,
+        frames=row.frames,
+        tile=row.tile,
+        parts=row.parts,
+        priority=row.priority,
+        barred=row.barred,
+        units=row.units,
+        price=row.price,
+        started_at=row.started_at,
+        copied=row.copied,
+        is_copy=row.is_copy,
+        paused=row.paused == "owner",
+        faults=row.faults,
+        unsent=row.unsent,
+        answered=row.answered,
+        needs_memory=row.needs_memory,
+        needs_opengl=row.needs_opengl,
+        is_priced=row.price > 0 or bool(row.parts),
+    )
+
 
 NO_KINDS: Counter[RequestKind] = Counter()
 
 
 @attrs.frozen
 class DormantJob:
-    """An open job of which no unit is known here: it is paused, or waits for verdicts."""
+    """An open job without open units here: it is paused, or waits for verdicts."""
 
     user: UUID
     is_free: bool
@@ -24,58 +302,59 @@ class DormantJob:
 
 
 class Units(UserDict[UnitKey, Unit]):
-    """By job and number, those too whose first commit is under way.
+    """Open units by job and number, and those of new jobs that are being committed.
 
     A job whose last unit is removed counts as open until ``forget``: its owner may have paused it.
+    ``dormant`` are such jobs.
     """
 
     def __init__(self) -> None:
-        self._open: dict[UUID, set[UUID]] = {}  # user -> his jobs
-        self._of: dict[UUID, dict[UnitKey, Unit]] = {}  # job -> its units here
-        self._priced: Counter[UUID] = Counter()  # job -> how many of those cost something
-        self._free: Counter[UUID] = Counter()  # user -> how many of his jobs cost nothing
-        self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> how many units of each kind
-        self._kind_of: dict[UnitKey, RequestKind] = {}  # as it was counted
-        self.resting: dict[UUID, DormantJob] = {}  # by job
+        self._open: dict[UUID, set[UUID]] = {}  # user -> open jobs
+        self._of: dict[UUID, dict[UnitKey, Unit]] = {}  # job -> units
+        self._priced: Counter[UUID] = Counter()  # job -> number of units that cost something
+        self._free: Counter[UUID] = Counter()  # user -> number of open jobs that cost nothing
+        self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> number of units by kind
+        self._kind_of: dict[UnitKey, RequestKind] = {}  # the kind that was counted
+        self.dormant: dict[UUID, DormantJob] = {}  # by job
         super().__init__()
 
     def jobs_of(self, user: UUID) -> int:
-        """How many jobs of a user are open."""
+        """Return how many jobs of a user are open."""
         return len(self._open.get(user, ()))
 
     @property
     def jobs(self) -> Set[UUID]:
-        """The jobs of which units are known here."""
+        """The jobs with open units here."""
         return self._of.keys()
 
     def free_jobs_of(self, user: UUID) -> int:
-        """How many of them cost nothing, as far as is known here."""
+        """Return how many open jobs of a user cost nothing, as far as is known here."""
         return self._free[user]
 
     def kinds_of(self, user: UUID) -> Set[RequestKind]:
-        """The kinds that the units of a user's open jobs are of."""
+        """Return the kinds of the units of a user's open jobs."""
         return self._kinds.get(user, NO_KINDS).keys()
 
     def of(self, job: UUID) -> Collection[Unit]:
-        """The units of a job that are known here."""
+        """Return the open units of a job."""
         return self._of.get(job, {}).values()
 
-    def rest(self, job: UUID, resting: DormantJob) -> None:
-        """Count a job as open of which no unit is known here."""
-        if job in self._of or job in self.resting:
+    def rest(self, job: UUID, dormant: DormantJob) -> None:
+        """Count a job as open that has no units here."""
+        if job in self._of or job in self.dormant:
             return
-        self.resting[job] = resting
-        self._open.setdefault(resting.user, set()).add(job)
-        self._add_free(resting.user, int(resting.is_free))
-        self._add_kind(resting.user, resting.kind)
+        self.dormant[job] = dormant
+        self._open.setdefault(dormant.user, set()).add(job)
+        self._add_free(dormant.user, int(dormant.is_free))
+        self._add_kind(dormant.user, dormant.kind)
 
     def forget(self, job: UUID) -> None:
-        """Count a job no more of which no unit is known here: it has ended."""
-        resting = self.resting.pop(job, None)
-        if resting is not None:
-            self._close(resting.user, job)
-            self._add_free(resting.user, -int(resting.is_free))
-            self._remove_kind(resting.user, resting.kind)
+        """Stop counting a dormant job: it has ended."""
+        dormant = self.dormant.pop(job, None)
+        if dormant is not None:
+            self._close(dormant.user, job)
+            self._add_free(dormant.user, -int(dormant.is_free))
+            self._remove_kind(dormant.user, dormant.kind)
 
     def __setitem__(self, key: UnitKey, unit: Unit) -> None:
         before = self.data.get(key)

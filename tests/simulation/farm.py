@@ -1,6 +1,6 @@
-"""A farm in simulated time: the Scheduler's own Board and policy, with as many nodes as one likes.
+"""A farm in simulated time: the scheduler's state and policies, with as many nodes as one likes.
 
-No actors and no sockets: what the Board says to sessions reaches nodes at once, and the database is
+No actors and no sockets: what the state says to sessions reaches nodes at once, and the database is
 a list of rows. So the decisions alone are seen, of 10,000 nodes in seconds.
 """
 
@@ -17,15 +17,18 @@ import attrs
 from actors.kernel import Message, Ref
 from actors.ledger.messages import UnitState
 from actors.node_session.messages import NodeSession, Recall, Send, Withdraw
+from actors.scheduler import placement, speculation
 from actors.scheduler.node import Node
+from actors.scheduler.settings import StragglerPolicy
+from actors.scheduler.speculation import stragglers
 from actors.scheduler.state import REFILL, SchedulerState
-from actors.scheduler.straggler_policy import StragglerPolicy, stragglers
+from actors.scheduler.work_stealing import WorkStealing
 from sql.scheduler_rows import OpenUnit, UnitDuration
 from sql.unit_durations import paces
 from tests.twins.clock import EPOCH
 
 POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers
-RELIEF_SECONDS = 0.5  # and for nodes with nothing to do
+BALANCE_SECONDS = 0.5  # and for nodes with nothing to do
 NEVER = StragglerPolicy(times=0)
 SCENE_FETCH = 2.0  # seconds, where a node has not the inputs
 JOB_TYPE = "render"
@@ -84,7 +87,7 @@ class Outcome:
 
 class Farm:
     """``slow``: so many nodes are ten times slower; ``joining``: so many more come at a time, and
-    ``relieving``: they get what waits elsewhere. Everything follows from the seed.
+    ``balancing``: they get what waits elsewhere. Everything follows from the seed.
     """
 
     def __init__(
@@ -96,14 +99,15 @@ class Farm:
         seed: int = 1,
         patience: StragglerPolicy = NEVER,
         joining: tuple[float, int] = (0.0, 0),
-        relieving: bool = False,
+        balancing: bool = False,
     ) -> None:
         self._patience = patience
-        self._joining, self._relieving = joining, relieving
+        self._joining, self._balancing = joining, balancing
         self._done: dict[UUID, list[UnitDuration]] = {}
         self._copied: dict[tuple[UUID, int], int] = {}  # the attempts that copies have
         self._random = random.Random(seed)
         self._board = SchedulerState(self._say)
+        self._work_stealing = WorkStealing(self._board)
         self._machines: dict[UUID, Machine] = {}
         self._slots = slots
         self._clock = 0.0
@@ -132,8 +136,8 @@ class Farm:
             self._later(order.at, ("order", number))
         if self._patience.times:
             self._later(POLL_SECONDS, ("poll",))
-        if self._relieving:
-            self._later(RELIEF_SECONDS, ("relieve",))
+        if self._balancing:
+            self._later(BALANCE_SECONDS, ("balance",))
         if self._joining[1]:
             self._later(self._joining[0], ("join",))
         while self._events:
@@ -154,8 +158,8 @@ class Farm:
             self._submit(event[1])
         elif event[0] == "poll":
             self._look_for_stragglers()
-        elif event[0] == "relieve":
-            self._relieve()
+        elif event[0] == "balance":
+            self._balance()
         elif event[0] == "recall":
             self._recall(*event[1:])
         elif event[0] == "join":
@@ -216,10 +220,10 @@ class Farm:
     def _look_for_stragglers(self) -> None:
         """As the Scheduler does after each reading of the database."""
         now = EPOCH + timedelta(seconds=self._clock)
-        late = self._board.late(now, self._patience)
+        late = speculation.late_units(self._board, now, self._patience)
         done = [one for job in {unit.job for unit in late} for one in self._done.get(job, ())]
         for unit in stragglers(late, paces(done), now, self._patience):
-            booking = self._board.copy(unit, self._clock)
+            booking = speculation.reserve_copy(self._board, unit, self._clock)
             if booking is not None:
                 self._copied[unit.key] = booking.attempt
                 self._outcome.copies += 1
@@ -227,11 +231,11 @@ class Farm:
         if any(self._left.values()):
             self._later(self._clock + POLL_SECONDS, ("poll",))
 
-    def _relieve(self) -> None:
+    def _balance(self) -> None:
         self._board.expire(EPOCH, self._clock)
-        self._board.relieve(EPOCH + timedelta(seconds=self._clock), self._clock)
+        self._work_stealing.balance(EPOCH + timedelta(seconds=self._clock), self._clock)
         if any(self._left.values()):
-            self._later(self._clock + RELIEF_SECONDS, ("relieve",))
+            self._later(self._clock + BALANCE_SECONDS, ("balance",))
 
     def _recall(self, machine: Machine, message: Recall) -> None:
         """As a session answers: what runs stays."""
@@ -241,17 +245,17 @@ class Farm:
             self._outcome.moves += 1
             self._board.hear(UnitState(*key[:2], "QUEUED", message.attempt, None, "RUNNING"))
         else:
-            self._board.kept(key[:2], message.attempt)
+            self._board.recall_declined(key[:2], message.attempt)
 
     def _place(self) -> None:
         now = EPOCH + timedelta(seconds=self._clock)
         while True:
-            for booking in self._board.place(now, self._clock):
+            for booking in placement.place(self._board, now, self._clock):
                 assert booking.node is not None, "a unit that waits goes to a node"
                 job = booking.unit.job
                 self._outcome.placed.append((self._clock, job.int - 10_000_000, booking.node))
                 self._board.confirm(booking, now, 0.0)
-            hungry = sorted(self._board.hungry)
+            hungry = sorted(self._board.jobs_to_refill)
             if not hungry:
                 return
             rows = [row for job in hungry for row in self._next(job)]
@@ -273,7 +277,7 @@ class Farm:
             machine, unit = self._machines[node.id], message.assignment
             self._given.add((unit.job, unit.unit))
             machine.waiting.append((unit.job, unit.unit, unit.attempt))
-            load = len(node.taken) / self._slots
+            load = len(node.assigned) / self._slots
             self._outcome.most_on_a_node = max(self._outcome.most_on_a_node, load)
             self._begin(machine)
         elif isinstance(message, Withdraw):
@@ -283,7 +287,7 @@ class Farm:
         return True
 
     def _started(self, job: UUID, unit: int, attempt: int) -> None:
-        """The Board hears that it runs, and reads since when."""
+        """Tell the state that a unit runs, and since when."""
         if self._patience.times:
             is_copy = attempt == self._copied.get((job, unit))
             shelf = self._board.copies if is_copy else self._board.units

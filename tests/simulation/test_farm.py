@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from actors.scheduler.node import DEPTH
-from actors.scheduler.straggler_policy import StragglerPolicy
+from actors.scheduler.settings import StragglerPolicy
 from tests.simulation.farm import Farm, Order
 from tests.support.examples import series
 
@@ -95,7 +95,7 @@ def test_what_waits_at_a_slow_node_goes_to_one_with_nothing_to_do(seed: int) -> 
     """Two of twenty nodes take ten times as long, and each has a frame that waits its turn."""
     order = Order(0, 100, seconds=30.0)
     stays = Farm(20, slow=2, seed=seed).run([order])
-    moves = Farm(20, slow=2, seed=seed, relieving=True).run([order])
+    moves = Farm(20, slow=2, seed=seed, balancing=True).run([order])
     assert len(moves.finished) == 100, "each frame ended once"
     assert moves.ended[0] < 0.75 * stays.ended[0]
     assert moves.moves <= 4, "a frame that moved is begun at once"
@@ -106,14 +106,14 @@ def test_nodes_that_join_a_farm_in_the_end_of_a_job_get_half_of_what_is_left(see
     """Ten nodes have two frames of ten minutes each when ten more come."""
     order = Order(0, 20, seconds=600.0)
     alone = Farm(10, seed=seed, joining=(60.0, 10)).run([order])
-    outcome = Farm(10, seed=seed, joining=(60.0, 10), relieving=True).run([order])
+    outcome = Farm(10, seed=seed, joining=(60.0, 10), balancing=True).run([order])
     assert (outcome.moves, len(outcome.finished)) == (10, 20)
     assert alone.ended[0] > 1_100
     assert outcome.ended[0] < 60 + 700
 
 
 def test_short_frames_are_not_moved() -> None:
-    outcome = Farm(50, relieving=True).run([Order(user, 40, seconds=0.4) for user in range(20)])
+    outcome = Farm(50, balancing=True).run([Order(user, 40, seconds=0.4) for user in range(20)])
     assert len(outcome.finished) == 800
     assert outcome.moves <= 50
 

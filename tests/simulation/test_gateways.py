@@ -14,9 +14,10 @@ import pytest
 from actors.kernel import Message, Ref
 from actors.ledger.messages import UnitState
 from actors.node_session.messages import NodeSession
-from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler import placement
 from actors.scheduler.node import DEPTH, Node, UnitKey
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
+from actors.scheduler.units import AssignmentTag
 from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
 
@@ -116,7 +117,7 @@ class Farm:
         self._ends: dict[UnitKey, int] = {}
         self.boards = [SchedulerState(hears) for _ in range(gateways)]
         for number, board in enumerate(self.boards):
-            board.among = (number, gateways)
+            board.membership = (number, gateways)
         for number, board in enumerate(self.boards):
             for one in range(nodes):
                 served = board.index.node(node(number * nodes + one))
@@ -137,7 +138,7 @@ class Farm:
         now = EPOCH + timedelta(seconds=self.now)
         while True:
             given = 0
-            placed = list(board.place(now, float(self.now)))
+            placed = list(placement.place(board, now, float(self.now)))
             self._tell_others(board, placed)
             for booking in placed:
                 if self.books.commit(booking, self.now):
@@ -146,8 +147,8 @@ class Farm:
                     given += 1
                 else:
                     board.refuse(booking)
-            jobs = sorted(board.hungry)
-            rows = self.books.waiting(jobs, REFILL, board.in_line(jobs))
+            jobs = sorted(board.jobs_to_refill)
+            rows = self.books.waiting(jobs, REFILL, board.waiting_keys(jobs))
             board.top_up(jobs, rows, now)
             if not rows and not given:
                 return
@@ -157,7 +158,7 @@ class Farm:
         claims = [(*booking.unit.key, booking.attempt) for booking in placed]
         for other in self.boards:
             if other is not board and self._chance.random() > LOST:
-                other.leave(claims, EPOCH + timedelta(seconds=self.now))
+                other.note_claims(claims, EPOCH + timedelta(seconds=self.now))
 
     def _end_some(self) -> None:
         for key in [key for key, at in self._ends.items() if at <= self.now]:

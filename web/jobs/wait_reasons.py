@@ -136,29 +136,31 @@ def of_queued(job_type: str, found: WaitCounts) -> Reason:
 
 def odd(found: WaitCounts) -> str:
     """Of those that could, how many nobody can check; with a space before it."""
-    if not found.odd:
+    if not found.unverifiable:
         return ""
-    works = "renders" if found.odd == 1 else "render"
-    return f" {found.odd} of them {works} what nobody can check here: idle others go before."
+    works = "renders" if found.unverifiable == 1 else "render"
+    return (
+        f" {found.unverifiable} of them {works} what nobody can check here: idle others go before."
+    )
 
 
 def kept(found: WaitCounts) -> list[str]:
     """What keeps those that could."""
     kinds = (
-        (found.away, "is not connected", "are not connected"),
+        (found.silent, "is not connected", "are not connected"),
         (found.barred, "is drained or in quarantine", "are drained or in quarantine"),
-        (found.resting, "gave work back and rests", "gave work back and rest"),
+        (found.paused, "gave work back and rests", "gave work back and rest"),
         (found.closed, "is not in its pool", "are not in its pool"),
-        (found.unlike, "is of another class", "are of another class"),
+        (found.wrong_class, "is of another class", "are of another class"),
         (found.unable, "lacks what it needs", "lack what it needs"),
-        (found.elsewise, "has not the device it asks for", "have not the device it asks for"),
+        (found.wrong_device, "has not the device it asks for", "have not the device it asks for"),
         (
-            found.older,
+            found.old_blender,
             "has an older Blender than it asks for",
             "have an older Blender than it asks for",
         ),
-        (found.bare, "has no OpenGL, which EEVEE needs", "have no OpenGL, which EEVEE needs"),
-        (found.small, "gives too little memory for it", "give too little memory for it"),
+        (found.no_opengl, "has no OpenGL, which EEVEE needs", "have no OpenGL, which EEVEE needs"),
+        (found.low_memory, "gives too little memory for it", "give too little memory for it"),
     )
     return [f"{number} {one if number == 1 else more}" for number, one, more in kinds if number]
 

@@ -7,10 +7,10 @@ import attrs
 import pytest
 
 from actors.kernel import Ref
-from actors.scheduler.alternatives import elsewhere
 from actors.scheduler.messages import FindAlternatives
-from actors.scheduler.placement_request import MINE, POOL
-from actors.scheduler.resources import GIB, NodeResources
+from actors.scheduler.node import NodeResources
+from actors.scheduler.placement_request import GIB, MINE, POOL
+from actors.scheduler.queries import alternatives
 from actors.scheduler.state import SchedulerState
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, node_row, open_unit
@@ -45,7 +45,7 @@ def test_whether_one_with_more_is_there_and_whether_one_of_anothers(
     gib: int, owner: UUID, expected: tuple[bool, bool]
 ) -> None:
     board = farm({NODE: OWNER, OTHER: owner}, {NODE: 4, OTHER: gib})
-    found = elsewhere(board, ASKED)
+    found = alternatives(board, ASKED)
     assert (found.is_able, found.is_other) == expected
 
 
@@ -54,17 +54,17 @@ def test_whether_another_owners_node_has_failed_it_and_who_has_not() -> None:
         {NODE: OWNER, OTHER: STRANGER, THIRD: UUID(int=778)}, {NODE: 4, OTHER: 2, THIRD: 2}
     )
     board.units[JOB, 0].avoid = frozenset({OTHER})
-    found = elsewhere(board, ASKED)
+    found = alternatives(board, ASKED)
     assert (found.is_other, found.is_seconded) == (True, True)
     board.units[JOB, 0].avoid = frozenset({OTHER, THIRD})
-    assert not elsewhere(board, ASKED).is_other
+    assert not alternatives(board, ASKED).is_other
 
 
 def test_who_may_not_see_it_is_not_there() -> None:
     board = farm({NODE: OWNER, OTHER: STRANGER}, {NODE: 4, OTHER: 8})
     unit = board.units[JOB, 0]
     board.units[JOB, 0] = attrs.evolve(unit, user=OWNER, params={POOL: MINE})
-    found = elsewhere(board, ASKED)
+    found = alternatives(board, ASKED)
     assert (found.is_able, found.is_other) == (False, False)
 
 
@@ -72,9 +72,9 @@ def test_what_another_gateways_node_has_is_not_known_and_waited_for() -> None:
     board = farm({NODE: OWNER, OTHER: STRANGER}, {NODE: 4, OTHER: 2})
     afar = board.index.node(OTHER)
     afar.session, afar.healthy, afar.resources, afar.epoch = None, True, NodeResources(), 1
-    board.among = (0, 2)
+    board.membership = (0, 2)
     board.index.changed(afar)
-    found = elsewhere(board, ASKED)
+    found = alternatives(board, ASKED)
     assert (found.is_able, found.is_other) == (True, True)
 
 
@@ -83,7 +83,7 @@ def test_a_node_that_only_sends_heartbeats_is_nobody() -> None:
     silent = board.index.node(OTHER)
     silent.session, silent.healthy, silent.resources = None, True, NodeResources()
     board.index.changed(silent)
-    found = elsewhere(board, ASKED)
+    found = alternatives(board, ASKED)
     assert (found.is_able, found.is_other, found.is_untried) == (False, False, False)
 
 
@@ -103,10 +103,10 @@ def test_of_how_many_owners_are_those_that_tried_and_whether_another_can_be_aske
     for name, owner in ({NODE: None} | owners).items():
         board.index.node(name).owner = owner
     board.units[JOB, 0].avoid = frozenset({OTHER})
-    found = elsewhere(board, ASKED)
+    found = alternatives(board, ASKED)
     assert (found.owners, found.is_other, found.is_untried) == (*expected, True)
 
 
 def test_a_unit_that_is_not_known_here_is_tried_again() -> None:
-    found = elsewhere(farm({NODE: OWNER}, {NODE: 4}), attrs.evolve(ASKED, unit=7))
+    found = alternatives(farm({NODE: OWNER}, {NODE: 4}), attrs.evolve(ASKED, unit=7))
     assert (found.is_able, found.is_other) == (True, True)

@@ -150,7 +150,7 @@ async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdra
     first, *rest = store.units
     again = attrs.evolve(first, queued_at=EPOCH + timedelta(days=1))
     early = open_unit(JOB, state="DISPATCHED", attempt=1, node=NODE, queued_at=EPOCH)
-    board.look_at([early], EPOCH)  # it stands before what was read already
+    board.take_over([early], EPOCH)  # it stands before what was read already
     store.units = [early, *rest, again]
     said.messages.clear()
     while not await backlog.read_page():

@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from actors.scheduler import placement
 from actors.scheduler.state import SchedulerState
 from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
@@ -33,27 +34,27 @@ def test_a_node_that_fails_a_unit_is_not_given_the_next_of_its_job_at_once() -> 
     at_work = attrs.evolve(rows()[0], state="RUNNING", attempt=1, node=NODE, assigned_at=EPOCH)
     board, _ = farm(at_work, *rows()[1:])
     board.hear(GIVEN_UP)
-    assert NODE not in {booking.node for booking in board.place(EPOCH, 0.0)}
-    assert board.in_line(board.hungry) == [], "they are read again"
+    assert NODE not in {booking.node for booking in placement.place(board, EPOCH, 0.0)}
+    assert board.waiting_keys(board.jobs_to_refill) == [], "they are read again"
 
 
 def test_who_was_not_to_blame_gets_the_next_as_soon_as_that_is_known() -> None:
     at_work = attrs.evolve(rows()[0], state="RUNNING", attempt=1, node=NODE, assigned_at=EPOCH)
     board, _ = farm(at_work, *rows()[1:])
     board.hear(GIVEN_UP)
-    board.top_up(board.hungry, rows(), EPOCH)
-    assert NODE in {booking.node for booking in board.place(EPOCH, 0.0)}
+    board.top_up(board.jobs_to_refill, rows(), EPOCH)
+    assert NODE in {booking.node for booking in placement.place(board, EPOCH, 0.0)}
 
 
 def test_where_all_nodes_failed_the_job_a_unit_goes_to_one_that_did_not_fail_it() -> None:
     everybody = frozenset({NODE, OTHER, THIRD})
     [unit, *_] = rows(avoid=frozenset({NODE, THIRD}), barred=everybody, failures=2, attempt=2)
     board, _ = farm(unit)
-    assert [booking.node for booking in board.place(EPOCH, 0.0)] == [OTHER]
+    assert [booking.node for booking in placement.place(board, EPOCH, 0.0)] == [OTHER]
 
 
 def test_where_all_nodes_failed_the_unit_any_of_them_has_it() -> None:
     everybody = frozenset({NODE, OTHER, THIRD})
     [unit, *_] = rows(avoid=everybody, barred=everybody, failures=2, attempt=3)
     board, _ = farm(unit)
-    assert len(list(board.place(EPOCH, 0.0))) == 1
+    assert len(list(placement.place(board, EPOCH, 0.0))) == 1

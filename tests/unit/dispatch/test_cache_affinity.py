@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.scheduler.cache_affinity import HOLDERS_MOST, CacheAffinity
+from actors.scheduler.node_index import HOLDERS_MOST, CacheAffinity
 
 INPUTS_MOST = 3
 NOTES = st.lists(st.tuples(st.integers(0, HOLDERS_MOST + 3), st.sampled_from("abcde")))

@@ -6,13 +6,14 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
-from actors.scheduler import ledger_commands
-from actors.scheduler.base_state import AssignmentTag
-from actors.scheduler.device_pinning import chosen_class
+from actors.scheduler import ledger_commands, placement
 from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
-from actors.scheduler.resources import NEEDS, resources_of
+from actors.scheduler.node import resources_of
+from actors.scheduler.placement import chosen_class
+from actors.scheduler.placement_request import NEEDS
+from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.wait_reasons import WaitReasons
+from actors.scheduler.units import AssignmentTag
 from sql.access import ALONE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, node_row, open_unit, order
@@ -44,7 +45,7 @@ def chosen(board: SchedulerState, **needs: Any) -> str | None:
 
 def test_the_class_with_the_most_nodes_is_chosen_and_written_down() -> None:
     board = farm(OLD, NEW, NEW)
-    booking = board.book(alike(), EPOCH, 0.0)
+    booking = placement.book(board, alike(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node in {UUID(int=2), UUID(int=3)}
     commit = ledger_commands.of_order(alike(), booking, Ref("scheduler"))
@@ -59,7 +60,7 @@ def test_nodes_that_are_away_or_say_nothing_do_not_count() -> None:
         board.index.changed(node)
     assert chosen(board) == OLD
     assert chosen(board, memory=1 << 40) is None
-    assert isinstance(board.book(alike(memory=1 << 40), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.book(board, alike(memory=1 << 40), EPOCH, 0.0), NoCapableNode)
 
 
 def test_a_class_that_can_check_itself_comes_first() -> None:
@@ -73,7 +74,7 @@ def test_a_class_that_can_check_itself_comes_first() -> None:
 
 def test_a_class_that_is_named_stays_as_it_is() -> None:
     board = farm(OLD, NEW, NEW)
-    booking = board.book(alike(device_class=OLD), EPOCH, 0.0)
+    booking = placement.book(board, alike(device_class=OLD), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node == UUID(int=1)
 
@@ -83,13 +84,13 @@ def test_units_wait_for_their_class_and_say_so() -> None:
     row = attrs.evolve(open_unit(JOB2), params={NEEDS: {"alike": True, "device_class": NEW}})
     other = attrs.evolve(row, unit=1, params={NEEDS: {"device_class": "cpu/arm/new"}})
     board.reconcile([row, other], EPOCH)
-    placed = [(booking.unit.number, booking.node) for booking in board.place(EPOCH, 0.0)]
+    placed = [(booking.unit.number, booking.node) for booking in placement.place(board, EPOCH, 0.0)]
     assert placed == [(0, UUID(int=2))]
     found = WaitReasons(board).of(JOB2, (1,), 0.0)[1]
-    assert found == WaitCounts(unlike=2)
+    assert found == WaitCounts(wrong_class=2)
     assert found.known == 2
 
 
 def test_who_asks_for_nothing_is_given_what_is_there() -> None:
     board = farm("")
-    assert isinstance(board.book(order(user=USER), EPOCH, 0.0), AssignmentTag)
+    assert isinstance(placement.book(board, order(user=USER), EPOCH, 0.0), AssignmentTag)

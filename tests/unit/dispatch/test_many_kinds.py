@@ -11,9 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Ref
-from actors.scheduler.node import BACKLOG, Node
-from actors.scheduler.placement_request import PlacementRequest, RequestKind
-from actors.scheduler.resources import GIB, NEEDS, UNKNOWN, NodeResources, Requirements
+from actors.scheduler import placement
+from actors.scheduler.node import BACKLOG, UNKNOWN, Node, NodeResources
+from actors.scheduler.placement_request import (
+    GIB,
+    NEEDS,
+    PlacementRequest,
+    RequestKind,
+    Requirements,
+)
 from actors.scheduler.state import SchedulerState
 from sql.access import Access
 from sql.scheduler_rows import MINE, POOL, QUARANTINED, TRUSTED, StandingRecord
@@ -52,7 +58,7 @@ def busy_board() -> SchedulerState:
     board.refresh([node_row(UUID(int=n), "render") for n in range(1, NODES + 1)], 0.0)
     for node in list(board.index):
         node.session, node.slots, node.resources = Ref(str(node.id)), 1, KIT
-        node.taken |= {(node.id, 1), (node.id, 2)}
+        node.assigned |= {(node.id, 1), (node.id, 2)}
         board.index.changed(node)
     return board
 
@@ -71,7 +77,7 @@ def kinds(params: Callable[[int], dict[str, Any]]) -> list[Any]:
 
 def placed(board: SchedulerState) -> list[tuple[UUID, UUID | None]]:
     found = []
-    for booking in board.place(EPOCH, 0.0):
+    for booking in placement.place(board, EPOCH, 0.0):
         board.confirm(booking, EPOCH, 0.0)
         found.append((booking.unit.job, booking.node))
     return found
@@ -106,7 +112,7 @@ def test_a_changed_hello_wakes_nothing_that_its_node_may_not_do(pool: str) -> No
     board.index.changed(node)
     assert calls(lambda: placed(board)) <= 200
     node.resources, node.owner = attrs.evolve(KIT, blender=(4, 4)), UUID(int=500)
-    node.taken.clear()
+    node.assigned.clear()
     board.index.changed(node)
     theirs = {row.job for row in rows if row.user == node.owner}
     found: list[tuple[UUID, UUID | None]] = []
@@ -122,7 +128,7 @@ def test_what_waits_aside_is_placed_when_a_node_appears_or_changes() -> None:
     board.reconcile(rows, EPOCH)
     assert placed(board) == []
     node = board.index.node(UUID(int=1))
-    node.taken.clear()
+    node.assigned.clear()
     node.resources = attrs.evolve(KIT, blender=(9, 0))
     board.index.changed(node)
     assert placed(board) == [(rows[0].job, node.id)]
@@ -215,7 +221,7 @@ def change(board: SchedulerState, number: int, what: str, node: Node, to: Any) -
         user, needs, pool, avoid = to
         row = open_unit(UUID(int=1000 + number), job_type="render", avoid=avoid)
         params = {NEEDS: needs, POOL: pool}
-        board.look_at([attrs.evolve(row, user=user, params=params)], EPOCH)
+        board.take_over([attrs.evolve(row, user=user, params=params)], EPOCH)
     elif what == "node":
         node.healthy, node.owner = to
         node.capabilities = frozenset({"render"})
@@ -227,7 +233,7 @@ def change(board: SchedulerState, number: int, what: str, node: Node, to: Any) -
     elif what == "standing":
         node.standing = StandingRecord(to, node.standing.version + 1)
     else:
-        board.index.regroup(to)
+        board.index.set_access(to)
     board.index.changed(node)
 
 
@@ -243,7 +249,7 @@ def test_no_unit_is_left_aside_that_a_node_would_take(
         placed(board)
         for unit in board.units.values():
             if unit.waits:
-                chosen = board.choose(unit.demand, unit.shuns, unit.avoid)
+                chosen = placement.choose(board, unit.demand, unit.shuns, unit.avoid)
                 assert not isinstance(chosen, Node), unit
 
 

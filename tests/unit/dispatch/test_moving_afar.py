@@ -17,7 +17,7 @@ from actors.node_session.messages import Assignments, Recall, Send
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import ToOthers, UnitsMoved
 from actors.notifier.scheduler_hints import decoded, encoded
-from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler import placement
 from actors.scheduler.messages import (
     PeerAssigned,
     PeerClaimed,
@@ -29,7 +29,8 @@ from actors.scheduler.messages import (
     UnitsChanged,
 )
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.work_stealing import RECALL_SECONDS
+from actors.scheduler.units import AssignmentTag
+from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
 from sql.scheduler_rows import OpenUnit
 from tests.support.probe import Probe
 from tests.twins.bus import TwinBus
@@ -70,18 +71,18 @@ def test_another_gateway_is_asked_for_the_last_and_gives_it_to_the_node_that_was
     rows = held(NODE, *JOBS[:3])
     ours, told = serving(OTHER, rows=rows)
     theirs, heard = serving(NODE, rows=rows)
-    [wish] = ours.relieve(LATER, 5.0)
+    [wish] = WorkStealing(ours).balance(LATER, 5.0)
     assert wish == StealRequest(JOBS[2], 0, 1, OTHER)
     assert (taken(ours)[OTHER], told) == (1, [])
-    assert ours.relieve(LATER, 5.5) == [], "its slot is reserved"
-    assert theirs.lend(wish, LATER, 5.0)
+    assert WorkStealing(ours).balance(LATER, 5.5) == [], "its slot is reserved"
+    assert WorkStealing(theirs).lend(wish, LATER, 5.0)
     assert recalls(heard) == [(NODE, JOBS[2])]
     assert not theirs.hear(state_of("QUEUED", JOBS[2])), "nothing is to be read"
-    [booking] = theirs.place(LATER, 6.0)
+    [booking] = placement.place(theirs, LATER, 6.0)
     assert (booking.unit.job, booking.node, booking.attempt) == (JOBS[2], OTHER, 2)
     theirs.confirm(booking, LATER, 0.0)
     assert taken(theirs) == {NODE: 2, OTHER: 1}
-    ours.look_at([moved(rows[2], OTHER)], LATER)
+    ours.take_over([moved(rows[2], OTHER)], LATER)
     [(node, sent)] = told
     assert (node, type(sent), sent.assignment.tries) == (OTHER, Send, 1)
     assert taken(ours) == {OTHER: 1, NODE: 2}
@@ -92,49 +93,51 @@ def test_what_its_node_has_already_stays_and_the_next_is_asked_for() -> None:
     rows = held(NODE, *JOBS[:3])
     ours, _ = serving(OTHER, rows=rows)
     theirs, _ = serving(NODE, rows=rows)
-    [wish] = ours.relieve(LATER, 5.0)
-    assert theirs.lend(wish, LATER, 5.0)
-    assert theirs.kept((JOBS[2], 0), 1) == OTHER, "whoever asked is to know"
-    assert ours.kept((JOBS[2], 0), 1, THIRD) is None
+    [wish] = WorkStealing(ours).balance(LATER, 5.0)
+    assert WorkStealing(theirs).lend(wish, LATER, 5.0)
+    assert theirs.recall_declined((JOBS[2], 0), 1) == OTHER, "whoever asked is to know"
+    assert ours.recall_declined((JOBS[2], 0), 1, THIRD) is None
     assert taken(ours)[OTHER] == 1, "somebody else was told so"
-    assert ours.kept((JOBS[2], 0), 1, OTHER) is None
+    assert ours.recall_declined((JOBS[2], 0), 1, OTHER) is None
     assert taken(ours)[OTHER] == 0
-    assert [wish.job for wish in ours.relieve(LATER, 5.5)] == [JOBS[1]]
+    assert [wish.job for wish in WorkStealing(ours).balance(LATER, 5.5)] == [JOBS[1]]
 
 
 def test_a_gateway_says_at_once_what_it_does_not_give() -> None:
     rows = [*held(NODE, JOBS[0], state="RUNNING"), *held(NODE, JOBS[1])]
     theirs, heard = serving(NODE, rows=rows)
     wish = StealRequest(JOBS[1], 0, 1, OTHER)
-    assert not theirs.lend(attrs.evolve(wish, job=JOBS[0]), LATER, 5.0), "it runs"
-    assert theirs.lend(attrs.evolve(wish, attempt=2), LATER, 5.0), "not known here"
-    assert theirs.lend(attrs.evolve(wish, job=JOB), LATER, 5.0), "not known here"
-    assert theirs.lend(wish, LATER, 5.0)
-    assert not theirs.lend(attrs.evolve(wish, node=THIRD), LATER, 5.0), "another was faster"
+    assert not WorkStealing(theirs).lend(attrs.evolve(wish, job=JOBS[0]), LATER, 5.0), "it runs"
+    assert WorkStealing(theirs).lend(attrs.evolve(wish, attempt=2), LATER, 5.0), "not known here"
+    assert WorkStealing(theirs).lend(attrs.evolve(wish, job=JOB), LATER, 5.0), "not known here"
+    assert WorkStealing(theirs).lend(wish, LATER, 5.0)
+    assert not WorkStealing(theirs).lend(attrs.evolve(wish, node=THIRD), LATER, 5.0), (
+        "another was faster"
+    )
     assert recalls(heard) == [(NODE, JOBS[1])]
 
 
 def test_of_nodes_that_nobody_vouches_for_nothing_is_asked() -> None:
     ours, _ = serving(OTHER, rows=at(NODE, *JOBS[:3]))
-    assert ours.relieve(LATER, 5.0) == [], "those are strays"
+    assert WorkStealing(ours).balance(LATER, 5.0) == [], "those are unreachable"
 
 
 def test_of_a_node_that_left_this_gateway_nothing_is_asked() -> None:
     ours, _ = serving(NODE, OTHER, rows=held(NODE, *JOBS[:3]))
     ours.index.node(NODE).leave(0.0)
     ours.index.changed(ours.index.node(NODE))
-    assert ours.relieve(LATER, 5.0) == []
+    assert WorkStealing(ours).balance(LATER, 5.0) == []
 
 
 def test_a_node_with_one_unit_has_no_backlog() -> None:
     ours, _ = serving(OTHER, rows=held(NODE, JOB))
-    assert not ours.is_uneven
-    assert ours.relieve(LATER, 5.0) == []
+    assert not WorkStealing(ours).is_uneven
+    assert WorkStealing(ours).balance(LATER, 5.0) == []
 
 
 def test_a_wish_that_nobody_hears_keeps_no_slot_for_ever() -> None:
     ours, _ = serving(OTHER, rows=held(NODE, *JOBS[:2]))
-    assert ours.relieve(LATER, 5.0)
+    assert WorkStealing(ours).balance(LATER, 5.0)
     ours.expire(LATER, 5.0 + RECALL_SECONDS)
     assert taken(ours) == {OTHER: 0, NODE: 2}
 
@@ -142,13 +145,13 @@ def test_a_wish_that_nobody_hears_keeps_no_slot_for_ever() -> None:
 def test_what_came_back_and_is_not_given_is_placed_like_anything_that_waits() -> None:
     rows = held(NODE, *JOBS[:2])
     theirs, _ = serving(NODE, rows=rows, slots=2)
-    assert theirs.lend(StealRequest(JOBS[1], 0, 1, OTHER), LATER, 5.0)
+    assert WorkStealing(theirs).lend(StealRequest(JOBS[1], 0, 1, OTHER), LATER, 5.0)
     theirs.hear(state_of("QUEUED", JOBS[1]))
-    [booking] = theirs.place(LATER, 6.0)
+    [booking] = placement.place(theirs, LATER, 6.0)
     theirs.refuse(booking)
     waits = attrs.evolve(rows[1], state="QUEUED", node=None, unsent=1)
     theirs.reconcile([rows[0], waits], LATER)
-    assert [booking.node for booking in theirs.place(LATER, 7.0)] == [NODE]
+    assert [booking.node for booking in placement.place(theirs, LATER, 7.0)] == [NODE]
 
 
 # -- whatever happens
@@ -159,6 +162,10 @@ class Gateway:
     board: SchedulerState
     heard: Hearing
     hints: list[Any] = attrs.field(factory=list[Any])
+    stealing: WorkStealing = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.stealing = WorkStealing(self.board)
 
 
 class Pair:
@@ -177,8 +184,8 @@ class Pair:
         self.now = EPOCH + timedelta(seconds=self.clock)
         return self.now
 
-    def relieve(self, number: int) -> None:
-        for wish in self.both[number].board.relieve(self.now, self.clock):
+    def balance(self, number: int) -> None:
+        for wish in self.both[number].stealing.balance(self.now, self.clock):
             self.both[1 - number].hints.append(wish)
 
     def hear(self, number: int, *, lost: bool) -> None:
@@ -190,13 +197,13 @@ class Pair:
         if lost:
             return
         if isinstance(hint, StealRequest):
-            if not one.board.lend(hint, self.now, self.clock):
+            if not one.stealing.lend(hint, self.now, self.clock):
                 other.hints.append(RecallDeclined(hint.job, 0, hint.attempt, hint.node))
         elif isinstance(hint, RecallDeclined):
-            one.board.kept((hint.job, 0), hint.attempt, hint.node)
+            one.board.recall_declined((hint.job, 0), hint.attempt, hint.node)
         else:
             rows = [row for row in self.rows.values() if row.node == hint]
-            one.board.look_at(rows, self.now)
+            one.board.take_over(rows, self.now)
 
     def answer(self, number: int, *, keeps: bool) -> None:
         """The session of a node that was asked for a unit has it, or gives it back."""
@@ -208,7 +215,7 @@ class Pair:
         one.heard[:] = [pair for pair in one.heard if pair[1] is not told]
         row = self.rows.get(told.job)
         if keeps or row is None or (row.state, row.attempt) != ("DISPATCHED", told.attempt):
-            wanted_for = one.board.kept((told.job, 0), told.attempt)
+            wanted_for = one.board.recall_declined((told.job, 0), told.attempt)
             if wanted_for is not None:
                 other.hints.append(RecallDeclined(told.job, 0, told.attempt, wanted_for))
             return
@@ -219,7 +226,7 @@ class Pair:
     def place(self, number: int, *, answered: bool = True) -> None:
         """Commit what the Scheduler decided; the database lets the first one win."""
         one, other = self.both[number], self.both[1 - number]
-        for booking in list(one.board.place(self.now, self.clock)):
+        for booking in list(placement.place(one.board, self.now, self.clock)):
             if not self._commits(booking):
                 one.board.refuse(booking)
             elif answered:
@@ -270,12 +277,12 @@ class Pair:
         for one in self.both:
             for node in one.board.index:
                 has = {(row.job, 0) for row in self.rows.values() if row.node == node.id}
-                assert node.taken == has, node.id
+                assert node.assigned == has, node.id
             shares = sum(one.board.queue.shares.values())
             assert shares == sum(row.node is not None for row in self.rows.values())
 
 
-STEPS = ["relieve", "hear", "lose", "back", "keep", "place", "unanswered", "begin", "poll"]
+STEPS = ["balance", "hear", "lose", "back", "keep", "place", "unanswered", "begin", "poll"]
 
 
 @given(
@@ -297,8 +304,8 @@ def test_whatever_is_lost_or_late_each_unit_is_one_nodes_and_both_agree_in_the_e
     pair = Pair(rows, slots)
     for step, number in steps:
         pair.later()
-        if step == "relieve":
-            pair.relieve(number)
+        if step == "balance":
+            pair.balance(number)
         elif step in ("hear", "lose"):
             pair.hear(number, lost=step == "lose")
         elif step in ("back", "keep"):

@@ -10,7 +10,7 @@ from actors.kernel.envelope import Envelope
 from actors.ledger.messages import Commit, InsufficientCredits, JobInsert, Posted
 from actors.scheduler.messages import AllNodesFull, Dispatch
 from actors.scheduler.node import BACKLOG
-from actors.scheduler.pending_dispatches import PendingDispatches
+from actors.scheduler.queues import PendingDispatches
 from tests.support.until import until
 from tests.unit.dispatch.stage import OWNER, USER, decide, order, state_of
 from tests.unit.dispatch.test_scheduler import Play, scheduling

@@ -8,9 +8,21 @@ from hypothesis import strategies as st
 
 from actors.kernel import Ref
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
-from actors.scheduler.node import BACKLOG, Node
+from actors.scheduler.node import BACKLOG, Node, NodeResources, resources_of
 from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
-from actors.scheduler.placement_request import ANY, MINE, TRUSTED, PlacementRequest, RequestKind
+from actors.scheduler.placement_request import (
+    ANY,
+    GIB,
+    MINE,
+    NEEDS,
+    NOTHING,
+    TRUSTED,
+    PlacementRequest,
+    RequestKind,
+    Requirements,
+    raised,
+    requirements_of,
+)
 from actors.scheduler.policy import (
     FOR_OURS,
     age,
@@ -20,16 +32,6 @@ from actors.scheduler.policy import (
     has_ended,
     rank,
 )
-from actors.scheduler.resources import (
-    GIB,
-    NEEDS,
-    NOTHING,
-    NodeResources,
-    Requirements,
-    raised,
-    requirements_of,
-    resources_of,
-)
 from sql.access import Access
 from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
@@ -38,7 +40,7 @@ SESSION: Ref[object] = Ref("session")
 USERS = (UUID(int=100), UUID(int=101))
 STANDINGS = (ACTIVE, ACTIVE, ACTIVE, QUARANTINED, DRAINING, REVOKED)
 NAMES = (
-    *("capabilities", "offered", "load", "healthy", "slots", "session", "taken"),
+    *("capabilities", "offered", "load", "healthy", "slots", "session", "assigned"),
     *("owner", "standing", "pools", "resources"),
 )
 ORGS = (UUID(int=200), UUID(int=201))
@@ -68,7 +70,7 @@ def nodes(draw: st.DrawFn) -> list[Node]:
                 healthy=draw(st.booleans()),
                 slots=slots,
                 session=draw(st.none() | st.just(SESSION)),
-                taken={(UUID(int=n), number) for n in range(taken)},
+                assigned={(UUID(int=n), number) for n in range(taken)},
                 owner=draw(st.none() | st.sampled_from(USERS)),
                 standing=StandingRecord(draw(st.sampled_from(STANDINGS))),
                 pools=frozenset(draw(st.sampled_from(SAID))),
@@ -198,18 +200,18 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
     data: st.DataObject,
 ) -> None:
     index = indexed(made)
-    index.regroup(circles)
+    index.set_access(circles)
     for number, (demand, avoid) in enumerate(asks):
         failed = frozenset(list(avoid)[: number % 3])
         choice = index.choose(demand, avoid, failed)
         holders = frozenset(index.cache_affinity.holders(demand.inputs))
-        expected = choose(index, demand, avoid, index.circles, holders=holders, failed=failed)
+        expected = choose(index, demand, avoid, index.access, holders=holders, failed=failed)
         assert choice == expected or choice is expected
         if isinstance(choice, Node):
             index.take(choice, (UUID(int=10_000 + number), 0))
             index.cache_affinity.note(choice.id, demand.inputs)
         if data.draw(st.integers(0, 9)) == 0:
-            index.regroup(data.draw(ties()))
+            index.set_access(data.draw(ties()))
         if made:
             change(index, data.draw(st.sampled_from(made)).id, data)
 
@@ -220,7 +222,7 @@ def test_what_is_for_the_gateways_own_nodes_goes_to_others_only_where_none_of_th
 ) -> None:
     choice = choose(made, demand, avoid, circles)
     able = candidates(made, demand, frozenset(), circles)
-    ours = [node for node in able if node.measures and node.id not in avoid]
+    ours = [node for node in able if node.is_own_online and node.id not in avoid]
     if demand.kind.job_type == FOR_OURS and ours:
         assert choice in ours or (
             isinstance(choice, AllNodesFull) and not any(node.accepts_work for node in ours)
@@ -304,8 +306,8 @@ def change(index: NodeIndex, node: UUID, data: st.DataObject) -> None:
         record.resources = data.draw(st.sampled_from(KITS))
     elif what == "types":
         record.capabilities = frozenset(data.draw(st.sets(st.sampled_from(TYPES))))
-    elif record.taken:
-        index.release(record, min(record.taken))
+    elif record.assigned:
+        index.release(record, min(record.assigned))
     index.changed(record)
 
 
@@ -323,7 +325,7 @@ def test_a_reachable_node_is_preferred_to_an_idle_one_that_is_not() -> None:
         UUID(int=2),
         capabilities=frozenset({"echo"}),
         session=SESSION,
-        taken={(UUID(int=n), 0) for n in range(5)},
+        assigned={(UUID(int=n), 0) for n in range(5)},
     )
     assert choose([far, near], ECHO) is near
 
@@ -332,7 +334,7 @@ def test_units_are_counted_by_slot() -> None:
     wide, narrow = Node(UUID(int=1), slots=8), Node(UUID(int=2), slots=1)
     for node, taken in ((wide, 4), (narrow, 1)):
         node.capabilities, node.healthy = frozenset({"echo"}), True
-        node.taken = {(UUID(int=n), 0) for n in range(taken)}
+        node.assigned = {(UUID(int=n), 0) for n in range(taken)}
     assert choose([wide, narrow], ECHO) is wide
 
 

@@ -1,4 +1,4 @@
-"""Pools on the Board: which node gets whose work, what it is told, and what others wait for."""
+"""Pools: which node gets whose work, what it is told, and what other units wait for."""
 
 from uuid import UUID
 
@@ -6,11 +6,12 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Send
-from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler import placement
 from actors.scheduler.messages import NoCapableNode
 from actors.scheduler.node import DEPTH, Node
 from actors.scheduler.placement_request import MINE, POOL
 from actors.scheduler.state import WINDOW
+from actors.scheduler.units import AssignmentTag
 from sql.access import Access
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
@@ -38,20 +39,20 @@ def test_a_node_without_a_sandbox_is_given_no_strangers_work() -> None:
     board, _ = board_with(node_row(NODE))
     closed(board.index.node(NODE))
     board.index.changed(board.index.node(NODE))
-    assert isinstance(board.book(order(), EPOCH, 0.0), NoCapableNode)
-    assert board.index.regroup(TRUSTING)
-    assert not board.index.regroup(TRUSTING)
-    booking = board.book(order(), EPOCH, 0.0)
+    assert isinstance(placement.book(board, order(), EPOCH, 0.0), NoCapableNode)
+    assert board.index.set_access(TRUSTING)
+    assert not board.index.set_access(TRUSTING)
+    booking = placement.book(board, order(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node == NODE
-    assert board.index.regroup(Access())
-    assert isinstance(board.book(order(job=JOB2), EPOCH, 0.0), NoCapableNode)
+    assert board.index.set_access(Access())
+    assert isinstance(placement.book(board, order(job=JOB2), EPOCH, 0.0), NoCapableNode)
 
 
 def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
     board, heard = board_with(node_row(NODE))
-    board.index.regroup(TRUSTING)
-    booking = board.book(order(), EPOCH, 0.0)
+    board.index.set_access(TRUSTING)
+    booking = placement.book(board, order(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
     board.fall_behind(board.index.node(NODE))
@@ -77,7 +78,7 @@ def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
         for number in range(WINDOW)
     ]
     board.reconcile(rows, EPOCH)
-    booked = list(board.place(EPOCH, 0.0))
+    booked = list(placement.place(board, EPOCH, 0.0))
     assert {booking.unit.job for booking in booked} == {JOB2}
     assert len(booked) == 2 * DEPTH
     assert board.queue.shares[USER] == 0
@@ -86,8 +87,8 @@ def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
 def test_orders_of_one_pool_are_refused_where_those_of_another_are_placed() -> None:
     board, _ = board_with(node_row(NODE))
     mine = attrs.evolve(order(), params={POOL: MINE})
-    assert isinstance(board.book(mine, EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.book(board, mine, EPOCH, 0.0), NoCapableNode)
     board.index.node(NODE).owner = USER
     board.index.changed(board.index.node(NODE))
-    booking = board.book(mine, EPOCH, 0.0)
+    booking = placement.book(board, mine, EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)

@@ -6,8 +6,9 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import Promote
-from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler import placement
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
+from actors.scheduler.units import AssignmentTag
 from rendertrust.protocol import Ack, JobDispatch
 from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
@@ -46,7 +47,7 @@ def with_slots(*nodes: UUID, slots: int = 1) -> tuple[SchedulerState, Hearing]:
 
 def placed(board: SchedulerState) -> list[AssignmentTag]:
     """What is given to nodes now; it is in the books at once."""
-    found = list(board.place(EPOCH, 0.0))
+    found = list(placement.place(board, EPOCH, 0.0))
     for booking in found:
         board.confirm(booking, EPOCH, 0.0)
     return found
@@ -113,8 +114,8 @@ def low_and_raised() -> tuple[SchedulerState, list[OpenUnit]]:
 
 def test_a_raised_priority_is_read_for_all_units_that_wait() -> None:
     board, raised = low_and_raised()
-    assert board.hungry == {JOB}
-    assert len(board.in_line([JOB])) == WINDOW
+    assert board.jobs_to_refill == {JOB}
+    assert len(board.waiting_keys([JOB])) == WINDOW
     board.top_up([JOB], raised[WINDOW:], EPOCH)
     assert {unit.priority for unit in board.units.of(JOB)} == {HIGH}
     assert len(board.units.of(JOB)) == 40
@@ -137,10 +138,10 @@ def test_old_places_do_not_count_as_units_that_wait() -> None:
     board, raised = low_and_raised()
     more = units_of(JOB, REFILL, priority=HIGH, first=WINDOW)
     board.top_up([JOB], more, EPOCH)
-    assert not board.hungry
+    assert not board.jobs_to_refill
     for booking in (found for _ in range(WINDOW + REFILL) for found in placed(board)):
         board.hear(attrs.evolve(state_of("COMPLETED", JOB), unit=booking.unit.number))
-    assert board.hungry == {JOB}
+    assert board.jobs_to_refill == {JOB}
     assert raised[0].priority == HIGH
 
 

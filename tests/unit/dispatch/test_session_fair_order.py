@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from actors.node_session.fair_order import FairOrder
 from actors.node_session.held_units import HeldUnit
 from actors.node_session.messages import Promote
+from actors.scheduler import placement
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobDispatch
 from sql.scheduler_rows import weight
@@ -151,7 +152,7 @@ def test_who_waits_in_the_queue_does_not_wait_for_the_end_of_a_backlog() -> None
     bobs = [attrs.evolve(open_unit(unit.job), user=BOB) for unit in jobs(BOB, 3)]
     annas = [attrs.evolve(open_unit(unit.job), user=ANNA) for unit in jobs(ANNA, 1, first=50)]
     board, _ = crowded(*annas, *bobs)
-    placed = list(board.place(EPOCH, 0.0))
+    placed = list(placement.place(board, EPOCH, 0.0))
     assert [booking.unit.job for booking in placed] == [bobs[0].job], "one of his, not all"
 
 
@@ -163,7 +164,7 @@ def test_a_priority_that_is_raised_is_told_to_the_node() -> None:
         )
         for unit in jobs(ANNA, 1)
     ]
-    board.look_at(rows, EPOCH)
+    board.take_over(rows, EPOCH)
     [(node, sent)] = heard
     assert (node, type(sent), sent.priority) == (NODE, Promote, 1)
     assert board.index.get(OTHER) is None

@@ -8,10 +8,12 @@ import attrs
 
 from actors.kernel import Ref
 from actors.node_session.messages import Assignments, Recall, Send, Withdraw
-from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler import placement
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
-from actors.scheduler.state import CLAIMED, ORDER_SECONDS, SchedulerState
+from actors.scheduler.placement import ORDER_SECONDS
+from actors.scheduler.state import CLAIMED, SchedulerState
+from actors.scheduler.units import AssignmentTag
 from sql.scheduler_rows import PartResult, StandingRecord
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
@@ -53,7 +55,7 @@ def board_with(*nodes: Any, session: bool = True) -> tuple[SchedulerState, Heari
 
 
 def booked(board: SchedulerState, **changes: Any) -> AssignmentTag:
-    booking = board.book(order(**changes), EPOCH, 0.0)
+    booking = placement.book(board, order(**changes), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     return booking
 
@@ -61,7 +63,7 @@ def booked(board: SchedulerState, **changes: Any) -> AssignmentTag:
 def taken(board: SchedulerState, node: Any = NODE) -> int:
     found = board.index.get(node)
     assert found is not None
-    return len(found.taken)
+    return len(found.assigned)
 
 
 def test_a_booking_takes_a_slot_and_is_sent_when_it_is_confirmed() -> None:
@@ -85,8 +87,8 @@ def test_a_booking_that_is_never_answered_gives_its_slot_back() -> None:
     board, _ = board_with()
     for number in range(BACKLOG):
         booked(board, job=type(JOB)(int=number))
-    assert board.book(order(), EPOCH, 1.0) == AllNodesFull()
-    assert isinstance(board.book(order(), EPOCH, ORDER_SECONDS), AssignmentTag)
+    assert placement.book(board, order(), EPOCH, 1.0) == AllNodesFull()
+    assert isinstance(placement.book(board, order(), EPOCH, ORDER_SECONDS), AssignmentTag)
     assert taken(board) == 1
 
 
@@ -110,21 +112,21 @@ def test_a_confirmation_of_an_earlier_instance_is_taken() -> None:
 
 def test_no_capable_node_is_said_or_queued_as_the_order_wishes() -> None:
     board, _ = board_with(node_row(NODE, "render"))
-    assert board.book(order(), EPOCH, 0.0) == NoCapableNode()
+    assert placement.book(board, order(), EPOCH, 0.0) == NoCapableNode()
     booking = booked(board, queue=True)
     assert booking.node is None
     board.confirm(booking, EPOCH, 0.0)
     board.refresh([node_row(NODE, "render"), node_row(OTHER, "echo")], 0.0)
-    [placed] = list(board.place(EPOCH, 0.0))
+    [placed] = list(placement.place(board, EPOCH, 0.0))
     assert (placed.node, placed.attempt) == (OTHER, 1)
 
 
 def test_where_all_nodes_are_full_those_wait_who_wish_to() -> None:
     board, _ = board_with()
-    board.index.node(NODE).taken |= {(JOB2, n) for n in range(BACKLOG)}
+    board.index.node(NODE).assigned |= {(JOB2, n) for n in range(BACKLOG)}
     board.index.changed(board.index.node(NODE))
-    assert board.book(order(), EPOCH, 0.0) == AllNodesFull()
-    waits = board.book(order(queue=True), EPOCH, 0.0)
+    assert placement.book(board, order(), EPOCH, 0.0) == AllNodesFull()
+    waits = placement.book(board, order(queue=True), EPOCH, 0.0)
     assert isinstance(waits, AssignmentTag)
     assert waits.node is None
 
@@ -185,24 +187,24 @@ def test_a_unit_that_is_queued_again_is_read_before_it_is_placed() -> None:
     board.confirm(booked(board), EPOCH, 0.0)
     assert board.hear(state_of("QUEUED"))
     assert heard[-1] == (NODE, Withdraw(JOB, 0, 1))
-    assert list(board.place(EPOCH, 0.0)) == []
+    assert list(placement.place(board, EPOCH, 0.0)) == []
     later = EPOCH + timedelta(seconds=2)
     row = open_unit(attempt=1, avoid=frozenset({NODE}), not_before=later)
     board.reconcile([row], EPOCH)
     assert board.queue.due(EPOCH) == later
-    assert list(board.place(EPOCH, 0.0)) == []
+    assert list(placement.place(board, EPOCH, 0.0)) == []
     assert board.queue.due(later) is None
-    [placed] = list(board.place(later, 2.0))
+    [placed] = list(placement.place(board, later, 2.0))
     assert (placed.node, placed.attempt) == (OTHER, 2)
 
 
 def test_the_database_is_right_about_units_whose_hints_were_lost() -> None:
     board, heard = board_with(node_row(NODE), node_row(OTHER))
     board.confirm(booked(board), EPOCH, 0.0)
-    there = {n.id: len(n.taken) for n in board.index}
+    there = {n.id: len(n.assigned) for n in board.index}
     assert there == {NODE: 1, OTHER: 0}
     board.reconcile([open_unit(state="RUNNING", attempt=2, node=OTHER)], EPOCH)
-    assert {n.id: len(n.taken) for n in board.index} == {NODE: 0, OTHER: 1}
+    assert {n.id: len(n.assigned) for n in board.index} == {NODE: 0, OTHER: 1}
     assert heard[-2] == (NODE, Withdraw(JOB, 0, 1))
     assert heard[-1][0] == OTHER
     board.reconcile([], EPOCH)
@@ -257,18 +259,18 @@ def test_waiting_units_are_placed_oldest_first_and_none_hides_those_behind_it() 
     old = open_unit(JOB2, queued_at=EPOCH)
     young = open_unit(JOB, queued_at=EPOCH + timedelta(seconds=1))
     board.reconcile([young, old], EPOCH)
-    assert [b.unit.job for b in board.place(EPOCH, 0.0)] == [JOB2, JOB]
+    assert [b.unit.job for b in placement.place(board, EPOCH, 0.0)] == [JOB2, JOB]
 
 
 def test_a_placing_that_is_refused_waits_for_the_next_reading() -> None:
     board, _ = board_with()
     board.reconcile([open_unit()], EPOCH)
-    [booking] = list(board.place(EPOCH, 0.0))
+    [booking] = list(placement.place(board, EPOCH, 0.0))
     board.refuse(booking)
     assert taken(board) == 0
-    assert list(board.place(EPOCH, 0.0)) == []
+    assert list(placement.place(board, EPOCH, 0.0)) == []
     board.reconcile([open_unit()], EPOCH)
-    assert len(list(board.place(EPOCH, 0.0))) == 1
+    assert len(list(placement.place(board, EPOCH, 0.0))) == 1
 
 
 def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> None:
@@ -276,7 +278,7 @@ def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> No
     board.confirm(booked(board), EPOCH, 0.0)
     board.refresh([], 0.0)
     assert taken(board) == 1
-    assert board.book(order(JOB2), EPOCH, 0.0) == NoCapableNode()
+    assert placement.book(board, order(JOB2), EPOCH, 0.0) == NoCapableNode()
 
 
 def test_open_jobs_are_counted_for_each_user_from_the_booking_to_the_end() -> None:
@@ -337,7 +339,7 @@ def test_a_node_that_is_silent_for_a_day_is_forgotten_unless_something_is_known_
     assert board.index.get(NODE) is not None
     board.forget_silent(25 * HOUR)
     assert {node.id for node in board.index} == {busy.id, spoken.id, there.id}
-    assert isinstance(board.book(order(), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.book(board, order(), EPOCH, 0.0), NoCapableNode)
     board.refresh([node_row()], 25 * HOUR)
     assert booked(board).node == NODE, "as new, when it is back"
 
@@ -381,19 +383,21 @@ def test_a_node_is_told_when_this_gateway_gave_it_a_unit_but_not_of_one_that_was
 def test_a_unit_that_another_gateway_claims_waits_here_no_more() -> None:
     board, _ = board_with()
     board.reconcile([open_unit()], EPOCH)
-    board.leave([(JOB, 0, 1)], EPOCH)
-    assert list(board.place(EPOCH, 0.0)) == []
+    board.note_claims([(JOB, 0, 1)], EPOCH)
+    assert list(placement.place(board, EPOCH, 0.0)) == []
     board.reconcile([open_unit()], EPOCH)
-    assert list(board.place(EPOCH, 0.0)) == [], "it was read before the other gateway's commit"
+    assert list(placement.place(board, EPOCH, 0.0)) == [], (
+        "it was read before the other gateway's commit"
+    )
     later = EPOCH + CLAIMED
     board.reconcile([open_unit()], later)
-    [booking] = board.place(later, 2.0)
+    [booking] = placement.place(board, later, 2.0)
     assert (booking.unit.job, booking.attempt) == (JOB, 1), "the other gateway did not commit"
 
 
 def test_a_claim_of_an_earlier_attempt_changes_nothing() -> None:
     board, _ = board_with()
     board.reconcile([open_unit(attempt=1)], EPOCH)
-    board.leave([(JOB, 0, 1)], EPOCH)
-    [booking] = board.place(EPOCH, 0.0)
+    board.note_claims([(JOB, 0, 1)], EPOCH)
+    [booking] = placement.place(board, EPOCH, 0.0)
     assert booking.attempt == 2

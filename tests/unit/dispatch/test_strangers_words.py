@@ -9,10 +9,16 @@ from hypothesis import strategies as st
 
 from actors.kernel import Ref
 from actors.scheduler.messages import MEMORY_MOST
-from actors.scheduler.node import Node
-from actors.scheduler.placement_request import PlacementRequest, RequestKind, kind_of
+from actors.scheduler.node import Node, NodeResources, resources_of
+from actors.scheduler.placement_request import (
+    GIB,
+    NOTHING,
+    PlacementRequest,
+    RequestKind,
+    Requirements,
+    kind_of,
+)
 from actors.scheduler.policy import candidates, choose
-from actors.scheduler.resources import GIB, NOTHING, NodeResources, Requirements, resources_of
 from sql.access import Access
 from tests.unit.dispatch.test_policy import avoided, demands, indexed, nodes, ties
 
@@ -32,7 +38,7 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
     barred: frozenset[UUID],
 ) -> None:
     index = indexed(made)
-    index.regroup(circles)
+    index.set_access(circles)
     demand = attrs.evolve(wanted[0], kind=attrs.evolve(wanted[0].kind, asked=wanted[1]))
     avoid = failed | barred
     choice = index.choose(demand, avoid, failed)

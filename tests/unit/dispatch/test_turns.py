@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from actors.kernel import Message, Ref
 from actors.ledger.messages import NewUnit
 from actors.node_session.messages import NodeSession
-from actors.scheduler.base_state import AssignmentTag
+from actors.scheduler import placement
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import DEPTH, Node
 from actors.scheduler.placement_request import PlacementRequest
 from actors.scheduler.policy import turn
-from actors.scheduler.queue import FEW, UnitQueue
+from actors.scheduler.queues import FEW, UnitQueue
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
-from actors.scheduler.unit import Unit
+from actors.scheduler.units import AssignmentTag, Unit
 from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, node_row, open_unit, order, state_of
@@ -111,7 +111,7 @@ def board_with(slots: int = 1, nodes: int = 1) -> SchedulerState:
 
 
 def place(board: SchedulerState) -> list[AssignmentTag]:
-    return list(board.place(EPOCH, 0.0))
+    return list(placement.place(board, EPOCH, 0.0))
 
 
 def test_nodes_are_given_what_they_need_for_now_and_no_more() -> None:
@@ -128,16 +128,16 @@ def test_nodes_are_given_what_they_need_for_now_and_no_more() -> None:
 def test_a_long_job_is_read_piece_by_piece() -> None:
     board = board_with(slots=REFILL, nodes=1)
     board.reconcile(rows_of(WINDOW), EPOCH)
-    assert not board.hungry
+    assert not board.jobs_to_refill
     place(board)
-    assert board.hungry == {JOB}
-    board.top_up(board.hungry, rows_of(REFILL, WINDOW), EPOCH)
-    assert not board.hungry
+    assert board.jobs_to_refill == {JOB}
+    board.top_up(board.jobs_to_refill, rows_of(REFILL, WINDOW), EPOCH)
+    assert not board.jobs_to_refill
     assert len(place(board)) == REFILL
-    assert board.hungry == {JOB}
-    board.top_up(board.hungry, rows_of(3, WINDOW + REFILL), EPOCH)
+    assert board.jobs_to_refill == {JOB}
+    board.top_up(board.jobs_to_refill, rows_of(3, WINDOW + REFILL), EPOCH)
     assert len(place(board)) == 3
-    assert not board.hungry  # fewer came than were asked for: there are no more
+    assert not board.jobs_to_refill  # fewer came than were asked for: there are no more
 
 
 def test_what_was_read_beyond_the_window_stays_until_the_job_is_another() -> None:
@@ -161,7 +161,7 @@ def test_what_is_being_placed_stays_however_the_books_still_show_it() -> None:
     assert len(placed) == REFILL
     for rows in (rows_of(WINDOW), []):  # none is committed yet; then all are, and complete
         board.reconcile(rows, EPOCH)
-        assert set(board.in_line({JOB})) == {booking.unit.key for booking in placed}
+        assert set(board.waiting_keys({JOB})) == {booking.unit.key for booking in placed}
     board.refuse(placed[0])
     board.reconcile([], EPOCH)
     assert placed[0].unit.key not in board.units
@@ -172,11 +172,11 @@ def test_what_is_in_line_is_not_read_again() -> None:
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
     placed = place(board)
     assert len(placed) == 2 * DEPTH
-    assert set(board.in_line({JOB})) == {(JOB, number) for number in range(REFILL)}
+    assert set(board.waiting_keys({JOB})) == {(JOB, number) for number in range(REFILL)}
     board.confirm(placed[0], EPOCH, 0.0)  # what a node has is not read with what waits
     board.refuse(placed[1])  # nobody knows how it stands in the books
-    assert set(board.in_line({JOB})) == {(JOB, number) for number in range(2, REFILL)}
-    assert board.in_line({UUID(int=7)}) == []
+    assert set(board.waiting_keys({JOB})) == {(JOB, number) for number in range(2, REFILL)}
+    assert board.waiting_keys({UUID(int=7)}) == []
 
 
 def test_a_unit_that_waits_again_is_found_before_those_in_line() -> None:
@@ -185,33 +185,33 @@ def test_a_unit_that_waits_again_is_found_before_those_in_line() -> None:
     first = place(board)[0]
     board.confirm(first, EPOCH, 0.0)
     board.hear(attrs.evolve(state_of("QUEUED"), unit=first.unit.number))
-    assert board.hungry == {JOB}
-    assert first.unit.key not in board.in_line({JOB})
+    assert board.jobs_to_refill == {JOB}
+    assert first.unit.key not in board.waiting_keys({JOB})
     board.top_up({JOB}, rows_of(1, first.unit.number), EPOCH)
-    assert not board.hungry
+    assert not board.jobs_to_refill
     assert [booking.unit.key for booking in place(board)] == [first.unit.key]
 
 
 def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
     board = board_with()
     node = board.index.node(UUID(int=1))
-    node.taken |= {(UUID(int=9), number) for number in range(100)}
+    node.assigned |= {(UUID(int=9), number) for number in range(100)}
     board.index.changed(node)
-    assert isinstance(board.book(order(), EPOCH, 0.0), AllNodesFull)
+    assert isinstance(placement.book(board, order(), EPOCH, 0.0), AllNodesFull)
     many = attrs.evolve(order(), pieces=(PIECE, PIECE))
-    booking = board.book(many, EPOCH, 0.0)
+    booking = placement.book(board, many, EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node is None
     nowhere = SchedulerState(take)
-    assert isinstance(nowhere.book(many, EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.book(nowhere, many, EPOCH, 0.0), NoCapableNode)
 
 
 def test_the_rest_of_a_new_job_is_asked_for_at_once() -> None:
     board = board_with()
-    booking = board.book(attrs.evolve(order(), pieces=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
+    booking = placement.book(board, attrs.evolve(order(), pieces=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
-    assert board.hungry == {JOB}
+    assert board.jobs_to_refill == {JOB}
     assert board.queue.shares == {USER: 1}
 
 
@@ -234,6 +234,6 @@ def test_a_client_of_the_reference_is_not_given_one_of_many_units() -> None:
     alone = board_with()
     alone.index.node(UUID(int=1)).slots = None
     alone.index.changed(alone.index.node(UUID(int=1)))
-    booking = alone.book(attrs.evolve(order(), pieces=(PIECE, PIECE)), EPOCH, 0.0)
+    booking = placement.book(alone, attrs.evolve(order(), pieces=(PIECE, PIECE)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node is None  # it may yet say hello

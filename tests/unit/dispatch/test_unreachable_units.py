@@ -7,9 +7,10 @@ from uuid import UUID
 from actors.kernel import Ref
 from actors.ledger.messages import Commit, GuardFailed, Posted, UnitAssign, UnitRequeue
 from actors.node_session.messages import Assignments, Send, Withdraw
+from actors.scheduler import placement
 from actors.scheduler.messages import SessionClosed, UnitsChanged
+from actors.scheduler.queues import GRACE
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.unreachable_units import GRACE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, decide, node_row, open_unit, state_of
 from tests.unit.dispatch.test_scheduler import Play, scheduling
@@ -106,8 +107,8 @@ async def test_a_move_that_is_refused_is_tried_again() -> None:
 @simulated
 async def test_a_unit_waits_where_it_is_while_no_reachable_node_has_room() -> None:
     running = [open_unit(UUID(int=n), state="RUNNING", attempt=1, node=OTHER) for n in range(32)]
-    stray = open_unit(state="DISPATCHED", attempt=1, node=NODE)
-    async with scheduling(units=[*running, stray]) as play:
+    unreachable = open_unit(state="DISPATCHED", attempt=1, node=NODE)
+    async with scheduling(units=[*running, unreachable]) as play:
         play.open(node=OTHER)
         await stays_quiet(play)
         play.ref.tell(UnitsChanged((state_of("COMPLETED", running[3].job, node=OTHER),)))
@@ -122,10 +123,10 @@ def test_the_first_node_is_told_when_it_came_while_the_unit_was_moved() -> None:
     board.index.node(OTHER).session = SESSION
     board.index.changed(board.index.node(OTHER))
     board.due(EPOCH + GRACE)
-    [move] = board.place(EPOCH + GRACE, 2.0)
+    [move] = placement.place(board, EPOCH + GRACE, 2.0)
     board.index.node(NODE).session = SESSION
     board.confirm(move, EPOCH + GRACE, 0.0)
     [(first, withdrawn), (second, sent)] = heard
     assert (first, withdrawn) == (NODE, Withdraw(JOB, 0, 1))
     assert (second, type(sent)) == (OTHER, Send)
-    assert [len(board.index.node(node).taken) for node in (NODE, OTHER)] == [0, 1]
+    assert [len(board.index.node(node).assigned) for node in (NODE, OTHER)] == [0, 1]

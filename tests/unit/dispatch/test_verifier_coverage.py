@@ -5,9 +5,9 @@ from uuid import UUID
 import attrs
 import pytest
 
+from actors.scheduler.node import UNKNOWN
 from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind
-from actors.scheduler.resources import UNKNOWN
-from actors.scheduler.verifier_coverage import checkable
+from actors.scheduler.queries import verifier_coverage
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, open_unit
 from tests.unit.dispatch.test_wait_reasons import waiting_board, waiting_of
@@ -34,15 +34,15 @@ def test_a_verifier_of_the_gateways_with_the_build(
     node.owner, node.resources = OWNER, attrs.evolve(UNKNOWN, device_class=RARE)
     checker.owner, checker.resources = STRANGER, attrs.evolve(UNKNOWN, device_class=device_class)
     checker.is_ours, checker.offered = ours, frozenset({"check"})
-    assert checkable(board, [NODE]) == {NODE: able}
+    assert verifier_coverage(board, [NODE]) == {NODE: able}
     checker.offered = None
-    assert checkable(board, [NODE]) == {NODE: False}
+    assert verifier_coverage(board, [NODE]) == {NODE: False}
 
 
 def test_of_who_is_not_there_nobody_can_tell() -> None:
     board = waiting_board(NODE)
     board.index.node(NODE).session = None
-    assert checkable(board, [NODE, OTHER]) == {}
+    assert verifier_coverage(board, [NODE, OTHER]) == {}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_strangers_work_goes_to_who_can_be_checked_first(
         node.capabilities = frozenset({"render"})
         index.changed(node)
     common.load = 0.5
-    common.taken = {(UUID(int=7), 0)} if busy else set()
+    common.assigned = {(UUID(int=7), 0)} if busy else set()
     verifier.capabilities, verifier.offered = frozenset({"check"}), frozenset({"check"})
     verifier.is_ours = ours
     for node in (odd, common, verifier):
@@ -87,4 +87,4 @@ def test_it_is_said_of_a_unit_that_waits() -> None:
     board.reconcile([open_unit()], EPOCH)
     found = waiting_of(board, JOB, 0)
     assert found is not None
-    assert (found.ready, found.odd) == (1, 1)
+    assert (found.ready, found.unverifiable) == (1, 1)

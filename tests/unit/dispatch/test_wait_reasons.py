@@ -6,11 +6,10 @@ from uuid import UUID
 import attrs
 
 from actors.scheduler.messages import WaitCounts
-from actors.scheduler.node import BACKLOG
-from actors.scheduler.placement_request import MINE, POOL
-from actors.scheduler.resources import NEEDS, NodeResources
+from actors.scheduler.node import BACKLOG, NodeResources
+from actors.scheduler.placement_request import MINE, NEEDS, POOL
+from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.wait_reasons import WaitReasons
 from sql.scheduler_rows import DRAINING, StandingRecord
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit
@@ -47,18 +46,18 @@ def test_each_node_is_counted_once_with_what_keeps_it() -> None:
         node.healthy = False
         board.index.changed(node)
     board.reconcile([open_unit()], EPOCH)
-    assert waiting_of(board, JOB, 0) == WaitCounts(away=4)
+    assert waiting_of(board, JOB, 0) == WaitCounts(silent=4)
     full, resting, barred, unable = (board.index.node(node) for node in nodes)
     for node in board.index:
         node.healthy = True
-    full.taken = {(UUID(int=number), 0) for number in range(BACKLOG)}
+    full.assigned = {(UUID(int=number), 0) for number in range(BACKLOG)}
     resting.is_paused = True
     barred.standing = StandingRecord(DRAINING, 2)
     unable.offered = frozenset({"render"})
     for node in board.index:
         board.index.changed(node)
     found = waiting_of(board, JOB, 0)
-    assert found == WaitCounts(full=1, resting=1, barred=1, unable=1)
+    assert found == WaitCounts(full=1, paused=1, barred=1, unable=1)
     assert found is not None
     assert found.known == 4
 
@@ -70,7 +69,7 @@ def test_a_node_that_hung_up_is_away_though_it_was_well_a_moment_ago() -> None:
     node.forget()
     board.index.changed(node)
     board.reconcile([attrs.evolve(open_unit(), units=2)], EPOCH)
-    assert waiting_of(board, JOB, 0) == WaitCounts(away=1)
+    assert waiting_of(board, JOB, 0) == WaitCounts(silent=1)
 
 
 def test_a_unit_that_is_tried_again_later() -> None:
@@ -99,7 +98,7 @@ def test_who_may_not_see_it_and_who_has_not_what_it_needs_is_told_apart() -> Non
     board.reconcile([attrs.evolve(row, params=kept)], EPOCH)
     board.index.node(OTHER).owner = row.user
     board.index.changed(board.index.node(OTHER))
-    assert waiting_of(board, JOB, 0) == WaitCounts(closed=1, elsewise=1)
+    assert waiting_of(board, JOB, 0) == WaitCounts(closed=1, wrong_device=1)
 
 
 def test_who_gives_too_little_memory_is_told_apart() -> None:
@@ -110,7 +109,7 @@ def test_who_gives_too_little_memory_is_told_apart() -> None:
     small.resources = NodeResources("cpu", (5, 2), 4 << 30)
     board.index.changed(small)
     found = waiting_of(board, JOB, 0)
-    assert found == WaitCounts(small=1, unable=1)
+    assert found == WaitCounts(low_memory=1, unable=1)
     assert found is not None
     assert found.known == 2
 
@@ -125,7 +124,7 @@ def test_who_has_an_older_blender_and_who_lacks_two_things_are_told_apart() -> N
     ):
         board.index.node(node).resources = resources
         board.index.changed(board.index.node(node))
-    assert waiting_of(board, JOB, 0) == WaitCounts(older=1, unable=1)
+    assert waiting_of(board, JOB, 0) == WaitCounts(old_blender=1, unable=1)
 
 
 def test_figures_are_counted_once_in_a_second() -> None:
@@ -135,7 +134,7 @@ def test_figures_are_counted_once_in_a_second() -> None:
     assert reasons.of(JOB, (0,), 0.0) == {0: WaitCounts(ready=1)}
     board.index.node(NODE).is_paused = True
     assert reasons.of(JOB, (0,), 0.9) == {0: WaitCounts(ready=1)}
-    assert reasons.of(JOB, (0,), 1.0) == {0: WaitCounts(resting=1)}
+    assert reasons.of(JOB, (0,), 1.0) == {0: WaitCounts(paused=1)}
 
 
 def test_who_has_no_opengl_is_told_apart() -> None:
@@ -146,5 +145,5 @@ def test_who_has_no_opengl_is_told_apart() -> None:
     board.index.changed(bare)
     found = waiting_of(board, JOB, 0)
     assert found is not None
-    assert found == WaitCounts(ready=1, bare=1)
+    assert found == WaitCounts(ready=1, no_opengl=1)
     assert kept(attrs.evolve(found, ready=0)) == ["1 has no OpenGL, which EEVEE needs"]

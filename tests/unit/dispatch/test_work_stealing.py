@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from actors.kernel import Ref
 from actors.ledger.messages import Commit, UnitAssign
 from actors.node_session.messages import Assignments, Recall, Send
-from actors.scheduler import policy, work_stealing
+from actors.scheduler import placement, policy, work_stealing
 from actors.scheduler.messages import RecallDeclined, SessionReady, UnitsChanged
 from actors.scheduler.node import Node
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.work_stealing import RECALL_SECONDS
+from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
 from sql.scheduler_rows import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, state_of
@@ -59,7 +59,7 @@ def comes_back(board: SchedulerState, job: UUID, attempt: int = 1) -> bool:
 
 
 def taken(board: SchedulerState) -> dict[UUID, int]:
-    return {node.id: len(node.taken) for node in board.index}
+    return {node.id: len(node.assigned) for node in board.index}
 
 
 # -- the rule
@@ -81,31 +81,31 @@ def test_what_has_begun_or_just_came_or_moved_often_stays(
 def test_a_node_relieves_another_only_of_what_that_one_does_not_run(
     slots: int, units: int, others: int, theirs: int
 ) -> None:
-    idle = Node(NODE, slots=slots, session=Ref("one"), taken={(JOB, n) for n in range(units)})
-    laden = Node(OTHER, slots=others, session=Ref("two"), taken={(JOB, n) for n in range(theirs)})
-    assert policy.relieves(idle, laden) == (units < slots and theirs > others)
-    assert not policy.relieves(attrs.evolve(idle, session=None), laden)
-    assert not policy.relieves(attrs.evolve(idle, is_paused=True), laden)
-    afar = attrs.evolve(laden, session=None)
+    idle = Node(NODE, slots=slots, session=Ref("one"), assigned={(JOB, n) for n in range(units)})
+    busy = Node(OTHER, slots=others, session=Ref("two"), assigned={(JOB, n) for n in range(theirs)})
+    assert policy.relieves(idle, busy) == (units < slots and theirs > others)
+    assert not policy.relieves(attrs.evolve(idle, session=None), busy)
+    assert not policy.relieves(attrs.evolve(idle, is_paused=True), busy)
+    afar = attrs.evolve(busy, session=None)
     assert policy.relieves(idle, afar) == (units < slots and theirs > 1), "another gateway's"
     gone = attrs.evolve(afar, left_at=0.0)
     assert not policy.relieves(idle, gone), "it was ours, and has gone"
-    assert not policy.relieves(idle, attrs.evolve(laden, slots=None)), "everything was sent to it"
+    assert not policy.relieves(idle, attrs.evolve(busy, slots=None)), "everything was sent to it"
 
 
-# -- the board
+# -- the state
 
 
 def test_the_last_that_waits_goes_and_the_idle_nodes_slot_is_kept_for_it() -> None:
     board, heard = farm(*at(NODE, *JOBS[:4]))
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     assert recalls(heard) == [(NODE, JOBS[3])]
     assert taken(board) == {NODE: 4, OTHER: 1}
-    board.relieve(LATER, 5.5)
+    WorkStealing(board).balance(LATER, 5.5)
     assert len(recalls(heard)) == 1, "its slot is reserved"
     assert not comes_back(board, JOBS[3]), "nothing is to be read"
     assert taken(board) == {NODE: 3, OTHER: 0}
-    [booking] = board.place(LATER, 6.0)
+    [booking] = placement.place(board, LATER, 6.0)
     assert (booking.unit.job, booking.node, booking.attempt) == (JOBS[3], OTHER, 2)
     board.confirm(booking, LATER, 0.0)
     assert (heard[-1][0], type(heard[-1][1])) == (OTHER, Send)
@@ -114,39 +114,39 @@ def test_the_last_that_waits_goes_and_the_idle_nodes_slot_is_kept_for_it() -> No
 
 def test_what_its_node_has_already_stays_and_the_next_is_asked_for() -> None:
     board, heard = farm(*at(NODE, *JOBS[:3]))
-    board.relieve(LATER, 5.0)
-    board.kept((JOBS[2], 0), 1)
+    WorkStealing(board).balance(LATER, 5.0)
+    board.recall_declined((JOBS[2], 0), 1)
     assert taken(board) == {NODE: 3, OTHER: 0}
-    board.relieve(LATER, 5.5)
+    WorkStealing(board).balance(LATER, 5.5)
     assert recalls(heard) == [(NODE, JOBS[2]), (NODE, JOBS[1])]
 
 
 def test_what_begins_meanwhile_stays() -> None:
     board, _ = farm(*at(NODE, *JOBS[:2]))
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     board.hear(state_of("RUNNING", JOBS[1]))
     assert taken(board) == {NODE: 2, OTHER: 0}
 
 
 def test_a_session_that_does_not_answer_keeps_no_slot_for_ever() -> None:
     board, _ = farm(*at(NODE, *JOBS[:2]))
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     board.expire(LATER, 5.0 + RECALL_SECONDS)
     assert taken(board) == {NODE: 2, OTHER: 0}
     comes_back(board, JOBS[1])  # after all: it is read with what waits
-    assert board.hungry == frozenset({JOBS[1]})
+    assert board.jobs_to_refill == frozenset({JOBS[1]})
     assert taken(board) == {NODE: 1, OTHER: 0}
 
 
 def test_no_node_is_asked_for_what_the_idle_one_cannot_do() -> None:
     board, heard = farm(*at(NODE, *JOBS[:3], job_type="render"))
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     board, heard = farm(*at(NODE, *JOBS[:3], avoid=frozenset({OTHER})))
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     board, heard = farm(*at(NODE, *JOBS[:3], barred=frozenset({OTHER})))
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     board, heard = farm(*at(NODE, *JOBS[:3], params={"_pool": "mine"}))
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     assert recalls(heard) == []
 
 
@@ -158,20 +158,20 @@ def test_what_runs_or_is_paused_or_moved_often_is_not_asked_for() -> None:
     ]
     for of in states:
         board, heard = farm(*at(NODE, *JOBS[:3], **of))
-        board.relieve(LATER, 5.0)
+        WorkStealing(board).balance(LATER, 5.0)
         assert [told for _, told in heard if isinstance(told, Recall) and told.for_another] == []
 
 
 def test_what_came_a_moment_ago_may_begin_where_it_is() -> None:
     board, heard = farm(*at(NODE, *JOBS[:3]))
-    board.relieve(EPOCH + timedelta(seconds=0.5), 0.5)
+    WorkStealing(board).balance(EPOCH + timedelta(seconds=0.5), 0.5)
     assert recalls(heard) == []
 
 
 def test_a_look_goes_over_some_nodes_and_the_next_one_over_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(work_stealing, "LADEN_MOST", 2)
+    monkeypatch.setattr(work_stealing, "BUSY_MOST", 2)
     busy = [UUID(int=n + 1) for n in range(5)]
     rows = [
         row
@@ -179,32 +179,33 @@ def test_a_look_goes_over_some_nodes_and_the_next_one_over_others(
         for row in at(node, *JOBS[2 * n : 2 * n + 2], job_type="echo" if n == 4 else "render")
     ]
     board, heard = farm(*rows, nodes=6)
+    stealing = WorkStealing(board)
     for _ in range(2):
-        board.relieve(LATER, 5.0)
+        stealing.balance(LATER, 5.0)
         assert recalls(heard) == []
-    board.relieve(LATER, 5.0)
+    stealing.balance(LATER, 5.0)
     assert [node for node, _ in recalls(heard)] == [busy[4]]
 
 
 def test_who_has_most_gives_first() -> None:
     board, heard = farm(*at(NODE, *JOBS[:2]), *at(OTHER, *JOBS[2:6]), nodes=3)
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     assert [node for node, _ in recalls(heard)] == [OTHER]
     assert taken(board)[THIRD] == 1
 
 
 def test_a_paused_job_gets_nothing_in_its_place() -> None:
     board, _ = farm(*at(NODE, *JOBS[:2]))
-    board.relieve(LATER, 5.0)
+    WorkStealing(board).balance(LATER, 5.0)
     board.hear(attrs.evolve(state_of("QUEUED", JOBS[1]), job_status="PAUSED"))
-    assert list(board.place(LATER, 6.0)) == []
+    assert list(placement.place(board, LATER, 6.0)) == []
     assert taken(board) == {NODE: 1, OTHER: 0}
 
 
 @given(
     st.lists(st.integers(0, 3), max_size=12),
     st.integers(1, 3),
-    st.lists(st.sampled_from(["relieve", "back", "kept", "begins", "done", "expire"]), max_size=40),
+    st.lists(st.sampled_from(["balance", "back", "kept", "begins", "done", "expire"]), max_size=40),
     st.randoms(use_true_random=False),
 )
 def test_whatever_happens_no_unit_is_lost_and_no_slot_is_promised_twice(
@@ -219,15 +220,16 @@ def test_whatever_happens_no_unit_is_lost_and_no_slot_is_promised_twice(
         )
     ]
     board, heard = farm(*rows, slots=slots, nodes=4)
+    stealing = WorkStealing(board)
     clock, ended = 5.0, 0
     for step in steps:
         clock += 1.0
         now = EPOCH + timedelta(seconds=clock)
         asked = [unit for unit in board.units.values() if unit.is_recalled]
-        if step == "relieve":
-            free = sum(max(slots - len(node.taken), 0) for node in board.index)
+        if step == "balance":
+            free = sum(max(slots - len(node.assigned), 0) for node in board.index)
             heard.clear()
-            board.relieve(now, clock)
+            stealing.balance(now, clock)
             told = recalls(heard)
             assert len(told) <= free
             assert len(set(told)) == len(told)
@@ -241,10 +243,10 @@ def test_whatever_happens_no_unit_is_lost_and_no_slot_is_promised_twice(
             unit = chance.choice(asked)
             if step == "back":
                 assert not comes_back(board, unit.job, unit.attempt)
-                for booking in list(board.place(now, clock)):
+                for booking in list(placement.place(board, now, clock)):
                     board.confirm(booking, now, 0.0)
             elif step == "kept":
-                board.kept(unit.key, unit.attempt)
+                board.recall_declined(unit.key, unit.attempt)
             elif step == "begins":
                 board.hear(state_of("RUNNING", unit.job, attempt=unit.attempt))
         units = list(board.units.values())
@@ -252,7 +254,7 @@ def test_whatever_happens_no_unit_is_lost_and_no_slot_is_promised_twice(
         recalled = sum(unit.is_recalled for unit in units)
         assert sum(taken(board).values()) == len(units) + recalled
         assert sum(board.queue.shares.values()) == len(units) + recalled
-        assert all(unit.node is not None and unit.key in unit.node.taken for unit in units)
+        assert all(unit.node is not None and unit.key in unit.node.assigned for unit in units)
         assert all(unit.unsent <= policy.UNSENT_MOST for unit in units)
 
 

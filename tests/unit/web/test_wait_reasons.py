@@ -36,8 +36,8 @@ def unit(**changes: object) -> PagedUnit:
         (job(), unit(), WaitCounts(), "no_node"),
         (job(), unit(), WaitCounts(ready=1, full=2), "soon"),
         (job(), unit(), WaitCounts(ready=1, not_before=NOW), "retry"),
-        (job(), unit(), WaitCounts(full=2, away=1), "full"),
-        (job(), unit(), WaitCounts(away=1, closed=2), "nobody"),
+        (job(), unit(), WaitCounts(full=2, silent=1), "full"),
+        (job(), unit(), WaitCounts(silent=1, closed=2), "nobody"),
         (job(), unit(state="DISPATCHED"), WaitCounts(reachable=False), "unreachable"),
         (job(), unit(state="DISPATCHED"), WaitCounts(reachable=True), "begins"),
         (job(), unit(state="DISPATCHED"), None, "begins"),
@@ -53,7 +53,16 @@ FIGURES = st.builds(
     WaitCounts,
     **{
         name: st.integers(0, 3)
-        for name in ("ready", "full", "resting", "barred", "closed", "away", "unable", "small")
+        for name in (
+            "ready",
+            "full",
+            "paused",
+            "barred",
+            "closed",
+            "silent",
+            "unable",
+            "low_memory",
+        )
     },
     not_before=st.none() | st.just(NOW),
     reachable=st.none() | st.booleans(),
@@ -75,11 +84,11 @@ def test_whatever_there_is_the_reason_is_one_of_the_set_and_a_sentence(
 
 
 def test_what_keeps_nodes_is_counted_in_words() -> None:
-    said = reason(job(), unit(), WaitCounts(away=1, closed=2, unable=1))
+    said = reason(job(), unit(), WaitCounts(silent=1, closed=2, unable=1))
     assert said.words == (
         "No node can do it now: 1 is not connected, 2 are not in its pool, 1 lacks what it needs."
     )
-    said = reason(job(), unit(), WaitCounts(small=3))
+    said = reason(job(), unit(), WaitCounts(low_memory=3))
     assert (said.code, said.words) == (
         "nobody",
         "No node can do it now: 3 give too little memory for it.",

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from actors.ledger.messages import GuardFailed, Posted, UnitCopy, UnitState
 from actors.node_session.messages import Send, Withdraw
-from actors.scheduler import ledger_commands
-from actors.scheduler.state import SchedulerState
-from actors.scheduler.straggler_policy import (
-    StragglerPolicy,
+from actors.scheduler import ledger_commands, speculation
+from actors.scheduler.settings import StragglerPolicy
+from actors.scheduler.speculation import (
     late,
     stragglers,
     straggles,
 )
-from actors.scheduler.unit import Unit, of_row
+from actors.scheduler.state import SchedulerState
+from actors.scheduler.units import Unit, of_row
 from sql.scheduler_rows import OpenUnit, UnitDuration
 from sql.unit_durations import UnitDurations, frames_of, paces
 from tests.support.probe import Probe
@@ -51,15 +51,15 @@ def two_nodes() -> tuple[SchedulerState, Hearing]:
 
 def copied(board: SchedulerState, heard: Hearing) -> None:
     """With a copy that stands in the books."""
-    (unit,) = board.late(MINUTE, USUAL)
-    booking = board.copy(unit, 0.0)
+    (unit,) = speculation.late_units(board, MINUTE, USUAL)
+    booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
     board.confirm(booking, MINUTE, 0.0)
     heard.clear()
 
 
 def working(board: SchedulerState) -> dict[UUID, int]:
-    return {node.id: len(node.taken) for node in board.index}
+    return {node.id: len(node.assigned) for node in board.index}
 
 
 # -- who straggles
@@ -140,13 +140,13 @@ def test_who_is_longest_at_work_comes_first() -> None:
 
 def test_an_idle_node_is_given_the_unit_too_and_both_keep_it() -> None:
     board, heard = two_nodes()
-    (unit,) = board.late(MINUTE, USUAL)
-    booking = board.copy(unit, 0.0)
+    (unit,) = speculation.late_units(board, MINUTE, USUAL)
+    booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
     assert (booking.node, booking.attempt, booking.beside) == (OTHER, 2, 1)
     commit = ledger_commands.of_waiting(booking, Probe[Any]("scheduler").ref)
     assert commit.effects == (UnitCopy(JOB, 0, 2, OTHER, 1),)
-    assert board.late(MINUTE, USUAL) == [], "it is copied once"
+    assert speculation.late_units(board, MINUTE, USUAL) == [], "it is copied once"
     board.confirm(booking, MINUTE, 0.0)
     ((node, sent),) = heard
     assert (node, sent.assignment.attempt) == (OTHER, 2)
@@ -156,8 +156,8 @@ def test_an_idle_node_is_given_the_unit_too_and_both_keep_it() -> None:
 
 def test_a_booking_holds_where_the_copy_stands_in_the_books() -> None:
     board, _ = two_nodes()
-    (unit,) = board.late(MINUTE, USUAL)
-    booking = board.copy(unit, 0.0)
+    (unit,) = speculation.late_units(board, MINUTE, USUAL)
+    booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
     first = UnitState(JOB, 0, "RUNNING", 1, NODE, "RUNNING")
     assert ledger_commands.holds(
@@ -167,27 +167,27 @@ def test_a_booking_holds_where_the_copy_stands_in_the_books() -> None:
     assert not ledger_commands.holds(booking, GuardFailed("UnitCopy", "COMPLETED"))
     board.refuse(booking)
     assert working(board) == {NODE: 1, OTHER: 0}
-    assert len(board.late(MINUTE, USUAL)) == 1
+    assert len(speculation.late_units(board, MINUTE, USUAL)) == 1
 
 
 def test_an_unanswered_copy_gives_its_slot_back() -> None:
     board, _ = two_nodes()
-    (unit,) = board.late(MINUTE, USUAL)
-    assert board.copy(unit, 0.0) is not None
+    (unit,) = speculation.late_units(board, MINUTE, USUAL)
+    assert speculation.reserve_copy(board, unit, 0.0) is not None
     assert board.expire(MINUTE, 1e9)
     assert (working(board), board.copies) == ({NODE: 1, OTHER: 0}, {})
 
 
 def test_there_is_no_copy_where_no_other_node_is_idle() -> None:
     board, _ = two_nodes()
-    (unit,) = board.late(MINUTE, USUAL)
+    (unit,) = speculation.late_units(board, MINUTE, USUAL)
     unit.barred = frozenset({OTHER})
-    assert board.copy(unit, 0.0) is None
+    assert speculation.reserve_copy(board, unit, 0.0) is None
     unit.barred = frozenset()
     other = board.index.node(OTHER)
     board.index.take(other, (JOB2, 0))
-    assert board.copy(unit, 0.0) is None
-    assert board.late(MINUTE, USUAL) == [], "nobody is idle"
+    assert speculation.reserve_copy(board, unit, 0.0) is None
+    assert speculation.late_units(board, MINUTE, USUAL) == [], "nobody is idle"
 
 
 def test_when_the_first_is_done_the_copy_is_taken_back() -> None:
@@ -224,8 +224,8 @@ def test_when_the_copy_fails_its_number_is_not_used_again() -> None:
     copied(board, heard)
     board.hear(attrs.evolve(state_of("RUNNING"), copied=2))
     assert heard == [(OTHER, Withdraw(JOB, 0, 2))]
-    (unit,) = board.late(MINUTE, USUAL)
-    again = board.copy(unit, 0.0)
+    (unit,) = speculation.late_units(board, MINUTE, USUAL)
+    again = speculation.reserve_copy(board, unit, 0.0)
     assert again is not None
     assert again.attempt == 3
 
@@ -263,9 +263,12 @@ def test_when_the_copy_delivers_the_first_goes_on_until_its_verdict() -> None:
     waits = attrs.evolve(state_of("RUNNING"), copied=2, answered=True)
     board.hear(waits)
     assert heard == [(OTHER, Withdraw(JOB, 0, 2))]  # which its session has not any more
-    assert (working(board), board.late(MINUTE, USUAL)) == ({NODE: 1, OTHER: 0}, [])
+    assert (working(board), speculation.late_units(board, MINUTE, USUAL)) == (
+        {NODE: 1, OTHER: 0},
+        [],
+    )
     board.reconcile([row(copied=2, answered=True)], MINUTE)
-    assert board.late(MINUTE, USUAL) == []
+    assert speculation.late_units(board, MINUTE, USUAL) == []
     heard.clear()
     board.hear(attrs.evolve(state_of("COMPLETED", attempt=2, node=OTHER), copied=2))
     assert heard == [(NODE, Withdraw(JOB, 0, 1))]
@@ -277,7 +280,7 @@ def test_when_what_the_copy_delivered_falls_another_may_be_made() -> None:
     copied(board, heard)
     board.hear(attrs.evolve(state_of("RUNNING"), copied=2, answered=True))
     board.hear(attrs.evolve(state_of("RUNNING"), copied=2))
-    (unit,) = board.late(MINUTE, USUAL)
+    (unit,) = speculation.late_units(board, MINUTE, USUAL)
     assert unit.next_attempt == 3
 
 

@@ -1,0 +1,199 @@
+"""Read-only answers of the scheduler: fleets, verifier coverage, alternatives, wait reasons."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from actors.node_session.messages import AlternativesFound
+from actors.scheduler.access import may_do
+from actors.scheduler.messages import FindAlternatives, FleetSummary, WaitCounts
+from actors.scheduler.node import Node
+from actors.scheduler.node_index import checks
+from actors.scheduler.placement_request import CPU, RequestKind, raised
+from actors.scheduler.policy import can_do, is_assigned, is_last
+from actors.scheduler.state import SchedulerState
+from actors.scheduler.units import Unit
+from sql.access import Access
+from sql.device_class import are_comparable
+from sql.scheduler_rows import ACTIVE
+
+
+def fleet_of(state: SchedulerState, user: UUID, job_type: str, pool: str) -> FleetSummary:
+    """Summarise the live nodes that do this job type for the user in the pool."""
+    able = [node for node in state.index if _may(state, node, user, job_type, pool)]
+    resources_by_node = [node.resources for node in able]
+    return FleetSummary(
+        nodes=len(able),
+        slots=sum(node.slots or 1 for node in able),
+        blender=max((resources.blender for resources in resources_by_node), default=(0, 0)),
+        memory=max((resources.memory for resources in resources_by_node), default=0),
+        ours=sum(node.is_own_online for node in able),
+        has_gpu=any(resources.device not in ("", CPU) for resources in resources_by_node),
+    )
+
+
+def _may(state: SchedulerState, node: Node, user: UUID, job_type: str, pool: str) -> bool:
+    lives = node.eligible and job_type in node.does
+    return lives and may_do(node, user, pool, state.index.access)
+
+
+RENDER: Final = "render"
+
+
+def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID, bool]:
+    """Return which nodes' results a connected verifier can check, of those that render."""
+    known = (state.index.get(node) for node in nodes)
+    asked = [one for one in known if one is not None and one.session and RENDER in one.does]
+    classes = {one.resources.device_class for one in state.index if one.is_ours and checks(one)}
+    return {
+        one.id: one.is_ours
+        or any(are_comparable(each, one.resources.device_class) for each in classes)
+        for one in asked
+    }
+
+
+def alternatives(state: SchedulerState, asked: FindAlternatives) -> AlternativesFound:
+    """Return what other connected nodes there are for a unit that its node cannot do.
+
+    A unit that is not known here is tried again. Nodes without an account, and unknown nodes, count
+    as one owner's.
+    """
+    about = (asked.job, asked.unit, asked.attempt)
+    unit = state.units.get((asked.job, asked.unit))
+    if unit is None:
+        return AlternativesFound(*about, is_able=True, is_other=True, is_untried=True)
+    needs = raised(unit.kind.needs, asked.memory, opengl=asked.opengl)
+    kind = attrs.evolve(unit.kind, needs=needs)
+    owner = state.index.node(asked.node).owner
+    tried = [state.index.get(name) for name in unit.avoid - {asked.node}]
+    owners = {owner, *(None if node is None else node.owner for node in tried)}
+    others = list(_others(state, unit, asked))
+    fresh = [node for node in others if node.id not in unit.avoid and _may_do(node, unit)]
+    seconds = (n for n in tried if n is not None and n.session is not None and n.owner != owner)
+    return AlternativesFound(
+        *about,
+        is_able=any(can_do(node, kind) or _is_afar(node, unit) for node in others),
+        is_other=any(node.owner not in owners for node in fresh),
+        is_seconded=any(seconds),
+        is_untried=bool(fresh),
+        owners=len(owners),
+    )
+
+
+def _others(state: SchedulerState, unit: Unit, asked: FindAlternatives) -> Iterator[Node]:
+    """Yield the nodes that may do the user's work and have a session here or elsewhere."""
+    is_alone = state.membership[1] < 2
+    for node in state.index:
+        is_there = node.session is not None or not (is_alone or node.epoch == 0)
+        may = may_do(node, unit.user, unit.kind.pool, state.index.access)
+        if node.id != asked.node and is_there and node.eligible and may:
+            yield node
+
+
+def _may_do(node: Node, unit: Unit) -> bool:
+    """Return whether a node has what the unit needs, or what its job asked for."""
+    kind = unit.kind
+    return can_do(node, kind) or can_do(node, kind.as_asked) or _is_afar(node, unit)
+
+
+def _is_afar(node: Node, unit: Unit) -> bool:
+    """Return whether another gateway may serve it, which knows its resources."""
+    return node.session is None and node.healthy and unit.job_type in node.capabilities
+
+
+GOOD_SECONDS: Final = 1.0
+ABLE: Final = ("ready", "full")
+LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "wrong_class": {"device_class": ""},
+    "low_memory": {"memory": 0},
+    "wrong_device": {"device": ""},
+    "old_blender": {"blender": (0, 0)},
+    "no_opengl": {"opengl": False},
+}
+
+
+class WaitReasons:
+    """Counts nodes once for all units of a kind and user; counts are kept for a second."""
+
+    def __init__(self, state: SchedulerState) -> None:
+        self._state = state
+        self._counted: dict[tuple[RequestKind, UUID], WaitCounts] = {}
+        self._until = 0.0
+
+    def of(self, job: UUID, units: Iterable[int], clock: float) -> dict[int, WaitCounts]:
+        """Return the counts of the units that are open here, by number."""
+        if clock >= self._until:
+            self._counted.clear()
+            self._until = clock + GOOD_SECONDS
+        known = ((number, self._state.units.get((job, number))) for number in units)
+        return {number: self._of(unit) for number, unit in known if unit is not None}
+
+    def _of(self, unit: Unit) -> WaitCounts:
+        key = (unit.kind, unit.user)
+        if key not in self._counted:
+            self._counted[key] = counted(self._state, unit)
+        return waiting_of(self._state, unit, self._counted[key])
+
+
+def counted(state: SchedulerState, unit: Unit) -> WaitCounts:
+    """Count the nodes by what keeps them from the unit."""
+    found: dict[str, Any] = Counter(
+        _kind(node, unit, state.index.access)
+        for node in state.index
+        if unit.job_type in node.capabilities
+    )
+    able = [
+        node
+        for node in state.index
+        if is_last(node, unit.demand) and _kind(node, unit, state.index.access) in ABLE
+    ]
+    return WaitCounts(
+        unverifiable=len(able),
+        ready=found["ready"],
+        full=found["full"],
+        paused=found["paused"],
+        barred=found["barred"],
+        closed=found["closed"],
+        silent=found["silent"],
+        unable=found["unable"],
+        wrong_class=found["wrong_class"],
+        low_memory=found["low_memory"],
+        wrong_device=found["wrong_device"],
+        old_blender=found["old_blender"],
+        no_opengl=found["no_opengl"],
+    )
+
+
+def waiting_of(state: SchedulerState, unit: Unit, figures: WaitCounts) -> WaitCounts:
+    """Return the counts with what concerns this unit only."""
+    has_node = is_assigned(unit.state) and unit.node is not None
+    reachable = unit.node.session is not None if has_node and unit.node is not None else None
+    return attrs.evolve(figures, not_before=unit.not_before, reachable=reachable)
+
+
+def _kind(node: Node, unit: Unit, access: Access) -> str:
+    if unit.job_type not in node.capabilities:
+        return "unable"
+    if not node.healthy and node.session is None:
+        return "silent"
+    if not node.eligible or (node.standing.name != ACTIVE and node.owner != unit.user):
+        return "barred"
+    if not may_do(node, unit.user, unit.kind.pool, access):
+        return "closed"
+    if not can_do(node, unit.kind):
+        hung_up = node.session is None and node.offered is None  # its last hello is forgotten
+        return "silent" if hung_up else _lack(node, unit.kind)
+    if node.is_paused:
+        return "paused"
+    return "ready" if node.accepts_work else "full"
+
+
+def _lack(node: Node, kind: RequestKind) -> str:
+    """Return why a node cannot do such work, by the one thing that it lacks, if it is one."""
+    for lack, asks_not in LACKS.items():
+        if can_do(node, attrs.evolve(kind, needs=attrs.evolve(kind.needs, **asks_not))):
+            return lack
+    return "unable"
