@@ -220,7 +220,7 @@ class PingDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class ResultInspected(Message[NodeSession, None]):
-    """To itself: what lies in the store of what a result names, ``delivered.Found``.
+    """To itself: what lies in the store of what a result names, ``result_inspection.Found``.
 
     None: the store is away, or too slow.
     """

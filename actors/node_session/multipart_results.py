@@ -6,22 +6,38 @@ nothing: that is done here, when its result is taken.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import attrs
 
-from actors.node_session.results import ResultRefused
+from actors.node_session.connection import NodeConnection
+from actors.node_session.dispatch_frames import is_checked
+from actors.node_session.ledger_requests import UnitCommits
+from actors.node_session.messages import PartsInspected
+from actors.node_session.progress_watchdog import ProgressTracker
+from actors.node_session.results import EVIDENCE, ResultRefused, place_of
+from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState
 from actors.node_session.settings import NodeSessionSettings
-from actors.ports import Clock, ObjectInfo, ObjectMissing, Objects, Part, PartsRefused, Store
+from actors.node_session.unit_failures import Failure
+from actors.ports import (
+    Clock,
+    ObjectInfo,
+    ObjectMissing,
+    Objects,
+    ObjectsUnavailable,
+    Part,
+    PartsRefused,
+    Store,
+)
 from actors.scheduler.messages import Assignment
-from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted
+from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, Urls
 from rendertrust.relay_frames import PARTS_MAX
+from sql.database import Unavailable
 from sql.result_multiparts import MultipartName, ResultMultipart
-from sql.scheduler_rows import evidence_key, result_key
 
-RESULT: Final = "result"
-EVIDENCE: Final = "evidence"
+log = logging.getLogger(__name__)
 
 
 @attrs.frozen
@@ -30,12 +46,6 @@ class PartsLost:
 
 
 Joined: TypeAlias = ObjectInfo | ResultRefused | PartsLost
-
-
-def place_of(unit: Assignment, what: str) -> str:
-    """The key of the result of an attempt, or of its evidence; nobody else ever writes there."""
-    named = evidence_key if what == EVIDENCE else result_key
-    return named(unit.user, unit.job, unit.unit, unit.attempt)
 
 
 def is_bounded(wanted: PartsWanted, settings: NodeSessionSettings) -> bool:
@@ -172,3 +182,68 @@ class MultipartResult:
     def _name(self, what: str) -> MultipartName:
         unit = self.unit
         return unit.job, unit.unit, unit.attempt, what
+
+
+class PartOffers:
+    """Answers a node that asks where to put the parts of what it made."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        connection: NodeConnection,
+        commits: UnitCommits,
+        actor: ActorContext,
+        *,
+        progress: ProgressTracker,
+        parts_of: Callable[[Assignment], MultipartResult],
+    ) -> None:
+        self._state = state
+        self._connection = connection
+        self._commits = commits
+        self._progress = progress
+        self._parts_of = parts_of
+        self._actor = actor
+
+    def request(self, held: HeldUnit, wanted: PartsWanted) -> None:
+        """Ask the store in the background; of several requests meanwhile the last is kept."""
+        unit, settings, what = held.assignment, self._state.settings, wanted.what
+        is_unwanted = what == EVIDENCE and not is_checked(unit, settings)
+        if held.phase is Phase.ENDING or is_unwanted:
+            return
+        if not is_bounded(wanted, settings):
+            error = f"a result of {wanted.size} bytes does not come in parts"
+            self._commits.fail(held, Failure("node", error))
+            return
+        self._progress.of(held, self._state.now).fetch(
+            ((what, part.number), min(settings.part_bytes, wanted.size)) for part in wanted.parts
+        )
+        if what in held.asks_parts:
+            held.asks_parts[what] = wanted
+            return
+        held.asks_parts[what] = None
+        parts, of = self._parts_of(unit), (unit.job, unit.unit, unit.attempt, what)
+
+        async def offer() -> PartsInspected:
+            try:
+                return PartsInspected(*of, await parts.offer(wanted), is_known=True)
+            except (ObjectsUnavailable, Unavailable) as fault:
+                log.warning("no URLs for parts of a unit: %s", type(fault).__name__)
+                return PartsInspected(*of)
+
+        self._actor.background(offer, within=settings.look_seconds, otherwise=PartsInspected(*of))
+
+    async def answer(self, held: HeldUnit, message: PartsInspected) -> None:
+        """Send the node what the store answered, and take up the request that came meanwhile."""
+        following = held.asks_parts.pop(message.what, None)
+        if message.offered is not None:
+            unit, offered = held.running, message.offered
+            await self._connection.send(
+                Urls(job_id=unit.job_id, unit=unit.unit, attempt=unit.attempt, offered=offered)
+            )
+        elif message.is_known and held.phase is not Phase.ENDING:
+            held.offers += 1
+            if held.offers >= self._state.settings.begun_most:
+                error = "its result is of another length each time"
+                self._commits.fail(held, Failure("node", error))
+        if following is not None:
+            self.request(held, following)

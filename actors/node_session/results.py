@@ -10,16 +10,20 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
+from sql.scheduler_rows import evidence_key
 from sql.scheduler_rows import result_key as result_key  # noqa: PLC0414 - part of what this module offers
 
 SCHEME: Final = "s3://"
 RESULTS: Final = "results/"  # where the keys of results begin
 REFERENCE_CHARACTERS_MOST: Final = 500
+RESULT: Final = "result"
+EVIDENCE: Final = "evidence"
 
 
-def key_of(unit: Assignment) -> str:
-    """Where the result of one attempt goes; nobody else ever writes there."""
-    return result_key(unit.user, unit.job, unit.unit, unit.attempt)
+def place_of(unit: Assignment, what: str) -> str:
+    """Return the key of an attempt's RESULT or EVIDENCE; nobody else ever writes there."""
+    key = evidence_key if what == EVIDENCE else result_key
+    return key(unit.user, unit.job, unit.unit, unit.attempt)
 
 
 @attrs.frozen
@@ -47,7 +51,7 @@ Named: TypeAlias = OwnObject | ForeignObject | ResultRefused
 
 def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSettings) -> Named:
     """Which object a result names. Inside our bucket only the key that we derived counts."""
-    key = key_of(unit)
+    key = place_of(unit, RESULT)
     if result_ref in (key, f"{SCHEME}{settings.bucket}/{key}"):
         return OwnObject()
     if result_ref is not None and result_ref.startswith((f"{SCHEME}{settings.bucket}/", RESULTS)):
@@ -110,7 +114,7 @@ def completion(
     """
     ours = isinstance(worth, OwnObject)
     verified = ours and node.verified
-    place = f"{SCHEME}{settings.bucket}/{key_of(unit)}"
+    place = f"{SCHEME}{settings.bucket}/{place_of(unit, RESULT)}"
     return UnitComplete(
         job=unit.job,
         unit=unit.unit,

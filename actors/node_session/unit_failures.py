@@ -34,17 +34,37 @@ LESS_MEMORY: Final = (
 )
 
 
+@attrs.frozen
+class Failure:
+    """A failed attempt, as its node or this session reports it.
+
+    ``error_class`` says whose fault it is. ``final``: no other node is to try it. ``confirmed``:
+    that the scene is at fault ends the unit. ``given_back``: nothing failed, the node drains or
+    stops. ``accused`` is the device class of a node that blames the scene, ``caught`` that of a
+    node whose report was a lie.
+    """
+
+    error_class: str
+    error: str
+    code: ErrorCode = REPORTED
+    final: bool = False
+    confirmed: bool = True
+    given_back: bool = False
+    accused: str | None = None
+    caught: str | None = None
+
+    @property
+    def is_of_scene(self) -> bool:
+        """Whether the scene is at fault."""
+        return self.error_class == SCENE
+
+
 def failed(
     unit: Assignment,
     node: UUID,
-    error_class: str,
-    error: str,
+    failure: Failure,
     now: datetime,
     *,
-    code: ErrorCode = REPORTED,
-    final: bool = False,
-    given_back: bool = False,
-    confirmed: bool = True,
     others: AlternativesFound | None = None,
 ) -> UnitFail:
     """Return the effect of a failed attempt.
@@ -54,23 +74,24 @@ def failed(
     tried again after 1, 2, then 4 seconds, and then it is final. What is ``given_back`` as its
     node drains or stops did not fail: there are twelve tries of it.
 
-    With ``others`` it is a stranger's word, which ends nothing by itself (``is_agreed``). Tries
-    that were lost or given back do not count then.
+    With ``others`` it is an outside node's report, which ends nothing by itself (``is_agreed``).
+    Tries that were lost or given back do not count then.
     """
+    error_class, error, code = failure.error_class, failure.error, failure.code
     wait = wait_seconds(
         failures=unit.failures,
         faults=unit.faults,
         tried=unit.tries if others is None else min(unit.tries, TRIES_MOST - 1),
         is_nodes=error_class == "node",
-        is_given_back=given_back,
+        is_given_back=failure.given_back,
     )
     if wait is None and others is not None and not is_agreed(others):
         wait = RETRY_SECONDS[-1]
-    final = final or wait is None or (error_class == "scene" and confirmed)
+    final = failure.final or wait is None or (failure.is_of_scene and failure.confirmed)
     is_third = unit.failures + 1 >= NODE_FAILURES_MOST and error_class == "node"
     tried = len(unit.avoid | {node})
     if final and is_third and tried >= NODE_FAILURES_MOST:
-        error_class, error = "scene", f"failed on {tried} nodes, last by: {error}"
+        error_class, error = SCENE, f"failed on {tried} nodes, last by: {error}"
         code = "every_node"
     return UnitFail(
         job=unit.job,
@@ -81,7 +102,9 @@ def failed(
         error_code=code,
         error=error[:ERROR_CHARACTERS_MOST],
         retry_at=None if final or wait is None else now + timedelta(seconds=wait),
-        given_back=given_back,
+        given_back=failure.given_back,
+        accused=failure.accused,
+        caught=failure.caught,
     )
 
 
