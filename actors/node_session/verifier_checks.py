@@ -27,6 +27,7 @@ from rendertrust.protocol import (
     UrlsRequest,
     encode,
 )
+from rendertrust.relay_frames import UNREAD
 from sql.scheduler_rows import ACTIVE
 from sql.unit_params import RENDER
 
@@ -188,19 +189,20 @@ def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
         yield f"check/{number}/evidence.exr", evidence
 
 
+def _is_unread(result: JobResult) -> bool:
+    """Return whether the verifier could not fetch what was delivered, for whatever reason."""
+    return _names_delivery(result) and result.failure in ("network", "gateway")
+
+
 def _other_content(result: JobResult) -> dict[str, object] | None:
     """Return the report of a verifier that fetched a delivery and found other content than its
     node signed for: the store cannot tell that of what came in parts.
     """
-    error = result.error or ""
-    found = result.failure == "scene" and error.startswith(
-        (f"{PICTURE_PATH}:", f"{EVIDENCE_PATH}:")
-    )
-    return {"fault": error} if found else None
+    is_other = _names_delivery(result) and result.failure == "scene"
+    return {"fault": result.error or ""} if is_other else None
 
 
-def _is_unread(result: JobResult) -> bool:
-    """Return whether the verifier could not fetch what was delivered, for whatever reason."""
-    error = result.error or ""
-    is_fetch = result.status == "failed" and result.failure in ("network", "gateway")
-    return is_fetch and error.startswith((PICTURE_PATH, EVIDENCE_PATH))
+def _names_delivery(result: JobResult) -> bool:
+    """Return whether a failed check names the delivered picture or evidence as unread."""
+    unread = (result.work or {}).get(UNREAD)
+    return result.status == "failed" and unread in (PICTURE_PATH, EVIDENCE_PATH)
