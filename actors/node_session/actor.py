@@ -1,4 +1,4 @@
-"""The session of one node: one for each socket, gone with it.
+"""Session of one node: one for each socket, gone with it.
 
 It owns the socket, sends units, hears of them, and asks the Ledger to book what it hears. Nothing
 here is durable: units come from the Scheduler, and a node repeats what was not acknowledged.
@@ -122,7 +122,7 @@ class SessionPeers:
 class NodeSessionActor(Actor[NodeSession]):
     """``socket`` is accepted and authenticated; its reader sends the frames and pongs.
 
-    Handlers stand in the order of a session's life: opening, hello, assignments, progress,
+    Handlers are in the order of a session's life: opening, hello, assignments, progress,
     results, checks, standing, close.
     """
 
@@ -386,7 +386,7 @@ class NodeSessionActor(Actor[NodeSession]):
         await self._dispatcher.send_waiting()
 
     def _take_back(self, held: HeldUnit) -> None:
-        """Return a unit to the queue that the node gives back."""
+        """Requeue a unit that the node returns."""
         effect = unit_failures.given_back(held.assignment)
         if effect is None:
             self._commits.fail(held, Failure("node", unit_failures.GIVEN_BACK, "given_back"))

@@ -33,7 +33,7 @@ class Socket(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Write one ping; the pong is told to the session as ``PongSeen``."""
+        """Write one ping; the session receives the pong as ``PongSeen``."""
         ...
 
     async def close(self, code: int, reason: str = "") -> None:
@@ -82,7 +82,7 @@ class NodeConnection:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the last pong is too long ago."""
+        """True if the last pong is too long ago."""
         return self._clock.monotonic() - self.pong_at > self._settings.pong_seconds
 
     async def admits(self) -> bool:

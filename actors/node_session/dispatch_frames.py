@@ -140,24 +140,24 @@ class FrameBuilder:
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
     told = params_of(unit)
-    # What was rendered is to lie beside the picture.
+    # The node is to deliver what it rendered beside the picture.
     return {**told, EVIDENCE: True} if is_checked(unit, settings) else told
 
 
 def params_of(unit: Assignment) -> dict[str, Any]:
-    """Those of its creator's, as its node gets them."""
+    """Return the parameters that the creator gave, as the node gets them."""
     return {n: value for n, value in unit.params.items() if not n.startswith("_")}
 
 
 def inputs_of(unit: Assignment) -> list[str]:
-    """The SHA-256 of each input in the unit's frame, and of the list of its files."""
+    """Return the SHA-256 of each input in the unit's frame, and of its manifest."""
     noted = [unit.params.get(name) for name in (INPUT, manifests.MANIFEST)]
     own, files = ([of["sha256"]] if isinstance(of, dict) else [] for of in noted)
     return [*own, *(part.sha256 for part in unit.parts if part.sha256), *files]
 
 
 def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Whether what is delivered waits for a verdict."""
+    """Return whether a result waits for a verdict."""
     return unit.job_type in settings.verified_types
 
 
@@ -169,10 +169,10 @@ def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> str:
 
 
 def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Whether evidence lies beside it: it is one whole frame."""
+    """Return whether evidence is delivered beside the result: the unit is one whole frame."""
     return waits(unit, settings) and kind_of(unit.job_type, unit.params) == "frame"
 
 
 def pool_of(unit: Assignment, owner: UUID | None) -> str:
-    """Whose work a unit is to a node of ``owner``."""
+    """Return the pool of a unit, as a node of ``owner`` sees it."""
     return MINE if unit.user == owner else unit.pool

@@ -31,7 +31,7 @@ async def offered(
 class Manifests:
     """Lists of files that were read, for all sessions, with ``ENTRIES_MAX`` files in all.
 
-    Whoever asks for a list that is being read waits for it.
+    A session that asks for a list that is being read waits for it.
     """
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ work that its price is for. That time is what the gateway sees, from the first o
 rendered, less what its files may take, and a minute. What a node says of its speed does not count:
 how slow it is follows from how long it took for other jobs.
 
-The trackers outlive a session: to connect anew is no progress.
+The trackers outlive a session: to connect again is no progress.
 """
 
 import logging
@@ -37,10 +37,10 @@ Attempt: TypeAlias = tuple[UUID, int, int]
 STEP: Final = 0.01  # less is no progress
 LINE_BYTES: Final = 256 << 10  # a second, of a slow line
 KEPT_MOST: Final = 10_000
-DONE_LEAST: Final = 3  # units of a job; with fewer nobody can tell how long they take
+DONE_LEAST: Final = 3  # units of a job; fewer do not show how long they take
 TIMES: Final = 3
-PROGRESS_LEAST: Final = 0.1  # who is not that far tells nothing about the rest
-JOBS_LEAST: Final = 3  # with fewer nobody can tell how slow a node is
+PROGRESS_LEAST: Final = 0.1  # less shows nothing about the rest
+JOBS_LEAST: Final = 3  # fewer do not show how slow a node is
 JOBS_MOST: Final = 20
 TOO_SLOW: ErrorCode = "too_slow"
 QUOTE_SECONDS: Final = 60.0  # between two looks at a unit that exceeds its quote and goes on
@@ -213,8 +213,8 @@ class ProgressWatchdog:
                     await self._note_overrun(held, share, slow)
 
     def _share_of_quote(self, held: HeldUnit, now: float) -> float | None:
-        """Return the part of its quote that a unit took by now; None: it has none, or nobody can
-        tell.
+        """Return the part of its quote that a unit took by now; None where it has none, or nothing
+        is rendered yet.
 
         Until something of it is rendered that is Blender's start, however long a busy machine takes
         for it; a node that never gets there stands still.
@@ -242,7 +242,7 @@ class ProgressWatchdog:
             return
         others = [one for one in known if one.attempt != unit.attempt]
         if any(one.owner == node.owner for one in others):
-            return  # nobody else was there to be asked: it goes on, and is paid what was quoted
+            return  # no other owner could be asked: it goes on, and is paid what was quoted
         self._overruns.note(node.id, unit.job, share)
         await self._stop_overrun(held, agreed(known))
 

@@ -18,7 +18,7 @@ from rendertrust.protocol import Evidence, JobResult
 from rendertrust.receipt import IssuedReceipt
 
 PIECE: Final = 1 << 20
-HASHED_MOST: Final = 64 << 20  # bytes; what is longer whoever checks it holds against its sum
+HASHED_MOST: Final = 64 << 20  # bytes; verifiers compare longer ones with the sum
 UNVERIFIED: Final = "unverified"
 CLOCKS_APART: Final = timedelta(days=1)  # of a node's clock and ours, at most
 ENCODED: Final = "the {} was put with a Content-Encoding: clients would decode it"

@@ -105,7 +105,7 @@ class ResultSettlement:
             state.node.id,
             unit_failures.MissingCapability(result.lacks, state.unit_memory, error),
             others,
-            is_word=not state.is_outsider(unit),
+            is_trusted=not state.is_outsider(unit),
             now=state.clock.now(),
         )
         held.is_stuck = unit_failures.is_stuck(unit, state.node.id, others)
@@ -154,7 +154,7 @@ class ResultSettlement:
         failure = Failure(
             result.failure or "node",
             result.error or "the node says it failed",
-            # One that it never began it did not want, whoever says so.
+            # A unit that it never began it did not want.
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
             accused=self._state.device_class if result.failure == SCENE else None,
@@ -168,7 +168,7 @@ class ResultSettlement:
         return result.lacks is not None and not (result.lacks == OPENGL and has_opengl)
 
     def _refuse(self, held: HeldUnit, refused: ResultRefused) -> None:
-        """Fail the attempt as its node's failure; a lie stands in its record, too."""
+        """Fail the attempt as its node's failure; a lie goes on its record, too."""
         caught = self._state.device_class if refused.is_lie else None
         self._commits.fail(held, Failure("node", refused.error, caught=caught))
 

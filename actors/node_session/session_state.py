@@ -62,7 +62,7 @@ class Phase(Enum):
 
 @attrs.define
 class LogTail:
-    """The last log lines of a unit, without blank ones; kept for whoever asks why it failed."""
+    """The last log lines of a unit, without blank ones; kept to show why it failed."""
 
     _lines: deque[str] = attrs.field(factory=lambda: deque[str](maxlen=LINES_MOST), repr=False)
 
@@ -101,7 +101,7 @@ class HeldUnit:
     begun_at: float | None = None
     paced_at: float | None = None  # when it was last compared with the others of its job
     quoted_at: float | None = None  # when it was last compared with its quote
-    is_started: bool = False  # RUNNING stands in the books
+    is_started: bool = False  # it is RUNNING in the books
     result: JobResult | None = None
     effect: Effect | None = None  # what the Ledger is asked to do with it at its end
     # An outside node's report that would end the unit, and its time; the Scheduler is asked first
@@ -126,12 +126,12 @@ class HeldUnit:
 
     @property
     def is_out(self) -> bool:
-        """Whether the node has it."""
+        """True if the node has it."""
         return self.phase is not Phase.WAITING
 
     @property
     def running(self) -> Running:
-        """It, in a frame."""
+        """The unit, as frames name it."""
         unit = self.assignment
         return Running(job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt)
 
@@ -159,12 +159,12 @@ class HeldUnits:
         return self._held.get((job, unit))
 
     def exactly(self, job: UUID, unit: int, attempt: int) -> HeldUnit | None:
-        """The unit at this attempt."""
+        """Return the unit at this attempt."""
         held = self._held.get((job, unit))
         return held if held is not None and held.attempt == attempt else None
 
     def named(self, job_id: str, unit: int | None, attempt: int | None) -> HeldUnit | None:
-        """The unit that a frame speaks of; what it leaves out is what this node was given."""
+        """Return the unit that a frame names; what it leaves out is as this node was given it."""
         try:
             job = UUID(job_id)
         except ValueError:
@@ -175,21 +175,21 @@ class HeldUnits:
         return held
 
     def _only(self, job: UUID) -> HeldUnit | None:
-        """The job's one unit here, or its first: the reference knows jobs of one unit only."""
+        """Return the job's first unit here: the reference knows jobs of one unit only."""
         units = [held for held in self._held.values() if held.key[0] == job]
         return min(units, key=lambda held: held.key[1]) if units else None
 
     def sendable(self, slots: int | None) -> list[HeldUnit]:
-        """Of which the next may be sent: none while all slots work; a node may have none told."""
+        """Return the units of which the next may be sent: none while all ``slots`` work."""
         out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
         return self.waiting() if slots is None or out < slots else []
 
     def waiting(self) -> list[HeldUnit]:
-        """Those that the node does not have."""
+        """Return the units that the node does not have."""
         return [held for held in self._held.values() if held.phase is Phase.WAITING]
 
     def compare(self, running: Iterable[Running]) -> "HelloComparison":
-        """What a node says it has against what it was given."""
+        """Compare what a node says it runs with what it was given."""
         keep: list[HeldUnit] = []
         drop: list[Running] = []
         for said in running:
@@ -209,7 +209,7 @@ class HeldUnits:
 
 @attrs.frozen
 class HelloComparison:
-    """After a hello. ``lost`` ran in the books, and the node knows nothing of them."""
+    """Result of a hello. ``lost`` units ran in the books, and the node does not have them."""
 
     keep: tuple[HeldUnit, ...]
     drop: tuple[Running, ...]
@@ -230,7 +230,7 @@ class SessionState:
     node: NodeIdentity
     settings: NodeSessionSettings
     clock: Clock
-    standing: StandingRecord = attrs.field()
+    standing: StandingRecord = attrs.field(init=False)
     hello: Hello | None = None
     is_plain: bool = False
     is_assigned: bool = False
@@ -238,9 +238,8 @@ class SessionState:
     opened_at: tuple[datetime, float] | None = None
     units: HeldUnits = attrs.field(factory=HeldUnits)
 
-    @standing.default
-    def _standing_of_node(self) -> StandingRecord:
-        return self.node.standing
+    def __attrs_post_init__(self) -> None:
+        self.standing = self.node.standing
 
     @property
     def now(self) -> float:

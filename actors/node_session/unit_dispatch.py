@@ -51,7 +51,7 @@ class FairOrder:
         self._now = max(self._now, begin)
 
     def _await(self, users: Iterable[UUID]) -> None:
-        """Keep the place of users who wait; forget those who do not, and had no more."""
+        """Keep the places of users who wait; forget users who do not wait and are not ahead."""
         kept = {user: until for user, until in self._sent.items() if until > self._now}
         waiting = {user: self._sent.get(user, self._now) for user in users}
         self._sent = {**kept, **waiting}

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class UnitReports:
-    """Takes up what a node reports, and passes it on to whoever watches the job."""
+    """Takes up what a node reports, and passes it on to people who watch the job."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class UnitReports:
             log.info("a unit's log is lost: %s", type(error).__name__)
 
     async def thumbnail(self, held: HeldUnit | None, preview: Preview) -> None:
-        """Store a thumbnail of a frame; without a database it is lost, as nobody waits for it."""
+        """Store a thumbnail of a frame; without a database it is lost."""
         picture = picture_of(preview)
         if held is None or picture is None or held.phase is Phase.ENDING:
             return

@@ -64,7 +64,7 @@ class VerifierChecks:
             self._verifier.tell(CheckerSeen(node.id, hello.device_class, self._actor.ref, batches))
 
     def refresh(self) -> None:
-        """Tell the Verifier again whether the node can check: a restarted one knows nobody."""
+        """Tell the Verifier again whether the node can check: it may have been restarted."""
         if self._state.standing.name == ACTIVE:
             self.offer()
         else:
@@ -89,7 +89,7 @@ class VerifierChecks:
         await self._connection.send(frame)
 
     async def drop(self, check: UUID) -> None:
-        """Tell the node that nobody waits for a check any more."""
+        """Tell the node to drop a check that is not needed any more."""
         if self._checks.pop(check, None) is not None:
             await self._connection.cancel(Running(job_id=str(check), unit=0, attempt=1))
 
