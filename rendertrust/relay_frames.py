@@ -47,6 +47,9 @@ DELIVERED: Final = ("result", "evidence")
 STANDINGS: Final = ("ACTIVE", "QUARANTINED")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
 LACKS: Final = ("memory", "opengl")
+UNREAD: Final = (
+    "unread"  # in the work of a check that failed: the delivered file it could not fetch
+)
 
 
 _JOB_ID = text(64)
@@ -300,7 +303,8 @@ class JobResult:
     ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack is awaited.
     ``sha256`` and ``size`` are of the uploaded object, ``part_sums`` the SHA-256s of the parts in
     which it was sent; ``evidence`` is what lies beside it. ``work`` is what the node measured, or
-    the work of a receipt, with the node's ``signature`` of it (``rendertrust.receipt``).
+    the work of a receipt, with the node's ``signature`` of it (``rendertrust.receipt``); of a check
+    that failed, ``unread`` in it names the delivered file that could not be fetched.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)

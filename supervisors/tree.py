@@ -21,15 +21,13 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Ledger
 from actors.lifeline.actor import LifelineActor, LifelineSettings
 from actors.lifeline.messages import Lifeline
-from actors.node_session.actor import NodeSessionActor
+from actors.node_session.actor import NodeSessionActor, SessionPeers
+from actors.node_session.connection import Socket
 from actors.node_session.manifests import Manifests
 from actors.node_session.messages import NodeSession
-from actors.node_session.overrun import OverrunTracker
-from actors.node_session.progress import ProgressTracker
+from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
 from actors.node_session.sampling import Sampling
-from actors.node_session.session_state import SessionPeers
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
-from actors.node_session.socket import Socket
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
@@ -165,7 +163,7 @@ class Tree:
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
         self._verifying, self._numbers = verifying, count(1)
-        self._moves, self._pacing = ProgressTracker(), OverrunTracker()
+        self._progress, self._overruns = ProgressTracker(), OverrunTracker()
         self._manifests = Manifests()
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
         self._scheduler = self._address(Scheduler, "scheduler", SCHEDULER_CAPACITY)
@@ -348,8 +346,8 @@ class Tree:
             tokens=self._ports.tokens,
             signer=self._ports.receipts,
             verifier=self._verifier,
-            moves=self._moves,
-            pacing=self._pacing,
+            progress=self._progress,
+            overruns=self._overruns,
             sampling=self._sampling,
             manifests=self._manifests,
         )

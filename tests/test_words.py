@@ -21,7 +21,6 @@ LOOKS = frozenset(
 )
 # Texts of programs that have no codes, and where they are read.
 FOREIGN = {
-    "actors/node_session/verifier_checks.py": "which input a verifier could not read",
     "rendertrust/node/blender.py": "the error of bubblewrap",
     "rendertrust/node/gateway_key.py": "the error of OpenSSL",
     "rendertrust/node/worker/scene.py": "the error of Blender",

@@ -16,8 +16,7 @@ class Actor(Generic[To]):
     """One mailbox, one message (or one batch) at a time; ``To`` is its marker class.
 
     A subclass has a ``@handles`` or ``@handles_batch`` method for every message addressed to its
-    marker; TypeError at class creation otherwise. ``partial=True`` in the class line permits
-    fewer (stand-ins in tests).
+    marker; TypeError at class creation otherwise.
     """
 
     __handlers__: ClassVar[Table] = {}
@@ -25,11 +24,11 @@ class Actor(Generic[To]):
     ref: Ref[To]  # its own address, set before ``started``
     __instance__: Life
 
-    def __init_subclass__(cls, *, partial: bool = False, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__marker__ = argument_of(cls, Actor, "__marker__")
         cls.__handlers__ = table_of(cls)
-        check_table(cls, cls.__marker__, cls.__handlers__, partial=partial)
+        check_table(cls, cls.__marker__, cls.__handlers__)
 
     async def started(self) -> None:
         """Hook: before the first message. An exception here is a crash."""

@@ -66,7 +66,7 @@ def table_of(actor: type) -> Table:
     return {kind: (getattr(actor, name), limit) for kind, (name, limit) in names.items()}
 
 
-def check_table(actor: type, marker: Any, table: Table, *, partial: bool) -> None:
+def check_table(actor: type, marker: Any, table: Table) -> None:
     """Raise TypeError for a handler of another actor's message, or a message nobody handles."""
     if not isinstance(marker, type):  # a generic base class
         return
@@ -77,5 +77,5 @@ def check_table(actor: type, marker: Any, table: Table, *, partial: bool) -> Non
                 f" {marker.__name__}"
             )
     missing = [kind.__name__ for kind in kinds_addressed_to(marker) if kind not in table]
-    if missing and not partial:
+    if missing:
         raise TypeError(f"{actor.__name__} has no handler for {', '.join(sorted(missing))}")

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
-    """Stand in for the handler that a partial class lacks: the ask fails, the tell is lost."""
+    """Refuse a message that the actor has no handler for: an ask fails, a tell is lost."""
     envelope, mailbox = actor.__instance__.one_in_hand(), actor.ref.mailbox
     reason = f"{type(actor).__name__} has no handler for {type(message).__name__}"
     if envelope.reply is None:

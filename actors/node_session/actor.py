@@ -1,52 +1,87 @@
-"""The session of one node: one for each socket, gone with it.
+"""Session of one node: one for each socket, gone with it.
 
 It owns the socket, sends units, hears of them, and asks the Ledger to book what it hears. Nothing
 here is durable: units come from the Scheduler, and a node repeats what was not acknowledged.
 """
 
 import logging
+from typing import Final
 
 import attrs
 
-from actors.kernel import handles
-from actors.ledger.messages import UnitStart
-from actors.node_session import dispatch_frames, thumbnails, unit_failures
-from actors.node_session.flood_guard import FloodGuard
-from actors.node_session.held_units import HeldUnit, Phase
+from actors.kernel import Actor, Ref, handles
+from actors.ledger.messages import (
+    Decided,
+    GuardFailed,
+    HoldClosed,
+    Ledger,
+    Outcome,
+    Posted,
+    Replayed,
+    UnitFail,
+)
+from actors.node_session import unit_failures
+from actors.node_session.announcements import Announcements
+from actors.node_session.connection import NodeConnection, Socket
+from actors.node_session.dispatch_frames import FrameBuilder
+from actors.node_session.ledger_requests import LeaseRenewal, PendingCommit, UnitCommits
+from actors.node_session.manifests import Manifests
 from actors.node_session.messages import (
+    AlternativesFound,
     AnnounceDue,
     Assignments,
     Close,
     Disconnected,
+    DropCheck,
     FramesHandled,
     HelloDue,
     KeyProved,
+    NodeSession,
+    PartsInspected,
     PingDue,
     PingSeen,
     PongSeen,
+    Promote,
     ReadyDue,
+    Recall,
     Received,
+    RenewDue,
     ReopenSession,
+    ResultInspected,
+    RunCheck,
     Send,
+    StandingUpdate,
+    TokenDue,
+    TryAgain,
     Withdraw,
 )
-from actors.node_session.node_standing import frame_of
-from actors.node_session.session_state import SessionPeers
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
-from actors.node_session.socket import Socket
-from actors.node_session.verifier_checks import VerifierChecks
-from actors.notifier.messages import Progress, UnitLogLines
-from actors.ports import ObjectsUnavailable
-from actors.scheduler.messages import (
-    NodeSeen,
-    SessionClosed,
-    SessionOpened,
-    SessionReady,
+from actors.node_session.multipart_results import MultipartResult, PartOffers
+from actors.node_session.node_standing import StandingUpdates
+from actors.node_session.progress_watchdog import (
+    OverrunTracker,
+    ProgressTracker,
+    ProgressWatchdog,
 )
+from actors.node_session.result_settlement import ResultSettlement, alert_admins
+from actors.node_session.sampling import Sampling
+from actors.node_session.session_state import HeldUnit, Phase, SessionState
+from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.unit_dispatch import UnitDispatcher
+from actors.node_session.unit_failures import Failure
+from actors.node_session.unit_reports import UnitReports
+from actors.node_session.verifier_checks import VerifierChecks
+from actors.notifier.messages import Notifier, UnitsMoved
+from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, ReceiptSigner, Store
+from actors.scheduler.messages import (
+    Assignment,
+    RecallDeclined,
+    Scheduler,
+    UnitsChanged,
+)
+from actors.verifier.messages import Verifier
 from rendertrust.protocol import (
     CloseCode,
     Hello,
-    JobCancel,
     JobResult,
     JobStatus,
     Log,
@@ -59,187 +94,117 @@ from rendertrust.protocol import (
 )
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
-from sql.scheduler_rows import QUARANTINED
 
-EARLY_MOST = 256
+EARLY_MOST: Final = 256
+FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # other outcomes are asked for again
 log = logging.getLogger(__name__)
 
 
-class NodeSessionActor(VerifierChecks):
-    """``socket`` is accepted and authenticated; frames and pongs are told by whoever reads it."""
+@attrs.frozen
+class SessionPeers:
+    """Whom a session talks to, beside its node."""
+
+    scheduler: Ref[Scheduler]
+    ledger: Ref[Ledger]
+    notifier: Ref[Notifier]
+    store: Store
+    objects: Objects
+    clock: Clock
+    tokens: NodeTokens
+    progress: ProgressTracker  # of all sessions
+    overruns: OverrunTracker  # of all sessions
+    signer: ReceiptSigner | None = None  # None: no receipts are given
+    verifier: Ref[Verifier] | None = None  # None: nothing is checked
+    sampling: Sampling | None = None  # of all sessions; None: nothing is checked
+    manifests: Manifests = attrs.field(factory=Manifests)  # of all sessions
+
+
+class NodeSessionActor(Actor[NodeSession]):
+    """``socket`` is accepted and authenticated; its reader sends the frames and pongs.
+
+    Handlers are in the order of a session's life: opening, hello, assignments, progress,
+    results, checks, standing, close.
+    """
 
     def __init__(
         self, node: NodeIdentity, socket: Socket, peers: SessionPeers, settings: NodeSessionSettings
     ) -> None:
-        super().__init__(node, socket, peers, settings)
-        self._flood = FloodGuard(settings.flood_frames, settings.flood_seconds)
-        self._early: list[JobResult] = []
-        self._epoch = 0  # among the sessions of this node at all gateways; known once it starts
+        self._peers = peers
+        self._settings = settings
+        self._state = state = SessionState(node, settings, peers.clock)
+        self._connection = connection = NodeConnection(socket, peers.clock, settings, self.stop)
+        self._commits = commits = UnitCommits(state, peers.ledger, peers.scheduler, self)
+        self._leases = LeaseRenewal(state, peers.ledger, self)
+        self._frames = FrameBuilder(peers.objects, peers.manifests, settings, node.base)
+        self._announcements = Announcements(state, peers.scheduler, self)
+        self._dispatcher = UnitDispatcher(
+            state, connection, commits, self._leases, frames=self._frames, progress=peers.progress
+        )
+        self._reports = UnitReports(state, commits, peers.progress, peers.notifier, peers.store)
+        self._watchdog = ProgressWatchdog(
+            state,
+            connection,
+            commits,
+            store=peers.store,
+            progress=peers.progress,
+            overruns=peers.overruns,
+        )
+        self._offers = PartOffers(
+            state, connection, commits, self, progress=peers.progress, parts_of=self._parts_of
+        )
+        self._settlement = ResultSettlement(
+            state,
+            commits,
+            self._reports,
+            self._parts_of,
+            self,
+            sampling=peers.sampling,
+            signer=peers.signer,
+        )
+        self._checks = VerifierChecks(state, connection, self._frames, peers.verifier, self)
+        self._standing = StandingUpdates(
+            state, connection, peers.tokens, self, self._checks.refresh
+        )
+        self._early: list[JobResult] = []  # results that came before the assignments
         self._seen_at = float("-inf")
 
+    def _parts_of(self, unit: Assignment) -> MultipartResult:
+        peers, base = self._peers, self._state.node.base
+        return MultipartResult(unit, peers.objects, peers.store, peers.clock, self._settings, base)
+
+    # -- opening
+
     async def started(self) -> None:
-        opened = await self._peers.store.session_opened(self._node.id)
-        self._epoch = opened.epoch
-        self._opened = (opened.at, self._peers.clock.monotonic())
-        self._announce()
+        opened = await self._peers.store.session_opened(self._state.node.id)
+        self._state.epoch = opened.epoch
+        self._state.opened_at = (opened.at, self._state.now)
+        self._announcements.opened()
         self.after(self._settings.hello_seconds, HelloDue())
         self.after(0.0, PingDue())
-        self._admit()
-
-    async def stopped(self) -> None:
-        self._peers.scheduler.tell(SessionClosed(self._node.id, self.ref))
-        self._end_checks()
-        await self._line.close(CloseCode.SERVICE_RESTART, "restart")
-
-    # -- with the Scheduler
-
-    def _announce(self) -> None:
-        node = self._node
-        opened = SessionOpened(
-            node.id, node.owner, node.capabilities, self.ref, self._epoch, self._standing
-        )
-        self._peers.scheduler.tell(opened)
-        self._ready = self._ready_at = None
-        if self._hello is not None:
-            self._tell_ready(self._hello)
-        if not self._is_assigned:
-            self.after(self._settings.announce_seconds, AnnounceDue())
-
-    def _tell_ready(self, hello: Hello) -> None:
-        """Tell the Scheduler what the node says of itself now. Each change makes it look at all
-        that waits, so of many changes in a row the last is told, after a while.
-        """
-        ready = SessionReady(
-            self._node.id,
-            self.ref,
-            hello.slots,
-            hello.capabilities or None,
-            hello.pools,
-            device_class=hello.device_class,
-            blender=hello.blender,
-            ram=hello.ram,
-            vram=hello.vram,
-            opengl=hello.opengl,
-        )
-        now, seconds = self._peers.clock.monotonic(), self._settings.ready_seconds
-        if ready == self._ready:
-            return
-        is_early = self._ready_at is not None and now - self._ready_at < seconds
-        if not is_early and self._peers.scheduler.tell(ready):
-            self._ready, self._ready_at = ready, now
-        elif not self._is_ready_due:
-            self._is_ready_due = True
-            self.after(seconds, ReadyDue())
-
-    @handles(ReadyDue)
-    async def ready_due(self, message: ReadyDue) -> None:
-        self._is_ready_due = False
-        if self._hello is not None:
-            self._tell_ready(self._hello)
+        self._standing.start()
 
     @handles(AnnounceDue)
     async def announce_due(self, message: AnnounceDue) -> None:
-        if not self._is_assigned:
-            self._announce()
+        if not self._state.is_assigned:
+            self._announcements.opened()
 
     @handles(ReopenSession)
-    async def who_are_you(self, message: ReopenSession) -> None:
-        self._announce()
+    async def reopen_session(self, message: ReopenSession) -> None:
+        self._announcements.opened()
 
     @handles(KeyProved)
-    async def proved(self, message: KeyProved) -> None:
-        self._node = attrs.evolve(self._node, owner=message.owner, verified=True)
+    async def key_proved(self, message: KeyProved) -> None:
+        self._state.node = attrs.evolve(self._state.node, owner=message.owner, verified=True)
 
-    @handles(Assignments)
-    async def assignments(self, message: Assignments) -> None:
-        given = {(unit.job, unit.unit) for unit in message.units}
-        for held in self._work:
-            if held.key not in given and held.phase is not Phase.ENDING:
-                await self._forget(held)
-        for unit in message.units:
-            await self._hold(unit)
-        is_first, self._is_assigned = not self._is_assigned, True
-        early, self._early = self._early, []
-        for result in early:
-            await self._take_result(result)
-        if is_first and self._hello is not None:
-            await self._greet(self._hello)
-        await self._stand(message.standing)
-        await self._pump()
-
-    @handles(Send)
-    async def send(self, message: Send) -> None:
-        await self._hold(message.assignment)
-        await self._pump()
-
-    @handles(Withdraw)
-    async def withdraw(self, message: Withdraw) -> None:
-        held = self._work.exactly(message.job, message.unit, message.attempt)
-        if held is not None and held.phase is not Phase.ENDING:
-            await self._forget(held)
-            await self._pump()
-
-    # -- with the node: out
-
-    @handles(Close)
-    async def close(self, message: Close) -> None:
-        await self._close(message.code, message.reason)
-
-    @handles(Disconnected)
-    async def disconnected(self, message: Disconnected) -> None:
-        self._line.hang_up()
-        self.stop()
-
-    # -- with the node: is it alive
-
-    @handles(PingDue)
-    async def ping_due(self, message: PingDue) -> None:
-        if self._line.is_silent:
-            await self._close(CloseCode.HEARTBEAT_TIMEOUT, "no pong")
-        elif await self._line.ping():
-            self.after(self._settings.ping_seconds, PingDue())
-            self._tell_standing()
-            await self._note_seen()
-        else:
-            self.stop()
-
-    @handles(PongSeen)
-    async def pong_seen(self, message: PongSeen) -> None:
-        if await self._admits():
-            await self._pong()
-
-    @handles(PingSeen)
-    async def ping_seen(self, message: PingSeen) -> None:
-        await self._admits()
-
-    async def _pong(self) -> None:
-        now = self._line.pong_at = self._peers.clock.monotonic()
-        if self._hello is None:  # its pongs are all that it says about its units
-            for held in self._work:
-                if held.is_out:
-                    held.heard_at = now
-        await self._note_seen()
-
-    async def _note_seen(self) -> None:
-        clock, node = self._peers.clock, self._node
-        if self._line.is_silent or clock.monotonic() - self._seen_at < self._settings.seen_seconds:
-            return
-        self._seen_at = clock.monotonic()
-        self._peers.scheduler.tell(NodeSeen(node.id, node.owner, node.capabilities, None))
-        try:
-            await self._peers.store.node_seen(node.id)
-        except Unavailable:
-            self._seen_at = float("-inf")  # at the next pong
-
-    # -- with the node: in
+    # -- frames from the node
 
     @handles(Received)
     async def received(self, message: Received) -> None:
-        if not await self._admits():
+        if not await self._connection.admits():
             return
         frame = decode_from_node(message.text)
         if isinstance(frame, Malformed):
-            await self._close(CloseCode.MALFORMED, frame.reason[:100])
+            await self._connection.end(CloseCode.MALFORMED, frame.reason[:100])
         elif isinstance(frame, JobStatus):
             await self._take_status(frame)
         elif isinstance(frame, JobResult):
@@ -247,163 +212,321 @@ class NodeSessionActor(VerifierChecks):
         elif isinstance(frame, Hello):
             await self._take_hello(frame)
         elif isinstance(frame, Pong):
-            await self._pong()
+            await self._take_pong()
         elif isinstance(frame, UrlsRequest):
-            await self._take_urls(frame)
+            await self._take_urls_request(frame)
         elif isinstance(frame, Log):
-            self._pass_on(self._work.named(frame.job_id, frame.unit, frame.attempt), frame.text)
+            self._reports.log(self._held_of(frame), frame.text)
         elif isinstance(frame, Preview):
-            await self._keep(frame)
+            await self._reports.thumbnail(self._held_of(frame), frame)
+
+    def _held_of(
+        self, frame: JobStatus | JobResult | UrlsRequest | Log | Preview
+    ) -> HeldUnit | None:
+        return self._state.units.named(frame.job_id, frame.unit, frame.attempt)
 
     @handles(FramesHandled)
-    async def caught_up(self, message: FramesHandled) -> bool:
+    async def frames_handled(self, message: FramesHandled) -> bool:
         return True
 
-    async def _admits(self) -> bool:
-        """Count a frame of whatever kind; one too many ends the session."""
-        if self._flood.admits(self._peers.clock.monotonic()):
-            return True
-        await self._close(CloseCode.FLOOD, "too many frames")
-        return False
+    # -- hello
+
+    async def _take_hello(self, hello: Hello) -> None:
+        self._state.hello = hello
+        self._announcements.ready()
+        self._checks.offer()
+        if self._state.is_assigned:
+            await self._welcome(hello)
+            await self._dispatcher.send_waiting()
 
     @handles(HelloDue)
     async def hello_due(self, message: HelloDue) -> None:
-        if self._hello is None:
-            self._is_plain = True
-            await self._pump()
+        if self._state.hello is None:
+            self._state.is_plain = True
+            await self._dispatcher.send_waiting()
 
-    async def _take_hello(self, hello: Hello) -> None:
-        self._hello = hello
-        self._tell_ready(hello)
-        self._tell_checker(hello)
-        if self._is_assigned:
-            await self._greet(hello)
-            await self._pump()
+    @handles(ReadyDue)
+    async def ready_due(self, message: ReadyDue) -> None:
+        self._announcements.ready_again()
 
-    async def _greet(self, hello: Hello) -> None:
-        """Compare what the node has with what it was given, and tell it the difference."""
-        now = self._peers.clock.monotonic()
-        comparison = self._work.compare(hello.running)
+    async def _welcome(self, hello: Hello) -> None:
+        """Compare what the node runs with its assignments, and tell it the difference."""
+        state = self._state
+        comparison, now = state.units.compare(hello.running), state.now
         for held in comparison.keep:
             held.heard_at = now
             if held.phase is Phase.WAITING:
-                held.phase, held.begun_at = Phase.SENT, self._begun(held.assignment)
+                held.phase, held.begun_at = Phase.SENT, state.begin_of(held.assignment)
         for held in comparison.unsent:
             held.phase = Phase.WAITING
         for held in comparison.lost:
-            unit, node = held.assignment, self._node.id
+            unit, node = held.assignment, state.node.id
             held.is_stuck = unit.tries > 1 and len(unit.avoid | {node}) >= HELD_NODES
-            self._end(held, unit_failures.lost(unit, node))
-        self._renew_in(self._settings.first_lease_seconds)
+            self._commits.end(held, unit_failures.lost(unit, node))
+        self._leases.soon()
         keep = tuple(held.running for held in comparison.keep)
-        await self._say(Welcome(keep=keep, drop=comparison.drop))
-        if self._standing.name == QUARANTINED:
-            await self._say(frame_of(self._standing))
+        await self._connection.send(Welcome(keep=keep, drop=comparison.drop))
+        await self._standing.greet()
+
+    # -- assignments
+
+    @handles(Assignments)
+    async def assignments(self, message: Assignments) -> None:
+        state, assigned = self._state, {(unit.job, unit.unit) for unit in message.units}
+        for held in state.units:
+            if held.key not in assigned and held.phase is not Phase.ENDING:
+                await self._dispatcher.drop(held)
+        for unit in message.units:
+            await self._dispatcher.add(unit)
+        is_first, state.is_assigned = not state.is_assigned, True
+        early, self._early = self._early, []
+        for result in early:
+            await self._take_result(result)
+        if is_first and state.hello is not None:
+            await self._welcome(state.hello)
+        await self._standing.update(message.standing)
+        await self._dispatcher.send_waiting()
+
+    @handles(Send)
+    async def send(self, message: Send) -> None:
+        await self._dispatcher.add(message.assignment)
+        await self._dispatcher.send_waiting()
+
+    @handles(Withdraw)
+    async def withdraw(self, message: Withdraw) -> None:
+        held = self._state.units.exactly(message.job, message.unit, message.attempt)
+        if held is not None and held.phase is not Phase.ENDING:
+            await self._dispatcher.drop(held)
+            await self._dispatcher.send_waiting()
+
+    @handles(Recall)
+    async def recall(self, message: Recall) -> None:
+        held = self._state.units.exactly(message.job, message.unit, message.attempt)
+        if not message.for_another:
+            if held is not None:
+                held.assignment = attrs.evolve(held.assignment, paused=True)
+                await self._dispatcher.send_waiting()
+        elif held is not None and held.phase is Phase.WAITING:
+            self._commits.end(held, unit_failures.relieved(held.assignment))
+        elif held is None or held.phase is not Phase.ENDING:  # the node has it, or has ended it
+            declined = RecallDeclined(message.job, message.unit, message.attempt)
+            self._peers.scheduler.tell(declined)
+
+    @handles(Promote)
+    async def promote(self, message: Promote) -> None:
+        held = self._state.units.exactly(message.job, message.unit, message.attempt)
+        if held is not None:
+            held.assignment = attrs.evolve(held.assignment, priority=message.priority)
+
+    # -- progress
 
     async def _take_status(self, frame: JobStatus) -> None:
-        held = self._work.named(frame.job_id, frame.unit, frame.attempt)
-        if held is None:
-            if self._check_of(frame.job_id) is not None:
-                return
-            if self._is_assigned:
-                await self._say(
-                    JobCancel(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
-                )
-            return
-        now = held.heard_at = self._peers.clock.monotonic()
-        if held.phase is Phase.ENDING:
-            return
-        if frame.status == "failed":
-            self._fail(held, "node", frame.detail or "the node says that it failed")
-            return
-        if held.begun_at is None:
-            held.begun_at = now
-        held.phase = Phase.RUNNING
-        if not held.is_started and self._may_ask(held):
-            unit = held.assignment
-            start = UnitStart(unit.job, unit.unit, unit.attempt, self._node.id)
-            self._ask(held, start, ends=False)
-        if frame.progress is not None:
-            self._move(held).tell(frame.progress, now)
-            self._tell_progress(held, frame.progress, frame.detail or "")
+        held = self._held_of(frame)
+        if held is not None:
+            self._reports.status(held, frame)
+        elif self._checks.find(frame.job_id) is None and self._state.is_assigned:
+            await self._connection.cancel(frame)
 
-    def _tell_progress(self, held: HeldUnit, value: float, detail: str) -> None:
-        unit = held.assignment
-        progress = Progress(unit.job, unit.unit, unit.attempt, value, detail)
-        self._peers.notifier.tell(progress)
-
-    def _pass_on(self, held: HeldUnit | None, text: str) -> None:
-        """Lines about a unit of this node's, to whoever wants to know."""
-        if held is not None and text:
-            unit = held.assignment
-            held.said.add(text)
-            self._peers.notifier.tell(UnitLogLines(unit.job, unit.unit, unit.attempt, text))
-
-    async def _keep(self, frame: Preview) -> None:
-        """Keep a small picture of a frame. Nobody waits for it: where it cannot be, it is lost."""
-        held = self._work.named(frame.job_id, frame.unit, frame.attempt)
-        picture = thumbnails.picture_of(frame)
-        if held is None or picture is None or held.phase is Phase.ENDING:
-            return
-        unit = held.assignment
-        of_frame = thumbnails.frame_of(frame, unit.params, held.shown)
-        if of_frame is None:
-            return
-        held.shown.add(of_frame)
+    async def _take_urls_request(self, frame: UrlsRequest) -> None:
+        check, held = self._checks.find(frame.job_id), self._held_of(frame)
         try:
-            await self._peers.store.keep_thumbnail(
-                unit.job, unit.unit, unit.attempt, self._node.id, frame=of_frame, picture=picture
-            )
-        except Unavailable as error:
-            log.info("a picture is lost: %s", type(error).__name__)
+            if check is not None:
+                await self._connection.send(await self._checks.urls(check, frame))
+            elif held is not None and frame.wanted is not None:
+                self._offers.request(held, frame.wanted)
+            elif held is not None:
+                urls = await self._frames.urls(held.assignment, frame.files)
+                if frame.files:
+                    progress = self._peers.progress.of(held, self._state.now)
+                    progress.fetch((file.sha256, file.size) for file in urls.inputs)
+                await self._connection.send(urls)
+        except (ObjectsUnavailable, Unavailable, ValueError) as fault:
+            log.warning("no URLs for a unit: %s", type(fault).__name__)  # it will ask again
+
+    @handles(PartsInspected)
+    async def parts_inspected(self, message: PartsInspected) -> None:
+        held = self._state.units.exactly(message.job, message.unit, message.attempt)
+        if held is not None:
+            await self._offers.answer(held, message)
+
+    @handles(RenewDue)
+    async def renew_due(self, message: RenewDue) -> None:
+        now = self._leases.begin()
+        await self._watchdog.check()
+        for held in self._state.units:
+            is_asked = held.phase is Phase.ENDING and held.asked_at is not None
+            if is_asked and self._commits.may_ask(held):
+                await self._settlement.settle(held)
+        self._leases.renew(now)
+
+    # -- results
 
     async def _take_result(self, frame: JobResult) -> None:
-        check = self._check_of(frame.job_id)
+        check = self._checks.find(frame.job_id)
         if check is not None:
-            await self._take_report(check, frame)
+            await self._checks.report(check, frame)
             return
-        if not self._is_assigned:
+        if not self._state.is_assigned:
             if len(self._early) < EARLY_MOST:  # what is dropped is sent again
                 self._early.append(frame)
             return
-        held = self._work.named(frame.job_id, frame.unit, frame.attempt)
+        held = self._held_of(frame)
         if frame.status == "cancelled":
             if held is not None and held.phase is not Phase.ENDING:
-                back = unit_failures.given_back(held.assignment)
-                if back is None:
-                    self._fail(held, "node", unit_failures.GIVEN_BACK, code="given_back")
-                else:
-                    self._end(held, back)
+                self._take_back(held)
         elif held is None:
             log.info("a result that is not awaited is dropped")
-            await self._acknowledge(frame)
+            await self._connection.acknowledge(frame)
         elif held.phase is not Phase.ENDING:
-            self._pass_on(held, held.said.rest_of(frame.detail or ""))
+            self._reports.log(held, held.log.new_lines(frame.detail or ""))
             held.result, held.phase = frame, Phase.ENDING
-            await self._finish(held)
+            await self._settlement.settle(held)
         elif held.result is None:
             held.result = frame  # its end is on its way already; acknowledged when it is booked
-        await self._pump()
+        await self._dispatcher.send_waiting()
 
-    async def _take_urls(self, frame: UrlsRequest) -> None:
-        check = self._check_of(frame.job_id)
-        held = self._work.named(frame.job_id, frame.unit, frame.attempt)
-        if held is None and check is None:
+    def _take_back(self, held: HeldUnit) -> None:
+        """Requeue a unit that the node returns."""
+        effect = unit_failures.given_back(held.assignment)
+        if effect is None:
+            self._commits.fail(held, Failure("node", unit_failures.GIVEN_BACK, "given_back"))
+        else:
+            self._commits.end(held, effect)
+
+    @handles(ResultInspected)
+    async def result_inspected(self, message: ResultInspected) -> None:
+        held = self._state.units.exactly(message.job, message.unit, message.attempt)
+        if held is not None and held.result is not None and held.effect is None:
+            await self._settlement.inspected(held, held.result, message.found)
+            await self._dispatcher.send_waiting()
+
+    @handles(AlternativesFound)
+    async def alternatives_found(self, message: AlternativesFound) -> None:
+        held = self._state.units.exactly(message.job, message.unit, message.attempt)
+        if held is not None:
+            await self._settlement.alternatives_found(held, message)
+
+    @handles(Decided)
+    async def decided(self, message: Decided) -> None:
+        commit, outcome = message.tag, message.outcome
+        assert isinstance(commit, PendingCommit), "every commit of a session is about a unit"
+        held = commit.held
+        held.asked_at = None
+        if not isinstance(outcome, FINAL):
+            if commit.ends:
+                self._commits.retry(held)
             return
+        units = getattr(outcome, "units", ())
+        if units:
+            self._peers.scheduler.tell(UnitsChanged(units))
+            self._peers.notifier.tell(UnitsMoved(units))
+        if self._state.units.exactly(*held.key, held.attempt) is not held:
+            return
+        if commit.ends:
+            await self._close_unit(held, outcome)
+        elif not isinstance(outcome, GuardFailed):
+            held.is_started = True
+        elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now
+            await self._dispatcher.drop(held)
+        await self._dispatcher.send_waiting()
+
+    async def _close_unit(self, held: HeldUnit, outcome: Outcome) -> None:
+        """Forget a unit whose end is booked, and acknowledge its result."""
+        is_failed = isinstance(held.effect, UnitFail)
+        if is_failed:
+            await self._reports.keep_log(held)
+        self._watchdog.note_pace(held, outcome)
+        self._state.units.remove(held)
+        self._peers.progress.forget(held)
+        alert_admins(held, self._state.node.id, outcome)
+        self._checks.report_lie(held.effect)
+        if held.result is not None:
+            await self._connection.acknowledge(held.result)
+        if not is_failed and not isinstance(outcome, GuardFailed):
+            await self._reports.keep_log(held, completed=True)
+
+    @handles(TryAgain)
+    async def try_again(self, message: TryAgain) -> None:
+        held = self._state.units.exactly(message.job, message.unit, message.attempt)
+        if held is not None and held.phase is Phase.ENDING:
+            if self._commits.may_ask(held):
+                await self._settlement.settle(held)
+            elif held.effect is None:  # the answer that is awaited is about its start
+                self._commits.retry(held)
+        await self._dispatcher.send_waiting()
+
+    # -- checks for the Verifier
+
+    @handles(RunCheck)
+    async def run_check(self, message: RunCheck) -> None:
+        await self._checks.run(message)
+
+    @handles(DropCheck)
+    async def drop_check(self, message: DropCheck) -> None:
+        await self._checks.drop(message.check)
+
+    # -- standing and token
+
+    @handles(StandingUpdate)
+    async def standing_update(self, message: StandingUpdate) -> None:
+        if await self._standing.update(message.standing):
+            await self._dispatcher.send_waiting()
+
+    @handles(TokenDue)
+    async def token_due(self, message: TokenDue) -> None:
+        await self._standing.renew_token()
+
+    # -- is the node alive
+
+    @handles(PingDue)
+    async def ping_due(self, message: PingDue) -> None:
+        if self._connection.is_silent:
+            await self._connection.end(CloseCode.HEARTBEAT_TIMEOUT, "no pong")
+        elif await self._connection.ping():
+            self.after(self._settings.ping_seconds, PingDue())
+            self._checks.refresh()
+            await self._note_seen()
+
+    @handles(PingSeen)
+    async def ping_seen(self, message: PingSeen) -> None:
+        await self._connection.admits()
+
+    @handles(PongSeen)
+    async def pong_seen(self, message: PongSeen) -> None:
+        if await self._connection.admits():
+            await self._take_pong()
+
+    async def _take_pong(self) -> None:
+        now = self._connection.pong_at = self._state.now
+        if self._state.hello is None:  # its pongs are all that it says about its units
+            for held in self._state.units:
+                if held.is_out:
+                    held.heard_at = now
+        await self._note_seen()
+
+    async def _note_seen(self) -> None:
+        """Note in the database that the node is alive, now and then."""
+        now = self._state.now
+        if self._connection.is_silent or now - self._seen_at < self._settings.seen_seconds:
+            return
+        self._seen_at = now
+        self._announcements.seen()
         try:
-            if check is not None:
-                await self._say(await self._urls_of_check(check, frame))
-                return
-            assert held is not None, "one of the two is there"
-            if frame.wanted is not None:
-                self._take_parts(held, frame.wanted)
-                return
-            objects, base = self._peers.objects, self._node.base
-            files = frame.files
-            give = self._peers.manifests.urls(files) if files else dispatch_frames.urls
-            given = await give(held.assignment, objects, self._settings, base)
-            if frame.files:
-                self._move(held).fetch((file.sha256, file.size) for file in given.inputs)
-            await self._say(given)
-        except (ObjectsUnavailable, Unavailable, ValueError) as fault:
-            log.warning("no URLs for a unit: %s", type(fault).__name__)  # it will ask again
+            await self._peers.store.node_seen(self._state.node.id)
+        except Unavailable:
+            self._seen_at = float("-inf")  # at the next pong
+
+    # -- close
+
+    @handles(Close)
+    async def close(self, message: Close) -> None:
+        await self._connection.end(message.code, message.reason)
+
+    @handles(Disconnected)
+    async def disconnected(self, message: Disconnected) -> None:
+        self._connection.lost()
+
+    async def stopped(self) -> None:
+        self._announcements.closed()
+        self._checks.withdraw()
+        await self._connection.close(CloseCode.SERVICE_RESTART, "restart")

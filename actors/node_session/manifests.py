@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -10,12 +10,11 @@ from actors.node_session.settings import NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
 from rendertrust.manifest import KEPT_BYTES_MAX, ManifestEntry, ManifestError, read
-from rendertrust.protocol import Input, Urls
+from rendertrust.protocol import Input
 
 # In a job's parameters: {key, sha256, size} of the list as we keep it, written by us.
 MANIFEST: Final = "_manifest"
 ENTRIES_MAX: Final = 100_000  # some 60 MB; twenty of the longest lists
-Giving = Callable[[Assignment, Objects, NodeSessionSettings, str | None], Awaitable[Urls]]
 
 
 async def offered(
@@ -32,7 +31,7 @@ async def offered(
 class Manifests:
     """Lists of files that were read, for all sessions, with ``ENTRIES_MAX`` files in all.
 
-    Whoever asks for a list that is being read waits for it.
+    A session that asks for a list that is being read waits for it.
     """
 
     def __init__(self) -> None:
@@ -40,25 +39,27 @@ class Manifests:
         self._entries = 0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def urls(self, wanted: Sequence[str]) -> Giving:
-        """Give the URLs of the wanted files, by SHA-256, as far as the unit's list has them."""
+    async def urls(
+        self,
+        unit: Assignment,
+        wanted: Sequence[str],
+        objects: Objects,
+        settings: NodeSessionSettings,
+        base: str | None,
+    ) -> tuple[Input, ...]:
+        """Return the wanted files with their URLs, by SHA-256, as far as the unit's list has them.
 
-        async def give(
-            unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None
-        ) -> Urls:
-            files = await self._files(unit, objects)
-            # We wrote the list; nothing but the creator's own is signed all the same.
-            own = (f"uploads/{unit.user}/", f"results/{unit.user}/")
-            found = [files[sha256] for sha256 in dict.fromkeys(wanted) if sha256 in files]
-            signed = [
-                await _signed(entry, objects, settings, base)
-                for entry in found
-                if entry.place.startswith(own)
-            ]
-            job = str(unit.job)
-            return Urls(job_id=job, unit=unit.unit, attempt=unit.attempt, inputs=(*signed,))
-
-        return give
+        We wrote the list; nothing but the creator's own files is signed all the same.
+        """
+        files = await self._files(unit, objects)
+        own = (f"uploads/{unit.user}/", f"results/{unit.user}/")
+        found = [files[sha256] for sha256 in dict.fromkeys(wanted) if sha256 in files]
+        signed = [
+            await _signed(entry, objects, settings, base)
+            for entry in found
+            if entry.place.startswith(own)
+        ]
+        return tuple(signed)
 
     async def _files(self, unit: Assignment, objects: Objects) -> Mapping[str, ManifestEntry]:
         """Return the unit's files by SHA-256; none where the list is gone: the node is not to wait.

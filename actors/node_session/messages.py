@@ -1,4 +1,4 @@
-"""What a NodeSession is told: frames from its socket, work from the Scheduler."""
+"""Messages to a NodeSession: frames from its socket, work from the Scheduler."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -100,11 +100,13 @@ class FurtherResult:
 @attrs.frozen
 class RunCheck(Message[NodeSession, None]):
     """From the Verifier: let the node check what another delivered for ``unit``; answered by
-    ``Reported``. ``evidence`` is None where none was delivered; ``draws`` say where it looks in a
-    picture, ``shown`` at which of several pictures. ``whole``: it renders all of the frame or the
-    tile, and looks there. ``across``: a device of another kind delivered it; where a second look
-    lies, if one is necessary. ``further``: it is a batch, which opens these results, too, and
-    compares nothing; only a verifier that offers batches is asked for one.
+    ``Reported``.
+
+    ``evidence`` is None where none was delivered; ``draws`` are the places to compare in a picture,
+    ``shown`` the pictures to compare of several. ``whole``: it renders all of the frame or tile,
+    and looks there. ``across``: a device of another kind delivered it; the places of a second look,
+    if one is necessary. ``further``: a batch, which opens these results, too, and compares nothing;
+    only verifiers that offer batches are asked for one.
     """
 
     check: UUID
@@ -119,13 +121,13 @@ class RunCheck(Message[NodeSession, None]):
 
     @property
     def count(self) -> int:
-        """Of so many places it is to tell; 0: it only looks."""
+        """The number of places to compare; 0: it only looks."""
         return len(self.draws) or len(self.shown)
 
 
 @attrs.frozen
 class DropCheck(Message[NodeSession, None]):
-    """From the Verifier: nobody waits for this check any more; the node need not make it."""
+    """From the Verifier: the check is not needed any more."""
 
     check: UUID
 
@@ -141,10 +143,10 @@ class Withdraw(Message[NodeSession, None]):
 
 @attrs.frozen
 class Recall(Message[NodeSession, None]):
-    """From the Scheduler: the unit is not to begin here. Unless the node has it, it goes back.
+    """From the Scheduler: the unit is not to begin here. Unless the node has it, it is requeued.
 
-    Its job is paused; or it is wanted ``for_another`` node: then ``Kept`` answers where the node
-    has it.
+    Its job is paused; or it is wanted ``for_another`` node: then ``RecallDeclined`` answers where
+    the node has it.
     """
 
     job: UUID
@@ -220,7 +222,7 @@ class PingDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class ResultInspected(Message[NodeSession, None]):
-    """To itself: what lies in the store of what a result names, ``delivered.Found``.
+    """To itself: what the store has of a result, ``result_inspection.Found``.
 
     None: the store is away, or too slow.
     """
@@ -257,7 +259,7 @@ class TokenDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class TryAgain(Message[NodeSession, None]):
-    """What could not be done for a unit, its frame or its result, is tried once more."""
+    """Try again to send a unit, or to settle its result."""
 
     job: UUID
     unit: int

@@ -1,51 +1,61 @@
-"""What a node made and sends in parts: leave to put them, and how they become one object.
+"""Results in parts: presigned URLs for the parts, and their completion to one object.
 
-A node names a unit of its own and says how long its file is; the key is ours, and so is the store's
-name of the undertaking, which no node is told. So it can put nothing but its own, and complete
-nothing: that is done here, when its result is taken.
+A node names one of its units and the length of its file; key and upload id are the gateway's, and
+no node learns the upload id. So a node can put only its own parts, and complete nothing: that is
+done here, when its result is taken.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import attrs
 
-from actors.node_session.results import ResultRefused
+from actors.node_session.connection import NodeConnection
+from actors.node_session.dispatch_frames import is_checked
+from actors.node_session.ledger_requests import UnitCommits
+from actors.node_session.messages import PartsInspected
+from actors.node_session.progress_watchdog import ProgressTracker
+from actors.node_session.results import EVIDENCE, ResultRefused, place_of
+from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState
 from actors.node_session.settings import NodeSessionSettings
-from actors.ports import Clock, ObjectInfo, ObjectMissing, Objects, Part, PartsRefused, Store
+from actors.node_session.unit_failures import Failure
+from actors.ports import (
+    Clock,
+    ObjectInfo,
+    ObjectMissing,
+    Objects,
+    ObjectsUnavailable,
+    Part,
+    PartsRefused,
+    Store,
+)
 from actors.scheduler.messages import Assignment
-from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted
+from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, Urls
 from rendertrust.relay_frames import PARTS_MAX
+from sql.database import Unavailable
 from sql.result_multiparts import MultipartName, ResultMultipart
-from sql.scheduler_rows import evidence_key, result_key
 
-RESULT: Final = "result"
-EVIDENCE: Final = "evidence"
+log = logging.getLogger(__name__)
 
 
 @attrs.frozen
 class PartsLost:
-    """The parts are not there any more; nobody's fault."""
+    """The parts are gone, through no fault of the node."""
 
 
 Joined: TypeAlias = ObjectInfo | ResultRefused | PartsLost
 
 
-def place_of(unit: Assignment, what: str) -> str:
-    """The key of the result of an attempt, or of its evidence; nobody else ever writes there."""
-    named = evidence_key if what == EVIDENCE else result_key
-    return named(unit.user, unit.job, unit.unit, unit.attempt)
-
-
 def is_bounded(wanted: PartsWanted, settings: NodeSessionSettings) -> bool:
-    """Whether so much may come in parts."""
+    """Return whether a file of this length may come in parts."""
     return settings.part_bytes < wanted.size <= settings.part_bytes * PARTS_MAX
 
 
 @attrs.frozen
 class MultipartResult:
-    """The parts of one attempt of a unit, at the store and in the database.
+    """The parts of one attempt at a unit, in the object store and the database.
 
     Methods raise ObjectsUnavailable and ``sql.database.Unavailable``.
     """
@@ -58,8 +68,8 @@ class MultipartResult:
     base: str | None = None
 
     async def offer(self, wanted: PartsWanted) -> PartsOffered | None:
-        """Which parts have arrived, and where the others that are wanted go. None: there are parts
-        of a file of another length, which are forgotten now.
+        """Return which parts have arrived, and URLs for the other wanted ones. None: there were
+        parts of a file of another length, which are discarded.
         """
         begun = await self._begin(wanted)
         if begun.size != wanted.size:
@@ -80,7 +90,7 @@ class MultipartResult:
         )
 
     async def join(self, what: str, sums: Sequence[str], size: int | None) -> Joined:
-        """Make the parts the object, unless that was done; what it is then."""
+        """Make the parts one object, unless they are already, and return it."""
         key, digests = place_of(self.unit, what), [bytes.fromhex(one) for one in sums]
         found = await self.objects.head(key)
         begun = await self.store.result_multipart(self._name(what))
@@ -116,11 +126,11 @@ class MultipartResult:
             await self._abort(begun)
             return ResultRefused("the parts are other ones than the result names", is_lie=True)
         except ObjectMissing:
-            return None  # completed just now, by a session of before: the head tells
+            return None  # completed just now, by an earlier session: the head shows it
         return None
 
     async def _begin(self, wanted: PartsWanted) -> ResultMultipart:
-        """What parts are put into, now begun unless it was."""
+        """Return the multipart upload of a file; begin one where there is none."""
         name, now = self._name(wanted.what), self.clock.now()
         found = await self.store.result_multipart(name)
         if found is not None and await self._listed(found) is not None:
@@ -134,7 +144,7 @@ class MultipartResult:
         return kept
 
     async def _listed(self, begun: ResultMultipart) -> Sequence[Part] | None:
-        """What the store has of it; None: the store knows nothing of it any more."""
+        """Return the parts that have arrived; None: the store does not know the upload any more."""
         try:
             return await self.objects.parts_of(begun.object_key, begun.store_id)
         except ObjectMissing:
@@ -158,17 +168,82 @@ class MultipartResult:
         await self.store.end_result_multipart(begun)
 
     def _whole(self, parts: Sequence[Part], size: int) -> list[Part]:
-        """Those that are as long as they must be."""
+        """Return the parts that have the right length."""
         return [part for part in parts if part.size == self._size_of(part.number, size) > 0]
 
     def _count(self, size: int) -> int:
         return -(-size // self.settings.part_bytes)
 
     def _size_of(self, number: int, size: int) -> int:
-        """How long a part is; 0 where there is no such part."""
+        """Return the length of a part; 0 where there is no such part."""
         part_bytes = self.settings.part_bytes
         return max(0, min(part_bytes, size - (number - 1) * part_bytes))
 
     def _name(self, what: str) -> MultipartName:
         unit = self.unit
         return unit.job, unit.unit, unit.attempt, what
+
+
+class PartOffers:
+    """Answers a node that asks where to put the parts of what it made."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        connection: NodeConnection,
+        commits: UnitCommits,
+        actor: ActorContext,
+        *,
+        progress: ProgressTracker,
+        parts_of: Callable[[Assignment], MultipartResult],
+    ) -> None:
+        self._state = state
+        self._connection = connection
+        self._commits = commits
+        self._progress = progress
+        self._parts_of = parts_of
+        self._actor = actor
+
+    def request(self, held: HeldUnit, wanted: PartsWanted) -> None:
+        """Ask the store in the background; of the requests until it answers the last is kept."""
+        unit, settings, what = held.assignment, self._state.settings, wanted.what
+        is_unwanted = what == EVIDENCE and not is_checked(unit, settings)
+        if held.phase is Phase.ENDING or is_unwanted:
+            return
+        if not is_bounded(wanted, settings):
+            error = f"a result of {wanted.size} bytes does not come in parts"
+            self._commits.fail(held, Failure("node", error))
+            return
+        self._progress.of(held, self._state.now).fetch(
+            ((what, part.number), min(settings.part_bytes, wanted.size)) for part in wanted.parts
+        )
+        if what in held.asks_parts:
+            held.asks_parts[what] = wanted
+            return
+        held.asks_parts[what] = None
+        parts, of = self._parts_of(unit), (unit.job, unit.unit, unit.attempt, what)
+
+        async def offer() -> PartsInspected:
+            try:
+                return PartsInspected(*of, await parts.offer(wanted), is_known=True)
+            except (ObjectsUnavailable, Unavailable) as fault:
+                log.warning("no URLs for parts of a unit: %s", type(fault).__name__)
+                return PartsInspected(*of)
+
+        self._actor.background(offer, within=settings.look_seconds, otherwise=PartsInspected(*of))
+
+    async def answer(self, held: HeldUnit, message: PartsInspected) -> None:
+        """Send the node what the store answered, and take up the last request since then."""
+        following = held.asks_parts.pop(message.what, None)
+        if message.offered is not None:
+            unit, offered = held.running, message.offered
+            await self._connection.send(
+                Urls(job_id=unit.job_id, unit=unit.unit, attempt=unit.attempt, offered=offered)
+            )
+        elif message.is_known and held.phase is not Phase.ENDING:
+            held.offers += 1
+            if held.offers >= self._state.settings.begun_most:
+                error = "its result is of another length each time"
+                self._commits.fail(held, Failure("node", error))
+        if following is not None:
+            self.request(held, following)

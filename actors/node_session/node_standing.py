@@ -1,73 +1,93 @@
-"""Whether a node may work, as people say, and the token with which it comes back."""
+"""Standing of a session's node, and the token with which it comes back."""
 
+from collections.abc import Callable
 from typing import Final
 
-from actors.kernel import handles
+from actors.node_session.connection import NodeConnection
 from actors.node_session.messages import StandingUpdate, TokenDue
-from actors.node_session.result_settlement import ResultSettlement
+from actors.node_session.session_state import ActorContext, SessionState
+from actors.ports import NodeTokens
 from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
 from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
-REASON_MOST: Final = 500  # as the frame takes it
+REASON_CHARACTERS_MOST: Final = 500  # as the frame takes it
 
 
-class NodeStandingUpdates(ResultSettlement, partial=True):
-    """What the Scheduler has heard of its node is told it here; tokens are renewed unasked."""
+class StandingUpdates:
+    """Tells the node its standing when that changes, and sends it a new token in time.
 
-    def _admit(self) -> None:
-        """At the start: a node that drains is told again, and its token has some of its life."""
-        if self._standing.name == DRAINING:
-            self.after(0.0, StandingUpdate(self._standing))
-        expires = self._node.token_expires
+    ``on_change`` is called when the standing has another name.
+    """
+
+    def __init__(
+        self,
+        state: SessionState,
+        connection: NodeConnection,
+        tokens: NodeTokens,
+        actor: ActorContext,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._state = state
+        self._connection = connection
+        self._tokens = tokens
+        self._actor = actor
+        self._on_change = on_change
+        self._is_draining = False  # the node was told so
+
+    def start(self) -> None:
+        """Tell a node that drains so again, and plan for its next token."""
+        state = self._state
+        if state.standing.name == DRAINING:
+            self._actor.after(0.0, StandingUpdate(state.standing))
+        expires = state.node.token_expires
         if expires is not None:
-            self._token_in((expires - self._peers.clock.now()).total_seconds())
+            self._renew_token_before((expires - state.clock.now()).total_seconds())
 
-    @handles(StandingUpdate)
-    async def stand(self, message: StandingUpdate) -> None:
-        await self._stand(message.standing)
-
-    async def _stand(self, standing: StandingRecord) -> None:
-        """Take over what was said, unless it is old."""
-        if standing.version < self._standing.version:
-            return
-        before, self._standing = self._standing, standing
+    async def update(self, standing: StandingRecord) -> bool:
+        """Take over a standing and tell the node; False where it is old, or the node is revoked."""
+        before = self._state.standing
+        if standing.version < before.version:
+            return False
+        self._state.standing = standing
         if standing.name == REVOKED:
-            await self._close(CloseCode.AUTHENTICATION_FAILED, "the node was revoked")
-            return
+            await self._connection.end(CloseCode.AUTHENTICATION_FAILED, "the node was revoked")
+            return False
         if standing.name != before.name:
-            self._tell_standing()
-        if _told(standing) != _told(before):
-            await self._tell_it(standing)
-        was_told, self._is_draining = self._is_draining, standing.name == DRAINING
-        if self._is_draining and not was_told:
-            await self._say(Drain())
-        await self._pump()
+            self._on_change()
+        if _content(standing) != _content(before):
+            await self._tell(standing)
+        was_draining, self._is_draining = self._is_draining, standing.name == DRAINING
+        if self._is_draining and not was_draining:
+            await self._connection.send(Drain())
+        return True
 
-    async def _tell_it(self, now: StandingRecord) -> None:
-        """That it begins, or why; that it or a drain is over. A drain's begin is another frame."""
-        if self._hello is not None and now.name in (ACTIVE, QUARANTINED):
-            await self._say(frame_of(now))
+    async def greet(self) -> None:
+        """Tell a node that is in quarantine so, after its hello."""
+        if self._state.standing.name == QUARANTINED:
+            await self._connection.send(frame_of(self._state.standing))
 
-    def _tell_standing(self) -> None:
-        """Whether its node may check others' work."""
-        raise NotImplementedError
+    async def renew_token(self) -> None:
+        """Send the node another token."""
+        token = self._tokens.issue(self._state.node.id)
+        if await self._connection.send(TokenRenewal(token=token.text)):
+            self._renew_token_before(token.seconds)
 
-    @handles(TokenDue)
-    async def token_due(self, message: TokenDue) -> None:
-        token = self._peers.tokens.issue(self._node.id)
-        if await self._say(TokenRenewal(token=token.text)):
-            self._token_in(token.seconds)
+    async def _tell(self, standing: StandingRecord) -> None:
+        """Send a quarantine, its end, or a new reason; a drain has a frame of its own."""
+        if self._state.hello is not None and standing.name in (ACTIVE, QUARANTINED):
+            await self._connection.send(frame_of(standing))
 
-    def _token_in(self, seconds: float) -> None:
-        share = self._settings.token_share
-        self.after(max(seconds, 0.0) * share, TokenDue(), jitter=0.2)
+    def _renew_token_before(self, seconds: float) -> None:
+        share = self._state.settings.token_share
+        self._actor.after(max(seconds, 0.0) * share, TokenDue(), jitter=0.2)
 
 
 def frame_of(standing: StandingRecord) -> NodeStanding:
-    """As its node is told it: with the reason where it is in quarantine."""
-    return NodeStanding(standing=standing.name, reason=_told(standing)[1][:REASON_MOST] or None)
+    """Return the frame that tells a node its standing."""
+    name, reason = _content(standing)
+    return NodeStanding(standing=name, reason=reason[:REASON_CHARACTERS_MOST] or None)
 
 
-def _told(standing: StandingRecord) -> tuple[str, str]:
-    """What its node is told of it."""
+def _content(standing: StandingRecord) -> tuple[str, str]:
+    """Return what a node is told of its standing: the name, and the reason of a quarantine."""
     return standing.name, standing.reason if standing.name == QUARANTINED else ""

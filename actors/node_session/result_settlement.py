@@ -1,56 +1,38 @@
-"""How what a node says gets into the books: results, leases, and the Ledger's answers."""
+"""Settlement of results: which effect on the books a node's result has.
+
+A result is inspected in the object store, judged, and turned into the effect that the Ledger is
+asked to commit. The session repeats the request until the Ledger has decided it, and only then
+acknowledges the result.
+"""
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 from prometheus_client import Counter
 
-from actors.kernel import handles
-from actors.ledger.messages import (
-    Decided,
-    GuardFailed,
-    HoldClosed,
-    IssuedReceipt,
-    Posted,
-    RenewLeases,
-    Replayed,
-    UnitComplete,
-    UnitFail,
-    UnitRequeue,
-)
-from actors.node_session import (
-    dispatch_frames,
-    leases,
-    result_inspection,
-    results,
-    signed_work,
-    unit_failures,
-)
-from actors.node_session.held_units import HeldUnit, Phase
-from actors.node_session.messages import (
-    AlternativesFound,
-    PartsInspected,
-    RenewDue,
-    ResultInspected,
-    TryAgain,
-)
-from actors.node_session.multipart_results import EVIDENCE, MultipartResult, PartsLost, is_bounded
-from actors.node_session.progress_watchdog import ProgressWatchdog
-from actors.node_session.result_inspection import InspectedResult
-from actors.node_session.session_state import PendingCommit
-from actors.node_session.unit_failures import OPENGL, SCENE
-from actors.notifier.messages import UnitsMoved
-from actors.ports import ObjectsUnavailable
-from actors.scheduler.messages import Assignment, NodeDeclined, UnitsChanged
-from actors.verifier.messages import LieDetected, UnitDeliver
-from rendertrust.protocol import JobResult, PartsWanted, Urls
+from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitRequeue
+from actors.node_session import dispatch_frames, result_inspection, results, unit_failures
+from actors.node_session.ledger_requests import UnitCommits
+from actors.node_session.messages import AlternativesFound, ResultInspected
+from actors.node_session.multipart_results import MultipartResult, PartsLost
+from actors.node_session.result_inspection import DeliveredEvidence, InspectedResult, SignedWork
+from actors.node_session.results import ForeignObject, OwnObject, ResultRefused
+from actors.node_session.sampling import Sampling
+from actors.node_session.session_state import ActorContext, HeldUnit, SessionState
+from actors.node_session.unit_failures import OPENGL, SCENE, Failure
+from actors.node_session.unit_reports import UnitReports
+from actors.ports import ObjectsUnavailable, ReceiptSigner
+from actors.scheduler.messages import Assignment
+from actors.verifier.messages import UnitDeliver
+from rendertrust.protocol import JobResult
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 
 log = logging.getLogger("node-session")
-FINAL = (Posted, Replayed, GuardFailed, HoldClosed)  # anything else is to be asked again
 UNSENDABLE: Final = Counter(
     "rendertrust_units_unsendable",
     "Tries to send a unit that could not be sent to three nodes or more.",
@@ -60,36 +42,104 @@ HELD: Final = Counter(
     "Attempts that three nodes or more lost, or that were beyond all of them.",
 )
 # With this a node says that it cannot take any unit now: it drains, stops, or has no way to us.
-DECLINES = "network"
+DECLINES: Final = "network"
 
 
-class ResultSettlement(ProgressWatchdog, partial=True):
-    """Asks for the effect of a result until the Ledger has decided; only then acknowledges it."""
+class ResultSettlement:
+    """Settles the results of a session's units.
 
-    async def _finish(self, held: HeldUnit) -> None:
-        """Turn a result into an effect, once the object was looked at, and ask for it."""
+    ``parts_of`` is the multipart result of a unit. Without ``sampling`` all deliveries are
+    compared; without ``signer`` no receipts are given.
+    """
+
+    def __init__(
+        self,
+        state: SessionState,
+        commits: UnitCommits,
+        reports: UnitReports,
+        parts_of: Callable[[Assignment], MultipartResult],
+        actor: ActorContext,
+        *,
+        sampling: Sampling | None = None,
+        signer: ReceiptSigner | None = None,
+    ) -> None:
+        self._state = state
+        self._commits = commits
+        self._reports = reports
+        self._parts_of = parts_of
+        self._actor = actor
+        self._sampling = sampling
+        self._signer = signer
+
+    async def settle(self, held: HeldUnit) -> None:
+        """Ask the Ledger for the end of a unit: by the effect that is known, or by its result."""
         result = held.result
         if held.doubted is not None:
-            self._ask_elsewhere(held)
-        elif held.effect is not None or result is None:
-            assert held.effect is not None, "a unit ends by a result or by an effect"
-            self._end(held, held.effect)
-        elif result.status == "failed":
-            await self._finish_failed(held, result)
+            self._commits.find_alternatives(held)
+        elif held.effect is not None:
+            self._commits.end(held, held.effect)
         else:
-            await self._complete(held, result)
+            assert result is not None, "a unit ends by a result or by an effect"
+            if result.status == "failed":
+                await self._settle_failed(held, result)
+            else:
+                await self._settle_completed(held, result)
 
-    async def _finish_failed(self, held: HeldUnit, result: JobResult) -> None:
-        is_word = result.failure == SCENE and self._is_strangers(held.assignment)
-        if is_word or self._is_beyond_it(result):
-            self._ask_elsewhere(held)
+    async def alternatives_found(self, held: HeldUnit, others: AlternativesFound) -> None:
+        """Decide a failure for which the Scheduler was asked who else could do the unit."""
+        if held.effect is not None:
+            return
+        if held.doubted is not None:
+            self._commits.fail_doubted(held, others)
+            return
+        if held.result is None:
+            return
+        await self._reports.keep_log(held)
+        unit, result, state = held.assignment, held.result, self._state
+        if result.lacks is None or not self._is_missing(result):
+            self._fail_as_reported(held, result, confirmed=not others.is_other, others=others)
+            return
+        error = result.error or "it cannot do it"
+        effect = unit_failures.beyond(
+            unit,
+            state.node.id,
+            unit_failures.MissingCapability(result.lacks, state.unit_memory, error),
+            others,
+            is_trusted=not state.is_outsider(unit),
+            now=state.clock.now(),
+        )
+        held.is_stuck = unit_failures.is_stuck(unit, state.node.id, others)
+        self._commits.end(held, effect)
+
+    async def inspected(
+        self, held: HeldUnit, result: JobResult, found: result_inspection.Found | None
+    ) -> None:
+        """Judge what the store has of a result; None: the store is away, or too slow."""
+        held.is_inspected = False
+        if found is None:
+            self._commits.retry(held)
+        elif isinstance(found, PartsLost):
+            error = "parts of the result are not there any more"
+            self._commits.fail(held, Failure("network", error, "parts_gone"))
+        elif isinstance(found, ResultRefused):
+            self._refuse(held, found)
+        else:
+            named = results.checked(result, found.found, self._state.settings)
+            await self._judge(held, result, named, found)
+
+    # -- failed
+
+    async def _settle_failed(self, held: HeldUnit, result: JobResult) -> None:
+        is_doubtful = result.failure == SCENE and self._state.is_outsider(held.assignment)
+        if is_doubtful or self._is_missing(result):
+            self._commits.find_alternatives(held)
             return
         if result.failure == DECLINES:
-            self._peers.scheduler.tell(NodeDeclined(self._node.id, self.ref))
-        await self._keep_said(held)
-        self._fail_as_said(held, result, confirmed=True)
+            self._commits.decline()
+        await self._reports.keep_log(held)
+        self._fail_as_reported(held, result, confirmed=True)
 
-    def _fail_as_said(
+    def _fail_as_reported(
         self,
         held: HeldUnit,
         result: JobResult,
@@ -97,227 +147,114 @@ class ResultSettlement(ProgressWatchdog, partial=True):
         confirmed: bool,
         others: AlternativesFound | None = None,
     ) -> None:
-        """``confirmed``: that the scene is at fault ends the unit. A stranger's word does not, as
-        long as another owner's node can be asked; nor do two, which may be friends'.
+        """``confirmed``: that the scene is at fault ends the unit. The report of an outside node
+        does not, as long as another owner's node can be asked; nor do two, which may be friends'.
         """
-        declines, is_scene = result.failure == DECLINES, result.failure == SCENE
-        self._fail(
-            held,
+        declines = result.failure == DECLINES
+        failure = Failure(
             result.failure or "node",
             result.error or "the node says it failed",
-            # One that it never began it did not want, whoever says so.
+            # A unit that it never began it did not want.
             given_back=declines and (result.given_back is True or held.begun_at is None),
             confirmed=confirmed,
-            accused=self._device_class if is_scene else None,
-            others=others,
+            accused=self._state.device_class if result.failure == SCENE else None,
         )
+        self._commits.fail(held, failure, others=others)
 
-    def _is_beyond_it(self, result: JobResult) -> bool:
-        """Whether the unit needs what the node has not, and never said that it has."""
-        has_opengl = self._hello is not None and self._hello.opengl is True
+    def _is_missing(self, result: JobResult) -> bool:
+        """Return whether the unit needs what the node lacks, and never said that it has."""
+        hello = self._state.hello
+        has_opengl = hello is not None and hello.opengl is True
         return result.lacks is not None and not (result.lacks == OPENGL and has_opengl)
 
-    @handles(AlternativesFound)
-    async def elsewhere(self, message: AlternativesFound) -> None:
-        held = self._work.exactly(message.job, message.unit, message.attempt)
-        if held is None or held.effect is not None:
-            return
-        if held.doubted is not None:
-            doubted, held.doubted = held.doubted, None
-            self._end(held, doubted(message))
-            return
-        if held.result is None:
-            return
-        await self._keep_said(held)
-        unit, result = held.assignment, held.result
-        if result.lacks is None or not self._is_beyond_it(result):
-            self._fail_as_said(held, result, confirmed=not message.is_other, others=message)
-            return
-        effect = unit_failures.beyond(
-            unit,
-            self._node.id,
-            unit_failures.MissingCapability(
-                result.lacks, self._given_bytes, result.error or "it cannot do it"
-            ),
-            message,
-            is_word=not self._is_strangers(unit),
-            now=self._peers.clock.now(),
-        )
-        held.is_stuck = unit_failures.is_stuck(unit, self._node.id, message)
-        self._end(held, effect)
+    def _refuse(self, held: HeldUnit, refused: ResultRefused) -> None:
+        """Fail the attempt as its node's failure; a lie goes on its record, too."""
+        caught = self._state.device_class if refused.is_lie else None
+        self._commits.fail(held, Failure("node", refused.error, caught=caught))
 
-    async def _keep_said(self, held: HeldUnit, *, completed: bool = False) -> None:
-        """Keep what was said last of an attempt that ended; where it cannot be, it is lost."""
-        unit, said = held.assignment, held.said.take()
-        if not said:
-            return
-        of, now = (unit.job, unit.unit, unit.attempt, self._node.id), self._peers.clock.now()
-        try:
-            await self._peers.store.keep_log(*of, said, at=now, completed=completed)
-        except Unavailable as error:
-            log.info("a unit's log is lost: %s", type(error).__name__)
+    # -- completed
 
-    async def _complete(self, held: HeldUnit, result: JobResult) -> None:
-        worth = results.named(result.result_ref, held.assignment, self._settings)
-        if isinstance(worth, results.OwnObject):
-            self._look(held, result)
+    async def _settle_completed(self, held: HeldUnit, result: JobResult) -> None:
+        named = results.named(result.result_ref, held.assignment, self._state.settings)
+        if isinstance(named, OwnObject):
+            self._inspect(held, result)
         else:
-            await self._settle(held, result, worth, InspectedResult(None))
+            await self._judge(held, result, named, InspectedResult(None))
 
-    def _look(self, held: HeldUnit, result: JobResult) -> None:
-        """Look at what lies in the store, in the background: leases and frames do not wait."""
-        if held.is_looked_at:
+    def _inspect(self, held: HeldUnit, result: JobResult) -> None:
+        """Inspect a result in the background: leases and frames do not wait for the store."""
+        if held.is_inspected:
             return
-        held.is_looked_at = True
-        unit, settings = held.assignment, self._settings
-        pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt)
+        held.is_inspected = True
+        unit, settings = held.assignment, self._state.settings
+        parts, of = self._parts_of(unit), (unit.job, unit.unit, unit.attempt)
         is_checked = dispatch_frames.is_checked(unit, settings)
         waits = dispatch_frames.waits(unit, settings) and not results.is_bare(result, settings)
 
-        async def look() -> ResultInspected:
+        async def inspect() -> ResultInspected:
             try:
-                found = await result_inspection.look(
-                    result, pieces, is_checked=is_checked, waits=waits
+                found = await result_inspection.inspect(
+                    result, parts, is_checked=is_checked, waits=waits
                 )
             except (ObjectsUnavailable, Unavailable):
                 found = None
             return ResultInspected(*of, found)
 
-        self.background(look, within=settings.look_seconds, otherwise=ResultInspected(*of))
+        otherwise = ResultInspected(*of)
+        self._actor.background(inspect, within=settings.look_seconds, otherwise=otherwise)
 
-    @handles(ResultInspected)
-    async def looked(self, message: ResultInspected) -> None:
-        held = self._work.exactly(message.job, message.unit, message.attempt)
-        if held is None or held.result is None or held.effect is not None:
-            return
-        held.is_looked_at = False
-        seen: result_inspection.Found | None = message.found
-        if seen is None:
-            self._again(held)
-        elif isinstance(seen, PartsLost):
-            error = "parts of the result are not there any more"
-            self._fail(held, "network", error, code="parts_gone")
-        elif isinstance(seen, results.ResultRefused):
-            self._refuse(held, seen)
-        else:
-            worth = results.checked(held.result, seen.found, self._settings)
-            await self._settle(held, held.result, worth, seen)
-        await self._pump()
-
-    async def _settle(
-        self, held: HeldUnit, result: JobResult, worth: results.Named, looked: InspectedResult
+    async def _judge(
+        self, held: HeldUnit, result: JobResult, named: results.Named, seen: InspectedResult
     ) -> None:
-        unit, settings = held.assignment, self._settings
-        is_bare = results.is_bare(result, settings) or results.is_absent(worth, settings)
+        """Commit a completed result, as a delivery where it waits for a verdict, or refuse it."""
+        unit, node, settings = held.assignment, self._state.node, self._state.settings
+        is_bare = results.is_bare(result, settings) or results.is_absent(named, settings)
         waits = dispatch_frames.waits(unit, settings) and not is_bare
-        if waits and isinstance(worth, results.ForeignObject):
-            worth = results.ResultRefused(
-                "a result that waits for a verdict lies where it was offered"
-            )
-        if isinstance(worth, results.ResultRefused):
-            self._refuse(held, worth)
+        if waits and isinstance(named, ForeignObject):
+            named = ResultRefused("a result that waits for a verdict lies where it was offered")
+        if isinstance(named, ResultRefused):
+            self._refuse(held, named)
             return
-        work = signed_work.read(result, unit, self._node, looked, self._peers.clock.now())
-        if work is None and self._node.key is not None and waits:
-            work = results.ResultRefused(
-                "a result that waits for a verdict is signed by its node's key"
-            )
-        if isinstance(work, results.ResultRefused):
+        now = self._state.clock.now()
+        work = result_inspection.read_signed_work(result, unit, node, seen, now)
+        if work is None and node.key is not None and waits:
+            work = ResultRefused("a result that waits for a verdict is signed by its node's key")
+        if isinstance(work, ResultRefused):
             self._refuse(held, work)
             return
         effect = results.completion(
-            unit, self._node, settings, worth=worth, found=looked.found, said=result.sha256
+            unit, node, settings, worth=named, found=seen.found, said=result.sha256
         )
         if not (waits or settings.pays_unverified):
             effect = attrs.evolve(effect, verified=False, operator=None)
-        if isinstance(worth, results.OwnObject) and waits:
-            await self._deliver(held, self._delivery(effect, work, looked.proof))
+        if isinstance(named, OwnObject) and waits:
+            await self._deliver(held, self._delivery(effect, work, seen.proof))
         else:
-            self._end(held, attrs.evolve(effect, receipt=self._receipt(unit, work)))
+            receipt = self._receipt(unit, work)
+            self._commits.end(held, attrs.evolve(effect, receipt=receipt))
 
     async def _deliver(self, held: HeldUnit, delivery: UnitDeliver) -> None:
         """Draw the delivery's number, and commit it together with the delivery."""
-        sampling = self._peers.sampling
-        if sampling is not None:
+        if self._sampling is not None:
             try:
-                number, odds = await sampling.draw(delivery)
+                number, odds = await self._sampling.draw(delivery)
             except Unavailable:
-                self._again(held)
+                self._commits.retry(held)
                 return
             delivery = attrs.evolve(delivery, draw=number, odds=odds)
-        self._end(held, delivery)
-
-    def _refuse(self, held: HeldUnit, worth: results.ResultRefused) -> None:
-        """It is the node's failure; a lie stands in its record, too."""
-        self._fail(held, "node", worth.error, caught=self._device_class if worth.is_lie else None)
-
-    def _pieces(self, unit: Assignment) -> MultipartResult:
-        peers = self._peers
-        return MultipartResult(
-            unit, peers.objects, peers.store, peers.clock, self._settings, self._node.base
-        )
-
-    def _take_parts(self, held: HeldUnit, wanted: PartsWanted) -> None:
-        """Give leave to put parts, once the store was asked in the background."""
-        unit, settings = held.assignment, self._settings
-        if held.phase is Phase.ENDING or (
-            wanted.what == EVIDENCE and not dispatch_frames.is_checked(unit, settings)
-        ):
-            return
-        if not is_bounded(wanted, settings):
-            self._fail(held, "node", f"a result of {wanted.size} bytes does not come in parts")
-            return
-        self._move(held).fetch(
-            ((wanted.what, part.number), min(settings.part_bytes, wanted.size))
-            for part in wanted.parts
-        )
-        if wanted.what in held.asks_parts:
-            held.asks_parts[wanted.what] = wanted
-            return
-        held.asks_parts[wanted.what] = None
-        pieces, of = self._pieces(unit), (unit.job, unit.unit, unit.attempt, wanted.what)
-
-        async def offer() -> PartsInspected:
-            try:
-                return PartsInspected(*of, await pieces.offer(wanted), is_known=True)
-            except (ObjectsUnavailable, Unavailable) as fault:
-                log.warning("no URLs for parts of a unit: %s", type(fault).__name__)
-                return PartsInspected(*of)
-
-        self.background(offer, within=settings.look_seconds, otherwise=PartsInspected(*of))
-
-    @handles(PartsInspected)
-    async def parts_looked(self, message: PartsInspected) -> None:
-        held = self._work.exactly(message.job, message.unit, message.attempt)
-        if held is None:
-            return
-        following = held.asks_parts.pop(message.what, None)
-        if message.offered is not None:
-            said, offered = held.running, message.offered
-            await self._say(
-                Urls(job_id=said.job_id, unit=said.unit, attempt=said.attempt, offered=offered)
-            )
-        elif message.is_known and held.phase is not Phase.ENDING:
-            held.offers += 1
-            if held.offers >= self._settings.begun_most:
-                self._fail(held, "node", "its result is of another length each time")
-        if following is not None:
-            self._take_parts(held, following)
+        self._commits.end(held, delivery)
 
     def _delivery(
-        self,
-        made: UnitComplete,
-        work: signed_work.SignedWork | None,
-        proof: result_inspection.DeliveredEvidence | None,
+        self, made: UnitComplete, work: SignedWork | None, proof: DeliveredEvidence | None
     ) -> UnitDeliver:
-        """What waits for its verdict, instead of being settled at once."""
+        """Return the effect of a result that waits for its verdict, instead of being settled."""
         assert made.attempt is not None, "we assigned it"
         return UnitDeliver(
             job=made.job,
             unit=made.unit,
             attempt=made.attempt,
             node=made.node,
-            device_class=self._device_class,
+            device_class=self._state.device_class,
             result_ref=made.result_ref,
             sha256=made.sha256,
             size=made.size,
@@ -331,109 +268,25 @@ class ResultSettlement(ProgressWatchdog, partial=True):
             dispute_window=made.dispute_window,
         )
 
-    def _receipt(
-        self, unit: Assignment, work: signed_work.SignedWork | None
-    ) -> IssuedReceipt | None:
-        signer = self._peers.signer
-        if work is None or signer is None:
+    def _receipt(self, unit: Assignment, work: SignedWork | None) -> IssuedReceipt | None:
+        if work is None or self._signer is None:
             return None
-        now = self._peers.clock.now()
-        why = dispatch_frames.why_unverified(unit, self._settings)
-        return signed_work.issued(work, unit.price, why, signer.receipts(), now)
+        key, now = self._signer.receipts(), self._state.clock.now()
+        reason = dispatch_frames.why_unverified(unit, self._state.settings)
+        return result_inspection.unverified_receipt(work, unit.price, reason, key, now)
 
-    @handles(Decided)
-    async def decided(self, message: Decided) -> None:
-        asked, outcome = message.tag, message.outcome
-        assert isinstance(asked, PendingCommit), "every commit of a session is about a unit"
-        held = asked.held
-        held.asked_at = None
-        if isinstance(outcome, FINAL):
-            self._tell_units(outcome)
-            if self._work.exactly(*held.key, held.attempt) is held:
-                await self._settled(asked, outcome)
-        elif asked.ends:
-            self._again(held)
 
-    def _tell_units(self, outcome: Any) -> None:
-        units = getattr(outcome, "units", ())
-        if units:
-            self._peers.scheduler.tell(UnitsChanged(units))
-            self._peers.notifier.tell(UnitsMoved(units))
-
-    def _tell_admin(self, held: HeldUnit, outcome: Any) -> None:
-        """Log units that came back from several nodes and did not fail: they wait."""
-        if held.is_stuck:
-            of, nodes = held.assignment, len(held.assignment.avoid | {self._node.id})
-            HELD.inc()
-            said = "unit %s of job %s waits: %d nodes lost it, or it is beyond them"
-            log.error(said, of.unit, of.job, nodes)
-        effect = held.effect
-        if not isinstance(effect, UnitRequeue) or effect.unsendable_to is None:
-            return
-        for unit in getattr(outcome, "units", ()):
-            if unit.unsendable_to >= HELD_NODES:
-                UNSENDABLE.inc()
-                said = "unit %s of job %s waits: it could not be sent to %d nodes"
-                log.error(said, unit.unit, unit.job, unit.unsendable_to)
-
-    async def _settled(self, asked: PendingCommit, outcome: Any) -> None:
-        held = asked.held
-        if asked.ends:
-            failed = isinstance(held.effect, UnitFail)
-            if failed:
-                await self._keep_said(held)
-            self._note_pace(held, outcome)
-            self._work.remove(held)
-            self._peers.moves.forget(held)
-            self._tell_admin(held, outcome)
-            self._tell_caught(held)
-            if held.result is not None:
-                await self._acknowledge(held.result)
-            if not failed and not isinstance(outcome, GuardFailed):
-                await self._keep_said(held, completed=True)
-        elif not isinstance(outcome, GuardFailed):
-            held.is_started = True
-        elif held.phase is not Phase.ENDING:  # it was cancelled, or is another's by now
-            await self._forget(held)
-        await self._pump()
-
-    def _note_pace(self, held: HeldUnit, outcome: Any) -> None:
-        """How long it took for what was quoted: so it is known whether its node is a slow one."""
-        share = self._share_of_quote(held, self._peers.clock.monotonic())
-        is_done = isinstance(held.effect, UnitComplete | UnitDeliver)
-        if share and is_done and isinstance(outcome, Posted | Replayed):
-            self._peers.pacing.note(self._node.id, held.assignment.job, share)
-
-    def _tell_caught(self, held: HeldUnit) -> None:
-        verifier, effect = self._peers.verifier, held.effect
-        if verifier is not None and isinstance(effect, UnitFail) and effect.caught is not None:
-            verifier.tell(LieDetected(self._node.id))
-
-    @property
-    def _device_class(self) -> str:
-        """Of the machine, as it said; nothing where it said nothing."""
-        return (self._hello.device_class if self._hello is not None else None) or ""
-
-    @handles(TryAgain)
-    async def try_again(self, message: TryAgain) -> None:
-        held = self._work.exactly(message.job, message.unit, message.attempt)
-        if held is not None and held.phase is Phase.ENDING:
-            if self._may_ask(held):
-                await self._finish(held)
-            elif held.effect is None:  # the answer that is awaited is about its start
-                self._again(held)
-        await self._pump()
-
-    @handles(RenewDue)
-    async def renew_due(self, message: RenewDue) -> None:
-        self._renew = None
-        settings, now = self._settings, self._peers.clock.monotonic()
-        await self._look_at_moves()
-        for held in self._work:
-            if held.phase is Phase.ENDING and held.asked_at is not None and self._may_ask(held):
-                await self._finish(held)
-        renewed = leases.renewals(self._work, self._node.id, now, settings.lease_seconds)
-        if renewed:
-            self._peers.ledger.tell(RenewLeases(renewed))
-        if len(self._work):
-            self._renew_in(settings.renew_seconds)
+def alert_admins(held: HeldUnit, node: UUID, outcome: Any) -> None:
+    """Count and log a unit that came back from several nodes without failing: it waits."""
+    unit, effect = held.assignment, held.effect
+    if held.is_stuck:
+        HELD.inc()
+        text = "unit %s of job %s waits: %d nodes lost it, or it is beyond them"
+        log.error(text, unit.unit, unit.job, len(unit.avoid | {node}))
+    if not isinstance(effect, UnitRequeue) or effect.unsendable_to is None:
+        return
+    for changed in getattr(outcome, "units", ()):
+        if changed.unsendable_to >= HELD_NODES:
+            UNSENDABLE.inc()
+            text = "unit %s of job %s waits: it could not be sent to %d nodes"
+            log.error(text, changed.unit, changed.job, changed.unsendable_to)

@@ -1,4 +1,4 @@
-"""What a ``completed`` result is worth: which object it names, and whether that is what it says."""
+"""Judgement of a ``completed`` result: which object it names, and whether that is as it says."""
 
 from datetime import timedelta
 from typing import Final, TypeAlias
@@ -10,33 +10,37 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
+from sql.scheduler_rows import evidence_key
 from sql.scheduler_rows import result_key as result_key  # noqa: PLC0414 - part of what this module offers
 
 SCHEME: Final = "s3://"
 RESULTS: Final = "results/"  # where the keys of results begin
 REFERENCE_CHARACTERS_MOST: Final = 500
+RESULT: Final = "result"
+EVIDENCE: Final = "evidence"
 
 
-def key_of(unit: Assignment) -> str:
-    """Where the result of one attempt goes; nobody else ever writes there."""
-    return result_key(unit.user, unit.job, unit.unit, unit.attempt)
+def place_of(unit: Assignment, what: str) -> str:
+    """Return the key of an attempt's RESULT or EVIDENCE; nobody else ever writes there."""
+    key = evidence_key if what == EVIDENCE else result_key
+    return key(unit.user, unit.job, unit.unit, unit.attempt)
 
 
 @attrs.frozen
 class OwnObject:
-    """It names the object at our key."""
+    """The result names the object at our key."""
 
 
 @attrs.frozen
 class ForeignObject:
-    """It names no object of ours: another bucket's, or none (None)."""
+    """The result names an object of another bucket, or none (None)."""
 
     result_ref: str | None
 
 
 @attrs.frozen
 class ResultRefused:
-    """It cannot be taken; the node's fault. A lie is what it says or signs that is not so."""
+    """The result cannot be taken, by the node's fault; a lie if it says or signs what is false."""
 
     error: str
     is_lie: bool = False
@@ -46,8 +50,8 @@ Named: TypeAlias = OwnObject | ForeignObject | ResultRefused
 
 
 def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSettings) -> Named:
-    """Which object a result names. Inside our bucket only the key that we derived counts."""
-    key = key_of(unit)
+    """Return which object a result names. Inside our bucket only the derived key counts."""
+    key = place_of(unit, RESULT)
     if result_ref in (key, f"{SCHEME}{settings.bucket}/{key}"):
         return OwnObject()
     if result_ref is not None and result_ref.startswith((f"{SCHEME}{settings.bucket}/", RESULTS)):
@@ -64,7 +68,7 @@ def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSetting
 def checked(
     result: JobResult, found: ObjectInfo | None, settings: NodeSessionSettings
 ) -> OwnObject | ForeignObject | ResultRefused:
-    """Whether the object at our key is there and is what the node says it is."""
+    """Return whether the object at our key is there, and is what the node says it is."""
     if found is None:
         if settings.require_object:
             return ResultRefused("there is no object where the result should be")
@@ -103,14 +107,14 @@ def completion(
     found: ObjectInfo | None,
     said: str | None = None,
 ) -> UnitComplete:
-    """The effect that settles the unit; its node earns only for an object that was checked.
+    """Return the effect that settles the unit; its node earns only for an object that was checked.
 
-    ``said``: the SHA-256 by the node, which is kept where the store does not know it: whoever
-    fetches the object holds it against that.
+    ``said``: the SHA-256 by the node, which is kept where the store does not know it: readers of
+    the object compare it with that.
     """
     ours = isinstance(worth, OwnObject)
     verified = ours and node.verified
-    place = f"{SCHEME}{settings.bucket}/{key_of(unit)}"
+    place = f"{SCHEME}{settings.bucket}/{place_of(unit, RESULT)}"
     return UnitComplete(
         job=unit.job,
         unit=unit.unit,

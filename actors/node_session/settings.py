@@ -1,4 +1,4 @@
-"""What a NodeSession is told about the gateway and about its node."""
+"""Settings of node sessions, and the identity of a session's node."""
 
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +19,7 @@ class NodeSessionSettings:
     share_percent: int = 70
     dispute_seconds: float = 7 * 86_400.0  # for so long what a unit earns is pending
     hello_seconds: float = 2.0
-    ready_seconds: float = 3.0  # between two changed hellos of which the Scheduler is told
+    ready_seconds: float = 3.0  # at least, between two reports of changed hellos to the Scheduler
     announce_seconds: float = 5.0
     ping_seconds: float = 30.0
     pong_seconds: float = 90.0  # without one the socket is closed
@@ -53,7 +53,7 @@ class NodeSessionSettings:
 
 @attrs.frozen
 class NodeIdentity:
-    """Whose socket it is. ``verified``: it proved its key; only then its owner earns.
+    """Node of a session. ``verified``: it proved its key; only then its owner earns.
 
     ``base`` is scheme and host under which it reached us; None: what the settings say.
     """

@@ -1,4 +1,4 @@
-"""What becomes of a unit whose attempt failed: another try, later and elsewhere, or the end."""
+"""Effects of a failed attempt: another try, later and elsewhere, or the end of the unit."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -34,17 +34,37 @@ LESS_MEMORY: Final = (
 )
 
 
+@attrs.frozen
+class Failure:
+    """A failed attempt, as its node or this session reports it.
+
+    ``error_class`` says whose fault it is. ``final``: no other node is to try it. ``confirmed``:
+    that the scene is at fault ends the unit. ``given_back``: nothing failed, the node drains or
+    stops. ``accused`` is the device class of a node that blames the scene, ``caught`` that of a
+    node whose report was a lie.
+    """
+
+    error_class: str
+    error: str
+    code: ErrorCode = REPORTED
+    final: bool = False
+    confirmed: bool = True
+    given_back: bool = False
+    accused: str | None = None
+    caught: str | None = None
+
+    @property
+    def is_of_scene(self) -> bool:
+        """True if the scene is at fault."""
+        return self.error_class == SCENE
+
+
 def failed(
     unit: Assignment,
     node: UUID,
-    error_class: str,
-    error: str,
+    failure: Failure,
     now: datetime,
     *,
-    code: ErrorCode = REPORTED,
-    final: bool = False,
-    given_back: bool = False,
-    confirmed: bool = True,
     others: AlternativesFound | None = None,
 ) -> UnitFail:
     """Return the effect of a failed attempt.
@@ -54,23 +74,24 @@ def failed(
     tried again after 1, 2, then 4 seconds, and then it is final. What is ``given_back`` as its
     node drains or stops did not fail: there are twelve tries of it.
 
-    With ``others`` it is a stranger's word, which ends nothing by itself (``is_agreed``). Tries
-    that were lost or given back do not count then.
+    With ``others`` it is an outside node's report, which ends nothing by itself (``is_agreed``).
+    Tries that were lost or given back do not count then.
     """
+    error_class, error, code = failure.error_class, failure.error, failure.code
     wait = wait_seconds(
         failures=unit.failures,
         faults=unit.faults,
         tried=unit.tries if others is None else min(unit.tries, TRIES_MOST - 1),
         is_nodes=error_class == "node",
-        is_given_back=given_back,
+        is_given_back=failure.given_back,
     )
     if wait is None and others is not None and not is_agreed(others):
         wait = RETRY_SECONDS[-1]
-    final = final or wait is None or (error_class == "scene" and confirmed)
+    final = failure.final or wait is None or (failure.is_of_scene and failure.confirmed)
     is_third = unit.failures + 1 >= NODE_FAILURES_MOST and error_class == "node"
     tried = len(unit.avoid | {node})
     if final and is_third and tried >= NODE_FAILURES_MOST:
-        error_class, error = "scene", f"failed on {tried} nodes, last by: {error}"
+        error_class, error = SCENE, f"failed on {tried} nodes, last by: {error}"
         code = "every_node"
     return UnitFail(
         job=unit.job,
@@ -81,21 +102,24 @@ def failed(
         error_code=code,
         error=error[:ERROR_CHARACTERS_MOST],
         retry_at=None if final or wait is None else now + timedelta(seconds=wait),
-        given_back=given_back,
+        given_back=failure.given_back,
+        accused=failure.accused,
+        caught=failure.caught,
     )
 
 
 def is_agreed(others: AlternativesFound) -> bool:
-    """Return whether strangers' words end a unit: nodes of three owners have failed it, or no
-    owner's is left to be asked. Nodes without an account are one owner's.
+    """Return whether reports of outside nodes end a unit: nodes of three owners have failed it, or
+    no other owner's is left. Nodes without an account count as one owner's.
     """
     return others.owners >= OWNERS_MOST or not others.is_other
 
 
 @attrs.frozen
 class MissingCapability:
-    """What a node has not that a unit needs (``rendertrust.protocol.LACKS``). ``given``: bytes of
-    memory that it had; ``words`` are its own.
+    """Something that a unit needs and its node lacks (``rendertrust.protocol.LACKS``).
+
+    ``given``: bytes of memory that the unit had; ``words``: the node's error.
     """
 
     what: str
@@ -109,19 +133,19 @@ def beyond(
     lack: MissingCapability,
     others: AlternativesFound,
     *,
-    is_word: bool,
+    is_trusted: bool,
     now: datetime,
 ) -> UnitFail:
     """Return the effect of an attempt at a unit that needs what its node has not; nothing failed.
 
-    ``is_word``: it is enough that the node says so; then too much memory is the end where no node
-    is there that gives more. A stranger's word ends nothing. From now on the unit is given only to
+    ``is_trusted``: the node's report is enough. Too much memory then ends the unit where no node
+    gives more; the report of an outside node ends nothing. From now on the unit is given only to
     nodes that have what it needs, where another owner's node said so, too, and there is one.
     """
     is_memory = lack.what == MEMORY
-    ends = is_memory and is_word and not others.is_able
-    is_noted = is_word or (others.is_seconded and others.is_able)
-    is_last = not (others.is_able or (others.is_untried and not is_word))
+    ends = is_memory and is_trusted and not others.is_able
+    is_noted = is_trusted or (others.is_seconded and others.is_able)
+    is_last = not (others.is_able or (others.is_untried and not is_trusted))
     words = _too_much(lack.given, is_last=is_last) if is_memory else lack.words
     return UnitFail(
         job=unit.job,
@@ -158,23 +182,23 @@ def _too_much(given: int, *, is_last: bool) -> str:
 
 
 def lost(unit: Assignment, node: UUID) -> UnitRequeue:
-    """The node knows nothing of a unit that it ran. It may have been restarted: no blame."""
+    """Return a unit that its node has lost, perhaps by a restart: no blame."""
     reason = "its node does not have it any more"
     return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, lost_by=node)
 
 
 def withheld(unit: Assignment) -> UnitRequeue:
-    """The node was given the unit, and may not begin it any more: no blame."""
+    """Return a unit that its node may not begin any more: no blame."""
     return _unsent(unit, "its node is to begin nothing new")
 
 
 def paused(unit: Assignment) -> UnitRequeue:
-    """Its job was paused before the node had it. However often that is: nothing failed."""
+    """Return a unit whose job was paused before its node had it; nothing failed."""
     return _unsent(unit, "its job was paused")
 
 
 def relieved(unit: Assignment) -> UnitRequeue:
-    """Another node would begin it at once."""
+    """Return a unit that another node would begin at once."""
     return _unsent(unit, "another node had nothing to do")
 
 
@@ -185,13 +209,13 @@ def unsendable(unit: Assignment, node: UUID) -> UnitRequeue:
 
 
 def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
-    """Its node never had it: no try, however often that is."""
+    """Return a unit that its node never had: that is no try, however often it happens."""
     return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
 
 
 def given_back(unit: Assignment) -> UnitRequeue | None:
-    """The node does not want the unit: it stops perhaps. Who always says so would get it for ever,
-    at once and before all others: from the fourth attempt on it is the node's failure (None).
+    """Return a unit that its node gives back, perhaps as it stops. A node that always does so would
+    get it for ever, before all others: from the fourth attempt on it is the node's failure (None).
     """
     if unit.tries > GIVEN_BACK_MOST:
         return None

@@ -9,24 +9,26 @@ from uuid import UUID
 
 import attrs
 
-from actors.kernel import handles
-from actors.node_session import dispatch_frames
-from actors.node_session.messages import DropCheck, RunCheck, StoredObject
-from actors.node_session.multipart_results import EVIDENCE
-from actors.node_session.node_standing import NodeStandingUpdates
-from actors.node_session.settings import NodeSessionSettings
-from actors.ports import Objects, ObjectsUnavailable
-from actors.verifier.messages import CheckerGone, CheckerSeen, Reported
+from actors.kernel import Ref
+from actors.ledger.messages import Effect, UnitFail
+from actors.node_session.connection import NodeConnection
+from actors.node_session.dispatch_frames import FrameBuilder
+from actors.node_session.messages import RunCheck, StoredObject
+from actors.node_session.results import EVIDENCE
+from actors.node_session.session_state import ActorContext, SessionState
+from actors.ports import ObjectsUnavailable
+from actors.verifier.messages import CheckerGone, CheckerSeen, LieDetected, Reported, Verifier
 from rendertrust.protocol import (
-    Hello,
     Input,
-    JobCancel,
     JobDispatch,
     JobResult,
+    Running,
     Urls,
     UrlsRequest,
     encode,
 )
+from rendertrust.relay_frames import UNREAD
+from sql.scheduler_rows import ACTIVE
 from sql.unit_params import RENDER
 
 CHECK, BATCH = "check", "check_batch"
@@ -34,19 +36,121 @@ PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"
 log = logging.getLogger(__name__)
 
 
-async def frame(
-    order: RunCheck, objects: Objects, settings: NodeSessionSettings, base: str | None
-) -> JobDispatch:
-    """The frame of a check: the unit's own inputs, and what was delivered.
+class VerifierChecks:
+    """The checks of one node. Without a ``verifier`` nothing is checked."""
 
-    Raises as ``offers.dispatch`` does.
-    """
-    unit = await dispatch_frames.dispatch(order.unit, objects, settings, base)
-    delivered: list[Input] = []
-    for path, of in _files_of(order):
-        if of is not None:
-            url = await objects.presign_get(of.key, within=settings.url_seconds, base=base)
-            delivered.append(Input(path=path, url=url, sha256=of.sha256, size=of.size))
+    def __init__(
+        self,
+        state: SessionState,
+        connection: NodeConnection,
+        frames: FrameBuilder,
+        verifier: Ref[Verifier] | None,
+        actor: ActorContext,
+    ) -> None:
+        self._state = state
+        self._connection = connection
+        self._frames = frames
+        self._verifier = verifier
+        self._actor = actor
+        self._checks: dict[UUID, RunCheck] = {}
+
+    def offer(self) -> None:
+        """Tell the Verifier that the node can check, if its hello says so and its key is proved."""
+        node, hello = self._state.node, self._state.hello
+        if self._verifier is None or hello is None or self._state.standing.name != ACTIVE:
+            return
+        if CHECK in hello.capabilities and node.verified and hello.device_class:
+            batches = BATCH in hello.capabilities
+            self._verifier.tell(CheckerSeen(node.id, hello.device_class, self._actor.ref, batches))
+
+    def refresh(self) -> None:
+        """Tell the Verifier again whether the node can check: it may have been restarted."""
+        if self._state.standing.name == ACTIVE:
+            self.offer()
+        else:
+            self.withdraw()
+
+    def withdraw(self) -> None:
+        """Tell the Verifier that the node checks nothing any more."""
+        if self._verifier is not None:
+            self._verifier.tell(CheckerGone(self._state.node.id, self._actor.ref))
+
+    async def run(self, order: RunCheck) -> None:
+        """Send the node a check."""
+        try:
+            frame = await self._frame_of(order)
+            if order.further:
+                encode(frame)  # it may be too long for a frame
+        except (ObjectsUnavailable, ValueError) as fault:
+            log.warning("a check cannot be sent: %s", type(fault).__name__)
+            self._tell(order.check, None, f"it could not be sent: {type(fault).__name__}")
+            return
+        self._checks[order.check] = order
+        await self._connection.send(frame)
+
+    async def drop(self, check: UUID) -> None:
+        """Tell the node to drop a check that is not needed any more."""
+        if self._checks.pop(check, None) is not None:
+            await self._connection.cancel(Running(job_id=str(check), unit=0, attempt=1))
+
+    def find(self, job_id: str) -> RunCheck | None:
+        """Return the check that a frame is about."""
+        try:
+            return self._checks.get(UUID(job_id)) if self._checks else None
+        except ValueError:
+            return None
+
+    async def report(self, check: RunCheck, result: JobResult) -> None:
+        """Tell the Verifier what the node reports; whatever it is, the check is over here."""
+        del self._checks[check.check]
+        await self._connection.acknowledge(result)
+        is_completed = result.status == "completed"
+        report: object = result.work if is_completed else _other_content(result)
+        if is_completed and result.work is not None and result.signature is not None:
+            report = result.work.get("measured")  # of what the node signed, that is what it saw
+        reason = result.error or f"it {result.status}"
+        self._tell(check.check, report, reason, is_unread=_is_unread(result))
+
+    def report_lie(self, effect: Effect | None) -> None:
+        """Tell the Verifier of a node that was caught in a lie, which is booked by now."""
+        is_lie = isinstance(effect, UnitFail) and effect.caught is not None
+        if self._verifier is not None and is_lie:
+            self._verifier.tell(LieDetected(self._state.node.id))
+
+    async def urls(self, check: RunCheck, asked: UrlsRequest) -> Urls:
+        """Return where the check's files are. Raises ObjectsUnavailable, ValueError."""
+        if asked.files:
+            found = await self._frames.urls(check.unit, asked.files)
+            return attrs.evolve(found, job_id=str(check.check), unit=0, attempt=1)
+        frame = await self._frame_of(check)
+        return Urls(job_id=frame.job_id, unit=0, attempt=1, inputs=frame.inputs)
+
+    def _tell(self, check: UUID, report: object, reason: str, *, is_unread: bool = False) -> None:
+        if self._verifier is not None:
+            found = report if isinstance(report, dict) else None
+            node = self._state.node.id
+            self._verifier.tell(Reported(check, node, found, reason, is_unread))
+
+    async def _frame_of(self, order: RunCheck) -> JobDispatch:
+        """Return the frame of a check: the unit's own inputs, and what was delivered.
+
+        Raises as ``FrameBuilder.dispatch`` does.
+        """
+        unit = await self._frames.dispatch(order.unit)
+        delivered = [
+            Input(
+                path=path,
+                url=await self._frames.url_of(of.key),
+                sha256=of.sha256,
+                size=of.size,
+            )
+            for path, of in _files_of(order)
+            if of is not None
+        ]
+        return _check_frame(order, unit, delivered)
+
+
+def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> JobDispatch:
     own = {name: value for name, value in unit.params.items() if name != EVIDENCE}
     made = attrs.evolve(
         unit,
@@ -75,7 +179,7 @@ async def frame(
 
 
 def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
-    """Yield what was delivered, and under which name it is sent."""
+    """Yield what was delivered, and the path under which it is sent."""
     if not order.further:
         yield from ((PICTURE_PATH, order.picture), (EVIDENCE_PATH, order.evidence))
         return
@@ -85,92 +189,20 @@ def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
         yield f"check/{number}/evidence.exr", evidence
 
 
-def _other_content(told: JobResult) -> dict[str, object] | None:
-    """The report of a node that fetched what was delivered and found other content than its node
-    signed for: of what came in parts the store cannot tell.
+def _is_unread(result: JobResult) -> bool:
+    """Return whether the verifier could not fetch what was delivered, for whatever reason."""
+    return _names_delivery(result) and result.failure in ("network", "gateway")
+
+
+def _other_content(result: JobResult) -> dict[str, object] | None:
+    """Return the report of a verifier that fetched a delivery and found other content than its
+    node signed for: the store cannot tell that of what came in parts.
     """
-    error = told.error or ""
-    found = told.failure == "scene" and error.startswith((f"{PICTURE_PATH}:", f"{EVIDENCE_PATH}:"))
-    return {"fault": error} if found else None
+    is_other = _names_delivery(result) and result.failure == "scene"
+    return {"fault": result.error or ""} if is_other else None
 
 
-def _is_unread(told: JobResult) -> bool:
-    """Whether the node could not fetch what was delivered, for whatever reason."""
-    error = told.error or ""
-    is_fetch = told.status == "failed" and told.failure in ("network", "gateway")
-    return is_fetch and error.startswith((PICTURE_PATH, EVIDENCE_PATH))
-
-
-class VerifierChecks(NodeStandingUpdates, partial=True):
-    """The checks that its node makes."""
-
-    def _tell_checker(self, hello: Hello) -> None:
-        """A node that says that it can, whose key was proved, may be asked."""
-        verifier, node = self._peers.verifier, self._node
-        able = CHECK in hello.capabilities and node.verified and bool(hello.device_class)
-        if verifier is not None and able and self._standing.name == "ACTIVE":
-            batches = BATCH in hello.capabilities
-            verifier.tell(CheckerSeen(node.id, hello.device_class or "", self.ref, batches))
-
-    def _tell_standing(self) -> None:
-        if self._standing.name != "ACTIVE":
-            self._end_checks()
-        elif self._hello is not None:
-            self._tell_checker(self._hello)
-
-    def _end_checks(self) -> None:
-        """The session ends, or its node may not work for strangers any more."""
-        if self._peers.verifier is not None:
-            self._peers.verifier.tell(CheckerGone(self._node.id, self.ref))
-
-    @handles(RunCheck)
-    async def run_check(self, message: RunCheck) -> None:
-        try:
-            made = await frame(message, self._peers.objects, self._settings, self._node.base)
-            if message.further:
-                encode(made)  # it may be too long for a frame
-        except (ObjectsUnavailable, ValueError) as fault:
-            log.warning("a check cannot be sent: %s", type(fault).__name__)
-            self._report(message.check, None, f"it could not be sent: {type(fault).__name__}")
-            return
-        self._checks[message.check] = message
-        await self._say(made)
-
-    @handles(DropCheck)
-    async def drop_check(self, message: DropCheck) -> None:
-        if self._checks.pop(message.check, None) is not None:
-            await self._say(JobCancel(job_id=str(message.check), unit=0, attempt=1))
-
-    def _check_of(self, job: str) -> RunCheck | None:
-        """The check that a frame is about."""
-        try:
-            return self._checks.get(UUID(job)) if self._checks else None
-        except ValueError:
-            return None
-
-    async def _take_report(self, check: RunCheck, told: JobResult) -> None:
-        """Whatever it says, the check is over here."""
-        del self._checks[check.check]
-        await self._acknowledge(told)
-        report: object = told.work if told.status == "completed" else _other_content(told)
-        if told.status == "completed" and told.work is not None and told.signature is not None:
-            report = told.work.get("measured")  # of what the node signed, that is what it saw
-        reason = told.error or f"it {told.status}"
-        self._report(check.check, report, reason, is_unread=_is_unread(told))
-
-    def _report(self, check: UUID, report: object, reason: str, *, is_unread: bool = False) -> None:
-        verifier = self._peers.verifier
-        if verifier is not None:
-            found = report if isinstance(report, dict) else None
-            verifier.tell(Reported(check, self._node.id, found, reason, is_unread))
-
-    async def _urls_of_check(self, check: RunCheck, asked: UrlsRequest) -> Urls:
-        """Where the check's files are. Raises ObjectsUnavailable, ValueError."""
-        objects, settings, base = self._peers.objects, self._settings, self._node.base
-        if asked.files:
-            give = self._peers.manifests.urls(asked.files)
-            found = await give(check.unit, objects, settings, base)
-        else:
-            made = await frame(check, objects, settings, base)
-            found = Urls(job_id=made.job_id, inputs=made.inputs)
-        return attrs.evolve(found, job_id=str(check.check), unit=0, attempt=1)
+def _names_delivery(result: JobResult) -> bool:
+    """Return whether a failed check names the delivered picture or evidence as unread."""
+    unread = (result.work or {}).get(UNREAD)
+    return result.status == "failed" and unread in (PICTURE_PATH, EVIDENCE_PATH)

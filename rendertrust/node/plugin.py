@@ -54,7 +54,8 @@ class Failed:
     ``failure`` says whose fault it is (``rendertrust.protocol.FAILURE_CLASSES``), ``error`` is one
     line for people, ``detail`` what a person who looks into it needs beside.
     ``given_back``: nothing failed, this node does not do it now. ``lacks``: nothing failed, but
-    the unit needs what this machine has not (``rendertrust.protocol.LACKS``).
+    the unit needs what this machine has not (``rendertrust.protocol.LACKS``). ``unread``: the
+    delivered file that a check could not fetch.
     """
 
     failure: str
@@ -62,6 +63,7 @@ class Failed:
     detail: str = ""
     given_back: bool = False
     lacks: str | None = None
+    unread: str | None = None
 
 
 Result = Completed | Failed

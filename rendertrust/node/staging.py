@@ -120,14 +120,15 @@ class Staging:
         return failed
 
     async def _take(self, wanted: Input) -> Failed | None:
-        """What another node delivered."""
+        """Fetch a file that another node delivered."""
         if wanted.path in self.delivered:
             return WRONG_PATH
         folder = self.work / FOLDER / secrets.token_hex(16)
         target = folder / wanted.path.rpartition("/")[2]
-        if (failed := await self._place(wanted, {wanted.path: target})) is None:
-            self.delivered[wanted.path] = target
-        return failed
+        if (failed := await self._place(wanted, {wanted.path: target})) is not None:
+            return attrs.evolve(failed, unread=wanted.path)
+        self.delivered[wanted.path] = target
+        return None
 
     async def _place(self, wanted: Input, targets: Mapping[str, Path]) -> Failed | None:
         """At once, as the cache may forget it."""

@@ -30,6 +30,7 @@ from rendertrust.protocol import (
     Preview,
     Running,
 )
+from rendertrust.relay_frames import UNREAD
 
 WITHOUT_OBJECT: Final = "none:"
 
@@ -157,7 +158,7 @@ def folder_name(ref: Running) -> str:
 
 
 def failed(ref: Running, failure: Failed) -> JobResult:
-    """A failure as a frame."""
+    """Return the frame that reports a failure."""
     return JobResult(
         job_id=ref.job_id,
         unit=ref.unit,
@@ -168,6 +169,7 @@ def failed(ref: Running, failure: Failed) -> JobResult:
         detail=clean(failure.detail)[-3500:] or None,
         given_back=failure.given_back or None,
         lacks=failure.lacks,
+        work={UNREAD: failure.unread} if failure.unread is not None else None,
     )
 
 

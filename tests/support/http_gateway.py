@@ -66,6 +66,7 @@ from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.api_description import our_contract
+from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
@@ -101,7 +102,7 @@ class Script:
     seen: list[Any] = attrs.field(factory=list[Any])
 
 
-class StandInLedger(Actor[Ledger], partial=True):
+class StandInLedger(StandIn[Ledger]):
     def __init__(self, script: Script) -> None:
         self._script = script
 
@@ -115,7 +116,7 @@ class StandInLedger(Actor[Ledger], partial=True):
         return True
 
 
-class StandInScheduler(Actor[Scheduler], partial=True):
+class StandInScheduler(StandIn[Scheduler]):
     def __init__(self, script: Script) -> None:
         self._script = script
 
@@ -165,7 +166,7 @@ class StandInScheduler(Actor[Scheduler], partial=True):
         self._script.seen.append(message)
 
 
-class StandInNotifier(Actor[Notifier], partial=True):
+class StandInNotifier(StandIn[Notifier]):
     def __init__(self, script: Script) -> None:
         self._script = script
         self._tails = LogTails(10)
@@ -192,7 +193,7 @@ class StandInNotifier(Actor[Notifier], partial=True):
         return () if progress is None or progress.job != message.job else (progress,)
 
 
-class StandInPaymaster(Actor[Paymaster], partial=True):
+class StandInPaymaster(StandIn[Paymaster]):
     def __init__(self, script: Script) -> None:
         self._script = script
 

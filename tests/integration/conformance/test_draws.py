@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.kernel import Actor, Ref, handles
+from actors.kernel import Ref, handles
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Commit, Ledger, Posted
 from actors.node_session.messages import NodeSession, RunCheck
@@ -34,6 +34,7 @@ from supervisors.supervisor import Supervisor
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.conformance.test_verdicts import CLASS, delivered, delivery, said
 from tests.support.probe import Probe
+from tests.support.stand_in import StandIn
 from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
@@ -47,7 +48,7 @@ EXACT = {
 }
 
 
-class Inspector(Actor[NodeSession], partial=True):
+class Inspector(StandIn[NodeSession]):
     """The session of a verifier that finds everything right, at once."""
 
     def __init__(self, node: UUID, verifier: Ref[Verifier], seen: Counter[UUID]) -> None:

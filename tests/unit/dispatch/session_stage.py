@@ -8,11 +8,9 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.ledger.messages import Commit, Outcome, Posted, RenewLeases
-from actors.node_session.actor import NodeSessionActor
+from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.messages import Assignments, Received, Send
-from actors.node_session.overrun import OverrunTracker
-from actors.node_session.progress import ProgressTracker
-from actors.node_session.session_state import SessionPeers
+from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Assignment, SessionOpened
 from actors.verifier.messages import Verifier
@@ -52,8 +50,8 @@ class Play:
     objects: TwinObjects
     clock: TwinClock
     opened: SessionOpened
-    moves: ProgressTracker
-    pacing: OverrunTracker
+    progress: ProgressTracker
+    overruns: OverrunTracker
 
     def hear(self, frame: FromNode) -> None:
         """The node sends a frame."""
@@ -114,7 +112,7 @@ async def session(
     node: NodeIdentity | None = None,
     tokens: TwinTokens | None = None,
     verifier: Probe[Verifier] | None = None,
-    moves: ProgressTracker | None = None,
+    progress: ProgressTracker | None = None,
     clock: TwinClock | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Play]:
@@ -130,8 +128,8 @@ async def session(
         clock=clock,
         tokens=tokens or TwinTokens(),
         verifier=None if verifier is None else verifier.ref,
-        moves=moves or ProgressTracker(),
-        pacing=OverrunTracker(),
+        progress=progress or ProgressTracker(),
+        overruns=OverrunTracker(),
     )
     identity = node or NodeIdentity(NODE, OWNER, ("echo",), verified)
     nodes = DynamicSupervisor("nodes")
@@ -147,7 +145,7 @@ async def session(
             )
         )
         opened = await cast.scheduler.expect(SessionOpened)
-        yield Play(cast, ref, socket, objects, clock, opened, peers.moves, peers.pacing)
+        yield Play(cast, ref, socket, objects, clock, opened, peers.progress, peers.overruns)
     finally:
         await root.stop()
 

@@ -44,8 +44,8 @@ async def unit_of(objects: TwinObjects, files: int) -> Assignment:
 
 async def given(kept: Manifests, unit: Assignment, objects: TwinObjects) -> int:
     """How many URLs a node gets that asks for all files."""
-    give = kept.urls([sha(content) for content in CONTENTS])
-    return len((await give(unit, objects, SETTINGS, None)).inputs)
+    wanted = [sha(content) for content in CONTENTS]
+    return len(await kept.urls(unit, wanted, objects, SETTINGS, None))
 
 
 def test_a_list_is_read_once_however_often_a_node_asks(readings: list[int]) -> None:

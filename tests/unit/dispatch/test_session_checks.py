@@ -134,21 +134,28 @@ async def test_what_was_put_under_a_content_encoding_is_its_nodes_failure_and_no
 
 @simulated
 @pytest.mark.parametrize(
-    ("failure", "error", "is_unread"),
+    ("failure", "work", "is_unread"),
     [
-        ("network", "check/picture could not be fetched: ClientPayloadError", True),
-        ("gateway", "check/evidence.exr: longer than announced", True),
-        ("network", "s.blend could not be fetched: HTTP 503", False),
-        ("verifier", "check/picture is no picture", False),
+        ("network", {"unread": "check/picture"}, True),
+        ("gateway", {"unread": "check/evidence.exr"}, True),
+        ("node", {"unread": "check/picture"}, False),
+        ("network", {"unread": "s.blend"}, False),
+        ("network", {"unread": ["check/picture"]}, False),
+        ("network", None, False),
+        ("verifier", None, False),
     ],
 )
 async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_failed(
-    failure: str, error: str, is_unread: bool
+    failure: str, work: dict[str, Any] | None, is_unread: bool
 ) -> None:
+    """Whatever the error says: a file of the scene may have the name of the delivery."""
+    error = "check/picture could not be fetched"
     verifier: Probe[Verifier] = Probe("verifier")
     async with session(verifier=verifier) as play:
         sent = await checking(play, verifier, ORDER)
-        failed = JobResult(job_id=sent.job_id, status="failed", failure=failure, error=error)
+        failed = JobResult(
+            job_id=sent.job_id, status="failed", failure=failure, error=error, work=work
+        )
         play.hear(failed)
         told = await verifier.expect(Reported)
         assert told == Reported(CHECK, NODE, None, error, is_unread)
@@ -572,8 +579,8 @@ async def test_a_check_that_fails_is_the_verifiers_to_know() -> None:
 async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivered() -> None:
     """Of parts the store does not know the sum of the whole: whoever fetches them does."""
     verifier: Probe[Verifier] = Probe("verifier")
-    said = "check/picture: the content is not what was announced (SHA-256 differs)"
-    for error, report in ((said, {"fault": said}), ("s.blend: the content is not", None)):
+    error = "the content is not what was announced (SHA-256 differs)"
+    for unread, report in (("check/picture", {"fault": error}), ("s.blend", None)):
         async with session(verifier=verifier) as play:
             await checking(play, verifier)
             play.hear(
@@ -584,6 +591,7 @@ async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivere
                     status="failed",
                     failure="scene",
                     error=error,
+                    work={"unread": unread},
                 )
             )
             assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, error)

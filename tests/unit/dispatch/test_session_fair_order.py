@@ -9,9 +9,9 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.node_session.fair_order import FairOrder
-from actors.node_session.held_units import HeldUnit
 from actors.node_session.messages import Promote
+from actors.node_session.session_state import HeldUnit
+from actors.node_session.unit_dispatch import FairOrder
 from actors.scheduler import placement
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobDispatch

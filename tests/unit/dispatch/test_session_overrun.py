@@ -6,13 +6,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.ledger.messages import Posted, UnitComplete, UnitFail
-from actors.node_session.overrun import (
+from actors.node_session.progress_watchdog import (
     OverrunTracker,
+    overrun_error,
     percent,
+    quote_share,
     quoted_seconds,
-    share,
-    slow_words,
-    underquoted_words,
+    underquoted_error,
 )
 from rendertrust.protocol import JobCancel
 from sql.overruns import Overrun, agreed
@@ -74,9 +74,9 @@ async def test_what_passes_before_the_first_of_it_is_rendered_is_no_work() -> No
 
 def test_what_is_quoted_in_hundredths_of_a_second_is_not_called_nothing() -> None:
     unit = assignment(price=53)
-    assert "quoted were 0.032 s" in slow_words(0.0318, 62.0)
+    assert "quoted were 0.032 s" in overrun_error(0.0318, 62.0)
     assert "Quoted were 0.032 s of work for 0.0053 credits, and it takes about 0.11 s" in (
-        underquoted_words(unit, 0.0318, 350)
+        underquoted_error(unit, 0.0318, 350)
     )
 
 
@@ -126,24 +126,24 @@ async def test_what_is_late_and_right_is_paid_as_quoted() -> None:
 async def test_a_node_that_is_slow_at_everything_has_more_time() -> None:
     async with session(**FAR) as play:
         for _ in range(3):
-            play.pacing.note(NODE, uuid4(), 4.0)
+            play.overruns.note(NODE, uuid4(), 4.0)
         await began(play, **PRICED)
         await goes_on(play, 11 * QUOTED, *(number / 100 for number in range(100)))
         assert play.cast.store.overruns == []
 
 
 def test_how_slow_a_node_is_follows_from_its_other_jobs() -> None:
-    pacing, jobs = OverrunTracker(), [uuid4() for _ in range(30)]
+    overruns, jobs = OverrunTracker(), [uuid4() for _ in range(30)]
     for number, job in enumerate(jobs[:2]):
-        pacing.note(NODE, job, 5.0 + number)
-    assert pacing.slowness(NODE, JOB) == 1.0, "too few"
-    pacing.note(NODE, JOB, 50.0)
-    assert pacing.slowness(NODE, JOB) == 1.0, "of this one nothing is learned about itself"
-    pacing.note(NODE, jobs[2], 7.0)
-    assert (pacing.slowness(NODE, JOB), pacing.slowness(NODE, jobs[9])) == (6.0, 6.5)
+        overruns.note(NODE, job, 5.0 + number)
+    assert overruns.slowness(NODE, JOB) == 1.0, "too few"
+    overruns.note(NODE, JOB, 50.0)
+    assert overruns.slowness(NODE, JOB) == 1.0, "of this one nothing is learned about itself"
+    overruns.note(NODE, jobs[2], 7.0)
+    assert (overruns.slowness(NODE, JOB), overruns.slowness(NODE, jobs[9])) == (6.0, 6.5)
     for job in jobs:
-        pacing.note(NODE, job, 0.2)
-    assert pacing.slowness(NODE, JOB) == 1.0, "who is fast has no less time"
+        overruns.note(NODE, job, 0.2)
+    assert overruns.slowness(NODE, JOB) == 1.0, "who is fast has no less time"
 
 
 @pytest.mark.parametrize(
@@ -166,5 +166,5 @@ def test_the_quote_follows_from_the_price() -> None:
     assert quoted_seconds(assignment(**PRICED)) == QUOTED
     assert quoted_seconds(assignment(price=5)) is None
     assert quoted_seconds(assignment(params=PRICED["params"])) is None, "it costs nothing"
-    assert (share(400.0, QUOTED, slots=2), share(-1.0, QUOTED, slots=1)) == (2.0, 0.0)
+    assert (quote_share(400.0, QUOTED, slots=2), quote_share(-1.0, QUOTED, slots=1)) == (2.0, 0.0)
     assert (percent(4.0, 2.0, 0.5), percent(4.0, 1.0, 0.0)) == (400, 4000)

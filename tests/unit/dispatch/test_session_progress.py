@@ -9,7 +9,7 @@ import pytest
 
 from actors.ledger.messages import Posted, UnitFail
 from actors.node_session.messages import PongSeen
-from actors.node_session.progress import ProgressTracker
+from actors.node_session.progress_watchdog import ProgressTracker
 from rendertrust.protocol import (
     Hello,
     JobCancel,
@@ -125,8 +125,8 @@ async def test_connecting_anew_is_no_progress() -> None:
     async with session(**PATIENT) as play:
         await began(play)
         await goes_on(play, STILL - 20, 0.3)
-        moves = play.moves
-    async with session(**PATIENT, moves=moves, clock=play.clock) as again:
+        progress = play.progress
+    async with session(**PATIENT, progress=progress, clock=play.clock) as again:
         again.hear(Hello(version="1", running=(running(),)))
         again.assign(assignment(state="RUNNING"))
         await again.welcome()
@@ -204,7 +204,7 @@ async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
             "still_seconds": 2 * limit,
             "runtime_seconds_most": limit,
         }
-        async with session(moves=gateways[turn % 2], clock=clock, **limits) as play:
+        async with session(progress=gateways[turn % 2], clock=clock, **limits) as play:
             if says is not None:
                 play.hear(Hello(version="1", running=says))
             play.assign(unit)

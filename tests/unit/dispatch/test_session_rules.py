@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.messages import UnitFail
-from actors.node_session import leases, results, unit_failures
-from actors.node_session.flood_guard import FloodGuard
-from actors.node_session.held_units import HeldUnit, HeldUnits, Phase
+from actors.node_session import results, unit_failures
+from actors.node_session.connection import FloodGuard
+from actors.node_session.ledger_requests import renewals, vouched_at
 from actors.node_session.messages import AlternativesFound
+from actors.node_session.progress_watchdog import overdue
+from actors.node_session.session_state import HeldUnit, HeldUnits, Phase
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.unit_failures import Failure
 from actors.ports import ObjectInfo
 from rendertrust.protocol import JobResult, Running
 from sql.retry_policy import TRIES_MOST
@@ -78,9 +81,9 @@ def test_no_more_than_the_slots_are_out(work: HeldUnits, slots: int | None) -> N
 
 @given(works(), st.floats(101, 200))
 def test_a_lease_lasts_from_the_word_it_is_based_on(work: HeldUnits, now: float) -> None:
-    words = {held.key: leases.word_of(held, now) for held in work}
+    words = {held.key: vouched_at(held, now) for held in work}
     vouched = {held.key: held.vouched_at for held in work}
-    renewed = leases.renewals(work, NODE, now, 60.0)
+    renewed = renewals(work, NODE, now, 60.0)
     for lease in renewed:
         word = words[lease.job, lease.unit]
         assert word is not None
@@ -95,8 +98,8 @@ def test_a_lease_lasts_from_the_word_it_is_based_on(work: HeldUnits, now: float)
 
 @given(works())
 def test_a_word_renews_a_lease_once(work: HeldUnits) -> None:
-    leases.renewals(work, NODE, 150.0, 60.0)
-    again = leases.renewals(work, NODE, 150.0, 60.0)
+    renewals(work, NODE, 150.0, 60.0)
+    again = renewals(work, NODE, 150.0, 60.0)
     assert again == ()
 
 
@@ -113,7 +116,7 @@ def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
     """Whatever failed: after one, two and four seconds, and then no more."""
     unit = assignment(attempt=attempt, failures=before, faults=faults, avoid=avoid)
     failed = before + faults + 1
-    effect = unit_failures.failed(unit, NODE, error_class, "broken", EPOCH)
+    effect = unit_failures.failed(unit, NODE, Failure(error_class, "broken"), EPOCH)
     assert isinstance(effect, UnitFail)
     if effect.retry_at is None:
         third = error_class == "node" and before == 2
@@ -131,7 +134,8 @@ def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
 @given(st.integers(1, 20), st.integers(0, 9))
 def test_what_a_node_gives_back_did_not_fail(attempt: int, faults: int) -> None:
     unit = assignment(attempt=attempt, faults=faults)
-    effect = unit_failures.failed(unit, NODE, "network", "it drains", EPOCH, given_back=True)
+    failure = Failure("network", "it drains", given_back=True)
+    effect = unit_failures.failed(unit, NODE, failure, EPOCH)
     assert effect.given_back
     assert (effect.retry_at is None) == (attempt >= TRIES_MOST)
 
@@ -157,9 +161,8 @@ def test_strangers_words_end_a_unit_only_by_three_owners_or_where_nobody_else_is
     others = AlternativesFound(
         unit.job, unit.unit, attempt, is_able=True, is_other=is_other, owners=owners
     )
-    effect = unit_failures.failed(
-        unit, NODE, error_class, "broken", EPOCH, confirmed=False, others=others
-    )
+    failure = Failure(error_class, "broken", confirmed=False)
+    effect = unit_failures.failed(unit, NODE, failure, EPOCH, others=others)
     is_last = failed + (error_class == "node") >= 3 or failed + faults + 1 > 3
     assert (effect.retry_at is None) == (is_last and (owners >= 3 or not is_other))
 
@@ -179,7 +182,7 @@ def test_what_strangers_nodes_lack_ends_nothing_and_counts_where_another_owner_s
         is_untried=is_untried,
     )
     lack = unit_failures.MissingCapability(unit_failures.MEMORY, 1 << 30, "it is big")
-    effect = unit_failures.beyond(unit, NODE, lack, others, is_word=False, now=EPOCH)
+    effect = unit_failures.beyond(unit, NODE, lack, others, is_trusted=False, now=EPOCH)
     assert effect.retry_at is not None
     assert effect.uncounted
     assert 1 <= (effect.retry_at - EPOCH).total_seconds() <= (4 if is_untried else 600)
@@ -192,7 +195,9 @@ def test_in_our_bucket_nothing_but_our_key_counts(reference: str) -> None:
     for settings in (SETTINGS, STRICT):
         named = results.named(reference, unit, settings)
         assert isinstance(named, results.ResultRefused)
-        ours = results.named(f"s3://rendertrust/{results.key_of(unit)}", unit, settings)
+        ours = results.named(
+            f"s3://rendertrust/{results.place_of(unit, results.RESULT)}", unit, settings
+        )
         assert isinstance(ours, results.OwnObject)
 
 
@@ -217,7 +222,7 @@ def test_an_object_has_16_gib_at_most(size: int, taken: bool) -> None:
 
 
 def test_keys_of_different_attempts_and_users_differ() -> None:
-    keys = {results.key_of(assignment(attempt=n)) for n in range(1, 5)}
+    keys = {results.place_of(assignment(attempt=n), results.RESULT) for n in range(1, 5)}
     assert len(keys) == 4
     assert all(key.startswith(f"results/{USER}/{JOB}/") for key in keys)
 
@@ -246,5 +251,5 @@ def test_the_runtime_of_an_attempt_counts_from_its_begin() -> None:
     work = HeldUnits()
     held = HeldUnit(assignment(), phase=Phase.RUNNING, begun_at=10.0)
     work.add(held)
-    assert leases.overdue(work, 100.0, 90.0) == ()
-    assert leases.overdue(work, 100.1, 90.0) == (held,)
+    assert overdue(work, 100.0, 90.0) == ()
+    assert overdue(work, 100.1, 90.0) == (held,)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.node_session.thumbnails import JPEG, frame_of, picture_of
+from actors.node_session.unit_reports import JPEG, frame_of, picture_of
 from rendertrust.protocol import Preview
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.kernel import Actor, Ref, handles
+from actors.kernel import Ref, handles
 from actors.node_session.messages import Close, NodeSession
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import IsOpen
@@ -15,11 +15,12 @@ from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.stand_in import StandIn
 from tests.unit.dispatch.stage import NODE, ShelfStore, open_unit
 from tests.unit.simulated_time import simulated
 
 
-class Sitting(Actor[NodeSession], partial=True):
+class Sitting(StandIn[NodeSession]):
     """A session that notes when it is told to close, and takes so long."""
 
     def __init__(self, closed: list[tuple[float, int]], seconds: float) -> None:

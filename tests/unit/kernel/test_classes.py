@@ -11,6 +11,7 @@ from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.stand_in import StandIn
 from tests.unit.kernel.stage import Boom, Do, Note, Stage, StageActor, play
 from tests.unit.simulated_time import simulated
 
@@ -118,18 +119,18 @@ def test_batch_limit_below_one() -> None:
 
 
 @simulated
-async def test_partial_stand_in_refuses_what_it_does_not_handle() -> None:
-    """A class with partial=True may leave messages out: asks for them fail, tells are lost."""
+async def test_message_without_a_handler_is_refused() -> None:
+    """A message that an actor has no handler for is refused: an ask fails, a tell is lost."""
 
-    class StandIn(Actor[Shop], partial=True):
+    class Buyer(StandIn[Shop]):
         @handles(Buy)
         async def buy(self, message: Buy) -> int:
             return 7
 
-    child = Child("shop", StandIn)
+    child = Child("shop", Buyer)
     root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(0, 1.0), [child])
     await root.start()
-    with pytest.raises(AskFailed, match="shop: StandIn has no handler for Sell"):
+    with pytest.raises(AskFailed, match="shop: Buyer has no handler for Sell"):
         await child.ref.ask(Sell("pen"), within=1.0)
     child.ref.tell(Sell("pen"))
     assert await child.ref.ask(Buy("pen"), within=1.0) == 7

@@ -4,12 +4,14 @@ import hashlib
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.node.cache import Cache
 from rendertrust.node.input_urls import InputUrls
-from rendertrust.node.plugin import BATCH, CHECK, EVIDENCE, PICTURE, in_batch
+from rendertrust.node.plugin import BATCH, CHECK, EVIDENCE, PICTURE, Failed, in_batch
 from rendertrust.node.staging import WRONG_PATH, Staging
+from rendertrust.node.unit_run import failed
 from rendertrust.protocol import Input, JobDispatch, Running
 
 SCENE, TEXTURE, DELIVERED = b"BLENDER", b"a texture of the scene's", b"what was delivered"
@@ -72,3 +74,16 @@ async def test_each_result_of_a_batch_lies_where_no_scene_is(tmp_path: Path) -> 
     found = {name: path.read_text() for name, path in staging.delivered.items()}
     assert found == {name: name for name in names}
     assert len({path.parent for path in staging.delivered.values()}) == len(names)
+
+
+@pytest.mark.parametrize(("path", "unread"), [(PICTURE, {"unread": PICTURE}), ("s.blend", None)])
+async def test_a_check_names_the_delivered_file_that_it_cannot_fetch(
+    tmp_path: Path, path: str, unread: dict[str, str] | None
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        cache, ref = Cache(tmp_path / "cache", 1 << 20, session), Running(job_id="c")
+        staging = Staging(cache, tmp_path / "work", InputUrls(ref, print, 1.0))
+        larger_than_the_cache = Input(path=path, url="cache:", sha256="0" * 64, size=2 << 20)
+        failure = await staging.stage(order(cache, larger_than_the_cache))
+    assert isinstance(failure, Failed), failure
+    assert failed(ref, failure).work == unread

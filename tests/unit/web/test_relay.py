@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from actors.kernel import Actor, Ref, handles
+from actors.kernel import Ref, handles
 from actors.node_session.messages import FramesHandled, NodeSession, Received
+from tests.support.stand_in import StandIn
 from tests.support.until import until
 from tests.unit.dispatch.stage import on_stage
 from tests.unit.simulated_time import simulated
@@ -16,7 +17,7 @@ from web.nodes.relay import AHEAD_MAX, CATCH_UP_SECONDS, read
 FRAME = "x" * 65_000
 
 
-class BusySession(Actor[NodeSession], partial=True):
+class BusySession(StandIn[NodeSession]):
     """It handles no frame before it may."""
 
     def __init__(self, may: asyncio.Event) -> None:

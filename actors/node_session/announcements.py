@@ -1,0 +1,84 @@
+"""Announcements of a session to the Scheduler: that it is open, and what its node can do."""
+
+from actors.kernel import Ref
+from actors.node_session.messages import AnnounceDue, ReadyDue
+from actors.node_session.session_state import ActorContext, SessionState
+from actors.scheduler.messages import (
+    NodeSeen,
+    Scheduler,
+    SessionClosed,
+    SessionOpened,
+    SessionReady,
+)
+
+
+class Announcements:
+    """Keeps the Scheduler informed about the node, without overwhelming it."""
+
+    def __init__(self, state: SessionState, scheduler: Ref[Scheduler], actor: ActorContext) -> None:
+        self._state = state
+        self._scheduler = scheduler
+        self._actor = actor
+        self._ready: SessionReady | None = None  # what the Scheduler was told last, and when
+        self._ready_at: float | None = None
+        self._is_ready_due = False
+
+    def opened(self) -> None:
+        """Tell the Scheduler that the session is open; again, until it sends the assignments."""
+        state, node = self._state, self._state.node
+        opened = SessionOpened(
+            node.id, node.owner, node.capabilities, self._actor.ref, state.epoch, state.standing
+        )
+        self._scheduler.tell(opened)
+        self._ready = self._ready_at = None
+        self.ready()
+        if not state.is_assigned:
+            self._actor.after(state.settings.announce_seconds, AnnounceDue())
+
+    def ready(self) -> None:
+        """Tell the Scheduler what the node can do, as its hello says.
+
+        Each change makes the Scheduler look at all waiting units, so of many changes in a row the
+        last is sent, after a while.
+        """
+        ready = self._readiness()
+        now, seconds = self._state.now, self._state.settings.ready_seconds
+        if ready is None or ready == self._ready:
+            return
+        is_early = self._ready_at is not None and now - self._ready_at < seconds
+        if not is_early and self._scheduler.tell(ready):
+            self._ready, self._ready_at = ready, now
+        elif not self._is_ready_due:
+            self._is_ready_due = True
+            self._actor.after(seconds, ReadyDue())
+
+    def ready_again(self) -> None:
+        """Tell the Scheduler of changes that came too soon after others."""
+        self._is_ready_due = False
+        self.ready()
+
+    def seen(self) -> None:
+        """Tell the Scheduler that the node is alive."""
+        node = self._state.node
+        self._scheduler.tell(NodeSeen(node.id, node.owner, node.capabilities, None))
+
+    def closed(self) -> None:
+        """Tell the Scheduler that the session ends."""
+        self._scheduler.tell(SessionClosed(self._state.node.id, self._actor.ref))
+
+    def _readiness(self) -> SessionReady | None:
+        hello = self._state.hello
+        if hello is None:
+            return None
+        return SessionReady(
+            self._state.node.id,
+            self._actor.ref,
+            hello.slots,
+            hello.capabilities or None,
+            hello.pools,
+            device_class=hello.device_class,
+            blender=hello.blender,
+            ram=hello.ram,
+            vram=hello.vram,
+            opengl=hello.opengl,
+        )

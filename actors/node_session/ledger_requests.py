@@ -1,0 +1,169 @@
+"""Requests of a session to the Ledger: effects of its units, and renewals of their leases."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Ref, Timer
+from actors.ledger.messages import Commit, Effect, Lease, Ledger, RenewLeases, UnitStart
+from actors.node_session import unit_failures
+from actors.node_session.messages import AlternativesFound, RenewDue, TryAgain
+from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState
+from actors.node_session.unit_failures import Failure
+from actors.scheduler.messages import FindAlternatives, NodeDeclined, Scheduler
+
+
+@attrs.frozen
+class PendingCommit:
+    """The tag of a commit: which unit it was about, and whether it ends the unit here."""
+
+    held: HeldUnit
+    ends: bool
+
+
+class UnitCommits:
+    """Commits of single units, each repeated until the Ledger has decided it."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        ledger: Ref[Ledger],
+        scheduler: Ref[Scheduler],
+        actor: ActorContext,
+    ) -> None:
+        self._state = state
+        self._ledger = ledger
+        self._scheduler = scheduler
+        self._actor = actor
+
+    def start(self, held: HeldUnit) -> None:
+        """Commit that the node runs the unit."""
+        unit = held.assignment
+        start = UnitStart(unit.job, unit.unit, unit.attempt, self._state.node.id)
+        self._commit(held, start, ends=False)
+
+    def end(self, held: HeldUnit, effect: Effect) -> None:
+        """Commit the end of the unit here; it is held until that is booked."""
+        held.phase, held.effect = Phase.ENDING, effect
+        self._commit(held, effect, ends=True)
+
+    def fail(
+        self, held: HeldUnit, failure: Failure, *, others: AlternativesFound | None = None
+    ) -> None:
+        """Commit that the attempt failed.
+
+        An outside node's report that would end the unit waits until the Scheduler has named the
+        ``others`` that could do it.
+        """
+        unit, node, now = held.assignment, self._state.node.id, self._state.clock.now()
+        is_certain = failure.final or (failure.is_of_scene and failure.confirmed)
+        is_doubtful = not is_certain and self._state.is_outsider(unit)
+        alone = unit_failures.failed(unit, node, failure, now)
+        if is_doubtful and others is None and alone.retry_at is None:
+            held.phase, held.doubted = Phase.ENDING, (failure, now)
+            self.find_alternatives(held)
+        elif is_doubtful:
+            self.end(held, unit_failures.failed(unit, node, failure, now, others=others))
+        else:
+            self.end(held, alone)
+
+    def fail_doubted(self, held: HeldUnit, others: AlternativesFound) -> None:
+        """Commit the failure that waited until it was known which others could do the unit."""
+        assert held.doubted is not None, "it waited"
+        (failure, at), held.doubted = held.doubted, None
+        unit, node = held.assignment, self._state.node.id
+        self.end(held, unit_failures.failed(unit, node, failure, at, others=others))
+
+    def find_alternatives(self, held: HeldUnit) -> None:
+        """Ask the Scheduler which other nodes could do the unit; again, until it answers."""
+        unit, lacks = held.assignment, None if held.result is None else held.result.lacks
+        memory = self._state.unit_memory + 1 if lacks == unit_failures.MEMORY else 0
+        of = (unit.job, unit.unit, unit.attempt, self._state.node.id, self._actor.ref)
+        self._scheduler.tell(
+            FindAlternatives(*of, memory=memory, opengl=lacks == unit_failures.OPENGL)
+        )
+        self.retry(held)
+
+    def decline(self) -> None:
+        """Tell the Scheduler that the node takes no units now."""
+        self._scheduler.tell(NodeDeclined(self._state.node.id, self._actor.ref))
+
+    def may_ask(self, held: HeldUnit) -> bool:
+        """Return whether no answer about the unit is awaited, or one is overdue."""
+        seconds = self._state.settings.answer_seconds
+        return held.asked_at is None or self._state.now - held.asked_at > seconds
+
+    def retry(self, held: HeldUnit) -> None:
+        """Try again later what could not be done for a unit."""
+        settings, unit = self._state.settings, held.assignment
+        held.tries += 1
+        wait = min(settings.retry_seconds * 2.0 ** (held.tries - 1), settings.retry_seconds_most)
+        self._actor.after(wait, TryAgain(unit.job, unit.unit, unit.attempt), jitter=0.2)
+
+    def _commit(self, held: HeldUnit, effect: Effect, *, ends: bool) -> None:
+        held.asked_at = self._state.now
+        tag = PendingCommit(held, ends)
+        if not self._ledger.tell(Commit(effects=(effect,), observer=self._actor.ref, tag=tag)):
+            held.asked_at = None
+            self.retry(held)
+
+
+class LeaseRenewal:
+    """The timer by which leases are renewed: soon after a change, and regularly."""
+
+    def __init__(self, state: SessionState, ledger: Ref[Ledger], actor: ActorContext) -> None:
+        self._state = state
+        self._ledger = ledger
+        self._actor = actor
+        self._next: tuple[float, Timer] | None = None
+
+    def soon(self) -> None:
+        """Renew them in a moment: other gateways then see whose the units are."""
+        self._renew_within(self._state.settings.first_lease_seconds)
+
+    def begin(self) -> float:
+        """Note that the timer has fired; return the time."""
+        self._next = None
+        return self._state.now
+
+    def renew(self, now: float) -> None:
+        """Renew the leases as of ``now``, and start the timer again while there are units."""
+        units, settings = self._state.units, self._state.settings
+        leases = renewals(units, self._state.node.id, now, settings.lease_seconds)
+        if leases:
+            self._ledger.tell(RenewLeases(leases))
+        if len(units):
+            self._renew_within(settings.renew_seconds)
+
+    def _renew_within(self, seconds: float) -> None:
+        due = self._state.now + seconds
+        if self._next is not None:
+            if self._next[0] <= due:
+                return
+            self._next[1].cancel()
+        self._next = (due, self._actor.after(seconds, RenewDue()))
+
+
+def vouched_at(held: HeldUnit, now: float) -> float | None:
+    """Return when the unit was last vouched for: by its node once it is out, until then by the
+    session.
+
+    A unit that waits for a slot, and a result that is on its way into the books, are in our hands.
+    """
+    return held.heard_at if held.phase in (Phase.SENT, Phase.RUNNING) else now
+
+
+def renewals(
+    units: Iterable[HeldUnit], node: UUID, now: float, seconds: float
+) -> tuple[Lease, ...]:
+    """Return the leases of units that somebody vouched for since the last time, and note that."""
+    leases: list[Lease] = []
+    for held in units:
+        vouched = vouched_at(held, now)
+        if vouched is None or (held.vouched_at is not None and vouched <= held.vouched_at):
+            continue
+        held.vouched_at = vouched
+        unit, left = held.assignment, seconds - (now - vouched)
+        leases.append(Lease(unit.job, unit.unit, unit.attempt, node, left))
+    return tuple(leases)

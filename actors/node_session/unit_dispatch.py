@@ -1,0 +1,176 @@
+"""Dispatch of a session's units to its node: whose turn it is, and what the node may not begin."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from actors.node_session import unit_failures
+from actors.node_session.connection import NodeConnection
+from actors.node_session.dispatch_frames import FrameBuilder, pool_of
+from actors.node_session.ledger_requests import LeaseRenewal, UnitCommits
+from actors.node_session.progress_watchdog import ProgressTracker, inputs
+from actors.node_session.session_state import HeldUnit, Phase, SessionState
+from actors.node_session.unit_failures import Failure
+from actors.ports import ObjectsUnavailable
+from actors.scheduler.messages import Assignment
+from sql.scheduler_rows import weight
+
+log = logging.getLogger(__name__)
+
+
+class FairOrder:
+    """Order in which waiting units are sent: users take turns, by the weight of the priority.
+
+    A node may be given far more than it runs: a user who submits one job after another fills its
+    backlog, past the queue of the Scheduler. A user's turn comes the later, the more of theirs was
+    sent lately. A new user begins where the others are; turns that were not used are not saved.
+    """
+
+    def __init__(self) -> None:
+        self._sent: dict[UUID, float] = {}  # of each user, units by weight, on a clock of its own
+        self._now = 0.0
+
+    def next(self, waiting: Iterable[HeldUnit]) -> HeldUnit | None:
+        """Return the next unit: of the user whose turn it is, the one of the highest priority, then
+        of the oldest job.
+        """
+        firsts: dict[UUID, HeldUnit] = {}
+        for held in waiting:
+            known = firsts.setdefault(held.assignment.user, held)
+            if _order_of(held) < _order_of(known):
+                firsts[held.assignment.user] = held
+        self._await(firsts)
+        return min(firsts.values(), key=self._turn, default=None)
+
+    def took(self, held: HeldUnit) -> None:
+        """Note that a unit was sent."""
+        unit = held.assignment
+        begin = self._sent.get(unit.user, self._now)
+        self._sent[unit.user] = begin + 1 / weight(unit.priority)
+        self._now = max(self._now, begin)
+
+    def _await(self, users: Iterable[UUID]) -> None:
+        """Keep the places of users who wait; forget users who do not wait and are not ahead."""
+        kept = {user: until for user, until in self._sent.items() if until > self._now}
+        waiting = {user: self._sent.get(user, self._now) for user in users}
+        self._sent = {**kept, **waiting}
+
+    def _turn(self, held: HeldUnit) -> tuple[float, int, datetime]:
+        unit = held.assignment
+        ends = self._sent[unit.user] + 1 / weight(unit.priority)
+        return ends, -unit.priority, unit.queued_at
+
+
+def _order_of(held: HeldUnit) -> tuple[int, datetime, int]:
+    unit = held.assignment
+    return -unit.priority, unit.queued_at, unit.place
+
+
+class UnitDispatcher:
+    """Adds units to the session, sends them as slots become free, and drops them."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        connection: NodeConnection,
+        commits: UnitCommits,
+        leases: LeaseRenewal,
+        *,
+        frames: FrameBuilder,
+        progress: ProgressTracker,
+    ) -> None:
+        self._state = state
+        self._connection = connection
+        self._commits = commits
+        self._leases = leases
+        self._frames = frames
+        self._progress = progress
+        self._order = FairOrder()
+
+    async def add(self, unit: Assignment) -> None:
+        """Hold a unit for the node, instead of an earlier attempt at it."""
+        known = self._state.units.get(unit.job, unit.unit)
+        if known is not None:
+            if known.attempt == unit.attempt and known.phase is Phase.WAITING:
+                known.assignment = unit  # its priority may be another
+            if known.attempt >= unit.attempt:
+                return
+            await self.drop(known)
+        held = HeldUnit(unit)
+        if unit.state == "RUNNING":
+            held.phase, held.is_started = Phase.RUNNING, True
+            held.begun_at = self._state.begin_of(unit)
+        self._state.units.add(held)
+        self._leases.soon()
+
+    async def drop(self, held: HeldUnit) -> None:
+        """Forget a unit that is not the node's any more; a node that has it is to stop."""
+        self._state.units.remove(held)
+        if held.is_out:
+            await self._connection.cancel(held.running)
+
+    async def send_waiting(self) -> None:
+        """Send the units that wait, as far as the node has slots."""
+        state = self._state
+        if not state.is_assigned or (state.hello is None and not state.is_plain):
+            return
+        self._withhold()
+        slots = None if state.hello is None else state.hello.slots
+        while (held := self._order.next(state.units.sendable(slots))) is not None:
+            if not await self._send(held):
+                return
+
+    def _withhold(self) -> None:
+        """Return units to the queue that the node may not begin."""
+        state, owner = self._state, self._state.node.owner
+        for held in state.units.waiting():
+            unit = held.assignment
+            if unit.paused:
+                self._commits.end(held, unit_failures.paused(unit))
+            elif not state.standing.may_work_for(unit.user, owner):
+                self._commits.end(held, unit_failures.withheld(unit))
+            elif not state.serves(pool_of(unit, owner)):
+                self._commits.decline()
+                self._commits.end(held, unit_failures.withheld(unit))
+
+    async def _send(self, held: HeldUnit) -> bool:
+        """Send one unit; its lease begins. False: nothing else can be sent now."""
+        state, unit = self._state, held.assignment
+        try:
+            frame = await self._frames.dispatch(unit, state.node.owner)
+            if not await self._connection.send(frame):
+                return False
+        except ObjectsUnavailable:
+            self._commits.retry(held)
+            return False
+        except ValueError as fault:
+            return await self._return_unsendable(held, fault)
+        progress = self._progress.of(held, state.now)
+        held.phase, held.heard_at, held.tries = Phase.SENT, state.now, 0
+        # A plain client is sent a unit as soon as it is assigned, and again each time it connects.
+        held.begun_at = state.begin_of(unit) if state.hello is None else progress.since
+        progress.fetch(inputs(unit.params, (part.size for part in unit.parts)))
+        self._order.took(held)
+        self._leases.soon()
+        return True
+
+    async def _return_unsendable(self, held: HeldUnit, fault: ValueError) -> bool:
+        """End a unit that no frame can hold; return it where only this connection is at fault.
+        False: the object store is away, and the unit waits.
+        """
+        unit, node = held.assignment, self._state.node.id
+        try:
+            is_sendable = await self._frames.is_sendable(unit)
+        except ObjectsUnavailable:
+            self._commits.retry(held)
+            return False
+        if not is_sendable:
+            log.error("a unit cannot be sent: %s", fault)
+            error = f"cannot be sent to a node: {fault}"
+            self._commits.fail(held, Failure("gateway", error, "unsendable", final=True))
+            return True
+        log.warning("a unit cannot be sent to node %s by the address it came to: %s", node, fault)
+        self._commits.decline()
+        self._commits.end(held, unit_failures.unsendable(unit, node))
+        return True

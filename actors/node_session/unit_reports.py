@@ -1,0 +1,119 @@
+"""Reports of a node about units that it works on: progress, log lines and thumbnails."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from actors.kernel import Ref
+from actors.node_session.ledger_requests import UnitCommits
+from actors.node_session.progress_watchdog import ProgressTracker
+from actors.node_session.session_state import HeldUnit, Phase, SessionState
+from actors.node_session.unit_failures import Failure
+from actors.notifier.messages import Notifier, Progress, UnitLogLines
+from actors.ports import Store
+from rendertrust.protocol import JobStatus, Preview
+from sql.database import Unavailable
+
+JPEG: Final = b"\xff\xd8\xff"
+FRAMES_MAX: Final = 64  # of one unit
+log = logging.getLogger(__name__)
+
+
+class UnitReports:
+    """Takes up what a node reports, and passes it on to people who watch the job."""
+
+    def __init__(
+        self,
+        state: SessionState,
+        commits: UnitCommits,
+        progress: ProgressTracker,
+        notifier: Ref[Notifier],
+        store: Store,
+    ) -> None:
+        self._state = state
+        self._commits = commits
+        self._progress = progress
+        self._notifier = notifier
+        self._store = store
+
+    def status(self, held: HeldUnit, frame: JobStatus) -> None:
+        """Note that the unit runs, and how far it is, or that it failed."""
+        now = held.heard_at = self._state.now
+        if held.phase is Phase.ENDING:
+            return
+        if frame.status == "failed":
+            error = frame.detail or "the node says that it failed"
+            self._commits.fail(held, Failure("node", error))
+            return
+        if held.begun_at is None:
+            held.begun_at = now
+        held.phase = Phase.RUNNING
+        if not held.is_started and self._commits.may_ask(held):
+            self._commits.start(held)
+        if frame.progress is not None:
+            unit = held.assignment
+            self._progress.of(held, now).tell(frame.progress, now)
+            self._notifier.tell(
+                Progress(unit.job, unit.unit, unit.attempt, frame.progress, frame.detail or "")
+            )
+
+    def log(self, held: HeldUnit | None, text: str) -> None:
+        """Keep log lines of a unit of this node, and pass them on."""
+        if held is not None and text:
+            unit = held.assignment
+            held.log.add(text)
+            self._notifier.tell(UnitLogLines(unit.job, unit.unit, unit.attempt, text))
+
+    async def keep_log(self, held: HeldUnit, *, completed: bool = False) -> None:
+        """Store the last log lines of an attempt that ended; without a database they are lost."""
+        unit, text = held.assignment, held.log.take()
+        if not text:
+            return
+        of, now = (unit.job, unit.unit, unit.attempt, self._state.node.id), self._state.clock.now()
+        try:
+            await self._store.keep_log(*of, text, at=now, completed=completed)
+        except Unavailable as error:
+            log.info("a unit's log is lost: %s", type(error).__name__)
+
+    async def thumbnail(self, held: HeldUnit | None, preview: Preview) -> None:
+        """Store a thumbnail of a frame; without a database it is lost."""
+        picture = picture_of(preview)
+        if held is None or picture is None or held.phase is Phase.ENDING:
+            return
+        unit, node = held.assignment, self._state.node.id
+        frame = frame_of(preview, unit.params, held.thumbnails)
+        if frame is None:
+            return
+        held.thumbnails.add(frame)
+        try:
+            await self._store.keep_thumbnail(
+                unit.job, unit.unit, unit.attempt, node, frame=frame, picture=picture
+            )
+        except Unavailable as error:
+            log.info("a picture is lost: %s", type(error).__name__)
+
+
+def frame_of(preview: Preview, params: Mapping[str, Any], known: set[int]) -> int | None:
+    """Return the frame that a thumbnail shows; None where the unit has no such frame, or it is
+    ``known`` already.
+
+    A unit that names no frames has one: whichever the scene says.
+    """
+    named = params.get("frames") or [params["frame"]] if {"frame", "frames"} & set(params) else []
+    frame = preview.frame if preview.frame is not None else (named or [0])[0]
+    if frame in known or len(known) >= FRAMES_MAX:
+        return None
+    return frame if frame in named or (not named and not known) else None
+
+
+def picture_of(preview: Preview) -> bytes | None:
+    """Return the bytes, if they may be a JPEG. Nobody opens them here; the frame bounds them."""
+    if preview.mime != "image/jpeg":
+        return None
+    try:
+        picture = base64.b64decode(preview.data, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return picture if picture.startswith(JPEG) else None

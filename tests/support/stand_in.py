@@ -1,0 +1,18 @@
+"""Base class of actors that stand in for others in tests."""
+
+from typing import Any, Generic, TypeVar
+
+from actors.kernel import Actor
+from actors.kernel.handler import table_of
+from actors.kernel.message import argument_of
+
+To = TypeVar("To")
+
+
+class StandIn(Actor[To], Generic[To]):
+    """An actor that may leave messages of its marker out: asks for them fail, tells are lost."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super(Actor, cls).__init_subclass__(**kwargs)  # past the check of the handlers
+        cls.__marker__ = argument_of(cls, Actor, "__marker__")
+        cls.__handlers__ = table_of(cls)
