@@ -105,8 +105,8 @@ class Halt:
             return f"{self.found}: nothing is written until it has"
         if self.reason == STRANGE:
             return (
-                f"{self.found}; this gateway writes nothing until an operator has examined it. If the"
-                f" database is the right one, {MOVE_IT}"
+                f"{self.found}; this gateway writes nothing until an operator has examined it."
+                f" If the database is the right one, {MOVE_IT}"
             )
         if self.reason == UNREADABLE:
             return (

@@ -63,7 +63,7 @@ async def test_failed_jobs_are_retried_or_put_aside_and_listed_no_more(
     assert await listed(boss, "jobs") == jobs[::-1]
     done = await do(boss, "jobs", "retry", jobs[0], str(uuid4()), "nonsense")
     assert done["done"] == [jobs[0]]
-    assert {each["why"] for each in done["refused"]} == {"it is no dead letter (any more)"}
+    assert {each["why"] for each in done["refused"]} == {"it is not a dead letter (any longer)"}
     assert await balance(jane) == (1_000_000, 100_000)
     assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == [jobs[1]]
     assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == []

@@ -1,6 +1,6 @@
-"""What a request and an answer look like, for the API's description: the reference's own examples.
+"""Examples of requests and answers, shared by the other modules.
 
-Every one is checked against the schema of its operation. Tokens, ids and addresses are made up.
+Each is checked against the schema of its operation. Tokens, ids and addresses are made up.
 """
 
 from collections.abc import Mapping
