@@ -128,7 +128,7 @@ async def test_an_event_that_did_not_fit_is_read_again(
     assert await listed(boss, "events") == [wrong["id"]]
     assert "Stripe does not answer" in str(await do(boss, "events", "retry", wrong["id"]))
     async with standing_in(face, tmp_path) as stripe:
-        assert "does not know it" in str(await do(boss, "events", "retry", wrong["id"]))
+        assert "no longer has it" in str(await do(boss, "events", "retry", wrong["id"]))
         stripe.remember(wrong)
         for _ in range(2):
             done = await do(boss, "events", "retry", wrong["id"])

@@ -40,7 +40,7 @@ def test_what_is_understood(text: str, wish: JobFilter) -> None:
 def test_what_nobody_can_type_is_said_to_be_there(character: str) -> None:
     found = wish_of(f"status:failed{character}", NOW)
     assert isinstance(found, Misread)
-    assert "none that can be typed" in found.said
+    assert "cannot be typed" in found.said
     assert with_status(f"node:a{character}", "failed") == "status:failed"
 
 
