@@ -219,7 +219,7 @@ class Operators:
         await self._database.all("comparison_keep", dispute, *values)
 
     async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
-        """Return the PNG for the unit's creator or operator; ``who`` None: for anybody."""
+        """Return the PNG for the unit's creator or operator; ``who`` None: for anyone."""
         row = await self._database.one("comparison_picture", job, unit, who)
         return None if row is None else bytes(row["picture"])
 

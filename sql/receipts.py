@@ -58,12 +58,12 @@ class Receipts:
         self._database = database
 
     async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
-        """Return the receipt of a unit if ``owner`` created or rendered it; None: for anybody."""
+        """Return the receipt of a unit if ``owner`` created or rendered it; None: for anyone."""
         row = await self._database.one("receipt_of_unit", job, unit, owner)
         return None if row is None else ReceiptRow(**row)
 
     async def shown(self, job: UUID, unit: int) -> ShownReceipt | None:
-        """Return the receipt of a unit, for anybody."""
+        """Return the receipt of a unit, for anyone."""
         row = await self._database.one("receipt_shown", job, unit)
         return None if row is None else ShownReceipt(**row)
 

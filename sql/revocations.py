@@ -50,7 +50,7 @@ class Revocations:
 
 
 class RevocationFeed:
-    """Reads over a separate connection, so that a busy pool cannot make a gateway refuse everybody.
+    """Reads over a separate connection, so that a busy pool cannot make a gateway refuse everyone.
 
     ``hint`` is called after a new revocation; then read.
     """

@@ -1,4 +1,4 @@
-"""SKUs: read by everybody, changed by admins with an audit record."""
+"""SKUs: read by everyone, changed by admins with an audit record."""
 
 from collections.abc import Sequence
 from datetime import datetime

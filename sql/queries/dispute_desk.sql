@@ -26,7 +26,7 @@ SELECT count(*) AS number, count(*) FILTER (WHERE opened_at < now() - $1::interv
 FROM disputes WHERE state = 'OPEN' AND by_gateway;
 
 -- name: dispute_desk_comparison
--- The creator's comparison attached to dispute $1, for creator $2 (null: anybody).
+-- The creator's comparison attached to dispute $1, for creator $2 (null: anyone).
 SELECT k.verdict, k.said, k.picture IS NOT NULL AS has_picture
 FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2);

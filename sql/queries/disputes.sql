@@ -6,7 +6,7 @@ INSERT INTO comparisons (dispute_id, verdict, said, places, picture) VALUES ($1,
 ON CONFLICT DO NOTHING;
 
 -- name: comparison_picture
--- The picture attached to the dispute of unit $2 of job $1, for the unit's creator or operator $3; null: for anybody.
+-- The picture attached to the dispute of unit $2 of job $1, for the unit's creator or operator $3; null: for anyone.
 SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
   AND ($3::uuid IS NULL OR d.user_id = $3

@@ -33,7 +33,7 @@ SELECT state, payout_id IS NOT NULL AND state = 'PAYABLE' AS requested, count(*)
 FROM earnings WHERE operator_id = $1 GROUP BY 1, 2;
 
 -- name: payout_is_known
--- Is this a payout, to operator $1 or to anybody, so that a page may begin after it?
+-- Is this a payout, to operator $1 or to anyone, so that a page may begin after it?
 SELECT FROM payouts WHERE id = $2 AND ($1::uuid IS NULL OR operator_id = $1);
 
 -- name: payouts_page
@@ -62,7 +62,7 @@ WHERE p.id = ANY($1::uuid[]) OR p.batch_id = ANY($2::uuid[])
 ORDER BY p.requested_at, p.id;
 
 -- name: dispute_is_known
--- Is this a dispute, of creator $1 or of anybody, so that a page may begin after it?
+-- Is this a dispute, of creator $1 or of anyone, so that a page may begin after it?
 SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 
 -- name: disputes_page

@@ -41,7 +41,7 @@ class EnginePrograms:
 
 
 def copy_open(programs: EnginePrograms, kept: Path) -> None:
-    """Copy the parts so that everybody may read and run them, atomically."""
+    """Copy the parts so that everyone may read and run them, atomically."""
     fresh = kept.with_name(kept.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
