@@ -1,1 +1,1 @@
-"""The actors: one folder each, over a kernel of their own."""
+"""The actors, one folder each, on the actor kernel in ``actors/kernel``."""

@@ -1,4 +1,4 @@
-"""Who belongs together: members of organisations, the nodes lent to them, who trusts whom."""
+"""Access between users: organisations, nodes lent to them, and trust."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -19,8 +19,10 @@ def _ties(pairs: Iterable[tuple[UUID, UUID]]) -> Ties:
 
 @attrs.frozen
 class Access:
-    """By user his ``organisations``, whom he ``trusts`` and who is ``trusting`` him; by node the
-    organisation that it is ``lent`` to.
+    """Relations between users.
+
+    By user: their ``organisations``, the users they ``trusts``, and those ``trusting`` them. By
+    node: the organisation it is ``lent`` to.
     """
 
     organisations: Ties = attrs.field(factory=dict[UUID, frozenset[UUID]])
@@ -35,16 +37,16 @@ class Access:
         lent: Iterable[tuple[UUID, UUID]] = (),
         trusts: Iterable[tuple[UUID, UUID]] = (),
     ) -> "Access":
-        """Of pairs (user, organisation), (node, organisation) and (who trusts, whom)."""
+        """Build from pairs (user, organisation), (node, organisation) and (truster, trusted)."""
         pairs = tuple(trusts)
         return cls(_ties(members), dict(lent), _ties(pairs), _ties((b, a) for a, b in pairs))
 
     def of_user(self, user: UUID) -> frozenset[UUID]:
-        """The organisations that he is a member of."""
+        """Return the organisations that the user is a member of."""
         return self.organisations.get(user, frozenset())
 
     def trust(self, user: UUID | None, other: UUID | None) -> bool:
-        """Whether ``user`` trusts ``other``."""
+        """Return True if ``user`` trusts ``other``."""
         return user is not None and other is not None and other in self.trusts.get(user, ())
 
 
@@ -52,7 +54,7 @@ ALONE: Final = Access()
 
 
 def circles_of(rows: Iterable[Any]) -> Access:
-    """As the query ``work_circles`` answers them."""
+    """Build from rows of the query ``work_circles``."""
     found: dict[str, list[tuple[UUID, UUID]]] = {"member": [], "lent": [], "trust": []}
     for row in rows:
         found[row["kind"]].append((row["one"], row["other"]))

@@ -1,4 +1,4 @@
-"""What is done to users: by admins, with a record, and by themselves to their passwords."""
+"""Changes to users: by admins, with an audit record, and of passwords by the users themselves."""
 
 from datetime import datetime
 from typing import Any
@@ -14,37 +14,37 @@ from sql.users import NewUser, UserRow
 
 @attrs.frozen
 class EndedLogins:
-    """A user as he is now, and the logins that ended with it."""
+    """A user after a change, and the logins that it ended."""
 
     user: UserRow
     sessions: frozenset[UUID] = frozenset()
 
 
 class Administration:
-    """Each raises ``sql.database.Unavailable``; whether it happened is unknown then.
+    """Each method raises ``sql.database.Unavailable``; it is then unknown whether it happened.
 
-    None everywhere: there is no such user, or he changed meanwhile.
+    None always means that there is no such user, or that it has changed in the meantime.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, user: NewUser, act: Act) -> UserRow | None:
-        """A user with a role; None when the e-mail is taken."""
+        """Create a user with a role; None if the e-mail address is taken."""
         values = (user.id, user.email, user.name, user.password_hash, user.role)
         created = await self._changed("user_create", values, act)
         return None if created is None else created.user
 
     async def set_active(self, user: UUID, act: Act, *, active: bool) -> EndedLogins | None:
-        """Whoever is deactivated is logged out everywhere, and his API keys sleep."""
+        """Activate or deactivate a user; deactivation ends all logins and suspends the API keys."""
         return await self._changed("user_set_active", (user, active), act)
 
     async def set_role(self, user: UUID, role: str, act: Act) -> EndedLogins | None:
-        """Another role; with it the user must log in again."""
+        """Set the role of a user, who must log in again."""
         return await self._changed("user_set_role", (user, role), act)
 
     async def set_password(self, user: UUID, password_hash: str, act: Act) -> EndedLogins | None:
-        """Another password; all logins end."""
+        """Set the password of a user; all logins end."""
         async with self._database.transaction() as connection:
             ended = await _password(connection, (user, None, password_hash), None, act.at)
             if ended is not None:
@@ -54,16 +54,16 @@ class Administration:
     async def change_password(
         self, user: UUID, old_hash: str, new_hash: str, keep: UUID, now: datetime
     ) -> EndedLogins | None:
-        """By the user himself, who proved the old one; all logins end but ``keep``."""
+        """Change one's own password after proof of the old one; all logins but ``keep`` end."""
         async with self._database.transaction() as connection:
             return await _password(connection, (user, old_hash, new_hash), keep, now)
 
     async def end_session(self, user: UUID, sid: UUID, act: Act) -> bool:
-        """End one login of a user; False: it had ended, or is another's."""
+        """End one login of a user; False: it had ended, or is another user's."""
         return await self._ended("session_end", (sid, user, act.at), act)
 
     async def revoke_key(self, user: UUID, key: UUID, act: Act) -> bool:
-        """Revoke one key of a user; False: it was, or is another's."""
+        """Revoke one API key of a user; False: it was revoked, or is another user's."""
         return await self._ended("api_key_revoke", (key, user, act.at), act)
 
     async def _ended(self, query: str, values: tuple[Any, ...], act: Act) -> bool:
@@ -86,7 +86,7 @@ class Administration:
 async def _password(
     connection: Connection, values: tuple[UUID, str | None, str], keep: UUID | None, now: datetime
 ) -> EndedLogins | None:
-    # The user's row is locked first: a login with the old password is seen below, or refused.
+    # The user's row is locked first, so a login with the old password is ended below or refused.
     row = await connection.fetchrow(QUERIES["user_set_password"], *values)
     if row is None:
         return None

@@ -1,4 +1,4 @@
-"""What gateways signed of anchors, held against the anchors' rows (I12)."""
+"""Compare the gateways' signed anchor notes with the anchors' rows (I12)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,25 +9,25 @@ from rendertrust.anchor_note import AnchorNote
 from rendertrust.note import Verifier
 from sql.query_loader import QUERIES
 
-CHUNK: Final = 64  # notes that are looked at in one go: some 5 ms
+CHUNK: Final = 64  # notes checked at a time: some 5 ms
 
 
 async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
-    """Anchors of whose notes no key of the log's signed what their rows say, and why not."""
+    """Return anchors whose note no key of the log signed for what the row says, and why."""
     texts = [row["verifier"] for row in await connection.fetch(QUERIES["fsck_log_keys"])]
     read = [note.read_verifier(text) for text in texts]
     known = [verifier for verifier in read if isinstance(verifier, Verifier)]
     found: list[tuple[str, str]] = []
     for place, row in enumerate(await connection.fetch(QUERIES["fsck_anchor_notes"])):
         if place % CHUNK == 0:
-            await asyncio.sleep(0)  # others want to be served, too
+            await asyncio.sleep(0)  # let other tasks run
         if not _says(row, known):
             found.append((f"anchor {row['size']}", "what is signed of it is not what its row says"))
     return found[:most]
 
 
 def _says(row: Mapping[str, Any], known: Sequence[Verifier]) -> bool:
-    """Whether one of the keys signed what the row says."""
+    """Return True if one of the keys signed what the row says."""
     expected = AnchorNote(
         origin=row["origin"],
         chain_id=row["chain_id"],

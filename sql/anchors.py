@@ -1,4 +1,4 @@
-"""Rows of what was sent to a chain. Only the Anchor writes them."""
+"""Rows of transactions sent to a chain. Only the Anchor writes them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,10 +17,10 @@ FAILED: Final = "FAILED"
 
 @attrs.frozen
 class SentRow:
-    """A transaction. ``size`` and ``root`` are None where it makes the contract.
+    """A transaction. ``size`` and ``root`` are None for the deployment of the contract.
 
-    ``hashes`` are of all its forms, the newest last, which ``raw`` is. ``mined_hash``: the one in
-    the block, where it is confirmed.
+    ``hashes``: those of all its forms, newest last; ``raw`` is the newest form. ``mined_hash``: the
+    hash of the confirmed form.
     """
 
     chain_id: int
@@ -35,24 +35,24 @@ class SentRow:
     block_number: int | None
     bid_at: datetime
     mined_hash: str | None = None
-    block_hash: str | None = None  # None: confirmed before these were kept
-    origin: str | None = None  # of the checkpoint
+    block_hash: str | None = None  # None: not recorded
+    origin: str | None = None  # the checkpoint's log
 
 
 @attrs.frozen
 class TransactionOutcome:
-    """Of a transaction: the block and its form there, or what went wrong."""
+    """The outcome of a transaction: its block and form, or the error."""
 
     block: int | None = None
     hash: str | None = None
     error: str | None = None
     block_hash: str | None = None
-    note: str | None = None  # what the gateway signed of it
+    note: str | None = None  # the signed anchor note
 
 
 @attrs.frozen
 class ConfirmedRow:
-    """What a chain must have."""
+    """An anchor that the chain must have."""
 
     chain_id: int
     contract: str
@@ -62,7 +62,7 @@ class ConfirmedRow:
 
 @attrs.frozen
 class AnchorRow:
-    """An anchor as lists show it."""
+    """An anchor in a list."""
 
     chain_id: int
     contract: str
@@ -84,97 +84,100 @@ class CoveringAnchor:
     contract: str
     hash: str
     block_number: int
-    block_hash: str | None  # None: confirmed before these were kept
-    anchor: str | None  # what was signed of it; None: confirmed before that was done
+    block_hash: str | None  # None: not recorded
+    anchor: str | None  # the signed anchor note; None: none was signed
     signed: SignedCheckpoint
 
     @property
     def block(self) -> tuple[int, str | None]:
-        """Its number and hash."""
+        """The number and hash of the block."""
         return self.block_number, self.block_hash
 
 
 class Anchors:
-    """Each method raises ``sql.database.Unavailable`` while the database is away."""
+    """Each method raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def sent(self, chain_id: int, sender: str, nonce: int) -> Sequence[SentRow]:
-        """What is pending, what the chain has lost, the newest contract and the newest anchor."""
+        """Return pending and lost transactions, the newest contract and the newest anchor."""
         rows = await self._database.all("anchors_of_sender", chain_id, sender, nonce)
         return [_sent(dict(row)) for row in rows]
 
     async def failed(self, chain_id: int, sender: str, nonce: int, limit: int) -> Sequence[SentRow]:
-        """The newest failed transactions of this epoch numbered below ``nonce``."""
+        """Return the newest failed transactions of this epoch with numbers below ``nonce``."""
         rows = await self._database.all("anchors_failed", chain_id, sender, nonce, limit)
         return [_sent(dict(row)) for row in rows]
 
     async def due(self) -> tuple[int, bytes] | None:
-        """The newest checkpoint that has any leaf: size and root."""
+        """Return size and root of the newest checkpoint that is not empty."""
         row = await self._database.one("anchors_due")
         return None if row is None else (row["size"], row["root"])
 
     async def keep(self, row: SentRow) -> bool:
-        """Keep a transaction before it is sent; False: another has its number."""
+        """Store a transaction before it is sent; False: its number is taken."""
         kept = (row.chain_id, row.sender, row.nonce, row.contract, row.size, row.root)
         form = (row.raw, row.hashes[-1], row.bid_at)
         return await self._database.one("anchors_insert", *kept, *form) is not None
 
     async def rebid(self, row: SentRow, raw: bytes, name: str, at: datetime) -> bool:
-        """Keep another form of it before it is sent; False: somebody else was faster."""
+        """Store another form of it before it is sent; False: another gateway was faster."""
         named = (row.chain_id, row.sender, row.nonce, row.hashes[-1])
         return await self._database.one("anchors_bid", *named, raw, name, at) is not None
 
     async def become(
         self, row: SentRow, state: str, at: datetime, became: TransactionOutcome
     ) -> None:
-        """What became of it."""
+        """Record a transaction's new state."""
         named = (row.chain_id, row.sender, row.nonce)
         told = (state, became.block, became.error, at, became.hash, became.block_hash)
         await self._database.execute("anchors_state", *named, *told, became.note)
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
-        """Numbers below ``nonce`` of the sender in this epoch, above and below all known ones."""
+        """Return numbers below ``nonce`` that the sender used outside the known range.
+
+        Only those of this epoch.
+        """
         rows = await self._database.all("anchors_unknown", chain_id, sender, nonce)
         return [row["nonce"] for row in rows]
 
     async def first(self, chain_id: int, sender: str) -> int | None:
-        """The lowest number of a sender that is known here."""
+        """Return the sender's lowest known transaction number."""
         row = await self._database.one("anchors_first", chain_id, sender)
         return None if row is None else row["nonce"]
 
     async def holes(self, chain_id: int, sender: str) -> Sequence[int]:
-        """Numbers of the sender, between others of this epoch, that no row has."""
+        """Return numbers without a row between others of the sender in this epoch."""
         return [r["nonce"] for r in await self._database.all("anchors_holes", chain_id, sender)]
 
     async def unmade(self, chain_id: int, sender: str) -> Sequence[str]:
-        """Contracts of anchors of this epoch of which no row says that they were made."""
+        """Return contracts with anchors of this epoch whose deployment has no row."""
         return [r["contract"] for r in await self._database.all("anchors_unmade", chain_id, sender)]
 
     async def contracts(self, chain_id: int, sender: str) -> dict[str, int]:
-        """The sender's contracts of this epoch, and how far anchors that did not fail go."""
+        """Return the sender's contracts of this epoch, each with the size of its newest anchor."""
         rows = await self._database.all("anchors_contracts", chain_id, sender)
         return {row["contract"]: row["size"] for row in rows}
 
     async def confirmed(self, limit: int) -> Sequence["ConfirmedRow"]:
-        """The newest confirmed anchors."""
+        """Return the newest confirmed anchors."""
         return [ConfirmedRow(**row) for row in await self._database.all("anchors_confirmed", limit)]
 
     async def own(self, size: int) -> tuple[int, bytes | None]:
-        """How many leaves the log has, and the root of ``size`` of them; None: it has fewer."""
+        """Return the size of the log and its root at ``size``; root None: the log is smaller."""
         return await own_root(self._database, size)
 
     async def halt(self, halt: Halt) -> None:
-        """Nothing is written from now on."""
+        """Stop all writing to the books."""
         await write_halt(self._database, halt)
 
     async def resume(self) -> None:
-        """The chain agrees: of a backup that was restored it has no more. Other halts stay."""
+        """End the chain's halt, as the chain has nothing that the log lacks. Other halts stay."""
         await self._database.execute("halts_asked")
 
     async def page(self, since: datetime | None, limit: int, offset: int) -> Sequence[AnchorRow]:
-        """Anchors, newest first."""
+        """Return a page of anchors, newest first."""
         rows = await self._database.all("anchors_page", since, limit, offset)
         return [AnchorRow(**row) for row in rows]
 
@@ -183,12 +186,12 @@ class Anchors:
         return 0 if row is None else int(row["count"])
 
     async def noted(self) -> str | None:
-        """What was signed about the newest confirmed anchor."""
+        """Return the signed note of the newest confirmed anchor."""
         row = await self._database.one("anchors_noted")
         return None if row is None else str(row["note"])
 
     async def covering(self, leaf_index: int) -> CoveringAnchor | None:
-        """The newest confirmed anchor of a checkpoint that covers the leaf."""
+        """Return the newest confirmed anchor of a checkpoint that covers the leaf."""
         row = await self._database.one("anchors_covering", leaf_index)
         if row is None:
             return None

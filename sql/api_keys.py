@@ -1,4 +1,4 @@
-"""Rows of API keys. Of a key its SHA-256 is kept, and enough to tell it from others."""
+"""Rows of API keys: the SHA-256 of each key, and a hint to recognise it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,7 +36,7 @@ class ApiKeyRow:
 
 @attrs.frozen
 class ApiKeyHolder:
-    """What a key that is good opens."""
+    """The holder of a valid key and what it permits."""
 
     id: UUID
     user_id: UUID
@@ -45,13 +45,13 @@ class ApiKeyHolder:
 
 
 class ApiKeys:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def insert(self, user: UUID, key: NewApiKey) -> ApiKeyRow | None:
-        """A new key; None when the user has too many."""
+        """Insert a key; None if the user has too many."""
         row = await self._database.one(
             "api_key_insert",
             *(key.id, user, key.name, key.sha256, key.hint, list(key.scopes)),
@@ -60,21 +60,21 @@ class ApiKeys:
         return None if row is None else ApiKeyRow(**row)
 
     async def page(self, user: UUID, limit: int, offset: int) -> Sequence[ApiKeyRow]:
-        """A user's keys that were not revoked, newest first."""
+        """Return a page of a user's keys that are not revoked, newest first."""
         rows = await self._database.all("api_key_page", user, limit, offset)
         return [ApiKeyRow(**row) for row in rows]
 
     async def count(self, user: UUID) -> int:
-        """How many of them there are."""
+        """Count a user's keys that are not revoked."""
         row = await self._database.one("api_key_count", user)
         assert row is not None, "count answers one row"
         return int(row["count"])
 
     async def use(self, sha256: bytes, now: datetime) -> ApiKeyHolder | None:
-        """Whose key it is, noting that it was used; None unless it is good now."""
+        """Record a use of the key and return its holder; None unless it is valid now."""
         row = await self._database.one("api_key_use", sha256, now)
         return None if row is None else ApiKeyHolder(**row)
 
     async def revoke(self, key: UUID, user: UUID, now: datetime) -> bool:
-        """Revoke a key of this user; False when it was, or is another's."""
+        """Revoke a key of this user; False if it was revoked, or is another user's."""
         return await self._database.one("api_key_revoke", key, user, now) is not None

@@ -1,4 +1,4 @@
-"""What nodes said last of attempts that ended, as their job's owner reads it."""
+"""The last log lines of ended attempts, for the job's owner."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,17 +9,18 @@ import attrs
 
 from sql.database import Database
 
-LOGS_MOST: Final = 40  # attempts of a job that failed, of which it is kept
-DONE_MOST: Final = 100  # of its others
-DONE_LINES: Final = 64  # of each of those, the last,
-DONE_CHARACTERS: Final = 4_000  # within so many characters
-SHOWN_MOST: Final = 20  # attempts of each kind at once
+LOGS_MOST: Final = 40  # per job, of failed attempts
+DONE_MOST: Final = 100  # per job, of successful attempts
+DONE_LINES: Final = 64  # per successful attempt, the last ones,
+DONE_CHARACTERS: Final = 4_000  # within this many characters
+SHOWN_MOST: Final = 20  # attempts of each kind in one read
 
 
 @attrs.frozen
 class AttemptLog:
-    """One attempt that failed, or came well. ``lines``: what its node said last, nothing where none
-    is kept.
+    """One failed or successful attempt.
+
+    ``lines``: its node's last log lines, empty if none are kept.
     """
 
     unit: int
@@ -40,17 +41,15 @@ class AttemptLogs:
         self._database = database
 
     async def of_job(self, job: UUID, unit: int | None) -> Sequence[AttemptLog]:
-        """The last attempts of a job, or of one of its units, that failed, and those that came
-        well; the newest first.
-        """
+        """Return the last failed and successful attempts of a job, or of one unit, newest first."""
         rows = await self._database.all("attempt_logs", job, unit, SHOWN_MOST)
         return [AttemptLog(**row) for row in rows]
 
     async def expire(self, before: datetime, jobs: int) -> bool:
-        """Remove those of some jobs that ended before; whether there were any."""
+        """Delete logs of some jobs that ended before; return True if there were any."""
         return bool(await self._database.all("attempt_logs_expire", before, jobs))
 
 
 def last_of(lines: str) -> str:
-    """What is kept of an attempt that came well."""
+    """Return the part of the lines that is kept for a successful attempt."""
     return "\n".join(lines.split("\n")[-DONE_LINES:])[-DONE_CHARACTERS:]

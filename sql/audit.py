@@ -1,4 +1,4 @@
-"""What admins did: the change and its record are one transaction."""
+"""Records of admins' actions, each written in the transaction of its change."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from sql.query_loader import QUERIES
 
 @attrs.frozen
 class Act:
-    """Who did what to whom, and why. ``actor_id`` None: at the console of the gateway's machine."""
+    """An action with its actor, target and reason. ``actor_id`` None: on the gateway's machine."""
 
     at: datetime
     actor_id: UUID | None
@@ -31,24 +31,24 @@ class ActRow(Act):
 
 
 class AuditLog:
-    """Each raises ``sql.database.Unavailable`` while the database is away."""
+    """Each method raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def page(self, before: int | None, target: str | None, limit: int) -> Sequence[ActRow]:
-        """What was done, newest first: before the number, to the target, where they are given."""
+        """Return actions, newest first; if given, only before the number and on the target."""
         rows = await self._database.all("audit_page", before, target, limit)
         return [ActRow(**row) for row in rows]
 
     async def note(self, act: Act) -> None:
-        """Write down what is about to be done where no transaction does it."""
+        """Record an action in a separate transaction, before it is done."""
         async with self._database.transaction() as connection:
             await record(connection, act)
 
 
 async def record(connection: Connection, act: Act) -> None:
-    """Write it down, in the transaction that did it."""
+    """Record an action in the transaction of its change."""
     await connection.execute(
         QUERIES["audit_insert"],
         *(act.at, act.actor_id, act.actor, act.act, act.target, act.reason),

@@ -1,4 +1,4 @@
-"""Reads of many callers as one query: what is asked while a read is under way forms the next."""
+"""Combine reads of many callers: those that arrive during one query form the next."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,10 +10,10 @@ KEYS_MOST = 500
 
 
 class BatchedReads(Generic[K, V]):
-    """``read`` answers a list of keys, in their order.
+    """``read`` returns the values for a list of keys, in order.
 
-    Nothing is cached: each read begins after all that it answers was asked. So a hundred requests
-    at once cost few round trips, and one alone costs what it always did.
+    Nothing is cached: each read begins after all requests that it answers. A hundred concurrent
+    requests cost few round trips, and a single one costs no more than before.
     """
 
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Sequence[V]]]) -> None:
@@ -22,7 +22,7 @@ class BatchedReads(Generic[K, V]):
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V:
-        """What ``read`` answers for the key; raises what it raises."""
+        """Return what ``read`` returns for the key; raises what it raises."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[V] = loop.create_future()
         self._waiting.append((key, answer))
@@ -37,7 +37,7 @@ class BatchedReads(Generic[K, V]):
 
     async def _answer(self, asked: Sequence[tuple[K, "asyncio.Future[V]"]]) -> None:
         if not asked:
-            return  # they have all gone
+            return  # all callers have gone
         try:
             found = await self._read([key for key, _ in asked])
         except Exception as error:

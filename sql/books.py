@@ -1,7 +1,7 @@
-"""The books as the Ledger handles them: what it locks, what it finds, what it writes.
+"""The books as the Ledger handles them: keys to lock, rows found, changes to write.
 
-The Ledger decides in memory over ``Rows`` and hands back ``Changes``; both are plain values, so
-that the same decisions run over PostgreSQL and over the in-memory twin.
+The Ledger decides in memory over ``Rows`` and returns ``Changes``. Both are plain values, so that
+the same decisions run over PostgreSQL and over the in-memory twin.
 """
 
 from collections.abc import Iterator
@@ -44,14 +44,14 @@ class AccountRow:
     held: int = 0
     version: int = 0
     may_overdraw: bool = False
-    debt: int | None = None  # the account of what a user owes
+    debt: int | None = None  # the id of the user's debt account
 
     @property
     def available(self) -> int:
         return self.balance - self.held
 
     def moved(self, entry: "EntryRow") -> "AccountRow":
-        """After its next entry. Spelled out, as ``attrs.evolve`` takes several times as long."""
+        """Return the account after its next entry; ``attrs.evolve`` would be much slower."""
         return AccountRow(
             self.id,
             self.name,
@@ -63,7 +63,7 @@ class AccountRow:
         )
 
     def holding(self, held: int) -> "AccountRow":
-        """With so much held of it."""
+        """Return the account with this amount held."""
         return AccountRow(
             self.id,
             self.name,
@@ -108,16 +108,16 @@ class JobRow:
     open_units: int = 0
     failed_units: int = 0
     cancelled_units: int = 0
-    unit_error: str | None = None  # of the unit that failed last
-    price_number: int | None = None  # which price it was submitted under
-    retry_of: UUID | None = None  # the job that it does again
+    unit_error: str | None = None  # error of the unit that failed last
+    price_number: int | None = None  # the price table's row at submission
+    retry_of: UUID | None = None  # the job that it repeats
     units: int = 1
     priority: int = 0  # -1 to 1; the greatest goes first
-    cap: int | None = None  # what it may cost at most
-    committed: int = 0  # the price of the units that are at work or complete
-    charged: int = 0  # of those that are complete
+    cap: int | None = None  # the most it may cost
+    committed: int = 0  # the price of units that are assigned or complete
+    charged: int = 0  # the price of complete units
     paused: str | None = None  # by 'owner', at the 'cap', or 'stopped'
-    reached: str = "QUEUED"  # how far it ever was: QUEUED, DISPATCHED or RUNNING
+    reached: str = "QUEUED"  # the furthest state: QUEUED, DISPATCHED or RUNNING
     avoid: tuple[UUID, ...] = ()  # nodes that failed one of its units
 
 
@@ -144,25 +144,25 @@ class UnitRow:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     place: int = 0  # its turn within the job
-    frames: str | None = None  # None: as the job's parameters say
-    tile: int | None = None  # which one of its frame
-    feeds: int | None = None  # the unit that is made of this one and others
-    missing: int = 0  # of those that it is made of, how many are not complete
-    copy_attempt: int = 0  # the newest attempt beside another; given once, like any other
-    copy_node_id: UUID | None = None  # who has it, or delivered it; None: there is no copy
+    frames: str | None = None  # None: as in the job's parameters
+    tile: int | None = None  # its number within the frame
+    feeds: int | None = None  # the unit that is assembled from this one and others
+    missing: int = 0  # how many of its parts are not complete
+    copy_attempt: int = 0  # the newest speculative attempt's number
+    copy_node_id: UUID | None = None  # the speculative attempt's node; None: there is none
     copy_assigned_at: datetime | None = None
     copy_started_at: datetime | None = None
     copy_lease_until: datetime | None = None
-    copy_delivered_at: datetime | None = None  # since when it waits for its verdict
-    faults: int = 0  # failures that were no node's and not the scene's
-    unsent: int = 0  # of the attempts, how many no node ever had: they are no retries
-    needs_memory: int = 0  # bytes: nodes that gave less had too little
-    needs_opengl: bool = False  # as a node found that has none
-    unsendable_to: tuple[UUID, ...] = ()  # nodes whose connection it could not be sent over
+    copy_delivered_at: datetime | None = None  # set while it waits for its verdict
+    faults: int = 0  # failures that are neither a node's nor the scene's
+    unsent: int = 0  # attempts that no node ever received, which are not retries
+    needs_memory: int = 0  # bytes: nodes with less had too little
+    needs_opengl: bool = False  # set when a node without OpenGL failed it
+    unsendable_to: tuple[UUID, ...] = ()  # nodes to which it could not be sent
 
     @property
     def is_delivered_beside(self) -> bool:
-        """Whether it has two attempts, of which one or both wait for a verdict."""
+        """Return True if it has two attempts and at least one waits for a verdict."""
         waits = self.state == "VERIFYING" or self.copy_delivered_at is not None
         return self.copy_node_id is not None and waits
 
@@ -191,7 +191,7 @@ class EntryRow:
     before: int
     after: int
     created_at: datetime
-    receipt: bytes | None = None  # the hash of what it pays for
+    receipt: bytes | None = None  # the hash of the paid receipt
 
 
 @attrs.frozen
@@ -205,37 +205,38 @@ class KeyRow:
 
 @attrs.frozen
 class Keys:
-    """What a batch needs locked; ``whole`` are jobs of which all units and their holds are.
+    """Keys of the rows that a batch locks.
 
-    ``tiled`` are units of which, where they are tiles, all of their frame are, and their holds.
+    ``whole``: jobs with all their units and holds. ``tiled``: units; for a tile, all units and
+    holds of its frame are locked.
     """
 
     accounts: frozenset[str] = frozenset()
-    holds: frozenset[str] = frozenset()  # by reference; their accounts come along
+    holds: frozenset[str] = frozenset()  # by reference, with their accounts
     jobs: frozenset[UUID] = frozenset()
     units: frozenset[UnitId] = frozenset()
     whole: frozenset[UUID] = frozenset()
     tiled: frozenset[UnitId] = frozenset()
     transfers: frozenset[TransferKey] = frozenset()
     idempotency: frozenset[KeyId] = frozenset()
-    postings: int = 0  # how many transfers there may be at most: numbers are reserved for them
-    earnings: frozenset[UnitId] = frozenset()  # with their disputes; their accounts come along
-    payouts: frozenset[UUID] = frozenset()  # their accounts come along
-    payable: frozenset[UUID] = frozenset()  # operators of whom all that is payable is wanted
+    postings: int = 0  # most transfers possible; their numbers are reserved
+    earnings: frozenset[UnitId] = frozenset()  # with their disputes and accounts
+    payouts: frozenset[UUID] = frozenset()  # with their accounts
+    payable: frozenset[UUID] = frozenset()  # operators whose payable shares are needed
     purchases: PurchaseKeys = NO_PURCHASES
-    checks: frozenset[UnitId] = frozenset()  # of the attempts that these units are in
-    stakes: frozenset[UUID] = frozenset()  # operators of whom is wanted what is pending
-    fines: tuple[tuple[UUID, int], ...] = ()  # of operators the newest shares that pay so much
-    withdrawn: frozenset[UnitId] = frozenset()  # with the shares forfeited for results of theirs
+    checks: frozenset[UnitId] = frozenset()  # of the current attempts of these units
+    stakes: frozenset[UUID] = frozenset()  # operators whose pending sum is needed
+    fines: tuple[tuple[UUID, int], ...] = ()  # by operator, newest shares that cover it
+    withdrawn: frozenset[UnitId] = frozenset()  # with the shares forfeited for their results
 
 
 @attrs.define
 class Rows:
-    """What was found, locked until the transaction ends.
+    """The locked rows, locked until the transaction ends.
 
-    ``now`` is the database's time once the locks were held: what is written bears it, so that all
-    gateways' times can be compared. ``waiting``: of operators whose shares are concerned, since
-    when the oldest of their deliveries waits for its verdict.
+    ``now``: the database's time once the locks were held. All writes use it, so that times of all
+    gateways can be compared. ``waiting``: for operators of locked shares, the time since which
+    their oldest delivery waits for its verdict.
     """
 
     accounts: dict[str, AccountRow]
@@ -262,7 +263,7 @@ class Rows:
 
 @attrs.frozen
 class Changes:
-    """What to write: rows as they are from now on. New ones among jobs and the like are named."""
+    """The rows to write, in their new state; new holds, jobs and so on are listed by key."""
 
     accounts: tuple[AccountRow, ...] = ()
     holds: tuple[HoldRow, ...] = ()
@@ -289,31 +290,29 @@ class Changes:
     receipts: tuple[ReceiptRow, ...] = ()
     checks: tuple[CheckRow, ...] = ()
     new_checks: frozenset[CheckId] = frozenset()
-    words: tuple[WordRow, ...] = ()  # new, as what was said was said
+    words: tuple[WordRow, ...] = ()  # always new rows
 
 
 class BooksTransaction(Protocol):
     """One transaction over the books."""
 
     async def lock(self, keys: Keys) -> Rows:
-        """Lock accounts, holds, jobs and units, each in order of its ids.
+        """Lock accounts, holds, jobs and units, each in order of id; a unit with the one it feeds.
 
-        With a unit comes the one that it feeds.
-
-        Accounts of people (``user:``, ``operator:``, ``debt:``) are made where they are missing;
-        other names that are not there are not found. What a user owes comes along with his
-        account, the account with his purchases, and what went back of these with them. An account
-        of the platform may be one of its tills, with what lies in it.
+        Missing accounts of users (``user:``, ``operator:``, ``debt:``) are created; other missing
+        names are not found. A user's debt account is locked with their account, the account with
+        their purchases, and reversals with those. A platform account may be represented by one of
+        its shards, with that shard's balance.
         """
         ...
 
     async def write(self, changes: Changes) -> int:
-        """Write everything; answers the transaction's number, 0 when there is nothing to write.
+        """Write everything; return the transaction's number, 0 if there is nothing to write.
 
-        Raises Refused, Conflict or Mismatch; then nothing of it remains.
+        Raises Refused, Conflict or Mismatch; then nothing is written.
         """
         ...
 
     async def was_committed(self, transaction: int) -> bool | None:
-        """Whether an earlier one was, by its number; None where nobody can tell."""
+        """Return True if an earlier transaction was committed; None if that cannot be found out."""
         ...

@@ -1,4 +1,4 @@
-"""Checks of what nodes delivered, as people look at them in the console."""
+"""Checks of deliveries, for the console."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,14 +9,14 @@ import attrs
 
 from sql.database import Database
 
-PENDING: Final = "pending"  # beside the outcomes: nothing was decided yet
+PENDING: Final = "pending"  # in addition to the outcomes: not decided yet
 
 
 @attrs.frozen
 class DeskCheck:
-    """``verdict`` is the outcome, or ``pending`` until there is one; ``said`` is why.
+    """``verdict``: the outcome, or ``pending``; ``said``: its reason.
 
-    ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
+    ``grid``: the columns and rows of tiles, if the job's frames are cut.
     """
 
     job_id: UUID
@@ -38,7 +38,7 @@ class DeskCheck:
 
 @attrs.frozen
 class CheckFilter:
-    """Which checks: of a node, with a verdict, with a text in the node's name or what was said."""
+    """Filter for checks: by node, by verdict, by a text in the node's name or the reason."""
 
     node: UUID | None = None
     verdict: str | None = None
@@ -46,7 +46,7 @@ class CheckFilter:
 
 
 class CheckViews:
-    """Reads; each raises ``sql.database.Unavailable``. ``owner`` None: of everybody's nodes."""
+    """Reads; each raises ``sql.database.Unavailable``. ``owner`` None: nodes of all users."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -54,12 +54,12 @@ class CheckViews:
     async def page(
         self, owner: UUID | None, wanted: CheckFilter, limit: int
     ) -> Sequence[DeskCheck]:
-        """The newest that match."""
+        """Return the newest checks that match."""
         about = (wanted.node, wanted.verdict, wanted.text)
         rows = await self._database.all("check_desk_page", owner, *about, limit)
         return [DeskCheck(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
-        """By verdict, of those since then, and of all that are pending."""
+        """Count checks by verdict: those decided since then, and all pending ones."""
         rows = await self._database.all("check_desk_counts", owner, since)
         return {row["verdict"]: row["number"] for row in rows}

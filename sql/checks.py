@@ -1,4 +1,4 @@
-"""Checks as they are kept: what was delivered, and what was found about it."""
+"""Stored checks: the delivery and the finding about it."""
 
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -10,12 +10,12 @@ from sql.retry_policy import tries
 from sql.scheduler_rows import ANY, POOL, PartResult
 
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
-Place: TypeAlias = tuple[datetime, UUID, int]  # since when, job, unit
+Place: TypeAlias = tuple[datetime, UUID, int]  # time, job, unit
 
 
 @attrs.frozen
 class WordRow:
-    """A node said of a unit that its scene is at fault, working with this class of machine."""
+    """A node's report that a unit's scene is at fault, with the node's device class."""
 
     job_id: UUID
     unit: int
@@ -34,12 +34,12 @@ class WordRow:
 class CheckRow:
     """PENDING, then DECIDED with a ``verdict``.
 
-    ``work`` is canonical JSON, as its node signed it. ``strike``: an invalid result that stands in
-    its node's record. ``withdrawn``: the scene is at fault, so that none of the unit is a strike.
-    ``drawn``: whether it was drawn to be compared with its scene, as it was delivered, at which
-    ``odds``. ``compared``: ``regions`` or ``whole``; ``remade``: the picture was made again from
-    the evidence, and compared, too; ``distance``: the largest one, in multiples of the noise, None
-    where none can be told. ``verifier_class``: device class of the verifier.
+    ``work``: the work record that the node signed, in canonical JSON. ``strike``: the invalid
+    result is on the node's record. ``withdrawn``: the scene is at fault, so no result of the unit
+    is a strike. ``drawn``: it was drawn for a comparison, with probability ``odds``. ``compared``:
+    ``regions`` or ``whole``. ``remade``: the picture was also made from the evidence and compared.
+    ``distance``: the largest one, in multiples of the noise; None if it cannot be stated.
+    ``verifier_class``: the verifier's device class.
     """
 
     job_id: UUID
@@ -75,24 +75,22 @@ class CheckRow:
 
     @property
     def id(self) -> CheckId:
-        """Which attempt of which unit it is of."""
+        """The unit and its attempt."""
         return self.job_id, self.unit, self.attempt
 
 
 @attrs.frozen
 class UncutScene:
-    """A user's scene of which regions come out otherwise than the whole frame, as a check of this
-    attempt's result found.
-    """
+    """A scene whose regions render differently from its whole frame, as a check found."""
 
-    scene: tuple[UUID, str]  # whose, and its payload's reference
+    scene: tuple[UUID, str]  # the owner, and the payload's reference
     found_by: CheckId
     at: datetime
 
 
 @attrs.frozen
 class SeenVerifier:
-    """A verifier that was connected to a gateway lately. The embedded ones have no owner."""
+    """A verifier that was recently connected to a gateway. Embedded ones have no owner."""
 
     node: UUID
     device_class: str
@@ -101,7 +99,7 @@ class SeenVerifier:
 
 @attrs.frozen
 class Pending:
-    """A check that is to be made, with what its job says."""
+    """A pending check with the facts of its job."""
 
     row: CheckRow
     job_type: str
@@ -111,34 +109,34 @@ class Pending:
     frames: str | None
     price: int
     failures: int  # of nodes
-    faults: int  # that were no node's
-    unsent: int  # of the attempts before this one, how many no node ever had
-    owner: UUID | None  # of the node whose work it is
-    blamed: frozenset[UUID] = frozenset()  # owners of whom checks found results of it invalid
+    faults: int  # not a node's
+    unsent: int  # earlier attempts that no node ever received
+    owner: UUID | None  # of the node that delivered
+    blamed: frozenset[UUID] = frozenset()  # owners of nodes with invalid results of this unit
     tile: int | None = None
-    parts: tuple[PartResult, ...] = ()  # results of units that it is made of
+    parts: tuple[PartResult, ...] = ()  # results of the units that it is made of
     took: float = 0.0  # seconds that its node had it, by our clock
-    is_uncut: bool = False  # its scene was found to be an ``UncutScene``
-    is_again: bool = False  # settled without a comparison, which it is to have now
-    # Its creator's comparison says that it differs, mostly at these places; a check decides.
+    is_uncut: bool = False  # regions of its scene cannot be compared
+    is_again: bool = False  # it was settled without a comparison and now gets one
+    # The creator's comparison claims a difference, mostly at these places; a check decides.
     disputed: tuple[tuple[float, float], ...] | None = None
-    waited: float = 0.0  # seconds since it was opened, as it was read, by the database's clock
+    waited: float = 0.0  # seconds since it was opened, by the database's clock, when read
 
     @property
     def pool(self) -> str:
-        """Whose nodes may do its job's work."""
+        """The pool of nodes that may do the job."""
         return str(self.params.get(POOL, ANY))
 
     @property
     def place(self) -> "Place":
-        """Its place among those that wait."""
+        """The position among pending checks."""
         return self.row.opened_at, self.row.job_id, self.row.unit
 
     def is_between(self, after: "Place | None", until: "Place | None") -> bool:
-        """Whether a reading would have found it; None: from the first, to the last."""
+        """Return True if a read of this range would have found it; None: unbounded."""
         return (after is None or self.place > after) and (until is None or self.place <= until)
 
     @property
     def tries(self) -> int:
-        """How often a node was to work on the unit, the one that delivered this included."""
+        """The number of attempts at the unit, including this one."""
         return tries(self.row.attempt, self.unsent)

@@ -1,4 +1,4 @@
-"""How nodes came and went, of all gateways."""
+"""Connections of nodes to all gateways."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +9,12 @@ import attrs
 
 from sql.database import Database
 
-KEPT: Final = 20  # of one node
+KEPT: Final = 20  # per node
 
 
 @attrs.define(eq=False)
 class ConnectionRow:
-    """One socket of a node. ``by_us``: a gateway closed it, and not the node or the network."""
+    """One socket of a node. ``by_us``: a gateway closed it, not the node or the network."""
 
     id: UUID
     node_id: UUID
@@ -27,15 +27,16 @@ class ConnectionRow:
 
 
 class ConnectionRows:
-    """Each method raises ``sql.database.Unavailable`` and ``Conflict``; each may be done again."""
+    """Each method raises ``sql.database.Unavailable`` and ``Conflict``, and may be repeated."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool:
-        """Say that a gateway is there, and what it knows of some connections, of each once. False
-        where it had not said so ``within`` so many seconds, and others had to think that it ended:
-        what is open there is to be written again.
+        """Record that a gateway is alive, and the state of some of its connections.
+
+        False: it had not done so ``within`` so many seconds, so that other gateways may have ended
+        its connections; it must write its open ones again.
         """
         names = [each.name for each in attrs.fields(ConnectionRow)]
         columns = [[getattr(row, name) for row in rows] for name in names]
@@ -44,14 +45,14 @@ class ConnectionRows:
         return bool(told["was_there"])
 
     async def of(self, node: UUID) -> Sequence[ConnectionRow]:
-        """The last ones of a node, the newest first."""
+        """Return a node's last connections, newest first."""
         rows = await self._database.all("connections_of_node", node, KEPT)
         return [ConnectionRow(**row) for row in rows]
 
     async def end(self, silent: float, code: int) -> None:
-        """With gateways that were ``silent`` for so many seconds their connections have ended."""
+        """End the connections of gateways that were ``silent`` for so many seconds."""
         await self._database.execute("connections_end", silent, code)
 
     async def expire(self, before: datetime, most: int) -> bool:
-        """Remove some that ended before; whether there were any."""
+        """Delete some connections that ended before; return True if there were any."""
         return bool(await self._database.all("connections_expire", before, most))

@@ -13,7 +13,7 @@ from sql.page import Page
 
 @attrs.frozen
 class Balance:
-    """In units; ``held`` is part of ``balance``."""
+    """A balance in units of money; ``held`` is part of ``balance``."""
 
     balance: int
     held: int
@@ -21,7 +21,7 @@ class Balance:
 
 @attrs.frozen
 class AccountEntryRow:
-    """One entry, from the view of its account: a negative amount is a debit."""
+    """One entry as seen from its account: a negative amount is a debit."""
 
     id: UUID
     entry_id: int
@@ -35,9 +35,9 @@ class AccountEntryRow:
 
 @attrs.frozen
 class OpenHoldRow:
-    """An open hold; the job is None where it is held for something else.
+    """An open hold; the job is None if it is held for something else.
 
-    ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
+    ``grid``: the columns and rows of tiles, if the job's frames are cut.
     """
 
     id: UUID
@@ -55,7 +55,7 @@ class OpenHoldRow:
 
 @attrs.frozen
 class UsageRow:
-    """What was charged for work on one day, in units."""
+    """The charges for work on one day, in units of money."""
 
     day: date
     charged: int
@@ -64,7 +64,7 @@ class UsageRow:
 
 @attrs.frozen
 class ChargedUnit:
-    """A unit of work, and what its creator was charged for it, in units of money."""
+    """A unit of work and its charge, in units of money."""
 
     user_id: UUID
     job_id: UUID
@@ -75,7 +75,7 @@ class ChargedUnit:
 
 @attrs.frozen
 class RefundableUnit:
-    """What was charged for a unit of work, and given back of it; None: nothing was."""
+    """A unit of work, its charge and the refunded part; None: not refunded."""
 
     number: int
     frames: str | None
@@ -85,7 +85,7 @@ class RefundableUnit:
 
 
 class Credits:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -98,7 +98,7 @@ class Credits:
         return [Balance(**row) for row in await self._database.all("balance_of_users", users)]
 
     async def page(self, user: UUID, span: Page) -> Sequence[AccountEntryRow] | None:
-        """A page of the user's entries, newest first; None when ``span.after`` is none of his."""
+        """Return a page of a user's entries, newest first; None if ``span.after`` is not theirs."""
         if span.after is not None:
             known = await self._database.one("entry_is_of_user", user, span.after)
             if known is None:
@@ -112,7 +112,7 @@ class Credits:
         return 0 if row is None else int(row["count"])
 
     async def holds(self, user: UUID, span: Page) -> Sequence[OpenHoldRow]:
-        """A page of what is held of the user's credits now, newest first."""
+        """Return a page of the user's open holds, newest first."""
         rows = await self._database.all("holds_of_user", user, span.limit, span.offset)
         return [OpenHoldRow(**row) for row in rows]
 
@@ -121,16 +121,16 @@ class Credits:
         return 0 if row is None else int(row["count"])
 
     async def usage(self, user: UUID, first: date, last: date) -> Sequence[UsageRow]:
-        """What was charged on each of these days (UTC), oldest first."""
+        """Return the charges on each of these days (UTC), oldest first."""
         rows = await self._database.all("usage_of_user", user, first, last)
         return [UsageRow(**row) for row in rows]
 
     async def charged_unit(self, job: UUID, number: int) -> ChargedUnit | None:
-        """What was charged for a unit of a job; None: there is no such unit."""
+        """Return the charge for a unit of a job; None: there is no such unit."""
         row = await self._database.one("charged_unit", job, number)
         return None if row is None else ChargedUnit(**row)
 
     async def refundable_units(self, job: UUID) -> Sequence[RefundableUnit]:
-        """Units of a job by number, also those that cost nothing."""
+        """Return the units of a job by number, including free ones."""
         rows = await self._database.all("refundable_units", job)
         return [RefundableUnit(**row) for row in rows]

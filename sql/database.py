@@ -1,9 +1,9 @@
-"""The pool of connections: bounded waits, one kind of error while the server is away.
+"""The connection pool: bounded waits, one kind of error while the server is down.
 
     database = Database(lambda: endpoint.app_dsn)
     row = await database.one("user_by_email", "jane@example.org")
 
-Queries are named; their text stands in ``sql/queries/``. jsonb comes and goes as Python values.
+Queries are named; their texts are in ``sql/queries/``. jsonb is converted to Python values.
 """
 
 import asyncio
@@ -23,15 +23,16 @@ __all__ = ["AnswerLost", "Conflict", "Connection", "Database", "Mismatch", "Refu
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-WITHIN_SECONDS: Final = 1.8  # an answer of 503 within two seconds leaves this to the database
-STATEMENT_SECONDS: Final = 60.0  # what nobody waits for any more is ended by the server
-# A client that vanished in a transaction without a word must not keep what it locked: others wait
-# 1.8 s for that. The living take milliseconds.
+WITHIN_SECONDS: Final = 1.8  # leaves the database time enough for a 503 within two seconds
+STATEMENT_SECONDS: Final = 60.0  # the server ends statements that run longer
+# A client that disappears within a transaction must not keep its locks: others wait 1.8 s for them,
+# while healthy transactions take milliseconds.
 IDLE_SECONDS: Final = 1.5
-# To the server who vanished within a statement, between its text and its values, is not idle, and
-# what runs too long is ended only when it runs. Whoever waits has given up before.
+# The server does not consider a client idle that disappears within a statement, between its text
+# and its values, and a statement timeout only applies while it runs. Waiting clients have given up
+# before this.
 TRANSACTION_SECONDS: Final = 2.0
-# How often the server asks whether the client of a statement is still there.
+# How often the server checks whether the client of a statement is still connected.
 CHECK_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.05
 SNAPSHOT: Final[dict[str, Any]] = {"isolation": "repeatable_read", "readonly": True}
@@ -40,7 +41,7 @@ _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventi
 
 @attrs.frozen
 class PoolUse:
-    """Connections: how many are open, how many of these are in use, how many there may be."""
+    """Connections that are open, that are in use, and the limit."""
 
     open: int
     busy: int
@@ -48,11 +49,10 @@ class PoolUse:
 
 
 class Database:
-    """Connections are made when they are needed, with whatever address is current then.
+    """Connections are opened on demand, to the current address.
 
-    While the server is away every method raises Unavailable within two seconds, and works again
-    when it is back. A query that only reads is asked once more when its connection breaks; one
-    that writes never is.
+    While the server is down every method raises Unavailable within two seconds, and works again
+    once it is back. A read-only query is repeated once if its connection breaks; a write never is.
     """
 
     def __init__(self, dsn: Callable[[], str], *, connections: int = 8) -> None:
@@ -62,15 +62,15 @@ class Database:
         self._closed = False
 
     async def one(self, name: str, *args: Any) -> "asyncpg.Record | None":
-        """The first row of a named query. Raises Unavailable."""
+        """Return the first row of a named query. Raises Unavailable."""
         return await self._ask(name, lambda c: c.fetchrow(QUERIES[name], *args))
 
     async def all(self, name: str, *args: Any) -> "Sequence[asyncpg.Record]":
-        """All rows of a named query. Raises Unavailable."""
+        """Return all rows of a named query. Raises Unavailable."""
         return await self._ask(name, lambda c: c.fetch(QUERIES[name], *args))
 
     async def execute(self, name: str, *args: Any) -> None:
-        """A named query without rows. Raises Unavailable; then it may have happened or not."""
+        """Run a named query without rows. Raises Unavailable; it may have happened or not."""
         await self._ask(name, lambda c: c.execute(QUERIES[name], *args))
 
     async def check(self) -> None:
@@ -78,7 +78,7 @@ class Database:
         await self.one("database_answers")
 
     def pool_use(self) -> PoolUse:
-        """A reading of the pool."""
+        """Return the pool's current use."""
         if self._pool is None:
             return PoolUse(0, 0, self._connections)
         size = self._pool.get_size()
@@ -86,7 +86,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self, *, within: float = WITHIN_SECONDS) -> AsyncGenerator[Connection]:
-        """One's own for ``within`` seconds at most. Raises Unavailable, Conflict."""
+        """Yield a connection for at most ``within`` seconds. Raises Unavailable, Conflict."""
         try:
             async with asyncio.timeout(within):
                 connection = await self._acquire()
@@ -103,10 +103,10 @@ class Database:
     async def transaction(
         self, *, within: float = WITHIN_SECONDS, snapshot: bool = False
     ) -> AsyncGenerator[Connection]:
-        """The same inside a transaction. AnswerLost: whether it was committed is unknown.
+        """Yield a connection in a transaction. AnswerLost: it is unknown whether it was committed.
 
-        Unavailable otherwise: it was not. With a ``snapshot`` all that it reads is of one moment,
-        and it cannot write.
+        Unavailable otherwise: it was not. With a ``snapshot`` all reads see one moment, and writes
+        are not possible.
         """
         ended = False
         try:
@@ -119,8 +119,8 @@ class Database:
                         await connection.fetchrow(lasts, _ms(within))
                     yield connection
                 except Exception as error:
-                    # Nothing more is said over a connection that broke, or on which nobody answers:
-                    # the answer would be waited for. It is cut, which ends the transaction too.
+                    # Nothing is sent over a broken or silent connection, as the answer would be
+                    # waited for. It is cut, which also ends the transaction.
                     if not away(error):
                         await transaction.rollback()
                     raise
@@ -132,9 +132,9 @@ class Database:
             raise
 
     async def apart(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """A connection outside the pool, for one who listens; the caller ends it.
+        """Open a connection outside the pool, for a listener; the caller closes it.
 
-        Raises what asyncpg raises.
+        Raises the errors of asyncpg.
         """
         if self._closed:
             raise Unavailable("closed")
@@ -142,7 +142,7 @@ class Database:
         return connection
 
     async def close(self) -> None:
-        """Close every connection for good; those in use are cut."""
+        """Close every connection for good, including those in use."""
         self._closed = True
         pool, self._pool = self._pool, None
         if pool is not None:
@@ -155,7 +155,7 @@ class Database:
             async with self.connection() as connection:
                 return await query(connection)
         except Unavailable:
-            # Reading twice harms nobody: connections that went stale in the pool cost no error.
+            # A repeated read is harmless, so stale connections in the pool cause no error.
             if name not in READS or self._pool is None or loop.time() >= deadline:
                 raise
         await self._pool.expire_connections()
@@ -163,7 +163,7 @@ class Database:
             return await query(connection)
 
     async def _acquire(self) -> Connection:
-        """Retries while the server refuses; the caller's deadline ends it."""
+        """Acquire a connection; retries while the server refuses, within the caller's deadline."""
         pool = self._pool or await self._open()
         while True:
             try:
@@ -173,12 +173,12 @@ class Database:
 
     @asynccontextmanager
     async def _given_back(self, connection: Connection) -> AsyncGenerator[None]:
-        """Afterwards it is back in the pool, or cut where its state is not known."""
+        """Return the connection to the pool afterwards, or cut it if its state is unknown."""
         try:
             yield
         except BaseException as error:
             if not isinstance(error, Exception) or away(error):
-                with suppress(asyncpg.InterfaceError):  # it broke, and is gone from the pool
+                with suppress(asyncpg.InterfaceError):  # it broke, and has left the pool
                     connection.terminate()
             raise
         finally:
@@ -188,7 +188,7 @@ class Database:
     async def _open(self) -> Pool:
         if self._closed:
             raise Unavailable("closed")
-        if self._pool is None:  # nothing waits here: there are no connections to make yet
+        if self._pool is None:  # does not block: it opens no connections yet
             self._pool = await asyncpg.create_pool(
                 connect=self._connect,
                 init=_made,
@@ -200,14 +200,14 @@ class Database:
         return self._pool
 
     async def _connect(self, *_: Any, **options: Any) -> Any:
-        """Called by the pool for each new connection: with the address of now."""
+        """Open a connection to the current address, for the pool."""
         settings = {
             "application_name": "rendertrust",
-            # A plan for any arguments: making one for each small batch costs as much as the batch.
+            # A generic plan: planning each small batch costs as much as the batch.
             "plan_cache_mode": "force_generic_plan",
-            # Nor one that reads a table whole, because it was small when the plan was made.
+            # No plan that scans a whole table because it was small at planning time.
             "enable_seqscan": "off",
-            # With that, plans count as expensive, and PostgreSQL would compile each for seconds.
+            # With that, plans count as expensive, and PostgreSQL would compile them for seconds.
             "jit": "off",
             "statement_timeout": _ms(STATEMENT_SECONDS),
             "idle_in_transaction_session_timeout": _ms(IDLE_SECONDS),
@@ -219,13 +219,13 @@ class Database:
 
 
 async def _unchanged(_: object) -> None:
-    """Saves a round trip at each return: no query of ours changes a connection's settings."""
+    """Do nothing when a connection is returned: no query changes its settings."""
 
 
 async def _made(connection: Any) -> None:
-    """A new connection: jsonb comes and goes as Python values, and no transaction lasts."""
+    """Set up a new connection: jsonb as Python values, and a limit on transactions."""
     await connection.fetchrow(QUERIES["database_connection_lasts"], _ms(TRANSACTION_SECONDS))
-    with suppress(asyncpg.InvalidParameterValueError):  # some systems cannot
+    with suppress(asyncpg.InvalidParameterValueError):  # not supported on some systems
         await connection.fetchrow(QUERIES["database_connection_checks"], _ms(CHECK_SECONDS))
     await connection.set_type_codec(
         "jsonb",
@@ -241,7 +241,7 @@ def _ms(seconds: float) -> str:
 
 
 def _encode_json(value: Any) -> bytes:
-    return b"\x01" + orjson.dumps(value)  # the version of the format, and text
+    return b"\x01" + orjson.dumps(value)  # the version of the format, then text
 
 
 def _decode_json(data: bytes) -> Any:

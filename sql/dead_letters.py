@@ -1,4 +1,4 @@
-"""What came to nothing and waits for somebody: jobs that failed, events of Stripe's."""
+"""Dead letters: jobs, Stripe events and webhooks that failed and wait for an admin."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,12 +12,12 @@ from sql.database import Database
 from sql.query_loader import QUERIES
 
 Kind: TypeAlias = Literal["job", "event", "webhook"]
-NEWEST: Final = "-at"  # by about, reason, whose, where, tried or at; with - the greatest first
+NEWEST: Final = "-at"  # by about, reason, whose, where, tried or at; '-' for descending
 
 
 @attrs.frozen
 class DeadJob:
-    """A job that failed for good, after so many ``tries``. ``total``: how many there are in all."""
+    """A job that failed for good after ``tries`` attempts. ``total``: number of matching rows."""
 
     id: UUID
     job_type: str
@@ -36,7 +36,7 @@ class DeadJob:
 
 @attrs.frozen
 class DeadTry:
-    """An attempt at one of a job's units that came to nothing."""
+    """A failed attempt at one of a job's units."""
 
     job: UUID
     unit: int
@@ -49,7 +49,7 @@ class DeadTry:
 
 @attrs.frozen
 class DeadEvent:
-    """An event that did not fit: REFUSED, or EARLY while its purchase is not there."""
+    """A Stripe event that was REFUSED, or EARLY because its purchase is missing."""
 
     id: str
     type: str
@@ -64,13 +64,13 @@ class DeadEvent:
 
 @attrs.frozen
 class DeadWebhook:
-    """A delivery that was given up: the endpoint's last answer was ``status``, or ``error``."""
+    """A delivery that failed for good: the endpoint's last ``status``, or the ``error``."""
 
     id: UUID
     type: str
     job_id: UUID
     url: str
-    is_disabled: bool  # its endpoint: it is told nothing
+    is_disabled: bool  # the endpoint is disabled
     user_id: UUID
     email: str
     tries: int
@@ -81,7 +81,7 @@ class DeadWebhook:
 
 
 class DeadLetters:
-    """Reads, and puts aside; raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads and discards; raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,12 +95,12 @@ class DeadLetters:
         offset: int = 0,
         sort: str = NEWEST,
     ) -> Sequence[DeadJob]:
-        """Of one owner, or those that are named, where that is given."""
+        """Return dead jobs, of one owner or with these ids, if given."""
         rows = await self._database.all("dead_jobs", owner, ids and list(ids), limit, offset, sort)
         return [DeadJob(**row) for row in rows]
 
     async def tries(self, jobs: Sequence[UUID], most: int) -> Sequence[DeadTry]:
-        """What these jobs went through, the newest ``most`` of each, oldest first."""
+        """Return the failed attempts of these jobs, the newest ``most`` of each, oldest first."""
         rows = await self._database.all("dead_tries", list(jobs), most)
         return [DeadTry(**row) for row in rows]
 
@@ -112,7 +112,7 @@ class DeadLetters:
         offset: int = 0,
         sort: str = NEWEST,
     ) -> Sequence[DeadEvent]:
-        """Those that are named, where that is given."""
+        """Return dead events, only those with these ids if given."""
         rows = await self._database.all("dead_events", ids and list(ids), limit, offset, sort)
         return [DeadEvent(**row) for row in rows]
 
@@ -124,23 +124,23 @@ class DeadLetters:
         offset: int = 0,
         sort: str = NEWEST,
     ) -> Sequence[DeadWebhook]:
-        """Those that are named, where that is given."""
+        """Return dead webhooks, only those with these ids if given."""
         rows = await self._database.all("dead_webhooks", ids and list(ids), limit, offset, sort)
         return [DeadWebhook(**row) for row in rows]
 
     async def send_again(self, row: DeadWebhook, act: Act) -> None:
-        """It is due now, with the record of who said so."""
+        """Make a delivery due now, with a record of the admin who asked."""
         async with self._database.transaction() as connection:
             await connection.execute(QUERIES["delivery_replay"], row.id, row.user_id, act.at)
             await record(connection, act)
 
     async def readings(self, event: str) -> int:
-        """How often the event was taken so far."""
+        """Count how often the event was processed so far."""
         row = await self._database.one("dead_event_readings", event)
         return 0 if row is None else int(row["count"])
 
     async def discard(self, kind: Kind, ids: Sequence[str], act: Act) -> list[str]:
-        """Put them aside, with the record of who did it; those that were not before."""
+        """Discard dead letters with a record of the admin; return those newly discarded."""
         async with self._database.transaction() as connection:
             by, reason = act.actor_id, act.reason
             query = QUERIES["dead_letters_discard"]

@@ -1,4 +1,4 @@
-"""Deliveries of webhooks as the Courier takes them, and what it says of them."""
+"""Webhook deliveries: claimed by the Courier, which stores their outcome."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,19 +11,19 @@ from sql.database import Database
 from sql.events import EventRow
 from sql.query_loader import QUERIES
 
-OF_ENDPOINT_MOST: Final = 8  # at once
-OF_USER_MOST: Final = 4  # endpoints that are told something at once, by one gateway
+OF_ENDPOINT_MOST: Final = 8  # deliveries of one endpoint at the same time
+OF_USER_MOST: Final = 4  # endpoints of one user at the same time, per gateway
 
 
 @attrs.frozen
 class DueDelivery:
-    """An event to be told. ``tries`` counts this one; ``event`` is None where it expired."""
+    """An event to deliver. ``tries`` includes this one; ``event`` is None if it has expired."""
 
     id: UUID
     endpoint: UUID
     user: UUID
     url: str
-    secrets: Sequence[bytes] = attrs.field(repr=False)  # each signs
+    secrets: Sequence[bytes] = attrs.field(repr=False)  # each of them signs
     job: UUID
     type: str
     tries: int
@@ -33,7 +33,7 @@ class DueDelivery:
 
 @attrs.frozen
 class DeliveryOutcome:
-    """What became of a try: an end, or ``due_at`` the next."""
+    """The outcome of a try: a final state, or ``due_at`` for the next try."""
 
     delivery: UUID
     tries: int
@@ -46,7 +46,7 @@ class DeliveryOutcome:
 
 @attrs.frozen
 class EndpointHealth:
-    """How an endpoint does: it rests until ``not_before``; with a ``reason`` it is told no more."""
+    """The health of an endpoint: it pauses until ``not_before``; a ``reason`` disables it."""
 
     endpoint: UUID
     failing_since: datetime | None = None
@@ -64,8 +64,10 @@ class Deliveries:
     async def claim(
         self, now: datetime, until: datetime, but: Sequence[UUID], most: int
     ) -> Sequence[DueDelivery]:
-        """Return what is due of ``most`` endpoints ``but`` these, for the caller alone ``until``
-        then. ``but`` are told something now: with them no user has more than four at once.
+        """Claim what is due for ``most`` endpoints, for the caller only, ``until`` then.
+
+        ``but``: endpoints with a delivery in progress; counting those, no user has more than four
+        at once.
         """
         given = now, until, OF_ENDPOINT_MOST, list(but), most, OF_USER_MOST
         rows = await self._database.all("deliveries_claim", *given)
@@ -74,10 +76,10 @@ class Deliveries:
     async def settle(
         self, settled: Sequence[DeliveryOutcome], standings: Sequence[EndpointHealth]
     ) -> None:
-        """Record the results of tries and the state of their endpoints in one transaction.
+        """Store the outcomes of tries and the health of their endpoints in one transaction.
 
-        Endpoints come first: whoever deletes one locks it before its deliveries, too.
-        Raises also ``sql.database.Conflict``.
+        Endpoints are locked first, as in the deletion of an endpoint. Raises also
+        ``sql.database.Conflict``.
         """
         async with self._database.transaction() as connection:
             if standings:
@@ -86,11 +88,11 @@ class Deliveries:
                 await connection.execute(QUERIES["deliveries_settle"], *_columns(settled))
 
     async def expire(self, before: datetime, most: int) -> int:
-        """Forget what came to be before; how many."""
+        """Delete deliveries created before then; return how many."""
         return len(await self._database.all("deliveries_expire", before, most))
 
     async def waiting(self) -> int:
-        """How many are not delivered yet."""
+        """Count the deliveries that are not delivered yet."""
         row = await self._database.one("deliveries_waiting")
         return 0 if row is None else int(row["count"])
 

@@ -1,4 +1,4 @@
-"""Classes of machines, as nodes say them: device, instruction set, Blender's build."""
+"""Device classes as nodes report them: device, instruction set, Blender build."""
 
 from functools import lru_cache
 from typing import TypeAlias
@@ -7,21 +7,23 @@ Kin: TypeAlias = tuple[str, str]  # the kind of device, the build
 
 
 def is_kin(one: str, other: str) -> bool:
-    """Whether two classes render alike but for their instruction sets: the same kind of device, the
-    same build of Blender.
+    """Return True if two classes differ at most in their instruction sets.
+
+    They then have the same kind of device and the same build of Blender.
     """
     return kin_of(one) == kin_of(other)
 
 
 def are_comparable(one: str, other: str) -> bool:
-    """Return whether renders of two classes can be compared: they have the same build of Blender,
-    on whatever kind of device.
+    """Return True if renders of two classes can be compared.
+
+    They then have the same build of Blender, on any kind of device.
     """
     return kin_of(one)[1] == kin_of(other)[1]
 
 
 @lru_cache(maxsize=256)
 def kin_of(device_class: str) -> Kin:
-    """What all classes have in common that render alike but for their instruction sets."""
+    """Return the kind of device and the build, which all comparable instruction sets share."""
     device, *rest = device_class.split("/")
     return device, rest[-1] if rest else ""

@@ -1,4 +1,4 @@
-"""Disputes as the console shows them: what they are about, and what their decision moved."""
+"""Disputes for the console: the disputed unit, and the entries of the decision."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,10 +12,10 @@ from sql.earnings import WITHHELD_MOST, withheld_until
 
 @attrs.frozen
 class ListedDispute:
-    """``charge`` and ``share`` in units of money; ``operator`` is the e-mail of who had that.
+    """``charge`` and ``share`` in units of money; ``operator``: the earner's e-mail address.
 
-    ``frames``, ``tile`` and ``grid`` (columns and rows of tiles, if its frames are cut) name what
-    it is about.
+    ``frames``, ``tile`` and ``grid`` (columns and rows of tiles, if frames are cut) identify the
+    disputed unit.
     """
 
     id: UUID
@@ -36,17 +36,17 @@ class ListedDispute:
     operator_id: UUID | None
     operator: str | None
     share: int
-    finding: str | None  # of a check that does not decide it
+    finding: str | None  # finding of a check that does not decide it
 
     @property
     def withheld_until(self) -> datetime | None:
-        """When an admin is to decide, if no check did; None if the gateway waits for none."""
+        """When an admin must decide if no check did; None: the gateway withholds no share."""
         return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
 
 
 @attrs.frozen
 class WithheldShares:
-    """``number``: shares that the gateway withholds. ``due``: of these an admin is to decide on."""
+    """``number``: shares that the gateway withholds. ``due``: those that an admin must decide."""
 
     number: int
     due: int
@@ -54,7 +54,7 @@ class WithheldShares:
 
 @attrs.frozen
 class Comparison:
-    """What a creator found who rendered the disputed frame again, in their words."""
+    """The result of a creator's own render of the disputed frame, in their words."""
 
     verdict: str
     said: str
@@ -63,7 +63,7 @@ class Comparison:
 
 @attrs.frozen
 class DisputedUnit:
-    """A unit of a job that is disputed, or was."""
+    """A unit of a job with a dispute, open or decided."""
 
     unit: int
     id: UUID
@@ -72,7 +72,7 @@ class DisputedUnit:
 
 @attrs.frozen
 class DisputableUnit:
-    """One that was charged and can be disputed now."""
+    """A charged unit that can be disputed now."""
 
     number: int
     frames: str | None
@@ -83,7 +83,7 @@ class DisputableUnit:
 
 @attrs.frozen
 class MovedEntry:
-    """An entry that a decision made; ``is_logged``: it has a leaf, and so a proof."""
+    """An entry made by a decision; ``is_logged``: it has a leaf, and so a proof."""
 
     entry_id: int
     kind: str
@@ -93,7 +93,7 @@ class MovedEntry:
 
 
 class DisputeViews:
-    """Reads; raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads; raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -101,9 +101,9 @@ class DisputeViews:
     async def page(
         self, owner: UUID | None, state: str | None, limit: int, *, withheld: bool = False
     ) -> Sequence[ListedDispute]:
-        """The newest, of one creator or of all, in one state or in any.
+        """Return the newest disputes, of one creator or of all, in one state or any.
 
-        ``withheld``: those alone by which the gateway withholds a share.
+        ``withheld``: only those by which the gateway withholds a share.
         """
         named = "OPEN" if withheld else state
         rows = await self._database.all("dispute_desk_page", owner, named, None, limit, withheld)
@@ -114,39 +114,39 @@ class DisputeViews:
         return None if row is None else ListedDispute(**row)
 
     async def counts(self, owner: UUID | None) -> Mapping[str, int]:
-        """By state."""
+        """Count disputes by state."""
         rows = await self._database.all("dispute_desk_counts", owner)
         return {row["state"]: row["number"] for row in rows}
 
     async def withheld(self) -> WithheldShares:
-        """How many shares the gateway withholds."""
+        """Count the shares that the gateway withholds."""
         row = await self._database.one("dispute_desk_withheld", WITHHELD_MOST)
         assert row is not None, "an aggregate has one row"
         return WithheldShares(**row)
 
     async def comparison(self, owner: UUID | None, dispute: UUID) -> Comparison | None:
-        """What a dispute carries, of one creator or of all."""
+        """Return the comparison attached to a dispute, of one creator or of all."""
         row = await self._database.one("dispute_desk_comparison", dispute, owner)
         return None if row is None else Comparison(**row)
 
     async def picture(self, owner: UUID | None, dispute: UUID) -> bytes | None:
-        """Its PNG."""
+        """Return its picture as PNG."""
         row = await self._database.one("dispute_desk_picture", dispute, owner)
         return None if row is None else bytes(row["picture"])
 
     async def of_job(self, job: UUID) -> Mapping[int, DisputedUnit]:
-        """By the number of the unit."""
+        """Return the disputes of a job by unit number."""
         rows = await self._database.all("dispute_desk_of_job", job)
         return {row["unit"]: DisputedUnit(**row) for row in rows}
 
     async def open_to(
         self, user: UUID, job: UUID, unit: int, *, since: datetime, now: datetime
     ) -> Sequence[DisputableUnit]:
-        """What of a unit, or of its tiles, ``user`` can dispute; the window began at ``since``."""
+        """Return the units or tiles that ``user`` can dispute; the window began at ``since``."""
         rows = await self._database.all("dispute_desk_open_to", job, unit, user, since, now)
         return [DisputableUnit(**row) for row in rows]
 
     async def entries(self, dispute: UUID, *, everybody: bool) -> Sequence[MovedEntry]:
-        """What its decision moved, on the creator's account or on everybody's."""
+        """Return the entries of the decision, on the creator's account or on all accounts."""
         rows = await self._database.all("dispute_desk_entries", dispute, everybody)
         return [MovedEntry(**row) for row in rows]

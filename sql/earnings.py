@@ -1,4 +1,4 @@
-"""What operators earn, as the Ledger handles it: shares of units, disputes, payouts."""
+"""Earnings of operators as the Ledger handles them: shares, disputes, payouts, fines."""
 
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -6,9 +6,9 @@ from uuid import UUID
 
 import attrs
 
-SHARES_MOST = 5_000  # that one payout pays; who has more asks again
-WITHHELD_MOST = timedelta(days=30)  # then an admin decides on what no check came to
-STAKE_SHARES = 400  # of an operator, the newest: more than a fine may take, of shares alike
+SHARES_MOST = 5_000  # per payout; operators with more repeat the request
+WITHHELD_MOST = timedelta(days=30)  # after this an admin decides, if no check did
+STAKE_SHARES = 400  # an operator's newest shares: more than a fine of equal shares may take
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
 FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit, attempt
@@ -16,7 +16,7 @@ FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit, atte
 
 @attrs.frozen
 class EarningRow:
-    """The share of one unit; with ``work`` CHECK what a release before paid for a check of it.
+    """The share of one unit; ``work`` CHECK: an earlier release paid it for a check.
 
     Without an operator it waits in suspense for the node's owner.
     """
@@ -36,13 +36,16 @@ class EarningRow:
 
     @property
     def account(self) -> str:
-        """Where the share lies."""
+        """The account that has the share."""
         return SUSPENSE if self.operator_id is None else f"{OPERATOR}{self.operator_id}"
 
 
 @attrs.frozen
 class DisputeRow:
-    """``by_gateway``: its node was found out, and it was not compared: a check decides."""
+    """A dispute. ``by_gateway``: a check decides.
+
+    The gateway opens one if the node had an invalid result and this unit was not compared.
+    """
 
     id: UUID
     job_id: UUID
@@ -58,14 +61,15 @@ class DisputeRow:
 
 
 def withheld_until(opened_at: datetime, state: str, *, by_gateway: bool) -> datetime | None:
-    """Return when an admin is to decide on a withheld share; None if a dispute withholds none."""
+    """Return when an admin must decide on a withheld share; None if none is withheld."""
     return opened_at + WITHHELD_MOST if by_gateway and state == "OPEN" else None
 
 
 @attrs.frozen
 class FineRow:
-    """A share that was forfeited, and the invalid result for which it was. ``returned_at``: the
-    scene of that was at fault, and the share is its operator's again.
+    """A forfeited share and the invalid result that caused it.
+
+    ``returned_at``: the scene of that result was at fault, and the share is the operator's again.
     """
 
     share_id: UUID
@@ -77,13 +81,13 @@ class FineRow:
 
     @property
     def id(self) -> "FineId":
-        """The share, and the attempt at the unit that it was forfeited for."""
+        """The share, and the attempt that it was forfeited for."""
         return self.share_id, (self.job_id, self.unit, self.attempt)
 
 
 @attrs.frozen
 class PayoutRow:
-    """``units`` is how many shares it pays."""
+    """``units``: the number of shares that it pays."""
 
     id: UUID
     operator_id: UUID
@@ -99,7 +103,7 @@ class PayoutRow:
 
 @attrs.frozen
 class PayableRow:
-    """What a payout to an operator would pay, as it was found."""
+    """The sum of an operator's payable shares, as found."""
 
     operator_id: UUID
     units: int
@@ -116,7 +120,7 @@ class MaturedEarning:
 
 @attrs.frozen
 class UncheckedEarning:
-    """A pending share of a node that was found out, of a unit that was not compared."""
+    """A pending share of a node with an invalid result, for a unit that was not compared."""
 
     job: UUID
     unit: int

@@ -1,4 +1,4 @@
-"""Endpoints of webhooks and their deliveries, as their owners read and change them."""
+"""Webhook endpoints and their deliveries, for their owners."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,10 @@ OF_USER_MAX: Final = 20
 
 @attrs.frozen
 class EndpointRow:
-    """``failing_since``: nothing arrives since then; ``disabled_at``: nothing is told any more."""
+    """A webhook endpoint.
+
+    ``failing_since``: no delivery has succeeded since; ``disabled_at``: it gets no deliveries.
+    """
 
     id: UUID
     url: str
@@ -28,16 +31,17 @@ class EndpointRow:
 
     @property
     def state(self) -> str:
-        """In a word that sorts."""
+        """The state as one sortable word."""
         if self.disabled_at is not None:
-            return "told no more"
-        return "told" if self.failing_since is None else "failing"
+            return "off"
+        return "healthy" if self.failing_since is None else "failing"
 
 
 @attrs.frozen
 class DeliveryRow:
-    """An event on its way to an endpoint. ``status`` and ``error`` are of the last try; ``answers``
-    what came of the last ones, oldest first: their ``at``, ``status`` and ``error``.
+    """A delivery of an event. ``status`` and ``error`` are those of the last try.
+
+    ``answers``: outcomes of the last tries, oldest first, with ``at``, ``status`` and ``error``.
     """
 
     id: UUID
@@ -57,7 +61,7 @@ class DeliveryRow:
 
     @property
     def answer(self) -> str | None:
-        """What came of the last tries, in a word or some each; None: it was not tried yet."""
+        """The outcomes of the last tries in a few words; None: not tried yet."""
         said = [one["error"] or str(one["status"]) for one in self.answers[-ANSWERS_SHOWN:]]
         return (
             ", then ".join(said)
@@ -77,7 +81,7 @@ class NewEndpoint:
 
 @attrs.frozen
 class EndpointPatch:
-    """What is to change of an endpoint; None: nothing."""
+    """Changes to an endpoint; None: unchanged."""
 
     url: str | None = None
     types: Sequence[str] | None = None
@@ -89,18 +93,18 @@ _OF_DELIVERY = tuple(field.name for field in attrs.fields(DeliveryRow))
 
 
 class Endpoints:
-    """Each method raises ``sql.database.Unavailable``; None: it is none of the user's."""
+    """Each method raises ``sql.database.Unavailable``; None: it is not the user's."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def insert(self, user: UUID, new: NewEndpoint) -> EndpointRow | None:
-        """None when he has OF_USER_MAX."""
+        """Insert an endpoint; None if the user has OF_USER_MAX."""
         values = (new.id, user, new.url, list(new.types), new.secret, new.created_at)
         return await self._one("endpoint_insert", *values, OF_USER_MAX)
 
     async def of_user(self, user: UUID) -> Sequence[EndpointRow]:
-        """All of them, oldest first."""
+        """Return a user's endpoints, oldest first."""
         return [_endpoint(row) for row in await self._database.all("endpoints_of_user", user)]
 
     async def by_id(self, endpoint: UUID, user: UUID) -> EndpointRow | None:
@@ -116,22 +120,22 @@ class Endpoints:
     async def rotate(
         self, endpoint: UUID, user: UUID, secret: bytes, until: datetime
     ) -> EndpointRow | None:
-        """Another secret; the one before signs beside it until then."""
+        """Set another secret; the previous one also signs until then."""
         return await self._one("endpoint_rotate", endpoint, user, secret, until)
 
     async def delete(self, endpoint: UUID, user: UUID) -> bool:
-        """What waits for it is given up."""
+        """Delete an endpoint; its waiting deliveries are dropped."""
         return await self._database.one("endpoint_delete", endpoint, user) is not None
 
     async def deliveries(
         self, endpoint: UUID, user: UUID, limit: int, after: UUID | None
     ) -> Sequence[DeliveryRow]:
-        """Newest first."""
+        """Return deliveries of an endpoint, newest first."""
         rows = await self._database.all("deliveries_of_endpoint", endpoint, user, limit, after)
         return [_delivery(row) for row in rows]
 
     async def replay(self, delivery: UUID, user: UUID, now: datetime) -> DeliveryRow | None:
-        """It is sent once more, under its id."""
+        """Send a delivery again, under the same id."""
         row = await self._database.one("delivery_replay", delivery, user, now)
         return None if row is None else _delivery(row)
 

@@ -1,4 +1,4 @@
-"""Epochs of the log: a new one begins where a restored database goes on, by an operator's word."""
+"""Epochs of the log: an operator begins a new one after a backup was restored."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -24,12 +24,12 @@ class NoLog(Exception):
 
 
 class BrokenLogEnd(Exception):
-    """The log's own end does not hold: ``rendertrust fsck`` says where."""
+    """The stored end of the log is inconsistent; ``rendertrust fsck`` says where."""
 
 
 @attrs.frozen
 class EpochRow:
-    """An epoch after the first. ``leaf_index``: of its first leaf; what is before was kept."""
+    """An epoch after the first. ``leaf_index``: its first leaf; earlier leaves were kept."""
 
     number: int
     leaf_index: int
@@ -44,7 +44,7 @@ class EpochRow:
 
 @attrs.frozen
 class ChainPosition:
-    """What a chain has of the log: the newest anchor of a contract, and how far the sender is."""
+    """The newest anchor of a contract on a chain, and the sender's transaction count."""
 
     chain_id: int
     contract: str
@@ -56,7 +56,7 @@ class ChainPosition:
 
 @attrs.frozen
 class LeavesGivenUp:
-    """Leaves ``first`` to ``last`` of the log before are no leaves of epoch ``number``."""
+    """Leaves ``first`` to ``last`` of the previous log that are not part of epoch ``number``."""
 
     number: int
     at: datetime
@@ -66,7 +66,7 @@ class LeavesGivenUp:
 
     @property
     def text(self) -> str:
-        """For people."""
+        """A description for people."""
         one = self.first == self.last
         which = f"leaf {self.first}" if one else f"leaves {self.first} to {self.last}"
         when = f"{self.at:%Y-%m-%d} (epoch {self.number})"
@@ -74,21 +74,21 @@ class LeavesGivenUp:
 
 
 async def read_given_up(database: Database) -> Sequence[LeavesGivenUp]:
-    """What was given up at each reopening, if anything was. Raises Unavailable."""
+    """Return the leaves given up at each reopening. Raises Unavailable."""
     return [LeavesGivenUp(**row) for row in await database.all("epochs_given_up")]
 
 
 async def read_epochs(database: Database) -> Sequence[EpochRow]:
-    """All of them, in their order. Raises Unavailable."""
+    """Return all epochs in order. Raises Unavailable."""
     return [EpochRow(**row) for row in await database.all("epochs_all")]
 
 
 async def reopen(
     database: Database, chain: ChainPosition, at: datetime, act: Callable[[EpochRow], Act]
 ) -> EpochRow:
-    """Begin the next epoch: its leaf commits to what the chain has, and writes go on.
+    """Begin the next epoch: its leaf commits to what the chain has, and writing resumes.
 
-    ``act`` is what the audit will say. Raises NoLog, BrokenLogEnd, Unavailable.
+    ``act`` makes the audit record. Raises NoLog, BrokenLogEnd, Unavailable.
     """
     at = at.astimezone(UTC).replace(microsecond=0)
     async with database.transaction(within=WITHIN_SECONDS) as connection:
@@ -120,7 +120,7 @@ async def reopen(
 
 
 async def _append(connection: Connection, head: Any, leaf: EpochLeaf) -> None:
-    """The leaf at the end of the log, and the tiles that it completes."""
+    """Append the leaf, and the tiles that it completes."""
     try:
         edge = TreeEdge(head["size"], await edge_tiles(connection, head["size"]))
     except KeyError as error:
@@ -140,7 +140,7 @@ async def _append(connection: Connection, head: Any, leaf: EpochLeaf) -> None:
 
 
 async def _renamed(connection: Connection, origin: str, at: datetime) -> None:
-    """The log's new name; the keys that count do under it, too."""
+    """Set the log's new name; its keys remain valid under it."""
     await connection.execute(QUERIES["epochs_rename"], origin)
     known = [
         note.read_verifier(r["verifier"]) for r in await connection.fetch(QUERIES["epochs_known"])

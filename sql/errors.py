@@ -1,22 +1,22 @@
-"""What can go wrong between us and the database, in the three kinds that callers tell apart."""
+"""Errors of the database, in the three kinds that callers distinguish."""
 
 import asyncpg
 
 
 class Unavailable(Exception):
-    """The database is away, or too slow to answer. What one statement wrote may be there."""
+    """The database is down or too slow. A single statement may have taken effect."""
 
 
 class AnswerLost(Unavailable):
-    """COMMIT was sent and nothing came back: whether it happened is unknown."""
+    """COMMIT was sent without an answer: it is unknown whether it happened."""
 
 
 class Conflict(Exception):
-    """A deadlock or the like: another was faster, nothing happened, the same may be tried again."""
+    """A deadlock or similar: nothing happened, and the same may be tried again."""
 
 
 class Mismatch(Conflict):
-    """What is there does not go with what is written: somebody was faster, or it never will."""
+    """The stored rows do not match the write: another was faster, or it will never succeed."""
 
 
 class Refused(Exception):
@@ -31,28 +31,28 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,  # a standby answers
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionTimeoutError,
-    asyncpg.InternalClientError,  # the conversation broke off in the middle
+    asyncpg.InternalClientError,  # the protocol exchange broke off
 )
 AGAIN = (
     asyncpg.TransactionRollbackError,  # deadlock, serialisation
     asyncpg.LockNotAvailableError,
-    asyncpg.InvalidCachedStatementError,  # the schema moved on
+    asyncpg.InvalidCachedStatementError,  # the schema changed
 )
 DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
 def away(error: BaseException) -> bool:
-    """Whether ``error`` means that the database is away."""
+    """Return True if ``error`` means that the database is down."""
     if isinstance(error, asyncpg.InterfaceError):
         # "connection is closed", "pool is closing", "has been released back to the pool" (when it
-        # broke); the rest are mistakes of ours, among them arguments of a wrong type, whose text
-        # may say anything.
+        # broke). All others are our bugs, such as arguments of a wrong type, whose text may be
+        # anything.
         gone = "clos" in str(error) or "released" in str(error)
         return gone and not isinstance(error, ValueError)
     return isinstance(error, AWAY)
 
 
 def refused(error: Exception) -> bool:
-    """Whether the database, or asyncpg before it, refuses the data of a statement."""
+    """Return True if the database, or asyncpg before it, refuses the data of a statement."""
     client = isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
     return client or isinstance(error, DATA)

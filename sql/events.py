@@ -1,4 +1,4 @@
-"""What happened to jobs, as their owners and those who follow them read it."""
+"""Events of jobs, for their owners and followers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ _OF_EVENT: Final = (
 class EventRow:
     """One change of a job (``unit`` is None) or of a unit; ``number`` counts 1, 2, 3 … per job.
 
-    ``money`` says what became of ``amount`` by it: held, charged or released.
+    ``money`` says what happened to ``amount``: held, charged or released.
     """
 
     number: int
@@ -35,12 +35,12 @@ class EventRow:
     error_class: str | None = None
     error_code: ErrorCode | None = None
     error: str | None = None
-    frame: int | None = None  # of which a thumbnail is there
+    frame: int | None = None  # of an available thumbnail
 
 
 @attrs.frozen
 class EventPage:
-    """Events of one job in their order, and how the job stood at that moment."""
+    """Events of one job in order, with the job's status at that moment."""
 
     events: Sequence[EventRow]
     status: str
@@ -48,13 +48,13 @@ class EventPage:
 
 
 class Events:
-    """Reads, and removes what is old; each raises ``sql.database.Unavailable``."""
+    """Reads, and deletes old events; each raises ``sql.database.Unavailable``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def page(self, job: UUID, user: UUID, after: int, limit: int) -> EventPage | None:
-        """The next after a number; None where the job is none of the user's."""
+        """Return the events after a number; None if the job is not the user's."""
         rows = await self._database.all("events_of_job", job, user, after, limit)
         if not rows:
             return None
@@ -62,12 +62,12 @@ class Events:
         return EventPage(found, rows[0]["status"], rows[0]["ended"])
 
     async def newest(self, jobs: Sequence[UUID]) -> dict[UUID, int]:
-        """The number of the newest event of each job that has any."""
+        """Return the number of the newest event of each job that has any."""
         rows = await self._database.all("events_newest", list(jobs))
         return {row["job"]: row["number"] for row in rows}
 
     async def expire(self, since: datetime, before: datetime, most: int) -> datetime:
-        """Remove those of some ``most`` jobs that ended between the two; from when on to go on."""
+        """Delete events of ``most`` jobs that ended between the two; return where to continue."""
         row = await self._database.one("events_expire", since, before, most)
         assert row is not None, "it names a time"
         at: datetime = row["at"]

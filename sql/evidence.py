@@ -1,4 +1,4 @@
-"""What lies beside results, for their checks."""
+"""Evidence: files beside results, used by their checks."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sql.scheduler_rows import evidence_key
 
 @attrs.frozen
 class EvidenceRow:
-    """Of the attempt by which a unit is complete."""
+    """The evidence of the attempt that completed a unit."""
 
     user_id: UUID
     job_id: UUID
@@ -21,17 +21,17 @@ class EvidenceRow:
 
     @property
     def key(self) -> str:
-        """Where it lies."""
+        """The object's key."""
         return evidence_key(self.user_id, self.job_id, self.unit, self.attempt)
 
 
 class EvidenceReads:
-    """What the web reads of them."""
+    """Reads of evidence for the web."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of(self, job: UUID, unit: int, owner: UUID) -> EvidenceRow | None:
-        """The evidence of a unit of one of ``owner``'s jobs, unless it has expired."""
+        """Return the evidence of a unit of one of ``owner``'s jobs, unless it has expired."""
         row = await self._database.one("evidence_of_unit", job, unit, owner)
         return None if row is None else EvidenceRow(**row)

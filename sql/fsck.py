@@ -1,4 +1,4 @@
-"""The invariants of the books, as queries that find what breaks them."""
+"""The invariants of the books, as queries that find violations."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,16 +13,17 @@ from sql.anchor_audit import audit_notes
 from sql.log_audit import audit_log
 from sql.query_loader import QUERIES
 
-FINDINGS_MAX: Final = 1000  # of each invariant; more tell nothing new
+FINDINGS_MAX: Final = 1000  # per invariant
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
-INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # the last is of few rows, and about all of them
-BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # with one of these nothing more may be posted
+INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # I12 always checks all of its few rows
+BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # after one of these nothing more may be posted
 
 
 @attrs.frozen
 class NotedAudit:
-    """What the gateway that audits found last: of what was new ``at`` then, of everything at
-    ``whole``. ``noted_at`` is the database's time.
+    """The last findings of the auditing gateway: of new rows ``at``, of everything at ``whole``.
+
+    ``noted_at`` is the database's time.
     """
 
     at: datetime
@@ -33,7 +34,7 @@ class NotedAudit:
 
 @attrs.frozen
 class Finding:
-    """One violation of an invariant: where, and what was found."""
+    """One violation of an invariant: its subject and what was found."""
 
     invariant: str  # 'I1' …
     subject: str
@@ -42,7 +43,7 @@ class Finding:
 
 @attrs.frozen
 class AuditResult:
-    """What was found, and how many leaves of the log were found right; ``ended``: all there are."""
+    """Findings, and the number of correct leaves; ``ended``: the whole log was checked."""
 
     findings: Sequence[Finding]
     verified: int
@@ -52,9 +53,9 @@ class AuditResult:
 async def run_fsck(
     connection: "asyncpg.Connection[Any] | PoolConnectionProxy[Any]",
 ) -> Sequence[Finding]:
-    """Every violation of I1 to I5, I7 to I9, I11 and I12, over one snapshot.
+    """Return every violation of I1 to I5, I7 to I9, I11 and I12, in one snapshot.
 
-    It changes nothing and blocks nobody.
+    It changes nothing and takes no blocking locks.
     """
     return (await run_audit(connection)).findings
 
@@ -62,7 +63,7 @@ async def run_fsck(
 async def run_audit(
     connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
 ) -> AuditResult:
-    """The same, where so many leaves of the log were found right before; over ``log_most`` more."""
+    """Check everything, but only ``log_most`` leaves after the ``log_since`` correct ones."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         return await audit_within(connection, log_since=log_since, log_most=log_most)
 
@@ -70,7 +71,7 @@ async def run_audit(
 async def audit_within(
     connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
 ) -> AuditResult:
-    """The same, in the caller's transaction, which sees one snapshot."""
+    """Do the same in the caller's transaction, which must see one snapshot."""
     await connection.execute(QUERIES["fsck_unhurried"])
     findings: list[Finding] = []
     for name in sorted(name for name in QUERIES if name.startswith("fsck_i")):
@@ -84,7 +85,7 @@ async def audit_within(
 
 
 async def audit_log_within(connection: Any, since: int, most: int) -> AuditResult:
-    """The log alone, in the caller's transaction, which sees one snapshot."""
+    """Check only the log, in the caller's transaction, which must see one snapshot."""
     await connection.execute(QUERIES["fsck_unhurried"])
     return await _audit_log(connection, since, most)
 

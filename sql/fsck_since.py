@@ -1,14 +1,14 @@
-"""The invariants of the books over what was written since a mark.
+"""The invariants of the books, over rows written since a mark.
 
-A number that was given early may be committed late, or be made up, and clocks of gateways differ:
-so what is new is told by transactions. All that was over below ``horizon`` was seen by the audit
-before; whatever a later transaction wrote is looked at, whatever its number, if need be once more.
+Entry numbers may be committed late or invented, and gateways' clocks differ, so new rows are
+recognised by their transactions. The previous audit saw everything that had ended below
+``horizon``; whatever a later transaction wrote is checked, whatever its number, if necessary again.
 
-What is seen lies upon what was there before: a new entry must follow on the one before it, and an
-account's balance be that of its newest entry, whichever of the two was written. So sums of all
-entries, and rows that nobody has touched, are left to ``sql.fsck``, which looks at everything. What
-is open or held is looked at whole, each time: it is never much. Of the log, whose leaves are made
-of entries, a little of what is old is looked at each time, so that within a day all of it is.
+New rows build on old ones: a new entry must follow the previous one, and an account's balance must
+be that of its newest entry, whichever of the two was written. Sums of all entries, and untouched
+rows, are left to ``sql.fsck``, which checks everything. Open and held rows are few and are always
+checked as a whole. Of the log, a few old leaves are checked each time, so that all of it is checked
+within a day.
 """
 
 from collections.abc import Sequence
@@ -20,26 +20,26 @@ from sql.fsck import FINDINGS_MAX, Finding
 from sql.log_audit import LogFault, audit_log
 from sql.query_loader import QUERIES
 
-AT_ONCE: Final = 5000  # transfers, entries or accounts in one check
+AT_ONCE: Final = 5000  # transfers, entries or accounts per query
 JOBS_AT_ONCE: Final = 250  # with all their units
-WALKS: Final = 1200  # audits in which the whole log is gone over once: most of a day's minutes
+WALKS: Final = 1200  # audits per walk over the whole log: most of a day's minutes
 WALK_LEAST: Final = 256  # leaves
 XIDS: Final = 1 << 32
 
 
 @attrs.frozen
 class AuditMark:
-    """Up to where the books were looked at. The first one is below everything."""
+    """The position up to which the books were checked. The first one is below everything."""
 
-    horizon: int = 0  # transactions below it were over, and were seen
-    covered: int = 0  # the number of an entry, as the log's head said
-    leaves: int = 0  # of the log, which were found right
-    walked: int = 0  # of those, which were looked at again since the walk began anew
+    horizon: int = 0  # transactions below it had ended and were checked
+    covered: int = 0  # an entry number, from the log's head
+    leaves: int = 0  # leaves of the log that were correct
+    walked: int = 0  # of those, how many the current walk has checked again
 
 
 @attrs.frozen
 class AuditIncrement:
-    """What was found since a mark, where the next audit goes on, and how much was looked at."""
+    """Findings since a mark, the next mark, and the number of rows checked."""
 
     findings: Sequence[Finding]
     mark: AuditMark
@@ -47,9 +47,9 @@ class AuditIncrement:
 
 
 async def audit_since(connection: Any, mark: AuditMark | None, *, log_most: int) -> AuditIncrement:
-    """Violations since the mark; None: there are none yet, only a mark for the next time.
+    """Return the violations since the mark; without a mark only a new mark.
 
-    In the caller's transaction, which sees one snapshot.
+    Runs in the caller's transaction, which must see one snapshot.
     """
     await connection.execute(QUERIES["fsck_unhurried"])
     seen = await connection.fetchrow(QUERIES["since_snapshot"])
@@ -61,14 +61,15 @@ async def audit_since(connection: Any, mark: AuditMark | None, *, log_most: int)
     again, walked = await _walk(connection, mark)
     faults = [Finding(one.invariant, one.subject, one.found) for one in (*log.faults, *again)]
     following = AuditMark(seen["oldest"], seen["covered"], log.verified, walked)
-    found = dict.fromkeys([*increment.findings, *faults])  # two ways may lead to one of them
+    found = dict.fromkeys([*increment.findings, *faults])  # without duplicates
     return AuditIncrement([*found], following, increment.looked_at)
 
 
 async def _walk(connection: Any, mark: AuditMark) -> tuple[Sequence[LogFault], int]:
-    """What is wrong with some more of what was found right before, and where the walk goes on.
+    """Check some more old leaves; return faults and where the walk continues.
 
-    Somebody may have altered old entries by hand: the night would find it, this does within a day.
+    Old entries may have been altered by hand. The nightly audit would find that; this does within a
+    day.
     """
     slice_ = min(max(-(-mark.leaves // WALKS), WALK_LEAST), mark.leaves - mark.walked)
     if slice_ <= 0:
@@ -78,7 +79,7 @@ async def _walk(connection: Any, mark: AuditMark) -> tuple[Sequence[LogFault], i
 
 
 class _Increment:
-    """Picks what is new, and puts it to the checks, so much at a time."""
+    """Selects new rows and checks them in portions."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -93,7 +94,7 @@ class _Increment:
             "since_accounts": await self._new("since_accounts", *new, mark.horizon % XIDS),
             "since_jobs": await self._new("since_jobs", *new),
         }
-        await self._check("since_held_i2")  # of all that is held: it is read through
+        await self._check("since_held_i2")  # scans all holds
         await self._connection.execute(QUERIES["since_by_index"])
         for kind, cursor in kinds.items():
             while rows := await cursor.fetch(JOBS_AT_ONCE if kind == "since_jobs" else AT_ONCE):

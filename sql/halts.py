@@ -1,4 +1,4 @@
-"""Why nothing may be written: the chain, or a gateway, has of the log what the database has not."""
+"""Halts: writing stops because the chain, or a gateway, has more of the log than the database."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,10 +18,10 @@ AHEAD: Final = "AHEAD"
 OTHER: Final = "OTHER"
 STRANGE: Final = "STRANGE"
 UNREADABLE: Final = "UNREADABLE"
-OF_ONE_GATEWAY: Final = frozenset({STRANGE, UNREADABLE})  # the others know nothing of it
+OF_ONE_GATEWAY: Final = frozenset({STRANGE, UNREADABLE})  # only one gateway is affected
 FRESH_SECONDS: Final = 1.0
 WHAT_TO_DO: Final = (
-    "nothing is written until the operator has looked, and has begun a new epoch of the log with"
+    "nothing is written until an operator has examined this and begun a new epoch of the log with"
     " `rendertrust chain reopen`"
 )
 MOVE_IT: Final = "move `gateway/log-seen` away on this machine; the gateway goes on within seconds"
@@ -29,7 +29,7 @@ MOVE_IT: Final = "move `gateway/log-seen` away on this machine; the gateway goes
 
 @attrs.frozen
 class SeenHead:
-    """The newest checkpoint that a gateway signed or saw, as it keeps it beside the database."""
+    """The newest checkpoint that a gateway signed or saw, stored outside the database."""
 
     origin: str
     size: int
@@ -39,7 +39,7 @@ class SeenHead:
 
 @attrs.frozen
 class UnreadableHead:
-    """A gateway keeps something that cannot be read: nobody knows what it saw. ``why``: a text."""
+    """A gateway's file about the log cannot be read, so its content is unknown. ``why``: a text."""
 
     why: str
 
@@ -49,10 +49,11 @@ Kept: TypeAlias = SeenHead | UnreadableHead | None
 
 @attrs.frozen
 class Halt:
-    """``reason``: RESTORED, BEHIND, AHEAD or OTHER; of this gateway alone STRANGE or UNREADABLE.
+    """A reason to stop writing.
 
-    The rest is what the chain has, or with BEHIND and STRANGE a gateway, of the log ``origin``,
-    since ``seen_at``; ``here``: the log that the database has, if any, with STRANGE.
+    ``reason``: RESTORED, BEHIND, AHEAD or OTHER; for one gateway only, STRANGE or UNREADABLE. The
+    other fields describe what the chain (BEHIND, STRANGE: a gateway) has of the log ``origin``
+    since ``seen_at``. ``here``: with STRANGE, the database's log, if any.
     """
 
     reason: str
@@ -67,7 +68,7 @@ class Halt:
 
     @property
     def found(self) -> str:
-        """What is wrong."""
+        """The finding, as a text."""
         if self.reason == RESTORED:
             return "a backup was restored, and the chain has not said yet whether it has more"
         if self.reason == BEHIND:
@@ -99,17 +100,17 @@ class Halt:
 
     @property
     def text(self) -> str:
-        """The same, and what is to be done."""
+        """The finding and what to do, as a text."""
         if self.reason == RESTORED:
             return f"{self.found}: nothing is written until it has"
         if self.reason == STRANGE:
             return (
-                f"{self.found}; this gateway writes nothing until the operator has looked. If the"
-                f" database is the right one, {MOVE_IT}"
+                f"{self.found}; this gateway writes nothing until an operator has examined it."
+                f" If the database is the right one, {MOVE_IT}"
             )
         if self.reason == UNREADABLE:
             return (
-                f"{self.found}; this gateway writes nothing until it is mended from a copy. If the"
+                f"{self.found}; this gateway writes nothing until it is replaced by a copy. If the"
                 f" database is known to be the newest one, {MOVE_IT}"
             )
         return f"{self.found}; {WHAT_TO_DO}"
@@ -119,16 +120,15 @@ _HALT: Final = tuple(field.name for field in attrs.fields(Halt))
 
 
 class Halted(Unavailable):
-    """Nothing is written now. The text says why."""
+    """Writing is stopped. The text says why."""
 
 
 class Halts:
-    """Asked before anything is written; the database is asked once a second at most.
+    """Checked before every write; queries the database at most once a second.
 
-    ``chain``: whether the gateway can ask one. ``seen``: what it keeps of the log itself, with
-    which a database that was put back by hand is found before a chain has said anything. Each time
-    the database is asked it is held against that; what is of another log, or cannot be read, halts
-    this gateway alone. Raises Unavailable while the database is away.
+    ``chain``: the gateway has a chain. ``seen``: returns this gateway's memory of the log, which
+    reveals an older database before the chain does. A memory of another log, or an unreadable one,
+    halts only this gateway. Raises Unavailable while the database is down.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Halts:
         self._last: Halt | None = None
 
     async def now(self) -> Halt | None:
-        """Why nothing may be written; None: it may."""
+        """Return the reason to stop writing, or None."""
         now = asyncio.get_running_loop().time()
         if now >= self._stale_at:
             self._last = await self._ask()
@@ -148,12 +148,15 @@ class Halts:
         return self._last
 
     async def only_here(self) -> bool:
-        """Return whether this gateway may write nothing, and the others may."""
+        """Return True if only this gateway may not write."""
         halt = await self.now()
         return halt is not None and halt.reason in OF_ONE_GATEWAY
 
     async def _ask(self) -> Halt | None:
-        """Without a chain nobody could begin an epoch, which names an anchor."""
+        """Query the halt.
+
+        Without a chain the gateway's memory is ignored, as no epoch could be begun.
+        """
         seen = self._seen() if self.chain else None
         known: tuple[Any, ...] = (None,) * 4
         if isinstance(seen, SeenHead):
@@ -164,13 +167,13 @@ class Halts:
             return None
         told, values = row["told"], {name: row[name] for name in _HALT}
         halt = Halt(**values)
-        if not told:  # the other gateways must know, and whoever signs
+        if not told:  # other gateways and the signer must learn of it
             kept = (halt.size, halt.root, halt.origin, halt.seen_at)
             await self._database.execute("halts_behind", halt.found_at, *kept)
         return halt
 
     async def refuse(self) -> None:
-        """Raise Halted where nothing may be written."""
+        """Raise Halted if writing is stopped."""
         halt = await self.now()
         if halt is not None:
             raise Halted(halt.text)
@@ -178,7 +181,7 @@ class Halts:
 
 @attrs.frozen
 class Backlog:
-    """Leaves of the log, how many are anchored, and since when a checkpoint or an entry waits."""
+    """Size of the log, anchored leaves, and since when a checkpoint or entry waits."""
 
     size: int
     anchored: int
@@ -186,13 +189,13 @@ class Backlog:
 
 
 async def read_backlog(database: Database) -> Backlog | None:
-    """None before the log has begun. Raises Unavailable."""
+    """Return the backlog; None before the log has begun. Raises Unavailable."""
     row = await database.one("halts_backlog")
     return None if row is None else Backlog(**row)
 
 
 async def own_root(database: Database, size: int) -> tuple[int, bytes | None]:
-    """How many leaves there are, and the root of ``size`` of them; None: there are fewer."""
+    """Return the size of the log and its root at ``size``; root None: the log is smaller."""
     row = await database.one("halts_own", size)
     if row is None or size > row["size"]:
         return (0 if row is None else row["size"]), None
@@ -202,7 +205,7 @@ async def own_root(database: Database, size: int) -> tuple[int, bytes | None]:
 
 @attrs.frozen
 class ChainHead:
-    """What a contract on a chain has of the log."""
+    """The log's newest anchor in a contract on a chain."""
 
     chain_id: int
     contract: str
@@ -211,7 +214,7 @@ class ChainHead:
 
 
 def halt_over(found: ChainHead, own: tuple[int, bytes | None], at: datetime) -> Halt | None:
-    """What is found on the chain, held against our own size and root; None: it agrees."""
+    """Compare the chain's anchor with our own size and root; None: they agree."""
     have, root = own
     if found.size == 0 or root == found.root:
         return None
@@ -220,13 +223,13 @@ def halt_over(found: ChainHead, own: tuple[int, bytes | None], at: datetime) -> 
 
 
 async def write_halt(database: Database, halt: Halt) -> None:
-    """Nothing is written from now on. Raises Unavailable."""
+    """Stop all writing. Raises Unavailable."""
     found = (halt.chain_id, halt.contract, halt.size, halt.root)
     await database.execute("halts_set", halt.reason, halt.found_at, *found)
 
 
 async def end_halt(database: Database, act: Act) -> None:
-    """By an operator's word, who has seen that the chain agrees. Raises Unavailable."""
+    """End a halt; an operator has confirmed that the chain agrees. Raises Unavailable."""
     async with database.transaction() as connection:
         await connection.execute(QUERIES["halts_end"])
         await record(connection, act)

@@ -1,4 +1,4 @@
-"""Jobs as people look for them and look at them: in the console, and in the lists of admins."""
+"""Jobs for the console and for admins' lists."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ import attrs
 from sql.database import Database
 
 HASHED: Final = re.compile("[0-9a-f]{64}")
-SORTED_MOST: Final = 10_000  # of the newest: what is older is found by a narrower filter
+SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
 STATUSES: Final = (
     *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
     *("COMPLETED", "FAILED", "CANCELLED"),
@@ -20,7 +20,7 @@ STATUSES: Final = (
 
 @attrs.frozen
 class JobFilter:
-    """Which jobs; None: whatever it is. ``node``, ``user`` and ``error`` are parts of a text."""
+    """Filter for jobs; None: any. ``node``, ``user`` and ``error`` match parts of a text."""
 
     statuses: tuple[str, ...] | None = None
     types: tuple[str, ...] | None = None
@@ -29,23 +29,23 @@ class JobFilter:
     error: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    id: str | None = None  # the beginning of one
+    id: str | None = None  # a prefix of the id
 
     def bounds(self) -> tuple[Any, ...]:
-        """As the queries take them."""
+        """Return the filter as arguments of the queries."""
         texts = (self.node, self.user, self.error)
         kinds = (self.statuses and list(self.statuses), self.types and list(self.types))
         return (*kinds, *texts, self.since, self.until, self.id)
 
 
 def named(file: str | None) -> str | None:
-    """None where all that is known of a file is what it hashes to."""
+    """Return the file name; None if it is only a hash."""
     return None if file is None or HASHED.match(file) else file
 
 
 @attrs.frozen
 class ListedJob:
-    """A line of a list. ``file``: what its scene is called, where that is known."""
+    """A row of a list. ``file``: the scene's name, if known."""
 
     id: UUID
     job_type: str
@@ -63,17 +63,17 @@ class ListedJob:
     has_picture: bool
     retried_by: UUID | None
     charged: int
-    refunded: int = 0  # of what was charged
+    refunded: int = 0  # of the charge
     file: str | None = attrs.field(default=None, converter=named)
 
     @property
     def paid(self) -> int:
-        """What was charged and not given back."""
+        """The charge less refunds."""
         return self.charged - self.refunded
 
     @property
     def took(self) -> float | None:
-        """Seconds from its submission to its end."""
+        """The seconds from submission to end."""
         if self.completed_at is None:
             return None
         return (self.completed_at - self.created_at).total_seconds()
@@ -110,15 +110,15 @@ class DeskJob:
     cap: int | None = None
     paused: str | None = None
     held: int = 0  # for units that have not ended
-    at_work: int = 0  # units that a node has, or that are being checked
-    next_unit: int | None = None  # the first of those that wait
-    attempts: int = 0  # of all its units
+    at_work: int = 0  # units at a node, or being checked
+    next_unit: int | None = None  # the first waiting unit
+    attempts: int = 0  # over all units
     file: str | None = attrs.field(default=None, converter=named)
 
 
 @attrs.frozen
 class DeskFrame:
-    """A frame, or a chunk of them; of one in tiles what is made of them, and what all cost."""
+    """A frame or a chunk; for a frame in tiles, the merged unit and the sums over its tiles."""
 
     number: int
     frames: str | None
@@ -134,14 +134,14 @@ class DeskFrame:
     tiles: int
     price: int
     charged: int
-    refunded: int  # of what was charged
+    refunded: int  # of the charge
     has_receipt: bool = False
-    given_back: bool = False  # or a tile of it: a dispute was upheld
+    given_back: bool = False  # a dispute of it, or of a tile, was upheld
 
 
 @attrs.frozen
 class FrameCounts:
-    """How many frames a job has, or chunks of them; no tiles."""
+    """The number of frames or chunks of a job, without tiles."""
 
     total: int = 0
     done: int = 0
@@ -150,7 +150,7 @@ class FrameCounts:
 
 @attrs.frozen
 class DeskPart:
-    """A frame, or a chunk of them, as it was ordered. ``place``: its turn."""
+    """A frame or a chunk, as submitted. ``place``: its turn."""
 
     number: int
     frames: str
@@ -159,7 +159,7 @@ class DeskPart:
 
 @attrs.frozen
 class DeskPiece:
-    """What a unit is of: frames, or a tile of one."""
+    """The part of the job that a unit renders: frames, or a tile."""
 
     number: int
     frames: str | None
@@ -168,8 +168,9 @@ class DeskPiece:
 
 @attrs.frozen
 class DeskUnit:
-    """A unit as it is, with its last attempt. ``verdict`` is 'given back' where a dispute of it was
-    upheld, and ``said`` why.
+    """A unit with its last attempt.
+
+    After an upheld dispute ``verdict`` says so, and ``said`` is the reason.
     """
 
     number: int
@@ -188,15 +189,15 @@ class DeskUnit:
     result_size: int | None
     result_sha256: bytes | None
     verdict: str | None = None
-    said: str | None = None  # by who checked it
+    said: str | None = None  # the verifier's reason
     has_receipt: bool = False
-    frames: str | None = None  # None: it is no part of an animation
+    frames: str | None = None  # None: it is not part of an animation
     tile: int | None = None
 
 
 @attrs.frozen
 class AttemptView:
-    """An attempt that came to nothing. ``started_at`` None: it never ran."""
+    """A failed attempt. ``started_at`` None: it never ran."""
 
     number: int
     attempt: int
@@ -215,7 +216,7 @@ class AttemptView:
 
 @attrs.frozen
 class DeskHold:
-    """What was set aside for a unit. ``settled`` of it was charged, the rest went back."""
+    """The hold of a unit. ``settled`` of it was charged, the rest was released."""
 
     number: int
     amount: int
@@ -229,7 +230,7 @@ class DeskHold:
 
 @attrs.frozen
 class DeskEntry:
-    """An entry of the owner's account, and how far it has come towards the chain."""
+    """An entry of the owner's account, and its progress towards the chain."""
 
     number: int
     entry_id: int
@@ -247,11 +248,10 @@ class DeskEntry:
 
 @attrs.frozen
 class DeskCharges:
-    """All that was charged for a job: how often, ``at`` the last time, and how far all has come.
+    """All charges of a job: their number, the last time, and their common progress.
 
-    ``refunded``: how much of it, in units.
-
-    Times are None before there is anything, or while some of it has not come so far.
+    ``refunded``: in units. Times are None if there is no charge, or if some charge is not that far
+    yet.
     """
 
     number: int = 0
@@ -262,9 +262,9 @@ class DeskCharges:
 
 
 class JobViews:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
-    ``owner`` None means everybody.
+    ``owner`` None: all users.
     """
 
     def __init__(self, database: Database) -> None:
@@ -273,20 +273,20 @@ class JobViews:
     async def page(
         self, owner: UUID | None, wish: JobFilter, sort: str, limit: int, offset: int
     ) -> Sequence[ListedJob]:
-        """A page; any order but the newest first is one of the newest ``SORTED_MOST``."""
+        """Return a page; other orders than newest first only cover the newest ``SORTED_MOST``."""
         most = offset + limit if sort == "-created" else SORTED_MOST
         bounds = (owner, *wish.bounds(), most, sort, limit, offset)
         rows = await self._database.all("job_desk_page", *bounds)
         return [ListedJob(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, wish: JobFilter) -> Mapping[str, int]:
-        """By status, of the newest ``SORTED_MOST`` that match whatever their status is."""
+        """Count by status the newest ``SORTED_MOST`` jobs that match, in any status."""
         every = attrs.evolve(wish, statuses=None)
         rows = await self._database.all("job_desk_counts", owner, *every.bounds(), SORTED_MOST)
         return dict.fromkeys(STATUSES, 0) | {row["name"]: row["count"] for row in rows}
 
     async def words(self, owner: UUID | None) -> Mapping[str, Sequence[str]]:
-        """What a filter may name: ``types`` and ``nodes``."""
+        """Return the ``types`` and ``nodes`` that a filter may name."""
         row = await self._database.one("job_desk_words", owner)
         return {"types": [], "nodes": []} if row is None else dict(row)
 
@@ -301,7 +301,7 @@ class JobViews:
     async def frames(
         self, job: UUID, state: str | None, limit: int, offset: int
     ) -> Sequence[DeskFrame]:
-        """A page of those of a state, or of all, by number."""
+        """Return a page of frames by number, in one state or all."""
         rows = await self._database.all("job_desk_frames", job, state, limit, offset)
         return [DeskFrame(**row) for row in rows]
 
@@ -311,7 +311,7 @@ class JobViews:
         return FrameCounts(**row)
 
     async def attempts(self, job: UUID) -> Sequence[AttemptView]:
-        """Those that came to nothing, oldest first."""
+        """Return the failed attempts, oldest first."""
         rows = await self._database.all("job_desk_attempts", job)
         return [AttemptView(**row) for row in rows]
 
@@ -320,7 +320,7 @@ class JobViews:
         return [DeskHold(**row) for row in rows]
 
     async def entries(self, job: UUID) -> Sequence[DeskEntry]:
-        """Of the owner's account, oldest first."""
+        """Return the entries of the owner's account, oldest first."""
         rows = await self._database.all("job_desk_entries", job)
         return [DeskEntry(**row) for row in rows]
 
@@ -329,11 +329,11 @@ class JobViews:
         return DeskCharges() if row is None else DeskCharges(**row)
 
     async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, DeskPiece]:
-        """What some of its units are of, by their numbers."""
+        """Return what some of its units render, by their numbers."""
         rows = await self._database.all("job_desk_pieces", job, list(units))
         return {row["number"]: DeskPiece(**row) for row in rows}
 
     async def parts(self, job: UUID) -> Sequence[DeskPart]:
-        """How it was cut, by number; of a job without frames none."""
+        """Return how the job was cut, by number; empty for a job without frames."""
         rows = await self._database.all("job_desk_parts", job)
         return [DeskPart(**row) for row in rows]

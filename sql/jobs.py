@@ -1,4 +1,4 @@
-"""Rows of jobs, as their owner reads them. Only the Ledger writes them."""
+"""Rows of jobs, for their owners. Only the Ledger writes them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,14 +38,14 @@ class OwnerJobRow:
     cap: int | None
     paused: str | None
     pool: str
-    work: int | None = None  # microseconds that were measured, which its price follows
+    work: int | None = None  # measured microseconds, which determine the price
 
 
 @attrs.frozen
 class PastJob:
-    """A job as it was ordered, and what became of it. ``retried_by`` is the one that retries it.
+    """A job as submitted, and its status. ``retried_by``: the job that retries it.
 
-    ``frames`` are those of its first unit.
+    ``frames``: those of its first unit.
     """
 
     id: UUID
@@ -70,9 +70,9 @@ class OwnerUnitRow:
 
 @attrs.frozen
 class ResultFacts:
-    """What a node said of the object that it made; both None where it said nothing.
+    """Size and SHA-256 of a job's result, as its node reported them, or None.
 
-    ``expired``: it is not kept any longer.
+    ``expired``: the object has been deleted.
     """
 
     size: int | None
@@ -82,11 +82,11 @@ class ResultFacts:
 
 @attrs.frozen
 class PagedUnit:
-    """A unit as its job's owner reads it. ``missing``: so many parts of it are not complete.
+    """A unit for its job's owner. ``missing``: parts that are not complete.
 
-    ``frame``: that of a render without ``frames``, where it was asked for one by its number.
-    ``feeds``: the number of the unit that is made of this tile. ``given_back``: why its charge was,
-    after it was complete.
+    ``frame``: of a render without ``frames``, if submitted with a frame number. ``feeds``: the
+    number of the unit that is made from this tile. ``given_back``: why its charge was refunded
+    after completion.
     """
 
     number: int
@@ -115,9 +115,9 @@ class PagedUnit:
 
 @attrs.frozen
 class OrphanTilesRow:
-    """So many delivered ``tiles`` are of frames that will not come to be, as things stand.
+    """``tiles``: delivered tiles of frames that cannot be completed as things are.
 
-    ``checking`` of them are not charged yet; the others were ``charged``, in units of money.
+    ``checking``: those not charged yet; ``charged``: the charge of the others, in units of money.
     """
 
     tiles: int
@@ -127,7 +127,7 @@ class OrphanTilesRow:
 
 @attrs.frozen
 class OpenCheck:
-    """A unit that waits for a verdict since then."""
+    """A unit that waits for its verdict since then."""
 
     unit: int
     since: datetime
@@ -135,7 +135,7 @@ class OpenCheck:
 
 @attrs.frozen
 class PaceRow:
-    """Units that are complete, and their mean seconds; seconds ``at_work``; how many wait."""
+    """Complete units and their mean seconds; seconds of running units; number of waiting ones."""
 
     done: int
     mean: float | None
@@ -145,7 +145,7 @@ class PaceRow:
 
 @attrs.frozen
 class StoredAnswer:
-    """What was asked and answered under an idempotency key: {status, body}."""
+    """A stored request and answer of an idempotency key: {status, body}."""
 
     request: bytes
     answer: dict[str, Any]
@@ -153,18 +153,18 @@ class StoredAnswer:
 
 @attrs.frozen
 class JobOrder:
-    """A job that somebody wants done, as far as its terms depend on it."""
+    """A job to be submitted, as far as its terms depend on it."""
 
     user: UUID
     job_type: str
-    key: str | None  # of idempotency
+    key: str | None  # the idempotency key
 
 
 @attrs.frozen
 class JobTerms:
-    """What a job costs, in units, whether the user may order it, and what he was told before.
+    """The price of a job in units, whether the user may submit it, and an earlier answer.
 
-    ``price_number`` says which price that is.
+    ``price_number``: the row of the price table.
     """
 
     price: int
@@ -186,7 +186,7 @@ def _terms(row: Any) -> JobTerms:
 
 
 class Jobs:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -202,7 +202,7 @@ class Jobs:
     async def page(
         self, user: UUID, status: str | None, span: Page
     ) -> Sequence[OwnerJobRow] | None:
-        """A page of the user's jobs, newest first; None when ``span.after`` is none of his."""
+        """Return a page of a user's jobs, newest first; None if ``span.after`` is not theirs."""
         if span.after is not None:
             known = await self._database.one("job_is_of_user", user, span.after)
             if known is None:
@@ -215,7 +215,7 @@ class Jobs:
         return [_job(row) for row in rows]
 
     async def count(self, user: UUID, status: str | None) -> int:
-        """How many match, whatever the page."""
+        """Count the user's jobs that match."""
         if status is None:
             row = await self._database.one("jobs_count", user)
         else:
@@ -227,34 +227,34 @@ class Jobs:
         return None if row is None else _job(row)
 
     async def past(self, job: UUID, owner: UUID | None) -> PastJob | None:
-        """As it was ordered; of whoever it is when ``owner`` is None."""
+        """Return a job as submitted; of any user if ``owner`` is None."""
         row = await self._database.one("job_to_retry", job, owner)
         return None if row is None else PastJob(**row)
 
     async def result(self, job: UUID) -> ResultFacts:
-        """Of the object that a job of one unit ended with."""
+        """Return the facts of the result of a job with one unit."""
         row = await self._database.one("job_result", job)
         return ResultFacts(None, None) if row is None else ResultFacts(**row)
 
     async def pace(self, job: UUID, now: datetime) -> PaceRow:
-        """How fast its units are done."""
+        """Return how fast its units are completed."""
         row = await self._database.one("job_pace", job, now)
         assert row is not None, "an aggregate answers one row"
         return PaceRow(**row)
 
     async def open_checks(self, job: UUID, units: Sequence[int]) -> Sequence[OpenCheck]:
-        """Of these units."""
+        """Return the open checks of these units."""
         rows = await self._database.all("open_checks", job, list(units))
         return [OpenCheck(**row) for row in rows]
 
     async def loose_tiles(self, job: UUID) -> OrphanTilesRow:
-        """Its delivered tiles that no frame is made of."""
+        """Return its delivered tiles that no frame is made from."""
         row = await self._database.one("loose_tiles", job)
         assert row is not None, "an aggregate answers one row"
         return OrphanTilesRow(**row)
 
     async def given_back(self, job: UUID) -> int:
-        """Of how many of its units the charge was, after they were complete."""
+        """Count its units whose charge was refunded after completion."""
         row = await self._database.one("job_given_back", job)
         assert row is not None, "an aggregate answers one row"
         return int(row["count"])
@@ -264,6 +264,6 @@ class Jobs:
         return [OwnerUnitRow(**row) for row in rows]
 
     async def unit_page(self, job: UUID, after: int, limit: int) -> Sequence[PagedUnit]:
-        """Those whose number is above ``after``, by number."""
+        """Return the units with numbers above ``after``, by number."""
         rows = await self._database.all("unit_page", job, after, limit)
         return [PagedUnit(**row) for row in rows]

@@ -1,4 +1,4 @@
-"""Leadership in PostgreSQL: locks that last as long as one connection of the gateway's."""
+"""Leadership in PostgreSQL: advisory locks held by one connection of the gateway."""
 
 import asyncio
 from contextlib import suppress
@@ -11,17 +11,18 @@ from sql.errors import away
 from sql.halts import Halts
 from sql.query_loader import QUERIES
 
-# The server ends a connection over which nobody has spoken for so long: its gateway hangs, or its
-# machine is gone. Whoever leads asks more often.
+# The server ends a connection without queries for so long: its gateway hangs, or its machine is
+# gone. A leader queries more often.
 IDLE_SECONDS: Final = 60.0
 LOCKS: Final = {"auditor": 0x72656E64_0001, "lifeline": 0x72656E64_0002}
-WRITING: Final = frozenset({"lifeline"})  # roles that are of no use to a gateway that may not write
+WRITING: Final = frozenset({"lifeline"})  # roles that need the right to write
 
 
 class SqlLeadership:
-    """Holds advisory locks over a connection of its own, which is made anew when it breaks.
+    """Holds advisory locks over a separate connection, which is reopened when it breaks.
 
-    ``halts``: of this gateway. While it alone may not write it gives up the roles that do.
+    ``halts``: this gateway's. While only this gateway may not write, it gives up the roles that
+    write.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class SqlLeadership:
             raise
 
     async def close(self) -> None:
-        """Give up the lead in all roles."""
+        """Give up all roles."""
         self._drop()
 
     async def _leads(self, role: str) -> bool:
@@ -56,7 +57,7 @@ class SqlLeadership:
             values = () if role in self._held else (LOCKS[role],)
             row = await connection.fetchrow(QUERIES[name], *values)
         except BaseException:
-            self._drop()  # with it go the locks, or are about to
+            self._drop()  # this releases the locks, now or shortly
             raise
         assert row is not None, "it answers one row"
         if "leads" in row and not row["leads"]:
@@ -65,7 +66,7 @@ class SqlLeadership:
         return True
 
     async def _give_up(self, role: str) -> None:
-        """Leave the role to the other gateways, and keep the others."""
+        """Give up one role and keep the others."""
         if role not in self._held or self._connection is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Entries of the books as people look for them in the console: of one user, or of every account."""
+"""Entries of the books for the console: of one user, or of all accounts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ import attrs
 
 from sql.database import Database
 
-SORTED_MOST: Final = 10_000  # of the newest: what is older is found by a filter
+SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
 NEWEST: Final = "-entry_id"
 KINDS: Final = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "DEDUCTION", "REFUND"),
@@ -19,10 +19,10 @@ KINDS: Final = (
 
 @attrs.frozen
 class EntryFilter:
-    """Which entries. ``account``: the beginning of its name, or a part of its owner's.
+    """Filter for entries. ``account``: a prefix of its name, or part of its owner's.
 
-    ``reference`` is a part of it. ``before``: those with smaller numbers alone. ``sort`` is an
-    attribute of the rows, '-' before it for the greatest first.
+    ``reference``: part of it. ``before``: only smaller entry numbers. ``sort``: an attribute of the
+    rows, with '-' for descending.
     """
 
     kind: str | None = None
@@ -34,10 +34,10 @@ class EntryFilter:
 
 @attrs.frozen
 class DeskEntryRow:
-    """An entry, from the view of its account, and how far it has come towards the chain.
+    """An entry as seen from its account, and its progress towards the chain.
 
-    ``unit`` and what follows: of the job that it is about. ``grid``: into how many columns and rows
-    of tiles a frame of it is cut, if it is.
+    ``unit`` and the following fields describe its job. ``grid``: the columns and rows of tiles, if
+    the job's frames are cut.
     """
 
     entry_id: int
@@ -59,20 +59,20 @@ class DeskEntryRow:
 
     @property
     def job(self) -> str | None:
-        """The job that it is about."""
+        """The job that the entry is about."""
         sort, *parts = self.reference.split(":")
         return parts[0] if (sort, len(parts)) in (("job", 2), ("check", 3)) else None
 
     @property
     def is_of_owner(self) -> bool:
-        """Whether it is of the account of who owns that job, and not of who worked at it."""
+        """True if it is on the account of the job's owner, not on an operator's."""
         return self.account.startswith("user:")
 
 
 class LedgerViews:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
-    ``owner`` None means every account.
+    ``owner`` None: all accounts.
     """
 
     def __init__(self, database: Database) -> None:
@@ -81,7 +81,7 @@ class LedgerViews:
     async def page(
         self, owner: UUID | None, wish: EntryFilter, limit: int, offset: int = 0
     ) -> Sequence[DeskEntryRow]:
-        """A page; any order but the newest first is one of the newest ``SORTED_MOST``."""
+        """Return a page; other orders than newest first only cover the newest ``SORTED_MOST``."""
         most = offset + limit if wish.sort == NEWEST else SORTED_MOST
         bounds = (wish.before, wish.kind, wish.reference, most, wish.sort, limit, offset)
         some = owner is not None or wish.account

@@ -1,4 +1,4 @@
-"""The log as the Sequencer handles it: what it locks, what it finds, what it writes."""
+"""The log as the Sequencer handles it: rows to lock, rows found, rows to write."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from rendertrust.merkle import leaf_hash
 
 @attrs.frozen
 class LogEntry:
-    """An entry of the books, as much of it as its leaf says."""
+    """An entry of the books, with the fields of its leaf."""
 
     entry_id: int
     created_at: datetime
@@ -29,18 +29,18 @@ class LogEntry:
 
     @property
     def private(self) -> PrivatePart:
-        """What its owner alone sees."""
+        """The part that only the entry's owner sees."""
         return PrivatePart(
             self.account, self.version, self.before, self.after, self.reference, self.description
         )
 
     def leaf(self, salt: bytes) -> Leaf:
-        """The leaf that it is under this salt."""
+        """Return the entry's leaf under this salt."""
         private = self.private.digest(salt)
         return Leaf(self.entry_id, self.created_at, self.kind, self.amount, private, self.receipt)
 
     def leaf_hash(self, salt: bytes) -> bytes:
-        """The hash of that leaf."""
+        """Return the hash of that leaf."""
         hidden = private_hash(salt, private_bytes(self))
         number, at, receipt = self.entry_id, self.created_at, self.receipt
         return leaf_hash(
@@ -50,7 +50,10 @@ class LogEntry:
 
 @attrs.frozen
 class Head:
-    """Where the log ends. Every entry up to ``covered`` has its leaf, and none will come below."""
+    """The end of the log.
+
+    Every entry up to ``covered`` has a leaf, and no further one can appear there.
+    """
 
     origin: str
     size: int
@@ -60,10 +63,11 @@ class Head:
 
 @attrs.frozen
 class LogView:
-    """What was seen of the log in one moment.
+    """A view of the log at one moment.
 
-    ``own``: the number of the transaction that looked, 0 if it has none; ``oldest``: of the oldest
-    one that was under way; ``newest``: of the newest entry. ``waiting`` are numbers of entries.
+    ``own``: the id of the reading transaction, 0 if it has none; ``oldest``: of the oldest running
+    transaction; ``newest``: the number of the newest entry. ``waiting``: numbers of entries without
+    a leaf.
     """
 
     head: Head
@@ -87,7 +91,7 @@ class LeafRow:
 
 @attrs.frozen
 class CheckpointRow:
-    """``note``: as strangers get it."""
+    """``note``: the signed note as published."""
 
     size: int
     root: bytes
@@ -97,38 +101,38 @@ class CheckpointRow:
 
 @attrs.frozen
 class Append:
-    """What to write: the head as it is from now on, and what led to it."""
+    """The rows to write: the new head and everything that leads to it."""
 
     head: Head
     leaves: Sequence[LeafRow] = ()
     tiles: Sequence[HashTile] = ()
     checkpoint: CheckpointRow | None = None
-    keys: Mapping[str, datetime] = attrs.field(factory=dict[str, datetime])  # verifiers, since when
+    keys: Mapping[str, datetime] = attrs.field(factory=dict[str, datetime])  # verifiers, with times
 
 
 class LogTransaction(Protocol):
     """One transaction over the log."""
 
     async def lead(self) -> bool:
-        """Whether nobody else is appending. It may be waited for all the same."""
+        """Return False if another gateway is appending, for which one may still wait."""
         ...
 
     async def look(self, limit: int) -> LogView | None:
-        """Lock the head; what is there then, with ``limit`` waiting entries. None: no log yet."""
+        """Lock the head and read the log, with ``limit`` waiting entries. None: no log yet."""
         ...
 
     async def begin(self, origin: str) -> None:
-        """Let the log begin, unless it has."""
+        """Begin the log, unless it has begun."""
         ...
 
     async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
-        """These entries, in order of their numbers."""
+        """Return these entries, in order of their numbers."""
         ...
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
-        """The tiles that ``size`` leaves do not complete, at the right edge, but for empty ones."""
+        """Return the incomplete tiles at the right edge of ``size`` leaves, without empty ones."""
         ...
 
     async def write(self, append: Append) -> None:
-        """Write everything. Raises Conflict where leaves are there already."""
+        """Write everything. Raises Conflict if the leaves already exist."""
         ...

@@ -1,4 +1,4 @@
-"""The log gone over: every leaf from its entry, every tile, every checkpoint (I7 and I8)."""
+"""Check the log: every leaf against its entry, every tile, every checkpoint (I7 and I8)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,12 +14,12 @@ from sql.log import LogEntry
 from sql.query_loader import QUERIES
 from sql.sql_log import edge_tiles
 
-CHUNK: Final = 256  # leaves that are hashed at a stretch: some 5 ms
+CHUNK: Final = 256  # leaves hashed at a time: some 5 ms
 
 
 @attrs.frozen
 class LogFault:
-    """What is wrong with the log. ``invariant``: I7 or I8."""
+    """A fault in the log. ``invariant``: I7 or I8."""
 
     invariant: str
     subject: str
@@ -28,7 +28,7 @@ class LogFault:
 
 @attrs.frozen
 class LogAuditResult:
-    """So many leaves were found right, and what was found wrong after them."""
+    """The number of correct leaves, and the faults after them."""
 
     verified: int
     faults: Sequence[LogFault] = ()
@@ -37,7 +37,7 @@ class LogAuditResult:
 async def audit_log(
     connection: Any, *, since: int = 0, most: int = SIZE_MAX, faults_max: int = 1000
 ) -> LogAuditResult:
-    """Go on after ``since`` leaves, which were found right, over ``most`` more.
+    """Continue after ``since`` correct leaves, over ``most`` more.
 
     The connection must be in a transaction that sees one snapshot.
     """
@@ -59,19 +59,19 @@ async def audit_log(
 
 
 class _Audit:
-    """Goes on from an edge. Stored hashes lead on, so that one wrong leaf is one fault."""
+    """Continues from an edge. It follows the stored hashes, so that one wrong leaf is one fault."""
 
     def __init__(
         self, connection: Any, edge: TreeEdge, verifiers: Sequence[Verifier], faults_max: int
     ) -> None:
         self._connection, self._edge, self._verifiers = connection, edge, verifiers
         self._faults_max = faults_max
-        self._epochs: dict[int, str] = {}  # leaves without an entry, by their place
+        self._epochs: dict[int, str] = {}  # leaves without an entry, by index
         self.faults: list[LogFault] = []
         self.verified = edge.size
 
     async def run(self, end: int) -> None:
-        """Up to ``end`` leaves, a hole, or so many faults that more tell nothing new."""
+        """Check up to ``end`` leaves, a gap, or the limit of faults."""
         await self._checkpoints(self._edge.size - 1, {self._edge.size: self._edge.root()})
         while self._edge.size < end and len(self.faults) < self._faults_max:
             first = self._edge.size
@@ -128,7 +128,7 @@ class _Audit:
                 self._fault("I7", f"tile {tile.place.level}/{tile.place.index}", what)
 
     async def _checkpoints(self, after: int, roots: Mapping[int, bytes]) -> None:
-        """Each has the root of its leaves; so there is a proof that it follows on any before it."""
+        """Check that each checkpoint has the root of its leaves, so that it can be proved."""
         until = max(roots, default=after)
         for row in await self._connection.fetch(QUERIES["log_read_checkpoints"], after, until):
             subject = f"checkpoint {row['size']}"

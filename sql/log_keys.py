@@ -1,4 +1,4 @@
-"""Whose signatures count under checkpoints: what the operator sees of it, and what he adopts."""
+"""The keys whose signatures on checkpoints count."""
 
 from collections.abc import Sequence
 
@@ -18,13 +18,13 @@ class LogKeys:
 
 
 async def read_keys(database: Database) -> LogKeys | None:
-    """Those of now; None before a gateway has begun the log. Raises Unavailable."""
+    """Return the current keys; None before the log has begun. Raises Unavailable."""
     row = await database.one("log_read_head")
     return None if row is None else LogKeys(row["origin"], sorted(row["verifiers"]))
 
 
 async def adopt_key(database: Database, verifier: str, act: Act) -> None:
-    """From now on this key counts, though none before it signed beside it. Raises Unavailable."""
+    """Accept this key from now on, without a signature by a known key. Raises Unavailable."""
     async with database.transaction() as connection:
         await connection.execute(QUERIES["log_keys_insert"], [verifier], [act.at])
         await record(connection, act)

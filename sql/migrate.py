@@ -1,9 +1,9 @@
-"""Migrations: numbered SQL files, applied in order, each in a transaction of its own.
+"""Migrations: numbered SQL files, applied in order, each in a separate transaction.
 
-A gateway of the version before goes on working meanwhile, so nothing here locks it out for long:
-a migration that waits a good second for a lock is rolled back and tried again. Statements with
-CONCURRENTLY cannot run in a transaction: a file of them is executed one statement at a time.
-``docs/OPERATIONS.md`` says how gateways are upgraded.
+A gateway of the previous version keeps running, so nothing here may block it for long: a migration
+that waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY
+cannot run in a transaction, so a file with them is executed one statement at a time.
+``docs/OPERATIONS.md`` explains how to upgrade gateways.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from typing import Any, Final
 import asyncpg
 import attrs
 
-LOCK: Final = 0x52656E646572  # 'Render': many may start at once, one migrates
-TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often who waits for that lock asks for it
-# Whoever asks for the table meanwhile waits as long: commits of gateways, which have 1.8 s. After
-# one second (deadlock_timeout) PostgreSQL ends an autovacuum that is in the way: wait longer.
+LOCK: Final = 0x52656E646572  # 'Render': of many gateways that start at once, one migrates
+TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often the lock is tried
+# Other users of the table wait as long, such as commits of gateways, which have 1.8 s. After one
+# second (deadlock_timeout) PostgreSQL ends an autovacuum in the way, so this must be longer.
 LOCK_MILLISECONDS: Final = 1_200
 PAUSE_SECONDS_MOST: Final = 30.0
-# When the log says for whom a statement with CONCURRENTLY waits; the next time after twice that.
+# When to log what a statement with CONCURRENTLY waits for; later after twice the time.
 TOLD_SECONDS, TOLD_SECONDS_MOST = 10.0, 600.0
-APPLICATION: Final = "rendertrust_app"  # migrations grant to the role of that name
-# A new index may take hours: no setting of the server or the role ends a migration. On a new
-# database the disk would take longer than all else, so only the last one waits for it; those before
-# it stand earlier in PostgreSQL's log.
+APPLICATION: Final = "rendertrust_app"  # migrations grant rights to this role
+# A new index may take hours, so no setting of the server or role may end a migration. On a new
+# database syncing to disk would take most of the time, so only the last migration does; earlier
+# ones precede it in PostgreSQL's log.
 _SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
     ('statement_timeout', '0'), ('transaction_timeout', '0'), ('lock_timeout', '0'),
@@ -44,19 +44,19 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
-# Databases from before 0101 have no such column.
+# Databases from before migration 0101 lack this column.
 _APPLIED: Final = """
 SELECT version, name, sha256, (to_jsonb(m) ->> 'compatible_from')::integer AS compatible_from
 FROM schema_migrations m ORDER BY version
 """
-# With wal_level minimal nothing of a new sequence is logged before its transaction ends, and yet
-# the numbers after those that were used in it count as logged: the next 32 were given out without
-# a word in the log, and once more after a crash. Set again, none counts as logged.
+# With wal_level minimal nothing of a new sequence is logged before its transaction ends, but the
+# next 32 numbers count as logged: they would be assigned without a log record, and again after a
+# crash. Setting the sequence again prevents that.
 _NUMBERS: Final = """
 SELECT setval(seqrelid, pg_sequence_last_value(seqrelid)) FROM pg_sequence
 WHERE xmin = pg_current_xact_id()::xid AND pg_sequence_last_value(seqrelid) IS NOT NULL
 """
-# Owners, superusers and members of the role have its rights, too.
+# Owners, superusers and members of the role have its rights too.
 _HAS_RIGHTS: Final = """
 SELECT pg_has_role($1::name, current_user, 'USAGE') OR EXISTS (
     SELECT FROM pg_roles WHERE rolname = $2 AND pg_has_role($1::name, oid, 'USAGE'))
@@ -71,7 +71,7 @@ log = logging.getLogger(__name__)
 
 
 class MigrationError(Exception):
-    """The database and this program do not go together; nothing was changed."""
+    """The database and this program are incompatible; nothing was changed."""
 
 
 @attrs.frozen
@@ -86,7 +86,7 @@ class Migration:
 
     @property
     def statements(self) -> list[str]:
-        """The statements of a file with CONCURRENTLY, to be executed one by one; else none."""
+        """The statements of a file with CONCURRENTLY, to be executed one by one; else empty."""
         code = _COMMENT.sub("", self.text)
         if "CONCURRENTLY" not in code:
             return []
@@ -94,16 +94,16 @@ class Migration:
 
     @property
     def compatible_from(self) -> int | None:
-        """The newest migration of the oldest program that works with this one; None: no older."""
+        """The newest migration of the oldest compatible program; None: no older program."""
         found = _COMPATIBLE.search(self.text)
         return int(found[1]) if found else None
 
 
 @attrs.frozen
 class MigrationStatus:
-    """Names of migrations; ``newer`` are those of a later program.
+    """Names of migrations; ``newer``: those of a later program.
 
-    ``refused``: why this program does not work with the database, if so.
+    ``refused``: why this program cannot use the database, if so.
     """
 
     applied: tuple[str, ...]
@@ -113,7 +113,7 @@ class MigrationStatus:
 
 
 def migrations() -> list[Migration]:
-    """Those of this program, in order."""
+    """Return this program's migrations, in order."""
     folder = resources.files("sql").joinpath("migrations")
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
     return [Migration(int(f.name[:4]), f.name[:-4], f.read_text("utf-8")) for f in files]
@@ -122,10 +122,10 @@ def migrations() -> list[Migration]:
 async def migrate(
     dsn: str, found: list[Migration] | None = None, *, application: str | None = None
 ) -> list[str]:
-    """Apply what is pending, as the schema's owner; answer its names. Raises MigrationError.
+    """Apply pending migrations, as the schema's owner; return their names. Raises MigrationError.
 
-    It takes as long as it takes. Should it be ended, what is done stays, and the next one goes on.
-    ``application`` is the address that gateways use: first its role is checked.
+    There is no time limit. If it is killed, finished migrations stay and the next call continues.
+    ``application``: the gateways' database URL, whose role is checked first.
     """
     connection = await asyncpg.connect(dsn)
     try:
@@ -138,7 +138,7 @@ async def migrate(
             if there.refused is not None:
                 raise MigrationError(there.refused)
             if there.newer:
-                log.warning("the database is of a newer version: it has %s", there.newer[-1])
+                log.warning("the database has a newer version: migration %s", there.newer[-1])
             for migration in there.pending:
                 if migration is there.pending[-1]:
                     await connection.execute("RESET synchronous_commit")
@@ -150,7 +150,7 @@ async def migrate(
 
 
 async def status(dsn: str) -> MigrationStatus:
-    """What is applied and what is pending. Raises MigrationError."""
+    """Return applied and pending migrations. Raises MigrationError."""
     connection = await asyncpg.connect(dsn)
     try:
         exists = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
@@ -164,7 +164,7 @@ async def status(dsn: str) -> MigrationStatus:
 
 
 async def _role_of(application: str) -> str:
-    """Return the role of the application's address. Raises MigrationError."""
+    """Return the role of the application's URL. Raises MigrationError."""
     try:
         connection = await asyncpg.connect(application)
     except asyncpg.InvalidAuthorizationSpecificationError as error:
@@ -176,7 +176,7 @@ async def _role_of(application: str) -> str:
 
 
 async def check_role(connection: Any, role: str) -> None:
-    """Raise MigrationError unless what migrations grant, as the owner, is granted to ``role``."""
+    """Raise MigrationError unless ``role`` gets the rights that migrations grant."""
     if not await connection.fetchval(_HAS_RIGHTS, role, APPLICATION):
         raise MigrationError(
             f'The role "{role}" of database.url would have no rights. {_needs_role()}'
@@ -192,21 +192,21 @@ def _needs_role() -> str:
 
 @asynccontextmanager
 async def turn(connection: Any) -> AsyncGenerator[None]:
-    """Nobody else migrates until the block ends. Who waits asks again and again.
+    """Hold the migration lock until the block ends; others poll for it.
 
-    A statement that waits for the lock would have a snapshot, and a new index waits for all
-    those: each would wait for the other.
+    A statement that waits for the lock would hold a snapshot, and a new index waits for all
+    snapshots: each would wait for the other.
     """
     pause = TURN_SECONDS
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
         if pause == TURN_SECONDS:
-            log.info("waiting until somebody else has migrated")
+            log.info("waiting for another process to migrate")
         await asyncio.sleep(pause)
         pause = min(2 * pause, TURN_SECONDS_MOST)
     try:
         yield
     finally:
-        if not connection.is_closed():  # else the lock is gone with it
+        if not connection.is_closed():  # else the lock has ended with it
             await connection.fetchval("SELECT pg_advisory_unlock($1)", LOCK)
 
 
@@ -218,7 +218,7 @@ class _Comparison:
 
 
 def _compared(rows: list[Any], known: list[Migration]) -> _Comparison:
-    """What is in the database beside what this program has. Raises MigrationError."""
+    """Compare the database's migrations with this program's. Raises MigrationError."""
     done = {row["version"]: row["sha256"] for row in rows}
     ours = {migration.version for migration in known}
     for migration in known:
@@ -226,7 +226,7 @@ def _compared(rows: list[Any], known: list[Migration]) -> _Comparison:
             raise MigrationError(f"{migration.name} was changed after it had been applied")
     pending = [migration for migration in known if migration.version not in done]
     newer = [row for row in rows if row["version"] not in ours]
-    # Without a word on it a migration goes with no program but those that have it.
+    # By default a migration is compatible only with programs that have it.
     fits = all((row["compatible_from"] or row["version"]) <= max(ours) for row in newer)
     refused = None
     if newer and (pending or not fits):
@@ -240,7 +240,7 @@ async def _apply(connection: Any, migration: Migration, dsn: str) -> None:
         try:
             await _try(connection, migration, dsn)
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-            log.warning("%s waits for a lock: again in %g s", migration.name, pause)
+            log.warning("%s waits for a lock; retry in %g s", migration.name, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, PAUSE_SECONDS_MOST)
         else:
@@ -248,7 +248,7 @@ async def _apply(connection: Any, migration: Migration, dsn: str) -> None:
 
 
 async def _try(connection: Any, migration: Migration, dsn: str) -> None:
-    # Statements with CONCURRENTLY: other sessions do not queue behind them while they wait.
+    # Other sessions do not queue behind a statement with CONCURRENTLY while it waits.
     for statement in migration.statements:
         watch = asyncio.create_task(_tell_waits(dsn, connection.get_server_pid(), migration.name))
         try:
@@ -273,7 +273,7 @@ async def _try(connection: Any, migration: Migration, dsn: str) -> None:
 
 
 async def _tell_waits(dsn: str, pid: int, name: str) -> None:
-    """Log for whose transactions the migration waits, again and again, until this is cancelled."""
+    """Log the sessions that the migration waits for, repeatedly, until cancelled."""
     pause = TOLD_SECONDS
     while True:
         await asyncio.sleep(pause)
@@ -285,15 +285,15 @@ async def _tell_waits(dsn: str, pid: int, name: str) -> None:
             finally:
                 await connection.close()
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("%s: nobody knows for whom it waits: %s", name, error)
+            log.warning("%s: cannot find out what it waits for: %s", name, error)
             continue
         whom = "; ".join(map(_session, rows))
         if whom:
-            log.warning("%s waits until these end their transactions: %s", name, whom)
+            log.warning("%s waits for the transactions of: %s", name, whom)
 
 
 def _session(row: Any) -> str:
-    """Describe a session. Of other roles' sessions only superusers see since when they work."""
+    """Describe a session. Only superusers see when other roles' transactions began."""
     named = f" ({row['application_name']})" if row["application_name"] else ""
     since = "" if row["xact_start"] is None else f", since {row['xact_start']:%Y-%m-%d %H:%M:%S %Z}"
     return f"process {row['pid']} of {row['usename']}{named}{since}"

@@ -1,4 +1,4 @@
-"""Rows of uploads that come in parts: what the object store has begun for them."""
+"""Rows of multipart uploads that the object store has begun."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from sql.database import Database
 
 @attrs.frozen
 class Multipart:
-    """``store_id`` is how the store names it, ``object_key`` what it will be."""
+    """``store_id``: the store's id of the upload; ``object_key``: the key of the future object."""
 
     upload_id: UUID
     store_id: str
@@ -19,18 +19,18 @@ class Multipart:
 
 
 class Multiparts:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of(self, upload: UUID) -> Multipart | None:
-        """What was begun for an upload and has not ended."""
+        """Return the unfinished multipart upload of an upload."""
         row = await self._database.one("multipart_of", upload)
         return None if row is None else Multipart(**row)
 
     async def keep(self, begun: Multipart, now: datetime) -> Multipart:
-        """The one that stands for the upload: ``begun``, or what somebody else began before."""
+        """Store the multipart upload unless there is one; return the stored one."""
         row = await self._database.one(
             "multipart_keep", begun.upload_id, begun.store_id, begun.object_key, now
         )
@@ -38,15 +38,15 @@ class Multiparts:
         return Multipart(**row)
 
     async def asked(self, multipart: Multipart, now: datetime) -> None:
-        """Leave for parts of it was asked for."""
+        """Record that parts were requested."""
         await self._database.execute(
             "multipart_asked", multipart.upload_id, multipart.store_id, now
         )
 
     async def end(self, multipart: Multipart) -> None:
-        """It has ended in the store."""
+        """Delete the record of a multipart upload that has ended in the store."""
         await self._database.execute("multipart_end", multipart.upload_id, multipart.store_id)
 
     async def abandoned(self, since: datetime) -> Sequence[Multipart]:
-        """Some of those that nobody has gone on with ``since`` then, the oldest first."""
+        """Return some multipart uploads without activity ``since`` then, oldest first."""
         return [Multipart(**row) for row in await self._database.all("multipart_abandoned", since)]

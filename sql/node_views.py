@@ -1,4 +1,4 @@
-"""Nodes as people look for them and look at them in the console."""
+"""Nodes for the console."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,14 +9,14 @@ import attrs
 
 from sql.database import Database
 
-SORTED_MOST: Final = 5_000  # of the newest: what is older is found by a narrower filter
+SORTED_MOST: Final = 5_000  # only the newest are sorted; a filter finds older ones
 STATUSES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 STANDINGS: Final = ("ACTIVE", "DRAINING", "QUARANTINED", "REVOKED")
 
 
 @attrs.frozen
 class ListedNode:
-    """A line of a list. ``job_id`` and so on are of the unit that it works on, of ``units``."""
+    """A row of a list. ``job_id`` and the following fields: its current unit, out of ``units``."""
 
     id: UUID
     owner_id: UUID | None
@@ -40,9 +40,9 @@ class ListedNode:
 
 @attrs.frozen
 class NodeWork:
-    """A unit that a node works on, or has before it.
+    """A unit that a node runs, or has queued.
 
-    ``grid``: into how many columns and rows of tiles a frame of the job is cut, if it is.
+    ``grid``: the columns and rows of tiles, if the job's frames are cut.
     """
 
     job_id: UUID
@@ -60,8 +60,9 @@ class NodeWork:
 
 @attrs.frozen
 class NodeShare:
-    """What a node earned by one unit, or with ``work`` CHECK by a look at it; ``grid`` as of
-    ``NodeWork``. ``entry_id`` is the entry that pays it; ``decision`` as of ``sql.operators``.
+    """A node's earning by one unit; ``work`` CHECK: by a check. ``grid`` as in ``NodeWork``.
+
+    ``entry_id``: the entry that pays it; ``decision`` as in ``sql.operators``.
     """
 
     id: UUID
@@ -82,7 +83,7 @@ class NodeShare:
 
 @attrs.frozen
 class NodeEarnings:
-    """In units of money, and by how many units of work."""
+    """The sum in units of money, and the number of units."""
 
     amount: int = 0
     units: int = 0
@@ -90,9 +91,9 @@ class NodeEarnings:
 
 @attrs.frozen
 class NodeFilter:
-    """Which nodes: ``text`` is part of a name and so on, ``word`` a status or a standing.
+    """Filter for nodes: ``text`` is part of a name and so on, ``word`` a status or standing.
 
-    ``heard``: those with a socket, in the order in which ``pong`` is to have them; others are last.
+    ``heard``: connected nodes, in the order for the sort key ``pong``; others come last.
     """
 
     text: str | None = None
@@ -102,9 +103,9 @@ class NodeFilter:
 
 
 class NodeViews:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
-    ``owner`` None means everybody.
+    ``owner`` None: all users.
     """
 
     def __init__(self, database: Database) -> None:
@@ -113,14 +114,14 @@ class NodeViews:
     async def page(
         self, owner: UUID | None, search: NodeFilter, since: datetime, limit: int, offset: int
     ) -> Sequence[ListedNode]:
-        """A page; what they earned is of the time since then."""
+        """Return a page; earnings are those since then."""
         most = offset + limit if search.sort == "-created" else SORTED_MOST
         wanted = (owner, search.text, search.word, most, search.sort)
         rows = await self._database.all("fleet_page", *wanted, since, limit, offset, search.heard)
         return [ListedNode(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, text: str | None) -> Mapping[str, int]:
-        """By status and by standing, and by '' of all, of those that match."""
+        """Count matching nodes by status and by standing; '' counts all."""
         found: dict[str, int] = dict.fromkeys(("", *STATUSES, *STANDINGS), 0)
         for row in await self._database.all("fleet_counts", owner, text):
             for name in ("", row["status"], row["standing"]):
@@ -128,22 +129,22 @@ class NodeViews:
         return found
 
     async def work(self, node: UUID, limit: int) -> Sequence[NodeWork]:
-        """What it works on first, then what it has before it."""
+        """Return a node's running units, then its queued ones."""
         return [NodeWork(**row) for row in await self._database.all("fleet_work", node, limit)]
 
     async def earned(self, owner: UUID, node: UUID, since: datetime) -> NodeEarnings:
-        """What a node earned its owner since then."""
+        """Return what a node has earned its owner since then."""
         row = await self._database.one("fleet_earned", owner, node, since)
         return NodeEarnings() if row is None else NodeEarnings(**row)
 
     async def shares(
         self, owner: UUID, node: UUID, since: datetime, limit: int
     ) -> Sequence[NodeShare]:
-        """The same, unit by unit, the newest first."""
+        """Return the same by unit, newest first."""
         rows = await self._database.all("fleet_shares", owner, node, since, limit)
         return [NodeShare(**row) for row in rows]
 
     async def email(self, user: UUID | None) -> str | None:
-        """Whose a node is, or who said something about it."""
+        """Return the e-mail address of a node's owner, or of the author of its standing."""
         row = None if user is None else await self._database.one("fleet_person", user)
         return None if row is None else str(row["email"])

@@ -1,4 +1,4 @@
-"""Rows of nodes and of the challenges that prove them."""
+"""Rows of nodes and of the challenges that prove their keys."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,12 +27,12 @@ class NodeIdentity:
     status: str
     verified_at: datetime | None
     standing: StandingRecord
-    public_key: bytes | None = None  # where it is asked for
+    public_key: bytes | None = None  # where requested
 
 
 @attrs.frozen
 class NodeShown:
-    """A node as its owner and admins see it."""
+    """A node for its owner and admins."""
 
     id: UUID
     owner_id: UUID | None
@@ -51,7 +51,7 @@ class NodeShown:
 
 @attrs.frozen
 class CheckShown:
-    """What was found of one attempt of a node's, as its owner sees it."""
+    """The finding about one attempt of a node, for its owner."""
 
     job_id: UUID
     unit: int
@@ -66,7 +66,7 @@ class CheckShown:
 
 @attrs.frozen
 class StandingChange:
-    """What ``by`` says about a node, and why; ``version`` is the last word that he knows of."""
+    """A change of a node's standing by ``by``; ``version``: the last standing they saw."""
 
     node: UUID
     version: int
@@ -76,7 +76,7 @@ class StandingChange:
 
     @property
     def is_release(self) -> bool:
-        """Whether it ends a quarantine, if there is one."""
+        """True if it ends a quarantine, if there is one."""
         return self.standing not in (QUARANTINED, REVOKED)
 
 
@@ -93,7 +93,7 @@ class NodeChallenge:
 
 @attrs.frozen
 class NewNode:
-    """A node as it is registered; ``public_key`` are the 32 bytes of an Ed25519 key."""
+    """A node at registration; ``public_key``: the 32 bytes of an Ed25519 key."""
 
     id: UUID
     name: str
@@ -104,7 +104,7 @@ class NewNode:
 
 @attrs.frozen
 class NewChallenge:
-    """A challenge as it is kept; ``owner`` owns the node once it is answered."""
+    """A stored challenge; ``owner`` will own the node once it is answered."""
 
     challenge: bytes
     owner: UUID | None
@@ -112,13 +112,13 @@ class NewChallenge:
 
 
 class Nodes:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def insert(self, node: NewNode, challenge: NewChallenge) -> bool:
-        """A node that is REGISTERED, with its challenge; False when its owner is gone."""
+        """Insert a REGISTERED node with its challenge; False if its owner is gone."""
         return await self._owned(
             "node_insert",
             *(node.id, node.name, node.public_key, list(node.capabilities)),
@@ -127,18 +127,18 @@ class Nodes:
         )
 
     async def embed(self, node: NewNode) -> None:
-        """Make, or keep, the row of a gateway's own verifier."""
+        """Insert or keep the row of an embedded verifier."""
         await self._database.execute(
             "node_embed", node.id, node.name, node.public_key, list(node.capabilities)
         )
 
     async def by_verified_key(self, public_key: bytes) -> UUID | None:
-        """The node that proved this key before."""
+        """Return the node that has proved this key."""
         row = await self._database.one("node_by_verified_key", public_key)
         return None if row is None else row["id"]
 
     async def insert_challenge(self, node: UUID, challenge: NewChallenge) -> bool:
-        """A further challenge for a known node; False when it or its owner is gone."""
+        """Insert a further challenge for a known node; False if it or its owner is gone."""
         return await self._owned(
             "challenge_insert", challenge.challenge, node, challenge.owner, challenge.expires_at
         )
@@ -151,12 +151,12 @@ class Nodes:
         return True
 
     async def challenge(self, challenge: bytes, node: UUID) -> NodeChallenge | None:
-        """What a proof is checked against; None when this node was never given it."""
+        """Return the data to check a proof against; None: this node has no such challenge."""
         row = await self._database.one("node_challenge", challenge, node)
         return None if row is None else NodeChallenge(**row)
 
     async def verify(self, challenge: bytes, node: UUID, now: datetime) -> NodeIdentity | None:
-        """Bind key and owner, once; None when another was faster, with challenge or key."""
+        """Bind key and owner, once; None if another was faster with the challenge or key."""
         try:
             row = await self._database.one("node_verify", challenge, node, now)
         except asyncpg.UniqueViolationError:
@@ -171,7 +171,10 @@ class Nodes:
         *,
         require_proof: bool,
     ) -> NodeIdentity | None:
-        """A sign of life: HEALTHY, unless a proof is required and missing; None: no such node."""
+        """Record a sign of life; None: no such node.
+
+        The node becomes HEALTHY, unless a required proof is missing.
+        """
         row = await self._database.one("node_heartbeat", node, load, dict(metadata), require_proof)
         return None if row is None else _identity(row)
 
@@ -180,21 +183,21 @@ class Nodes:
         return None if row is None else _identity(row)
 
     async def sweep(self, before: datetime) -> None:
-        """Forget challenges that ended before then."""
+        """Delete challenges that ended before then."""
         await self._database.execute("challenges_sweep", before)
 
     async def forget_unproved(self, before: datetime, most: int) -> int:
-        """Forget registrations from before then that nobody proved; how many, ``most`` at once."""
+        """Delete unproved registrations from before then, at most ``most``; return how many."""
         return len(await self._database.all("nodes_forget", before, most))
 
-    # ── as people see them ───────────────────────────────────────────────────────────────────────
+    # ── for the console and the API ──────────────────────────────────────────────────────────────
 
     async def shown(self, node: UUID) -> NodeShown | None:
         row = await self._database.one("node_shown", node)
         return None if row is None else _shown(row)
 
     async def page(self, owner: UUID | None, span: Page) -> Sequence[NodeShown]:
-        """A page of one owner's nodes, or of everybody's, newest first."""
+        """Return a page of one owner's nodes, or of all, newest first."""
         bounds = (span.limit, span.offset, span.after)
         if owner is None:
             rows = await self._database.all("nodes_of_all", *bounds)
@@ -203,7 +206,7 @@ class Nodes:
         return [_shown(row) for row in rows]
 
     async def count(self, owner: UUID | None) -> int:
-        """How many nodes there are, of one owner or of everybody."""
+        """Count the nodes of one owner, or all."""
         if owner is None:
             row = await self._database.one("nodes_of_all_count")
         else:
@@ -211,17 +214,17 @@ class Nodes:
         return 0 if row is None else int(row["count"])
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
-        """What was found of their work, of each class of machine a record."""
+        """Return the records of their work, one per device class."""
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
 
     async def checks(self, node: UUID, limit: int) -> list[CheckShown]:
-        """Return what was found of its work, newest first."""
+        """Return the checks of its work, newest first."""
         rows = await self._database.all("checks_page", node, limit)
         return [CheckShown(**row) for row in rows]
 
     async def stand(self, word: StandingChange, act: Act | None) -> NodeShown | None:
-        """Note what was said, with its record; None when somebody said something meanwhile."""
+        """Change a standing, with its record; None if it has changed in the meantime."""
         said = (word.node, word.version, word.standing, word.reason, word.by)
         async with self._database.transaction() as connection:
             anew = word.is_release and await _begins_anew(connection, word.node)

@@ -1,4 +1,4 @@
-"""What operators, creators and admins see of earnings, payouts and disputes."""
+"""Earnings, payouts and disputes for operators, creators and admins."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,9 +14,11 @@ from sql.page import Page
 
 @attrs.frozen
 class ShareRow:
-    """A share of an operator's; ``disputed``: somebody has yet to decide. ``has_receipt``: its node
-    signed what it did. ``entry_id`` is the entry that pays it. ``decision``: of one that is
-    reversed, what a check found; '' where an admin decided.
+    """A share of an operator.
+
+    ``disputed``: an open dispute. ``has_receipt``: the node signed its work. ``entry_id``: the
+    entry that pays it. ``decision``: for a reversed share, a check's finding; '' if an admin
+    decided.
     """
 
     id: UUID
@@ -37,7 +39,7 @@ class ShareRow:
 
 @attrs.frozen
 class EarningTotals:
-    """In units of money. ``requested`` is payable, and in a payout of money that is under way."""
+    """Sums in units of money. ``requested``: payable, and part of an open payout of money."""
 
     pending: int = 0
     payable: int = 0
@@ -49,7 +51,7 @@ class EarningTotals:
 
 @attrs.frozen
 class PayoutShown:
-    """A payout, and whom it is for."""
+    """A payout and its operator."""
 
     id: UUID
     operator_id: UUID
@@ -67,7 +69,7 @@ class PayoutShown:
 
 @attrs.frozen
 class DisputeShown:
-    """A dispute, and whose share of how much it stops; nobody's where the unit earned nothing.
+    """A dispute, and the share it stops; without an operator if the unit earned nothing.
 
     ``by_gateway``: the gateway withholds the share until a check decides.
     """
@@ -88,13 +90,13 @@ class DisputeShown:
 
     @property
     def withheld_until(self) -> datetime | None:
-        """When an admin is to decide, if no check did; None if the gateway waits for none."""
+        """When an admin must decide if no check did; None: the gateway withholds no share."""
         return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
 
 
 @attrs.frozen
 class GivenComparison:
-    """What a creator found who rendered a frame again; ``places`` are those that differ most."""
+    """The result of a creator's own render; ``places``: where it differs most."""
 
     verdict: str
     said: str
@@ -104,7 +106,7 @@ class GivenComparison:
 
 @attrs.frozen
 class AccountVersion:
-    """An account between two entries: ``version`` is the number of the last one before."""
+    """An account between two entries; ``version``: the number of the earlier one."""
 
     version: int = 0
     balance: int = 0
@@ -112,7 +114,7 @@ class AccountVersion:
 
 @attrs.frozen
 class StatementRow:
-    """One entry of a statement: a negative amount went out."""
+    """One entry of a statement; a negative amount is a debit."""
 
     entry_id: int
     version: int
@@ -128,7 +130,7 @@ class StatementRow:
 
 
 class Operators:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -138,7 +140,7 @@ class Operators:
     async def earnings(
         self, operator: UUID, state: str | None, span: Page
     ) -> Sequence[ShareRow] | None:
-        """A page of an operator's shares, newest first; None when ``after`` is none of his."""
+        """Return a page of an operator's shares, newest first; None if ``after`` is not theirs."""
         if not await self._is_known("earning_is_of_operator", operator, span.after):
             return None
         bounds = (span.limit, span.offset, span.after, state)
@@ -149,7 +151,7 @@ class Operators:
         return after is None or await self._database.one(query, owner, after) is not None
 
     async def totals(self, operator: UUID) -> tuple[EarningTotals, Mapping[str, int]]:
-        """What his shares sum up to, and how many there are in each state."""
+        """Return the sums of an operator's shares, and their number in each state."""
         amounts, counts = dict[str, int](), dict[str, int]()
         for row in await self._database.all("earnings_totals", operator):
             name = "requested" if row["requested"] else str(row["state"]).lower()
@@ -162,7 +164,10 @@ class Operators:
     async def payouts(
         self, operator: UUID | None, state: str | None, span: Page
     ) -> Sequence[PayoutShown] | None:
-        """A page of payouts, to one operator or to all, newest first; None: ``after`` is none."""
+        """Return a page of payouts, of one operator or all, newest first.
+
+        None: ``after`` is unknown.
+        """
         if not await self._is_known("payout_is_known", operator, span.after):
             return None
         bounds = (span.after, span.limit, span.offset)
@@ -175,7 +180,7 @@ class Operators:
     async def payouts_by_id(
         self, ids: Sequence[UUID] = (), batches: Sequence[UUID] = ()
     ) -> Sequence[PayoutShown]:
-        """These payouts, and those of these batches, oldest first."""
+        """Return these payouts, and those of these batches, oldest first."""
         rows = await self._database.all("payouts_by_id", list(ids), list(batches))
         return [PayoutShown(**row) for row in rows]
 
@@ -184,9 +189,9 @@ class Operators:
     async def disputes(
         self, user: UUID | None, state: str | None, span: Page, *, by_gateway: bool | None = None
     ) -> Sequence[DisputeShown] | None:
-        """A page of disputes, of one creator or of all, newest first; None: ``after`` is none.
+        """Return a page of disputes, of one creator or all, newest first; None: unknown ``after``.
 
-        ``by_gateway``: those alone that the gateway opened, or did not.
+        ``by_gateway``: only those that the gateway opened, or only the others.
         """
         if not await self._is_known("dispute_is_known", user, span.after):
             return None
@@ -208,32 +213,32 @@ class Operators:
         return None if row is None else DisputeShown(**row)
 
     async def keep_comparison(self, dispute: UUID, given: "GivenComparison") -> None:
-        """Keep what a dispute carries; once."""
+        """Store the comparison attached to a dispute, once."""
         places = [share for place in given.places for share in place]
         values = (given.verdict, given.said, places, given.picture)
         await self._database.all("comparison_keep", dispute, *values)
 
     async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
-        """The PNG, for who ordered the unit or earned by it; None: for anybody."""
+        """Return the PNG for the unit's creator or operator; ``who`` None: for anyone."""
         row = await self._database.one("comparison_picture", job, unit, who)
         return None if row is None else bytes(row["picture"])
 
     # -- statements
 
     async def moment(self, operator: UUID, at: datetime) -> AccountVersion:
-        """His account at a time."""
+        """Return an operator's account at a time."""
         row = await self._database.one("statement_at", operator, at)
         return AccountVersion() if row is None else AccountVersion(**row)
 
     async def sums(self, operator: UUID, after: int, last: int) -> Mapping[str, int]:
-        """What the entries after one number up to another sum up to, by kind."""
+        """Return the sums of the entries between two numbers, by kind."""
         rows = await self._database.all("statement_sums", operator, after, last)
         return {row["kind"]: row["amount"] for row in rows}
 
     async def lines(
         self, operator: UUID, after: int, last: int, limit: int
     ) -> Sequence[StatementRow]:
-        """Those entries, oldest first."""
+        """Return those entries, oldest first."""
         rows = await self._database.all("statement_lines", operator, after, last, limit)
         return [StatementRow(**row) for row in rows]
 

@@ -1,6 +1,6 @@
-"""Rows of organisations, of their members and nodes, and of whom somebody trusts.
+"""Rows of organisations, their members and nodes, and of trust between users.
 
-Every change is written down, in the transaction that makes it.
+Every change is recorded in its transaction.
 """
 
 from collections.abc import Sequence
@@ -20,24 +20,24 @@ MEMBERS_MOST: Final = 500
 TRUSTED_MOST: Final = 500
 INVITED_MOST: Final = 50  # open invitations of one organisation
 INVITED_BY_USER_MOST: Final = 100  # open invitations of one inviter, to all organisations
-LISTED_MOST: Final = 200  # open invitations that their receiver is shown: the newest
+LISTED_MOST: Final = 200  # open invitations shown to their receiver, newest first
 OWNER: Final = "owner"
 
 
 class ChangeOutcome(Enum):
-    """What became of a change."""
+    """The outcome of a change."""
 
     DONE = auto()
-    ABSENT = auto()  # there is no such thing, as far as the caller may see
-    NOT_OWNER = auto()  # only its owners may
-    ALREADY = auto()  # it is so
+    ABSENT = auto()  # it does not exist, as far as the caller may see
+    NOT_OWNER = auto()  # only owners may
+    ALREADY = auto()  # nothing to change
     TOO_MANY = auto()
-    LAST_OWNER = auto()  # somebody must be
+    LAST_OWNER = auto()  # an organisation needs an owner
 
 
 @attrs.frozen
 class Organisation:
-    """``joined``: False, while one is only invited. ``role`` is one's own."""
+    """``joined`` False: only invited. ``role``: the user's own."""
 
     id: UUID
     name: str
@@ -50,7 +50,10 @@ class Organisation:
 
 @attrs.frozen
 class Member:
-    """``user_id`` of an open invitation names it, and is no account's; ``name`` is empty there."""
+    """A member, or an open invitation.
+
+    For an invitation, ``user_id`` names the entry, not an account, and ``name`` is empty.
+    """
 
     user_id: UUID
     email: str
@@ -71,7 +74,7 @@ class LentNode:
 
 @attrs.frozen
 class Trusted:
-    """``user_id`` names the entry, and is no account's."""
+    """``user_id`` names the entry, not an account."""
 
     user_id: UUID
     email: str
@@ -79,17 +82,17 @@ class Trusted:
 
 
 def handle(scope: UUID, email: str) -> UUID:
-    """Return the name of an address within the list of a user or an organisation.
+    """Return the id of an e-mail address within the list of a user or organisation.
 
-    It is the same whether an account has the address or not.
+    It does not depend on whether an account has the address.
     """
     return uuid5(scope, email)
 
 
 class Organisations:
-    """Each raises ``sql.database.Unavailable``; whether it happened is unknown then.
+    """Each method raises ``sql.database.Unavailable``; it is then unknown whether it happened.
 
-    ``act`` is of the caller, who is its ``actor_id``.
+    ``act``: the caller is its ``actor_id``.
     """
 
     def __init__(self, database: Database) -> None:
@@ -98,24 +101,24 @@ class Organisations:
     # -- read
 
     async def of_user(self, user: UUID) -> Sequence[Organisation]:
-        """Return those that he is a member of, or invited to: of these the newest."""
+        """Return a user's organisations and the newest invitations."""
         rows = await self._database.all("organisations_of_user", user, LISTED_MOST)
         return [Organisation(**row) for row in rows]
 
     async def members(self, organisation: UUID) -> Sequence[Member]:
-        """With those who are invited."""
+        """Return the members and the open invitations."""
         rows = await self._database.all("organisation_member_list", organisation)
         return [_member(organisation, row) for row in rows]
 
     async def nodes(self, organisation: UUID) -> Sequence[LentNode]:
-        """Those that are lent to it."""
+        """Return the nodes that are lent to it."""
         rows = await self._database.all("organisation_node_list", organisation)
         return [LentNode(**row) for row in rows]
 
     # -- as an owner
 
     async def found(self, organisation: UUID, name: str, act: Act) -> Organisation | None:
-        """A new one; None: he has too many."""
+        """Create an organisation; None: the user has too many."""
         async with self._database.transaction() as connection:
             values = (organisation, name, act.actor_id, act.at, OF_USER_MOST)
             row = await connection.fetchrow(QUERIES["organisation_found"], *values)
@@ -125,9 +128,9 @@ class Organisations:
         return Organisation(**row)
 
     async def invite(self, organisation: UUID, email: str, role: str, act: Act) -> ChangeOutcome:
-        """Invite whoever has this address; they are a member once they accept.
+        """Invite the owner of this address, who becomes a member by accepting.
 
-        The outcome is the same where nobody has it.
+        The outcome does not reveal whether an account has the address.
         """
         bounds = (MEMBERS_MOST, INVITED_MOST, INVITED_BY_USER_MOST)
         values = (organisation, email, role, act.actor_id, act.at, *bounds)
@@ -136,7 +139,7 @@ class Organisations:
             return refused or await _addressed(connection, "organisation_invite", values, act)
 
     async def set_role(self, organisation: UUID, user: UUID, role: str, act: Act) -> ChangeOutcome:
-        """Of a member; the last owner stays one."""
+        """Set a member's role; the last owner must stay one."""
         async with self._database.transaction() as connection:
             if (refused := await _owner(connection, organisation, act)) is not None:
                 return refused
@@ -145,7 +148,7 @@ class Organisations:
             return await _do(connection, "organisation_role", (organisation, user, role), act)
 
     async def end(self, organisation: UUID, act: Act) -> ChangeOutcome:
-        """It is no more."""
+        """Delete the organisation."""
         return await self._as_owner(organisation, "organisation_end", (organisation,), act)
 
     async def _as_owner(
@@ -164,7 +167,7 @@ class Organisations:
             return await _do(connection, "organisation_join", values, act)
 
     async def leave(self, organisation: UUID, user: UUID, act: Act) -> ChangeOutcome:
-        """Out with a member, or an invitation: by himself, or by an owner; and his nodes too.
+        """Remove a member with their nodes, or an invitation: by themselves, or by an owner.
 
         An owner names an invitation as ``members`` does.
         """
@@ -186,7 +189,7 @@ class Organisations:
             return await _do(connection, "organisation_leave", left, act)
 
     async def lend(self, organisation: UUID, node: UUID, act: Act) -> ChangeOutcome:
-        """A node of one's own; the organisation's members may use it for nothing."""
+        """Lend one's own node; members of the organisation may use it for free."""
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None or not mine["joined"]:
@@ -195,7 +198,7 @@ class Organisations:
             return await _do(connection, "organisation_lend", values, act)
 
     async def unlend(self, organisation: UUID, node: UUID, act: Act) -> ChangeOutcome:
-        """By the node's owner, or by one of the organisation's."""
+        """End the loan of a node, by its owner, or by an owner of the organisation."""
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None or not mine["joined"]:
@@ -206,18 +209,18 @@ class Organisations:
     # -- trust
 
     async def trusted(self, user: UUID) -> Sequence[Trusted]:
-        """Addresses that he trusts, those of nobody among them."""
+        """Return the addresses that a user trusts, including those without an account."""
         rows = await self._database.all("trust_list", user)
         return [Trusted(handle(user, row["email"]), row["email"], row["since"]) for row in rows]
 
     async def trust(self, email: str, act: Act) -> ChangeOutcome:
-        """Trust whoever has this address now. The outcome is the same where nobody has it."""
+        """Trust the current owner of this address. The outcome does not reveal an account."""
         async with self._database.transaction() as connection:
             values = (act.actor_id, email, act.at, TRUSTED_MOST)
             return await _addressed(connection, "trust_add", values, act)
 
     async def distrust(self, entry: UUID, act: Act) -> ChangeOutcome:
-        """Trust an address no more; ``entry`` names it as ``trusted`` does."""
+        """Stop trusting an address; ``entry`` names it as ``trusted`` does."""
         assert act.actor_id is not None, "a user trusts"
         async with self._database.transaction() as connection:
             rows = await connection.fetch(QUERIES["trust_list"], act.actor_id)
@@ -257,13 +260,13 @@ async def _do(
 
 
 async def _mine(connection: Connection, organisation: UUID, act: Act) -> Any:
-    """What the caller is in it, the organisation being locked; None: nothing."""
+    """Lock the organisation; return the caller's membership, or None."""
     values = (organisation, act.actor_id)
     return await connection.fetchrow(QUERIES["organisation_lock"], *values)
 
 
 async def _owner(connection: Connection, organisation: UUID, act: Act) -> ChangeOutcome | None:
-    """Why the caller may not change it."""
+    """Return why the caller may not change it, or None."""
     mine = await _mine(connection, organisation, act)
     if mine is None:
         return ChangeOutcome.ABSENT

@@ -1,4 +1,4 @@
-"""Attempts that took far longer than their units were quoted, and what follows from several."""
+"""Overruns: attempts that took far longer than quoted, and what follows from several."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,13 +7,15 @@ from uuid import UUID
 
 import attrs
 
-OWNERS: Final = 3  # whose nodes must agree: one alone may be slow, or want a better price
+OWNERS: Final = 3  # owners whose nodes must agree: a single one may be slow, or want a better price
 
 
 @attrs.frozen
 class Overrun:
-    """One attempt. ``percent``: about how much of the quoted work it takes. ``owner``: whose node
-    it was then. ``frames`` are its unit's, where they were asked for.
+    """One attempt that took far longer than quoted.
+
+    ``percent``: its estimated share of the quoted work. ``owner``: the node's owner then.
+    ``frames``: the unit's, if the job has any.
     """
 
     job: UUID
@@ -28,8 +30,10 @@ class Overrun:
 
 @attrs.frozen
 class Underquoted:
-    """One at a unit that failed: ``price`` is what the unit costs, in units of money, ``together``
-    are the numbers of what is tried again with it.
+    """An overrun of a failed unit.
+
+    ``price``: the unit's, in units of money. ``together``: numbers of the units that are retried
+    with it.
     """
 
     overrun: Overrun
@@ -38,8 +42,9 @@ class Underquoted:
 
 
 def agreed(overruns: Iterable[Overrun]) -> int | None:
-    """What of the quote it takes, in percent: of what each owner's newest attempt says, the middle;
-    None: fewer than three owners say so. Nodes of nobody are one owner's.
+    """Return the agreed share of the quote, in percent; None if fewer than three owners agree.
+
+    It is the median over the owners' newest attempts. Nodes without an owner count as one owner's.
     """
     newest = sorted(overruns, key=lambda one: one.attempt)
     said = sorted({one.owner: one.percent for one in newest}.values())

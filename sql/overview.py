@@ -1,4 +1,4 @@
-"""What the console's first page shows, of one user or of everybody."""
+"""The console's first page, for one user or for all."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,21 +18,21 @@ NODES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 
 @attrs.frozen
 class CreditSummary:
-    """In units; ``balance`` is None where everybody's is meant.
+    """Sums in units of money; ``balance`` is None for all users.
 
-    ``refunded``: so much of what was charged was given back.
+    ``refunded``: the refunded part of the charges.
     """
 
     held: int = 0
     charged: int = 0
     refunded: int = 0
     balance: int | None = None
-    earned: int | None = None  # by nodes, and not paid out yet; None: they never earned
+    earned: int | None = None  # earned by nodes and not paid out yet; None: never earned
 
 
 @attrs.frozen
 class LogStanding:
-    """Entries of the books on their way to the chain; ``waiting`` have no leaf yet."""
+    """The log's progress towards the chain; ``waiting`` entries have no leaf yet."""
 
     size: int
     waiting: int
@@ -44,13 +44,13 @@ class LogStanding:
 
     @property
     def unanchored(self) -> int:
-        """How many entries no chain has."""
+        """The number of entries that are on no chain."""
         return self.size - (self.anchored or 0) + self.waiting
 
 
 @attrs.frozen
 class Minute:
-    """How many jobs ended in one minute."""
+    """The number of jobs that ended in one minute."""
 
     minute: datetime
     completed: int
@@ -59,11 +59,10 @@ class Minute:
 
 @attrs.frozen
 class JobThumbnail:
-    """A job that made pictures; ``frame`` is the last one that there is a small one of.
+    """A job with pictures; ``frame``: the last one with a thumbnail.
 
-    ``first`` and ``last``: the frames of its first and its last unit, None where its parameters
-    say them. ``feeds``: what its first unit is a tile of. ``file``: what its scene is called, where
-    that is known.
+    ``first`` and ``last``: the frames of its first and last unit, None if its parameters have them.
+    ``feeds``: the unit that its first unit is a tile of. ``file``: the scene's name, if known.
     """
 
     id: UUID
@@ -78,7 +77,7 @@ class JobThumbnail:
 
     @property
     def frames(self) -> int:
-        """How many: a chunk has several, and of tiles one is made."""
+        """The number of frames; a chunk has several, and tiles make up one."""
         if self.first is None or self.last is None:
             return self.units
         if self.feeds is not None:
@@ -88,25 +87,25 @@ class JobThumbnail:
 
 @attrs.frozen
 class ResultRow:
-    """Whose result lies where."""
+    """The owner and the key of a result."""
 
     user_id: UUID
     result_ref: str | None
 
 
 class Overview:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
-    ``owner`` None means everybody.
+    ``owner`` None: all users.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def jobs(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
-        """By status: those that are open, and those that ended since then.
+        """Count by status the open jobs, and those that ended since then.
 
-        ``held`` is in units what is held for those that are paused.
+        ``held``: the credits held for paused jobs, in units.
         """
         found = await self._database.all("overview_open_jobs", owner)
         ended = await self._database.all("overview_ended_jobs", owner, since)
@@ -115,12 +114,12 @@ class Overview:
         return dict.fromkeys((*OPEN_JOBS, *ENDED_JOBS), 0) | counted | {"held": held}
 
     async def nodes(self, owner: UUID | None) -> Mapping[str, int]:
-        """By status."""
+        """Count nodes by status."""
         rows = await self._database.all("overview_nodes", owner)
         return dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in rows}
 
     async def money(self, owner: UUID | None, since: datetime) -> CreditSummary:
-        """What is held, and what was charged since then."""
+        """Return the sums of holds, and of charges since then."""
         if owner is not None:
             row = await self._database.one("overview_credits_of_user", owner, since)
             return CreditSummary(balance=0) if row is None else CreditSummary(**row)
@@ -131,21 +130,21 @@ class Overview:
         return CreditSummary(held["held"], **charged)
 
     async def log(self) -> LogStanding | None:
-        """How far the log has come; None before its first entry."""
+        """Return the progress of the log; None before its first entry."""
         row = await self._database.one("overview_log")
         return None if row is None else LogStanding(**row)
 
     async def throughput(self, owner: UUID | None, since: datetime) -> Sequence[Minute]:
-        """Minutes in which jobs ended, oldest first."""
+        """Return the minutes in which jobs ended, oldest first."""
         rows = await self._database.all("overview_throughput", owner, since)
         return [Minute(**row) for row in rows]
 
     async def pictures(self, owner: UUID | None, limit: int) -> Sequence[JobThumbnail]:
-        """The newest first."""
+        """Return the newest jobs with pictures."""
         rows = await self._database.all("overview_pictures", owner, limit)
         return [JobThumbnail(**row) for row in rows]
 
     async def result(self, owner: UUID | None, job: UUID) -> ResultRow | None:
-        """Where a completed job's result is."""
+        """Return the place of a completed job's result."""
         row = await self._database.one("overview_result", owner, job)
         return None if row is None else ResultRow(**row)

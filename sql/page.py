@@ -1,4 +1,4 @@
-"""Which part of a list is read."""
+"""The part of a list to read."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ import attrs
 
 @attrs.frozen
 class Page:
-    """At most ``limit`` elements, beginning ``offset`` behind ``after`` (None: the beginning)."""
+    """At most ``limit`` elements, ``offset`` after ``after`` (None: the beginning)."""
 
     limit: int
     offset: int = 0

@@ -1,4 +1,4 @@
-"""What jobs cost by their type, and what they cost before: each change is a row."""
+"""Prices of jobs by type, with their history: each change is a row."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,12 +10,12 @@ from sql.audit import Act, record
 from sql.database import Database
 from sql.query_loader import QUERIES
 
-EVERY_OTHER = "*"  # the job type that stands for all without a price of their own
+EVERY_OTHER = "*"  # the job type for all types without a specific price
 
 
 @attrs.frozen
 class PriceRow:
-    """A price from ``since`` on, in units; None: the type has none of its own any more."""
+    """A price from ``since`` on, in units; None: the type no longer has a specific price."""
 
     number: int
     job_type: str
@@ -26,26 +26,26 @@ class PriceRow:
 
 
 class Prices:
-    """Each raises ``sql.database.Unavailable`` while the database is away."""
+    """Each method raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def now(self) -> Sequence[PriceRow]:
-        """What each type costs that has a price of its own; the others are ``EVERY_OTHER``."""
+        """Return the current prices by type; ``EVERY_OTHER`` for types without a specific one."""
         return [PriceRow(**row) for row in await self._database.all("prices_of_now")]
 
     async def history(
         self, job_type: str | None, before: int | None, limit: int
     ) -> Sequence[PriceRow]:
-        """Changes, newest first: of the type, before the number, where they are given."""
+        """Return changes, newest first: only of the type and before the number, if given."""
         rows = await self._database.all("prices_history", job_type, before, limit)
         return [PriceRow(**row) for row in rows]
 
     async def set(self, job_type: str, units: int | None, act: Act) -> PriceRow | None:
-        """The price for every job that is submitted from now on, and the record of the change.
+        """Set the price for jobs submitted from now on, and record the change.
 
-        A price that holds already is left as it is. None: there is none to take away.
+        An unchanged price is left alone. None: there is no price to remove.
         """
         async with self._database.transaction() as connection:
             await connection.execute(QUERIES["prices_lock"])
@@ -63,5 +63,5 @@ class Prices:
 
 
 def shown(units: int | None) -> str | None:
-    """A price in credits, for people."""
+    """Format a price in credits."""
     return None if units is None else money.render(units)

@@ -1,4 +1,4 @@
-"""What proofs are made of: leaves, tiles and checkpoints. Only the Sequencer writes them."""
+"""Data for proofs: leaves, tiles and checkpoints. Only the Sequencer writes them."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ from sql.query_loader import QUERIES
 from sql.sql_log import edge_tiles
 
 TILES_KEPT: Final = 1024  # some 40 KiB each
-EDGES_KEPT: Final = 8  # of the newest sizes
+EDGES_KEPT: Final = 8  # for the newest sizes
 Rows: TypeAlias = Mapping[TilePlace, TileHashes]
 _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 
 
 @attrs.frozen
 class LeafPosition:
-    """Where an entry is in the log. ``hash`` is what the log has, whatever the entry says today."""
+    """The position of an entry in the log. ``hash``: the log's, even if the entry was altered."""
 
     leaf_index: int
     salt: bytes
@@ -34,7 +34,7 @@ class LeafPosition:
 
 @attrs.frozen
 class OwnEntry:
-    """An entry of the one who asks; ``place`` is None until the Sequencer has taken it up."""
+    """An entry of the caller; ``place`` is None until the Sequencer has appended it."""
 
     entry: LogEntry
     place: LeafPosition | None
@@ -42,7 +42,7 @@ class OwnEntry:
 
 @attrs.frozen
 class SignedCheckpoint:
-    """A checkpoint with its note; ``verifiers`` are the keys that count, the newest last."""
+    """A checkpoint with its note; ``verifiers``: the keys that count, newest last."""
 
     origin: str
     size: int
@@ -58,10 +58,10 @@ class SignedCheckpoint:
 
 
 class Proofs:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away.
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
-    What was read of the tree is kept: a complete tile never changes, nor what a log of some size
-    has at its right edge.
+    Parts of the tree are cached: a complete tile never changes, nor does the right edge of a log of
+    a given size.
     """
 
     def __init__(self, database: Database) -> None:
@@ -70,12 +70,12 @@ class Proofs:
         self._edges: OrderedDict[int, Rows] = OrderedDict()
 
     def forget(self) -> None:
-        """Read anew what is kept."""
+        """Clear the cache."""
         self._whole.clear()
         self._edges.clear()
 
     async def entry(self, user: UUID | None, key: int | UUID) -> OwnEntry | None:
-        """An entry of this user's accounts, by its number or its id; of anybody's for None."""
+        """Return an entry of this user's accounts (None: of any), by number or id."""
         named = (key, None) if isinstance(key, int) else (None, key)
         row = await self._database.one("log_entry_of_user", user, *named)
         if row is None:
@@ -86,31 +86,31 @@ class Proofs:
         return OwnEntry(entry, LeafPosition(row["leaf_index"], row["salt"], row["hash"]))
 
     async def orphan(self, number: int) -> int | None:
-        """The leaf of an entry that the books have no more; None: they have it, or never had."""
+        """Return the leaf of an entry that was removed from the books, or None."""
         row = await self._database.one("log_orphan", number)
         return None if row is None else int(row["leaf_index"])
 
     async def newest(self) -> SignedCheckpoint | None:
-        """The newest checkpoint; None before the log has begun."""
+        """Return the newest checkpoint; None before the log has begun."""
         row = await self._database.one("log_checkpoint_newest")
         return None if row is None else SignedCheckpoint(**row)
 
     async def inclusion(self, index: int, size: int) -> Sequence[bytes]:
-        """The proof that leaf ``index`` is among the first ``size``."""
+        """Return the proof that leaf ``index`` is among the first ``size``."""
         return (await self._tree(inclusion_ranges(index, size), size)).inclusion(index)
 
     async def consistency(self, m: int, n: int) -> Sequence[bytes]:
-        """The proof that the first ``m`` leaves are the beginning of the first ``n``."""
+        """Return the proof that the first ``m`` leaves are the beginning of the first ``n``."""
         return (await self._tree(consistency_ranges(m, n), n)).consistency(m)
 
     async def root(self, size: int) -> bytes:
-        """The root of the first ``size`` leaves."""
+        """Return the root of the first ``size`` leaves."""
         return (await self._tree([(0, size)], size)).root()
 
     async def _tree(self, ranges: Sequence[Range], size: int) -> LogTree:
-        """A log of so many leaves, with all in memory that these ranges need.
+        """Return a log of ``size`` leaves with everything in memory that these ranges need.
 
-        It has its own rows: what is kept may be forgotten for another while this one reads.
+        It has separate rows: the cache may drop some while it reads.
         """
         wanted = {place for place in needed(ranges) if _is_whole(place, size)}
         whole = {place: row for place in wanted if (row := self._whole.get(place)) is not None}
@@ -126,7 +126,7 @@ class Proofs:
     async def _read(
         self, places: Sequence[TilePlace], size: int, edge: Rows | None
     ) -> tuple[Rows, Rows]:
-        """Complete tiles, and, if ``edge`` is None, those that ``size`` leaves do not complete."""
+        """Read complete tiles, and, if ``edge`` is None, the incomplete ones at the right edge."""
         names = [place.level for place in places], [place.index for place in places]
         async with self._database.connection() as connection:
             rows = await connection.fetch(QUERIES["log_tiles_at"], *names) if places else []
@@ -139,7 +139,7 @@ class Proofs:
 
 
 def _keep(kept: "OrderedDict[Any, Any]", used: Mapping[Any, Any], most: int) -> None:
-    """What is used now stays longest."""
+    """Add to the cache; the least recently used entries are dropped."""
     for key, value in used.items():
         kept[key] = value
         kept.move_to_end(key)

@@ -1,4 +1,4 @@
-"""Purchases as the Ledger handles them: what was bought, what went back, what was told of it."""
+"""Purchases, reversals and Stripe events as the Ledger handles them."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -24,13 +24,13 @@ class PurchaseRow:
     payment_intent: str | None = None
     refunded: int = 0
     disputed: int = 0
-    movements: int = 0  # how often the two before changed
+    movements: int = 0  # how often ``refunded`` or ``disputed`` changed
     paid_at: datetime | None = None
 
 
 @attrs.frozen
 class ReversalRow:
-    """A charge's refunds, one refund, or one dispute; the furthest that was ever said of it."""
+    """All refunds of a charge, one refund, or one dispute, in its furthest known state."""
 
     id: str
     kind: str
@@ -43,7 +43,7 @@ class ReversalRow:
 
 @attrs.frozen
 class StripeEventRow:
-    """An event of Stripe's, and what became of it."""
+    """A Stripe event and its outcome."""
 
     id: str
     type: str
@@ -54,7 +54,7 @@ class StripeEventRow:
 
 @attrs.frozen
 class PurchaseKeys:
-    """Purchases by id, session and payment intent; what went back, and events, by Stripe's ids."""
+    """Purchases by id, session and payment intent; reversals and events by Stripe's ids."""
 
     ids: frozenset[UUID] = frozenset()
     sessions: frozenset[str] = frozenset()
@@ -66,7 +66,7 @@ class PurchaseKeys:
         return bool(self.ids or self.events)
 
     def named(self, purchase: PurchaseRow) -> bool:
-        """Whether it is asked for."""
+        """Return True if the keys include the purchase."""
         return (
             purchase.id in self.ids
             or purchase.session in self.sessions
@@ -78,5 +78,5 @@ NO_PURCHASES: Final = PurchaseKeys()
 
 
 def row_values(kind: type[Any], row: Any) -> dict[str, Any]:
-    """Those columns of a table's row that the class has."""
+    """Return the columns of a row that the class has."""
     return {field.name: row[field.name] for field in attrs.fields(kind)}

@@ -9,22 +9,22 @@ from sql.purchase_rows import PurchaseRow, row_values
 
 
 class Purchases:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of_user(self, purchase: UUID, user: UUID) -> PurchaseRow | None:
-        """One purchase of the user's own."""
+        """Return one purchase of this user."""
         row = await self._database.one("purchase_of_user", purchase, user)
         return None if row is None else PurchaseRow(**row_values(PurchaseRow, row))
 
     async def page(self, user: UUID, limit: int) -> Sequence[PurchaseRow]:
-        """The user's own that were paid or are open, newest first."""
+        """Return the user's paid and open purchases, newest first."""
         rows = await self._database.all("purchases_newest", user, limit)
         return [PurchaseRow(**row_values(PurchaseRow, row)) for row in rows]
 
     async def under_key(self, user: UUID, key: str) -> StoredAnswer | None:
-        """What the user was answered under an idempotency key."""
+        """Return the stored answer under the user's idempotency key."""
         row = await self._database.one("purchase_under_key", user, key)
         return None if row is None else StoredAnswer(row["request"], row["answer"])

@@ -1,4 +1,4 @@
-"""The queries: files of named blocks, each ``-- name: …`` and a line that says what it is for."""
+"""Load queries from files of named blocks, ``-- name: …`` with a line on their purpose."""
 
 import re
 from importlib import resources
@@ -8,11 +8,11 @@ _COMMENT = re.compile(r"--.*$", re.MULTILINE)
 
 
 class BadQueryFile(Exception):
-    """A block without a comment, or a name that is used twice."""
+    """A block has no comment, or a name is used twice."""
 
 
 def load() -> dict[str, str]:
-    """Every query of ``sql/queries/`` by its name."""
+    """Return every query in ``sql/queries/`` by name."""
     found: dict[str, str] = {}
     folder = resources.files("sql").joinpath("queries")
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
@@ -22,21 +22,21 @@ def load() -> dict[str, str]:
 
 
 def add_blocks(found: dict[str, str], file: str, text: str) -> None:
-    """Take the blocks of one file; what stands before the first is a comment on the file."""
+    """Add the blocks of one file; text before the first is a comment on the file."""
     for block in text.split("-- name: ")[1:]:
         head, _, body = block.partition("\n")
         name = head.strip()
         if name in found:
-            raise BadQueryFile(f"{file}: {name} stands twice")
+            raise BadQueryFile(f"{file}: {name} is defined twice")
         if not body.startswith("-- "):
-            raise BadQueryFile(f"{file}: {name} lacks the line that says what it is for")
+            raise BadQueryFile(f"{file}: {name} has no line on its purpose")
         found[name] = body.strip()
 
 
 def only_reads(text: str) -> bool:
-    """Whether a query changes and locks nothing, so that it may be asked twice.
+    """Return True if a query changes and locks nothing, so that it may be repeated.
 
-    ``FOR UPDATE`` counts as writing.
+    ``FOR UPDATE`` counts as a write.
     """
     return not _WRITE.search(_COMMENT.sub("", text))
 

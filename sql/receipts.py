@@ -1,4 +1,4 @@
-"""Receipts as they are kept."""
+"""Stored receipts."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from sql.database import Database
 
 @attrs.frozen
 class ReceiptRow:
-    """``document`` is canonical JSON, ``hash`` its SHA-256; ``entry_id`` None: it cost nothing."""
+    """``document`` is canonical JSON, ``hash`` its SHA-256; ``entry_id`` None: it was free."""
 
     job_id: UUID
     unit: int
@@ -24,7 +24,7 @@ class ReceiptRow:
 
 @attrs.frozen
 class WithdrawnRow:
-    """The entry that gave back what a receipt says was paid."""
+    """The entry that refunded what a receipt states as paid."""
 
     entry_id: int
     at: datetime
@@ -34,8 +34,8 @@ class WithdrawnRow:
 class ShownReceipt:
     """A receipt, and how its verdict was found.
 
-    ``device_class`` is that of its node, '' if nobody knows it. ``is_verified``: a verifier opened
-    the result, or compared it. ``compared``, ``remade`` and ``distance`` as of a ``CheckRow``.
+    ``device_class``: the node's, '' if unknown. ``is_verified``: a verifier opened or compared the
+    result. ``compared``, ``remade`` and ``distance`` as in ``CheckRow``.
     """
 
     document: str = attrs.field(repr=False)
@@ -52,22 +52,22 @@ class ShownReceipt:
 
 
 class Receipts:
-    """What the web reads of them."""
+    """Reads of receipts for the web."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
-        """The receipt of a unit, if ``owner`` ordered it, or earned by it; None: whoever asks."""
+        """Return the receipt of a unit if ``owner`` created or rendered it; None: for anyone."""
         row = await self._database.one("receipt_of_unit", job, unit, owner)
         return None if row is None else ReceiptRow(**row)
 
     async def shown(self, job: UUID, unit: int) -> ShownReceipt | None:
-        """The receipt of a unit, for anybody."""
+        """Return the receipt of a unit, for anyone."""
         row = await self._database.one("receipt_shown", job, unit)
         return None if row is None else ShownReceipt(**row)
 
     async def withdrawn(self, job: UUID, unit: int) -> WithdrawnRow | None:
-        """Whether the charge of a unit was given back, as it was found wrong later."""
+        """Return the refund of a unit that was found invalid later, if any."""
         row = await self._database.one("receipt_withdrawn", job, unit)
         return None if row is None else WithdrawnRow(**row)

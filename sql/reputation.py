@@ -1,4 +1,4 @@
-"""What is known of a node's work, for each class of machine: read from the verdicts on it."""
+"""Reputation of a node, per device class, from the verdicts on its work."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,31 +6,31 @@ from uuid import UUID
 
 import attrs
 
-STRIKES_MOST: Final = 3  # then it is quarantined
-FORGIVEN_BY: Final = 20  # valid results in a row take one strike away
-FORGIVEN_MOST: Final = 2  # strikes in all: else lying now and then would pay
-HISTORY: Final = 1000  # verdicts by which a node is known
-VALID, INVALID = "v", "m"  # as a record spells them
-LIES, KIN = "LIES", "KIN"  # why the gateway itself put a node into quarantine
+STRIKES_MOST: Final = 3  # then the node is quarantined
+FORGIVEN_BY: Final = 20  # this many valid results in a row remove one strike
+FORGIVEN_MOST: Final = 2  # strikes removed in total; otherwise occasional lying would pay
+HISTORY: Final = 1000  # verdicts that count
+VALID, INVALID = "v", "m"  # in the letters of a record
+LIES, KIN = "LIES", "KIN"  # reasons why the gateway quarantined a node
 
 
 @attrs.frozen
 class Reputation:
-    """``valid_in_row`` is the streak by which checks become rarer; ``strikes`` are invalid results
-    that are not made good for yet. Checked results alone count: what nobody looked at says nothing.
+    """The reputation of a node in one device class; only compared results count.
+
+    ``valid_in_row``: the streak that makes checks rarer. ``strikes``: invalid results, less
+    forgiven ones.
     """
 
     valid_in_row: int = 0
     valid: int = 0
     invalid: int = 0
     strikes: int = 0
-    forgiven: int = 0  # strikes taken away since an admin released it, or ever
+    forgiven: int = 0  # strikes removed since an admin's release, or ever
 
     @property
     def score(self) -> float:
-        """0 to 1: the share of valid results, an invalid one counting for ten; half where nobody
-        knows anything.
-        """
+        """The share of valid results, 0 to 1, with invalid ones counted tenfold; half at first."""
         return (self.valid + 1) / (self.valid + 10 * self.invalid + 2)
 
 
@@ -39,8 +39,10 @@ NEW: Final = Reputation()
 
 @attrs.frozen
 class Record:
-    """The verdicts on a node's work in a class of machine, oldest first, a letter each: before its
-    last release that let it begin anew, and since; without one (``released``) all are ``since``.
+    """Verdicts on a node's work in one device class, oldest first, one letter each.
+
+    ``before`` and ``since`` its last release that reset the record; if not ``released``, all are
+    ``since``.
     """
 
     node: UUID
@@ -51,14 +53,14 @@ class Record:
 
     @property
     def reputation(self) -> Reputation:
-        """What they make of it."""
+        """The reputation that follows from the verdicts."""
         if not self.released:
             return after(NEW, self.since)
         return after(released(after(NEW, self.before)), self.since)
 
 
 def after(before: Reputation, letters: str) -> Reputation:
-    """After these verdicts. Plain numbers, as a list of nodes has a hundred thousand of them."""
+    """Return the reputation after these verdicts; plain numbers, for lists of many nodes."""
     streak, strikes, forgiven = before.valid_in_row, before.strikes, before.forgiven
     for letter in letters:
         if letter == INVALID:
@@ -77,25 +79,27 @@ def after(before: Reputation, letters: str) -> Reputation:
 
 
 def strikes_of(records: Sequence[Record]) -> int:
-    """Of a node: its lies in all its classes together, less those that are made good for, so many
-    in all, as a node says itself what it is of; after a release with those that it began with.
+    """Return a node's strikes over all device classes, less forgiven ones.
+
+    Forgiveness is limited per node, as a node reports its device class itself. After a release the
+    record begins with two strikes.
     """
     forgiven = min(sum(one.reputation.forgiven for one in records), FORGIVEN_MOST)
     return max(_struck(records) - forgiven, 0)
 
 
 def _struck(records: Sequence[Record]) -> int:
-    """What it began with and its lies since, whatever was made good for."""
+    """Count initial strikes and later ones, without forgiveness."""
     begun = STRIKES_MOST - 1 if any(one.released for one in records) else 0
     return begun + sum(one.since.count(INVALID) for one in records)
 
 
 def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
-    """Whether a release lets a node's record begin anew, with two strikes: where it ends what the
-    node's lies brought about that still count, or another key of its owner's.
+    """Return True if a release resets the node's record to two strikes.
 
-    ``caught``: why the gateway itself put it there. What an admin alone did leaves the record as it
-    is, which is of fewer than three strikes then.
+    This is so if it ends a quarantine for invalid results that still count, or for another key of
+    the same owner. ``caught``: why the gateway quarantined the node. After an admin's own
+    quarantine the record is kept; it then has fewer than three strikes.
     """
     if strikes_of(records) >= STRIKES_MOST:
         return True
@@ -103,10 +107,10 @@ def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
 
 
 def released(before: Reputation) -> Reputation:
-    """After a release that lets it begin anew: each result is checked."""
+    """Return the reputation after a resetting release: every result is checked."""
     return attrs.evolve(before, valid_in_row=0, strikes=STRIKES_MOST - 1, forgiven=0)
 
 
 def record(row: Any) -> Record:
-    """A row of ``checks_records``."""
+    """Build a record from a row of ``checks_records``."""
     return Record(**row)

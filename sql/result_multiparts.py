@@ -1,4 +1,4 @@
-"""Rows of results that come in parts: what the object store has begun for them."""
+"""Rows of results' multipart uploads that the object store has begun."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +9,12 @@ import attrs
 
 from sql.database import Database
 
-MultipartName: TypeAlias = tuple[UUID, int, int, str]  # job, unit, attempt, what of it
+MultipartName: TypeAlias = tuple[UUID, int, int, str]  # job, unit, attempt, result or evidence
 
 
 @attrs.frozen
 class ResultMultipart:
-    """``what`` is ``result`` or ``evidence``; ``store_id`` is how the store names it."""
+    """``what``: ``result`` or ``evidence``; ``store_id``: the store's id of the upload."""
 
     job_id: UUID
     unit: int
@@ -26,23 +26,23 @@ class ResultMultipart:
 
     @property
     def name(self) -> MultipartName:
-        """Of which attempt it is, and what of it."""
+        """The attempt, and the kind of object."""
         return self.job_id, self.unit, self.attempt, self.what
 
 
 class ResultMultiparts:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of(self, name: MultipartName) -> ResultMultipart | None:
-        """What was begun and has not ended."""
+        """Return the unfinished upload, if any."""
         row = await self._database.one("result_multipart_of", *name)
         return None if row is None else ResultMultipart(**row)
 
     async def keep(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
-        """The one that stands: ``begun``, or what was begun before; it was asked for ``now``."""
+        """Store the upload unless there is one; return the stored one, marked as used ``now``."""
         row = await self._database.one(
             "result_multipart_keep",
             *begun.name,
@@ -55,12 +55,13 @@ class ResultMultiparts:
         return ResultMultipart(**row)
 
     async def end(self, multipart: ResultMultipart) -> None:
-        """It has ended in the store."""
+        """Delete the record of an upload that has ended in the store."""
         await self._database.execute("result_multipart_end", *multipart.name, multipart.store_id)
 
     async def abandoned(self, since: datetime, over: datetime) -> Sequence[ResultMultipart]:
-        """Some that nobody has gone on with ``since`` then; of attempts that are over, since
-        ``over``. The oldest first.
+        """Return some uploads without activity ``since`` then, oldest first.
+
+        For attempts that have ended, since ``over``.
         """
         rows = await self._database.all("result_multipart_abandoned", since, over)
         return [ResultMultipart(**row) for row in rows]

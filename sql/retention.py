@@ -1,4 +1,4 @@
-"""What is kept, for how long, and for whom: inputs by when they were used, results by their job."""
+"""Retention: inputs are kept by their last use, results by the end of their job."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,12 +10,12 @@ import attrs
 from sql.database import Database
 from sql.uploads import UploadRow
 
-FRESH: Final = timedelta(days=1)  # used so lately, an upload needs no note that it is used again
+FRESH: Final = timedelta(days=1)  # an upload used within this time needs no new record of use
 
 
 @attrs.frozen
 class ExpiredInput:
-    """An upload that is to be removed."""
+    """An upload to be deleted."""
 
     id: UUID
     object_key: str
@@ -23,7 +23,7 @@ class ExpiredInput:
 
 @attrs.frozen
 class ExpiredResult:
-    """The result of a unit that is to be removed; ``result_key`` as its node named it."""
+    """A unit's result to be deleted; ``result_key`` as its node named it."""
 
     job_id: UUID
     unit: int
@@ -32,7 +32,7 @@ class ExpiredResult:
 
 @attrs.frozen
 class ExpiredAttempt:
-    """One that came to nothing, of a unit of ``user``'s."""
+    """A failed attempt at a unit of ``user``."""
 
     job_id: UUID
     unit: int
@@ -42,22 +42,22 @@ class ExpiredAttempt:
 
 @attrs.frozen
 class StorageUsage:
-    """How many uploads somebody keeps, and how many bytes they are."""
+    """The number and total bytes of a user's uploads."""
 
     used: int
     count: int
 
 
 class Retention:
-    """Each raises ``sql.database.Unavailable`` while the database is away."""
+    """Each method raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # -- the sweep: what is marked is given to nobody any more; then its object goes
+    # -- the sweep: rows are marked and no longer served; then their objects are deleted
 
     async def inputs(self, before: datetime, now: datetime) -> Sequence[ExpiredInput]:
-        """Mark some that nobody used since ``before``, and no open job or dispute needs."""
+        """Mark some inputs unused since ``before`` that no open job or dispute needs."""
         return [
             ExpiredInput(**row) for row in await self._database.all("retention_inputs", before, now)
         ]
@@ -66,7 +66,7 @@ class Retention:
         await self._database.execute("retention_input_gone", upload)
 
     async def results(self, before: datetime, now: datetime) -> Sequence[ExpiredResult]:
-        """Mark some of jobs that ended before; those of which the objects are still to go."""
+        """Mark some results of jobs that ended before; return those whose objects remain."""
         await self._database.execute("retention_results", before, now)
         return [ExpiredResult(**row) for row in await self._database.all("retention_results_left")]
 
@@ -74,7 +74,7 @@ class Retention:
         await self._database.execute("retention_result_gone", result.job_id, result.unit, now)
 
     async def attempts(self, before: datetime) -> Sequence[ExpiredAttempt]:
-        """Some that ended before, and came to nothing; their objects are to go."""
+        """Return some failed attempts that ended before, whose objects are to be deleted."""
         return [
             ExpiredAttempt(**row) for row in await self._database.all("retention_attempts", before)
         ]
@@ -83,10 +83,10 @@ class Retention:
         named = (one.job_id, one.unit, one.attempt)
         await self._database.execute("retention_attempt_gone", *named, now)
 
-    # -- what keeps inputs
+    # -- use of inputs
 
     async def use(self, user: UUID, rows: Sequence[UploadRow], now: datetime) -> bool:
-        """Note that they are part of a job; False when one of them is being removed."""
+        """Record that uploads belong to a job; False if one of them is being deleted."""
         if any(row.expired_at is not None for row in rows):
             return False
         stale = {row.id for row in rows if row.used_at < now - FRESH}
@@ -97,11 +97,11 @@ class Retention:
         return found is not None and found["count"] == len(uploads)
 
     async def list_manifest(self, key: str, uploads: Sequence[UUID]) -> None:
-        """What a manifest that we keep lists."""
+        """Record the uploads that a manifest lists."""
         await self._database.execute("retention_manifest", key, sorted(set(uploads)))
 
     async def renew(self, job: UUID, user: UUID, now: datetime) -> bool:
-        """Note that a job's inputs are used again; False when one of them is there no more."""
+        """Record that a job's inputs are used again; False if one of them no longer exists."""
         found = await self._database.one("retention_inputs_of", job)
         if found is None or found["gone"]:
             return False
@@ -111,13 +111,13 @@ class Retention:
     # -- for their owner
 
     async def usage(self, user: UUID, now: datetime, but: UUID | None = None) -> StorageUsage:
-        """What counts against his quota, without one upload."""
+        """Return what counts against a user's quota, without one upload."""
         row = await self._database.one("retention_usage", user, but, now - FRESH)
         assert row is not None, "a sum answers one row"
         return StorageUsage(**row)
 
     async def page(self, user: UUID, limit: int, offset: int) -> Sequence[tuple[UploadRow, int]]:
-        """His uploads, the largest first, and by how many jobs each is needed."""
+        """Return a user's uploads, largest first, each with the number of jobs that need it."""
         rows = [
             dict(row) for row in await self._database.all("retention_page", user, limit, offset)
         ]
@@ -125,6 +125,6 @@ class Retention:
         return [(UploadRow(**row), jobs) for row, jobs in zip(rows, needed, strict=True)]
 
     async def expire(self, upload: UUID, user: UUID, now: datetime) -> ExpiredInput | None:
-        """He wants it gone; None when it is not his, or a job still needs it."""
+        """Mark an upload for deletion by its owner; None if it is not theirs or a job needs it."""
         row = await self._database.one("retention_expire", upload, user, now)
         return None if row is None else ExpiredInput(**row)

@@ -1,30 +1,30 @@
-"""How often a unit is tried: what counts as a try, when the next one is, and which is the last.
+"""Retry policy of units: what counts as a try, the pauses, and the last try.
 
-Sessions, the Lifeline and the Verifier go by it, each for what it hears of.
+Used by sessions, the Lifeline and the Verifier.
 """
 
 from typing import Final
 
 NODE_FAILURES_MOST: Final = 3
-TRIES_MOST: Final = 12  # however they ended
+TRIES_MOST: Final = 12  # of any outcome
 RETRY_SECONDS: Final = (1, 2, 4)
-HELD_NODES: Final = 3  # different ones that a unit came back from unfinished: an admin is told
+HELD_NODES: Final = 3  # different nodes that returned a unit unfinished; then an admin hears of it
 HELD_SECONDS_MOST: Final = 60
-OWNERS_MOST: Final = 3  # of nodes that failed a unit: then it is not its nodes' fault
+OWNERS_MOST: Final = 3  # owners of nodes that failed a unit, after which its nodes are not at fault
 
 
 def tries(attempt: int, unsent: int) -> int:
-    """How often a node was to work on it, this attempt included: ``unsent`` ones no node had."""
+    """Count the tries, including this one; ``unsent`` attempts never reached a node."""
     return max(attempt - unsent, 1)
 
 
 def wait_seconds(
     *, failures: int, faults: int, tried: int, is_nodes: bool, is_given_back: bool = False
 ) -> int | None:
-    """After a failure, of the node or not; None: it was the last try.
+    """Return the pause after a failure; None: it was the last try.
 
-    ``failures`` of nodes and ``faults`` that were no node's are those before it. What was given
-    back did not fail: there are as many tries of that as of anything.
+    ``failures`` of nodes and other ``faults`` are those before it. ``is_given_back``: the unit was
+    returned without a failure, which only counts towards the maximum of tries.
     """
     failures, faults = failures + is_nodes, faults + (not is_nodes)
     count = tried if is_given_back else failures + faults
@@ -35,10 +35,10 @@ def wait_seconds(
 
 
 def held_seconds(*, nodes: int, times: int) -> int:
-    """Return how long a unit waits that came back ``times`` times and did not fail.
+    """Return how long a unit waits that came back ``times`` times without a failure.
 
-    ``nodes`` are the different ones that it came back from: they could not be sent it, or lost it.
-    Attempt numbers are finite, so the pause grows even where two nodes alternate.
+    ``nodes``: the number of different nodes that could not be sent it, or lost it. Attempt numbers
+    are finite, so the pause grows even if two nodes alternate.
     """
     if nodes >= HELD_NODES:
         return HELD_SECONDS_MOST

@@ -1,4 +1,4 @@
-"""Rows of what was revoked, and the connection over which a gateway hears of it at once."""
+"""Rows of revocations, and the connection that notifies a gateway of new ones."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -14,12 +14,12 @@ from sql.errors import away
 from sql.query_loader import QUERIES
 
 CHANNEL: Final = "revocations"
-READ_SECONDS: Final = 0.9  # below the pause between two reads
+READ_SECONDS: Final = 0.9  # shorter than the pause between two reads
 
 
 @attrs.frozen
 class Revocation:
-    """``kind``: session | token | key | node | user, which says what ``id`` names."""
+    """``kind``: session | token | key | node | user; it says what ``id`` names."""
 
     id: UUID
     kind: str
@@ -28,31 +28,31 @@ class Revocation:
 
 @attrs.frozen
 class Revoked:
-    """What a read found; ``horizon`` is where the next one begins."""
+    """The result of a read; ``horizon``: where the next one begins."""
 
     horizon: int
     found: Sequence[Revocation]
 
 
 class Revocations:
-    """Writes; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Writes; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def insert(self, kind: str, ids: Iterable[UUID], expires_at: datetime) -> None:
-        """Revoke; what ends a login, a key or a user does so by itself."""
+        """Revoke explicitly; ending a login, key or user also revokes."""
         await self._database.execute("revocation_insert", list(ids), kind, expires_at)
 
     async def purge(self, before: datetime) -> None:
-        """Forget those that expired before."""
+        """Delete revocations that expired before."""
         await self._database.execute("revocation_purge", before)
 
 
 class RevocationFeed:
-    """Reads over a connection of its own: a busy pool must not make a gateway refuse everybody.
+    """Reads over a separate connection, so that a busy pool cannot make a gateway refuse everyone.
 
-    ``hint`` is called when something was revoked since; after that, read.
+    ``hint`` is called after a new revocation; then read.
     """
 
     def __init__(self, database: Database, hint: Callable[[], None]) -> None:
@@ -61,9 +61,9 @@ class RevocationFeed:
         self._connection: Any = None
 
     async def read(self, since: int, now: datetime) -> Revoked:
-        """What was revoked from transaction ``since`` on, and has not expired. Raises Unavailable.
+        """Return revocations from transaction ``since`` on that have not expired.
 
-        Within 0.9 s; what was found once may be found again.
+        Raises Unavailable after at most 0.9 s. A revocation may be returned repeatedly.
         """
         try:
             async with asyncio.timeout(READ_SECONDS):
@@ -78,14 +78,14 @@ class RevocationFeed:
         return Revoked(rows[0]["horizon"], found)
 
     def close(self) -> None:
-        """Cut the connection; the next read makes another."""
+        """Cut the connection; the next read opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None:
-            # Kept before anything is awaited on it, so that a read that is cut closes it.
+            # Stored before anything is awaited on it, so that a cancelled read closes it.
             self._connection = await self._database.apart()
             await self._connection.add_listener(CHANNEL, self._heard)
         connection: asyncpg.Connection[asyncpg.Record] = self._connection

@@ -1,4 +1,4 @@
-"""Rows of nodes, jobs and units, as the Scheduler and the Lifeline read them."""
+"""Rows of nodes, jobs and units for the Scheduler and the Lifeline."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -8,48 +8,48 @@ from uuid import UUID
 import attrs
 import orjson
 
-# In a job's parameters: [columns, rows] of the tiles of each frame, written by us.
+# In a job's parameters: [columns, rows] of the tiles of each frame, set by the gateway.
 GRID: Final = "_tiles"
-# In a job's parameters: what its price follows from, where that is its work.
+# In a job's parameters: the basis of its price, if priced by work.
 PRICED: Final = "_priced"
-# Who may see the work: mine, trusted, or left out: any.
+# The pool of nodes: mine, trusted, or absent for any.
 POOL: Final = "_pool"
 MINE, TRUSTED, ANY = "mine", "trusted", "any"
-# Of units at work: of low, normal and high priority.
+# Weights for low, normal and high priority.
 WEIGHTS: Final[Mapping[int, int]] = {-1: 1, 0: 2, 1: 4}
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
 
 
 def weight(priority: int) -> int:
-    """How many units a user may have at work for each one of a user with a lesser priority."""
+    """Return the weight of a priority: units at work relative to users with other priorities."""
     return WEIGHTS[priority]
 
 
 def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
-    """Where the result of one attempt goes; nobody else ever writes there."""
+    """Return the key of an attempt's result, which only that attempt writes."""
     return f"results/{user}/{job}/{unit}/{attempt}/result"
 
 
 def evidence_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
-    """Where what it is checked by goes."""
+    """Return the key of an attempt's evidence."""
     return beside(result_key(user, job, unit, attempt))
 
 
 def beside(result: str) -> str:
-    """The key of the evidence of a result that lies under a key."""
+    """Return the key of the evidence for a result's key."""
     return f"{result.rpartition('/')[0]}/evidence"
 
 
 @attrs.frozen
 class StandingRecord:
-    """What people say about a node, and why. Of two words on one node the greater version holds."""
+    """A node's standing with its reason. The one with the greater version counts."""
 
     name: str = ACTIVE
     version: int = 0
     reason: str = ""
 
     def may_work_for(self, user: UUID, owner: UUID | None) -> bool:
-        """Whether a node that ``owner`` owns may begin a unit of this user."""
+        """Return True if a node of ``owner`` may begin a unit of this user."""
         return self.name == ACTIVE or (self.name == QUARANTINED and user == owner)
 
 
@@ -57,13 +57,13 @@ NOTHING_SAID: Final = StandingRecord()
 
 
 def standing_of(row: Any) -> StandingRecord:
-    """As a row of nodes has it."""
+    """Read a standing from a row of nodes."""
     return StandingRecord(row["standing"], row["standing_version"], row["standing_reason"])
 
 
 @attrs.frozen
 class StandingRow:
-    """A node about which something was said ``at`` a time, and what was said last."""
+    """A node whose standing changed ``at`` a time, with its latest standing."""
 
     node: UUID
     owner: UUID | None
@@ -78,13 +78,13 @@ class NodeRow:
     capabilities: tuple[str, ...]
     load: float
     verified: bool
-    silent_seconds: float | None = None  # since its last sign of life; None: it never gave one
+    silent_seconds: float | None = None  # since its last sign of life; None: there was none
     epoch: int = 0  # of its newest session
 
 
 @attrs.frozen
 class PartResult:
-    """The result of a unit that another one is made of, as far as it is known here."""
+    """The result of a unit that another one is made from, as far as known here."""
 
     unit: int
     attempt: int
@@ -93,16 +93,16 @@ class PartResult:
 
 
 def parts_of(told: Sequence[str] | None) -> tuple[PartResult, ...]:
-    """Of a unit that is made of others, in their order, as the database tells them."""
+    """Parse the parts of a unit, in order, from the database's JSON."""
     return tuple(PartResult(*orjson.loads(one)) for one in told or ())
 
 
-JobPlace: TypeAlias = tuple[datetime, UUID]  # since when a job waits, and its id
+JobPlace: TypeAlias = tuple[datetime, UUID]  # queued since, and the id
 
 
 @attrs.frozen
 class OpenJob:
-    """A job that has not ended, and how many of its units have not."""
+    """An open job, and the number of its open units."""
 
     id: UUID
     queued_at: datetime
@@ -110,14 +110,15 @@ class OpenJob:
 
     @property
     def place(self) -> JobPlace:
-        """Its place among all open jobs."""
+        """The position among all open jobs."""
         return self.queued_at, self.id
 
 
 @attrs.frozen
 class SessionStart:
-    """The number of a node's session among those of all gateways, and when it began, by the
-    database's clock.
+    """The epoch of a node's session among those of all gateways, and its start.
+
+    The time is the database's.
     """
 
     epoch: int
@@ -126,7 +127,7 @@ class SessionStart:
 
 @attrs.frozen
 class OpenJobTerms:
-    """What an open job counts as among its user's; of its parameters pool and needs alone."""
+    """The terms of an open job; of its parameters only the pool and requirements."""
 
     job: UUID
     user: UUID
@@ -138,10 +139,10 @@ class OpenJobTerms:
 
 @attrs.frozen
 class OpenUnit:
-    """A unit that has not ended, with what its job says about it.
+    """An open unit, with the facts of its job.
 
-    ``avoid`` are nodes that failed this unit, ``barred`` those that failed any of the job's. A unit
-    with a copy at work is two of these.
+    ``avoid``: nodes that failed this unit; ``barred``: nodes that failed any unit of the job. A
+    unit with a speculative copy yields two rows.
     """
 
     job: UUID
@@ -167,20 +168,20 @@ class OpenUnit:
     barred: frozenset[UUID] = frozenset()
     units: int = 1  # of the whole job
     price: int = 0  # in units of money
-    started_at: datetime | None = None  # of this attempt, or of one before it
-    copied: int = 0  # the newest attempt that was made beside another
-    is_copy: bool = False  # this attempt is beside another one
-    paused: str | None = None  # by whom its job is: its "owner", or at its "cap"
-    faults: int = 0  # failures that were no node's
-    unsent: int = 0  # of the attempts before this one, how many no node ever had
-    answered: bool = False  # its copy delivered, and waits for its verdict
-    needs_memory: int = 0  # bytes: nodes that gave less had too little
-    needs_opengl: bool = False  # as a node found that has none
+    started_at: datetime | None = None  # of this or an earlier attempt
+    copied: int = 0  # the newest speculative attempt
+    is_copy: bool = False  # this attempt is the speculative one
+    paused: str | None = None  # why its job is paused: by its "owner", or at its "cap"
+    faults: int = 0  # failures that were not a node's
+    unsent: int = 0  # earlier attempts that no node ever received
+    answered: bool = False  # its copy delivered and waits for its verdict
+    needs_memory: int = 0  # bytes: nodes with less had too little
+    needs_opengl: bool = False  # set when a node without OpenGL failed it
 
 
 @attrs.frozen
 class SceneReport:
-    """A node, and whose it is, that said of a unit that its scene is at fault."""
+    """A node, with its owner, that reported a unit's scene as at fault."""
 
     node: UUID
     owner: UUID | None
@@ -188,7 +189,7 @@ class SceneReport:
 
 @attrs.frozen
 class UnitDuration:
-    """How long a unit took that is complete: ``frames`` it rendered, or a tile of one."""
+    """The duration of a complete unit: of its ``frames``, or of a tile."""
 
     job: UUID
     frames: str | None
@@ -196,12 +197,12 @@ class UnitDuration:
     seconds: float
 
 
-# The parameters of a job, where the reader has them.
+# Returns a job's parameters if the caller already has them.
 KnownParams: TypeAlias = Callable[[UUID], dict[str, Any] | None]
 
 
 def nothing_known(_: UUID) -> None:
-    """Nothing is known of any job."""
+    """Return None: no parameters are known."""
 
 
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
@@ -209,7 +210,7 @@ LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
 
 @attrs.frozen
 class Lease:
-    """How long from now a unit may stay with its node without a sign of life."""
+    """How long a unit may stay with its node without a sign of life, from now."""
 
     job: UUID
     unit: int

@@ -1,4 +1,4 @@
-"""Rows of logins: each is a family of refresh tokens, of which one is valid at a time."""
+"""Rows of logins: each is a family of refresh tokens, one of which is valid at a time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,23 +9,23 @@ import attrs
 
 from sql.database import Database
 
-# One that comes again so soon after its exchange is a lost answer or a race.
+# A token presented again this soon after its exchange is a lost answer or a race.
 GRACE: Final = timedelta(seconds=10)
 
 
 @attrs.frozen
 class TokenFamily:
-    """All tokens of one login: ``jti`` is the one refresh token that is valid now."""
+    """All tokens of one login; ``jti``: the refresh token that is valid now."""
 
     sid: UUID
     jti: UUID
     expires_at: datetime
-    client: str = ""  # the User-Agent that logged in
+    client: str = ""  # the User-Agent at login
 
 
 @attrs.frozen
 class LoginState:
-    """What a login was decided on: it is refused when that changed meanwhile."""
+    """The state of a user that was checked at login; a change in the meantime refuses it."""
 
     user: UUID
     password_hash: str = attrs.field(repr=False)
@@ -34,7 +34,7 @@ class LoginState:
 
 @attrs.frozen
 class SessionRow:
-    """``rotated_at`` is the last refresh, at first the login."""
+    """``rotated_at``: the last refresh, at first the login."""
 
     sid: UUID
     client: str
@@ -44,13 +44,13 @@ class SessionRow:
 
 
 class Sessions:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def open(self, checked: LoginState, family: TokenFamily, now: datetime) -> bool:
-        """A login; False when the user was deactivated or changed since he was looked up."""
+        """Open a login; False if the user was deactivated or changed since they were checked."""
         row = await self._database.one(
             "session_open",
             *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
@@ -59,9 +59,9 @@ class Sessions:
         return row is not None
 
     async def rotate(self, family: TokenFamily, spent: UUID, now: datetime) -> bool:
-        """Exchange the refresh token ``spent`` for ``family.jti``; of many at once one gets True.
+        """Exchange the refresh token ``spent`` for ``family.jti``; one of many at once gets True.
 
-        False too when the family ended or the user is not active.
+        False too if the family ended or the user is not active.
         """
         row = await self._database.one(
             "session_rotate",
@@ -70,32 +70,32 @@ class Sessions:
         return row is not None
 
     async def reused(self, sid: UUID, jti: UUID, now: datetime) -> bool:
-        """After a rotation that failed: True when the token is an old one, and the family ended."""
+        """After a failed rotation: return True if the token is an old one; the family then ends."""
         row = await self._database.one("session_reused", sid, jti, now, GRACE)
         return row is not None
 
     async def touch(self, sid: UUID, user: UUID, now: datetime, until: datetime) -> str | None:
-        """A login that is in use lasts until then; the user's role, None when it has ended."""
+        """Extend a login that is in use; return the user's role, None if it has ended."""
         row = await self._database.one("session_touch", sid, user, now, until)
         return None if row is None else row["role"]
 
     async def page(
         self, user: UUID, now: datetime, limit: int, offset: int
     ) -> Sequence[SessionRow]:
-        """A user's logins that have not ended, the one used last first."""
+        """Return a page of a user's open logins, most recently used first."""
         rows = await self._database.all("session_page", user, now, limit, offset)
         return [SessionRow(**row) for row in rows]
 
     async def count(self, user: UUID, now: datetime) -> int:
-        """How many of them there are."""
+        """Count a user's open logins."""
         row = await self._database.one("session_count", user, now)
         assert row is not None, "count answers one row"
         return int(row["count"])
 
     async def end(self, sid: UUID, user: UUID, now: datetime) -> bool:
-        """End a login of this user; False when it had ended, or is another's."""
+        """End a login of this user; False if it had ended, or is another user's."""
         return await self._database.one("session_end", sid, user, now) is not None
 
     async def purge(self, before: datetime) -> None:
-        """Forget those that expired before."""
+        """Delete logins that expired before."""
         await self._database.execute("session_purge", before)

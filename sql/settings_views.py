@@ -1,4 +1,4 @@
-"""What the settings' page lists of keys and of what Stripe told us."""
+"""Lists on the console's settings page: API keys, endpoints and Stripe events."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from sql.database import Database
 
 @attrs.frozen
 class ListedKey:
-    """An API key that was not revoked, and whose it is."""
+    """An API key that is not revoked, and its owner."""
 
     id: UUID
     user_id: UUID
@@ -27,7 +27,7 @@ class ListedKey:
 
 @attrs.frozen
 class ListedStripeEvent:
-    """An event of Stripe's, and what became of it."""
+    """A Stripe event and its outcome."""
 
     id: str
     type: str
@@ -38,7 +38,7 @@ class ListedStripeEvent:
 
 @attrs.frozen
 class ListedEndpoint:
-    """An endpoint, and whose it is; ``failing_since`` and ``disabled_at`` as in ``EndpointRow``."""
+    """An endpoint and its owner; ``failing_since`` and ``disabled_at`` as in ``EndpointRow``."""
 
     id: UUID
     user_id: UUID
@@ -52,36 +52,36 @@ class ListedEndpoint:
 
     @property
     def shown(self) -> str:
-        """Its address without what may be a secret of its owner's: the query, and who signs in."""
+        """The URL without the query and the login, which may be secrets of its owner."""
         parts = urlsplit(self.url)
         masked = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
         return urlunsplit(masked) + ("?…" if parts.query else "")
 
     @property
     def state(self) -> str:
-        """In a word that sorts."""
+        """The state as one sortable word."""
         if self.disabled_at is not None:
-            return "told no more"
-        return "told" if self.failing_since is None else "failing"
+            return "off"
+        return "healthy" if self.failing_since is None else "failing"
 
 
 class SettingsViews:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def keys(self, search: str, limit: int, offset: int) -> Sequence[ListedKey]:
-        """Everybody's keys, the newest first; ``search``: a part of the name or of the e-mail."""
+        """Return the keys of all users, newest first; ``search``: part of the name or e-mail."""
         rows = await self._database.all("settings_keys", search, limit, offset)
         return [ListedKey(**row) for row in rows]
 
     async def endpoints(self, search: str, limit: int) -> Sequence[ListedEndpoint]:
-        """Everybody's, the newest first; ``search``: a part of the address or of the e-mail."""
+        """Return the endpoints of all users, newest first; ``search``: part of URL or e-mail."""
         rows = await self._database.all("settings_endpoints", search, limit)
         return [ListedEndpoint(**row) for row in rows]
 
     async def events(self, search: str, limit: int, offset: int) -> Sequence[ListedStripeEvent]:
-        """What Stripe told us, the newest first; ``search``: a part of any of its words."""
+        """Return the Stripe events, newest first; ``search``: part of any column."""
         rows = await self._database.all("settings_events", search, limit, offset)
         return [ListedStripeEvent(**row) for row in rows]

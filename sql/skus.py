@@ -1,4 +1,4 @@
-"""What can be bought: read by everybody, changed by admins, with a record."""
+"""SKUs: read by everyone, changed by admins with an audit record."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,22 +24,22 @@ class SkuRow:
 
 
 class Skus:
-    """Each raises ``sql.database.Unavailable`` while the database is away."""
+    """Each method raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def all(self, *, withdrawn: bool = False) -> Sequence[SkuRow]:
-        """What is on sale, the cheapest first; ``withdrawn``: what was once, too."""
+        """Return the SKUs on sale, cheapest first; ``withdrawn``: also former ones."""
         return [SkuRow(**row) for row in await self._database.all("skus_all", withdrawn)]
 
     async def by_name(self, name: str) -> SkuRow | None:
-        """One of them, on sale or not."""
+        """Return one SKU, on sale or not."""
         row = await self._database.one("sku_by_name", name)
         return None if row is None else SkuRow(**row)
 
     async def put(self, sku: SkuRow, act: Act) -> SkuRow:
-        """Make it, or change it for purchases that are opened from now on."""
+        """Insert or change an SKU, for purchases opened from now on."""
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(QUERIES["sku_put"], *attrs.astuple(sku))
             assert row is not None, "it was put"

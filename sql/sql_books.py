@@ -1,4 +1,4 @@
-"""The books in PostgreSQL: a batch is read under locks in two round trips, and written in one."""
+"""The books in PostgreSQL: a batch is locked and read in two round trips, written in one."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ _UNIT_COUNTED: tuple[str, ...] = (
     *("unsent", "faults", "needs_memory", "needs_opengl"),
     "unsendable_to",
 )
-_LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # of a unit: arrays of nodes
+_LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # unit columns that are arrays of nodes
 _OF_TRANSFER = ("id", "debit", "credit", "subject", "amount", "kind", "reference", "description")
 _OF_ENTRY = (
     *("entry_id", "id", "transfer_id", "account", "version", "amount", "before"),
@@ -63,23 +63,23 @@ UNREAD = datetime.max.replace(tzinfo=UTC)
 
 
 def numbers_for(keys: Keys, rows: Rows) -> int:
-    """How many transfers there may be: whoever owes pays when he comes to something."""
+    """Return the most transfers possible: users with debts pay when they receive credits."""
     if not any(account.debt is not None for account in rows.accounts.values()):
         return keys.postings
     return 2 * keys.postings + len(keys.holds) + len(keys.whole) + len(keys.tiled)
 
 
 def with_tills(keys: Keys) -> frozenset[str]:
-    """Accounts of which any till will do: not where a reference is to be found again."""
+    """Return the accounts for which any shard will do, as no earlier reference is looked up."""
     return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
 
 
 class RowsMissing(Mismatch):
-    """A write touched fewer rows than were decided on: the transaction must not be committed."""
+    """A write touched fewer rows than decided: the transaction must not be committed."""
 
 
 class SqlBooks:
-    """A BooksTransaction over one connection that is inside a transaction."""
+    """A BooksTransaction over one connection that is in a transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -105,7 +105,7 @@ class SqlBooks:
         return rows
 
     async def write(self, changes: Changes) -> int:
-        """One statement for all that changes; each row that is meant must be found."""
+        """Write all changes in one statement; every expected row must be found."""
         parts = [part for part in self._parts(changes) if part[1] and part[1][0]]
         if not parts:
             return 0
@@ -139,7 +139,7 @@ class SqlBooks:
         known = {row["name"] for row in found}
         missing = [name for name in names - known if name.startswith(_PEOPLE)]
         if missing:
-            # In order, so that two gateways making the same accounts cannot wait for each other.
+            # In order, so that two gateways that create the same accounts cannot deadlock.
             missing.sort(key=lambda name: (name.startswith("debt:"), name))
             await self._connection.execute(QUERIES["books_accounts_make"], missing)
             found = await self._fetch("books_accounts_lock", *asked)
@@ -150,7 +150,7 @@ class SqlBooks:
         return {row["name"]: AccountRow(**row) for row in found}
 
     async def _rows(self, keys: Keys, rows: Rows) -> None:
-        """What the lock on the accounts keeps still."""
+        """Read the rows that the account locks protect."""
         used = _columns_of(sorted(keys.idempotency), 2)
         units = _columns_of(sorted(keys.units), 2)
         named = (list(keys.holds), list(keys.whole), list(keys.jobs), *units)
@@ -160,7 +160,7 @@ class SqlBooks:
         names = {number: name for name, number in self._ids.items()}
         for row in found["holds"]:
             if row["account_id"] not in names:
-                raise Conflict("a hold came to be since its account was looked for")
+                raise Conflict("a hold was created since its account was looked up")
             values = row_values(HoldRow, {**row, "account": names[row["account_id"]]})
             rows.holds[row["reference"]] = HoldRow(**values)
         for row in found["jobs"]:
@@ -177,15 +177,15 @@ class SqlBooks:
         rows.transfers = _posted(found)
 
     def _subjects(self, keys: Keys) -> Columns:
-        """Whose references are looked for; an account that is not there has posted nothing."""
+        """Return the transfers to look up; an account that does not exist has none."""
         names, kinds, references = _columns_of(sorted(keys.transfers), 3)
         return [[self._ids.get(name) for name in names], kinds, references]
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     def _parts(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
-        """The writes, each with a column of values for each of its parameters."""
-        # In this order they are told: a job begins before its units do, and ends after them.
+        """Yield the writes, each with a column of values per parameter."""
+        # The order of their events: a job begins before its units and ends after them.
         begun, changed = _jobs(changes)
         yield begun
         yield from _units(changes)
@@ -219,14 +219,14 @@ class SqlBooks:
         yield "books_holds_update", columns_of(old, *changing)
 
     def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
-        """A batch has one time, and what an entry ends at follows from the rest of it."""
+        """Yield the writes of postings; a batch has one time, and ``after`` is derived."""
         columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 1, 2, 3)
         yield "books_transfers_insert", [*columns, _one_time(changes.transfers)]
         columns = self._with_ids(columns_of(changes.entries, *_OF_ENTRY), 3)
         yield "books_entries_insert", [*columns, _one_time(changes.entries)]
 
     def _with_ids(self, columns: Columns, *positions: int) -> Columns:
-        """Names of accounts become their ids."""
+        """Replace names of accounts by their ids."""
         for position in positions:
             columns[position] = [self._ids[name] for name in columns[position]]
         return columns
@@ -237,7 +237,7 @@ def _one_time(rows: Sequence[TransferRow] | Sequence[EntryRow]) -> list[datetime
 
 
 def _jobs(changes: Changes) -> tuple[tuple[str, Columns], tuple[str, Columns]]:
-    """New ones, and what changes of others."""
+    """Return the writes of new jobs and of changed ones."""
     new = [job for job in changes.jobs if job.id in changes.new_jobs]
     old = [job for job in changes.jobs if job.id not in changes.new_jobs]
     names = [field.name for field in attrs.fields(JobRow)]
@@ -262,7 +262,7 @@ def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
 
 
 def is_untouched(unit: UnitRow) -> bool:
-    """Whether nothing has happened to it yet: there may be thousands of such in a batch."""
+    """Return True if the unit is new; a batch may have thousands of these."""
     return unit.state == "QUEUED" and unit.attempt == 0 and unit.error_class is None
 
 
@@ -274,7 +274,7 @@ def _unit_columns(units: Sequence[UnitRow], *names: str) -> Columns:
 
 
 def _as_texts(columns: Columns, position: int) -> Columns:
-    """An array of arrays must not be ragged: each goes as text."""
+    """Convert arrays to text, as PostgreSQL's arrays of arrays must not be ragged."""
     columns[position] = ["{" + ",".join(map(str, nodes)) + "}" for nodes in columns[position]]
     return columns
 
@@ -284,7 +284,7 @@ def _columns_of(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
 
 
 def _posted(found: Any) -> dict[TransferKey, tuple[TransferRow, EntryRow]]:
-    """What was posted before, with the subject's entry."""
+    """Return earlier transfers, each with the subject's entry."""
     names = {row["id"]: _account_of(row) for row in found["posted_accounts"]}
     entries = {row["transfer_id"]: row for row in found["posted_entries"]}
     posted: dict[TransferKey, tuple[TransferRow, EntryRow]] = {}
@@ -298,6 +298,6 @@ def _posted(found: Any) -> dict[TransferKey, tuple[TransferRow, EntryRow]]:
 
 
 def _account_of(row: Any) -> str:
-    """The name of the account that a row is, or is a till of."""
+    """Return the account's name, also for one of its shards."""
     name: str = row["name"]
     return name if row["till_of"] is None else name.partition(":")[0]

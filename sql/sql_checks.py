@@ -1,4 +1,4 @@
-"""Checks in PostgreSQL: part of the transaction of the books, and what the Verifier reads."""
+"""Checks in PostgreSQL: written with the books, and read by the Verifier."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
@@ -22,7 +22,10 @@ _DECIDED: Final = (
 
 
 async def lock_checks(connection: Connection, keys: Keys, rows: Rows) -> None:
-    """Read those of the units' attempts into ``rows``; of two attempts one may end the other."""
+    """Read the checks of the units' attempts into ``rows``.
+
+    With two attempts, a verdict on one may end the other.
+    """
     both = {key for key, unit in rows.units.items() if unit.is_delivered_beside}
     concerned = sorted(keys.checks | both)
     if not concerned:
@@ -34,7 +37,7 @@ async def lock_checks(connection: Connection, keys: Keys, rows: Rows) -> None:
 
 
 def check_parts(changes: Changes) -> Iterator[Part]:
-    """The writes: what was delivered is new, what was decided was there."""
+    """Yield the writes: inserts of deliveries and updates of decided checks."""
     new = [row for row in changes.checks if row.id in changes.new_checks]
     decided = [row for row in changes.checks if row.id not in changes.new_checks]
     yield "books_checks_insert", columns_of(new, *_NAMES)
@@ -43,7 +46,7 @@ def check_parts(changes: Changes) -> Iterator[Part]:
 
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
-    """Return them as the Verifier reads them."""
+    """Convert rows for the Verifier."""
     return [_pending(row) for row in rows]
 
 

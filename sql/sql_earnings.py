@@ -1,4 +1,4 @@
-"""What operators earn in PostgreSQL: read and written in the transaction of the books."""
+"""Earnings in PostgreSQL: read and written in the transaction of the books."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
@@ -27,7 +27,7 @@ _OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))
 
 
 async def earners(connection: Connection, keys: Keys) -> frozenset[str]:
-    """The accounts on which the earnings and payouts of a batch lie; they are to be locked."""
+    """Return the accounts of a batch's earnings and payouts, which must be locked."""
     if not (keys.earnings or keys.payouts or keys.withdrawn):
         return frozenset()
     named = (*_units(keys.earnings), list(keys.payouts), *_units(keys.withdrawn))
@@ -36,7 +36,7 @@ async def earners(connection: Connection, keys: Keys) -> frozenset[str]:
 
 
 async def lock_earnings(connection: Connection, keys: Keys, rows: Rows) -> None:
-    """Read them into ``rows``, whose accounts are locked. Raises Conflict when one has moved."""
+    """Read earnings into ``rows``, whose accounts are locked. Raises Conflict if one moved."""
     if keys.earnings or keys.payouts:
         named = (*_units(keys.earnings), list(keys.payouts))
         [found] = await connection.fetch(QUERIES["books_earnings_lock"], *named)
@@ -46,7 +46,7 @@ async def lock_earnings(connection: Connection, keys: Keys, rows: Rows) -> None:
         await _lock_waiting(connection, rows)
     await _lock_stakes(connection, keys, rows)
     if any(one.account not in rows.accounts for one in rows.earnings.values()):
-        raise Conflict("a share was claimed, or forfeited, since its account was looked for")
+        raise Conflict("a share was claimed or forfeited since its account was looked up")
     if keys.payable:
         asked = (list(keys.payable), SHARES_MOST)
         for row in await connection.fetch(QUERIES["books_payable"], *asked):
@@ -54,7 +54,7 @@ async def lock_earnings(connection: Connection, keys: Keys, rows: Rows) -> None:
 
 
 async def _lock_waiting(connection: Connection, rows: Rows) -> None:
-    """Read since when deliveries of the operators of the shares in hand wait for their verdicts."""
+    """Read since when deliveries of the locked shares' operators wait for their verdicts."""
     accounts = {share.account for share in rows.earnings.values() if share.operator_id is not None}
     if accounts:
         asked = (list(accounts), rows.now - WITHHELD_MOST)
@@ -63,7 +63,7 @@ async def _lock_waiting(connection: Connection, rows: Rows) -> None:
 
 
 async def _lock_stakes(connection: Connection, keys: Keys, rows: Rows) -> None:
-    """Read what is at stake, what a fine may take, and what was taken for units withdrawn."""
+    """Read stakes, shares that fines may take, and fines for withdrawn units."""
     if keys.stakes:
         named = (list(keys.stakes), rows.now, STAKE_SHARES)
         for row in await connection.fetch(QUERIES["books_stakes"], *named):
@@ -81,7 +81,7 @@ async def _lock_stakes(connection: Connection, keys: Keys, rows: Rows) -> None:
 
 
 def _add(rows: Rows, found: Any) -> None:
-    """Add shares and their disputes to what is in hand."""
+    """Add shares and their disputes to the locked rows."""
     earnings = [EarningRow(**_values(EarningRow, row)) for row in found["earnings"]]
     disputes = [DisputeRow(**_values(DisputeRow, row)) for row in found["disputes"]]
     rows.earnings |= {(row.job_id, row.unit): row for row in earnings}
@@ -89,7 +89,7 @@ def _add(rows: Rows, found: Any) -> None:
 
 
 def earning_parts(changes: Changes) -> Iterator[Part]:
-    """The writes, each with a column of values for each of its parameters."""
+    """Yield the writes, each with a column of values per parameter."""
     new = [row for row in changes.earnings if (row.job_id, row.unit) in changes.new_earnings]
     old = [row for row in changes.earnings if (row.job_id, row.unit) not in changes.new_earnings]
     names = ("id", "job_id", "unit", "node_id", "operator_id", "amount", "state", "earned_at")
@@ -108,7 +108,7 @@ def _fines(changes: Changes) -> Iterator[Part]:
 
 
 def counted(changes: Changes) -> Mapping[str, int]:
-    """How many rows those writes change that change several for each row of theirs."""
+    """Return the expected row counts of writes that change several rows per parameter row."""
     return {
         "books_earnings_take": sum(row.units for row in _taken(changes)),
         "books_earnings_close": sum(row.units for row in _closed(changes)),

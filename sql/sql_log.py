@@ -11,7 +11,7 @@ from sql.log import Append, Head, LogEntry, LogView
 from sql.query_loader import QUERIES
 from sql.statement_batch import flat, together
 
-LEADER: Final = 0x52656E646571  # the advisory lock of who appends
+LEADER: Final = 0x52656E646571  # the advisory lock of the gateway that appends
 
 
 class SqlLog:
@@ -37,7 +37,7 @@ class SqlLog:
 
     async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
         rows = await self._connection.fetch(QUERIES["log_entries"], numbers)
-        return [LogEntry(*row) for row in rows]  # the columns are its fields, in their order
+        return [LogEntry(*row) for row in rows]  # the columns are its fields, in order
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
         return await edge_tiles(self._connection, size)
@@ -51,13 +51,13 @@ class SqlLog:
 
 
 async def look(database: Database, limit: int) -> LogView | None:
-    """The same without a lock: to see whether there is anything to do."""
+    """Read the log without a lock, to see whether there is anything to do."""
     row = await database.one("log_look", limit)
     return None if row is None else look_of(row)
 
 
 def look_of(row: Any) -> LogView:
-    """The row of ``log_look``."""
+    """Build a view from the row of ``log_look``."""
     return LogView(
         head=Head(row["origin"], row["size"], row["root"], row["covered"]),
         checked=row["checked"],
@@ -72,7 +72,7 @@ def look_of(row: Any) -> LogView:
 
 
 async def edge_tiles(connection: Any, size: int) -> dict[TilePlace, bytes]:
-    """The tiles at the right edge of ``size`` leaves that are not complete, but for empty ones."""
+    """Return the incomplete tiles at the right edge of ``size`` leaves, without empty ones."""
     tiles: dict[TilePlace, bytes] = {}
     first = size - size % WIDTH
     hashes = await connection.fetch(QUERIES["log_leaf_hashes"], first)
@@ -92,9 +92,9 @@ async def edge_tiles(connection: Any, size: int) -> dict[TilePlace, bytes]:
 
 
 def _parts(append: Append) -> list[tuple[str, list[Any]]]:
-    """The writes with their parameters, the first of which is a column: empty, nothing is written.
+    """Return the writes with their parameters; one with an empty first column is skipped.
 
-    Leaves have consecutive indices, and their salts and hashes are of one length.
+    Leaves have consecutive indices, and their salts and hashes have a fixed length.
     """
     head, leaves, tiles = append.head, append.leaves, append.tiles
     made = [] if append.checkpoint is None else [append.checkpoint]

@@ -1,4 +1,4 @@
-"""Purchases in PostgreSQL: read under the locks of a batch, written with the rest of it."""
+"""Purchases in PostgreSQL: read under the locks of a batch and written with it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,9 +17,9 @@ Part = tuple[str, Columns]
 
 
 async def with_owners(connection: Connection, keys: Keys) -> Keys:
-    """The keys, with the accounts of those whose purchases are asked for.
+    """Return the keys with the accounts of the purchases' owners.
 
-    An account for what somebody owes is made where something may be taken of him.
+    A debt account is included if credits may be taken from the owner.
     """
     asked = keys.purchases
     named = (list(asked.ids), list(asked.sessions), list(asked.intents))
@@ -32,7 +32,7 @@ async def with_owners(connection: Connection, keys: Keys) -> Keys:
 
 
 async def lock_purchases(connection: Connection, asked: PurchaseKeys, rows: Rows) -> None:
-    """What the locks on the accounts keep still. Raises Conflict when one of those is missing."""
+    """Read the rows that the account locks protect. Raises Conflict if a lock is missing."""
     named = (asked.ids, asked.sessions, asked.intents, asked.reversals, asked.events)
     query = QUERIES["books_purchases_lock"]
     found = await connection.fetchrow(query, *(list(names) for names in named))
@@ -49,18 +49,18 @@ async def lock_purchases(connection: Connection, asked: PurchaseKeys, rows: Rows
 
 
 def check_owners(asked: PurchaseKeys, rows: Rows) -> None:
-    """Raise Conflict for a purchase that came to be since its owner was looked for."""
+    """Raise Conflict for a purchase that was created since its owner was looked up."""
     intents = {reversal.payment_intent for reversal in rows.reversals.values()}
     for purchase in rows.purchases.values():
         needed = {f"user:{purchase.user_id}"}
         if asked.reversals or purchase.payment_intent in intents:
             needed.add(f"debt:{purchase.user_id}")
         if not needed <= rows.accounts.keys():
-            raise Conflict("a purchase came to be since its owner was looked for")
+            raise Conflict("a purchase was created since its owner was looked up")
 
 
 def purchase_parts(changes: Changes) -> Iterator[Part]:
-    """The writes, each with a column of values for each of its parameters."""
+    """Yield the writes, each with a column of values per parameter."""
     new = [row for row in changes.purchases if row.id in changes.new_purchases]
     old = [row for row in changes.purchases if row.id not in changes.new_purchases]
     yield "books_purchases_insert", columns_of(new, *_FIXED, *_CHANGING, "paid_at")

@@ -58,17 +58,17 @@ from sql.sql_checks import pending
 from sql.sql_log import SqlLog, look
 
 BOOKS_SECONDS: Final = 1.8
-LOG_SECONDS: Final = 10.0  # nobody waits for it
+LOG_SECONDS: Final = 10.0  # no request waits for it
 PARAMS_MOST: Final = 256  # jobs whose parameters are read at once
-TURN: Final = 256  # rows between two looks at what else is to be done
+TURN: Final = 256  # rows between two yields to other tasks
 AUDIT_SECONDS: Final = 300.0
 WHOLE_SECONDS: Final = 4 * 3600.0
-AUDIT_LEAVES: Final = 200_000  # of the log, over one snapshot; the next one goes on after them
+AUDIT_LEAVES: Final = 200_000  # of the log per snapshot; the next one continues after them
 _OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit))
 
 
 class SqlStore:
-    """Every method raises Unavailable while the database is away."""
+    """Every method raises Unavailable while the database is down."""
 
     def __init__(self, database: Database, halts: Halts | None = None) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class SqlStore:
     def transaction(
         self, *, within: float = BOOKS_SECONDS
     ) -> AbstractAsyncContextManager[BooksTransaction]:
-        """Committed at exit. Unavailable: it is unknown whether it was. See the port."""
+        """Commit at exit. Unavailable: it is unknown whether it was committed. See the port."""
         return self._transaction(within)
 
     @asynccontextmanager
@@ -87,18 +87,18 @@ class SqlStore:
         try:
             async with self._database.transaction(within=within) as connection:
                 yield SqlBooks(connection)
-        except asyncpg.UniqueViolationError as error:  # inserted since we looked, or never seen
+        except asyncpg.UniqueViolationError as error:  # inserted since we looked, or never visible
             raise Mismatch(f"{error.constraint_name} is taken") from error
         except orjson.JSONEncodeError as error:
             raise Refused(type(error).__name__) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if refused(error):  # its text names columns and constraints; rows are in its detail
+            if refused(error):  # its text names columns and constraints; row data is in its detail
                 raise Refused(f"{type(error).__name__}: {error}") from error
             raise
 
     @asynccontextmanager
     async def log(self) -> AsyncGenerator[LogTransaction]:
-        # What halts all stands in the database, where every look at the log sees it.
+        # Halts of all gateways are in the database, where every read of the log sees them.
         halted = await self._halts.only_here()
         try:
             async with self._database.transaction(within=LOG_SECONDS) as connection:
@@ -134,7 +134,7 @@ class SqlStore:
         async with self._database.transaction(within=WHOLE_SECONDS, snapshot=True) as connection:
             audit = await audit_within(connection, log_most=AUDIT_LEAVES)
         findings = list(audit.findings)
-        while not audit.ended:  # where the log is sound so far
+        while not audit.ended:  # as long as the log is sound
             async with self._database.transaction(
                 within=AUDIT_SECONDS, snapshot=True
             ) as connection:
@@ -266,7 +266,7 @@ class SqlStore:
     async def claim_checks(
         self, gateway: UUID, checks: Collection[CheckId], seconds: float
     ) -> frozenset[CheckId]:
-        if await self._halts.only_here():  # it could conclude none: another gateway can
+        if await self._halts.only_here():  # it could not book a verdict; another gateway can
             await self.release_checks(gateway, checks)
             return frozenset()
         named = _columns(checks)
@@ -352,11 +352,11 @@ def _standing(row: Any) -> StandingRow:
 async def _open_units(
     rows: Sequence[Any], params: Mapping[UUID, Any] | None = None
 ) -> Sequence[OpenUnit]:
-    """``params``: of each job, where the rows are without them."""
+    """``params``: parameters by job, if the rows are without them."""
     found: list[OpenUnit] = []
     for number, row in enumerate(rows, 1):
         found.append(_open_unit(row if params is None else {**row, "params": params[row["job"]]}))
-        if number % TURN == 0:  # ten thousand at a stretch would hold up everybody for 50 ms
+        if number % TURN == 0:  # ten thousand in one go would block the loop for 50 ms
             await asyncio.sleep(0)
     return found
 

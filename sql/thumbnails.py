@@ -1,4 +1,4 @@
-"""Small pictures of frames, as their owners see them."""
+"""Thumbnails of frames, for their owners."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from sql.database import Database
 
 @attrs.frozen
 class Thumbnail:
-    """A JPEG as a node sent it: nobody here has looked at it."""
+    """A JPEG as a node sent it, unchecked."""
 
     picture: bytes = attrs.field(repr=False)
     frame: int
@@ -19,7 +19,7 @@ class Thumbnail:
 
 @attrs.frozen
 class ThumbnailInfo:
-    """That there is one of a frame, of the unit's ``attempt``."""
+    """The thumbnail of a frame, without the picture; made by the unit's ``attempt``."""
 
     unit: int
     frame: int
@@ -34,18 +34,18 @@ class Thumbnails:
         self._database = database
 
     async def of_job(self, job: UUID, user: UUID | None, frame: int | None) -> Thumbnail | None:
-        """Of a job of the user's (None: of anybody's): that of a frame, else the newest."""
+        """Return a thumbnail of a user's job (None: any user's): of a frame, else the newest."""
         row = await self._database.one("thumbnail_of_job", job, user, frame)
         return None if row is None else Thumbnail(**row)
 
     async def shown(
         self, job: UUID, frames: Sequence[int] | None = None
     ) -> Sequence[ThumbnailInfo]:
-        """Of which of the frames (None: all) there is one, the newest last."""
+        """Return which of the frames (None: all) have a thumbnail, newest last."""
         wanted = None if frames is None else list(frames)
         rows = await self._database.all("thumbnails_shown", job, wanted)
         return [ThumbnailInfo(**row) for row in rows]
 
     async def expire(self, before: datetime, jobs: int) -> bool:
-        """Remove those of some jobs that ended before; whether there were any."""
+        """Delete those of some jobs that ended before; return True if there were any."""
         return bool(await self._database.all("thumbnails_expire", before, jobs))

@@ -1,4 +1,4 @@
-"""What is shown of the whole: how many jobs, nodes and holds there are."""
+"""Totals over all users: jobs, nodes, holds and checks."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,10 +14,10 @@ NODES: Final = ("REGISTERED", "HEALTHY", "UNHEALTHY", "OFFLINE")
 
 @attrs.frozen
 class ChecksWaiting:
-    """Deliveries that wait for a verdict, and for how many seconds the ``oldest`` does.
+    """Deliveries that wait for a verdict; ``oldest``: the longest wait in seconds.
 
-    ``overdue``: of the oldest 1,000 those that wait too long for what they are. ``withheld``: how
-    many shares have been held back for a check for 30 days.
+    ``overdue``: those of the oldest 1,000 that wait too long for their kind. ``withheld``: shares
+    that have waited 30 days for a check.
     """
 
     waiting: int
@@ -38,7 +38,7 @@ class GatewayTotals:
 
 
 async def read_totals(database: Database) -> GatewayTotals:
-    """What stands in the database now. Raises ``sql.database.Unavailable``."""
+    """Read the totals. Raises ``sql.database.Unavailable``."""
     jobs = await database.all("figures_jobs")
     nodes = await database.all("figures_nodes")
     holds = await database.one("figures_holds")

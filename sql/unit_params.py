@@ -1,4 +1,4 @@
-"""What a unit's node is told of its job: the parameters of the whole, narrowed to the piece."""
+"""The parameters of a unit: those of its job, narrowed to the unit's part."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
@@ -7,16 +7,16 @@ from rendertrust.frame_range import parse
 from rendertrust.tiling import grid
 from sql.scheduler_rows import GRID
 
-# What a tile has none of: its file is of the renderer's own kind.
+# Parameters that a tile lacks: its file has the renderer's own format.
 OF_THE_WHOLE: Final = ("format",)
 RENDER: Final = "render"
 VIDEO: Final = "video"
-CHECKED: Final = frozenset({RENDER, VIDEO})  # job types of which there is a check
+CHECKED: Final = frozenset({RENDER, VIDEO})  # job types that are checked
 Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video"]
 
 
 def params_of(params: Mapping[str, Any], frames: str | None, tile: int | None) -> dict[str, Any]:
-    """A unit's parameters; ``frames`` None: the job has no pieces, and they are its own."""
+    """Return a unit's parameters; with ``frames`` None, those of the job."""
     told = {name: value for name, value in params.items() if name != GRID}
     if frames is None:
         return told
@@ -32,7 +32,7 @@ def params_of(params: Mapping[str, Any], frames: str | None, tile: int | None) -
 
 
 def kind_of(job_type: str, params: Mapping[str, Any]) -> Kind:
-    """What a unit of work that is checked gives."""
+    """Return the kind of a unit's result."""
     if job_type == VIDEO:
         return "video"
     if "tile" in params:

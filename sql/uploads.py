@@ -1,4 +1,4 @@
-"""Rows of uploads: content that a user announced, and whether it is there."""
+"""Rows of uploads: content that a user announced, and whether it has arrived."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,12 +20,12 @@ class UploadRow:
     completed_at: datetime | None
     created_at: datetime
     used_at: datetime
-    expired_at: datetime | None  # it is being removed
+    expired_at: datetime | None  # it is being deleted
 
 
 @attrs.frozen
 class NewUpload:
-    """Content as it is announced."""
+    """An announced upload."""
 
     id: UUID
     sha256: bytes
@@ -35,13 +35,13 @@ class NewUpload:
 
 
 class Uploads:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def announce(self, user: UUID, content: NewUpload) -> UploadRow | None:
-        """The row for this content: the one there is, else a new one; None: no such user."""
+        """Return the row for this content, which is created if missing; None: no such user."""
         try:
             row = await self._database.one(
                 "upload_announce",
@@ -58,21 +58,21 @@ class Uploads:
         return None if row is None else UploadRow(**row)
 
     async def by_content(self, user: UUID, sha256: bytes) -> UploadRow | None:
-        """What this user has of some content."""
+        """Return the user's upload of some content."""
         row = await self._database.one("upload_by_content", user, sha256)
         return None if row is None else UploadRow(**row)
 
     async def complete(self, upload: UUID, user: UUID, now: datetime) -> UploadRow | None:
-        """The object was seen in the store."""
+        """Record that the object was found in the store."""
         row = await self._database.one("upload_complete", upload, user, now)
         return None if row is None else UploadRow(**row)
 
     async def by_key(self, user: UUID, object_key: str) -> UploadRow | None:
-        """A completed upload of the user's own under this key."""
+        """Return a completed upload of this user under this key."""
         row = await self._database.one("upload_by_key", user, object_key)
         return None if row is None else UploadRow(**row)
 
     async def completed(self, user: UUID, uploads: Sequence[UUID]) -> Sequence[UploadRow]:
-        """Those of the uploads that are the user's own, and complete."""
+        """Return those of the uploads that are this user's and complete."""
         rows = await self._database.all("uploads_completed", user, list(uploads))
         return [UploadRow(**row) for row in rows]

@@ -1,4 +1,4 @@
-"""Users as admins look for them in the console, with what each has."""
+"""Users with their balances, for admins in the console."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +9,12 @@ import attrs
 
 from sql.database import Database
 
-SORTED_MOST: Final = 5_000  # of the newest: who came earlier is found by a narrower search
+SORTED_MOST: Final = 5_000  # only the newest are sorted; a search finds older ones
 
 
 @attrs.frozen
 class ListedUser:
-    """A line of a list; ``held`` is part of ``balance``."""
+    """A row of a list; ``held`` is part of ``balance``."""
 
     id: UUID
     email: str
@@ -27,13 +27,13 @@ class ListedUser:
 
 
 class UserViews:
-    """Reads; raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads; raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def page(self, search: str, sort: str, limit: int, offset: int) -> Sequence[ListedUser]:
-        """Some of those whose e-mail or name contains ``search``; '-' before: greatest first."""
+        """Return users whose e-mail or name contains ``search``; '-' in ``sort``: descending."""
         most = offset + limit if sort == "-created" else SORTED_MOST
         rows = await self._database.all("user_desk_page", search, most, sort, limit, offset)
         return [ListedUser(**row) for row in rows]

@@ -12,9 +12,7 @@ from sql.sessions import TokenFamily
 
 @attrs.frozen
 class UserRow:
-    """``has_nodes``: a node is his, or was before he gave it up; known where he is read by his id
-    alone.
-    """
+    """A user. ``has_nodes``: they own or owned a node; only set when read by id."""
 
     id: UUID
     email: str
@@ -28,7 +26,7 @@ class UserRow:
 
 @attrs.frozen
 class NewUser:
-    """``role`` counts for those whom an operator creates; who registers is a ``user``."""
+    """``role`` applies to users that an admin creates; those who register are ``user``."""
 
     id: UUID
     email: str
@@ -38,13 +36,13 @@ class NewUser:
 
 
 class Users:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is away."""
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def insert(self, user: NewUser, family: TokenFamily, now: datetime) -> UserRow | None:
-        """A new user who is logged in at once; None when the e-mail is taken."""
+        """Insert a user with an open login; None if the e-mail is taken."""
         row = await self._database.one(
             "user_insert",
             *(user.id, user.email, user.name, user.password_hash),
@@ -53,22 +51,22 @@ class Users:
         return None if row is None else UserRow(**row)
 
     async def by_email(self, email: str) -> UserRow | None:
-        """The user under this address, with the hash of the password."""
+        """Return the user with this address, with the password hash."""
         row = await self._database.one("user_by_email", email)
         return None if row is None else UserRow(**row)
 
     async def by_id(self, user: UUID) -> UserRow | None:
-        """One user, with the hash of the password."""
+        """Return one user, with the password hash."""
         row = await self._database.one("user_by_id", user)
         return None if row is None else UserRow(**row)
 
     async def page(self, search: str, after: UUID | None, limit: int) -> Sequence[UserRow]:
-        """Those whose address or name contains ``search``, newest first, older than ``after``."""
+        """Return users whose address or name contains ``search``, newest first, after ``after``."""
         rows = await self._database.all("user_page", search, after, limit)
         return [UserRow(**row) for row in rows]
 
     async def count(self, search: str) -> int:
-        """How many there are whose address or name contains ``search``."""
+        """Count the users whose address or name contains ``search``."""
         row = await self._database.one("user_count", search)
         assert row is not None, "count answers one row"
         return int(row["count"])

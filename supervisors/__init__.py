@@ -1,1 +1,1 @@
-"""Supervisors: what starts, restarts and stops the actors."""
+"""Supervisors: start, restart and stop the actors; and the engines that they run."""

@@ -5,9 +5,9 @@ import attrs
 
 @attrs.frozen
 class Backoff:
-    """Delays in seconds, from ``first`` doubling to ``most``, less up to the part ``jitter``.
+    """Delays in seconds, doubling from ``first`` to ``most``, reduced by up to ``jitter``.
 
-    A child that has run for ``most`` seconds begins at ``first`` again.
+    A child that has run for ``most`` seconds starts at ``first`` again.
     """
 
     first: float = 1.0
@@ -15,6 +15,6 @@ class Backoff:
     jitter: float = 0.2
 
     def delay(self, failures: int, uniform: float) -> float:
-        """Seconds to wait after so many ``failures`` in a row (≥ 1); ``uniform`` is in [0, 1)."""
+        """Return the delay after so many ``failures`` in a row (≥ 1); ``uniform`` is in [0, 1)."""
         doubled = self.first * 2.0 ** min(failures - 1, 64)
         return min(self.most, doubled) * (1.0 - self.jitter * uniform)

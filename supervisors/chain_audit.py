@@ -1,4 +1,4 @@
-"""What only the chain can tell of the log (I12), and the contract made by hand: for commands."""
+"""Compare the chain with the log (I12) and deploy the contract, for commands."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,18 +15,18 @@ from sql.anchors import PENDING, Anchors, SentRow
 from sql.fsck import Finding
 from sql.halts import Halt
 
-ANCHORS_MAX: Final = 1000  # the newest ones are held against the chain
+ANCHORS_MAX: Final = 1000  # only the newest anchors are compared with the chain
 LOOK_SECONDS: Final = 0.5
 ANCHOR_LOOK_SECONDS_LEAST: Final = 0.5
 
 
 @attrs.frozen
 class ChainView:
-    """The chain, and what of it the database knows.
+    """The chain's state and what the database knows of it.
 
-    ``missing``: numbers that it should know; ``holes``: and between others; ``unmade``: contracts
-    of anchors that it does not know to have been made; ``strays``: and those that have the log's
-    leaves, of which it knows nothing.
+    ``missing``: transaction numbers above all known ones that have no row. ``holes``: such numbers
+    between known ones. ``unmade``: contracts with anchors whose deployment has no row. ``strays``:
+    contracts with leaves of the log that the database does not know.
     """
 
     state: ChainState
@@ -41,17 +41,17 @@ class ChainView:
 
     @property
     def halt(self) -> Halt | None:
-        """The one that counts: of the contract that has the most."""
+        """The halt that counts: that of the contract with the most leaves."""
         return self.halts[0] if self.halts else None
 
     @property
     def lacks(self) -> bool:
-        """Whether the database lacks what was sent: rows that were there are gone."""
+        """Return True if the database has lost rows of transactions that were sent."""
         return bool(self.missing or self.holes or self.unmade or self.strays)
 
 
 def settings_of(given: ChainSettings) -> AnchorSettings:
-    """What the settings say to the Anchor, which looks at least as often as it may anchor."""
+    """Return the Anchor's settings; it runs at least as often as it may anchor."""
     often = max(given.anchor_seconds, ANCHOR_LOOK_SECONDS_LEAST)
     return AnchorSettings(
         every_seconds=min(AnchorSettings().every_seconds, often),
@@ -61,7 +61,7 @@ def settings_of(given: ChainSettings) -> AnchorSettings:
 
 
 async def see(chain: Chain, anchors: Anchors, clock: Clock) -> ChainView:
-    """Ask both. Raises ChainUnavailable, Unavailable."""
+    """Read the chain and the database. Raises ChainUnavailable, Unavailable."""
     state = await chain.state()
     sent = await anchors.sent(state.chain_id, state.sender, state.nonce)
     contract = sorted_out(state, sent).contract
@@ -85,7 +85,7 @@ async def see(chain: Chain, anchors: Anchors, clock: Clock) -> ChainView:
 
 
 async def audit_chain(chain: Chain, anchors: Anchors, clock: Clock) -> Sequence[Finding]:
-    """What breaks I12. Raises ChainUnavailable, Unavailable."""
+    """Return the violations of I12. Raises ChainUnavailable, Unavailable."""
     seen = await see(chain, anchors, clock)
     name = f"chain {seen.state.chain_id}"
     found = [Finding("I12", name, halt.found) for halt in seen.halts]
@@ -111,8 +111,9 @@ async def audit_chain(chain: Chain, anchors: Anchors, clock: Clock) -> Sequence[
 
 
 async def _ahead(chain: Chain, anchors: Anchors, state: ChainState) -> Sequence[Finding]:
-    """Contracts with more than rows say that was sent to them. A row is kept before it is sent: so
-    the chain is asked first.
+    """Find contracts with more anchors than rows.
+
+    A row is stored before its transaction is sent, so the chain is read first.
     """
     made = await anchors.contracts(state.chain_id, state.sender)
     there = {contract: await chain.newest(contract) for contract in made}
@@ -131,9 +132,9 @@ async def make_contract(
     settings: AnchorSettings,
     tell: Callable[[str], None],
 ) -> str:
-    """The contract's address, once it is confirmed; a gateway may be at it, too.
+    """Deploy the contract and return its address once confirmed; a gateway may run beside it.
 
-    Raises what the ports do, and ForeignLog where the chain has another log.
+    Raises the errors of its ports, and ForeignLog if the chain has another log.
     """
     anchor = AnchorActor(
         chain, anchors, clock, settings=attrs.evolve(settings, anchors=False, every_seconds=0.0)
@@ -156,4 +157,4 @@ async def make_contract(
 
 
 class ForeignLog(Exception):
-    """The chain has another log than the database. The text says what is to be done."""
+    """The chain has another log than the database. The text says what to do."""

@@ -1,4 +1,4 @@
-"""What a supervisor is told about a child, and what it expects of one that is a supervisor."""
+"""Children of a supervisor: how one is described, and the interface of a nested supervisor."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -14,40 +14,40 @@ from supervisors.strategy import Restart
 
 
 class StartFailed(Exception):
-    """A child did not start; the text names it, and the place and the error it failed with."""
+    """A child failed to start; the text names the child, the place and the error."""
 
 
 class ChildSupervisor(Protocol):
-    """A supervisor seen from its parent. Launching and halting may happen many times."""
+    """A nested supervisor as its parent sees it. It may be launched and halted many times."""
 
     @property
     def name(self) -> str:
-        """Its name in the tree."""
+        """The name in the tree."""
         ...
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """The lifecycle state."""
         ...
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Before the first launch: what the tree shares, and whom to tell of giving up."""
+        """Pass what the tree shares, and whom to notify of giving up; before the first launch."""
         ...
 
     async def launch(self) -> Exit | None:
-        """Start all children; the Exit when one fails, the others being stopped by then."""
+        """Start all children; if one fails, stop the others and return its Exit."""
         ...
 
     async def halt(self) -> None:
-        """Stop all children; their addresses stay, with what is queued."""
+        """Stop all children; their addresses stay, with their queued messages."""
         ...
 
     def bury(self, reason: str) -> None:
-        """Down for good, with all children."""
+        """Take all children down for good."""
         ...
 
     def snapshot(self, *, brief: bool = False) -> Snapshot:
-        """A reading of this part of the tree; a brief one leaves dynamic children out."""
+        """Return the state of this part of the tree; without dynamic children if ``brief``."""
         ...
 
 
@@ -57,12 +57,11 @@ def _ref_of(child: "Child") -> Ref[Any]:
 
 @attrs.frozen
 class Child:
-    """One child: ``make`` gives a new actor for each start, or is a nested supervisor.
+    """One child: ``make`` creates an actor for each start, or is a nested supervisor.
 
-    ``stop_within`` and ``start_within`` are seconds, for actors (a nested supervisor's children
-    have their own); with None its start may take any time. ``capacity`` bounds the mailbox, in
-    messages. ``ref`` is the address, made with the child unless one is given, and then that one's
-    capacity counts.
+    ``stop_within`` and ``start_within`` are seconds, for actors only (a nested supervisor's
+    children have their own); None: the start may take any time. ``capacity`` bounds the mailbox, in
+    messages. ``ref``: the address; a given one keeps its own capacity.
     """
 
     name: str

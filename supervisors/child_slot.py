@@ -1,4 +1,4 @@
-"""A child's place in its supervisor: what runs there, and what is about to happen to it."""
+"""The place of a child in its supervisor: its current run and pending restart."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from supervisors.snapshot import Snapshot
 
 
 class ChildSlot:
-    """One child. ``ended`` is true from its end until the supervisor has dealt with it."""
+    """One child. ``ended`` is true from its end until the supervisor has handled it."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class ChildSlot:
         self.name = child.name
         self.window = RestartWindow(intensity)
         self.failures = 0  # in a row
-        self.pending: asyncio.TimerHandle | None = None  # a restart put off by back-off
+        self.pending: asyncio.TimerHandle | None = None  # a restart delayed by back-off
         self.ended = False
         self._began = 0.0
         self._runs: Cell | ChildSupervisor
@@ -46,43 +46,43 @@ class ChildSlot:
 
     @property
     def down(self) -> bool:
-        """Whether it is down for good."""
+        """True if it is down for good."""
         return self._runs.state is State.DOWN
 
     @property
     def idle(self) -> bool:
-        """Whether it does not run, but is to."""
+        """True if it does not run but should."""
         return self._runs.state in {State.NEW, State.RESTARTING}
 
     @property
     def awaited(self) -> bool:
-        """Whether an event about it is still to be dealt with: its end, or its restart."""
+        """True while its end, or a delayed restart, has not been handled yet."""
         return self.ended or self.pending is not None
 
     async def start(self) -> Exit | None:
-        """Start it; the Exit when that fails."""
+        """Start the child; return the Exit if that fails."""
         failure = await self._runs.launch()
         self._began = asyncio.get_running_loop().time()
         return failure
 
     async def stop(self) -> None:
-        """Stop it, if it runs; its address stays."""
+        """Stop the child if it runs; its address stays."""
         await self._runs.halt()
 
     def bury(self, reason: str) -> None:
-        """Down for good."""
+        """Take the child down for good."""
         self.settle()
         self._runs.bury(reason)
 
     def settle(self) -> None:
-        """Forget its end and a restart that was put off."""
+        """Forget its end and a delayed restart."""
         self.ended = False
         if self.pending is not None:
             self.pending.cancel()
             self.pending = None
 
     def delay(self, backoff: Backoff | None, uniform: Callable[[], float]) -> float:
-        """Seconds to wait before the next start, counting one more failure."""
+        """Count one more failure; return the seconds to wait before the next start."""
         if backoff is None:
             return 0.0
         ran = asyncio.get_running_loop().time() - self._began
@@ -90,7 +90,7 @@ class ChildSlot:
         return backoff.delay(self.failures, uniform())
 
     def snapshot(self, *, brief: bool = False) -> Snapshot:
-        """A reading of it."""
+        """Return the child's current state."""
         if not isinstance(self._runs, Cell):
             return self._runs.snapshot(brief=brief)
         figures = self._runs.statistics()

@@ -15,9 +15,9 @@ LIMIT = 20_000
 
 
 class DynamicSupervisor:
-    """Its children are temporary, whatever they say: one that ends is never started again.
+    """Children are temporary, whatever their settings: one that ends is not restarted.
 
-    At most ``limit`` of them at a time. They stop all at once, not one after another.
+    There are at most ``limit`` of them at a time. They are stopped all at once.
     """
 
     def __init__(self, name: str, *, limit: int = LIMIT) -> None:
@@ -30,20 +30,20 @@ class DynamicSupervisor:
         self._restarts = 0
         self._last_error: str | None = None
         self._kind = ""
-        self._gone = ChildTotals()  # what children did that live no more
+        self._gone = ChildTotals()  # totals of the children that have ended
 
     async def start_child(self, child: Child) -> Ref[Any]:
         """Start a child and return its address.
 
-        Raises StartFailed when its start fails, when there are ``limit`` children, or while this
-        supervisor itself is not running.
+        Raises StartFailed if its start fails, if there are ``limit`` children, or if this
+        supervisor is not running.
         """
         cell = self._place(child)
         try:
             failure = await cell.launch()
         except asyncio.CancelledError:
             await cell.kill()
-            self._lose(cell, "its start was given up")
+            self._lose(cell, "its start was cancelled")
             raise
         if failure is not None:
             self._ended(cell, failure)
@@ -52,33 +52,33 @@ class DynamicSupervisor:
         return child.ref
 
     async def terminate(self, ref: Ref[Any]) -> None:
-        """Stop a child within its limit, then by force; without effect if it is gone."""
+        """Stop a child within its limit, then by force; no effect if it has ended."""
         cell = self._cells.get(ref)
         if cell is not None:
             await cell.halt()
             self._lose(cell, "terminated")
 
     def children(self) -> tuple[Ref[Any], ...]:
-        """The addresses of the living, oldest first."""
+        """Return the addresses of the running children, oldest first."""
         return tuple(self._cells)
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """The lifecycle state."""
         return self._state
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Take what the tree shares; nothing but ``Fatal`` in a child is ever reported."""
+        """Take what the tree shares; only ``Fatal`` in a child is ever reported."""
         self._system, self._on_exit = system, on_exit
 
     async def launch(self) -> Exit | None:
-        """Be ready for children."""
+        """Become ready for children."""
         self._restarts += self._state is not State.NEW
         self._state = State.RUNNING
         return None
 
     async def halt(self) -> None:
-        """Stop all children: they are told in one go and waited for together."""
+        """Stop all children at once and wait for them together."""
         if self._state is State.RUNNING:
             self._state = State.STOPPING
         cells = [*reversed(self._cells.values())]
@@ -89,15 +89,15 @@ class DynamicSupervisor:
             self._state = State.RESTARTING
 
     def bury(self, reason: str) -> None:
-        """No children from now on."""
+        """Stop accepting children for good."""
         self._state = State.DOWN
         for cell in list(self._cells.values()):
             self._lose(cell, reason)
 
     def snapshot(self, *, brief: bool = False) -> Snapshot:
-        """A reading of this supervisor and its children; of ten thousand it takes 100 ms.
+        """Return the state of this supervisor and its children; 100 ms for ten thousand.
 
-        A brief one, with totals in their place, takes 5 ms.
+        A brief one, with totals instead of children, takes 5 ms.
         """
         return Snapshot(
             self.name,
@@ -145,12 +145,12 @@ class DynamicSupervisor:
         return cell
 
     def _ended(self, cell: Cell, end: Exit) -> None:
-        """A child ended by itself, or could not be started."""
+        """Handle a child that ended by itself or failed to start."""
         self._lose(cell, end.reason)
         if end.normal:
             return
         reason = self._last_error = f"{cell.ref.name}: {end.reason}"
-        if isinstance(end.error, Fatal):  # the parent stops all that is left here
+        if isinstance(end.error, Fatal):  # the parent stops all children here
             self._on_exit(Exit(normal=False, reason=reason, error=end.error))
 
     def _lose(self, cell: Cell, reason: str) -> None:
@@ -166,7 +166,7 @@ class DynamicSupervisor:
 
 
 def _nobody(_: Exit) -> None:
-    """Not in a tree yet: it has no children either."""
+    """Do nothing: there is no parent before ``adopt``."""
 
 
 def _reading(cell: Cell) -> Snapshot:

@@ -1,4 +1,4 @@
-"""Restart intensity: how many restarts in what time are still a cure."""
+"""Restart intensity: how many restarts within what time are acceptable."""
 
 from collections import deque
 
@@ -7,7 +7,7 @@ import attrs
 
 @attrs.frozen
 class Intensity:
-    """At most ``restarts`` in any ``within`` seconds; one more and the supervisor gives up."""
+    """At most ``restarts`` in any ``within`` seconds; after one more the supervisor gives up."""
 
     restarts: int = 5
     within: float = 30.0
@@ -21,11 +21,11 @@ class RestartWindow:
         self._times: deque[float] = deque()
 
     def used(self, now: float) -> int:
-        """How many there were; nothing is counted."""
+        """Return the number of recent restarts, without counting one."""
         return sum(1 for at in self._times if at > now - self._intensity.within)
 
     def admit(self, now: float) -> bool:
-        """Count a restart at ``now`` (seconds, never decreasing); False when it is one too many."""
+        """Count a restart at ``now`` (seconds, never decreasing); False if it is one too many."""
         while self._times and self._times[0] <= now - self._intensity.within:
             self._times.popleft()
         if len(self._times) >= self._intensity.restarts:

@@ -1,4 +1,4 @@
-"""A Ledger for a command: beside those of the gateways that run, for as long as it takes."""
+"""A Ledger for a command, beside those of running gateways."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from supervisors.supervisor import Supervisor
 
 @asynccontextmanager
 async def offline_ledger(database: Database) -> AsyncGenerator[Ref[Ledger]]:
-    """Locks in the database keep it and the gateways' own out of each other's way."""
+    """Yield a Ledger; locks in the database isolate it from those of gateways."""
     ref = Ref[Ledger]("ledger")
     ledger = Child(
         "ledger", lambda: LedgerActor(SqlStore(database), SystemClock(), SystemRandom()), ref=ref

@@ -1,4 +1,4 @@
-"""The registry: from an actor's marker to its address."""
+"""The registry maps an actor's marker to its address."""
 
 from typing import Any, TypeVar, cast
 
@@ -8,20 +8,23 @@ To = TypeVar("To")
 
 
 class Registry:
-    """Filled when the tree is built, before its actors start: so they may refer to one another."""
+    """Addresses by marker.
+
+    Filled while the tree is built, before its actors start, so that they can refer to each other.
+    """
 
     def __init__(self) -> None:
         self._refs: dict[type, Ref[Any]] = {}
 
     def register(self, marker: type[To], ref: Ref[To]) -> Ref[To]:
-        """Note the address of the actor marked ``marker``; LookupError if there is one already."""
+        """Register the address of the actor marked ``marker``; LookupError if there is one."""
         if marker in self._refs:
             raise LookupError(f"an address is already registered for {marker.__name__}")
         self._refs[marker] = ref
         return ref
 
     def ref(self, marker: type[To]) -> Ref[To]:
-        """The address of the actor marked ``marker``; LookupError if nobody registered one."""
+        """Return the address of the actor marked ``marker``; LookupError if there is none."""
         if marker not in self._refs:
             known = ", ".join(sorted(known.__name__ for known in self._refs)) or "none"
             raise LookupError(f"no address is registered for {marker.__name__} (known: {known})")

@@ -1,4 +1,4 @@
-"""The schema, brought up to date before anybody uses the database."""
+"""The actor that migrates the schema before the database is used."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,11 +7,11 @@ from supervisors.child import Child
 
 
 class Schema:
-    """Marks the actor that migrates; it is asked nothing."""
+    """Marker: the address of the actor that migrates; it has no messages."""
 
 
 class SchemaActor(Actor[Schema]):
-    """Migrates at its start, which comes after the database's and before that of its users."""
+    """Migrates at its start, after the database's start and before that of its users."""
 
     def __init__(self, bring: Callable[[], Awaitable[object]]) -> None:
         self._bring = bring
@@ -21,5 +21,5 @@ class SchemaActor(Actor[Schema]):
 
 
 def schema_child(bring: Callable[[], Awaitable[object]]) -> Child:
-    """``bring`` migrates; it has all the time that it takes."""
+    """Return the child that runs ``bring``, without a time limit."""
     return Child("schema", lambda: SchemaActor(bring), start_within=None)

@@ -1,4 +1,4 @@
-"""A reading of the tree, for the console and the command line."""
+"""A snapshot of the tree, for the console and the command line."""
 
 import attrs
 
@@ -7,20 +7,20 @@ from actors.kernel import State, Statistics
 
 @attrs.frozen
 class ChildTotals:
-    """Of a dynamic supervisor's children, of one kind: the living, and all that ever lived."""
+    """Totals of a dynamic supervisor's children: the running ones, and all there ever were."""
 
     kind: str = ""
     living: int = 0
-    depth: int = 0  # of the living
+    depth: int = 0  # of the running ones
     deepest: int = 0
-    handled: int = 0  # of all, as are the following
+    handled: int = 0  # of all, like the following
     busy: float = 0.0
     dead_letters: int = 0
 
 
 @attrs.frozen
 class RestartAllowance:
-    """How many of the restarts that a supervisor may do in a while it has done."""
+    """How many of the permitted restarts a supervisor has used."""
 
     used: int
     restarts: int
@@ -29,11 +29,11 @@ class RestartAllowance:
 
 @attrs.frozen
 class Snapshot:
-    """One supervisor or actor, and what is under it in the order of their start.
+    """One supervisor or actor and its children, in the order of their start.
 
-    ``kind`` is an actor's class or a supervisor's strategy; ``statistics`` is an actor's alone,
-    ``allowance`` a supervisor's. In
-    a brief one a dynamic supervisor has ``totals`` in the place of its children.
+    ``kind``: an actor's class or a supervisor's strategy. Only actors have ``statistics``, only
+    supervisors an ``allowance``. In a brief snapshot a dynamic supervisor has ``totals`` instead of
+    children.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Restart strategies: who is restarted, and when."""
+"""Restart strategies."""
 
 from collections.abc import Sequence
 from enum import Enum, auto
@@ -15,7 +15,7 @@ class Strategy(Enum):
     REST_FOR_ONE = auto()  # that one and those started after it
 
     def affected(self, children: Sequence[T], ended: T) -> Sequence[T]:
-        """The children to restart, in the order of their start."""
+        """Return the children to restart, in the order of their start."""
         if self is Strategy.ONE_FOR_ONE:
             return (ended,)
         if self is Strategy.ONE_FOR_ALL:
@@ -24,18 +24,18 @@ class Strategy(Enum):
 
 
 class Restart(Enum):
-    """Which ends of a child are followed by a restart."""
+    """Which ends of a child lead to a restart."""
 
     PERMANENT = auto()  # every end
     TRANSIENT = auto()  # crashes
 
     def wanted(self, *, normal: bool) -> bool:
-        """Whether a child that ended so is to be started again."""
+        """Return True if a child that ended this way is restarted."""
         return self is Restart.PERMANENT or not normal
 
 
 class GiveUp(Enum):
-    """What happens when a child ends more often than the restart intensity permits."""
+    """A supervisor's reaction to a child that exceeds the restart intensity."""
 
-    ESCALATE = auto()  # the supervisor stops its children and ends; its own parent decides
-    STAY_DOWN = auto()  # that child alone is down for good, and reported
+    ESCALATE = auto()  # the supervisor stops its children and ends; its parent decides
+    STAY_DOWN = auto()  # only that child is down for good, and reported

@@ -1,4 +1,4 @@
-"""The supervisor: starts its children in order, and decides what follows when one ends."""
+"""The supervisor: starts its children in order and decides what happens when one ends."""
 
 import asyncio
 import logging
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 class Supervisor:
     """Children start left to right and stop right to left.
 
-    The root is started by ``start``; a supervisor among another one's ``children`` is started,
-    stopped and restarted by that one. ``uniform``, of the root alone, gives numbers in [0, 1) for
-    jitter in the whole tree; without it they are the same in every run.
+    The root is started by ``start``; nested supervisors are started, stopped and restarted by their
+    parents. ``uniform``, of the root only, returns numbers in [0, 1) for jitter in the whole tree;
+    without it they are the same in every run.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Supervisor:
         self._on_exit: Callable[[Exit], None] = self._root_gave_up
         self._slots: list[ChildSlot] = []
         self._window = RestartWindow(intensity)
-        # Ends and due restarts, two for each child at most.
+        # Ends and due restarts, at most two per child.
         self._events: deque[tuple[ChildSlot, Exit | None]] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -59,10 +59,10 @@ class Supervisor:
         self._restarts = 0
         self._last_error: str | None = None
 
-    # -- the root's public face
+    # -- public methods of the root
 
     async def start(self) -> None:
-        """Start the tree; raises StartFailed when a child fails, everything being stopped then."""
+        """Start the tree. Raises StartFailed if a child fails; then everything is stopped."""
         if self._state is not State.NEW:
             raise RuntimeError(f"{self.name} has been started before")
         self.adopt(self._system, self._root_gave_up)
@@ -77,26 +77,26 @@ class Supervisor:
         self.bury("stopped")
 
     async def failed(self) -> str:
-        """Wait until this root gives up; the reason names the child and its last error."""
+        """Wait until this root gives up; return the reason, with the child and its last error."""
         return await self._failure()
 
     @property
     def exit_code(self) -> int:
-        """The process's, after this root gave up."""
+        """The exit code of the process after this root gave up."""
         return self._gave_up.exit_code if isinstance(self._gave_up, Fatal) else 1
 
     @property
     def dead_letters(self) -> DeadLetters:
-        """The undelivered messages of the whole tree."""
+        """The dead letters of the whole tree."""
         return self._system.dead_letters
 
     @property
     def restarts(self) -> Restarts:
-        """What ended in the whole tree, and was restarted or given up."""
+        """The restarts of the whole tree, including children that were given up."""
         return self._system.restarts
 
     def snapshot(self, *, brief: bool = False) -> Snapshot:
-        """A reading of this supervisor and all that is under it; dynamic ones' totals if brief."""
+        """Return the state of this part of the tree; ``brief``: totals of dynamic children."""
         return Snapshot(
             self.name,
             self._strategy.name.lower(),
@@ -108,22 +108,22 @@ class Supervisor:
         )
 
     def _allowance(self) -> RestartAllowance:
-        """Of the one that is nearest to its end, where each child has its own."""
+        """Return the restarts used; if each child has its own limit, those of the worst child."""
         now = self._task.get_loop().time() if self._task is not None else 0.0
         each = self._give_up is GiveUp.STAY_DOWN
         windows = [slot.window for slot in self._slots] if each else [self._window]
         used = max((window.used(now) for window in windows), default=0)
         return RestartAllowance(used, self._intensity.restarts, self._intensity.within)
 
-    # -- seen from its parent
+    # -- called by its parent
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """The lifecycle state."""
         return self._state
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Take what the tree shares, and make the children's places."""
+        """Take what the tree shares, and create the children's slots."""
         self._system = system
         self._on_exit = on_exit
         self._slots = [
@@ -131,7 +131,7 @@ class Supervisor:
         ]
 
     async def launch(self) -> Exit | None:
-        """Start the children left to right; when one fails, stop those that run."""
+        """Start the children left to right; if one fails, stop those that run."""
         self._restarts += self._state is not State.NEW
         self._state = State.STARTING
         self._halting = False
@@ -151,7 +151,7 @@ class Supervisor:
         return None
 
     async def halt(self) -> None:
-        """Stop deciding, then stop the children right to left."""
+        """Stop supervising, then stop the children right to left."""
         self._halting = True
         task, self._task = self._task, None
         if task is not None and not task.done():
@@ -165,12 +165,12 @@ class Supervisor:
             self._state = State.RESTARTING
 
     def bury(self, reason: str) -> None:
-        """Down for good, the children too."""
+        """Take this supervisor and its children down for good."""
         self._state = State.DOWN
         for slot in reversed(self._slots):
             slot.bury(reason)
 
-    # -- its work
+    # -- supervision
 
     async def _start_all(self) -> Exit | None:
         for slot in self._slots:
@@ -207,14 +207,16 @@ class Supervisor:
             waiter.set_result(None)
 
     async def _ended(self, slot: ChildSlot, end: Exit) -> None:
-        """A child ended by itself, or could not be started again."""
+        """Handle a child that ended by itself or failed to restart."""
         slot.ended = False
         if not slot.child.restart.wanted(normal=end.normal):
             slot.bury(end.reason)
-            await self._revive(slot)  # those who waited for it, in a group that restarts
+            await self._revive(
+                slot
+            )  # continue with children that waited for it, in a group restart
             return
         self._last_error = f"{slot.name}: {end.reason}"
-        if isinstance(end.error, Fatal):  # at every level, up to the root, whatever the policy
+        if isinstance(end.error, Fatal):  # at every level up to the root, whatever the policy
             await self._escalate(Exit(normal=False, reason=self._last_error, error=end.error))
             return
         window = slot.window if self._give_up is GiveUp.STAY_DOWN else self._window
@@ -237,9 +239,9 @@ class Supervisor:
             await self._revive(slot)
 
     async def _revive(self, slot: ChildSlot) -> None:
-        """Start, left to right, those of its group that wait to be started."""
+        """Start, left to right, the children of its group that wait to be started."""
         for each in self._strategy.affected(self._slots, slot):
-            if each.awaited:  # those after it start with it, in order
+            if each.awaited:  # the ones after it start with it, in order
                 return
             if each.idle:
                 failure = await each.start()
@@ -262,7 +264,7 @@ class Supervisor:
             await self._escalate(Exit(normal=False, reason=reason, error=end.error))
 
     def _note(self, slot: ChildSlot, reason: str, delay: float | None) -> None:
-        """In the log of the whole tree."""
+        """Add an entry to the restart log of the tree."""
         at = asyncio.get_running_loop().time()
         self._system.restarts.add(Restart(at, self.name, slot.name, reason, delay))
 
@@ -278,7 +280,7 @@ class Supervisor:
             await slot.stop()
 
     def _forget(self, slots: Sequence[ChildSlot]) -> None:
-        """They are stopped: drop what was about to happen to them, but for ends that are final."""
+        """Drop pending events of stopped children, except final ends."""
         events, self._events = self._events, deque()
         for slot, end in events:
             if slot not in slots:

@@ -1,4 +1,4 @@
-"""The whole tree, as data: who supervises whom, and what each is given."""
+"""The supervision tree: which supervisor has which children, and their dependencies."""
 
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -71,9 +71,9 @@ from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
 
 To = TypeVar("To")
-# In messages. A full Ledger or Scheduler refuses, and the API answers 503. A session has room for
-# a Send and two answers of the Ledger for each unit that its node may hold, beside an eighth for
-# the node's own frames.
+# In messages. A full Ledger or Scheduler refuses, and the API answers 503. A session has room for a
+# Send and two answers of the Ledger per unit that its node may have, besides an eighth for the
+# node's own frames.
 LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     20_000,
     10_000,
@@ -81,16 +81,16 @@ LEDGER_CAPACITY, SCHEDULER_CAPACITY, NOTIFIER_CAPACITY, SESSION_CAPACITY = (
     1_024,
 )
 STOP_SECONDS = 5.0
-# Audits read all books, the Sweeper ("Uploads") removes all that has expired, and the hub
-# ("Console") reads all pages that are open, two seconds each at most.
+# Audits read all books, the Sweeper ("Uploads") removes everything expired, and the hub ("Console")
+# reads all open pages, two seconds each at most.
 MAY_TAKE_MINUTES = frozenset({"auditor", "night auditor", "Uploads", "Console"})
-COURIER_STOP_SECONDS = 15.0  # who listens may take ten to answer
+COURIER_STOP_SECONDS = 15.0  # endpoints may take ten seconds to answer
 WATCHMAN_STOP_SECONDS = 60.0  # it closes sockets in batches
 
 
 @attrs.frozen
 class Ports:
-    """The outside world, as the actors see it."""
+    """The ports that the actors use."""
 
     store: Store
     objects: Objects
@@ -100,14 +100,14 @@ class Ports:
     tokens: NodeTokens
     log: LogStore
     signer: CheckpointSigner
-    memory: LogMemory | None = None  # None: nothing is remembered beside the database
-    receipts: ReceiptSigner | None = None  # None: no receipts are given
-    leadership: Leadership = ALONE  # of several gateways
+    memory: LogMemory | None = None  # None: only the database has a memory of the log
+    receipts: ReceiptSigner | None = None  # None: no receipts
+    leadership: Leadership = ALONE  # among several gateways
 
 
 @attrs.frozen
 class Anchoring:
-    """A chain to anchor on: its engine, the port over it, and what was sent there."""
+    """A chain to anchor on: its engine, the port over it, and the store of transactions."""
 
     engine: Child
     chain: Chain
@@ -117,7 +117,7 @@ class Anchoring:
 
 @attrs.frozen
 class Couriering:
-    """How endpoints are told: the outside, what is to be told, and for how long it is tried."""
+    """Webhooks: the port that sends them, the stored deliveries, and the retry settings."""
 
     post: Post
     deliveries: Deliveries
@@ -126,7 +126,7 @@ class Couriering:
 
 @attrs.frozen
 class Paces:
-    """How often its actors look, and how long they wait."""
+    """Intervals and time limits of the actors."""
 
     lifeline: LifelineSettings = attrs.Factory(LifelineSettings)
     scheduler: SchedulerSettings = attrs.Factory(SchedulerSettings)
@@ -139,7 +139,7 @@ UNCHANGED = Paces()
 
 
 class Tree:
-    """Built and not started; ``root`` is what to start, ``registry`` knows the addresses."""
+    """The tree before its start: start ``root``; ``registry`` has the addresses."""
 
     def __init__(
         self,
@@ -156,9 +156,9 @@ class Tree:
         last: Sequence[Child] = (),
         verifier: Child | None = None,
     ) -> None:
-        """``web`` serves, with what that needs; ``last`` stand at the very end and look on.
+        """``web``: children that serve; ``last``: children that start at the very end and observe.
 
-        ``verifier`` runs the embedded one, once the gateway serves.
+        ``verifier`` runs the embedded verifier, once the gateway serves.
         """
         self._ports, self._registry, self._session_settings = ports, registry, session_settings
         self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
@@ -192,7 +192,7 @@ class Tree:
         )
 
     def _verification(self) -> tuple[Ref[Verifier] | None, Sampling | None]:
-        """The verifier, and what decides which deliveries it checks; None where nothing is."""
+        """Return the verifier and the sampling of deliveries; None if checks are off."""
         ports, settings = self._ports, self._verifying
         if settings is None:
             return None, None
@@ -257,7 +257,7 @@ class Tree:
         ]
 
     def _checking(self) -> list[Child]:
-        """The Verifier, where anything is checked."""
+        """Return the Verifier, if checks are on."""
         settings, ports = self._verifying, self._ports
         if self._verifier is None or settings is None:
             return []
@@ -330,12 +330,15 @@ class Tree:
         ]
 
     def vital(self) -> list[Snapshot]:
-        """A reading of what nothing works without; but what may take minutes for one message."""
+        """Return the state of the vital children.
+
+        Children that may take minutes for one message are left out.
+        """
         parts = [child for part in self._vital for child in part.snapshot().children]
         return [part for part in parts if part.name not in MAY_TAKE_MINUTES]
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
-        """A session for a node on its socket. Raises StartFailed."""
+        """Start a session for a node on its socket. Raises StartFailed."""
         peers = SessionPeers(
             scheduler=self._scheduler,
             ledger=self._ledger,
@@ -363,7 +366,7 @@ class Tree:
 
 
 def expendable(name: str, children: Sequence[Child]) -> Supervisor:
-    """A supervisor of what the rest can do without: each is restarted alone, with a back-off."""
+    """A supervisor of non-essential children: each is restarted alone, with a back-off."""
     backoff, give_up = Backoff(1, 60), GiveUp.STAY_DOWN
     each = Intensity(5, 30)
     return Supervisor(name, Strategy.ONE_FOR_ONE, each, children, backoff=backoff, give_up=give_up)
@@ -372,5 +375,5 @@ def expendable(name: str, children: Sequence[Child]) -> Supervisor:
 def child(
     ref: Ref[Any], make: Callable[[], Actor[Any]], *, stop_within: float = STOP_SECONDS
 ) -> Child:
-    """An actor under the address that others were given."""
+    """Return the child for an actor whose address is already known to others."""
     return Child(ref.name, make, ref=ref, stop_within=stop_within)

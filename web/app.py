@@ -86,11 +86,11 @@ class Application:
 
     @property
     def url(self) -> str:
-        """Where others reach it, once it listens."""
+        """Return the address at which others reach the gateway, once it listens."""
         return self.settings.server.public_url or self.place.url
 
     async def close(self) -> None:
-        """Let go of what the tree does not hold, after it has stopped."""
+        """Close what lives outside the supervision tree, after that has stopped."""
         self.gateway.passwords.close()
         await self.outside.close()
 
@@ -98,9 +98,9 @@ class Application:
 def build(
     settings: Settings, manager: ServiceManager = NOBODY, file: Path | None = None
 ) -> Application:
-    """Everything wired, nothing started. Raises SettingsError, EngineError, CannotListen.
+    """Build the gateway, with nothing started. Raises SettingsError, EngineError, CannotListen.
 
-    ``manager`` is told that all is alive, if it wants to know; ``file`` is that of the settings.
+    ``manager`` is notified once the gateway is up; ``file`` is the settings file.
     """
     data = data_folder(settings)
     claim(data)
@@ -108,11 +108,11 @@ def build(
     embedding, settings = embedding_of(settings, data)
     verifiers = verifiers_of(settings, embedding)
     place = ListenAddress(settings.server.host, settings.server.port)
-    # What is wrong with it is better told before the engines start.
+    # An address that cannot be bound is better reported before the engines start.
     bind(attrs.evolve(place)).close()
     registry, memory = Registry(), FileMemory(memory_file(data))
     outside = build_outside(settings, data, lambda: place.url, lambda: memory.head)
-    # The tree, which is made of what the gateway holds, comes below.
+    # The tree is made below, from the gateway.
     gateway = build_gateway(
         settings, data, outside, registry, snapshot=lambda: tree.root.snapshot(brief=True)
     )
@@ -148,7 +148,7 @@ def build(
 
 
 def helpers(gateway: Gateway, registry: Registry, outside: Adapters) -> list[Child]:
-    """What the gateway can do without for a while."""
+    """Return the children that the gateway can do without for a while."""
     return [
         sweeper_child(gateway, registry),
         hub_child(gateway, registry, outside.bus),
@@ -157,7 +157,7 @@ def helpers(gateway: Gateway, registry: Registry, outside: Adapters) -> list[Chi
 
 
 def with_sight(gateway: Gateway, tree: Callable[[], Tree], sources: Mapping[str, str]) -> Gateway:
-    """Who looks at it sees the tree, which is not made yet, and where each setting came from."""
+    """Give the gateway the tree, which is not made yet, and the source of each setting."""
     return attrs.evolve(
         gateway,
         restarts=lambda: tree().root.restarts.recent(),  # noqa: PLW0108 - there is no tree yet
@@ -167,7 +167,7 @@ def with_sight(gateway: Gateway, tree: Callable[[], Tree], sources: Mapping[str,
 
 
 def anchoring_of(gateway: Gateway, outside: Adapters) -> Anchoring | None:
-    """What the tree needs to anchor; None where nothing is to be."""
+    """Return what the tree needs to anchor; None where anchoring is off."""
     if outside.chain is None:
         return None
     settings = settings_of(gateway.settings.chain)
@@ -175,7 +175,7 @@ def anchoring_of(gateway: Gateway, outside: Adapters) -> Anchoring | None:
 
 
 def couriering_of(settings: Settings, outside: Adapters) -> Couriering:
-    """What the tree needs to tell endpoints."""
+    """Return what the tree needs to deliver webhooks."""
     given = settings.webhooks
     pace = CourierSettings(give_up_days=given.give_up_days, keep_days=float(given.keep_days))
     return Couriering(outside.post, Deliveries(outside.database), pace)
@@ -187,8 +187,10 @@ IDLE_LOOK_SECONDS: Final = 10.0
 def verifying_of(
     settings: Settings, verifiers: frozenset[UUID], unverified_why: str = OFF
 ) -> VerifierSettings:
-    """What the settings say to the Verifier. Where nothing is checked it is there all the same,
-    and looks now and then for what waits since it was.
+    """Return the Verifier's settings.
+
+    Where verification is off, the Verifier runs all the same, and now and then handles what still
+    waits from before.
     """
     given, pays = settings.verification, not settings.is_for_money
     if not given.enabled:
@@ -209,7 +211,7 @@ def verifying_of(
 
 
 def ports_of(gateway: Gateway, outside: Adapters, memory: FileMemory) -> Ports:
-    """The outside world as the actors see it."""
+    """Return the ports of the actors."""
     store = SqlStore(outside.database, gateway.halts)
     return Ports(
         store=store,
@@ -227,7 +229,7 @@ def ports_of(gateway: Gateway, outside: Adapters, memory: FileMemory) -> Ports:
 
 
 def identity_of(arrival: AcceptedNode) -> NodeIdentity:
-    """A node as its session knows it."""
+    """Return a node's identity for its session."""
     row = arrival.node
     return NodeIdentity(
         id=row.id,
@@ -253,7 +255,7 @@ def verifiers_of(settings: Settings, embedding: EmbeddedVerifierState) -> frozen
 def session_settings(
     settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
 ) -> NodeSessionSettings:
-    """What the settings say to the sessions of nodes."""
+    """Return the settings of node sessions."""
     leases, earnings = settings.leases, settings.earnings
     return NodeSessionSettings(
         bucket=settings.objects.bucket,
@@ -271,7 +273,7 @@ def session_settings(
 
 
 def paces_of(settings: Settings, verifiers: frozenset[UUID]) -> Paces:
-    """What the settings say to the other actors."""
+    """Return the settings of the other actors."""
     leases, proof, audit = settings.leases, settings.proof, settings.audit
     return Paces(
         LifelineSettings(
@@ -295,7 +297,7 @@ def paces_of(settings: Settings, verifiers: frozenset[UUID]) -> Paces:
 
 
 def site_of(gateway: Gateway, relay: Relay, outside: Adapters) -> web.Application:
-    """A fresh aiohttp application with everything in it."""
+    """Build a new aiohttp application with all routes."""
     site = build_site(gateway)
     relay.add_to(site)
     if not gateway.settings.objects.public_url:
@@ -312,7 +314,7 @@ def listener_child(
     registry: Registry,
     make: Callable[[], web.Application],
 ) -> Child:
-    """What serves ``make()`` at ``place``, for the tree."""
+    """Return the child that serves ``make()`` at ``place``."""
     ref = registry.register(Listener, Ref[Listener]("web"))
     return Child(
         "web",
@@ -330,7 +332,7 @@ def build_gateway(
     *,
     snapshot: Callable[[], Snapshot],
 ) -> Gateway:
-    """What the handlers can reach. Raises SettingsError."""
+    """Build the gateway object that handlers use. Raises SettingsError."""
     clock, random, database = SystemClock(), SystemRandom(), outside.database
     accounts, revocations = Accounts.over(database), Revocations(clock)
     return Gateway(
@@ -364,7 +366,7 @@ def build_gateway(
 
 
 def starter_units(settings: Settings) -> int:
-    """The starter credits in units; '0' is none."""
+    """Return the starter credits in units; '0' means none."""
     if settings.credits.starter.strip("0.") == "":
         return 0
     try:

@@ -1,4 +1,4 @@
-"""What an operation's handler can reach: the ports, the actors' addresses, the rows."""
+"""The gateway object: everything that handlers can reach (ports, actors' addresses, rows)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -148,7 +148,7 @@ class Accounts:
 
     @classmethod
     def over(cls, database: "Database") -> "Accounts":
-        """All of them in one database."""
+        """Make all of them over one database."""
         return cls(
             Sessions(database), ApiKeys(database), Administration(database), AuditLog(database)
         )
@@ -156,9 +156,9 @@ class Accounts:
 
 @attrs.frozen
 class Sales:
-    """What is for sale, who takes the money for it, and what was bought.
+    """The price list, the payment provider, and purchases.
 
-    ``url`` is where buyers find us.
+    ``url`` is the gateway's public address for buyers.
     """
 
     payments: Payments
@@ -168,13 +168,13 @@ class Sales:
 
     @classmethod
     def over(cls, database: "Database", payments: Payments, url: Callable[[], str]) -> "Sales":
-        """With rows in one database."""
+        """Make them over one database."""
         return cls(payments, Skus(database), Purchases(database), url)
 
 
 @attrs.frozen
 class Gateway:
-    """Built once by the composition root."""
+    """Everything that handlers can reach; built once by the composition root."""
 
     settings: Settings
     clock: Clock
@@ -196,10 +196,10 @@ class Gateway:
     proofs: Proofs
     anchors: Anchors
     sales: Sales
-    halts: Halts  # why nothing may be written
+    halts: Halts  # reasons to refuse all writes
     signer: LogSigner
     starter: int  # units that a new user is given
-    probes: dict[str, Probe]  # what readiness names, and how each is asked
+    probes: dict[str, Probe]  # the checks of readiness, by name
     snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
     preflights: Preflights = attrs.field(default=attrs.Factory(_preflights, takes_self=True))
     thumbnails: Thumbnails = attrs.field(default=attrs.Factory(_thumbnails, takes_self=True))
@@ -230,7 +230,7 @@ class Gateway:
     chain: Chain | None = None  # None: nothing is anchored
     restarts: Callable[[], Sequence[Restart]] = tuple  # the log of the whole tree
     unread: Callable[[], DeadLetters] = (
-        DeadLetters  # messages of the whole tree that reached nobody
+        DeadLetters  # messages of the whole tree that were not delivered
     )
     console: ConsoleMemory = attrs.field(default=attrs.Factory(_memory, takes_self=True))
     connections: Connections = attrs.field(default=attrs.Factory(_connections, takes_self=True))

@@ -1,1 +1,1 @@
-"""The anchor: puts the log's roots where the gateway cannot take them back."""
+"""The anchor: writes roots of the log to a chain, where the gateway cannot change them."""

@@ -1,4 +1,4 @@
-"""The anchor actor: one transaction after the other, each kept before it is sent."""
+"""The anchor actor: sends one transaction at a time and stores each before it is sent."""
 
 import logging
 from datetime import datetime, timedelta
@@ -39,8 +39,8 @@ from sql.anchors import CONFIRMED, FAILED, PENDING, SentRow, TransactionOutcome
 from sql.database import Conflict, Unavailable
 
 AWAY_SECONDS: Final = 15.0
-FAILED_AT_ONCE: Final = 16  # the newest ones, each asked for by all of its forms
-LESS: Final = "less"  # the doubt whether the chain has less than was confirmed
+FAILED_AT_ONCE: Final = 16  # the newest ones; every form of each is looked up
+LESS: Final = "less"  # the doubt that the chain has fewer leaves than were confirmed
 UNCHANGED: Final = AnchorSettings()
 NOTHING: Final = TransactionOutcome()
 ANCHORS: Final = Counter("rendertrust_anchors", "Anchors that were confirmed.")
@@ -49,9 +49,10 @@ log = logging.getLogger("anchor")
 
 
 class AnchorActor(Actor[Anchor]):
-    """Any number of them may share a sender: a transaction's number is unique in the database.
+    """Writes checkpoints to the chain.
 
-    Whenever it dies, what was kept is found again: what is in no block is sent as it was.
+    Several gateways may share a sender account: a transaction's number is unique in the database.
+    Transactions survive a crash: they are stored first, and one that is in no block is sent again.
     """
 
     def __init__(
@@ -81,15 +82,15 @@ class AnchorActor(Actor[Anchor]):
         try:
             await self.see_to_it()
         except (ChainUnavailable, Unavailable, Conflict) as error:
-            log.warning("nothing is anchored: %s: %s", type(error).__name__, error)
+            log.warning("anchoring is paused: %s: %s", type(error).__name__, error)
             wait = away
         except ChainRefused as error:
-            log.error("the chain refuses: %s", error)
+            log.error("the chain refused a request: %s", error)
             wait = away
         self.after(wait, AnchorDue(), jitter=0.1)
 
     async def see_to_it(self) -> None:
-        """One look: what was sent, and what is to be sent. Raises what the ports do."""
+        """Check what was sent and send what is due. Raises the errors of its ports."""
         state = await self._chain.state()
         sent = await self._store.sent(state.chain_id, state.sender, state.nonce)
         situation = sorted_out(state, sent)
@@ -99,7 +100,7 @@ class AnchorActor(Actor[Anchor]):
         less = [LESS] if has_gone_back(situation, standing.newest) else []
         self._doubts.keep([*less, *map(_unknown, asked_about(situation))])
         for row in situation.lost:
-            log.warning("the chain lost transaction %d: it is sent again", row.nonce)
+            log.warning("the chain lost transaction %d; sending it again", row.nonce)
             await self._become(row, PENDING)
         moved = await self._has_moved(situation) or await self._found_failed(state)
         for row in situation.to_check:
@@ -110,9 +111,9 @@ class AnchorActor(Actor[Anchor]):
             await self._next(state, situation, standing)
 
     async def _standing(self, state: ChainState, contract: str | None) -> ChainCheck:
-        """Whether the chain has nothing that the log has not; else nothing is written or signed.
+        """Compare the chain with the log, and halt writing and signing where they disagree.
 
-        Whoever watches the books sees it in the database, the Sequencer is told.
+        The result is stored in the database, where the auditor finds it, and sent to the Sequencer.
         """
         standing = await self._witness.standing(state, contract, self._clock.now())
         if standing.newest is not None:
@@ -127,10 +128,10 @@ class AnchorActor(Actor[Anchor]):
         return standing
 
     async def _has_moved(self, situation: Situation) -> bool:
-        """Whether the newest that is confirmed is in another block than it was, or in none.
+        """Set the newest confirmed transaction to PENDING if its block changed; True if it did.
 
-        Then it is pending. What was confirmed before it is in blocks below: they may have moved
-        where this one has, and the next look asks for the newest of them.
+        Earlier transactions are in lower blocks, which may have changed too. The next run checks
+        the newest of those.
         """
         row = situation.newest_confirmed
         if row is None:
@@ -140,14 +141,15 @@ class AnchorActor(Actor[Anchor]):
             return False
         if found is not None and found[1].is_still_at(row.block_number, row.block_hash):
             return False
-        log.warning("the chain took transaction %d out of block %s", row.nonce, row.block_number)
+        log.warning("transaction %d is no longer in block %s", row.nonce, row.block_number)
         await self._become(row, PENDING)
         return True
 
     async def _found_failed(self, state: ChainState) -> bool:
-        """Look for failed transactions on the chain, now and then. One that is there is pending.
+        """Look for failed transactions on the chain now and then; those found become PENDING.
 
-        It failed because a node did not know of it for long, or in a block that was replaced.
+        A transaction may have been marked as failed because a node lagged behind or its block was
+        replaced.
         """
         now, every = self._clock.now(), timedelta(seconds=self._settings.doubt_seconds)
         if self._sought_at is not None and now - self._sought_at < every:
@@ -157,14 +159,14 @@ class AnchorActor(Actor[Anchor]):
         for row in await self._store.failed(*named, FAILED_AT_ONCE):
             found = await self._mined(row)
             if found is not None and found[1].succeeded:
-                log.warning("transaction %d is on the chain, though it had failed", row.nonce)
+                log.warning("failed transaction %d is on the chain after all", row.nonce)
                 await self._become(row, PENDING)
                 there = True
         self._sought_at = now
         return there
 
     async def _mined(self, row: SentRow) -> tuple[str, Mined] | None:
-        """Which of its forms is in a block, and where."""
+        """Return the form of a transaction that is in a block, with the block; None if none is."""
         for name in reversed(row.hashes):
             mined = await self._chain.mined(name)
             if mined is not None:
@@ -173,14 +175,17 @@ class AnchorActor(Actor[Anchor]):
         return None
 
     def _is_gone(self, row: SentRow) -> bool:
-        """For long enough: one node among several may know less than the one before."""
+        """Return True once a transaction has been missing for long enough.
+
+        A single look is not enough: a load-balanced node may know less than the one asked before.
+        """
         if not self._doubts.last(_unknown(row), self._clock.now()):
             return False
         self._doubts.end(_unknown(row))
         return True
 
     async def _check(self, row: SentRow, state: ChainState) -> None:
-        """Of a transaction whose number was used: by which of its forms, and is it deep enough?"""
+        """Confirm or fail a transaction whose number the chain has used."""
         found = await self._mined(row)
         if found is None:
             if self._is_gone(row):
@@ -196,7 +201,7 @@ class AnchorActor(Actor[Anchor]):
             await self._confirm(row, name, mined, state.chain_id)
 
     async def _confirm(self, row: SentRow, name: str, mined: Mined, chain_id: int) -> None:
-        """It is deep enough; of an anchor the gateway's word on it is kept, for proofs."""
+        """Confirm a transaction. For an anchor, sign and store an anchor note for proofs."""
         signed: str | None = None
         if row.size is not None and row.root is not None and row.origin is not None:
             if self._signer is None:
@@ -207,10 +212,10 @@ class AnchorActor(Actor[Anchor]):
         await self._become(row, CONFIRMED, became)
 
     async def _send_again(self, row: SentRow) -> None:
-        """As it was kept; or, after too long, in another form that offers more."""
+        """Send a transaction again; after ``rebid_seconds``, sign a form with a higher fee."""
         if wants_more(row, self._clock.now(), self._settings):
             signed = await self._signed(row, raised=len(row.hashes))
-            if signed.hash != row.hashes[-1]:  # else it offers all that it may
+            if signed.hash != row.hashes[-1]:  # else it already offers the maximum
                 now = self._clock.now()
                 if not await self._store.rebid(row, signed.raw, signed.hash, now):
                     return
@@ -220,17 +225,17 @@ class AnchorActor(Actor[Anchor]):
         except ChainRefused:
             if (await self._chain.state()).nonce <= row.nonce:
                 raise
-            # Another of its forms came to be in a block meanwhile: the next look finds it.
+            # Another of its forms has been included in a block; the next run finds it.
 
     async def _next(self, state: ChainState, situation: Situation, standing: ChainCheck) -> None:
-        """The contract, where there is none; else the newest checkpoint, when it is due."""
+        """Deploy the contract if there is none; otherwise anchor the newest checkpoint when due."""
         contract, newest = situation.contract, standing.newest
         if has_gone_back(situation, newest) and (
             await self._chain.state() != state or not self._doubts.last(LESS, self._clock.now())
         ):
-            return  # the next look finds what it has lost, or who says so has caught up
+            return  # the next run finds the loss, or the lagging node has caught up
         if standing.strays:
-            log.error("nothing is anchored: %s", astray(standing.strays[0][0]))
+            log.error("anchoring is paused: %s", astray(standing.strays[0][0]))
             return
         if contract is None or newest is None:
             signed = await self._chain.sign_deploy(state.nonce, await self._chain.bid())
@@ -290,7 +295,7 @@ class AnchorActor(Actor[Anchor]):
 
 
 def astray(contract: str) -> str:
-    """What is to be done about a contract that no row made, though the log is in it."""
+    """Return the error text for a contract with leaves of this log that no row accounts for."""
     return (
         f"contract {contract} has leaves of this log, and the database does not know of it: "
         "`rendertrust chain reopen` leaves it behind"
@@ -298,5 +303,5 @@ def astray(contract: str) -> str:
 
 
 def _unknown(row: SentRow) -> str:
-    """The doubt whether any form of it is in a block."""
+    """Name the doubt that no form of the transaction is in a block."""
     return f"no form of {row.nonce}"

@@ -1,4 +1,4 @@
-"""What the chain says of the log: whether it has anything that the database has not."""
+"""Compare the chain with the database: does the chain hold leaves that the database lacks?"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,10 +11,11 @@ from sql.halts import ChainHead, Halt, halt_over
 
 @attrs.frozen
 class ChainCheck:
-    """``contract``: on which we go on, if it is there, and ``newest`` what is anchored there.
+    """The result of a comparison.
 
-    ``halts``: of each contract that has what the log has not, the one with the most first.
-    ``strays``: contracts that have the log's own leaves, and of which the database does not know.
+    ``contract``: where new anchors go, if it exists, and ``newest`` the newest anchor there.
+    ``halts``: one per contract that has leaves the log lacks, largest first. ``strays``: contracts
+    that have leaves of this log and are unknown to the database.
     """
 
     contract: str | None
@@ -24,23 +25,26 @@ class ChainCheck:
 
     @property
     def halt(self) -> Halt | None:
-        """Why nothing is written; None: it may be."""
+        """The reason to stop writing, or None."""
         return self.halts[0] if self.halts else None
 
 
 class ChainChecker:
-    """Asks the chain. A contract that the database does not know of is looked for, too.
+    """Compares the chain with the database, including contracts that the database does not know.
 
-    Of a database that was restored to before its first anchor nothing tells but that: our sender
-    has used numbers that no row has, and one of them made a contract.
+    If a backup from before the first anchor was restored, the database shows no trace of the
+    contract. The only hint is that our account has used transaction numbers that no row has, and
+    one of them deployed a contract.
     """
 
     def __init__(self, chain: Chain, store: AnchorStore) -> None:
         self._chain, self._store = chain, store
-        self._asked: dict[int, str | None] = {}  # contracts, by numbers that no row had
+        self._asked: dict[
+            int, str | None
+        ] = {}  # contracts by transaction number, for numbers without a row
 
     async def standing(self, state: ChainState, contract: str | None, at: datetime) -> ChainCheck:
-        """How the log stands to the newest anchor of each contract."""
+        """Compare the log with the newest anchor of each contract."""
         newest = None if contract is None else await self._chain.newest(contract)
         known = [] if contract is None or newest is None else [(contract, newest)]
         lost = await self._lost(state)
@@ -50,7 +54,7 @@ class ChainChecker:
         return ChainCheck(contract, newest, halts, tuple(strays))
 
     async def _lost(self, state: ChainState) -> Sequence[tuple[str, Anchored]]:
-        """Contracts of our sender that the database does not know of, and what they have."""
+        """Return contracts of our account that the database lacks, with their newest anchors."""
         numbers = await self._store.unknown(state.chain_id, state.sender, state.nonce)
         for number in numbers:
             if number not in self._asked:
@@ -62,7 +66,7 @@ class ChainChecker:
     async def _halts(
         self, state: ChainState, found: Sequence[tuple[str, Anchored]], at: datetime
     ) -> tuple[Halt, ...]:
-        """Those that have what the log has not."""
+        """Return a halt for each contract that has leaves the log lacks."""
         halts: list[Halt] = []
         for contract, anchored in found:
             own = await self._store.own(anchored.size)

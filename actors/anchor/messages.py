@@ -1,4 +1,4 @@
-"""What the Anchor is asked."""
+"""Messages of the Anchor."""
 
 import attrs
 
@@ -11,4 +11,4 @@ class Anchor:
 
 @attrs.frozen
 class AnchorDue(Message[Anchor, None]):
-    """The Anchor's own timer: see to what was sent, and to what is to be sent."""
+    """From the Anchor's own timer: check what was sent and send what is due."""

@@ -1,4 +1,4 @@
-"""What to do about a chain, decided from what it says and what was sent to it."""
+"""Decide what to do about the chain (pure)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -11,10 +11,12 @@ from sql.anchors import CONFIRMED, PENDING, SentRow
 
 @attrs.frozen
 class AnchorSettings:
-    """An anchor after so many seconds, if the log has grown; CONFIRMED after so many blocks.
+    """Settings of the Anchor.
 
-    A transaction that is in no block after ``rebid_seconds`` is offered more for. What a node says
-    that has not caught up with the chain is believed after ``doubt_seconds``.
+    ``anchor_seconds``: time between anchors, if the log has grown. ``confirmations``: blocks until
+    an anchor is CONFIRMED. ``rebid_seconds``: after this long without a block, a transaction is
+    sent again with a higher fee. ``doubt_seconds``: how long a chain node must repeat a surprising
+    answer before it is believed, as the node may only lag behind.
     """
 
     every_seconds: float = 5.0
@@ -22,32 +24,35 @@ class AnchorSettings:
     confirmations: int = 1
     rebid_seconds: float = 120.0
     doubt_seconds: float = 120.0
-    anchors: bool = True  # False: see to the contract alone
+    anchors: bool = True  # False: only deploy the contract
 
 
 @attrs.frozen
 class Situation:
-    """What was sent, sorted out. ``lost``: numbered beyond what the chain has, though it had it."""
+    """Sent transactions, grouped by what to do.
+
+    ``lost``: had been mined, but the chain's transaction count is below their number.
+    """
 
     unmined: tuple[SentRow, ...]
     lost: tuple[SentRow, ...]
     to_check: tuple[SentRow, ...]
-    made: SentRow | None  # what made the contract, confirmed
+    made: SentRow | None  # the confirmed deployment of the contract
     newest: SentRow | None  # the newest confirmed anchor
 
     @property
     def contract(self) -> str | None:
-        """Which holds the anchors."""
+        """The contract that holds the anchors."""
         return None if self.made is None else self.made.contract
 
     @property
     def newest_confirmed(self) -> SentRow | None:
-        """The newest confirmed anchor; before the first, what made the contract."""
+        """The newest confirmed anchor; before the first one, the deployment of the contract."""
         return self.newest or self.made
 
 
 def sorted_out(state: ChainState, sent: Sequence[SentRow]) -> Situation:
-    """Rows by what is to be done about them."""
+    """Group rows by what to do about them."""
     beyond = [row for row in sent if row.nonce >= state.nonce]
     within = [row for row in sent if row.nonce < state.nonce]
     made = [row for row in within if row.size is None and row.state == CONFIRMED]
@@ -62,18 +67,18 @@ def sorted_out(state: ChainState, sent: Sequence[SentRow]) -> Situation:
 
 
 def asked_about(situation: Situation) -> Sequence[SentRow]:
-    """Rows of which the chain is asked in which block they are."""
+    """Return the rows whose block must be looked up on the chain."""
     newest = situation.newest_confirmed
     return [*situation.to_check, *([] if newest is None else [newest])]
 
 
 def may_send(situation: Situation) -> bool:
-    """One after the other: nothing new while anything is under way."""
+    """Return True if no transaction is outstanding: only one is sent at a time."""
     return not situation.unmined and not situation.to_check
 
 
 def has_gone_back(situation: Situation, newest: Anchored | None) -> bool:
-    """Whether the chain has less than was confirmed: it lost blocks since it was looked at."""
+    """Return True if the chain has fewer leaves than were confirmed, as blocks were replaced."""
     if newest is None:
         return situation.contract is not None
     known = situation.newest
@@ -81,9 +86,7 @@ def has_gone_back(situation: Situation, newest: Anchored | None) -> bool:
 
 
 def is_due(situation: Situation, size: int, now: datetime, settings: AnchorSettings) -> bool:
-    """Whether a checkpoint of so many leaves is to be anchored: long enough after the last, whoever
-    sent that.
-    """
+    """Return True if enough time has passed since the last anchor, whichever gateway sent it."""
     newest = situation.newest
     if newest is None or newest.size is None:
         return True
@@ -92,26 +95,26 @@ def is_due(situation: Situation, size: int, now: datetime, settings: AnchorSetti
 
 
 def wants_more(row: SentRow, now: datetime, settings: AnchorSettings) -> bool:
-    """Whether it has waited for a block for too long."""
+    """Return True if the transaction has waited too long for a block."""
     return now - row.bid_at >= timedelta(seconds=settings.rebid_seconds)
 
 
 @attrs.define
 class ConfirmedFinding:
-    """What is to be believed when it has been found at every look for long enough."""
+    """Findings that are believed once they have been repeated for ``seconds``."""
 
     seconds: float
     _since: dict[str, datetime] = attrs.field(factory=dict[str, datetime])
 
     def last(self, what: str, now: datetime) -> bool:
-        """It is found; whether that has been so for long enough."""
+        """Note a finding; return True if it has been repeated for long enough."""
         since = self._since.setdefault(what, now)
         return now - since >= timedelta(seconds=self.seconds)
 
     def end(self, what: str) -> None:
-        """It is not found any more."""
+        """Forget a finding."""
         self._since.pop(what, None)
 
     def keep(self, what: Iterable[str]) -> None:
-        """End every other doubt: this look does not ask about it."""
+        """Forget all findings except these."""
         self._since = {one: self._since[one] for one in what if one in self._since}

@@ -1,1 +1,1 @@
-"""The auditor: do the books balance?"""
+"""The auditor checks that the books balance."""

@@ -1,4 +1,4 @@
-"""The auditor actor: looks over what was written, every minute, and says what is wrong."""
+"""The auditor actor: checks new entries every minute and reports violations."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, Finding
 from sql.fsck_since import AuditMark
 
 SHOWN_MAX: Final = 20  # findings in the log of one run
-KEPT_MAX: Final = 1000  # findings that other gateways are told
+KEPT_MAX: Final = 1000  # findings that are shared with other gateways
 log = logging.getLogger("auditor")
 
 
@@ -38,12 +38,12 @@ class _Kept:
 
 
 class AuditorActor(Actor[Auditor]):
-    """Runs the invariants over what is new. One that says the books are broken ends the process.
+    """Runs the invariants over new rows; a violation that breaks the books ends the process.
 
-    Of several gateways one audits; the others read what it found, and end as it does.
+    One of several gateways audits. The others read its findings and stop when it does.
 
-    It goes on from a mark that it keeps in memory; when it has none, everything is to be looked at
-    once. What it found counts until an audit of everything, begun later, does not find it any more.
+    The position is kept in memory, so everything is audited once after a start. A finding stays
+    until a later audit of everything no longer finds it.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class AuditorActor(Actor[Auditor]):
             else:
                 await self._read(self._since)
         except (Unavailable, Conflict) as error:
-            log.warning("the books were not audited: %s", error)
+            log.warning("audit skipped: %s", error)
         self.after(self._settings.every_seconds, RunAudit(), jitter=0.1)
 
     async def _is_leader(self) -> bool:
@@ -101,7 +101,7 @@ class AuditorActor(Actor[Auditor]):
         await self._take(increment.findings, from_)
 
     async def _read(self, since: datetime) -> None:
-        """Take over what the leader found since this gateway started. Raises BooksBroken."""
+        """Take over the leader's findings since this gateway started. Raises BooksBroken."""
         noted = await self._store.last_audit()
         if noted is None or noted.noted_at <= since:
             return
@@ -124,7 +124,7 @@ class AuditorActor(Actor[Auditor]):
         return Audit(self._at, found, self._whole)
 
     async def _take(self, findings: Sequence[Finding], at: datetime) -> None:
-        """Count what is wrong, tell what is new. Raises BooksBroken."""
+        """Record findings and log the new ones. Raises BooksBroken."""
         self._at = max(at, self._at or at)
         known = {(kept.finding.invariant, kept.finding.subject) for kept in self._kept.values()}
         fresh = [f for f in findings if (f.invariant, f.subject) not in known]
@@ -134,12 +134,12 @@ class AuditorActor(Actor[Auditor]):
         for invariant in INVARIANTS:
             FINDINGS.labels(invariant).set(names.count(invariant))
         found = sorted((kept.finding for kept in self._kept.values()), key=_worst_first)
-        with suppress(Unavailable, Conflict):  # with the next audit
+        with suppress(Unavailable, Conflict):  # retried with the next audit
             await self._store.note_audit(self._at, self._whole, found[:KEPT_MAX])
         self._end_where_broken()
 
     def _end_where_broken(self) -> None:
-        """Raises BooksBroken."""
+        """Raise BooksBroken if a finding breaks the books."""
         names = [invariant for invariant, _ in self._kept]
         broken = sorted(BOOKS_BROKEN.intersection(names))
         if broken:
@@ -155,4 +155,4 @@ def _tell(findings: Iterable[Finding]) -> None:
     for finding in findings[:SHOWN_MAX]:
         log.error("%s %s: %s", finding.invariant, finding.subject, finding.found)
     if len(findings) > SHOWN_MAX:
-        log.error("and %d findings more; run fsck", len(findings) - SHOWN_MAX)
+        log.error("%d more findings; run fsck", len(findings) - SHOWN_MAX)

@@ -1,4 +1,4 @@
-"""What metrics tell of audits."""
+"""Metrics of audits."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import Gauge
 
 FINDINGS: Final = Gauge(
-    "rendertrust_audit_findings", "Violations that are known, by invariant.", ["invariant"]
+    "rendertrust_audit_findings", "Known violations, by invariant.", ["invariant"]
 )
 LAST: Final = Gauge(
     "rendertrust_audit_last_timestamp_seconds",
@@ -18,13 +18,13 @@ SECONDS: Final = Gauge("rendertrust_audit_seconds", "How long the last audit too
 
 
 def forget() -> None:
-    """Another gateway audits from now on: what stands still here would alarm people."""
+    """Remove the figures when another gateway takes over, so that stale values raise no alarm."""
     for figure in (FINDINGS, LAST, SECONDS):
         figure.clear()
 
 
 def audited(run: str, invariants: Iterable[str], at: datetime, seconds: float) -> None:
-    """One run is over: of what is new (``since``), or of everything (``whole``)."""
+    """Record a finished run: of new rows (``since``) or of everything (``whole``)."""
     for invariant in invariants:
         LAST.labels(invariant, run).set(at.timestamp())
     SECONDS.labels(run).set(seconds)

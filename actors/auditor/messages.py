@@ -1,4 +1,4 @@
-"""What the Auditor is asked, and what the NightAuditor tells it."""
+"""Messages of the Auditor and of the NightAuditor."""
 
 from datetime import datetime
 from typing import Final
@@ -8,7 +8,7 @@ import attrs
 from actors.kernel import Fatal, Message
 from sql.fsck import Finding as Finding  # noqa: PLC0414 - part of what this module offers
 
-BROKEN_EXIT_CODE: Final = 3  # starting again does not mend the books
+BROKEN_EXIT_CODE: Final = 3  # a restart cannot repair the books
 
 
 class Auditor:
@@ -16,20 +16,20 @@ class Auditor:
 
 
 class NightAuditor:
-    """Marker: the address of the one that goes over everything."""
+    """Marker: the address of the actor that audits everything."""
 
 
 class BooksBroken(Fatal):
-    """The books say so themselves: nothing more may be posted on them."""
+    """The books are inconsistent; nothing more may be posted."""
 
     exit_code = BROKEN_EXIT_CODE
 
 
 @attrs.frozen
 class Audit:
-    """What is known to be wrong with the books, and when they were looked at last.
+    """Known violations and when the books were last audited.
 
-    ``at`` is of what was new then, or of everything; ``whole`` is of everything.
+    ``at``: the last audit of any kind. ``whole``: the last audit of everything.
     """
 
     at: datetime
@@ -39,17 +39,17 @@ class Audit:
 
 @attrs.frozen
 class RunAudit(Message[Auditor, None]):
-    """The Auditor's own timer."""
+    """From the Auditor's own timer: audit new rows."""
 
 
 @attrs.frozen
 class LastAudit(Message[Auditor, "Audit | None"]):
-    """From the web: what the audits so far say."""
+    """From the web: return the result of the audits so far."""
 
 
 @attrs.frozen
 class Audited(Message[Auditor, None]):
-    """From the NightAuditor: all that is wrong with the books, as they were at ``begun``."""
+    """From the NightAuditor: all violations in the books as they were at ``begun``."""
 
     begun: datetime
     findings: tuple[Finding, ...]
@@ -57,12 +57,9 @@ class Audited(Message[Auditor, None]):
 
 @attrs.frozen
 class RunWhole(Message[NightAuditor, None]):
-    """From an Auditor that begins: what was written before its first mark is yet to be seen.
-
-    From the web, too: an admin wants to know now.
-    """
+    """From a starting Auditor, as rows before its first mark are unchecked; or from an admin."""
 
 
 @attrs.frozen
 class LookAtClock(Message[NightAuditor, None]):
-    """The NightAuditor's own timer."""
+    """From the NightAuditor's own timer: start the nightly audit when it is due."""

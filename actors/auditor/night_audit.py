@@ -1,6 +1,6 @@
-"""The night auditor: goes over everything, once a night, however long it takes.
+"""The night auditor: audits everything once a night, however long it takes.
 
-It is an actor of its own so that what is new goes on being looked at meanwhile.
+It is a separate actor so that audits of new rows continue at the same time.
 """
 
 import logging
@@ -18,10 +18,10 @@ log = logging.getLogger("auditor")
 
 
 class NightAuditorActor(Actor[NightAuditor]):
-    """Runs every invariant over all there is, at night and when the Auditor asks for it.
+    """Runs every invariant over all rows, each night and when the Auditor asks.
 
-    At night the gateway that leads does so; the others do when they are asked. What it cannot do
-    while the database is away it does at the next look at the clock.
+    The leading gateway does the nightly audit; the others audit only on request. An audit that
+    fails because the database is down is retried at the next tick.
     """
 
     def __init__(
@@ -41,7 +41,8 @@ class NightAuditorActor(Actor[NightAuditor]):
         self._begun: datetime | None = None
 
     async def started(self) -> None:
-        # After the Auditor's first mark, which asks by itself: else there would be two at a start.
+        # Later than the Auditor's first audit, which requests one itself; otherwise there would be
+        # two at a start.
         self.after(2 * self._settings.every_seconds, LookAtClock(), jitter=0.1)
 
     @handles(RunWhole)

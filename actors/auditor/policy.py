@@ -1,4 +1,4 @@
-"""When the books are audited."""
+"""Schedule of the audits."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -8,7 +8,7 @@ import attrs
 
 @attrs.frozen
 class AuditorSettings:
-    """What is new each ``every_seconds``; everything each night, at a time of day in UTC."""
+    """New rows are audited every ``every_seconds``; everything at ``night``, a time in UTC."""
 
     every_seconds: float = 60.0
     night: time = time(3, 0)
@@ -18,7 +18,7 @@ USUAL: Final = AuditorSettings()
 
 
 def is_due(now: datetime, last: datetime | None, night: time) -> bool:
-    """Whether the time of ``night`` has come since the whole audit that began last."""
+    """Return True if the time ``night`` has passed since the last audit of everything began."""
     if last is None:
         return True
     today = datetime.combine(now.astimezone(UTC).date(), night, UTC)

@@ -1,1 +1,1 @@
-"""The courier: tells endpoints of users what happened to their jobs."""
+"""The courier delivers webhooks: events of jobs, sent to users' endpoints."""

@@ -1,10 +1,10 @@
-"""The Courier: tells endpoints what happened to jobs, at least once, whatever happens to it.
+"""The Courier actor: delivers webhooks at least once.
 
-A delivery stands in the database before it is sent, and is the Courier's for a minute: one that
-dies leaves it to whoever looks next, under the same id. Any number of them may work at once.
+A delivery is stored before it is sent, and leased to a Courier for a minute. If that Courier dies,
+another one sends it under the same id. Any number of Couriers may run at once.
 
-Endpoints do not wait for each other: each is sent what was claimed of it for itself, and once that
-is written down the next of it is claimed.
+Endpoints do not wait for each other. The next deliveries of an endpoint are claimed once the
+outcome of the previous ones is stored.
 """
 
 import asyncio
@@ -30,21 +30,21 @@ LOOK_SECONDS: Final = 1.0
 COUNT_SECONDS: Final = 10.0
 AWAY_SECONDS: Final = 5.0
 LEASE: Final = timedelta(seconds=60)
-AT_ONCE: Final = 64  # endpoints that are told something
+AT_ONCE: Final = 64  # endpoints that are sent to at the same time
 FORGET_SECONDS: Final = 3_600.0
 FORGET_AT_ONCE, FORGET_MOST = 1_000, 100
 
 TRIES: Final = Counter("rendertrust_webhook_tries", "Tries to deliver, by result.", ["result"])
 DISABLED: Final = Counter(
-    "rendertrust_webhook_endpoints_disabled", "Endpoints that were given up here."
+    "rendertrust_webhook_endpoints_disabled", "Endpoints disabled by this gateway."
 )
-WAITING: Final = Gauge("rendertrust_webhook_deliveries_waiting", "Deliveries that did not arrive.")
+WAITING: Final = Gauge("rendertrust_webhook_deliveries_waiting", "Deliveries waiting to be sent.")
 UNCHANGED: Final = CourierSettings()
 log = logging.getLogger("courier")
 
 
 class CourierActor(Actor[Courier]):
-    """``post`` is the outside."""
+    """Claims due deliveries and sends them through the ``post`` port."""
 
     def __init__(
         self,
@@ -56,22 +56,22 @@ class CourierActor(Actor[Courier]):
     ) -> None:
         self._post, self._deliveries = post, deliveries
         self._clock, self._random, self._settings = clock, random, settings
-        self._count_at = -math.inf  # when to count what waits
+        self._count_at = -math.inf  # when to count waiting deliveries
         self._look: Timer | None = None
-        self._out: dict[UUID, Sending] = {}  # what is under way to each endpoint
+        self._out: dict[UUID, Sending] = {}  # deliveries in progress, by endpoint
 
     async def started(self) -> None:
         self._look_in(0.0)
         self.after(FORGET_SECONDS, Forget(), jitter=1.0)
 
     async def stopped(self) -> None:
-        """What is under way is told again after its lease."""
+        """Cancel what is being sent; it is sent again after its lease."""
         for sending in self._out.values():
             sending.cancel()
 
     @handles(Deliver)
     async def deliver(self, _: Deliver) -> int:
-        """A database that is away is no crash."""
+        """Begin to send due deliveries; retry later if the database is down."""
         wait, begun = LOOK_SECONDS, 0
         try:
             begun = await self._begin()
@@ -79,21 +79,21 @@ class CourierActor(Actor[Courier]):
                 self._count_at = self._clock.monotonic() + COUNT_SECONDS
                 WAITING.set(await self._deliveries.waiting())
         except (Unavailable, Conflict) as error:
-            log.warning("nothing is delivered: %s", error)
+            log.warning("deliveries are paused: %s", error)
             wait = AWAY_SECONDS
         self._look_in(wait)
         return begun
 
     @handles_batch(Sent, limit=AT_ONCE)
     async def sent(self, parcels: Sequence[Sent]) -> Sequence[None]:
-        """Write down what became of them, and go on with what their endpoints are to be told."""
+        """Store the outcomes and claim the next deliveries of these endpoints."""
         for parcel in parcels:
             self._out.pop(parcel.endpoint, None)
         try:
             await self._settle(parcels)
             await self._begin()
         except (Unavailable, Conflict) as error:
-            log.warning("what was told is told again: %s", error)
+            log.warning("outcomes not stored; the deliveries will be sent again: %s", error)
         return [None] * len(parcels)
 
     @handles(Forget)
@@ -105,7 +105,7 @@ class CourierActor(Actor[Courier]):
                 if await self._deliveries.expire(before, FORGET_AT_ONCE) < FORGET_AT_ONCE:
                     return
         except Unavailable as error:
-            log.warning("old deliveries stay for now: %s", error)
+            log.warning("old deliveries not deleted: %s", error)
 
     def _look_in(self, seconds: float) -> None:
         if self._look is not None:
@@ -113,9 +113,9 @@ class CourierActor(Actor[Courier]):
         self._look = self.after(seconds, Deliver(), jitter=0.1)
 
     async def _begin(self) -> int:
-        """Claim what is due of endpoints that are told nothing now, and send it; how much.
+        """Claim and send due deliveries of endpoints without one in progress; return the count.
 
-        Whoever is killed on the way has sent it once too often.
+        A Courier that is killed on the way may have sent a delivery that will be sent again.
         """
         room = AT_ONCE - len(self._out)
         if room <= 0:
@@ -159,7 +159,7 @@ class CourierActor(Actor[Courier]):
     def _standings(
         self, told: Sequence[DueDelivery], became: Sequence[Answered | NotSent]
     ) -> Sequence[EndpointHealth]:
-        """Of each endpoint by its last try; where anything arrived, by that."""
+        """Return the health of each endpoint after its last try; a success outweighs failures."""
         now, give_up = self._clock.now(), timedelta(days=self._settings.give_up_days)
         found: dict[object, EndpointHealth] = {}
         for due, result in sorted(zip(told, became, strict=True), key=lambda p: arrived(p[1])):
@@ -167,7 +167,7 @@ class CourierActor(Actor[Courier]):
         for stands in found.values():
             if stands.disabled_at is not None:
                 DISABLED.inc()
-                log.warning("endpoint %s is told no more: %s", stands.endpoint, stands.reason)
+                log.warning("endpoint %s disabled: %s", stands.endpoint, stands.reason)
         return list(found.values())
 
     def _count(

@@ -1,4 +1,4 @@
-"""What the Courier is told."""
+"""Messages of the Courier."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ class Courier:
 
 @attrs.frozen
 class Deliver(Message[Courier, int]):
-    """Its own timer: begin to send what is due; how much that is."""
+    """From the Courier's own timer: begin to send what is due; returns the count."""
 
 
 @attrs.frozen
 class Sent(Message[Courier, None]):
-    """From what it began: all that was ``due`` to an endpoint was sent, or not."""
+    """From a finished send: the ``due`` deliveries of an endpoint and the finished task."""
 
     endpoint: UUID
     due: Sequence[DueDelivery]
@@ -34,4 +34,4 @@ class Sent(Message[Courier, None]):
 
 @attrs.frozen
 class Forget(Message[Courier, None]):
-    """Its own timer: deliveries of long ago are forgotten."""
+    """From the Courier's own timer: delete old deliveries."""

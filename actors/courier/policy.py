@@ -1,4 +1,4 @@
-"""What becomes of a delivery after a try, and of its endpoint: pure, by the time it is given."""
+"""Retry policy for webhook deliveries (pure; takes the current time)."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,25 +8,26 @@ import attrs
 from actors.ports.webhooks import Answered, NotSent
 from sql.deliveries import DeliveryOutcome, DueDelivery, EndpointHealth
 
-# After the first try, the second …: one and a half days in all.
+# Seconds after each try; one and a half days in all.
 PAUSES: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 43_200)
-GONE: Final = 410  # who answers this wants to be told no more
-REST_MOST: Final = 600.0  # seconds that an endpoint rests after a failure
+GONE: Final = 410  # HTTP status by which an endpoint unsubscribes
+REST_MOST: Final = 600.0  # the longest pause of an endpoint after a failure, in seconds
 ERROR_CHARACTERS: Final = 300
 
 
 @attrs.frozen
 class CourierSettings:
-    """An endpoint at which nothing arrives for so many days is told no more."""
+    """An endpoint is disabled after ``give_up_days`` without a success."""
 
     give_up_days: float = 3.0
-    keep_days: float = 30.0  # longer than anything is tried
+    keep_days: float = 30.0  # longer than the longest retry schedule
 
 
 def pause(tries: int, chance: float) -> float | None:
-    """Seconds until the next try, half to whole of what is planned; None: that was the last.
+    """Return the seconds until the next try, or None after the last.
 
-    ``chance`` is 0 to 1: endpoints that fell together must not be woken together.
+    ``chance``, from 0 to 1, spreads retries between half and the whole of the planned pause, so
+    that endpoints that failed together are not retried together.
     """
     if tries > len(PAUSES):
         return None
@@ -36,7 +37,7 @@ def pause(tries: int, chance: float) -> float | None:
 def settled(
     due: DueDelivery, became: Answered | NotSent, now: datetime, chance: float
 ) -> DeliveryOutcome:
-    """What became of a try."""
+    """Return the outcome of a delivery after a try."""
     status = became.status if isinstance(became, Answered) else None
     if arrived(became):
         return DeliveryOutcome(due.id, due.tries, "DELIVERED", status=status, ended_at=now)
@@ -51,15 +52,15 @@ def settled(
 
 
 def expired(due: DueDelivery, now: datetime) -> DeliveryOutcome:
-    """There is nothing to tell any more."""
-    error = "the event is not kept any more"
+    """Return the outcome of a delivery whose event has been deleted."""
+    error = "the event has been deleted"
     return DeliveryOutcome(due.id, due.tries, "FAILED", error=error, ended_at=now)
 
 
 def standing(
     due: DueDelivery, became: Answered | NotSent, now: datetime, chance: float, give_up: timedelta
 ) -> EndpointHealth:
-    """How the endpoint does after this try; one that fails rests, as all of it would fail."""
+    """Return the health of an endpoint after a try; a failing endpoint pauses as a whole."""
     if arrived(became):
         return EndpointHealth(due.endpoint)
     since = due.failing_since or now
@@ -73,5 +74,5 @@ def standing(
 
 
 def arrived(became: Answered | NotSent) -> bool:
-    """Whether somebody said that he has it."""
+    """Return True if the endpoint accepted the delivery."""
     return isinstance(became, Answered) and 200 <= became.status < 300

@@ -1,4 +1,4 @@
-"""An event as it is told to an endpoint: what Standard Webhooks has as payload and headers."""
+"""Webhook payloads and headers as defined by Standard Webhooks."""
 
 import orjson
 
@@ -10,7 +10,7 @@ from sql.events import EventRow
 
 
 def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
-    """Signed now; ``webhook-id`` is the delivery's, at each try."""
+    """Build the signed request; ``webhook-id`` stays the same for every try."""
     body = orjson.dumps(
         {"type": event.type, "timestamp": event.at, "data": told(due, event)},
         option=orjson.OPT_UTC_Z,
@@ -20,7 +20,7 @@ def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
 
 
 def told(due: DueDelivery, event: EventRow) -> dict[str, object]:
-    """The same members as the API shows."""
+    """Return the event with the same fields as in the API."""
     return {
         "number": event.number,
         "type": event.type,

@@ -13,10 +13,10 @@ from actors.kernel.timer import Timer
 
 
 class Actor(Generic[To]):
-    """One mailbox, one message (or one batch) at a time; ``To`` is its marker class.
+    """An actor with one mailbox that handles one message (or one batch) at a time.
 
-    A subclass has a ``@handles`` or ``@handles_batch`` method for every message addressed to its
-    marker; TypeError at class creation otherwise.
+    ``To`` is its marker class. A subclass has a ``@handles`` or ``@handles_batch`` method for every
+    message addressed to its marker; otherwise TypeError is raised at class creation.
     """
 
     __handlers__: ClassVar[Table] = {}
@@ -31,13 +31,13 @@ class Actor(Generic[To]):
         check_table(cls, cls.__marker__, cls.__handlers__)
 
     async def started(self) -> None:
-        """Hook: before the first message. An exception here is a crash."""
+        """Run before the first message. An exception here is a crash."""
 
     async def stopped(self) -> None:
-        """Hook: after the last message, at a stop and after a crash (of ``started`` too)."""
+        """Run after the last message, at a stop and after a crash (of ``started`` too)."""
 
     def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> Later[R]:
-        """Let another actor answer the asker of the message in hand; his deadline goes along."""
+        """Let another actor answer the asker of the current message, within the same deadline."""
         return self.__instance__.forward(ref, message)
 
     @overload
@@ -47,16 +47,16 @@ class Actor(Generic[To]):
     @overload
     def later(self, reply: UnionType) -> Later[Any]: ...
     def later(self, reply: object) -> Later[Any]:
-        """Keep the asker of the message in hand waiting; answer him from a later handler.
+        """Keep the asker of the current message waiting; a later handler answers.
 
-        ``reply`` is that message, or the type of its reply: it is there for the type checker.
+        ``reply`` is that message, or the type of its reply, and only serves the type checker.
         """
         return Later(self.__instance__.one_in_hand())
 
     def after(self, seconds: float, message: Message[To, Any], *, jitter: float = 0.0) -> Timer:
-        """Send oneself ``message`` in ``seconds`` times 1 to 1 + ``jitter``, if still alive then.
+        """Send ``message`` to this actor in ``seconds`` times 1 to 1 + ``jitter``.
 
-        It is cancelled when this instance ends. A full mailbox takes it too.
+        It is cancelled when this instance ends. A full mailbox accepts it.
         """
         return self.__instance__.after(seconds, message, jitter)
 
@@ -67,20 +67,20 @@ class Actor(Generic[To]):
         within: float,
         otherwise: Message[To, Any],
     ) -> None:
-        """Run ``work`` while messages are handled, and send oneself the message that it returns.
+        """Run ``work`` beside message handling, and send the message it returns to this actor.
 
-        ``otherwise`` is sent where it takes more than ``within`` seconds, or raises. It is
-        cancelled when this instance ends. A full mailbox takes its message too.
+        ``otherwise`` is sent if it takes more than ``within`` seconds or raises. It is cancelled
+        when this instance ends. A full mailbox accepts its message.
         """
         self.__instance__.background(work, within, otherwise)
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Receive one ``Down`` when ``ref`` is down for good, at once if it is already.
+        """Receive one ``Down`` when ``ref`` is down for good; at once if it already is.
 
         A watch ends with the instance. Raises TypeError without a handler for ``Down``.
         """
         self.__instance__.watch(ref)
 
     def stop(self) -> None:
-        """End normally after the message in hand."""
+        """End normally after the current message."""
         self.__instance__.request_stop()

@@ -1,4 +1,4 @@
-"""What stands behind an address: it starts one instance of the actor after another."""
+"""The cell behind an address: starts one instance of the actor after another."""
 
 import asyncio
 import logging
@@ -13,15 +13,15 @@ from actors.kernel.ref import Ref
 from actors.kernel.statistics import Gauge, State, Statistics
 from actors.kernel.system import System
 
-KILL_SECONDS = 1.0  # how long a cancelled handler may take to end before it is given up
+KILL_SECONDS = 1.0  # how long a cancelled handler may take before it is abandoned
 log = logging.getLogger(__name__)
 
 
 class Cell:
-    """Starts, stops, kills and buries; whether to start again is its supervisor's decision.
+    """Starts, stops and kills instances of an actor; its supervisor decides about restarts.
 
-    ``on_exit`` is called when a running instance ends by itself: not for an end that was asked
-    for, and not for a failed start, which ``launch`` returns.
+    ``on_exit`` is called when a running instance ends by itself: not for a requested end, and not
+    for a failed start, which ``launch`` returns.
     """
 
     __slots__ = (
@@ -60,7 +60,7 @@ class Cell:
         ref.mailbox.dead_letters = system.dead_letters
 
     async def launch(self) -> Exit | None:
-        """Start an instance and wait for its ``started``; the Exit when that fails."""
+        """Start an instance and wait for its ``started``; return the Exit if that fails."""
         if self.gauge.state is not State.NEW:
             self.gauge.restarts += 1
         self.gauge.state = State.STARTING
@@ -94,7 +94,7 @@ class Cell:
         finally:
             self._note(end)
             ended.set_result(end)
-            if self.instance is instance:  # else it was left behind, and another one runs
+            if self.instance is instance:  # else it was abandoned, and another one runs
                 self._vacate(end)
 
     def _vacate(self, end: Exit) -> None:
@@ -105,7 +105,7 @@ class Cell:
             self.on_exit(end)
 
     async def halt(self) -> None:
-        """Let the instance finish the message in hand and end; kill it after ``stop_within``."""
+        """Let the instance finish the current message and end; kill it after ``stop_within``."""
         task, instance = self.task, self.instance
         if task is None or instance is None or task.done():
             return
@@ -116,7 +116,7 @@ class Cell:
             await self.kill()
 
     async def kill(self) -> None:
-        """Cancel the handler in hand; one that does not end in a second is left behind."""
+        """Cancel the current handler, and abandon it if it does not end within a second."""
         task, instance = self.task, self.instance
         if task is None or instance is None or task.done():
             return
@@ -125,22 +125,22 @@ class Cell:
         task.cancel()
         await asyncio.wait((task,), timeout=KILL_SECONDS)
         if not task.done():
-            log.error("%s does not end when it is cancelled", self.ref.name)
+            log.error("%s did not end when it was cancelled", self.ref.name)
             instance.fail_askers(KILLED)
             self._vacate(KILLED)
 
     @property
     def state(self) -> State:
-        """Where the address stands."""
+        """The lifecycle state of the address."""
         return self.gauge.state
 
     def bury(self, reason: str) -> None:
-        """Down for good: what is queued is answered or counted, and the watchers are told."""
+        """Take the address down for good: fail or count queued messages and notify watchers."""
         self.gauge.state = State.DOWN
         self.ref.mailbox.close(reason)
 
     def statistics(self) -> Statistics:
-        """A reading of the actor's figures."""
+        """Return the actor's current figures."""
         gauge, mailbox = self.gauge, self.ref.mailbox
         return Statistics(
             state=gauge.state,

@@ -1,4 +1,4 @@
-"""Dead letters: told messages that reached nobody."""
+"""Dead letters: messages sent with ``tell`` that no actor handled."""
 
 import asyncio
 from collections import deque
@@ -11,10 +11,10 @@ KEPT = 100
 
 @attrs.frozen
 class DeadLetter:
-    """One undelivered message: its kind and addressee; its content is shown to nobody.
+    """One undelivered message: its kind and addressee, without its content.
 
-    ``number`` counts them from 1; ``at`` is the loop's time, in seconds. ``again`` tells it once
-    more; False when it is not taken.
+    ``number`` counts from 1; ``at`` is the loop's time, in seconds. ``again`` sends it once more
+    and returns False if it is refused.
     """
 
     kind: str
@@ -33,31 +33,31 @@ class DeadLetters:
         self._recent: deque[DeadLetter] = deque(maxlen=KEPT)
 
     def add(self, letter: DeadLetter) -> None:
-        """Count one and keep it, in the place of the oldest when there are 100."""
+        """Count a dead letter and keep it; beyond 100 the oldest is dropped."""
         self.count += 1
         now = asyncio.get_running_loop().time()
         self._recent.append(attrs.evolve(letter, number=self.count, at=now))
 
     def recent(self) -> tuple[DeadLetter, ...]:
-        """The last ones, oldest first."""
+        """Return the dead letters that are kept, oldest first."""
         return tuple(self._recent)
 
     def retry(self, number: int) -> str | None:
-        """Tell one once more, and keep it no longer; why not, if it is not taken.
+        """Send a dead letter again and drop it; return an error text if that fails.
 
-        What is told is a hint of what stands in the database, or does nothing the second time: so
-        that it comes late, and perhaps twice, does no harm.
+        Late or repeated delivery is harmless: a ``tell`` only hints at something in the database,
+        or has no effect the second time.
         """
         letter = next((each for each in self._recent if each.number == number), None)
         if letter is None or letter.again is None:
-            return "it is not kept any more"
+            return "it has been dropped"
         if not letter.again():
             return f"{letter.addressee} has ended, or has no room for it"
         self.discard(number)
         return None
 
     def discard(self, number: int) -> bool:
-        """Keep one no longer; whether it was there."""
+        """Drop a dead letter; return False if it is not kept."""
         before = len(self._recent)
         kept = [each for each in self._recent if each.number != number]
         self._recent = deque(kept, maxlen=KEPT)

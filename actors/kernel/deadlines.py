@@ -1,4 +1,4 @@
-"""The timer wheel on which the deadlines of asks run: one loop timer, however many asks."""
+"""The timer wheel for deadlines of asks: one loop timer, however many asks."""
 
 import asyncio
 import heapq
@@ -14,9 +14,9 @@ Bucket = dict["asyncio.Future[Any]", str]  # a dict, not a set: expiry in order,
 
 
 class Deadlines:
-    """Fails every armed future at the first tick after its deadline: never early, 50 ms late.
+    """Fails each future at the first tick after its deadline: never early, at most 50 ms late.
 
-    It keeps no reference to its loop, which would keep both alive for ever.
+    It keeps no reference to its loop, which would keep both alive.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Deadlines:
 
     def _tick(self) -> None:
         self._timer = None
-        # A loop may wake a little early: the tick that was waited for counts as reached.
+        # A loop may wake a little early: the tick that was due counts as reached.
         now = max(self._due, int(asyncio.get_running_loop().time() * TICKS_PER_SECOND))
         while self._ticks and self._ticks[0] <= now:
             bucket = self._buckets.pop(heapq.heappop(self._ticks))
@@ -62,7 +62,7 @@ class Deadlines:
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
-    """The loop's time; of a stock loop the function behind it, at half the cost."""
+    """Return the loop's clock; for a standard loop the function behind it, at half the cost."""
     stock = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
     return time.monotonic if stock else loop.time
 
@@ -72,7 +72,7 @@ _recent: tuple[asyncio.AbstractEventLoop | None, Deadlines] = (None, Deadlines()
 
 
 def deadlines_of(loop: asyncio.AbstractEventLoop) -> Deadlines:
-    """The loop's wheel; the last one is remembered, since a process mostly has one loop."""
+    """Return the loop's wheel. The last one is cached, as most processes have one loop."""
     global _recent  # noqa: PLW0603 - a cache of one
     known, wheel = _recent
     if known is not loop:

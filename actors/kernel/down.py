@@ -1,4 +1,4 @@
-"""The death notice."""
+"""The notice that an address is down for good."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""What a mailbox holds: told messages as they are, and envelopes around the others."""
+"""Entries of a mailbox: plain messages of ``tell``, and envelopes around all others."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from actors.kernel.message import Message
 
 
 class Envelope:
-    """Around a message: the asker who waits for its reply, if any, and until when (loop time)."""
+    """A message with the future of its asker, if any, and the deadline (loop time)."""
 
     __slots__ = ("deadline", "message", "reply")
 
@@ -20,20 +20,20 @@ class Envelope:
         self.deadline = deadline
 
     def answer(self, value: object) -> None:
-        """Give the asker the reply; without effect when there is none or he has gone."""
+        """Send the reply; no effect if there is no asker or it has gone."""
         reply = self.reply
         if reply is not None and not reply.done():
             reply.set_result(value)
 
     def fail(self, error: AskFailed) -> None:
-        """Tell the asker that no reply will come."""
+        """Fail the ask."""
         reply = self.reply
         if reply is not None and not reply.done():
             reply.set_exception(error)
 
 
 class Reminder(Envelope):
-    """The message of a timer: taken by a full mailbox too, gone with the instance that set it."""
+    """A timer's message. A full mailbox accepts it; it is dropped with the instance that set it."""
 
     __slots__ = ("owner",)
 
@@ -46,5 +46,5 @@ Item = Message[Any, Any] | Envelope
 
 
 def message_of(item: Item) -> Message[Any, Any]:
-    """The message, without its envelope."""
+    """Return the message without its envelope."""
     return item.message if isinstance(item, Envelope) else item

@@ -9,7 +9,7 @@ DETAIL_CHARACTERS = 200
 
 @attrs.frozen
 class Exit:
-    """``reason`` is short and free of payload; ``error`` is what was raised, for the log."""
+    """``reason`` is short and contains no payload; ``error`` is the exception, for the log."""
 
     normal: bool
     reason: str
@@ -21,10 +21,10 @@ KILLED = Exit(normal=False, reason="killed")
 
 
 def crash(error: BaseException, where: str, *, detail: bool = False) -> Exit:
-    """Name the error's type and the place alone: its text may hold what a message carried.
+    """Describe a crash by the error's type and place only: its text may contain a message's data.
 
-    A start has no message in hand; with ``detail`` its error's text is kept, on one line. So is
-    that of ``Fatal`` and ``Mishap``, which are written to be shown.
+    A start handles no message, so with ``detail`` the error's text is kept, on one line. The texts
+    of ``Fatal`` and ``Mishap`` are written to be shown and are always kept.
     """
     detail = detail or isinstance(error, Fatal | Mishap)
     reason = f"{type(error).__name__} in {where}"

@@ -1,14 +1,13 @@
-"""Fail points: named places at which a test has this process die, or stand still, or an actor
-fail.
+"""Fail points: named places at which a test makes this process die or pause, or an actor fail.
 
     RENDERTRUST_CRASH_AT=after_commit.UnitComplete:1    SIGKILL at the first passage
     RENDERTRUST_PAUSE_AT=after_kept.SentRow:2           SIGSTOP at the second
     RENDERTRUST_RAISE_AT=scheduler.Dispatch:2-9         an exception at the second to the ninth
 
-Points with names are passed by ``reach`` and ``at``. Beside them every message that an actor is
-about to handle is a point: ``scheduler.Dispatch``, and ``scheduler`` for any message; ``node`` for
-the session of whichever node. Passages are counted over the whole process, restarts of actors
-included.
+Named points are passed by ``reach`` and ``at``. In addition, every message that an actor is about
+to handle is a point: ``scheduler.Dispatch``, or ``scheduler`` for any message; ``node`` for the
+session of any node. Passages are counted over the whole process, across restarts of actors.
+
 While none of the variables is set, handlers are called as they are and ``reach`` returns at once.
 """
 
@@ -30,12 +29,12 @@ SHAPE: Final = re.compile(r"([\w.]+):([1-9]\d*)(?:-([1-9]\d*))?")
 
 
 class FailPointReached(Exception):
-    """Raised where ``RENDERTRUST_RAISE_AT`` says."""
+    """Raised at the point that ``RENDERTRUST_RAISE_AT`` names."""
 
 
 @attrs.define
 class Plan:
-    """What happens at the passages ``first`` to ``last`` of one point."""
+    """An action at the passages ``first`` to ``last`` of one point."""
 
     point: str
     first: int
@@ -51,12 +50,12 @@ class Plan:
 
 
 def crash() -> None:
-    """End as a machine ends that loses its power: without a word to anybody."""
+    """End at once, like a machine that loses power."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def pause() -> None:
-    """Stand still until somebody says SIGCONT: what is around may die meanwhile."""
+    """Pause until SIGCONT, so that a test can kill what is around the process."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -65,7 +64,7 @@ def fail() -> None:
 
 
 def plans_of(environment: Mapping[str, str]) -> tuple[Plan, ...]:
-    """The plans that are set; ValueError for one that would never come true."""
+    """Parse the variables; ValueError for a malformed one."""
     plans: list[Plan] = []
     for variable, act in ((CRASH_AT, crash), (PAUSE_AT, pause), (RAISE_AT, fail)):
         text = environment.get(variable, "")
@@ -101,7 +100,7 @@ def _pass(point: str) -> None:
 
 
 def laced(address: str, table: Table) -> Table:
-    """The handlers of an actor, each behind its points; the same table while none is set."""
+    """Return the handlers of an actor, each behind its points; the same table if none is set."""
     if not _plans:
         return table
     name = address.partition(" ")[0]

@@ -1,10 +1,10 @@
-"""Why an ask was not answered: what an asker can catch."""
+"""The exceptions of asks and actors."""
 
 
 class AskFailed(Exception):
-    """No reply will come from the actor that was asked.
+    """The actor that was asked will not reply.
 
-    ``addressee`` is the actor's name; ``reason`` is short and never holds payload.
+    ``addressee`` is the actor's name; ``reason`` is short and never contains payload.
     """
 
     def __init__(self, addressee: str, reason: str) -> None:
@@ -14,33 +14,33 @@ class AskFailed(Exception):
 
 
 class ActorCrashed(AskFailed):
-    """The actor crashed while it held the message; whether it took effect is unknown."""
+    """The actor crashed while handling the message, which may or may not have taken effect."""
 
 
 class MailboxFull(AskFailed):
-    """The message was refused, it had no effect: there was no room for it."""
+    """The mailbox had no room; the message had no effect."""
 
 
 class DeadlineExceeded(AskFailed):
-    """The deadline passed before the reply; whether the message takes effect is unknown."""
+    """The deadline passed before the reply; the message may or may not take effect."""
 
 
 class ActorStopped(AskFailed):
-    """The actor is down for good, it will never handle the message."""
+    """The actor is down for good and will never handle the message."""
 
 
 class Mishap(Exception):
-    """Raised by an actor whose outside failed it: the log takes its text, and no traceback.
+    """Raised by an actor when an outside system failed it; logged without a traceback.
 
-    Its text is shown and logged as the reason; it must hold no payload.
+    Its text is shown and logged as the reason; it must not contain payload.
     """
 
 
 class Fatal(Exception):
-    """Raised by an actor that found what no restart mends: the whole tree gives up at once.
+    """Raised by an actor for an error that no restart can repair; stops the whole tree.
 
-    Its text is shown and logged as the reason; it must hold no payload. ``exit_code`` is the
-    process's.
+    Its text is shown and logged as the reason; it must not contain payload. ``exit_code`` becomes
+    that of the process.
     """
 
     exit_code = 1

@@ -1,4 +1,4 @@
-"""Handlers: which method takes which message; checked by type checkers and at class creation."""
+"""Decorators that map messages to methods; checked by type checkers and at class creation."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -21,15 +21,15 @@ class handles(Generic[M_co]):
     def __call__(
         self: "handles[Message[To, R]]", method: Callable[[S, M_co], Awaitable[R | Later[R]]]
     ) -> Callable[[S, M_co], Awaitable[R | Later[R]]]:
-        """Leave the method as it is, with its kind noted on it."""
+        """Return the method unchanged, marked with its message class."""
         vars(method)["__handles__"] = (self.kind, 0)
         return method
 
 
 class handles_batch(Generic[M_co]):
-    """Mark a method that takes the queued messages of one class at once, at most ``limit``.
+    """Mark a method that takes queued messages of one class at once, at most ``limit``.
 
-    It replies to each of them, in their order.
+    It returns one reply per message, in the same order.
     """
 
     def __init__(self, kind: type[M_co], *, limit: int = 1000) -> None:
@@ -41,13 +41,13 @@ class handles_batch(Generic[M_co]):
         self: "handles_batch[Message[To, R]]",
         method: Callable[[S, Sequence[M_co]], Awaitable[Sequence[R]]],
     ) -> Callable[[S, Sequence[M_co]], Awaitable[Sequence[R]]]:
-        """Leave the method as it is, with its kind and limit noted on it."""
+        """Return the method unchanged, marked with its message class and limit."""
         vars(method)["__handles__"] = (self.kind, self.limit)
         return method
 
 
 def table_of(actor: type) -> Table:
-    """Gather the handlers of an actor class and of its bases.
+    """Collect the handlers of an actor class and its bases.
 
     Raises TypeError when one class has two handlers for one message.
     """
@@ -67,7 +67,7 @@ def table_of(actor: type) -> Table:
 
 
 def check_table(actor: type, marker: Any, table: Table) -> None:
-    """Raise TypeError for a handler of another actor's message, or a message nobody handles."""
+    """Raise TypeError for a handler of another actor's message, or a message without a handler."""
     if not isinstance(marker, type):  # a generic base class
         return
     for kind in table:

@@ -1,4 +1,4 @@
-"""One life of an actor, from ``started`` to ``stopped``: its lanes, timers, watches and work."""
+"""One instance of an actor, from ``started`` to ``stopped``: lanes, timers, watches and tasks."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from actors.kernel.statistics import SAMPLES, Gauge, State
 from actors.kernel.system import System
 from actors.kernel.timer import Timer
 
-TURN = 64  # messages in one go before other tasks get the loop
+TURN = 64  # messages handled before other tasks get the loop
 LAST_SAMPLE = SAMPLES - 1
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
 
 
 def awaited(item: Item, now: float) -> bool:
-    """Whether it was told, or somebody still waits for the reply."""
+    """Return False for an ask whose asker no longer waits."""
     if not isinstance(item, Envelope) or item.reply is None:
         return True
     return not item.reply.done() and item.deadline > now
@@ -47,7 +47,7 @@ NOBODY: Handler = (refuse, 0)
 
 
 class Instance:
-    """Runs an actor. Four lanes, looked at in this order before each message:
+    """Runs an actor. Four lanes are checked in this order before each message:
 
     kill (the task is cancelled), stop, death notices, messages.
     """
@@ -85,38 +85,38 @@ class Instance:
         self.loop = asyncio.get_running_loop()
         self.started: asyncio.Future[None] = self.loop.create_future()
         self.clock = clock_of(self.loop)
-        self.current: Item | None = None  # the message in hand
-        self.batch: list[Item] = []  # or the batch in hand
+        self.current: Item | None = None  # the message being handled
+        self.batch: list[Item] = []  # or the batch being handled
         self.killed = self.stopping = self.signalled = False
         self.downs: list[Down] = []  # one per watched address at most
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
-        self.at_work: set[asyncio.Task[None]] = set()  # in the background
+        self.at_work: set[asyncio.Task[None]] = set()  # background tasks
         actor.ref = ref
         actor.__instance__ = self
 
     # -- lanes
 
     def request_stop(self) -> None:
-        """Stop lane: end after the message in hand."""
+        """Stop lane: end after the current message."""
         self.stopping = self.signalled = True
         self.mailbox.wake()
 
     def kill(self) -> None:
-        """Kill lane: end now; ``live`` must be cancelled beside this."""
+        """Kill lane: end now; the caller must also cancel ``live``."""
         self.killed = self.signalled = True
 
     def notify(self, down: Down) -> None:
-        """Down lane: a death notice that no full mailbox can hold up."""
+        """Down lane: deliver a death notice, which a full mailbox cannot delay."""
         self.watching.pop(down.ref, None)
         self.downs.append(down)
         self.signalled = True
         self.mailbox.wake()
 
-    # -- what actors call
+    # -- called by actors
 
     def one_in_hand(self) -> Envelope:
-        """The message in hand; RuntimeError in a batch or a hook, where there is not one."""
+        """Return the message being handled; RuntimeError in a batch or a hook."""
         item = self.current
         if item is None:
             raise RuntimeError("no single message in hand")
@@ -124,11 +124,11 @@ class Instance:
 
     @property
     def is_handling(self) -> bool:
-        """Whether a message or a batch is in hand."""
+        """True while a message or a batch is being handled."""
         return self.current is not None or bool(self.batch)
 
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]:
-        """Put a message in another mailbox with the asker and deadline of the one in hand."""
+        """Put a message in another mailbox with the asker and deadline of the current one."""
         asked = self.one_in_hand()
         if asked.reply is None:
             ref.tell(message)
@@ -147,7 +147,7 @@ class Instance:
         within: float,
         otherwise: Message[Any, Any],
     ) -> None:
-        """Start a task that ends with this instance; what it returns is a message to the actor."""
+        """Start a task that ends with this instance and sends its result to the actor."""
         name = f"{self.mailbox.name}, in the background"
         task = self.loop.create_task(self._work(work, within, otherwise), name=name)
         self.at_work.add(task)
@@ -173,11 +173,11 @@ class Instance:
             log.warning("%s: what it awaited was cancelled", task.get_name())
         except Exception as error:
             log.exception("%s: %s", task.get_name(), type(error).__name__)
-        if task in self.at_work:  # else the instance has ended meanwhile
+        if task in self.at_work:  # else the instance has ended
             self.mailbox.remind(Reminder(message, self))
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Notice the end of ``ref``; watching twice is watching once."""
+        """Receive a notice when ``ref`` ends; watching twice is watching once."""
         if Down not in self.table:
             raise TypeError(f"{type(self.actor).__name__} watches but has no handler for Down")
         if any(down.ref is ref for down in self.downs):
@@ -188,10 +188,10 @@ class Instance:
         self.watching[ref] = None
         ref.mailbox.watchers[self] = lambda reason: self.notify(Down(ref, reason))
 
-    # -- its life
+    # -- lifecycle
 
     async def live(self) -> Exit:
-        """Run to the end and say how it ended; raises only when the loop itself is torn down."""
+        """Run until the end and return how it ended; raises only when the loop is torn down."""
         torn_down: asyncio.CancelledError | None = None
         try:
             await self.actor.started()
@@ -241,7 +241,7 @@ class Instance:
         self.current = None
 
     async def _turn(self) -> bool:
-        """Handle up to 64 messages; True when it stopped for the sake of others."""
+        """Handle up to 64 messages; return True if more are left for the next turn."""
         mailbox, items, table, actor = self.mailbox, self.mailbox.items, self.table, self.actor
         clock, gauge, samples = self.clock, self.gauge, self.gauge.samples
         latest = mailbox.latest
@@ -255,12 +255,12 @@ class Instance:
                 mailbox.taken(item)
             message: Any = item
             reply = None
-            handler = table.get(type(message))  # most are told, and lie there as they are
+            handler = table.get(type(message))  # most are tells, queued without an envelope
             if handler is None:
                 if isinstance(item, Envelope):
                     message, reply = item.message, item.reply
                     if reply is not None and (reply.done() or item.deadline <= before):
-                        continue  # nobody waits for it any more
+                        continue  # the asker no longer waits
                 handler = table.get(type(message), NOBODY)
             method, limit = handler
             if limit:
@@ -292,7 +292,7 @@ class Instance:
         self.gauge.batched += len(batch) - 1
         return len(batch)
 
-    # -- its end
+    # -- the end
 
     def _where(self) -> str:
         actor = type(self.actor).__name__
@@ -305,7 +305,7 @@ class Instance:
         return f"{actor}.{getattr(method, '__name__', 'handler')}"
 
     def fail_askers(self, end: Exit) -> None:
-        """Tell whoever asked for the message, or the batch, in hand; the queued ones stay."""
+        """Fail the askers of the current message or batch; queued messages stay."""
         for item in (*self.batch, self.current):
             if isinstance(item, Envelope):
                 item.fail(ActorCrashed(self.mailbox.name, end.reason))

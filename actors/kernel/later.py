@@ -1,4 +1,4 @@
-"""A reply that comes later."""
+"""A reply that a later handler gives."""
 
 from typing import Generic
 
@@ -8,9 +8,9 @@ from actors.kernel.message import R
 
 
 class Later(Generic[R]):
-    """The asker of a message, kept waiting by its handler; got by ``forward`` or ``later``.
+    """The asker of a message that still waits; made by ``forward`` or ``later``.
 
-    One that is dropped answers nobody: the asker's deadline runs out.
+    If it is dropped, the asker's deadline runs out.
     """
 
     __slots__ = ("_envelope",)
@@ -19,15 +19,15 @@ class Later(Generic[R]):
         self._envelope = envelope
 
     def answer(self, value: R) -> None:
-        """Give the reply; without effect when the asker has gone."""
+        """Send the reply; no effect if the asker has gone."""
         self._envelope.answer(value)
 
     def fail(self, error: AskFailed) -> None:
-        """Tell the asker that no reply will come; without effect when he has gone."""
+        """Fail the ask; no effect if the asker has gone."""
         self._envelope.fail(error)
 
     @property
     def gone(self) -> bool:
-        """Whether nobody waits for the reply any more: answered, given up, or told, not asked."""
+        """True if no asker waits: answered, timed out, or sent by ``tell``."""
         reply = self._envelope.reply
         return reply is None or reply.done()

@@ -1,4 +1,4 @@
-"""What an actor may ask of the instance that runs it."""
+"""The interface that an actor has to the instance that runs it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from actors.kernel.timer import Timer
 
 
 class Life(Protocol):
-    """One life of an actor, seen from inside; ``Actor`` says what each of these is for."""
+    """The instance of an actor as seen by the actor; documented at ``Actor``."""
 
     def one_in_hand(self) -> Envelope: ...
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]: ...

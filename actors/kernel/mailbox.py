@@ -14,10 +14,10 @@ from actors.kernel.message import Message, Overflow
 
 
 class Mailbox:
-    """A deque and one waiter; ``tell`` and ``ask`` are the ways in; the actor takes out.
+    """A deque with one waiter; filled by ``tell`` and ``ask`` and emptied by the actor.
 
-    ``closed`` holds the reason once the address is down for good; its capacity is 0 from then on,
-    so that the way in needs one comparison only.
+    ``closed`` is the reason once the address is down for good. The capacity is 0 from then on, so
+    that sending needs only one comparison.
     """
 
     __slots__ = (
@@ -43,17 +43,17 @@ class Mailbox:
         self.items: deque[Item] = deque()
         self.peak = 0
         self.waiter: asyncio.Future[None] | None = None
-        # Told messages that a newer one may replace, by kind and key.
+        # Queued ``tell`` messages that a newer one may replace, by kind and key.
         self.latest: dict[tuple[type, Hashable], Envelope] = {}
-        self.room: deque[asyncio.Future[None]] | None = None  # who waits in ``offer``
+        self.room: deque[asyncio.Future[None]] | None = None  # senders that wait in ``offer``
         self.watchers: dict[Hashable, Callable[[str], None]] = {}
         self.lost = 0
         self.dead_letters: DeadLetters | None = None
 
     def tell(self, message: Message[Any, Any]) -> bool:
-        """Queue a message as its kind's overflow policy says; False when it is not taken.
+        """Queue a message according to its overflow policy; False if it is refused.
 
-        ``Ref.tell`` does the same by itself for a message that may only be refused, and is not.
+        ``Ref.tell`` queues ordinary messages without this call.
         """
         if message.overflow is Overflow.COALESCE:
             return self._coalesce(message)
@@ -65,7 +65,7 @@ class Mailbox:
 
     @property
     def offered(self) -> int:
-        """How full offers may make it: an eighth, lest a busy sender lock everybody else out."""
+        """The depth up to which offers fill the mailbox: an eighth, to leave room for others."""
         return (self.capacity + 7) // 8
 
     def _coalesce(self, message: Message[Any, Any]) -> bool:
@@ -76,13 +76,13 @@ class Mailbox:
             return True
         if len(self.items) >= self.capacity:
             return False
-        # In an envelope, so that a newer one can take its place.
+        # In an envelope, so that a newer one can replace it.
         self.latest[key] = envelope = Envelope(message, None, 0.0)
         self._append(envelope)
         return True
 
     def _give_way(self, message: Message[Any, Any]) -> bool:
-        """Drop the oldest told message of the kind, if the kind wants that."""
+        """Drop the oldest queued ``tell`` of the kind, if its policy is DROP_OLDEST."""
         if message.overflow is not Overflow.DROP_OLDEST or self.closed is not None:
             return False
         for position, queued in enumerate(self.items):
@@ -93,7 +93,7 @@ class Mailbox:
         return False
 
     def ask(self, envelope: Envelope) -> bool:
-        """Queue a message with its asker; False when there is no room."""
+        """Queue a message with its asker; False if there is no room."""
         items = self.items
         depth = len(items)
         if depth >= self.capacity and not self._give_way(envelope.message):
@@ -106,7 +106,7 @@ class Mailbox:
         return True
 
     def remind(self, reminder: Reminder) -> None:
-        """Queue a timer's message, full or not: one that is refused would end a chain of timers."""
+        """Queue a timer's message even if full: a refusal would end a chain of timers."""
         self._append(reminder)
 
     def _append(self, item: Item) -> None:
@@ -115,13 +115,13 @@ class Mailbox:
         self.wake()
 
     def wake(self) -> None:
-        """Let the instance look at its lanes."""
+        """Wake the instance to check its lanes."""
         waiter, self.waiter = self.waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def taken(self, item: Item) -> None:
-        """Keep the books after an item left ``items``; needed if ``latest`` or ``room``."""
+        """Update ``latest`` and ``room`` after an item was taken out of ``items``."""
         message = message_of(item)
         if message.overflow is Overflow.COALESCE:
             key = (type(message), message.coalesce_key())
@@ -131,7 +131,7 @@ class Mailbox:
             self.make_room()
 
     def take_more(self, kind: type, limit: int) -> list[Item]:
-        """Take up to ``limit`` messages of one kind from wherever they are queued."""
+        """Take up to ``limit`` messages of one kind from anywhere in the queue."""
         batch: list[Item] = []
         others: list[Item] = []
         while self.items and len(batch) < limit:
@@ -146,7 +146,7 @@ class Mailbox:
         return batch
 
     def make_room(self) -> None:
-        """Wake the one who has waited longest in ``offer``."""
+        """Wake the sender that has waited longest in ``offer``."""
         while self.room and len(self.items) < self.offered:
             waiting = self.room.popleft()
             if not waiting.done():
@@ -154,7 +154,7 @@ class Mailbox:
                 return
 
     async def wait_for_room(self, *, again: bool) -> None:
-        """Wait until there may be room; ``again`` keeps one's place at the head of the line."""
+        """Wait for room; ``again`` keeps the sender's place at the head of the line."""
         waiting = asyncio.get_running_loop().create_future()
         if self.room is None:
             self.room = deque()
@@ -172,20 +172,20 @@ class Mailbox:
             raise
 
     def bury(self, message: Message[Any, Any], reason: str) -> None:
-        """Count a told message that reached nobody."""
+        """Count a ``tell`` that was not handled, as a dead letter."""
         self.lost += 1
         if self.dead_letters is not None:
             letter = DeadLetter(type(message).__name__, self.name, reason)
             self.dead_letters.add(attrs.evolve(letter, again=lambda: self.tell(message)))
 
     def refusal(self) -> AskFailed:
-        """Why ``tell`` or ``ask`` said no."""
+        """Return the reason why ``tell`` or ``ask`` refused."""
         if self.closed is not None:
             return ActorStopped(self.name, self.closed)
         return MailboxFull(self.name, f"mailbox full ({self.capacity})")
 
     def close(self, reason: str) -> None:
-        """Down for good: asks fail, tells become dead letters, watchers are told; once."""
+        """Close for good, once: asks fail, tells become dead letters, watchers are notified."""
         if self.closed is not None:
             return
         self.closed = reason

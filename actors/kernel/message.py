@@ -5,15 +5,15 @@ from enum import Enum, auto
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 To = TypeVar("To")  # the marker class of the addressee
-R = TypeVar("R")  # what the addressee replies
+R = TypeVar("R")  # the type of the reply
 
 
 class Overflow(Enum):
-    """What happens to a message of a kind when the addressee's mailbox is full."""
+    """How a message kind behaves when the addressee's mailbox is full."""
 
-    REJECT = auto()  # refused: the teller gets False, the asker MailboxFull
-    COALESCE = auto()  # replaces, full or not, the queued one with the same key, in its place
-    DROP_OLDEST = auto()  # the oldest told message of its kind gives way
+    REJECT = auto()  # refused: ``tell`` returns False, ``ask`` raises MailboxFull
+    COALESCE = auto()  # replaces the queued one with the same key, in its place, full or not
+    DROP_OLDEST = auto()  # the oldest queued ``tell`` of its kind is dropped
     AWAIT_ROOM = auto()  # senders use ``Ref.offer`` and wait at an eighth full; a tell is refused
 
 
@@ -35,13 +35,13 @@ class Message(Generic[To, R]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__addressee__ = argument_of(cls, Message, "__addressee__")
-        # attrs makes a class with slots twice; the second takes the first one's place by name.
+        # attrs creates a class with slots twice; the second replaces the first by name.
         if isinstance(cls.__addressee__, type) and not getattr(cls, "__parameters__", ()):
             kinds = _kinds.setdefault(cls.__addressee__, {})
             kinds[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
     def coalesce_key(self) -> Hashable:
-        """What tells queued messages of one kind apart, for ``Overflow.COALESCE``."""
+        """Key within which a newer message replaces a queued one, for ``Overflow.COALESCE``."""
         return None
 
 
@@ -49,12 +49,12 @@ _kinds: dict[type, dict[str, type[Message[Any, Any]]]] = {}
 
 
 def kinds_addressed_to(marker: type) -> tuple[type[Message[Any, Any]], ...]:
-    """All message classes defined so far whose addressee is ``marker``."""
+    """Return all message classes defined so far whose addressee is ``marker``."""
     return tuple(_kinds.get(marker, {}).values())
 
 
 def argument_of(cls: type, generic: type, attribute: str) -> Any:
-    """The first type argument that ``cls`` gave to ``generic``, itself or through a base class."""
+    """Return the first type argument of ``cls`` to ``generic``, directly or by inheritance."""
     for base in vars(cls).get("__orig_bases__", cls.__bases__):
         origin = get_origin(base) or base
         if origin is generic:

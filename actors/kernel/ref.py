@@ -1,4 +1,4 @@
-"""The address of an actor: all that others hold of it."""
+"""The address of an actor; others never hold the actor itself."""
 
 import asyncio
 from typing import Any, Generic
@@ -16,7 +16,7 @@ REJECT = Overflow.REJECT
 class Ref(Generic[To]):
     """A stable address: it exists before its actor starts and survives its restarts.
 
-    ``capacity`` bounds the mailbox, in messages. ``mailbox`` is the kernel's own.
+    ``capacity`` bounds the mailbox, in messages. ``mailbox`` is private to the kernel.
     """
 
     __slots__ = ("__weakref__", "mailbox", "name")
@@ -29,11 +29,11 @@ class Ref(Generic[To]):
         return f"Ref({self.name!r})"
 
     def tell(self, message: Message[To, Any]) -> bool:
-        """Queue the message and return at once; False (and a dead letter) if it is not taken."""
+        """Queue the message and return at once; False (and a dead letter) if it is refused."""
         mailbox = self.mailbox
         items = mailbox.items
         depth = len(items)
-        if depth < mailbox.capacity and message.overflow is REJECT:  # nearly all, without a call
+        if depth < mailbox.capacity and message.overflow is REJECT:  # the fast path
             items.append(message)
             if depth >= mailbox.peak:
                 mailbox.peak = depth + 1
@@ -63,7 +63,7 @@ class Ref(Generic[To]):
             bucket.pop(reply, None)
 
     async def offer(self, message: Message[To, Any]) -> None:
-        """Queue the message, waiting for room: for socket readers, whose peer then waits too.
+        """Queue the message, waiting for room; for socket readers, whose peer then waits too.
 
         Not for handlers. Raises ActorStopped when the actor is down for good.
         """
@@ -95,5 +95,5 @@ class Ref(Generic[To]):
 
     @property
     def depth(self) -> int:
-        """How many messages are queued."""
+        """The number of queued messages."""
         return len(self.mailbox.items)

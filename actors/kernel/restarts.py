@@ -1,4 +1,4 @@
-"""The restart log: what ended, why, and what its supervisor did about it."""
+"""The restart log: ends of actors and their supervisors' decisions."""
 
 from collections import deque
 
@@ -9,9 +9,9 @@ KEPT = 200
 
 @attrs.frozen
 class Restart:
-    """One end that a supervisor dealt with. ``at`` is the loop's time, in seconds.
+    """One end that a supervisor handled. ``at`` is the loop's time, in seconds.
 
-    ``delay`` is how long the next start was put off; None: it gave up.
+    ``delay`` is the pause before the next start; None: it gave up.
     """
 
     at: float
@@ -22,15 +22,15 @@ class Restart:
 
 
 class Restarts:
-    """Keeps the last 200 of a tree."""
+    """Keeps the last 200 restarts of a tree."""
 
     def __init__(self) -> None:
         self._recent: deque[Restart] = deque(maxlen=KEPT)
 
     def add(self, restart: Restart) -> None:
-        """Note one, in the place of the oldest when there are 200."""
+        """Add a restart; beyond 200 the oldest is dropped."""
         self._recent.append(restart)
 
     def recent(self) -> tuple[Restart, ...]:
-        """The last ones, oldest first."""
+        """Return the restarts that are kept, oldest first."""
         return tuple(self._recent)

@@ -1,4 +1,4 @@
-"""Figures of one actor: what it has done, and how it is."""
+"""Figures of one actor."""
 
 from array import array
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ SAMPLES = 128  # a power of two: the p95 is taken over the last 128 handle times
 
 
 class State(Enum):
-    """Where an address stands."""
+    """The lifecycle state of an address."""
 
     NEW = "new"  # -> STARTING; messages queue
     STARTING = "starting"  # -> RUNNING | RESTARTING | DOWN
@@ -22,7 +22,7 @@ class State(Enum):
 
 @attrs.frozen
 class Statistics:
-    """A reading. Times in seconds; ``samples`` are of the last 128 handlers' runs."""
+    """A snapshot of the figures. Times in seconds; ``samples``: the last 128 handler runs."""
 
     state: State
     depth: int
@@ -34,17 +34,17 @@ class Statistics:
     dead_letters: int
     samples: Sequence[float] = ()
     capacity: int = 0  # of the mailbox; 0 once it is down for good
-    is_handling: bool = False  # a message, or a batch, is in hand
+    is_handling: bool = False  # a message or a batch is being handled
 
     @property
     def handle_seconds_p95(self) -> float:
-        """The time that 95 % of the samples did not exceed: worked out for who asks alone."""
+        """The 95th percentile of the samples, computed on demand."""
         known = sorted(self.samples)
         return known[(len(known) * 95 - 1) // 100] if known else 0.0
 
 
 class Gauge:
-    """The counters behind a reading: a few additions per message, no allocation."""
+    """The counters behind a snapshot: a few additions per message, no allocation."""
 
     __slots__ = ("batched", "busy", "last_error", "restarts", "runs", "samples", "state")
 
@@ -59,5 +59,5 @@ class Gauge:
 
     @property
     def handled(self) -> int:
-        """How many messages have been handled."""
+        """The number of handled messages."""
         return self.runs + self.batched

@@ -1,4 +1,4 @@
-"""What all actors of one tree share."""
+"""State shared by all actors of one tree."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from actors.kernel.restarts import Restarts
 
 @attrs.frozen
 class System:
-    """``uniform`` gives numbers in [0, 1) for jitter, from the Random port."""
+    """``uniform`` returns numbers in [0, 1) for jitter, from the Random port."""
 
     uniform: Callable[[], float]
     dead_letters: DeadLetters = attrs.field(factory=DeadLetters)

@@ -1,4 +1,4 @@
-"""Timers: messages to oneself."""
+"""Timers: messages that an actor sends to itself."""
 
 import asyncio
 
@@ -7,9 +7,9 @@ from actors.kernel.mailbox import Mailbox
 
 
 class Timer:
-    """A message that its actor will receive unless it is cancelled, or the instance ends, first.
+    """A message that its actor receives unless it is cancelled or the instance ends first.
 
-    ``pending``: the timers of its instance; it is among them until it has run out.
+    ``pending`` holds the instance's timers that have not run out.
     """
 
     __slots__ = ("_handle", "_mailbox", "_pending", "_reminder")
@@ -25,7 +25,7 @@ class Timer:
         pending[self] = None
 
     def cancel(self) -> None:
-        """After this the message does not arrive, even if it was queued already."""
+        """Prevent delivery, even of a message that is already queued."""
         self._pending.pop(self, None)
         if self._handle is not None:
             self._handle.cancel()

@@ -1,1 +1,1 @@
-"""The ledger: every change of credits, holds, jobs and units passes here, in batches."""
+"""The ledger: every change of credits, holds, jobs and units is committed here, in batches."""

@@ -1,4 +1,4 @@
-"""The ledger actor: what arrives while one batch is committed forms the next one."""
+"""The ledger actor: commits that arrive while one batch is written form the next batch."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,8 +29,8 @@ from rendertrust.money import UNITS_PER_CREDIT
 from sql.books import BooksTransaction, Changes, Keys
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
-PATIENCE_SECONDS: Final = 1.8  # with the database away; askers wait two
-TRIES_MAX: Final = 5  # of one batch; a server that resets at once is not hammered
+PATIENCE_SECONDS: Final = 1.8  # retry time while the database is down; askers wait two seconds
+TRIES_MAX: Final = 5  # of one batch; limits load on a server that resets connections at once
 BATCH: Final = Histogram(
     "rendertrust_ledger_batch_size",
     "Commits that shared one transaction.",
@@ -42,36 +42,34 @@ COMMIT_SECONDS: Final = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 CHARGED: Final = Counter("rendertrust_credits_charged", "Credits charged for work.")
-BOUGHT: Final = Counter("rendertrust_credits_bought", "Credits that were paid for.")
-EVENTS: Final = Counter(
-    "rendertrust_stripe_events", "Events of Stripe's, by what became of them.", ["outcome"]
-)
+BOUGHT: Final = Counter("rendertrust_credits_bought", "Credits bought with money.")
+EVENTS: Final = Counter("rendertrust_stripe_events", "Stripe events, by outcome.", ["outcome"])
 CONFLICTS_MAX: Final = 20  # of one batch
-# Who was slower than another gateway sees it at the next look; what comes again is not that.
+# Mismatches with another gateway's writes disappear on a retry; repeated ones have another cause.
 MISMATCHES_MAX: Final = 4
-TRIED_SECONDS: Final = 1.0  # so long a batch, or a try, tells whether the next one will do
+TRIED_SECONDS: Final = 1.0  # how long the outcome of a batch, or of a probe, counts as current
 log = logging.getLogger("ledger")
 
 
 @attrs.frozen
 class UnknownCommit:
-    """An attempt whose COMMIT was sent and not answered; it would have ``posted`` these places."""
+    """An attempt whose COMMIT got no answer; it would have ``posted`` these places of the batch."""
 
     transaction: int
     posted: frozenset[int]
     changes: Changes
 
     def of(self, places: range) -> "UnknownCommit":
-        """The same, for a part of its commits alone; the first part has the changes."""
+        """Return the attempt for a part of its commits; the first part has the changes."""
         posted = frozenset(n - places.start for n in self.posted if n in places)
         changes = Changes() if places.start else self.changes
         return UnknownCommit(self.transaction, posted, changes)
 
 
 class LedgerActor(Actor[Ledger]):
-    """Decides batches in memory, under locks; the database has the last word.
+    """Decides batches in memory, under row locks; database constraints have the last word.
 
-    A batch that would break the books stops the process: nothing of it is written.
+    A batch that would break the books stops the process before anything is written.
     """
 
     def __init__(self, store: Store, clock: Clock, random: Random) -> None:
@@ -87,7 +85,7 @@ class LedgerActor(Actor[Ledger]):
         outcomes: list[Outcome] = [LedgerUnavailable() for _ in commits]
         try:
             outcomes = await self._settle(commits)
-        finally:  # askers hear of a crash by themselves; observers would wait for ever
+        finally:  # a crash fails the asks; observers would wait for ever
             for commit, outcome in zip(commits, outcomes, strict=True):
                 if commit.observer is not None:
                     commit.observer.tell(Decided(commit.tag, outcome))
@@ -123,14 +121,14 @@ class LedgerActor(Actor[Ledger]):
     async def _settle(
         self, commits: Sequence[Commit], lost: Iterable[UnknownCommit] = ()
     ) -> list[Outcome]:
-        """Try until it is decided, or the database has been away for too long."""
+        """Retry until the batch is decided, or the database has been down for too long."""
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
         tries, conflicts, mismatches = 0, 0, 0
         lost = list(lost)
         while True:
             try:
                 return await self._attempt(commits, lost)
-            except Unavailable:  # what a COMMIT without an answer did is found, and decided anew
+            except Unavailable:  # the retry finds out whether an unanswered COMMIT took effect
                 tries += 1
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [LedgerUnavailable() for _ in commits]
@@ -141,13 +139,13 @@ class LedgerActor(Actor[Ledger]):
             except Conflict as error:
                 conflicts += 1
                 if conflicts > CONFLICTS_MAX:
-                    log.error("a batch of %d is given up: %s", len(commits), error)
+                    log.error("a batch of %d commits failed after retries: %s", len(commits), error)
                     return [LedgerUnavailable() for _ in commits]
             except Refused as error:
                 return await self._apart(commits, lost, error)
 
     async def _attempt(self, commits: Sequence[Commit], lost: list[UnknownCommit]) -> list[Outcome]:
-        """Decide and commit; what was posted and not answered is noted in ``lost``."""
+        """Decide and commit; an unanswered COMMIT is added to ``lost``."""
         number, changes, outcomes = 0, Changes(), list[Outcome]()
         try:
             async with self._store.transaction() as books:
@@ -171,7 +169,7 @@ class LedgerActor(Actor[Ledger]):
     async def _apart(
         self, commits: Sequence[Commit], lost: Sequence[UnknownCommit], error: Refused | Mismatch
     ) -> list[Outcome]:
-        """One commit holds what the database refuses: it alone shall fail."""
+        """Split a batch until the one commit that the database refuses fails alone."""
         if len(commits) == 1:
             log.error("a commit was refused: %s", error)
             return [GuardFailed("Commit", str(error))]
@@ -186,12 +184,12 @@ class LedgerActor(Actor[Ledger]):
 async def _perhaps_done(
     books: BooksTransaction, lost: Sequence[UnknownCommit]
 ) -> tuple[frozenset[int], list[Changes]]:
-    """The places of commits that an attempt before may have posted, and what was surely written."""
+    """Return the places that a lost attempt may have posted, and the changes surely written."""
     found, written = set[int](), list[Changes]()
     for attempt in lost:
         if not attempt.transaction:
             continue  # there was nothing to commit
-        # What they locked is ours now: so they are over, and the server knows how they ended.
+        # We now hold its locks, so it has ended, and the server knows how.
         ended = await books.was_committed(attempt.transaction)
         found |= frozenset() if ended is False else attempt.posted
         written += [attempt.changes] if ended else []
@@ -199,7 +197,7 @@ async def _perhaps_done(
 
 
 def _count(changes: Changes) -> None:
-    """What was committed, for those who watch."""
+    """Update the metrics after a commit."""
     CHARGED.inc(moved(changes, "USAGE") / UNITS_PER_CREDIT)
     BOUGHT.inc(moved(changes, "STRIPE") / UNITS_PER_CREDIT)
     for event in changes.events:
@@ -207,10 +205,10 @@ def _count(changes: Changes) -> None:
 
 
 def moved(changes: Changes, kind: str) -> int:
-    """What a batch moved by transfers of a kind, in units of money."""
+    """Sum the transfers of a kind in a batch, in units of money."""
     return sum(transfer.amount for transfer in changes.transfers if transfer.kind == kind)
 
 
 def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
-    """All changes of jobs and units in a batch, in order."""
+    """Yield the effects of a batch, in order."""
     return (effect for commit in commits for effect in commit.effects)

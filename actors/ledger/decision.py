@@ -1,4 +1,4 @@
-"""Decide a batch: pure, in order, each commit on what those before it left."""
+"""Decide a batch (pure): each commit sees the changes of those before it."""
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
@@ -33,11 +33,10 @@ def decide(
     *,
     again: Container[int] = (),
 ) -> tuple[Changes, list[Outcome]]:
-    """What to write, and what to answer to each.
+    """Return the rows to write and the outcome of each commit.
 
-    ``again``: those of the commits, by their places, that were posted in an attempt of which it is
-    unknown whether it was committed. What they find done was done by them, and is answered as the
-    first time: ``Posted``.
+    ``again``: places of commits that an earlier attempt may have written, as its COMMIT got no
+    answer. Changes that they find done are their own, so they are answered as ``Posted``.
     """
     draft = Draft(rows, now, uuid)
     outcomes = [_attempt(draft, each, again=n in again) for n, each in enumerate(commits)]
@@ -60,7 +59,7 @@ def _attempt(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
 
 
 def _by_key(draft: Draft, commit: Commit, *, again: bool) -> Outcome | None:
-    """The answer that is kept under the commit's key; None when there is none."""
+    """Return the answer that is stored under the commit's key; None if there is none."""
     key = commit.idempotency
     kept = None if key is None else draft.answers.get((key.user, key.key))
     if key is None or kept is None:
@@ -68,12 +67,12 @@ def _by_key(draft: Draft, commit: Commit, *, again: bool) -> Outcome | None:
     if kept.request != key.request:
         return KeyConflict(key.key)
     if again and _is_done(draft, commit):
-        return None  # the key is its own: what is found is what it did
+        return None  # the key is from this very commit
     return Replayed(entries=_entries_before(draft, commit), answer=kept.answer)
 
 
 def _is_done(draft: Draft, commit: Commit) -> bool:
-    """Whether it was this very commit: ids of jobs are new in each request."""
+    """Return True if this very commit was written; every request makes new job ids."""
     inserts = [effect for effect in commit.effects if isinstance(effect, JobInsert)]
     return bool(inserts) and all(draft.jobs.get(insert.job) is not None for insert in inserts)
 
@@ -105,7 +104,7 @@ def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
 
 
 def _unheld(draft: Draft, commit: Commit) -> GuardFailed | None:
-    """A job with a price for which nobody holds the credits must not come to be."""
+    """Refuse a priced job for which no credits are held."""
     for effect in commit.effects:
         if isinstance(effect, JobInsert):
             for number, piece in enumerate(effect.plan):

@@ -1,4 +1,4 @@
-"""Disputes, over a draft of the books: the creator opens one, an admin decides; once per unit."""
+"""Disputes over a draft of the books: a creator opens one per unit and an admin decides it."""
 
 import attrs
 
@@ -17,13 +17,13 @@ from actors.ledger.postings import Refusal, book
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from sql.earnings import DisputeRow, EarningRow
 
-# Why a dispute is not opened, beside the state of a unit that is not COMPLETED.
+# Reasons to refuse a dispute, beside the state of a unit that is not COMPLETED.
 WORDS = "Dispute upheld"
 UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
 def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
-    """Open one, within the window."""
+    """Open a dispute within the window."""
     key = (effect.job, effect.unit)
     before = draft.disputes.get(key)
     if before is not None and before.id == effect.id:
@@ -46,7 +46,7 @@ def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
 
 
 def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
-    """Decide one: give the charge back, or let the share go, once its window is over."""
+    """Decide a dispute: refund the charge, or release the share once its window is over."""
     key = (effect.job, effect.unit)
     found = draft.disputes.get(key)
     if found is None or found.user_id != effect.creator:
@@ -69,7 +69,7 @@ def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
 
 
 def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
-    """Why it cannot be disputed, '' when there is no such unit of this user."""
+    """Return the reason to refuse the dispute; '' if this user has no such unit."""
     key = (effect.job, effect.unit)
     job, unit = draft.jobs.get(effect.job), draft.units.get(key)
     if job is None or unit is None or job.user_id != effect.user:
@@ -80,14 +80,14 @@ def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
     if hold is None or hold.settled == 0:
         return UNCHARGED
     if share is not None and share.state in ("PAYABLE", "PAID"):
-        return CLOSED  # by a gateway whose clock is ahead of this one's
+        return CLOSED  # by a gateway whose clock is ahead
     closes = unit.ended_at + effect.window if share is None else share.payable_at
-    # What is pending yet after its window can be withheld: it is not paid out.
+    # A share that is still pending after its window can be withheld, as it is not paid out.
     return CLOSED if draft.now >= closes and not effect.by_gateway else None
 
 
 def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
-    """What is to be given back: of what was charged, what no admin gave back before by hand."""
+    """Return the refund: the charge less what an admin has already refunded by hand."""
     work, creator = work_reference(found.job_id, found.unit), user_account(found.user_id)
     before = draft.transfers.get((creator, "REFUND", work))
     amount = found.charge - (0 if before is None else before[0].amount)
@@ -98,14 +98,12 @@ def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
 
 
 def dispute_reference(found: DisputeRow) -> str:
-    """Under which a rest is given back; the whole goes under the work's own reference."""
+    """Reference of a partial refund; a full one is booked under the unit's reference."""
     return f"dispute:{found.job_id}:{found.unit}"
 
 
 def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool | Refusal:
-    """The share to revenue, where it is not there as a fine, and the whole charge from there to the
-    creator.
-    """
+    """Move the share to revenue, unless it is there as a fine, and refund the whole charge."""
     refund = refund_of(draft, found)
     transfers = [] if refund is None else [refund]
     if share is not None and share.state != "FORFEITED":

@@ -1,4 +1,4 @@
-"""The books in memory while a batch is decided: a commit changes all that it wants, or nothing."""
+"""The books in memory while a batch is decided: each commit changes all it asks for, or nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 
 class Layer(Generic[K, V]):
-    """Rows as they were found, as the batch has them so far, and as the commit in hand has them."""
+    """Rows in three versions: as found, as changed by the batch, and by the current commit."""
 
     def __init__(self, found: Mapping[K, V]) -> None:
         self.found = found
@@ -39,7 +39,7 @@ class Layer(Generic[K, V]):
         self.tried: dict[K, V] = {}
 
     def get(self, key: K) -> V | None:
-        """The newest of the three; None when there is no such row."""
+        """Return the newest version; None if there is no such row."""
         return self.tried.get(key) or self.kept.get(key) or self.found.get(key)
 
     def put(self, key: K, row: V) -> None:
@@ -53,7 +53,7 @@ class Layer(Generic[K, V]):
         self.tried.clear()
 
     def all(self) -> list[V]:
-        """Every row, the newest of each."""
+        """Return the newest version of every row."""
         return list({**self.found, **self.kept, **self.tried}.values())
 
     def new(self) -> frozenset[K]:
@@ -61,7 +61,11 @@ class Layer(Generic[K, V]):
 
 
 class Draft:
-    """``uuid`` gives ids of entries and holds. ``booked`` and ``touched`` are the commit's own."""
+    """Rows changed by a batch.
+
+    ``uuid`` makes ids of entries and holds. ``booked`` and ``touched`` belong to the current
+    commit.
+    """
 
     def __init__(self, rows: Rows, now: datetime, uuid: Callable[[], UUID]) -> None:
         self.now = now
@@ -108,28 +112,28 @@ class Draft:
         self.touched: dict[UnitId, None] = {}
 
     def begin(self) -> None:
-        """The next commit."""
+        """Begin the next commit."""
         self.booked, self.touched = [], {}
 
     def keep(self) -> None:
-        """The commit in hand is done."""
+        """Keep the current commit's changes."""
         for layer in self._layers:
             if layer.tried:
                 layer.keep()
 
     def drop(self) -> None:
-        """Nothing of the commit in hand is done."""
+        """Drop the current commit's changes."""
         for layer in self._layers:
             layer.drop()
 
     def note(self, act: Act) -> None:
-        """What an admin did with the commit in hand."""
+        """Record the admin's action of the current commit."""
         self.acts.put(len(self.acts.kept), act)
 
     # -- jobs
 
     def add_job(self, job: JobRow, units: Sequence[UnitRow]) -> None:
-        """A job and its units, all QUEUED; the first will be named by the outcome."""
+        """Add a job and its QUEUED units; the outcome names the first unit."""
         self.jobs.put(job.id, job)
         self._numbers.put(job.id, tuple(unit.number for unit in units))
         for unit in units:
@@ -137,23 +141,23 @@ class Draft:
         self.touched[job.id, 0] = None
 
     def units_of(self, job: UUID) -> list[UnitRow]:
-        """Those that were asked for: all of them, if the job was asked for as a whole."""
+        """Return the locked units of a job: all of them if the whole job was locked."""
         found = [self.units.get((job, number)) for number in self._numbers.get(job) or ()]
         return [unit for unit in found if unit is not None]
 
     def job_of(self, unit: UnitRow) -> JobRow:
-        """The job of a unit that was found."""
+        """Return the job of a locked unit."""
         job = self.jobs.get(unit.job_id)
         assert job is not None, "a unit has a job"
         return job
 
     def put_unit(self, unit: UnitRow) -> None:
-        """A changed unit, which the outcome will name."""
+        """Put a changed unit, which the outcome names."""
         self.units.put((unit.job_id, unit.number), unit)
         self.touched[unit.job_id, unit.number] = None
 
     def touched_states(self) -> tuple[UnitState, ...]:
-        """The units that the commit in hand named, as they stand."""
+        """Return the current states of the units that the current commit named."""
         if not self.touched:
             return ()
         found = [self.units.get(key) for key in self.touched]
@@ -170,9 +174,9 @@ class Draft:
     # -- money
 
     def enter(self, transfer: TransferRow, receipt: bytes | None = None) -> EntryRow:
-        """Write a transfer and its two entries; answers the subject's. Both accounts are there.
+        """Write a transfer and its two entries; return the subject's. Both accounts must be locked.
 
-        ``receipt``: the hash of what is paid for, which the subject's entry has.
+        ``receipt``: the hash of the paid receipt, stored with the subject's entry.
         """
         of_debit = receipt if transfer.subject == transfer.debit else None
         of_credit = receipt if transfer.subject == transfer.credit else None
@@ -207,10 +211,10 @@ class Draft:
         self.entries.put(entry.entry_id, entry)
         return entry
 
-    # -- at the end
+    # -- the result
 
     def changes(self) -> Changes:
-        """All that the batch changes."""
+        """Return all changes of the batch."""
         return Changes(
             accounts=tuple(self.accounts.kept.values()),
             holds=tuple(self.holds.kept.values()),

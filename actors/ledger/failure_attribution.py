@@ -1,4 +1,4 @@
-"""What is written down of an attempt that came to nothing: the words, and whose failure it is."""
+"""Record a failed attempt: the error text and who is at fault."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,18 +12,18 @@ from sql.books import UnitRow
 from sql.retry_policy import held_seconds, tries
 
 ERROR_CHARACTERS: Final = 2000
-EXCUSES: Final = ("gateway", "verifier")  # whose failure it was, as its node says
+EXCUSES: Final = ("gateway", "verifier")  # whose fault it was, according to the node
 
 
 def words(error: str) -> str:
-    """As the database takes it."""
+    """Return the text in the form that the database stores."""
     return error.replace("\x00", "\ufffd")[:ERROR_CHARACTERS]
 
 
 def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
-    """With what went wrong; a failure of the node's counts, and it is to be avoided.
+    """Return the unit with its error; a node at fault is counted and avoided.
 
-    Others count for themselves, but for a unit that was given back, and what is ``uncounted``.
+    Other failures are counted as faults, unless the unit was returned or is ``uncounted``.
     """
     told = attrs.evolve(
         unit,
@@ -42,8 +42,9 @@ def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
 
 
 def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
-    """A node that failed a unit is not given another of its job; nor one that says that it was not
-    its failure, which is its word alone; nor one that has not what it needs.
+    """Exclude a node that failed a unit from the rest of its job.
+
+    So is a node that only claims another cause, and one that lacks what the job needs.
     """
     job = draft.jobs.get(effect.job)
     is_excused = effect.uncounted or effect.error_class in EXCUSES
@@ -54,9 +55,7 @@ def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
 
 
 def avoiding(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
-    """Whatever a node says that kept it from a unit, it is not asked again before another is; one
-    that gave the unit back may be.
-    """
+    """Return the nodes to avoid for the unit; a node that returned the unit is not among them."""
     node, again = effect.node, effect.retry_at is not None and not effect.given_back
     if not again or node is None or node in unit.avoid:
         return unit.avoid
@@ -66,7 +65,7 @@ def avoiding(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
 def unsendable(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     """Return the waiting unit with one more node that it could not be sent to.
 
-    The node is avoided, not blamed: others are asked first.
+    The node is avoided, not blamed: others are tried first.
     """
     nodes = unit.unsendable_to if node in unit.unsendable_to else (*unit.unsendable_to, node)
     avoid = unit.avoid if node in unit.avoid else (*unit.avoid, node)
@@ -75,9 +74,9 @@ def unsendable(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
 
 
 def lost(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
-    """Return the waiting unit that a node lost: others are asked first, after a pause.
+    """Return the waiting unit that a node lost: others are tried first, after a pause.
 
-    The first loss costs nothing, as the node may have been restarted.
+    The first loss has no consequence, as the node may have been restarted.
     """
     times = tries(unit.attempt, unit.unsent) - 1
     if times < 1:

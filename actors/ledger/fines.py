@@ -1,7 +1,7 @@
-"""Fines, over a draft of the books: the stake of a draw, what is forfeited, and what is given back.
+"""Fines over a draft of the books: stakes, forfeited shares and their return.
 
-A fine takes pending shares whole, the newest first, until it is paid: the last one may be larger
-than what was left. It is taken once, with the verdict.
+A fine takes whole pending shares, newest first, until it is covered: the last share may exceed the
+rest. It is taken once, with the verdict.
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ RETURNED: Final = "A fine is given back: the scene was at fault"
 
 
 def operator_of(account: str | None) -> UUID | None:
-    """Return whose account it is; None where it is nobody's."""
+    """Return the operator who owns the account; None for another account."""
     if account is None or not account.startswith(OPERATOR):
         return None
     return UUID(account.removeprefix(OPERATOR))
 
 
 def drawn(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> tuple[bool | None, float | None]:
-    """Return whether a delivery is compared, and at which odds."""
+    """Return whether the delivery is checked, and with which probability."""
     if effect.draw is None:
         return None, None
     share = 0 if effect.operator is None else unit.price * effect.share_percent // 100
@@ -40,15 +40,16 @@ def drawn(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> tuple[bool | None
 
 
 def is_ripe(draft: Draft, share: EarningRow) -> bool:
-    """Return whether nothing can be forfeited of a share any more: its window is over, and what its
-    operator delivered before the end of it has its verdict.
+    """Return True if a share can no longer be forfeited.
+
+    Its window is over, and everything its operator delivered before that has its verdict.
     """
     waiting = None if share.operator_id is None else draft.waiting.get(share.operator_id)
     return draft.now >= share.payable_at and (waiting is None or waiting >= share.payable_at)
 
 
 def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
-    """Take a fine from what the operator of an invalid result has pending."""
+    """Take a fine from the pending shares of the operator of an invalid result."""
     operator, of_unit = operator_of(row.operator), (row.job_id, row.unit)
     is_withdrawn = any(one.withdrawn for one in draft.checks.all() if one.id[:2] == of_unit)
     if operator is None or row.operator is None or is_withdrawn:
@@ -67,11 +68,11 @@ def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
 
 
 def give_back(draft: Draft, unit: UnitId) -> Refusal | None:
-    """Give back what was forfeited for results of a unit whose scene is at fault.
+    """Return the fines for results of a unit whose scene is at fault.
 
-    Nothing is given back if a result of it was compared at odds of one: a new account, which risks
-    nothing, could excuse a lie. A share whose creator was refunded stays forfeited: it would have
-    been reversed.
+    Nothing is returned if one of its results was checked with a probability of one: a new account,
+    which risks nothing, could otherwise excuse a lie. A share whose creator was refunded stays
+    forfeited, as it would have been reversed.
     """
     results = [one for one in draft.checks.all() if one.id[:2] == unit]
     if any(
@@ -126,7 +127,7 @@ def _stake(draft: Draft, operator: UUID | None) -> int:
 
 
 def _pending(draft: Draft, operator: UUID) -> Iterator[EarningRow]:
-    """Yield the pending shares that are in hand, newest first."""
+    """Yield the pending shares that are locked, newest first."""
     found = [
         share
         for share in draft.earnings.all()

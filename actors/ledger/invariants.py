@@ -1,4 +1,4 @@
-"""The last look at a batch before it is written: it must not break I1 or I2."""
+"""A last check of a batch before it is written: it must not break invariants I1 and I2."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from sql.books import AccountRow, Changes, EntryRow, HoldRow, Rows
 
 
 def violation(rows: Rows, changes: Changes) -> str | None:
-    """What the changes would break, in one line; None when they are sound.
+    """Describe what the changes would break, in one line; None if they are sound.
 
-    It looks at nothing that the decision computed on the way: only at rows before and after.
+    It compares rows before and after, and uses nothing that the decision computed.
     """
     return (
         _unbalanced(changes)

@@ -1,4 +1,4 @@
-"""A job's row after one of its units changed: the same work, however many units it has."""
+"""Update a job's row after a change of one unit, at a cost independent of the number of units."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ _PROGRESS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
 
 
 def followed(job: JobRow, before: UnitRow, after: UnitRow, now: datetime, **changes: Any) -> JobRow:
-    """The job counts what its unit became; ``changes`` are other columns that change with it."""
+    """Return the job with its counters updated; ``changes`` are further columns."""
     counts: dict[str, Any] = {
         "open_units": job.open_units + _is_open(after) - _is_open(before),
         "failed_units": job.failed_units + _more("FAILED", before, after),
@@ -33,7 +33,7 @@ def followed(job: JobRow, before: UnitRow, after: UnitRow, now: datetime, **chan
 
 
 def cancelled(job: JobRow, units: Sequence[UnitRow], now: datetime) -> JobRow:
-    """The job once all of these, which are open, are cancelled."""
+    """Return the job after all these open units are cancelled."""
     return stated(
         attrs.evolve(
             job,
@@ -46,9 +46,9 @@ def cancelled(job: JobRow, units: Sequence[UnitRow], now: datetime) -> JobRow:
 
 
 def stated(job: JobRow, now: datetime) -> JobRow:
-    """The job with the status that its other columns give it.
+    """Return the job with the status that follows from its other columns.
 
-    But for pauses, and for a unit that is tried again, it never goes back.
+    Apart from pauses and retried units, the status never goes backwards.
     """
     status = job.status
     if job.open_units:
@@ -67,7 +67,7 @@ def stated(job: JobRow, now: datetime) -> JobRow:
 
 
 def _paused(job: JobRow, counts: Mapping[str, Any]) -> str | None:
-    """At the cap it waits for no longer than nothing is given back."""
+    """End a pause at the cap as soon as a unit's price is released."""
     gives_back = counts["committed"] < job.committed
     return None if job.paused == "cap" and gives_back else job.paused
 
@@ -85,7 +85,7 @@ def _committed(unit: UnitRow) -> int:
 
 
 def _reached(unit: UnitRow) -> str:
-    """A unit that was assigned, or ran, counts when it waits again, too."""
+    """Return the furthest state of a unit, also if it waits again."""
     if unit.started_at is not None or unit.state in ("RUNNING", "VERIFYING", "COMPLETED"):
         return "RUNNING"
     return "DISPATCHED" if unit.attempt > 0 else "QUEUED"

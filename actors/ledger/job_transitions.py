@@ -1,6 +1,6 @@
-"""What changes a job as a whole, over a draft of the books: it is ordered, paused, ended, changed.
+"""Transitions of whole jobs, over a draft of the books.
 
-Each function answers True when it changed something, False when it was done before, or why not.
+Each function returns True if it changed something, False if it was done before, or a refusal.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,14 +31,14 @@ STOPPED: Final = "stopped"
 
 
 def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
-    """Put the changed unit, and let the job's row follow it."""
+    """Put the changed unit and update the job's row."""
     job = draft.job_of(unit)
     draft.put_unit(changed)
     draft.jobs.put(job.id, followed(job, unit, changed, draft.now, **of_job))
 
 
 def alone(unit: UnitRow) -> UnitRow:
-    """Without its copy."""
+    """Return the unit without its copy."""
     return attrs.evolve(
         unit,
         copy_node_id=None,
@@ -50,7 +50,7 @@ def alone(unit: UnitRow) -> UnitRow:
 
 
 def promoted(unit: UnitRow) -> UnitRow:
-    """The copy is the unit's one attempt from now on."""
+    """Return the unit with the copy as its only attempt."""
     state = "DISPATCHED" if unit.copy_started_at is None else "RUNNING"
     return attrs.evolve(
         alone(unit),
@@ -64,7 +64,7 @@ def promoted(unit: UnitRow) -> UnitRow:
 
 
 def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
-    """A new job with its units."""
+    """Insert a job with its units."""
     before = draft.jobs.get(effect.job)
     if before is not None:
         draft.touched[effect.job, 0] = None
@@ -119,20 +119,20 @@ def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
 
 
 def _is_of(unit: UnitRow, piece: NewUnit) -> bool:
-    """What nobody is paid for has no price any more."""
+    """Return True if the unit is this piece; an unpaid unit's price is 0."""
     is_priced = unit.price in (piece.price, 0)
     return is_priced and (unit.frames, unit.tile) == (piece.frames, piece.tile)
 
 
 def of_job(draft: Draft, effect: OfJob) -> bool | Refusal:
-    """What its owner wants done with it."""
+    """Apply an effect that the job's owner asked for."""
     job = draft.jobs.get(effect.job)
     if job is None or job.user_id != effect.user:
         return GuardFailed(type(effect).__name__, "")
     return _DO[type(effect)](draft, job, effect)
 
 
-# -- its end
+# -- cancel and stop
 
 
 def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
@@ -143,7 +143,7 @@ def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
         return GuardFailed("JobCancel", job.status)
     if any(unit.is_delivered_beside for unit in draft.units_of(job.id)):
         _touch(draft, job)
-        return GuardFailed("JobCancel", "RUNNING")  # a copy of it is done, and looked at
+        return GuardFailed("JobCancel", "RUNNING")  # its copy was delivered and is being checked
     return _end(draft, job)
 
 
@@ -162,10 +162,10 @@ def _touch(draft: Draft, job: JobRow) -> bool:
 
 
 def _end(draft: Draft, job: JobRow) -> bool | Refusal:
-    """Cancel what has not ended; there may be thousands: the job is counted once.
+    """Cancel all open units; there may be thousands, so the job's counters change once.
 
-    What was delivered keeps its hold until its verdict, or a creator would have his frames for
-    nothing: he sees them come, and stops.
+    Delivered units keep their hold until their verdict. Otherwise a creator could watch frames
+    arrive, stop the job and have them for nothing.
     """
     kept = {*ENDED, "VERIFYING"}
     for unit in draft.units_of(job.id):
@@ -183,7 +183,7 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
             lease_until=None,
             not_before=None,
             ended_at=draft.now,
-            # Why it waited, where nothing failed, is not why it ended.
+            # Without a failure the text says why the unit waited, not why it ended.
             error_message=None if unit.error_class is None else unit.error_message,
         )
         draft.put_unit(ended)
@@ -192,7 +192,7 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
 
 
 def _keep_delivered(draft: Draft, unit: UnitRow) -> None:
-    """Of two attempts only what is still at work ends."""
+    """End the attempt that is still running; a delivered one stays."""
     if unit.state != "VERIFYING":
         change(draft, unit, promoted(unit))
     elif unit.copy_delivered_at is None:
@@ -200,13 +200,13 @@ def _keep_delivered(draft: Draft, unit: UnitRow) -> None:
 
 
 def _over(job: JobRow) -> str | None:
-    """How it ended, or that it is stopped; None: it goes on."""
+    """Return how the job ended, or STOPPED; None if it is open."""
     if job.status in ENDED:
         return job.status
     return "STOPPED" if job.paused == STOPPED else None
 
 
-# -- its pauses
+# -- pause, resume and change
 
 
 def _pause(draft: Draft, job: JobRow, effect: JobPause) -> bool | Refusal:
@@ -224,9 +224,9 @@ def _resume(draft: Draft, job: JobRow, effect: JobResume) -> bool | Refusal:
 
 
 def _is_at_cap(draft: Draft, job: JobRow) -> bool:
-    """Whether it would pause again at once: what comes next would bring it above its cap.
+    """Return True if the next unit would exceed the cap, so that the job would pause at once.
 
-    What costs nothing may always begin.
+    Units that cost nothing may always start.
     """
     waiting = [
         unit for unit in draft.units_of(job.id) if unit.state == "QUEUED" and not unit.missing
@@ -257,7 +257,7 @@ def _put(draft: Draft, job: JobRow, **changes: Any) -> bool:
     return True
 
 
-# -- one of its units, again
+# -- retry of a unit
 
 
 def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
@@ -266,7 +266,7 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
         return GuardFailed("UnitRetry", "")
     draft.touched[unit.job_id, unit.number] = None
     if unit.state not in ENDED:
-        return False  # it waits, or is at work, since somebody asked before
+        return False  # retried before: it waits or runs
     if (over := _over(job)) in ("CANCELLED", "STOPPED"):
         return GuardFailed("UnitRetry", over)
     if unit.state != "FAILED":
@@ -282,7 +282,7 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
 
 
 def _together(draft: Draft, unit: UnitRow) -> list[UnitRow]:
-    """The unit; of a frame in tiles, everything that failed."""
+    """Return the unit; for a frame in tiles, all FAILED parts."""
     whole = unit.number if unit.feeds is None else unit.feeds
     found = [one for one in draft.units_of(unit.job_id) if whole in (one.number, one.feeds)]
     return [one for one in found if one.state == "FAILED"]

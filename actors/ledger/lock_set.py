@@ -1,4 +1,4 @@
-"""What a batch touches: the rows to lock before it can be decided."""
+"""The rows that a batch locks before it is decided."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ from sql.books import Keys, TransferKey, UnitId
 from sql.purchase_rows import NO_PURCHASES, PurchaseKeys
 
 OfNoJob: TypeAlias = OfPayout | PurchaseEffect
-POSTINGS_OF_EVENT = 5  # a purchase; two of refunds, two of disputes
+POSTINGS_OF_EVENT = 5  # one purchase, two for refunds, two for disputes
 
 
 @attrs.define
@@ -78,14 +78,14 @@ class TouchedRows:
     fines: Counter[UUID] = attrs.field(factory=Counter[UUID])
     withdrawn: set[UnitId] = attrs.field(factory=set[UnitId])
     purchases: PurchaseKeys = NO_PURCHASES
-    buyers: set[UUID] = attrs.field(factory=set[UUID])  # whose purchases come to be
+    buyers: set[UUID] = attrs.field(factory=set[UUID])  # users with new purchases
 
 
 def keys_of(commits: Sequence[Commit]) -> Keys:
-    """Accounts, holds, jobs and units by name; a hold's account comes along.
+    """Collect the keys of all rows that the commits touch; a hold's account is locked with it.
 
-    Who makes a job, ends it, or tries a part of it again, needs all of its units. What may fail for
-    good needs the other tiles of its frame, and what may wait again may be over with that.
+    An effect that creates, ends or retries a job needs all of its units. A unit that may fail for
+    good needs the other tiles of its frame, and so does one that may be queued again.
     """
     gathered = TouchedRows()
     transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
@@ -95,7 +95,7 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     for effect in effects:
         _add_effect(gathered, effect)
     if gathered.purchases.intents or gathered.purchases.reversals:
-        # Of purchases that are there the accounts come along; of new ones nobody else knows.
+        # Accounts of existing purchases are locked with them; new ones are unknown to others.
         gathered.accounts |= {debt_account(buyer) for buyer in gathered.buyers}
     used = [commit.idempotency for commit in commits if commit.idempotency is not None]
     return Keys(
@@ -182,7 +182,7 @@ def _add_of_check(gathered: TouchedRows, effect: CheckEffect) -> None:
         gathered.postings += 1
     if effect.withdrawn:
         gathered.withdrawn.add((effect.job, effect.unit))
-        gathered.postings += effect.attempt  # at most one fine for each
+        gathered.postings += effect.attempt  # at most one fine per attempt
 
 
 def _add_settling(gathered: TouchedRows, reference: str, operator: str | None) -> None:
@@ -195,7 +195,7 @@ def _add_settling(gathered: TouchedRows, reference: str, operator: str | None) -
 
 
 def _add_of_unit(gathered: TouchedRows, effect: OfUnit) -> None:
-    """The earning's own account comes along with it."""
+    """Add the keys of an earning; its account is locked with it."""
     gathered.earnings.add((effect.job, effect.unit))
     if isinstance(effect, EarningClaim):
         gathered.accounts |= {SUSPENSE, operator_account(effect.owner)}
@@ -210,7 +210,7 @@ def _add_of_unit(gathered: TouchedRows, effect: OfUnit) -> None:
 
 
 def _add_payout(gathered: TouchedRows, effect: OfPayout) -> None:
-    """Its operator's account comes along with a payout that is there."""
+    """Add the keys of a payout; its operator's account is locked with it."""
     gathered.payouts.add(effect.id)
     if isinstance(effect, PayoutTake):
         gathered.payable.add(effect.operator)
@@ -222,7 +222,7 @@ def _add_payout(gathered: TouchedRows, effect: OfPayout) -> None:
 
 
 def _add_purchase(gathered: TouchedRows, effect: PurchaseEffect) -> None:
-    """Whoever decides on events holds the account purchases: so they are decided one by one."""
+    """Lock the purchases account for Stripe events, so that they are decided one by one."""
     known = gathered.purchases
     if isinstance(effect, PurchaseOpen):
         gathered.accounts.add(user_account(effect.user))

@@ -1,7 +1,7 @@
-"""What the Ledger is asked, and what it answers.
+"""Messages of the Ledger and their outcomes.
 
-A ``Commit`` is one all-or-nothing order of postings (money) and effects (guarded row changes of
-jobs and units). Many commits share one database transaction; each gets an outcome of its own.
+A ``Commit`` is an all-or-nothing order of postings (money) and effects (guarded row changes of jobs
+and units). Many commits share one database transaction; each gets a separate outcome.
 """
 
 from datetime import datetime
@@ -55,12 +55,12 @@ def operator_account(user: UUID) -> str:
 
 
 def debt_account(user: UUID) -> str:
-    """What a user owes stands there, below zero."""
+    """Name the account that holds a user's debt, as a balance below zero."""
     return f"debt:{user}"
 
 
 def work_reference(job: UUID, unit: int) -> str:
-    """The reference of everything that is booked for one unit of work."""
+    """The reference of everything that is booked for one unit."""
     return f"job:{job}:{unit}"
 
 
@@ -68,15 +68,15 @@ class Ledger:
     """Marker: the address of the ledger actor."""
 
 
-# ── postings: what moves money ───────────────────────────────────────────────────────────────────
+# ── postings: transfers and holds ────────────────────────────────────────────────────────────────
 
 
 @attrs.frozen
 class Transfer:
     """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
 
-    Once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``: STRIPE,
-    USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL, FINE or PAYOUT.
+    At most once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``:
+    STRIPE, USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL, FINE or PAYOUT.
     """
 
     debit: str
@@ -86,7 +86,7 @@ class Transfer:
     kind: str
     reference: str
     description: str = ""
-    receipt: bytes | None = None  # the hash of what it pays for
+    receipt: bytes | None = None  # the hash of the paid receipt
 
 
 @attrs.frozen
@@ -100,17 +100,16 @@ class PlaceHold:
 
 @attrs.frozen
 class SettleHold:
-    """Charge ``amount`` (≤ the hold) to revenue, restore the rest, and pay the share out of it.
+    """Charge ``amount`` (≤ the hold) to revenue, release the rest, and pay the share from revenue.
 
-    ``operator`` gets ``share`` units from revenue; None when nobody earns. A reference without a
-    hold settles nothing: work that costs nothing has none. ``receipt`` is the hash of what is paid
-    for.
+    ``operator``: the account that gets the share; None if there is no share. A reference without a
+    hold settles nothing: free work has none. ``receipt``: the hash of the paid receipt.
     """
 
     reference: str
     amount: int | None = None  # None: the whole hold
     operator: str | None = None
-    share_percent: int = 0  # of what is charged, rounded down
+    share_percent: int = 0  # of the charge, rounded down
     description: str = ""
     receipt: bytes | None = None
 
@@ -119,7 +118,7 @@ class SettleHold:
 class HoldUnits:
     """Set ``amounts`` of ``account`` aside for the units of a job, by number; 0 needs no hold.
 
-    All of it or nothing: ``InsufficientCredits`` names the sum.
+    All or nothing: ``InsufficientCredits`` states the sum.
     """
 
     account: str
@@ -133,7 +132,7 @@ class HoldUnits:
 
 @attrs.frozen
 class ReleaseHold:
-    """Give a hold back whole. A reference without a hold releases nothing."""
+    """Release a whole hold. A reference without a hold releases nothing."""
 
     reference: str
 
@@ -149,11 +148,11 @@ Effect: TypeAlias = WorkEffect | OperatorEffect | PurchaseEffect | CheckEffect
 
 @attrs.frozen
 class IdempotencyKey:
-    """Answer a repeated request as the first one was answered: {status, body}."""
+    """Answer a repeated request with the first answer: {status, body}."""
 
     user: UUID
     key: str
-    request: bytes  # SHA-256 of what was asked
+    request: bytes  # SHA-256 of the request
     answer: dict[str, Any]
 
 
@@ -162,10 +161,10 @@ class IdempotencyKey:
 
 @attrs.frozen
 class UnitState:
-    """What a unit is after a commit: for the Scheduler's index and the node's ack.
+    """The state of a unit after a commit, for the Scheduler's index and the node's ack.
 
-    ``copied`` is the newest attempt that was made beside another, ``copy_node`` who has it still;
-    ``answered``: that one delivered, and waits for its verdict. ``unsendable_to`` counts the nodes
+    ``copied``: the newest speculative attempt; ``copy_node``: the node that still runs it;
+    ``answered``: it delivered and waits for its verdict. ``unsendable_to``: the number of nodes
     that it could not be sent to.
     """
 
@@ -183,7 +182,7 @@ class UnitState:
 
 @attrs.frozen
 class Booked:
-    """One entry as it was written, from the view of the subject's account."""
+    """One entry as written, as seen from the subject's account."""
 
     id: UUID
     entry_id: int
@@ -197,10 +196,10 @@ class Booked:
 
 @attrs.frozen
 class Posted:
-    """Done and durable: something changed.
+    """Committed: something changed.
 
-    ``entries`` are those of Transfer postings, in order, of their subject; ``units`` those that
-    the effects named, in order, as they are now.
+    ``entries``: the subjects' entries of Transfer postings, in order. ``units``: the units that the
+    effects named, in order, as they are now.
     """
 
     entries: tuple[Booked, ...] = ()
@@ -209,9 +208,9 @@ class Posted:
 
 @attrs.frozen
 class Replayed:
-    """All of it was done before: the same entries, and the units as they stand.
+    """Everything was done before: the same entries, and the units as they are now.
 
-    ``answer`` is what was stored under the idempotency key, None without one.
+    ``answer``: the answer stored under the idempotency key, None without a key.
     """
 
     entries: tuple[Booked, ...] = ()
@@ -221,7 +220,7 @@ class Replayed:
 
 @attrs.frozen
 class ExistsWithOtherAmount:
-    """The reference is taken by a transfer, or a hold, of another amount or between others."""
+    """The reference belongs to a transfer or hold with another amount or other accounts."""
 
     reference: str
 
@@ -241,30 +240,30 @@ class InsufficientCredits:
 
 @attrs.frozen
 class HoldClosed:
-    """The hold was settled or released before."""
+    """The hold has already been settled or released."""
 
     reference: str
 
 
 @attrs.frozen
 class GuardFailed:
-    """An effect found its row in another state; nothing of the commit was done.
+    """An effect found its row in another state; nothing was committed.
 
-    ``effect`` names its class. ``found`` is the unit's state (or the job's status) as it stands,
-    '' when there is no such row. ``effect`` is 'Commit' for data that the database refuses, a bug
-    of whoever sent it; then ``found`` says what was refused.
+    ``effect`` names its class. ``found`` is the unit's state (or the job's status) now, '' if there
+    is no such row. ``effect`` 'Commit' means that the database refused the data, a bug of the
+    sender; then ``found`` says what was refused.
     """
 
     effect: str
     found: str
-    units: tuple[UnitState, ...] = ()  # that were named up to it, as they stand
+    units: tuple[UnitState, ...] = ()  # units named up to it, as they are now
 
 
 @attrs.frozen
 class LedgerUnavailable:
-    """The database is away, or (to observers) the Ledger crashed: nothing was done, or all of it.
+    """The database is down, or (to observers) the Ledger crashed: nothing was done, or all of it.
 
-    Asking again with the same references and ids does it once in any case.
+    Repeating the commit with the same references and ids is safe.
     """
 
 
@@ -285,7 +284,7 @@ Outcome: TypeAlias = (
 
 @attrs.frozen
 class Decided(Message[Any, None]):
-    """From the Ledger to a commit's ``observer``: what became of it, by its own ``tag``."""
+    """From the Ledger to a commit's ``observer``: the outcome, with the commit's ``tag``."""
 
     tag: Any
     outcome: Outcome
@@ -293,13 +292,13 @@ class Decided(Message[Any, None]):
 
 @attrs.frozen
 class Commit(Message[Ledger, Outcome]):
-    """From anyone: do all of it or nothing. Effects first, then postings, each in order.
+    """From anyone: do all of it or nothing; effects first, then postings, each in order.
 
-    The observer is told beside the asker, and also when nobody asks. Repeating a commit does
-    nothing more: what was done before is found (by job id, reference, attempt and node), and when
-    all of it was, the outcome is ``Replayed``.
+    The observer receives the outcome too, also if nothing asked for it. Repeating a commit
+    is safe: what was done before is found (by job id, reference, attempt and node), and if
+    everything was, the outcome is ``Replayed``.
 
-    ``act`` is an admin's: it is written down in the same transaction, if anything changes.
+    ``act``: an admin's action, recorded in the same transaction if anything changes.
     """
 
     postings: tuple[Posting, ...] = ()
@@ -312,14 +311,14 @@ class Commit(Message[Ledger, Outcome]):
 
 @attrs.frozen
 class IsAccepting(Message[Ledger, bool]):
-    """From the web: whether a commit could be written now; tried where none was just now."""
+    """From the web: can a commit be written now? Probes if there was no recent one."""
 
 
 @attrs.frozen
 class RenewLeases(Message[Ledger, int]):
-    """From a NodeSession: the node still works on these; answered by how many were renewed.
+    """From a NodeSession: the node still works on these; returns the number renewed.
 
-    One whose attempt or node is not the unit's is not. 0 also while the database is away.
+    A lease whose attempt or node no longer matches is not renewed. 0 while the database is down.
     """
 
     leases: tuple[Lease, ...]

@@ -1,6 +1,6 @@
-"""What changes what operators earn, over a draft of the books: each effect with its guard.
+"""Effects on operators' earnings, over a draft of the books, each with its guard.
 
-Each function answers True when it changed something, False when it was done before, or why not.
+Each function returns True if it changed something, False if it was done before, or a refusal.
 """
 
 from uuid import UUID
@@ -36,17 +36,17 @@ OWED = ("PENDING", "PAYABLE")
 
 
 def of_operator(draft: Draft, effect: OperatorEffect) -> bool | Refusal:
-    """Do one effect."""
+    """Apply one effect."""
     if isinstance(effect, OfPayout):
         return of_payout(draft, effect)
     return _of_unit(draft, effect)
 
 
 def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
-    """Note the share that the completion of a unit has just paid to somebody's account."""
+    """Record the share that the completion of a unit has just paid."""
     found = draft.transfers.get((effect.operator or "", "EARNING", _reference(effect)))
     if found is None or effect.operator is None:
-        return  # it cost nothing, or the share is less than the smallest amount
+        return  # it cost nothing, or the share rounds to zero
     transfer, _ = found
     key = (unit.job_id, unit.number)
     share = EarningRow(
@@ -85,7 +85,7 @@ def _of_unit(draft: Draft, effect: OfUnit) -> bool | Refusal:
 
 
 def _mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
-    """A share that is ripe, and in no open dispute, may be paid out."""
+    """Make a share payable once it is ripe and in no open dispute."""
     key = (effect.job, effect.unit)
     share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
     may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")

@@ -1,4 +1,4 @@
-"""Payouts, over a draft of the books: to credits at once, to money through an approved batch."""
+"""Payouts over a draft of the books: to credits at once, to money through an approved batch."""
 
 import attrs
 
@@ -18,12 +18,12 @@ NOTHING = "nothing"  # is payable
 
 
 def payout_reference(payout: PayoutRow) -> str:
-    """The reference of what moves with it."""
+    """The reference of a payout's transfer."""
     return f"payout:{payout.id}"
 
 
 def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
-    """Do one effect."""
+    """Apply one effect."""
     if isinstance(effect, PayoutTake):
         return _take(draft, effect)
     payout = draft.payouts.found.get(effect.id) and draft.payouts.get(effect.id)
@@ -37,7 +37,7 @@ def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
 
 
 def _take(draft: Draft, effect: PayoutTake) -> bool | Refusal:
-    """All that was payable when the batch began: what matures in it is for the next payout."""
+    """Pay out everything that was payable as the batch began."""
     if draft.payouts.get(effect.id) is not None:
         return False
     payable = draft.payable.get(effect.operator)

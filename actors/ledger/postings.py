@@ -1,6 +1,6 @@
-"""What moves money: transfers and holds, over a draft of the books.
+"""Transfers and holds, over a draft of the books.
 
-Each function answers True when it changed something, False when it was done before, or why not.
+Each function returns True if it changed something, False if it was done before, or a refusal.
 """
 
 from typing import TypeAlias
@@ -28,7 +28,7 @@ Refusal: TypeAlias = ExistsWithOtherAmount | GuardFailed | HoldClosed | Insuffic
 
 
 def book(draft: Draft, posting: Posting) -> bool | Refusal:
-    """Do one posting."""
+    """Apply one posting."""
     if isinstance(posting, Transfer):
         return _transfer(draft, posting, named=True)
     if isinstance(posting, PlaceHold):
@@ -41,7 +41,7 @@ def book(draft: Draft, posting: Posting) -> bool | Refusal:
 
 
 def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
-    """User to revenue the charge, the rest restored; revenue to operator his share of it."""
+    """Move the charge to revenue, release the rest, and pay the operator's share from revenue."""
     hold = draft.holds.get(order.reference)
     if hold is None:
         return False
@@ -61,7 +61,7 @@ def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
 
 
 def release(draft: Draft, reference: str) -> bool | Refusal:
-    """Give a hold back whole."""
+    """Release a whole hold."""
     hold = draft.holds.get(reference)
     if hold is None or hold.state == "RELEASED":
         return False
@@ -72,7 +72,7 @@ def release(draft: Draft, reference: str) -> bool | Refusal:
 
 
 def reopen(draft: Draft, reference: str) -> bool | Refusal:
-    """Set aside again what was given back: the same amount, if it is there."""
+    """Hold a released amount again, if it is available."""
     hold = draft.holds.get(reference)
     if hold is None or hold.state == "OPEN":
         return False
@@ -90,7 +90,7 @@ def reopen(draft: Draft, reference: str) -> bool | Refusal:
 
 
 def booked_before(draft: Draft, order: Transfer) -> Booked | None:
-    """The entry of a transfer that was posted under this reference before."""
+    """Return the entry of a transfer that was posted under this reference before."""
     before = draft.transfers.get((order.subject, order.kind, order.reference))
     return None if before is None else _booked(*before)
 
@@ -113,7 +113,7 @@ def _settling(order: SettleHold, account: str, charge: int) -> list[Transfer]:
 
 
 def _transfer(draft: Draft, order: Transfer, *, named: bool = False) -> bool | Refusal:
-    """``named``: its entry belongs to the outcome."""
+    """Post a transfer once; ``named``: its entry is part of the outcome."""
     before = draft.transfers.get((order.subject, order.kind, order.reference))
     if before is not None:
         row, entry = before
@@ -161,7 +161,7 @@ def _short(account: AccountRow, amount: int) -> InsufficientCredits | None:
 
 def _place(draft: Draft, order: PlaceHold) -> bool | Refusal:
     before = draft.holds.get(order.reference)
-    if before is not None:  # closed perhaps: a reference is held once
+    if before is not None:  # perhaps closed: a reference is held once
         same = (before.account, before.amount) == (order.account, order.amount)
         return False if same else ExistsWithOtherAmount(order.reference)
     account = draft.accounts.get(order.account)

@@ -1,8 +1,8 @@
-"""What purchases do to the books, over a draft of them: pure, and the same in any order of events.
+"""Purchases over a draft of the books: pure, with the same result in any order of events.
 
-Of each object that Stripe speaks of, the furthest that was ever said is kept. What a purchase gave
-back follows from these facts alone, and what is posted is the difference to what was posted before:
-so an event may come twice, late, or before the purchase that it is about.
+For each Stripe object the furthest known state is kept. Refunds of a purchase follow from these
+facts alone, and the difference to earlier postings is posted. So an event may arrive twice, late,
+or before its purchase.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ _UNPAID: Final = {"failed": "FAILED", "expired": "EXPIRED"}
 
 
 def apply_purchase(draft: Draft, effect: PurchaseEffect) -> bool | Refusal:
-    """Do one effect: True when it changed something, False when it was done before."""
+    """Apply one effect: True if it changed something, False if it was done before."""
     if isinstance(effect, PurchaseOpen):
         return _open(draft, effect)
     if isinstance(effect, PurchaseSession):
@@ -91,7 +91,7 @@ def _session_fact(draft: Draft, fact: SessionFact) -> str:
 
 
 def _pay(draft: Draft, row: PurchaseRow, fact: SessionFact) -> str:
-    """Credit it, if what was paid is what it costs; then take what went back meanwhile."""
+    """Credit the purchase if the payment matches its price; then apply earlier refunds."""
     paid, price = (fact.amount, fact.currency), (row.amount, row.currency)
     if paid != price or row.session not in (None, fact.session):
         return "REFUSED"
@@ -129,12 +129,12 @@ def _is_of_another(draft: Draft, session: str, row: PurchaseRow) -> bool:
 
 
 def purchase_paid_by(draft: Draft, payment_intent: str) -> PurchaseRow | None:
-    """The purchase that was paid with it."""
+    """Return the purchase that this payment intent paid."""
     rows = draft.purchases.all()
     return next((row for row in rows if row.payment_intent == payment_intent), None)
 
 
-# -- what goes back
+# -- refunds and disputes
 
 
 def _reversal_fact(draft: Draft, fact: ReversalFact) -> str:
@@ -149,7 +149,7 @@ def _reversal_fact(draft: Draft, fact: ReversalFact) -> str:
 
 
 def merged(before: ReversalRow | None, fact: ReversalFact, draft: Draft) -> ReversalRow:
-    """The furthest that was ever said: the same whatever came first."""
+    """Return the furthest known state, whatever the order of events."""
     if before is None:
         return ReversalRow(**attrs.asdict(fact), seen_at=draft.now)
     state = max(before.state, fact.state, key=_RANK.index)
@@ -157,10 +157,10 @@ def merged(before: ReversalRow | None, fact: ReversalFact, draft: Draft) -> Reve
 
 
 def gone_back(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int, int]:
-    """Units that refunds and disputes leave nothing of; together not more than were bought.
+    """Return the units lost to refunds and to disputes; together at most the purchase.
 
-    Refunds are told one by one, as the sum of a charge, or both; the greater figure holds. A sum
-    keeps what failed later, so that is taken off.
+    Stripe reports refunds one by one, as a total of the charge, or both; the larger figure counts.
+    The total still includes refunds that failed later, so those are subtracted.
     """
     known = list(facts)
     told = [fact.amount for fact in known if fact.kind == "CHARGE"]
@@ -169,7 +169,7 @@ def gone_back(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int,
     refunded = max([*told, sum(fact.amount for fact in refunds)]) - void
     refunded = min(max(refunded, 0), purchase.amount)
     disputes = [fact for fact in known if fact.kind == "DISPUTE" and fact.state == "COUNTS"]
-    # In another currency than it was paid in, nobody can tell which part: all of it.
+    # For a dispute in another currency the whole purchase counts, as its share is unknown.
     sums = [f.amount if f.currency == purchase.currency else purchase.amount for f in disputes]
     both = min(refunded + sum(sums), purchase.amount)
     units = purchase.units * refunded // purchase.amount
@@ -177,7 +177,7 @@ def gone_back(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int,
 
 
 def reconcile(draft: Draft, purchase: PurchaseRow, cause: str) -> bool:
-    """Post what makes the books say what the facts say; False when they do already."""
+    """Post the difference between the facts and the books; False if there is none."""
     rows = draft.reversals.all()
     facts = [row for row in rows if row.payment_intent == purchase.payment_intent]
     refunded, disputed = gone_back(purchase, facts)
@@ -190,7 +190,7 @@ def reconcile(draft: Draft, purchase: PurchaseRow, cause: str) -> bool:
     number = purchase.movements + 1
     moved = attrs.evolve(purchase, refunded=refunded, disputed=disputed, movements=number)
     draft.purchases.put(moved.id, moved)
-    for units, account, words in sorted(moves):  # what comes again first
+    for units, account, words in sorted(moves):  # credits to the buyer first
         _move(draft, moved, account, units, (f"{cause}:{number}", words))
     return True
 
@@ -198,7 +198,7 @@ def reconcile(draft: Draft, purchase: PurchaseRow, cause: str) -> bool:
 def _move(
     draft: Draft, purchase: PurchaseRow, platform: str, units: int, named: tuple[str, str]
 ) -> None:
-    """Take units of the buyer, as far as he has them, and the rest as debt; or give them again."""
+    """Take units from the buyer, with the rest as debt; or credit negative units again."""
     reference, words = named
     account, debt = account_of(purchase.user_id), debt_of(purchase.user_id)
     if units < 0:
@@ -216,7 +216,7 @@ def _move(
 
 
 def _post(draft: Draft, order: Transfer) -> None:
-    """What can be posted, and was not: under the platform's own name, whoever the buyer is."""
+    """Post a transfer that must succeed; the platform account is the subject."""
     posted = book(draft, order)
     assert posted is True, f"{order.reference}: {posted}"
 
@@ -225,7 +225,7 @@ def _post(draft: Draft, order: Transfer) -> None:
 
 
 def pay_debts(draft: Draft) -> None:
-    """Whoever owes pays out of what this commit made available to him, before he can spend it."""
+    """Pay debts from what this commit made available, before it can be spent."""
     if not draft.owing:
         return
     for name in [name for name in draft.accounts.tried if name.startswith("user:")]:

@@ -1,4 +1,4 @@
-"""Receipts in the books: a unit's goes with the entry that pays for it."""
+"""Keep a unit's receipt with the entry that pays for it."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def keep(
     draft: "Draft", unit: "UnitRow", issued: IssuedReceipt, account: str, reference: str
 ) -> None:
-    """Put it beside what was booked for the unit under ``reference``."""
+    """Store the receipt with the entry booked under ``reference``."""
     paid = draft.transfers.get((account, "USAGE", reference))
     row = ReceiptRow(
         job_id=unit.job_id,

@@ -1,7 +1,7 @@
-"""A second attempt at a unit beside its first, and what becomes of both when one is heard of.
+"""Speculative attempts: a second attempt at a unit beside the first, and which of them counts.
 
-The unit's row is its first attempt's while that lives. Numbers are given once: the next attempt
-is one more than the greatest of either kind.
+The unit's row describes its first attempt while that one lives. Attempt numbers are never reused:
+the next one is one more than the greatest of either kind.
 """
 
 from collections.abc import Callable
@@ -33,12 +33,12 @@ Judge: TypeAlias = Callable[[Draft, UnitRow, UnitVerdict, verdicts.Fail], bool |
 
 
 def next_attempt(unit: UnitRow) -> int:
-    """The least that was never given."""
+    """Return the lowest attempt number that was never assigned."""
     return max(unit.attempt, unit.copy_attempt) + 1
 
 
 def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
-    """Give the unit to a second node, too. Nothing is held for it anew."""
+    """Assign the unit to a second node as well; no further credits are held."""
     if (unit.copy_attempt, unit.copy_node_id) == (effect.attempt, effect.node):
         return False
     may = unit.state in AT_WORK and unit.copy_node_id is None and unit.node_id != effect.node
@@ -59,11 +59,11 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
 
 
 def heard(draft: Draft, unit: UnitRow, effect: OfAttempt, judge: Judge) -> UnitRow | bool | Refusal:
-    """One of two attempts is heard of: the row with which the effect goes on, or what it did.
+    """Apply an effect on one of two attempts.
 
-    What is delivered ends nothing: the first result that counts, with its verdict where it waits
-    for one, ends the other attempt. One that came to nothing leaves the unit to the other, which
-    goes on.
+    Returns the row with which the effect continues, or the result. A delivery ends nothing: the
+    first result that counts, after its verdict where it waits for one, ends the other attempt. A
+    failed attempt leaves the unit to the other one.
     """
     whose = _whose(unit, effect)
     if whose is None:
@@ -89,7 +89,7 @@ def heard(draft: Draft, unit: UnitRow, effect: OfAttempt, judge: Judge) -> UnitR
 
 @attrs.frozen
 class AttemptPair:
-    """A unit with two attempts, and as it is with either of them alone."""
+    """A unit with two attempts, and the row with either of them alone."""
 
     unit: UnitRow
     mine: UnitRow
@@ -97,7 +97,7 @@ class AttemptPair:
 
 
 def _won(draft: Draft, pair: AttemptPair) -> UnitRow:
-    """It is the unit's one attempt from now on."""
+    """Make one attempt the only one of the unit."""
     verdicts.overtaken(draft, pair.other)
     change(draft, pair.unit, pair.mine)
     return pair.mine
@@ -106,7 +106,7 @@ def _won(draft: Draft, pair: AttemptPair) -> UnitRow:
 def _judged(
     draft: Draft, pair: AttemptPair, effect: UnitVerdict, judge: Judge
 ) -> UnitRow | bool | Refusal:
-    """The verdict on one of them: the other is over, or all that there is."""
+    """Apply a verdict on one attempt: it ends the other one, or leaves it alone."""
     if pair.mine.state != "VERIFYING":
         return GuardFailed("UnitVerdict", pair.mine.state)
     if not verdicts.falls(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
@@ -123,7 +123,7 @@ def _whose(
     unit: UnitRow,
     effect: OfAttempt,
 ) -> UUID | None:
-    """Which of the two nodes the effect is about; None: neither."""
+    """Return the node that the effect is about; None: neither of the two."""
     if isinstance(effect, UnitAssign) or (effect.attempt is None and _node_of(effect) is None):
         return None
     for attempt, node in (
@@ -144,7 +144,7 @@ def _node_of(
 
 
 def _deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool:
-    """What the copy's node made is there, and waits; the first attempt is where it was."""
+    """Record the delivery of the copy; the first attempt is unchanged."""
     if unit.copy_delivered_at is not None:
         return False
     verdicts.open_check(draft, unit, effect)
@@ -166,7 +166,7 @@ def _start(draft: Draft, unit: UnitRow) -> bool:
 
 
 def _note(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitRequeue) -> None:
-    """The attempt that is left goes on; what became of the other one is written down."""
+    """Record the end of one attempt; the other one continues."""
     if isinstance(effect, UnitFail):
         change(draft, unit, blamed(left, effect), **shunned(draft, effect))
     else:

@@ -1,4 +1,4 @@
-"""What becomes of a frame with its tiles, over a draft of the books: it is made, or cannot be."""
+"""Dependencies between a frame and its tiles, over a draft of the books."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ LOST: Final = "another tile of its frame failed"
 
 
 def feed(draft: Draft, unit: UnitRow) -> None:
-    """One part less is missing of the unit that is made of this one."""
+    """Count one part less as missing for the unit that is made from this one."""
     fed = _fed(draft, unit)
     if fed is not None:
         draft.units.put((fed.job_id, fed.number), attrs.evolve(fed, missing=fed.missing - 1))
@@ -23,20 +23,20 @@ def feed(draft: Draft, unit: UnitRow) -> None:
 
 
 def is_lost(draft: Draft, unit: UnitRow) -> bool:
-    """Whether it is a tile of a frame that does not come to be, unless it is tried again."""
+    """Return True if the tile's frame has failed and has not been retried."""
     fed = _fed(draft, unit)
     return fed is not None and fed.state == "FAILED"
 
 
 def was_lost(unit: UnitRow) -> bool:
-    """Return whether the tile is over with its frame, and by no fault of its own."""
+    """Return True if the tile failed only because another part of its frame did."""
     return unit.state == "FAILED" and unit.feeds is not None and unit.error_code == "part_failed"
 
 
 def starve(draft: Draft, unit: UnitRow) -> bool | Refusal:
-    """What is made of a unit that failed cannot be made: none of its other tiles begins any more.
+    """Fail a frame whose tile failed, and all of its tiles that wait.
 
-    What nodes have of it they finish. So nobody is charged for tiles that are known to be in vain.
+    Running tiles finish. So creators are not charged for tiles that are known to be useless.
     """
     fed = _fed(draft, unit)
     if fed is None or fed.state != "QUEUED":
@@ -52,7 +52,7 @@ def starve(draft: Draft, unit: UnitRow) -> bool | Refusal:
 
 
 def lose(draft: Draft, before: UnitRow, tile: UnitRow) -> bool | Refusal:
-    """A tile that waits, or would have waited again, is over with its frame."""
+    """Fail a waiting tile together with its frame."""
     released = release(draft, work_reference(tile.job_id, tile.number))
     if not isinstance(released, bool):
         return released

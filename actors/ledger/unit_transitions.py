@@ -1,8 +1,8 @@
-"""What changes jobs and units, over a draft of the books: a closed set, each with its guard.
+"""Transitions of jobs and units over a draft of the books: a closed set, each with its guard.
 
-Each function answers True when it changed something, False when it was done before, or why not.
-"Before" is told by attempt and node: an attempt is given once, so one that is found with the same
-node was given by the same decision.
+Each function returns True if it changed something, False if it was done before, or a refusal. "Done
+before" means the same attempt and node: an attempt number is assigned once, so the same node means
+the same decision.
 """
 
 import attrs
@@ -38,7 +38,7 @@ from sql.books import UnitRow
 
 
 def apply(draft: Draft, effect: Effect) -> bool | Refusal:
-    """Do one effect, and bring its job's row up to date."""
+    """Apply one effect and update its job's row."""
     if isinstance(effect, PurchaseEffect):
         return apply_purchase(draft, effect)
     if isinstance(effect, JobInsert):
@@ -154,7 +154,7 @@ def _complete(
         ended_at=draft.now,
     )
     job = draft.job_of(unit)
-    result = effect.result_ref if job.units == 1 else None  # of many units each has its own
+    result = effect.result_ref if job.units == 1 else None  # with several units, each has its own
     change(draft, unit, completed, result_ref=result)
     if effect.verified:
         earned(draft, unit, effect)
@@ -167,7 +167,7 @@ def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal
     if unit.price > 0 and draft.holds.get(reference) is None:
         return GuardFailed("UnitComplete", "no hold")
     job = draft.job_of(unit)
-    # One that tells another price is no receipt of this.
+    # A receipt with another price is not for this charge.
     told = effect.receipt is not None and effect.receipt.price == unit.price
     receipt = effect.receipt if told else None
     if effect.free:
@@ -197,7 +197,7 @@ def _fail(
     told = (unit.error_class, unit.error_message) == (effect.error_class, error)
     if ours and told and unit.state == ("FAILED" if effect.retry_at is None else "QUEUED"):
         return False
-    # Without a node it is the gateway that gives up, also a unit that waits.
+    # Without a node the gateway itself fails the unit, which may be waiting.
     may_fail = AT_WORK | {"QUEUED"} if effect.node is None else states
     if not ours or unit.state not in may_fail:
         return GuardFailed("UnitFail", unit.state)
@@ -208,9 +208,9 @@ def _fail(
 
 
 def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:
-    """To the queue, or to the creator his credits.
+    """Requeue the unit, or end it and release its hold.
 
-    A job that is stopped tries nothing again, nor does a frame that does not come to be.
+    A unit of a stopped job, or of a failed frame, is not retried.
     """
     is_stopped = draft.job_of(unit).paused == STOPPED
     if (
@@ -263,7 +263,7 @@ def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal
 
 
 def _is_begun(unit: UnitRow) -> bool:
-    """Whether this attempt was: then it was sent, whatever he knows who asks for it back."""
+    """Return True if this attempt started, so that it must have been sent to its node."""
     if unit.started_at is None or unit.assigned_at is None:
         return False
     return unit.started_at >= unit.assigned_at

@@ -1,6 +1,6 @@
-"""Deliveries and verdicts, over a draft of the books: money moves with the verdict, not before it.
+"""Deliveries and verdicts over a draft of the books; money moves only with the verdict.
 
-Each function answers True when it changed something, False when it was done before, or why not.
+Each function returns True if it changed something, False if it was done before, or a refusal.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Fail: TypeAlias = Callable[[Draft, UnitRow, UnitFail, frozenset[str]], bool | Re
 
 
 def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
-    """What its node made is there, and waits."""
+    """Record a delivery, which waits for its verdict."""
     ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
     if ours and unit.state in ("VERIFYING", "COMPLETED"):
         return False
@@ -41,14 +41,15 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         error_class=None,
         error_code=None,
         error_message=None,
-        started_at=unit.started_at or draft.now,  # it ran, whether its node said so or not
+        started_at=unit.started_at
+        or draft.now,  # it ran, even if its node did not report the start
     )
     change(draft, unit, waiting)
     return True
 
 
 def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
-    """Record what was delivered, and whether it is compared."""
+    """Record the delivered result and whether it is drawn for a comparison."""
     is_drawn, odds = fines.drawn(draft, unit, effect)
     row = CheckRow(
         job_id=effect.job,
@@ -75,7 +76,7 @@ def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
 
 
 def overtaken(draft: Draft, unit: UnitRow) -> None:
-    """Another attempt counts: nobody looks at what this one delivered, if it did."""
+    """End the check of a delivery because another attempt counts."""
     row = draft.checks.get((unit.job_id, unit.number, unit.attempt))
     if row is not None and row.state == "PENDING":
         ended = attrs.evolve(
@@ -87,7 +88,7 @@ def overtaken(draft: Draft, unit: UnitRow) -> None:
 def judge(
     draft: Draft, unit: UnitRow, effect: UnitVerdict, *, complete: Complete, fail: Fail
 ) -> bool | Refusal:
-    """The verdict, and all that follows from it."""
+    """Apply a verdict and its consequences."""
     row = draft.checks.get((unit.job_id, unit.number, effect.attempt))
     if row is None:
         return GuardFailed("UnitVerdict", unit.state)
@@ -128,12 +129,12 @@ def _fines(draft: Draft, row: CheckRow, effect: UnitVerdict) -> Refusal | None:
 
 
 def falls(effect: UnitVerdict) -> bool:
-    """Return whether what was delivered is not taken."""
+    """Return True if the result is rejected."""
     return effect.outcome == "invalid"
 
 
 def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
-    """What an attempt that failed leaves in its node's record: a lie, or a word about the scene."""
+    """Record a failed attempt on its node's record: a false claim, or a report about the scene."""
     if effect.caught is not None:
         _note_lie(draft, effect, attempt, effect.caught)
     elif effect.accused is not None:
@@ -144,7 +145,7 @@ def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
 
 
 def _note_lie(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -> None:
-    """What was delivered was refused before anybody looked: its attempt has its verdict."""
+    """Record an invalid result that was rejected before any check."""
     assert effect.node is not None, "it is a node's failure"
     row = CheckRow(
         job_id=effect.job,

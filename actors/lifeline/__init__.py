@@ -1,1 +1,1 @@
-"""The lifeline: what a node left lying is taken up again."""
+"""The lifeline: rescues units that a node left behind."""

@@ -1,4 +1,4 @@
-"""The Lifeline: takes units from nodes that fell silent, and from creators who wait in vain."""
+"""The Lifeline actor: rescues units from silent nodes and ends units that waited too long."""
 
 import logging
 from collections.abc import Iterable
@@ -28,15 +28,17 @@ from sql.scheduler_rows import OpenUnit
 
 log = logging.getLogger(__name__)
 LOST: Final = Counter(
-    "rendertrust_units_lost", "Leases that ran out of units that three nodes or more had before."
+    "rendertrust_units_lost", "Expired leases of units that three or more nodes had before."
 )
 
 
 @attrs.frozen
 class LifelineSettings:
-    """Seconds. ``grace_seconds`` are given to nodes after a start, after the database was away, and
-    after its clock was set ahead: their leases could not be renewed in the meantime, and an agent
-    waits up to 30 s between two tries to connect.
+    """Settings, in seconds.
+
+    ``grace_seconds``: pause after a start, a database outage, or a step of the database's clock.
+    Leases could not be renewed in the meantime, and a node agent waits up to 30 s between two tries
+    to connect.
     """
 
     sweep_seconds: float = 5.0
@@ -46,9 +48,9 @@ class LifelineSettings:
 
 
 class LifelineActor(Actor[Lifeline]):
-    """Commits what it decides; a commit that is lost is decided again at the next sweep.
+    """Commits its decisions; a lost commit is decided again at the next sweep.
 
-    Of several gateways one sweeps; all of them watch the clocks, as each may have to go on.
+    One of several gateways sweeps; all watch the clocks, as each may have to take over.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class LifelineActor(Actor[Lifeline]):
             leads = await self._leadership.leads("lifeline")
             waiting = await self._store.waiting_units(WAITING_MOST) if leads else ()
         except Unavailable as error:
-            log.warning("nothing expires: %s", type(error).__name__)
+            log.warning("no units expired: %s", type(error).__name__)
         else:
             self._commit([(unit, expired(unit)) for unit in waiting])
 
@@ -115,19 +117,19 @@ class LifelineActor(Actor[Lifeline]):
     def _commit(self, decided: Iterable[tuple[OpenUnit, UnitFail | UnitRequeue]]) -> None:
         for unit, effect in decided:
             if not self._ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=unit)):
-                return  # the rest at the next look
+                return  # the rest with the next sweep
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
         outcome = message.outcome
         if isinstance(outcome, Posted):
             self._tell_admin(message.tag)
-            log.info("%d units were taken from lost nodes, or waited too long", len(outcome.units))
+            log.info("%d units were rescued or expired", len(outcome.units))
             self._scheduler.tell(UnitsChanged(outcome.units))
             self._notifier.tell(UnitsMoved(outcome.units))
 
     def _tell_admin(self, unit: OpenUnit) -> None:
-        """Count and log a unit that several nodes lost, refused or failed: it waits."""
+        """Count and log a unit that several nodes lost, refused or failed, and that waits."""
         if unit.lease_until is None or unit.state == "QUEUED" or len(unit.avoid) < HELD_NODES:
             return
         LOST.inc()

@@ -1,4 +1,4 @@
-"""What the Lifeline tells itself."""
+"""Messages of the Lifeline."""
 
 import attrs
 
@@ -11,9 +11,9 @@ class Lifeline:
 
 @attrs.frozen
 class Sweep(Message[Lifeline, None]):
-    """A timer: look for leases that ran out, nodes that fell silent, assignments that were lost."""
+    """From the Lifeline's own timer: look for expired leases, silent nodes and lost assignments."""
 
 
 @attrs.frozen
 class Expire(Message[Lifeline, None]):
-    """A timer: look for units that waited too long; nobody's credits are held for ever."""
+    """From the Lifeline's own timer: fail units that waited too long, to release their holds."""

@@ -1,4 +1,4 @@
-"""What becomes of a unit that its node no longer vouches for."""
+"""Decide about units whose node no longer vouches for them (pure)."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,24 +10,24 @@ from sql.scheduler_rows import OpenUnit
 
 WAITING_MOST: Final = timedelta(
     days=7
-)  # since the job was submitted; fsck allows a day more, and nine at a node
+)  # since the job was submitted; fsck allows one day more, and nine days at a node
 
 
-STEP_SECONDS: Final = 5.0  # by which two clocks that run well do not part within a sweep
+STEP_SECONDS: Final = 5.0  # the largest drift between two healthy clocks within a sweep
 
 
 @attrs.frozen
 class Clocks:
-    """The database's clock and our steady clock, read together."""
+    """The database's clock and this machine's steady clock, read together."""
 
     database: datetime
     steady: float
 
 
 def stepped(before: Clocks | None, now: Clocks) -> bool:
-    """Return whether the database's clock was set ahead since ``before``, or this machine slept.
+    """Return True if the database's clock was set ahead, or this machine slept, since ``before``.
 
-    Leases seem to have run out then that nobody had the time to renew.
+    Leases then seem to have expired although there was no time to renew them.
     """
     if before is None:
         return False
@@ -36,9 +36,9 @@ def stepped(before: Clocks | None, now: Clocks) -> bool:
 
 
 def rescue(unit: OpenUnit) -> UnitRequeue:
-    """Return the unit to the queue. However often nodes lose it, that ends nothing.
+    """Return the unit to the queue, however often nodes have lost it.
 
-    A frame that was never sent cost nothing; another node is asked after the second loss.
+    A frame that was never sent cost nothing; after the second loss another node is tried.
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"
@@ -47,7 +47,7 @@ def rescue(unit: OpenUnit) -> UnitRequeue:
 
 
 def expired(unit: OpenUnit) -> UnitFail:
-    """A unit that waited longer than ``WAITING_MOST``: what is held for it goes back."""
+    """Fail a unit that waited longer than ``WAITING_MOST``; its hold is released."""
     return UnitFail(
         job=unit.job,
         unit=unit.unit,

@@ -1,1 +1,1 @@
-"""The notifier: who wants to know that something happened, is told."""
+"""The notifier: passes events on to subscribers."""

@@ -1,6 +1,6 @@
-"""The Notifier: passes on what happens to jobs, to whoever listens here or at another gateway.
+"""The Notifier: passes on events of jobs, to subscribers here and to other gateways.
 
-All of it is hints. It keeps how far units are, which stands in no database.
+Everything it sends is a hint. It keeps the progress of units, which the database does not have.
 """
 
 from collections.abc import Sequence
@@ -41,15 +41,15 @@ from actors.scheduler.messages import GatewayMembership, JobPaused, PeerClaimed,
 TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
 NOBODY: Final = UUID(int=0)
 HERE_SECONDS: Final = 5.0
-SILENT_MOST: Final = 3  # times that: then there is no other gateway any more
+SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
 PUBLISH_SECONDS: Final = 1.0
-PUBLISHED_MOST: Final = 1_000  # of what came within one of these
+PUBLISHED_MOST: Final = 1_000  # per interval
 JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
 
 
 @attrs.frozen
 class NotifierSettings:
-    """Bounds on what is kept; the oldest goes first."""
+    """Bounds on what is kept; the oldest is dropped first."""
 
     progress_most: int = 20_000
     feeds_most: int = 5_000
@@ -58,8 +58,9 @@ class NotifierSettings:
 
 
 class NotifierActor(Actor[Notifier]):
-    """``bus`` carries hints to the other gateways, among which this one has a ``name``;
-    ``scheduler`` is ours, and hears theirs.
+    """``bus`` carries hints between gateways; ``name`` is this one's.
+
+    ``scheduler`` is this gateway's, and receives the hints of the others.
     """
 
     def __init__(
@@ -71,14 +72,14 @@ class NotifierActor(Actor[Notifier]):
         name: UUID = NOBODY,
     ) -> None:
         self._name = name
-        self._others: dict[bytes, int] = {}  # for how many turns each was not heard
+        self._others: dict[bytes, int] = {}  # announcements missed, by gateway
         self._bus = bus
         self._settings = settings
         self._scheduler = scheduler
         self._subscriptions: list[Subscription] = []
         self._progress = ProgressStore(settings.progress_most)
         self._tails = LogTails(settings.tails_most)
-        self._untold = LogTails(settings.untold_most)  # what the others were not told yet
+        self._untold = LogTails(settings.untold_most)  # lines not yet sent to the other gateways
         self._feeds: dict[UUID, list[Feed]] = {}
         self._feed_count = 0
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
@@ -101,18 +102,18 @@ class NotifierActor(Actor[Notifier]):
         await self._bus.publish(PAUSED, message.job.bytes)
 
     def _hear_paused(self, payload: bytes) -> None:
-        """Called by the bus, for what this gateway said, too: to hear it twice changes nothing."""
+        """Handle a hint from the bus, also this gateway's own; handling it twice is harmless."""
         if self._scheduler is not None and len(payload) == len(UUID(int=0).bytes):
             self._scheduler.tell(JobPaused(UUID(bytes=payload)))
 
     @handles(ToOthers)
     async def to_others(self, message: ToOthers) -> None:
-        """Nobody is told what was claimed where nobody else could claim it."""
+        """Publish a hint; claims only if there are other gateways."""
         if not isinstance(message.hint, PeerClaimed) or self._others:
             await self._bus.publish(MOVES, scheduler_hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
-        """The same: of its own words a Scheduler knows nothing that they could be about."""
+        """Handle a hint from the bus; the Scheduler ignores this gateway's own."""
         hint = scheduler_hints.decoded(payload)
         if self._scheduler is not None and hint is not None:
             self._scheduler.tell(hint)
@@ -131,7 +132,7 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(Publish)
     async def publish(self, _: Publish) -> None:
-        """Of each unit the newest, once a second however often its node speaks."""
+        """Publish the newest progress of each unit, once a second however often nodes report."""
         told, self._unpublished = list(self._unpublished.values()), {}
         await self._bus.publish(PROGRESS, orjson.dumps([_how_far(one) for one in told]))
 
@@ -149,7 +150,7 @@ class NotifierActor(Actor[Notifier]):
         self._to_tell().add(message.job, message.unit, message.attempt, message.text)
 
     def _to_tell(self) -> LogTails:
-        """What is told soon: once a second however much is said."""
+        """Return the lines to publish, once a second however many there are."""
         if self._untold.is_empty:
             self.after(PUBLISH_SECONDS, TellOthers())
         return self._untold

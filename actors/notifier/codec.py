@@ -1,4 +1,4 @@
-"""What gateways tell each other of what nodes said, as bytes: hints; any may be lost."""
+"""Encode and decode hints about unit logs between gateways; any hint may be lost."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -9,15 +9,13 @@ import orjson
 
 from actors.notifier.log_tails import JobTail, LogLine, LogTails
 
-CHARACTERS_MOST: Final = 256_000  # in one hint: of what was said last
+CHARACTERS_MOST: Final = 256_000  # in one hint; the newest lines
 NAME_BYTES: Final = 16
 
 
 @attrs.frozen
 class LogNews:
-    """``of`` jobs what was said of them, and how far units are. Where somebody ``asked`` for all
-    that others know, it is the answer to him.
-    """
+    """Log lines and progress by job. ``asked``: the gateway that this answers, if any."""
 
     of: tuple[tuple[UUID, JobTail], ...]
     asked: UUID | None = None
@@ -25,23 +23,23 @@ class LogNews:
 
 @attrs.frozen
 class LogRequest:
-    """Somebody knows nothing yet."""
+    """A gateway without logs asks for those of the others."""
 
     name: UUID
 
 
 def asking(name: UUID) -> bytes:
-    """As gateway ``name`` asks the others for what they know."""
+    """Encode the request of gateway ``name`` for the logs of the others."""
     return name.bytes + orjson.dumps({"asks": True})
 
 
 def being(name: UUID) -> bytes:
-    """As gateway ``name`` says that it is there."""
+    """Encode the announcement of gateway ``name``."""
     return name.bytes + orjson.dumps({"here": True})
 
 
 def telling(name: UUID, tails: LogTails, asked: UUID | None = None) -> bytes:
-    """As gateway ``name`` tells the others: those jobs that something was said about last."""
+    """Encode the logs of gateway ``name``, newest jobs first, up to a limit."""
     told = list(_within(CHARACTERS_MOST, tails.newest()))
     plain = [[job, _plain(tail.lines), _plain(tail.progress.values())] for job, tail in told]
     return name.bytes + orjson.dumps({"told": plain, "asked": asked}, default=str)
@@ -60,17 +58,17 @@ def _plain(lines: Iterable[LogLine]) -> list[tuple[int, int, str]]:
 
 
 def is_own(name: UUID, payload: bytes) -> bool:
-    """Whether a gateway hears itself, which costs it nothing."""
+    """Return True if the hint comes from this gateway itself."""
     return payload.startswith(name.bytes)
 
 
 def name_of(payload: bytes) -> bytes:
-    """Of the gateway that says it."""
+    """Return the name of the sending gateway."""
     return payload[:NAME_BYTES]
 
 
 def heard(payload: bytes) -> LogNews | LogRequest | None:
-    """None: of another release, or nothing."""
+    """Decode a hint; None: unknown or malformed."""
     try:
         said = orjson.loads(payload[NAME_BYTES:])
         if "asks" in said:

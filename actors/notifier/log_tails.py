@@ -1,4 +1,4 @@
-"""The last lines of what nodes said about jobs: bounded, in memory, for who asks why."""
+"""The last log lines of jobs: bounded and in memory."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from uuid import UUID
 import attrs
 
 LINES_MOST: Final = 80  # of a job
-UNITS_MOST: Final = 20  # of a job, whose progress stands after its lines
+UNITS_MOST: Final = 20  # of a job, whose progress is shown after its lines
 CHARACTERS_MOST: Final = 400  # of a line
 
 
 @attrs.frozen
 class LogLine:
-    """One line, and in which unit's which attempt it was said."""
+    """One line with the unit and attempt that wrote it."""
 
     unit: int
     attempt: int
@@ -23,19 +23,19 @@ class LogLine:
 
 @attrs.frozen
 class JobTail:
-    """Of one job. ``progress`` is what each unit said last of how far it is, the newest last."""
+    """The last lines of a job. ``progress``: the newest progress text of each unit, newest last."""
 
     lines: deque[LogLine] = attrs.field(factory=lambda: deque[LogLine](maxlen=LINES_MOST))
     progress: OrderedDict[int, LogLine] = attrs.field(factory=OrderedDict[int, LogLine])
 
     def add(self, line: LogLine) -> None:
-        """What a unit says twice in a row stands once, whatever others say in between."""
+        """Add a line, unless the unit's previous line is the same."""
         before = next((each for each in reversed(self.lines) if each.unit == line.unit), None)
         if before != line:
             self.lines.append(line)
 
     def follow(self, line: LogLine) -> None:
-        """How far a unit is: instead of what it said of that before."""
+        """Replace the progress text of a unit."""
         self.progress[line.unit] = line
         self.progress.move_to_end(line.unit)
         if len(self.progress) > UNITS_MOST:
@@ -43,24 +43,24 @@ class JobTail:
 
 
 class LogTails:
-    """Of the ``most`` jobs that something was said about last."""
+    """The last lines of the ``most`` most recently active jobs."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._tails: OrderedDict[UUID, JobTail] = OrderedDict()
 
     def add(self, job: UUID, unit: int, attempt: int, text: str) -> None:
-        """Lines of a text; those that say nothing are left out."""
+        """Add the lines of a text, without empty ones."""
         for line in _lines(unit, attempt, text):
             self._tail(job).add(line)
 
     def follow(self, job: UUID, unit: int, attempt: int, detail: str) -> None:
-        """How far a unit is, in words: instead of what it said of that before."""
+        """Replace the progress text of a unit of a job."""
         for line in _lines(unit, attempt, detail):
             self._tail(job).follow(line)
 
     def of(self, job: UUID) -> tuple[LogLine, ...]:
-        """Oldest first, then how far each unit was; nothing where nothing is remembered."""
+        """Return a job's lines, oldest first, then the progress of each unit; empty if unknown."""
         tail = self._tails.get(job)
         return () if tail is None else (*tail.lines, *tail.progress.values())
 
@@ -69,11 +69,11 @@ class LogTails:
         return not self._tails
 
     def newest(self) -> Iterator[tuple[UUID, JobTail]]:
-        """All of them, the job that something was said about last first."""
+        """Return all jobs, the most recently active first."""
         return reversed(self._tails.items())
 
     def hear(self, job: UUID, said: JobTail) -> None:
-        """What was said elsewhere, after what is known."""
+        """Append lines from another gateway."""
         tail = self._tail(job)
         for line in said.lines:
             tail.add(line)
@@ -81,7 +81,7 @@ class LogTails:
             tail.follow(line)
 
     def fill_in(self, job: UUID, said: JobTail) -> None:
-        """What was said elsewhere before: what is known already stands once, behind it."""
+        """Insert earlier lines from another gateway before those known here, without duplicates."""
         tail = self._tail(job)
         later = [line for line in tail.lines if line not in said.lines]
         tail.lines.clear()

@@ -1,4 +1,4 @@
-"""What the Notifier is told and asked. All of it is hints: the truth is in the database."""
+"""Messages of the Notifier. All of them are hints: the truth is in the database."""
 
 import asyncio
 from collections import deque
@@ -29,14 +29,14 @@ class UnitsMoved(Message[Notifier, None]):
 
 @attrs.frozen
 class Paused(Message[Notifier, None]):
-    """From the web: its owner paused a job. The Schedulers of all gateways are to know at once."""
+    """From the web: a job was paused by its owner; sent to the Schedulers of all gateways."""
 
     job: UUID
 
 
 @attrs.frozen
 class ToOthers(Message[Notifier, None]):
-    """From the Scheduler: for the Schedulers of all other gateways."""
+    """From the Scheduler: a hint for the Schedulers of all other gateways."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
@@ -45,7 +45,7 @@ class ToOthers(Message[Notifier, None]):
 
 @attrs.frozen
 class Progress(Message[Notifier, None]):
-    """From a NodeSession: how far a unit is (0 to 1). Only the newest matters."""
+    """From a NodeSession: progress of a unit, from 0 to 1. Only the newest matters."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
@@ -61,26 +61,26 @@ class Progress(Message[Notifier, None]):
 
 @attrs.frozen
 class Publish(Message[Notifier, None]):
-    """Its own timer: tell the other gateways how far units are."""
+    """From its own timer: publish progress to the other gateways."""
 
 
 @attrs.frozen
 class ProgressOf(Message[Notifier, "Progress | None"]):
-    """From the web: the newest progress of a job, if any was reported since the start."""
+    """From the web: return the newest progress of a job, if any was reported since the start."""
 
     job: UUID
 
 
 @attrs.frozen
 class ProgressOfUnits(Message[Notifier, "tuple[Progress, ...]"]):
-    """From the web: the newest progress of each unit of a job that is at work, by attempts."""
+    """From the web: return the newest progress of each running unit of a job, by attempt."""
 
     job: UUID
 
 
 @attrs.frozen
 class UnitLogLines(Message[Notifier, None]):
-    """From a NodeSession: lines of a unit's log, or more about why it failed."""
+    """From a NodeSession: lines of a unit's log, or details of its failure."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
@@ -92,22 +92,22 @@ class UnitLogLines(Message[Notifier, None]):
 
 @attrs.frozen
 class AskOthers(Message[Notifier, None]):
-    """Its own timer: what was said before it began, other gateways may know."""
+    """From its own timer: ask the other gateways for logs from before the start."""
 
 
 @attrs.frozen
 class AnnounceGateway(Message[Notifier, None]):
-    """Its own timer: tell the other gateways that this one is there."""
+    """From its own timer: announce this gateway to the others."""
 
 
 @attrs.frozen
 class TellOthers(Message[Notifier, None]):
-    """Its own timer: tell the other gateways what was said here."""
+    """From its own timer: publish log lines to the other gateways."""
 
 
 @attrs.frozen
 class LogHintReceived(Message[Notifier, None]):
-    """From the bus: what another gateway tells of what was said there, or asks."""
+    """From the bus: log lines of another gateway, or a request for them."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
@@ -116,15 +116,15 @@ class LogHintReceived(Message[Notifier, None]):
 
 @attrs.frozen
 class TailOf(Message[Notifier, "tuple[LogLine, ...]"]):
-    """From the web: the last lines of a job's log, oldest first, as far as they are remembered."""
+    """From the web: return the last lines of a job's log, oldest first, as far as they are kept."""
 
     job: UUID
 
 
 class Feed:
-    """What a subscriber reads: what happened to one job, the oldest dropped when it reads slowly.
+    """Events of one job for a subscriber; the oldest are dropped if it reads slowly.
 
-    Held by the subscriber; the Notifier writes into it for as long as it is open.
+    Held by the subscriber; the Notifier writes into it while it is open.
     """
 
     def __init__(self, *, most: int = 64) -> None:
@@ -133,12 +133,12 @@ class Feed:
         self.is_open = True
 
     def put(self, item: Progress | UnitState) -> None:
-        """Add one."""
+        """Add an event."""
         self._items.append(item)
         self._filled.set()
 
     async def take(self, *, within: float) -> Progress | UnitState | None:
-        """The oldest one; None when there is none ``within`` so many seconds."""
+        """Return the oldest event; None if there is none ``within`` so many seconds."""
         if not self._items:
             self._filled.clear()
             try:
@@ -149,13 +149,13 @@ class Feed:
         return self._items.popleft()
 
     def close(self) -> None:
-        """Nobody reads it any more."""
+        """End the subscription."""
         self.is_open = False
 
 
 @attrs.frozen
 class Subscribe(Message[Notifier, bool]):
-    """From the web: write what happens to ``job`` into ``feed``; False when there are too many."""
+    """From the web: write events of ``job`` into ``feed``; False if there are too many feeds."""
 
     job: UUID
     feed: Feed

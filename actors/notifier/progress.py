@@ -1,4 +1,4 @@
-"""How far units are, as their nodes said last: bounded, in memory, as no database has it."""
+"""The last reported progress of units: bounded and in memory, as the database does not have it."""
 
 from collections import OrderedDict
 from typing import Final, TypeAlias
@@ -8,13 +8,13 @@ from actors.ledger.messages import UnitState
 from actors.notifier.messages import Progress
 
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
-_Told: TypeAlias = OrderedDict[tuple[int, int], Progress]  # by unit and attempt, the newest last
+_Told: TypeAlias = OrderedDict[tuple[int, int], Progress]  # by unit and attempt, newest last
 
 
 class ProgressStore:
-    """The ``most`` that were told last; of the job that was silent longest the oldest goes first.
+    """Keeps the ``most`` newest reports; the oldest of the least active job is dropped first.
 
-    Each attempt has its own: two of them may be at work on one unit.
+    Each attempt has its own report, as two may run for one unit.
     """
 
     def __init__(self, most: int) -> None:
@@ -22,7 +22,7 @@ class ProgressStore:
         self._jobs: OrderedDict[UUID, _Told] = OrderedDict()
 
     def put(self, told: Progress) -> None:
-        """Instead of what that attempt said before."""
+        """Replace the attempt's last report."""
         of_job, key = self._jobs.setdefault(told.job, OrderedDict()), (told.unit, told.attempt)
         self._count += key not in of_job
         of_job[key] = told
@@ -37,13 +37,13 @@ class ProgressStore:
         return next(reversed(told.values())) if told else None
 
     def of(self, job: UUID) -> tuple[Progress, ...]:
-        """All of a job."""
+        """Return all reports of a job."""
         return tuple(self._jobs.get(job, {}).values())
 
     def moved(self, unit: UnitState) -> None:
-        """Forget units that ended or wait again, and all of a job that ended.
+        """Forget units that ended or wait again, and all units of a job that ended.
 
-        A unit that was delivered, and waits for its verdict, is done as far as its node goes.
+        A delivered unit that waits for its verdict counts as complete.
         """
         if unit.state == "VERIFYING":
             self.put(Progress(unit.job, unit.unit, unit.attempt, 1.0))

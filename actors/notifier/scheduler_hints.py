@@ -1,4 +1,4 @@
-"""What the Schedulers of several gateways tell each other, as bytes: hints; any may be lost."""
+"""Encode and decode hints between the Schedulers of several gateways; any hint may be lost."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -15,11 +15,11 @@ from actors.scheduler.messages import (
     StealRequests,
 )
 
-MOST: Final = 1_000  # wishes, nodes or units in one hint
+MOST: Final = 1_000  # steal requests, nodes or units in one hint
 
 
 def encoded(hint: Hint) -> bytes:
-    """As it goes over the bus. Names are text: the database's own UUIDs are no JSON."""
+    """Encode a hint for the bus. Ids become text, as the database's UUID class is not JSON."""
     return orjson.dumps(_plain(hint), default=str)
 
 
@@ -37,7 +37,7 @@ def _plain(hint: Hint) -> dict[str, Any]:
 
 
 def decoded(payload: bytes) -> Hint | None:
-    """None: a hint of another release, or none at all."""
+    """Decode a hint; None: unknown or malformed."""
     try:
         told = orjson.loads(payload)
         if "wanted" in told:

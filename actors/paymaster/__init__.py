@@ -1,1 +1,1 @@
-"""The paymaster: what operators earned becomes payable once nobody can dispute it any more."""
+"""The paymaster: makes earnings payable once they can no longer be disputed."""

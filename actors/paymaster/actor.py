@@ -1,4 +1,4 @@
-"""The Paymaster: lets shares become payable when their time comes, and gives claimed ones away."""
+"""The Paymaster: makes matured shares payable, and moves claimed shares to their owners."""
 
 import logging
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class PaymasterSettings:
-    """``at_once`` shares are asked for at a time; where there were as many, there may be more."""
+    """``at_once``: shares per query; a full page means that there may be more."""
 
     ripe_seconds: float = 5.0
     claims_seconds: float = 30.0
@@ -32,9 +32,9 @@ class PaymasterSettings:
 
 
 class PaymasterActor(Actor[Paymaster]):
-    """Commits what it finds; what is lost on the way is found again at the next look.
+    """Commits what it finds; a lost commit is found again at the next run.
 
-    It keeps nothing: several gateways may look at once, and each share is moved once.
+    It has no state: several gateways may run at once, and each share is moved once.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class PaymasterActor(Actor[Paymaster]):
         return self._settings.again_seconds if found >= self._settings.at_once else wait
 
     def _ask(self, effects: Sequence[OfUnit]) -> None:
-        """Each by itself: one that is refused keeps no other back.
+        """Send each effect as a separate commit, so that a refusal does not affect the others.
 
-        Nobody waits for the outcome: a refusal means that somebody disputed it since, or that
-        another gateway was faster. What a full Ledger does not take is found again.
+        Outcomes are ignored: a refusal means that the share was disputed, or that another gateway
+        was faster. What a full Ledger refuses is found again.
         """
         for effect in effects:
             if not self._ledger.tell(Commit(effects=(effect,))):

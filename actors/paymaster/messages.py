@@ -1,6 +1,6 @@
-"""What operators earn: the effects that change it, for the Ledger, and the Paymaster's messages.
+"""Effects on operators' earnings, for the Ledger, and messages of the Paymaster.
 
-An effect is done by the Ledger alone, as those of jobs and units; each says who sends it.
+Only the Ledger applies effects, as with those of jobs and units; each says who sends it.
 """
 
 from datetime import timedelta
@@ -20,8 +20,10 @@ class Paymaster:
 
 @attrs.frozen
 class EarningMature:
-    """From the Paymaster. PENDING → PAYABLE, once the window is over, no dispute is open, and what
-    the operator delivered before the end of the window has its verdict.
+    """From the Paymaster. PENDING → PAYABLE.
+
+    Guards: the window is over, no dispute is open, and everything that the operator delivered
+    before the end of the window has its verdict.
     """
 
     job: UUID
@@ -30,7 +32,7 @@ class EarningMature:
 
 @attrs.frozen
 class EarningClaim:
-    """From the Paymaster. The share moves from suspense to ``owner``, who has the node now."""
+    """From the Paymaster. The share moves from suspense to ``owner``, the node's owner now."""
 
     job: UUID
     unit: int
@@ -39,10 +41,11 @@ class EarningClaim:
 
 @attrs.frozen
 class DisputeOpen:
-    """From the web: the creator says that a unit was not worth its charge; once per unit.
+    """From the web: the creator disputes the charge of a unit; once per unit.
 
-    Within the window of what it earned; where it earned nothing, ``window`` from its end.
-    ``by_gateway``: from the Verifier, as its node was found out and the unit was not compared.
+    Within the window of its earning; without an earning, ``window`` from its end. ``by_gateway``:
+    from the Verifier, because the node delivered an invalid result elsewhere and this unit was not
+    compared.
     """
 
     id: UUID
@@ -56,8 +59,10 @@ class DisputeOpen:
 
 @attrs.frozen
 class DisputeDecide:
-    """From the web, for an admin, or from the Verifier. OPEN → UPHELD: the creator gets the
-    charge, the share is reversed; or REJECTED: the share is PAYABLE once its window is over.
+    """From the web, for an admin, or from the Verifier. OPEN → UPHELD or REJECTED.
+
+    UPHELD: the charge is refunded and the share is reversed. REJECTED: the share is PAYABLE once
+    its window is over.
     """
 
     job: UUID
@@ -69,9 +74,10 @@ class DisputeDecide:
 
 @attrs.frozen
 class PayoutTake:
-    """From the web: pay an operator all that is payable, SHARES_MOST shares at most.
+    """From the web: pay an operator everything that is payable, at most SHARES_MOST shares.
 
-    CREDITS are his at once. MONEY is asked for: the shares stay PAYABLE, and belong to it.
+    CREDITS are available at once. MONEY is requested: the shares stay PAYABLE and belong to the
+    payout.
     """
 
     id: UUID
@@ -91,8 +97,8 @@ class PayoutApprove:
 class PayoutReject:
     """From the web, for an admin. REQUESTED → REJECTED: the shares are free again.
 
-    From APPROVED only with ``not_paid``: whoever sends the money may be about to; somebody has seen
-    that it was not sent, or that it came back.
+    From APPROVED only with ``not_paid``, because the money may be about to be sent: an admin
+    confirms that it was not sent, or was returned.
     """
 
     id: UUID
@@ -101,9 +107,9 @@ class PayoutReject:
 
 @attrs.frozen
 class PayoutPay:
-    """From the web, for an admin. APPROVED → PAID: the money went out under ``reference``.
+    """From the web, for an admin. APPROVED → PAID: the money was sent under ``reference``.
 
-    Once: PAID under another one it stays as it is.
+    A payout that is PAID under another reference does not change.
     """
 
     id: UUID
@@ -117,11 +123,11 @@ OperatorEffect: TypeAlias = OfUnit | OfPayout
 
 @attrs.frozen
 class FindMatured(Message[Paymaster, None]):
-    """The Paymaster's own timer: look for shares whose window is over."""
+    """From the Paymaster's own timer: look for shares whose window is over."""
 
 
 @attrs.frozen
 class FindClaimable(Message[Paymaster, None]):
-    """From the web when a node got an owner; ``again`` is the Paymaster's own timer."""
+    """From the web when a node got an owner; ``again``: from the Paymaster's own timer."""
 
     again: bool = False

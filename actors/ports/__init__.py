@@ -1,7 +1,7 @@
-"""The outside world, as actors see it: each port has a real implementation and an in-memory twin.
+"""Ports: the outside world as actors see it, each with a real implementation and an in-memory twin.
 
-Real ones live in ``supervisors/engines/`` and ``sql/``, twins in ``tests/twins/``; one conformance
-suite per port runs on both.
+Real implementations are in ``supervisors/engines/`` and ``sql/``, twins in ``tests/twins/``. One
+conformance suite per port runs on both.
 """
 
 from actors.ports.bus import Bus, Subscription

@@ -5,21 +5,21 @@ from typing import Protocol
 
 
 class Subscription(Protocol):
-    """Until it is closed, hints of one topic come in."""
+    """A subscription to one topic; ends when it is closed."""
 
     def close(self) -> None: ...
 
 
 class Bus(Protocol):
-    """Hints between gateways, each delivered at most once: what is lost, a poll finds too."""
+    """Hints between gateways, each delivered at most once; polling makes up for lost ones."""
 
     async def publish(self, topic: str, payload: bytes) -> None:
-        """Send a hint. Never raises, never waits; dropped and counted where it cannot be sent."""
+        """Send a hint. Never raises or waits; a hint that cannot be sent is dropped and counted."""
         ...
 
     def subscribe(self, topic: str, receive: Callable[[bytes], None]) -> Subscription:
-        """Call ``receive`` for every hint of the topic, after a reconnect too; it must not block.
+        """Call ``receive`` for every hint of the topic, also after a reconnect; it must not block.
 
-        Hints that were published before the subscription reached the other side are not seen.
+        Hints published before the subscription is active are not received.
         """
         ...

@@ -6,28 +6,28 @@ from attrs import field, frozen
 
 
 class ChainUnavailable(Exception):
-    """The chain's node is away, too slow, or of another chain: expected, and to be tried again."""
+    """The chain's node is down, too slow, or on another chain; try again."""
 
 
 class ChainRefused(Exception):
-    """The node does not take a transaction, or it would fail: the text says why."""
+    """The node refuses a transaction, or the transaction would fail; the text says why."""
 
 
 @frozen
 class ChainState:
-    """What a chain is at now. ``nonce``: how many of our transactions are in its blocks."""
+    """The current state of a chain. ``nonce``: the number of our transactions in its blocks."""
 
     chain_id: int
     sender: str
     block: int
     nonce: int
-    private: bool  # it runs beside the gateway: an anchor there proves nothing to outsiders
-    balance: int = 0  # what the sender has, in wei
+    private: bool  # an embedded chain: its anchors prove nothing to outsiders
+    balance: int = 0  # the sender's balance in wei
 
 
 @frozen
 class Bid:
-    """What a transaction may cost at most, in wei for each gas, and what of it is for the miner."""
+    """The maximum fee of a transaction and the tip in it, in wei per gas."""
 
     most: int
     tip: int
@@ -35,7 +35,10 @@ class Bid:
 
 @frozen
 class Signed:
-    """A transaction, ready to be sent, as often as is needed. ``contract``: what it would make."""
+    """A signed transaction that may be sent repeatedly.
+
+    ``contract``: the address that it would create.
+    """
 
     hash: str
     raw: bytes = field(repr=False)
@@ -44,14 +47,17 @@ class Signed:
 
 @frozen
 class Mined:
-    """Where a transaction came to be."""
+    """The block of a transaction."""
 
     block: int
     block_hash: str
     succeeded: bool
 
     def is_still_at(self, block: int | None, block_hash: str | None) -> bool:
-        """Whether that is where it was seen before; None: of the block no hash was kept."""
+        """Return True if the block is unchanged.
+
+        ``block_hash`` None: only the number is compared.
+        """
         same = block_hash is None or block_hash == self.block_hash
         return self.succeeded and self.block == block and same
 
@@ -65,46 +71,46 @@ class Anchored:
 
 
 class Chain(Protocol):
-    """A chain with the anchor's contract. Methods raise ChainUnavailable while it is away."""
+    """A chain with the anchor contract. Methods raise ChainUnavailable while it is down."""
 
     async def state(self) -> ChainState:
-        """Where it is, and where our sender is."""
+        """Return the state of the chain and of our account."""
         ...
 
     async def bid(self, raised: int = 0) -> Bid:
-        """What a transaction should offer now, raised so many times, within the settings' cap."""
+        """Return the current fee offer, raised so many times, within the configured cap."""
         ...
 
     async def sign_deploy(self, nonce: int, bid: Bid) -> Signed:
-        """A transaction that makes the contract, with our sender as its anchorer."""
+        """Sign the deployment of the contract, with our account as its anchorer."""
         ...
 
     async def sign_anchor(
         self, contract: str, anchor: Anchored, previous: bytes, nonce: int, bid: Bid
     ) -> Signed:
-        """A transaction that anchors. Raises ChainRefused where the contract would refuse it."""
+        """Sign an anchor. Raises ChainRefused if the contract would refuse it."""
         ...
 
     async def send(self, raw: bytes) -> None:
-        """Give it to the chain; one that is there already is no fault. Raises ChainRefused."""
+        """Send a transaction; one that the chain already has is accepted. Raises ChainRefused."""
         ...
 
     async def mined(self, name: str) -> Mined | None:
-        """Where the transaction of this hash is, if it is in a block."""
+        """Return the block of the transaction with this hash, if it is in one."""
         ...
 
     async def contract_by(self, nonce: int) -> str | None:
-        """The contract that our sender's transaction of this number made, if it made one."""
+        """Return the contract that our transaction of this number created, if any."""
         ...
 
     async def newest(self, contract: str) -> Anchored | None:
-        """What is anchored there; None: there is no contract."""
+        """Return the newest anchor of a contract; None: there is no contract."""
         ...
 
     async def root_at(self, contract: str, size: int) -> bytes | None:
-        """The root that was anchored at a size; None where none was."""
+        """Return the root that was anchored at a size, or None."""
         ...
 
     async def is_kept(self, mined: Mined) -> bool:
-        """Whether a kill of the chain's node could not take the block back any more."""
+        """Return True if the block survives a kill of the chain's node."""
         ...

@@ -1,16 +1,16 @@
-"""Time."""
+"""The clock port."""
 
 from datetime import datetime
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time."""
+    """Time of day and monotonic time."""
 
     def now(self) -> datetime:
-        """The time of day, aware, in UTC."""
+        """Return the current time, timezone-aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back; only differences mean something."""
+        """Return seconds that never decrease; only differences are meaningful."""
         ...

@@ -1,4 +1,4 @@
-"""Which of several gateways does what one of them alone needs to do."""
+"""Leadership: which of several gateways performs a task that only one should do."""
 
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -6,24 +6,24 @@ Role: TypeAlias = Literal["auditor", "lifeline"]
 
 
 class Leadership(Protocol):
-    """At most one gateway leads in a role. When it dies or loses its connection, another does.
+    """At most one gateway leads in a role; when it dies or disconnects, another takes over.
 
-    A leader that has just lost the lead may still finish what it began: leadership saves work, and
-    no rule of the books may rest on it.
+    A leader that has just lost the role may still finish what it began. Leadership saves work; the
+    correctness of the books must not depend on it.
     """
 
     async def leads(self, role: Role) -> bool:
-        """Return whether this gateway leads now; it takes the lead where nobody has it.
+        """Return True if this gateway leads now; it takes the role if it is free.
 
-        A gateway that alone may not write (``sql.halts``) neither takes nor keeps "lifeline", as
-        all that it decided would be refused. It may be the auditor, who only reads, and notes.
-        Raises ``sql.database.Unavailable``: whoever had the lead may have lost it.
+        A gateway that may not write (``sql.halts``) neither takes nor keeps "lifeline", as all its
+        decisions would be refused. It may be the auditor, which only reads and notes findings.
+        Raises ``sql.database.Unavailable``: the role may have been lost.
         """
         ...
 
 
 class Alone:
-    """The leadership of a gateway that has no others beside it."""
+    """Leadership of a gateway that runs alone."""
 
     async def leads(self, role: Role) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""What a gateway remembers of the log, outside of the database."""
+"""The gateway's memory of the log outside the database."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -7,8 +7,11 @@ if TYPE_CHECKING:
 
 
 class LogMemory(Protocol):
-    """Whoever puts an older database back does not put this back with it."""
+    """Remembers the newest checkpoint.
+
+    Restoring an older backup of the database does not restore this memory with it.
+    """
 
     async def note(self, head: "SeenHead") -> None:
-        """Remember this checkpoint, durably, unless a newer one is. Never raises."""
+        """Store this checkpoint durably, unless a newer one is stored. Never raises."""
         ...

@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 
 class ObjectsUnavailable(Exception):
-    """The object store is away, too slow, or refuses our key: expected, and to be tried again."""
+    """The object store is down, too slow, or refuses our key; try again."""
 
 
 class ObjectMissing(LookupError):
@@ -15,16 +15,16 @@ class ObjectMissing(LookupError):
 
 
 class ObjectTooLarge(ValueError):
-    """The object is larger than the caller is ready to hold in memory."""
+    """The object is larger than the caller allows."""
 
 
 class PartsRefused(ValueError):
-    """The store does not make an object of these parts: one of them is other than was said."""
+    """The store refuses to assemble these parts, because one of them does not match."""
 
 
 @frozen
 class PresignedPut:
-    """Where and how to put one object: every one of ``headers`` is signed and must be sent."""
+    """A presigned upload of one object; all ``headers`` are signed and must be sent."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str]
@@ -32,10 +32,10 @@ class PresignedPut:
 
 @frozen
 class ObjectInfo:
-    """What the store knows of an object unread; ``sha256`` where it was put with one.
+    """An object's metadata; ``sha256`` if it was uploaded with one.
 
-    ``parts_sha256``, where it came in parts: of their SHA-256s, one after the other. ``encoding``
-    is the Content-Encoding that it was put with; a client may decode such an object.
+    ``parts_sha256``, for a multipart upload: the SHA-256 over the parts' SHA-256s in order.
+    ``encoding``: its Content-Encoding; a client may decode such an object.
     """
 
     key: str
@@ -47,9 +47,9 @@ class ObjectInfo:
 
 @frozen
 class Part:
-    """A part that has arrived, under the tag that the store gave it.
+    """An uploaded part with the tag that the store assigned.
 
-    ``sha256`` is what its sender says of it; the store held the body against it.
+    ``sha256`` is the uploader's; the store compared it with the body.
     """
 
     number: int  # from 1
@@ -59,7 +59,7 @@ class Part:
 
 
 class Objects(Protocol):
-    """The object store: one bucket. Methods raise ObjectsUnavailable while it is away."""
+    """The object store: one bucket. Methods raise ObjectsUnavailable while it is down."""
 
     async def presign_get(
         self,
@@ -69,11 +69,11 @@ class Objects(Protocol):
         bucket: str | None = None,
         base: str | None = None,
     ) -> str:
-        """A URL that reads ``key`` for ``within`` seconds (at most 86,400); the store is not asked.
+        """Return a URL that reads ``key`` for ``within`` seconds (at most 86,400).
 
-        ``bucket`` is another one than ours, where a node of the plain API put its result. ``base``
-        is scheme and host under which the caller reaches us, and the store through us; None: those
-        of the settings. Raises ValueError where ``base`` is no address.
+        The store is not contacted. ``bucket``: another bucket, into which a node of the plain API
+        put its result. ``base``: scheme and host by which the caller reaches us, and the store
+        through us; None: from the settings. Raises ValueError if ``base`` is not an address.
         """
         ...
 
@@ -87,40 +87,43 @@ class Objects(Protocol):
         once: bool = True,
         base: str | None = None,
     ) -> PresignedPut:
-        """Leave to put ``key`` for ``within`` seconds; the store is not asked.
+        """Return a presigned upload of ``key`` for ``within`` seconds, without a request.
 
-        ``once``: the second put is refused with 412. ``size`` and ``sha256``: another body is
+        ``once``: a second upload is refused with 412. ``size`` and ``sha256``: a different body is
         refused with 403 or 400.
         """
         ...
 
     async def head(self, key: str) -> ObjectInfo | None:
-        """What is under ``key``; None where nothing is."""
+        """Return the metadata of ``key``; None if there is no object."""
         ...
 
     async def put(self, key: str, data: bytes) -> None:
-        """Store ``data`` with its SHA-256, in the place of what was there."""
+        """Store ``data`` with its SHA-256, replacing an existing object."""
         ...
 
     async def get(self, key: str, *, at_most: int = 64 * 1024 * 1024) -> bytes:
-        """The object's bytes. Raises ObjectMissing, and ObjectTooLarge above ``at_most`` bytes."""
+        """Return the object's bytes.
+
+        Raises ObjectMissing, and ObjectTooLarge above ``at_most`` bytes.
+        """
         ...
 
     async def piece(self, key: str, start: int, size: int) -> bytes:
-        """``size`` bytes of it from ``start`` on, which lies in it; fewer where it ends before.
+        """Return ``size`` bytes from offset ``start``; fewer at the end of the object.
 
-        Raises ObjectMissing.
+        ``start`` must lie within the object. Raises ObjectMissing.
         """
         ...
 
     async def delete(self, key: str) -> None:
-        """Remove it; nothing happens where nothing is."""
+        """Delete the object; no effect if there is none."""
         ...
 
     async def begin_multipart(self, key: str) -> str:
-        """Begin an object that comes in parts; the store's name of the undertaking.
+        """Begin a multipart upload and return its id.
 
-        Each part but the last has 5 MiB at least. Nothing is under ``key`` until it is completed.
+        Each part but the last has at least 5 MiB. The object appears when it is completed.
         """
         ...
 
@@ -135,25 +138,31 @@ class Objects(Protocol):
         within: int = 3600,
         base: str | None = None,
     ) -> PresignedPut:
-        """Leave to put one part, also in the place of an earlier one; the store is not asked."""
+        """Return a presigned upload of one part, which may replace an earlier one.
+
+        The store is not contacted.
+        """
         ...
 
     async def parts_of(self, key: str, multipart: str) -> Sequence[Part]:
-        """What has arrived, by number. ObjectMissing: completed, aborted, or never begun."""
+        """Return the uploaded parts, by number.
+
+        Raises ObjectMissing if the upload was completed, aborted or never begun.
+        """
         ...
 
     async def complete_multipart(self, key: str, multipart: str, parts: Sequence[Part]) -> None:
-        """Make the object of these parts, in the place of what was there; each has a ``sha256``.
+        """Assemble the object from these parts, replacing an existing one; each has a ``sha256``.
 
-        Raises ObjectMissing as ``parts_of``; PartsRefused: one is other than is said here, or too
+        Raises ObjectMissing like ``parts_of``; PartsRefused if a part does not match or is too
         small.
         """
         ...
 
     async def abort_multipart(self, key: str, multipart: str) -> None:
-        """Forget its parts; nothing happens where there is no such undertaking."""
+        """Discard the parts; no effect if there is no such upload."""
         ...
 
     async def check(self) -> None:
-        """Raise ObjectsUnavailable unless a signed request works now, within 2 s."""
+        """Raise ObjectsUnavailable unless a signed request succeeds within 2 s."""
         ...

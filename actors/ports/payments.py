@@ -1,4 +1,4 @@
-"""Who takes the money."""
+"""The payment provider port."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -8,19 +8,19 @@ from attrs import field, frozen
 
 
 class PaymentsUnavailable(Exception):
-    """Stripe is away, too slow, or refuses what we ask: expected, and to be tried again."""
+    """Stripe is down, too slow, or refuses our request; try again."""
 
 
 class NotFromStripe(ValueError):
-    """A webhook's signature is missing, wrong or too old; the text says which."""
+    """The signature of a webhook is missing, wrong or too old; the text says which."""
 
 
 @frozen
 class PaymentOrder:
-    """What somebody is to pay; ``amount`` is in the currency's smallest unit.
+    """A payment to be made; ``amount`` is in the currency's smallest unit.
 
-    ``purchase`` is also the idempotency key. The buyer comes back to ``done_url``, or to
-    ``cancelled_url`` when he does not pay.
+    ``purchase`` is also the idempotency key. The buyer returns to ``done_url`` after the payment,
+    or to ``cancelled_url`` without one.
     """
 
     purchase: UUID
@@ -33,32 +33,32 @@ class PaymentOrder:
 
 @frozen
 class PaymentSession:
-    """Where an order is paid."""
+    """A checkout session and the URL of its payment page."""
 
     id: str
     url: str = field(repr=False)
 
 
 class Payments(Protocol):
-    """Stripe: who takes the money, and tells us by webhooks what became of it."""
+    """Stripe, which takes payments and reports their outcome by webhooks."""
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        """A session for the order; the same one when it is asked for again.
+        """Return the session for the order; the same one if called again.
 
         Raises PaymentsUnavailable within eight seconds.
         """
         ...
 
     async def event(self, name: str) -> Mapping[str, Any] | None:
-        """An event by its id, as it was told; None when it is not known (any more).
+        """Return an event by its id; None if Stripe does not (or no longer) know it.
 
         Raises PaymentsUnavailable within eight seconds.
         """
         ...
 
     async def read_event(self, body: bytes, signature: str) -> Mapping[str, Any]:
-        """A webhook's body as its event, once it is known to be Stripe's and of the last 300 s.
+        """Parse a webhook's body after checking that Stripe signed it within the last 300 s.
 
-        Raises NotFromStripe, and PaymentsUnavailable while our own secret is not known yet.
+        Raises NotFromStripe, and PaymentsUnavailable while our webhook secret is not known yet.
         """
         ...

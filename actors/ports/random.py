@@ -1,16 +1,16 @@
-"""Chance."""
+"""The random number port."""
 
 from typing import Protocol
 from uuid import UUID
 
 
 class Random(Protocol):
-    """Chance: unpredictable in production, seeded in the simulation."""
+    """Random numbers: unpredictable in production, seeded in the simulation."""
 
     def uuid(self) -> UUID: ...
 
     def token(self, size: int) -> bytes:
-        """``size`` bytes that nobody can guess."""
+        """Return ``size`` unpredictable bytes."""
         ...
 
     def uniform(self, low: float, high: float) -> float: ...

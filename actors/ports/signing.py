@@ -1,4 +1,4 @@
-"""Who signs: the tokens of nodes, the checkpoints of the log, receipts."""
+"""Ports for signing: node tokens, checkpoints of the log, receipts."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -13,61 +13,61 @@ from rendertrust.note import Verifier
 
 @frozen
 class NodeToken:
-    """What a node shows from its next connection on, and for how many seconds it is good."""
+    """The token for a node's next connection, and its validity in seconds."""
 
     text: str = field(repr=False)
     seconds: float
 
 
 class NodeTokens(Protocol):
-    """Who signs the tokens of nodes."""
+    """Signer of node tokens."""
 
     def issue(self, node: UUID) -> NodeToken:
-        """A fresh token for a node whose socket is open: it was let in by one."""
+        """Issue a fresh token for a connected node, which was admitted by an earlier one."""
         ...
 
 
 @frozen
 class ReceiptKey:
-    """What signs receipts now: the public key, and what makes a signature by it."""
+    """The current key for receipts: the public key and the signing function."""
 
     public: bytes
     sign: Callable[[bytes], bytes] = field(repr=False)
 
 
 class ReceiptSigner(Protocol):
-    """Who signs receipts: with the log's key."""
+    """Signer of receipts, by the log's key."""
 
     def receipts(self) -> ReceiptKey:
-        """The key of now, the one that stays during a rotation."""
+        """Return the current key; during a rotation, the one that stays."""
         ...
 
 
 class Sealer(Protocol):
-    """Seals secrets that the database keeps, with the log's key."""
+    """Encrypts secrets for the database with a key derived from the log's."""
 
     def seal(self, secret: bytes, nonce: bytes) -> bytes:
-        """Sealed with the key of now; ``nonce``: 12 bytes, never used before."""
+        """Encrypt with the current key; ``nonce``: 12 bytes, never used before."""
         ...
 
     def unseal(self, sealed: bytes) -> bytes | None:
-        """The secret; None: it was sealed with a key that is not there any more."""
+        """Decrypt a secret; None: its key no longer exists."""
         ...
 
 
 class CheckpointSigner(Sealer, Protocol):
-    """Who signs checkpoints, with the log's key, in a rotation also with the one before."""
+    """Signer of checkpoints, by the log's key; during a rotation also by the previous one."""
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
-        """The public halves of the keys of now; the first is the one that stays."""
+        """Return the public halves of the current keys; the first is the one that stays."""
         ...
 
     def sign(self, made: Checkpoint) -> str:
-        """The note, with a signature by each of them."""
+        """Return the note of a checkpoint with a signature by each key."""
         ...
 
     def sign_anchor(self, made: AnchorNote) -> str:
-        """What an anchor is, signed likewise."""
+        """Return the note of an anchor with a signature by each key."""
         ...
 
 
@@ -75,9 +75,9 @@ class NonceSigner(Protocol):
     """Signer of nonces, by the keys that sign checkpoints."""
 
     def sign_nonce(self, origin: str, nonce: str) -> str:
-        """The note over a nonce of 64 hexadecimal digits, with a signature by each of them."""
+        """Return the note over a nonce of 64 hexadecimal digits, with a signature by each key."""
         ...
 
 
 class LogSigner(CheckpointSigner, ReceiptSigner, NonceSigner, Protocol):
-    """All that the log's key signs."""
+    """Everything that the log's key signs."""

@@ -1,4 +1,4 @@
-"""The outside that is told what happens: whatever listens at an address that a user wrote down."""
+"""The port that sends webhooks to users' endpoints."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ import attrs
 
 @attrs.frozen
 class Letter:
-    """What to post where; ``user``: whose endpoint it is, if that is known."""
+    """A request to send; ``user``: the owner of the endpoint, if known."""
 
     url: str
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -19,26 +19,25 @@ class Letter:
 
 @attrs.frozen
 class Answered:
-    """Somebody answered, well or not; a redirect is an answer, and is not followed."""
+    """The endpoint answered, with success or not; redirects are not followed."""
 
     status: int
 
 
 @attrs.frozen
 class NotSent:
-    """Nobody answered, or nobody may be asked there; the reason is for the endpoint's owner."""
+    """There was no answer, or the address is forbidden; the reason is shown to the owner."""
 
     reason: str
 
 
 class Post(Protocol):
-    """Posts to addresses that strangers chose."""
+    """Sends requests to addresses chosen by strangers."""
 
     async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
-        """All at once; what became of each, in their order, within some ten seconds.
+        """Send all at once; return the outcomes in order, within some ten seconds.
 
-        Never raises for what is wrong outside. Only https, and no address of a private network,
-        unless it was made for that; what a name means is looked up once, and that is where the
-        connection goes.
+        Never raises for outside errors. Only https and no address of a private network, unless it
+        was made for that. A name is resolved once, and the connection goes to that address.
         """
         ...

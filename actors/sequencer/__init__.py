@@ -1,1 +1,1 @@
-"""The sequencer: gives every entry of the books its place in the log."""
+"""The sequencer: assigns every entry of the books its place in the log."""

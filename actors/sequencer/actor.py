@@ -1,4 +1,4 @@
-"""The sequencer actor: takes up what was posted, at its own pace, and signs checkpoints."""
+"""The sequencer actor: appends posted entries to the log at its own pace and signs checkpoints."""
 
 import logging
 from collections.abc import Generator, Sequence
@@ -30,25 +30,23 @@ from sql.halts import SeenHead
 from sql.log import Append, CheckpointRow, Head, LeafRow, LogEntry, LogTransaction, LogView
 
 AGAIN_SECONDS: Final = 0.01
-CHUNK: Final = 500  # entries that are hashed at a stretch: some 5 ms
+CHUNK: Final = 500  # entries hashed at a time: some 5 ms
 BROKEN_SECONDS: Final = 60.0
 UNCHANGED: Final = SequencerSettings()
-LEAVES: Final = Counter("rendertrust_log_leaves", "Entries that this gateway took up into the log.")
+LEAVES: Final = Counter("rendertrust_log_leaves", "Entries that this gateway appended to the log.")
 SIZE: Final = Gauge("rendertrust_log_size", "Leaves of the log.")
-LAG: Final = Gauge(
-    "rendertrust_log_lag_seconds", "How old the oldest entry was that was taken up last."
-)
+LAG: Final = Gauge("rendertrust_log_lag_seconds", "Age of the oldest entry in the last append.")
 log = logging.getLogger("sequencer")
 
 
 class BrokenLog(Exception):
-    """The stored hashes do not lead to the stored root: ``rendertrust fsck`` says where."""
+    """The stored hashes do not lead to the stored root; ``rendertrust fsck`` locates the error."""
 
 
 class SequencerActor(Actor[Sequencer]):
-    """Any number of them may be at one log: the head's lock puts them in a row.
+    """Appends entries to the log. Several may run at once: the head's lock serialises them.
 
-    Nothing is lost with one: what has no leaf yet is found by whoever looks next.
+    Nothing is lost when one dies: the next run finds entries without a leaf.
     """
 
     def __init__(
@@ -62,16 +60,16 @@ class SequencerActor(Actor[Sequencer]):
         awaits_chain: bool = False,
         memory: LogMemory | None = None,
     ) -> None:
-        """``awaits_chain``: nothing is signed until the Anchor says that the chain agrees.
+        """``awaits_chain``: sign nothing until the Anchor reports that the chain agrees.
 
-        ``memory``: what is signed is noted there before anybody is told of it.
+        ``memory``: checkpoints are noted there before they are published.
         """
         self._store, self._signer = store, signer
         self._clock, self._random = clock, random
         self._settings = settings
         self._coverage = Watermark()
-        self._edge: TreeEdge | None = None  # of what is committed, or None
-        self._lag = 0.0  # seconds: the age of the last entry that was taken up
+        self._edge: TreeEdge | None = None  # of the committed tree, if known
+        self._lag = 0.0  # age of the last appended entry, in seconds
         self._may_sign = not awaits_chain
         self._memory = memory
 
@@ -83,10 +81,10 @@ class SequencerActor(Actor[Sequencer]):
         try:
             wait = await self._turn()
         except (Unavailable, Conflict) as error:
-            log.warning("nothing is taken up into the log: %s", error)
+            log.warning("the log does not grow: %s", error)
             wait = self._settings.every_seconds
         except BrokenLog as error:
-            log.error("nothing is taken up into the log: %s", error)
+            log.error("the log does not grow: %s", error)
             wait = BROKEN_SECONDS
         self.after(wait, Pass(), jitter=0.1)
 
@@ -108,7 +106,7 @@ class SequencerActor(Actor[Sequencer]):
         return [answer] * len(asked)
 
     async def _caught_up(self) -> CheckpointReady | CheckpointLate:
-        """One batch, however many wait: who asks has patience for so much."""
+        """Append one batch, however many entries wait: askers wait that long."""
         with self._kept():
             async with self._store.log() as books:
                 look = await books.look(self._settings.batch)
@@ -124,7 +122,7 @@ class SequencerActor(Actor[Sequencer]):
         )
 
     async def _turn(self) -> float:
-        """What is to be done now; the seconds until the next look."""
+        """Do one turn; return the seconds until the next one."""
         begun = self._clock.monotonic()
         seen = await self._store.log_look(1)
         if seen is not None and is_idle(seen, self._clock.now(), self._settings):
@@ -148,7 +146,7 @@ class SequencerActor(Actor[Sequencer]):
     async def _advance(
         self, books: LogTransaction, look: LogView, *, checked: bool = False
     ) -> Append:
-        """Take up what waits; with a checkpoint where one is due, or is asked for."""
+        """Append the waiting entries, with a checkpoint if one is due or requested."""
         edge = await self._edge_of(books, look.head)
         leaves, tiles = list[LeafRow](), list[HashTile]()
         now = self._clock.now()
@@ -174,14 +172,14 @@ class SequencerActor(Actor[Sequencer]):
         return append
 
     def _unsigned(self, look: LogView) -> str:
-        """Why there is no checkpoint."""
+        """Return the reason why there is no checkpoint."""
         if look.halted:
             return "the chain has another log"
         return "the log's key does not count" if self._may_sign else "the chain was not asked yet"
 
     def _with_checkpoint(self, append: Append, look: LogView, now: datetime) -> Append:
         if look.halted or not self._may_sign:
-            return append  # what was signed of a log that was restored would contradict the old one
+            return append  # after a restore, signing could contradict the old log
         head = append.head
         ours = [str(verifier) for verifier in self._signer.verifiers(head.origin)]
         keys = new_keys(look.verifiers, ours)
@@ -194,7 +192,7 @@ class SequencerActor(Actor[Sequencer]):
         return attrs.evolve(append, checkpoint=row, keys=dict.fromkeys(keys, now))
 
     async def _edge_of(self, books: LogTransaction, head: Head) -> TreeEdge:
-        """The edge at this head; read anew when another gateway was there in the meantime."""
+        """Return the edge at this head; read it again if another gateway has appended."""
         if self._edge is None or self._edge.size != head.size or self._edge.root() != head.root:
             try:
                 self._edge = TreeEdge(head.size, await books.edge(head.size))
@@ -217,7 +215,7 @@ class SequencerActor(Actor[Sequencer]):
 
     @contextmanager
     def _kept(self) -> Generator[None]:
-        """What is known of the edge is forgotten where it is not known to be committed."""
+        """Forget the edge unless it is known to be committed."""
         try:
             yield
         except BaseException:
@@ -229,12 +227,12 @@ class SequencerActor(Actor[Sequencer]):
 
 
 def age(entry: LogEntry, now: datetime) -> float:
-    """Seconds since it was posted; clocks of gateways differ."""
+    """Return the seconds since an entry was posted; gateways' clocks differ."""
     return max((now - entry.created_at).total_seconds(), 0.0)
 
 
 def head_of(seen: LogView) -> SeenHead | None:
-    """The newest checkpoint, where it is of the whole log; who did not sign it learns of it so."""
+    """Return the newest checkpoint if it covers the whole log; another gateway may have made it."""
     head, at = seen.head, seen.checked_at
     if seen.halted or at is None or seen.checked != head.size:
         return None
@@ -242,12 +240,12 @@ def head_of(seen: LogView) -> SeenHead | None:
 
 
 def signed_of(done: Append) -> SeenHead | None:
-    """The checkpoint that was signed now, if one was."""
+    """Return the checkpoint that was just signed, if any."""
     made = done.checkpoint
     return None if made is None else SeenHead(done.head.origin, made.size, made.root, made.at)
 
 
 def _steps(done: Append) -> list[object]:
-    """What a commit does, as fail points name it."""
+    """Return the steps of a commit for fail points."""
     steps: list[object] = [done] if done.leaves else []
     return [*steps, done.checkpoint] if done.checkpoint is not None else steps

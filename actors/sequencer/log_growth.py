@@ -1,4 +1,4 @@
-"""How the log grows: entries become leaves, and leaves complete tiles."""
+"""Turn entries into leaves, and leaves into complete tiles."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from sql.log import LeafRow, LogEntry
 def grow(
     edge: TreeEdge, entries: Sequence[LogEntry], salts: bytes
 ) -> tuple[list[LeafRow], list[HashTile]]:
-    """The entries as the next leaves at the edge, and the tiles that they complete.
+    """Append the entries at the edge; return the leaves and the tiles that became complete.
 
-    ``salts`` are those of all entries, one after another.
+    ``salts``: those of all entries, concatenated.
     """
     leaves: list[LeafRow] = []
     tiles: list[HashTile] = []

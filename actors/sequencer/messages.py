@@ -1,4 +1,4 @@
-"""What the Sequencer is asked."""
+"""Messages of the Sequencer."""
 
 import attrs
 
@@ -11,13 +11,14 @@ class Sequencer:
 
 @attrs.frozen
 class Pass(Message[Sequencer, None]):
-    """The Sequencer's own timer: take up what was posted since."""
+    """From the Sequencer's own timer: append what was posted since."""
 
 
 @attrs.frozen
 class ChainAgreement(Message[Sequencer, None]):
-    """From the Anchor, each time it has asked the chain: whether that has nothing that the log has
-    not. A Sequencer that waits for this signs nothing before it holds.
+    """From the Anchor after each comparison: does the chain have nothing that the log lacks?
+
+    A Sequencer that awaits the chain signs nothing before ``holds`` is true.
     """
 
     holds: bool
@@ -25,18 +26,21 @@ class ChainAgreement(Message[Sequencer, None]):
 
 @attrs.frozen
 class CheckpointReady:
-    """A checkpoint covers all that was there when it was asked for; ``size`` is the log's."""
+    """A checkpoint covers every entry posted before the request; ``size`` is the log's."""
 
     size: int
 
 
 @attrs.frozen
 class CheckpointLate:
-    """It does not, for want of the database, of a key that counts, or of time. Ask again."""
+    """There is no such checkpoint yet; try again.
+
+    The database is down, no key counts, or time ran out.
+    """
 
     why: str
 
 
 @attrs.frozen
 class RequestCheckpoint(Message[Sequencer, "CheckpointReady | CheckpointLate"]):
-    """From the web, for a proof of an entry that no checkpoint covers yet: do not wait for one."""
+    """From the web, for a proof of an entry that no checkpoint covers yet: make one now."""

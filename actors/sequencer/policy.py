@@ -1,4 +1,4 @@
-"""When a checkpoint is due, and with which keys one may be signed."""
+"""Decide when a checkpoint is due and which keys may sign it (pure)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,12 +15,12 @@ LAG_SECONDS_MAX: Final = 40.0  # from here on all of it: after sixty an entry is
 
 @attrs.frozen
 class SequencerSettings:
-    """A checkpoint comes after so many entries, or after so many seconds if there is any new one.
+    """A checkpoint is made after ``entries``, or after ``seconds`` if there is a new entry.
 
-    Every ``every_seconds`` the Sequencer looks for entries; it takes up ``batch`` of them at once.
+    The Sequencer looks for entries every ``every_seconds`` and appends up to ``batch`` at once.
     """
 
-    origin: str = ""  # of a log that begins; empty: a name is made up
+    origin: str = ""  # name of a new log; empty: one is generated
     entries: int = 10_000
     seconds: float = 10.0
     every_seconds: float = 0.5
@@ -28,7 +28,7 @@ class SequencerSettings:
 
 
 def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings) -> bool:
-    """Whether a log of ``size`` leaves wants a checkpoint."""
+    """Return True if a log of ``size`` leaves needs a checkpoint."""
     if look.checked is None or look.checked_at is None:
         return True
     fresh = size - look.checked
@@ -37,10 +37,10 @@ def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings)
 
 
 def rest_after(worked: float, lag: float) -> float:
-    """Seconds to rest after a turn of ``worked`` seconds, by the age of what was taken up last.
+    """Return the seconds to rest after a turn of ``worked`` seconds, by the age of the last entry.
 
-    A peak costs the Ledger a tenth of its time and is made up for later; one that goes on costs it
-    what it takes to keep up.
+    A short peak costs the Ledger a tenth of its time and is caught up on later. A lasting one costs
+    it as much as the log needs to keep up.
     """
     behind = (lag - LAG_SECONDS) / (LAG_SECONDS_MAX - LAG_SECONDS)
     share = SHARE + (1.0 - SHARE) * min(max(behind, 0.0), 1.0)
@@ -48,16 +48,16 @@ def rest_after(worked: float, lag: float) -> float:
 
 
 def is_idle(look: LogView, now: datetime, settings: SequencerSettings) -> bool:
-    """Whether nothing is to be done: no entry waits, all are covered, no checkpoint is due."""
+    """Return True if no entry waits, all entries are covered and no checkpoint is due."""
     if look.waiting or look.newest > look.head.covered:
         return False
     return not is_due(look, look.head.size, now, settings)
 
 
 def new_keys(known: frozenset[str], ours: Sequence[str]) -> tuple[str, ...] | None:
-    """Which of our verifiers are to be added to the known ones; None: we may not sign.
+    """Return our verifiers that must be added to the known ones; None: we may not sign.
 
-    The first key of a log counts by itself; a later one does when one that counts signs beside it.
+    The first key of a log counts by itself; a later one needs a signature by a known key beside it.
     """
     if known and known.isdisjoint(ours):
         return None

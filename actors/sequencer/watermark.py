@@ -1,4 +1,4 @@
-"""Up to which number every entry is in the log, and none can come to be any more."""
+"""The entry number up to which the log is complete."""
 
 import attrs
 
@@ -7,33 +7,36 @@ from sql.log import LogView
 
 @attrs.frozen
 class TransactionBound:
-    """Whatever is numbered up to ``entry`` began before transaction ``before``."""
+    """Every entry number up to ``entry`` was given to a transaction older than ``before``."""
 
     entry: int
     before: int
 
 
 class Watermark:
-    """Watches looks at the log, each made in a transaction of its own.
+    """Tracks views of the log, each read in a separate transaction.
 
-    Numbers of entries are given in advance, to transactions that commit in any order or never.
-    Whoever was given one up to ``newest`` had begun when ``newest`` was seen. So he has a number
-    below that of a transaction that begins after that look; and when all transactions below that
-    one are over, what of such entries can still be seen is all that there will be.
+    Numbers of entries are assigned in advance, to transactions that commit in any order or never. A
+    transaction with a number up to ``newest`` had begun when ``newest`` was read, so its id is
+    below that of any transaction that begins later. Once all transactions below that id have ended,
+    the visible entries up to ``newest`` are all there will ever be.
     """
 
     def __init__(self) -> None:
-        self._newest: int | None = None  # of the look before
+        self._newest: int | None = None  # of the previous view
         self._bound: TransactionBound | None = None
 
     def covered(self, look: LogView, *, all_taken: bool) -> int:
-        """The bound after a look whose waiting entries are taken up now, all of them or not."""
+        """Return the new bound after a view.
+
+        ``all_taken``: all of its waiting entries are appended now.
+        """
         bound = self._bound
-        if bound is not None and look.own <= bound.before:  # numbers went back: another database
+        if bound is not None and look.own <= bound.before:  # ids went backwards: another database
             self._newest = bound = None
         covered = look.head.covered
         if bound is not None and look.oldest >= bound.before:
-            # Of many that wait, those up to the last one that is taken now are in already.
+            # With many waiting entries, those up to the last one appended now are in the log.
             reached = bound.entry if all_taken else min(bound.entry, look.waiting[-1])
             covered = max(covered, reached)
             bound = None if covered >= bound.entry else bound

@@ -1,1 +1,1 @@
-"""Verifier: whether what a node delivered is what the scene gives. Pure modules decide."""
+"""The verifier decides whether delivered results match their scenes, by pure modules."""

@@ -1,4 +1,4 @@
-"""Verifier actor: has delivered results checked and asks the Ledger to book the verdicts."""
+"""The Verifier actor: has delivered results checked and asks the Ledger to book the verdicts."""
 
 import asyncio
 import logging
@@ -50,9 +50,9 @@ from sql.retry_policy import wait_seconds
 from sql.scheduler_rows import MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
-ROUND_SECONDS: Final = 20.0  # of steps in one look: the store may be slow
+ROUND_SECONDS: Final = 20.0  # for the steps of one round, as the store may be slow
 STORE_SECONDS: Final = 5.0  # for the store's answer about a result; then it is asked again
-SOON_SECONDS: Final = 0.05  # to the next reading, where more waits than one has
+SOON_SECONDS: Final = 0.05  # until the next page, if there is more than one
 NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
 
@@ -61,18 +61,18 @@ class VerifierActor(Actor[Verifier]):
     """Schedules checks on the connected verifiers.
 
     It holds no state that must survive: pending results are in the books, and a lost check is
-    repeated. Regions are chosen by a secret that is new in each life.
+    repeated. Regions are chosen by a secret that is new in each instance.
     """
 
     def __init__(self, peers: VerifierPeers, settings: VerifierSettings) -> None:
         self._peers, self._settings = peers, settings
         self._secret = peers.random.token(SECRET_BYTES)
-        self._since = peers.clock.monotonic()  # this life's beginning
+        self._since = peers.clock.monotonic()  # start of this instance
         self._cases: dict[CaseId, Case] = {}
-        self._after: Place | None = None  # where the next reading begins
-        self._accused: set[UUID] = set()  # nodes of which something that waits was found wrong
-        self._scenes: list[UncutScene] = []  # to be written down
-        self._known = NodeReputation()  # of nodes of which something waits
+        self._after: Place | None = None  # where the next page begins
+        self._accused: set[UUID] = set()  # nodes with a pending result that a check found wrong
+        self._scenes: list[UncutScene] = []  # to be stored
+        self._known = NodeReputation()  # of the nodes with pending results
         self._verifiers = VerifierRegistry()
         seen_seconds = max(settings.wait_seconds, 3 * MEET_SECONDS)
         self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
@@ -85,7 +85,7 @@ class VerifierActor(Actor[Verifier]):
     async def started(self) -> None:
         self.after(self._settings.look_seconds, ReviewDue(), jitter=0.1)
 
-    # ── what waits ───────────────────────────────────────────────────────────────────────────────
+    # ── pending results ──────────────────────────────────────────────────────────────────────────
 
     @handles(ReviewDue)
     async def look(self, _: ReviewDue) -> None:
@@ -99,7 +99,7 @@ class VerifierActor(Actor[Verifier]):
             await self._standings.attend()
             await self._recall.attend(self.ref)
         except Unavailable as error:
-            log.warning("nothing is checked: %s", type(error).__name__)
+            log.warning("checks are paused: %s", type(error).__name__)
         self.after(wait, ReviewDue(), jitter=0.1)
 
     async def _read(self) -> list[Case]:
@@ -147,15 +147,15 @@ class VerifierActor(Actor[Verifier]):
         self._know(case)
         if case.step == "open" and case.check is None and case.verdict is None:
             said = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
-            # A lie that no verifier could find, had it been drawn, would cost nothing.
+            # An invalid result that no verifier could detect, even if drawn, would cost nothing.
             lacks = row.node_id not in self._settings.own and self._fleet.lacks(case)
-            if case.is_suspected or lacks or said:  # somebody said that it cannot be rendered
+            if case.is_suspected or lacks or said:  # a node reported that it cannot be rendered
                 case.compare()
         elif case.step == "regions" and row.node_id in self._settings.own and not case.is_again:
-            case.step = "open"  # nobody compares what the gateway's own made
+            case.step = "open"  # results of trusted verifiers are not compared
 
     def _know(self, case: Case) -> None:
-        """Update what is known about the case's node."""
+        """Update the case's flags about its node."""
         row, node = case.pending.row, case.pending.row.node_id
         in_row = self._known.streaks.get((node, row.device_class), 0)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
@@ -190,7 +190,7 @@ class VerifierActor(Actor[Verifier]):
             await self._conclude(case)
 
     def _why_unverified(self, case: Case) -> str | None:
-        """Return the reason, a code, why no check of a case is asked for; else None."""
+        """Return the code of the reason to skip the check of a case; None: check it."""
         if case.is_again:
             return None  # its share stays withheld until a check, or an admin, decides
         if not self._settings.enabled:
@@ -198,7 +198,7 @@ class VerifierActor(Actor[Verifier]):
         return OWN_NODE if case.pending.pool == MINE else None
 
     def _why_unverifiable(self, case: Case) -> str | None:
-        """Return why a case cannot be checked; None: it can, or may yet be."""
+        """Return the reason why a case cannot be checked; None: it can, or might later."""
         if case.is_again:
             return None
         row = case.pending.row
@@ -229,7 +229,7 @@ class VerifierActor(Actor[Verifier]):
             self._turns.begin(case.pending.user)
 
     async def _keep_scenes(self) -> None:
-        """Store the scenes of which regions cannot be compared. Raises Unavailable."""
+        """Store the scenes whose regions cannot be compared. Raises Unavailable."""
         while self._scenes:
             await self._peers.store.note_uncut(self._scenes[0])
             del self._scenes[0]
@@ -288,7 +288,7 @@ class VerifierActor(Actor[Verifier]):
     async def reported(self, message: Reported) -> None:
         running = self._verifiers.end(message.check, message.node)
         if running is None:
-            return  # too late, or not asked
+            return  # too late, or not requested
         if running.is_batch:
             await self._hear_batch(running, message)
             return
@@ -308,7 +308,7 @@ class VerifierActor(Actor[Verifier]):
             await self._step(case)
 
     async def _hear_batch(self, running: RunningCheck, message: Reported) -> None:
-        """Handle the reports on a batch. What it does not clear is opened alone next."""
+        """Handle the reports on a batch. Results that it does not clear are opened alone next."""
         self._spent(running)
         if message.report is None:
             log.warning("a batch by node %s came to nothing: %s", message.node, message.reason)
@@ -335,7 +335,7 @@ class VerifierActor(Actor[Verifier]):
         if _is_accused(case):
             self._accused.add(case.pending.row.node_id)
 
-    # ── what a verifier could not read ───────────────────────────────────────────────────────────
+    # ── unreadable results ───────────────────────────────────────────────────────────────────────
 
     def _read_again(self, case: Case) -> None:
         """Read the objects here, since the verifier or the store may have failed."""
@@ -358,12 +358,12 @@ class VerifierActor(Actor[Verifier]):
             case.end_unread()
             await self._conclude(case)
         elif message.is_readable:
-            case.unread = None  # it is for a verifier to look at again
+            case.unread = None  # a verifier tries again
 
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────
 
     async def _conclude(self, case: Case) -> None:
-        """Ask the Ledger to book the verdict, after a last look at the objects."""
+        """Ask the Ledger to book the verdict, after a final comparison with the object store."""
         now = self._peers.clock.monotonic()
         if case.is_for_admin:
             await self._leave_to_admin(case)
@@ -389,12 +389,12 @@ class VerifierActor(Actor[Verifier]):
             case.asked_at = now
 
     async def _leave_to_admin(self, case: Case) -> None:
-        """Note what was found of a dispute that it does not decide. No check follows."""
+        """Note a finding that does not decide its dispute. No check follows."""
         row, finding = case.pending.row, finding_of(case)
         try:
             await self._peers.store.note_finding(row.job_id, row.unit, finding)
         except Unavailable:
-            return  # the next look tries again
+            return  # the next round tries again
         self._cases.pop(case.id, None)
 
     @handles(Decided)
@@ -403,7 +403,7 @@ class VerifierActor(Actor[Verifier]):
         if isinstance(case, ClawbackTag):
             self._recall.hear(outcome)
             return
-        assert isinstance(case, Case), "every commit of ours is about a case"
+        assert isinstance(case, Case), "every other commit is about a case"
         if isinstance(outcome, LedgerUnavailable):
             case.asked_at = None
             return
@@ -471,8 +471,9 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
 
 
 def fine_for(pending: Pending) -> int:
-    """Return what an invalid result costs beside its pay; nothing if it was found without a draw:
-    such a lie is always found.
+    """Return the fine for an invalid result; 0 if it was found without a draw.
+
+    Such a lie is always found.
     """
     row = pending.row
     if not row.drawn or row.odds is None:
@@ -489,7 +490,7 @@ def _retry_at(pending: Pending, now: datetime) -> datetime | None:
 
 
 async def is_same(case: Case, objects: Objects) -> bool:
-    """Return whether the store has just what was delivered. Raises ObjectsUnavailable."""
+    """Return True if the store still has exactly what was delivered. Raises ObjectsUnavailable."""
     row = case.pending.row
     same = await _holds(objects, case.place(result_key), row.sha256, row.size)
     if same and row.evidence_size is not None:

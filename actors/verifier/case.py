@@ -1,4 +1,4 @@
-"""State of one delivered result until its verdict: the next check, and what a report decides."""
+"""State of one delivered result until its verdict: its next check and the meaning of reports."""
 
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
@@ -19,7 +19,7 @@ from sql.sampling import unit_name
 from sql.unit_params import Kind, kind_of
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
-# What the next check does: open the files; compare regions; compare more regions; render the frame.
+# The next check: open the files; compare regions; compare more regions; render the frame.
 Step: TypeAlias = Literal["open", "regions", "more", "whole"]
 # Why the whole frame is rendered: regions differ; the verifier crashed while it made the picture
 # from the evidence; regions of this scene cannot be compared; its creator's comparison differs.
@@ -30,15 +30,15 @@ DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
-LOST_MOST: Final = 6  # verifiers that were lost with it, one after the other; then nobody can tell
-PLACES_MOST: Final = 8  # of those that a creator names
+LOST_MOST: Final = 6  # verifiers lost with it in a row; then it is unverifiable
+PLACES_MOST: Final = 8  # of the places that a creator names
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
-# Codes of what a verifier of another device kind finds; words may follow.
+# Codes for findings of a verifier of another device kind; text may follow.
 OTHER_SEEDS: Final = "other-seeds"
 OTHER_DEVICE: Final = "other-device"
 DEVICE_DEPENDENT: Final = "device-dependent"
 NO_EVIDENCE: Final = "no-evidence"
-# Codes of what is found about frames that EEVEE drew.
+# Codes for findings about frames that EEVEE drew.
 SAME_DRIVER: Final = "same-driver"
 OTHER_DRIVER: Final = "other-driver"
 NOT_EQUAL: Final = "not-equal"
@@ -48,9 +48,9 @@ NOT_EQUAL: Final = "not-equal"
 class Verdict:
     """Outcome of a case.
 
-    ``strike``: the invalid result is the node's fault. ``from_scene``: it is the scene that makes
-    the result unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``:
-    why it is unverified, a code.
+    ``strike``: the invalid result is the node's fault. ``from_scene``: the scene makes the result
+    unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``: a code that
+    says why it is unverified.
     """
 
     outcome: Outcome
@@ -63,7 +63,7 @@ class Verdict:
 
 @attrs.define(eq=False)
 class Case:
-    """A pending result. The Ledger was asked at ``asked_at`` to book the ``verdict``."""
+    """A pending result. ``asked_at``: when the Ledger was asked to book the ``verdict``."""
 
     pending: Pending
     since: float = 0.0  # time of delivery on this gateway's monotonic clock
@@ -104,13 +104,13 @@ class Case:
             self.step, self.why, self.said = "whole", "uncut", DIFFERS
 
     def dispute(self) -> None:
-        """Render the whole frame, and look where its creator says that it differs."""
+        """Render the whole frame, and check the places that its creator names."""
         if not self.is_cut or self.pending.row.evidence_sha256 is None:
             self._cannot_tell(NOT_WHOLE)
         else:
             self._render_whole("uncut" if self.pending.is_uncut else "disputed", DISPUTED)
 
-    # ── what it is ───────────────────────────────────────────────────────────────────────────────
+    # ── properties ───────────────────────────────────────────────────────────────────────────────
 
     @property
     def id(self) -> CaseId:
@@ -136,7 +136,7 @@ class Case:
         if self.pending.disputed is None:
             return outcome == "unverifiable"
         is_unsure = outcome == "invalid" and not self.verdict.strike
-        # Other seeds tell how a frame was made, and miss a small mark in it.
+        # Other seeds show how a frame was made, but miss a small mark in it.
         return outcome == "unverifiable" or is_unsure or self.verdict.said == OTHER_SEEDS
 
     @property
@@ -185,12 +185,12 @@ class Case:
         return self.compared_at
 
     def _drawn(self, secret: bytes, turn: int) -> SampleRegions:
-        """Return the places of a turn; each turn looks elsewhere."""
+        """Return the places of a turn; each turn uses other places."""
         count = len(params_of_unit(self.pending).get("frames") or [0])
         name, result = unit_name(*self.id), self.pending.row.sha256 or b""
         return places(self.kind, count, secret + bytes([turn]), name, result)
 
-    # ── what a report makes of it ────────────────────────────────────────────────────────────────
+    # ── reports ──────────────────────────────────────────────────────────────────────────────────
 
     def hear(self, report: Report, verifier: UUID, device_class: str, limits: Thresholds) -> None:
         """Handle a report. Afterwards there is a verdict or another step."""
@@ -207,7 +207,7 @@ class Case:
             self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
-        elif self.step == "open" and report.is_uncut:  # whether it is compared the draw decides
+        elif self.step == "open" and report.is_uncut:  # the draw decides whether it is compared
             self._hear_opened(report)
         elif report.unable is not None:
             self._is_unable(report)
@@ -217,7 +217,7 @@ class Case:
             self._hear_regions(report, limits, across=across)
 
     def _hear_opened(self, report: Report) -> None:
-        if self.step != "open":  # it was asked for more than that
+        if self.step != "open":  # more than that was requested
             self.failed += 1
         elif report.suspect or report.is_unseen or self.is_suspected:
             self.compare()
@@ -247,7 +247,7 @@ class Case:
             self._is_valid(found, "" if found == "exact" else _distance(report), across=across)
 
     def _is_unable(self, report: Report) -> None:
-        """Handle a scene of which regions cannot be compared: render the whole frame instead."""
+        """Handle a scene whose regions cannot be compared: render the whole frame instead."""
         reason = (report.unable or "")[:SAID_MOST]
         if report.is_uncut and self.kind == "frame":
             self._render_whole("uncut", reason)
@@ -263,7 +263,7 @@ class Case:
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
             return
-        if self.why == "unmade" and not report.is_finished:  # of what it rendered itself, too
+        if self.why == "unmade" and not report.is_finished:  # even with its own render
             self._cannot_tell(self.said)
             return
         found = of_all(report.compared if self.why != "regions" else report.crops, limits)
@@ -311,7 +311,7 @@ class Case:
     def _hear_across(self, report: Report, limits: Thresholds) -> None:
         across = report.across or self._by_same_seed(report, limits)
         if across.outcome in ("refused", "unsaid") and report.depends:
-            # The node may have made it so: it is not paid.
+            # The node may have caused it, so it is not paid.
             self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
         elif across.outcome == "refused":
             self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
@@ -327,9 +327,11 @@ class Case:
             self._is_valid(of_all(report.compared, limits), _distance(report), across=False)
 
     def _hear_drawn(self, report: Report, across: OtherClassReport, device_class: str) -> None:
-        """Handle frames that EEVEE drew. They are equal within a drawing class, as the node signed
-        it; else the nearest number of samples decides, and a refusal is no strike. Who signed for
-        no drawing class was not always compared, so there it is one.
+        """Handle frames that EEVEE drew.
+
+        Frames are equal within a drawing class, which the node signs. Otherwise the nearest number
+        of samples decides, and a refusal is not a strike. Without a signed drawing class a node
+        could avoid a comparison, so there a refusal is a strike.
         """
         signed, is_sure = drawing_of(self.pending.row.work), not report.is_loose
         is_same = is_sure and device_class == self.device_class and signed == across.drawing
@@ -350,8 +352,10 @@ class Case:
             self.verdict = Verdict("exact") if is_exact else Verdict("consistent", OTHER_DRIVER)
 
     def _by_same_seed(self, report: Report, limits: Thresholds) -> OtherClassReport:
-        """Return the outcome without evidence. Finished pictures are not compared with other seeds,
-        so nothing is said where they differ, unless nothing was rendered.
+        """Return the outcome without evidence.
+
+        Finished pictures are not compared with other seeds, so a difference proves nothing, unless
+        nothing was rendered.
         """
         found = of_all(report.crops, limits)
         if is_match(found):
@@ -364,7 +368,7 @@ class Case:
         )
 
     def _is_loose(self, report: Report) -> bool:
-        """Return whether honest pictures may differ, since a denoiser amplifies different bits."""
+        """Return True if honest pictures may differ, as a denoiser amplifies small differences."""
         others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
         return report.is_loose or others
 
@@ -374,8 +378,9 @@ class Case:
         self.failed_by |= {verifier}
 
     def lose(self, again_seconds: float, failures_most: int) -> float:
-        """Record that its verifier was lost; return for how long it rests. What takes one verifier
-        after the other along may be what ends them.
+        """Record that its verifier was lost; return how many seconds to wait.
+
+        A result that takes down one verifier after another may be what crashes them.
         """
         self.lost += 1
         if self.lost >= LOST_MOST:
@@ -396,7 +401,7 @@ class Case:
             self.verdict = Verdict("unverifiable", self.said or "checks of it come to nothing")
 
     def end_unread(self) -> None:
-        """End the case as invalid: the object exists, but nobody can read it."""
+        """End the case as invalid: the object exists but cannot be read."""
         self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
 
     def end_swapped(self) -> None:
@@ -408,7 +413,7 @@ class Case:
         self.verdict = Verdict("unverifiable", said)
 
     def end_unverified(self, reason: str) -> None:
-        """End the case because no check is asked for, for a ``reason`` of receipts."""
+        """End the case without a check, for a ``reason`` that is a code of receipts."""
         self.verdict = Verdict("unverified", REASONS[reason], reason=reason)
 
     def _render_whole(self, why: Why, said: str) -> None:

@@ -1,8 +1,9 @@
 """Batches: results that one check opens together, so that their scene is opened once.
 
-A batch only clears results. What it calls wrong, or says nothing about, is opened alone next: no
-result is invalid, and no check of it fails, because of what was opened before it. All results of a
-batch come from nodes of one owner, so a file that attacks its verifier reaches nobody else's.
+A batch only clears results. Results that it calls wrong, or does not report on, are opened alone
+next: no result is invalid, and no check of it fails, because of what was opened before it. All
+results of a batch come from nodes of one owner, so a file that attacks its verifier affects only
+that owner's results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ...]:
     """Return the results to be opened with the first one, which comes first; perhaps it alone.
 
-    The others are those that ``waiting`` has now, in its order.
+    The others are taken from ``waiting``, in its order.
     """
     found, left = [first], BYTES_MOST - _bytes(first)
     if not _may_join(first, now):
@@ -36,7 +37,7 @@ def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ..
 
 
 def _may_join(case: Case, now: float) -> bool:
-    """Return whether the next check of a case may be a batch."""
+    """Return True if the next check of a case may be a batch."""
     row = case.pending.row
     is_idle = case.check is None and case.verdict is None and case.unread is None
     is_new = not case.is_alone and case.failed == 0 and case.rests_until <= now
@@ -45,7 +46,7 @@ def _may_join(case: Case, now: float) -> bool:
 
 
 def _group(case: Case) -> Group:
-    """Return the job and the owner of the node. A node without an owner is by itself."""
+    """Return the job and the owner of the node. Nodes without an owner are not grouped."""
     owner, row = case.pending.owner, case.pending.row
     return row.job_id, owner, row.node_id if owner is None else None
 
@@ -56,7 +57,7 @@ def _bytes(case: Case) -> int:
 
 
 def answers(told: Mapping[str, Any] | None, count: int) -> list[Report | None]:
-    """Return what a verifier says of each of so many results; None: nothing. Never raises."""
+    """Return the report on each of ``count`` results; None: none. Never raises."""
     found = None if told is None else told.get("opened")
     if not isinstance(found, list) or len(found) != count:
         return [None] * count
@@ -69,5 +70,5 @@ def _answer(told: object) -> Report | None:
 
 
 def clears(report: Report, case: Case) -> bool:
-    """Return whether nothing is wrong with a result, as far as opening it tells."""
+    """Return True if opening the result showed nothing wrong."""
     return held_to(report, case.pending.row.work).fault is None and report.suspect is None

@@ -1,4 +1,4 @@
-"""What a node is sent that looks at what another delivered."""
+"""Build the order that a verifier gets for a check."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,13 +22,13 @@ def order_for(
     whole: bool = False,
     again: SampleRegions = NOWHERE,
 ) -> RunCheck:
-    """Return the check of that name, at these places.
+    """Return the order for a check at these places.
 
-    ``again``: those of a second look, where its verifier has another device kind.
+    ``again``: places of a second look, for a verifier of another device kind.
     """
     row = pending.row
-    assert row.sha256 is not None, "nobody is asked about what cannot be named"
-    assert row.size is not None, "nor about what has no size"
+    assert row.sha256 is not None, "an order names its object"
+    assert row.size is not None, "an order gives the size"
     proof, of, name = row.evidence_sha256, row.evidence_size, (pending.user, *row.id)
     return RunCheck(
         check=check,
@@ -51,12 +51,12 @@ def batch_for(results: Sequence[Pending], check: UUID) -> RunCheck:
 
 
 def params_of_unit(pending: Pending) -> dict[str, Any]:
-    """As its node was given them."""
+    """Return the parameters as the unit's node received them."""
     return params_of(pending.params, pending.frames, pending.tile)
 
 
 def _assignment(pending: Pending) -> Assignment:
-    """Return the unit as its node was given it."""
+    """Return the unit as its node received it."""
     return Assignment(
         job=pending.row.job_id,
         unit=pending.row.unit,

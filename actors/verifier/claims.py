@@ -11,14 +11,14 @@ from actors.verifier.case import Case
 
 @attrs.frozen
 class Claims:
-    """The claims of this ``gateway``. Each lasts ``seconds``, and is renewed at every look."""
+    """The claims of this ``gateway``. Each lasts ``seconds``, and is renewed in every round."""
 
     store: Store
     gateway: UUID
     seconds: float
 
     async def take(self, cases: Sequence[Case]) -> set[Case]:
-        """Return those that are this gateway's from now on. Raises Unavailable."""
+        """Claim the cases; return those that are now this gateway's. Raises Unavailable."""
         if not cases:
             return set()
         ids = [case.id for case in cases]
@@ -26,7 +26,7 @@ class Claims:
         return {case for case in cases if case.id in ours}
 
     async def release(self, cases: Iterable[Case]) -> None:
-        """Leave to all gateways what this one can do nothing about now. Raises Unavailable."""
+        """Release the cases on which this gateway cannot make progress. Raises Unavailable."""
         idle = [case.id for case in cases if not case.is_begun]
         if idle:
             await self.store.release_checks(self.gateway, idle)

@@ -1,4 +1,4 @@
-"""Clawback after an invalid result: checks of what was settled without one.
+"""Clawback after an invalid result: checks of shares that were settled without one.
 
 The gateway opens a dispute for each pending share that was settled without a check. The share
 cannot mature until a check decides the dispute (``Case.is_again``).
@@ -17,7 +17,7 @@ from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
 AT_ONCE: Final = 256
-# Another gateway may settle shares until it has heard of a lie: ``earnings_unlooked``.
+# Until another gateway learns of the strike it may settle shares: ``earnings_unlooked``.
 HEARD_SECONDS: Final = 61.0
 SAID_MOST: Final = 500
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
@@ -34,7 +34,7 @@ class ClawbackTag:
 class Clawback:
     """Clawback of one gateway. ``_is_due``: there may be shares to withhold.
 
-    ``_due_at``: from then on there may be shares that were settled after the lie was found.
+    ``_due_at``: when to look for shares that were settled after the invalid result was found.
     """
 
     _peers: VerifierPeers
@@ -47,7 +47,7 @@ class Clawback:
         self._due_at = self._peers.clock.monotonic() + HEARD_SECONDS
 
     def hear(self, outcome: object) -> None:
-        """Handle the Ledger's answer. A refusal means that the share moved on in the meantime."""
+        """Handle the Ledger's answer; after a refusal the share has changed in the meantime."""
         self._is_due |= isinstance(outcome, LedgerUnavailable)
 
     async def attend(self, observer: Ref[Any]) -> None:
@@ -68,7 +68,7 @@ class Clawback:
 
 
 def finding_of(case: Case) -> str:
-    """Return what a check found, for the people in a dispute."""
+    """Return a check's finding, as text for the parties of a dispute."""
     assert case.verdict is not None, "there is something to conclude"
     outcome, said = case.verdict.outcome, case.verdict.said
     return f"{outcome}: {said}"[:SAID_MOST] if said else outcome

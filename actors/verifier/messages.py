@@ -1,6 +1,6 @@
-"""What becomes of what a node delivered: the effects, for the Ledger, and the Verifier's messages.
+"""Effects of deliveries and verdicts, for the Ledger, and messages of the Verifier.
 
-An effect is done by the Ledger alone, as those of jobs and units; each says who sends it.
+Only the Ledger applies effects, as with those of jobs and units; each says who sends it.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,8 @@ from actors.kernel import Message, Ref
 from rendertrust.receipt import IssuedReceipt
 from sql.checks import CheckRow
 
-# What becomes of a result. ``exact`` and ``consistent`` were compared with the scene;
-# ``sampled-out`` was only opened; for ``unverified`` no check was asked; the scene of one that is
-# ``unverifiable`` cannot be compared.
+# Outcomes of a result. ``exact`` and ``consistent``: compared with the scene; ``sampled-out``: only
+# opened; ``unverified``: no check was requested; ``unverifiable``: the scene cannot be compared.
 Outcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
@@ -29,12 +28,12 @@ class Verifier:
 
 @attrs.frozen
 class UnitDeliver:
-    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING where attempt and node match: what was
-    delivered is written down, and nothing is charged or paid.
+    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING where attempt and node match.
 
-    ``work`` is what the node signed, canonical. ``draw``: a number from 0 up to 1; the result is
-    compared if it is below the ``odds``, which the record of its node asks for, or those at which
-    its operator's pending shares cover a fine. The others are as ``UnitComplete`` has them.
+    The delivery is recorded; nothing is charged or paid yet. ``work``: the work record that the
+    node signed, canonical. ``draw``: a number from 0 up to 1; the result is compared if it is below
+    the ``odds``, which depend on the node's record, or below the odds at which the operator's
+    pending shares cover a fine. The other fields are as in ``UnitComplete``.
     """
 
     job: UUID
@@ -59,10 +58,10 @@ class UnitDeliver:
 
 @attrs.frozen
 class Comparison:
-    """What a verifier compared: regions of the frame, or all of it.
+    """The scope of a comparison: regions of the frame, or the whole frame.
 
-    ``remade``: also the picture, which it made again from the evidence. ``distance``: the largest
-    one, in multiples of the noise; None if none can be told.
+    ``remade``: the picture was also made again from the evidence and compared. ``distance``: the
+    largest one, in multiples of the noise; None if it cannot be stated.
     """
 
     compared: Literal["regions", "whole"]
@@ -72,17 +71,17 @@ class Comparison:
 
 @attrs.frozen
 class UnitVerdict:
-    """From the Verifier. VERIFYING → COMPLETED, its hold settled, unless the ``outcome`` is
-    ``invalid``; then → QUEUED, or FAILED without ``retry_at``: a failure of its node, which is not
-    paid.
+    """From the Verifier. VERIFYING → COMPLETED with its hold settled; not if it is invalid.
 
-    ``operator`` is the account that the delivery named. ``pays``: whether the share of what is
-    ``unverifiable`` or ``unverified`` is paid. ``verifier``: who looked last, of
-    ``verifier_class``. ``comparison``: what it compared; None: nothing.
-    ``strike``: an invalid result stands in its node's record. ``fine``: what it costs beside its
-    pay; pending shares of its operator are forfeited, the newest first, until it is paid.
-    ``withdrawn``: the scene is at fault, so that no invalid result of the unit is a strike; what
-    was forfeited for them is given back.
+    A result whose ``outcome`` is ``invalid`` is a failure of its node, which is not paid: → QUEUED,
+    or FAILED without ``retry_at``.
+
+    ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
+    ``unverified`` result is paid. ``verifier``: the last one, of ``verifier_class``.
+    ``comparison``: its scope; None: nothing was compared. ``strike``: the invalid result goes on
+    its node's record. ``fine``: the penalty in addition to the lost pay; pending shares of its
+    operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
+    so no invalid result of the unit is a strike, and fines for them are returned.
     """
 
     job: UUID
@@ -106,14 +105,15 @@ CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
 
 
 def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
-    """Return whether somebody is paid for what was delivered."""
+    """Return True if an operator is paid for the result."""
     is_open = outcome in ("unverifiable", "unverified")
     return row.verified and outcome != "invalid" and (pays or not is_open)
 
 
 def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
-    """Return whether the creator is charged: as soon as somebody is paid, and for ``unverified``
-    work in any case.
+    """Return True if the creator is charged.
+
+    They pay whenever an operator is paid, and for ``unverified`` work in any case.
     """
     return outcome == "unverified" or earns(row, outcome, pays=pays)
 
@@ -123,9 +123,9 @@ def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
 
 @attrs.frozen
 class CheckerSeen(Message[Verifier, None]):
-    """From a NodeSession whose node can check: it is there, for one check at a time.
+    """From a NodeSession whose node can check: it is available, for one check at a time.
 
-    ``session`` takes ``RunCheck``. Of a node that is no verifier of the gateway's nothing is asked.
+    ``session`` takes ``RunCheck``. Nodes that are not verifiers of this gateway get no checks.
     ``batches``: it can open several results in one check.
     """
 
@@ -137,7 +137,7 @@ class CheckerSeen(Message[Verifier, None]):
 
 @attrs.frozen
 class CheckerGone(Message[Verifier, None]):
-    """From a NodeSession: it ends, or its node may not work for strangers any more."""
+    """From a NodeSession: it ends, or its node may no longer work for strangers."""
 
     node: UUID
     session: Ref[Any]
@@ -145,9 +145,9 @@ class CheckerGone(Message[Verifier, None]):
 
 @attrs.frozen
 class Reported(Message[Verifier, None]):
-    """From a NodeSession: what its node says of a check.
+    """From a NodeSession: the report of its node on a check.
 
-    None: it came to nothing, for ``reason``. ``is_unread``: what was delivered could not be read.
+    None: the check failed, for ``reason``. ``is_unread``: the result could not be read.
     """
 
     check: UUID
@@ -159,9 +159,9 @@ class Reported(Message[Verifier, None]):
 
 @attrs.frozen
 class ReadBack(Message[Verifier, None]):
-    """To itself: the end of a second read of what a checker could not read.
+    """To itself: the end of a second read of a result that a verifier could not read.
 
-    ``is_readable`` None: the store was away, or too slow, so nothing is known.
+    ``is_readable`` None: the store was down or too slow, so nothing is known.
     """
 
     job: UUID
@@ -172,11 +172,11 @@ class ReadBack(Message[Verifier, None]):
 
 @attrs.frozen
 class LieDetected(Message[Verifier, None]):
-    """From a NodeSession: its node was caught in a lie, which stands in its record by now."""
+    """From a NodeSession: its node made a false claim, which is now on its record."""
 
     node: UUID
 
 
 @attrs.frozen
 class ReviewDue(Message[Verifier, None]):
-    """To itself: see what waits for a verdict."""
+    """From the Verifier's own timer: review the pending results."""

@@ -1,4 +1,4 @@
-"""The gateway's word on a unit that was found good: the receipt of its work."""
+"""Issue the receipt for a unit."""
 
 import json
 from datetime import datetime
@@ -13,9 +13,9 @@ from sql.checks import Pending
 def issued(
     pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner | None, now: datetime
 ) -> IssuedReceipt | None:
-    """Return the signed receipt; ``price`` is what is charged.
+    """Return the signed receipt; ``price`` is the charge.
 
-    None where there is nothing to vouch for: nobody signs here, or the node signed nothing.
+    None if there is no signing key here, or the node signed no work record.
     """
     row = pending.row
     if verdict.outcome == "invalid" or signer is None or row.work is None or not row.node_signature:

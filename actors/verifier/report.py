@@ -1,4 +1,4 @@
-"""What a verifier says it saw, read as a stranger's word."""
+"""Parse a verifier's report, which is untrusted."""
 
 import json
 import math
@@ -11,19 +11,21 @@ from actors.verifier.messages import Comparison
 from actors.verifier.verdict import RegionDifference, Thresholds, is_match, of_region
 from rendertrust.node.worker.picture_digest import are_its_own
 
-CROPS_MAX: Final = 256  # of all view layers
+CROPS_MAX: Final = 256  # over all view layers
 WORDS_MAX: Final = 300
-SAMPLES_MOST: Final = 1 << 24  # as Blender takes
+SAMPLES_MOST: Final = 1 << 24  # Blender's maximum
 UNSEEN: Final = "its node signed for pixels that nobody sees in what it delivered"
 OTHER_PIXELS: Final = "its node signed for other pixels than the picture has"
-# By the same seed: equal, or within the noise. By other seeds; ``unsaid``: nothing can be said.
+# With the same seed: equal, or within the noise. With other seeds; ``unsaid``: undecided.
 AcrossOutcome: TypeAlias = Literal["exact", "consistent", "accepted", "refused", "unsaid"]
 
 
 @attrs.frozen
 class OtherClassReport:
-    """Outcome of a comparison by a device of another kind, or of frames that EEVEE drew
-    (``is_drawn``). ``why``: what refuses it, or a code. ``drawing``: the verifier's drawing class.
+    """Outcome of a comparison by a device of another kind, or of frames that EEVEE drew.
+
+    ``is_drawn``: drawn by EEVEE. ``why``: the reason of a refusal, or a code. ``drawing``: the
+    verifier's drawing class.
     """
 
     outcome: AcrossOutcome
@@ -34,9 +36,11 @@ class OtherClassReport:
 
 @attrs.frozen
 class Report:
-    """``compared`` are the crops and the picture; ``fault``: what is wrong with what was delivered;
-    ``unable``: why such a scene cannot be checked. ``looked``: nothing was compared, as asked;
-    ``suspect``: why it should be.
+    """A parsed report.
+
+    ``compared``: the crops and the picture. ``fault``: the defect of the delivery. ``unable``: why
+    such a scene cannot be checked. ``looked``: the result was only opened, as requested.
+    ``suspect``: why it should be compared.
     """
 
     compared: tuple[RegionDifference, ...] = ()
@@ -44,48 +48,48 @@ class Report:
     unable: str | None = None
     looked: bool = False
     suspect: str | None = None
-    is_finished: bool = False  # the picture was made anew and compared
+    is_finished: bool = False  # the picture was made again and compared
     is_whole: bool = False  # the crops were cut out of the whole frame, or it is the whole frame
-    is_uncut: bool = False  # of why it is unable: the frame may be rendered whole instead
-    is_unmade: bool = False  # the checker died as it made the picture anew of the evidence
+    is_uncut: bool = False  # with ``unable``: the frame may be rendered whole instead
+    is_unmade: bool = False  # the verifier crashed while making the picture from the evidence
     is_loose: bool = False  # honest frames of such a scene may differ
-    is_bare: bool = False  # of the fault: there is no evidence
-    is_unseen: bool = False  # pixels that its node signed for
+    is_bare: bool = False  # with ``fault``: there is no evidence
+    is_unseen: bool = False  # the pixels that its node signed for
     samples: int | None = None  # of each pixel, as the scene was rendered
-    pixels: str | None = None  # SHA-256 over them, as the checker saw them in the picture
+    pixels: str | None = None  # SHA-256 of the pixels as the verifier read them
     across: OtherClassReport | None = None  # by a device of another kind with evidence, or by EEVEE
     depends: str | None = None  # why honest devices of other kinds render the scene differently
 
     @property
     def crops(self) -> tuple[RegionDifference, ...]:
-        """Without the picture."""
+        """The comparisons without that of the picture."""
         return self.compared[:-1] if self.is_finished else self.compared
 
     @property
     def farthest(self) -> float:
-        """The worst comparison, in times the noise."""
+        """The largest distance, in multiples of the noise."""
         return max((one.off for one in self.compared), default=0.0)
 
     @property
     def comparison(self) -> Comparison | None:
-        """What was compared; None: nothing."""
+        """The scope of the comparison; None if nothing was compared."""
         if not self.compared:
             return None
         distance = self.farthest if math.isfinite(self.farthest) else None
         return Comparison("whole" if self.is_whole else "regions", self.is_finished, distance)
 
     def rests_on_crops(self, limits: Thresholds) -> bool:
-        """Whether nothing but them is wrong. The picture is made anew of all of the evidence."""
+        """Return True if only the crops are wrong; the picture is made from all of the evidence."""
         if self.fault is not None:
             return False
         return self.is_made_of_evidence(limits)
 
     def is_made_of_evidence(self, limits: Thresholds) -> bool:
-        """Return whether the picture is what its evidence gives, as far as that was compared."""
+        """Return True if the picture follows from its evidence, as far as that was compared."""
         return not self.is_finished or is_match(of_region(self.compared[-1], limits))
 
     def by_crop(self, count: int) -> list[tuple[RegionDifference, ...]] | None:
-        """Of each of ``count`` crops how each view layer compares; None: it tells of others."""
+        """Group the comparisons of view layers by crop; None if the number does not match."""
         layers, left = divmod(len(self.crops), count)
         if left or not layers:
             return None
@@ -94,14 +98,16 @@ class Report:
 
 @attrs.frozen
 class NoReport:
-    """It is none: the verifier's failure, and nobody else's."""
+    """The report is missing or malformed, which is the verifier's failure alone."""
 
     reason: str
 
 
 def answer(told: Mapping[str, Any], crops: int, least: int | None = None) -> Report | NoReport:
-    """What it says to who asked for so many crops, none of which it may leave out; or for as many
-    as there are, ``least`` at least. A whole frame that cannot be cut is one. Never raises.
+    """Parse the report for a check of ``crops`` crops; none may be missing. Never raises.
+
+    With ``least``, the number of crops may be smaller, but not below it. A whole frame that cannot
+    be cut counts as one.
     """
     read = read_report(told)
     if not (isinstance(read, Report) and read.compared and crops):
@@ -111,14 +117,15 @@ def answer(told: Mapping[str, Any], crops: int, least: int | None = None) -> Rep
     if least is not None and least <= len(read.crops) <= crops:
         return read
     if read.by_crop(crops) is None:
-        return NoReport("it tells of other crops than were asked for")
+        return NoReport("the report covers other crops than requested")
     return read
 
 
 def held_to(report: Report, work: str | None) -> Report:
-    """The report; a fault where its node signed, in ``work``, for other pixels than are there. What
-    it signed for and nobody sees is none, as another release may see more kinds; but a receipt
-    would vouch for it.
+    """Return the report, with a fault if the node signed other pixels in ``work`` than were found.
+
+    Signed pixels that the verifier cannot see are not a fault, as other releases may read more
+    kinds; but a receipt would vouch for them.
     """
     signed = None if work is None else json.loads(work)["pixels"]
     if report.fault or signed is None:
@@ -130,7 +137,7 @@ def held_to(report: Report, work: str | None) -> Report:
 
 
 def read_report(told: Mapping[str, Any]) -> Report | NoReport:
-    """What it says, whatever was asked. Never raises."""
+    """Parse a report without regard to its request. Never raises."""
     read = _read(told)
     if isinstance(read, NoReport):
         return read
@@ -159,7 +166,7 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
         return Report(looked=True, suspect=_words(told.get("suspect")))
     crops, finish = told.get("crops"), told.get("finish")
     if not isinstance(crops, list) or not 1 <= len(crops) <= CROPS_MAX:
-        return NoReport("it tells of no crops")
+        return NoReport("the report has no crops")
     found = [_compared(one) for one in (*crops, *([] if finish is None else [finish]))]
     if any(one is None for one in found):
         return NoReport("a comparison cannot be read")
@@ -205,7 +212,7 @@ def _compared(told: object) -> RegionDifference | None:
         return None
     if told["equal"]:
         return RegionDifference(True, 0.0)
-    if "off" not in told:  # of a release before, which measured otherwise
+    if "off" not in told:  # measured in another way
         return None
     if told["off"] is None:
         return RegionDifference(False, math.inf)
@@ -214,7 +221,7 @@ def _compared(told: object) -> RegionDifference | None:
 
 
 def _number(value: object) -> float | None:
-    """A number, or the text that it is in what a node signs."""
+    """Return a number, or the number in a text, as a node's signature has it."""
     if isinstance(value, str):
         try:
             value = float(value[:40])

@@ -1,4 +1,4 @@
-"""Quarantine of nodes: who delivered too much that is invalid gets no strangers' work any more."""
+"""Quarantine of nodes that delivered too many invalid results."""
 
 import logging
 from collections.abc import Mapping, Sequence, Set
@@ -14,12 +14,12 @@ from sql.audit import Act
 from sql.reputation import STRIKES_MOST, Record, strikes_of
 
 ACTOR = "verifier"
-NodeClass: TypeAlias = tuple[UUID, str]  # of which it works with a class of machine
+NodeClass: TypeAlias = tuple[UUID, str]  # a node with one of its device classes
 log = logging.getLogger(__name__)
 
 
 class NodeReputations:
-    """Whose record is to be looked at, until the database was asked."""
+    """Nodes whose records must be reviewed."""
 
     def __init__(self, store: Store, clock: Clock, scheduler: Ref[Scheduler]) -> None:
         self._store, self._clock, self._scheduler = store, clock, scheduler
@@ -27,28 +27,28 @@ class NodeReputations:
         self._refuting: set[tuple[UUID, int]] = set()  # units found valid
 
     def suspect(self, node: UUID) -> None:
-        """Something stands in its record that may be too much."""
+        """Review the node's record later."""
         self._caught.add(node)
 
     def refute(self, job: UUID, unit: int) -> None:
-        """Its scene is in order: who said otherwise is to be looked at."""
+        """Review the nodes that blamed a scene which turned out to be fine."""
         self._refuting.add((job, unit))
 
     def suspects(self, node: UUID) -> bool:
-        """Whether its record is still to be looked at."""
+        """Return True if the node's record has not been reviewed yet."""
         return node in self._caught
 
     async def known(self, nodes: Set[UUID]) -> "NodeReputation":
-        """What is known of their work. Raises Unavailable."""
+        """Return the reputation of these nodes. Raises Unavailable."""
         known = NodeReputation.of(await self._store.records(sorted(nodes)) if nodes else ())
-        # And nobody came to it, or they deliver what they had.
+        # Their review was missed, or they still deliver old work.
         self._caught |= {n for n, strikes in known.strikes.items() if strikes >= STRIKES_MOST}
         return known
 
     async def attend(self) -> None:
-        """Say the word on those who lied too often, or said of scenes what is not so.
+        """Quarantine nodes with too many strikes.
 
-        Raises Unavailable: then the next time.
+        Raises Unavailable; the next call tries again.
         """
         for unit in list(self._refuting):
             self._caught |= {one.node for one in await self._store.scene_words(*unit)}
@@ -71,14 +71,14 @@ class NodeReputations:
 
 @attrs.frozen
 class NodeReputation:
-    """The streak is of a class of machine; strikes are the node's, whatever it says that it is."""
+    """Streaks are per device class; strikes count per node, over all of its classes."""
 
     streaks: Mapping[NodeClass, int] = attrs.field(factory=dict[NodeClass, int])
     strikes: Mapping[UUID, int] = attrs.field(factory=dict[UUID, int])
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> "NodeReputation":
-        """By all their records."""
+        """Summarise records of several nodes."""
         streaks = {(one.node, one.device_class): one.reputation.valid_in_row for one in records}
         nodes = {one.node for one in records}
         strikes = {n: strikes_of([one for one in records if one.node == n]) for n in nodes}
@@ -86,7 +86,7 @@ class NodeReputation:
 
 
 def why(records: Sequence[Record]) -> str:
-    """What its operator is told."""
+    """Return the reason of a quarantine, for the node's operator."""
     bad = [one for one in records if one.reputation.invalid]
     count = sum(one.reputation.invalid for one in bad)
     machine = ", ".join(one.device_class or "no class told" for one in bad)

@@ -1,8 +1,8 @@
-"""Where a check looks: by secret, crops of a picture half of them where much is to be seen.
+"""Choose by a secret where a check looks; half of the crops lie where the picture has detail.
 
-Where that is says a coarse picture that the verifier makes himself. The node's own would be no use:
-who cheats makes dull what he did not render. So numbers are drawn here, and placed there
-(``rendertrust.node.worker.crop_placement``).
+A coarse render by the verifier shows where detail is. The node's own picture would be no use, as a
+cheating node could flatten what it did not render. So this module draws numbers, and the verifier
+places the crops by them (``rendertrust.node.worker.crop_placement``).
 """
 
 from typing import Final
@@ -15,24 +15,24 @@ from sql.sampling import draw
 from sql.unit_params import VIDEO, Kind
 
 COUNT: Final = 3
-IN_CHUNK: Final = 8  # of so many frames begun one is rendered again, whole
-IN_VIDEO: Final = 16  # frames that are held against their pictures
+IN_CHUNK: Final = 8  # one frame per so many, or part of it, is rendered again as a whole
+IN_VIDEO: Final = 16  # frames that are compared with their pictures
 SHOWN_MOST: Final = 16
 
 
 @attrs.frozen
 class SampleRegions:
-    """``draws`` are crops of a frame or a tile, ``shown`` which frames of a chunk or a video."""
+    """``draws``: crops of a frame or tile. ``shown``: frames of a chunk or video."""
 
     draws: tuple[Drawn, ...] = ()
     shown: tuple[float, ...] = ()
 
 
-NOWHERE: Final = SampleRegions()  # it only looks
+NOWHERE: Final = SampleRegions()  # the result is only opened
 
 
 def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -> SampleRegions:
-    """Those of a unit of so many frames. What is made of tiles is made anew as a whole."""
+    """Return the places for a unit of so many frames. A merged frame is checked as a whole."""
     if kind in ("frame", "tile"):
         return SampleRegions(draws=tuple(draws(secret, unit, result)))
     count = {"chunk": _at_once(frames), "video": IN_VIDEO}.get(kind, 1)
@@ -44,16 +44,17 @@ def _at_once(frames: int) -> int:
 
 
 def least_of(unit: Assignment) -> int | None:
-    """How many frames of a video there are at least: one in each unit that it is made of. None:
-    of what is no video it is known.
+    """Return the least number of frames in a video, one per unit that it is made from.
+
+    None for other kinds, whose number is known.
     """
     return len(unit.parts) if unit.job_type == VIDEO else None
 
 
 def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:
-    """The numbers of three crops: x, y, and the cell.
+    """Draw the numbers of three crops: x, y, and the cell.
 
-    The first is anywhere, the second where much varies, the third one or the other.
+    The first is anywhere, the second where there is detail, the third either way.
     """
 
     def drawn(purpose: bytes, number: int) -> float:

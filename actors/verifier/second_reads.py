@@ -1,4 +1,4 @@
-"""Second reads of deliveries that a checker could not read."""
+"""Second reads of deliveries that a verifier could not read."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -11,20 +11,20 @@ from sql.scheduler_rows import evidence_key, result_key
 
 AT_ONCE: Final = 4
 SECONDS: Final = 300.0  # of one read
-AGAIN_SECONDS: Final = 10.0  # to the next one, where the store was away
+AGAIN_SECONDS: Final = 10.0  # until the next one, if the store was down
 PIECE: Final = 1 << 20
-READ_MOST: Final = 64 << 20  # bytes of one object; of what is longer its last piece is read, too
+READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last piece is read, too
 
 
 @attrs.define
 class SecondReads:
-    """Reads that run now, and those that came to nothing."""
+    """Reads in progress, and when failed ones may be repeated."""
 
     _running: set[CaseId] = attrs.field(factory=set[CaseId])
     _after: dict[CaseId, float] = attrs.field(factory=dict[CaseId, float])
 
     def begin(self, of: CaseId, now: float) -> bool:
-        """Return whether a read of it is to begin now; it is noted as running then."""
+        """Return True if a read begins now; it is then marked as running."""
         self._after = {case: after for case, after in self._after.items() if after > now}
         if of in self._running or of in self._after or len(self._running) >= AT_ONCE:
             return False
@@ -32,15 +32,16 @@ class SecondReads:
         return True
 
     def end(self, of: CaseId, now: float) -> None:
-        """Note the end of a read; the next one of the same delivery waits a little."""
+        """Mark the end of a read; the next one of the same delivery waits."""
         self._running.discard(of)
         self._after[of] = now + AGAIN_SECONDS
 
 
 async def is_readable(case: Case, objects: Objects) -> bool | None:
-    """Return whether its objects can be read to their ends, as they were delivered.
+    """Return True if all objects can be read completely, as delivered.
 
-    None: the store is away. What is packed (Content-Encoding) cannot be read by everybody.
+    None: the store is down. Compressed objects (Content-Encoding) count as unreadable, as not every
+    client decodes them.
     """
     row = case.pending.row
     stored = [(case.place(result_key), row.size)]
@@ -67,7 +68,7 @@ async def _is_readable(key: str, size: int | None, objects: Objects) -> bool:
 
 
 def _starts(size: int) -> Iterator[int]:
-    """Yield where the pieces begin that are read."""
+    """Yield the offsets of the pieces to read."""
     yield from range(0, min(size, READ_MOST), PIECE)
     if size > READ_MOST:
         yield max(READ_MOST, size - PIECE)

@@ -1,4 +1,4 @@
-"""What the Verifier is made with: how often and how long it looks, and whom it talks to."""
+"""Settings and peers of the Verifier."""
 
 from uuid import UUID
 
@@ -16,12 +16,12 @@ from rendertrust.receipt import OFF
 
 @attrs.frozen
 class VerifierSettings:
-    """``enabled`` False: what waits is settled as ``unverified``. ``own``: the gateway's verifiers.
+    """Settings of the Verifier.
 
-    ``unverified_why``: the reason for that, a code of receipts. ``require_evidence`` False: a
-    frame without evidence is ``unverified``, not ``invalid``. ``pays_unverified``: whether nodes
-    are paid for what is ``unverified``. ``least_odds``: of so many results of a node that is known
-    one is compared at least.
+    ``enabled`` False: pending results become ``unverified``, for ``unverified_why``, a code of
+    receipts. ``require_evidence`` False: a frame without evidence is ``unverified``, not
+    ``invalid``. ``pays_unverified``: nodes are paid for ``unverified`` results. ``least_odds``: the
+    least probability that a result of a known node is compared. ``own``: the gateway's verifiers.
     """
 
     enabled: bool = True
@@ -29,30 +29,28 @@ class VerifierSettings:
     require_evidence: bool = True
     pays_unverified: bool = True
     least_odds: float = 0.05
-    wait_seconds: float = 300.0  # for a verifier that has its build; then it is unverifiable
-    check_seconds: float = 900.0  # of one check, beside the time that its unit took
-    again_seconds: float = 30.0  # after a check that came to nothing
-    failures_most: int = 3  # such checks; then nobody can tell
+    wait_seconds: float = 300.0  # for a verifier with its build; then it is unverifiable
+    check_seconds: float = 900.0  # of one check, in addition to the time that its unit took
+    again_seconds: float = 30.0  # after a failed check
+    failures_most: int = 3  # failed checks, after which it is unverifiable
     look_seconds: float = 1.0
     answer_seconds: float = 10.0  # for the Ledger's answer; then it is asked again
     at_once: int = 256
-    claim_seconds: float = 30.0  # then another gateway may have what this one was checking
+    claim_seconds: float = 30.0  # then another gateway may take over a check
     own: frozenset[UUID] = frozenset()
     thresholds: Thresholds = DEFAULTS
 
     def seconds_of(self, case: Case) -> float:
-        """Return how long its next check may take: what is long to render is long to check."""
+        """Return the time limit of the next check: a slow render is slow to check."""
         return self.check_seconds + min(case.pending.took, TOOK_MOST)
 
 
-TOOK_MOST = 3600.0  # a node alone says how long it took
+TOOK_MOST = 3600.0  # the figure is only the node's claim
 
 
 @attrs.frozen
 class VerifierPeers:
-    """Whom it talks to. ``signer`` None: no receipts are given. ``gateway`` names this one to the
-    others.
-    """
+    """The Verifier's peers. ``signer`` None: no receipts. ``gateway``: this gateway's id."""
 
     ledger: Ref[Ledger]
     scheduler: Ref[Scheduler]

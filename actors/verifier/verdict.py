@@ -1,8 +1,8 @@
-"""What a comparison says: the worst of a result's regions counts.
+"""Thresholds of comparisons: the worst region of a result decides.
 
-How far two renders are apart means nothing by itself: a dark scene differs by little where all of
-it is missing, and so does a scene of 4,096 samples where three quarters of them are. So it is told
-in multiples of the noise, which is how far two honest renders with other seeds are apart.
+The distance of two renders means nothing by itself: a dark scene differs little even if all of it
+is missing, and so does a scene of 4,096 samples without three quarters of them. So distances are
+given in multiples of the noise, the distance of two honest renders with different seeds.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ _FROM_WORST: Final[tuple[Finding, ...]] = ("mismatch", "open", "match", "exact")
 
 @attrs.frozen
 class Thresholds:
-    """Multiples of the noise: up to ``match`` it is a match, beyond ``open`` a mismatch; what lies
-    between is left open, and more regions are compared.
+    """Multiples of the noise: up to ``match`` it is a match, beyond ``open`` a mismatch.
 
-    ``other_class`` takes the place of ``match`` between two instruction sets.
+    Between them more regions are compared. ``other_class`` replaces ``match`` between two
+    instruction sets.
     """
 
     match: float = MATCH_NOISE
@@ -33,14 +33,15 @@ class Thresholds:
 
     @property
     def across(self) -> "Thresholds":
-        """Return those for a check by a machine of another class."""
+        """Return the thresholds for a check by a machine of another class."""
         return attrs.evolve(self, match=self.other_class)
 
 
 @attrs.frozen
 class RegionDifference:
-    """One region beside the same part of what was delivered. ``off`` is 0 where equal, infinite
-    where nothing can be compared; NaN is no match.
+    """Distance of one region from the same part of the delivery.
+
+    ``off`` is 0 if equal and infinite if nothing can be compared; NaN is not a match.
     """
 
     equal: bool
@@ -51,7 +52,7 @@ DEFAULTS: Final = Thresholds()
 
 
 def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return what one region says."""
+    """Return the finding for one region."""
     if compared.equal:
         return "exact"
     if compared.off <= thresholds.match:
@@ -60,7 +61,7 @@ def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> 
 
 
 def of_all(found: Sequence[RegionDifference], thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return what all of them say together. Raises ValueError without any: nothing was checked."""
+    """Return the worst finding. Raises ValueError if there is none: nothing was checked."""
     if not found:
         raise ValueError("nothing was compared")
     findings = [of_region(one, thresholds) for one in found]
@@ -68,5 +69,5 @@ def of_all(found: Sequence[RegionDifference], thresholds: Thresholds = DEFAULTS)
 
 
 def is_match(finding: Finding) -> bool:
-    """Return whether what was delivered is what the scene gives, as far as was compared."""
+    """Return True if the delivery matches the scene, as far as it was compared."""
     return finding in ("exact", "match")

@@ -13,7 +13,7 @@ from actors.verifier.case import Case
 from sql.checks import SeenVerifier
 from sql.device_class import are_comparable, is_kin
 
-MEET_SECONDS: Final = 10.0  # between two times that gateways tell each other of their verifiers
+MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their verifiers
 
 
 @attrs.define(eq=False)
@@ -30,11 +30,11 @@ class ConnectedVerifier:
     busy: UUID | None = None
 
     def can_compare(self, case: Case) -> bool:
-        """Return whether the verifier has the Blender build of the case's node."""
+        """Return True if the verifier has the Blender build of the case's node."""
         return are_comparable(self.device_class, case.device_class)
 
     def has_kind_of(self, case: Case) -> bool:
-        """Return whether it has the device kind, too, so that no statistics are needed."""
+        """Return True if it also has the node's device kind, so that no statistics are needed."""
         return is_kin(self.device_class, case.device_class)
 
 
@@ -65,10 +65,10 @@ class VerifierFleet:
     seconds: float
     own: frozenset[UUID] = frozenset()
     seen: Mapping[UUID, SeenVerifier] = attrs.field(factory=dict[UUID, SeenVerifier])
-    due: float = float("-inf")  # when gateways next tell each other
+    due: float = float("-inf")  # time of the next exchange
 
     async def meet(self, here: "VerifierRegistry", now: float) -> None:
-        """Tell the other gateways of the verifiers connected here, and learn of theirs.
+        """Publish the verifiers connected here, and read those of other gateways.
 
         Raises Unavailable.
         """
@@ -78,9 +78,9 @@ class VerifierFleet:
             self.due = now + MEET_SECONDS
 
     def may_check(self, verifier: UUID, case: Case) -> bool:
-        """Return whether a verifier may check the case.
+        """Return True if a verifier may check the case.
 
-        No verifier checks other nodes of its owner, unless these are verifiers, too.
+        A verifier does not check other nodes of its owner, unless these are verifiers, too.
         """
         seen, owner = self.seen.get(verifier), case.pending.owner
         if seen is None:
@@ -94,7 +94,7 @@ class VerifierFleet:
         )
 
     def lacks(self, case: Case) -> bool:
-        """Return whether verifiers may check the case, and none has its build of Blender."""
+        """Return True if verifiers may check the case, but none has its build of Blender."""
         classes, wanted = self.classes_for(case), case.device_class
         return bool(classes) and not any(are_comparable(one, wanted) for one in classes)
 

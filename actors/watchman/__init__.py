@@ -1,1 +1,1 @@
-"""The watchman: last started and first stopped, he opens and closes the house."""
+"""The watchman: last to start and first to stop; tells whether the gateway takes new work."""

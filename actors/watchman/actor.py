@@ -1,4 +1,4 @@
-"""The Watchman: the last to start and the first to stop. While it stands, new work may come in."""
+"""The Watchman: the last to start and the first to stop. While it runs, new work is accepted."""
 
 import asyncio
 import logging
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class WatchmanSettings:
-    """``batch`` sockets are closed at a time; the next ones when those are, or after a while.
+    """Sockets are closed in batches; the next one follows when the last is closed or time is up.
 
-    So many nodes do not come back all at once, and the loop is never busy with closing alone.
+    So not all nodes reconnect at once, and the loop stays responsive.
     """
 
     batch: int = 100
@@ -29,9 +29,9 @@ class WatchmanSettings:
 
 
 class WatchmanActor(Actor[Watchman]):
-    """``sessions`` gives the addresses of the living sessions.
+    """``sessions`` returns the addresses of the living sessions.
 
-    Give it ``stop_within`` enough for all batches: 20,000 sessions are 200 of them.
+    Its ``stop_within`` must be long enough for all batches: 20,000 sessions are 200 of them.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class WatchmanActor(Actor[Watchman]):
 
     @handles(IsOpen)
     async def is_open(self, message: IsOpen) -> bool:
-        # While it stops nobody answers, and who asks in vain takes that for no.
+        # While it stops it does not answer, and askers treat a timeout as "no".
         return True
 
     async def stopped(self) -> None:
@@ -63,7 +63,7 @@ class WatchmanActor(Actor[Watchman]):
                 for session in sessions:
                     await session.down()
         except TimeoutError:
-            log.info("some of %d sessions take long to close", len(sessions))
+            log.info("some of %d sessions are slow to close", len(sessions))
 
     async def _report_orphans(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What the Watchman is asked."""
+"""Messages of the Watchman."""
 
 import attrs
 
@@ -11,4 +11,4 @@ class Watchman:
 
 @attrs.frozen
 class IsOpen(Message[Watchman, bool]):
-    """From the web: may new work come in?"""
+    """From the web: is new work accepted?"""

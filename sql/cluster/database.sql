@@ -1,2 +1,2 @@
--- The gateway's database; in a statement of its own, because it cannot run inside a transaction.
+-- The gateway's database; in a separate statement, because it cannot run inside a transaction.
 CREATE DATABASE rendertrust OWNER rendertrust;

@@ -1,8 +1,8 @@
--- What the Anchor sent to a chain, and what became of it.
+-- Transactions that the Anchor sent to a chain, and their outcomes.
 
 -- name: anchors_of_sender
--- All that a sender has sent and that is not over: what is pending, what is numbered from $3 on (the
--- chain lost it), the newest contract, and the newest anchor, both of this epoch; in order of numbers.
+-- A sender's transactions that are pending or numbered from $3 on (the chain lost those), the newest contract and the
+-- newest anchor, both of this epoch; in order of numbers.
 SELECT chain_id, sender, nonce, contract, size, root, raw, hashes, state, block_number, bid_at, mined_hash,
        block_hash, (SELECT split_part(c.note, E'\n', 1) FROM checkpoints c WHERE c.size = t.size) AS origin
 FROM chain_transactions t
@@ -28,26 +28,26 @@ SELECT * FROM (
 ORDER BY nonce;
 
 -- name: anchors_insert
--- A transaction, before it is sent. Who comes second with a number has written nothing.
+-- Insert a transaction before it is sent; no row if its number is taken.
 INSERT INTO chain_transactions (chain_id, sender, nonce, contract, size, root, raw, hashes, state,
                                 created_at, bid_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, ARRAY[$8::text], 'PENDING', $9, $9)
 ON CONFLICT DO NOTHING RETURNING nonce;
 
 -- name: anchors_bid
--- Another form of it, with another bid; unless somebody else was faster.
+-- Store another form of a transaction, with another bid; no row if another gateway was faster.
 UPDATE chain_transactions SET raw = $5, hashes = hashes || $6::text, bid_at = $7
 WHERE chain_id = $1 AND sender = $2 AND nonce = $3 AND hashes[cardinality(hashes)] = $4
 RETURNING nonce;
 
 -- name: anchors_state
--- What became of it; $8: which of its forms is in the block, $9: the block, $10: what was signed of it.
+-- Store the outcome; $8: the form in the block, $9: the block's hash, $10: the signed anchor note.
 UPDATE chain_transactions SET state = $4, block_number = $5, error = $6, mined_hash = $8, block_hash = $9, note = $10,
                               confirmed_at = CASE WHEN $4 = 'CONFIRMED' THEN $7::timestamptz END
 WHERE chain_id = $1 AND sender = $2 AND nonce = $3;
 
 -- name: anchors_due
--- The newest checkpoint that has any leaf.
+-- The newest checkpoint that is not empty.
 SELECT size, root FROM checkpoints WHERE size > 0 ORDER BY size DESC LIMIT 1;
 
 -- name: anchors_page
@@ -60,13 +60,13 @@ ORDER BY created_at DESC, nonce DESC
 LIMIT $2 OFFSET $3;
 
 -- name: anchors_count
--- How many there are, whatever the page.
+-- Count the anchors since $1.
 SELECT count(*) FROM chain_transactions
 WHERE size IS NOT NULL AND created_at >= coalesce($1::timestamptz, '-infinity');
 
 -- name: anchors_covering
--- The newest confirmed anchor that covers leaf $1, with its checkpoint: on the chain of the latest
--- anchor, if there is one, for a gateway may have changed its chain.
+-- The newest confirmed anchor that covers leaf $1, with its checkpoint; preferably on the chain of the latest anchor,
+-- as a gateway may have changed its chain.
 SELECT t.chain_id, t.contract, coalesce(t.mined_hash, t.hashes[cardinality(t.hashes)]) AS hash,
        t.block_number, t.block_hash, t.note AS anchor, split_part(c.note, E'\n', 1) AS origin, c.size, c.root, c.at, c.note, ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
 FROM chain_transactions t
@@ -77,13 +77,13 @@ ORDER BY t.chain_id = (SELECT l.chain_id FROM chain_transactions l
                        ORDER BY l.confirmed_at DESC LIMIT 1) DESC, t.size DESC LIMIT 1;
 
 -- name: anchors_noted
--- What was signed about the newest confirmed anchor.
+-- The signed note of the newest confirmed anchor.
 SELECT note FROM chain_transactions
 WHERE state = 'CONFIRMED' AND size IS NOT NULL AND note IS NOT NULL ORDER BY size DESC LIMIT 1;
 
 -- name: anchors_unknown
--- Numbers below $3 that a sender used in this epoch, above all that rows have: the first 256 of them,
--- among which a contract was made if one was, and the newest 1024; and the 256 below all of them.
+-- Numbers below $3 that a sender used in this epoch, above all that rows have: the first 256, which include the
+-- deployment of a contract if there was one, and the newest 1024; and 256 below all that rows have.
 WITH epoch AS (
     SELECT coalesce(max(e.nonce), 0) AS first FROM epochs e WHERE e.chain_id = $1 AND e.sender = $2
 ), known AS (
@@ -101,7 +101,7 @@ SELECT n FROM known, generate_series(greatest(known.first, known.lowest - 256), 
 ORDER BY 1;
 
 -- name: anchors_holes
--- Numbers of a sender between others that no row has, in this epoch: the first 256.
+-- The first 256 numbers of a sender in this epoch that lie between others and have no row.
 SELECT n AS nonce
 FROM (SELECT greatest(min(nonce), coalesce((SELECT max(e.nonce) FROM epochs e
                                             WHERE e.chain_id = $1 AND e.sender = $2), 0)) AS first,
@@ -113,7 +113,7 @@ WHERE NOT EXISTS (SELECT FROM chain_transactions t
 ORDER BY n LIMIT 256;
 
 -- name: anchors_unmade
--- Contracts of a sender's anchors, in this epoch, that no row made.
+-- Contracts of a sender's anchors in this epoch whose deployment has no row.
 SELECT DISTINCT t.contract FROM chain_transactions t
 WHERE t.chain_id = $1 AND t.sender = $2 AND t.size IS NOT NULL
   AND t.nonce >= coalesce((SELECT max(e.nonce) FROM epochs e
@@ -123,12 +123,12 @@ WHERE t.chain_id = $1 AND t.sender = $2 AND t.size IS NOT NULL
 ORDER BY t.contract;
 
 -- name: anchors_confirmed
--- The newest confirmed anchors, $1 at most, of whichever contract.
+-- The newest $1 confirmed anchors, of any contract.
 SELECT chain_id, contract, size, root FROM chain_transactions
 WHERE state = 'CONFIRMED' AND size IS NOT NULL ORDER BY size DESC LIMIT $1;
 
 -- name: anchors_contracts
--- A sender's contracts of this epoch, and the largest size of anchors that did not fail.
+-- A sender's contracts of this epoch, each with the largest size of its anchors that did not fail.
 SELECT contract, coalesce(max(size) FILTER (WHERE state <> 'FAILED'), 0) AS size
 FROM chain_transactions
 WHERE chain_id = $1 AND sender = $2
@@ -137,5 +137,5 @@ WHERE chain_id = $1 AND sender = $2
 GROUP BY contract;
 
 -- name: anchors_first
--- The lowest number of a sender that is known here.
+-- The lowest known number of a sender.
 SELECT min(nonce) AS nonce FROM chain_transactions WHERE chain_id = $1 AND sender = $2;

@@ -1,23 +1,23 @@
 -- name: api_key_insert
--- A new key; no row when the user has $9 living ones already.
+-- Insert a key; no row if the user has $9 valid ones.
 INSERT INTO api_keys (id, user_id, name, sha256, hint, scopes, created_at, expires_at)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8
 WHERE (SELECT count(*) FROM api_keys WHERE user_id = $2 AND revoked_at IS NULL) < $9
 RETURNING id, name, hint, scopes, created_at, expires_at, used_at;
 
 -- name: api_key_page
--- A user's keys that were not revoked, newest first.
+-- A user's keys that are not revoked, newest first.
 SELECT id, name, hint, scopes, created_at, expires_at, used_at FROM api_keys
 WHERE user_id = $1 AND revoked_at IS NULL
 ORDER BY created_at DESC, id
 LIMIT $2 OFFSET $3;
 
 -- name: api_key_count
--- How many there are.
+-- Count them.
 SELECT count(*) AS count FROM api_keys WHERE user_id = $1 AND revoked_at IS NULL;
 
 -- name: api_key_use
--- Whose key it is, and that it was used; no row unless it is good now.
+-- Record a use of a key and return its holder; no row unless it is valid now.
 UPDATE api_keys SET used_at = $2
 FROM users
 WHERE sha256 = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
@@ -25,6 +25,6 @@ WHERE sha256 = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at >
 RETURNING api_keys.id, user_id, scopes, expires_at;
 
 -- name: api_key_revoke
--- Revoke a user's key; no row when it was, or is another's.
+-- Revoke a user's key; no row if it was revoked, or is another user's.
 UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
 RETURNING id;

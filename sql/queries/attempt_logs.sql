@@ -1,8 +1,8 @@
--- What nodes said last of attempts that ended.
+-- The last log lines of ended attempts.
 
 -- name: attempt_log_keep
--- Keep it, if the unit is this node's at this attempt, which came well ($8) or failed; of a job those of
--- the newest $7 attempts stay that ended likewise.
+-- Store a log if the unit is this node's at this attempt, which succeeded ($8) or failed; each job keeps the newest $7
+-- logs of either kind.
 WITH older AS (
     DELETE FROM attempt_logs l
     WHERE l.job_id = $1 AND (l.unit, l.attempt) IN (
@@ -17,8 +17,8 @@ WHERE u.job_id = $1 AND u.number = $2
 ON CONFLICT DO NOTHING;
 
 -- name: attempt_logs
--- The last $3 attempts of a job (of its unit $2, if that is not null) that failed, each with what its node
--- said last, where that is kept, and the last $3 that came well of which something is; the newest first.
+-- The last $3 failed attempts of a job (of unit $2, if given), each with its log if kept, and the last $3 successful
+-- ones that have a log; newest first.
 WITH failed AS (
     SELECT a.number AS unit, u.frames, a.attempt, a.node_id, a.ended_at, a.error_class, a.error,
            coalesce(l.lines, '') AS lines, false AS completed
@@ -42,7 +42,7 @@ SELECT * FROM failed UNION ALL SELECT * FROM well
 ORDER BY ended_at DESC, unit DESC, attempt DESC;
 
 -- name: attempt_logs_expire
--- Those of jobs that ended before $1 go, of some $2 jobs at once.
+-- Delete the logs of some $2 jobs that ended before $1.
 WITH old AS (
     SELECT j.id FROM jobs j WHERE j.completed_at < $1 AND EXISTS (SELECT FROM attempt_logs l WHERE l.job_id = j.id)
     ORDER BY j.completed_at LIMIT $2

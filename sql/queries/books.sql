@@ -1,16 +1,16 @@
--- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by its key. What is written
--- goes as one statement made of those below: sql/statement_batch.py.
+-- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by key. A batch is written in one
+-- statement combined from those below: sql/statement_batch.py.
 
 -- name: books_accounts_make
--- Accounts come into being when they are first needed. Debts stand below zero.
+-- Create accounts when they are first needed. Debts are balances below zero.
 INSERT INTO accounts (name, may_overdraw)
 SELECT name, name LIKE 'debt:%' FROM unnest($1::text[]) AS n (name) ON CONFLICT (name) DO NOTHING;
 
 -- name: books_accounts_lock
--- Whoever wants to change a balance waits here: accounts by name ($1), of holds by reference ($2),
--- of the holds of whole jobs ($3) and of all tiles of a frame of which $5 and $6 are one. A hold's account and a job's units never change.
--- Of the accounts $4 each batch has one till, under the account's own name: the first that nobody
--- has, and nobody waits for it; the account itself when all are taken.
+-- Lock accounts, so that changes of balances are serialised: by name ($1), those of holds by reference ($2), of the
+-- holds of whole jobs ($3), and of all tiles of frames that include the units $5, $6. A hold's account and a job's
+-- units never change. Of each account in $4 a batch gets one shard, under the account's name: the first that is not
+-- locked, without waiting; the account itself if all are locked.
 WITH tills AS MATERIALIZED (
     SELECT w.id AS account, t.id
     FROM accounts w
@@ -38,13 +38,12 @@ WHERE a.id IN (
 ORDER BY a.id FOR UPDATE OF a;
 
 -- name: books_rows_lock
--- What the accounts' locks let us see, in one row: holds (open and closed ones), jobs, units and what
--- these feed, all units and holds of whole jobs ($2) and of tiles with one of which ($12, $13) a frame may
--- fail, idempotency keys, numbers for $8 transfers (gaps in those do no
--- harm), and what was posted before by subject, kind and reference ($9 to $11), with the subject's
--- entries and the accounts; and the time, now that the locks are held. That is looked up step by step: a plan that was made while the tables were
--- small must not read them whole when they are not. In COALESCE an account is no reason to begin with
--- all of its entries.
+-- Read what the account locks protect, in one row: holds (open and closed), jobs, units and the units they feed, all
+-- units and holds of whole jobs ($2) and of frames of which a tile ($12, $13) may fail, idempotency keys, numbers for
+-- $8 transfers (gaps are harmless), earlier transfers by subject, kind and reference ($9 to $11) with the subject's
+-- entries and the accounts, and the time now that the locks are held. The lookups are separate steps, because a plan
+-- made while the tables were small must not scan them once they are large. COALESCE keeps the planner from starting
+-- with all entries of an account.
 WITH posted AS MATERIALIZED (
     SELECT x.t FROM unnest($9::bigint[], $10::text[], $11::text[]) AS k (subject, kind, reference)
     CROSS JOIN LATERAL (SELECT t FROM transfers t
@@ -96,20 +95,20 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
        clock_timestamp() AS now;
 
 -- name: books_transaction_status
--- What became of a transaction: committed, aborted, in progress; null for a number that is still to come,
--- as after a move to a server that had not heard of all.
+-- The status of a transaction: committed, aborted or in progress; null for a future id, as after a failover to a server
+-- that lags behind.
 SELECT CASE WHEN $1::bigint::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
             THEN pg_xact_status($1::bigint::text::xid8) END AS status;
 
 -- name: books_accounts_write
--- Balances as decided under the lock.
+-- Update balances as decided under the lock.
 UPDATE accounts a SET balance = n.balance, held = n.held, version = n.version
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
      AS n (id, balance, held, version)
 WHERE a.id = n.id;
 
 -- name: books_jobs_insert
--- New jobs.
+-- Insert jobs.
 INSERT INTO jobs (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
                   updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
                   completed_at, open_units, failed_units, cancelled_units, unit_error,
@@ -131,7 +130,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
            cap, committed, charged, paused, reached, avoid);
 
 -- name: books_jobs_update
--- What changes of a job.
+-- Update jobs.
 UPDATE jobs j SET status = n.status, updated_at = n.updated_at, node_id = n.node_id,
                   retry_count = n.retry_count, result_ref = n.result_ref,
                   error_message = n.error_message, dispatched_at = n.dispatched_at,
@@ -151,7 +150,7 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::integer[]
 WHERE j.id = n.id;
 
 -- name: books_units_queue
--- New units that wait, all of a job at once.
+-- Insert waiting units, all of a job at once.
 INSERT INTO units (job_id, number, price, state, place, frames, tile, feeds, missing)
 SELECT job_id, number, price, 'QUEUED', place, frames, tile, feeds, missing
 FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::integer[],
@@ -159,7 +158,7 @@ FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], 
      AS n (job_id, number, price, place, frames, tile, feeds, missing);
 
 -- name: books_units_insert
--- New units that have come further within their first batch.
+-- Insert units that have advanced within their first batch.
 INSERT INTO units (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at, lease_until,
                    not_before, failures, avoid, result_key, result_sha256, result_size, verified,
                    error_class, error_code, error_message, started_at, ended_at, missing, copy_attempt,
@@ -184,7 +183,7 @@ FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], 
            needs_opengl, unsendable_to);
 
 -- name: books_units_update
--- What changes of a unit.
+-- Update units.
 UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    assigned_at = n.assigned_at, lease_until = n.lease_until,
                    not_before = n.not_before, failures = n.failures, avoid = n.avoid::uuid[],
@@ -213,15 +212,14 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::integer[], $5::uuid[], $6
 WHERE u.job_id = n.job_id AND u.number = n.number;
 
 -- name: books_holds_insert
--- New holds.
+-- Insert holds.
 INSERT INTO holds (id, account_id, reference, amount, created_at, settled, state, closed_at)
 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[],
                      $6::bigint[], $7::text[], $8::timestamptz[]);
 
 -- name: books_holds_update
--- Holds that are settled or released, or set aside anew for a unit that is tried again; what was settled
--- stays so. In COALESCE the state is no reason to begin with all open holds, which are few while it is
--- planned and many later.
+-- Update holds that are settled, released, or opened again for a retry; a settled hold stays settled. COALESCE keeps
+-- the planner from starting with all open holds, which are few at planning time and many later.
 UPDATE holds h SET state = n.state, settled = n.settled, closed_at = n.closed_at,
                    created_at = n.created_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[])
@@ -229,7 +227,7 @@ FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timesta
 WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false);
 
 -- name: books_transfers_insert
--- New transfers, all at one time.
+-- Insert transfers, all with one time.
 INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, description, created_at)
 OVERRIDING SYSTEM VALUE
 SELECT n.*, ($9::timestamptz[])[1]
@@ -237,7 +235,7 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]
             $7::text[], $8::text[]) AS n;
 
 -- name: books_entries_insert
--- Two entries for each transfer, all at one time.
+-- Insert two entries per transfer, all with one time.
 INSERT INTO entries (entry_id, id, transfer_id, account_id, version, amount, before, receipt, after,
                      created_at)
 OVERRIDING SYSTEM VALUE
@@ -247,14 +245,14 @@ FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], 
      AS n (entry_id, id, transfer_id, account_id, version, amount, before, receipt);
 
 -- name: books_keys_insert
--- Answers to be given again.
+-- Insert answers of idempotency keys.
 INSERT INTO idempotency_keys (user_id, key, request, answer, created_at)
 SELECT user_id, key, request, answer::jsonb, created_at
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])
      AS n (user_id, key, request, answer, created_at);
 
 -- name: books_acts_insert
--- What admins did with credits, for the audit.
+-- Insert the admins' actions on credits into the audit log.
 INSERT INTO audit (at, actor_id, actor, act, target, reason, request_id, details)
 SELECT at, actor_id, actor, act, target, reason, request_id, details::jsonb
 FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],

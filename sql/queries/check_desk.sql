@@ -1,7 +1,7 @@
--- Checks as people look at them. $1 is whose nodes' work it is; null: everybody's.
+-- Checks for the console. $1: the owner of the nodes; null: all.
 
 -- name: check_desk_page
--- The newest $5, of node $2 where it is named, of outcome $3, and of what was said $4 is a part.
+-- The newest $5, of node $2, with outcome $3, and with $4 in the reason, where given.
 SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, j.params -> '_tiles' AS grid, c.node_id, n.name AS node_name, c.device_class,
        coalesce(c.verdict, 'pending') AS verdict, c.said, c.strike, v.name AS verifier_name, c.opened_at, c.decided_at
 FROM checks c
@@ -17,7 +17,7 @@ WHERE ($1::uuid IS NULL OR n.owner_id = $1)
 ORDER BY c.opened_at DESC, c.job_id DESC, c.unit DESC LIMIT $5;
 
 -- name: check_desk_counts
--- How many there are since $2, by outcome.
+-- Count checks since $2, and all pending ones, by outcome.
 SELECT coalesce(c.verdict, 'pending') AS verdict, count(*) AS number
 FROM checks c JOIN nodes n ON n.id = c.node_id
 WHERE ($1::uuid IS NULL OR n.owner_id = $1) AND (c.opened_at >= $2 OR c.state = 'PENDING')

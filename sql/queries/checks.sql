@@ -1,13 +1,13 @@
--- Checks of what was delivered: opened and decided with their units, read by the Verifier.
+-- Checks of deliveries: opened and decided with their units, read by the Verifier.
 
 -- name: books_checks_lock
--- The checks of all attempts at the units $1, $2: few have been delivered twice.
+-- Lock the checks of all attempts at the units $1, $2; few units have more than one.
 SELECT c.* FROM checks c
 JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_id AND n.unit = c.unit
 ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 
 -- name: books_checks_insert
--- What was delivered, and decided in the same batch perhaps; and whether it is its owner's own work.
+-- Insert checks, which may be decided in the same batch; and record whether the work is the owner's own.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
                     evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
@@ -24,12 +24,12 @@ FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6
            drawn, odds, compared, remade, distance, verifier_class);
 
 -- name: books_words_insert
--- What nodes said of scenes.
+-- Insert nodes' reports about scenes.
 INSERT INTO scene_words (job_id, unit, attempt, node_id, device_class, said_at)
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::timestamptz[]);
 
 -- name: books_checks_decide
--- What was found; once.
+-- Decide checks, once.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
                     decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn,
                     compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class
@@ -41,9 +41,9 @@ FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.state = 'PENDING';
 
 -- name: checks_pending
--- The oldest $1 that wait, behind $2, $3, $4 where they are given, of units that wait for them, with what
--- their jobs say; and of what was settled without being compared with its scene, before its node was found out, or
--- what its creator compared and disputes; unless a check found what does not decide that.
+-- The oldest $1 pending checks of units that wait for them, after $2, $3, $4 if given, with facts of their jobs; and
+-- results settled without a comparison before their node had an invalid result, or disputed with a creator's
+-- comparison, unless a check already has a finding that does not decide the dispute.
 WITH waiting AS (
     (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
      FROM to_verify c
@@ -81,7 +81,7 @@ JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;
 
 -- name: checks_claim
--- Claim those of the attempts $2, $3, $4 that no other gateway than $1 has, for $5 seconds from now; answer what it has.
+-- Claim those of the attempts $2, $3, $4 that no gateway but $1 has, for $5 seconds; return all that it has.
 WITH free AS (
     SELECT c.job_id, c.unit, c.attempt, c.claimed_by, c.claimed_until
     FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attempt)
@@ -99,22 +99,22 @@ WITH free AS (
 SELECT job_id, unit, attempt FROM free;
 
 -- name: checks_release
--- Give up the claims of gateway $1 on the attempts $2, $3, $4.
+-- Release the claims of gateway $1 on the attempts $2, $3, $4.
 UPDATE checks c SET claimed_by = NULL, claimed_until = NULL
 FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attempt)
 WHERE c.job_id = w.job_id AND c.unit = w.unit AND c.attempt = w.attempt AND coalesce(c.claimed_by = $1, false);
 
 -- name: draw_secret
--- The secret by which all gateways draw, as it is sealed.
+-- The sealed secret by which all gateways draw checks.
 SELECT sealed FROM draw_secret;
 
 -- name: draw_secret_keep
--- Keep $1 where there is none, or in the place of $2.
+-- Store $1 if there is no secret, or replace $2.
 INSERT INTO draw_secret (sealed, made_at) VALUES ($1, now())
 ON CONFLICT (one) DO UPDATE SET sealed = $1, made_at = now() WHERE draw_secret.sealed = $2;
 
 -- name: evidence_of_unit
--- What lies beside the result of a unit of a job of user $3's, until it expires.
+-- The evidence of a unit of a job of user $3, until it expires.
 SELECT j.user_id, c.job_id, c.unit, c.attempt, c.evidence_sha256 AS sha256, c.evidence_size AS size
 FROM checks c
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
@@ -124,10 +124,10 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
   AND NOT EXISTS (SELECT FROM expired_results x WHERE x.job_id = c.job_id AND x.unit = c.unit);
 
 -- name: checks_records
--- What was found of the work of nodes $1, the newest $2 of each class of machine, oldest first: 'v' is valid,
--- 'm' a strike, by a check or by what it said of a scene that another rendered; those from before the node was
--- released last, and since. What was valid of its owner's own work is left out. Strikes of a key that its
--- owner gave up before are its own: else a new key would wipe them out.
+-- Verdicts on the work of nodes $1, the newest $2 per device class, oldest first: 'v' is valid, 'm' a strike, by a
+-- check or by a report about a scene that another node rendered; before the node's last release, and since. Valid
+-- results of the owner's own work do not count. Strikes of an earlier key that its owner gave up count for the new one,
+-- which could otherwise erase them.
 WITH looked AS (
     SELECT n.id AS node, n.released_at, k.id AS by, k.id <> n.id AS given_up
     FROM nodes n
@@ -163,13 +163,13 @@ GROUP BY n.node, n.released_at, k.device_class
 ORDER BY n.node, k.device_class;
 
 -- name: scene_words
--- Who said of unit $2 of job $1 that its scene is at fault.
+-- The nodes that reported the scene of unit $2 of job $1 as at fault.
 SELECT DISTINCT w.node_id AS node, n.owner_id AS owner FROM scene_words w JOIN nodes n ON n.id = w.node_id
 WHERE w.job_id = $1 AND w.unit = $2;
 
 -- name: checks_page
--- What was found of a node's work $1, newest first, $2 at most, and of what it said of scenes; what was not
--- compared is left out.
+-- The newest $2 findings about a node's work ($1), and about its reports on scenes; results that were not compared are
+-- left out.
 SELECT * FROM (
     (SELECT job_id, unit, attempt, device_class, verdict, said, strike, opened_at, decided_at
      FROM checks
@@ -182,16 +182,16 @@ SELECT * FROM (
 ORDER BY coalesce(decided_at, opened_at) DESC, job_id DESC, unit DESC LIMIT $2;
 
 -- name: uncut_note
--- Regions of this scene say nothing of its frames; once.
+-- Record, once, that regions of this scene cannot be compared with its frames.
 INSERT INTO uncut_scenes (user_id, payload_ref, job_id, unit, attempt, found_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 
 -- name: dispute_finding
--- Note what a check found of the open dispute of unit $2 of job $1, where that does not decide it; once.
+-- Store a check's finding about the open dispute of unit $2 of job $1, which does not decide it; once.
 UPDATE disputes SET finding = $3 WHERE job_id = $1 AND unit = $2 AND state = 'OPEN' AND finding IS NULL;
 
 -- name: verifiers_meet
--- Note that these verifiers ($1, of the classes $2) are connected, and return all that any gateway noted within $3
+-- Record that these verifiers ($1, of the classes $2) are connected, and return all that any gateway recorded within $3
 -- seconds.
 WITH here AS (
     INSERT INTO verifiers (node_id, device_class, seen_at)

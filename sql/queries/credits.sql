@@ -1,13 +1,13 @@
 -- name: balance_of_users
--- What each user has, and what of it is held; nothing before anything was ever booked.
+-- The balance and held amount of each user; zero before the first entry.
 SELECT coalesce(a.balance, 0) AS balance, coalesce(a.held, 0) AS held
 FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, place)
 LEFT JOIN accounts a ON a.name = 'user:' || u.id
 ORDER BY u.place;
 
 -- name: entries_of_user
--- A page of a user's entries, newest first: those older than entry $4, if there is one. Both bounds
--- are of the index, so a page far down costs what the first one does.
+-- A page of a user's entries, newest first: those older than entry $4, if given. Both bounds use the index, so a late
+-- page costs as much as the first.
 SELECT e.id, e.entry_id, e.amount, t.kind, t.reference, e.after, t.description, e.created_at
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
@@ -17,16 +17,16 @@ ORDER BY e.version DESC
 LIMIT $2 OFFSET $3;
 
 -- name: entry_is_of_user
--- Whether a page may begin after this entry.
+-- Does the entry belong to the user, so that a page may begin after it?
 SELECT FROM entries e JOIN accounts a ON a.id = e.account_id
 WHERE e.id = $2 AND a.name = 'user:' || $1::uuid;
 
 -- name: entries_count
--- How many entries a user has: versions have no hole.
+-- Count a user's entries: versions have no gaps.
 SELECT version AS count FROM accounts WHERE name = 'user:' || $1::uuid;
 
 -- name: holds_of_user
--- A page of what is held of a user's credits now, newest first, with the unit of a job that it is held for.
+-- A page of a user's open holds, newest first, with the job and unit they are for.
 SELECT h.id, h.amount, h.reference, h.created_at, j.id AS job_id, j.job_type, j.status AS job_status,
        w.number AS unit, w.frames, w.tile, j.params -> '_tiles' AS grid
 FROM holds h
@@ -40,13 +40,12 @@ ORDER BY h.created_at DESC, h.id DESC
 LIMIT $2 OFFSET $3;
 
 -- name: holds_count
--- How many there are, whatever the page.
+-- Count a user's open holds.
 SELECT count(*) FROM holds
 WHERE state = 'OPEN' AND account_id = (SELECT id FROM accounts WHERE name = 'user:' || $1::uuid);
 
 -- name: usage_of_user
--- What a user was charged for work on each of the days from $2 to $3 (UTC), and for how many jobs;
--- days without any are there, too.
+-- A user's charges for work on each day from $2 to $3 (UTC), with the number of jobs; days without charges included.
 WITH charged AS (
     SELECT (e.created_at AT TIME ZONE 'UTC')::date AS day, -e.amount AS amount,
            split_part(t.reference, ':', 2) AS job
@@ -62,7 +61,7 @@ GROUP BY d.day
 ORDER BY d.day;
 
 -- name: charged_unit
--- What was charged for one unit of a job, and to whom; units that are not charged are there, too.
+-- The charge for one unit of a job, and its creator; also for units without a charge.
 SELECT j.user_id, j.id AS job_id, u.number, j.job_type, coalesce(h.settled, 0) AS charged
 FROM units u
 JOIN jobs j ON j.id = u.job_id
@@ -70,7 +69,7 @@ LEFT JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
 WHERE u.job_id = $1 AND u.number = $2;
 
 -- name: refundable_units
--- What was charged for each unit of a job, and what was given back of it.
+-- The charge for each unit of a job, and the refunded part.
 SELECT u.number, u.frames, u.tile, coalesce(h.settled, 0) AS charged, t.amount AS refunded
 FROM units u
 JOIN jobs j ON j.id = u.job_id

@@ -1,8 +1,8 @@
--- What came to nothing and waits for somebody: jobs that failed, events of Stripe's that do not fit.
+-- Dead letters: failed jobs, refused Stripe events and undelivered webhooks that wait for an admin.
 
 -- name: dead_jobs
--- Jobs that failed for good and were neither retried nor put aside, in order $5; of owner $1 (null:
--- everybody's) or those named in $2 (null: all). What they are sorted by is what letters show of them.
+-- Jobs that failed for good and were neither retried nor discarded, in order $5; of owner $1 (null: all) or with the
+-- ids $2 (null: all). The sort keys are the columns that the list shows.
 WITH dead AS (
     SELECT j.id, j.job_type, j.user_id, u.email, j.node_id, n.name AS node_name, j.error_message,
            j.price, j.units, j.completed_at AS at
@@ -24,7 +24,7 @@ SELECT f.id, f.job_type, f.user_id, f.email, f.node_id, f.node_name, f.error_mes
 FROM (
     SELECT d.*, d.job_type AS about, coalesce(d.error_message, '') AS why, d.email AS whose,
            coalesce(d.node_name, '') AS place,
-           -- Counted of all of them only where it is what they are sorted by.
+           -- Counted for all of them only if it is the sort key.
            CASE WHEN $5::text IN ('tried', '-tried') THEN
                (SELECT count(*) FROM attempts a WHERE a.job_id = d.id)
                + (SELECT count(*) FROM units w
@@ -40,7 +40,7 @@ ORDER BY CASE $5::text WHEN 'about' THEN lower(f.about) WHEN 'reason' THEN lower
 LIMIT $3 OFFSET $4;
 
 -- name: dead_tries
--- The attempts of each of the jobs $1 that came to nothing: the newest $2 of each, oldest first.
+-- The failed attempts of each of the jobs $1: the newest $2 of each, oldest first.
 SELECT d.* FROM unnest($1::uuid[]) AS j (id)
 CROSS JOIN LATERAL (
     SELECT a.job_id AS job, a.number AS unit, a.attempt, a.ended_at AS at, n.name AS node_name,
@@ -50,8 +50,8 @@ CROSS JOIN LATERAL (
 ORDER BY d.job, d.at, d.unit, d.attempt;
 
 -- name: dead_events
--- Events that were refused, or whose purchase has not come, in order $4; those named in $1 (null:
--- all). An event that is read again stands under its id, a slash and a number.
+-- Events that were refused, or whose purchase is missing, in order $4; with the ids $1 (null: all). An event that is
+-- processed again is stored under its id, a slash and a number.
 WITH told AS (
     SELECT split_part(id, '/', 1) AS id, max(type) AS type, max(object) AS object,
            (array_agg(outcome ORDER BY received_at DESC))[1] AS outcome,
@@ -82,8 +82,8 @@ ORDER BY CASE $4::text WHEN 'about' THEN lower(f.about) WHEN 'reason' THEN lower
 LIMIT $2 OFFSET $3;
 
 -- name: dead_webhooks
--- Deliveries that were given up and were neither sent since nor put aside, in order $4; those named in $1
--- (null: all). What goes to an endpoint that was deleted is nobody's any more.
+-- Deliveries that failed and were neither sent again nor discarded, in order $4; with the ids $1 (null: all). Those to
+-- deleted endpoints are left out.
 SELECT f.id, f.type, f.job_id, f.url, f.is_disabled, f.user_id, f.email, f.tries, f.status, f.error, f.at,
        count(*) OVER () AS total
 FROM (
@@ -107,11 +107,11 @@ ORDER BY CASE $4::text WHEN 'about' THEN lower(f.about) WHEN 'reason' THEN lower
 LIMIT $2 OFFSET $3;
 
 -- name: dead_event_readings
--- How often an event was taken so far, whatever became of it.
+-- Count how often an event was processed, with any outcome.
 SELECT count(*) FROM stripe_events WHERE id = $1 OR starts_with(id, $1 || '/');
 
 -- name: dead_letters_discard
--- Put aside what is named; what is put aside already stays so.
+-- Discard dead letters; those already discarded are unchanged.
 INSERT INTO discards (kind, id, by, reason, at)
 SELECT $1, n.id, $3, $4, $5 FROM unnest($2::text[]) AS n (id)
 ON CONFLICT DO NOTHING

@@ -1,9 +1,9 @@
--- What is told to endpoints. A trigger of events makes deliveries; the Courier sends them.
+-- Webhook deliveries. A trigger of events creates them; the Courier sends them.
 
 -- name: deliveries_claim
--- What is due by $1, of each active user's endpoint that does not rest and is none of $4 $3 at most, and of $5 endpoints
--- in all, of whichever something waits longest: they are the caller's until $2, and somebody else's after that. Of one
--- user $6 endpoints at most, with those of $4. With what there is to tell: no number where that expired.
+-- Claim until $2 what is due by $1: at most $3 deliveries of each endpoint of an active user that does not pause and is
+-- not in $4, and of at most $5 endpoints, longest waiting first; after $2 they are free again. At most $6 endpoints per
+-- user, counting those in $4. With their events: without a number if the event has expired.
 WITH busy AS (
     SELECT user_id, count(*) AS endpoints FROM endpoints WHERE id = ANY($4::uuid[]) GROUP BY user_id
 ), waiting AS (
@@ -37,8 +37,8 @@ LEFT JOIN job_events e ON e.job_id = c.job_id AND e.number = c.event
 ORDER BY c.job_id, c.event;
 
 -- name: deliveries_settle
--- What became of tries: an end, or when to try again. A try that somebody else has made since is his. Of one
--- that is told again and again the last answers are kept.
+-- Store outcomes of tries: an end, or the time of the next try. A later try by another gateway takes precedence. The
+-- last answers are kept.
 UPDATE deliveries d SET state = n.state, due_at = coalesce(n.due_at, d.due_at), status = n.status,
                         error = n.error, ended_at = n.ended_at,
                         answers = jsonb_path_query_array(
@@ -50,7 +50,7 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::intege
 WHERE d.id = n.id AND d.tries = n.tries AND d.state = 'PENDING';
 
 -- name: endpoints_settle
--- How endpoints do: since when nothing arrives, until when they rest, and whether that was enough.
+-- Store the health of endpoints: since when they fail, until when they pause, and whether they are disabled.
 UPDATE endpoints p SET failing_since = n.failing_since, not_before = coalesce(n.not_before, '-infinity'),
                        disabled_at = coalesce(p.disabled_at, n.disabled_at),
                        disabled_reason = coalesce(p.disabled_reason, n.reason)
@@ -59,17 +59,17 @@ FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[],
 WHERE p.id = n.id;
 
 -- name: deliveries_expire
--- What came to be before $1 is forgotten, $2 at once, whatever became of it.
+-- Delete $2 deliveries created before $1, in any state.
 WITH old AS (SELECT id FROM deliveries WHERE created_at < $1 ORDER BY created_at LIMIT $2)
 DELETE FROM deliveries d USING old WHERE d.id = old.id
 RETURNING d.id;
 
 -- name: deliveries_waiting
--- How many are due and not sent.
+-- Count deliveries that are not sent yet.
 SELECT count(*) FROM deliveries WHERE state = 'PENDING';
 
 -- name: deliveries_of_endpoint
--- A page of an endpoint's deliveries, newest first: those older than $4, if there is one.
+-- A page of an endpoint's deliveries, newest first: those older than $4, if given.
 SELECT d.* FROM deliveries d JOIN endpoints p ON p.id = d.endpoint_id
 WHERE d.endpoint_id = $1 AND p.user_id = $2
   AND (d.created_at, d.id) < (
@@ -78,7 +78,7 @@ WHERE d.endpoint_id = $1 AND p.user_id = $2
 ORDER BY d.created_at DESC, d.id DESC LIMIT $3;
 
 -- name: delivery_replay
--- One is sent again, whatever became of it, under its id; one that is due anyway stays as it is.
+-- Send a delivery again under its id, whatever its state; one that is pending keeps its tries.
 UPDATE deliveries d SET state = 'PENDING', tries = CASE WHEN d.state = 'PENDING' THEN d.tries ELSE 0 END,
                         due_at = $3, ended_at = NULL
 FROM endpoints p

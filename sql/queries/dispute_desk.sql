@@ -1,8 +1,8 @@
--- Disputes as the console shows them.
+-- Disputes for the console.
 
 -- name: dispute_desk_page
--- The newest $4, of creator $1 (null: everybody's), in state $2 (null: any), or the one $3 (null: all); each with
--- what it is about, and whose share it stops. $5: those alone that the gateway opened.
+-- The newest $4, of creator $1 (null: all), in state $2 (null: any), or only $3 (null: all); each with its unit and the
+-- share it stops. $5: only those that the gateway opened.
 SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, u.frames, u.tile, j.params -> '_tiles' AS grid, s.operator_id, o.email AS operator,
        coalesce(s.amount, 0) AS share, d.finding
@@ -17,16 +17,16 @@ WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2
 ORDER BY d.opened_at DESC, d.id DESC LIMIT $4;
 
 -- name: dispute_desk_counts
--- How many there are of each state, of creator $1 (null: everybody's).
+-- Count disputes by state, of creator $1 (null: all).
 SELECT state, count(*) AS number FROM disputes WHERE $1::uuid IS NULL OR user_id = $1 GROUP BY state;
 
 -- name: dispute_desk_withheld
--- How many shares the gateway withholds until they are checked, and how many of them for as long as $1.
+-- Count the shares that the gateway withholds until they are checked, and those withheld for longer than $1.
 SELECT count(*) AS number, count(*) FILTER (WHERE opened_at < now() - $1::interval) AS due
 FROM disputes WHERE state = 'OPEN' AND by_gateway;
 
 -- name: dispute_desk_comparison
--- What the creator's comparison of dispute $1 says, for creator $2 (null: anybody's).
+-- The creator's comparison attached to dispute $1, for creator $2 (null: anyone).
 SELECT k.verdict, k.said, k.picture IS NOT NULL AS has_picture
 FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2);
@@ -37,12 +37,12 @@ SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2) AND k.picture IS NOT NULL;
 
 -- name: dispute_desk_of_job
--- Which units of a job are disputed, or were.
+-- The units of a job with a dispute, open or decided.
 SELECT unit, id, state FROM disputes WHERE job_id = $1;
 
 -- name: dispute_desk_open_to
--- Of unit $2 of user $3's job $1, and of those that it is made of, what was charged and can be disputed at $5: its
--- share is still pending, or, where it earned none, it ended after $4.
+-- Unit $2 of user $3's job $1 and its tiles, if charged and open to a dispute at $5: the share is still pending, or
+-- there is none and the unit ended after $4.
 SELECT u.number, u.frames, u.tile, j.params -> '_tiles' AS grid, h.settled AS charge
 FROM units u
 JOIN jobs j ON j.id = u.job_id AND j.user_id = $3
@@ -54,7 +54,7 @@ WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2) AND u.state = 'COMPLETED
 ORDER BY u.number;
 
 -- name: dispute_desk_entries
--- What the decision on a dispute moved: on its creator's account, and ($2) on that of who had the share.
+-- The entries of a dispute's decision: on its creator's account, and, with $2, on the account that had the share.
 SELECT e.entry_id, t.kind, e.amount, e.created_at, l.leaf_index IS NOT NULL AS is_logged
 FROM disputes d
 LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit AND s.work = 'RENDER'

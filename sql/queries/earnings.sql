@@ -1,9 +1,9 @@
--- The Ledger's reads and writes of what operators earn, beside those of books.sql and in their
--- transaction. Everything about an earning is done under the lock on its account.
+-- The Ledger's reads and writes of operators' earnings, in the transaction of those in books.sql. An earning is only
+-- read and written under the lock on its account.
 
 -- name: books_earners
--- Whose accounts are concerned: of earnings by unit ($1, $2), of payouts by id ($3), and of what was
--- forfeited for results of the units $4, $5.
+-- The accounts concerned: of earnings by unit ($1, $2), of payouts by id ($3), and of shares forfeited for results of
+-- the units $4, $5.
 SELECT DISTINCT coalesce('operator:' || operator_id, 'suspense') AS name
 FROM earnings
 WHERE (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
@@ -12,7 +12,7 @@ UNION SELECT 'operator:' || e.operator_id FROM fines f JOIN earnings e ON e.id =
 WHERE (f.job_id, f.unit) IN (SELECT * FROM unnest($4::uuid[], $5::integer[])) AND f.returned_at IS NULL;
 
 -- name: books_earnings_lock
--- What the accounts' locks let us see, in one row: earnings and disputes of units, payouts by id.
+-- Read what the account locks protect, in one row: earnings and disputes of units, payouts by id.
 SELECT ARRAY(SELECT e FROM earnings e
              WHERE e.work = 'RENDER'
                AND (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
@@ -24,8 +24,8 @@ SELECT ARRAY(SELECT e FROM earnings e
              ORDER BY p.id FOR UPDATE) AS payouts;
 
 -- name: books_payable
--- What a payout to each of these operators would pay now: the oldest $2 shares, as
--- books_earnings_take takes them.
+-- The sum that a payout to each of these operators would pay now: the oldest $2 shares, the same as in
+-- books_earnings_take.
 SELECT o.id AS operator_id, count(*)::integer AS units, sum(e.amount)::bigint AS amount
 FROM unnest($1::uuid[]) AS o (id)
 CROSS JOIN LATERAL (SELECT amount FROM earnings
@@ -34,20 +34,20 @@ CROSS JOIN LATERAL (SELECT amount FROM earnings
 GROUP BY o.id;
 
 -- name: books_earnings_insert
--- New shares.
+-- Insert shares.
 INSERT INTO earnings (id, job_id, unit, node_id, operator_id, amount, state, earned_at, payable_at,
                       work, attempt)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::bigint[],
                      $7::text[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::integer[]);
 
 -- name: books_earnings_update
--- What changes of a share, but for its payout.
+-- Update shares, except for their payout.
 UPDATE earnings e SET state = n.state, operator_id = n.operator_id
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS n (job_id, unit, state, operator_id)
 WHERE e.job_id = n.job_id AND e.unit = n.unit AND e.work = 'RENDER';
 
 -- name: books_earnings_take
--- The shares that a new payout ($1, to $2) pays, or is to pay: $3 says what they are then.
+-- Assign to a new payout ($1, to $2) the shares that it pays; $3: their new state.
 UPDATE earnings e SET payout_id = n.payout, state = n.state
 FROM (SELECT p.id AS payout, p.state, x.id
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[]) AS p (id, operator, state, most)
@@ -57,21 +57,21 @@ FROM (SELECT p.id AS payout, p.state, x.id
 WHERE e.id = n.id;
 
 -- name: books_earnings_close
--- The shares of a payout that was paid ($2), or rejected: those are payable again.
+-- Close the shares of a payout that was paid ($2); those of a rejected one are payable again.
 UPDATE earnings e SET state = CASE WHEN n.paid THEN 'PAID' ELSE 'PAYABLE' END,
                       payout_id = CASE WHEN n.paid THEN e.payout_id END
 FROM unnest($1::uuid[], $2::boolean[]) AS n (payout, paid)
 WHERE e.payout_id = n.payout AND e.state = 'PAYABLE';
 
 -- name: books_payouts_insert
--- New payouts.
+-- Insert payouts.
 INSERT INTO payouts (id, operator_id, kind, amount, units, state, batch_id, reference, requested_at,
                      closed_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::integer[], $6::text[],
                      $7::uuid[], $8::text[], $9::timestamptz[], $10::timestamptz[]);
 
 -- name: books_payouts_update
--- What becomes of a payout.
+-- Update payouts.
 UPDATE payouts p SET state = n.state, batch_id = n.batch_id, reference = n.reference,
                      closed_at = n.closed_at
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[])
@@ -79,26 +79,26 @@ FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[])
 WHERE p.id = n.id;
 
 -- name: books_disputes_insert
--- New disputes.
+-- Insert disputes.
 INSERT INTO disputes (id, job_id, unit, user_id, reason, charge, state, decision, opened_at,
                       decided_at, by_gateway)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::bigint[],
                      $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::boolean[]);
 
 -- name: books_disputes_update
--- What an admin decided.
+-- Decide disputes.
 UPDATE disputes d SET state = n.state, decision = n.decision, decided_at = n.decided_at
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[])
      AS n (job_id, unit, state, decision, decided_at)
 WHERE d.job_id = n.job_id AND d.unit = n.unit;
 
 -- name: books_fines_insert
--- New fines.
+-- Insert fines.
 INSERT INTO fines (share_id, job_id, unit, attempt, at, returned_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[], $6::timestamptz[]);
 
 -- name: books_fines_return
--- Fines that are given back.
+-- Return fines.
 UPDATE fines f SET returned_at = n.returned_at
 FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[])
      AS n (share_id, job_id, unit, attempt, returned_at)
@@ -106,7 +106,7 @@ WHERE f.share_id = n.share_id AND f.job_id = n.job_id AND f.unit = n.unit AND f.
   AND f.returned_at IS NULL;
 
 -- name: books_stakes
--- What operators $1 have at stake at $2: of their pending shares whose window lasts the newest $3 that nobody disputes.
+-- The stakes of operators $1 at $2: their newest $3 pending shares with an open window and no open dispute.
 SELECT o.id AS operator_id, sum(p.amount)::bigint AS pending
 FROM unnest($1::uuid[]) AS o (id)
 CROSS JOIN LATERAL (SELECT e.amount FROM earnings e
@@ -117,7 +117,7 @@ CROSS JOIN LATERAL (SELECT e.amount FROM earnings e
 GROUP BY o.id;
 
 -- name: books_fines_shares
--- Of what operators $1 have pending the newest shares that pay $2 together, but for the units $3, $4; in one row.
+-- The newest pending shares of operators $1 that together cover $2, without the units $3, $4; in one row.
 SELECT ARRAY(SELECT e FROM unnest($1::uuid[], $2::bigint[]) AS o (id, due)
              CROSS JOIN LATERAL (
                  SELECT id, sum(amount) OVER (ORDER BY earned_at DESC, id DESC) - amount AS newer FROM earnings
@@ -129,7 +129,7 @@ SELECT ARRAY(SELECT e FROM unnest($1::uuid[], $2::bigint[]) AS o (id, due)
        ARRAY(SELECT d FROM disputes d WHERE false) AS disputes;
 
 -- name: books_fines_lock
--- What was forfeited for results of the units $1, $2 and not given back, with the shares and their disputes, in one row.
+-- Fines for results of the units $1, $2 that were not returned, with the shares and their disputes, in one row.
 WITH taken AS (
     SELECT f.* FROM fines f
     WHERE (f.job_id, f.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[])) AND f.returned_at IS NULL
@@ -141,18 +141,18 @@ SELECT ARRAY(SELECT f FROM fines f JOIN taken t ON t.share_id = f.share_id AND f
              WHERE e.id IN (SELECT share_id FROM taken)) AS disputes;
 
 -- name: books_waiting
--- Since when the oldest delivery of each of the accounts $1 waits for its verdict; of those since $2.
+-- Per account in $1, the time since which its oldest delivery has waited for a verdict, among those since $2.
 SELECT operator, min(opened_at) AS since FROM checks
 WHERE state = 'PENDING' AND operator = ANY($1::text[]) AND opened_at > $2
 GROUP BY operator;
 
 -- name: longest_wait
--- For how many seconds the oldest delivery has been waiting for its check.
+-- The seconds that the oldest delivery has been waiting for its check.
 SELECT coalesce(extract(epoch FROM now() - min(opened_at)), 0)::float8 AS seconds FROM checks WHERE state = 'PENDING';
 
 -- name: earnings_ripe
--- Shares whose time has come, $1 at most, oldest first: which no dispute stops, nor a delivery of the same operator's
--- that was made before the end of their window and waits for its verdict, for $2 at most.
+-- At most $1 mature shares, oldest first: without an open dispute, and without a delivery by the same operator from
+-- before the end of the window that still waits for its verdict, for at most $2.
 SELECT e.job_id AS job, e.unit FROM earnings e
 LEFT JOIN (SELECT operator, min(opened_at) AS since FROM checks
            WHERE state = 'PENDING' AND operator IS NOT NULL AND opened_at > now() - $2::interval
@@ -163,7 +163,7 @@ WHERE e.state = 'PENDING' AND e.payable_at <= now() AND (w.since IS NULL OR w.si
 ORDER BY e.payable_at LIMIT $1;
 
 -- name: earnings_claimable
--- What waits in suspense though its node has an owner now, $1 at most.
+-- At most $1 shares in suspense whose node has an owner now.
 SELECT e.job_id AS job, e.unit, n.owner_id AS owner
 FROM nodes n
 CROSS JOIN LATERAL (SELECT job_id, unit FROM earnings
@@ -173,8 +173,8 @@ WHERE n.owner_id IS NOT NULL
 LIMIT $1;
 
 -- name: earnings_unlooked
--- What nodes that were found out, and other nodes of their owners, have pending of what was settled without being
--- compared with its scene, newest first, $1 at most; and of chunks, of which most was not. What is settled in the
+-- At most $1 pending shares of nodes with an invalid result, and of other nodes of the same owners, that were settled
+-- without a comparison, newest first; chunks included, of which only a part is compared. A share settled within the
 -- same minute may have been decided before.
 SELECT e.job_id AS job, e.unit, j.user_id AS "user"
 FROM (SELECT n.id AS node_id, max(c.decided_at) AS at

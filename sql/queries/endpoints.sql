@@ -1,23 +1,23 @@
--- Whom we tell what happens to jobs, as their owners write it down.
+-- Webhook endpoints, as their owners configured them.
 
 -- name: endpoint_insert
--- A new one; no row when the user has $7 already.
+-- Insert an endpoint; no row if the user has $7.
 INSERT INTO endpoints (id, user_id, url, types, secret, created_at)
 SELECT $1, $2, $3, $4, $5, $6
 WHERE (SELECT count(*) FROM endpoints WHERE user_id = $2) < $7
 RETURNING *;
 
 -- name: endpoints_of_user
--- A user's, oldest first.
+-- A user's endpoints, oldest first.
 SELECT * FROM endpoints WHERE user_id = $1 ORDER BY created_at, id;
 
 -- name: endpoint_of_user
--- One of them.
+-- One endpoint of a user.
 SELECT * FROM endpoints WHERE id = $1 AND user_id = $2;
 
 -- name: endpoint_update
--- Another address or other events, null: as before; on (true) or off. On again it begins anew: nothing
--- failed, and what waits is due.
+-- Change the URL or the event types, null: unchanged; enable (true) or disable. Enabling clears the failures and makes
+-- waiting deliveries due.
 UPDATE endpoints SET
     url = coalesce($3, url), types = coalesce($4::text[], types),
     disabled_at = CASE WHEN $5::boolean IS NULL THEN disabled_at
@@ -30,13 +30,13 @@ WHERE id = $1 AND user_id = $2
 RETURNING *;
 
 -- name: endpoint_rotate
--- Another secret; the one before signs beside it until $4.
+-- Set another secret; the previous one also signs until $4.
 UPDATE endpoints SET former_secret = secret, former_until = $4, secret = $3
 WHERE id = $1 AND user_id = $2
 RETURNING *;
 
 -- name: endpoint_delete
--- What waits for it is given up.
+-- Delete an endpoint; its waiting deliveries fail.
 WITH gone AS (
     DELETE FROM endpoints WHERE id = $1 AND user_id = $2 RETURNING id
 ), given_up AS (

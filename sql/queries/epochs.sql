@@ -1,38 +1,38 @@
--- Epochs of the log: how one begins, and what there are.
+-- Epochs of the log.
 
 -- name: epochs_all
--- Every epoch after the first, in their order.
+-- Every epoch after the first, in order.
 SELECT number, leaf_index, leaf, origin, chain_id, contract, size, root, at FROM epochs ORDER BY number;
 
 -- name: epochs_head
--- The log's name and end, locked; and the number of the epoch that would begin.
+-- The log's name and end, locked; and the number of the next epoch.
 SELECT h.origin, h.size, h.root, h.covered, (SELECT coalesce(max(number), 1) + 1 FROM epochs) AS next
 FROM log_head h FOR UPDATE OF h;
 
 -- name: epochs_insert
--- An epoch begins with this leaf.
+-- Insert an epoch with its leaf.
 INSERT INTO epochs (number, leaf_index, leaf, origin, chain_id, contract, size, root, sender, nonce, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: epochs_rename
--- The log goes on under its new name.
+-- Rename the log.
 UPDATE log_head SET origin = $1;
 
 -- name: epochs_keys
--- Every key that counts counts under the new name, too: given with it.
+-- Make every valid key valid under the new name too.
 INSERT INTO log_keys (verifier, added_at) SELECT unnest($1::text[]), $2 ON CONFLICT DO NOTHING;
 
 -- name: epochs_known
--- The keys that count, the newest last.
+-- The valid keys, newest last.
 SELECT verifier FROM log_keys ORDER BY added_at;
 
 -- name: epochs_next_nonce
--- Above which numbers of a sender are unused, as far as is known here.
+-- The lowest number of a sender that is unused, as far as is known here.
 SELECT coalesce(max(nonce) + 1, 0) AS next FROM chain_transactions WHERE chain_id = $1 AND sender = $2;
 
 -- name: epochs_given_up
--- Which leaves each epoch gave up: as the record of its beginning says, which knows of a gateway's own
--- checkpoints, too; else by what the chain had.
+-- The leaves that each epoch gave up: according to its audit record, which includes the checkpoints of gateways;
+-- otherwise by what the chain had.
 SELECT number, at, origin, first, last
 FROM (SELECT e.number, e.at, e.origin,
              coalesce(CASE WHEN jsonb_typeof(a.details -> 'kept_at_most') = 'number'

@@ -1,7 +1,7 @@
--- What is shown of the whole: read now and then, for the metrics.
+-- Totals for the metrics, read from time to time.
 
 -- name: figures_jobs
--- Open jobs by status; those that ended are too many to be counted again and again.
+-- Open jobs by status; ended ones are too many to count repeatedly.
 SELECT j.status AS name, count(*) AS count
 FROM (SELECT DISTINCT job_id FROM units WHERE ended_at IS NULL) u JOIN jobs j ON j.id = u.job_id
 GROUP BY j.status;
@@ -11,13 +11,13 @@ GROUP BY j.status;
 SELECT status AS name, count(*) AS count FROM nodes GROUP BY status;
 
 -- name: figures_holds
--- Open holds, and what they hold.
+-- The number and sum of open holds.
 SELECT count(*) AS count, coalesce(sum(amount), 0)::bigint AS amount FROM holds WHERE state = 'OPEN';
 
 -- name: figures_checks
--- How many deliveries wait for a verdict and for how many seconds the oldest does; how many of the oldest 1,000 wait
--- longer than a minute and than ten times as long as their node took; and how many shares have been held back
--- for a check for as long as $1.
+-- Deliveries that wait for a verdict, and the longest wait in seconds; how many of the oldest 1,000 have waited for
+-- over a minute and over ten times as long as their node took; and the shares that have been withheld for a check for
+-- $1.
 SELECT (SELECT count(*) FROM checks WHERE state = 'PENDING') AS waiting,
        coalesce(extract(epoch FROM now() - min(w.opened_at)), 0)::float8 AS oldest,
        count(*) FILTER (WHERE now() - w.opened_at > greatest(

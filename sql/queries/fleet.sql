@@ -1,10 +1,9 @@
--- Nodes as people look for them and look at them. $1 is whose they are; null: everybody's.
+-- Nodes for the console. $1: their owner; null: all.
 
 -- name: fleet_page
--- Of the newest $4 that match, a page, sorted by $5 ('-' before it: the greatest first). $2: a part of
--- its name, of one of its capabilities or of its owner's e-mail, or the beginning of its id; $3: its
--- status or its standing. With what each works on, and what it earned since $6. $9: the nodes with a
--- socket here, in the order that 'pong' asks for.
+-- A page of the newest $4 that match, sorted by $5 ('-': descending). $2: part of the name, of a capability or of the
+-- owner's e-mail, or a prefix of the id; $3: a status or standing. With the current unit, and earnings since $6. $9:
+-- nodes connected here, in the order for the sort key 'pong'.
 WITH found AS (
     SELECT n.*, u.email FROM nodes n LEFT JOIN users u ON u.id = n.owner_id
     WHERE ($1::uuid IS NULL OR n.owner_id = $1)
@@ -64,7 +63,7 @@ ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
          p.created_at DESC, p.id DESC;
 
 -- name: fleet_counts
--- How many of those that match $2 there are, by status and standing.
+-- Count the nodes that match $2, by status and standing.
 SELECT n.status, n.standing, count(*) AS count
 FROM nodes n LEFT JOIN users u ON u.id = n.owner_id
 WHERE ($1::uuid IS NULL OR n.owner_id = $1)
@@ -74,7 +73,7 @@ WHERE ($1::uuid IS NULL OR n.owner_id = $1)
 GROUP BY n.status, n.standing;
 
 -- name: fleet_work
--- What a node works on, or has before it: those that run first.
+-- A node's running units, then its queued ones.
 SELECT u.job_id, u.unit, w.frames, w.tile, j.params -> '_tiles' AS grid, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
        u.lease_until
 FROM at_nodes u JOIN jobs j ON j.id = u.job_id
@@ -83,7 +82,7 @@ WHERE u.node_id = $1
 ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT $2;
 
 -- name: fleet_shares
--- The last $4 shares that a node earned its owner $1 since $3, the newest first, with the entry that pays each.
+-- The last $4 earnings of owner $1 by a node since $3, newest first, with the entry that pays each.
 WITH newest AS (
     SELECT id, job_id, unit, amount, state, earned_at, work FROM earnings
     WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3
@@ -100,10 +99,10 @@ LEFT JOIN units w ON w.job_id = e.job_id AND w.number = e.unit
 ORDER BY e.earned_at DESC, e.id DESC;
 
 -- name: fleet_earned
--- What a node earned its owner $1 since $3, and by how many units.
+-- The earnings of owner $1 by a node since $3, and the number of units.
 SELECT coalesce(sum(amount), 0)::bigint AS amount, count(*) AS units FROM earnings
 WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state NOT IN ('REVERSED', 'FORFEITED');
 
 -- name: fleet_person
--- Who owns a node, or said something about it.
+-- The e-mail address of a user.
 SELECT email FROM users WHERE id = $1;

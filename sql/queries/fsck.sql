@@ -1,7 +1,7 @@
--- The invariants of the books. Each query finds what breaks one: a row per violation, $1 at most.
+-- The invariants of the books. Each query finds violations of one: a row per violation, at most $1.
 
 -- name: fsck_unhurried
--- A large ledger takes its time, and is read whole: the gateway's own connections look things up.
+-- Settings for long scans of a large ledger; the gateway's other connections use indexes.
 SELECT set_config('statement_timeout', '0', true), set_config('enable_seqscan', 'on', true);
 
 -- name: fsck_i1_transfers
@@ -34,7 +34,7 @@ WHERE a.balance <> coalesce(e.sum, 0) OR a.version <> coalesce(e.entries, 0)
 ORDER BY a.id LIMIT $1;
 
 -- name: fsck_i2_chain
--- Each entry follows on the one before it.
+-- Each entry follows the previous one.
 SELECT 'entry ' || entry_id AS subject,
        'version ' || version || ' starts at ' || before || ', the one before ended at '
            || previous || ' with version ' || previous_version AS found
@@ -46,7 +46,7 @@ WHERE before <> previous OR version <> previous_version + 1
 ORDER BY entry_id LIMIT $1;
 
 -- name: fsck_i2_held
--- What is held of an account is the sum of its open holds, and is there.
+-- The held amount of an account is the sum of its open holds, and is covered by its balance.
 SELECT a.name AS subject,
        'held ' || a.held || ' of ' || a.balance || ', open holds sum up to '
            || coalesce(h.sum, 0) AS found
@@ -67,10 +67,9 @@ WHERE h.state = 'OPEN' AND (u.job_id IS NULL OR u.ended_at IS NOT NULL)
 ORDER BY h.reference LIMIT $1;
 
 -- name: fsck_i3_deadline
--- A unit waits for seven days at most, and then gives back what is held for it; a job of many units
--- lives for as long as nodes are given some of them. One that a node has may wait there for 32 others,
--- of six hours each, and take as long: nine days more. A day is granted. Time is that of the books:
--- while no gateway runs nothing can be given back.
+-- A unit waits for at most seven days, then its hold is released; in a job of several units, as long as nodes get some
+-- of them. A unit at a node may wait there for 32 others of six hours each, and take as long itself: nine more days.
+-- One day is tolerated. The time is that of the books: while no gateway runs, nothing can be released.
 SELECT 'hold ' || h.reference AS subject, 'open since ' || h.created_at AS found
 FROM holds h
 JOIN units u ON h.reference = 'job:' || u.job_id || ':' || u.number
@@ -84,7 +83,7 @@ WHERE h.state = 'OPEN'
 ORDER BY h.reference LIMIT $1;
 
 -- name: fsck_i3_units
--- For a unit with a price that has not ended just that is held.
+-- An open unit with a price has a hold of exactly that amount.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' at a price of ' || u.price || ', hold ' || coalesce(h.state || ' of ' || h.amount, 'none')
            AS found
@@ -95,7 +94,7 @@ WHERE u.ended_at IS NULL AND u.price > 0
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: fsck_i3_once
--- A settled hold was charged once, what it says; an open or released one was not.
+-- A settled hold was charged once, with its settled amount; an open or released one was not.
 SELECT 'hold ' || h.reference AS subject,
        h.state || ' with ' || h.settled || ', charged ' || count(t.id) || ' times, '
            || coalesce(sum(t.amount), 0) AS found
@@ -107,7 +106,7 @@ HAVING coalesce(sum(t.amount), 0) <> h.settled OR count(t.id) > 1
 ORDER BY h.reference LIMIT $1;
 
 -- name: fsck_i4_completed
--- A COMPLETED unit with a price has exactly one settle, not above its hold.
+-- A COMPLETED unit with a price was settled exactly once, not above its hold.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        'COMPLETED at a price of ' || u.price || ', hold ' || coalesce(h.state, 'none')
            || ', charged ' || count(t.id) || ' times, ' || coalesce(sum(t.amount), 0) AS found
@@ -121,7 +120,7 @@ HAVING h.state IS DISTINCT FROM 'SETTLED' OR count(t.id) <> 1 OR sum(t.amount) >
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: fsck_i4_uncharged
--- A unit that FAILED or was CANCELLED is not charged, nor is one that is still open.
+-- A FAILED, CANCELLED or open unit is not charged.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ', but its hold is SETTLED with ' || h.settled AS found
 FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
@@ -129,7 +128,7 @@ WHERE u.state <> 'COMPLETED' AND h.state = 'SETTLED'
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: fsck_i4_earnings
--- Only a verified unit has paid an operator, not above its charge.
+-- Only a verified unit pays an operator, at most its charge.
 SELECT 'transfer ' || t.id AS subject,
        'earned ' || t.amount || ' for ' || t.reference || ', which is '
            || coalesce(u.state || CASE WHEN u.verified THEN ', verified' ELSE ', not verified' END,
@@ -144,8 +143,8 @@ WHERE t.kind = 'EARNING'
 ORDER BY t.id LIMIT $1;
 
 -- name: fsck_i4_verdicts
--- A unit waits for a verdict while one is pending, and one that is invalid is not complete; an attempt
--- beside another waits for its own.
+-- A unit waits for a verdict while its check is pending, and an invalid one is not complete; a speculative attempt
+-- waits for its own verdict.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' in attempt ' || u.attempt || ', its check ' || coalesce(c.state || coalesce(' ' || c.verdict, ''), 'none')
            AS found
@@ -165,7 +164,7 @@ WHERE u.copy_node_id IS NOT NULL
 ORDER BY subject LIMIT $1;
 
 -- name: fsck_i4_receipts
--- A receipt is what its hash says, and the entry that pays for it has that hash.
+-- A receipt matches its hash, and the entry that pays for it has that hash.
 SELECT 'receipt of ' || r.job_id || ':' || r.unit AS subject,
        CASE WHEN r.hash <> sha256(convert_to(r.document, 'UTF8')) THEN 'it has another hash'
             ELSE 'entry ' || coalesce(r.entry_id::text, 'none') || ' pays for another, or none' END AS found
@@ -176,7 +175,7 @@ WHERE r.hash <> sha256(convert_to(r.document, 'UTF8'))
 ORDER BY r.job_id, r.unit LIMIT $1;
 
 -- name: fsck_i4_refunds
--- What was charged for work is given back once at most, and not more than it.
+-- A charge for work is refunded at most once, and at most in full.
 SELECT 'transfer ' || t.id AS subject,
        'gave back ' || t.amount || ' for ' || t.reference || ', charged ' || coalesce(h.settled, 0)
            AS found
@@ -195,8 +194,8 @@ HAVING count(*) > 1
 ORDER BY kind, reference LIMIT $1;
 
 -- name: fsck_i5_tills
--- A reference is that of an account, not of one of its tills: it could be there twice. A till is named
--- after its account.
+-- A reference belongs to an account, not to one of its shards, where it could exist twice. A shard is named after its
+-- account.
 SELECT 'account ' || t.name AS subject,
        'a till of ' || a.name || CASE WHEN r.subject IS NULL THEN '' ELSE ', with references of its own' END
            AS found
@@ -208,7 +207,7 @@ WHERE r.subject IS NOT NULL OR a.till_of IS DISTINCT FROM a.id
 ORDER BY t.id LIMIT $1;
 
 -- name: fsck_i9_results
--- A result is that of the unit's attempt: our keys are results/{user}/{job}/{unit}/{attempt}/….
+-- A result belongs to the unit's attempt: our keys are results/{user}/{job}/{unit}/{attempt}/….
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        'its attempt is ' || u.attempt || ', its result ' || u.result_key AS found
 FROM units u
@@ -218,7 +217,7 @@ WHERE u.result_key IS NOT NULL
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: fsck_i9_units
--- Only an attempt that was given to a node completes a unit, and only a completed one has a result.
+-- Only an attempt assigned to a node completes a unit, and only a completed unit has a result.
 SELECT 'unit ' || job_id || ':' || number AS subject,
        state || ' in attempt ' || attempt || CASE WHEN node_id IS NULL THEN ', without a node' ELSE '' END
            || CASE WHEN result_key IS NULL THEN '' ELSE ', with a result' END AS found
@@ -228,7 +227,7 @@ WHERE (state = 'COMPLETED' AND (attempt = 0 OR node_id IS NULL))
 ORDER BY job_id, number LIMIT $1;
 
 -- name: fsck_i9_parts
--- A unit that is made of others misses those of them that are not complete.
+-- A unit that is made from others counts those that are not complete as missing.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        'misses ' || u.missing || ' of its parts, ' || p.open || ' are not complete' AS found
 FROM units u
@@ -238,7 +237,7 @@ WHERE (u.missing > 0 OR u.tile IS NULL) AND u.frames IS NOT NULL AND u.missing <
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: fsck_i9_jobs
--- A job's row is what its units say.
+-- A job's row agrees with its units.
 SELECT 'job ' || j.id AS subject,
        j.status || ' after ' || j.retry_count || ' retries, with ' || j.open_units || ' open, '
            || j.failed_units || ' failed and ' || j.cancelled_units || ' cancelled of ' || j.units
@@ -265,7 +264,7 @@ HAVING j.retry_count <> coalesce(sum(greatest(u.attempt - u.unsent - 1, 0)), 0)
 ORDER BY j.id LIMIT $1;
 
 -- name: fsck_i7_missing
--- Every entry that the log covers has its leaf.
+-- Every entry that the log covers has a leaf.
 SELECT 'entry ' || e.entry_id AS subject, 'no leaf, though the log covers entries to ' || h.covered AS found
 FROM log_head h JOIN entries e ON e.entry_id <= h.covered
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
@@ -273,7 +272,7 @@ WHERE l.entry_id IS NULL
 ORDER BY e.entry_id LIMIT $1;
 
 -- name: fsck_i7_late
--- Where the log has begun, no entry waits for its leaf until others are a minute younger.
+-- Once the log has begun, no entry lacks a leaf while others are a minute younger.
 SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || e.created_at AS found
 FROM entries e
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
@@ -283,7 +282,7 @@ WHERE l.entry_id IS NULL AND e.entry_id > (SELECT covered FROM log_head)
 ORDER BY e.entry_id LIMIT $1;
 
 -- name: fsck_i7_indices
--- Leaves are numbered from 0 without a hole, as many as the head says.
+-- Leaves are numbered from 0 without gaps, as many as the head says.
 SELECT 'the log' AS subject,
        l.count || ' leaves from ' || coalesce(l.first, 0) || ' to ' || coalesce(l.last, 0) || ', its head says '
            || coalesce(h.size, 0) AS found
@@ -293,7 +292,7 @@ WHERE l.count <> coalesce(h.size, 0) OR (l.count > 0 AND (l.first <> 0 OR l.last
 LIMIT $1;
 
 -- name: fsck_i7_beyond
--- No checkpoint is of more leaves than there are, and none is without a key that counts.
+-- No checkpoint has more leaves than there are, and none exists without a valid key.
 SELECT 'checkpoint ' || c.size AS subject,
        'of ' || coalesce(h.size, 0) || ' leaves, with ' || (SELECT count(*) FROM log_keys) || ' keys' AS found
 FROM checkpoints c LEFT JOIN log_head h ON true
@@ -301,7 +300,7 @@ WHERE c.size > coalesce(h.size, 0) OR NOT EXISTS (SELECT FROM log_keys)
 ORDER BY c.size LIMIT $1;
 
 -- name: fsck_i8_numbers
--- Checkpoints are numbered without a hole, as many as the log's head has counted.
+-- Checkpoints are numbered without gaps, as many as the log's head has counted.
 SELECT 'checkpoint number ' || n.number AS subject,
        'is missing: of ' || h.checkpoints || ' that were signed, after that of '
            || coalesce((SELECT max(c.size) FROM checkpoints c WHERE c.number < n.number), 0) || ' leaves' AS found
@@ -325,7 +324,7 @@ WHERE p.id IS NULL OR t.amount IS DISTINCT FROM p.units
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i11_reversals
--- A purchase gave back what its refunds and disputes say, each of them once.
+-- A purchase was reversed by what its refunds and disputes say, each once.
 WITH told AS (
     SELECT p.id, p.units::numeric AS units, p.amount, p.refunded, p.disputed,
            greatest(coalesce(max(r.amount) FILTER (WHERE r.kind = 'CHARGE'), 0),
@@ -353,7 +352,7 @@ WHERE refunded <> div(units * refunds, amount)
 ORDER BY id LIMIT $1;
 
 -- name: fsck_i11_taken
--- What refunds and disputes took of a user, and of what he owes, is what his purchases say.
+-- Refunds and disputes took from a user, and from their debt account, what their purchases say.
 WITH taken AS (
     SELECT s.name AS platform, substr(o.name, strpos(o.name, ':') + 1) AS owner,
            sum(CASE WHEN t.credit = t.subject THEN t.amount ELSE -t.amount END) AS units
@@ -375,7 +374,7 @@ WHERE coalesce(taken.units, 0) <> coalesce(told.units, 0)
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i11_debts
--- Whoever owes has nothing available.
+-- A user with debts has nothing available.
 SELECT d.name AS subject, 'owes ' || -d.balance || ' and has ' || u.balance - u.held AS found
 FROM accounts d JOIN accounts u ON u.debt = d.id
 WHERE d.balance < 0 AND u.balance - u.held > 0

@@ -1,8 +1,8 @@
--- I12: what is known of the chain agrees with the log. Whether the chain itself does is asked where
--- there is one (`rendertrust fsck` and the Anchor).
+-- I12: the database's record of the chain agrees with the log. The chain itself is checked where there is one
+-- (`rendertrust fsck` and the Anchor).
 
 -- name: fsck_i12_roots
--- What an anchor has is what the checkpoint of its size has.
+-- An anchor has the root of the checkpoint of its size.
 SELECT 'anchor ' || t.size AS subject,
        'its root is ' || encode(t.root, 'hex') || ', the checkpoint''s '
            || coalesce(encode(c.root, 'hex'), 'missing') AS found
@@ -11,7 +11,7 @@ WHERE t.size IS NOT NULL AND t.root IS DISTINCT FROM c.root
 ORDER BY t.size LIMIT $1;
 
 -- name: fsck_i12_numbers
--- A sender's transactions are numbered without a hole, but for what an epoch left behind.
+-- A sender's transactions are numbered without gaps, except for what an epoch left behind.
 SELECT 'transaction ' || n.nonce || ' of ' || s.sender AS subject,
        'is missing, and there are later ones on chain ' || s.chain_id AS found
 FROM (SELECT chain_id, sender, min(nonce) AS first, max(nonce) AS last
@@ -24,7 +24,7 @@ WHERE NOT EXISTS (SELECT FROM chain_transactions t
 ORDER BY s.chain_id, s.sender, n.nonce LIMIT $1;
 
 -- name: fsck_i12_contracts
--- Each anchor's contract was made by a transaction that is known.
+-- The deployment of each anchor's contract is known.
 SELECT 'contract ' || t.contract AS subject,
        count(*) || ' anchors on chain ' || t.chain_id || ', but not the transaction that made it' AS found
 FROM chain_transactions t
@@ -35,7 +35,7 @@ GROUP BY t.chain_id, t.contract
 ORDER BY t.contract LIMIT $1;
 
 -- name: fsck_i12_epochs
--- Each epoch has its leaf, and the log's name is that of the newest.
+-- Each epoch has its leaf, and the log has the name of the newest.
 SELECT 'epoch ' || e.number AS subject,
        CASE WHEN l.leaf_index IS NULL THEN 'has no leaf at ' || e.leaf_index
             ELSE 'its name is ' || e.origin || ', the log''s ' || h.origin END AS found
@@ -57,7 +57,7 @@ WHERE split_part(c.note, E'\n', 1) <> h.origin
 LIMIT $1;
 
 -- name: fsck_i12_halt
--- The chain has nothing that the log has not.
+-- The chain has nothing that the log lacks.
 SELECT CASE reason WHEN 'BEHIND' THEN 'checkpoint ' || size ELSE 'chain ' || chain_id END AS subject,
        CASE reason WHEN 'BEHIND' THEN 'a gateway signed '
                         ELSE 'contract ' || contract || ' has ' END
@@ -67,11 +67,11 @@ SELECT CASE reason WHEN 'BEHIND' THEN 'checkpoint ' || size ELSE 'chain ' || cha
 FROM log_halted WHERE reason <> 'RESTORED' LIMIT $1;
 
 -- name: fsck_log_keys
--- The keys that sign.
+-- The valid keys.
 SELECT verifier FROM log_keys ORDER BY added_at;
 
 -- name: fsck_anchor_notes
--- Confirmed anchors with what was signed of them, newest first.
+-- Confirmed anchors with their signed notes, newest first.
 SELECT split_part(c.note, E'\n', 1) AS origin, t.chain_id, t.contract, t.size, t.root,
        coalesce(t.mined_hash, t.hashes[cardinality(t.hashes)]) AS hash, t.block_number, t.note
 FROM chain_transactions t JOIN checkpoints c ON c.size = t.size

@@ -1,7 +1,7 @@
--- The invariants of what operators earn, as those of fsck.sql: a row per violation, $1 at most.
+-- The invariants of earnings, like those of fsck.sql: a row per violation, at most $1.
 
 -- name: fsck_i4_shares
--- A share is what was booked for its unit, and all that was booked is somebody's share.
+-- A share is what was booked for its unit, and everything booked is a share.
 SELECT 'unit ' || coalesce(e.job_id || ':' || e.unit, t.reference) AS subject,
        CASE WHEN e.id IS NULL THEN 'earned ' || t.amount || ', which is nobody''s share'
             WHEN t.id IS NULL THEN 'a share of ' || e.amount || ' that was not booked'
@@ -13,7 +13,7 @@ WHERE e.amount IS DISTINCT FROM t.amount
 ORDER BY e.job_id, e.unit, t.id LIMIT $1;
 
 -- name: fsck_i4_owed
--- What lies on an operator's account, or in suspense, is what is pending and payable to him.
+-- The balance of an operator, or of suspense, is the sum of its pending and payable shares.
 SELECT coalesce(a.name, e.name) AS subject,
        'balance ' || coalesce(a.balance, 0) || ', but ' || coalesce(e.owed, 0)
            || ' is pending or payable' AS found
@@ -25,8 +25,8 @@ WHERE coalesce(a.balance, 0) <> coalesce(e.owed, 0)
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i4_disputed
--- A dispute that was upheld gave the charge back, and reversed the share, once; no other did. What is
--- disputed is neither payable nor paid.
+-- An upheld dispute refunded the charge and reversed the share, once; no other did. A disputed share is neither payable
+-- nor paid.
 SELECT 'dispute ' || d.job_id || ':' || d.unit AS subject,
        d.state || ', gave back ' || coalesce(r.amount, 0) || ' of ' || d.charge
            || ', share ' || coalesce(e.state, 'none') || ', reversed ' || coalesce(v.amount, 0)
@@ -45,7 +45,7 @@ WHERE (d.state = 'UPHELD' AND coalesce(r.amount, 0) <> d.charge)
 ORDER BY d.job_id, d.unit LIMIT $1;
 
 -- name: fsck_i4_reversed
--- Only a dispute that was upheld reverses a share, and gives the rest of a charge back.
+-- Only an upheld dispute reverses a share and refunds the rest of a charge.
 SELECT 'unit ' || e.job_id || ':' || e.unit AS subject,
        'REVERSED, and its dispute is ' || coalesce(d.state, 'none') AS found
 FROM earnings e LEFT JOIN disputes d ON d.job_id = e.job_id AND d.unit = e.unit
@@ -61,8 +61,8 @@ WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i4_fines
--- A share is forfeited for one invalid result, which was a strike, or is not; and what is forfeited of an operator's is
--- what moved to revenue and not back.
+-- A share is forfeited for one invalid result that was a strike; and an operator's forfeited shares are what moved to
+-- revenue and not back.
 SELECT 'share ' || coalesce(e.id, f.share_id) AS subject,
        coalesce(e.state, 'not forfeited') || '; its reason is ' || coalesce(c.verdict, 'none') AS found
 FROM (SELECT * FROM earnings WHERE state = 'FORFEITED') e
@@ -80,7 +80,7 @@ WHERE coalesce(t.amount, 0) <> coalesce(e.amount, 0)
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i4_fined
--- A fine takes no more than what was due for its result, and a part of one share.
+-- A fine takes no more than was due for its result, plus part of one share.
 SELECT 'unit ' || c.job_id || ':' || c.unit AS subject,
        'attempt ' || c.attempt || ' is fined ' || f.amount || ' at odds ' || coalesce(c.odds::text, 'of none') AS found
 FROM (SELECT f.job_id, f.unit, f.attempt, sum(e.amount) AS amount, max(e.amount) AS most
@@ -92,8 +92,7 @@ WHERE (f.amount - f.most < 2 * s.amount / c.odds::float8 - s.amount + 1) IS NOT 
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i5_payouts
--- A payout that was paid moved its amount once; its shares sum up to it, and are paid; none that was
--- not paid moved anything.
+-- A paid payout moved its amount once; its shares sum up to it and are paid. An unpaid one moved nothing.
 SELECT 'payout ' || p.id AS subject,
        p.state || ' ' || p.amount || ' for ' || p.units || ' shares, moved '
            || coalesce(t.amount, 0) || '; it has ' || coalesce(e.units, 0) || ' shares of '
@@ -111,7 +110,7 @@ WHERE coalesce(t.amount, 0) <> CASE WHEN p.state = 'PAID' THEN p.amount ELSE 0 E
 ORDER BY p.id LIMIT $1;
 
 -- name: fsck_i5_shares
--- A share is paid out to whom it is owed.
+-- A share is paid out to the operator it is owed to.
 SELECT 'share of job:' || e.job_id || ':' || e.unit AS subject,
        'owed to ' || coalesce(e.operator_id::text, 'nobody') || ', paid out to ' || p.operator_id
            || ' by payout ' || p.id AS found
@@ -120,7 +119,7 @@ WHERE e.operator_id IS DISTINCT FROM p.operator_id
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i5_paid
--- Nothing is paid out but by a payout.
+-- Nothing is paid out except by a payout.
 SELECT 'transfer ' || t.id AS subject, t.reference || ' paid ' || t.amount || ', and is not there'
            AS found
 FROM transfers t

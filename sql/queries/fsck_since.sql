@@ -1,36 +1,35 @@
--- The invariants of fsck.sql over what was written since a mark: see sql/fsck_since.py. What is looked
--- at is named by $2, and a check finds a row per violation, $1 at most.
+-- The invariants of fsck.sql over rows written since a mark: see sql/fsck_since.py. $2 names the rows to check; a check
+-- finds a row per violation, at most $1.
 
 -- name: since_snapshot
--- What is over below the first of these is seen; nothing from the second on is. And where the log is.
+-- Transactions below the first id have ended and are visible; none from the second on are. And the position of the log.
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
        pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS newest,
        coalesce((SELECT size FROM log_head), 0) AS size,
        coalesce((SELECT covered FROM log_head), 0) AS covered;
 
 -- name: since_by_index
--- All checks go from what is named to its rows by an index, also where a plan was made, and is kept,
--- while tables were small.
+-- Make all checks go from the named rows by index, even if a plan was cached while tables were small.
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
        set_config('enable_mergejoin', 'off', true);
 
 -- name: since_transfers
--- Transfers that a transaction from $1 on, and below $2, wrote, whatever their numbers.
+-- Transfers written by transactions from $1 on and below $2, whatever their numbers.
 SELECT id FROM transfers WHERE written >= $1 AND written < $2;
 
 -- name: since_entries
--- The same of entries.
+-- The same for entries.
 SELECT entry_id FROM entries WHERE written >= $1 AND written < $2;
 
 -- name: since_accounts
--- Accounts that transaction $3 or a later one changed, of which there are as many as people; and those
--- of the entries that it wrote, as they must have changed.
+-- Accounts changed by transaction $3 or later (there are as many as users), and those of the new entries, which must
+-- have changed.
 SELECT id FROM accounts WHERE age(xmin) <= age($3::xid)
 UNION
 SELECT account_id FROM entries WHERE written >= $1 AND written < $2;
 
 -- name: since_jobs
--- Jobs that a transaction from $1 on, and below $2, changed.
+-- Jobs changed by transactions from $1 on and below $2.
 SELECT id FROM jobs WHERE touched >= $1 AND touched < $2;
 
 -- name: since_transfers_i1
@@ -58,7 +57,7 @@ WHERE (e.account_id, e.amount) NOT IN ((t.debit, -t.amount), (t.credit, t.amount
 ORDER BY e.entry_id LIMIT $1;
 
 -- name: since_entries_i2
--- An entry follows on the one before it, which was found right: so the newest has the sum of all.
+-- An entry follows the previous one, which was found correct: so the newest has the sum of all.
 SELECT 'entry ' || e.entry_id AS subject,
        'version ' || e.version || ' starts at ' || e.before || ', the one before ended at '
            || coalesce(p.after, 0) || coalesce(' with version ' || p.version, ', and is missing')
@@ -82,7 +81,7 @@ WHERE a.balance <> coalesce(e.after, 0) OR a.version <> coalesce(e.version, 0)
 ORDER BY a.id LIMIT $1;
 
 -- name: since_accounts_i2_available
--- What is held of an account is there.
+-- The held amount of an account is covered by its balance.
 SELECT a.name AS subject, 'held ' || a.held || ' of ' || a.balance AS found
 FROM unnest($2::bigint[]) AS n (id)
 JOIN accounts a ON a.id = n.id
@@ -90,7 +89,7 @@ WHERE NOT a.may_overdraw AND a.balance - a.held < 0
 ORDER BY a.id LIMIT $1;
 
 -- name: since_accounts_i11
--- Whoever owes has nothing available.
+-- A user with debts has nothing available.
 SELECT d.name AS subject, 'owes ' || -d.balance || ' and has ' || u.balance - u.held AS found
 FROM unnest($2::bigint[]) AS n (id)
 JOIN accounts a ON a.id = n.id
@@ -101,7 +100,7 @@ WHERE d.balance < 0 AND u.balance - u.held > 0
 ORDER BY d.id LIMIT $1;
 
 -- name: since_jobs_i3
--- A settled hold was charged once, what it says; an open or released one was not.
+-- A settled hold was charged once, with its settled amount; an open or released one was not.
 SELECT 'hold ' || h.reference AS subject,
        h.state || ' with ' || h.settled || ', charged ' || coalesce(t.amount, 0) AS found
 FROM unnest($2::uuid[]) AS n (id)
@@ -113,7 +112,7 @@ WHERE coalesce(t.amount, 0) <> h.settled
 ORDER BY h.reference LIMIT $1;
 
 -- name: since_jobs_i3_units
--- For a unit with a price that has not ended just that is held.
+-- An open unit with a price has a hold of exactly that amount.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' at a price of ' || u.price || ', hold ' || coalesce(h.state || ' of ' || h.amount, 'none')
            AS found
@@ -125,7 +124,7 @@ WHERE u.ended_at IS NULL AND u.price > 0
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: since_jobs_i4
--- A COMPLETED unit with a price has exactly one settle, not above its hold; no other has one.
+-- A COMPLETED unit with a price was settled exactly once, not above its hold; no other was.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' at a price of ' || u.price || ', hold ' || coalesce(h.state, 'none')
            || ', charged ' || coalesce(t.amount, 0) AS found
@@ -140,7 +139,7 @@ WHERE CASE WHEN u.state <> 'COMPLETED' THEN h.state = 'SETTLED' OR t.id IS NOT N
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: since_jobs_i9_units
--- A result is that of the unit's attempt, which was given to a node; only a completed unit has one.
+-- A result belongs to the unit's attempt, which was assigned to a node; only a completed unit has one.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' in attempt ' || u.attempt || ', its result ' || coalesce(u.result_key, 'none')
            AS found
@@ -154,7 +153,7 @@ WHERE (u.state = 'COMPLETED' AND (u.attempt = 0 OR u.node_id IS NULL))
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: since_jobs_i9_parts
--- A unit that is made of others misses those of them that are not complete.
+-- A unit that is made from others counts those that are not complete as missing.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        'misses ' || u.missing || ' of its parts, ' || p.open || ' are not complete' AS found
 FROM unnest($2::uuid[]) AS n (id)
@@ -165,7 +164,7 @@ WHERE (u.missing > 0 OR u.tile IS NULL) AND u.frames IS NOT NULL AND u.missing <
 ORDER BY u.job_id, u.number LIMIT $1;
 
 -- name: since_jobs_i9_jobs
--- A job's row is what its units say.
+-- A job's row agrees with its units.
 SELECT 'job ' || j.id AS subject,
        j.status || ' after ' || j.retry_count || ' retries, with ' || j.open_units || ' open, '
            || j.failed_units || ' failed and ' || j.cancelled_units || ' cancelled of ' || j.units
@@ -197,7 +196,7 @@ WHERE (j.retry_count, j.open_units, j.failed_units, j.cancelled_units, j.units, 
 ORDER BY j.id LIMIT $1;
 
 -- name: since_transfers_i3
--- What was charged for a unit is what its hold says.
+-- The charge for a unit is the settled amount of its hold.
 SELECT 'hold ' || t.reference AS subject,
        coalesce(h.state || ' with ' || h.settled, 'not there') || ', charged ' || t.amount AS found
 FROM unnest($2::bigint[]) AS n (id)
@@ -207,7 +206,7 @@ WHERE t.kind = 'USAGE' AND t.reference LIKE 'job:%' AND h.settled IS DISTINCT FR
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_earnings
--- Only a verified unit has paid an operator, not above its charge, and its share says so.
+-- Only a verified unit pays an operator, at most its charge, and its share agrees.
 SELECT 'transfer ' || t.id AS subject,
        'earned ' || t.amount || ' for ' || t.reference || ', which is '
            || coalesce(u.state || CASE WHEN u.verified THEN ', verified' ELSE ', not verified' END,
@@ -227,7 +226,7 @@ WHERE t.kind = 'EARNING'
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_refunds
--- What was charged for work is given back, but not more than it.
+-- A refund of a charge for work does not exceed the charge.
 SELECT 'transfer ' || t.id AS subject,
        'gave back ' || t.amount || ' for ' || t.reference || ', charged ' || coalesce(h.settled, 0)
            AS found
@@ -239,7 +238,7 @@ WHERE t.kind = 'REFUND' AND t.reference LIKE 'job:%' AND t.subject = t.credit
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_reversed
--- Only a dispute that was upheld reverses a share, and gives the rest of a charge back.
+-- Only an upheld dispute reverses a share and refunds the rest of a charge.
 SELECT 'transfer ' || t.id AS subject, t.kind || ' ' || t.amount || ' without a dispute that was upheld'
            AS found
 FROM unnest($2::bigint[]) AS n (id)
@@ -253,7 +252,7 @@ WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_fines
--- What was taken as a fine and not given back is what is forfeited for an invalid result, which was a strike. Before
+-- Fines that were taken and not returned are shares forfeited for an invalid result that was a strike. Before migration
 -- 0120 a fine was booked share by share, under the share's own reference.
 SELECT 'transfer ' || t.id AS subject,
        'fined ' || w.amount || ' for ' || t.reference || ', ' || coalesce(f.amount, 0) || ' is forfeited; its reason is '
@@ -274,7 +273,7 @@ WHERE t.kind = 'FINE' AND t.reference LIKE 'fine:%' AND (coalesce(f.amount, 0) <
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i5_paid
--- Nothing is paid out but by a payout that was paid, and its amount.
+-- Nothing is paid out except by a paid payout, with its amount.
 SELECT 'transfer ' || t.id AS subject,
        t.reference || ' paid ' || t.amount || ', a payout of ' || coalesce(p.amount, 0) || ' that is '
            || coalesce(p.state, 'not there') AS found
@@ -303,7 +302,7 @@ WHERE t.kind = 'CLAIM'
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i11
--- What was credited for a session is a paid purchase of its buyer's.
+-- A credit for a session is a paid purchase of its buyer.
 SELECT 'session ' || t.reference AS subject,
        coalesce('purchase ' || p.id || ' of ' || p.units || ', ' || p.state, 'no purchase')
            || ', credited ' || t.amount || ' to ' || a.name AS found
@@ -316,8 +315,8 @@ WHERE t.kind = 'STRIPE' AND t.subject = t.debit
 ORDER BY t.id LIMIT $1;
 
 -- name: since_held_i2
--- What is held of an account is the sum of its open holds: of every account, as nothing that is written
--- leads from a hold to it.
+-- The held amount of an account is the sum of its open holds: for every account, as new rows do not lead from a hold to
+-- its account.
 SELECT a.name AS subject,
        'held ' || a.held || ', open holds sum up to ' || coalesce(h.sum, 0) AS found
 FROM accounts a
@@ -339,8 +338,8 @@ WHERE h.state = 'OPEN' AND (u.job_id IS NULL OR u.ended_at IS NOT NULL)
 ORDER BY h.reference LIMIT $1;
 
 -- name: since_open_i3_deadline
--- A unit waits for seven days at most, and at a node for nine more, with its own work; a day is granted,
--- by the time of the books: that of their newest entry, or of the newest hold.
+-- A unit waits for at most seven days, and at a node for nine more including its own work; one day is tolerated. The
+-- time is that of the books: the newest entry's or the newest hold's.
 SELECT 'hold ' || h.reference AS subject, 'open since ' || h.created_at AS found
 FROM holds h
 CROSS JOIN LATERAL regexp_match(
@@ -356,7 +355,7 @@ WHERE h.state = 'OPEN'
 ORDER BY h.reference LIMIT $1;
 
 -- name: since_entries_i7
--- An entry that the log covers has its leaf, also one that came later.
+-- An entry that the log covers has a leaf, even if it was committed later.
 SELECT 'entry ' || e.entry_id AS subject, 'no leaf, though the log covers entries to ' || h.covered AS found
 FROM unnest($2::bigint[]) AS n (id)
 JOIN log_head h ON n.id <= h.covered
@@ -365,7 +364,7 @@ WHERE (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
 ORDER BY e.entry_id LIMIT $1;
 
 -- name: since_log_i7_missing
--- Every entry above number $2, to which the log had come before, that it covers now has its leaf.
+-- Every entry above $2, the previous end of the covered range, that the log covers now has a leaf.
 SELECT 'entry ' || e.entry_id AS subject, 'no leaf, though the log covers entries to ' || h.covered AS found
 FROM log_head h
 JOIN entries e ON e.entry_id > $2 AND e.entry_id <= h.covered
@@ -373,7 +372,7 @@ WHERE (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
 ORDER BY e.entry_id LIMIT $1;
 
 -- name: since_log_i7_late
--- Where the log has begun, no entry waits for its leaf until others are a minute younger.
+-- Once the log has begun, no entry lacks a leaf while others are a minute younger.
 SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || e.created_at AS found
 FROM entries e
 WHERE e.entry_id > (SELECT covered FROM log_head)
@@ -383,7 +382,7 @@ WHERE e.entry_id > (SELECT covered FROM log_head)
 ORDER BY e.entry_id LIMIT $1;
 
 -- name: since_log_i7_beyond
--- The log ends where its head says: neither a leaf nor a checkpoint is beyond.
+-- The log ends where its head says: no leaf or checkpoint lies beyond.
 SELECT 'the log' AS subject,
        'its last leaf is ' || coalesce(l.last, -1) || ', its last checkpoint of ' || coalesce(c.last, 0)
            || ' leaves, its head says ' || coalesce(h.size, 0) AS found

@@ -1,11 +1,10 @@
--- Whether anything may be written, and how what the chain has compares with the log.
+-- Halts of writing, and how the chain's anchors compare with the log.
 
 -- name: halts_now
--- Why nothing is written, if so. That a backup was restored concerns only who can ask a chain ($1).
--- $2 to $5 are the origin, size, root and time of the newest checkpoint that this gateway signed or
--- saw, as it keeps it itself; $6: it keeps something that cannot be read. ``told``: whether the others
--- know by now what they must know. What is of another log, or of none, is the matter of this gateway
--- alone: ``here`` is the database's own log, whatever its epoch.
+-- The reason to stop writing, if any. A restored backup is only a reason for gateways with a chain ($1). $2 to $5:
+-- origin, size, root and time of the newest checkpoint in this gateway's own memory; $6: that memory is unreadable.
+-- ``told``: the other gateways know all that concerns them. A memory of another log, or an unreadable one, concerns
+-- only this gateway: ``here`` is then the database's log, in any epoch.
 SELECT * FROM (
     SELECT reason, found_at, chain_id, contract, size, root, origin, seen_at, NULL::text AS here, true AS told
     FROM log_halted WHERE $1::boolean OR reason <> 'RESTORED'
@@ -27,33 +26,32 @@ ORDER BY array_position(ARRAY['AHEAD', 'OTHER', 'BEHIND', 'STRANGE', 'UNREADABLE
 LIMIT 1;
 
 -- name: halts_set
--- Nothing is written from now on.
+-- Stop all writing.
 INSERT INTO log_halt (reason, found_at, chain_id, contract, size, root) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (one) DO UPDATE SET reason = $1, chain_id = $3, contract = $4, size = $5, root = $6;
 
 -- name: halts_behind
--- The same, because a gateway keeps a checkpoint that is not here. What the chain says counts for more.
+-- Stop all writing because a gateway has a checkpoint that is missing here. A halt by the chain takes precedence.
 INSERT INTO log_halt (reason, found_at, size, root, origin, seen_at) VALUES ('BEHIND', $1, $2, $3, $4, $5)
 ON CONFLICT (one) DO UPDATE SET reason = 'BEHIND', found_at = $1, chain_id = NULL, contract = NULL,
                                 size = $2, root = $3, origin = $4, seen_at = $5
 WHERE log_halt.reason = 'RESTORED' OR NOT EXISTS (SELECT FROM log_halted);
 
 -- name: halts_end
--- An epoch has begun, or the operator has seen that the chain agrees.
+-- End the halt: an epoch has begun, or an operator confirmed that the chain agrees.
 DELETE FROM log_halt;
 
 -- name: halts_asked
--- The chain has been asked about a backup that was restored, and has no more than it.
+-- End the halt after a restore: the chain has no more than the backup.
 DELETE FROM log_halt WHERE reason = 'RESTORED';
 
 -- name: halts_own
--- How many leaves there are, and the root of $1 of them where a checkpoint says it.
+-- The number of leaves, and the root at $1 if a checkpoint has it.
 SELECT h.size, c.root FROM log_head h LEFT JOIN checkpoints c ON c.size = $1::bigint;
 
 -- name: halts_backlog
--- How far the log is, how far its confirmed anchors are, and since when a checkpoint waits for one; or
--- an entry, where none is signed. A log of an older epoch was anchored elsewhere: what was kept of it
--- still is.
+-- The size of the log, the size of its newest confirmed anchor, and since when a checkpoint waits for an anchor, or an
+-- entry for a checkpoint. Leaves of an older epoch that were kept count as anchored.
 SELECT h.size, coalesce(a.size, 0) AS anchored,
        coalesce((SELECT min(c.at) FROM checkpoints c WHERE c.size > coalesce(a.size, 0)),
                 (SELECT e.created_at FROM leaves l JOIN entries e ON e.entry_id = l.entry_id

@@ -7,14 +7,14 @@ SELECT 1 AS one;
 SELECT clock_timestamp() AS now;
 
 -- name: database_connection_lasts
--- A transaction of this connection is ended by the server after $1 milliseconds, whatever it waits for. Servers before 17 cannot.
+-- End transactions of this connection after $1 milliseconds, whatever they wait for. Servers before 17 cannot.
 SELECT set_config('transaction_timeout', $1, false) WHERE current_setting('transaction_timeout', true) IS NOT NULL;
 
 -- name: database_transaction_lasts
--- The same for this transaction alone; a timer that runs is only begun anew when it was off.
+-- Do the same for this transaction only; a running timer must be switched off before it can restart.
 SELECT set_config('transaction_timeout', '0', true), set_config('transaction_timeout', $1, true)
 WHERE current_setting('transaction_timeout', true) IS NOT NULL;
 
 -- name: database_connection_checks
--- A statement of this connection is ended within $1 milliseconds after its client has gone. Servers before 14 cannot.
+-- End statements of this connection within $1 milliseconds after the client is gone. Servers before 14 cannot.
 SELECT set_config('client_connection_check_interval', $1, false) WHERE current_setting('client_connection_check_interval', true) IS NOT NULL;

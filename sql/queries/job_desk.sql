@@ -1,7 +1,7 @@
--- Jobs as people look for them and look at them. $1 is whose they are; null: everybody's.
+-- Jobs for the console. $1: their owner; null: all.
 
 -- name: job_desk_page
--- Of the newest $10 that match, sorted by $11 ('-' before it: the greatest first): a page.
+-- A page of the newest $10 that match, sorted by $11 ('-': descending).
 SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node_name, f.price,
        f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
        f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
@@ -31,13 +31,12 @@ ORDER BY CASE $11::text WHEN 'type' THEN f.job_type WHEN 'status' THEN f.status
 LIMIT $12 OFFSET $13;
 
 -- name: job_desk_counts
--- How many of the newest $10 that match, whatever their status ($2 says which count in full), by
--- status.
+-- Count by status the newest $10 that match, in any status ($2: the ones counted in full).
 SELECT status AS name, count(*) AS count FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 GROUP BY status;
 
 -- name: job_desk_words
--- What a filter may name: the types of the newest jobs, and the nodes that did them.
+-- Names for a filter: the types of the newest jobs, and their nodes.
 WITH newest AS (
     SELECT job_type, node_id FROM jobs WHERE $1::uuid IS NULL OR user_id = $1
     ORDER BY created_at DESC, id DESC LIMIT 500
@@ -47,7 +46,7 @@ SELECT ARRAY(SELECT DISTINCT job_type FROM newest ORDER BY job_type LIMIT 50) AS
              ORDER BY n.name LIMIT 50) AS nodes;
 
 -- name: job_desk_job
--- A job, with the names of whom it has to do with.
+-- A job, with the names of its user and node.
 SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_name, j.job_type,
        j.payload_ref, j.params, j.status, j.price, j.retry_count, j.retry_of, j.result_ref,
        j.error_message, j.created_at, j.dispatched_at, j.completed_at,
@@ -70,7 +69,7 @@ LEFT JOIN nodes n ON n.id = j.node_id
 WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 
 -- name: job_desk_units
--- Its units as they are, 100 at most.
+-- The units of a job, at most 100.
 SELECT w.number, w.frames, w.tile, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
        w.started_at, w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
        w.result_size, w.result_sha256, CASE WHEN d.id IS NULL THEN c.verdict ELSE 'given back' END AS verdict,
@@ -83,8 +82,8 @@ LEFT JOIN disputes d ON d.job_id = w.job_id AND d.unit = w.number AND d.state = 
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_desk_frames
--- Its frames by number, those of state $2 (null: of any): of a frame in tiles the unit that is made of
--- them, with what all of them cost and how many of them there are.
+-- The frames of a job by number, in state $2 (null: any); for a frame in tiles the merged unit, with the sums over its
+-- tiles and their number.
 SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
        w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt,
@@ -112,13 +111,13 @@ LEFT JOIN LATERAL (
 ORDER BY w.number;
 
 -- name: job_desk_frame_counts
--- How many frames it has, and how many of them are done or failed: chunks count as one, tiles as none.
+-- Count the frames of a job, and those done or failed: chunks count as one, tiles as none.
 SELECT count(*) AS total, count(*) FILTER (WHERE state = 'COMPLETED') AS done,
        count(*) FILTER (WHERE state = 'FAILED') AS failed
 FROM units WHERE job_id = $1 AND tile IS NULL;
 
 -- name: job_desk_attempts
--- Attempts that came to nothing, oldest first, 100 at most.
+-- Failed attempts, oldest first, at most 100.
 SELECT a.number, w.frames, w.tile, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
        a.ended_at, a.error_class, a.error, c.verdict, c.said
 FROM attempts a LEFT JOIN units w ON w.job_id = a.job_id AND w.number = a.number
@@ -127,14 +126,14 @@ LEFT JOIN checks c ON c.job_id = a.job_id AND c.unit = a.number AND c.attempt = 
 WHERE a.job_id = $1 ORDER BY a.number, a.attempt LIMIT 100;
 
 -- name: job_desk_holds
--- What was set aside for it, and what became of that, 100 at most.
+-- The holds of a job, at most 100.
 SELECT w.number, w.frames, w.tile, h.amount, h.settled, h.state, h.created_at, h.closed_at
 FROM units w JOIN holds h ON h.reference = 'job:' || w.job_id || ':' || w.number
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_desk_entries
--- What moved on its owner's account for it, and how far each entry has come: its leaf, the first
--- checkpoint that has it, the first anchor that is confirmed. 100 at most.
+-- The entries for a job on its owner's account, at most 100, and their progress: the leaf, the first checkpoint and the
+-- first confirmed anchor that include it.
 SELECT w.number, w.frames, w.tile, e.entry_id, t.kind, e.amount, e.after, t.description, e.created_at, l.leaf_index,
        (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
        (SELECT x.confirmed_at FROM chain_transactions x
@@ -149,8 +148,7 @@ LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
 
 -- name: job_desk_charges
--- All that was charged for it: how often, when last, and when all of it was in the log and on the chain;
--- and how much of it was refunded.
+-- All charges for a job: their number, the last time, when all were in the log and on the chain, and the refunded sum.
 WITH moved AS (
     SELECT t.kind, e.amount, e.created_at, l.leaf_index
     FROM units w
@@ -176,10 +174,10 @@ SELECT number, at,
 FROM last;
 
 -- name: job_desk_parts
--- The frames of its units, without tiles, as it was cut into them.
+-- The frames of its units as submitted, without tiles.
 SELECT w.number, w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
 
 -- name: job_desk_pieces
--- What the units $2 of it are of.
+-- The frames or tiles of the units $2.
 SELECT w.number, w.frames, w.tile FROM units w WHERE w.job_id = $1 AND w.number = ANY($2::integer[]);

@@ -1,6 +1,6 @@
 -- name: job_terms
--- Of each order: the price of such a job and the price's number, whether the user may order it, and
--- what was answered under its idempotency key before.
+-- For each order: the price of such a job and its row, whether the user may submit it, and an earlier answer
+-- under its idempotency key.
 SELECT p.units AS price, p.number AS price_number,
        coalesce((SELECT is_active FROM users u WHERE u.id = o.user_id), false) AS active,
        k.request, k.answer
@@ -19,8 +19,8 @@ LEFT JOIN idempotency_keys k ON k.user_id = o.user_id AND k.key = o.key
 ORDER BY o.place;
 
 -- name: jobs_of_user
--- A page of a user's jobs, newest first: those older than job $4, if there is one. All bounds are of
--- an index, so a page far down costs what the first one does.
+-- A page of a user's jobs, newest first: those older than job $4, if given. All bounds use an index, so a late page
+-- costs as much as the first.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        coalesce(j.params ->> '_pool', 'any') AS pool,
        (j.params -> '_priced' ->> 'work')::bigint AS work
@@ -33,7 +33,7 @@ ORDER BY j.created_at DESC, j.id DESC
 LIMIT $2 OFFSET $3;
 
 -- name: jobs_of_user_with_status
--- The same of those with one status: a condition that may be left out would be of no index.
+-- The same with one status: an optional condition could not use an index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        coalesce(j.params ->> '_pool', 'any') AS pool,
        (j.params -> '_priced' ->> 'work')::bigint AS work
@@ -46,40 +46,40 @@ ORDER BY j.created_at DESC, j.id DESC
 LIMIT $2 OFFSET $3;
 
 -- name: jobs_count
--- How many jobs a user has, whatever the page.
+-- Count a user's jobs.
 SELECT count(*) FROM jobs WHERE user_id = $1;
 
 -- name: jobs_count_with_status
--- How many of them have one status.
+-- Count a user's jobs with one status.
 SELECT count(*) FROM jobs WHERE user_id = $1 AND status = $2;
 
 -- name: job_is_of_user
--- Whether a page may begin after this job.
+-- Does the job belong to the user, so that a page may begin after it?
 SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 
 -- name: job_of_user
--- A job, for its owner alone.
+-- A job, only for its owner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        coalesce(j.params ->> '_pool', 'any') AS pool,
        (j.params -> '_priced' ->> 'work')::bigint AS work
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 
 -- name: job_result
--- What the node said of the object that a job of one unit ended with.
+-- Size and SHA-256 of the result of a job with one unit, as its node reported them.
 SELECT u.result_size AS size, u.result_sha256 AS sha256,
        EXISTS (SELECT FROM expired_results x WHERE x.job_id = u.job_id AND x.unit = u.number) AS expired
 FROM units u WHERE u.job_id = $1 AND u.state = 'COMPLETED' ORDER BY u.number LIMIT 1;
 
 -- name: job_to_retry
--- A job as it was ordered, for its owner ($2; null: whoever it is), and the one that does it again.
+-- A job as submitted, for its owner ($2; null: any), and the job that retries it.
 SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.params, j.status, j.price,
        j.units, (SELECT u.frames FROM units u WHERE u.job_id = j.id AND u.number = 0) AS frames,
        (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by
 FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
 -- name: unit_page
--- A page of a job's units by number: those above $2. A render of one frame says by its parameters which.
--- Verified is what a verifier compared or opened. The result of one that was delivered is there before its verdict.
+-- A page of a job's units by number: those above $2. A render of one frame has its frame in the parameters. Verified: a
+-- verifier compared or opened it. A delivered result is shown before its verdict.
 SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        CASE WHEN u.state <> 'QUEUED' THEN u.node_id END AS node_id, u.price,
        CASE WHEN NOT EXISTS (SELECT FROM expired_results x
@@ -100,28 +100,27 @@ WHERE u.job_id = $1 AND u.number > $2
 ORDER BY u.number LIMIT $3;
 
 -- name: open_checks
--- Of these units those that were delivered and wait for a verdict, and since when.
+-- Those of these units that wait for a verdict, and since when.
 SELECT c.unit, c.opened_at AS since
 FROM checks c JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 WHERE c.job_id = $1 AND c.unit = ANY($2::integer[]) AND c.state = 'PENDING' AND u.state = 'VERIFYING';
 
 -- name: loose_tiles
--- Of a job's tiles whose frame will not come to be, as things stand: how many were delivered, how many
--- of them are being checked, and what the others cost.
+-- A job's tiles of frames that cannot be completed as things are: how many were delivered, how many of these are being
+-- checked, and the charges of the others.
 SELECT count(*) AS tiles, count(*) FILTER (WHERE t.state = 'VERIFYING') AS checking,
        coalesce(sum(t.price) FILTER (WHERE t.state = 'COMPLETED'), 0)::bigint AS charged
 FROM units t JOIN units f ON f.job_id = t.job_id AND f.number = t.feeds
 WHERE t.job_id = $1 AND t.state IN ('COMPLETED', 'VERIFYING') AND f.state IN ('FAILED', 'CANCELLED');
 
 -- name: job_given_back
--- Of how many of a job's units the charge was given back, as they were found wrong later.
+-- Count a job's units whose charge was refunded because they were found invalid later.
 SELECT count(*) FROM disputes WHERE job_id = $1 AND state = 'UPHELD';
 
 -- name: job_pace
--- Of a job's units, but those that are made of others: how many are complete and how long each took on
--- average, how long each that is at work has taken, and how many are to come. What passes between the
--- end of a node's unit and its next one's beginning is part of the next. Of what a node has begun
--- nothing of, the first unit is at work; all else that lies in a backlog is to come.
+-- The pace of a job's units, without merged ones: how many are complete and their mean duration, the time each running
+-- one has taken, and how many are to come. The pause between two units of a node counts for the second. If a node has
+-- started none of its units, the first counts as running; the rest of its backlog is to come.
 WITH mine AS (
     SELECT u.number, u.node_id, u.state, u.assigned_at, u.ended_at,
            CASE WHEN u.state IN ('RUNNING', 'COMPLETED') THEN greatest(u.started_at, u.assigned_at) END AS begun_at,
@@ -152,5 +151,5 @@ SELECT count(*) FILTER (WHERE state = 'COMPLETED') AS done,
 FROM taken;
 
 -- name: job_units
--- The state of a job's units.
+-- The states of a job's units.
 SELECT number, state, attempt, node_id FROM units WHERE job_id = $1 ORDER BY number;

@@ -1,8 +1,8 @@
--- Entries of the books as people look for them, with how far each has come towards the chain.
+-- Entries of the books for the console, with their progress towards the chain.
 
 -- name: ledger_desk_accounts
--- Accounts that are named so ($1), or that $2 means: the beginning of a name, or a part of their
--- owner's address or name. 100 at most.
+-- Accounts with these names ($1), or matching $2: a prefix of the name, or part of the owner's address or name. At most
+-- 100.
 SELECT a.id FROM accounts a
 WHERE a.name = ANY($1::text[])
    OR $2::text <> '' AND (a.name ^@ $2 OR a.name IN (
@@ -13,9 +13,9 @@ WHERE a.name = ANY($1::text[])
 ORDER BY a.id LIMIT 100;
 
 -- name: ledger_desk_page
--- Of the newest $4 entries below the number $1, of some accounts ($8) or, null, of every one, a page ($6,
--- from $7), sorted by $5 ('-' before it: the greatest first): of one kind ($2) if given, whose reference has
--- $3 in it. Of some accounts each is read from its end, as far as is looked.
+-- A page ($6, from $7) of the newest $4 entries below number $1, of some accounts ($8; null: all), sorted by $5 ('-':
+-- descending), of kind $2 and with $3 in the reference, where given. With accounts given, each is read from its end,
+-- only as far as needed.
 WITH found AS (
     (SELECT e.entry_id, e.account_id, e.amount, e.after, e.created_at, t.kind, t.reference, t.description
      FROM entries e JOIN transfers t ON t.id = e.transfer_id

@@ -1,28 +1,28 @@
--- The log over all entries: what the Sequencer reads and writes, and what proofs are made of.
+-- The log over all entries: the Sequencer's reads and writes, and the data of proofs.
 
 -- name: log_head_make
--- The log begins, once.
+-- Begin the log, once.
 INSERT INTO log_head (origin, size, root, covered) VALUES ($1, 0, sha256(''), 0)
 ON CONFLICT DO NOTHING;
 
 -- name: log_lead
--- Whether nobody else is at it: saves the work of waiting for the lock, and no more than that.
+-- Is no other gateway appending? Only avoids waiting for the lock.
 SELECT pg_try_advisory_xact_lock($1) AS leads;
 
 -- name: log_head_lock
--- Who appends waits here; what it reads comes after it, and is newer.
+-- Lock the head, so that appends are serialised; what is read afterwards is newer.
 SELECT size FROM log_head FOR UPDATE;
 
 -- name: log_look
--- The head, the newest checkpoint, the keys that count, and the first $1 entries without a leaf. How
--- far transactions are: our own number where there is one, and the oldest that is still under way.
+-- The head, the newest checkpoint, the valid keys, and the first $1 entries without a leaf. Also our transaction id, if
+-- there is one, and the oldest running one.
 SELECT h.origin, h.size, h.root, h.covered, c.size AS checked, c.at AS checked_at,
        ARRAY(SELECT verifier FROM log_keys) AS verifiers,
        coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS own,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
        coalesce((SELECT max(entry_id) FROM entries), 0) AS newest,
        EXISTS (SELECT FROM log_halted WHERE reason <> 'RESTORED') AS halted,
-       -- One look at the index for each: no reason to go through all leaves.
+       -- One index lookup per entry, instead of a scan of all leaves.
        ARRAY(SELECT e.entry_id FROM entries e
              WHERE e.entry_id > h.covered
                AND (SELECT l.leaf_index FROM leaves l WHERE l.entry_id = e.entry_id) IS NULL
@@ -31,7 +31,7 @@ FROM log_head h
 LEFT JOIN LATERAL (SELECT size, at FROM checkpoints ORDER BY size DESC LIMIT 1) c ON true;
 
 -- name: log_entries
--- Entries as leaves have them, in order.
+-- Entries with the fields of their leaves, in order.
 SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
        e.after, t.reference, t.description
 FROM entries e
@@ -41,41 +41,41 @@ WHERE e.entry_id = ANY($1::bigint[])
 ORDER BY e.entry_id;
 
 -- name: log_unsynced
--- Leaves that no checkpoint covers nobody has seen: a crash of the server may take the last of them
--- back, and they are made anew. A commit with a checkpoint makes those before it durable, too.
+-- Leaves without a checkpoint are not published: after a server crash the last ones may be lost, and are appended
+-- again. A commit with a checkpoint also makes earlier ones durable.
 SET LOCAL synchronous_commit = off;
 
 -- name: log_leaves_insert
--- New leaves.
+-- Insert leaves.
 INSERT INTO leaves (leaf_index, entry_id, salt, hash)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]);
 
 -- name: log_leaves_append
--- New leaves of entries $1 from index $2 on; salts and hashes stand one after another, 32 bytes each: in an
--- array of thousands of them the driver looks at each one, which costs as much as hashing some.
+-- Insert leaves of entries $1 from index $2 on; salts and hashes are concatenated, 32 bytes each, as the driver's cost
+-- per array element would equal that of the hashing.
 INSERT INTO leaves (leaf_index, entry_id, salt, hash)
 SELECT $2::bigint + n - 1, entry_id, substring($3::bytea FROM (32 * (n - 1) + 1)::int FOR 32),
        substring($4::bytea FROM (32 * (n - 1) + 1)::int FOR 32)
 FROM unnest($1::bigint[]) WITH ORDINALITY AS taken (entry_id, n);
 
 -- name: log_tiles_insert
--- Tiles that are complete now.
+-- Insert complete tiles.
 INSERT INTO tiles (level, number, root, hashes)
 SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[], $4::bytea[]);
 
 -- name: log_head_write
--- Where the log ends now.
+-- Update the head.
 UPDATE log_head h SET size = n.size, root = n.root, covered = n.covered, checkpoints = h.checkpoints + n.signed
 FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[]) AS n (size, root, covered, signed);
 
 -- name: log_checkpoint_insert
--- A checkpoint, numbered after the one before: in one statement with the head, which counts it.
+-- Insert a checkpoint with the next number, in one statement with the head, which counts it.
 INSERT INTO checkpoints (size, root, at, note, number)
 SELECT c.*, (SELECT checkpoints + 1 FROM log_head)
 FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[], $4::text[]) AS c;
 
 -- name: log_keys_insert
--- A key that signs from now on.
+-- Insert a key that signs from now on.
 INSERT INTO log_keys (verifier, added_at)
 SELECT * FROM unnest($1::text[], $2::timestamptz[]);
 
@@ -86,19 +86,19 @@ FROM unnest($1::smallint[], $2::bigint[]) AS k (level, number)
 JOIN tiles t ON t.level = k.level AND t.number = k.number;
 
 -- name: log_leaf_hashes
--- A tile of leaves that is not complete yet: up to 256 of them from leaf $1 on.
+-- An incomplete tile of leaves: up to 256 from leaf $1 on.
 SELECT hash FROM leaves WHERE leaf_index >= $1 AND leaf_index < $1 + 256 ORDER BY leaf_index;
 
 -- name: log_tile_roots
--- Tiles above that are not complete yet: for each level $1 the roots of up to 256 tiles of the level
--- below, from tile $2 on.
+-- Incomplete tiles of higher levels: for each level $1 the roots of up to 256 tiles of the level below, from tile $2
+-- on.
 SELECT k.level, t.root
 FROM unnest($1::smallint[], $2::bigint[]) AS k (level, first)
 JOIN tiles t ON t.level = k.level - 1 AND t.number >= k.first AND t.number < k.first + 256
 ORDER BY k.level, t.number;
 
 -- name: log_read_leaves
--- Leaves from $1 on, $2 at most.
+-- At most $2 leaves from $1 on.
 SELECT leaf_index, entry_id, salt, hash FROM leaves
 WHERE leaf_index >= $1 AND leaf_index < $1 + $2::bigint
 ORDER BY leaf_index;
@@ -108,17 +108,17 @@ ORDER BY leaf_index;
 SELECT size, root, at, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDER BY size;
 
 -- name: log_read_head
--- Where the log ends, and whose signatures count.
+-- The head of the log, and the valid keys.
 SELECT origin, size, root, covered, ARRAY(SELECT verifier FROM log_keys) AS verifiers FROM log_head;
 
 -- name: log_newest_keys
--- The log's name, and the keys that were added last.
+-- The log's name, and the keys added last.
 SELECT origin, ARRAY(SELECT verifier FROM log_keys WHERE added_at = (SELECT max(added_at) FROM log_keys)
                      ORDER BY verifier) AS verifiers
 FROM log_head;
 
 -- name: log_entry_of_user
--- An entry of a user's accounts, null: of any, by number ($2) or id ($3), with its leaf once it has one.
+-- An entry of a user's accounts (null: of any), by number ($2) or id ($3), with its leaf if it has one.
 SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
        e.after, t.reference, t.description, l.leaf_index, l.salt, l.hash
 FROM entries e
@@ -129,7 +129,7 @@ WHERE e.entry_id = coalesce($2::bigint, (SELECT entry_id FROM entries WHERE id =
   AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
 
 -- name: log_orphan
--- The leaf of an entry that is not in the books.
+-- The leaf of an entry that is missing in the books.
 SELECT leaf_index FROM leaves l WHERE entry_id = $1
 AND NOT EXISTS (SELECT FROM entries e WHERE e.entry_id = l.entry_id);
 

@@ -1,22 +1,22 @@
 -- name: multipart_of
--- What the store has begun for an upload.
+-- The multipart upload of an upload.
 SELECT upload_id, store_id, object_key FROM multiparts WHERE upload_id = $1;
 
 -- name: multipart_keep
--- Begun for an upload; where two did so at once, the first stands.
+-- Store the multipart upload of an upload; of two at once, the first is kept.
 INSERT INTO multiparts (upload_id, store_id, object_key, asked_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (upload_id) DO UPDATE SET asked_at = excluded.asked_at
 RETURNING upload_id, store_id, object_key;
 
 -- name: multipart_asked
--- Somebody goes on with it.
+-- Record activity.
 UPDATE multiparts SET asked_at = $3 WHERE upload_id = $1 AND store_id = $2;
 
 -- name: multipart_end
--- The store has completed or aborted it, or knows nothing of it.
+-- Delete the record: the store has completed or aborted the upload, or does not know it.
 DELETE FROM multiparts WHERE upload_id = $1 AND store_id = $2;
 
 -- name: multipart_abandoned
--- Those that nobody has gone on with since $1, some at a time.
+-- Some without activity since $1.
 SELECT upload_id, store_id, object_key FROM multiparts
 WHERE asked_at < $1 ORDER BY asked_at LIMIT 100;

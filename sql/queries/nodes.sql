@@ -1,5 +1,5 @@
 -- name: node_insert
--- A node that nobody has proved yet, and the challenge that proves it.
+-- Insert an unproved node with its challenge.
 WITH created AS (
     INSERT INTO nodes (id, name, public_key, capabilities, metadata)
     VALUES ($1, $2, $3, $4, $5)
@@ -9,14 +9,14 @@ INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at)
 SELECT $6, id, $7, $8 FROM created;
 
 -- name: node_embed
--- A gateway's own verifier. Its gateway holds its key: there is nothing to prove.
+-- Insert an embedded verifier. Its gateway has its key, so there is nothing to prove.
 INSERT INTO nodes (id, name, public_key, capabilities, verified_at, is_embedded)
 VALUES ($1, $2, $3, $4, now(), true)
 ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, capabilities = EXCLUDED.capabilities;
 
 -- name: challenge_insert
--- A further challenge for a node that has proved its key before. It has sixteen at most: whoever
--- asks for more ends the oldest, and who holds the key answers long before.
+-- Insert a further challenge for a node with a proved key. There are at most sixteen: more requests end the oldest, and
+-- the key's holder answers long before that.
 WITH surplus AS (
     DELETE FROM node_challenges WHERE challenge IN (
         SELECT challenge FROM node_challenges WHERE node_id = $2
@@ -25,14 +25,14 @@ WITH surplus AS (
 INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at) VALUES ($1, $2, $3, $4);
 
 -- name: challenges_sweep
--- Those that ended before $1, some at a time: each registration sweeps more than it leaves behind.
+-- Delete some that ended before $1: each registration deletes more than it inserts.
 DELETE FROM node_challenges WHERE challenge IN (
     SELECT challenge FROM node_challenges WHERE expires_at < $1
     ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED);
 
 -- name: nodes_forget
--- Registrations from before $1 that nobody proved, and that gave no sign of life since; $2 at once. One that was
--- ever healthy or connected may have had work, and of one that people spoke about their word is kept.
+-- Delete $2 unproved registrations from before $1 without a sign of life since. A node that was ever healthy or
+-- connected may have had work, and a node whose standing was changed is kept.
 WITH old AS (
     SELECT n.id FROM nodes n
     WHERE n.verified_at IS NULL AND n.status = 'REGISTERED' AND n.standing_at IS NULL
@@ -46,19 +46,18 @@ WITH old AS (
 DELETE FROM nodes n USING old WHERE n.id = old.id RETURNING n.id;
 
 -- name: node_by_verified_key
--- The one node whose possession of this key was proved.
+-- The node that has proved this key.
 SELECT id FROM nodes WHERE public_key = $1 AND verified_at IS NOT NULL;
 
 -- name: node_challenge
--- What a proof is checked against.
+-- The data to check a proof against.
 SELECT c.owner_id, c.expires_at, c.used_at, n.public_key, n.standing
 FROM node_challenges c JOIN nodes n ON n.id = c.node_id
 WHERE c.challenge = $1 AND c.node_id = $2;
 
 -- name: node_verify
--- Use the challenge up and bind key and owner; no row when it was used up meanwhile, or when
--- another node proved the same key first. A new key of whoever has a node in quarantine, or gave one up
--- that was, begins there.
+-- Use the challenge and bind key and owner; no row if it was already used, or if another node proved the same key
+-- first. If the owner has a node in quarantine, or gave up one that was, the new key starts in quarantine.
 WITH used AS (
     UPDATE node_challenges SET used_at = $3
     WHERE challenge = $1 AND node_id = $2 AND used_at IS NULL AND expires_at > $3
@@ -87,8 +86,8 @@ WHERE n.id = used.node_id
 RETURNING n.id, n.owner_id, n.capabilities, n.status, n.verified_at, n.standing, n.standing_version, n.standing_reason;
 
 -- name: node_heartbeat
--- A sign of life. A node that must be proved first ($4) stays as it is. What it says about itself
--- is laid over what it said before, unless that grows too large. One that is revoked is not heard.
+-- Record a sign of life. A node that must be proved first ($4) keeps its status. Its new metadata are merged over the
+-- old ones, unless the result is too large. A revoked node is ignored.
 UPDATE nodes
 SET current_load = $2,
     metadata = CASE WHEN octet_length((metadata || $3::jsonb)::text) <= 16384
@@ -99,18 +98,18 @@ WHERE id = $1 AND standing <> 'REVOKED'
 RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason;
 
 -- name: node_by_id
--- Who opens a socket.
+-- The node that opens a socket.
 SELECT id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason, public_key
 FROM nodes WHERE id = $1;
 
 -- name: node_shown
--- A node as people see it.
+-- A node for people.
 SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
        standing_at, current_load, verified_at, seen_at, created_at
 FROM nodes WHERE id = $1;
 
 -- name: nodes_of_owner
--- A page of somebody's nodes, newest first: those older than node $3, if there is one.
+-- A page of an owner's nodes, newest first: those older than node $3, if given.
 SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
        standing_at, current_load, verified_at, seen_at, created_at
 FROM nodes
@@ -120,7 +119,7 @@ WHERE owner_id = $4 AND (created_at, id) < (
 ORDER BY created_at DESC, id DESC LIMIT $1 OFFSET $2;
 
 -- name: nodes_of_all
--- The same of everybody's.
+-- The same for all nodes.
 SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
        standing_at, current_load, verified_at, seen_at, created_at
 FROM nodes
@@ -130,16 +129,15 @@ WHERE (created_at, id) < (
 ORDER BY created_at DESC, id DESC LIMIT $1 OFFSET $2;
 
 -- name: nodes_of_owner_count
--- How many nodes somebody has.
+-- Count an owner's nodes.
 SELECT count(*) FROM nodes WHERE owner_id = $1;
 
 -- name: nodes_of_all_count
--- How many there are.
+-- Count all nodes.
 SELECT count(*) FROM nodes;
 
 -- name: node_stand
--- What somebody says about a node; no row when somebody else said something since version $2. With $6 its
--- record begins anew by that.
+-- Change a node's standing; no row if it was changed since version $2. With $6 its record is reset.
 UPDATE nodes
 SET standing = $3, standing_version = standing_version + 1, standing_reason = $4, standing_by = $5,
     standing_at = now(),
@@ -152,12 +150,12 @@ RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing
        standing_at, current_load, verified_at, seen_at, created_at;
 
 -- name: node_caught
--- Of a node that is in quarantine: why the gateway itself keeps it there, if it does.
+-- Why the gateway itself quarantined a node that is in quarantine, if it did.
 SELECT caught FROM nodes WHERE id = $1 AND standing = 'QUARANTINED';
 
 -- name: node_quarantine
--- The gateway's own word, for what checks found; no row where it was said before. It is said beside an
--- admin's, too. Of a node that was given up meanwhile it is kept, for its owner's next.
+-- Quarantine a node because of its checks; no row if the gateway has done so before. An admin's quarantine does not
+-- prevent it. For a node that was given up, it is kept for its owner's next one.
 UPDATE nodes
 SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
     standing_version = standing_version + 1, standing_reason = $2,

@@ -1,8 +1,8 @@
--- What operators, creators and admins see of earnings, payouts and disputes. Only the Ledger writes them.
+-- Earnings, payouts and disputes for operators, creators and admins. Only the Ledger writes them.
 
 -- name: earnings_of_operator
--- A page of an operator's shares, newest first: those older than share $4, if there is one; in
--- state $5 alone where it is given. With the entry that pays each.
+-- A page of an operator's shares, newest first: those older than share $4, and in state $5, if given. With the entry
+-- that pays each.
 WITH page AS (
     SELECT id, job_id, unit, node_id, amount, state, earned_at, payable_at, payout_id, work
     FROM earnings
@@ -23,22 +23,22 @@ SELECT e.*,
 FROM page e ORDER BY e.earned_at DESC, e.id DESC;
 
 -- name: earning_is_of_operator
--- Whether a page may begin after this share.
+-- Does the share belong to the operator, so that a page may begin after it?
 SELECT FROM earnings WHERE id = $2 AND operator_id = $1;
 
 -- name: earnings_totals
--- What an operator's shares sum up to, by state; what is payable and asked for counts for itself.
+-- Sums of an operator's shares by state; requested payable shares are separate.
 SELECT state, payout_id IS NOT NULL AND state = 'PAYABLE' AS requested, count(*) AS units,
        sum(amount)::bigint AS amount
 FROM earnings WHERE operator_id = $1 GROUP BY 1, 2;
 
 -- name: payout_is_known
--- Whether a page may begin after this payout: to operator $1, or to anybody.
+-- Is this a payout, to operator $1 or to anyone, so that a page may begin after it?
 SELECT FROM payouts WHERE id = $2 AND ($1::uuid IS NULL OR operator_id = $1);
 
 -- name: payouts_page
--- A page of payouts, newest first, to operator $1 or to all, in state $2 or any, older than
--- payout $3, with whom they are for; $4 at most, those after the first $5.
+-- A page of payouts with their operators, newest first, to operator $1 or all, in state $2 or any, older than payout
+-- $3; at most $4, after the first $5.
 SELECT p.id, p.operator_id, u.email, u.name, p.kind, p.amount, p.units, p.state, p.batch_id,
        p.reference, p.requested_at, p.closed_at
 FROM payouts p JOIN users u ON u.id = p.operator_id
@@ -49,7 +49,7 @@ WHERE ($1::uuid IS NULL OR p.operator_id = $1) AND ($2::text IS NULL OR p.state 
 ORDER BY p.requested_at DESC, p.id DESC LIMIT $4 OFFSET $5;
 
 -- name: payouts_count
--- How many there are.
+-- Count payouts.
 SELECT count(*) FROM payouts
 WHERE ($1::uuid IS NULL OR operator_id = $1) AND ($2::text IS NULL OR state = $2);
 
@@ -62,13 +62,12 @@ WHERE p.id = ANY($1::uuid[]) OR p.batch_id = ANY($2::uuid[])
 ORDER BY p.requested_at, p.id;
 
 -- name: dispute_is_known
--- Whether a page may begin after this dispute: of creator $1, or of anybody.
+-- Is this a dispute, of creator $1 or of anyone, so that a page may begin after it?
 SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 
 -- name: disputes_page
--- A page of disputes, newest first, of creator $1 or of all, in state $2 or any, older than
--- dispute $3, with whose share it is; $4 at most, those after the first $5. $6: whether the gateway
--- opened them; null: whoever did.
+-- A page of disputes with the shares they stop, newest first, of creator $1 or all, in state $2 or any, older than
+-- dispute $3; at most $4, after the first $5. $6: opened by the gateway, or not; null: either.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
@@ -80,7 +79,7 @@ WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2
 ORDER BY d.opened_at DESC, d.id DESC LIMIT $4 OFFSET $5;
 
 -- name: disputes_count
--- How many there are.
+-- Count disputes.
 SELECT count(*) FROM disputes
 WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2)
   AND ($3::boolean IS NULL OR by_gateway = $3);
@@ -100,14 +99,14 @@ FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit 
 WHERE d.job_id = $1 AND d.unit = $2;
 
 -- name: statement_at
--- An operator's balance at a time, and the number of the entry that made it: each entry lies on one
--- side of it, whatever the clocks of two gateways said.
+-- An operator's balance at a time, and the number of the entry that made it. Each entry lies on one side of it,
+-- whatever two gateways' clocks say.
 SELECT version, after AS balance FROM entries
 WHERE account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid) AND created_at < $2
 ORDER BY version DESC LIMIT 1;
 
 -- name: statement_sums
--- What the entries after number $2 up to $3 sum up to, by kind.
+-- Sums of the entries after number $2 up to $3, by kind.
 SELECT t.kind, sum(e.amount)::bigint AS amount, count(*) AS count
 FROM entries e JOIN transfers t ON t.id = e.transfer_id
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
@@ -115,8 +114,8 @@ WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uu
 GROUP BY t.kind;
 
 -- name: statement_lines
--- Those entries, oldest first, $4 at most; 'check:' is what a release before paid for checks. Of a fine the unit is the
--- one whose result was invalid.
+-- Those entries, oldest first, at most $4. 'check:' marks what an earlier release paid for checks. The unit of a fine
+-- is the one with the invalid result.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
        u.job_id, u.number AS unit,
        CASE WHEN t.reference LIKE 'job:%' THEN u.node_id END AS node_id,

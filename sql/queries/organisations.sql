@@ -1,7 +1,8 @@
--- Organisations: people who may use each other's nodes, as far as those are lent; and who trusts whom.
+-- Organisations, whose members may use the nodes lent to them; and trust between users.
 
 -- name: organisation_found
--- A new one with its first owner; no row when he is a member of $5 already. Invitations do not count: others send them.
+-- Insert an organisation with its first owner; no row if the user is a member of $5. Invitations do not count, as
+-- others send them.
 WITH made AS (
     INSERT INTO organisations (id, name, created_at)
     SELECT $1, $2, $4
@@ -15,7 +16,7 @@ WITH made AS (
 SELECT id, name, created_at FROM made;
 
 -- name: organisations_of_user
--- Those that he is a member of, and the newest $2 that he is invited to, by name.
+-- The organisations of a user, and the newest $2 invitations, by name.
 SELECT o.id, o.name, o.created_at, m.role, m.joined_at IS NOT NULL AS joined,
        (SELECT count(*) FROM organisation_members x
         WHERE x.organisation_id = o.id AND x.joined_at IS NOT NULL) AS members,
@@ -27,15 +28,15 @@ WHERE m.user_id = $1 AND (m.joined_at IS NOT NULL OR m.organisation_id IN (
 ORDER BY o.name, o.id;
 
 -- name: organisation_lock
--- What a user is in it; whoever changes its members waits for the others who do.
+-- Lock an organisation and return the user's membership, so that changes of members are serialised.
 SELECT o.id, o.name, m.role, m.joined_at IS NOT NULL AS joined
 FROM organisations o
 JOIN organisation_members m ON m.organisation_id = o.id AND m.user_id = $2
 WHERE o.id = $1 FOR UPDATE OF o;
 
 -- name: organisation_member_list
--- Its members, who came first first, then open invitations. Of an address that is invited nothing is told but the
--- address, so that one with an account looks like one without.
+-- The members, oldest first, then open invitations. For an invited address nothing else is returned, so that one with
+-- an account looks like one without.
 SELECT m.user_id, u.email, u.name, m.role, m.invited_at, m.joined_at
 FROM organisation_members m JOIN users u ON u.id = m.user_id
 WHERE m.organisation_id = $1 AND m.joined_at IS NOT NULL
@@ -54,9 +55,9 @@ FROM organisation_nodes l JOIN nodes n ON n.id = l.node_id
 WHERE l.organisation_id = $1 ORDER BY l.lent_at, n.id;
 
 -- name: organisation_invite
--- Invite an address; one that is no account's is kept as unknown.
--- ``already``: it was invited, or is a member's; ``room``: fewer than $6 are in or invited, fewer than $7 invited, and
--- fewer than $8 invited by $4, to whatever organisation.
+-- Invite an address; one without an account is stored as unknown. ``already``: it was invited, or is a member's;
+-- ``room``: fewer than $6 are members or invited, fewer than $7 invited, and fewer than $8 invited by $4, to any
+-- organisation.
 WITH known AS (
     SELECT id FROM users WHERE lower(email) = lower($2)
 ), unknown AS (
@@ -87,7 +88,7 @@ WITH known AS (
 SELECT already, room FROM here;
 
 -- name: organisation_withdraw
--- Take an open invitation back, whether the address ($2, in lower case) is an account's or not; no row without one.
+-- Withdraw an open invitation, whether the address ($2, in lower case) has an account or not; no row without one.
 WITH member AS (
     DELETE FROM organisation_members m USING users u
     WHERE m.user_id = u.id AND m.organisation_id = $1 AND m.joined_at IS NULL AND lower(u.email) = $2
@@ -98,44 +99,44 @@ WITH member AS (
 SELECT user_id FROM member UNION ALL SELECT user_id FROM stranger LIMIT 1;
 
 -- name: organisation_join
--- Accept; no row when he was not asked, or is in.
+-- Accept an invitation; no row without one, or for a member.
 UPDATE organisation_members SET joined_at = $3
 WHERE organisation_id = $1 AND user_id = $2 AND joined_at IS NULL RETURNING user_id;
 
 -- name: organisation_role
--- Another role of a member; no row when he is none.
+-- Change a member's role; no row if they are not a member.
 UPDATE organisation_members SET role = $3
 WHERE organisation_id = $1 AND user_id = $2 AND joined_at IS NOT NULL RETURNING user_id;
 
 -- name: organisation_owners
--- How many owners it has, besides the user $2.
+-- Count its owners, without the user $2.
 SELECT count(*) AS count FROM organisation_members
 WHERE organisation_id = $1 AND user_id <> $2 AND role = 'owner' AND joined_at IS NOT NULL;
 
 -- name: organisation_leave
--- Out with a member; with who is only invited, if he says so himself ($3).
+-- Remove a member, or an invited user who declines ($3).
 DELETE FROM organisation_members
 WHERE organisation_id = $1 AND user_id = $2 AND (joined_at IS NOT NULL OR user_id = $3)
 RETURNING user_id;
 
 -- name: organisation_take_back
--- The nodes of somebody who left.
+-- End the loans of a user who left.
 DELETE FROM organisation_nodes l USING nodes n
 WHERE l.node_id = n.id AND l.organisation_id = $1 AND n.owner_id = $2;
 
 -- name: organisation_end
--- It is no more; with it go memberships and loans.
+-- Delete an organisation, with memberships and loans.
 DELETE FROM organisations WHERE id = $1 RETURNING id;
 
 -- name: organisation_lend
--- Lend a node of one's own to it, and to no other any more; no row when it is another's.
+-- Lend one's own node to it, instead of to another; no row if the node is another user's.
 INSERT INTO organisation_nodes (node_id, organisation_id, lent_at)
 SELECT id, $1, $4 FROM nodes WHERE id = $2 AND owner_id = $3
 ON CONFLICT (node_id) DO UPDATE SET organisation_id = $1, lent_at = $4
 RETURNING node_id;
 
 -- name: organisation_unlend
--- It is lent no more: by its owner ($3), or by an owner of the organisation (null).
+-- End a loan: by the node's owner ($3), or by an owner of the organisation (null).
 DELETE FROM organisation_nodes l USING nodes n
 WHERE l.node_id = n.id AND l.organisation_id = $1 AND l.node_id = $2
   AND ($3::uuid IS NULL OR n.owner_id = $3)
@@ -152,7 +153,7 @@ SELECT email, min(since) AS since FROM (
 GROUP BY email ORDER BY email;
 
 -- name: trust_add
--- Trust an address, which is kept as unknown where it is no account's. ``already``: one does; ``room``: one trusts
+-- Trust an address; one without an account is stored as unknown. ``already``: it is trusted; ``room``: the user trusts
 -- fewer than $4.
 WITH known AS (
     SELECT id FROM users WHERE lower(email) = lower($2)
@@ -175,7 +176,7 @@ WITH known AS (
 SELECT already, room FROM here;
 
 -- name: trust_end
--- Trust an address ($2, in lower case) no more; no row when one did not.
+-- Stop trusting an address ($2, in lower case); no row if it was not trusted.
 WITH trusted AS (
     DELETE FROM trusts t USING users u
     WHERE t.trusted_id = u.id AND t.user_id = $1 AND lower(u.email) = $2 RETURNING t.trusted_id

@@ -1,19 +1,18 @@
--- Attempts that took far longer than their units were quoted.
+-- Overruns: attempts that took far longer than their units were quoted.
 
 -- name: overrun_note
--- Keep one, once.
+-- Insert an overrun, once.
 INSERT INTO overruns (job_id, unit, attempt, node_id, owner_id, percent, at)
 SELECT $1, $2, $3, $4, n.owner_id, $5, $6 FROM nodes n WHERE n.id = $4
 ON CONFLICT DO NOTHING;
 
 -- name: overruns_of
--- Those of a unit, the newest $3 of them.
+-- The newest $3 overruns of a unit.
 SELECT job_id AS job, unit, attempt, node_id AS node, owner_id AS owner, percent, at
 FROM overruns WHERE job_id = $1 AND unit = $2 ORDER BY attempt DESC LIMIT $3;
 
 -- name: overruns_of_content
--- Those of units of user $1's that failed and worked on content $2, in hexadecimal; each with its frames. They
--- are few.
+-- Overruns of user $1's failed units that worked on content $2, in hexadecimal; each with its frames. They are few.
 SELECT o.job_id AS job, o.unit, o.attempt, o.node_id AS node, o.owner_id AS owner, o.percent, o.at, u.frames
 FROM overruns o
 JOIN jobs j ON j.id = o.job_id
@@ -23,8 +22,8 @@ WHERE j.user_id = $1 AND u.state = 'FAILED'
 ORDER BY o.job_id, o.unit, o.attempt;
 
 -- name: underquoted_of
--- Those of units of a job that failed, by unit; each with what the unit costs, and the numbers of all that are tried
--- again with it: of a frame in tiles its parts.
+-- Overruns of a job's failed units, by unit; each with the unit's price, and the numbers of all units that are retried
+-- with it: for a frame in tiles, its parts.
 SELECT o.job_id AS job, o.unit, o.attempt, o.node_id AS node, o.owner_id AS owner, o.percent, o.at, u.frames,
        u.price, ARRAY(SELECT t.number FROM units t
                       WHERE t.job_id = u.job_id AND t.state = 'FAILED'

@@ -1,7 +1,7 @@
--- The console's first page. $1 is whose things are counted; null: everybody's.
+-- The console's first page. $1: the user; null: all.
 
 -- name: overview_open_jobs
--- Open jobs by status, and what is held for them.
+-- Open jobs by status, and their held sums.
 SELECT j.status AS name, count(*) AS count, sum(u.held)::bigint AS held
 FROM (SELECT job_id, sum(price) AS held FROM units WHERE ended_at IS NULL GROUP BY job_id) u
 JOIN jobs j ON j.id = u.job_id
@@ -15,16 +15,16 @@ WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
 GROUP BY status;
 
 -- name: overview_nodes
--- Nodes by status, but for those that were shut out.
+-- Nodes by status, without revoked ones.
 SELECT status AS name, count(*) AS count FROM nodes
 WHERE ($1::uuid IS NULL OR owner_id = $1) AND standing <> 'REVOKED' GROUP BY status;
 
 -- name: overview_held_of_all
--- What open holds hold.
+-- The sum of open holds.
 SELECT coalesce(sum(amount), 0)::bigint AS held FROM holds WHERE state = 'OPEN';
 
 -- name: overview_charged_of_all
--- What was charged for work since $1, and how much of just that was given back.
+-- Charges for work since $1, and their refunded part.
 SELECT coalesce(sum(t.amount) FILTER (WHERE t.kind = 'USAGE'), 0)::bigint AS charged,
        coalesce(sum(t.amount) FILTER (WHERE t.kind = 'REFUND' AND EXISTS (
            SELECT FROM transfers u
@@ -34,8 +34,8 @@ SELECT coalesce(sum(t.amount) FILTER (WHERE t.kind = 'USAGE'), 0)::bigint AS cha
 FROM transfers t WHERE t.created_at >= $1 AND t.kind IN ('USAGE', 'REFUND');
 
 -- name: overview_credits_of_user
--- A user's balance, what of it is held, what he was charged for work since $2 and how much of just
--- that he was given back, and what his nodes earned that was not paid out; null: they never earned.
+-- A user's balance and held amount, charges for work since $2 and their refunded part, and unpaid earnings of the
+-- user's nodes; null: they never earned.
 SELECT a.balance, a.held,
        (SELECT o.balance FROM accounts o WHERE o.name = 'operator:' || $1::uuid::text) AS earned,
        (SELECT coalesce(sum(t.amount), 0)::bigint FROM transfers t
@@ -47,8 +47,8 @@ SELECT a.balance, a.held,
 FROM accounts a WHERE a.name = 'user:' || $1::uuid::text;
 
 -- name: overview_log
--- How far the log has come: entries, leaves, what is signed, what is confirmed on a chain, and the
--- time of the first entry that is not.
+-- The progress of the log: entries, leaves, the signed and the anchored part, and the time of the first entry that is
+-- not anchored.
 SELECT h.size, (SELECT count(*) FROM entries WHERE entry_id > h.covered) AS waiting,
        signed.size AS signed, signed.at AS signed_at,
        anchored.size AS anchored, anchored.confirmed_at AS anchored_at,
@@ -61,7 +61,7 @@ LEFT JOIN LATERAL (SELECT size, confirmed_at FROM chain_transactions
                    ORDER BY size DESC LIMIT 1) anchored ON true;
 
 -- name: overview_throughput
--- How many jobs ended in each minute since $2.
+-- Count the jobs that ended in each minute since $2.
 SELECT date_trunc('minute', completed_at) AS minute,
        count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
        count(*) FILTER (WHERE status = 'FAILED') AS failed
@@ -69,8 +69,8 @@ FROM jobs WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
 GROUP BY 1 ORDER BY 1;
 
 -- name: overview_pictures
--- The jobs that were rendered last, each with the small picture of its last frame, if there is one, and the
--- frames of its first and its last unit: all but the last have as many, and tiles name the unit they feed.
+-- The jobs rendered last, each with the thumbnail of its last frame, if there is one, and the frames of its first and
+-- last unit: all units but the last have equally many, and tiles name the unit they feed.
 SELECT j.id, j.completed_at, j.units, w.frames AS first, z.frames AS last, w.feeds, t.frame, t.made_at,
        coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
@@ -86,6 +86,6 @@ WHERE j.completed_at IS NOT NULL AND j.status = 'COMPLETED' AND j.job_type = 're
 ORDER BY j.completed_at DESC LIMIT $2;
 
 -- name: overview_result
--- Where the result of a job is, for its owner, or for those who see everything.
+-- The place of a job's result, for its owner, or for those who see everything.
 SELECT user_id, result_ref FROM jobs
 WHERE id = $2 AND status = 'COMPLETED' AND ($1::uuid IS NULL OR user_id = $1);

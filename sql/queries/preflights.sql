@@ -1,7 +1,7 @@
--- What nodes found in scenes, once for each content of a user's.
+-- Preflight results, once per content and user.
 
 -- name: preflight_of
--- What is known of a content, and how the job stands that looks into it.
+-- The preflight of a content, with the state of its job.
 SELECT p.job_id, p.asked_at, p.facts, j.status, j.error_message, u.result_key, u.node_id,
        coalesce(n.is_embedded, false) AS by_embedded
 FROM preflights p
@@ -11,20 +11,20 @@ LEFT JOIN nodes n ON n.id = u.node_id
 WHERE p.user_id = $1 AND p.content = $2;
 
 -- name: preflight_begin
--- Note that a job is going to look, unless another one does by now ($5: that looked before).
+-- Record the job of a preflight, unless another has replaced $5, the previous one.
 INSERT INTO preflights (user_id, content, job_id, asked_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (user_id, content) DO UPDATE SET job_id = $3, asked_at = $4, facts = NULL
 WHERE preflights.job_id = $5
 RETURNING job_id;
 
 -- name: preflight_found
--- What the job found.
+-- Store the result.
 UPDATE preflights SET facts = $3 WHERE job_id = $2 AND user_id = $1;
 
 -- name: preflight_count
--- How often a user had something looked into since a moment, and when that was first.
+-- Count a user's preflights since a time, and return the first time.
 SELECT count(*) AS count, min(asked_at) AS first FROM preflights WHERE user_id = $1 AND asked_at > $2;
 
 -- name: preflight_expire
--- Forget what was found long ago.
+-- Delete old results.
 DELETE FROM preflights WHERE asked_at < $1;

@@ -1,22 +1,22 @@
 -- name: prices_lock
--- Whoever changes prices waits for the one before, so that greater numbers are later changes.
+-- Serialise changes of prices, so that greater numbers are later changes.
 SELECT pg_advisory_xact_lock(hashtext('prices'));
 
 -- name: price_of_type
--- The newest row of a job type, if it ever had one.
+-- The newest row of a job type, if any.
 SELECT number, job_type, units, since, changed_by, reason FROM prices
 WHERE job_type = $1
 ORDER BY number DESC
 LIMIT 1;
 
 -- name: price_insert
--- Another price from now on; a clock that is behind another gateway's does not turn the times around.
+-- Insert a price from now on; a clock behind another gateway's does not reverse the times.
 INSERT INTO prices (job_type, units, since, changed_by, reason)
 VALUES ($1, $2, greatest($3, (SELECT max(since) FROM prices WHERE job_type = $1)), $4, $5)
 RETURNING number, job_type, units, since, changed_by, reason;
 
 -- name: prices_of_now
--- What every job type with a price of its own costs.
+-- The current prices of job types with a specific one.
 SELECT number, job_type, units, since, changed_by, reason FROM (
     SELECT DISTINCT ON (job_type) * FROM prices ORDER BY job_type, number DESC
 ) newest
@@ -24,7 +24,7 @@ WHERE units IS NOT NULL
 ORDER BY job_type;
 
 -- name: prices_history
--- The changes, newest first: before the number $2, of the job type $1.
+-- Changes, newest first: before the number $2, of the job type $1.
 SELECT number, job_type, units, since, changed_by, reason FROM prices
 WHERE ($1::text IS NULL OR job_type = $1) AND ($2::bigint IS NULL OR number < $2)
 ORDER BY number DESC

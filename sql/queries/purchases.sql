@@ -1,8 +1,8 @@
--- Purchases by way of Stripe. Only the Ledger writes them: the blocks books_… are its own.
+-- Purchases by Stripe. Only the Ledger writes them, by the blocks books_….
 
 -- name: books_purchase_owners
--- Whose purchases these are, by id ($1), session ($2) and payment intent ($3), and whether something
--- of them is known to have gone back. A purchase never changes its owner.
+-- The owners of these purchases, by id ($1), session ($2) and payment intent ($3), and whether there is a reversal of
+-- any. A purchase never changes its owner.
 SELECT p.user_id,
        bool_or(EXISTS (SELECT FROM reversals r
                        WHERE r.payment_intent = p.payment_intent
@@ -12,8 +12,8 @@ WHERE p.id = ANY($1::uuid[]) OR p.session = ANY($2::text[]) OR p.payment_intent 
 GROUP BY p.user_id;
 
 -- name: books_purchases_lock
--- In one row: these purchases, all that is known to have gone back of them or under the ids $4, and
--- which of the events $5 came before. Whoever reads events holds the lock on the account purchases.
+-- In one row: these purchases, their reversals and those with the ids $4, and which of the events $5 are known. Events
+-- are only processed under the lock on the account purchases.
 SELECT ARRAY(SELECT p FROM purchases p
              WHERE p.id = ANY($1::uuid[]) OR p.session = ANY($2::text[])
                 OR p.payment_intent = ANY($3::text[])
@@ -27,7 +27,7 @@ SELECT ARRAY(SELECT p FROM purchases p
        ARRAY(SELECT e FROM stripe_events e WHERE e.id = ANY($5::text[])) AS events;
 
 -- name: books_purchases_insert
--- New purchases; one may be paid within its first batch.
+-- Insert purchases; one may be paid within its first batch.
 INSERT INTO purchases (id, user_id, sku, units, amount, currency, created_at, state, session, url,
                        payment_intent, refunded, disputed, movements, paid_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
@@ -35,7 +35,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigin
                      $12::bigint[], $13::bigint[], $14::integer[], $15::timestamptz[]);
 
 -- name: books_purchases_update
--- What changes of a purchase.
+-- Update purchases.
 UPDATE purchases p SET state = n.state, session = n.session, url = n.url,
                        payment_intent = n.payment_intent, refunded = n.refunded,
                        disputed = n.disputed, movements = n.movements, paid_at = n.paid_at
@@ -45,24 +45,24 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigi
 WHERE p.id = n.id;
 
 -- name: books_reversals_put
--- What went back, as far as it is known now.
+-- Insert or update reversals.
 INSERT INTO reversals (id, kind, payment_intent, amount, currency, state, seen_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[],
                      $7::timestamptz[])
 ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, state = excluded.state;
 
 -- name: books_events_insert
--- Events that came, and what became of them.
+-- Insert events with their outcomes.
 INSERT INTO stripe_events (id, type, object, outcome, received_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]);
 
 -- name: books_debts_lock
--- The debts of users whose accounts are locked: theirs come first everywhere.
+-- Lock the debt accounts of users whose accounts are locked; users' accounts always come first.
 SELECT id, name, balance, held, version, may_overdraw, debt FROM accounts
 WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE;
 
 -- name: purchase_of_user
--- One purchase of a user's own.
+-- A purchase of this user.
 SELECT id, user_id, sku, units, amount, currency, state, session, url, payment_intent, refunded,
        disputed, movements, created_at, paid_at
 FROM purchases WHERE id = $1 AND user_id = $2;
@@ -74,5 +74,5 @@ SELECT id, user_id, sku, units, amount, currency, state, session, url, payment_i
 FROM purchases WHERE user_id = $1 ORDER BY created_at DESC, id LIMIT $2;
 
 -- name: purchase_under_key
--- What was answered to a user under an idempotency key.
+-- A user's stored answer under an idempotency key.
 SELECT request, answer FROM idempotency_keys WHERE user_id = $1 AND key = $2;

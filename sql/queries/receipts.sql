@@ -1,13 +1,13 @@
--- Receipts of units: written with the entry that pays, read by whoever wants to show what he got.
+-- Receipts of units: written with the entry that pays.
 
 -- name: books_receipts_insert
--- New receipts.
+-- Insert receipts.
 INSERT INTO receipts (job_id, unit, attempt, document, hash, signature, entry_id, issued_at)
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::bytea[], $6::bytea[],
                      $7::bigint[], $8::timestamptz[]);
 
 -- name: receipt_of_unit
--- The receipt of a unit of a job of user $3's, or that he earned by; null: of anybody's.
+-- The receipt of a unit, if user $3 is its creator or operator; null: any.
 SELECT r.job_id, r.unit, r.attempt, r.document, r.hash, r.signature, r.entry_id, r.issued_at
 FROM receipts r JOIN jobs j ON j.id = r.job_id
 WHERE r.job_id = $1 AND r.unit = $2 AND ($3::uuid IS NULL OR j.user_id = $3
@@ -16,7 +16,7 @@ WHERE r.job_id = $1 AND r.unit = $2 AND ($3::uuid IS NULL OR j.user_id = $3
                     AND e.operator_id = $3));
 
 -- name: receipt_shown
--- The receipt of unit $2 of job $1, and how its verdict was found; releases before kept no comparison.
+-- The receipt of unit $2 of job $1, and how its verdict was found; earlier releases stored no comparison.
 SELECT r.document, r.hash, r.issued_at, coalesce(c.device_class, '') AS device_class, coalesce(c.said, '') AS said,
        c.compared, coalesce(c.remade, false) AS remade, c.distance, c.verifier_id IS NOT NULL AS is_verified,
        c.verifier_class, coalesce(v.is_embedded, false) AS is_embedded
@@ -26,7 +26,7 @@ LEFT JOIN nodes v ON v.id = c.verifier_id
 WHERE r.job_id = $1 AND r.unit = $2;
 
 -- name: receipt_withdrawn
--- The entry that gave the charge of a unit back, as a dispute of it was upheld, and when that was decided.
+-- The entry that refunded a unit after an upheld dispute, and when that was decided.
 SELECT e.entry_id, d.decided_at AS at
 FROM disputes d
 JOIN accounts a ON a.name = 'user:' || d.user_id

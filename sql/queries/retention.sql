@@ -1,8 +1,8 @@
--- What is kept no longer: inputs that nobody used lately, results of jobs that ended long ago.
+-- Retention: inputs that were not used lately, and results of jobs that ended long ago.
 
 -- name: retention_inputs
--- Mark some uploads that nobody used since $1, or whose removal was begun; of those that a job still needs
--- none. A job of a manifest of which nothing stands here keeps all of its user's.
+-- Mark some uploads unused since $1, or whose deletion has begun; none that a job still needs. A job with a manifest
+-- that is not listed here keeps all uploads of its user.
 WITH found AS (
     SELECT u.id FROM uploads u
     WHERE u.expired_at IS NOT NULL OR (
@@ -18,12 +18,12 @@ FROM found WHERE u.id = found.id AND (u.expired_at IS NOT NULL OR u.used_at < $1
 RETURNING u.id, u.object_key;
 
 -- name: retention_input_gone
--- The object of an upload is removed, and with it the row.
+-- Delete the row of an upload whose object was deleted.
 WITH parts AS (DELETE FROM multiparts WHERE upload_id = $1)
 DELETE FROM uploads WHERE id = $1 AND expired_at IS NOT NULL;
 
 -- name: retention_expire
--- The user wants it gone; no row when it is not his, or a job still needs it.
+-- Mark an upload for deletion by its owner; no row if it is not theirs, or a job still needs it.
 UPDATE uploads u SET expired_at = $3
 WHERE u.id = $1 AND u.user_id = $2
   AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.input_key = u.object_key)
@@ -33,7 +33,7 @@ WHERE u.id = $1 AND u.user_id = $2
 RETURNING u.id, u.object_key;
 
 -- name: retention_results
--- Note some results of jobs that ended before $1 and are not needed any more.
+-- Mark some results of jobs that ended before $1 and are no longer needed.
 INSERT INTO expired_results (job_id, unit, expired_at)
 SELECT u.job_id, u.number, $2
 FROM jobs j JOIN units u ON u.job_id = j.id
@@ -47,17 +47,17 @@ ORDER BY j.completed_at LIMIT 100
 ON CONFLICT DO NOTHING;
 
 -- name: retention_results_left
--- Some of those whose objects are to be removed.
+-- Some of those whose objects remain.
 SELECT x.job_id, x.unit, u.result_key FROM expired_results x
 JOIN units u ON u.job_id = x.job_id AND u.number = x.unit
 WHERE x.removed_at IS NULL ORDER BY x.expired_at LIMIT 100;
 
 -- name: retention_result_gone
--- Its object is removed.
+-- Record that its object was deleted.
 UPDATE expired_results SET removed_at = $3 WHERE job_id = $1 AND unit = $2;
 
 -- name: retention_attempts
--- Some attempts that came to nothing before $1, whose objects are to be removed.
+-- Some failed attempts from before $1, whose objects are to be deleted.
 SELECT a.job_id, a.number AS unit, a.attempt, j.user_id AS "user" FROM attempts a
 JOIN jobs j ON j.id = a.job_id
 WHERE a.ended_at < $1
@@ -66,25 +66,25 @@ WHERE a.ended_at < $1
 ORDER BY a.ended_at LIMIT 100;
 
 -- name: retention_attempt_gone
--- Its objects are removed.
+-- Record that its objects were deleted.
 INSERT INTO removed_attempts (job_id, number, attempt, removed_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING;
 
 -- name: retention_use
--- These uploads are part of a job now; answers how many are there.
+-- Record that these uploads belong to a job; returns how many exist.
 WITH used AS (
     UPDATE uploads SET used_at = $3 WHERE user_id = $1 AND id = ANY($2::uuid[]) AND expired_at IS NULL
     RETURNING id
 ) SELECT count(*) AS count FROM used;
 
 -- name: retention_manifest
--- What a manifest lists.
+-- Store the list of a manifest.
 INSERT INTO manifest_files (manifest_key, upload_id)
 SELECT $1, f.id FROM unnest($2::uuid[]) AS f (id)
 ON CONFLICT DO NOTHING;
 
 -- name: retention_inputs_of
--- The uploads that a job is made of which are there, and how many are not.
+-- The existing uploads that a job uses, and how many no longer exist.
 WITH wanted AS (
     SELECT u.id, u.expired_at FROM jobs j
     JOIN uploads u ON u.user_id = j.user_id AND u.object_key = j.params -> '_input' ->> 'key'
@@ -102,13 +102,13 @@ SELECT coalesce(array_agg(id) FILTER (WHERE expired_at IS NULL), '{}') AS there,
 FROM wanted;
 
 -- name: retention_usage
--- How many bytes of inputs somebody keeps; of what he announced and did not send, that of the last day.
+-- The bytes of a user's inputs; announced ones that were not sent count for a day.
 SELECT coalesce(sum(size), 0)::bigint AS used, count(*) AS count FROM uploads
 WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND expired_at IS NULL
   AND (completed_at IS NOT NULL OR used_at > $3);
 
 -- name: retention_page
--- A page of somebody's inputs, the largest first, and how many open or disputed jobs need each.
+-- A page of a user's inputs, largest first, and how many open or disputed jobs need each.
 WITH page AS (
     SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at FROM uploads
     WHERE user_id = $1 AND completed_at IS NOT NULL AND expired_at IS NULL

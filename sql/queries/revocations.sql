@@ -1,14 +1,14 @@
 -- name: revocation_since
--- Those of transaction $1 and later that still concern a token, and where to read on. The first
--- column is there without any. What is over below the horizon was seen; what was not is above it.
+-- Revocations by transaction $1 or later that still concern a token, and where to continue. The first column is
+-- returned even without any. Transactions below the horizon have ended and were visible; all others are above it.
 SELECT here.horizon, r.id, r.kind, r.expires_at
 FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon) here
 LEFT JOIN revocations r ON r.transaction >= $1 AND r.expires_at > $2;
 
 -- name: revocation_insert
--- Revoke at once many ids of one kind, until no token that they concern is left.
+-- Revoke many ids of one kind at once, until no token that they concern is valid.
 INSERT INTO revocations (id, kind, expires_at) SELECT unnest($1::uuid[]), $2, $3;
 
 -- name: revocation_purge
--- Forget those that concern no token any more.
+-- Delete those that concern no valid token.
 DELETE FROM revocations WHERE expires_at < $1;

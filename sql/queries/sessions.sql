@@ -1,5 +1,5 @@
 -- name: session_open
--- A login; no row when the user was deactivated, or changed, since the password was checked.
+-- Open a login; no row if the user was deactivated, or changed, since the password was checked.
 INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at)
 SELECT $1, id, $3, $4, $5, $6, $6 FROM users
 WHERE id = $2 AND is_active AND password_hash = $7 AND role = $8
@@ -7,8 +7,8 @@ FOR SHARE
 RETURNING sid;
 
 -- name: session_rotate
--- Exchange the family's refresh token $2 for $3. Of many at once one gets the row. When it was spent, and what was
--- spent longer than $6 ago, says the database's clock: the next request may reach another gateway.
+-- Exchange the family's refresh token $2 for $3; of many at once, one gets the row. The database's clock decides when
+-- it was spent, and which were spent longer than $6 ago, as the next request may reach another gateway.
 WITH rotated AS (
     UPDATE refresh_families SET jti = $3, expires_at = $4, rotated_at = $5
     FROM users
@@ -23,14 +23,14 @@ WITH rotated AS (
 SELECT user_id FROM rotated;
 
 -- name: session_reused
--- A refresh token that comes again, and not from a race in the last $4: its family ends.
+-- End the family of a refresh token that is presented again, except in a race within the last $4.
 UPDATE refresh_families SET revoked_at = $3
 WHERE sid = $1 AND jti <> $2 AND revoked_at IS NULL
   AND NOT EXISTS (SELECT FROM spent_refresh_tokens WHERE jti = $2 AND spent_at >= now() - $4::interval)
 RETURNING sid, user_id;
 
 -- name: session_touch
--- A login that is in use lasts until $4. No row when it ended, or its user is not active.
+-- Extend a login in use until $4. No row if it has ended, or its user is not active.
 UPDATE refresh_families SET rotated_at = $3, expires_at = greatest(expires_at, $4)
 FROM users
 WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
@@ -38,19 +38,19 @@ WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
 RETURNING users.role;
 
 -- name: session_page
--- The logins of a user that have not ended, the one used last first.
+-- A user's open logins, most recently used first.
 SELECT sid, client, created_at, rotated_at, expires_at FROM refresh_families
 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
 ORDER BY rotated_at DESC, sid
 LIMIT $3 OFFSET $4;
 
 -- name: session_count
--- How many there are.
+-- Count a user's open logins.
 SELECT count(*) AS count FROM refresh_families
 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2;
 
 -- name: session_end
--- End one login of a user; no row when it had ended, or is another's.
+-- End one login of a user; no row if it had ended, or is another user's.
 UPDATE refresh_families SET revoked_at = $3
 WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
 RETURNING sid;
@@ -62,9 +62,9 @@ WHERE user_id = $1 AND sid IS DISTINCT FROM $2 AND revoked_at IS NULL
 RETURNING sid;
 
 -- name: session_ended_now
--- The logins of a user that ended in this transaction, by the trigger.
+-- The logins of a user that a trigger ended in this transaction.
 SELECT sid FROM refresh_families WHERE user_id = $1 AND revoked_at = now();
 
 -- name: session_purge
--- Forget logins long after they expired.
+-- Delete logins long after they expired.
 DELETE FROM refresh_families WHERE expires_at < $1;

@@ -1,7 +1,7 @@
--- What the settings' page lists of keys and of what Stripe told us.
+-- Lists on the console's settings page: API keys, Stripe events and endpoints.
 
 -- name: settings_keys
--- Keys of all users that were not revoked, newest first, with $1 in their name or their owner's.
+-- Keys of all users that are not revoked, newest first, with $1 in their name or their owner's e-mail.
 SELECT k.id, k.user_id, u.email, k.name, k.hint, k.scopes, k.created_at, k.expires_at, k.used_at
 FROM api_keys k JOIN users u ON u.id = k.user_id
 WHERE k.revoked_at IS NULL
@@ -10,15 +10,15 @@ ORDER BY k.created_at DESC, k.id
 LIMIT $2 OFFSET $3;
 
 -- name: settings_events
--- Events of Stripe's, newest first, with $1 in one of their words.
+-- Stripe events, newest first, with $1 in one of the columns.
 SELECT id, type, object, outcome, received_at FROM stripe_events
 WHERE $1::text = '' OR position(lower($1) IN lower(id || ' ' || type || ' ' || object || ' ' || outcome)) > 0
 ORDER BY received_at DESC, id
 LIMIT $2 OFFSET $3;
 
 -- name: settings_endpoints
--- Endpoints of all users, the newest first, with $1 in what is shown of their address, or in their
--- owner's e-mail: not in what may be a secret.
+-- Endpoints of all users, newest first, with $1 in the visible part of the URL or in the owner's e-mail: not in the
+-- parts that may be secret.
 SELECT p.id, p.user_id, u.email, p.url, p.types, p.failing_since, p.disabled_at, p.disabled_reason,
        p.created_at
 FROM endpoints p JOIN users u ON u.id = p.user_id

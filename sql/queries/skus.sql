@@ -1,14 +1,14 @@
 -- name: skus_all
--- What can be bought, and what could be once; the cheapest first.
+-- SKUs on sale, and with $1 former ones; cheapest first.
 SELECT name, title, units, amount, currency, on_sale, changed_at FROM skus
 WHERE on_sale OR $1::boolean ORDER BY currency, amount, name;
 
 -- name: sku_by_name
--- One of them, on sale or not.
+-- One SKU, on sale or not.
 SELECT name, title, units, amount, currency, on_sale, changed_at FROM skus WHERE name = $1;
 
 -- name: sku_put
--- Make one, or change it: for purchases that are opened from now on.
+-- Insert or update an SKU, for purchases opened from now on.
 INSERT INTO skus (name, title, units, amount, currency, on_sale, changed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (name) DO UPDATE SET title = excluded.title, units = excluded.units,

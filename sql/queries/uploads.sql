@@ -1,5 +1,5 @@
 -- name: upload_announce
--- Announce content, or find what this user has of it; until it is there, what is said last counts.
+-- Announce content, or find this user's upload of it; until it has arrived, the last announcement counts.
 INSERT INTO uploads AS u (id, user_id, sha256, size, filename, object_key)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (user_id, sha256) DO UPDATE SET
@@ -10,29 +10,29 @@ ON CONFLICT (user_id, sha256) DO UPDATE SET
 RETURNING id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at;
 
 -- name: upload_by_id
--- An upload, for its owner alone.
+-- An upload, only for its owner.
 SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE id = $1 AND user_id = $2;
 
 -- name: upload_complete
--- The object was seen in the store, as announced.
+-- Record that the object was found in the store, as announced.
 UPDATE uploads SET completed_at = coalesce(completed_at, $3)
 WHERE id = $1 AND user_id = $2 AND expired_at IS NULL
 RETURNING id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at;
 
 -- name: upload_by_key
--- What a payload reference inside our bucket names: a completed upload of the caller's own.
+-- The completed upload of the caller that a payload reference in our bucket names.
 SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE user_id = $1 AND object_key = $2 AND completed_at IS NOT NULL
   AND expired_at IS NULL;
 
 -- name: uploads_completed
--- Of several uploads those that are the user's own, and complete.
+-- Those of the uploads that are the user's and complete.
 SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE user_id = $1 AND id = ANY($2::uuid[]) AND completed_at IS NOT NULL
   AND expired_at IS NULL;
 
 -- name: upload_by_content
--- What this user has of some content.
+-- The user's upload of some content.
 SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE user_id = $1 AND sha256 = $2;

@@ -1,8 +1,8 @@
--- Users as admins look for them in the console.
+-- Users for admins in the console.
 
 -- name: user_desk_page
--- Of the newest $2 whose e-mail or name contains $1, a page, sorted by $3 ('-' before it: the
--- greatest first), with what each has and what of it is held.
+-- A page of the newest $2 whose e-mail or name contains $1, sorted by $3 ('-': descending), with their balances and
+-- held amounts.
 WITH found AS (
     SELECT id, email, name, role, is_active, created_at FROM users
     WHERE $1::text = '' OR position(lower($1) IN lower(email || ' ' || name)) > 0

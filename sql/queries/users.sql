@@ -1,5 +1,5 @@
 -- name: user_insert
--- A new user with his first family of tokens; no row when the e-mail is taken.
+-- Insert a user with the first family of tokens; no row if the e-mail is taken.
 WITH created AS (
     INSERT INTO users (id, email, name, password_hash)
     VALUES ($1, $2, $3, $4)
@@ -12,19 +12,19 @@ WITH created AS (
 SELECT id, email, name, is_active, role, created_at FROM created;
 
 -- name: user_create
--- A new user by an operator's hand, with a role; no row when the e-mail is taken.
+-- Insert a user on an admin's behalf, with a role; no row if the e-mail is taken.
 INSERT INTO users (id, email, name, password_hash, role)
 VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (lower(email)) DO NOTHING
 RETURNING id, email, name, is_active, role, created_at;
 
 -- name: user_by_email
--- Who logs in under this address, however it is capitalised.
+-- The user with this address, in any capitalisation.
 SELECT id, email, name, is_active, role, created_at, password_hash
 FROM users WHERE lower(email) = lower($1);
 
 -- name: user_by_id
--- One user, with the hash of the password, and whether a node is his, or was before he gave it up.
+-- One user, with the password hash, and whether they own or owned a node.
 SELECT id, email, name, is_active, role, created_at, password_hash,
        EXISTS (SELECT FROM nodes n WHERE n.owner_id = users.id) AS has_nodes
 FROM users WHERE id = $1;
@@ -38,22 +38,22 @@ ORDER BY created_at DESC, id DESC
 LIMIT $3;
 
 -- name: user_count
--- How many there are whose address or name contains $1.
+-- Count users whose address or name contains $1.
 SELECT count(*) AS count FROM users
 WHERE $1::text = '' OR position(lower($1) IN lower(email || ' ' || name)) > 0;
 
 -- name: user_set_password
--- Another hash; no row when $2 is given and is not the hash of now.
+-- Set the password hash; no row if $2 is given and is not the current one.
 UPDATE users SET password_hash = $3
 WHERE id = $1 AND ($2::text IS NULL OR password_hash = $2)
 RETURNING id, email, name, is_active, role, created_at;
 
 -- name: user_set_active
--- Deactivate or activate. A trigger ends the sessions of whoever is deactivated.
+-- Activate or deactivate a user. A trigger ends the sessions of a deactivated user.
 UPDATE users SET is_active = $2 WHERE id = $1
 RETURNING id, email, name, is_active, role, created_at;
 
 -- name: user_set_role
--- Another role. A trigger ends the sessions: the old role stands in their tokens.
+-- Change a role. A trigger ends the sessions, whose tokens contain the old role.
 UPDATE users SET role = $2 WHERE id = $1
 RETURNING id, email, name, is_active, role, created_at;

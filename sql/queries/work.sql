@@ -1,8 +1,8 @@
--- What the Scheduler, the Lifeline and NodeSessions read and write beside the books: open units,
--- leases, and which nodes live.
+-- Reads and writes of the Scheduler, the Lifeline and NodeSessions outside the books: open units, leases, and live
+-- nodes.
 
 -- name: work_open_jobs
--- The next $3 jobs that have not ended, after the place ($1, $2) in their order; null: from the first.
+-- The next $3 open jobs after the place ($1, $2) in their order; null: from the first.
 SELECT id, queued_at, open_units AS units FROM jobs
 WHERE completed_at IS NULL
   AND (queued_at, id) > (coalesce($1::timestamptz, '-infinity'),
@@ -10,16 +10,15 @@ WHERE completed_at IS NULL
 ORDER BY queued_at, id LIMIT $3;
 
 -- name: work_asked_for
--- Of the jobs $1 that have not ended what is bounded of a user's; of their parameters, which may be long, little.
+-- The terms of the open ones of the jobs $1; of their parameters, which may be long, only a few.
 SELECT id AS job, user_id AS "user", job_type, units, price = 0 AS is_free,
        jsonb_build_object('_pool', coalesce(params->'_pool', '"any"'), '_needs', params->'_needs') AS params
 FROM jobs WHERE id = ANY($1::uuid[]) AND completed_at IS NULL;
 
 -- name: work_open
--- Of each of the jobs $1 every unit that a node has, and the next $2 that may have one, oldest job first:
--- however many units a job has, few of them are read. In COALESCE states and jobs choose the index: of the
--- units at work of one job, and of all copies, which are few. Without their jobs' parameters, which may be
--- long: work_params.
+-- Every unit of the jobs $1 at a node, and the next $2 to assign, oldest job first: only a few units are read, however
+-- many a job has. COALESCE makes the planner use the index on a job's running units, and on all copies, which are few.
+-- Without the jobs' parameters, which may be long: work_params.
 SELECT job, unit, "user", job_type, payload_ref, state, attempt, node, avoid, failures, not_before, assigned_at,
        lease_until, queued_at, place, frames, tile, parts, priority, barred, units, price, started_at, copied,
        is_copy, paused, faults, unsent, answered, needs_memory, needs_opengl
@@ -43,8 +42,8 @@ ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
 SELECT id AS job, params FROM jobs WHERE id = ANY($1::uuid[]);
 
 -- name: work_ready
--- Of each of the jobs $1 the next $2 units that may be given to a node, but for the units $4 of the jobs $3,
--- which are known: a set that is made once.
+-- For each of the jobs $1 the next $2 units to assign, without the known units $4 of the jobs $3, a set that is built
+-- once.
 SELECT n.* FROM jobs j
 CROSS JOIN LATERAL (SELECT w.* FROM work w
                     WHERE w.job = j.id AND w.state = 'QUEUED' AND w.missing = 0
@@ -55,7 +54,7 @@ WHERE j.id = ANY($1::uuid[]) AND j.completed_at IS NULL
 ORDER BY n.queued_at, n.job, n.place, n.unit;
 
 -- name: work_running
--- How many units run.
+-- Count running units.
 SELECT count(*) FROM units WHERE ended_at IS NULL AND state = 'RUNNING';
 
 -- name: work_open_of_node
@@ -67,7 +66,7 @@ SELECT c.* FROM work_copies c WHERE c.node = $1
 ORDER BY assigned_at, job, unit;
 
 -- name: work_lost
--- Units whose lease has run out, or that were assigned longer than $1 ago and never sent.
+-- Units whose lease has ended, or that were assigned longer than $1 ago and never sent.
 SELECT w.* FROM work w
 WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
   AND (w.lease_until <= now() OR (w.lease_until IS NULL AND w.assigned_at < now() - $1::interval))
@@ -77,16 +76,16 @@ WHERE c.lease_until <= now() OR (c.lease_until IS NULL AND c.assigned_at < now()
 ORDER BY job, unit, attempt;
 
 -- name: work_waiting
--- Units in the queue of which nothing was heard for $1: of the one unit of a job since it was queued;
--- a job of many lives for as long as nodes are given some of them.
+-- Queued units without activity for $1: for a job's only unit since it was queued; a job of several stays alive while
+-- nodes get some of them.
 SELECT w.* FROM work w
 WHERE w.ended_at IS NULL AND w.state = 'QUEUED' AND w.queued_at < now() - $1::interval
   AND (w.units = 1 OR w.dispatched_at IS NULL OR w.dispatched_at < now() - $1::interval)
 ORDER BY w.job, w.unit LIMIT 1000;
 
 -- name: work_renew_leases
--- The nodes still work on these, as far as attempt and node are those of the unit. In COALESCE the
--- state is no reason to begin with all open units, which are few while it is planned and many later.
+-- Renew leases whose attempt and node match the unit. COALESCE keeps the planner from starting with all open units,
+-- which are few at planning time and many later.
 UPDATE units u SET lease_until = now() + make_interval(secs => n.seconds)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::float8[])
      AS n (job_id, number, attempt, node_id, seconds)
@@ -95,7 +94,7 @@ WHERE u.job_id = n.job_id AND u.number = n.number AND u.attempt = n.attempt
 RETURNING u.job_id AS job, u.number AS unit, u.attempt, u.node_id AS node;
 
 -- name: work_renew_copies
--- The same of attempts beside another one: one statement changes a row once, and both may be told.
+-- The same for speculative attempts: one statement changes a row only once, and both attempts may be renewed.
 UPDATE units u SET copy_lease_until = now() + make_interval(secs => n.seconds)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::float8[])
      AS n (job_id, number, attempt, node_id, seconds)
@@ -104,8 +103,7 @@ WHERE u.job_id = n.job_id AND u.number = n.number AND u.copy_attempt = n.attempt
 RETURNING u.job_id AS job, u.number AS unit, u.copy_attempt AS attempt, u.copy_node_id AS node;
 
 -- name: work_done
--- Of each of the jobs $1 the $2 units that were completed last, and how long each was at work; waiting for a
--- verdict is no work.
+-- For each of the jobs $1 the $2 units completed last, and how long each took, without the wait for its verdict.
 SELECT d.* FROM unnest($1::uuid[]) AS j (id)
 CROSS JOIN LATERAL (
     SELECT u.job_id AS job, u.frames, u.tile IS NOT NULL AS is_tile,
@@ -117,18 +115,18 @@ CROSS JOIN LATERAL (
     ORDER BY u.ended_at DESC LIMIT $2) d;
 
 -- name: work_healthy_nodes
--- The nodes that may be given work.
+-- The nodes that may get work.
 SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified,
        extract(epoch FROM now() - seen_at)::float8 AS silent_seconds, session_epoch AS epoch
 FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
 
 -- name: work_standings
--- The nodes about which something was said since $1, the oldest word first.
+-- The nodes whose standing changed since $1, oldest change first.
 SELECT id AS node, owner_id AS owner, standing, standing_version, standing_reason, standing_at AS at
 FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
 
 -- name: work_node_seen
--- A sign of life over the socket.
+-- Record a sign of life over the socket.
 UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
 
 -- name: work_session_opened
@@ -136,7 +134,7 @@ UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
 UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch, now() AS at;
 
 -- name: work_silence
--- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; who was healthy until now.
+-- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; returns the nodes with their previous status.
 WITH silent AS (
     SELECT id, status,
            CASE WHEN seen_at IS NULL OR seen_at <= now() - interval '300 seconds'
@@ -151,7 +149,7 @@ WHERE n.id = s.id AND n.status <> s.becomes
 RETURNING n.id, s.status AS was;
 
 -- name: work_circles
--- Members of organisations, nodes that are lent to them by members, and who trusts whom.
+-- Members of organisations, nodes lent by members, and trust between users.
 SELECT 'member' AS kind, user_id AS one, organisation_id AS other FROM organisation_members
 WHERE joined_at IS NOT NULL
 UNION ALL

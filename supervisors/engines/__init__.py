@@ -1,1 +1,1 @@
-"""The outside world behind the ports: engines that we start ourselves, or that are elsewhere."""
+"""Implementations of the ports: engines that the gateway starts itself, and remote ones."""

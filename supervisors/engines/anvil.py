@@ -1,4 +1,4 @@
-"""An EVM node of the gateway's own: a private chain, whose anchors prove nothing to outsiders."""
+"""The embedded EVM node: a private chain, whose anchors prove nothing to outsiders."""
 
 import asyncio
 import signal
@@ -17,16 +17,16 @@ from supervisors.engines.secret import write_private
 from supervisors.engines.tethered_process import Command
 
 ANSWER_SECONDS: Final = 2.0
-SAVE_SECONDS: Final = 1  # how often it writes its state: a kill loses what came after
+SAVE_SECONDS: Final = 1  # interval at which it writes its state; a kill loses later changes
 STOP: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
 KEY_BYTES: Final = 32
 
 
 @frozen
 class ChainEndpoint:
-    """A chain and the key that anchors there.
+    """A chain and the key of the account that anchors there.
 
-    ``state``: the file that an embedded node saves itself to, None for a chain elsewhere.
+    ``state``: the file that an embedded node saves its state to; None for a remote chain.
     """
 
     url: str = field(repr=False)
@@ -36,9 +36,9 @@ class ChainEndpoint:
 
 
 class EmbeddedAnvil(Engine[ChainEndpoint]):
-    """A node in ``data/chain``, its state on disk.
+    """A node in ``data/chain``, with its state on disk.
 
-    Its chain id is drawn once, so that another node at its port is not taken for it.
+    Its chain id is random and drawn once, so that another node on its port is not mistaken for it.
     """
 
     name = "chain"
@@ -76,19 +76,22 @@ class EmbeddedAnvil(Engine[ChainEndpoint]):
 
 
 def number_of(drawn: str) -> int:
-    """The chain's number, from what was drawn for it."""
+    """Return the chain id for a random text."""
     return 1_000_000 + int(drawn, 16) % 1_000_000_000
 
 
 def endpoint_of(folder: Path, url: str) -> ChainEndpoint:
-    """What was kept in an embedded node's folder. Raises FileNotFoundError where it never ran."""
+    """Return the endpoint kept in an embedded node's folder.
+
+    Raises FileNotFoundError if the node never ran.
+    """
     kept = {name: (folder / "secrets" / name).read_text("ascii") for name in ("key", "chain-id")}
     state = folder / "state" / "state.json"
     return ChainEndpoint(url, number_of(kept["chain-id"]), kept["key"].strip(), state)
 
 
 async def chain_id_at(url: str) -> int | None:
-    """Which chain answers there; None while none does."""
+    """Return the id of the chain that answers at the URL, or None."""
     call = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": list[str]()}
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     try:
@@ -100,7 +103,7 @@ async def chain_id_at(url: str) -> int | None:
 
 
 def keep_hex(path: Path, size: int) -> str:
-    """So many random bytes in hexadecimal, drawn once and kept for their owner alone."""
+    """Return random bytes in hexadecimal; drawn once and stored readable only for the owner."""
     from secrets import token_hex  # noqa: PLC0415
 
     from config.redaction import hide  # noqa: PLC0415

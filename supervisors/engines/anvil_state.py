@@ -1,7 +1,7 @@
-"""The file that an embedded node saves its chain to. It is written in place: a kill may tear it.
+"""The state file of an embedded EVM node, which writes it in place: a kill may corrupt it.
 
-Before each start what is whole is copied beside it; what is torn is put aside, and the copy takes
-its place. What the chain lost so is sent to it again, as after any kill.
+Before each start an intact file is copied. A corrupt one is set aside and replaced by the copy.
+Transactions that the chain lost that way are sent again, as after any kill.
 """
 
 import json
@@ -13,12 +13,12 @@ log = logging.getLogger("chain")
 
 
 def mend(state: Path, copy: Path, owner: tuple[int, int] | None) -> None:
-    """Make ``state`` whole, or absent; ``copy`` lies where only the gateway writes."""
+    """Make ``state`` intact, or absent; ``copy`` is in a folder that only the gateway writes."""
     found = _read(state)
     if found is not None and _is_whole(found):
         _write(copy, found, None)
     elif found is not None:
-        log.error("%s is torn: it is put aside, and what was copied last takes its place", state)
+        log.error("%s is corrupt: it is set aside and replaced by the last copy", state)
         state.replace(state.with_suffix(".torn"))
         found = _read(copy)
         if found is not None:
@@ -26,7 +26,7 @@ def mend(state: Path, copy: Path, owner: tuple[int, int] | None) -> None:
 
 
 def _read(path: Path) -> bytes | None:
-    """What is there; a link, which the node's account could put there, is not followed."""
+    """Return the file's content; a link, which the node's account could create, is not followed."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
             return file.read()
@@ -42,7 +42,7 @@ def _is_whole(raw: bytes) -> bool:
 
 
 def _write(path: Path, raw: bytes, owner: tuple[int, int] | None) -> None:
-    """All of it, or nothing."""
+    """Write the file atomically."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -1,4 +1,4 @@
-"""The Bus port over Valkey or Redis: publish and forget, subscribe and come back by itself."""
+"""The Bus port over Valkey or Redis: publish without acknowledgement, subscribe and reconnect."""
 
 import asyncio
 import contextlib
@@ -19,14 +19,14 @@ from supervisors.engines.valkey import CONNECT_SECONDS, ValkeyEndpoint, client_o
 QUEUE_MAX = 10_000
 BATCH_MAX = 500
 BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX = 0.1, 5.0
-# A connection that stays silent to pings is dead.
+# A connection that does not answer pings is dead.
 PING_SECONDS, SILENCE_SECONDS = 5.0, 12.0
-# So that a connection without subscriptions is one too.
+# Every connection has at least this subscription.
 OWN_TOPIC = "rendertrust:bus"
 AWAY = (*valkey.AWAY, NotStarted)
 
 RECONNECTS: Final = Counter(
-    "rendertrust_bus_reconnects", "Connections of the bus that were lost, or could not be made."
+    "rendertrust_bus_reconnects", "Connections of the bus that were lost or failed."
 )
 DROPPED: Final = Counter("rendertrust_bus_hints_dropped", "Hints that were not sent.")
 Receive = Callable[[bytes], None]
@@ -46,9 +46,9 @@ class ValkeySubscription:
 
 
 class ValkeyBus:
-    """Hints through the server at ``endpoint``, wherever it is now. ``close`` it on its loop.
+    """Hints through the server at ``endpoint``, which may change. ``close`` it on its loop.
 
-    One connection sends, in batches of what came in while the last was under way; one receives.
+    One connection sends, in batches of what arrived during the previous one; another receives.
     ``dropped`` counts hints that were not sent, ``failed`` receivers that raised.
     """
 
@@ -79,13 +79,13 @@ class ValkeyBus:
         return subscription
 
     def forget(self, subscription: ValkeySubscription) -> None:
-        """No more hints for this receiver."""
+        """Remove a receiver."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
             self._changed.set()
 
     async def close(self) -> None:
-        """End the connections; what is still queued is dropped."""
+        """End the connections; queued hints are dropped."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -102,7 +102,7 @@ class ValkeyBus:
     async def _keep(
         self, name: str, session: Callable[[aioredis.Redis], Coroutine[Any, Any, None]]
     ) -> None:
-        """Run sessions until cancelled; after a failure the next comes later, up to the maximum."""
+        """Run sessions until cancelled, with growing pauses after failures."""
         backoff = BACKOFF_SECONDS_MIN
         loop = asyncio.get_running_loop()
         while True:
@@ -114,7 +114,7 @@ class ValkeyBus:
                 RECONNECTS.inc()
                 log.info("bus_away", task=name, reason=type(reasons.exceptions[0]).__name__)
             except* Exception:
-                # Whatever it was: hints must not cease for good.
+                # Hints must not stop for good, whatever the error.
                 RECONNECTS.inc()
                 log.exception("bus_failed", task=name)
             if loop.time() - started > BACKOFF_SECONDS_MAX:
@@ -123,7 +123,7 @@ class ValkeyBus:
             backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
 
     async def _send(self, client: aioredis.Redis) -> None:
-        """Until a batch fails: then it and all that comes during the pause is dropped."""
+        """Send until a batch fails; it and everything during the pause is dropped."""
         self._resting = False
         while True:
             _end_if_cancelled()
@@ -148,7 +148,7 @@ class ValkeyBus:
         DROPPED.inc(count)
 
     async def _read(self, client: aioredis.Redis) -> None:
-        """Over one connection, until it is lost; then one of AWAY is raised."""
+        """Receive over one connection until it is lost; then raise one of AWAY."""
         self._changed.set()
         async with client.pubsub() as pubsub:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -158,7 +158,7 @@ class ValkeyBus:
                 both.create_task(self._deliver(pubsub))
 
     async def _follow(self, pubsub: PubSub) -> None:
-        """Keep the connection's topics equal to what is wanted, and make it answer now and then."""
+        """Keep the connection's subscriptions up to date and ping it from time to time."""
         there: set[str] = set()
         while True:
             _end_if_cancelled()
@@ -193,14 +193,16 @@ class ValkeyBus:
             try:
                 subscription.receive(payload)
             except Exception:
-                # One receiver's mistake is not the others' loss.
+                # An error in one receiver must not affect the others.
                 self.failed += 1
                 log.exception("bus_receiver_failed", topic=topic)
 
 
 def _end_if_cancelled() -> None:
-    """``asyncio.wait_for``, by which redis-py speaks, may swallow it on Python 3.11, if what it
-    waited for was done at the same time: who then goes on is waited for, for ever.
+    """Raise CancelledError if the task was cancelled but the cancellation was swallowed.
+
+    ``asyncio.wait_for``, which redis-py uses, may swallow it on Python 3.11 if the awaited call
+    ends at the same time. The canceller would then wait for ever.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -208,10 +210,10 @@ def _end_if_cancelled() -> None:
 
 
 def _hold_on(pubsub: PubSub) -> None:
-    """Raise ConnectionError where the connection is lost.
+    """Raise ConnectionError if the connection is lost.
 
-    redis-py would make another one at the next command, and read its greeting while the other task
-    reads its hints: neither would get what is his.
+    redis-py would reconnect at the next command and read the greeting while the other task reads
+    hints: each would get the other's data.
     """
     connection = pubsub.connection
     if connection is None or not connection.is_connected:
@@ -219,7 +221,7 @@ def _hold_on(pubsub: PubSub) -> None:
 
 
 async def send_batch(client: aioredis.Redis, batch: list[tuple[str, bytes]]) -> None:
-    """All in one round trip, with a deadline."""
+    """Send all in one round trip, with a deadline."""
     async with asyncio.timeout(CONNECT_SECONDS):
         pipeline = client.pipeline(transaction=False)
         for topic, payload in batch:

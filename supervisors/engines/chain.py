@@ -1,4 +1,4 @@
-"""The Chain port for who does not want to wait for web3: it is imported at the first use."""
+"""The Chain port without the cost of importing web3, which is loaded at the first use."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ _KEY: Final = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
 
 class EvmChain:
-    """See the port. ``endpoint`` may be replaced under it."""
+    """See the port. ``endpoint`` may be replaced at any time."""
 
     def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._endpoint, self._cap = endpoint, fee_cap_gwei
@@ -38,7 +38,7 @@ class EvmChain:
         return self._made
 
     def _kept(self, make: "type[Web3Chain]") -> "Web3Chain":
-        """One for all who waited for the import."""
+        """Return one instance for all callers that waited for the import."""
         if self._made is None:
             self._made = make(self._endpoint, fee_cap_gwei=self._cap)
         return self._made
@@ -77,7 +77,7 @@ class EvmChain:
 
 
 def remote_chain(given: ChainSettings) -> ChainEndpoint:
-    """The chain that the settings name. Raises SettingsError for a key that is none."""
+    """Return the configured chain. Raises SettingsError for an invalid key."""
     key = given.key
     if given.key_file:
         try:
@@ -90,7 +90,7 @@ def remote_chain(given: ChainSettings) -> ChainEndpoint:
 
 
 class KnownChain(RemoteEngine[ChainEndpoint]):
-    """Elsewhere: a gateway does not wait for it, and works without it."""
+    """A remote chain: the gateway does not wait for it and works without it."""
 
     def __init__(self, endpoint: ChainEndpoint) -> None:
         super().__init__("chain", endpoint.url, endpoint, _nothing_wrong)

@@ -1,4 +1,4 @@
-"""The Chain port over JSON-RPC, by web3. Import it in a thread: that takes half a second."""
+"""The Chain port over JSON-RPC with web3. Import it in a thread: that takes half a second."""
 
 import asyncio
 import json
@@ -36,15 +36,15 @@ from supervisors.engines.handle import Handle, NotStarted
 ARTEFACT: Final = Path(__file__).resolve().parents[2] / "contracts" / "LedgerAnchor.json"
 CALL_SECONDS: Final = 5.0
 GAS_MARGIN: Final = 1.2
-ANCHOR_GAS_MIN: Final = 100_000  # an anchor takes 56,975; what is not used costs nothing
-RAISE: Final = 1.25  # nodes take a replacement that offers a tenth more
-RAISES_MAX: Final = 64  # a million times as much: the cap comes before
+ANCHOR_GAS_MIN: Final = 100_000  # an anchor takes 56,975; unused gas costs nothing
+RAISE: Final = 1.25  # nodes require at least a tenth more for a replacement
+RAISES_MAX: Final = 64  # a factor of a million; the cap applies earlier
 ANSWER_BYTES_MAX: Final = 64 << 20  # a hundred thousand anchors
-FUNDS_WEI: Final = 10**24  # of an embedded chain's sender, each time it is looked at
-# How nodes say that a transaction is there already, or was mined.
+FUNDS_WEI: Final = 10**24  # balance that an embedded chain's account is topped up to
+# Errors of nodes for a transaction that is known or mined.
 KNOWN: Final = ("already known", "already imported", "known transaction")
 _AWAY: Final = (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError)
-# What web3 falls over where an answer is not of the shape that it should be.
+# Errors that web3 raises for a malformed answer.
 _NONSENSE: Final = (
     TypeError,
     AttributeError,
@@ -57,7 +57,7 @@ EMPTY: Final = merkle.root([])
 
 
 class Web3Chain:
-    """Any number may use it at once; connections are made when they are needed."""
+    """Safe for concurrent use; connections are opened on demand."""
 
     def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._current = endpoint
@@ -109,7 +109,7 @@ class Web3Chain:
             arguments = [anchor.size, anchor.root, previous]
             data = self._contract(web3, contract).encode_abi("anchor", args=arguments)
             call = {"to": contract, "data": data}
-            # A node that lags estimates as if the contract were not there: hardly any gas.
+            # A node that lags behind estimates as if there were no contract: hardly any gas.
             return await self._signed(web3, endpoint, call, nonce, bid, gas_min=ANCHOR_GAS_MIN)
 
     async def send(self, raw: bytes) -> None:
@@ -141,12 +141,12 @@ class Web3Chain:
             there = self._contract(web3, contract)
             try:
                 size = int(await there.functions.size().call())
-                # What stands at a size never changes: another anchor may come between the calls.
+                # Anchors never change, so a new one may arrive between the two calls.
                 root = bytes(await there.functions.rootAt(size).call()) if size else EMPTY
             except BadFunctionCallOutput:
                 return None
             if not any(root):
-                raise ChainUnavailable("of two answers one is from before the other")
+                raise ChainUnavailable("the node gave answers of two different blocks")
             return Anchored(size, root)
 
     async def root_at(self, contract: str, size: int) -> bytes | None:
@@ -164,7 +164,7 @@ class Web3Chain:
         async with self.asking() as (web3, _):
             block = await web3.eth.get_block(mined.block)
         saved = await asyncio.to_thread(_saved_at, endpoint.state)
-        # What it writes is of the moment in which it begins to.
+        # A saved state is as old as the start of the write.
         return saved > float(block.get("timestamp", 0)) + 1 + SAVE_SECONDS
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -202,7 +202,7 @@ class Web3Chain:
         return Account.from_key(endpoint.key)
 
     async def _is_there(self, web3: "AsyncWeb3[Any]", raw: bytes) -> bool:
-        """Whether this very transaction is known; of one in a block nodes say: nonce too low."""
+        """Return True if the node knows this very transaction; a mined one is "nonce too low"."""
         try:
             await web3.eth.get_transaction(web3.keccak(raw))
         except TransactionNotFound:
@@ -210,7 +210,7 @@ class Web3Chain:
         return True
 
     async def _fund(self, web3: "AsyncWeb3[Any]", sender: str) -> None:
-        """A chain of our own has no other source of money."""
+        """Fund the account of an embedded chain, which has no other source of money."""
         if await web3.eth.get_balance(sender) < FUNDS_WEI // 2:  # type: ignore[arg-type]
             provider: Any = web3.provider
             await provider.make_request("anvil_setBalance", [sender, hex(FUNDS_WEI)])
@@ -223,7 +223,7 @@ class Web3Chain:
 
     @asynccontextmanager
     async def asking(self) -> AsyncGenerator[tuple["AsyncWeb3[Any]", ChainEndpoint]]:
-        """A client of the chain of now; what goes wrong is one of the port's two errors."""
+        """Yield a client of the current chain; failures become the port's two errors."""
         endpoint = self._endpoint()
         try:
             async with asyncio.timeout(CALL_SECONDS):
@@ -231,9 +231,7 @@ class Web3Chain:
         except _AWAY as error:
             raise ChainUnavailable(type(error).__name__) from error
         except _NONSENSE as error:
-            raise ChainUnavailable(
-                f"an answer that means nothing: {type(error).__name__}"
-            ) from error
+            raise ChainUnavailable(f"a malformed answer: {type(error).__name__}") from error
         except (ContractLogicError, Web3RPCError, ValueError) as error:
             raise ChainRefused(str(error)[:300]) from error
         except Web3Exception as error:
@@ -257,7 +255,7 @@ class Web3Chain:
 
 
 class _Bounded(aiohttp.ClientResponse):
-    """An answer that fits into memory, or none."""
+    """An HTTP response with a limit on its size."""
 
     async def read(self) -> bytes:
         found = bytearray()
@@ -265,7 +263,7 @@ class _Bounded(aiohttp.ClientResponse):
             found += piece
             if len(found) > ANSWER_BYTES_MAX:
                 self.close()
-                raise aiohttp.ClientPayloadError("its answer is too long")
+                raise aiohttp.ClientPayloadError("the answer is too long")
         return bytes(found)
 
 

@@ -1,4 +1,4 @@
-"""A database as one file: written by pg_dump, read back by pg_restore, whole or not at all."""
+"""A database as one file: written by pg_dump, restored by pg_restore, atomically."""
 
 import os
 import re
@@ -21,13 +21,14 @@ _ROW = re.compile(rb"^(\d+)\t(\w+)\t([0-9a-f]{64})\t", re.MULTILINE)
 
 
 def nothing_said(_: str) -> None:
-    """Nobody wants to hear how far it is."""
+    """Ignore progress."""
 
 
 async def dump(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
-    """Write the database to ``file``, in pg_dump's custom format, as it is at this moment.
+    """Write the database to ``file`` in pg_dump's custom format, as a consistent snapshot.
 
-    A gateway may work on meanwhile. The file is there when it is whole and on disk. EngineError.
+    A gateway may run at the same time. The file appears once it is complete and on disk. Raises
+    EngineError.
     """
     async with connected(dsn) as connection:
         tools = tools_for(await server_major(connection))
@@ -45,24 +46,26 @@ async def dump(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
 
 
 async def check(file: Path, tools: PostgresTools) -> None:
-    """EngineError unless it is a backup of ours that this program understands."""
+    """Raise EngineError unless it is a gateway's backup that this version can restore."""
     with file.open("rb") as opened:
         if opened.read(len(MAGIC)) != MAGIC:
-            raise EngineError(f"{file} is no backup: `rendertrust backup` writes them")
+            raise EngineError(f"{file} is not a backup made by `rendertrust backup`")
     words = ("--data-only", "--table=schema_migrations", "--file=-", file)
     found = await run(tools.folder / "pg_restore", None, *words, tell=nothing_said)
     applied = {int(row[1]): row[3].decode() for row in _ROW.finditer(found)}
     if not applied:
-        raise EngineError(f"{file} is no backup of a gateway's database")
+        raise EngineError(f"{file} is not a backup of a gateway's database")
     known = {migration.version: migration.sha256 for migration in migrations()}
     if max(applied) > max(known):
-        raise EngineError(f"{file} is of a newer version of RenderTrust: it has {max(applied)}")
+        raise EngineError(
+            f"{file} is from a newer version of RenderTrust (migration {max(applied)})"
+        )
     if any(known[version] != sha256 for version, sha256 in applied.items()):
         raise EngineError(f"{file} has another schema than this version of RenderTrust")
 
 
 async def restore(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
-    """Fill an empty database, as its owner: all of the file in one transaction. EngineError."""
+    """Fill an empty database, as its owner, in one transaction. Raises EngineError."""
     async with connected(dsn) as connection:
         tools = tools_for(await server_major(connection))
         rights = await _make_role(connection)
@@ -72,9 +75,9 @@ async def restore(dsn: str, file: Path, *, tell: Tell = nothing_said) -> None:
 
 
 async def replace(dsn: str, file: Path, *, aside: str, tell: Tell = nothing_said) -> None:
-    """Fill a fresh database and put it in the place of this one, which is kept as ``aside``.
+    """Fill a fresh database and swap it with this one, which is kept as ``aside``.
 
-    Until it is whole nothing is changed; then both names change at once. EngineError.
+    Nothing changes until it is complete; then both names change at once. Raises EngineError.
     """
     fresh = f"{database_of(dsn)}_restoring"
     try:
@@ -83,15 +86,15 @@ async def replace(dsn: str, file: Path, *, aside: str, tell: Tell = nothing_said
         await swap(dsn, fresh=fresh, aside=aside)
     except asyncpg.InsufficientPrivilegeError as error:
         raise EngineError(
-            "The owner may not make or rename databases: give him CREATEDB, or restore into an"
+            "The owner may not create or rename databases: grant CREATEDB, or restore into an"
             " empty database"
         ) from error
     except asyncpg.ObjectInUseError as error:
-        raise EngineError("Somebody is connected to the database: nothing was changed") from error
+        raise EngineError("The database has open connections; nothing was changed") from error
 
 
 async def _make_role(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
-    """The role that rights are given to; False where there is none and we may not make it."""
+    """Create the role for grants if missing; False if there is none and we may not create it."""
     if await has_role(connection):
         return True
     try:

@@ -1,8 +1,8 @@
-"""The embedded verifier: the node agent as a child process that cannot see what the gateway keeps.
+"""The embedded verifier: a node agent as a child process that cannot read the gateway's data.
 
-It runs in a bubblewrap of its own, and the one around Blender is nested in that. It sees the system
-and Python's folders, read-only, its own folder, and the network. It sees nothing of the data
-folder, of settings and homes, and no other process.
+It runs in a bubblewrap sandbox, in which Blender's sandbox is nested. It sees the system and
+Python's folders read-only, its own folder, and the network. It does not see the data folder,
+settings, homes or other processes.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ from supervisors.engines.errors import EngineError
 from supervisors.engines.tethered_process import Command
 
 NAME: Final = "verifier"
-STOP: Final = ((signal.SIGTERM, 3.0),)  # bubblewrap ends by it, and takes all within along
+STOP: Final = ((signal.SIGTERM, 3.0),)  # it ends bubblewrap with everything inside
 TRIAL_SECONDS: Final = 20.0
 MEMORY_LEAST: Final = 2 * GIB  # below this Blender does not start
-# Names of users and machines, the time, and certificates: the object store may be elsewhere.
+# Users, hosts, time zone and certificates: the object store may be remote.
 _ETC: Final = (
     *("passwd", "group", "hosts", "resolv.conf", "nsswitch.conf", "gai.conf", "host.conf"),
     *("localtime", "ssl/certs", "ssl/openssl.cnf", "pki/tls/cert.pem", "pki/tls/certs"),
@@ -44,26 +44,26 @@ log = logging.getLogger(__name__)
 
 
 class CannotVerify(EngineError):
-    """Nothing can be verified on this machine. The text says why, and what to do about it."""
+    """Results cannot be verified on this machine. The text says why and what to do."""
 
 
 @frozen
 class CheckBounds:
-    """Threads, and bytes of memory, of one check."""
+    """Threads and bytes of memory for one check."""
 
     threads: int
     memory: int
 
 
 def bounds_of(threads: int, memory_gib: int) -> CheckBounds:
-    """Return the bounds that the settings mean; 0 is half of what this machine has."""
+    """Return the bounds from the settings; 0 means half of this machine."""
     half = max(machine_facts.ram_bytes() // 2, MEMORY_LEAST)
     return CheckBounds(threads or max(machine_facts.cores() // 2, 1), memory_gib * GIB or half)
 
 
 @frozen
 class SandboxCommand:
-    """The words of a sandbox, and whom they are started as; None: as the gateway is."""
+    """The sandbox command and the account that starts it (None: unchanged)."""
 
     words: Sequence[str]
     account: EngineAccount | None = None
@@ -71,7 +71,7 @@ class SandboxCommand:
 
 @frozen
 class Confinement:
-    """A sandbox that was tried out, and the key of the node in it."""
+    """A tested sandbox and the key of the node in it."""
 
     folder: EngineFolder
     walls: SandboxCommand
@@ -79,12 +79,12 @@ class Confinement:
 
     @property
     def id(self) -> UUID:
-        """The node's id. It follows from the key."""
+        """The node's id, derived from its key."""
         return UUID(bytes=sha256(self.public_key).digest()[:16], version=4)
 
 
 def confine(data: Path, account: EngineAccount | None) -> Confinement:
-    """Try the sandbox out, and make the key if there is none. Raises CannotVerify, EngineError."""
+    """Test the sandbox, and create the key if needed. Raises CannotVerify, EngineError."""
     folder = EngineFolder(data, NAME, account)
     walls = walls_of(folder)
     folder.make()
@@ -97,14 +97,14 @@ def confine(data: Path, account: EngineAccount | None) -> Confinement:
 
 
 def key_of(folder: EngineFolder) -> Path:
-    """Return where the gateway keeps the node's key."""
+    """Return the file in which the gateway keeps the node's key."""
     return folder.secrets / "key.pem"
 
 
 class EmbeddedVerifier(Engine[int]):
-    """The agent in ``data/verifier``. Its endpoint is its process.
+    """The node agent in ``data/verifier``. Its endpoint is its process id.
 
-    ``enrol`` makes the node known to the gateway, at each start, and gives it a token.
+    ``enrol`` registers the node with the gateway at each start and returns a token.
     """
 
     name = NAME
@@ -119,7 +119,7 @@ class EmbeddedVerifier(Engine[int]):
         await asyncio.to_thread(self._give, await self._enrol())
 
     def _give(self, enrolment: Enrolment) -> None:
-        """Put the key and the enrolment where the verifier can read them, and change nothing."""
+        """Copy key and enrolment to where the verifier can read but not change them."""
         given, owner = self._given, self.folder.owned()
         given.make()
         given.enrol(enrolment)
@@ -151,7 +151,7 @@ class EmbeddedVerifier(Engine[int]):
 
 
 def walls_of(folder: EngineFolder) -> SandboxCommand:
-    """Return the bubblewrap that hides what is not the verifier's. Raises CannotVerify."""
+    """Return the sandbox that hides everything but the verifier's files. Raises CannotVerify."""
     program = renderer.find()
     if program is None:
         raise CannotVerify(renderer.HOW_TO_GET_BLENDER)
@@ -159,7 +159,7 @@ def walls_of(folder: EngineFolder) -> SandboxCommand:
     box = sandbox.find((*program.readable, *python))
     if isinstance(box, sandbox.SandboxUnavailable):
         raise CannotVerify(box.reason)
-    assert isinstance(box, sandbox.Sandbox), "only who asks for it is given none"
+    assert isinstance(box, sandbox.Sandbox), "a sandbox is not optional here"
     opened = _opened(folder.account, (*python, *box.readable), box.bwrap)
     words = (
         *opened,
@@ -174,9 +174,10 @@ def walls_of(folder: EngineFolder) -> SandboxCommand:
 
 
 def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) -> Sequence[str]:
-    """Return a bubblewrap of root's around the other, for Python in a folder that is closed to the
-    account, as in a checkout in the home of root. It shows these paths alone in the place of the
-    folder, and becomes the account.
+    """Return an outer sandbox, started by root, for a Python in a folder closed to the account.
+
+    An example is a checkout in root's home. It shows only these paths of the folder and then
+    switches to the account.
     """
     places = dict.fromkeys(paths)
     closed = {path: account.closed_folder(path) for path in places} if account else {}
@@ -184,7 +185,7 @@ def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) ->
         return ()
     hidden = dict.fromkeys(folder for folder in closed.values() if folder is not None)
     shown = {path: folder for path, folder in closed.items() if folder is not None}
-    # Parents are said aloud, or bubblewrap closes them to others.
+    # Parents are listed explicitly, or bubblewrap closes them to others.
     parents = dict.fromkeys(
         parent
         for path, folder in shown.items()
@@ -197,7 +198,7 @@ def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) ->
         *(word for folder in hidden for word in ("--tmpfs", str(folder))),
         *(word for parent in parents for word in ("--dir", str(parent))),
         *(word for path in shown for word in ("--ro-bind", str(path), str(path))),
-        # Becoming another user forgets whose death ends it; that of the first process ends all.
+        # Switching users resets the parent-death signal; the end of the first process ends all.
         *("--unshare-pid", "--die-with-parent", "--cap-drop", "ALL", *kept, "--", *become),
     )
 
@@ -208,7 +209,7 @@ def _etc() -> Iterator[str]:
 
 
 def _environment(program: renderer.Renderer) -> Iterator[str]:
-    """Say where Blender is, and which instructions it uses."""
+    """Yield the options that set the path to Blender and the instruction set."""
     places = (str(Path(program.before[0]).parent), "/usr/bin", "/bin")
     given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine_facts.switches()}  # noqa: S108
     for name, value in given.items():
@@ -216,7 +217,7 @@ def _environment(program: renderer.Renderer) -> Iterator[str]:
 
 
 def try_out(walls: SandboxCommand) -> None:
-    """Start Python in a sandbox within the walls. Raises CannotVerify."""
+    """Start Python in a nested sandbox. Raises CannotVerify."""
     inner = (
         walls.words[0],
         "--unshare-user",
@@ -237,7 +238,7 @@ def try_out(walls: SandboxCommand) -> None:
 
 
 def run_within(walls: SandboxCommand, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """Run a command within the walls. Raises OSError, TimeoutExpired."""
+    """Run a command in the sandbox. Raises OSError, TimeoutExpired."""
     account = walls.account
     return subprocess.run(
         [*walls.words, "--", *words],

@@ -1,4 +1,4 @@
-"""What embedded engines share: start under a tether, readiness of our own child, ordered stop."""
+"""Base class of embedded engines: start under a tether, readiness, ordered stop."""
 
 import asyncio
 import math
@@ -20,12 +20,12 @@ POLL_SECONDS = 0.02
 
 
 class Engine(ABC, Generic[E]):
-    """One engine and its endpoint ``E``. ``start`` again after it ended; not while it runs."""
+    """One engine with endpoint ``E``. It may be started again after its end."""
 
     name: str
-    # How long the first process may take to become ready before another is tried, with twice that.
+    # How long the first process may take to become ready; later ones get twice as long.
     attempt_seconds: float = math.inf
-    # After a kill, remains of the old process can spoil a start for some seconds: how long to try.
+    # How long to retry after a kill, whose remains can spoil a start for some seconds.
     recovery_seconds: float = 10.0
 
     def __init__(self, data: Path, *, account: EngineAccount | None) -> None:
@@ -34,14 +34,14 @@ class Engine(ABC, Generic[E]):
 
     @property
     def pid(self) -> int:
-        """The engine's process; 0 when it does not run."""
+        """The engine's process id; 0 while it does not run."""
         return self._running.pid if self._running else 0
 
     async def start(self, *, within: float = 60.0) -> E:
-        """Start it and wait until our child, and no other, answers.
+        """Start it and wait until our own child answers.
 
-        FolderBusy while another gateway's engine holds the folder; EngineError with the end of its
-        log when it is not ready within so many seconds.
+        Raises FolderBusy while another gateway's engine holds the folder, and EngineError with the
+        end of its log if it is not ready within ``within`` seconds.
         """
         assert self._running is None, f"{self.name} runs"
         deadline = time.monotonic() + within
@@ -51,7 +51,7 @@ class Engine(ABC, Generic[E]):
             await self.prepare(lock)
             return await self._start_until(deadline, lock)
         finally:
-            # The engine's processes hold the lock from here on, and nobody else.
+            # From here on only the engine's processes hold the lock.
             os.close(lock)
 
     async def _start_until(self, deadline: float, lock: int) -> E:
@@ -67,7 +67,7 @@ class Engine(ABC, Generic[E]):
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _start_once(self, deadline: float, patience: float, lock: int) -> E | None:
-        """The endpoint; None when the process ended, or took too long, before it was ready."""
+        """Return the endpoint; None if the process ended or was too slow."""
         give_up = time.monotonic() + patience
         running = await Tethered.launch(self.folder, await self.command(), lock)
         try:
@@ -85,24 +85,24 @@ class Engine(ABC, Generic[E]):
         return None
 
     async def exited(self) -> int:
-        """Wait until the engine has ended, for whatever reason; its exit code."""
+        """Wait until the engine has ended; return its exit code."""
         assert self._running is not None, f"{self.name} does not run"
         return await self._running.exited()
 
     async def stop(self) -> None:
-        """End it in order; nothing to do when it does not run."""
+        """Stop it in order; no effect if it does not run."""
         running, self._running = self._running, None
         if running is not None:
             await running.stop()
 
     @abstractmethod
     async def prepare(self, lock: int) -> None:
-        """Once per start, with the folder locked: programs, secrets, first initialisation."""
+        """Prepare programs, secrets and the first initialisation; once per start, folder locked."""
 
     @abstractmethod
     async def command(self) -> Command:
-        """Before each attempt: remove an old process's remains, choose ports, say what to run."""
+        """Clean up after an old process, choose ports and return the command; per attempt."""
 
     @abstractmethod
     async def ready(self, pid: int) -> E | None:
-        """The endpoint once the process ``pid`` answers; None while it does not."""
+        """Return the endpoint once the process ``pid`` answers; None before."""

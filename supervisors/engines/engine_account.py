@@ -1,4 +1,4 @@
-"""The account that embedded engines run as when the gateway runs as root."""
+"""The account of embedded engines when the gateway runs as root."""
 
 import os
 import pwd
@@ -14,7 +14,7 @@ CANDIDATES = ("rendertrust", "nobody")
 
 @frozen
 class EngineAccount:
-    """A user without rights of its own. No group but its primary one."""
+    """An unprivileged user with only its primary group."""
 
     name: str
     uid: int
@@ -22,21 +22,21 @@ class EngineAccount:
 
     @property
     def owner(self) -> str:
-        """As the tether takes it."""
+        """The account in the tether's format."""
         return f"{self.uid}:{self.gid}"
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether the permission bits let this account pass through (ACLs are not considered)."""
+        """Return True if the permission bits let this account enter (ACLs are not considered)."""
         return self._allowed(folder, 0o1)
 
     def can_run(self, program: Path) -> bool:
-        """Whether the program and the way to it are open."""
+        """Return True if the account can reach and run the program."""
         if self.closed_folder(program) or not self._allowed(program.resolve(), 0o5):
             return False
         return self._allowed(program.resolve().parent, 0o5)
 
     def closed_folder(self, path: Path) -> Path | None:
-        """The first folder above ``path``, seen from the root, that this account cannot enter."""
+        """Return the first folder above ``path``, from the root, that this account cannot enter."""
         return next((folder for folder in ways(path) if not self.can_enter(folder)), None)
 
     def _allowed(self, path: Path, bits: int) -> bool:
@@ -51,15 +51,15 @@ class EngineAccount:
 
 
 def ways(path: Path) -> Iterator[Path]:
-    """Every existing folder that leads to ``path``, outermost first, links resolved too."""
+    """Yield every existing folder that leads to ``path``, outermost first, also behind links."""
     for seen in dict.fromkeys((path.absolute(), path.resolve())):
         yield from (folder for folder in reversed(seen.parents) if folder.exists())
 
 
 def engine_account() -> EngineAccount | None:
-    """The account to drop to; None for a gateway that is not root: its engines run as itself.
+    """Return the account to switch to; None if the gateway is not root.
 
-    It is ``rendertrust`` where that user exists, else ``nobody``. No user is ever added.
+    It is ``rendertrust`` if that user exists, else ``nobody``. No user is created.
     """
     if os.geteuid() != 0:
         return None
@@ -80,6 +80,6 @@ def check_way(data: Path, account: EngineAccount | None) -> None:
     closed = account.closed_folder(data) if account else None
     if account and closed:
         raise FolderClosed(
-            f"{closed} is closed to the user {account.name}, whom the engines run as: "
+            f"{closed} is closed to the user {account.name}, which runs the engines: "
             f"choose a data folder elsewhere, or open it with: chmod o+x {closed}"
         )

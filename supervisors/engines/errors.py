@@ -1,4 +1,4 @@
-"""What keeps an engine from starting, each said in one line that tells what to do."""
+"""Errors that keep an engine from starting; each text says in one line what to do."""
 
 from actors.kernel import Mishap
 
@@ -12,11 +12,11 @@ class FolderBusy(EngineError):
 
 
 class FolderClosed(EngineError):
-    """The account that engines run as cannot enter a folder above the data folder."""
+    """The engines' account cannot enter a folder above the data folder."""
 
 
 class ProgramMissing(EngineError):
-    """The package that brings an engine's program is not installed."""
+    """The package with an engine's program is not installed."""
 
 
 class OtherMajor(EngineError):

@@ -1,4 +1,4 @@
-"""TCP ports on loopback for engines: chosen once, and kept while they are free."""
+"""Loopback TCP ports for engines: chosen once and kept while they are free."""
 
 import json
 import socket
@@ -10,13 +10,13 @@ from supervisors.engines.errors import EngineError
 LOOPBACK = "127.0.0.1"
 UNIX_PATH_BYTES_MAX = 107
 TRIES_MAX = 1_000
-# Below those that systems give to outgoing connections: one of these may take a port between our
-# look and the engine's own.
+# Below the range of outgoing connections, one of which could take a port between our check and the
+# engine's bind.
 LOWEST, SPAN = 16_384, 16_384
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could bind the port now."""
+    """Return True if a server could bind the port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -29,7 +29,7 @@ def is_free(port: int) -> bool:
 def keep_ports(
     path: Path, names: tuple[str, ...], usable: Callable[[int], bool] = is_free
 ) -> dict[str, int]:
-    """A port for each name: those kept in ``path`` that are still usable, and new ones beside."""
+    """Return a port per name: those kept in ``path`` that are still usable, and new ones."""
     kept = read_ports(path)
     ports = {name: kept[name] for name in names if name in kept and usable(kept[name])}
     missing = [name for name in names if name not in ports]
@@ -42,7 +42,7 @@ def keep_ports(
 
 
 def read_ports(path: Path) -> dict[str, int]:
-    """What was kept; nothing where the file is missing or spoilt."""
+    """Return the kept ports; empty if the file is missing or invalid."""
     try:
         kept = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -53,7 +53,7 @@ def read_ports(path: Path) -> dict[str, int]:
 
 
 def free_ports(count: int, usable: Callable[[int], bool] = is_free) -> list[int]:
-    """So many different usable ports; EngineError when there seem to be none."""
+    """Return different usable ports; EngineError if there are not enough."""
     found: list[int] = []
     for _ in range(count + TRIES_MAX):
         if len(found) == count:
@@ -67,5 +67,5 @@ def free_ports(count: int, usable: Callable[[int], bool] = is_free) -> list[int]
 
 
 def fits_unix_socket(path: Path) -> bool:
-    """Whether a unix socket can be bound at ``path``."""
+    """Return True if the path is short enough for a unix socket."""
     return len(bytes(path)) <= UNIX_PATH_BYTES_MAX

@@ -1,4 +1,4 @@
-"""Where an engine is now: users hold this, so an engine may be replaced under them."""
+"""A handle on an engine's current endpoint, so that an engine may be replaced in use."""
 
 from typing import Generic, TypeVar
 
@@ -6,17 +6,17 @@ E = TypeVar("E")
 
 
 class NotStarted(Exception):
-    """The engine was never ready yet."""
+    """The engine has never been ready."""
 
 
 class Handle(Generic[E]):
-    """The endpoint of an engine, set each time it became ready."""
+    """The endpoint of an engine, set each time it becomes ready."""
 
     def __init__(self, endpoint: E | None = None) -> None:
         self._endpoint = endpoint
 
     def get(self) -> E:
-        """The newest endpoint; NotStarted before the first. It may be away all the same."""
+        """Return the newest endpoint, which may be down. Raises NotStarted before the first."""
         if self._endpoint is None:
             raise NotStarted("this engine has not been ready yet")
         return self._endpoint

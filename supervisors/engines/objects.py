@@ -27,10 +27,10 @@ from supervisors.engines.tethered_process import Command
 if TYPE_CHECKING:
     from supervisors.engines.s3_signing import Presigner
 
-# Each service's HTTP port, and its gRPC port.
+# Each service has an HTTP port and a gRPC port.
 SERVICES = ("master", "volume", "filer", "s3")
 PORTS = tuple(port for service in SERVICES for port in (f"{service}.port", f"{service}.port.grpc"))
-# Its worker looks for the admin service there, whatever that one is told.
+# The worker always looks for the admin service at this offset.
 ADMIN_GRPC_OFFSET = 10_000
 READY_SECONDS = 2.0
 PROBE_KEY, PROBE = ".ready", b"ready"
@@ -38,10 +38,10 @@ STOP = ((signal.SIGTERM, 15.0),)
 
 
 class EmbeddedObjects(Engine[ObjectsEndpoint]):
-    """A store in ``data/objects``. Objects survive a kill; a power failure may cost the last."""
+    """A store in ``data/objects``. Objects survive a kill; a power failure may lose the last."""
 
     name = "objects"
-    # Now and then it starts without ever giving out places to write to: another start helps.
+    # Sometimes it starts without ever offering volumes to write to; a restart helps.
     attempt_seconds = 8.0
     recovery_seconds = 90.0
 
@@ -80,7 +80,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
     def _write_configuration(self) -> None:
         self.folder.give("configuration", anew=True)
         data = self.folder.give("store")
-        # Yesterday's flags, which it would take for its own.
+        # Flags of the last run, which it would reuse.
         (data / "mini.options").unlink(missing_ok=True)
         for name, text in (
             ("options", self._options(data, self.folder.give("run", anew=True))),
@@ -90,7 +90,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
             write_private(self._configuration / name, text, self.folder.owned())
 
     def _options(self, data: Path, sockets: Path) -> str:
-        """Every port and socket is placed, everything that is not needed is off."""
+        """Return the options: every port and socket is set, everything unneeded is off."""
         options = {
             "dir": data,
             "ip": LOOPBACK,
@@ -106,7 +106,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
             "admin.ui": "false",
             "admin.password": self._secrets["admin"],
             "master.telemetry": "false",
-            # What it would resume can leave it without a leader for a while; volumes tell the rest.
+            # Resuming can leave it without a leader for a while; the volumes have all the data.
             "master.resumeState": "false",
             "volume.preStopSeconds": 0,
             **placed_sockets(sockets),
@@ -124,7 +124,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
         return json.dumps({"identities": [identity]})
 
     def _security(self) -> str:
-        """Other users of this machine reach the services behind S3 too: those want tokens."""
+        """Return tokens for the internal services, which other local users can reach too."""
         sections = {
             "jwt.signing": "volume-jwt",
             "jwt.filer_signing": "filer-jwt",
@@ -149,7 +149,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
 
 
 def placed_sockets(folder: Path) -> dict[str, Path]:
-    """Flags for the sockets that can be placed; none where the path is too long: /tmp then."""
+    """Return flags for the sockets that can be placed; none if the path is too long."""
     s3, filer = folder / "s3", folder / "filer"
     if not fits_unix_socket(filer):
         return {}
@@ -157,7 +157,7 @@ def placed_sockets(folder: Path) -> dict[str, Path]:
 
 
 def usable(port: int) -> bool:
-    """Free, and no socket of another store stands where ours would go."""
+    """Return True if the port is free and no other store's socket is in the way."""
     return is_free(port) and not socket_paths(port)
 
 
@@ -173,13 +173,13 @@ def with_admin_grpc(ports: dict[str, int]) -> dict[str, int]:
 
 
 async def answers(endpoint: ObjectsEndpoint) -> bool:
-    """Whether a request signed with our key is served: another store would refuse the key."""
+    """Return True if a request signed with our key is served; another store would refuse it."""
     signer = await presigner(endpoint)
     return await statuses(("GET", signer.bucket(within=60))) == [200]
 
 
 async def works(endpoint: ObjectsEndpoint) -> bool:
-    """Whether old and new objects can be read: names are known sooner than where the bytes lie."""
+    """Return True if objects can be read and written, as names are served before contents."""
     signer = await presigner(endpoint)
     read = signer.get(PROBE_KEY, within=60)
     write = signer.put(PROBE_KEY, within=60, size=None, sha256=None, once=False)
@@ -188,14 +188,14 @@ async def works(endpoint: ObjectsEndpoint) -> bool:
 
 
 async def presigner(endpoint: ObjectsEndpoint) -> "Presigner":
-    """For the endpoint itself; botocore is imported in a thread the first time."""
+    """Return a signer for the endpoint; botocore is imported in a thread the first time."""
     signing = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
     made: Presigner = signing.Presigner(endpoint, endpoint.url)
     return made
 
 
 async def statuses(*requests: tuple[str, str]) -> list[int]:
-    """What each request gets; 0 for no answer in time, after which the others are not sent."""
+    """Return the status of each request; after one without an answer, 0 for the rest."""
     got = [0] * len(requests)
     timeout = aiohttp.ClientTimeout(total=READY_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:

@@ -1,4 +1,4 @@
-"""Where an object store is, and the key for it."""
+"""The endpoint of an object store."""
 
 from attrs import field, frozen
 
@@ -8,7 +8,7 @@ REGION = "us-east-1"
 
 @frozen
 class ObjectsEndpoint:
-    """An S3 endpoint, a bucket of it and the key for it."""
+    """An S3 endpoint, its bucket and our key."""
 
     url: str
     access_key: str

@@ -1,4 +1,4 @@
-"""The Objects port over S3: URLs are signed here, objects move through aiobotocore."""
+"""The Objects port over S3: URLs are signed here, other calls go through aiobotocore."""
 
 import asyncio
 import base64
@@ -37,11 +37,11 @@ PARTS_REFUSED = frozenset(
 
 
 class S3Objects:
-    """The store at ``endpoint``, wherever it is now; ``aclose`` it on the loop that used it.
+    """The store at ``endpoint``, which may change; ``aclose`` it on the loop that used it.
 
-    ``public_url`` is scheme and host of the URLs that are handed out, when clients reach the store
-    by another name than we do: through the gateway, which passes Host on as it came. It may be
-    asked for late, as the gateway's port is known once it listens.
+    ``public_url``: scheme and host for URLs given to clients, if they reach the store by another
+    name than we do: through the gateway, which keeps the Host header. It may be a function, as the
+    gateway's port is only known once it listens.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class S3Objects:
             answer = await s3.get_object(Bucket=bucket, Key=key, Range=wanted)
             async with answer["Body"] as body:
                 if answer["ContentLength"] > size:
-                    raise ObjectsUnavailable("the object store gives more than a piece")
+                    raise ObjectsUnavailable("the object store ignored the requested range")
                 return await body.read()
 
     async def delete(self, key: str) -> None:
@@ -167,7 +167,7 @@ class S3Objects:
             raise ObjectsUnavailable("the object store does not answer a signed request")
 
     async def aclose(self) -> None:
-        """Close the connections. The object can be used again after."""
+        """Close the connections. The object can be used again."""
         async with self._opening:
             self._opened = None
             await self._stack.aclose()
@@ -190,7 +190,7 @@ class S3Objects:
 
     @asynccontextmanager
     async def _call(self) -> "AsyncGenerator[tuple[S3Client, str]]":
-        """One call with its deadline; what goes wrong on the way becomes the port's errors."""
+        """Make one call with its deadline; failures become the port's errors."""
         endpoint = self._endpoint()
         errors: Any = await asyncio.to_thread(import_module, "botocore.exceptions")
         try:
@@ -215,25 +215,25 @@ class S3Objects:
 
 
 def encoded(sha256: bytes) -> str:
-    """As S3 writes a checksum."""
+    """Encode a checksum as S3 does."""
     return base64.b64encode(sha256).decode("ascii")
 
 
 def checksums(found: str | None) -> tuple[bytes | None, bytes | None]:
-    """The SHA-256 of an object, or of its parts' SHA-256s, which S3 writes with their number."""
+    """Decode the SHA-256 of an object, or that over its parts, which ends in their number."""
     whole, dash, _ = (found or "").partition("-")
     sha256 = base64.b64decode(whole) or None
     return (None, sha256) if dash else (sha256, None)
 
 
 def described(part: Part) -> "CompletedPartTypeDef":
-    """A part as S3 wants to hear of it again."""
+    """Describe a part for the completion of its upload."""
     assert part.sha256 is not None, part.number
     return {"PartNumber": part.number, "ETag": part.tag, "ChecksumSHA256": encoded(part.sha256)}
 
 
 def translated(response: Any, operation: str) -> Exception:
-    """The port's error for an S3 error."""
+    """Return the port's error for an S3 error."""
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if code in MISSING:

@@ -1,4 +1,4 @@
-"""The chain for a command: of the gateway that runs now, or started for as long as it takes."""
+"""The chain for a command: that of a running gateway, or started for the command."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,9 +14,9 @@ from supervisors.engines.handle import Handle
 
 @asynccontextmanager
 async def offline_chain(given: ChainSettings, data: Path) -> AsyncGenerator[EvmChain]:
-    """The port over the chain that the settings name; there must be one.
+    """Yield the port over the configured chain; one must be configured.
 
-    Raises SettingsError, and EngineError where an embedded one neither runs nor starts.
+    Raises SettingsError, and EngineError if an embedded one neither runs nor starts.
     """
     if not given.embedded:
         async with _port(given, remote_chain(given)) as chain:
@@ -37,7 +37,7 @@ async def offline_chain(given: ChainSettings, data: Path) -> AsyncGenerator[EvmC
 
 
 def has_run(given: ChainSettings, data: Path) -> bool:
-    """Whether there is anything to ask: an embedded chain begins with its gateway."""
+    """Return True if there is a chain: an embedded one exists once its gateway has run."""
     return bool(given.url) and (not given.embedded or (data / EmbeddedAnvil.name).is_dir())
 
 
@@ -51,7 +51,7 @@ async def _port(given: ChainSettings, endpoint: ChainEndpoint) -> AsyncGenerator
 
 
 async def _running(data: Path) -> ChainEndpoint | None:
-    """The node of a gateway that runs; another one at its port has another number."""
+    """Return the node of a running gateway; another node on its port has another chain id."""
     folder = data / EmbeddedAnvil.name
     port = read_ports(folder / "ports").get("chain", 0)
     try:

@@ -1,4 +1,4 @@
-"""The database for a command: of the gateway that runs now, or started for as long as it takes."""
+"""The database for a command: that of a running gateway, or started for the command."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from supervisors.engines.remote import check_postgres
 
 @asynccontextmanager
 async def embedded_database(data: Path) -> AsyncGenerator[PostgresEndpoint]:
-    """The database in ``data``. Raises EngineError when it neither runs nor starts."""
+    """Yield the database in ``data``. Raises EngineError if it neither runs nor starts."""
     running = kept_endpoint(data)
     if running is not None and await check_postgres(running) is None:
         yield running
@@ -34,7 +34,7 @@ async def embedded_database(data: Path) -> AsyncGenerator[PostgresEndpoint]:
 
 
 def kept_endpoint(data: Path) -> PostgresEndpoint | None:
-    """Where a gateway with this data folder has its database, if it runs; None: it never ran."""
+    """Return the database endpoint for this data folder; None if it never ran."""
     folder = data / "postgres"
     try:
         passwords = {

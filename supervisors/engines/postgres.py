@@ -38,9 +38,10 @@ INITDB_STOP = ((signal.SIGTERM, 5.0),)
 
 @frozen
 class PostgresEndpoint:
-    """Where the database is, for the owner of the schema and for the application.
+    """Connection strings for the owner of the schema and for the application.
 
-    The application's role is neither owner nor superuser: it has what the migrations grant to it.
+    The application's role is neither owner nor superuser: it has only the rights that migrations
+    grant.
     """
 
     owner_dsn: str = field(repr=False)
@@ -48,7 +49,7 @@ class PostgresEndpoint:
 
 
 class EmbeddedPostgres(Engine[PostgresEndpoint]):
-    """A cluster in ``data/postgres/pg``, reached by unix socket where its path is short enough."""
+    """A cluster in ``data/postgres/pg``, on a unix socket if the path is short enough."""
 
     name = "postgres"
 
@@ -59,7 +60,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         account: EngineAccount | None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """``settings`` are settings of the server beside our own."""
+        """``settings``: further settings of the server."""
         super().__init__(data, account=account)
         self._settings = dict(settings or {})
         self._programs = Path()
@@ -80,12 +81,12 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         check_major(self.cluster, found.version)
 
     def read_passwords(self) -> None:
-        """Those of the roles; made where there are none."""
+        """Read the roles' passwords, and generate missing ones."""
         for role in ROLES:
             self._passwords[role] = keep_secret(self.folder.secrets / role)
 
     async def _initialise(self, lock: int) -> None:
-        """In ``pg.new``, renamed when all is on disk: a kill leaves no half cluster as ``pg``."""
+        """Initialise in ``pg.new`` and rename it: a kill leaves no incomplete cluster as ``pg``."""
         fresh = self.folder.give("pg.new", anew=True)
         password = self.folder.path / "password"
         write_private(password, self._passwords[SUPERUSER], self.folder.owned())
@@ -105,7 +106,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
             self._address = (LOOPBACK, ports["postgres"])
         program = self._programs / "postgres"
         arguments = server_arguments(program, self.cluster, self._address, self._settings)
-        # Immediate shutdown: a server killed outright would leave its processes for a while.
+        # Immediate shutdown: processes of a killed server would linger for a while.
         return Command(arguments, STOP, death=signal.SIGQUIT)
 
     async def ready(self, pid: int) -> PostgresEndpoint | None:
@@ -135,7 +136,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
 async def make_roles(
     connection: "asyncpg.Connection[asyncpg.Record]", passwords: Mapping[str, str]
 ) -> None:
-    """Roles and the database, where they are missing."""
+    """Create the roles and the database if they are missing."""
     for role, setting in ((OWNER, "owner_password"), (APPLICATION, "app_password")):
         await connection.fetchval(
             cluster_sql("set_password"), f"rendertrust.{setting}", passwords[role]
@@ -150,7 +151,7 @@ def cluster_sql(name: str) -> str:
 
 
 def check_major(cluster: Path, version: str) -> None:
-    """Raise OtherMajor unless ``version`` of PostgreSQL can open the cluster."""
+    """Raise OtherMajor unless this ``version`` of PostgreSQL can open the cluster."""
     ours = int(version.split(".", maxsplit=1)[0])
     theirs = int((cluster / "PG_VERSION").read_text().strip())
     if ours != theirs:

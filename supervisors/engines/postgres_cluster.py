@@ -1,20 +1,20 @@
-"""A PostgreSQL cluster on disk: arguments of its programs, its pid file, its connection strings."""
+"""A PostgreSQL cluster on disk: program arguments, pid file and connection strings."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-# fsync and synchronous_commit stay on, as the server has them.
+# fsync and synchronous_commit keep their default, on.
 SETTINGS = {
     "max_connections": "100",
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "jit": "off",
-    # Shared memory as files of the cluster: nothing of ours in /dev/shm, whatever its size.
+    # Shared memory in files of the cluster: /dev/shm may be too small.
     "dynamic_shared_memory_type": "mmap",
-    # No text of statements in the log: they may hold secrets.
+    # No statements in the log, as they may contain secrets.
     "log_statement": "none",
     "log_min_error_statement": "panic",
     "log_checkpoints": "off",
@@ -60,7 +60,7 @@ def server_arguments(
 
 
 def postmaster(cluster: Path) -> tuple[int, str] | None:
-    """Process id and status (``starting``, ``ready``, …) in the pid file; None without one."""
+    """Return process id and status (``starting``, ``ready``, …) of the pid file, or None."""
     try:
         lines = (cluster / "postmaster.pid").read_text("utf-8", "replace").splitlines()
         return int(lines[0]), lines[7].strip() if len(lines) > 7 else ""
@@ -69,12 +69,12 @@ def postmaster(cluster: Path) -> tuple[int, str] | None:
 
 
 def remove_stale_pid_file(cluster: Path) -> None:
-    """Remove the pid file of a server that has gone.
+    """Remove the pid file of a server that has ended.
 
-    We hold the lock that all processes of a server of ours inherit, so none is left; but the
-    number in the file may meanwhile be another process's, as after a restart of a container, or
-    a zombie's, and then PostgreSQL would refuse to start for good. A server that somebody started
-    by hand is left alone: its working folder is the cluster.
+    We hold the lock that all processes of our servers inherit, so none is left. But the number in
+    the file may belong to another process by now, as after a restart of a container, or to a
+    zombie; then PostgreSQL would refuse to start. A server started by hand is left alone: its
+    working folder is the cluster.
     """
     found = postmaster(cluster)
     if found is None or not works_in(found[0], cluster):
@@ -82,19 +82,19 @@ def remove_stale_pid_file(cluster: Path) -> None:
 
 
 def works_in(pid: int, folder: Path) -> bool:
-    """Whether process ``pid`` has ``folder`` as its working folder; unknown counts as yes."""
+    """Return True if process ``pid`` works in ``folder``; unknown counts as yes."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/cwd").samefile(folder)
     except (ProcessLookupError, PermissionError):
         return False
     except OSError:
-        # No /proc on this system, or a zombie, which has no folder any more.
+        # No /proc on this system, or a zombie, which has no folder.
         return not Path("/proc/self").exists()
 
 
 def dsn(address: Address, role: str, password: str, database: str) -> str:
-    """A URL for asyncpg that leaves nothing to the caller's environment."""
+    """Return a URL for asyncpg that depends on nothing in the caller's environment."""
     host, port = address
     login = f"postgresql://{quote(role)}:{quote(password, safe='')}"
     if host.startswith("/"):

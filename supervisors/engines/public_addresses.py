@@ -1,18 +1,18 @@
-"""Which addresses may be connected to for a stranger: those of the public internet alone."""
+"""Decide which addresses webhooks may connect to: those of the public internet alone."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Final
 
-# Global unicast (RFC 4291): nothing beyond it is routed. Site-local fec0::/10, IPv4-compatible
+# Global unicast (RFC 4291): nothing else is routed. Site-local fec0::/10, IPv4-compatible
 # ::/96 and NAT64's 64:ff9b::/96 lie outside.
 _UNICAST: Final = IPv6Network("2000::/3")
-# Within it, and in IPv4, what Python takes for global or what depends on its version.
+# Special ranges within it, and in IPv4, that Python calls global or that vary by version.
 _SPECIAL_6: Final = tuple(
     IPv6Network(text)
     for text in (
-        "2001::/23",  # protocols of the IETF, as Teredo, which carries an IPv4 address
+        "2001::/23",  # IETF protocols such as Teredo, which contains an IPv4 address
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4, which carries an IPv4 address
+        "2002::/16",  # 6to4, which contains an IPv4 address
         "3fff::/20",  # documentation
     )
 )
@@ -26,7 +26,7 @@ _SPECIAL_4: Final = tuple(
 
 
 def is_public(text: str) -> bool:
-    """Whether an address, as text, is one that anybody on the internet could reach."""
+    """Return True if the address, as text, is reachable from the public internet."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Counters of requests that several gateways share, in Valkey or Redis."""
+"""Rate-limit counters that several gateways share, in Valkey or Redis."""
 
 from collections.abc import Callable
 from typing import Final
@@ -16,18 +16,18 @@ from supervisors.engines.valkey import ValkeyEndpoint
 
 PREFIX: Final = "rendertrust:rates"
 CONNECTIONS_MAX: Final = 32
-# A request waits for it: who counts alone meanwhile is better than who waits.
+# Requests wait for it; counting alone for a while is better than waiting.
 ANSWER_SECONDS: Final = 0.3
 REMEMBERED_MAX: Final = 100_000
-ROUNDING_SECONDS: Final = 0.5  # the server rounds what is left of a window to whole seconds
+ROUNDING_SECONDS: Final = 0.5  # the server rounds the rest of a window to whole seconds
 AWAY: Final = (*valkey.AWAY, NotStarted)
 
 
 class SharedCounters(RedisStorage):
-    """What a limiter counts with: one atomic script for each request.
+    """Counters of a rate limiter: one atomic script per request.
 
-    How many there are and when the window ends is remembered from the last answer, so that asking
-    for it costs no further round trip; what another gateway began is asked once.
+    The count and the end of the window are cached from the last answer, so that reading them costs
+    no round trip. A window that another gateway began is read once.
     """
 
     def __init__(self, pool: aioredis.ConnectionPool, now: Callable[[], float]) -> None:
@@ -64,7 +64,7 @@ class SharedCounters(RedisStorage):
 
 
 class SharedRates:
-    """The counters at ``endpoint``, wherever that is now."""
+    """The counters at ``endpoint``, which may change."""
 
     def __init__(self, endpoint: Handle[ValkeyEndpoint], now: Callable[[], float]) -> None:
         self._endpoint = endpoint
@@ -72,7 +72,7 @@ class SharedRates:
         self._open: tuple[ValkeyEndpoint, aioredis.ConnectionPool, SharedCounters] | None = None
 
     async def counters(self) -> SharedCounters:
-        """Raises NotStarted before the server was ever there."""
+        """Return the counters. Raises NotStarted before the server was first ready."""
         endpoint = self._endpoint.get()
         if self._open is None or self._open[0] is not endpoint:
             await self.close()
@@ -88,14 +88,17 @@ class SharedRates:
 
 
 class ReconnectingConnection(AbstractConnection):
-    """A connection that is made anew where it ended while it was idle.
+    """A connection that is reopened if it was closed while idle.
 
-    The client's own check does not find that it was reset; each such connection would fail the
-    request that is given it.
+    The client's own check does not notice a reset, and the next request on such a connection would
+    fail.
     """
 
     async def can_read(self) -> bool:
-        """Return whether there is data to read. Raises ConnectionError: the pool reconnects."""
+        """Return True if there is data to read.
+
+        Raises ConnectionError if the connection has ended, so that the pool reconnects.
+        """
         reader = self._reader
         if reader is not None and (reader.at_eof() or reader.exception() is not None):
             raise ConnectionError("the connection ended while it was idle")
@@ -103,15 +106,15 @@ class ReconnectingConnection(AbstractConnection):
 
 
 class ReconnectingTcp(ReconnectingConnection, aioredis.Connection):
-    """Such a connection over TCP."""
+    """A reconnecting connection over TCP."""
 
 
 class ReconnectingUnix(ReconnectingConnection, aioredis.UnixDomainSocketConnection):
-    """Such a connection over a unix socket."""
+    """A reconnecting connection over a unix socket."""
 
 
 def pool_of(endpoint: ValkeyEndpoint) -> aioredis.ConnectionPool:
-    """So many connections at most; each thing is tried once."""
+    """Return a pool with a limit on connections and without retries."""
     pool = aioredis.BlockingConnectionPool.from_url(
         endpoint.url,
         max_connections=CONNECTIONS_MAX,

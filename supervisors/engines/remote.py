@@ -1,4 +1,4 @@
-"""Engines that somebody else runs: nothing is started, the endpoint is checked."""
+"""Remote engines: nothing is started; the endpoint is checked."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class RemoteEngine(Generic[E]):
-    """The face of an embedded engine. It never ends: whether it answers is its users' to see."""
+    """A remote engine with the interface of an embedded one. It never ends by itself."""
 
     pid = 0
 
@@ -35,9 +35,9 @@ class RemoteEngine(Generic[E]):
         *,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        """``check`` answers what is wrong, in words without secrets; None when all is well.
+        """``check`` returns a problem, as text without secrets, or None.
 
-        Of ``url`` host and port are told. A start waits ``patience`` seconds at most.
+        Host and port of ``url`` are shown. A start waits at most ``patience`` seconds.
         """
         self.name = name
         self._place = urlsplit(url).netloc.rpartition("@")[2] or "a local socket"
@@ -46,9 +46,9 @@ class RemoteEngine(Generic[E]):
         self._check = check
 
     async def start(self, *, within: float = 30.0) -> E:
-        """The endpoint, once it answers; EngineError with the reason when it does not in time.
+        """Return the endpoint once it answers; EngineError with the reason if it is too late.
 
-        What it waits for is logged at once, and each reason why it still does.
+        What it waits for is logged at once, and each new reason.
         """
         seconds = min(within, self._patience)
         what = f"the remote {self.name} at {self._place}"
@@ -70,13 +70,13 @@ class RemoteEngine(Generic[E]):
         return await never
 
     async def stop(self) -> None:
-        """Nothing of ours runs."""
+        """Do nothing: no process belongs to it."""
 
 
 def remote_postgres(
     owner_dsn: str, app_dsn: str, *, patience: float = PATIENCE_SECONDS
 ) -> RemoteEngine[PostgresEndpoint]:
-    """Both roles must get in: the owner migrates, the application works."""
+    """PostgreSQL at two URLs: the owner migrates, the application serves."""
     endpoint = PostgresEndpoint(owner_dsn, app_dsn)
     return RemoteEngine("postgres", app_dsn, endpoint, check_postgres, patience=patience)
 
@@ -89,7 +89,7 @@ def remote_valkey(url: str, *, patience: float = PATIENCE_SECONDS) -> RemoteEngi
 def remote_objects(
     endpoint: ObjectsEndpoint, *, patience: float = PATIENCE_SECONDS
 ) -> RemoteEngine[ObjectsEndpoint]:
-    """Any S3 store; the bucket must be there."""
+    """An S3 store with an existing bucket."""
     return RemoteEngine("objects", endpoint.url, endpoint, check_objects, patience=patience)
 
 

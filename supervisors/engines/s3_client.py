@@ -16,7 +16,7 @@ READ_SECONDS = 20.0
 
 
 def load_session() -> AioSession:
-    """A session that has read the description of S3 from disk; blocks for some 40 ms."""
+    """Return a session that has read the description of S3 from disk; blocks for some 40 ms."""
     session = get_session()
     session.get_component("data_loader").load_service_model("s3", "service-2")
     return session
@@ -25,14 +25,14 @@ def load_session() -> AioSession:
 async def open_client(
     session: AioSession, endpoint: ObjectsEndpoint, stack: AsyncExitStack
 ) -> "S3Client":
-    """A client that is closed with ``stack``; addresses by path, and two attempts per call."""
+    """Return a client that ``stack`` closes; path-style addresses, two attempts per call."""
     config = AioConfig(
         signature_version="s3v4",
         s3={"addressing_style": "path"},
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"total_max_attempts": 2, "mode": "standard"},
-        # Our own SHA-256 goes along; the default CRC would be one more pass over the bytes.
+        # Our own SHA-256 is sent; the default CRC would be another pass over the bytes.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )

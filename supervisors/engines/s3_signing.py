@@ -1,7 +1,7 @@
-"""Presigned URLs by AWS Signature Version 4, in the query (of S3: the payload is not signed).
+"""Presigned URLs with AWS Signature Version 4 in the query; the payload is not signed.
 
-Source: *Authenticating Requests: Using Query Parameters (AWS Signature Version 4)*. One is made for
-each unit that a node is sent, in a third of the time that botocore takes; tests compare the two.
+Source: *Authenticating Requests: Using Query Parameters (AWS Signature Version 4)*. Each unit sent
+to a node needs one; this takes a third of botocore's time. Tests compare the two.
 """
 
 import base64
@@ -16,11 +16,11 @@ from actors.ports import PresignedPut
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 SECONDS_MAX: Final = 86_400
-SECONDS_TAKEN_MAX: Final = 7 * 86_400  # what S3 allows; an operator may sign with the same key
-AHEAD: Final = timedelta(minutes=15)  # by so much the clock of whoever signed may be fast
+SECONDS_TAKEN_MAX: Final = 7 * 86_400  # S3's limit; an operator may sign with the same key
+AHEAD: Final = timedelta(minutes=15)  # how far the signer's clock may be ahead
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
-PORTS: Final = {"http": 80, "https": 443}  # these are not said in Host
+PORTS: Final = {"http": 80, "https": 443}  # ports that are omitted from Host
 Query: TypeAlias = Sequence[tuple[str, str]]
 
 
@@ -33,10 +33,10 @@ class SigningKey:
 
     def __init__(self, endpoint: ObjectsEndpoint) -> None:
         self.endpoint: Final = endpoint
-        self._key: tuple[str, bytes] = ("", b"")  # of a day
+        self._key: tuple[str, bytes] = ("", b"")  # the key of a day
 
     def credential(self, at: str) -> str:
-        """Return what X-Amz-Credential says."""
+        """Return the value of X-Amz-Credential."""
         return f"{self.endpoint.access_key}/{self._scope(at)}"
 
     def signature(self, method: str, path: str, query: Query, headers: Query, at: str) -> str:
@@ -62,7 +62,7 @@ class SigningKey:
 
 
 class SignatureCheck:
-    """Decides whether a request carries a presigned URL of ours, as the store itself would."""
+    """Checks presigned URLs of ours in requests, like the store."""
 
     def __init__(self, endpoint: ObjectsEndpoint, now: Callable[[], datetime] = _now) -> None:
         self._key = SigningKey(endpoint)
@@ -70,13 +70,13 @@ class SignatureCheck:
 
     @property
     def endpoint(self) -> ObjectsEndpoint:
-        """Where the store is."""
+        """The store's endpoint."""
         return self._key.endpoint
 
     def admits(self, method: str, target: str, headers: Mapping[str, str]) -> bool:
-        """Return whether the signature is ours and its time is now.
+        """Return True if the signature is ours and within its time.
 
-        ``target`` is path and query as they came; ``headers`` finds names in any case.
+        ``target``: path and query as received; ``headers`` is case-insensitive.
         """
         if not target.isascii():
             return False
@@ -105,7 +105,7 @@ class SignatureCheck:
 
 
 class Presigner:
-    """Signs for the host in ``base``: what clients send as Host must be exactly that."""
+    """Signs URLs for the host in ``base``, which clients must send as Host."""
 
     def __init__(
         self, endpoint: ObjectsEndpoint, base: str, now: Callable[[], datetime] = _now
@@ -118,11 +118,11 @@ class Presigner:
         self._key = SigningKey(endpoint)
 
     def at(self, base: str) -> "Presigner":
-        """The same key for another host."""
+        """Return a signer with the same key for another host."""
         return Presigner(self._endpoint, base, self._now)
 
     def bucket(self, *, within: int) -> str:
-        """List one key at most: the cheapest request that proves key, clock and bucket."""
+        """Return a URL that lists one key: the cheapest proof of key, clock and bucket."""
         query = (("list-type", "2"), ("max-keys", "1"))
         return self.sign("GET", f"/{self._endpoint.bucket}", query, {}, within)
 
@@ -169,7 +169,7 @@ class Presigner:
 
 
 def host_of(base: str) -> str:
-    """What clients of this address send as Host."""
+    """Return the Host header that clients send to this address."""
     parts = urlsplit(base)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
@@ -178,7 +178,7 @@ def host_of(base: str) -> str:
 
 
 def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:
-    """The headers that hold a body to its length and SHA-256, where these are known."""
+    """Return the headers that bind a body to its length and SHA-256, where known."""
     headers: dict[str, str] = {}
     if size is not None:
         headers["Content-Length"] = str(size)

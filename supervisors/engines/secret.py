@@ -1,4 +1,4 @@
-"""Generated passwords, kept in files that their owner alone can read."""
+"""Generated passwords, stored in files that only their owner can read."""
 
 import os
 import secrets
@@ -10,7 +10,7 @@ BYTES = 24
 
 
 def keep_secret(path: Path) -> str:
-    """The password in ``path``; generated and stored first where there is none.
+    """Return the password in ``path``; generate and store it if there is none.
 
     32 characters of ``[A-Za-z0-9_-]``: safe in URLs and configuration files.
     """
@@ -23,14 +23,14 @@ def keep_secret(path: Path) -> str:
 
 
 def fresh_secret() -> str:
-    """A new one: 32 characters of ``[A-Za-z0-9_-]``."""
+    """Generate a password: 32 characters of ``[A-Za-z0-9_-]``."""
     fresh = secrets.token_urlsafe(BYTES)
     hide(fresh)
     return fresh
 
 
 def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
-    """Replace ``path`` by ``text`` with mode 0600: whole or not at all, whenever we are killed."""
+    """Replace ``path`` by ``text`` with mode 0600, atomically even if killed."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

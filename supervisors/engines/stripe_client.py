@@ -20,7 +20,7 @@ TOLERANCE_SECONDS: Final = 300
 
 
 class StripeCaller:
-    """Talks to Stripe as its endpoint says; made on the loop that uses it."""
+    """A client for the endpoint; create it on the loop that uses it."""
 
     def __init__(self, endpoint: StripeEndpoint, context: ssl.SSLContext) -> None:
         self._secret = endpoint.webhook_secret
@@ -35,7 +35,7 @@ class StripeCaller:
         )
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        """Raises PaymentsUnavailable; its text is for the log, and holds nothing of the buyer."""
+        """Open a session. Raises PaymentsUnavailable, whose text has no data of the buyer."""
         sessions = self._client.v1.checkout.sessions
         try:
             async with asyncio.timeout(CALL_SECONDS + 1):
@@ -46,11 +46,11 @@ class StripeCaller:
         except stripe.StripeError as error:
             raise PaymentsUnavailable(_said(error)) from error
         if not session.url:
-            raise PaymentsUnavailable("the session has no page")
+            raise PaymentsUnavailable("the session has no payment page")
         return PaymentSession(session.id, session.url)
 
     async def event(self, name: str) -> dict[str, Any] | None:
-        """An event that was told before; raises PaymentsUnavailable."""
+        """Return an earlier event. Raises PaymentsUnavailable."""
         try:
             async with asyncio.timeout(CALL_SECONDS + 1):
                 found = await self._client.v1.events.retrieve_async(name)
@@ -65,23 +65,26 @@ class StripeCaller:
         return dict(found.to_dict())
 
     def read(self, body: bytes, signature: str) -> dict[str, Any]:
-        """The event; raises NotFromStripe."""
+        """Verify and parse an event. Raises NotFromStripe."""
         try:
             stripe.WebhookSignature.verify_header(body, signature, self._secret, TOLERANCE_SECONDS)
         except stripe.SignatureVerificationError as error:
             raise NotFromStripe("The signature does not verify, or is too old") from error
-        except (TypeError, ValueError) as error:  # no UTF-8; other letters in the signature
+        except (
+            TypeError,
+            ValueError,
+        ) as error:  # not UTF-8, or invalid characters in the signature
             raise NotFromStripe("The body or its signature cannot be read") from error
         try:
             event = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise NotFromStripe("The body is no JSON") from error
+            raise NotFromStripe("The body is not JSON") from error
         if not isinstance(event, dict):
-            raise NotFromStripe("The body is no event")
+            raise NotFromStripe("The body is not an event")
         return event
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         closing: Any = self._http
         await closing.close_async()
 
@@ -91,12 +94,12 @@ def _said(error: stripe.StripeError) -> str:
 
 
 def make_context() -> ssl.SSLContext:
-    """Reads the authorities from disk: in a thread, too."""
+    """Load the certificate authorities from disk; call it in a thread."""
     return ssl.create_default_context(cafile=stripe.ca_bundle_path)
 
 
 def params_of(order: PaymentOrder) -> "SessionCreateParams":
-    """One line: the order's title at its price. Whatever comes of it names the purchase."""
+    """Return the parameters of a session: one line item, and metadata with the purchase id."""
     name = str(order.purchase)
     return {
         "mode": "payment",
@@ -119,6 +122,6 @@ def params_of(order: PaymentOrder) -> "SessionCreateParams":
 
 
 def sign(body: str, secret: str, at: int) -> str:
-    """The header that Stripe would send with the body."""
+    """Return the signature header that Stripe would send with the body."""
     header: str = stripe.WebhookSignature.generate_signature_header(body, secret, at)
     return header

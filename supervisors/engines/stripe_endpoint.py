@@ -1,11 +1,11 @@
-"""Where Stripe is, and the keys for it."""
+"""The endpoint of Stripe."""
 
 from attrs import field, frozen
 
 
 @frozen
 class StripeEndpoint:
-    """Our key, the secret that signs webhooks, and the base address; '' is Stripe's own."""
+    """Our API key, the webhook secret, and the base address; '' is Stripe's."""
 
     secret_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""The Payments port over Stripe: the real one, or the stand-in at another address."""
+"""The Payments port over Stripe, or over the stand-in at another address."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StripePayments:
-    """Stripe at ``endpoint``, wherever it is now; ``aclose`` it on the loop that used it."""
+    """Stripe at ``endpoint``, which may change; ``aclose`` it on the loop that used it."""
 
     def __init__(self, endpoint: Handle[StripeEndpoint]) -> None:
         self._current = endpoint
@@ -31,13 +31,13 @@ class StripePayments:
         return (await self._caller()).read(body, signature)
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         opened, self._opened = self._opened, None
         if opened is not None:
             await opened[1].aclose()
 
     async def _caller(self) -> "StripeCaller":
-        """Stripe's library is imported when it is first needed."""
+        """Return the client; Stripe's library is imported at the first use."""
         try:
             endpoint = self._current.get()
         except NotStarted as error:

@@ -1,4 +1,4 @@
-"""Time and chance of this machine: the real Clock and Random."""
+"""The real Clock and Random ports."""
 
 import random
 import secrets
@@ -18,7 +18,7 @@ class SystemClock:
 
 
 class SystemRandom:
-    """The machine's entropy; ``uniform`` is for jitter and takes the cheap generator."""
+    """The machine's entropy; ``uniform`` uses the cheap generator, for jitter."""
 
     def uuid(self) -> UUID:
         return uuid4()

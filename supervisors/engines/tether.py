@@ -1,17 +1,18 @@
-"""A small process between the gateway and one engine: no engine outlives its gateway.
+"""A small process between the gateway and one engine, so that no engine outlives its gateway.
 
-Run, with the standard library alone, as
-``python -I -S tether.py LOCK STOP DEATH OWNER LEAVINGS PROGRAM ARGUMENTS…``
+Run, with the standard library alone, as ``python -I -S tether.py LOCK STOP DEATH OWNER LEAVINGS
+PROGRAM ARGUMENTS…``
 
-LOCK is the number of an inherited descriptor that holds the lock on the engine's folder; the
-engine inherits it in turn, so the folder stays locked until the last process of the engine ended.
-STOP is what is sent to end the engine, with seconds after which the next is tried: ``2:20,3:6``,
-then SIGKILL. DEATH is the one signal that the engine gets when the tether itself is killed. OWNER
-is ``uid:gid`` to become, or ``-``. LEAVINGS are files, with colons between them, that the engine
-may leave outside its folder and that are removed after its end. Standard input is a pipe whose
-other end the gateway alone holds: when it closes, however the gateway ended, the engine is
-stopped. Standard output tells the engine's process id; standard error, opened for appending, is
-the log of tether and engine.
+LOCK: an inherited descriptor that holds the lock on the engine's folder. The engine inherits it
+too, so the folder stays locked until its last process has ended. STOP: signals that end the engine,
+each with the seconds until the next: ``2:20,3:6``, then SIGKILL. DEATH: the one signal that the
+engine gets if the tether itself is killed. OWNER: ``uid:gid`` to switch to, or ``-``. LEAVINGS:
+files, separated by colons, that the engine may leave outside its folder and that are removed after
+its end.
+
+Standard input is a pipe whose other end only the gateway holds: when it closes, however the gateway
+ended, the engine is stopped. The engine's process id is written to standard output. Standard error,
+opened for appending, is the log of tether and engine.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ Steps = list[tuple[int, float]]
 
 
 def become(owner: str, death_signal: int) -> Callable[[], None]:
-    """What the engine's process does before it is the engine."""
+    """Return the function that the engine's process runs before it executes the engine."""
     tether = os.getpid()
     libc = ctypes.CDLL(None)
 
@@ -56,13 +57,13 @@ def become(owner: str, death_signal: int) -> Callable[[], None]:
 
 
 def shorten_log() -> None:
-    """The log is for reading after a failure, and has a bound: empty it when it is too long."""
+    """Empty the log if it has become too long."""
     if os.fstat(2).st_size > LOG_BYTES_MAX:
         os.ftruncate(2, 0)
 
 
 def watch(engine: "subprocess.Popen[bytes]", steps: Steps) -> None:
-    """Wait until the gateway closes the pipe, then end the engine, by ever harder means."""
+    """Wait until the gateway closes the pipe, then stop the engine with the signals in order."""
     while True:
         readable, _, _ = select.select([0], [], [], LOG_LOOK_SECONDS)
         if readable and not os.read(0, 64):
@@ -79,7 +80,7 @@ def watch(engine: "subprocess.Popen[bytes]", steps: Steps) -> None:
 
 
 def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> int:
-    """Start the engine, pass signals on, and end as it ends."""
+    """Start the engine, forward signals, and end with its exit code."""
     pairs = (step.split(":") for step in stop.split(","))
     steps = [(int(number), float(grace)) for number, grace in pairs]
     engine = subprocess.Popen(
@@ -87,7 +88,7 @@ def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> in
         stdin=subprocess.DEVNULL,
         stdout=2,
         pass_fds=[lock],
-        # The tether has one thread yet.
+        # The tether has only one thread at this point.
         preexec_fn=become(owner, death),  # noqa: PLW1509
     )
 
@@ -97,7 +98,7 @@ def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> in
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, forward)
     threading.Thread(target=watch, args=(engine, steps), daemon=True).start()
-    # A gateway that has gone already closed the other pipe too, and the watch ends the engine.
+    # A gateway that has ended also closed the other pipe, and the watch stops the engine.
     with contextlib.suppress(OSError):
         os.write(1, b"%d\n" % engine.pid)
     code = engine.wait()
@@ -107,7 +108,7 @@ def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> in
 def remove(leavings: str) -> None:
     for path in filter(None, leavings.split(":")):
         with contextlib.suppress(OSError):
-            os.unlink(path)  # noqa: PTH108 - the tether does without pathlib, which is slow to load
+            os.unlink(path)  # noqa: PTH108 - pathlib is slow to import
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One engine process behind its tether, as the gateway sees it."""
+"""One engine process behind its tether, as seen by the gateway."""
 
 import asyncio
 import os
@@ -22,11 +22,11 @@ StopSteps = tuple[tuple[int, float], ...]
 
 @frozen
 class Command:
-    """A program, its arguments, and how it is ended: signals, each with seconds of patience.
+    """A program, its arguments, and signals to stop it, each with seconds of patience.
 
-    ``death`` is what it gets, once, should its tether be killed; ``leavings`` are files outside its
+    ``death``: the one signal that it gets if its tether is killed. ``leavings``: files outside its
     folder, without colons in their names, that the tether removes after its end. ``becomes_user``:
-    it starts as whoever the gateway runs as, and becomes the folder's account by itself.
+    it starts with the gateway's account and switches to the folder's itself.
     """
 
     arguments: Sequence[str | Path]
@@ -37,12 +37,12 @@ class Command:
 
     @property
     def patience(self) -> float:
-        """Seconds after which the tether has ended it for certain."""
+        """Seconds after which the tether has certainly ended the program."""
         return sum(grace for _, grace in self.stop) + SLACK_SECONDS
 
 
 class Tethered:
-    """A running engine. It ends when ``stop`` is called, by itself, or when this process ends."""
+    """A running engine. It ends by ``stop``, by itself, or together with this process."""
 
     def __init__(self, process: Process, command: Command, pid: int) -> None:
         self._process = process
@@ -51,7 +51,7 @@ class Tethered:
 
     @classmethod
     async def launch(cls, folder: EngineFolder, command: Command, lock: int) -> "Tethered":
-        """Start it; ``lock`` is inherited by all its processes."""
+        """Start the engine; all its processes inherit ``lock``."""
         process = await spawn(folder, command, lock)
         assert process.stdout is not None
         try:
@@ -70,11 +70,11 @@ class Tethered:
         return self._process.returncode
 
     async def exited(self) -> int:
-        """Wait for its end; the exit code, 128 + n after signal n."""
+        """Wait for its end; return the exit code, or 128 + n after signal n."""
         return await self._process.wait()
 
     async def stop(self) -> int:
-        """End it in order: its own signals with their patience, then SIGKILL."""
+        """Stop it: its own signals with their patience, then SIGKILL."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -108,7 +108,7 @@ async def spawn(folder: EngineFolder, command: Command, lock: int) -> Process:
             pass_fds=[lock],
             cwd="/",
             env=environment(folder),
-            # A Ctrl-C at the terminal is for the gateway, which then stops its engines in order.
+            # Ctrl-C at the terminal is for the gateway, which then stops its engines in order.
             start_new_session=True,
         )
     finally:
@@ -116,13 +116,13 @@ async def spawn(folder: EngineFolder, command: Command, lock: int) -> Process:
 
 
 def environment(folder: EngineFolder) -> dict[str, str]:
-    """Nothing of the caller's: engines take neither settings nor folders from it."""
+    """Return the engine's environment, which takes nothing from the caller's."""
     home = str(folder.path)
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "HOME": home, "TMPDIR": home}
 
 
 async def run_once(folder: EngineFolder, command: Command, lock: int, *, within: float) -> None:
-    """Run a program that ends by itself, as engines are run; EngineError unless it ends with 0."""
+    """Run a program to its end, like an engine; EngineError unless it exits with 0."""
     tethered = await Tethered.launch(folder, command, lock)
     try:
         async with asyncio.timeout(within):

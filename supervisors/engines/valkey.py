@@ -18,11 +18,11 @@ from supervisors.engines.secret import keep_secret, write_private
 from supervisors.engines.tethered_process import Command
 
 CONNECT_SECONDS = 2.0
-# What a client raises while the server is away. TypeError is asyncio's own, where a connection was
-# reset while nothing was said over it, and then something is.
+# Errors of a client while the server is down. asyncio raises TypeError when an idle connection that
+# was reset is used again.
 AWAY = (RedisError, OSError, TimeoutError, TypeError)
 STOP = ((signal.SIGTERM, 10.0),)
-# Hints, presence and counters: it may lose what is oldest, and everything.
+# Hints, presence and counters: it may lose the oldest data, or everything.
 SETTINGS = {
     "appendonly": "yes",
     "appendfsync": "everysec",
@@ -39,13 +39,13 @@ SETTINGS = {
 
 @frozen
 class ValkeyEndpoint:
-    """Where Valkey is, as ``redis://…`` or ``unix://…``, with its password."""
+    """A Valkey server's URL, ``redis://…`` or ``unix://…``, with its password."""
 
     url: str = field(repr=False)
 
 
 class EmbeddedValkey(Engine[ValkeyEndpoint]):
-    """A server in ``data/valkey``, reached by unix socket where its path is short enough."""
+    """A server in ``data/valkey``, on a unix socket if the path is short enough."""
 
     name = "valkey"
 
@@ -83,7 +83,7 @@ class EmbeddedValkey(Engine[ValkeyEndpoint]):
 
 
 async def process_at(endpoint: ValkeyEndpoint) -> int | None:
-    """The process that answers there, after it has read its file; None while nobody does."""
+    """Return the id of the process that answers, once it has loaded its data; else None."""
     client = client_of(endpoint)
     try:
         server = await client.info("server")
@@ -95,7 +95,7 @@ async def process_at(endpoint: ValkeyEndpoint) -> int | None:
 
 
 def client_of(endpoint: ValkeyEndpoint) -> aioredis.Redis:
-    """A client that tries each thing once: coming back is the caller's, with its own back-off."""
+    """Return a client without retries; callers reconnect with their own back-off."""
     return aioredis.Redis.from_url(
         endpoint.url,
         socket_connect_timeout=CONNECT_SECONDS,

@@ -1,4 +1,4 @@
-"""The Post port over HTTP: to public addresses alone, once looked up, never redirected."""
+"""The Post port over HTTP: public addresses only, resolved once, no redirects."""
 
 import asyncio
 import socket
@@ -22,33 +22,33 @@ ANSWER_BYTES_MAX: Final = 64 << 10
 AGENT: Final = f"RenderTrust/{__version__} (webhooks)"
 PRIVATE: Final = "its address is not on the public internet"
 NOT_PUBLIC: Final = "has an address that is not on the public internet"
-LOOKUPS_MOST: Final = 32  # names that are looked up at once
-LOOKUPS_OF_ONE: Final = 2  # of those, for one user
-_USER: Final = ContextVar[str]("user", default="")  # whose letter is sent, for its look-up
+LOOKUPS_MOST: Final = 32  # names resolved at the same time
+LOOKUPS_OF_ONE: Final = 2  # of those, per user
+_USER: Final = ContextVar[str]("user", default="")  # owner of the request, for its look-up
 
 
 class PrivateAddress(OSError):
-    """The name means no public address."""
+    """The name does not resolve to public addresses."""
 
 
 class NameLookups:
-    """Name look-ups in threads of their own, ``most`` at a time, and two of them for one user.
+    """Name look-ups in separate threads: ``most`` at a time, and two per user.
 
-    A name server that never answers holds a thread for as long as the system's resolver waits, and
-    strangers choose the names. The loop's own threads look up PostgreSQL, S3 and Redis, and must
-    not run out. The threads are daemons: the end of the process does not wait for them.
+    A name server that never answers blocks a thread until the system's resolver times out, and
+    strangers choose the names. The loop's own threads look up PostgreSQL, S3 and Redis and must
+    stay available. The threads are daemons: the end of the process does not wait for them.
     """
 
     def __init__(self, most: int = LOOKUPS_MOST) -> None:
         self._free = asyncio.Semaphore(most)
-        self._free_of = WeakValueDictionary[str, asyncio.Semaphore]()  # those that are in use
+        self._free_of = WeakValueDictionary[str, asyncio.Semaphore]()  # those in use
 
     async def look_up(
         self, host: str, port: int, family: socket.AddressFamily, user: str = ""
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError, and UnicodeError where it is no name.
+        """Return the addresses of a name. Raises OSError, or UnicodeError for an invalid name.
 
-        Where the ``user`` is not known, look-ups of the same name count as theirs.
+        Without a known ``user``, look-ups are limited per name.
         """
         turn = self._free_of.setdefault(user or host, asyncio.Semaphore(LOOKUPS_OF_ONE))
         await turn.acquire()
@@ -67,7 +67,7 @@ class NameLookups:
         )
         try:
             thread.start()
-        except RuntimeError as error:  # the system has no thread left
+        except RuntimeError as error:  # the system has no threads left
             self._free.release()
             turn.release()
             raise OSError(str(error)) from error
@@ -86,7 +86,7 @@ class NameLookups:
             addresses = addresses_of(*asked)
         except Exception as caught:
             error = caught
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
+        with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(self._done, found, turn, addresses, error)
 
     def _done(
@@ -99,7 +99,7 @@ class NameLookups:
         self._free.release()
         turn.release()
         if found.done():
-            return  # nobody waits any more
+            return  # the request was cancelled
         if error is not None:
             found.set_exception(error)
         else:
@@ -107,7 +107,7 @@ class NameLookups:
 
 
 def addresses_of(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-    """Ask the system's resolver; this blocks."""
+    """Ask the system's resolver; blocks."""
     flags = socket.AI_ADDRCONFIG
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=flags)
     return [
@@ -124,7 +124,7 @@ def addresses_of(host: str, port: int, family: socket.AddressFamily) -> list[Res
 
 
 class PublicResolver(AbstractResolver):
-    """Looks a name up, and gives only where one may connect; nobody looks it up again."""
+    """Resolves a name once and returns only permitted addresses, to which it then connects."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
@@ -135,15 +135,15 @@ class PublicResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         found = await self._lookups.look_up(host, port, family, _USER.get())
         if not self._private and not all(is_public(one["host"]) for one in found):
-            raise PrivateAddress(PRIVATE)  # one that is not is reason enough
+            raise PrivateAddress(PRIVATE)  # a single private address is enough to refuse
         return found
 
     async def close(self) -> None:
-        """Nothing is held but threads that end by themselves."""
+        """Do nothing: the threads end by themselves."""
 
 
 class HttpPost:
-    """``private``: whatever listens may be told, by plain HTTP too. ``close`` it on its loop."""
+    """``private``: permit any address, and plain HTTP. ``close`` it on its loop."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
@@ -163,7 +163,7 @@ class HttpPost:
     async def _send(self, letter: Letter) -> Answered | NotSent:
         if (reason := refused(letter.url, private=self._private)) is not None:
             return NotSent(f"it {reason}")
-        _USER.set("" if letter.user is None else str(letter.user))  # in this letter's task alone
+        _USER.set("" if letter.user is None else str(letter.user))  # only in this request's task
         try:
             async with asyncio.timeout(SECONDS):
                 return await self._post(letter)
@@ -171,7 +171,7 @@ class HttpPost:
             return NotSent(f"no answer within {SECONDS:g} s")
         except aiohttp.ClientError as error:
             return NotSent(_reason(error))
-        except (OSError, ValueError) as error:  # a name that is none, a port that is none
+        except (OSError, ValueError) as error:  # an invalid name or port
             return NotSent(str(error) or type(error).__name__)
 
     async def _post(self, letter: Letter) -> Answered:
@@ -186,13 +186,13 @@ class HttpPost:
             return Answered(answer.status)
 
     async def _hear_out(self, answer: aiohttp.ClientResponse) -> None:
-        """Of what it says we want nothing: so much is read that it need not be cut off."""
+        """Read the response up to a limit, so that the connection ends normally, and discard it."""
         left = ANSWER_BYTES_MAX
         while left > 0 and (chunk := await answer.content.read(left)):
             left -= len(chunk)
 
     def _open(self) -> aiohttp.ClientSession:
-        """Each letter has a connection of its own, to an address that was looked up for it."""
+        """Open a session with a new connection per request, to the address resolved for it."""
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 resolver=PublicResolver(private=self._private),
@@ -207,10 +207,10 @@ class HttpPost:
 
 
 def refused(url: str, *, private: bool) -> str | None:
-    """Return what is wrong with the URL, to be read after "it", before anything is looked up.
+    """Return what is wrong with the URL, as text after "it", before any look-up.
 
-    Addresses that are written as numbers never get to a resolver. It is read by whoever connects:
-    two readers might find two hosts in it.
+    Numeric addresses never reach the resolver. The URL is parsed by the library that connects, as
+    two parsers might find different hosts.
     """
     try:
         parts = URL(url)
@@ -222,7 +222,9 @@ def refused(url: str, *, private: bool) -> str | None:
     if not host:
         return "names no host"
     if parts.user is not None or parts.password is not None:
-        return "must hold no name and password, which lists would show: check the signature"
+        return (
+            "must not contain a user name or password, which lists would show: check the signature"
+        )
     if private:
         return None
     is_number = ":" in host or host.replace(".", "").isdigit()
@@ -230,11 +232,15 @@ def refused(url: str, *, private: bool) -> str | None:
 
 
 def _reason(error: aiohttp.ClientError) -> str:
-    """For the endpoint's owner, in a line."""
+    """Return the reason of a failure in one line, for the endpoint's owner."""
     if isinstance(error, aiohttp.ClientConnectorError):
         if isinstance(error.os_error, PrivateAddress):
             return PRIVATE
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
             return "its certificate is not trusted"
-        return "nobody can be reached there"
-    return "the connection was lost" if isinstance(error, aiohttp.ClientOSError) else "no HTTP came"
+        return "there is no connection to its address"
+    return (
+        "the connection was lost"
+        if isinstance(error, aiohttp.ClientOSError)
+        else "it does not answer by HTTP"
+    )

@@ -133,4 +133,4 @@ async def test_a_restore_from_what_is_no_backup_is_told(http: aiohttp.ClientSess
         code, _, err = await called("restore", folder / "nothing", *where)
         assert (code, "is no file" in err) == (2, True)
         code, _, err = await called("restore", folder / "note", *where)
-        assert (code, "is no backup" in err) == (1, True), err
+        assert (code, "is not a backup" in err) == (1, True), err

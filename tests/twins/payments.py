@@ -41,7 +41,7 @@ class TwinPayments:
         try:
             event = json.loads(body)
         except ValueError as error:
-            raise NotFromStripe("The body is no JSON") from error
+            raise NotFromStripe("The body is not JSON") from error
         if not isinstance(event, dict):
-            raise NotFromStripe("The body is no event")
+            raise NotFromStripe("The body is not an event")
         return event

@@ -37,7 +37,7 @@ class TwinPost:
             await self.slow[letter.url].wait()
         receiver = self.receivers.get(letter.url)
         if receiver is None:
-            return NotSent("nobody can be reached there")
+            return NotSent("there is no connection to its address")
         became = receiver(letter)
         if isinstance(became, Answered):
             self.received[letter.url].append(letter)

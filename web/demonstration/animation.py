@@ -12,17 +12,17 @@ from web.demonstration.child import Child
 from web.demonstration.journey import JOB_SECONDS, JobFailed
 from web.demonstration.narrator import Narration
 
-FOLDER: Final = "animation"  # beside the picture, which is the first frame, too
+FOLDER: Final = "animation"  # in the folder of the picture
 FRAMES: Final = "1-8"
 CHUNK: Final = 2
 SMALL: Final = {"width": 320, "height": 180, "samples": 12}
-NICE: Final = "1"  # somebody waits for it; but the gateway is on the same machine
+NICE: Final = "1"  # above the default, as the demo is watched; but the gateway shares the machine
 AT_WORK: Final = ("DISPATCHED", "RUNNING")
 
 
 @attrs.frozen
 class DemoNode:
-    """A node of the demo: what it is called, and the program that is it."""
+    """A node of the demo: its name and its process."""
 
     id: str
     name: str
@@ -30,14 +30,14 @@ class DemoNode:
     settings: dict[str, str]
 
     async def start(self) -> None:
-        """Begin to take work, or again."""
+        """Start the node's process, or start it again."""
         words = ("--health-port", "-1", "--nice", NICE)
         await self.child.start("node", "run", *words, settings=self.settings)
 
 
 @attrs.frozen
 class DemoAnimation:
-    """What is to be animated, where it goes, and which node does not survive it, if any.
+    """The animation to render, its folder, and the node to kill, if any.
 
     Frames go to ``animation`` in the folder ``out``, the film beside that.
     """
@@ -50,7 +50,7 @@ class DemoAnimation:
 
 
 async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration) -> dict[str, Any]:
-    """Dispatch, watch, fetch frames as they come, and have the film made; what came of it.
+    """Dispatch, watch, fetch frames as they come, have the film made, and return the facts.
 
     Raises JobFailed, RenderTrustError.
     """
@@ -85,7 +85,7 @@ async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration)
 
 
 async def watched(client: AsyncClient, job: str, out: Path, narrator: Narration) -> Sequence[Path]:
-    """The frames, fetched while others are rendered."""
+    """Fetch the frames while others are rendered."""
     paths: Sequence[Path] = ()
     async for found in client.watch(job, within=JOB_SECONDS):
         narrator.progress("frames", found.done / found.units)
@@ -98,7 +98,7 @@ async def watched(client: AsyncClient, job: str, out: Path, narrator: Narration)
 async def filmed(
     client: AsyncClient, job: str, out: Path, narrator: Narration
 ) -> tuple[Path, str | None]:
-    """The film, made by a node, and what that cost."""
+    """Have a node make the film; return its path and what it cost."""
     placed = await client.video(job)
     done = await client.wait(placed.job_id, within=JOB_SECONDS)
     if done.status != "COMPLETED":
@@ -109,7 +109,7 @@ async def filmed(
 
 
 async def chaos(client: AsyncClient, job: str, victim: DemoNode, narrator: Narration) -> None:
-    """Kill the victim once it has work of the job, and let it come back."""
+    """Kill the victim once it has work of the job, and start it again."""
     async for _ in client.watch(job, within=JOB_SECONDS):
         if await _has_work(client, job, victim):
             await victim.child.kill()

@@ -1,4 +1,4 @@
-"""The demo's children: the gateway and the node, as programs of their own."""
+"""The demo's child processes: the gateway and the nodes."""
 
 import asyncio
 import ctypes
@@ -15,11 +15,11 @@ SAYS = "rendertrust: "
 
 
 class ChildFailed(Exception):
-    """A child ended before it was asked to; the text says which, and what it said last."""
+    """A child ended early; the text says which, and its last message."""
 
 
 def die_with_parent() -> None:
-    """Between fork and exec: a demo that is killed leaves nobody behind."""
+    """Between fork and exec: have the child killed if the demo is."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -38,7 +38,7 @@ async def output_of(*words: str) -> tuple[int, str]:
 
 
 class Child:
-    """``rendertrust WORDS`` in a process of its own; its messages go to a log file."""
+    """``rendertrust WORDS`` in its own process; its messages go to a log file."""
 
     def __init__(self, name: str, log: Path) -> None:
         self.name = name
@@ -53,12 +53,12 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is the demo's, which stops them in order
+                start_new_session=True,  # Ctrl-C reaches only the demo, which stops them in order
                 preexec_fn=die_with_parent,
             )
 
     async def first_line(self, within: float) -> str:
-        """What it prints when it is ready. Raises ChildFailed."""
+        """Return the line that it prints when it is ready. Raises ChildFailed."""
         assert self._process is not None
         assert self._process.stdout is not None
         try:
@@ -71,7 +71,7 @@ class Child:
         return line.decode()
 
     async def ended(self) -> int:
-        """Its exit code, when it ends; what it prints meanwhile is not kept."""
+        """Wait for its end and return its exit code; its output is discarded."""
         assert self._process is not None
         assert self._process.stdout is not None
         while await self._process.stdout.read(65_536):
@@ -79,7 +79,7 @@ class Child:
         return await self._process.wait()
 
     async def stop(self) -> None:
-        """SIGTERM; SIGKILL if that is not heard."""
+        """Send SIGTERM, and SIGKILL if it does not end in time."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -92,14 +92,14 @@ class Child:
             await process.wait()
 
     async def kill(self) -> None:
-        """SIGKILL, without a word."""
+        """Send SIGKILL without warning."""
         process = self._process
         if process is not None and process.returncode is None:
             process.kill()
             await process.wait()
 
     def last_words(self) -> str:
-        """Why it ended, in its own words; else the end of its log."""
+        """Return its last own message, which says why it ended; else the end of its log."""
         text = self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         own = [line for line in text.splitlines() if line.startswith(SAYS)]
         return own[-1].removeprefix(SAYS) if own else f"\n{text}"

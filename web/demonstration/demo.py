@@ -1,4 +1,4 @@
-"""Starts the household, sends the creator on the way, and tidies up."""
+"""The whole demo: starts gateway and nodes, runs the creator's journey, and cleans up."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from web.demonstration.scene import SceneFailed, build_scene
 READY_SECONDS = 120.0
 NODES = ("node", "node-2")
 BUSY = 503
-JOINS = 3  # further tries of a node that the gateway was too busy for
+JOINS = 3  # more tries to join when the gateway is busy
 PAGES = (
     ("open", "/docs", "try the API"),
     ("", "/api/v1/health/ready", "what the gateway depends on"),
@@ -45,7 +45,7 @@ EXPECTED = (
 
 @attrs.frozen
 class DemoOptions:
-    """As given on the command line; None: not given."""
+    """The options of the command line; None: not given."""
 
     base: Path
     data: Path | None = None
@@ -55,7 +55,7 @@ class DemoOptions:
     port: int | None = None
     host: str | None = None
     stay: bool = True
-    frames: str | None = None  # None: the demo's own, of its own scene
+    frames: str | None = None  # None: the demo's default, for its own scene
     chaos: bool = False
     insecure: bool = False  # other machines may reach the gateway
 
@@ -65,13 +65,13 @@ class NodeRefused(Exception):
 
 
 async def demonstrate(options: DemoOptions, narrator: Narration) -> int:
-    """The whole demo; answers its exit code."""
+    """Run the whole demo; return its exit code."""
     try:
         if options.out is not None:
             make_folder(options.out, "The folder", "--out")
         claimed = claim(options.base, options.data)
         with claimed.lock:
-            # What its nodes find out about this machine is kept there, too.
+            # The nodes cache what they find out about this machine there too.
             os.environ["XDG_CACHE_HOME"] = str(claimed.path / "cache")
             return await live(options, claimed.path, narrator)
     except (*EXPECTED, NodeRefused) as error:
@@ -100,7 +100,7 @@ async def live(options: DemoOptions, data: Path, narrator: Narration) -> int:
             try:
                 await first_to_end(served, *(worker.child for worker in run))
             except asyncio.CancelledError:
-                return 0  # Ctrl-C: all that was to be shown was shown
+                return 0  # Ctrl-C: the demo was complete
             raise ChildFailed("The gateway or the node ended; see their logs in " + str(data))
     return 0
 
@@ -124,7 +124,7 @@ async def first_to_end(*children: Child) -> None:
 async def gateway(
     options: DemoOptions, data: Path, narrator: Narration
 ) -> AsyncGenerator[tuple[str, Child]]:
-    """A gateway with embedded engines, until the block ends; its address."""
+    """A gateway with embedded engines, until the block ends; yields its address."""
     words = ["serve", "--json", "--data", str(data / "gateway")]
     words += ["--port", str(options.port)] if options.port else []
     words += ["--host", options.host] if options.host else []
@@ -141,7 +141,7 @@ async def gateway(
 
 @asynccontextmanager
 async def nodes(url: str, data: Path, narrator: Narration) -> AsyncGenerator[list[DemoNode]]:
-    """Two nodes of this machine that render, until the block ends."""
+    """Two nodes on this machine that render, until the block ends."""
     try:
         async with asyncio.TaskGroup() as group:
             joining = [group.create_task(joined(url, name, data, narrator)) for name in NODES]
@@ -158,10 +158,10 @@ async def nodes(url: str, data: Path, narrator: Narration) -> AsyncGenerator[lis
 
 
 async def joined(url: str, name: str, data: Path, narrator: Narration) -> DemoNode:
-    """A node that the gateway knows. Raises NodeRefused."""
+    """Register a node with the gateway. Raises NodeRefused."""
     state = data / name
     found = await join(url, name=name, state=state)
-    for _ in range(JOINS):  # all that begins at once is slow on a busy machine
+    for _ in range(JOINS):  # on a busy machine, a start of everything at once is slow
         if not isinstance(found, JoinRefused) or found.code != BUSY:
             break
         found = await join(url, name=name, state=state)
@@ -177,7 +177,7 @@ async def joined(url: str, name: str, data: Path, narrator: Narration) -> DemoNo
 def film_of(
     options: DemoOptions, payload: str, out: Path, run: list[DemoNode]
 ) -> DemoAnimation | None:
-    """What is animated: some frames of the demo's own scene, or those that were asked for."""
+    """Return what to animate: frames of the demo's own scene, or those that were asked for."""
     frames = options.frames or (FRAMES if options.blend is None else None)
     if frames is None:
         return None

@@ -1,4 +1,4 @@
-"""Where a demo keeps its things: two demos at once have a folder each."""
+"""Data folders of demos: two that run at once have a folder each."""
 
 import fcntl
 import os
@@ -19,14 +19,14 @@ class FolderTaken(Exception):
 
 @attrs.frozen
 class DemoFolder:
-    """A folder that is this demo's until it ends."""
+    """A folder that is locked until the demo ends."""
 
     path: Path
     lock: IO[bytes]
 
 
 def claim(base: Path, given: Path | None) -> DemoFolder:
-    """``given``, or the first of demo, demo-2, … under ``base`` that nobody uses."""
+    """Lock ``given``, or the first free one of demo, demo-2, … under ``base``."""
     if given is not None:
         claimed = _try(given.absolute())
         if claimed is None:
@@ -43,7 +43,7 @@ def claim(base: Path, given: Path | None) -> DemoFolder:
 
 def _try(path: Path) -> DemoFolder | None:
     make_folder(path, "The data folder", "--data")
-    path.chmod(0o711)  # the engines of root run as somebody else
+    path.chmod(0o711)  # engines started by root run as another user
     lock = os.fdopen(os.open(path / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The way of one job, as a creator goes it, with the public client and nothing else."""
+"""The creator's journey: one job from end to end, with the public client and nothing else."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -15,12 +15,14 @@ SAID: Final = {
     "exact": "exact: a verifier rendered parts of it again, and they are equal",
     "consistent": "consistent: a verifier rendered parts of it again, and the noise alone differs",
 }
-OPENINGS: Final = 3  # tries to open an account: all that begins at once is slow on a busy machine
+OPENINGS: Final = (
+    3  # tries to open an account: on a busy machine, a start of everything at once is slow
+)
 
 
 @attrs.frozen
 class DemoOrder:
-    """What is to be rendered, and where the picture goes."""
+    """Which frame to render, and where the picture goes."""
 
     scene: Path
     frame: int
@@ -34,7 +36,7 @@ class JobFailed(Exception):
 async def travel(
     client: AsyncClient, creator: UUID, order: DemoOrder, narrator: Narration
 ) -> tuple[str, dict[str, Any]]:
-    """Register, upload, dispatch, watch, download; the scene's reference, and what came of it.
+    """Register, upload, dispatch, watch, download; return the scene's reference and the facts.
 
     Raises JobFailed, RenderTrustError.
     """
@@ -65,7 +67,7 @@ async def travel(
 
 
 async def enter(client: AsyncClient, email: str, password: str) -> None:
-    """Open an account, and be logged in. What was answered too late may have been done.
+    """Open an account and log in; a request that timed out may have succeeded.
 
     Raises RenderTrustError.
     """
@@ -73,7 +75,7 @@ async def enter(client: AsyncClient, email: str, password: str) -> None:
         try:
             await client.register(email, "Demo", password)
         except Unavailable:
-            with suppress(NotAuthenticated):  # it was not done: once more
+            with suppress(NotAuthenticated):  # no account yet: try again
                 await client.login(email, password)
                 return
         else:
@@ -82,14 +84,14 @@ async def enter(client: AsyncClient, email: str, password: str) -> None:
 
 
 async def watch(client: AsyncClient, job_id: str, narrator: Narration) -> Job:
-    """Tell of the job until it is completed. Raises JobFailed."""
+    """Report on the job until it is completed. Raises JobFailed."""
     told = ""
     job = await client.job(job_id)
     narrator.say("job", f"{job.id}, {job.price} credits held")
     async for job in client.watch(job_id, within=JOB_SECONDS):
         if job.progress is not None:
             narrator.progress("rendering", job.progress)
-        if job.status not in {told, "RUNNING"}:  # the bar tells that it runs
+        if job.status not in {told, "RUNNING"}:  # the progress bar shows RUNNING
             told = job.status
             narrator.say("", told.lower())
     if job.status != "COMPLETED":

@@ -1,4 +1,4 @@
-"""What the demo says: labelled lines, and on a terminal a bar that moves."""
+"""The demo's output: labelled lines, and on a terminal a progress bar."""
 
 import json
 import sys
@@ -8,23 +8,23 @@ BAR_WIDTH = 30
 
 
 class Narration(Protocol):
-    """What a demo is told by, in either form."""
+    """Writes the demo's output, for people or as JSON."""
 
     def say(self, label: str, text: str) -> None:
-        """Something happened."""
+        """Report an event."""
         ...
 
     def progress(self, label: str, fraction: float) -> None:
-        """How far something is, 0 to 1."""
+        """Report progress, 0 to 1."""
         ...
 
     def conclude(self, facts: dict[str, Any]) -> None:
-        """The job is done; what came of it, for programs."""
+        """Report the end, with facts for programs."""
         ...
 
 
 class JsonNarrator:
-    """One JSON object a line: ``event`` and ``text``, or ``progress``; at last ``done``."""
+    """Writes one JSON object a line: ``event`` and ``text``, or ``progress``; at last ``done``."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -34,7 +34,7 @@ class JsonNarrator:
         self._write({"event": label or "note", "text": text})
 
     def progress(self, label: str, fraction: float) -> None:
-        """Told once for each percent."""
+        """Report once per percent."""
         if int(fraction * 100) != self._percent:
             self._percent = int(fraction * 100)
             self._write({"event": label, "progress": fraction})
@@ -48,7 +48,7 @@ class JsonNarrator:
 
 
 class Narrator:
-    """Writes to one stream; in a pipe every line is whole and progress comes in steps of ten."""
+    """Writes text to one stream; in a pipe, whole lines, and progress in steps of ten percent."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -58,7 +58,7 @@ class Narrator:
         self._last_percent = -1
 
     def say(self, label: str, text: str) -> None:
-        """``label   text``; further lines of the text stand under the first."""
+        """Write ``label   text``; further lines of the text are indented below the first."""
         self._end_line()
         lines = text.splitlines() or [""]
         self._write(f"  {label:<10}{lines[0]}\n")
@@ -66,7 +66,7 @@ class Narrator:
             self._write(f"  {'':<10}{line}\n")
 
     def progress(self, label: str, fraction: float) -> None:
-        """How far something is, 0 to 1."""
+        """Show progress, 0 to 1."""
         percent = int(fraction * 100)
         if percent == self._last_percent:
             return
@@ -80,7 +80,7 @@ class Narrator:
             self._write(f"  {label:<10}{percent} %\n")
 
     def conclude(self, facts: dict[str, Any]) -> None:
-        """People have been told all of it."""
+        """End the line; the facts were reported already."""
         self._end_line()
 
     def _end_line(self) -> None:

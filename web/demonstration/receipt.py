@@ -1,4 +1,4 @@
-"""The demo's last step: the receipt of the picture, checked as anybody can who has the scene."""
+"""The demo's last step: checks the picture's receipt, as anyone who has the scene can."""
 
 import shlex
 from pathlib import Path
@@ -17,9 +17,9 @@ NAME = "receipt.json"
 async def check(
     client: AsyncClient, job: UUID, picture: Path, scene: Path, narrator: Narration
 ) -> dict[str, Any]:
-    """Fetch the receipt, and run ``rendertrust verify`` on it. Return what came of it.
+    """Fetch the receipt and run ``rendertrust verify`` on it; return the facts.
 
-    Raises ChildFailed where the picture is not what the scene gives, RenderTrustError.
+    Raises ChildFailed where the picture does not match the scene, RenderTrustError.
     """
     receipt = picture.parent / NAME
     found = await client.receipt(job)

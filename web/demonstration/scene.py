@@ -1,4 +1,4 @@
-"""The demo's own scene, built by the renderer at hand, in the sandbox that a node renders in."""
+"""The demo's own scene, built by the installed renderer in the sandbox that a node renders in."""
 
 import shutil
 import tempfile
@@ -12,7 +12,7 @@ BUILD_SECONDS = 120.0
 
 
 class SceneFailed(Exception):
-    """The scene was not built; the text says why, and what would mend it."""
+    """The scene was not built; the text says why, and how to fix it."""
 
 
 async def build_scene(to: Path) -> Path:

@@ -1,1 +1,1 @@
-"""What happens to jobs, told to those who follow them."""
+"""Events of jobs, and streams of them."""

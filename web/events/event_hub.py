@@ -1,7 +1,7 @@
-"""The hub of all who follow jobs: it wakes them when there is something to read.
+"""The event hub: wakes the streams that follow jobs when there is something to read.
 
-What it is told by other actors are hints, and hints get lost; so it also looks by itself, once a
-second, with one query for everybody. Nothing is read for jobs that nobody follows.
+The hints of other actors can get lost, so the hub also polls once a second, with one query for all
+followers. Nothing is read for jobs without followers.
 """
 
 import asyncio
@@ -30,21 +30,21 @@ from web.gateway import Gateway
 
 LOOK_SECONDS: Final = 1.0
 FOLLOWERS_MAX: Final = 5_000
-PROGRESS_MAX: Final = 256  # units of one job, for a reader who takes none of it
+PROGRESS_MAX: Final = 256  # units of one job, for a reader that takes none of it
 JOBS, PROGRESS = "jobs", "progress"  # topics of the Notifier
 
 FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Streams of events that are open here.")
 
 
 class EventHub:
-    """Marker: the address of the hub."""
+    """Marker: the address of the event hub."""
 
 
 class Admission(Enum):
-    """Whether there is room for one more."""
+    """The reply to ``Follow``."""
 
     GIVEN = auto()
-    OF_USER = auto()  # he has as many as one may
+    OF_USER = auto()  # the user has as many streams as allowed
     NONE = auto()
 
 
@@ -58,7 +58,7 @@ class UnitProgress:
 
 
 class Follower:
-    """Held by a stream, which reads by itself: it is told that there is something, and no more.
+    """A stream's place in the hub, which wakes it; the stream reads events by itself.
 
     ``number`` is the newest event that it has read. Of a unit's progress only the newest is kept.
     """
@@ -70,17 +70,17 @@ class Follower:
         self._progress: dict[int, UnitProgress] = {}
 
     def stir(self) -> None:
-        """There is an event to read."""
+        """Note that there is an event to read."""
         self._stirred.set()
 
     def put(self, progress: UnitProgress) -> None:
-        """So far is a unit."""
+        """Note a unit's progress."""
         if progress.unit in self._progress or len(self._progress) < PROGRESS_MAX:
             self._progress[progress.unit] = progress
             self._stirred.set()
 
     async def take(self, *, within: float) -> Sequence[UnitProgress]:
-        """Wait until something happens, but for so many seconds at most; then progress, if any."""
+        """Wait at most ``within`` seconds for something to read; return the progress, if any."""
         try:
             async with asyncio.timeout(within):
                 await self._stirred.wait()
@@ -91,7 +91,7 @@ class Follower:
         return taken
 
     def close(self) -> None:
-        """Nobody reads any more, or nothing more is told."""
+        """End it: the reader has left, or the hub has stopped."""
         self.is_open = False
         self._stirred.set()
 
@@ -101,19 +101,19 @@ class Follow(Message[EventHub, Admission]):
     """From a stream: wake ``follower`` until it is closed."""
 
     follower: Follower
-    of_user: int  # how many one user may have
+    of_user: int  # how many streams one user may have
 
 
 @attrs.frozen
 class Unfollow(Message[EventHub, None]):
-    """From a stream that ended."""
+    """From a stream: it has ended."""
 
     follower: Follower
 
 
 @attrs.frozen
 class HintReceived(Message[EventHub, None]):
-    """From the bus, as the Notifiers of all gateways say it: what moved, and how far units are."""
+    """From the bus, sent by all gateways' Notifiers: changed jobs, and units' progress."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
@@ -123,11 +123,11 @@ class HintReceived(Message[EventHub, None]):
 
 @attrs.frozen
 class PollDue(Message[EventHub, None]):
-    """Its own timer: is there anything that nobody told?"""
+    """From its own timer: look for events whose hint was lost."""
 
 
 class EventHubActor(Actor[EventHub]):
-    """``bus`` carries the hints of all gateways."""
+    """Wakes followers; ``bus`` carries the hints of all gateways."""
 
     def __init__(self, bus: Bus, events: Events) -> None:
         self._bus, self._events = bus, events
@@ -143,7 +143,7 @@ class EventHubActor(Actor[EventHub]):
         self.after(LOOK_SECONDS, PollDue())
 
     async def stopped(self) -> None:
-        """Who follows comes back by himself, to here or to another gateway."""
+        """Close all streams; their readers reconnect, here or to another gateway."""
         for subscription in self._subscriptions:
             subscription.close()
         for follower in self._all():
@@ -172,7 +172,7 @@ class EventHubActor(Actor[EventHub]):
         if not others:
             del self._followers[follower.job]
         self._of_user[follower.user] -= 1
-        self._of_user += Counter[UUID]()  # without those who have none
+        self._of_user += Counter[UUID]()  # drops users who have none
         FOLLOWERS.set(self._of_user.total())
 
     @handles(HintReceived)
@@ -192,7 +192,7 @@ class EventHubActor(Actor[EventHub]):
         try:
             newest = await self._events.newest(list(self._followers))
         except Unavailable:
-            return  # the next look finds what there is
+            return  # the next poll finds the events
         for follower in self._all():
             if newest.get(follower.job, 0) > follower.number:
                 follower.stir()
@@ -201,7 +201,7 @@ class EventHubActor(Actor[EventHub]):
         return [follower for followers in self._followers.values() for follower in followers]
 
     def _hear_moved(self, payload: bytes) -> None:
-        """Called by the bus, for jobs of everybody: what nobody follows ends here."""
+        """Handle a hint from the bus: those of jobs without followers end here."""
         moved = frozenset(UUID(told["job"]) for told in orjson.loads(payload))
         if not moved.isdisjoint(self._followers):
             self.ref.tell(HintReceived(moved & self._followers.keys()))
@@ -218,7 +218,7 @@ def _how_far(told: dict[str, Any]) -> UnitProgress:
 
 
 def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
-    """The hub, in its own part of the tree: without it nobody follows, and all else goes on."""
+    """The hub under its own supervisor: if it stays down, only streams of events fail."""
     ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
     child = Child("events", lambda: EventHubActor(bus, gateway.events), ref=ref)
     part = Supervisor(

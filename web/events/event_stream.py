@@ -1,8 +1,8 @@
 """A job's events as server-sent events, from the first that the reader has not seen to the last.
 
-A stream reads what it sends from the database, page by page, and only when the page before was
-taken: who reads slowly holds one page here, and who comes back goes on where he was, at whatever
-gateway. So there is nothing to lose but progress, of which only the newest counts.
+A stream reads events from the database page by page, each after the last was sent: a slow reader
+keeps one page in memory, and one that reconnects resumes where it was, at any gateway. So only
+progress can be lost, and of that only the newest counts.
 """
 
 from contextlib import suppress
@@ -27,8 +27,8 @@ from web.identity.authentication import bearer, verified
 
 PAGE: Final = 100
 PING_SECONDS: Final = 15.0
-WAIT_SECONDS: Final = 2.0  # after which it is looked whether the reader may still read
-RETRY_MS: Final = 2_000  # after which a reader comes back whose connection broke
+WAIT_SECONDS: Final = 2.0  # how often it is checked that the reader may still read
+RETRY_MS: Final = 2_000  # how long a reader waits before it reconnects
 HUB_SECONDS: Final = 1.0
 NO_HUB: Final = unavailable(
     "Nothing can be followed now; the events themselves can be read",
@@ -44,7 +44,7 @@ NOT_NOW: Final = unavailable(
 
 @attrs.frozen
 class Progress:
-    """How far a unit is, 0 to 1: it is told and not kept."""
+    """A unit's progress, 0 to 1: sent and not stored."""
 
     job_id: UUID
     unit: int
@@ -54,7 +54,7 @@ class Progress:
 
 @attrs.frozen
 class End:
-    """Nothing more happens: the job has ended, as ``status`` says."""
+    """The job has ended, as ``status`` says; no further events follow."""
 
     job_id: UUID
     status: str
@@ -66,13 +66,13 @@ def too_many(most: int) -> Problem:
 
 
 class EventStream:
-    """One job's events to one reader; ``first`` is what is there already."""
+    """Streams one job's events to one reader."""
 
     def __init__(self, gateway: Gateway, request: web.Request, follower: Follower) -> None:
         self._gateway, self._request, self._follower = gateway, request, follower
 
     async def serve(self, first: EventPage) -> web.StreamResponse | Problem:
-        """Until the job has ended, or either side has enough."""
+        """Send ``first`` and what follows, until the job ends or either side closes."""
         follower, most = self._follower, self._gateway.settings.events.streams
         try:
             hub = self._gateway.registry.ref(EventHub)
@@ -88,7 +88,7 @@ class EventStream:
             hub.tell(Unfollow(follower))
 
     async def _stream(self, page: EventPage) -> web.StreamResponse:
-        """Who leaves, or reads nothing any more, is no error."""
+        """Stream from ``page`` on; a reader that leaves or stalls is no error."""
         answer: web.StreamResponse = web.Response()
         with suppress(ConnectionError, TimeoutError):
             options: dict[str, Any] = {"sep": "\n", "ping_interval": PING_SECONDS}
@@ -131,7 +131,7 @@ class EventStream:
         await stream.send(data, event="unit.progress")
 
     async def _next(self) -> EventPage | None:
-        """What there is by now; None where that cannot be read for the moment."""
+        """Return the events that are there now; None while the database is down."""
         follower = self._follower
         try:
             events = self._gateway.events
@@ -141,8 +141,9 @@ class EventStream:
         return page
 
     async def _may_not(self) -> bool:
-        """Whether the token is good no more, or nobody knows: a stream shows no more than a new
-        request would. The reader comes back, and is told which of the two it is.
+        """Return True if the token was refused or cannot be checked.
+
+        A stream shows no more than a new request would; the reader reconnects and gets the reason.
         """
         token = bearer(self._request) or ""
         return isinstance(await verified(self._gateway, token, Audience.USER), Problem)

@@ -14,15 +14,15 @@ from web.http.amounts import Credits
 
 @attrs.frozen
 class Event:
-    """What changed. ``number`` counts 1, 2, 3 … per job, without a hole.
+    """A change of a job. ``number`` counts 1, 2, 3 … per job, without gaps.
 
-    ``type`` is ``job.`` and the status that the job has now, or ``unit.`` and ``assigned``,
-    ``running``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again),
-    ``copied`` (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is to be
-    had at the path ``thumbnail``. ``money`` says what became of ``amount`` by it: ``held``,
-    ``charged`` or ``released``. ``attempt`` is the unit's; of a job's end it says the how-manyth
-    end that is: a job that failed ends anew when what failed is tried again. ``error_code`` is the
-    kind of failure that ``error`` tells.
+    ``type`` is ``job.`` and the new status of the job, or ``unit.`` and ``assigned``, ``running``,
+    ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again), ``copied`` (``node_id``
+    tries it too) or ``thumbnail``: a small picture of ``frame`` is available at the path
+    ``thumbnail``. ``money`` says what the event did to ``amount``: ``held``, ``charged`` or
+    ``released``. ``attempt`` is the unit's; when the job ends, it counts the job's ends, as a job
+    that failed ends again after a retry. ``error_code`` is the kind of failure that ``error``
+    describes.
     """
 
     number: int
@@ -42,7 +42,7 @@ class Event:
 
 
 def shown(job: UUID, row: EventRow) -> Event:
-    """The row as others see it."""
+    """Return the row as the API shows it."""
     return Event(
         number=row.number,
         type=row.type,

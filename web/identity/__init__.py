@@ -1,1 +1,1 @@
-"""Who calls, and what he may: passwords, tokens, API keys, revocations."""
+"""Identity of callers and their rights: passwords, tokens, API keys, revocations."""

@@ -1,4 +1,4 @@
-"""Who does something that is written down: an admin, through the API or in the console."""
+"""The admin behind a recorded act, through the API or in the console."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from web.gateway import Gateway
 
 @attrs.frozen
 class AdminIdentity:
-    """``request_id`` is the request's in which it is done."""
+    """An admin; ``request_id`` is the request's in which the act happens."""
 
     gateway: Gateway
     user: UUID
@@ -21,7 +21,7 @@ class AdminIdentity:
     async def act(
         self, name: str, target: str, reason: str, details: Mapping[str, Any]
     ) -> Act | None:
-        """The record of what he is about to do; None when there is no such user any more."""
+        """Return the record of what the admin is about to do; None if the user no longer exists."""
         admin = await self.gateway.users.by_id(self.user)
         if admin is None:
             return None

@@ -1,4 +1,4 @@
-"""API keys: recognisable, refused without a query when mistyped, remembered while they are good."""
+"""API keys: recognisable, checked for typos without a query, cached while valid."""
 
 import hashlib
 import zlib
@@ -24,13 +24,13 @@ _SUM_LENGTH: Final = 6  # of a CRC-32
 
 
 def make_key(random: Random) -> str:
-    """``rtk_``, 256 random bits, and a checksum, in letters and digits."""
+    """Return ``rtk_``, 256 random bits, and a checksum, in letters and digits."""
     secret = _base62(int.from_bytes(random.token(BYTES)), _KEY_LENGTH)
     return PREFIX + secret + _checksum(secret)
 
 
 def well_formed(key: str) -> bool:
-    """Whether it can be a key at all: one letter that is wrong is seen here."""
+    """Return True if the key's form and checksum are right; one wrong letter is found here."""
     secret, checksum = key[len(PREFIX) : -_SUM_LENGTH], key[-_SUM_LENGTH:]
     if not key.startswith(PREFIX) or len(secret) != _KEY_LENGTH or not key.isascii():
         return False
@@ -38,35 +38,35 @@ def well_formed(key: str) -> bool:
 
 
 def digest(key: str) -> bytes:
-    """What is kept of it. 256 random bits need no slow hash: nobody can try them out."""
+    """Return the hash to store. 256 random bits need no slow hash: they cannot be guessed."""
     return hashlib.sha256(key.encode()).digest()
 
 
 class VerifiedKeys:
-    """Keys that were looked up lately. Whatever is revoked is looked up again."""
+    """A cache of keys that were looked up lately. After a revocation they are looked up again."""
 
     def __init__(self, rows: ApiKeys, clock: Clock, *, cached_max: int = CACHED_MAX) -> None:
         self._rows = rows
         self._clock = clock
         self._cached_max = cached_max
         self._cache: OrderedDict[bytes, Claims] = OrderedDict()
-        self._of: dict[UUID, set[bytes]] = {}  # what is remembered of a key or its user
+        self._of: dict[UUID, set[bytes]] = {}  # the cached digests of a key or a user
         self._revocations = 0
 
     @classmethod
     def over(cls, rows: ApiKeys, clock: Clock, revocations: Revocations) -> "VerifiedKeys":
-        """Keys that are forgotten as ``revocations`` hears of them."""
+        """Make a cache that drops keys as ``revocations`` hears of them."""
         verified = cls(rows, clock)
         revocations.hear(verified.forget)
         return verified
 
     @property
     def cached(self) -> int:
-        """How many keys are remembered."""
+        """The number of cached keys."""
         return len(self._cache)
 
     async def verify(self, key: str) -> Claims | None:
-        """Whose key it is and what it opens; None unless it is good. Raises Unavailable."""
+        """Return the claims of the key; None unless it is valid. Raises Unavailable."""
         if not well_formed(key):
             return None
         name, now = digest(key), self._clock.now()
@@ -84,7 +84,7 @@ class VerifiedKeys:
         return claims
 
     def forget(self, ids: frozenset[UUID]) -> None:
-        """Look these keys, and those of these users, up again."""
+        """Drop these keys, and those of these users, from the cache."""
         self._revocations += 1
         for id_ in ids:
             for name in tuple(self._of.get(id_, ())):
@@ -109,7 +109,7 @@ class VerifiedKeys:
 
 
 def _claims(holder: ApiKeyHolder, now: datetime) -> Claims:
-    """Of a user whatever his role: an admin's key is no admin. Scopes of later versions: none."""
+    """Return the claims: never an admin's, whatever the user's role, and no unknown scopes."""
     known = {scope.value: scope for scope in Scope}
     expires = min(holder.expires_at or datetime.max.replace(tzinfo=now.tzinfo), now + REMEMBERED)
     return Claims(

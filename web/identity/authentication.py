@@ -1,4 +1,4 @@
-"""The fence: who is calling, by the token of the Authorization header, and whether he may."""
+"""Authentication: who is calling, by the Authorization header, and whether they may."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ PEOPLE_ONLY: Final = Problem(403, "API keys may not do this: log in", code=Refus
 
 
 def bearer(request: web.Request) -> str | None:
-    """The token of ``Authorization: Bearer …``; '' when the header is something else."""
+    """Return the token of ``Authorization: Bearer …``; '' when the header is something else."""
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None:
         return None
@@ -29,7 +29,7 @@ def bearer(request: web.Request) -> str | None:
 async def identify(
     gateway: Gateway, request: web.Request, operation: Operation
 ) -> Claims | Problem | None:
-    """The caller's claims; None where nobody needs to be known; 401, 403 or 503 otherwise."""
+    """Return the caller's claims; None where no identity is needed; else a 401, 403 or 503."""
     audience = operation.audience
     if audience is Audience.PUBLIC:
         return None
@@ -43,7 +43,7 @@ async def identify(
 
 
 async def verified(gateway: Gateway, token: str, audience: Audience) -> Claims | Problem:
-    """What a token or an API key says, if it is good and was not revoked."""
+    """Return the claims of a token or an API key, or why it is refused."""
     if audience is Audience.NODE:
         claims = await gateway.tokens.verify(token, TokenType.NODE)
     elif token.startswith(PREFIX):
@@ -58,7 +58,7 @@ async def verified(gateway: Gateway, token: str, audience: Audience) -> Claims |
 
 
 def forbidden(claims: Claims, operation: Operation) -> Problem | None:
-    """Whether the caller, who is known, may not do this."""
+    """Return why the known caller may not do this; None if they may."""
     if claims.scopes is not None:
         return lacking(operation.scope, claims.scopes)
     if operation.audience is not Audience.ADMIN or claims.role is UserRole.ADMIN:
@@ -68,7 +68,7 @@ def forbidden(claims: Claims, operation: Operation) -> Problem | None:
 
 
 def lacking(scope: Scope | None, scopes: frozenset[Scope]) -> Problem | None:
-    """What an API key lacks."""
+    """Return why an API key with ``scopes`` may not do this; None if it may."""
     if scope is None:
         return PEOPLE_ONLY
     if scope in scopes:

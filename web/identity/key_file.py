@@ -1,4 +1,4 @@
-"""Keys in a file that its owner alone can read, and that changes when they are rotated."""
+"""Keys in a private file, which is read again when they are rotated."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +14,10 @@ log = structlog.get_logger("keys")
 
 
 class RotatedFile(Generic[Keys]):
-    """Looked at each second. ``read`` makes keys of its text, and raises ValueError where they are
-    none; at the start that is the caller's to hear, as OSError is. ``what`` they are, in the log.
+    """A key file, checked once a second.
+
+    ``read`` parses its text and raises ValueError if that fails; at the start the caller gets this
+    error, or OSError. ``what`` names the keys in the log.
     """
 
     def __init__(self, path: Path, clock: Clock, read: Callable[[str], Keys], what: str) -> None:
@@ -28,7 +30,7 @@ class RotatedFile(Generic[Keys]):
         self.last = read(self._text)
 
     def now(self) -> Keys:
-        """Those of now. A file that went away or is broken changes nothing."""
+        """Return the current keys. A missing or broken file changes nothing."""
         now = self._clock.monotonic()
         if now - self._looked >= LOOK_EVERY_SECONDS:
             self._looked = now
@@ -42,16 +44,14 @@ class RotatedFile(Generic[Keys]):
                 return
             self.last = self._read(text)
         except (OSError, ValueError) as error:
-            log.error(f"{self._what} cannot be read: nothing changes", reason=str(error))
+            log.error(f"{self._what} cannot be read; the old keys stay in use", reason=str(error))
             return
         self._text = text
         log.info(f"{self._what}: rotated")
 
 
 def made_for(path: Path) -> bool:
-    """Make the folders of ``data/gateway/file``, the inner one private; whether it is to be made,
-    too.
-    """
+    """Make the private folder of ``data/gateway/file`` and its parent; True if there is no file."""
     path.parent.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     return not path.exists()

@@ -24,54 +24,54 @@ class TokenKeys:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Those that verify."""
+        """The keys that verify."""
         return (self.current, self.previous) if self.previous else (self.current,)
 
 
 class Keyring(Protocol):
-    """Where the keys are."""
+    """The source of the keys."""
 
     def keys(self) -> TokenKeys:
-        """Those of now; the same object for as long as they did not change."""
+        """Return the current keys; the same object as long as they do not change."""
         ...
 
 
 @attrs.frozen
 class GivenKeys:
-    """From the settings: others begin with a restart."""
+    """Keys from the settings; changed only by a restart."""
 
     _keys: TokenKeys
 
     def keys(self) -> TokenKeys:
-        """Those that were given."""
+        """Return the configured keys."""
         return self._keys
 
 
 class TokenKeyFile:
-    """In a file that its owner alone can read; looked at each second, for a rotation."""
+    """Keys in a private file, checked once a second for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         words = "the keys that sign tokens"
         self._kept = RotatedFile(path, clock, lambda text: keys_of(text, clock.now()), words)
 
     def keys(self) -> TokenKeys:
-        """Those of now. A file that went away or is broken changes nothing."""
+        """Return the current keys. A missing or broken file changes nothing."""
         return self._kept.now()
 
 
 class KeyStillInUse(Exception):
-    """A key that would go still verifies tokens that have not expired."""
+    """The key that would be dropped still verifies tokens that have not expired."""
 
 
 def given(settings: Jwt) -> GivenKeys:
-    """The keys of the settings."""
+    """Return the keys of the settings."""
     return GivenKeys(TokenKeys(settings.secret, settings.previous))
 
 
 def keyring(settings: Settings, data: Path, clock: Clock) -> Keyring:
-    """The settings' keys; else the data folder's, made where there is none.
+    """Return the settings' keys; else those of the data folder, made if missing.
 
-    Production brings its own: ``load`` refused it otherwise.
+    Production must set them: ``load`` refuses settings without.
     """
     if settings.jwt.secret:
         return given(settings.jwt)
@@ -82,17 +82,17 @@ def keyring(settings: Settings, data: Path, clock: Clock) -> Keyring:
 
 
 def key_file(data: Path) -> Path:
-    """Where the keys of a gateway without a setting are."""
+    """Return the path of the keys of a gateway without configured ones."""
     return data / "gateway" / "jwt"
 
 
 def read_keys(path: Path, now: datetime) -> TokenKeys:
-    """Those in a file. Raises OSError, ValueError."""
+    """Return the keys in a file. Raises OSError, ValueError."""
     return keys_of(path.read_text("ascii"), now)
 
 
 def keys_of(text: str, now: datetime) -> TokenKeys:
-    """The key, and on a second line the one before with the time until which it verifies.
+    """Parse the key, and on a second line the last one with the time until which it verifies.
 
     Raises ValueError.
     """
@@ -110,9 +110,9 @@ def keys_of(text: str, now: datetime) -> TokenKeys:
 
 
 def rotate(path: Path, now: datetime, lifetime: timedelta, *, force: bool = False) -> TokenKeys:
-    """A new key signs from now on; the one of now verifies for ``lifetime``.
+    """Make a new key that signs from now on; the current one verifies for ``lifetime``.
 
-    KeyStillInUse: the one before it still verifies, and is given up only with ``force``.
+    KeyStillInUse: the one before still verifies; it is dropped only with ``force``.
     """
     kept = read_keys(path, now)
     if kept.previous and not force:

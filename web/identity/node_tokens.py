@@ -1,4 +1,4 @@
-"""Fresh tokens for nodes whose socket is open: the actors' way to the gateway's keys."""
+"""New tokens for nodes whose socket is open, signed with the gateway's keys."""
 
 from uuid import UUID
 

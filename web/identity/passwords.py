@@ -24,13 +24,13 @@ class Overloaded(Exception):
 
 
 def hasher() -> PasswordHasher:
-    """Argon2id."""
+    """Return the argon2id hasher."""
     return PasswordHasher(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1, type=Type.ID)
 
 
 def yield_to_the_loop() -> None:
-    """Let the loop's thread go first where there are fewer cores than threads that want one."""
-    if sys.platform == "linux":  # there priorities are of threads: elsewhere of the process
+    """Lower the priority of this thread, so that the loop's goes first on few cores."""
+    if sys.platform == "linux":  # elsewhere priorities are of processes, not threads
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
@@ -44,15 +44,15 @@ class Passwords:
             THREADS, thread_name_prefix="passwords", initializer=yield_to_the_loop
         )
         self._waiting = 0
-        # Checked instead when nobody has the e-mail: it must not answer faster.
-        self._nobody = self._hasher.hash("nobody's password")
+        # Checked for unknown e-mails, so that they take as long to refuse.
+        self._nobody = self._hasher.hash("an unknown user's password")
 
     async def hash(self, password: str) -> str:
-        """The hash to keep. Raises Overloaded."""
+        """Return the hash to store. Raises Overloaded."""
         return await self._run(self._hash, password, "")
 
     async def matches(self, password: str, kept: str | None) -> bool:
-        """Does the password fit the hash? Without a hash: False, as slowly. Raises Overloaded."""
+        """Return True if they match; without a hash, False as slowly. Raises Overloaded."""
         return await self._run(self._matches, password, kept or self._nobody) and kept is not None
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""What was revoked: kept in memory, so that a request costs no query, and never for long unread.
+"""The set of revocations, in memory, so that a request costs no query.
 
-PostgreSQL has the truth. An actor reads on every second, and at once when the database says that
-there is something new. When it could not read for two seconds nobody who needs a token is served,
-as the database is away: a token that was revoked meanwhile must not open anything.
+PostgreSQL has the truth. An actor reads it every second, and at once when the database reports a
+change. When it could not be read for two seconds, all requests that need a token are refused, as
+the database is down: a token may have been revoked in that time.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ from sql.revocations import Revocation
 from web.identity.tokens import Claims, TokenType
 
 STALE_SECONDS: Final = 2.0
-# After a moment in which the whole process stood still, the next reading is waited for: so long,
-# and not when there has been none for longer.
+# After the whole process was paused, a request waits this long for the next reading; but not
+# when the last one is older than CAUGHT_UP_SECONDS.
 CATCH_UP_SECONDS: Final = 0.3
 CAUGHT_UP_SECONDS: Final = 6.0
-KEPT: Final = timedelta(days=1)  # no access token, and nothing remembered of a key, lives longer
-# A name of these kinds is refused; of a user only what is remembered must be looked up again.
+KEPT: Final = timedelta(days=1)  # no access token, and no cached key, lives longer
+# Revocations of these kinds are refused; a user's only drops what is cached of them.
 REFUSED: Final = frozenset({"session", "token", "key", "node"})
 
-# Told the ids, at once and in the order of their revocation; it must not block.
+# Called with the ids, at once and in the order of their revocation; it must not block.
 Heard: TypeAlias = Callable[[frozenset[UUID]], None]
 
 
 class Revocations:
-    """The set that the fence looks into. It outlives the actor that fills it."""
+    """The revocations that authentication checks; they outlive the actor that reads them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -43,16 +43,16 @@ class Revocations:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the set is at most two seconds old."""
+        """True if the set is at most two seconds old."""
         return self._age <= STALE_SECONDS
 
     @property
     def _age(self) -> float:
-        """Seconds since the set was known to be whole."""
+        """Seconds since the set was known to be complete."""
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
 
     async def current(self) -> bool:
-        """As ``is_fresh``; a set that is only just too old is given a moment to be read anew."""
+        """Return ``is_fresh``, after a short wait if the set is only just too old."""
         if not self.is_fresh and self._age <= CAUGHT_UP_SECONDS:
             self._reading.clear()
             try:
@@ -63,32 +63,32 @@ class Revocations:
         return self.is_fresh
 
     def refuses(self, claims: Claims) -> bool:
-        """Whether the token, its login, or the node whose it is was revoked."""
+        """Return True if the token, its login, or its node was revoked."""
         until = self._until
         if claims.family in until or claims.identity in until:
             return True
         return claims.type is TokenType.NODE and claims.subject in until
 
     def hear(self, heard: Heard) -> Callable[[], None]:
-        """Call ``heard`` with the ids of what is revoked from now on, here or elsewhere.
+        """Call ``heard`` with the ids of all later revocations, here or at other gateways.
 
-        An id may be of a login, a token, an API key, a node or a user; of a user it may come
-        twice. What is returned ends it.
+        An id may be of a login, a token, an API key, a node or a user; a user's may come twice.
+        Call the returned function to stop.
         """
         self._hearers.append(heard)
         return lambda: self._hearers.remove(heard)
 
     def add(self, *ids: UUID) -> None:
-        """What this gateway has just revoked, so that its next request sees it."""
+        """Add what this gateway has just revoked, so that its next request sees it."""
         until = self._clock.now() + KEPT
         self.learn(Revocation(id_, "session", until) for id_ in ids)
 
     def changed(self, user: UUID) -> None:
-        """What is remembered of a user whom this gateway has just changed is out of date."""
+        """Drop what is cached of a user whom this gateway has just changed."""
         self.learn([Revocation(user, "user", self._clock.now() + KEPT)])
 
     def learn(self, found: Iterable[Revocation]) -> None:
-        """Take in what was read."""
+        """Add what was read."""
         fresh: set[UUID] = set()
         for revocation in found:
             known = self._until.get(revocation.id)
@@ -101,12 +101,12 @@ class Revocations:
                 heard(frozenset(fresh))
 
     def read_at(self, monotonic: float) -> None:
-        """The set holds everything that was revoked before."""
+        """Note that the set has everything that was revoked before then."""
         self._read_at = monotonic
         self._reading.set()
 
     def tidy(self) -> None:
-        """Forget what has expired by itself."""
+        """Remove what has expired."""
         now = self._clock.now()
         for id_ in [id_ for id_, until in self._until.items() if until <= now]:
             del self._until[id_]

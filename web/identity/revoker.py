@@ -1,4 +1,4 @@
-"""The actor that fills the set of what was revoked: every second, and whenever there is news."""
+"""The actor that reads revocations: every second, and whenever the database reports one."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -28,19 +28,19 @@ log = logging.getLogger("revocations")
 
 
 class RevocationSource(Protocol):
-    """Where revocations come from."""
+    """The source of revocations."""
 
     async def read(self, since: int, now: datetime) -> Revoked:
-        """What came from ``since`` on, at least. Raises Unavailable within a second."""
+        """Return at least the revocations from ``since`` on. Raises Unavailable within a second."""
         ...
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release its resources."""
         ...
 
 
 class Revoker:
-    """Marker: the address of the actor that fills the set."""
+    """Marker: the address of the RevocationsActor."""
 
 
 @attrs.frozen
@@ -55,20 +55,20 @@ class RevocationsChanged(Message[Revoker, None]):
 
 @attrs.frozen
 class RevocationPoll(Message[Revoker, None]):
-    """Its own timer: read again, though nothing was heard."""
+    """From its own timer: read again, in case a notification was lost."""
 
 
 @attrs.frozen
 class RemoveExpired(Message[Revoker, None]):
-    """Its own timer: what has expired can go, here and in the database."""
+    """From its own timer: remove what has expired, here and in the database."""
 
 
-# Removes rows that concern no token any more, now. Raises Unavailable.
+# Deletes rows that concern no token any longer. Raises Unavailable.
 Purge: TypeAlias = Callable[[datetime], Awaitable[None]]
 
 
 class RevocationsActor(Actor[Revoker]):
-    """Fills ``revocations`` from what ``connect`` gives, which is told how to wake this actor."""
+    """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake it."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class RevocationsActor(Actor[Revoker]):
         try:
             await self._purge(self._clock.now())
         except Unavailable as error:
-            log.warning("old revocations stay for now: %s", error)
+            log.warning("old revocations cannot be deleted for now: %s", error)
         self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
 
     async def _look(self) -> None:
@@ -130,7 +130,7 @@ class RevocationsActor(Actor[Revoker]):
 
 
 def revoker_child(gateway: Gateway, registry: Registry) -> Child:
-    """The actor over the gateway's database, in its own part of the tree."""
+    """The actor over the gateway's database, under its own supervisor."""
     database, clock = gateway.database, gateway.clock
     rows = RevocationRows(database)
 
@@ -144,7 +144,7 @@ def revoker_child(gateway: Gateway, registry: Registry) -> Child:
         )
 
     ref = registry.register(Revoker, Ref[Revoker]("revocations"))
-    # Under a supervisor of its own: its crash restarts neither the site nor any socket.
+    # Under its own supervisor: its crash restarts neither the site nor any socket.
     child = Child("revocations", make, ref=ref)
     return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
 

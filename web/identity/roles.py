@@ -1,20 +1,20 @@
-"""What callers may do: the roles of people, and the scopes of API keys."""
+"""Rights of callers: the roles of people, and the scopes of API keys."""
 
 from enum import Enum
 from typing import Literal, TypeAlias
 
 
 class UserRole(Enum):
-    """Of a user; it stands in his tokens, and a change of it ends them."""
+    """A user's role. It is written in their tokens, and a change of it revokes them."""
 
     USER = "user"
     OPERATOR = "operator"  # runs nodes
     ADMIN = "admin"
-    AUDITOR = "auditor"  # an admin who may look and change nothing
+    AUDITOR = "auditor"  # may see what an admin sees, and change nothing
 
 
 class Scope(Enum):
-    """What an API key may do. People who are logged in may do all of it."""
+    """The right of an API key. People who are logged in have all of them."""
 
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"

@@ -1,4 +1,4 @@
-"""JSON web tokens: issuing, and verifying with a cache of what was verified before."""
+"""JSON web tokens: issued, and verified with a cache."""
 
 import hashlib
 import hmac
@@ -24,11 +24,11 @@ from web.identity.roles import Scope, UserRole
 ALGORITHM = "HS256"
 CACHED_MAX = 10_000
 TOKEN_BYTES_MAX = 4_096
-# How far gateways' clocks may differ. A token of one that is ahead seems to come from the future.
+# How far gateways' clocks may differ: a token of one that is ahead has a future time.
 CLOCKS_APART = timedelta(minutes=5)
-CONSOLE_HOURS = 12  # a browser that shows nothing of the console for so long is signed out
+CONSOLE_HOURS = 12  # a browser that does not use the console for so long is signed out
 
-# It logs every refused token with a traceback: refusing is our daily work.
+# It logs every refused token with a traceback, but refusals are routine.
 logging.getLogger("aiohttp_jwt").setLevel(logging.CRITICAL)
 
 
@@ -42,7 +42,7 @@ class TokenType(Enum):
 
 @attrs.frozen
 class Claims:
-    """What a token says, verified."""
+    """The claims of a verified token."""
 
     subject: UUID  # the user or the node
     family: UUID  # sid: all tokens of one login
@@ -55,9 +55,9 @@ class Claims:
 
 
 class _Presented(dict[str, Any]):
-    """As much of a request as the middleware looks at: so a token can come from anywhere.
+    """The part of a request that the middleware reads, so that a token can come from anywhere.
 
-    Its own parsing of headers is not relied on: the scheme was checked before.
+    Its parsing of headers is not relied on: the scheme was checked before.
     """
 
     method = "POST"
@@ -73,7 +73,7 @@ _Verify: TypeAlias = Callable[[_Presented, _Behind], Awaitable[None]]
 
 
 class Tokens:
-    """The gateway's keys. The first signs; all of them verify, chosen by the header's ``kid``."""
+    """Signs with the gateway's newest key; verifies with the one that the token's ``kid`` names."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Tokens:
         *,
         cached_max: int = CACHED_MAX,
     ) -> None:
-        """Without a ``keyring`` the keys are those of the settings."""
+        """Make them; without a ``keyring`` the keys are those of the settings."""
         self._settings = settings
         self._clock = clock
         self._random = random
@@ -95,13 +95,13 @@ class Tokens:
 
     @property
     def cached(self) -> int:
-        """How many verified tokens are remembered."""
+        """The number of cached tokens."""
         return len(self._cache)
 
     def issue(
         self, kind: TokenType, subject: UUID, family: UUID, role: UserRole = UserRole.USER
     ) -> tuple[str, Claims]:
-        """A signed token and what it says."""
+        """Return a signed token and its claims."""
         self._look()
         now = self._clock.now().replace(microsecond=0)
         expires = now + self._lifetime(kind)
@@ -123,14 +123,14 @@ class Tokens:
         return jwt.encode(payload, secret, ALGORITHM, headers=headers), claims
 
     async def verify(self, token: str, kind: TokenType) -> Claims | None:
-        """What the token says; None unless it is ours, of this type and not expired."""
+        """Return the claims of the token; None unless it is ours, of this type and not expired."""
         self._look()
         claims = self._cache.get(token)
         if claims is None:
             claims = await self._verified(token, kind)
             if claims is None:
                 return None
-            if kind is not TokenType.REFRESH:  # that one comes once
+            if kind is not TokenType.REFRESH:  # a refresh token is used once
                 self._remember(token, claims)
         if claims.expires <= self._clock.now():
             self._cache.pop(token, None)
@@ -138,12 +138,12 @@ class Tokens:
         return claims if claims.type is kind else None
 
     def seal(self, text: str) -> str:
-        """What shows that an address is ours: by the key that signs now."""
+        """Return a signature of ``text`` by the current key: it shows that an address is ours."""
         self._look()
         return _sealed(self._keys.current, text)
 
     def is_sealed(self, text: str, seal: str) -> bool:
-        """Whether ``seal`` is ours of this text, by any key that verifies."""
+        """Return True if any of the keys made ``seal`` for this text."""
         self._look()
         given = seal.encode(errors="replace")
         return any(
@@ -164,13 +164,13 @@ class Tokens:
         return self._settings.audience if ours else self._settings.node_audience
 
     def _look(self) -> None:
-        """Take the keys of now."""
+        """Use the current keys."""
         keys = self._keyring.keys()
         if keys is not self._keys:
             self._use(keys)
 
     def _use(self, keys: TokenKeys) -> None:
-        """Whatever was verified by a key that went is verified again, in vain."""
+        """Use ``keys``, and verify cached tokens again, as the key of some may be gone."""
         self._keys = keys
         self._cache.clear()
         self._secrets = {key_id(secret): secret for secret in keys.all}
@@ -215,7 +215,7 @@ class Tokens:
     def _early(self, token: str, kid: str, audience: str) -> Claims | None:
         """Return the claims of a token from a gateway whose clock is ahead by at most five minutes.
 
-        ``verify`` looks at its end without this leeway.
+        ``verify`` checks its expiry without this leeway.
         """
         try:
             payload = jwt.decode(
@@ -245,12 +245,12 @@ def _sealed(secret: str, text: str) -> str:
 
 
 def key_id(secret: str) -> str:
-    """A name for a key that tells nothing about it."""
+    """Return a name for a key that reveals nothing about it."""
     return hashlib.sha256(b"rendertrust-kid\n" + secret.encode()).hexdigest()[:16]
 
 
 def claims_of(payload: dict[str, Any]) -> Claims | None:
-    """The claims of a payload whose signature holds; None unless all are there and well-formed."""
+    """Return the claims of a payload whose signature is valid; None unless well-formed."""
     subject, family, identity = (uuid_of(str(payload.get(n))) for n in ("sub", "sid", "jti"))
     issued, expires = payload.get("iat"), payload.get("exp")
     kind = _KINDS.get(str(payload.get("token_type")))
@@ -267,4 +267,4 @@ def claims_of(payload: dict[str, Any]) -> Claims | None:
 
 
 async def _accept(_: _Presented) -> None:
-    """What stands behind the middleware: nothing, it has noted the claims by then."""
+    """The handler after the middleware: does nothing, as the claims are noted by then."""

@@ -1,4 +1,4 @@
-"""What nodes said of a job's units: what is kept of attempts that ended, and what is heard."""
+"""Log lines of a job's units: stored ones of attempts that ended, and recent ones of the rest."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,9 +16,10 @@ ASK_SECONDS = 0.5
 
 @attrs.frozen
 class Attempt:
-    """``lines`` of the attempt, the oldest first. ``ended_at`` is null while it is not known to
-    have ended; what is said of it then is what gateways heard lately. ``completed``: it ended
-    well, and else it failed.
+    """``lines`` of the attempt, the oldest first; ``completed``: whether it ended well or failed.
+
+    ``ended_at`` is null while it is not known to have ended; the lines are then the last that
+    gateways received.
     """
 
     unit: int
@@ -33,7 +34,7 @@ class Attempt:
 
 
 async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Attempt]:
-    """Those that ended, the oldest first, and then those that something is heard of.
+    """Return the attempts that ended, the oldest first, and then those with recent lines.
 
     Raises Unavailable.
     """
@@ -46,7 +47,7 @@ async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Att
 
 
 async def tail_of(gateway: Gateway, job: UUID) -> tuple[LogLine, ...]:
-    """The last lines that its nodes said; nothing where nothing is known."""
+    """Return the last lines of the job's nodes; nothing while the Notifier is unavailable."""
     try:
         return await gateway.registry.ref(Notifier).ask(TailOf(job), within=ASK_SECONDS)
     except (AskFailed, LookupError):
@@ -54,7 +55,7 @@ async def tail_of(gateway: Gateway, job: UUID) -> tuple[LogLine, ...]:
 
 
 def lines_of(heard: Sequence[LogLine]) -> dict[tuple[int, int], list[str]]:
-    """By unit and attempt."""
+    """Group the lines by unit and attempt."""
     told: dict[tuple[int, int], list[str]] = {}
     for line in heard:
         told.setdefault((line.unit, line.attempt), []).append(line.text)

@@ -1,4 +1,4 @@
-"""Units that were delivered and wait for their verdict: what is waited for, in words."""
+"""Units that were delivered and wait for their verdict: since when, and for what."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ MINUTE: Final = 60
 
 @attrs.frozen
 class CheckProgress:
-    """``words`` say since when it waits, and for what."""
+    """``words`` describe since when it waits, and for what."""
 
     words: str
     since: datetime
@@ -39,10 +39,10 @@ async def checking_of(
 
 
 def words_of(check: OpenCheck, now: datetime) -> str:
-    """Two sentences."""
+    """Describe it in two sentences."""
     minutes = int((now - check.since).total_seconds()) // MINUTE
     ago = "just now" if minutes < 1 else f"{minutes} min ago"
     return (
-        f"It was delivered {ago}, and is charged when it is right."
+        f"It was delivered {ago}, and is charged once verified."
         " The gateway may have small parts of it rendered again before it says so."
     )

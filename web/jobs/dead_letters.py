@@ -1,9 +1,9 @@
-"""Dead letters: what came to nothing, tried again or put aside, through the API or in the console.
+"""Dead letters: what failed, retried or discarded, through the API or in the console.
 
-There are four kinds. Jobs that failed for good are retried as new jobs; of several units those
-that failed are tried again. Events of Stripe's that did not fit are asked for again and read again.
-Webhooks that were given up are sent again. Messages that reached no actor are told again; they are
-this gateway's alone, and are gone when it ends.
+There are four kinds. Jobs that failed for good are retried as new jobs; in jobs of several units,
+the failed ones are tried again. Stripe events that could not be applied are fetched and handled
+again. Webhooks that were given up are sent again. Messages that reached no actor are sent again;
+they belong to this gateway alone, and are lost when it stops.
 """
 
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ from web.money.stripe_events import event_of
 Kind: TypeAlias = Literal["jobs", "events", "webhooks", "messages"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 AT_ONCE: Final = 100
-TRIES_MOST: Final = 100  # that are told of one job
-GONE: Final = "it is no dead letter (any more)"
+TRIES_MOST: Final = 100  # shown per job
+GONE: Final = "it is not a dead letter (any longer)"
 WHY: Final = {
     "REFUSED": "what was paid is not what the purchase costs, or it was paid by another session",
     "EARLY": "the purchase that it is about has not been paid",
@@ -41,14 +41,14 @@ CLASSES: Final = {
     "node": "the nodes' fault",
     "network": "its nodes were lost",
     "gateway": "no node finished it in time",
-    "verifier": "the result did not hold",
+    "verifier": "the result was refused",
     None: "",
 }
 
 
 @attrs.frozen
 class LetterTry:
-    """An attempt that came to nothing, at a unit of a job; both are counted as its units are."""
+    """A failed attempt at a unit of a job; both are counted as its units are."""
 
     unit: int
     attempt: int
@@ -62,8 +62,8 @@ class LetterTry:
 class Letter:
     """One dead letter. ``about`` is what it is, ``whose`` whom it concerns, ``where`` it failed.
 
-    ``id`` is a job's, an event's, or the number of a message. ``history``: of a job, the attempts
-    that came to nothing, the last hundred.
+    ``id`` is a job's, an event's, or the number of a message. ``history``: the last hundred failed
+    attempts of a job.
     """
 
     id: str
@@ -80,7 +80,7 @@ class Letter:
 
 @attrs.frozen
 class LetterList:
-    """Some of them, the newest first; ``total`` is how many there are."""
+    """A page of dead letters, the newest first; ``total`` is how many there are."""
 
     letters: list[Letter]
     total: int
@@ -88,7 +88,7 @@ class LetterList:
 
 @attrs.frozen
 class LetterRefused:
-    """One that nothing was done to, and why."""
+    """A dead letter that nothing was done to, and why."""
 
     id: str
     why: str
@@ -96,7 +96,7 @@ class LetterRefused:
 
 @attrs.frozen
 class LettersDone:
-    """What became of those that were named."""
+    """The outcome for each of the given ids."""
 
     done: list[str]
     refused: list[LetterRefused]
@@ -104,7 +104,7 @@ class LettersDone:
 
 @attrs.frozen
 class DeadLetterActions:
-    """The dead letters of one gateway. ``doer`` is who is at it."""
+    """The dead letters of one gateway; ``doer`` is who acts on them."""
 
     doer: AdminIdentity
 
@@ -119,7 +119,7 @@ class DeadLetterActions:
     async def page(
         self, kind: Kind, *, limit: int = AT_ONCE, offset: int = 0, sort: str = NEWEST
     ) -> LetterList:
-        """By a member of ``Letter``, with - the greatest first; messages always newest first."""
+        """Return a page, sorted by a member of ``Letter`` (- descending); messages newest first."""
         if kind == "messages":
             letters = self._messages()
             return LetterList(letters[offset : offset + limit], len(letters))
@@ -135,11 +135,11 @@ class DeadLetterActions:
         return LetterList([of_event(row) for row in events], events[0].total if events else 0)
 
     async def counts(self) -> dict[Kind, int]:
-        """How many there are of each kind."""
+        """Return the number of dead letters of each kind."""
         return {kind: (await self.page(kind, limit=1)).total for kind in KINDS}
 
     async def retry(self, kind: Kind, ids: Sequence[str], reason: str) -> LettersDone:
-        """Try each again; one that cannot be keeps no other from it."""
+        """Try each again; one that cannot be retried does not stop the others."""
         found = LettersDone([], [])
         for id_ in ids[:AT_ONCE]:
             why = await self._retry(kind, id_, reason)
@@ -150,7 +150,7 @@ class DeadLetterActions:
         return found
 
     async def discard(self, kind: Kind, ids: Sequence[str], reason: str) -> LettersDone | None:
-        """Put them aside; None when the doer is nobody any more."""
+        """Discard them; None if the doer's account no longer exists."""
         ids = ids[:AT_ONCE]
         if kind == "messages":
             done = [id_ for id_ in ids if id_.isdecimal() and self._unread.discard(int(id_))]
@@ -199,7 +199,7 @@ class DeadLetterActions:
         if not rows:
             return GONE
         if rows[0].is_disabled:
-            return "its endpoint is told no more, until its owner turns it on"
+            return "its endpoint is disabled, until its owner enables it"
         act = await self.doer.act("webhooks.retry", f"webhook:{name}", reason, {})
         if act is None:
             return "you have no account any more"
@@ -207,7 +207,7 @@ class DeadLetterActions:
         return None
 
     async def _retry_event(self, id_: str) -> str | None:
-        """Read it as if it had just come, under a name of its own: what it says counts once."""
+        """Handle it as if it had just arrived, under a new id; its fact counts only once."""
         gateway = self.doer.gateway
         if not await self._kept.events([id_]):
             return GONE
@@ -217,7 +217,7 @@ class DeadLetterActions:
             return "Stripe does not answer"
         event = None if told is None else event_of(told)
         if event is None:
-            return "Stripe does not know it any more"
+            return "Stripe no longer has it"
         name = f"{id_}/{await self._kept.readings(id_) + 1}"
         outcome = await commit(gateway, Commit(effects=(attrs.evolve(event, event=name),)))
         assert isinstance(outcome, Posted | Replayed), outcome
@@ -241,7 +241,7 @@ class DeadLetterActions:
 
 
 def of_job(row: DeadJob, tries: Sequence[DeadTry] = ()) -> Letter:
-    """A job that failed, as a letter; ``tries`` are of several jobs."""
+    """Return a failed job as a letter; ``tries`` are of several jobs."""
     return Letter(
         id=str(row.id),
         at=row.at,
@@ -257,13 +257,13 @@ def of_job(row: DeadJob, tries: Sequence[DeadTry] = ()) -> Letter:
 
 
 def of_try(row: DeadTry) -> LetterTry:
-    """An attempt, as it stands in a letter."""
+    """Return an attempt for the history of a letter."""
     blame, where = CLASSES.get(row.error_class, ""), row.node_name or ""
     return LetterTry(row.unit, row.attempt, row.at, where, row.error or "", blame)
 
 
 def of_event(row: DeadEvent) -> Letter:
-    """An event that did not fit, as a letter."""
+    """Return an event that could not be applied as a letter."""
     return Letter(
         id=row.id,
         at=row.at,
@@ -276,7 +276,7 @@ def of_event(row: DeadEvent) -> Letter:
 
 
 def of_webhook(row: DeadWebhook) -> Letter:
-    """A delivery that was given up, as a letter; of the address what may be secret is left out."""
+    """Return a delivery that was given up as a letter, with only the host of its URL."""
     answered = "" if row.status is None else f"answered {row.status}"
     return Letter(
         id=str(row.id),
@@ -291,7 +291,7 @@ def of_webhook(row: DeadWebhook) -> Letter:
 
 
 def said(outcome: object) -> str:
-    """Why a job was not retried."""
+    """Return why a job was not retried."""
     if isinstance(outcome, Problem):
         return outcome.detail
     refusal = outcome[1] if isinstance(outcome, tuple) else outcome

@@ -1,4 +1,4 @@
-"""How long frames will take, from small pieces of some of them that a node tried."""
+"""Estimates of render times, from small pieces of some frames that a node tried."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -8,19 +8,18 @@ import attrs
 from rendertrust.preflight.price import spread_of
 from web.jobs.scene_facts import SceneFacts
 
-SOME: Final = 1_000  # frames that are looked at
+SOME: Final = 1_000  # frames that are sampled
 STARTING: Final = 4.0  # seconds until Blender has opened a scene, where no node measured it
-CARRYING: Final = 1.0  # and until a unit's files and pictures are where they should be, as a rule
+CARRYING: Final = 1.0  # and until a unit's files and pictures are transferred, usually
 
 
 @attrs.frozen
 class Estimate:
-    """Seconds of one node's work for all ``frames``, with what each unit takes beside rendering:
-    ``likely``, and between which bounds.
+    """Seconds of one node's work for all ``frames``, with the overhead of each unit.
 
-    ``least`` is when everywhere were as the piece that took least, ``most`` as the one that took
-    most. ``elapsed`` is ``likely`` shared among the ``slots`` that could work on it now; None where
-    there is none. ``how`` says what was tried.
+    ``likely`` lies between ``least``, as if every piece took as long as the fastest one, and
+    ``most``, as the slowest one. ``elapsed`` is ``likely`` shared among the ``slots`` that could
+    work on it now; None without any. ``how`` says what was tried.
     """
 
     frames: int
@@ -40,13 +39,13 @@ def estimate_of(
     *,
     chunk: int = 1,
 ) -> Estimate | None:
-    """Of these frames, ``chunk`` in each unit, else of the one that is meant; None where none could
-    be tried.
-    """
+    """Estimate these frames, ``chunk`` in each unit, or the current one; None if none was tried."""
     if facts.probe is None:
         return None
     wanted = frames or (params.get("frame", facts.frame_current),)
-    some = wanted[:: -(-len(wanted) // SOME)]  # they lie on few lines: some tell of all
+    some = wanted[
+        :: -(-len(wanted) // SOME)
+    ]  # work is piecewise linear between tried frames: some are enough
     spread = spread_of(
         facts.probe.probe(),
         some,
@@ -69,7 +68,7 @@ def estimate_of(
 
 
 def _beside(facts: SceneFacts) -> float:
-    """Seconds of a unit in which nothing is rendered."""
+    """Return the seconds of a unit in which nothing is rendered."""
     return (facts.starting or STARTING) + CARRYING
 
 

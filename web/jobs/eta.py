@@ -1,20 +1,21 @@
-"""When a job will be done, from how long its own units took: nothing else is guessed from."""
+"""When a job will be done, estimated only from how long its own units took."""
 
 from collections.abc import Sequence
 from typing import Final
 
-ENOUGH: Final = 3  # units, before anything is said
+ENOUGH: Final = 3  # units, before anything is estimated
 
 
 def seconds_left(
     done: int, mean: float | None, at_work: Sequence[float], waiting: int
 ) -> float | None:
-    """Seconds until all is delivered; None while that cannot be told.
+    """Return the seconds until all is delivered; None while there is no estimate.
 
-    ``done`` units took ``mean`` seconds each, with what passed before each began; those ``at_work``
-    for so many seconds are as many as work side by side; ``waiting`` come after them, be they in a
-    node's backlog by now. One that takes longer than others is taken to be nearly done, and its
-    successor to begin then. How long the last verdicts take nobody knows.
+    ``done`` units took ``mean`` seconds each, including the time before each began. The list
+    ``at_work`` has the seconds of those at work, which is also how many run in parallel.
+    ``waiting`` come after them, be they in a node's backlog already. A unit that takes longer than
+    the mean is taken to be nearly done, and its successor to begin then. The time of the last
+    verdicts is not included.
     """
     if done < ENOUGH or mean is None or not at_work:
         return None

@@ -1,4 +1,4 @@
-"""What the owner of a job wants done with it: asked of the Ledger, told to the Scheduler."""
+"""Changes to a job by its owner: committed by the Ledger, reported to the Scheduler."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -37,7 +37,7 @@ AT_CAP: Final = Problem(
 )
 SPENT: Final = Problem(
     409,
-    "More than max_credits is spent, or at work, already",
+    "The job has already committed more than max_credits",
     code=RefusalCode.MAX_CREDITS_COMMITTED,
 )
 STOPPED: Final = Problem(
@@ -45,21 +45,21 @@ STOPPED: Final = Problem(
 )
 NONE_FAILED: Final = Problem(409, "No frame of it failed", code=RefusalCode.NOTHING_FAILED)
 ANEW: Final = Problem(
-    409, "Job was cancelled; of several units it is submitted anew", code=RefusalCode.JOB_CANCELLED
+    409,
+    "Job was cancelled; a job of several units is submitted again",
+    code=RefusalCode.JOB_CANCELLED,
 )
-_AGAIN: Final = unavailable(
-    "The job changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE
-)
+_AGAIN: Final = unavailable("The job has changed; try again", code=RefusalCode.CHANGED_MEANWHILE)
 
 
 async def controlled(call: Call[Any, Any], effect: OfJob) -> Problem | None:
-    """Have it done; None when it is, now or before. Raises AskFailed, Unavailable."""
+    """Commit the effect; None if it is done, now or before. Raises AskFailed, Unavailable."""
     row = await call.gateway.jobs.by_id(effect.job, call.caller)
     return NOT_FOUND if row is None else await steered(call.gateway, effect)
 
 
 async def steered(gateway: Gateway, *effects: OfJob, act: Act | None = None) -> Problem | None:
-    """The same of a job that is known to be the effects' user's; an admin's ``act`` is noted."""
+    """Commit effects on a job that is known to be the user's; an admin's ``act`` is recorded."""
     again = [effect.unit for effect in effects if isinstance(effect, UnitRetry)]
     if (dearer := await refusal_of(gateway, effects[0].job, again)) is not None:
         return dearer
@@ -78,10 +78,10 @@ async def steered(gateway: Gateway, *effects: OfJob, act: Act | None = None) -> 
 async def retried(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None, *, partly: bool = False
 ) -> Outcome:
-    """Of a job of several units try again what failed, the rest is there and paid; else ``again``.
+    """Retry the failed units of a job of several units (the rest is done and paid); else ``again``.
 
-    ``owner`` None: anybody's, for an admin, whose ``act`` is written down. ``partly``: as many as
-    there are credits for.
+    ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. ``partly``: as
+    many units as there are credits for.
     """
     row = await gateway.jobs.past(job, owner)
     if row is None or row.units == 1:
@@ -95,9 +95,9 @@ async def retried(
 async def failed_again(
     gateway: Gateway, row: PastJob, act: Act | None, *, partly: bool = True
 ) -> Problem | PartialRetry:
-    """Try all units of a job again that failed, but those that take far more than their quote.
+    """Retry all failed units of a job, except those that take far more than their quote.
 
-    ``partly``: where there are not credits for all of them, the first for which there are.
+    ``partly``: without credits for all of them, the first ones that they suffice for.
     """
     if row.status == "CANCELLED":
         return ANEW
@@ -106,7 +106,7 @@ async def failed_again(
     if not failed:
         return NONE_FAILED
     dearer = await refused_of(gateway, row.id)
-    # Where all of them are refused the first says why.
+    # If all of them are refused, the first gives the reason.
     some = [unit for unit in failed if unit.number not in dearer] or failed
     refused = await _tried(gateway, row, some, act)
     if refused is None:

@@ -1,7 +1,7 @@
-"""The language in which people say which jobs they mean: ``status:failed node:studio user:ann``.
+"""The filter language for jobs: ``status:failed node:studio user:ann``.
 
-Terms stand beside each other and all of them must hold. A term is ``word:value``; a value with a
-space in it stands in double quotes; a word alone is the beginning of a job's id.
+All terms must match. A term is ``word:value``; a value with a space is put in double quotes; a
+value without a word is the beginning of a job's id.
 """
 
 import difflib
@@ -17,10 +17,10 @@ from sql.job_views import STATUSES, JobFilter
 CHARACTERS_MAX: Final = 500
 WORDS: Final = ("status", "type", "node", "user", "error", "since", "until", "id")
 WHAT: Final = {
-    "status": "how it stands; several with commas between them",
+    "status": "the job's status, or several separated by commas",
     "type": "the job's type, like render",
     "node": "a part of the node's name, or the beginning of its id",
-    "user": "a part of the owner's e-mail, or the beginning of his id",
+    "user": "a part of the owner's e-mail, or the beginning of their id",
     "error": "a part of what went wrong",
     "since": "submitted since then: 30m, 2h, 7d, 2026-03-01",
     "until": "submitted before then",
@@ -43,7 +43,7 @@ _ID: Final = re.compile(r"[0-9a-fA-F-]{1,36}", re.ASCII)
 
 @attrs.frozen
 class Term:
-    """As it was written: ``word`` '' where it is a value alone."""
+    """A term as written: ``word`` is '' for a value alone."""
 
     word: str
     value: str
@@ -55,7 +55,7 @@ class Term:
 
 @attrs.frozen
 class Misread:
-    """What cannot be understood, and what to write instead."""
+    """The filter cannot be understood; ``said`` is why, and what to write instead."""
 
     said: str
 
@@ -65,11 +65,11 @@ class _Wrong(ValueError):
 
 
 def terms_of(text: str) -> list[Term] | Misread:
-    """The terms of a filter, or the first thing that is none."""
+    """Return the terms of a filter, or why it is invalid."""
     if len(text) > CHARACTERS_MAX:
         return Misread(f"A filter has at most {CHARACTERS_MAX} characters")
     if _UNTYPED.search(text):
-        return Misread("A character in it is none that can be typed (�); write the filter anew")
+        return Misread("It has a character that cannot be typed (�); write the filter again")
     found: list[Term] = []
     place = 0
     text = text.rstrip()
@@ -85,7 +85,7 @@ def terms_of(text: str) -> list[Term] | Misread:
 
 
 def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> JobFilter | Misread:
-    """Which jobs are meant. ``of_everybody``: whose they are may be said."""
+    """Return the filter's meaning. ``of_everybody``: it may name the owner."""
     terms = terms_of(text)
     if isinstance(terms, Misread):
         return terms
@@ -94,7 +94,7 @@ def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> JobFilter
         for term in terms:
             name, value = _read(term, now, of_everybody=of_everybody)
             if name in kept:
-                raise _Wrong(f"“{term.word or 'id'}:” stands twice; all terms must hold at once")
+                raise _Wrong(f"“{term.word or 'id'}:” occurs twice; all terms must hold at once")
             kept[name] = value
     except _Wrong as wrong:
         return Misread(str(wrong))
@@ -102,7 +102,7 @@ def wish_of(text: str, now: datetime, *, of_everybody: bool = True) -> JobFilter
 
 
 def without(text: str, word: str) -> str:
-    """The filter without its terms of one word; as it is, where it cannot be read."""
+    """Return the filter without its terms of one word; '' if it is invalid."""
     terms = terms_of(text)
     if isinstance(terms, Misread):
         return ""
@@ -110,7 +110,7 @@ def without(text: str, word: str) -> str:
 
 
 def with_status(text: str, status: str) -> str:
-    """The filter with another state; '' any."""
+    """Return the filter with another status; '' for any."""
     rest = without(text, "status")
     return f"status:{status} {rest}".strip() if status else rest
 

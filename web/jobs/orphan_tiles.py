@@ -1,4 +1,4 @@
-"""Tiles that were delivered and charged, and that no frame is made of, as things stand."""
+"""Tiles that were delivered and charged, but whose frame cannot be completed at present."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ from web.gateway import Gateway
 from web.http.amounts import Credits
 
 STOPPED: Final = "stopped"
-# Said where tiles are asked for, beside the price.
+# Shown where tiles are requested, beside the price.
 WORDS: Final = (
     "Each tile is charged as it is delivered, also where its frame does not come to be: because"
     " another tile of it failed, or the job was stopped. It can be downloaded all the same. Putting"
@@ -21,10 +21,10 @@ WORDS: Final = (
 
 @attrs.frozen
 class LooseTiles:
-    """``charged`` is what these ``tiles`` cost; ``checking`` of them are charged if they are right.
+    """``charged`` is the cost of these ``tiles``; ``checking`` of them are charged once verified.
 
-    Each can be downloaded. Where the job is not stopped a retry of what failed makes the frames of
-    them after all.
+    Each can be downloaded. Unless the job was stopped, a retry of what failed still completes their
+    frames.
     """
 
     tiles: int
@@ -33,13 +33,13 @@ class LooseTiles:
 
 
 async def loose_tiles(gateway: Gateway, job: OwnerJobRow) -> LooseTiles | None:
-    """Those of a job, as the API tells them; None: there are none."""
+    """Return a job's loose tiles as the API shows them; None without any."""
     row = await loose_of(gateway, job)
     return None if row is None else LooseTiles(row.tiles, row.checking, money.render(row.charged))
 
 
 async def loose_of(gateway: Gateway, job: OwnerJobRow | DeskJob) -> OrphanTilesRow | None:
-    """The same, in units of money."""
+    """Return them in units of money."""
     is_stopped = job.status == "CANCELLED" or job.paused == STOPPED
     if job.units == 1 or not (job.failed or is_stopped):
         return None

@@ -11,7 +11,7 @@ from web.http.converter import structure
 from web.http.problem import Fault
 
 BYTES_MAX = 10_240
-# Types of jobs that the gateway itself makes; nodes do for these what they do for nobody else.
+# Types of jobs that only the gateway submits: nodes do them for no other.
 OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
 FRAME_MAX = 1_048_574  # Blender's own bound, both ways
 
@@ -20,7 +20,7 @@ Pixels = Annotated[int, Meta(ge=4, le=16_384)]
 
 @attrs.frozen
 class RenderParams:
-    """What is left out is as the artist set it."""
+    """Render parameters; those left out are taken from the scene."""
 
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
     width: Pixels | None = None
@@ -31,7 +31,7 @@ class RenderParams:
 
 
 def parameters_of(job_type: str, given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:
-    """The parameters as they are kept, or what is wrong with them."""
+    """Return the parameters to store, or what is wrong with them."""
     if job_type in OF_GATEWAY:
         return [Fault("job_type", "value", "is a type that only the gateway itself dispatches")]
     if job_type == "render":

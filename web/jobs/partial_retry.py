@@ -1,4 +1,4 @@
-"""What of a job is tried again where its owner has not the credits for all of it."""
+"""Partial retries: the owner has not the credits for all that failed."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -11,9 +11,9 @@ from sql.jobs import PagedUnit
 
 @attrs.frozen
 class PartialRetry:
-    """So many frames (or parts) that failed are tried again, of so many.
+    """``frames`` frames (or parts) of ``of`` that failed are tried again.
 
-    ``missing``: for the others so many units of money are missing; 0: they are all.
+    ``missing``: the units of money that the others need; 0 if all are tried.
     """
 
     frames: int
@@ -22,7 +22,7 @@ class PartialRetry:
 
     @property
     def words(self) -> str:
-        """Of some that are not all."""
+        """Return a sentence for a partial retry."""
         are = "is" if self.frames == 1 else "are"
         return (
             f"{self.frames} of {self.of} that failed {are} tried again, in their order; for the"
@@ -33,9 +33,9 @@ class PartialRetry:
 def affordable(
     failed: Sequence[PagedUnit], available: int
 ) -> tuple[Sequence[PagedUnit], PartialRetry]:
-    """The first of these units whose price is there, and what of all that is.
+    """Return the first units that ``available`` suffices for, and the result.
 
-    What failed of a frame in tiles is tried again together.
+    The failed units of a frame in tiles are retried together.
     """
     frames = [list(units) for _, units in groupby(sorted(failed, key=_frame), key=_frame)]
     chosen: list[PagedUnit] = []

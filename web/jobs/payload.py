@@ -1,4 +1,4 @@
-"""What a job works on: an upload of the caller's own, or an object in a bucket that is not ours."""
+"""The payload of a job: an upload of the caller's, or an object in an external bucket."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from web.http.problem import Fault
 from web.objects.manifests import files_of
 from web.objects.object_reference import place_of
 
-# In a job's parameters, where the object of an upload lies: creators' own keys never begin so.
+# In a job's parameters: where the object of an upload is; creators' own keys never begin so.
 INPUT = "_input"
 
 
@@ -27,7 +27,7 @@ def _not_ours(bucket: str, manifest: str | None) -> str:
 
 
 async def _may_be_scene(call: Call[Any, Any], row: UploadRow) -> bool:
-    """Whether it begins as a .blend file; where the store does not say, the node finds out."""
+    """Return True if it begins as a .blend file, or cannot be read: then the node finds out."""
     try:
         head = await call.gateway.objects.piece(row.object_key, 0, min(row.size, HEAD_BYTES))
     except (ObjectMissing, ObjectsUnavailable):
@@ -43,11 +43,11 @@ async def input_of(
     *,
     is_order: bool,
 ) -> dict[str, Any] | Fault:
-    """What a node needs to fetch the payload, as job parameters; or why it may not be used.
+    """Return the job parameters with which a node fetches the payload, or why it may not be used.
 
-    An object in another bucket is passed on untouched: nothing about it is known here. With a
-    ``manifest`` the payload is one of its files. What is no scene is no fault of a question
-    (``is_order`` false): pre-flight has a finding for it.
+    An object in another bucket is passed on as it is, as nothing about it is known here. With a
+    ``manifest`` the payload is one of its files. A file that is no scene is a fault only in an
+    order: otherwise (``is_order`` false) pre-flight has a finding for it.
     """
     settings, retention = call.gateway.settings, call.gateway.retention
     place = place_of(reference)

@@ -1,4 +1,4 @@
-"""Where a job may be done: its pool, what it needs of a node, and what that means for its price."""
+"""Placement of a job: its pool, its needs of a node, and what that means for its price."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
@@ -11,7 +11,7 @@ from sql.scheduler_rows import MINE as MINE  # noqa: PLC0414 - part of what this
 from sql.scheduler_rows import POOL as POOL  # noqa: PLC0414
 from sql.scheduler_rows import PRICED as PRICED  # noqa: PLC0414
 
-FRAMES_OF: Final = "_frames_of"  # in a job's parameters: the job whose results it is made of
+FRAMES_OF: Final = "_frames_of"  # in a job's parameters: the job whose results it uses
 NEEDS: Final = "_needs"  # in a job's parameters, read by the Scheduler
 
 Pool = Literal["mine", "trusted", "any"]
@@ -20,12 +20,12 @@ Version = Annotated[str, Meta(pattern=r"^[2-9]\.[0-9]{1,2}$", description="of Bl
 
 @attrs.frozen
 class NodeNeeds:
-    """What a node must have; what is left out does not matter. ``memory``: bytes.
+    """Requirements of a node; what is left out does not matter. ``memory``: bytes.
 
     ``blender``: this version or a newer one. ``device_class``: exactly this one (device,
-    instruction set, build of Blender, as nodes tell it). ``alike``: all units by nodes of one
+    instruction set, build of Blender, as nodes report it). ``alike``: all units on nodes of one
     class, which is chosen when the job is submitted. ``opengl``: the engine draws with it (EEVEE,
-    Workbench); of a scene that was looked into it is known.
+    Workbench); known for scenes that passed pre-flight.
     """
 
     device: Literal["cpu", "gpu"] | None = None
@@ -37,7 +37,7 @@ class NodeNeeds:
 
 
 def noted(pool: Pool, needs: NodeNeeds | None) -> dict[str, Any]:
-    """As job parameters; what is usual is not written down."""
+    """Return them as job parameters; defaults are left out."""
     found: dict[str, Any] = {} if pool == ANY else {POOL: pool}
     asked = {} if needs is None else attrs.asdict(needs)
     asked = {name: value for name, value in asked.items() if value is not None}
@@ -47,9 +47,9 @@ def noted(pool: Pool, needs: NodeNeeds | None) -> dict[str, Any]:
 def for_scene(
     params: Mapping[str, Any], *, opengl: bool, device_dependent: bool
 ) -> Mapping[str, Any]:
-    """Return the parameters with what the job's scene needs, as a node that looked into it found.
+    """Return the parameters with the needs of the job's scene, as pre-flight found them.
 
-    What processors and graphics cards render differently is for processors, unless the job says.
+    Scenes that CPUs and GPUs render differently go to CPUs, unless the job says otherwise.
     """
     needs: dict[str, Any] = dict(params.get(NEEDS, {}))
     if opengl:
@@ -60,5 +60,5 @@ def for_scene(
 
 
 def price_of(price: int, params: Mapping[str, Any]) -> int:
-    """What a frame costs: on one's own nodes nothing."""
+    """Return a frame's price: nothing on the owner's nodes."""
     return 0 if params.get(POOL) == MINE else price

@@ -1,7 +1,7 @@
-"""Scenes that a node looks into before anybody pays: what is known of them, and what it means.
+"""Pre-flights: a node examines a scene before it is paid for; what it found, and what follows.
 
-A node looks in its sandbox, by a job of the type ``preflight`` that costs nothing, once for each
-content. What it says are facts; what they mean is decided here, for the nodes that are there now.
+A node examines each content once, in its sandbox, by a free job of the type ``preflight``. It
+reports facts; the findings are decided here, for the nodes that are connected now.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
 RENDER: Final = "render"
 DRAWN: Final = ("BLENDER_EEVEE", "BLENDER_WORKBENCH")  # engines that need OpenGL
-SCENE: Final = "scene"  # which of several files it is
+SCENE: Final = "scene"  # which of several files is the scene
 PENDING: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
 UNTILED: Final = "the scene cannot be rendered in tiles; leave them out. It has none for this: "
 UNREAD: Final = "What the node said of the scene cannot be read: "
@@ -41,9 +41,9 @@ Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
 
 @attrs.frozen
 class PreflightState:
-    """What is known of a content: ``facts`` where it is DONE, ``error`` where that FAILED.
+    """The pre-flight of a content: ``facts`` if DONE, ``error`` if it FAILED.
 
-    ``is_ours``: one of the gateway's verifiers looked, or another gateway's embedded one.
+    ``is_ours``: one of the gateway's verifiers did it, or another gateway's embedded one.
     """
 
     job: UUID
@@ -54,7 +54,7 @@ class PreflightState:
 
 
 def content_of(params: Mapping[str, Any]) -> bytes | None:
-    """The SHA-256 of what a job with these parameters works on; None: it is no upload."""
+    """Return the SHA-256 of the payload of a job with these parameters; None: it is no upload."""
     noted = params.get(MANIFEST) or params.get(INPUT)
     return None if noted is None else bytes.fromhex(noted["sha256"])
 
@@ -73,7 +73,7 @@ async def with_needs_of_scene(
 
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:
-    """What is known by now; None: nobody looks, or looked, or it was called off."""
+    """Return what is known; None if there is no pre-flight, or it was cancelled."""
     row = await gateway.preflights.of(user, content)
     if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
         return None
@@ -89,7 +89,7 @@ async def known(gateway: Gateway, user: UUID, content: bytes) -> PreflightState 
 
 
 async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> PreflightState:
-    """What the node put into the store just now; kept, if it can be read."""
+    """Read the node's report from the store; stored in the database if it is valid."""
     place = place_of(row.result_key or "")
     ours = gateway.settings.objects.bucket
     if place is None or place.bucket != ours or not place.key.startswith(f"results/{user}/"):
@@ -114,12 +114,12 @@ def _of_facts(gateway: Gateway, row: PreflightRow, facts: SceneFacts | str) -> P
 async def begin(
     gateway: Gateway, user: UUID, payload_ref: str, params: Mapping[str, Any], before: UUID | None
 ) -> tuple[Dispatch, DispatchOutcome] | Problem | None:
-    """Have a node look; ``before`` is the job that did. None: somebody else asks for it just now.
+    """Start a pre-flight; ``before`` is the last one's job. None: another request is starting it.
 
-    ``params`` are those of the job that is wanted: the same inputs, and the same people see them.
+    ``params`` are those of the wanted job: the same inputs, and the same people see them.
     """
     content, now = content_of(params), gateway.clock.now()
-    assert content is not None, "only uploads are looked into"
+    assert content is not None, "only uploads have pre-flights"
     count, first = await gateway.preflights.lately(user, now)
     most = gateway.settings.preflight.per_hour
     if count >= most:
@@ -137,7 +137,7 @@ async def begin(
         params=kept,
         price=0,
         queue=True,
-        priority=1,  # somebody waits for it, and it is short
+        priority=1,  # it is short, and its creator waits for it
     )
     return dispatch, await asked(gateway, dispatch)
 
@@ -152,7 +152,7 @@ def too_many(most: int, seconds: int) -> Problem:
 async def fleet(
     gateway: Gateway, user: UUID, params: Mapping[str, Any], job_type: str
 ) -> FleetSummary:
-    """The nodes that may do it now, as far as is known."""
+    """Return the nodes that may do the job now, as far as is known."""
     wanted = GetFleet(user, job_type, params.get(POOL, ANY))
     try:
         return await gateway.registry.ref(Scheduler).ask(wanted, within=FLEET_SECONDS)
@@ -163,9 +163,7 @@ async def fleet(
 def meant(
     facts: SceneFacts, nodes: FleetSummary, frames: Sequence[int] = ()
 ) -> tuple[Finding, ...]:
-    """What is to be said of a scene, for these nodes; where there is none, as if the node that
-    looked were all there are.
-    """
+    """Return the findings for these nodes; without any, for the node that did the pre-flight."""
     looked = (facts.blender[0], facts.blender[1])
     node_class = NodeClass(
         blender=nodes.blender if any(nodes.blender) else looked,
@@ -176,7 +174,7 @@ def meant(
 
 
 def asked_frames(facts: SceneFacts, frames: str | None, params: Mapping[str, Any]) -> Sequence[int]:
-    """The frames that a job would have: those named, else the one; of the scene, its current."""
+    """Return the frames that a job would have: those named, else one, else the scene's own."""
     if frames is not None:
         return parse(frames)
     frame = params.get("frame")
@@ -192,9 +190,9 @@ async def refusal(
     *,
     as_is: bool = False,
 ) -> Problem | None:
-    """Why a job cannot be submitted, by what a node found in its scene; None: nothing is known.
+    """Return why a job cannot be submitted, by its pre-flight; None: nothing is known against it.
 
-    ``as_is``: whatever should be mended. Tiles of a scene that has none can only fail.
+    ``as_is``: ignore findings that could be fixed. Tiles of a scene that has none always fail.
     """
     content = content_of(params) if job_type == "render" else None
     if content is None:
@@ -215,4 +213,4 @@ async def refusal(
 def _fault(found: Finding) -> Fault:
     where = found.path or found.object
     at = f" ({where})" if where else ""
-    return Fault("payload_ref", found.code, f"{found.message}{at}. To mend: {found.setting}")
+    return Fault("payload_ref", found.code, f"{found.message}{at}. To fix: {found.setting}")

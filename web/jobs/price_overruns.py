@@ -1,6 +1,6 @@
-"""Units that failed because they take far more than they were quoted: not done at that price again.
+"""Units that failed because they take far more than quoted: not retried at that price.
 
-Their creator is asked for the new price: he submits their frames as a job of its own, and agrees.
+The creator is shown the new price, and accepts it by submitting the frames as a new job.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,9 @@ from web.http.refusal_code import RefusalCode
 
 
 async def refused_of(gateway: Gateway, job: UUID) -> Mapping[int, Problem]:
-    """By number, those units of a job that are not tried again, and why; of a frame in tiles all
-    that are tried together. Raises Unavailable.
+    """Return the units of a job that are not retried, by number, and why; all tiles of a frame.
+
+    Raises Unavailable.
     """
     rows = await gateway.preflights.underquoted(job)
     found: dict[int, Problem] = {}
@@ -30,13 +31,13 @@ async def refused_of(gateway: Gateway, job: UUID) -> Mapping[int, Problem]:
 
 
 async def refusal_of(gateway: Gateway, job: UUID, units: Sequence[int]) -> Problem | None:
-    """Why these cannot be tried again together; None: they can. Raises Unavailable."""
+    """Return why these cannot be retried together; None if they can. Raises Unavailable."""
     refused = await refused_of(gateway, job) if units else {}
     return next((refused[unit] for unit in units if unit in refused), None)
 
 
 def _refusal(row: Underquoted, needs: int) -> Problem:
-    """``needs``: percent of the quote that it takes."""
+    """Return the refusal; ``needs`` is the percentage of the quote that it takes."""
     was, new = money.render(row.price), money.render(-(-row.price * needs // 100))
     frames = row.overrun.frames
     one = frames is None or len(parse(frames)) == 1
@@ -44,7 +45,7 @@ def _refusal(row: Underquoted, needs: int) -> Problem:
     words = (
         f"Nodes of three owners found that it takes about {needs / 100:.1f} times its quote, so it"
         f" is not tried again for {was} credits, but for about {new}. Submit {named} again, as a"
-        " job of its own, at the new quote; or lower its samples or size"
+        " separate job, at the new quote; or lower its samples or size"
     )
     extra = {"frames": frames, "price": was, "new_price": new}
     return Problem(409, words, extra=extra, code=RefusalCode.UNDERQUOTED)

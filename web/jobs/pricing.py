@@ -1,7 +1,7 @@
-"""What frames cost: what the table says, or by the work that a node of the gateway's own measured.
+"""The price of frames: from the table, or by the work that one of the gateway's nodes measured.
 
 The table's price of a frame pays for ``pricing.frame_seconds`` of such a node's work, and each
-frame costs in proportion. No other node's measure counts: nobody sets what he is paid himself.
+frame costs in proportion. Other nodes' measurements do not count: no operator sets their own pay.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,20 +26,20 @@ WORK_MOST: Final = 30 * DAY * SECOND  # of one frame
 BY_TABLE: Final = "Each frame costs what the table says."
 FREE: Final = "It costs nothing there."
 ONE: Final = "A job without frames costs what the table says."
-ELSEWHERE: Final = "What is no upload cannot be measured; each frame costs what the table says."
-ASK: Final = "Until a node of the gateway's own has measured the scene (POST /jobs/preflight)"
-AWAY: Final = "No node of the gateway's own is there, in this pool, to measure the scene"
-STRANGER: Final = "Not a node of the gateway's own measured the scene"
-LATER: Final = "A node looks into the scene; until it has"
+ELSEWHERE: Final = "Only uploads can be measured; each frame costs what the table says."
+ASK: Final = "Until one of the gateway's nodes has measured the scene (POST /jobs/preflight)"
+AWAY: Final = "None of the gateway's nodes is connected, in this pool, to measure the scene"
+STRANGER: Final = "The scene was not measured by one of the gateway's nodes"
+LATER: Final = "A node is measuring the scene; until it has"
 
 
 @attrs.frozen
 class Tariff:
-    """``price`` is what the table says; with ``work`` it pays for ``pays_for`` seconds of that.
+    """``price`` is the table's; with ``work`` it pays for ``pays_for`` seconds of that.
 
-    ``how`` says it in words. ``measurable``: a node is there that could measure the scene.
-    ``owed``: frames of such a scene are to be measured, and these were not. ``looked`` is the job
-    that measured.
+    ``how`` says it in words. ``measurable``: a connected node could measure the scene. ``owed``:
+    frames of such a scene are to be measured, and these were not. ``looked`` is the job that
+    measured.
     """
 
     price: int
@@ -51,29 +51,29 @@ class Tariff:
     looked: UUID | None = None
 
     def of(self, frame: int) -> int:
-        """What a frame costs."""
+        """Return the price of a frame."""
         if self.work is None:
             return self.price
         return price_of(self.work.of(frame), self.price, self.pays_for)
 
     @property
     def cost(self) -> Callable[[int], int] | int:
-        """How frames are priced: each by itself, or all alike."""
+        """The price of frames: each by itself, or all alike."""
         return self.price if self.work is None else self.of
 
     def ends(self, frames: Sequence[int]) -> tuple[int, int]:
-        """Return what the cheapest and the dearest frame cost; of none: what the table says."""
+        """Return the prices of the cheapest and the dearest frame; without frames, the table's."""
         if self.work is None or not frames:
             return self.price, self.price
         each = [self.of(frame) for frame in frames]
         return min(each), max(each)
 
     def seconds(self, frames: Iterable[int]) -> float | None:
-        """The work of frames, on the machine that measured; None: nobody did."""
+        """Return the work of frames on the machine that measured; None: not measured."""
         return None if self.work is None else self.work.seconds(frames)
 
     def noted(self, frames: Iterable[int]) -> dict[str, Any]:
-        """What of it is kept with the job, as its parameters."""
+        """Return the parameters that record it with the job."""
         if self.work is None:
             return {}
         work = sum(map(self.work.of, frames))
@@ -85,8 +85,9 @@ async def tariff_of(
     gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any], price: int,
     *, frames: bool, upload: bool,
 ) -> Tariff | Problem:  # fmt: skip
-    """What frames of a job of these parameters cost. ``frames``: it names some; ``upload``: it
-    names what it works on. 422: nobody could pay for it.
+    """Return the price of frames of a job with these parameters.
+
+    ``frames``: it names some; ``upload``: it names its payload. 422: too dear for anyone.
     """
     if (why := _alike(gateway, job_type, price, frames=frames)) is not None:
         return Tariff(price, why)
@@ -104,7 +105,7 @@ async def tariff_of(
 
 
 def _alike(gateway: Gateway, job_type: str, price: int, *, frames: bool) -> str | None:
-    """Why all frames cost the same, whatever is in them."""
+    """Return why all frames cost the same, whatever is in them."""
     settings = gateway.settings
     if job_type != "render" or not settings.pricing.frame_seconds:
         return BY_TABLE
@@ -122,7 +123,7 @@ def _measured(
     price: int,
     overruns: Sequence[Overrun],
 ) -> Tariff | Problem | None:
-    """By what one of the gateway's own found; None: nothing yet."""
+    """Return the tariff by a measurement of the gateway's nodes; None: not measured yet."""
     facts, pays_for = found.facts, gateway.settings.pricing.frame_seconds
     if facts is None:
         return None
@@ -135,14 +136,14 @@ def _measured(
         said = f"takes over {WORK_MOST // SECOND // DAY} days a frame"
         return invalid([Fault("payload_ref", "too_slow", f"{said}: lower its samples or size")])
     how = (
-        "By the work that a node of the gateway's own measured in small pieces of the scene: the"
+        "By the work that one of the gateway's nodes measured in small pieces of the scene: the"
         f" table's price of a frame pays for {pays_for} s of it."
     )
     return Tariff(price, how, work, pays_for, looked=found.job)
 
 
 def _underquoted(overruns: Sequence[Overrun]) -> dict[int, int]:
-    """Frames of which nodes of three owners found that they take more, and how many percent."""
+    """Return the frames that nodes of three owners found to take more, and the percentage."""
     units = groupby(overruns, key=lambda one: (one.job, one.unit, one.frames))
     found: dict[int, int] = {}
     for (_, _, frames), each in units:
@@ -167,7 +168,7 @@ def _lower(words: str) -> str:
 
 
 def unmeasured(gateway: Gateway, tariff: Tariff) -> Problem | None:
-    """Why frames cannot be submitted at a price that nobody measured; None: they can."""
+    """Return why frames cannot be submitted at an unmeasured price; None if they can."""
     if not (tariff.owed and gateway.settings.pricing.look_first):
         return None
     return Problem(

@@ -1,4 +1,4 @@
-"""What a node says of a scene, as a stranger's word: known members within bounds, or nothing."""
+"""A node's report on a scene: validated as untrusted input, all or nothing."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -25,8 +25,9 @@ Frame = Annotated[int, Meta(ge=-(2**31), le=2**31)]
 
 @attrs.frozen
 class MissingFile:
-    """One that the scene names and that was not among the inputs. ``file``: its name; ``frames``:
-    those of the scene that show it, where not all of them do.
+    """A file that the scene names and that is not among the inputs.
+
+    ``file``: its name; ``frames``: those of the scene that show it, if not all do.
     """
 
     kind: Text
@@ -34,7 +35,7 @@ class MissingFile:
     path: Text
     file: Text
     frames: ShownIn | None = None
-    bytes: None = None  # what findings look at: it is not there
+    bytes: None = None  # read by the findings: None for a missing file
 
 
 @attrs.frozen
@@ -45,7 +46,7 @@ class Script:
 
 @attrs.frozen
 class Needing:
-    """How many bytes one object or texture needs."""
+    """The bytes that one object or texture needs."""
 
     object: Text
     bytes: Count
@@ -75,7 +76,7 @@ class SceneProbe:
     frames: Annotated[list[ProbedFrame], Meta(min_length=1, max_length=3)]
 
     def probe(self) -> Probe:
-        """As estimates are made of it."""
+        """Return it as the input of estimates."""
         frames = tuple(
             MeasuredFrame(**attrs.asdict(one))
             for one in sorted(self.frames, key=lambda one: one.frame)
@@ -89,8 +90,9 @@ def _names() -> list[str]:
 
 @attrs.frozen
 class SceneFacts:
-    """As ``rendertrust.preflight.findings`` reads them. Of a scene that could not be opened the
-    first few alone are there.
+    """Input of ``rendertrust.preflight.findings``.
+
+    A scene that could not be opened has only the first few.
     """
 
     opened: bool
@@ -129,7 +131,7 @@ class SceneFacts:
     tile_obstacles: Names = attrs.field(factory=_names)
     device_dependent: Names = attrs.field(factory=_names)
     probe: SceneProbe | None = None
-    starting: Seconds = 0.0  # until Blender had opened it; 0: not measured
+    starting: Seconds = 0.0  # until Blender had opened the scene; 0: not measured
     unprobed: Text = ""
     probe_failed: bool = False
 
@@ -138,7 +140,7 @@ KNOWN: Final = frozenset(field.name for field in attrs.fields(SceneFacts))
 
 
 def facts_in(report: bytes) -> SceneFacts | str:
-    """What a report says, or why it is none."""
+    """Return the facts of a report, or why it is invalid."""
     document = parse(report)
     if isinstance(document, Fault):
         return document.message
@@ -146,7 +148,7 @@ def facts_in(report: bytes) -> SceneFacts | str:
 
 
 def facts_of(document: dict[str, Any]) -> SceneFacts | str:
-    """The same of one that was read; a newer node may say more than is known here."""
+    """Return the facts of a parsed report; members that only a newer node knows are ignored."""
     if fault := next(unwritable(document), None):
         return fault.message
     known = {name: value for name, value in document.items() if name in KNOWN}

@@ -1,4 +1,4 @@
-"""How much somebody may keep here, and what to do about it."""
+"""A user's storage quota, and how to get below it."""
 
 from typing import Protocol
 from uuid import UUID
@@ -21,7 +21,7 @@ class AnnouncedContent(Protocol):
 
 
 async def too_much(gateway: Gateway, user: UUID, content: AnnouncedContent) -> Problem | None:
-    """Why it may not be sent; None where there is room. What he has already counts once."""
+    """Return why it may not be uploaded; None if there is room. Content counts once per user."""
     known = await gateway.uploads.by_content(user, bytes.fromhex(content.sha256))
     if known is not None and known.completed_at is not None:
         return None

@@ -1,7 +1,7 @@
-"""Jobs as they are ordered, ordered again and called off, whoever asks: the API or the console.
+"""Jobs submitted, retried and cancelled, through the API or in the console.
 
-A retry is a new job at the price of today, held anew: what was held for the job before went back
-when that ended. Its id follows from that job's, so asking twice makes one.
+A retry is a new job at today's price, held again: what was held for the old job was released when
+it ended. Its id is derived from the old job's, so that two requests make one.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from web.money.ledger_client import commit, present
 
 DISPATCH_SECONDS: Final = 2.0
 CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
-MAYBE: Final = (*CANCELLABLE, "PAUSED")  # one that is paused, if it never ran
+MAYBE: Final = (*CANCELLABLE, "PAUSED")  # a paused one can be cancelled if it never ran
 RETRYABLE: Final = ("FAILED", "CANCELLED")
 NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
 INACTIVE: Final = Problem(409, "Its user is deactivated", code=RefusalCode.USER_INACTIVE)
@@ -38,19 +38,19 @@ EXPIRED: Final = Problem(
     code=RefusalCode.INPUT_EXPIRED,
 )
 FRAMES: Final = Problem(
-    409, "A job of several units is submitted anew, not retried", code=RefusalCode.JOB_OF_UNITS
+    409, "A job of several units is submitted again, not retried", code=RefusalCode.JOB_OF_UNITS
 )
-PREFLIGHT: Final = "preflight"  # the type of jobs that look into a scene, for nothing
+PREFLIGHT: Final = "preflight"  # the type of free jobs that examine a scene
 LOOK: Final = Problem(
     409,
-    "It looked into a scene: POST /jobs/preflight has that done again",
+    "It was a pre-flight: POST /jobs/preflight starts another",
     code=RefusalCode.JOB_IS_PREFLIGHT,
 )
 
 
 @attrs.frozen
 class JobRequest:
-    """A job as somebody wants it, its parameters checked. ``key``: of idempotency.
+    """A job to submit, its parameters checked. ``key``: of idempotency.
 
     ``cap``: what it may cost at most.
     """
@@ -67,10 +67,10 @@ class JobRequest:
 
 @attrs.frozen
 class RetryOutcome:
-    """What became of a retry: the job that does it, and whether it is a new one.
+    """The outcome of a retry: the new job, and whether it is new.
 
-    A job of several units goes on itself with what failed of it; for all of that so many units of
-    money are ``missing``.
+    A job of several units continues itself with its failed units; for all of those, ``missing``
+    units of money are lacking.
     """
 
     job: UUID
@@ -86,7 +86,7 @@ Outcome: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
 async def order(
     gateway: Gateway, user: UUID, wanted: JobRequest, price: int, price_number: int
 ) -> tuple[Dispatch, DispatchOutcome]:
-    """Ask for it; what was asked and what became of it. Raises AskFailed, Unavailable."""
+    """Submit the job; return the request and its outcome. Raises AskFailed, Unavailable."""
     dispatch = Dispatch(
         job=gateway.random.uuid(),
         user=user,
@@ -105,16 +105,16 @@ async def order(
 
 
 async def asked(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome:
-    """What becomes of it."""
+    """Ask the Scheduler to dispatch it."""
     scheduler = gateway.registry.ref(Scheduler)
     return present(await scheduler.ask(dispatch, within=DISPATCH_SECONDS))
 
 
 async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None) -> Outcome:
-    """Do an ended job again; a refusal of the books comes as it is.
+    """Do an ended job again; a refusal of the books is returned as it is.
 
-    ``owner`` None: anybody's, for an admin, whose ``act`` is written down. He may not spend more
-    of somebody's credits than that one agreed to.
+    ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. An admin may not
+    spend more of a user's credits than the user agreed to.
     """
     row = await gateway.jobs.past(job, owner)
     if row is None:
@@ -129,7 +129,7 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
         )
     if row.units != 1:
         return FRAMES
-    if row.job_type == PREFLIGHT:  # what it finds is noted with the question, and costs nothing
+    if row.job_type == PREFLIGHT:  # its finding is stored, and it costs nothing
         return LOOK
     if (dearer := await refusal_of(gateway, row.id, (0,))) is not None:
         return dearer
@@ -150,7 +150,7 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
 
 
 def _price_now(row: PastJob, price: int) -> int:
-    """What it costs today, where a frame costs ``price`` by the table: the same work anew."""
+    """Return the price of the same work today, where a frame costs ``price`` by the table."""
     if (priced := row.params.get(PRICED)) is not None:
         return price_of_work(priced["work"], price, priced["pays_for"])
     return price * (1 if row.frames is None else len(parse(row.frames)))
@@ -175,7 +175,7 @@ def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> D
 
 
 async def _before(gateway: Gateway, row: PastJob) -> RetryOutcome | Problem:
-    """It is being done again already, or was."""
+    """Return the retry that exists already."""
     assert row.retried_by is not None, "asked before"
     done = await gateway.jobs.by_id(row.retried_by, row.user_id)
     return (
@@ -195,14 +195,14 @@ def _dearer(row: PastJob, price: int) -> Problem:
 
 
 def retry_id(job: UUID) -> UUID:
-    """Of the job that does it again."""
+    """Return the id of a job's retry."""
     return UUID(bytes=hashlib.sha256(b"retry\n" + job.bytes).digest()[:16], version=4)
 
 
 async def call_off(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
 ) -> UUID | Problem:
-    """Cancel a job that no node has begun; whose it was. ``owner`` None: anybody's."""
+    """Cancel a job that no node has begun; return its owner. ``owner`` None: any user's."""
     row = await gateway.jobs.past(job, owner)
     if row is None:
         return NOT_FOUND
@@ -211,7 +211,7 @@ async def call_off(
     order = Commit(effects=(JobCancel(job, row.user_id),), act=act)
     outcome = await commit(gateway, order)
     if isinstance(outcome, GuardFailed):
-        return not_cancellable(outcome.found)  # it has begun since we looked
+        return not_cancellable(outcome.found)  # it has begun since it was read
     if isinstance(outcome, Posted):
         gateway.registry.ref(Scheduler).tell(UnitsChanged(outcome.units))
         gateway.registry.ref(Notifier).tell(UnitsMoved(outcome.units))
@@ -219,7 +219,7 @@ async def call_off(
 
 
 def not_cancellable(status: str) -> Problem:
-    """It has begun, or ended."""
+    """Return the refusal for a job that has begun, or ended."""
     return Problem(
         400,
         f"Job is {status}; only {' and '.join(CANCELLABLE)} jobs can be cancelled",

@@ -1,7 +1,7 @@
-"""How a job is cut into units: frames, chunks of frames, tiles of a frame and what is made of them.
+"""The units of a job: frames, chunks of frames, or tiles of a frame and the frame made of them.
 
-Units are numbered by frame, and take turns in the order that was asked for. A frame costs the same
-however it is cut: a chunk what its frames do, the tiles of a frame together as much as it.
+Units are numbered by frame, and take turns in the requested order. A frame costs the same however
+it is split: a chunk costs the sum of its frames, and the tiles of a frame together its price.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,8 +25,8 @@ from rendertrust.tiling import grid
 from sql.scheduler_rows import GRID
 from web.http.problem import Fault
 
-UNITS_MAX: Final = 5_000  # of one job: they come to be, and are cancelled, in one transaction
-FRAMES_OF_JOB_MAX: Final = 20_000  # a quote reads and prices all of them; one named twice is two
+UNITS_MAX: Final = 5_000  # of one job: they are created, and cancelled, in one transaction
+FRAMES_OF_JOB_MAX: Final = 20_000  # a quote reads and prices all of them; repeated ones count twice
 CHUNK_MAX: Final = 64
 
 Frames = Annotated[
@@ -43,14 +43,14 @@ Tiles = Annotated[
         pattern=r"^[1-9][0-9]?x[1-9][0-9]?$", description="columns x rows of each frame, like 2x2"
     ),
 ]
-# A frame's number -> units of money; or those of each, where all frames cost the same.
+# A frame's number -> units of money; or the price of each, where all frames cost the same.
 Cost: TypeAlias = Callable[[int], int] | int
 Order = Literal["sequential", "every_nth", "middle_first"]
 
 
 @attrs.frozen
 class UnitSplit:
-    """How somebody wants a job cut; without ``frames`` it is one unit."""
+    """How to split a job; without ``frames`` it is one unit."""
 
     frames: str | None = None
     chunk: int = 1
@@ -60,7 +60,7 @@ class UnitSplit:
 
 @attrs.frozen
 class UnitPlan:
-    """The job's parameters, and its units; none: it is one, as they say. ``frames``: all of it."""
+    """The job's parameters, all its ``frames``, and its units; without any, the job is one unit."""
 
     params: Mapping[str, Any]
     pieces: tuple[NewUnit, ...] = ()
@@ -68,7 +68,7 @@ class UnitPlan:
 
 
 def plan_of(cut: UnitSplit, params: Mapping[str, Any], cost: Cost) -> UnitPlan | list[Fault]:
-    """The units of a job whose frames have these costs, or what is wrong with them."""
+    """Return the units of a job whose frames have these costs, or what is wrong with it."""
     if cut.frames is None:
         faults = _alone(cut)
         return faults or UnitPlan(params)
@@ -101,7 +101,7 @@ def plan_of(cut: UnitSplit, params: Mapping[str, Any], cost: Cost) -> UnitPlan |
 
 
 def _alone(cut: UnitSplit) -> list[Fault]:
-    """What says nothing without frames."""
+    """Return faults for options that need frames."""
     usual = UnitSplit()
     names = ("chunk", "tiles", "order")
     said = [name for name in names if getattr(cut, name) != getattr(usual, name)]
@@ -127,7 +127,7 @@ def _disagreeing(cut: UnitSplit, params: Mapping[str, Any]) -> list[Fault]:
 
 
 def _too_many(units: int) -> list[Fault]:
-    """The fault of a job of so many units, if it is one; asked before any of them is made."""
+    """Return the fault of a job of too many units, before any of them is made."""
     if units <= UNITS_MAX:
         return []
     said = f"make {units} units; a job has {UNITS_MAX} at most: ask for larger chunks"
@@ -135,7 +135,7 @@ def _too_many(units: int) -> list[Fault]:
 
 
 def _places(count: int, order: str) -> list[int]:
-    """The turn of each of ``count`` parts."""
+    """Return the turn of each of ``count`` parts."""
     places = [0] * count
     for turn, number in enumerate(ordered(range(count), order)):
         places[number] = turn
@@ -154,7 +154,7 @@ def _cost_of(frames: Sequence[int], cost: Cost) -> int:
 def _tiled(
     parts: Sequence[tuple[int, ...]], order: str, cost: Cost, count: int
 ) -> Iterator[NewUnit]:
-    """Of each frame its tiles, and then the unit that is made of them."""
+    """Yield the tiles of each frame, and then the unit that assembles them."""
     for index, (part, turn) in enumerate(zip(parts, _places(len(parts), order), strict=True)):
         prices = _shares(_cost_of(part, cost), count)
         frames, place, whole = canonical(part), turn * (count + 1), (index + 1) * (count + 1) - 1
@@ -164,6 +164,6 @@ def _tiled(
 
 
 def _shares(price: int, count: int) -> list[int]:
-    """Of a frame's price, for its tiles."""
+    """Split a frame's price among its tiles."""
     sums = [price * part // count for part in range(count + 1)]
     return [after - before for before, after in pairwise(sums)]

@@ -1,4 +1,4 @@
-"""What somebody wants done, as it is submitted or asked the price of: checked the same way."""
+"""Validation of jobs, the same for submissions and for quotes."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -20,7 +20,7 @@ from web.jobs.submission import JobRequest
 from web.jobs.unit_plan import CHUNK_MAX, Frames, Tiles, UnitPlan, UnitSplit, plan_of
 from web.jobs.unit_plan import Order as CutOrder
 
-# One word: a name that stands in lists, labels and paths as it is.
+# One word, as it is used in lists, labels and paths.
 JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 Reference = Annotated[str, Meta(min_length=1, max_length=500)]
 Priority = Literal["low", "normal", "high"]
@@ -30,7 +30,7 @@ PRIORITIES: Final = {"low": -1, "normal": 0, "high": 1}
 
 @attrs.frozen(kw_only=True)
 class Submission:
-    """What is to be done, but for the file that it is done to."""
+    """The description of a job, without its payload."""
 
     job_type: JobType
     params: dict[str, Any] = attrs.field(factory=dict[str, Any])
@@ -50,9 +50,9 @@ class Submission:
 
 @attrs.frozen(kw_only=True)
 class NewJob(Submission):
-    """``queue``: wait when no node can do it, instead of being refused.
+    """``queue``: wait if no node can do it, instead of a refusal.
 
-    ``manifest``: of a job of several files, the upload that lists them (``docs/RENDERING.md``).
+    ``manifest``: for a job of several files, the upload that lists them (``docs/RENDERING.md``).
 
     With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames; with
     ``tiles`` each frame is rendered in parts, which a last unit puts together. ``max_credits``: the
@@ -61,9 +61,9 @@ class NewJob(Submission):
     ``pool`` says who may see the work: your own nodes and your organisations' (``mine``, which
     costs nothing), those of operators whom you trust too (``trusted``), or all of them.
 
-    ``as_is``: render the scene even if a node found in it what should be mended first.
+    ``as_is``: render the scene even if a node found problems in it that should be fixed first.
 
-    ``quoted``: the price that you were told; 409, and nothing is held, where it is more by now.
+    ``quoted``: the price that you were quoted; 409, and nothing is held, if it is higher by now.
     """
 
     payload_ref: Reference
@@ -71,7 +71,7 @@ class NewJob(Submission):
 
 @attrs.frozen(kw_only=True)
 class JobIdea(Submission):
-    """A submission of which the price is asked. Without ``payload_ref`` no file is looked at."""
+    """A job to quote. Without ``payload_ref`` no file is examined."""
 
     payload_ref: Reference | None = None
 
@@ -81,7 +81,7 @@ Asked: TypeAlias = NewJob | JobIdea
 
 @attrs.frozen
 class PricedJob:
-    """What can be ordered, and what that costs: ``price`` for all of it, in units of money."""
+    """A job that can be submitted, and its price: ``price`` for all of it, in units of money."""
 
     wanted: JobRequest
     tariff: Tariff
@@ -94,12 +94,12 @@ class PricedJob:
 
 
 def in_pool(terms: JobTerms, pool: Pool) -> JobTerms:
-    """The terms there: on one's own nodes it costs nothing."""
+    """Return the terms in the pool: on the owner's nodes it costs nothing."""
     return attrs.evolve(terms, price=0) if pool == MINE else terms
 
 
 async def offer_of(call: Call[Any], asked: Asked, terms: JobTerms) -> PricedJob | Problem:
-    """What is to be ordered at these terms, or all that is wrong with it."""
+    """Return the job to submit at these terms, or all that is wrong with it."""
     params = await _params(call, asked)
     if isinstance(params, list):
         return invalid(params)
@@ -136,7 +136,7 @@ def _wanted(asked: Asked, plan: UnitPlan, tariff: Tariff) -> JobRequest:
 
 
 def _unpayable(offer: PricedJob) -> list[Fault]:
-    """Why it could not be begun, or never be paid."""
+    """Return why it could not be begun, or never be paid."""
     wanted = offer.wanted
     first = wanted.pieces[0].price if wanted.pieces else offer.price
     if wanted.cap is not None and wanted.cap < first:
@@ -147,7 +147,7 @@ def _unpayable(offer: PricedJob) -> list[Fault]:
 
 
 async def _params(call: Call[Any], asked: Asked) -> Mapping[str, Any] | list[Fault]:
-    """The creator's parameters and the input, or all that is wrong with either."""
+    """Return the creator's parameters and the input, or all that is wrong with either."""
     params = parameters_of(asked.job_type, asked.params)
     found = await _input(call, asked)
     faults = [*(params if isinstance(params, list) else [])]

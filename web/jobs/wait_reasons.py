@@ -1,4 +1,4 @@
-"""Why a unit has not begun, in words, and by a name of a closed set for programs."""
+"""Why a unit has not begun: in words, and as a code for programs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,21 +22,21 @@ Code: TypeAlias = Literal[
     "cap",  # its job may not cost more
     "parts",  # it is made of others
     "turn",  # others of its job come first
-    "soon",  # there is a node, or nobody knows better
-    "retry",  # an attempt came to nothing a moment ago
-    "no_node",  # none was ever there that does this
-    "full",  # those that can do it have no room
-    "nobody",  # those that could are away, drained, resting, another's, or lack what it needs
+    "soon",  # a node can take it, or nothing else is known
+    "retry",  # an attempt has just failed
+    "no_node",  # no node that does this was ever connected
+    "full",  # those that can do it are full
+    "nobody",  # those that could are away, drained, resting, in another pool, or lack what it needs
     "unreachable",  # its node is not connected
     "begins",  # its node has it
-    "copied",  # and another one, too: it takes far longer than the others
+    "copied",  # another node tries it too: it takes far longer than the others
     "checked",  # it was delivered, and waits for its verdict
 ]
 
 
 @attrs.frozen
 class Reason:
-    """``words`` are one to three sentences. ``since``: of a check, when it was delivered."""
+    """``words`` are one to three sentences. ``since``: for a check, when it was delivered."""
 
     code: Code
     words: str
@@ -51,7 +51,7 @@ COPIED: Final = Reason(
 
 
 async def why(gateway: Gateway, job: DeskJob) -> str:
-    """One or two sentences; '' for a job that somebody works on, or that has ended."""
+    """Return one or two sentences; '' for a job at work or ended."""
     is_left = job.status == "RUNNING" and not job.at_work
     if job.status not in OPEN and not is_left:
         return ""
@@ -68,7 +68,7 @@ async def why(gateway: Gateway, job: DeskJob) -> str:
 async def reasons_of(
     gateway: Gateway, job: OwnerJobRow, units: Sequence[PagedUnit]
 ) -> Mapping[int, Reason]:
-    """Of those units that have not begun, take very long, or are being checked, by number."""
+    """Return reasons for the units that wait, take very long, or are being checked, by number."""
     verifying = [unit.number for unit in units if unit.state == "VERIFYING"]
     checked = await checking_of(gateway, job.id, verifying)
     copied = {unit.number: COPIED for unit in units if unit.copy_node_id is not None}
@@ -84,7 +84,7 @@ async def reasons_of(
 
 
 def _of_others(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
-    """What keeps the units that come after these; None: nothing but that these come first."""
+    """Return what keeps the units that come after these; None: only these."""
     first = next((one for one in found.values() if one.reachable is None), None)
     if first is None or first.ready:
         return None
@@ -92,7 +92,7 @@ def _of_others(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
 
 
 def reason(job: OwnerJobRow, unit: PagedUnit, found: WaitCounts | None) -> Reason:
-    """Why a unit waits; ``found`` None: it is not among those that are to be given out next."""
+    """Return why a unit waits; ``found`` None: it is not among the next to be assigned."""
     if unit.state == "DISPATCHED":
         return Reason("begins", BEGINS.format("A node")) if found is None else of_assigned(found)
     if unit.missing:
@@ -111,7 +111,7 @@ BEGINS: Final = "{} has it and has not begun: it is busy with other jobs, or fet
 
 
 def of_assigned(found: WaitCounts, name: str = "A node") -> Reason:
-    """A node has it, and has not begun."""
+    """Return why an assigned unit has not begun."""
     if found.reachable is False:
         words = f"{name} was given it, but is not connected now. Soon another node gets it."
         return Reason("unreachable", words)
@@ -119,10 +119,10 @@ def of_assigned(found: WaitCounts, name: str = "A node") -> Reason:
 
 
 def of_queued(job_type: str, found: WaitCounts) -> Reason:
-    """No node has it."""
+    """Return why no node has it."""
     begun = ""
     if found.not_before is not None:
-        begun = "An attempt came to nothing, and it is tried again in a few seconds. "
+        begun = "An attempt failed, and it is tried again in a few seconds. "
     if found.known == 0:
         never = f"No node that does “{job_type}” was ever connected. It waits up to 7 days."
         return Reason("no_node", begun + never)
@@ -135,17 +135,15 @@ def of_queued(job_type: str, found: WaitCounts) -> Reason:
 
 
 def odd(found: WaitCounts) -> str:
-    """Of those that could, how many nobody can check; with a space before it."""
+    """Describe how many of them have unverifiable results; with a space before it."""
     if not found.unverifiable:
         return ""
     works = "renders" if found.unverifiable == 1 else "render"
-    return (
-        f" {found.unverifiable} of them {works} what nobody can check here: idle others go before."
-    )
+    return f" {found.unverifiable} of them {works} what cannot be verified here: other idle nodes go first."
 
 
 def kept(found: WaitCounts) -> list[str]:
-    """What keeps those that could."""
+    """Return why the nodes that could do it do not."""
     kinds = (
         (found.silent, "is not connected", "are not connected"),
         (found.barred, "is drained or in quarantine", "are drained or in quarantine"),
@@ -173,7 +171,7 @@ async def _asked(gateway: Gateway, asked: ExplainWaiting) -> Mapping[int, WaitCo
 
 
 def several(number: int) -> str:
-    """So many nodes."""
+    """Return the number of nodes in words."""
     return "One node" if number == 1 else f"{number} nodes"
 
 

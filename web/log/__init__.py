@@ -1,1 +1,1 @@
-"""The log of proofs, as this gateway signs and remembers it."""
+"""The log of proofs: keys that sign it, and what this gateway remembers of it."""

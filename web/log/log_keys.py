@@ -1,8 +1,8 @@
 """The keys that sign the log's checkpoints: from the settings, or in a file of the data folder.
 
-A key is the 32 bytes of an Ed25519 seed in hexadecimal. The file has the key that signs and, after
-a rotation, on a second line the one before it, which signs beside it until the next rotation: who
-knows only that one sees that the new one follows it.
+A key is the 32 bytes of an Ed25519 seed in hexadecimal. The file has the current key and, after a
+rotation, the last one on a second line. Both sign until the next rotation, so that clients that
+know only the old key see that the new one follows it.
 """
 
 import re
@@ -31,7 +31,7 @@ _SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 @attrs.frozen
 class LogKeys:
-    """The first one signs from now on; a second one signs beside it, for who knows only that."""
+    """The log's keys: the first is current; a second one signs too, for older clients."""
 
     all: tuple[Ed25519PrivateKey, ...] = attrs.field(repr=False)
 
@@ -58,7 +58,7 @@ class LogKeys:
 
 
 class LogKeyFile:
-    """In a file that its owner alone can read; looked at each second, for a rotation."""
+    """Keys in a private file, checked once a second for a rotation."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._kept = RotatedFile(path, clock, lambda text: keys_of(text.split()), "the log's key")
@@ -67,7 +67,7 @@ class LogKeyFile:
         return self._kept.now().verifiers(origin)
 
     def sign(self, made: Checkpoint) -> str:
-        """By the keys that ``verifiers`` told last: they change there alone."""
+        """Sign with the keys that ``verifiers`` returned last: they change only there."""
         return self._kept.last.sign(made)
 
     def sign_anchor(self, made: AnchorNote) -> str:
@@ -89,7 +89,7 @@ class LogKeyFile:
 def log_keys(
     settings: Settings, data: Path, clock: Clock, random: Random
 ) -> "LogKeys | LogKeyFile":
-    """The settings' keys; else the data folder's, made where there is none.
+    """Return the settings' keys; else those of the data folder, made if missing.
 
     Raises SettingsError, and OSError for a file that cannot be read.
     """
@@ -105,7 +105,7 @@ def log_keys(
 
 
 def given(proof: Proof) -> LogKeys:
-    """The keys of the settings."""
+    """Return the keys of the settings."""
     try:
         return keys_of([text for text in (proof.key, proof.previous_key) if text])
     except ValueError as error:
@@ -113,27 +113,27 @@ def given(proof: Proof) -> LogKeys:
 
 
 def key_file(data: Path) -> Path:
-    """Where the keys of a gateway without a setting are."""
+    """Return the path of the keys of a gateway without configured ones."""
     return data / "gateway" / "log-key"
 
 
 def fresh(random: Random) -> str:
-    """A new key, as text."""
+    """Return a new key, as text."""
     text = random.token(SEED_BYTES).hex()
     hide(text)
     return text
 
 
 def keys_of(lines: Sequence[str]) -> LogKeys:
-    """The keys in these texts. Raises ValueError."""
+    """Return the keys in these texts. Raises ValueError."""
     hide(*lines)
     if not 1 <= len(lines) <= 2 or not all(map(_SEED.fullmatch, lines)):
-        raise ValueError("a key has 64 hexadecimal digits, and there is one before it at most")
+        raise ValueError("a key has 64 hexadecimal digits, and there are at most two")
     return LogKeys(tuple(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(t)) for t in lines))
 
 
 def rotate(path: Path, random: Random) -> LogKeys:
-    """A new key signs from now on, the one of now beside it. Raises OSError, ValueError."""
+    """Make a new key that signs along with the current one. Raises OSError, ValueError."""
     lines = path.read_text("ascii").split()
     keys_of(lines)
     kept = [fresh(random), lines[0]]

@@ -1,7 +1,7 @@
-"""What a gateway keeps of the log beside its keys: the newest checkpoint that it signed or saw.
+"""A gateway's own memory of the log: the newest checkpoint that it signed or saw.
 
-A database that an older copy was put over does not know of it; this file does. It is a small JSON
-object: origin, size, root in hexadecimal, time. Without it a gateway starts all the same.
+After an older copy of the database was restored, this file still knows of it. It is a small JSON
+object: origin, size, root in hexadecimal, time. A missing file does not stop the start.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ log = structlog.get_logger("log")
 
 
 class FileMemory:
-    """In a file. Whoever is killed at any moment leaves the one of before, or this one.
+    """The memory in a file. A crash leaves the old content, or the new.
 
-    What is of another log, or cannot be read, stays as it is until an operator moves it away,
-    which is noticed without a start.
+    A file of another log, or that cannot be read, is left alone until an operator moves it away,
+    which is noticed without a restart.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,13 +35,13 @@ class FileMemory:
 
     @property
     def head(self) -> Kept:
-        """What is kept: read again where somebody else changed it."""
+        """The checkpoint in the file, read again if the file changed."""
         if _signature(self._path) != self._signature:
             self._kept, self._signature = _read(self._path)
         return self._kept
 
     async def note(self, head: SeenHead) -> None:
-        """Remember it unless it is no newer. A disk that is full is told, and harms nobody."""
+        """Remember the checkpoint unless it is no newer. A full disk is logged and does no harm."""
         async with self._turn:
             kept = self.head
             if isinstance(kept, UnreadableHead) or not is_newer(head, kept):
@@ -50,36 +50,36 @@ class FileMemory:
             try:
                 await asyncio.to_thread(write_private, self._path, _text(head))
             except OSError as error:
-                log.error("what was signed of the log is not kept", reason=str(error))
+                log.error("the signed checkpoint is not remembered", reason=str(error))
                 return
             self._kept, self._signature = head, _signature(self._path)
 
     def _tell(self, head: SeenHead, kept: Kept) -> None:
-        """Once, why this one is not remembered, where it should be."""
+        """Log once why a checkpoint is not remembered."""
         if kept == self._told:
             return
         self._told = kept
         if isinstance(kept, UnreadableHead):
             log.error(
-                "what was signed of the log is not kept", file=str(self._path), reason=kept.why
+                "the signed checkpoint is not remembered", file=str(self._path), reason=kept.why
             )
         elif kept is not None and not is_same_log(head, kept):
             why = f"it is of {kept.origin}, and the database's log is {head.origin}"
-            log.error("what was signed of the log is not kept", file=str(self._path), reason=why)
+            log.error("the signed checkpoint is not remembered", file=str(self._path), reason=why)
 
 
 def memory_file(data: Path) -> Path:
-    """Where a gateway keeps it."""
+    """Return the path of the file."""
     return data / "gateway" / "log-seen"
 
 
 def is_same_log(head: SeenHead, kept: SeenHead) -> bool:
-    """Whether both are of one log, be it of different epochs; of an empty one nothing was seen."""
+    """Return True if both are of one log, in any epochs; an empty one matches all."""
     return kept.size == 0 or epoch.split(head.origin)[0] == epoch.split(kept.origin)[0]
 
 
 def is_newer(head: SeenHead, kept: SeenHead | None) -> bool:
-    """Whether it goes on from what is kept: a longer one of that log, or one of a later epoch."""
+    """Return True if it continues ``kept``: a longer one of that log, or one of a later epoch."""
     if kept is None:
         return True
     if head.origin == kept.origin:
@@ -101,7 +101,7 @@ def _signature(path: Path) -> Signature:
 
 
 def _read(path: Path) -> tuple[Kept, Signature]:
-    """What is there, and as of when. Looked at first: a change meanwhile is read again."""
+    """Return the content and the file's signature, taken first: a later change is read again."""
     signature = _signature(path)
     try:
         return _parsed(json.loads(path.read_bytes())), signature
@@ -112,7 +112,7 @@ def _read(path: Path) -> tuple[Kept, Signature]:
 
 
 def _parsed(found: Any) -> SeenHead:
-    """Raises ValueError, TypeError, KeyError."""
+    """Parse the content. Raises ValueError, TypeError, KeyError."""
     at = datetime.fromisoformat(found["time"])
     origin, size = untrusted.text(found["origin"]), untrusted.size(found["size"])
     root = untrusted.sha256(found["root"])

@@ -1,1 +1,1 @@
-"""Credits beside their routes: asking the books, what admins do, what Stripe says."""
+"""Credits: requests to the Ledger, admins' adjustments, Stripe's events."""

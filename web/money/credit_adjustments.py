@@ -1,6 +1,6 @@
-"""What admins do to somebody's credits, as orders to the Ledger: the act is part of the order.
+"""Admins' adjustments of credits, as orders to the Ledger: the act is part of the order.
 
-So what was done and its record are one transaction, and neither is there without the other.
+So the change and its record are one transaction, and neither exists without the other.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ WORDS = {GRANT: "Granted", ADJUST: "Adjusted"}
 
 @attrs.frozen
 class CreditMovement:
-    """So many units, above 0 to the user and below 0 from him; once under the reference."""
+    """A movement of units, above 0 to the user and below 0 from them; once per reference."""
 
     act: str  # GRANT or ADJUST
     user: UUID
@@ -38,7 +38,7 @@ class CreditMovement:
 
 
 def order_of(movement: CreditMovement, act: Act, key: IdempotencyKey | None = None) -> Commit:
-    """The platform's adjustments to the user, or the other way."""
+    """Return a transfer from the platform's adjustments to the user, or the reverse."""
     user = user_account(movement.user)
     up = movement.units > 0
     reference = f"{movement.act.removeprefix('credits.')}:{movement.reference}"
@@ -58,9 +58,9 @@ def order_of(movement: CreditMovement, act: Act, key: IdempotencyKey | None = No
 def refund_of(
     unit: ChargedUnit, units: int, description: str, act: Act, key: IdempotencyKey | None = None
 ) -> Commit:
-    """Out of revenue, once for each unit of work: its reference is the work's.
+    """Return a refund out of revenue, once per unit of work: its reference is the work's.
 
-    What was charged for a unit that has ended never changes, so looking at it before is enough.
+    The charge of an ended unit never changes, so reading it before is enough.
     """
     user, reference = user_account(unit.user_id), work_reference(unit.job_id, unit.number)
     transfer = Transfer(
@@ -77,7 +77,7 @@ def refund_of(
 
 
 def reference_of(who: str, key: str | None, fresh: Callable[[], UUID]) -> UUID:
-    """The same one for the same key of the same admin: what was done under it is found again."""
+    """Return the same reference for the same key of the same admin, so that retries are found."""
     if key is None:
         return fresh()
     return UUID(bytes=hashlib.sha256(f"{who}\n{key}".encode()).digest()[:16], version=4)

@@ -1,4 +1,4 @@
-"""Asking the Ledger, for handlers: books that are away are a database that is away."""
+"""Requests to the Ledger, for handlers; if it is unavailable, so is the database."""
 
 from typing import TypeVar
 
@@ -14,19 +14,19 @@ ASK_SECONDS = 2.0
 
 
 async def commit(gateway: Gateway, order: Commit) -> Outcome:
-    """What became of the order. Raises AskFailed, Unavailable."""
+    """Return the outcome of the order. Raises AskFailed, Unavailable."""
     return present(await gateway.registry.ref(Ledger).ask(order, within=ASK_SECONDS))
 
 
 def present(outcome: Reply) -> Reply:
-    """The outcome, unless the books could not be reached. Raises Unavailable."""
+    """Return the outcome, unless the books could not be reached. Raises Unavailable."""
     if isinstance(outcome, LedgerUnavailable):
-        raise Unavailable("the books are away")
+        raise Unavailable("the books are unavailable")
     return outcome
 
 
 def insufficient(outcome: InsufficientCredits) -> Problem:
-    """402: what there is, and what it takes."""
+    """402: the available and the requested credits."""
     amounts = {
         "available": money.render(outcome.available),
         "requested": money.render(outcome.requested),

@@ -1,4 +1,4 @@
-"""Organisations and trust changed: whose nodes may do whose work is another matter now."""
+"""Tells the Scheduler that organisations or trust have changed."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ READ_SECONDS: Final = 5.0
 
 
 async def tell_circles(gateway: Gateway) -> None:
-    """Before whoever changed them is answered, so that no scene goes where it may not any more.
+    """Have the Scheduler read the change before its author is answered.
 
-    Other gateways see it when they read next, within seconds.
+    So no scene goes where it may not any longer. Other gateways read it within seconds.
     """
     scheduler = gateway.registry.ref(Scheduler)
     try:

@@ -1,4 +1,4 @@
-"""The actor that writes down how nodes come and go, soon after, and misses gateways that went."""
+"""The actor that records connections of nodes, and ends those of gateways that are gone."""
 
 import logging
 from typing import Final
@@ -22,16 +22,16 @@ log = logging.getLogger("connections")
 
 
 class Recorder:
-    """Marker: the address of the actor that writes connections down."""
+    """Marker: the address of the RecorderActor."""
 
 
 @attrs.frozen
 class Write(Message[Recorder, None]):
-    """Its own timer: write what has happened, and that this gateway is there."""
+    """From its own timer: write what has happened, and that this gateway is alive."""
 
 
 class RecorderActor(Actor[Recorder]):
-    """It stands before the listener: at a stop the last connections have ended when it writes."""
+    """Started before the listener: when it stops, the last connections have ended."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -52,14 +52,14 @@ class RecorderActor(Actor[Recorder]):
             await self._connections.write()
             await self._connections.miss()
         except (Unavailable, Conflict) as error:
-            log.warning("how nodes came and went is written later: %s", type(error).__name__)
+            log.warning("connections of nodes are recorded later: %s", type(error).__name__)
 
 
 def recorder_child(gateway: Gateway, registry: Registry) -> Child:
-    """The actor over the gateway's connections, in its own part of the tree."""
+    """The actor over the gateway's connections, under its own supervisor."""
     ref = registry.register(Recorder, Ref[Recorder]("recorder"))
     child = Child("recorder", lambda: RecorderActor(gateway.connections), ref=ref)
-    # Under a supervisor of its own: nothing else falls with it, and nothing needs it at once.
+    # Under its own supervisor: its failure stops nothing else, and nothing needs it at once.
     part = Supervisor(
         "Connections",
         Strategy.ONE_FOR_ONE,

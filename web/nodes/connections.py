@@ -1,7 +1,7 @@
 """The connections of nodes: since when, when they last answered, how they ended.
 
-What this gateway sees is written down soon after, many at once; nothing waits for that but who asks
-what was. So the answer is the same at each gateway, and after any of them has gone.
+What this gateway sees is written to the database soon after, in batches; only readers of the
+history wait for that. So every gateway gives the same answer, even after one is gone.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from rendertrust.protocol import CloseCode
 from sql.connections import ConnectionRow
 from sql.database import Conflict
 
-LOST: Final = 1006  # nobody said goodbye
+LOST: Final = 1006  # no close frame came
 STOPPED: Final = "The gateway stopped without a word"
 UNWRITTEN_MOST: Final = 50_000
 AT_ONCE: Final = 1_000
-SILENT_SECONDS: Final = 15.0  # a gateway that was not heard of for so long has gone
+SILENT_SECONDS: Final = 15.0  # a gateway that has not written for so long is gone
 MEANINGS: Final = {
     1000: "Finished",
     1001: "The node stops",
@@ -36,7 +36,7 @@ MEANINGS: Final = {
     1009: "A frame that is too long",
     1011: "A failure",
     CloseCode.SERVICE_RESTART: "The gateway restarts",
-    CloseCode.AUTHENTICATION_FAILED: "Its token does not hold, or it was revoked",
+    CloseCode.AUTHENTICATION_FAILED: "Its token is invalid, or it was revoked",
     CloseCode.HEARTBEAT_TIMEOUT: "No pong for too long",
     CloseCode.REPLACED: "Replaced by a newer connection",
 }
@@ -44,28 +44,28 @@ MEANINGS: Final = {
 
 @attrs.define(eq=False)
 class OpenConnection(ConnectionRow):
-    """As it stands by now."""
+    """A connection of this gateway."""
 
     @property
     def took(self) -> float | None:
-        """Seconds; None while it lasts."""
+        """Return its duration in seconds; None while it is open."""
         return None if self.ended_at is None else (self.ended_at - self.opened_at).total_seconds()
 
     @property
     def why(self) -> str:
-        """What its code means, in words. Nobody closes with 1006: a gateway was gone."""
+        """Return what its code means. 1006 by us means that the gateway was gone."""
         if self.by_us and self.code == LOST:
             return STOPPED
-        return "" if self.code is None else MEANINGS.get(self.code, "A code of its own")
+        return "" if self.code is None else MEANINGS.get(self.code, "An unknown code")
 
     @property
     def heard_at(self) -> datetime:
-        """When the node was last heard of over it."""
+        """Return when the node was last heard over it."""
         return self.pong_at or self.opened_at
 
 
 class ConnectionStore(Protocol):
-    """Where they stand: ``sql.connections.ConnectionRows``."""
+    """The rows of connections: ``sql.connections.ConnectionRows``."""
 
     async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool: ...
 
@@ -77,19 +77,19 @@ class ConnectionStore(Protocol):
 
 
 class Connections:
-    """Those that are open at gateway ``id_``, and what is still to be written of others."""
+    """The open connections of gateway ``id_``, and ended ones that are not yet written."""
 
     def __init__(self, id_: UUID, rows: ConnectionStore, clock: Clock, random: Random) -> None:
         self._id, self._rows, self._clock, self._random = id_, rows, clock, random
         self._open: defaultdict[UUID, list[OpenConnection]] = defaultdict(list)
         self._unwritten: dict[UUID, OpenConnection] = {}
         self._writing = asyncio.Lock()
-        self.living = 0  # how many sockets are open
+        self.living = 0  # number of open sockets
 
     # -- what happens
 
     def opened(self, node: UUID, address: str) -> OpenConnection:
-        """A node has connected."""
+        """Note that a node has connected."""
         connection = OpenConnection(self._random.uuid(), node, address, self._clock.now())
         self._open[node].append(connection)
         self.living += 1
@@ -97,12 +97,12 @@ class Connections:
         return connection
 
     def answered(self, connection: OpenConnection) -> None:
-        """A pong came."""
+        """Note a pong."""
         connection.pong_at = self._clock.now()
         self._note(connection)
 
     def ended(self, connection: OpenConnection, *, ours: int | None, theirs: int | None) -> None:
-        """It is over: with the code that we said, else with theirs."""
+        """Note its end, with the code that we sent, else with theirs."""
         connection.ended_at = self._clock.now()
         connection.by_us = ours is not None
         connection.code = ours or theirs or LOST
@@ -113,7 +113,7 @@ class Connections:
         self._note(connection)
 
     def _note(self, connection: OpenConnection) -> None:
-        """It is to be written; what came first is let go where the database is away for long."""
+        """Queue it for writing; the oldest are dropped while the database is down for long."""
         self._unwritten[connection.id] = connection
         if len(self._unwritten) > UNWRITTEN_MOST:
             del self._unwritten[next(iter(self._unwritten))]
@@ -121,9 +121,9 @@ class Connections:
     # -- what is written
 
     async def write(self) -> None:
-        """All that has happened, and that this gateway is there.
+        """Write all that has happened, and that this gateway is alive.
 
-        Raises Unavailable and Conflict: then it is tried again later.
+        Raises Unavailable and Conflict: it is retried later.
         """
         async with self._writing:
             await self._write_some()
@@ -145,17 +145,17 @@ class Connections:
                 self._unwritten |= {connection.id: connection for connection in open_}
 
     async def miss(self) -> None:
-        """End what was open at gateways that are there no more. Raises Unavailable and Conflict."""
+        """End the connections of gateways that are gone. Raises Unavailable and Conflict."""
         await self._rows.end(SILENT_SECONDS, LOST)
 
     async def expire(self, before: datetime) -> bool:
-        """Remove some that ended before; whether there were any. Raises Unavailable."""
+        """Delete some that ended before; True if there were any. Raises Unavailable."""
         return await self._rows.expire(before, AT_ONCE)
 
     # -- what was
 
     async def of(self, node: UUID) -> Sequence[OpenConnection]:
-        """The last ones of a node at any gateway, the newest first; what is told is kept.
+        """Write, and return a node's last connections at any gateway, the newest first.
 
         Raises Unavailable.
         """
@@ -164,11 +164,11 @@ class Connections:
         return [OpenConnection(**attrs.asdict(row)) for row in await self._rows.of(node)]
 
     def by_pong(self, *, newest_first: bool) -> Sequence[UUID]:
-        """Nodes with a socket here, by when it last answered or was opened."""
+        """Return nodes with a socket here, by when it last answered or was opened."""
         at = {node: open_[-1].heard_at for node, open_ in self._open.items()}
         return sorted(at, key=lambda node: at[node], reverse=newest_first)
 
     def open_of(self, node: UUID) -> OpenConnection | None:
-        """The one over which a node is served here now."""
+        """Return the connection over which a node is served here now."""
         open_ = self._open.get(node)
         return open_[-1] if open_ else None

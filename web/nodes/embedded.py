@@ -1,4 +1,4 @@
-"""The embedded verifier, as the gateway makes it known to itself: a node without an owner."""
+"""The embedded verifier, registered by the gateway as a node without an owner."""
 
 import platform
 from pathlib import Path
@@ -26,20 +26,20 @@ from web.http.listener import ListenAddress
 from web.identity.node_tokens import SignedNodeTokens
 from web.nodes.relay import AcceptedNode
 
-# It is given no work to render.
+# It gets no work to render.
 CAPABILITIES: Final = ("check", "check_batch", "preflight")
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
 UNNAMED: Final = "verification.embedded is off, and verification.own_nodes names no verifier"
 OR_ELSE: Final = (
-    "This gateway verifies on this machine. Else set verification.own_nodes, or"
+    "This gateway verifies on this machine. Otherwise set verification.own_nodes, or"
     " verification.enabled = false, and nothing is verified"
 )
 
 
 @attrs.frozen
 class EmbeddedVerifierState:
-    """The embedded verifier where it is wanted: ``confined`` if it can run, else ``why_not``."""
+    """The embedded verifier, if it is wanted: ``confined`` if it can run, else ``why_not``."""
 
     confined: Confinement | None = None
     why_not: str | None = None
@@ -50,7 +50,7 @@ class EmbeddedVerifierState:
         return OFF if self.why_not is None else NO_VERIFIER
 
     def child(self, gateway: Gateway, place: ListenAddress) -> Child | None:
-        """The verifier for the tree; it connects to ``place`` as every node does."""
+        """Return the verifier's child; it connects to ``place`` like any node."""
         confined, given = self.confined, gateway.settings.verification
         if confined is None:
             return None
@@ -70,9 +70,9 @@ class EmbeddedVerifierState:
     def placed(
         self, arrival: AcceptedNode, place: ListenAddress, settings: Settings
     ) -> AcceptedNode:
-        """Have our own one use the gateway's objects where it found us.
+        """Have the embedded verifier use the gateway's objects at the address it connected to.
 
-        Others go by the public address, which may not be reached from this machine.
+        Others use the public address, which may not be reachable from this machine.
         """
         ours = self.confined is not None and arrival.node.id == self.confined.id
         if not ours or settings.objects.public_url:
@@ -81,10 +81,10 @@ class EmbeddedVerifierState:
 
 
 def embedding_of(settings: Settings, data: Path) -> tuple[EmbeddedVerifierState, Settings]:
-    """Look whether this machine can verify, if it is to.
+    """Check whether this machine can verify, if it should.
 
-    Also return the settings: without verification, where nobody is left who verifies. Raises
-    SettingsError in production then.
+    Also return the settings, with verification off if no verifier is left. In production that
+    raises SettingsError.
     """
     given = settings.verification
     if not given.enabled:

@@ -45,13 +45,13 @@ from web.nodes.socket_quota import SocketQuota
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
 AHEAD_MAX: Final = 128 * 1024  # characters
-CATCH_UP_SECONDS: Final = 30.0  # thrice what a session waits for a node that does not read
+CATCH_UP_SECONDS: Final = 30.0  # three times what a session waits for a node that does not read
 log = structlog.get_logger("relay")
 
 
 @attrs.frozen
 class AcceptedNode:
-    """A node that may connect: ``expires`` is its token's end, ``base`` where it found us."""
+    """A node that may connect: ``expires`` is its token's end, ``base`` the address it used."""
 
     node: NodeIdentity
     expires: datetime
@@ -60,18 +60,18 @@ class AcceptedNode:
 
 @attrs.frozen(eq=False)
 class ServedSession:
-    """A session and the address, as limits count it, that its node came from."""
+    """A session, and the address that its node came from, as limits count it."""
 
     session: Ref[NodeSession]
     subject: str
 
 
-# Starts a session for a node on a socket: the composition root knows how.
+# Starts a session for a node on a socket; given by the composition root.
 OpenSession: TypeAlias = Callable[[AcceptedNode, NodeSocket], Awaitable[Ref[NodeSession]]]
 
 
 class Relay:
-    """The sockets of a site's nodes: one each, a newer one takes the place of an older."""
+    """The sockets of a site's nodes: one each; a newer one replaces an older."""
 
     def __init__(self, gateway: Gateway, open_session: OpenSession) -> None:
         self._gateway = gateway
@@ -82,13 +82,13 @@ class Relay:
         self._closing = False
 
     def add_to(self, site: web.Application) -> None:
-        """Serve the sockets of a site, so many new ones of each address, until it stops."""
+        """Serve the sockets of a site until it stops, with a limit of new ones per address."""
         gate = RateGate(self._gateway.rates, "socket", Audience.NODE, self.handle)
         site.router.add_get(PATH, gate.serve)
         site.on_shutdown.append(self.close)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Accept, and close with 4001 unless it is the node: a refused handshake tells no code."""
+        """Accept, and close with 4001 unless it is the node: a refused handshake has no code."""
         response = SocketResponse(
             autoping=False,
             compress=False,
@@ -111,8 +111,8 @@ class Relay:
         self, request: web.Request, response: SocketResponse, arrival: AcceptedNode | None
     ) -> web.StreamResponse:
         await response.prepare(request)
-        response.headers.clear()  # they are sent, and a socket is there for days
-        request[SEAT].leave()  # it is no request any more
+        response.headers.clear()  # they are sent, and a socket is open for days
+        request[SEAT].leave()  # it is no longer a request
         socket = NodeSocket(response, request)
         if arrival is None:
             await socket.close(CloseCode.AUTHENTICATION_FAILED, "Authentication failed")
@@ -140,9 +140,9 @@ class Relay:
         return response
 
     async def close(self, _site: web.Application) -> None:
-        """When the site stops: some whose sockets the Watchman closed are back already.
+        """Close all sockets when the site stops: some that the Watchman closed have reconnected.
 
-        One that was being accepted meanwhile is closed when it comes to be served.
+        One that is being accepted in that moment is closed when it is served.
         """
         self._closing = True
         for served in self._serving.values():
@@ -171,7 +171,7 @@ class Relay:
             session.tell(Disconnected())
 
     async def _identify(self, request: web.Request, node: UUID | None) -> AcceptedNode | None:
-        """The node whose token came, if it is the one of the path and may connect."""
+        """Return the node of the token, if it is the one of the path and may connect."""
         token = request.query.get("token") or bearer(request)
         if not token or node is None:
             return None
@@ -190,7 +190,7 @@ class Relay:
 
 
 def unheard() -> None:
-    """Nobody wants to know of pongs."""
+    """Ignore a pong."""
 
 
 async def read(
@@ -200,7 +200,7 @@ async def read(
 ) -> None:
     """Pass frames on until the socket or the session ends; a full session slows its node down.
 
-    Full are so many frames, and so many bytes: of long ones few may be ahead of it. ``ponged`` is
+    A session is full by frames or by bytes: only a few long ones may be ahead of it. ``ponged`` is
     called at each pong.
     """
     ahead = 0
@@ -215,7 +215,7 @@ async def read(
                 await session.ask(FramesHandled(), within=CATCH_UP_SECONDS)
                 ahead = 0
         except MailboxFull:
-            continue  # it is asked again after the next frame
+            continue  # asked again after the next frame
         except (AskFailed, OSError):
             return
 
@@ -223,7 +223,7 @@ async def read(
 async def passed_on(
     message: WSMessage, response: web.WebSocketResponse, session: Ref[NodeSession]
 ) -> bool:
-    """Whether reading goes on."""
+    """Return True if reading goes on."""
     if message.type is WSMsgType.TEXT:
         await session.offer(Received(message.data))
     elif message.type is WSMsgType.PONG:

@@ -1,4 +1,4 @@
-"""A node's WebSocket as its session uses it. The session sees to deadlines."""
+"""A node's WebSocket, as its session uses it. The session enforces deadlines."""
 
 import asyncio
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from aiohttp import web
 
 CLOSE_SECONDS = 2.0
-# Read at once: all others wait while it is taken apart, and it may be thousands of frames.
+# Read at once: parsing blocks all others, and it may be thousands of frames.
 READ_BYTES_MAX = 16 * 1024
 
 
 class SocketResponse(web.WebSocketResponse):
-    """A WebSocket whose buffers go with it."""
+    """A WebSocket whose buffers can be freed with it."""
 
     def let_go(self) -> None:
-        """At its end: it keeps the exception that says so, and that the frames that hold us.
+        """Drop the tracebacks of its exceptions, whose frames refer to it.
 
-        Until the collector of cycles came, which is rarely, a socket would hold all that it had
-        still to read; of nodes that flood that is much.
+        Otherwise a socket would keep all unread data until the rare run of the cycle collector; for
+        nodes that flood that is a lot.
         """
         reader = self._reader
         for ended in (self.exception(), None if reader is None else reader.exception()):
@@ -28,7 +28,7 @@ class SocketResponse(web.WebSocketResponse):
 class NodeSocket:
     """One side of a WebSocket. ``send`` and ``ping`` raise OSError once it is closed.
 
-    ``closed_with`` is the code with which our side said goodbye.
+    ``closed_with`` is the code with which our side closed it.
     """
 
     def __init__(self, response: SocketResponse, request: web.Request) -> None:
@@ -37,7 +37,7 @@ class NodeSocket:
         self.closed_with: int | None = None
         self._said = asyncio.Event()
         transport: Any = request.transport
-        if hasattr(transport, "max_size"):  # asyncio's own; uvloop's has none
+        if hasattr(transport, "max_size"):  # only asyncio's transports have it
             transport.max_size = READ_BYTES_MAX
 
     async def send(self, text: str) -> None:
@@ -49,7 +49,7 @@ class NodeSocket:
         await self._there().ping()
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye; a peer that does not answer it within 2 s is cut off."""
+        """Close it; a peer that does not answer within 2 s is cut off."""
         response = self._response
         if response is None or response.closed:
             return
@@ -65,21 +65,21 @@ class NodeSocket:
             self._said.set()
 
     async def goodbye(self) -> None:
-        """Wait until our side's goodbye was answered, or given up.
+        """Wait until our close frame was answered, or timed out.
 
-        Whoever ends the request before that cuts the connection: what the peer sends meanwhile
-        would have it thrown away unread.
+        Ending the request earlier would cut the connection: if the peer is still sending, it would
+        discard the close frame unread.
         """
         if self.closed_with is not None:
             await self._said.wait()
 
     def abort(self) -> None:
-        """End the connection without a word."""
+        """Cut the connection without a close frame."""
         if self._request is not None and self._request.transport is not None:
             self._request.transport.abort()
 
     def let_go(self) -> None:
-        """Nobody reads it any more: who still holds us holds nothing else."""
+        """Free its buffers at the end of reading, even if it is still referenced."""
         if self._response is not None:
             self._response.let_go()
         self._response = self._request = None

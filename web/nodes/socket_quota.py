@@ -1,4 +1,4 @@
-"""How many sockets of nodes each address has, and which nodes must wait before they come again."""
+"""Limits for sockets: how many per address, and how long nodes wait after a flood."""
 
 import math
 from collections import Counter
@@ -17,26 +17,26 @@ TOO_MANY: Final = Problem(
     headers={"Retry-After": "30"},
     code=RefusalCode.TOO_MANY_CONNECTIONS,
 )
-# After a flood. Our own nodes wait twice as long.
+# After a flood. The node program waits twice as long.
 REST_SECONDS: Final = 15.0
 
 
 class SocketQuota:
-    """``most`` sockets are of one address."""
+    """A limit of ``most`` sockets per address."""
 
     def __init__(self, most: int, clock: Clock) -> None:
         self._most = most
         self._clock = clock
         self._taken: Counter[str] = Counter()
-        self._resting: dict[UUID, float] = {}  # until when; who flooded first is first
+        self._resting: dict[UUID, float] = {}  # until when; sorted by the time of the flood
 
     def refuse(self, subject: str, *, replaces: bool) -> Problem | None:
-        """Whether an address has all that it may have. A node may always replace its own."""
+        """Return a refusal if an address has all its sockets. A node may always replace its own."""
         return TOO_MANY if self._taken[subject] - replaces >= self._most else None
 
     @contextmanager
     def taken(self, subject: str) -> Generator[None]:
-        """One more, as long as it stands."""
+        """Count one more socket until the block ends."""
         self._taken[subject] += 1
         try:
             yield
@@ -46,7 +46,7 @@ class SocketQuota:
                 del self._taken[subject]
 
     def rest(self, node: UUID) -> None:
-        """The node flooded us."""
+        """Note that the node sent too many frames."""
         now = self._clock.monotonic()
         while self._resting and (first := next(iter(self._resting.items())))[1] <= now:
             del self._resting[first[0]]
@@ -54,7 +54,7 @@ class SocketQuota:
         self._resting[node] = now + REST_SECONDS
 
     def resting(self, node: UUID) -> Problem | None:
-        """Whether the node must wait; it is asked before anything is spent on it."""
+        """Return a refusal if the node must wait; checked before any work is done for it."""
         left = self._resting.get(node, -math.inf) - self._clock.monotonic()
         if left <= 0:
             return None

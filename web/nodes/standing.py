@@ -1,4 +1,4 @@
-"""What people may say about a node, and what it is then: decided over values."""
+"""Changes of a node's standing by its owner or admins: decided over values (pure)."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -10,7 +10,7 @@ from web.http.refusal_code import RefusalCode
 
 
 class StandingAction(Enum):
-    """What is said of a node."""
+    """A change of a node's standing."""
 
     DRAIN = "drain"
     QUARANTINE = "quarantine"
@@ -23,7 +23,7 @@ ADMINS_ONLY: Final = Problem(
     "Only admins put nodes into quarantine, and release them from it",
     code=RefusalCode.ADMIN_ONLY,
 )
-# What a node is after each word, by what it was; what is missing cannot be said.
+# The standing after each action, by the one before; missing ones are not allowed.
 _NEXT: Final[Mapping[StandingAction, Mapping[str, str]]] = {
     StandingAction.DRAIN: {ACTIVE: DRAINING, DRAINING: DRAINING},
     StandingAction.QUARANTINE: {
@@ -37,10 +37,10 @@ _NEXT: Final[Mapping[StandingAction, Mapping[str, str]]] = {
 
 
 def after(verb: StandingAction, standing: str, *, is_admin: bool) -> str | Problem:
-    """The standing that follows; 403 and 409 where none does.
+    """Return the standing that follows; 403 and 409 where none does.
 
-    Owners drain, release and revoke their own nodes; what an admin put into quarantine an admin
-    releases. What is revoked stays so.
+    Owners drain, release and revoke their own nodes; a quarantine by an admin is released by
+    admins. A revocation is final.
     """
     leaves_quarantine = verb is StandingAction.RELEASE and standing == QUARANTINED
     if not is_admin and (verb is StandingAction.QUARANTINE or leaves_quarantine):

@@ -1,4 +1,4 @@
-"""A word on a node, said by its owner or an admin, through the API or in the console."""
+"""A change of a node's standing, by its owner or an admin, through the API or in the console."""
 
 from typing import Final
 
@@ -12,17 +12,15 @@ from web.identity.roles import UserRole
 from web.nodes.standing import StandingAction, after
 
 LOOK_ONLY: Final = Problem(403, "This needs the role admin", code=RefusalCode.ADMIN_ONLY)
-CHANGED: Final = unavailable(
-    "The node changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE
-)
+CHANGED: Final = unavailable("The node has changed; try again", code=RefusalCode.CHANGED_MEANWHILE)
 
 
 async def say(
     doer: AdminIdentity, role: UserRole, node: NodeShown, verb: StandingAction, reason: str
 ) -> NodeShown | Problem:
-    """Note it, and tell the Scheduler; the node as it is then. ``doer`` may see the node.
+    """Store it, tell the Scheduler, and return the node. ``doer`` may see the node.
 
-    What an admin says about a node that is not his is written down.
+    What an admin does to another user's node is recorded.
     """
     is_admin, gateway = role is UserRole.ADMIN, doer.gateway
     if not is_admin and node.owner_id != doer.user:
@@ -31,7 +29,7 @@ async def say(
     if isinstance(standing, Problem):
         return standing
     if standing == node.standing.name and reason in ("", node.standing_reason):
-        return node  # it was said before
+        return node  # it has this standing already
     act = None if node.owner_id == doer.user else await _act(doer, node, verb, reason)
     word = StandingChange(node.id, node.standing.version, standing, reason, doer.user)
     said = await gateway.nodes.stand(word, act)
@@ -44,6 +42,6 @@ async def say(
 async def _act(
     doer: AdminIdentity, node: NodeShown, verb: StandingAction, reason: str
 ) -> Act | None:
-    """The record of what an admin does to a node that is not his."""
+    """Return the record of what an admin does to another user's node."""
     said = reason or "none was given"
     return await doer.act(f"node.{verb.value}", f"node:{node.id}", said, {})

@@ -1,4 +1,4 @@
-"""Nodes whose results a verifier of the gateway that is connected can compare."""
+"""Nodes whose results a connected verifier of the gateway can compare."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,7 +12,7 @@ ASK_SECONDS: Final = 0.5
 
 
 async def checkable(gateway: Gateway, *nodes: UUID) -> Mapping[UUID, bool]:
-    """Of those that are connected here and render, where results are checked at all."""
+    """Return which connected nodes that render can be verified; empty if verification is off."""
     if not gateway.settings.verification.enabled:
         return {}
     try:

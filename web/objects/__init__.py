@@ -1,1 +1,1 @@
-"""Files: uploads in parts, archives, what is kept and for how long."""
+"""Files: multipart uploads, archives, and retention."""

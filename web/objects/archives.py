@@ -1,7 +1,7 @@
-"""What is complete of a job as one zip, made while it is sent: of objects, piece by piece.
+"""Archives: the complete results of a job as one zip, made while it is sent.
 
-No content is kept: neither in the store nor, beyond a piece of each transfer, in memory. Like a
-presigned URL, the address opens it for an hour to whoever has it.
+Content is not stored anywhere: only one piece of each transfer is in memory. Like a presigned URL,
+the address opens it for an hour to all who have it.
 """
 
 import asyncio
@@ -43,26 +43,26 @@ from web.objects.zip_layout import (
 )
 
 PATH: Final = "/archives/{user}/{job}.zip"
-IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is let go
+IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is cut off
 UNITS_MAX: Final = 10_000
 KEPT_SECONDS: Final = 60.0
 MEMBERS_KEPT: Final = 50_000  # files in the layouts that are kept: some 20 MB
 ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
-RESTING: Final = (*ENDED, "PAUSED")  # then only what nodes still have of it comes
+RESTING: Final = (*ENDED, "PAUSED")  # the only new results then are from nodes at work
 ZIP: Final = ".zip"
 NOT_OPEN: Final = Problem(
     403, "The address is not ours, or its time is over", code=RefusalCode.ADDRESS_EXPIRED
 )
 NO_ARCHIVE: Final = Problem(404, "There is no such archive", code=RefusalCode.ARCHIVE_NOT_FOUND)
 AWAY: Final = unavailable("The object store is not available", code=RefusalCode.OBJECTS_UNAVAILABLE)
-Version: TypeAlias = tuple[UUID, str, int, datetime]  # of a job: whose it is, and how far
+Version: TypeAlias = tuple[UUID, str, int, datetime]  # of a job: its owner and progress
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-", re.ASCII)
 
 log = structlog.get_logger(__name__)
 
 
 def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) -> str:
-    """Where the zip can be fetched for ``within`` seconds by whoever has the address."""
+    """Return an address at which everyone who has it can fetch the zip for ``within`` seconds."""
     expires = int(gateway.clock.now().timestamp()) + within
     path = PATH.format(user=user, job=job)
     signature = gateway.tokens.seal(f"{path}\n{expires}")
@@ -71,7 +71,7 @@ def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) 
 
 @attrs.frozen
 class Archive:
-    """A layout, with what is computed of it; ``made_at`` is of the monotonic clock."""
+    """A layout and what is computed from it; ``made_at`` is of the monotonic clock."""
 
     layout: ZipLayout
     size: int
@@ -80,22 +80,22 @@ class Archive:
     made_at: float
 
     def is_of(self, version: Version, now: float) -> bool:
-        """Return whether the job is still the same, and this was made a short while ago."""
+        """Return True if the job is unchanged and this was made recently."""
         return self.version == version and now - self.made_at < KEPT_SECONDS
 
 
 @attrs.define
 class Archives:
-    """Handler of the archives. ``crcs`` remembers checksums, so that going on is cheap.
+    """Handler of the archives. ``crcs`` caches checksums, so that resuming is cheap.
 
-    Layouts are kept for ``KEPT_SECONDS``, as long as their job does not change: whoever has an
-    address may ask for it thousands of times a minute.
+    Layouts are cached for ``KEPT_SECONDS``, as long as their job does not change: an address may be
+    requested thousands of times a minute.
     """
 
     gateway: Gateway
     crcs: Checksums = attrs.field(init=False)
     _kept: OrderedDict[UUID, Archive] = attrs.field(factory=OrderedDict[UUID, Archive], init=False)
-    _files: int = attrs.field(default=0, init=False)  # of all that are kept
+    _files: int = attrs.field(default=0, init=False)  # of all cached layouts
     _making: WeakValueDictionary[UUID, asyncio.Lock] = attrs.field(
         factory=WeakValueDictionary[UUID, asyncio.Lock], init=False
     )
@@ -104,7 +104,7 @@ class Archives:
         self.crcs = Checksums(self.gateway.objects)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """200, or 206 from a byte on; 403, 404 and 503."""
+        """Answer 200, or 206 for a range; 403, 404 and 503."""
         job = self._opened(request)
         if isinstance(job, Problem):
             return refusal(request, job)
@@ -119,7 +119,7 @@ class Archives:
         return await self._answer(request, archive, job[1])
 
     def _opened(self, request: web.Request) -> tuple[UUID, UUID] | Problem:
-        """Whose, and which; the signature is looked at first."""
+        """Return the user and the job of a valid address; the signature is checked first."""
         expires, signature = (request.query.get(name, "") for name in ("expires", "signature"))
         if not self.gateway.tokens.is_sealed(f"{request.path}\n{expires}", signature):
             return NOT_OPEN
@@ -129,7 +129,7 @@ class Archives:
         return NO_ARCHIVE if user is None or job is None else (user, job)
 
     async def _archive(self, user: UUID, job: UUID, is_gone: IsGone) -> Archive | None:
-        """Return the archive as it was kept, or make it; who asks meanwhile waits for it."""
+        """Return the cached archive, or make it once for all requests at a time."""
         row = await self.gateway.jobs.by_id(job, user)
         if row is None or row.status not in RESTING or row.units == 1 or not row.done:
             return None
@@ -187,7 +187,7 @@ class Archives:
         ]
 
     async def _members(self, unit: PagedUnit, key: str, suffix: str) -> Sequence[ZipMember]:
-        """The files of a unit: one, or those of a chunk."""
+        """Return the files of a unit: one, or those of a chunk."""
         size, frames = unit.result_size or 0, (0,) if unit.frames is None else parse(unit.frames)
         name = padded(frames[0])
         if suffix == ZIP:
@@ -213,7 +213,7 @@ class Archives:
                 request,
                 Problem(
                     416,
-                    "It is not as long as that",
+                    "The archive is shorter than that",
                     headers=headers,
                     code=RefusalCode.RANGE_INVALID,
                 ),
@@ -240,13 +240,13 @@ class Archives:
                 await write_in_pace(response, chunk, pace, IDLE_SECONDS)
             await response.write_eof()
         except (ObjectMissing, ObjectsUnavailable, ConnectionError, TimeoutError) as error:
-            # Part of the answer is out: only a cut tells the client that the rest is missing.
+            # The answer has begun: only a cut connection tells the client that the rest is missing.
             log.info("archive_cut", error=type(error).__name__)
             if request.transport is not None:
                 request.transport.abort()
 
     async def _bytes(self, layout: ZipLayout, start: int, is_gone: IsGone) -> AsyncIterator[bytes]:
-        """All of it from ``start`` on."""
+        """Yield all bytes from ``start`` on."""
         for index, member in enumerate(layout.members):
             begin = layout.offsets[index]
             head_bytes = len(layout.head(index, 0))
@@ -264,12 +264,12 @@ class Archives:
 
 
 def leaving(request: web.Request) -> IsGone:
-    """Return how to see whether the client has closed its connection."""
+    """Return a function that tells whether the client has closed its connection."""
     return lambda: request.transport is None or request.transport.is_closing()
 
 
 def result_of(unit: PagedUnit, user: UUID, bucket: str) -> str | None:
-    """The key of what it made. Only keys that we derived for this user are ever opened."""
+    """Return the key of its result. Only keys that we derived for this user are ever opened."""
     place = None if unit.result_key is None else place_of(unit.result_key)
     if place is None or place.bucket != bucket or unit.result_size is None:
         return None
@@ -277,23 +277,23 @@ def result_of(unit: PagedUnit, user: UUID, bucket: str) -> str | None:
 
 
 def worth_keeping(units: Sequence[PagedUnit]) -> list[PagedUnit]:
-    """Without the tiles of frames that are complete."""
+    """Return the units without the tiles of complete frames."""
     whole = {unit.number for unit in units if unit.state == "COMPLETED"}
     return [unit for unit in units if unit.feeds not in whole]
 
 
 def tile_name(unit: PagedUnit, suffix: str) -> str:
-    """``tiles/0012-3.exr``: of frame 12 the tile 3."""
+    """Return a name like ``tiles/0012-3.exr``, for tile 3 of frame 12."""
     return f"tiles/{padded(int(unit.frames or 0))}-{unit.tile}{suffix}"
 
 
 def is_chunk(unit: PagedUnit) -> bool:
-    """Whether it is several frames, which a node packs into one zip."""
+    """Return True if it has several frames, which a node packs into one zip."""
     return unit.frames is not None and len(parse(unit.frames)) > 1
 
 
 async def suffix_of_singles(objects: Objects, kept: Sequence[tuple[PagedUnit, str]]) -> str:
-    """What kind of file the others are: all of a job are alike, so the first one tells.
+    """Return the file type of the others: all of a job are alike, so the first is read.
 
     Raises ObjectMissing, ObjectsUnavailable.
     """
@@ -302,7 +302,7 @@ async def suffix_of_singles(objects: Objects, kept: Sequence[tuple[PagedUnit, st
 
 
 def tag_of(layout: ZipLayout) -> str:
-    """The same for the same files; keys hold the attempt, so another try is another file."""
+    """Return an ETag from the files; keys contain the attempt, so a retry is another file."""
     digest = hashlib.sha256()
     for member in layout.members:
         digest.update(f"{member.name}\n{member.key}\n{member.start}\n{member.size}\n".encode())
@@ -310,7 +310,7 @@ def tag_of(layout: ZipLayout) -> str:
 
 
 def start_of(request: web.Request, tag: str) -> int | None:
-    """From which byte on; None: all of it. What was changed meanwhile is sent whole."""
+    """Return the first byte to send; None: all, also if the archive has changed."""
     found = _RANGE.fullmatch(request.headers.get(hdrs.RANGE, ""))
     if found is None or request.headers.get(hdrs.IF_RANGE, f'"{tag}"') != f'"{tag}"':
         return None
@@ -318,12 +318,12 @@ def start_of(request: web.Request, tag: str) -> int | None:
 
 
 def padded(frame: int) -> str:
-    """As Blender numbers files."""
+    """Number a frame as Blender does in file names."""
     return ("-" if frame < 0 else "") + f"{abs(frame):04}"
 
 
 def add_archive_route(
     app: web.Application, gateway: Gateway, *, through: Callable[[Handler], Handler]
 ) -> None:
-    """Mount it; HEAD too."""
+    """Mount the route; HEAD too."""
     app.router.add_get(PATH, through(Archives(gateway).handle))

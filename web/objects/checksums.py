@@ -1,7 +1,7 @@
-"""Checksums of objects, for archives: each is computed once, however many ask for it.
+"""Checksums of objects, for archives: each is computed once, however many requests need it.
 
-A client that goes on near the end of an archive wants the checksums of all of its files, and gets
-next to nothing meanwhile. So its leaving is noticed between two pieces, and not by a failed write.
+A client that resumes near the end of an archive needs the checksums of all its files, and gets next
+to nothing in that time. So its leaving is noticed between two pieces, and not by a failed write.
 """
 
 import asyncio
@@ -17,17 +17,17 @@ from web.objects.zip_layout import ZipMember
 
 PIECE_BYTES: Final = 4 << 20
 REMEMBERED_MAX: Final = 20_000
-AT_ONCE: Final = 8  # objects that are read for their checksums
+AT_ONCE: Final = 8  # objects that are read in parallel for their checksums
 IsGone = Callable[[], bool]
 
 
 class ClientLeftError(ConnectionError):
-    """Nobody waits for the answer any more."""
+    """The client has closed its connection."""
 
 
 @attrs.define
 class _Begun:
-    """A checksum of the first ``done`` bytes; whoever holds ``lock`` goes on with it."""
+    """A checksum of the first ``done`` bytes; the holder of ``lock`` continues it."""
 
     crc: int = 0
     done: int = 0
@@ -37,7 +37,7 @@ class _Begun:
 
 @attrs.define
 class Checksums:
-    """CRC-32s by key: under the key of a result there is never another object."""
+    """CRC-32s by key; the object under the key of a result never changes."""
 
     objects: Objects
     _known: OrderedDict[str, int] = attrs.field(factory=OrderedDict[str, int])

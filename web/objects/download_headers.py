@@ -1,7 +1,7 @@
-"""Headers of objects that are downloaded from the gateway's own origin.
+"""Headers of objects that are downloaded from the gateway's origin.
 
-Whoever put an object told the store headers of its own. None of them is passed on: the gateway
-says what an object is and what it is called.
+Uploads may have stored headers with an object. None of them is passed on: the gateway decides an
+object's type and name.
 """
 
 import re
@@ -17,7 +17,7 @@ from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
 from rendertrust.file_types import BYTES, HEAD_BYTES, MEDIA, suffix_of
 
 REMEMBERED_MAX: Final = 10_000
-# What the store says of the bytes that it sends, and of what it has none of.
+# The store's headers about the bytes that it sends.
 KEPT: Final = (
     hdrs.ACCEPT_RANGES,
     hdrs.CONTENT_LENGTH,
@@ -26,7 +26,7 @@ KEPT: Final = (
     hdrs.LAST_MODIFIED,
     hdrs.RETRY_AFTER,
 )
-# What lies in the bucket came from somebody: on the gateway's origin it must not run as a page.
+# Anyone may have put an object into the bucket: it must not run as a page of the gateway's origin.
 SAFE: Final = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 @attrs.define
 class DownloadHeaders:
-    """``_suffixes`` remembers kinds: under the key of a result there is never another object."""
+    """``_suffixes`` caches types; the object under the key of a result never changes."""
 
     objects: Objects
     _suffixes: OrderedDict[str, str] = attrs.field(factory=OrderedDict[str, str])
@@ -50,9 +50,9 @@ class DownloadHeaders:
     async def of(
         self, request: web.Request, status: int, told: Mapping[str, str], begin: bytes | None
     ) -> Mapping[str, str]:
-        """Return the headers of the answer, where the store answered ``status`` and ``told`` so.
+        """Return the headers of the answer, for a ``status`` and headers ``told`` by the store.
 
-        ``begin``: the first bytes of the object, where they are at hand.
+        ``begin``: the first bytes of the object, if known.
         """
         headers = {name: told[name] for name in KEPT if name in told} | SAFE
         is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD)
@@ -63,7 +63,7 @@ class DownloadHeaders:
             headers[hdrs.CONTENT_TYPE] = MEDIA.get(suffix, BYTES)
             headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
         elif hdrs.CONTENT_TYPE in told:
-            headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]  # of the store's own words
+            headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]  # of the store's own messages
         return headers
 
     async def _suffix(self, key: str, begin: bytes | None) -> str:

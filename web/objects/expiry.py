@@ -1,4 +1,4 @@
-"""Inputs and results that are kept no longer: first nobody is given them any more, then they go."""
+"""Removal of expired inputs and results: first marked as gone, then deleted."""
 
 import logging
 from datetime import datetime, timedelta
@@ -7,14 +7,14 @@ from sql.scheduler_rows import beside, evidence_key, result_key
 from web.gateway import Gateway
 from web.objects.object_reference import place_of
 
-JOBS_AT_ONCE = 100  # of which thumbnails and logs are removed
+JOBS_AT_ONCE = 100  # whose thumbnails and logs are removed
 log = logging.getLogger("sweeper")
 
 
 async def remove_expired(gateway: Gateway) -> None:
-    """All that the settings say. Several gateways may do so at once: each step may be done twice.
+    """Delete all that has expired. Several gateways may do so at once: each step is idempotent.
 
-    Raises Unavailable and ObjectsUnavailable; what was begun is gone on with the next time.
+    Raises Unavailable and ObjectsUnavailable; the next run continues.
     """
     settings, now = gateway.settings.retention, gateway.clock.now()
     await _inputs(gateway, timedelta(days=settings.inputs_days))
@@ -41,7 +41,7 @@ async def remove_expired(gateway: Gateway) -> None:
 
 
 async def _attempts(gateway: Gateway, before: datetime) -> None:
-    """What was delivered and refused, or came too late; most attempts left nothing."""
+    """Delete what was delivered and refused, or came too late; most attempts left nothing."""
     now = gateway.clock.now()
     while attempts := await gateway.retention.attempts(before):
         for one in attempts:

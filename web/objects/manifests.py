@@ -1,4 +1,4 @@
-"""Jobs of several files: each one looked at, and the list of them kept as nodes get it."""
+"""Jobs of several files: checks each one, and stores the list of them for nodes."""
 
 import hashlib
 from typing import Any
@@ -14,7 +14,7 @@ from web.http.operations import Call
 from web.http.problem import Fault
 from web.objects.object_reference import place_of
 
-# In a job's parameters, where the manifest lies that we keep; creators' own keys never begin so.
+# In a job's parameters: where our copy of the manifest is; creators' own keys never begin so.
 MANIFEST = "_manifest"
 FIELD = "manifest"
 
@@ -22,14 +22,14 @@ FIELD = "manifest"
 async def files_of(
     call: Call[Any, Any], reference: str, payload: UploadRow, job_type: str
 ) -> dict[str, Any] | Fault:
-    """What a node needs to fetch all files, as job parameters; or why they may not be used."""
+    """Return job parameters with which a node fetches all files, or why they may not be used."""
     content = await _content(call, reference)
     if isinstance(content, Fault):
         return content
     try:
         manifest = read(content, "upload")
         if manifest.by_path[manifest.scene].sha256 != payload.sha256.hex():
-            raise ManifestError("its scene is other content than payload_ref")
+            raise ManifestError("its scene has other content than payload_ref")
         kept = await _resolved(call, manifest)
     except ManifestError as error:
         return _fault(str(error))
@@ -41,7 +41,7 @@ async def files_of(
 
 
 async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
-    """Of a manifest that the caller has sent."""
+    """Return the content of a manifest that the caller has uploaded."""
     place = place_of(reference)
     if place is None or place.bucket != call.gateway.settings.objects.bucket:
         return _fault("must be an upload of yours")
@@ -57,7 +57,7 @@ async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
 
 
 async def _resolved(call: Call[Any, Any], manifest: Manifest) -> Manifest:
-    """With the objects' keys in the place of uploads; each upload is the caller's own."""
+    """Replace uploads by the keys of their objects; each upload is the caller's own."""
     ids = [_id(entry.place, entry.path) for entry in manifest.files]
     rows = {row.id: row for row in await call.gateway.uploads.completed(call.caller, ids)}
     now = call.gateway.clock.now()
@@ -69,7 +69,7 @@ async def _resolved(call: Call[Any, Any], manifest: Manifest) -> Manifest:
         if row is None:
             raise ManifestError("must be a completed upload of yours", entry.path)
         if (row.sha256.hex(), row.size) != (entry.sha256, entry.size):
-            raise ManifestError("is other content than its upload", entry.path)
+            raise ManifestError("has other content than its upload", entry.path)
         entries.append(attrs.evolve(entry, place=row.object_key))
     return attrs.evolve(manifest, files=tuple(entries))
 
@@ -82,7 +82,7 @@ def _id(text: str, path: str) -> UUID:
 
 
 async def keep(gateway: Gateway, user: UUID, manifest: Manifest) -> dict[str, Any]:
-    """The same files are the same object, whichever job they are of."""
+    """Store the manifest; the same files make the same object, for any job."""
     content = manifest.written("key")
     sha256 = hashlib.sha256(content).hexdigest()
     key = f"manifests/{user}/{sha256}.json"

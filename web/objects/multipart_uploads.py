@@ -1,4 +1,4 @@
-"""Content in parts: which there are, what has arrived, and how they become one object."""
+"""Multipart uploads: which parts there are, what has arrived, and how they are joined."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,28 +22,28 @@ NOT_ARRIVED: Final = Problem(
 )
 OTHER_PARTS: Final = Problem(
     409,
-    "The parts are other ones than were named here; they are removed: send all of them again",
+    "The parts differ from those named here and were removed: send all of them again",
     code=RefusalCode.PARTS_DIFFER,
 )
 
 
 def in_parts(size: int) -> bool:
-    """Whether so many bytes may come in parts."""
+    """Return True if an upload of this size may come in parts."""
     return size > PART_BYTES
 
 
 def count_of(size: int) -> int:
-    """How many parts so many bytes have."""
+    """Return the number of parts of an upload."""
     return -(-size // PART_BYTES)
 
 
 def size_of(number: int, size: int) -> int:
-    """How long part ``number`` of ``size`` bytes is; 0 where there is no such part."""
+    """Return the length of part ``number`` of ``size`` bytes; 0 if there is no such part."""
     return max(0, min(PART_BYTES, size - (number - 1) * PART_BYTES))
 
 
 def ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Ascending numbers as first and last of those that follow each other."""
+    """Yield the first and last of each run of ascending numbers."""
     first = last = 0
     for number in numbers:
         if last and number == last + 1:
@@ -57,7 +57,7 @@ def ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def parts_sha256(digests: Sequence[bytes]) -> bytes:
-    """What a store says of an object whose parts have these SHA-256s."""
+    """Return a store's checksum of an object whose parts have these SHA-256s."""
     return hashlib.sha256(b"".join(digests)).digest()
 
 
@@ -69,12 +69,12 @@ class UploadParts:
     row: UploadRow
 
     async def arrived(self) -> list[Part]:
-        """The parts that are there and as long as announced, by number."""
+        """Return the parts that have arrived with the announced length, by number."""
         multipart = await self._begun()
         return [] if multipart is None else self._whole(await self._listed(multipart) or ())
 
     async def begin(self) -> Multipart:
-        """What parts are put into, now begun unless it was."""
+        """Return the multipart upload, begun now unless it was."""
         gateway, now = self.gateway, self.gateway.clock.now()
         multipart = await self._begun()
         if multipart is not None and await self._listed(multipart) is not None:
@@ -88,7 +88,7 @@ class UploadParts:
         return kept
 
     async def complete(self, digests: Sequence[bytes]) -> Problem | None:
-        """Make them the object, if they are all there; why not, otherwise."""
+        """Join the parts, if all are there; return why not otherwise."""
         multipart = await self._begun()
         if multipart is None:
             return NOT_ARRIVED
@@ -110,16 +110,16 @@ class UploadParts:
         try:
             await objects.complete_multipart(key, multipart.store_id, told)
         except PartsRefused:
-            # Else nobody could tell which of them to send again.
+            # The store does not say which of them to send again.
             await self._abort(multipart)
             return OTHER_PARTS
         except ObjectMissing:
-            return NOT_ARRIVED  # unless somebody else has completed it just now
+            return NOT_ARRIVED  # unless another request has just completed it
         await self.gateway.multiparts.end(multipart)
         return None
 
     async def _begun(self) -> Multipart | None:
-        """What was begun for the object as it is announced now."""
+        """Return the multipart upload of the current object, if begun."""
         multipart = await self.gateway.multiparts.of(self.row.id)
         if multipart is not None and multipart.object_key != self.row.object_key:
             await self._abort(multipart)
@@ -127,7 +127,7 @@ class UploadParts:
         return multipart
 
     async def _listed(self, multipart: Multipart) -> Sequence[Part] | None:
-        """What the store has of it; None: the store knows nothing of it any more."""
+        """Return the parts at the store; None if the store no longer has the upload."""
         try:
             return await self.gateway.objects.parts_of(multipart.object_key, multipart.store_id)
         except ObjectMissing:
@@ -135,9 +135,9 @@ class UploadParts:
             return None
 
     def _whole(self, parts: Sequence[Part]) -> list[Part]:
-        """Those that are as long as announced: that may have changed since they were sent.
+        """Return the parts of the announced length, which may have changed since they were sent.
 
-        Of each number the last: a store may list one twice that two clients sent at once.
+        If two clients sent one number at once, a store may list it twice: the last is taken.
         """
         by_number = {part.number: part for part in parts}
         whole = [
@@ -150,13 +150,13 @@ class UploadParts:
 
 
 async def abort(gateway: Gateway, multipart: Multipart) -> None:
-    """Forget it, at the store first: what is in the database is tried again."""
+    """Abort it, at the store first: while it is in the database, it is retried."""
     await gateway.objects.abort_multipart(multipart.object_key, multipart.store_id)
     await gateway.multiparts.end(multipart)
 
 
 def missing(there: Sequence[int], count: int) -> Problem | None:
-    """The refusal that names the parts which are not there; None: all are."""
+    """Return a refusal that names the missing parts; None if all are there."""
     arrived = set(there)
     lacking = ranges(number for number in range(1, count + 1) if number not in arrived)
     words = [

@@ -1,7 +1,7 @@
-"""Presigned URLs through the gateway: ``/{bucket}/…`` goes to the object store and back.
+"""Presigned URLs through the gateway: ``/{bucket}/…`` is forwarded to the object store.
 
-One port and one TLS for clients and nodes: path, Host and signed headers reach the store as they
-were signed, bodies stream both ways with the sender's back-pressure, and nothing is kept in memory.
+Clients and nodes need one port and one TLS certificate: path, Host and signed headers reach the
+store as they were signed, bodies stream both ways with back-pressure, and none is buffered.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ from web.objects.transfer_rate import TransferRate, write_in_pace
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 TRANSFERS_MAX = 512  # at once; more wait for CONNECT_SECONDS
 CONNECT_SECONDS = 5.0
-TRANSFERS_OF_ONE_MAX = 64  # of one address: it takes eight to fill all of them
-# No byte for so long, in either direction, ends a transfer; and so does its whole length.
+TRANSFERS_OF_ONE_MAX = 64  # per address: it takes eight addresses to fill all of them
+# A transfer ends after so long without a byte in either direction, and after its whole time.
 IDLE_SECONDS = 30.0
 TRANSFER_SECONDS = 3_600.0
-# Beside what a URL's signature names: without it there is no body, or no part of one.
+# Forwarded besides the signed headers: without them there is no body, or no range.
 ALWAYS_FORWARDED = ("host", "content-length")
 READING = (
     "range",
@@ -60,9 +60,9 @@ log = structlog.get_logger(__name__)
 
 
 class ObjectForwarder:
-    """Handler of the object routes. ``store`` says where the store is; None: nowhere yet.
+    """Handler of the object routes. ``store`` returns the store's address; None: not started yet.
 
-    Only what a presigned URL of ours covers is forwarded: nobody else takes a place at the store.
+    Only requests that our presigned URLs cover are forwarded: others take no connection.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class ObjectForwarder:
         )
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if not body.done:
-            # Answered before all was read: what the client still sends is not another request.
+            # Answered before the body was read: its rest is not another request.
             response.force_close()
         try:
             async with asyncio.timeout(TRANSFER_SECONDS):
@@ -128,7 +128,7 @@ class ObjectForwarder:
                     await copy_body(begin, answer, response)
                 await response.write_eof()
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
-            # Part of the answer is out: only a cut tells the client that the rest is missing.
+            # The answer has begun: only a cut connection tells the client that the rest is missing.
             log.info("objects_answer_cut", error=type(error).__name__)
             if request.transport is not None:
                 request.transport.abort()
@@ -170,7 +170,7 @@ class ObjectForwarder:
 
 
 class RequestBody:
-    """A request's body as it comes in. Leave to send it is given when the store wants it."""
+    """A request's body as it arrives. ``100 Continue`` is sent when the store wants the body."""
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
@@ -189,7 +189,7 @@ class RequestBody:
         self.done = True
 
     async def _chunk(self) -> bytes:
-        """The next ones, b'' at the end; TimeoutError where none come, or too few."""
+        """Return the next bytes, b'' at the end; TimeoutError if none come, or too few."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
         try:
@@ -206,7 +206,7 @@ class RequestBody:
 
 
 async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> bytes:
-    """Read what tells the kind of an object that is downloaded, or all of it, if it is shorter."""
+    """Read the bytes that show a download's file type, or all of it, if it is shorter."""
     begin = b""
     if request.method == hdrs.METH_GET and answer.status in (200, 206):
         while len(begin) < HEAD_BYTES and (chunk := await answer.content.readany()):
@@ -215,7 +215,7 @@ async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> byt
 
 
 def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
-    """Return ``begin`` where it is the object's own; None where it is of another part of it."""
+    """Return ``begin`` if it is the start of the object; None if of another part of it."""
     is_first = answer.headers.get(hdrs.CONTENT_RANGE, "").startswith("bytes 0-")
     if answer.status == 200 and begin:
         return begin
@@ -225,7 +225,7 @@ def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
 async def copy_body(
     begin: bytes, answer: aiohttp.ClientResponse, response: web.StreamResponse
 ) -> None:
-    """Send whatever has come in, as fast as the client takes it, and no slower than the limit."""
+    """Send what comes in, as fast as the client takes it, and no slower than the limit."""
     pace, chunk = TransferRate(), begin or await answer.content.readany()
     while chunk:
         await write_in_pace(response, chunk, pace, IDLE_SECONDS)
@@ -233,11 +233,11 @@ async def copy_body(
 
 
 def failed(error: Exception, body: RequestBody) -> Problem:
-    """Who is to blame that the store did not answer: the client, the store's absence, the store."""
+    """Return the refusal by cause: the client's body, an unavailable store, or a failed one."""
     if body.slow:
         return Problem(408, "The body came too slowly", code=RefusalCode.BODY_TOO_SLOW)
     if body.broken:
-        # Nobody will read this: the client has gone.
+        # The client has gone, and cannot read this.
         return Problem(400, "The body broke off", code=RefusalCode.BODY_INCOMPLETE)
     away = (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, TimeoutError)
     if isinstance(error, away):
@@ -250,20 +250,20 @@ async def give_leave(request: web.Request) -> None:
     """Send ``100 Continue``."""
     writer = request.writer
     await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    # It does not count as a part of the answer.
+    # So that it does not count as a part of the answer.
     writer.output_size = 0
 
 
 async def leave_later(request: web.Request) -> None:
-    """Instead of aiohttp's answer to ``Expect``, which comes before anybody looks at the head."""
+    """Replace aiohttp's answer to ``Expect``, which would come before the headers are checked."""
     if request.headers[hdrs.EXPECT].lower() != "100-continue":
         raise web.HTTPExpectationFailed
 
 
 def forwarded(request: web.Request) -> CIMultiDict[str]:
-    """Return the headers that the store is to see.
+    """Return the headers to forward.
 
-    Forwarded are headers that the signature of the URL names, and with GET the range and the
+    These are headers that the signature of the URL names, and with GET the range and the
     conditions. All others are dropped: the store would keep, for example, a Content-Encoding.
     """
     signed = request.query.get("X-Amz-SignedHeaders", "").lower().split(";")
@@ -272,12 +272,12 @@ def forwarded(request: web.Request) -> CIMultiDict[str]:
     if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
         names.update(READING)
     if "," in request.headers.get(hdrs.RANGE, ""):
-        names.discard("range")  # several parts come in an envelope, which is no object
+        names.discard("range")  # several ranges come as multipart, which is no object
     return CIMultiDict((n, value) for n, value in request.headers.items() if n.lower() in names)
 
 
 def object_gate(rates: RateLimits) -> Callable[[Handler], Handler]:
-    """So many transfers of each address, in all and at once; a presigned URL lets anybody in."""
+    """Limit transfers per address, in rate and number; presigned URLs need no login."""
     most = TRANSFERS_OF_ONE_MAX
     return lambda handler: RateGate(rates, "object", Audience.PUBLIC, handler, at_once=most).serve
 
@@ -290,7 +290,7 @@ def add_object_routes(
     *,
     through: Callable[[Handler], Handler],
 ) -> ObjectForwarder:
-    """Mount ``/{bucket}/…`` on the application; connections are closed with it."""
+    """Mount ``/{bucket}/…`` on the application; its connections are closed with it."""
     forwarder = ObjectForwarder(store, bucket, objects)
     serve = through(forwarder.handle)
     for method in METHODS:

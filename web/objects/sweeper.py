@@ -1,4 +1,4 @@
-"""The actor that removes what is kept no longer: parts, inputs, results, events, unproved nodes."""
+"""The actor that removes what has expired: parts, inputs, results, events, unproved nodes."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -22,26 +22,26 @@ from web.objects.multipart_uploads import abort
 FIRST_SECONDS: Final = 60.0  # after the start
 SWEEP_SECONDS: Final = 600.0
 ABANDONED_AFTER: Final = timedelta(days=1)
-OVER_AFTER: Final = timedelta(hours=2)  # by then no leave to put a part holds any more
+OVER_AFTER: Final = timedelta(hours=2)  # by then presigned uploads of parts have expired
 UNPROVED_AFTER: Final = timedelta(days=1)
 NODES_AT_ONCE: Final = 100
-JOBS_AT_ONCE: Final = 500  # with some thousands of events
-SWEEP_MOST: Final = 200  # times that, then others have their turn
+JOBS_AT_ONCE: Final = 500  # each with some thousands of events
+SWEEP_MOST: Final = 200  # batches per run, so that others get their turn
 
 log = logging.getLogger("sweeper")
 
 
 class Sweeper:
-    """Marker: the address of the actor that removes what is old."""
+    """Marker: the address of the SweeperActor."""
 
 
 @attrs.frozen
 class Sweep(Message[Sweeper, None]):
-    """Its own timer: look for old events, and uploads in parts that nobody goes on with."""
+    """From its own timer: remove what has expired."""
 
 
 class SweeperActor(Actor[Sweeper]):
-    """Several gateways may do so at once: each step can be done twice."""
+    """Several gateways may sweep at once: each step is idempotent."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -56,19 +56,19 @@ class SweeperActor(Actor[Sweeper]):
             await self._remove_abandoned()
             await remove_results(self._gateway)
         except (Unavailable, ObjectsUnavailable) as error:
-            log.warning("abandoned parts stay for now: %s", error)
+            log.warning("abandoned parts cannot be removed for now: %s", error)
         try:
             await remove_expired(self._gateway)
         except (Unavailable, ObjectsUnavailable) as error:
-            log.warning("inputs and results that have expired stay for now: %s", error)
+            log.warning("expired inputs and results cannot be removed for now: %s", error)
         try:
             await self._expire_events()
         except Unavailable as error:
-            log.warning("old events stay for now: %s", error)
+            log.warning("old events cannot be removed for now: %s", error)
         try:
             await self._forget_nodes()
         except Unavailable as error:
-            log.warning("registrations that nobody proved stay for now: %s", error)
+            log.warning("unproved registrations cannot be removed for now: %s", error)
         self.after(SWEEP_SECONDS, Sweep(), jitter=0.1)
 
     async def _expire_events(self) -> None:
@@ -81,7 +81,7 @@ class SweeperActor(Actor[Sweeper]):
             self._expired = await events.expire(self._expired, before, JOBS_AT_ONCE)
 
     async def _forget_nodes(self) -> None:
-        """Anybody may register a node. Where it must be proved, most are forgotten after a day."""
+        """Delete old unproved nodes, where proof is required: anyone may register a node."""
         if not self._gateway.settings.nodes.require_proof:
             return
         before = self._gateway.clock.now() - UNPROVED_AFTER
@@ -99,7 +99,7 @@ class SweeperActor(Actor[Sweeper]):
 
 
 async def remove_results(gateway: Gateway) -> None:
-    """Parts of what nodes made: those that were given up, and of attempts that are over.
+    """Remove parts of results that were given up, and of attempts that have ended.
 
     Raises Unavailable and ObjectsUnavailable.
     """
@@ -113,10 +113,10 @@ async def remove_results(gateway: Gateway) -> None:
 
 
 def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
-    """The actor over the gateway's database and store, in its own part of the tree."""
+    """The actor over the gateway's database and store, under its own supervisor."""
     ref = registry.register(Sweeper, Ref[Sweeper]("sweeper"))
     child = Child("sweeper", lambda: SweeperActor(gateway), ref=ref)
-    # Under a supervisor of its own: nothing else falls with it, and nothing needs it at once.
+    # Under its own supervisor: its failure stops nothing else, and nothing needs it at once.
     part = Supervisor(
         "Uploads",
         Strategy.ONE_FOR_ONE,

@@ -1,4 +1,4 @@
-"""Least rate of a transfer: whoever is slower holds a place that others need."""
+"""Minimum rate of a transfer: a slower client takes a place that others need."""
 
 import asyncio
 from typing import Final
@@ -11,7 +11,7 @@ SLICE_BYTES: Final = 64 * 1024
 
 
 class TransferRate:
-    """Counts the bytes of one direction against the time that was spent waiting for the client.
+    """Counts the bytes of one direction against the time spent waiting for the client.
 
     ``PACE_BYTES`` must move within each ``PACE_SECONDS`` of waiting: 35 kbit/s. Time that the other
     side takes does not count.
@@ -21,11 +21,11 @@ class TransferRate:
         self._bytes, self._waited = 0, 0.0
 
     def left(self, idle: float) -> float:
-        """Return how long to wait for the client now; ``idle`` is the most."""
+        """Return how long to wait for the client now, at most ``idle``."""
         return min(idle, PACE_SECONDS - self._waited)
 
     def moved(self, size: int, waited: float) -> None:
-        """Count bytes that moved after so many seconds."""
+        """Count bytes that moved after so many seconds of waiting."""
         self._bytes += size
         self._waited += waited
         if self._bytes >= PACE_BYTES:
@@ -35,7 +35,7 @@ class TransferRate:
 async def write_in_pace(
     response: web.StreamResponse, chunk: bytes, pace: TransferRate, idle: float
 ) -> None:
-    """Send a chunk in slices. Raises TimeoutError where the client takes them too slowly."""
+    """Send a chunk in slices. Raises TimeoutError if the client takes them too slowly."""
     view, loop = memoryview(chunk), asyncio.get_running_loop()
     for at in range(0, len(chunk), SLICE_BYTES):
         piece, begin = view[at : at + SLICE_BYTES], loop.time()

@@ -1,8 +1,8 @@
-"""A zip of files as they are: where each of its bytes lies, known before any of them is read.
+"""The layout of a zip of stored files, known before any of them is read.
 
-Files are stored, not packed, one after the other; then their directory (APPNOTE.TXT 6.3.10, §4.3).
-Sizes above 4 GiB are told in ZIP64's way. Names and sizes alone say how long it is and where what
-begins, so a download can go on anywhere; only the checksums have to be asked for.
+Files are stored uncompressed, one after the other; then follows their directory (APPNOTE.TXT
+6.3.10, §4.3). Sizes above 4 GiB are written as ZIP64. All lengths and offsets follow from names and
+sizes, so a download can resume anywhere; only the checksums have to be computed.
 """
 
 import struct
@@ -25,23 +25,23 @@ _LOCATOR: Final = struct.Struct("<IIQI")
 
 @attrs.frozen
 class ZipMember:
-    """A file of it: ``size`` bytes of the object ``key``, from ``start`` on."""
+    """A file of the zip: ``size`` bytes of the object ``key``, from ``start`` on."""
 
     name: str
     key: str
     start: int
     size: int
-    crc: int | None = None  # CRC-32, where it is known already
+    crc: int | None = None  # CRC-32, if known
 
     @property
     def is_large(self) -> bool:
-        """Too large for the plain form."""
+        """True if it needs ZIP64."""
         return self.size >= _MOST
 
 
 @attrs.frozen
 class ZipLayout:
-    """``offsets`` is where each member's head begins; at ``directory`` the members end."""
+    """``offsets`` are where the members' headers begin; the members end at ``directory``."""
 
     members: tuple[ZipMember, ...]
     offsets: tuple[int, ...]
@@ -49,12 +49,12 @@ class ZipLayout:
 
     @property
     def size(self) -> int:
-        """Of the whole, in bytes."""
+        """The bytes of the whole zip."""
         nothing = dict.fromkeys(range(len(self.members)), 0)
         return self.directory + len(self.ending(nothing))
 
     def head(self, index: int, crc: int) -> bytes:
-        """What stands before a member's bytes."""
+        """Return the header of a member."""
         member = self.members[index]
         name = member.name.encode()
         extra = struct.pack("<HHQQ", 1, 16, member.size, member.size) if member.is_large else b""
@@ -64,7 +64,7 @@ class ZipLayout:
         return _LOCAL.pack(*fields) + name + extra
 
     def ending(self, crcs: Mapping[int, int]) -> bytes:
-        """The directory, and where it is found."""
+        """Return the directory and its end records."""
         entries = b"".join(self._entry(index, crcs[index]) for index in range(len(self.members)))
         count, size = len(self.members), len(entries)
         is_large = self.directory >= _MOST or count >= 0xFFFF
@@ -92,7 +92,7 @@ class ZipLayout:
 
 
 def laid_out(members: Sequence[ZipMember]) -> ZipLayout:
-    """Where everything lies."""
+    """Compute the layout of these members."""
     empty = ZipLayout((*members,), (), 0)
     offsets, at = list[int](), 0
     for index, member in enumerate(members):
@@ -108,14 +108,14 @@ ENTRIES_MAX: Final = 128
 
 
 class NotABundle(ValueError):
-    """It is no zip as nodes make it of frames."""
+    """It is not a zip as nodes make it of frames."""
 
 
 def members_of(tail: bytes, size: int, key: str) -> list[ZipMember]:
-    """The files of a stored zip of ``size`` bytes, by its last ones. Raises NotABundle.
+    """Return the files of a stored zip of ``size`` bytes, from its last bytes. Raises NotABundle.
 
-    A node wrote it: whatever is not exactly as our own nodes write it is refused. That its members
-    follow each other without a gap shows where the bytes of each begin.
+    A node wrote it: everything that differs from our nodes' format is refused. Members without gaps
+    between them show where the bytes of each begin.
     """
     try:
         return _strictly(tail, size, key)
@@ -127,21 +127,21 @@ def _strictly(tail: bytes, size: int, key: str) -> list[ZipMember]:
     signature, _, _, here, count, length, directory, comment = _END.unpack(tail[-_END.size :])
     at = len(tail) - _END.size - length
     if (signature, here, comment) != (0x06054B50, count, 0) or not 0 < count <= ENTRIES_MAX:
-        raise NotABundle("its end is another one")
+        raise NotABundle("its end record is unexpected")
     if at < 0 or directory + length + _END.size != size:
-        raise NotABundle("its directory lies elsewhere")
+        raise NotABundle("its directory is not at its end")
     found, place = list[ZipMember](), 0
     for _ in range(count):
         entry = _CENTRAL.unpack_from(tail, at)
         crc, packed, plain, named, extra, remark = entry[7:13]
         name = tail[at + _CENTRAL.size : at + _CENTRAL.size + named].decode("ascii")
         if entry[0] != 0x02014B50 or entry[3] != 0 or entry[4] != 0 or packed != plain:
-            raise NotABundle("a file in it is packed")
+            raise NotABundle("a file in it is compressed")
         if (extra, remark, entry[16]) != (0, 0, place):
             raise NotABundle("its files do not follow each other")
         begin = place + _LOCAL.size + named
         found.append(ZipMember(name, key, begin, plain, crc))
         place, at = begin + plain, at + _CENTRAL.size + named
     if place != directory:
-        raise NotABundle("there is more in it than it says")
+        raise NotABundle("it has bytes that belong to no file")
     return found

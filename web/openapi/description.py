@@ -1,4 +1,4 @@
-"""The description as it is served: made once, and named by what is in it."""
+"""The OpenAPI document as served: made once, with an ETag of its content."""
 
 import asyncio
 import hashlib
@@ -14,14 +14,14 @@ from web.http.operations import Operation
 
 @attrs.frozen
 class Document:
-    """As it is served: JSON, and a name for exactly these bytes."""
+    """The document as JSON, and its ETag."""
 
     body: bytes = attrs.field(repr=False)
     etag: str
 
 
 class Description:
-    """The description of these operations; made when it is first asked for."""
+    """The OpenAPI document of these operations; made on the first request."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._operations = operations

@@ -21,13 +21,13 @@ INTRODUCTION: Final = """\
 Render frames on idle machines, pay only for checked work, prove every credit.
 
 * Amounts are strings with four decimals, never numbers; times are RFC 3339 in UTC; ids are UUIDs.
-* Whatever goes wrong is answered with `detail`, a sentence for people, and RFC 9457's members.
-  What belongs to somebody else answers 404, as what does not exist.
+* Every error is answered with `detail`, a sentence for people, and RFC 9457's members.
+  Things of other users answer 404, like things that do not exist.
 * Every answer has `X-Request-ID`, the name of the request in the log. The gateway chooses it, or
   keeps the one that a trusted proxy sends.
 * Every GET takes HEAD too.
 * Requests are counted, per address or per user: `RateLimit-Limit`, `RateLimit-Remaining` and
-  `RateLimit-Reset` (seconds) stand in the answer to each one that was, whatever its status.
+  `RateLimit-Reset` (seconds) are in every answer to a counted request, whatever its status.
 * Presigned URLs that name this gateway are forwarded to the object store below `/{bucket}/…`: they
   speak the object store's own protocol and are not described here.
 """
@@ -36,7 +36,7 @@ SECURITY: Final[Schema] = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "The access token of somebody who is logged in.",
+        "description": "The access token of a user who is logged in.",
     },
     "api_key": {
         "type": "http",
@@ -69,7 +69,7 @@ _IDEMPOTENCY_KEY: Final[Schema] = {
 
 
 def describe(operations: Iterable[Operation]) -> dict[str, Any]:
-    """The OpenAPI document as plain values."""
+    """Return the OpenAPI document as plain values."""
     shown = [operation for operation in operations if not operation.hidden]
     return {
         "openapi": VERSION,
@@ -92,7 +92,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
 
 
 def tags(operations: Iterable[Operation]) -> list[Schema]:
-    """One for each noun; its file's first line says what it is."""
+    """Return a tag for each noun; its description is the first line of its module's docstring."""
     modules = {o.noun: sys.modules[o.handler.__module__] for o in operations}
     found = [
         {"name": noun, "description": (module.__doc__ or "").splitlines()[0]}
@@ -115,7 +115,7 @@ def paths(operations: Iterable[Operation]) -> Schema:
 
 
 def described(operation: Operation, name: str) -> Schema:
-    """One operation; ``name`` is its operationId."""
+    """Return one operation; ``name`` is its operationId."""
     done: Schema = {
         "operationId": name,
         "tags": [operation.noun],
@@ -130,7 +130,7 @@ def described(operation: Operation, name: str) -> Schema:
 
 
 def security(operation: Operation) -> list[Schema]:
-    """Any one of them; the empty one is: none."""
+    """Return alternatives; an empty one allows no credentials."""
     keys: list[Schema] = [] if operation.scope is None else [{"api_key": [operation.scope.value]}]
     return {
         Audience.PUBLIC: list[Schema](),
@@ -142,7 +142,7 @@ def security(operation: Operation) -> list[Schema]:
 
 
 def parameters(operation: Operation) -> list[Schema]:
-    """Ids and words of the path, then the query, then headers."""
+    """Return the path's ids and words, then the query, then headers."""
     uuid = {"type": "string", "format": "uuid"}
     words = {} if operation.words is None else members_of(operation.words)
     found: list[Schema] = [
@@ -173,7 +173,7 @@ def request_body(operation: Operation) -> Schema:
 
 
 def successes(operation: Operation) -> Schema:
-    """What it answers when it did what it was asked; the example is of the first."""
+    """Return the responses of success; the example is of the first."""
     found: Schema = {}
     for index, (status, kind) in enumerate(operation.answers.items()):
         replayed = ("Idempotency-Replayed",) if operation.idempotency else ()
@@ -193,7 +193,7 @@ def successes(operation: Operation) -> Schema:
 
 
 def schemas(operations: Iterable[Operation]) -> Schema:
-    """Every class that the operations read or write, refusals and frames."""
+    """Return the schemas of all classes that the operations read or write, refusals and frames."""
     operations = list(operations)
     read = [o.body for o in operations]
     written = [kind for o in operations for kind in o.answers.values()]

@@ -1,4 +1,4 @@
-"""What an operation answers when it does not do what it was asked, and with which headers."""
+"""The refusals of an operation, and their headers."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -15,10 +15,10 @@ from web.openapi.schemas import Schema
 
 # The same text wherever the answer comes from the steps that all operations share.
 SHARED: Final = {
-    400: "The request is not valid HTTP, its Host is not valid, or a header stands twice",
+    400: "The request is not valid HTTP, its Host is not valid, or a header occurs twice",
     401: "Not authenticated, or the token is invalid or expired",
     408: "The body did not arrive in time",
-    403: "The token is good, and does not allow this",
+    403: "The token is valid, but does not allow this",
     413: f"The body is larger than {BYTES_MAX} bytes",
     415: "The body is not plain JSON: application/json in UTF-8, without Content-Encoding",
     422: "The request is not valid: `errors` names the faults, 20 at most",
@@ -38,7 +38,7 @@ HEADERS: Final[dict[str, tuple[str, Schema]]] = {
 _NAMED: Final = ("X-Request-ID",)
 RATE_LIMIT: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
-    400: (),  # what is no HTTP has no name yet
+    400: (),  # invalid HTTP has no request id yet
     401: (*_NAMED, "WWW-Authenticate"),
     429: (*_NAMED, *RATE_LIMIT, "Retry-After"),
     503: (*_NAMED, "Retry-After"),
@@ -49,11 +49,11 @@ _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
 class Refusal:
     """Why there is no success; the members beside ``detail`` are those of RFC 9457.
 
-    ``errors`` names the faults of an invalid request, 20 at most. ``given_up``, of an entry that is
-    not in the ledger: what reopenings of the log gave up, if anything; it may have been among that.
+    ``errors`` names the faults of an invalid request, 20 at most. ``given_up``, for an entry that
+    is not in the ledger: what reopenings of the log gave up, if anything, which may include it.
     Programs branch on ``code``; ``detail`` is for people and may change. ``underquoted``:
     ``frames`` take far more than the ``price`` that they had, and cost about ``new_price`` as a
-    job of their own.
+    separate job.
     """
 
     detail: str
@@ -66,7 +66,7 @@ class Refusal:
 
 @attrs.frozen
 class GivenUp:
-    """Leaves ``first`` to ``last`` of the log before are none of this epoch's, which began then."""
+    """Leaves ``first`` to ``last`` of the earlier log are not part of this epoch, begun then."""
 
     epoch: int
     time: datetime
@@ -76,14 +76,14 @@ class GivenUp:
 
 @attrs.frozen
 class Shortfall(Refusal):
-    """What there is, and what it takes."""
+    """The available and the requested credits."""
 
     available: Credits
     requested: Credits
 
 
 def refusals_of(operation: Operation) -> dict[int, str]:
-    """Every status that is no success, and what it means here."""
+    """Return every status that is no success, and what it means here."""
     statuses = [400, 429, 500, 503]
     if operation.audience is not Audience.PUBLIC:
         statuses += [401]
@@ -100,7 +100,7 @@ def refusals_of(operation: Operation) -> dict[int, str]:
 
 
 def responses_of(operation: Operation) -> Schema:
-    """The operation's refusals as responses: shared ones by reference."""
+    """Return the operation's refusals as responses: shared ones by reference."""
     return {
         str(status): reference(status) if SHARED.get(status) == text else response(status, text)
         for status, text in refusals_of(operation).items()
@@ -116,12 +116,12 @@ def phrase(status: int) -> str:
 
 
 def name_of(status: int) -> str:
-    """A component's name; phrases change from one Python to the next."""
+    """Return a component's name; phrases differ between versions of Python."""
     return f"Refusal{status}"
 
 
 def response(status: int, text: str) -> Schema:
-    """One refusal: as JSON, or as RFC 9457's media type for those who ask for that."""
+    """Return one refusal: as JSON, or as RFC 9457's media type for clients that accept that."""
     kind = "Shortfall" if status == HTTPStatus.PAYMENT_REQUIRED else "Refusal"
     content = {
         "schema": {"$ref": f"#/components/schemas/{kind}"},
@@ -141,7 +141,7 @@ def example(status: int, text: str) -> Schema:
 
 
 def headers(*names: str) -> Schema:
-    """References to the headers."""
+    """Return references to the headers."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -157,7 +157,7 @@ def response_components() -> Schema:
 
 
 def refusal_schemas(made: dict[str, Any]) -> dict[str, Any]:
-    """The code's meanings, and the members that some refusals alone have."""
+    """Add the codes' meanings, and members that only some refusals have."""
     words = f"Why the request was refused.\n\n| code | meaning |\n| --- | --- |\n{table()}"
     codes = [code.value for code in RefusalCode]
     made["RefusalCode"] = {"type": "string", "enum": codes, "description": words}

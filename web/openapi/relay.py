@@ -1,4 +1,4 @@
-"""The relay's description: OpenAPI has no WebSocket, so the handshake is a GET, and words."""
+"""The relay in OpenAPI, which has no WebSockets: a GET for the handshake, and text."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,20 +18,20 @@ from web.openapi.schemas import Schema, markdown, reached
 PREFIX: Final = "Frame"
 NOT_UPGRADED: Final = "The request does not ask for a WebSocket"
 CLOSE_CODES: Final[Mapping[CloseCode, str]] = {
-    CloseCode.MALFORMED: "A frame that is none, binary or too long: connect again",
+    CloseCode.MALFORMED: "A frame that is invalid, binary or too long: connect again",
     CloseCode.FLOOD: "Too many frames: connect again, later",
-    CloseCode.SERVICE_RESTART: "The gateway stops or starts anew: connect again, soon",
+    CloseCode.SERVICE_RESTART: "The gateway stops or restarts: connect again, soon",
     CloseCode.AUTHENTICATION_FAILED: "The token is not this node's, or not valid any more",
     CloseCode.HEARTBEAT_TIMEOUT: "No pong for 90 s: connect again",
     CloseCode.REPLACED: "Another connection of this node took over: stop",
 }
 WORDS: Final = f"""\
 A node's socket. After the handshake both sides send text frames, each a JSON object of at most
-{FRAME_BYTES_MAX} bytes whose `type` says what it is. Types that are not known are ignored.
+{FRAME_BYTES_MAX} bytes whose `type` says what it is. Unknown types are ignored.
 
 The gateway pings every 30 s and closes a socket that has not answered for 90 s; a frame
-`{{"type": "pong"}}` counts as an answer. A token that does not hold is told by close code 4001
-after the handshake, which succeeds: clients would not see the status of a refused one.
+`{{"type": "pong"}}` counts as an answer. An invalid token gets close code 4001 after a
+successful handshake: clients would not see the status of a refused one.
 
 | close code | why, and what to do |
 | --- | --- |
@@ -39,7 +39,7 @@ after the handshake, which succeeds: clients would not see the status of a refus
 
 
 def description() -> Schema:
-    """The path's item."""
+    """Return the item of the path."""
     codes = "".join(f"| {code.value} | {text} |\n" for code, text in CLOSE_CODES.items())
     return {
         "get": {
@@ -81,7 +81,7 @@ def refused() -> Schema:
 
 
 def named(frames: Mapping[str, type[Any]]) -> dict[str, Schema]:
-    """Each type of frame and where its schema stands."""
+    """Map each type of frame to its schema."""
     return {
         name: {"$ref": f"#/components/schemas/{PREFIX}{kind.__name__}"}
         for name, kind in frames.items()
@@ -89,7 +89,7 @@ def named(frames: Mapping[str, type[Any]]) -> dict[str, Schema]:
 
 
 def frame_schemas() -> dict[str, Schema]:
-    """The frames and their parts, as they are on the wire."""
+    """Return the frames and their parts, as they are on the wire."""
     types = {kind: name for frames in (FROM_GATEWAY, FROM_NODE) for name, kind in frames.items()}
     kinds = sorted(reached(types), key=lambda kind: kind.__name__)
     template = f"#/components/schemas/{PREFIX}{{name}}"
@@ -101,7 +101,7 @@ def frame_schemas() -> dict[str, Schema]:
 
 
 def _on_the_wire(schema: Schema, kind: type[Any], frame: str | None) -> Schema:
-    """Fields under the names that are sent; a frame has its type before them."""
+    """Use the field names that are sent; a frame has its type before them."""
     wire = {field.name: field.metadata.get("wire", field.name) for field in attrs.fields(kind)}
     properties = {wire[name]: member for name, member in schema["properties"].items()}
     required = [wire[name] for name in schema.get("required", ())]

@@ -1,4 +1,4 @@
-"""JSON Schemas of the attrs classes that requests are read into and answers are made of."""
+"""JSON Schemas of the attrs classes of requests and answers."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,14 +14,14 @@ TEMPLATE: Final = "#/components/schemas/{name}"
 
 
 class SameName(Exception):
-    """Two classes would be one component: rename one of them, or part requests from answers."""
+    """Two classes would be one component: rename one, or separate requests from answers."""
 
 
 def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Schema]:
-    """The schemas of all classes that ``requests`` and ``answers`` lead to, by name.
+    """Return the schemas of all classes that ``requests`` and ``answers`` lead to, by name.
 
-    Requests take no other members than they show. Answers have all members that they show, and
-    may get others in time. Raises SameName.
+    Requests take no other members than they show. Answers have all members that they show, and may
+    get others in time. Raises SameName.
     """
     read, written = reached(requests), reached(answers)
     for kind in read & written:
@@ -35,14 +35,14 @@ def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Sch
 
 
 def schema_of(kind: Any) -> Schema:
-    """The schema of one type, with references to components."""
+    """Return the schema of one type, with references to components."""
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=TEMPLATE)
     whole: Schema = _anchored(schema)
     return whole
 
 
 def members_of(kind: Any) -> dict[str, tuple[Schema, bool]]:
-    """Of a class for queries: each parameter's schema, and whether it must be there."""
+    """Return the schema of each parameter of a query's class, and whether it is required."""
     _, made = msgspec.json.schema_components([kind], ref_template=TEMPLATE)
     finished = _finished(made[kind.__name__], kind, closed=True)
     required = finished.get("required", ())
@@ -53,7 +53,7 @@ def members_of(kind: Any) -> dict[str, tuple[Schema, bool]]:
 
 
 def reached(kinds: Iterable[Any]) -> set[type[Any]]:
-    """Every attrs class that the types name, directly or through the fields of another."""
+    """Return every attrs class that the types name, directly or through fields."""
     found: set[type[Any]] = set()
     ahead = list(kinds)
     while ahead:
@@ -75,7 +75,7 @@ def _named(kinds: Iterable[type[Any]]) -> dict[str, type[Any]]:
 
 
 def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
-    """What msgspec cannot know: that times have a zone, and which way the class goes."""
+    """Add what msgspec does not know: that times have a zone, and the direction of the class."""
     done: Schema = _anchored(schema)
     done.pop("title", None)
     if "description" in done:
@@ -97,7 +97,7 @@ def _names_time(kind: Any) -> bool:
 
 
 def _timed(schema: Any) -> Any:
-    """The schema with the format of a time at each string."""
+    """Return the schema with the format of a time at each string."""
     if isinstance(schema, list):
         return [_timed(inner) for inner in schema]
     if not isinstance(schema, Mapping):
@@ -108,7 +108,7 @@ def _timed(schema: Any) -> Any:
 
 
 def _anchored(schema: Any) -> Any:
-    """A copy whose patterns hold for the whole text, as our reading has it; typed throughout."""
+    """Return a copy whose patterns match the whole text, as our validation does, with types."""
     if isinstance(schema, list):
         return [_anchored(inner) for inner in schema]
     if not isinstance(schema, Mapping):
@@ -123,7 +123,7 @@ def _anchored(schema: Any) -> Any:
 
 
 def _without_null(schema: Schema) -> Schema:
-    """Of a parameter that may be left out: no query can say null."""
+    """Return the schema of an optional parameter: no query can say null."""
     kept = [inner for inner in schema.get("anyOf", ()) if inner != {"type": "null"}]
     if len(kept) != 1:
         return schema
@@ -132,5 +132,5 @@ def _without_null(schema: Schema) -> Schema:
 
 
 def markdown(text: str) -> str:
-    """A docstring's literals as Markdown has them."""
+    """Convert a docstring's literals to Markdown."""
     return text.replace("``", "`")

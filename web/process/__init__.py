@@ -1,1 +1,1 @@
-"""The gateway as a process: what it needs outside, whether it is well, what it logs."""
+"""The gateway as a process: its dependencies, health and logs."""

@@ -1,4 +1,4 @@
-"""The outside world of a gateway: engines of its own or elsewhere, and the ports over them."""
+"""The adapters of a gateway to the outside: engines, embedded or remote, and ports over them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ from web.process.readiness import Probe
 
 @attrs.frozen
 class ChainAdapter:
-    """The chain that checkpoints are anchored on; ``engine`` runs it, or knows where it is."""
+    """The chain that checkpoints are anchored on; ``engine`` runs it, or has its address."""
 
     engine: Child
     port: EvmChain
@@ -48,7 +48,7 @@ class ChainAdapter:
 class Adapters:
     """Ports that outlive their engines; ``engines`` are the children that run or check these.
 
-    ``url`` is where others reach the gateway.
+    ``url`` is the public address of the gateway.
     """
 
     engines: Sequence[Child]
@@ -66,7 +66,7 @@ class Adapters:
     url: Callable[[], str]
 
     async def close(self) -> None:
-        """After the tree has stopped."""
+        """Close all connections, after the tree has stopped."""
         if self.chain is not None:
             await self.chain.port.close()
         await self.post.close()
@@ -78,7 +78,7 @@ class Adapters:
         await self.database.close()
 
     def objects_store(self) -> ObjectsEndpoint | None:
-        """Return where the object store is, for the route that forwards to it; None: not yet."""
+        """Return the object store's address, to which its routes forward; None until it started."""
         try:
             return self.stored.get()
         except NotStarted:
@@ -88,10 +88,10 @@ class Adapters:
 def build_outside(
     settings: Settings, data: Path, own_url: Callable[[], str], seen: Callable[[], Kept]
 ) -> Adapters:
-    """What ``settings`` name by URL is used where it is; the rest is started in ``data``.
+    """Make the adapters: services with a URL in ``settings`` are remote, others run in ``data``.
 
-    At ``own_url`` the gateway is reached from this machine, once it listens; ``seen`` is what it
-    keeps of the log itself. Raises EngineError where engines could not run in ``data``.
+    ``own_url`` is the gateway's address on this machine, once it listens; ``seen`` is its own
+    memory of the log. Raises EngineError if engines could not run in ``data``.
     """
 
     def public_url() -> str:
@@ -136,7 +136,7 @@ def build_outside(
 
 
 def build_chain(given: Chain, data: Path, account: EngineAccount | None) -> ChainAdapter | None:
-    """None where nothing is to be anchored. Raises SettingsError."""
+    """Return the chain; None where nothing is anchored. Raises SettingsError."""
     if not given.url:
         return None
     current = Handle[ChainEndpoint]()
@@ -149,7 +149,10 @@ def build_chain(given: Chain, data: Path, account: EngineAccount | None) -> Chai
 
 
 def app_dsn(postgres: Handle[PostgresEndpoint]) -> str:
-    """The application's address of the database; before it was ever up nobody answers there."""
+    """Return the application's address of the database.
+
+    Before its first start it fails like a connection that is refused.
+    """
     try:
         return postgres.get().app_dsn
     except NotStarted as reason:
@@ -157,7 +160,7 @@ def app_dsn(postgres: Handle[PostgresEndpoint]) -> str:
 
 
 def stripe_of(settings: Settings) -> Handle[StripeEndpoint]:
-    """Stripe, if the settings have a key for it; else nothing yet."""
+    """Return Stripe, if the settings have a key for it; else an empty handle."""
     given = settings.stripe
     if not given.secret_key:
         return Handle()

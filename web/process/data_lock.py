@@ -1,4 +1,4 @@
-"""One gateway per data folder: a second one is told at once, and not by engines that wait."""
+"""The lock of a data folder: a second gateway is refused at once, before its engines wait."""
 
 import fcntl
 import os
@@ -9,10 +9,10 @@ from supervisors.engines.errors import FolderBusy
 
 
 def claim(data: Path) -> int:
-    """Hold the folder until this process ends, however it ends. Raises FolderBusy, SettingsError.
+    """Lock the folder until this process ends. Raises FolderBusy, SettingsError.
 
-    The descriptor is not inherited: what a killed gateway left running does not hold the claim,
-    and whoever comes next waits for it at each engine's own lock.
+    The descriptor is not inherited, so processes that a killed gateway left running do not keep the
+    lock; the next gateway waits for those at each engine's lock.
     """
     folder = data / "gateway"
     make_folder(data, "The data folder", "--data", 0o711)

@@ -1,4 +1,4 @@
-"""How many files the process may have open: every connection is one."""
+"""The limit of open files: every connection is one."""
 
 import resource
 from typing import Final
@@ -7,9 +7,9 @@ WANTED: Final = 65_536
 
 
 def open_more_files() -> int:
-    """Take as many as we are given, up to what is useful; answers how many. Limits are inherited.
+    """Raise the limit as far as is allowed and useful; return it. Child processes inherit it.
 
-    Where a shell starts the gateway it is often 1,024, and many more for the asking.
+    Started from a shell the limit is often 1,024, though a process may raise it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
@@ -19,6 +19,6 @@ def open_more_files() -> int:
 
 
 def files() -> int:
-    """How many may be open now."""
+    """Return the current limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return WANTED if soft == resource.RLIM_INFINITY else soft

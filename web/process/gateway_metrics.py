@@ -1,7 +1,7 @@
-"""What is shown of the whole gateway: the database's figures, its pool, the dependencies, the log.
+"""Metrics of the whole gateway: the database's figures, its pool, the dependencies, the log.
 
-All of it is read when somebody asks, the database and the dependencies at most every ten seconds,
-however often and by however many anybody asks.
+They are read on request; the database and the dependencies at most every ten seconds, however many
+requests there are.
 """
 
 import asyncio
@@ -42,8 +42,12 @@ WITHHELD: Final = Gauge(
 )
 UP: Final = Gauge("rendertrust_dependency_up", "1: it answers; 0: it does not.", ["dependency"])
 POOL: Final = Gauge("rendertrust_database_connections", "Connections of the pool that are open.")
-POOL_BUSY: Final = Gauge("rendertrust_database_connections_busy", "Those of them in use.")
-POOL_MOST: Final = Gauge("rendertrust_database_connections_max", "How many there may be.")
+POOL_BUSY: Final = Gauge(
+    "rendertrust_database_connections_busy", "Connections of the pool that are in use."
+)
+POOL_MOST: Final = Gauge(
+    "rendertrust_database_connections_max", "Most connections that the pool may have."
+)
 UNANCHORED: Final = Gauge(
     "rendertrust_log_unanchored", "Leaves of the log that no confirmed anchor covers."
 )
@@ -52,14 +56,14 @@ WAITS: Final = Gauge(
 )
 HALTED: Final = Gauge(
     "rendertrust_log_halted",
-    "1: nothing is written, for the chain or our own file has another log.",
+    "1: nothing is written, as the chain or our own file has another log.",
 )
-DROPPED: Final = Counter("rendertrust_log_lines_dropped", "Lines that nobody read in time.")
+DROPPED: Final = Counter("rendertrust_log_lines_dropped", "Lines that were not read in time.")
 FRESH_SECONDS: Final = 10.0
 
 
 class GatewayMetrics:
-    """Of one gateway."""
+    """The metrics of one gateway."""
 
     def __init__(
         self, database: "Database", probes: Mapping[str, Probe], clock: Clock, halts: Halts
@@ -69,10 +73,10 @@ class GatewayMetrics:
         self._actors = ActorMetrics()
         self._stale_at = -math.inf
         self._dropped = 0
-        self._reading = asyncio.Lock()  # many who ask at once wait for one reading
+        self._reading = asyncio.Lock()  # requests at the same time wait for one reading
 
     async def show(self, tree: Snapshot) -> None:
-        """Bring every figure up to date; while the database is away its last ones stay."""
+        """Update every metric; while the database is down its last figures stay."""
         self._actors.show(tree)
         self._show_here()
         async with self._reading:
@@ -101,12 +105,12 @@ class GatewayMetrics:
             async with asyncio.timeout(PROBE_SECONDS):
                 show_totals(await read_totals(self._database))
         except (Unavailable, TimeoutError):
-            return  # what says so is ``dependency_up``
+            return  # ``dependency_up`` shows it
         show_log(await log_state(self._database, self._halts), self._clock.now())
 
 
 def show_totals(totals: GatewayTotals) -> None:
-    """Take over a reading of the database."""
+    """Set the gauges from a reading of the database."""
     for gauge, figures in ((JOBS, totals.jobs), (NODES, totals.nodes)):
         for name, count in figures.items():
             gauge.labels(name).set(count)
@@ -119,7 +123,7 @@ def show_totals(totals: GatewayTotals) -> None:
 
 
 def show_log(log: LogState | None, now: datetime) -> None:
-    """Take over what is known of the log; nothing, while nothing is."""
+    """Set the gauges from the state of the log, if known."""
     if log is None:
         return
     since = log.unanchored_since

@@ -1,7 +1,6 @@
-"""Where log lines go: a bounded queue, emptied by a thread. Nobody waits for a stuck stderr.
+"""The writer of log lines: a bounded queue and a thread, so that a stuck stderr blocks nothing.
 
-It is no child of the tree, since there is something to say before the tree starts and after it
-has stopped.
+It is no child of the tree, as lines are logged before the tree starts and after it stops.
 """
 
 import os
@@ -13,17 +12,19 @@ from typing import Final
 
 LINES_MAX: Final = 10_000
 BATCH_MAX: Final = 200
-GATHER_SECONDS: Final = 0.1  # what is in no hurry is written together: a thread is dear to wake
+GATHER_SECONDS: Final = (
+    0.1  # lines that can wait are written together: waking a thread is expensive
+)
 STDERR: Final = 2
 LAST_LINES_SECONDS: Final = 1.0  # at the end of the process, for what is still queued
 Line = Callable[[], bytes]
 
 
 class LogWriter:
-    """``put`` never blocks: a line too many is dropped and counted, and the drop is told later.
+    """``put`` never blocks: a line too many is dropped and counted, and the log reports it later.
 
-    Before ``start`` and after ``close`` lines are written at once, by whoever puts them. What is
-    put makes the line, newline included, where it is written.
+    Before ``start`` and after ``close`` lines are written at once, by the thread that puts them.
+    The callable that is put makes the line, newline included, when it is written.
     """
 
     def __init__(
@@ -42,10 +43,10 @@ class LogWriter:
         self._closing = False
         self._thread: threading.Thread | None = None
         self.dropped = 0
-        self._told = 0  # how many drops the log speaks of
+        self._told = 0  # the number of drops that the log has reported
 
     def start(self) -> None:
-        """From now on a thread writes; without effect when it does already."""
+        """Start the thread, unless it runs."""
         if self._thread is None:
             self._closing = False
             self._descriptor = STDERR if self._descriptor is None else self._descriptor
@@ -53,7 +54,7 @@ class LogWriter:
             self._thread.start()
 
     def put(self, line: Line, *, hurry: bool = True) -> None:
-        """Queue a line; without ``hurry`` it may wait a moment for others to be written with."""
+        """Queue a line; without ``hurry`` it may wait a moment to be written with others."""
         if self._thread is None:
             self._write(line())
         elif len(self._queue) >= self._lines_max:
@@ -66,9 +67,9 @@ class LogWriter:
                 self._hurried.set()
 
     def close(self, *, within: float) -> None:
-        """Write what is queued, for so many seconds at most.
+        """Write what is queued, for ``within`` seconds at most.
 
-        A thread that is stuck by then stays stuck, and what is put later is not waited for either.
+        A thread that is stuck by then stays stuck, and later lines are not waited for either.
         """
         if self._thread is not None:
             self._closing = True
@@ -90,7 +91,7 @@ class LogWriter:
                 self._write(b"".join(batch) + self._drops())
 
     def _drops(self) -> bytes:
-        """A line about those that were dropped since the last one."""
+        """Return a line about those dropped since the last one."""
         lost = self.dropped - self._told
         if not lost:
             return b""
@@ -102,9 +103,11 @@ class LogWriter:
             if self._descriptor is None:
                 sys.stderr.write(data.decode())
                 return
-            while data:  # not through sys.stderr: its lock, held by us for ever, spoils the exit
+            while (
+                data
+            ):  # not through sys.stderr: its lock, held by a stuck thread, would block the exit
                 data = data[os.write(self._descriptor, data) :]
-        except (OSError, ValueError):  # nobody reads it any more
+        except (OSError, ValueError):  # the reader is gone
             self.dropped += data.count(b"\n") or 1
 
 

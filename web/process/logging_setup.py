@@ -15,13 +15,13 @@ from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 from config.redaction import cleaned_items, redact, shown
 from web.process.log_writer import LAST_LINES_SECONDS, LINES, LogWriter
 
-# The request that is being handled, if any: in every line that is logged meanwhile.
+# The id of the current request, if any: added to every line that is logged during it.
 REQUEST: Final[ContextVar[str]] = ContextVar("request_id", default="")
 UNMADE: Final = "a log line could not be made"
 
 
 class LogHandler(logging.Handler):
-    """The root's one handler: makes a line of a record, and queues it."""
+    """The root's only handler: makes a line of a record, and queues it."""
 
     def __init__(self, lines: LogWriter) -> None:
         super().__init__()
@@ -31,13 +31,13 @@ class LogHandler(logging.Handler):
         try:
             line = (self.format(record) + "\n").encode()
         except Exception as error:
-            # logging's own way out would print the record's arguments as they are.
+            # logging's own error handling would print the record's arguments unredacted.
             line = _json({"event": UNMADE, "logger": record.name, "why": type(error).__name__})
         self._lines.put(lambda: line)
 
 
 def configure(level: str, lines: LogWriter = LINES) -> None:
-    """Once per process. What is logged goes to ``lines``, which are started here."""
+    """Configure logging, once per process, with output to ``lines``, which are started here."""
     lines.start()
     shared: list[Processor] = [
         with_request,
@@ -68,17 +68,17 @@ def configure(level: str, lines: LogWriter = LINES) -> None:
 
 
 def set_level(level: str) -> None:
-    """Which lines are written from now on."""
+    """Set the lowest level that is logged."""
     logging.getLogger().setLevel(level.upper())
 
 
 def level_now() -> str:
-    """Which lines are written."""
+    """Return the lowest level that is logged."""
     return logging.getLevelName(logging.getLogger().level).lower()
 
 
 def with_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Name the request that is being handled, unless the event names one."""
+    """Add the id of the current request, unless the event has one."""
     request = REQUEST.get()
     if request:
         event.setdefault("request_id", request)
@@ -86,8 +86,8 @@ def with_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Every item of an event, at any depth, its traceback too."""
-    # What the formatter passes from one processor to the next begins so, and is taken out again.
+    """Redact every item of an event, at any depth, its traceback too."""
+    # Internal items of the formatter, which removes them later.
     inner = {name: value for name, value in event.items() if str(name).startswith("_")}
     return {**cleaned_items({n: v for n, v in event.items() if n not in inner}), **inner}
 
@@ -95,9 +95,9 @@ def redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def access(  # noqa: PLR0917 - by name it would cost more, at every request
     at: datetime, request: str, method: str, path: str, status: int, seconds: float, ip: str | None
 ) -> None:
-    """One line for one request; it is made where the line is written, not where it is answered.
+    """Log one request; the line is made by the writing thread.
 
-    For what happens at every request: the way through structlog and logging costs more than it.
+    For speed: structlog and logging would cost more than most requests.
     """
 
     def line() -> bytes:
@@ -134,7 +134,7 @@ def _text(value: Any) -> str:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """What nobody caught ends the process, and is told like anything else."""
+    """Log an uncaught exception, which ends the process."""
     found: ExcInfo = (kind, error, trace)
     logging.getLogger("gateway").critical("the process ends", exc_info=found)
     LINES.close(within=LAST_LINES_SECONDS)

@@ -1,4 +1,4 @@
-"""How late the loop was in the last minutes: the worst of every two seconds."""
+"""The lag of the event loop in the last minutes: the worst of every two seconds."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ WINDOW_SECONDS: Final = 2.0
 
 @attrs.frozen
 class LagReading:
-    """``worst``: by how many seconds at most a timer was late; ``at`` is the wall clock's."""
+    """``worst``: by how many seconds a timer was late at most; ``at`` is wall-clock time."""
 
     at: float
     worst: float
 
 
 class LagHistory:
-    """Bounded; it is told of every beat of the pulse."""
+    """A bounded history of the lag, fed by the pulse."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -30,7 +30,7 @@ class LagHistory:
         self._until = 0.0
 
     def note(self, late: float) -> None:
-        """A beat came so many seconds late; the metrics hear of it, too."""
+        """Record that a beat came so many seconds late, here and in the metrics."""
         LAG.observe(late)
         now = self._clock.monotonic()
         if self._readings and now < self._until:
@@ -41,5 +41,5 @@ class LagHistory:
         self._readings.append(LagReading(self._clock.now().timestamp(), late))
 
     def readings(self) -> Sequence[LagReading]:
-        """The oldest first."""
+        """Return the readings, the oldest first."""
         return tuple(self._readings)

@@ -1,4 +1,4 @@
-"""Running a gateway until it is told to stop, or gives up."""
+"""Runs a gateway until a signal stops it, or it gives up."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from web.process.memory_tuning import settle_down
 from web.process.service_manager import ServiceManager
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-HASTE_SECONDS = 0.2  # for the last lines of the log, when somebody cannot wait
+HASTE_SECONDS = 0.2  # for the last lines of the log, before an immediate end
 log = structlog.get_logger("gateway")
 
 
@@ -60,11 +60,11 @@ async def run(
     manager: ServiceManager = NOBODY,
     reload: Callable[[], None] | None = None,
 ) -> int:
-    """Start, serve, stop; the exit code: 0 when it was asked to stop.
+    """Start, serve, stop, and return the exit code: 0 after a signal.
 
-    1 when it could not go on, or what a ``Fatal`` says. ``ready`` is called once it serves;
-    ``tell`` gets the one line that says why it does not end with 0.
-    ``manager`` is told too; ``reload`` is what SIGHUP does.
+    1 if it gave up, or the code of a ``Fatal``. ``ready`` is called once it serves; ``tell`` gets
+    the one line that explains an exit code other than 0. ``manager`` is notified as well;
+    ``reload`` is called on SIGHUP.
     """
     stop = StopSignals(manager, reload)
     stop.install()
@@ -85,7 +85,7 @@ async def run(
 async def _run(
     application: Application, ready: Callable[[], None], stop: StopSignals
 ) -> str | None:
-    """Why it gave up; None when it was asked to stop."""
+    """Run it; return why it gave up, or None after a signal."""
     root = application.root
     async with asyncio.TaskGroup() as group:
         asked = group.create_task(stop.asked.wait())

@@ -24,8 +24,8 @@ class LogState:
     """The log, for information: how many leaves it has, and how many of them no anchor covers.
 
     ``unanchored`` is null where nothing is anchored; ``unanchored_since``: when the oldest
-    checkpoint was signed that waits for an anchor, or, before it is signed, the oldest entry was
-    booked. ``halted``: why nothing may be written, if so.
+    checkpoint without an anchor was signed, or, before it is signed, the oldest entry was booked.
+    ``halted``: why nothing may be written, if so.
     """
 
     leaves: int
@@ -39,8 +39,8 @@ class Readiness:
     """``checks`` names all that is needed: ``connected`` or ``unavailable``.
 
     ``database``, ``redis`` and ``objects`` answer. ``scheduler``: everything open was read, so jobs
-    are taken. ``ledger``: it can write. ``log``: nothing forbids writing. ``log`` beside them is
-    null before there is one, and while the database does not answer.
+    are taken. ``ledger``: it can write. ``log``: nothing forbids writing. The other ``log`` is null
+    before the log exists, and while the database does not answer.
     """
 
     status: Literal["ready", "degraded"]
@@ -51,7 +51,7 @@ class Readiness:
 async def readiness_of(
     probes: Mapping[str, Probe], log: Callable[[], Awaitable[LogState | None]] | None = None
 ) -> Readiness:
-    """Ask all dependencies, and of the log, at once; who hangs is not there. 1.5 s at most."""
+    """Check all dependencies and the log at once, for 1.5 s at most; a timeout is a failure."""
     found: dict[str, Connection] = {}
     known: LogState | None = None
 
@@ -70,7 +70,7 @@ async def readiness_of(
 
 
 def needs_of_submissions(registry: Registry, halts: Halts) -> dict[str, Probe]:
-    """Return a probe for each thing that a submission needs, besides the dependencies."""
+    """Return probes of what a submission needs besides the dependencies."""
 
     async def is_loaded() -> bool:
         try:
@@ -102,7 +102,7 @@ async def _answers(probe: Probe) -> bool:
 
 
 async def log_state(database: Database, halts: Halts) -> LogState | None:
-    """A backlog is no failure: anchors wait for the chain, and nothing else waits for them."""
+    """Read the state of the log; None while unknown. A backlog of anchors is no failure."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             halt, backlog = await halts.now(), await read_backlog(database)

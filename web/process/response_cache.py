@@ -1,4 +1,4 @@
-"""Answers that cost much and are asked for often: made once a second, for all who ask."""
+"""A cache of answers that are expensive and requested often: made at most once a second."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ class CachedBody:
 
 
 class ResponseCache(Generic[T]):
-    """An answer that is at most ``SECONDS`` old; whoever asks while it is made waits for it."""
+    """An answer that is at most ``SECONDS`` old; requests while it is made wait for it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -29,7 +29,7 @@ class ResponseCache(Generic[T]):
         self._made: tuple[float, T] | None = None
 
     async def get(self, make: Callable[[], Awaitable[T]]) -> T:
-        """Return the last answer, or make one. Raises what ``make`` raises, and keeps nothing."""
+        """Return the last answer, or make one; an exception of ``make`` is raised, not cached."""
         async with self._making:
             if self._made is not None and self._clock.monotonic() - self._made[0] < SECONDS:
                 return self._made[1]

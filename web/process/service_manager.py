@@ -1,4 +1,4 @@
-"""The service manager that started us, if one did: systemd's notifications, see sd_notify(3)."""
+"""The service manager that started us, if any: systemd's notifications, see sd_notify(3)."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ log = structlog.get_logger("service")
 
 @attrs.frozen
 class ServiceManager:
-    """``address`` of its datagram socket, '' when there is none; and its watchdog's patience, or 0.
+    """``address`` of its datagram socket, or ''; and the timeout of its watchdog, or 0.
 
     An address that begins with @ is in the abstract namespace.
     """
@@ -21,7 +21,7 @@ class ServiceManager:
     watchdog_seconds: float = 0.0
 
     def say(self, **state: object) -> None:
-        """Tell it some variables, like READY=1; it is never waited for, and may be away."""
+        """Send it variables, like READY=1; never waits for it, and ignores its absence."""
         if not self.address:
             return
         message = "\n".join(f"{name}={value}" for name, value in state.items())
@@ -30,11 +30,11 @@ class ServiceManager:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
                 sender.sendto(message.encode(), address)
         except OSError as error:
-            log.warning("the service manager is not told", why=type(error).__name__)
+            log.warning("the service manager cannot be notified", why=type(error).__name__)
 
 
 def service_manager(environment: Mapping[str, str] = os.environ) -> ServiceManager:
-    """The one that this process's environment names."""
+    """Return the one that this process's environment names."""
     watched = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     microseconds = environment.get("WATCHDOG_USEC", "") if watched else ""
     seconds = int(microseconds) / 1e6 if microseconds.isascii() and microseconds.isdigit() else 0.0

@@ -1,4 +1,4 @@
-"""Warnings at the start of a gateway about what its settings leave open."""
+"""Warnings at the start of a gateway about risks of its settings."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ UNPAID: Final = ", and its node is not paid, as credits cost money here"
 UNABLE: Final = "this gateway cannot verify results on this machine: "
 
 EXPOSED: Final = (
-    "INSECURE: a gateway in development serves other machines. Whoever reaches it has free credits,"
+    "INSECURE: a gateway in development serves other machines. All who reach it have free credits,"
     " and nodes need no proof of their key. Pay out no money"
 )
 
@@ -19,7 +19,7 @@ log = structlog.get_logger("service")
 
 
 def warn_of(settings: Settings, why_not: str | None = None) -> None:
-    """Log a line for each thing that is left open, with the setting that it follows from.
+    """Log a warning for each risk, with the setting that causes it.
 
     ``why_not``: why this gateway runs no verifier, though verification is on.
     """

@@ -1,4 +1,4 @@
-"""The pulse: shows how late the loop is, feeds the watchdog, and ends a process that is stuck."""
+"""The pulse: measures the loop's lag, feeds the watchdog, and ends a process that is stuck."""
 
 import os
 import threading
@@ -16,9 +16,9 @@ from web.process.memory_tuning import TIDY_SECONDS, tidy
 from web.process.service_manager import ServiceManager
 
 BEAT_SECONDS: Final = 0.25
-LOOK_SECONDS: Final = 5.0  # how often it is looked whether the tree is alive
-STUCK_SECONDS: Final = 60.0  # no handler of the actors that are looked at may take so long
-END_SECONDS: Final = 60.0  # an orderly stop for a stuck actor's sake takes no longer
+LOOK_SECONDS: Final = 5.0  # how often the tree is checked
+STUCK_SECONDS: Final = 60.0  # no handler of the checked actors may take so long
+END_SECONDS: Final = 60.0  # the time of an orderly stop when an actor is stuck
 LAST_LINES_SECONDS: Final = 0.2  # for the last lines of the log
 LAG: Final = Histogram(
     "rendertrust_loop_lag_seconds",
@@ -31,25 +31,25 @@ STUCK: Final = Gauge(
 
 
 class Pulse:
-    """Marker: the address of the pulse."""
+    """Marker: the address of the PulseActor."""
 
 
 @attrs.frozen
 class Beat(Message[Pulse, None]):
-    """The pulse's own timer."""
+    """From the pulse's own timer."""
 
 
 class StuckDetector:
-    """Remembers how far actors had come: one that works, or has messages, and ends none is stuck.
+    """Remembers the progress of actors: one that works, or has messages, without progress is stuck.
 
     An actor whose only message is its own timer has an empty mailbox while its handler hangs.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[int, float]] = {}  # handled, and since when it is that many
+        self._seen: dict[str, tuple[int, float]] = {}  # number of messages handled, and since when
 
     def stuck(self, parts: Iterable[Snapshot], now: float) -> list[str]:
-        """The names of the stuck ones among the parts and all under them."""
+        """Return the names of the stuck ones among the parts and all under them."""
         found: list[str] = []
         ahead = list(parts)
         while ahead:
@@ -73,7 +73,7 @@ class StuckDetector:
 def end_within(seconds: float = END_SECONDS) -> None:
     """End the process after that time, unless it has ended by then.
 
-    A handler that takes no notice of its cancellation may hold up the orderly stop for ever.
+    A handler that ignores its cancellation could block the orderly stop for ever.
     """
     timer = threading.Timer(seconds, _end)
     timer.daemon = True
@@ -86,12 +86,11 @@ def _end() -> None:
 
 
 class PulseActor(Actor[Pulse]):
-    """``vital`` reads the parts of the tree without which nothing works; ``late`` is told the lag.
+    """``vital`` reads the parts of the tree without which nothing works; ``late`` gets the lag.
 
-    That its own message arrives shows that the loop runs and actors are served. Where one of the
-    others is stuck the process ends: whoever started it starts it again. ``end`` sees to it that it
-    does so even where the stuck one cannot be stopped.
-    ``tidy`` frees memory that nobody uses, once a minute.
+    That its own message arrives shows that the loop runs and actors are served. If another actor is
+    stuck, the process ends, to be restarted by its service manager; ``end`` makes sure of that if
+    the stuck actor cannot be stopped. ``tidy`` frees unused memory once a minute.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class PulseActor(Actor[Pulse]):
         self._late, self._end, self._tidy = late, end, tidy
         self._vitality = StuckDetector()
         self._due = self._look_at = self._tidy_at = 0.0
-        self._stood = 0.0  # for so long the loop stood still, in all
+        self._stood = 0.0  # for how long the loop stood still, in all
         half = manager.watchdog_seconds / 2 or LOOK_SECONDS
         self._look_every = min(LOOK_SECONDS, half)
 
@@ -136,7 +135,7 @@ class PulseActor(Actor[Pulse]):
         self.after(BEAT_SECONDS, Beat())
 
     def _look(self, now: float) -> None:
-        """Look for stuck actors. ``now`` leaves out when none could run, as after a SIGSTOP."""
+        """Look for stuck actors. ``now`` excludes pauses of the process, as after a SIGSTOP."""
         stuck = self._vitality.stuck(self._vital(), now)
         STUCK.set(len(stuck))
         if stuck:

@@ -1,1 +1,1 @@
-"""The closed set of effects that the Ledger commits, by what they change."""
+"""The closed set of effects that the Ledger commits, grouped by what they change."""

@@ -1,7 +1,4 @@
-"""What people want of a job as a whole, as the Ledger is asked: effects like those of its units.
-
-And a second attempt at one of these, which is nobody's wish but the Scheduler's.
-"""
+"""Effects on whole jobs that creators ask for; also the Scheduler's speculative attempts."""
 
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -11,10 +8,10 @@ import attrs
 
 @attrs.frozen
 class NewUnit:
-    """One unit of a new job: what it costs, what it is of, and its turn.
+    """One unit of a new job: its price, its frames and its turn.
 
-    ``tile``: which one of its frame. ``feeds``: the number of the unit that is made of this one and
-    others; that one costs nothing, has so many ``missing``, and waits until there are none.
+    ``tile``: its number within the frame. ``feeds``: the number of the unit that is assembled from
+    this one and others. That unit costs nothing and waits until none of its parts are ``missing``.
     """
 
     price: int
@@ -27,12 +24,12 @@ class NewUnit:
 
 @attrs.frozen
 class JobInsert:
-    """A new job and its units, QUEUED, priced ``price`` units each, or cut into ``pieces``.
+    """A new job and its units, QUEUED, with ``units`` units of ``price`` each, or ``pieces``.
 
-    With a price the same commit holds it for each unit (``PlaceHold``, ``HoldUnits``). The outcome
-    names the first unit alone. ``cap``: what it may cost at most. ``price_number``: which price of
-    the table that is. ``retry_of``: an ended job that this one does again; of each there is one at
-    most, so its id must follow from that one's.
+    With a price, the same commit must place a hold for each unit (``PlaceHold``, ``HoldUnits``).
+    The outcome names only the first unit. ``cap``: the most that the job may cost.
+    ``price_number``: the row of the price table. ``retry_of``: an ended job that this one repeats.
+    A job is repeated at most once, so the new id must be derived from the old one.
     """
 
     job: UUID
@@ -50,15 +47,15 @@ class JobInsert:
 
     @property
     def plan(self) -> tuple[NewUnit, ...]:
-        """Its units, by number."""
+        """The units, by number."""
         return self.pieces or tuple(NewUnit(self.price, place) for place in range(self.units))
 
 
 @attrs.frozen
 class JobCancel:
-    """QUEUED or DISPATCHED → CANCELLED with all its units, holds released; only by its owner.
+    """QUEUED or DISPATCHED → CANCELLED with all units, holds released; only by its owner.
 
-    One that is PAUSED can be cancelled as well, if none of its units ever ran.
+    A PAUSED job can be cancelled too, if none of its units ever ran.
     """
 
     job: UUID
@@ -67,10 +64,10 @@ class JobCancel:
 
 @attrs.frozen
 class JobStop:
-    """An open job → CANCELLED: units that have not ended are cancelled and their holds released.
+    """An open job → CANCELLED: open units are cancelled and their holds released.
 
-    Those that are complete stay, and stay paid; those that were delivered wait for their verdicts,
-    the job PAUSED. Only by its owner.
+    Completed units stay, and stay paid. Delivered units wait for their verdicts while the job is
+    PAUSED. Only by its owner.
     """
 
     job: UUID
@@ -79,7 +76,7 @@ class JobStop:
 
 @attrs.frozen
 class JobPause:
-    """An open job → PAUSED: no unit of it begins; what nodes have they finish. By its owner."""
+    """An open job → PAUSED: no unit starts; running units finish. Only by its owner."""
 
     job: UUID
     user: UUID
@@ -87,9 +84,9 @@ class JobPause:
 
 @attrs.frozen
 class JobResume:
-    """A PAUSED job goes on where it was, by its owner.
+    """A PAUSED job continues; only by its owner.
 
-    One whose next unit would bring it above its cap is refused (``found``: 'CAP').
+    Refused if its next unit would exceed the cap (``found``: 'CAP').
     """
 
     job: UUID
@@ -98,10 +95,10 @@ class JobResume:
 
 @attrs.frozen
 class JobChange:
-    """Another priority, or another cap, of an open job; None: as it is. By its owner.
+    """Change the priority or the cap of an open job; None: unchanged. Only by its owner.
 
-    ``uncapped``: the cap is taken away. One below what is at work or complete already is refused
-    (``found``: 'CAP').
+    ``uncapped``: remove the cap. A cap below what is already committed is refused (``found``:
+    'CAP').
     """
 
     job: UUID
@@ -112,15 +109,15 @@ class JobChange:
 
     @property
     def of_cap(self) -> bool:
-        """Whether it says anything of the cap."""
+        """True if it changes or removes the cap."""
         return self.uncapped or self.cap is not None
 
 
 @attrs.frozen
 class UnitRetry:
-    """FAILED → QUEUED, its price held anew; not of a job that was cancelled. By the job's owner.
+    """FAILED → QUEUED, its price held again; not if the job was cancelled. Only by the job's owner.
 
-    What failed with it comes along: of a frame in tiles all its parts that FAILED.
+    For a frame in tiles, all FAILED parts are queued again.
     """
 
     job: UUID
@@ -130,10 +127,10 @@ class UnitRetry:
 
 @attrs.frozen
 class UnitCopy:
-    """A second node is given the unit, too, with ``attempt``, beside the attempt ``beside``.
+    """A speculative ``attempt`` at a unit on another node, in addition to the attempt ``beside``.
 
-    Guards: that one is at work on another node and has no copy, the job is not paused, and
-    ``attempt`` was never given. Whichever is complete first is the unit's; the other is nothing.
+    Guards: that attempt runs on another node and has no copy, the job is not paused, and
+    ``attempt`` was never assigned. The first complete attempt counts; the other is discarded.
     """
 
     job: UUID

@@ -1,4 +1,4 @@
-"""What the checkout and Stripe tell the Ledger about purchases: effects like those of work."""
+"""Effects on purchases, sent by the checkout and the Stripe webhook."""
 
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -12,7 +12,7 @@ ReversalState: TypeAlias = Literal["PENDING", "COUNTS", "VOID"]
 
 @attrs.frozen
 class PurchaseOpen:
-    """From the checkout: somebody is about to buy, on these terms; nothing is credited yet.
+    """From the checkout: a user begins a purchase on these terms; nothing is credited yet.
 
     ``units`` are credits; ``amount`` is money, in the currency's smallest unit.
     """
@@ -27,7 +27,7 @@ class PurchaseOpen:
 
 @attrs.frozen
 class PurchaseSession:
-    """From the checkout: Stripe's session for an open purchase, and where it is paid."""
+    """From the checkout: the Stripe session of an open purchase and its payment page."""
 
     purchase: UUID
     session: str
@@ -36,7 +36,7 @@ class PurchaseSession:
 
 @attrs.frozen
 class SessionFact:
-    """What became of a session; the purchase is told by its id, or else by the session's."""
+    """The outcome of a Stripe session; its purchase is found by id, or else by the session's id."""
 
     session: str
     purchase: UUID | None
@@ -48,9 +48,9 @@ class SessionFact:
 
 @attrs.frozen
 class ReversalFact:
-    """Money that went back, or came again, of the purchase with this payment intent.
+    """A refund or dispute, or its reversal, for the purchase with this payment intent.
 
-    ``amount`` is a cumulative figure of the object ``id``, never what this event changed.
+    ``amount`` is the cumulative figure of the object ``id``, never the change by this event.
     """
 
     id: str
@@ -63,7 +63,7 @@ class ReversalFact:
 
 @attrs.frozen
 class StripeEvent:
-    """From the webhook: an event that Stripe signed; without a fact it is only recorded."""
+    """From the webhook: an event signed by Stripe; without a fact it is only recorded."""
 
     event: str
     type: str

@@ -1,4 +1,4 @@
-"""What becomes of one attempt at a unit, as the Ledger is asked: guarded changes of its row."""
+"""Effects on one attempt at a unit: guarded changes of its row."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,8 +13,8 @@ from sql.error_code import REPORTED, ErrorCode
 class UnitAssign:
     """QUEUED → DISPATCHED on ``node`` with ``attempt`` (guard: it is the stored attempt + 1).
 
-    Nothing of a paused job is assigned, and nothing before all that it is made of is there. If the
-    unit would pass what the job may cost, the job is PAUSED instead, and the unit waits.
+    Units of a paused job, and units whose parts are missing, are not assigned. If the unit would
+    exceed the job's cap, the job is PAUSED instead, and the unit waits.
     """
 
     job: UUID
@@ -25,7 +25,7 @@ class UnitAssign:
 
 @attrs.frozen
 class UnitStart:
-    """DISPATCHED → RUNNING where attempt and node match; RUNNING already is no fault."""
+    """DISPATCHED → RUNNING where attempt and node match; no error if already RUNNING."""
 
     job: UUID
     unit: int
@@ -37,9 +37,9 @@ class UnitStart:
 class UnitComplete:
     """DISPATCHED or RUNNING → COMPLETED where attempt and node match, and its hold is settled.
 
-    Settling is part of the effect: charge the unit's hold, and when ``verified`` pay the owner of
-    the node his share. ``attempt`` None: the attempt assigned to that node. ``free``: nobody is
-    paid for it, so nobody is charged: it has no price from now on, and its hold is released.
+    The effect charges the unit's hold and, when ``verified``, pays the node's owner their share.
+    ``attempt`` None: the attempt assigned to that node. ``free``: no operator is paid, so the
+    creator is not charged: the price becomes 0 and the hold is released.
     """
 
     job: UUID
@@ -52,7 +52,7 @@ class UnitComplete:
     verified: bool = False
     operator: str | None = None  # the account that earns: the owner's, or suspense
     share_percent: int = 70
-    dispute_window: timedelta = timedelta(days=7)  # for so long what it earns is pending
+    dispute_window: timedelta = timedelta(days=7)  # how long its earning stays pending
     receipt: IssuedReceipt | None = None
     free: bool = False
 
@@ -61,15 +61,17 @@ class UnitComplete:
 class UnitFail:
     """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
 
-    ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as the node's
-    failure; whichever it is, another node is asked next. ``error_code`` says what it was; without
-    one ``error`` is the node's own report. ``caught``: the session caught the node in
-    a lie, working with this class of machine; that stands in its record like a check that found
-    one. ``accused``: the node itself said, with this class of machine, that the scene is at fault;
-    that is held against it where another renders the scene. ``given_back``: its node does not want
-    it now, and nothing failed. ``uncounted``: another node is asked, and nothing is counted, as the
-    node has not what the unit needs, or another of its owner's had an excuse before; from then on
-    the unit ``needs_memory`` (bytes) and ``needs_opengl``, where they say so.
+    ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as a failure of
+    the node; in every case another node is tried next. ``error_code`` gives the cause; without one,
+    ``error`` is the node's own report.
+
+    ``caught``: the device class of a node whose false claim the session detected; it goes on the
+    node's record like an invalid check. ``accused``: the device class of a node that blames the
+    scene; it counts against the node if another one renders the scene. ``given_back``: the node
+    returns the unit, and nothing failed. ``uncounted``: another node is tried and nothing is
+    counted, because the node lacks what the unit needs, or because another node of its owner
+    already had an excuse. From then on the unit ``needs_memory`` (bytes) and ``needs_opengl``,
+    where given.
     """
 
     job: UUID
@@ -90,13 +92,13 @@ class UnitFail:
 
 @attrs.frozen
 class UnitRequeue:
-    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ran out, or its node went away.
+    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ended, or its node left.
 
-    Where another attempt is at work beside it, that one goes on, and nothing is queued. An attempt
-    that is ``unsent``, as its node never had it, is no retry; what is ``unheard`` of stays where a
-    session vouches for it: it has a lease. ``unsendable_to`` names the node whose connection the
-    unit could not be sent over: another node is asked next, and nothing is counted against either.
-    ``lost_by`` names a node that had the unit and lost it: from the second loss on, the same.
+    If a speculative attempt is running, it continues and nothing is queued. ``unsent``: the node
+    never received the attempt, so this is no retry. ``unheard``: only if no session vouches for the
+    unit by a lease. ``unsendable_to``: the node to which the unit could not be sent; another node
+    is tried next and nothing is counted. ``lost_by``: a node that received the unit and lost it;
+    from the second loss on, another node is tried next.
     """
 
     job: UUID

@@ -1,5 +1,5 @@
-"""A stand-in for Stripe on this machine: a pay page, refunds, disputes, and signed webhooks.
+"""A stand-in for Stripe on this machine: payment page, refunds, disputes, signed webhooks.
 
-It speaks as much of Stripe's API as a gateway uses, in the same shapes, so that in development
-nothing of the gateway differs from production but the base address. No money moves.
+It implements the part of Stripe's API that a gateway uses, in the same shapes, so that a gateway in
+development differs from production only by the base address. No money moves.
 """

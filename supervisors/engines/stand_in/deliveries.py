@@ -1,4 +1,4 @@
-"""Webhooks of the stand-in: signed as Stripe signs, sent again until they are taken."""
+"""Webhooks of the stand-in: signed like Stripe's and retried until accepted."""
 
 import asyncio
 import logging
@@ -20,28 +20,28 @@ log = logging.getLogger(__name__)
 
 
 class Deliveries:
-    """One task for each event, so that they may overtake each other as Stripe's do.
+    """Delivers events, one task each, so that they may overtake each other like Stripe's.
 
-    ``place`` says where they go; it may raise nothing, and nobody may listen there yet.
+    ``place`` returns the URL, at which the gateway may not listen yet.
     """
 
     def __init__(
         self, place: Callable[[], str], secret: str, told: Callable[[str], Awaitable[None]]
     ) -> None:
-        """``told`` is awaited when an event was taken."""
+        """``told`` is awaited once an event was accepted."""
         self._place, self._secret, self._told = place, secret, told
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._session: aiohttp.ClientSession | None = None
 
     def add(self, event: Json) -> None:
-        """Deliver it from now on; once, however often it is added."""
+        """Deliver an event from now on; once, however often it is added."""
         if event["id"] not in self._tasks:
             task = asyncio.get_running_loop().create_task(self._deliver(event))
             self._tasks[event["id"]] = task
             task.add_done_callback(lambda ended: self._ended(event["id"], ended))
 
     async def close(self) -> None:
-        """What was not taken is delivered after the next start."""
+        """Stop; undelivered events are delivered after the next start."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -52,7 +52,9 @@ class Deliveries:
     def _ended(self, event: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(event, None)
         if not task.cancelled() and task.exception() is not None:
-            log.error("the webhook %s comes after the next start", event, exc_info=task.exception())
+            log.error(
+                "webhook %s is delivered after the next start", event, exc_info=task.exception()
+            )
 
     async def _deliver(self, event: Json) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -62,7 +64,7 @@ class Deliveries:
         await self._told(event["id"])
 
     async def _sent(self, event: Json) -> bool:
-        """Whether it was taken; each try is signed anew, as a signature is good for 300 s."""
+        """Return True if it was accepted; each try is signed, as signatures expire after 300 s."""
         client = await asyncio.to_thread(import_module, "supervisors.engines.stripe_client")
         body = orjson.dumps(event).decode()
         headers = {
@@ -76,7 +78,7 @@ class Deliveries:
             async with self._session.post(self._place(), data=body, headers=headers) as answer:
                 if answer.status in TAKEN:
                     return True
-                log.info("the webhook %s was answered with %d", event["type"], answer.status)
+                log.info("webhook %s was answered with %d", event["type"], answer.status)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            log.debug("the webhook %s was not taken: %s", event["type"], type(error).__name__)
+            log.debug("webhook %s was not delivered: %s", event["type"], type(error).__name__)
         return False

@@ -1,7 +1,7 @@
-"""The stand-in as an engine of the gateway: a small server on a loopback port, in this process.
+"""The stand-in as an engine: a small server on a loopback port, in the gateway's process.
 
-It needs no process of its own, as nothing in it is foreign, and costs a start no time. What it
-knows lies in ``data/stripe``: payments and events that nobody took yet outlive a kill.
+It contains no foreign code, so it needs no separate process and starts at once. Its state is in
+``data/stripe``: payments and undelivered events survive a kill.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ WEBHOOK = "/api/v1/webhooks/stripe"
 
 
 class EmbeddedStripe:
-    """``gateway_url`` is where the gateway listens, as soon as it does: webhooks go there."""
+    """``gateway_url`` returns the gateway's address once it listens; webhooks go there."""
 
     name = "stripe"
     pid = 0
@@ -48,7 +48,7 @@ class EmbeddedStripe:
         return endpoint
 
     async def _listen(self, within: float) -> StripeEndpoint:
-        """Serve; on another port when somebody was faster with ours."""
+        """Serve; on another port if ours is taken."""
         deadline = asyncio.get_running_loop().time() + within
         while True:
             endpoint, port = await asyncio.to_thread(self._prepare)
@@ -66,7 +66,7 @@ class EmbeddedStripe:
             return endpoint
 
     def remember(self, event: dict[str, object]) -> None:
-        """Answer this one to whoever asks for it again."""
+        """Make the event available for retrieval."""
         self._till.events.pop(str(event["id"]), None)
         self._till.remember(event)
 
@@ -83,7 +83,7 @@ class EmbeddedStripe:
             await runner.cleanup()
 
     def _prepare(self) -> tuple[StripeEndpoint, int]:
-        """Blocks: keys, a port, and what was kept."""
+        """Read keys, port and stored state; blocks."""
         self._folder.make()
         key = "sk_test_" + keep_secret(self._folder.secrets / "key")
         secret = "whsec_" + keep_secret(self._folder.secrets / "webhook")
@@ -97,7 +97,7 @@ class EmbeddedStripe:
         return self._folder.path / "till.json"
 
     async def _save(self) -> None:
-        """Keep what is, then send what is to be told."""
+        """Store the state, then send undelivered events."""
         async with self._saving:
             text = orjson.dumps(self._till.kept()).decode()
             await asyncio.to_thread(write_private, self._file, text)

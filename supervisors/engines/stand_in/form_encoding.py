@@ -1,4 +1,4 @@
-"""Forms as Stripe's clients send them: ``line_items[0][price_data][currency]=usd``."""
+"""Forms in the encoding of Stripe's clients: ``line_items[0][price_data][currency]=usd``."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ DEPTH_MAX = 8
 
 
 def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The form as objects in objects; indices of lists are keys, too. ValueError: contradicts."""
+    """Parse a form into nested objects; list indices are keys too. ValueError on conflicts."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         path = [name.partition("[")[0], *_KEY.findall(name)]

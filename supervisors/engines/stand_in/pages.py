@@ -1,4 +1,4 @@
-"""The stand-in's two pages, without scripts: where one pays, and where payments are undone."""
+"""The stand-in's two pages, without scripts: one to pay, one to undo payments."""
 
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -20,13 +20,13 @@ section { border-top: 1px solid #8886; padding: .75rem 0 }
 code { word-break: break-all }
 """
 NOTE: Final = (
-    '<p class="note">This stands in for Stripe on this machine: no money moves. '
+    '<p class="note">This is a stand-in for Stripe on this machine: no money moves. '
     '<a href="/">All payments</a></p>'
 )
 
 
 def pay_page(session: Json) -> str:
-    """Where a session is paid."""
+    """Return the payment page of a session."""
     head = f"<h1>{escape(str(session['description']))}</h1>{price(session)}"
     place = f"/pay/{session['id']}"
     if session["status"] == "open":
@@ -42,11 +42,13 @@ def pay_page(session: Json) -> str:
 
 
 def till_page(till: StripeState) -> str:
-    """Everything that happened, the newest first, with what can be done about it."""
+    """Return the page of all payments, newest first, with buttons for refunds and disputes."""
     sessions = list(reversed(till.sessions.values()))
     parts = "".join(_session(till, session) for session in sessions) or "<p>Nothing yet.</p>"
     waiting = len(till.events)
-    return page("Payments", f"<h1>Payments</h1><p>{waiting} events are not taken yet.</p>{parts}")
+    return page(
+        "Payments", f"<h1>Payments</h1><p>{waiting} events are not delivered yet.</p>{parts}"
+    )
 
 
 def _session(till: StripeState, session: Json) -> str:
@@ -57,8 +59,8 @@ def _session(till: StripeState, session: Json) -> str:
         lines.append(f'<p><a href="/pay/{session["id"]}">Pay</a></p>')
         lines.append(button(f"{place}/expire", "Let it expire"))
     elif session["status"] == "complete" and session["payment_status"] == "unpaid":
-        lines.append(button(f"{place}/succeed", "The transfer arrives"))
-        lines.append(button(f"{place}/fail", "It does not arrive"))
+        lines.append(button(f"{place}/succeed", "Bank transfer arrives"))
+        lines.append(button(f"{place}/fail", "Bank transfer fails"))
     for charge in of(till.charges.values(), session):
         lines += _charge(till, charge)
     return f'<section id="{escape(session["id"])}">{"".join(lines)}</section>'
@@ -83,7 +85,7 @@ def _charge(till: StripeState, charge: Json) -> Iterator[str]:
 
 
 def of(rows: Iterable[Json], other: Json) -> list[Json]:
-    """Those with the same payment intent."""
+    """Return the rows with the same payment intent."""
     intent = other["payment_intent"]
     return [row for row in rows if intent is not None and row["payment_intent"] == intent]
 

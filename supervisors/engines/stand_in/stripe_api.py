@@ -1,4 +1,4 @@
-"""What the stand-in answers: the part of Stripe's API that a gateway uses, and its pages."""
+"""The part of Stripe's API that a gateway uses, and the stand-in's pages."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ from supervisors.engines.stand_in.stripe_state import Json, StripeRefusal, Strip
 BYTES_MAX: Final = 64 * 1024
 POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 HEADERS: Final = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
-# On the pages: what each button does.
+# Actions of the buttons on the pages.
 ACTS: Final[Mapping[str, Callable[[StripeState, str], Json]]] = {
     "sessions/expire": lambda till, id_: till.expire(id_),
     "sessions/succeed": lambda till, id_: till.arrive(id_, paid=True),
@@ -27,13 +27,13 @@ Save: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class StripeApi:
-    """``save`` keeps what was changed, and sends the events; it comes before every answer."""
+    """``save`` stores changes and sends events; it runs before every answer."""
 
     def __init__(self, till: StripeState, key: str, page: str, save: Save) -> None:
         self._till, self._key, self._page, self._save = till, key, page, save
 
     def site(self) -> web.Application:
-        """A fresh application."""
+        """Create the web application."""
         site = web.Application(middlewares=[told], client_max_size=BYTES_MAX)
         site.add_routes(
             [
@@ -92,13 +92,13 @@ class StripeApi:
         return html(pay_page(self._till.session(request.match_info["id"])))
 
     async def pay(self, request: web.Request) -> web.Response:
-        """Pay or leave; then back to where the buyer came from."""
+        """Pay or cancel, then redirect back to the buyer's page."""
         id_, how = request.match_info["id"], request.match_info["how"]
         session = self._till.session(id_)
         if how == "cancel":
             return back(session["cancel_url"])
         if how not in ("card", "transfer"):
-            raise StripeRefusal("There is no such way to pay", "resource_missing", 404)
+            raise StripeRefusal("Unknown payment method", "resource_missing", 404)
         self._till.pay(id_, later=how == "transfer")
         await self._save()
         return back(session["success_url"])
@@ -112,7 +112,7 @@ class StripeApi:
         match = request.match_info
         act = ACTS.get(f"{match['what']}/{match['act']}")
         if act is None:
-            raise StripeRefusal("There is no such button", "resource_missing", 404)
+            raise StripeRefusal("Unknown action", "resource_missing", 404)
         act(self._till, match["id"])
         await self._save()
         return back("/")
@@ -120,7 +120,7 @@ class StripeApi:
 
 @web.middleware
 async def told(request: web.Request, handler: Any) -> web.StreamResponse:
-    """What is refused, in Stripe's shape."""
+    """Return refusals in Stripe's format."""
     try:
         answer: web.StreamResponse = await handler(request)
     except StripeRefusal as wrong:

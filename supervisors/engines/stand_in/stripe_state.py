@@ -1,4 +1,4 @@
-"""What the stand-in knows: sessions, charges, refunds, disputes, and events not yet delivered."""
+"""State of the stand-in: sessions, charges, refunds, disputes and undelivered events."""
 
 import secrets
 import time
@@ -12,7 +12,7 @@ PARTS: Final = ("sessions", "keys", "charges", "refunds", "disputes", "events", 
 
 
 class StripeRefusal(Exception):
-    """The stand-in refuses, as Stripe would; the text says why."""
+    """A refusal with the code that Stripe would send; the text says why."""
 
     def __init__(self, text: str, code: str = "parameter_invalid", status: int = 400) -> None:
         super().__init__(text)
@@ -20,9 +20,9 @@ class StripeRefusal(Exception):
 
 
 class StripeState:
-    """Rows as Stripe's API shows them, by id; ``events`` are those that are still to be told.
+    """Objects in the format of Stripe's API, by id; ``events`` are those not delivered yet.
 
-    Who changes it saves it before he answers.
+    Changes must be saved before a request is answered.
     """
 
     def __init__(self, kept: Mapping[str, Any] | None = None) -> None:
@@ -51,13 +51,13 @@ class StripeState:
         return self._kept["events"]
 
     def kept(self) -> Mapping[str, Any]:
-        """All of it, to be stored."""
+        """Return the whole state, to be stored."""
         return self._kept
 
     # ── sessions ─────────────────────────────────────────────────────────────────────────────────
 
     def open(self, asked: Json, key: str, page: str) -> tuple[Json, bool]:
-        """A session, and whether it was opened before under this idempotency key."""
+        """Return a session, and whether the idempotency key had opened it before."""
         before = self._kept["keys"].get(key) if key else None
         if before is not None:
             if before["asked"] != asked:
@@ -80,7 +80,7 @@ class StripeState:
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise StripeRefusal(f"Missing or wrong: {error}", "parameter_missing") from error
         if asked.get("mode") != "payment" or amount < 1:
-            raise StripeRefusal("Only payments above 0 are done here")
+            raise StripeRefusal("Only payments above 0 are supported")
         id_ = fresh("cs_test")
         return {
             "id": id_,
@@ -103,7 +103,7 @@ class StripeState:
         }
 
     def pay(self, id_: str, *, later: bool = False) -> Json:
-        """By card; ``later``: by a transfer that has not arrived yet."""
+        """Pay by card; ``later``: by a bank transfer that has not arrived yet."""
         session = self._open_session(id_)
         session |= {"status": "complete", "payment_intent": fresh("pi")}
         if not later:
@@ -112,10 +112,10 @@ class StripeState:
         return session
 
     def arrive(self, id_: str, *, paid: bool) -> Json:
-        """The transfer of a session that was completed unpaid came, or did not."""
+        """Record that a session's bank transfer arrived, or failed."""
         session = self.session(id_)
         if session["status"] != "complete" or session["payment_status"] == "paid":
-            raise StripeRefusal("Nothing is awaited for this session")
+            raise StripeRefusal("This session does not wait for a payment")
         if paid:
             self._charge(session)
         self.say(f"checkout.session.async_payment_{'succeeded' if paid else 'failed'}", session)
@@ -157,15 +157,18 @@ class StripeState:
         self._put("charges", charge)
         self.say("charge.succeeded", charge)
 
-    # ── what goes back ───────────────────────────────────────────────────────────────────────────
+    # # ── refunds and disputes
+    # ─────────────────────────────────────────────────────────────────────
 
     def refund(self, charge_id: str, amount: int | None = None) -> Json:
-        """So much of a charge; None: all that is left."""
+        """Refund an amount of a charge; None: the rest."""
         charge = self._found("charges", charge_id)
         left = charge["amount"] - charge["amount_refunded"]
         part = left if amount is None else amount
         if not 1 <= part <= left:
-            raise StripeRefusal(f"Of this charge {left} can be refunded", "charge_already_refunded")
+            raise StripeRefusal(
+                f"Only {left} of this charge can be refunded", "charge_already_refunded"
+            )
         refund = self._about(charge, "re", "refund", part, "succeeded")
         self._put("refunds", refund)
         self._refunded(charge, part)
@@ -174,20 +177,20 @@ class StripeState:
         return refund
 
     def fail_refund(self, id_: str) -> Json:
-        """The buyer's bank sent it back."""
+        """Record that the buyer's bank returned the refund."""
         refund = self._found("refunds", id_)
         if refund["status"] != "succeeded":
-            raise StripeRefusal("It has failed already")
+            raise StripeRefusal("The refund has already failed")
         refund["status"] = "failed"
         self._refunded(self._found("charges", refund["charge"]), -refund["amount"])
         self.say("refund.failed", refund)
         return refund
 
     def dispute(self, charge_id: str) -> Json:
-        """The buyer's bank takes the whole charge back."""
+        """Record that the buyer's bank reversed the whole charge."""
         charge = self._found("charges", charge_id)
         if charge["disputed"]:
-            raise StripeRefusal("It is disputed already")
+            raise StripeRefusal("The charge is already disputed")
         charge["disputed"] = True
         dispute = self._about(charge, "du", "dispute", charge["amount"], "needs_response")
         self._put("disputes", dispute)
@@ -226,7 +229,7 @@ class StripeState:
     # ── events ───────────────────────────────────────────────────────────────────────────────────
 
     def say(self, kind: str, about: Json) -> None:
-        """An event about a row as it is now."""
+        """Add an event about the object as it is now."""
         event: Json = {
             "id": fresh("evt"),
             "object": "event",
@@ -238,20 +241,20 @@ class StripeState:
             "request": {"id": None, "idempotency_key": None},
             "type": kind,
         }
-        self.events[event["id"]] = event  # until it is told, however many there are
+        self.events[event["id"]] = event  # kept until delivered, however many there are
 
     def told(self, event: str) -> None:
-        """It was taken."""
+        """Record that the event was delivered."""
         row = self.events.pop(event, None)
         if row is not None:
             self.remember(row)
 
     def remember(self, event: Json) -> None:
-        """Keep one for those who ask for it again."""
+        """Keep an event for later retrieval."""
         self._put("told", event)
 
     def event(self, id_: str) -> Json:
-        """One, whether it was taken or not."""
+        """Return an event, delivered or not."""
         return self.events.get(id_) or self._found("told", id_)
 
     def _found(self, part: str, id_: str) -> Json:
@@ -268,7 +271,7 @@ class StripeState:
 
 
 def fresh(prefix: str) -> str:
-    """An id as Stripe's look."""
+    """Generate an id in Stripe's format."""
     return f"{prefix}_{secrets.token_hex(12)}"
 
 

@@ -117,7 +117,7 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         await page.get_by_label("Frames", exact=True).fill("1-2")
         await expect(page.locator("#look-time")).to_contain_text("for 2 frames")
         how, price = page.locator("#priced-how"), page.locator("[data-of=price]")
-        await expect(how).to_contain_text("By the work that a node of the gateway's own measured")
+        await expect(how).to_contain_text("By the work that one of the gateway's nodes measured")
         await expect(how).to_contain_text("pays for 60 s of it")
         await expect(price).to_have_text(re.compile(r"^[01]\.[0-9]{4}$"))  # not 20 by the table
         quoted = await price.text_content()

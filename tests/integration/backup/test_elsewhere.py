@@ -87,7 +87,7 @@ async def test_an_owner_without_further_rights_restores_into_an_empty_database_a
             await restore(plain, file)
             there, was = await contents(plain), await contents(older.owner_dsn)
             assert there == {**was, "rights": []}
-            with pytest.raises(EngineError, match="give him CREATEDB"):
+            with pytest.raises(EngineError, match="grant CREATEDB"):
                 await replace(plain, file, aside="never")
             assert await contents(plain) == there
         finally:

@@ -331,7 +331,7 @@ class GatewayDouble:
     async def _change(self, request: web.Request) -> web.Response:
         body, found = await self._body(request), self.jobs[request.match_info["id"]]
         if body.get("max_credits") == "1":
-            return problem(409, "More than max_credits is spent, or at work, already")
+            return problem(409, "The job has already committed more than max_credits")
         found |= body
         return web.json_response(found)
 

@@ -86,7 +86,7 @@ async def test_a_job_is_paused_resumed_changed_and_stopped(gateway: GatewayDoubl
         assert (await client.resume(job)).status == "RUNNING"
         changed = await client.change(job, priority="high", max_credits="12.5")
         assert (changed.priority, changed.max_credits) == ("high", "12.5")
-        with pytest.raises(Conflict, match="is spent"):
+        with pytest.raises(Conflict, match="already committed"):
             await client.change(job, max_credits="1")
         with pytest.raises(ValueError, match="priority, max_credits"):
             await client.change(job)

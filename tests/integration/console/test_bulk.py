@@ -80,7 +80,7 @@ async def test_a_cancelled_animation_is_said_to_be_submitted_anew(face: Face) ->
     words = await said(jane, SELECTED, film)
     assert words == (
         "The job cannot be tried again, "
-        "because job was cancelled, of several units it is submitted anew."
+        "because job was cancelled, a job of several units is submitted again."
     )
 
 

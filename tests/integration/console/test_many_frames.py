@@ -53,7 +53,7 @@ async def test_what_is_being_checked_says_so(with_books: Face, database: Postgre
     await ask(Commit(effects=(done,)), within=60)
     _, text = await jane.get(f"/console/jobs/{job}")
     frames = text.partition('<ul class="frames">')[2].partition("</ul>")[0].split("<li")[1:]
-    said = "It was delivered just now, and is charged when it is right. The gateway may have"
+    said = "It was delivered just now, and is charged once verified. The gateway may have"
     assert [said in each for each in frames] == [False, True, False]
 
 

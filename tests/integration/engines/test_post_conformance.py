@@ -119,7 +119,7 @@ async def test_a_redirect_is_an_answer_and_not_followed(town: Town) -> None:
 async def test_where_nobody_listens_is_no_answer(town: Town) -> None:
     good = town.listener(200)
     [nobody, answered] = await town.post.send([letter(town.nobody()), letter(good)])
-    assert nobody == NotSent("nobody can be reached there")
+    assert nobody == NotSent("there is no connection to its address")
     assert answered == Answered(200)
 
 

@@ -143,11 +143,11 @@ async def test_a_transfer_arrives_later(jane: Person, shop: Shop, face: Face) ->
     await shop.press(f"{answer['url']}/transfer")
 
     async def told() -> bool:
-        return "0 events are not taken yet" in await shop.look()
+        return "0 events are not delivered yet" in await shop.look()
 
     await until(told)
     assert await balance(jane) == "100"
-    await shop.button("The transfer arrives")
+    await shop.button("Bank transfer arrives")
     await has(jane, "200")
 
 

@@ -63,7 +63,7 @@ async def test_failed_jobs_are_retried_or_put_aside_and_listed_no_more(
     assert await listed(boss, "jobs") == jobs[::-1]
     done = await do(boss, "jobs", "retry", jobs[0], str(uuid4()), "nonsense")
     assert done["done"] == [jobs[0]]
-    assert {each["why"] for each in done["refused"]} == {"it is no dead letter (any more)"}
+    assert {each["why"] for each in done["refused"]} == {"it is not a dead letter (any longer)"}
     assert await balance(jane) == (1_000_000, 100_000)
     assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == [jobs[1]]
     assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == []
@@ -128,7 +128,7 @@ async def test_an_event_that_did_not_fit_is_read_again(
     assert await listed(boss, "events") == [wrong["id"]]
     assert "Stripe does not answer" in str(await do(boss, "events", "retry", wrong["id"]))
     async with standing_in(face, tmp_path) as stripe:
-        assert "does not know it" in str(await do(boss, "events", "retry", wrong["id"]))
+        assert "no longer has it" in str(await do(boss, "events", "retry", wrong["id"]))
         stripe.remember(wrong)
         for _ in range(2):
             done = await do(boss, "events", "retry", wrong["id"])
@@ -169,7 +169,7 @@ async def test_messages_are_told_again_or_kept_no_longer(face: Face, boss: Perso
     done = await do(boss, "messages", "retry", first, "999")
     assert [each["why"] for each in done["refused"]] == [
         "notifier of old has ended, or has no room for it",
-        "it is not kept any more",
+        "it has been dropped",
     ]
     assert (await do(boss, "messages", "discard", first))["done"] == [first]
     assert second in await listed(boss, "messages")

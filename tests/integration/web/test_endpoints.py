@@ -235,7 +235,7 @@ async def test_after_the_last_try_it_is_given_up_and_can_be_replayed(
     await execute(database.owner_dsn, f"UPDATE deliveries SET tries = {len(PAUSES)}")
     async with delivering(jane.face, post):
         one = await come_to(jane, made, "FAILED")
-        assert one["error"] == "nobody can be reached there"
+        assert one["error"] == "there is no connection to its address"
         post.answer(URL, 200)
         await execute(database.owner_dsn, "UPDATE endpoints SET not_before = now()")
         status, again = await jane.ask("POST", f"/api/v1/webhooks/deliveries/{one['id']}/replay")
@@ -262,7 +262,10 @@ async def test_what_was_given_up_is_a_dead_letter_and_an_admin_has_it_sent_again
 
         one, other = await until(given_up, within=SOON)
         assert (one["about"], one["where"]) == ("job.completed", "farm.example.com")
-        assert (one["reason"], one["whose"]) == ("nobody can be reached there", "jane@example.org")
+        assert (one["reason"], one["whose"]) == (
+            "there is no connection to its address",
+            "jane@example.org",
+        )
         aside = {"ids": [other["id"]], "reason": reason}
         assert (await boss.ask("POST", f"{letters}/discard", aside))[1]["done"] == [other["id"]]
         wish = {"ids": [one["id"], other["id"], "no"], "reason": reason}
@@ -271,7 +274,7 @@ async def test_what_was_given_up_is_a_dead_letter_and_an_admin_has_it_sent_again
         await execute(database.owner_dsn, off)
         _, refused = await boss.ask("POST", f"{letters}/retry", wish)
         assert (refused["done"], len(refused["refused"])) == ([], 3)
-        assert "told no more" in refused["refused"][0]["why"]
+        assert "is disabled" in refused["refused"][0]["why"]
         await execute(database.owner_dsn, f"{now}, disabled_at = NULL, disabled_reason = NULL")
         post.answer(URL, 200)
         assert (await boss.ask("POST", f"{letters}/retry", wish))[1]["done"] == [one["id"]]

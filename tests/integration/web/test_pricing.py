@@ -169,11 +169,11 @@ async def test_a_stranger_measures_no_price_and_the_own_node_goes_first(
         quote = await quoted(jane, scene)
         assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
         assert (quote["reference_seconds"], quote["measurable"]) == (None, False)
-        assert "No node of the gateway's own is there" in quote["priced_how"]
+        assert "None of the gateway's nodes is connected" in quote["priced_how"]
         async with ours(gateway, key, REPORT, slots=1) as mine:
             quote = await quoted(jane, scene)
             assert (quote["priced_by"], quote["measurable"]) == ("table", True)
-            assert "Not a node of the gateway's own" in quote["priced_how"]
+            assert "not measured by one of the gateway's nodes" in quote["priced_how"]
             assert (await look(jane, scene, again=True))[0] == 202
             await looked(jane, scene)
             await looked(jane, other)

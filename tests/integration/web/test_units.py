@@ -165,7 +165,7 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
     assert [unit["state"] for unit in page["units"]] == ["QUEUED", "VERIFYING"]
     told = page["units"][1]["waiting"]
     assert told["code"] == "checked"
-    assert "delivered just now, and is charged when it is right. The gateway may" in told["words"]
+    assert "delivered just now, and is charged once verified. The gateway may" in told["words"]
     assert datetime.fromisoformat(told["since"]) >= begun
     assert page["units"][0]["waiting"]["since"] is None
 

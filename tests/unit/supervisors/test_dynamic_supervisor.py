@@ -117,7 +117,7 @@ async def test_start_that_is_given_up() -> None:
         await starting
     assert nodes.children() == ()
     assert town.since() == ""
-    assert await town.refs["a"].down() == "its start was given up"
+    assert await town.refs["a"].down() == "its start was cancelled"
     await tree.stop()
 
 

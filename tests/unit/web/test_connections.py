@@ -71,7 +71,7 @@ async def test_who_ended_it_and_with_what_is_told_apart(known: Connections) -> N
         known.ended(one, ours=ours, theirs=theirs)
         found.append((one.code, one.by_us))
     assert found == [(4001, True), (1001, False), (LOST, False), (4999, False)]
-    assert (await known.of(node))[0].why == "A code of its own"
+    assert (await known.of(node))[0].why == "An unknown code"
     assert (known.living, known.open_of(node)) == (0, None)
 
 

@@ -40,7 +40,7 @@ def test_what_is_understood(text: str, wish: JobFilter) -> None:
 def test_what_nobody_can_type_is_said_to_be_there(character: str) -> None:
     found = wish_of(f"status:failed{character}", NOW)
     assert isinstance(found, Misread)
-    assert "none that can be typed" in found.said
+    assert "cannot be typed" in found.said
     assert with_status(f"node:a{character}", "failed") == "status:failed"
 
 
@@ -58,8 +58,8 @@ def test_what_nobody_can_type_is_said_to_be_there(character: str) -> None:
         ('node:"studio', "not closed"),
         ("since:yesterday", "since:2h"),
         ("since:999999w", "is no time"),
-        ("node:a node:b", "stands twice"),
-        ("0a 0b", "stands twice"),
+        ("node:a node:b", "occurs twice"),
+        ("0a 0b", "occurs twice"),
         ("a" * 501, "at most 500 characters"),
     ],
 )

@@ -25,7 +25,7 @@ async def test_a_password_fits_its_own_hash_alone(passwords: Passwords) -> None:
 
 
 async def test_nobody_is_let_in_without_a_hash(passwords: Passwords) -> None:
-    assert not await passwords.matches("nobody's password", None)
+    assert not await passwords.matches("an unknown user's password", None)
     assert not await passwords.matches("anything", "no hash")
 
 

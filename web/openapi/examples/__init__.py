@@ -1,1 +1,1 @@
-"""What requests and answers look like, for the API's description."""
+"""Examples of requests and answers, for the OpenAPI document."""

@@ -1,4 +1,4 @@
-"""Organisations and trust, for the API's description, as in ``examples.py``."""
+"""Examples of organisations and trust."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Webhooks' endpoints and deliveries, for the API's description, as in ``examples.py``."""
+"""Examples of webhooks' endpoints and deliveries."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Jobs and their units, for the API's description, as in ``examples.py``."""
+"""Examples of jobs and their units."""
 
 from typing import Final
 
@@ -90,7 +90,7 @@ QUOTE: Final[Example] = {
     "enough": True,
     "max_credits": "200.0000",
     "priced_by": "work",
-    "priced_how": "By the work that a node of the gateway's own measured in small pieces of the"
+    "priced_how": "By the work that one of the gateway's nodes measured in small pieces of the"
     " scene: the table's price of a frame pays for 60 s of it.",
     "reference_seconds": 1640.5,
     "measurable": False,

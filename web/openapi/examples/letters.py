@@ -1,4 +1,4 @@
-"""Examples of what admins do with jobs and dead letters."""
+"""Examples of admins' requests about jobs and dead letters."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What answers about the log look like: a proof that holds, made with a key that is nobody's."""
+"""Examples of answers about the log: a valid proof, made with a throw-away key."""
 
 from typing import Final
 

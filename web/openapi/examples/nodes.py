@@ -1,4 +1,4 @@
-"""Examples of what is known of nodes, beside the reference's own."""
+"""More examples of answers about nodes."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What nodes find in scenes, for the API's description, as in ``examples.py``."""
+"""Examples of pre-flights."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a receipt looks like: one that holds, made with keys that are nobody's."""
+"""Examples of receipts: a valid one, made with throw-away keys."""
 
 from typing import Final
 

@@ -1,6 +1,6 @@
-"""What a request and an answer look like, for the API's description: the reference's own examples.
+"""Examples of requests and answers, shared by the other modules.
 
-Every one is checked against the schema of its operation. Tokens, ids and addresses are made up.
+Each is checked against the schema of its operation. Tokens, ids and addresses are made up.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ NODE_ID: Final = "8c6f1d2e-7b3a-4f95-b1c0-2e9d4a6b8f10"
 UPLOAD_ID: Final = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
 HOLD_ID: Final = "0a9b8c7d-6e5f-4a3b-8c2d-1e0f9a8b7c6d"
 ENTRY_ID: Final = "6d0f4c1b-92ae-4b7d-8c35-f1e2d3c4b5a6"
-TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl"  # noqa: S105 - nobody's
+TOKEN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl"  # noqa: S105 - made up
 PUBLIC_KEY: Final = (
     "-----BEGIN PUBLIC KEY-----\n"
     "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
