@@ -248,7 +248,7 @@ async def test_forward_in_a_batch_of_one() -> None:
 
 @simulated
 async def test_dead_letters_are_counted_and_redacted() -> None:
-    """A told message that reaches no actor is a dead letter: kind, addressee and reason are kept."""
+    """A told message that reaches no actor is a dead letter: kind, addressee, reason are kept."""
     async with play(capacity=1) as it:
         await hold(it)
         it.ref.tell(Note("queued"))
