@@ -1,4 +1,4 @@
-"""Writes the table of settings into ``docs/OPERATIONS.md``, from ``config/defaults.toml``."""
+"""Write the table of settings into ``docs/OPERATIONS.md``, from ``config/defaults.toml``."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ SECTION = re.compile(r"\[(\w+)\]")
 
 
 def table(defaults: str) -> str:
-    """Every setting with its variable, its default, and the comment that stands behind it."""
-    rows = ["| setting | variable | default | meaning |", "| --- | --- | --- | --- |"]
+    """Return a table of every setting with its default and its comment."""
+    rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
     section = ""
     for line in defaults.splitlines():
         if found := SECTION.match(line):
@@ -20,14 +20,13 @@ def table(defaults: str) -> str:
         elif found := LINE.match(line):
             name, value, meaning = found[1], found[2], found[3] or ""
             full = f"{section}.{name}" if section else name
-            variable = "RENDERTRUST_" + full.replace(".", "_").upper()
             meaning = meaning.replace("|", "\\|")
-            rows.append(f"| {full} | `{variable}` | `{value}` | {meaning} |")
+            rows.append(f"| {full} | `{value}` | {meaning} |")
     return "\n".join(rows) + "\n"
 
 
 def with_table(document: str, defaults: str) -> str:
-    """The document with the table of today between its marks."""
+    """Return the document with the current table between its marks."""
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + BEGIN + table(defaults) + END + after

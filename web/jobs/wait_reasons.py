@@ -139,7 +139,10 @@ def odd(found: WaitCounts) -> str:
     if not found.unverifiable:
         return ""
     works = "renders" if found.unverifiable == 1 else "render"
-    return f" {found.unverifiable} of them {works} what cannot be verified here: other idle nodes go first."
+    return (
+        f" {found.unverifiable} of them {works} what cannot be verified here:"
+        " other idle nodes go first."
+    )
 
 
 def kept(found: WaitCounts) -> list[str]:

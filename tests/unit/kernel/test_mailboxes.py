@@ -100,7 +100,7 @@ async def test_coalesce_in_place() -> None:
 
 @simulated
 async def test_asks_do_not_coalesce() -> None:
-    """Only told messages coalesce: every asker gets a reply of his own."""
+    """Only told messages coalesce: every asker gets a separate reply."""
     async with play() as it:
         await hold(it)
         asks = [asyncio.create_task(it.ref.ask(Load("n", n), within=1.0)) for n in (1, 2)]
@@ -248,7 +248,7 @@ async def test_forward_in_a_batch_of_one() -> None:
 
 @simulated
 async def test_dead_letters_are_counted_and_redacted() -> None:
-    """A told message that reaches nobody is a dead letter: kind, addressee and reason are kept."""
+    """A told message that reaches no actor is a dead letter: kind, addressee, reason are kept."""
     async with play(capacity=1) as it:
         await hold(it)
         it.ref.tell(Note("queued"))
@@ -263,7 +263,7 @@ async def test_dead_letters_are_counted_and_redacted() -> None:
 
 @simulated
 async def test_a_dead_letter_is_told_once_more_or_kept_no_longer() -> None:
-    """A dead letter that is retried is told again, as any message; taken, it is kept no longer."""
+    """A dead letter that is retried is sent again, as any message; accepted, it is removed."""
     async with play(capacity=1) as it:
         await hold(it)
         it.ref.tell(Note("queued"))

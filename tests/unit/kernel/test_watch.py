@@ -112,7 +112,7 @@ async def test_watch_without_a_handler_for_down() -> None:
 
 @simulated
 async def test_watch_ends_with_the_instance() -> None:
-    """A watch ends with the instance that began it; the next one watches anew."""
+    """A watch ends with the instance that began it; the next instance must watch again."""
     house = House()
     await house.root.start()
     node = await house.node()
@@ -173,7 +173,7 @@ async def test_crash_over_a_death_notice() -> None:
 
 @simulated
 async def test_waiting_for_the_end_from_outside() -> None:
-    """Who is no actor waits with Ref.down for the end of one, and gets the reason."""
+    """Code outside actors waits with Ref.down for the end of one, and gets the reason."""
     house = House()
     await house.root.start()
     node = await house.node()

@@ -230,7 +230,7 @@ async def test_escalation_keeps_what_is_queued() -> None:
 
 @simulated
 async def test_stay_down() -> None:
-    """A child given up by STAY_DOWN is down alone, and each child has a count of its own."""
+    """A child given up by STAY_DOWN is down alone, and each child is counted separately."""
     town = Town()
     tree = root(
         Strategy.ONE_FOR_ONE,

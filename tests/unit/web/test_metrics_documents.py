@@ -106,7 +106,7 @@ def test_an_alert_has_a_severity_a_summary_and_a_place_in_the_runbook() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert rule["annotations"]["summary"]
-        assert f"| {rule['alert']} |" in runbook, f"{rule['alert']} is not in the runbook"
+        assert f"\n* **{rule['alert']}**: " in runbook, f"{rule['alert']} is not in the runbook"
 
 
 def test_the_dashboard_has_places_that_do_not_overlap_and_each_metric_of_ours() -> None:
