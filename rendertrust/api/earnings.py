@@ -1,4 +1,4 @@
-"""What a gateway says of earnings, payouts and disputes; as in ``answers``."""
+"""Response models for earnings, payouts, statements and disputes."""
 
 from datetime import datetime
 

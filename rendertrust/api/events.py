@@ -1,4 +1,4 @@
-"""What happened to jobs, and who is told: as the gateway answers it."""
+"""Response models for job events, attempt logs and webhooks."""
 
 from datetime import datetime
 

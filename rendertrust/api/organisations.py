@@ -1,4 +1,4 @@
-"""What a gateway says of organisations, and of whom one trusts."""
+"""Response models for organisations and trusted people."""
 
 from datetime import datetime
 

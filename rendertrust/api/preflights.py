@@ -1,4 +1,4 @@
-"""What a gateway says of scenes that a node looked into, and of files that it keeps."""
+"""Response models for preflights of scenes."""
 
 from datetime import datetime
 
@@ -86,29 +86,3 @@ class Preflight:
     estimate: Estimate | None = None
     not_estimated: str | None = None
     thumbnail: str | None = None
-
-
-@attrs.frozen
-class KeptUpload:
-    """A file that the gateway keeps. ``jobs`` so many open or disputed ones need it: until they
-    end it stays. ``expires_at``: unless a job uses it before, or needs it then.
-    """
-
-    id: str
-    filename: str
-    size: int
-    sha256: str
-    created_at: datetime
-    expires_at: datetime
-    jobs: int = 0
-
-
-@attrs.frozen
-class KeptUploads:
-    """The largest first. ``used`` of ``quota`` bytes; ``count`` is how many there are in all."""
-
-    uploads: tuple[KeptUpload, ...]
-    count: int
-    used: int
-    quota: int
-    next: str | None = None

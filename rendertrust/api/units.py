@@ -1,4 +1,4 @@
-"""What a gateway says of jobs of many units: the units, and what an order would cost."""
+"""Response models for units and quotes."""
 
 from datetime import datetime
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rendertrust.api.responses import (
+from rendertrust.api.accounts import (
     ApiKey,
     ApiKeys,
     CreatedApiKey,

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
-from rendertrust.api.responses import Tokens
+from rendertrust.api.accounts import Tokens
 from rendertrust.client.backoff import Retries
 from rendertrust.client.log_monitor import LogMonitor, MemoryPins, Pins
 from rendertrust.client.login import Login, MemoryTokenStore, TokenStore

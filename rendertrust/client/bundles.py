@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from rendertrust.api.responses import Upload
+from rendertrust.api.uploads import Upload
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.uploads import Uploads
 from rendertrust.manifest import (

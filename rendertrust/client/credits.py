@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from rendertrust.api.credits import Hold, Holds, Usage
-from rendertrust.api.responses import Balance, Checkout, Entry, History, Offers
+from rendertrust.api.credits import Balance, Checkout, Entry, History, Hold, Holds, Offers, Usage
 from rendertrust.client.base import ApiBase
 from rendertrust.client.pages import window
 from rendertrust.client.response_decoder import read

@@ -15,7 +15,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from rendertrust.api.responses import ResultUrl
+from rendertrust.api.jobs import ResultUrl
 from rendertrust.client.content import CHUNK_BYTES, PartialFile, Progress, part_in, unheard
 from rendertrust.client.errors import NoAnswer, TransferFailed
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered

@@ -12,7 +12,7 @@ import attrs
 import orjson
 
 from rendertrust import frame_range, zips
-from rendertrust.api.responses import ResultUrl
+from rendertrust.api.jobs import ResultUrl
 from rendertrust.api.units import Unit
 from rendertrust.client.bundles import TotalProgress
 from rendertrust.client.content import Progress, part_in

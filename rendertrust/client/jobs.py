@@ -6,7 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from rendertrust.api.earnings import Dispute, Disputes
-from rendertrust.api.responses import Job, JobList, Placed, ReceiptFile, ResultUrl, Upload
+from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
+from rendertrust.api.ledger import ReceiptFile
+from rendertrust.api.uploads import Upload
 from rendertrust.client.bundles import Bundle, send
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.downloads import fetch

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from rendertrust.api.responses import EntryProof, LogCheckpoint
+from rendertrust.api.ledger import EntryProof, LogCheckpoint
 from rendertrust.client.base import ApiBase
 from rendertrust.proof_check import Verdict
 

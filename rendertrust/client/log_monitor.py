@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust import checkpoint, epoch, note
-from rendertrust.api.responses import EntryProof, LogCheckpoint
+from rendertrust.api.ledger import EntryProof, LogCheckpoint
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.client.errors import BadAnswer, Forked, Invalid, NotProved, PinUnreadable
 from rendertrust.client.response_decoder import read

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from rendertrust.api.responses import Tokens
+from rendertrust.api.accounts import Tokens
 from rendertrust.client.errors import NotAuthenticated, NotFound, Refused
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall, Transport

@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from rendertrust.api.node_connections import NodeConnections
-from rendertrust.api.nodes import NodeChecks
-from rendertrust.api.responses import Node, NodeList
+from rendertrust.api.nodes import Node, NodeChecks, NodeConnections, NodeList
 from rendertrust.client.base import ApiBase
 from rendertrust.client.pages import window
 from rendertrust.client.response_decoder import read

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from rendertrust.api.preflights import KeptUpload, KeptUploads, Preflight
+from rendertrust.api.preflights import Preflight
+from rendertrust.api.uploads import KeptUpload, KeptUploads
 from rendertrust.client.errors import BadAnswer, StillRunning
 from rendertrust.client.jobs import JobsApi
 from rendertrust.client.pages import window

@@ -7,42 +7,21 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from rendertrust.api.credits import Hold, Holds, Usage
-from rendertrust.api.earnings import (
-    Dispute,
-    Disputes,
-    Earnings,
-    Payout,
-    Payouts,
-    Share,
-    Statement,
-)
-from rendertrust.api.node_connections import NodeConnections
-from rendertrust.api.nodes import NodeChecks
-from rendertrust.api.responses import (
+from rendertrust.api.accounts import (
     ApiKey,
     ApiKeys,
-    Balance,
-    Checkout,
     CreatedApiKey,
-    Entry,
-    EntryProof,
-    History,
-    Job,
-    JobList,
-    LogCheckpoint,
-    Node,
-    NodeList,
-    Offers,
-    Placed,
-    ReceiptFile,
     Registered,
-    ResultUrl,
     Session,
     Sessions,
     Tokens,
-    Upload,
 )
+from rendertrust.api.credits import Balance, Checkout, Entry, History, Hold, Holds, Offers, Usage
+from rendertrust.api.earnings import Dispute, Disputes, Earnings, Payout, Payouts, Share, Statement
+from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
+from rendertrust.api.ledger import EntryProof, LogCheckpoint, ReceiptFile
+from rendertrust.api.nodes import Node, NodeChecks, NodeConnections, NodeList
+from rendertrust.api.uploads import Upload
 from rendertrust.client.async_client import (
     RETRIES,
     AsyncClient,

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from rendertrust.api.preflights import KeptUpload, KeptUploads, Preflight
+from rendertrust.api.preflights import Preflight
+from rendertrust.api.uploads import KeptUpload, KeptUploads
 from rendertrust.client.async_client import AsyncClient, Pool
 from rendertrust.client.loop_thread import LoopThread
 

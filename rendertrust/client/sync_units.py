@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from rendertrust.api.responses import Job, Placed, ResultUrl
+from rendertrust.api.jobs import Job, Placed, ResultUrl
 from rendertrust.api.units import Quote, Unit, Units
 from rendertrust.client.async_client import (
     AsyncClient,

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 from rendertrust import frame_range, frame_rate
-from rendertrust.api.responses import Job, Placed, ResultUrl
+from rendertrust.api.jobs import Job, Placed, ResultUrl
 from rendertrust.api.units import Quote, Unit, Units
 from rendertrust.client.base import ApiBase
 from rendertrust.client.content import Progress, unheard

@@ -7,7 +7,7 @@ from typing import Final
 import aiohttp
 import attrs
 
-from rendertrust.api.responses import Parts, PartUrls, PutUrl, Upload
+from rendertrust.api.uploads import Parts, PartUrls, PutUrl, Upload
 from rendertrust.client.content import ByteRange, Progress, SourceFile, opened, unheard
 from rendertrust.client.errors import BadAnswer, Conflict, NoAnswer, TransferFailed
 from rendertrust.client.login import Login

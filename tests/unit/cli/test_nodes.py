@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
-from rendertrust.api.nodes import NodeCheck
-from rendertrust.api.responses import Node
+from rendertrust.api.nodes import Node, NodeCheck
 from rendertrust.cli import formatting
 from rendertrust.cli.nodes import UNCHECKABLE, check_row, facts
 

@@ -1,0 +1,85 @@
+"""Response models for accounts, API keys and sessions."""
+
+from datetime import datetime
+
+import attrs
+
+
+@attrs.frozen
+class Tokens:
+    """What a login gives; single-use is the refresh token."""
+
+    access_token: str = attrs.field(repr=False)
+    refresh_token: str = attrs.field(repr=False)
+    token_type: str = "bearer"  # noqa: S105 - the scheme, no secret
+
+
+@attrs.frozen
+class User:
+    id: str
+    email: str
+    name: str
+    is_active: bool
+
+
+@attrs.frozen
+class Registered:
+    """A new account, logged in."""
+
+    user: User
+    tokens: Tokens
+
+
+@attrs.frozen
+class ApiKey:
+    """A key for programs; ``hint`` is how it ends. ``last_used_at`` is right to some minutes."""
+
+    id: str
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@attrs.frozen
+class CreatedApiKey(ApiKey):
+    """With the key itself, which is shown this once."""
+
+    key: str = attrs.field(repr=False, kw_only=True)
+
+
+@attrs.frozen
+class ApiKeys:
+    """Newest first; ``count`` is how many there are, not how many are here."""
+
+    keys: tuple[ApiKey, ...]
+    count: int
+    next: str | None = None
+
+
+@attrs.frozen
+class Session:
+    """A login; ``refreshed_at`` is when its tokens were issued, ``current``: the one that asks."""
+
+    sid: str
+    client: str
+    current: bool
+    created_at: datetime
+    refreshed_at: datetime
+    expires_at: datetime
+
+    @property
+    def id(self) -> str:
+        """Its name among others."""
+        return self.sid
+
+
+@attrs.frozen
+class Sessions:
+    """The one used last first; ``count`` is how many there are, not how many are here."""
+
+    sessions: tuple[Session, ...]
+    count: int
+    next: str | None = None

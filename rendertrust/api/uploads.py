@@ -1,0 +1,97 @@
+"""Response models for uploads."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+
+@attrs.frozen
+class PutUrl:
+    """PUT the content here, with exactly these headers."""
+
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    expires_in: int
+
+
+@attrs.frozen
+class PartRange:
+    """Parts that follow each other, both ends among them."""
+
+    first: int
+    last: int
+
+
+@attrs.frozen
+class Parts:
+    """Content in ``count`` parts, numbered from 1, of ``size`` bytes but the last."""
+
+    size: int
+    count: int
+    arrived: tuple[PartRange, ...] = ()
+
+    def has(self, number: int) -> bool:
+        """Whether that part has arrived."""
+        return any(some.first <= number <= some.last for some in self.arrived)
+
+
+@attrs.frozen
+class PartUrl:
+    """PUT this part here, with exactly these headers."""
+
+    number: int
+    size: int
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class PartUrls:
+    """As many as were asked for."""
+
+    parts: tuple[PartUrl, ...]
+    expires_in: int
+
+
+@attrs.frozen
+class Upload:
+    """Content that was announced. ``put`` and ``parts`` are None when the gateway has it already.
+
+    ``parts``: it is so long that it can be sent in parts.
+    """
+
+    id: str
+    payload_ref: str
+    sha256: str
+    size: int
+    filename: str
+    status: str
+    put: PutUrl | None = None
+    parts: Parts | None = None
+
+
+@attrs.frozen
+class KeptUpload:
+    """A file that the gateway keeps. ``jobs`` so many open or disputed ones need it: until they
+    end it stays. ``expires_at``: unless a job uses it before, or needs it then.
+    """
+
+    id: str
+    filename: str
+    size: int
+    sha256: str
+    created_at: datetime
+    expires_at: datetime
+    jobs: int = 0
+
+
+@attrs.frozen
+class KeptUploads:
+    """The largest first. ``used`` of ``quota`` bytes; ``count`` is how many there are in all."""
+
+    uploads: tuple[KeptUpload, ...]
+    count: int
+    used: int
+    quota: int
+    next: str | None = None
