@@ -14,7 +14,7 @@ from rendertrust.cli.session import is_interactive, session_of
 if TYPE_CHECKING:
     from rendertrust.api.nodes import NodeCheck, NodeConnection, Reputation
     from rendertrust.client import Node
-    from rendertrust.client.async_client import NodeVerb
+    from rendertrust.client.arguments import NodeVerb
 
 # 80 columns hold the first; programs get all.
 COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")

@@ -78,7 +78,8 @@ from rendertrust.api.uploads import (
     PutUrl,
     Upload,
 )
-from rendertrust.client.async_client import AsyncClient, Needs
+from rendertrust.client.arguments import Needs
+from rendertrust.client.async_client import AsyncClient
 from rendertrust.client.backoff import NEVER, Retries
 from rendertrust.client.bundles import Bundle
 from rendertrust.client.errors import (

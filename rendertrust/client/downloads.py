@@ -1,12 +1,12 @@
-"""Fetching what a job made: streamed beside its place, moved there when it is whole and checked.
+"""Download results: into a hidden file first, which is moved to its place once verified.
 
-What was cut off goes on where it stopped (Range), in the same call and in the next one.
+An interrupted download resumes (Range), in the same call and in the next one.
 """
 
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,18 +16,41 @@ import attrs
 from yarl import URL
 
 from rendertrust.api.jobs import ResultUrl
+from rendertrust.api.units import Unit
+from rendertrust.client.arguments import Id
 from rendertrust.client.content import CHUNK_BYTES, PartialFile, Progress, part_in, unheard
-from rendertrust.client.errors import NoAnswer, TransferFailed
+from rendertrust.client.errors import BadAnswer, NoAnswer, NotReady, TransferFailed
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
 from rendertrust.file_types import HEAD_BYTES, MEDIA, suffix_of
 
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
+PREVIEW_BYTES_MAX: Final = 256 * 1024
+JPEG: Final = b"\xff\xd8\xff"
 Where = Callable[[], Awaitable[ResultUrl]]
 
 
+def unit_result(job_id: Id, unit: Unit) -> ResultUrl:
+    """Return the URL of a unit's result. Raises NotReady if there is no result yet."""
+    if unit.download_url is None:
+        raise NotReady(str(job_id), unit.number, unit.state)
+    return ResultUrl(str(job_id), unit.download_url, 3600, unit.size, unit.sha256)
+
+
+async def read_preview(stream: AsyncIterator[bytes]) -> bytes:
+    """Read a small JPEG. Raises BadAnswer if it is not one."""
+    preview = b""
+    async for part in stream:
+        preview += part
+        if len(preview) > PREVIEW_BYTES_MAX:
+            raise BadAnswer(f"The picture is longer than {PREVIEW_BYTES_MAX} bytes")
+    if not preview.startswith(JPEG):
+        raise BadAnswer("The answer is no JPEG: is this a RenderTrust gateway?")
+    return preview
+
+
 def suffix(url: str) -> str:
-    """The suffix that a URL's path ends with, if nodes deliver such files; else none."""
+    """Return the suffix of a URL's path if nodes deliver such files, else an empty text."""
     found = Path(urlsplit(url).path).suffix.lower()
     return found if found in MEDIA else ""
 
@@ -35,10 +58,10 @@ def suffix(url: str) -> str:
 async def fetch(
     transport: Transport, where: Where, path: Path, *, stem: str, progress: Progress = unheard
 ) -> Path:
-    """Write what lies at the URL that ``where`` gives, and return the path it was written to.
+    """Download from the URL that ``where`` returns, and return the path of the file.
 
-    A cut connection or an expired URL goes on with a fresh one, a bounded number of times in a
-    row. TransferFailed: the store refuses, or gives other content than the gateway named.
+    After a lost connection or an expired URL it resumes with a fresh URL, a bounded number of times
+    in a row. Raises TransferFailed if the store refuses, or delivers other content than announced.
     """
     result = await where()
     tag = None if result.sha256 is not None else await _tag_at(transport, result)
