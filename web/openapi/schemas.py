@@ -7,10 +7,12 @@ from typing import Any, Final, TypeAlias, cast, get_args
 import attrs
 import msgspec
 
+from rendertrust.api.text_formats import TextFormat
 from web.http.converter import parameter_of
 
 Schema: TypeAlias = dict[str, Any]
 TEMPLATE: Final = "#/components/schemas/{name}"
+MODELS: Final = "rendertrust.api."
 
 
 class SameName(Exception):
@@ -82,8 +84,10 @@ def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
         done["description"] = markdown(done["description"])
     properties = done["properties"]
     for field in attrs.fields(kind):
-        if _names_time(field.type):
-            properties[field.name] = _timed(properties[field.name])
+        if keywords := _keywords(field.type):
+            properties[field.name] = _described(properties[field.name], keywords)
+        if kind.__module__.startswith(MODELS):
+            properties[field.name].pop("default", None)  # for the client: the gateway sends all
     if closed:
         done["additionalProperties"] = False
     else:
@@ -92,19 +96,25 @@ def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
     return done
 
 
-def _names_time(kind: Any) -> bool:
-    return kind is datetime or any(_names_time(inner) for inner in get_args(kind))
+def _keywords(kind: Any) -> Schema:
+    """Return the keywords of the texts in a type that msgspec does not know."""
+    if kind is datetime:
+        return {"format": "date-time"}
+    for inner in get_args(kind):
+        if keywords := inner.keywords if isinstance(inner, TextFormat) else _keywords(inner):
+            return dict(keywords)
+    return {}
 
 
-def _timed(schema: Any) -> Any:
-    """The schema with the format of a time at each string."""
+def _described(schema: Any, keywords: Schema) -> Any:
+    """Return the schema with the keywords at each text in it."""
     if isinstance(schema, list):
-        return [_timed(inner) for inner in schema]
+        return [_described(inner, keywords) for inner in schema]
     if not isinstance(schema, Mapping):
         return schema
     given = cast("Schema", schema)
-    done = {name: _timed(inner) for name, inner in given.items()}
-    return done | {"format": "date-time"} if given.get("type") == "string" else done
+    done = {name: _described(inner, keywords) for name, inner in given.items()}
+    return done | keywords if given.get("type") == "string" else done
 
 
 def _anchored(schema: Any) -> Any:

@@ -23,6 +23,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from rendertrust import money
+from rendertrust.api.text_formats import Id
 from sql.credits import AccountEntryRow, OpenHoldRow, UsageRow
 from sql.page import Page
 from web.http.amounts import Amount, Credits
@@ -74,7 +75,7 @@ class History:
 
     entries: list[Entry]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from msgspec import Meta
 from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
+from rendertrust.api.text_formats import Id
 from sql.operators import DisputeShown, GivenComparison
 from web.gateway import Gateway
 from web.http.amounts import Credits
@@ -129,7 +130,7 @@ class Disputes:
 
     disputes: list[Dispute]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @attrs.frozen
@@ -152,7 +153,7 @@ class DisputesToDecide:
 
     disputes: list[DisputeToDecide]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @operations.post(

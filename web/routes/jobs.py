@@ -18,6 +18,7 @@ from actors.scheduler.messages import (
     TooManyOpen,
 )
 from rendertrust import money
+from rendertrust.api.text_formats import Id
 from rendertrust.preflight.work import SECOND
 from sql.jobs import JobOrder, OwnerJobRow
 from web.http.amounts import Credits
@@ -119,7 +120,7 @@ class JobList:
 
     jobs: list[Job]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @attrs.frozen

@@ -9,6 +9,7 @@ import attrs
 from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConflict, Replayed
 from actors.paymaster.messages import PayoutTake
 from rendertrust import money
+from rendertrust.api.text_formats import Id
 from sql.operators import EarningTotals, PayoutShown, ShareRow
 from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
@@ -84,7 +85,7 @@ class Shares:
 
     earnings: list[Share]
     count: int
-    next: UUID | None
+    next: Id | None
     totals: ShareTotals
 
 
@@ -116,7 +117,7 @@ class Payouts:
 
     payouts: list[Payout]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @operations.get(

@@ -19,6 +19,7 @@ from actors.ledger.messages import (
 )
 from actors.paymaster.messages import PayoutApprove, PayoutPay, PayoutReject
 from rendertrust import money
+from rendertrust.api.text_formats import Id
 from sql.operators import PayoutShown
 from web.http import spreadsheet
 from web.http.amounts import Credits
@@ -75,7 +76,7 @@ class OperatorsPayouts:
 
     payouts: list[OperatorsPayout]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @attrs.frozen
