@@ -4,6 +4,8 @@ from datetime import datetime
 
 import attrs
 
+from rendertrust.api.text_formats import Id
+
 
 @attrs.frozen
 class Tokens:
@@ -16,7 +18,7 @@ class Tokens:
 
 @attrs.frozen
 class User:
-    id: str
+    id: Id
     email: str
     name: str
     is_active: bool
@@ -61,9 +63,9 @@ class ApiKeys:
 
 @attrs.frozen
 class Session:
-    """A login; ``refreshed_at`` is when its tokens were issued, ``current``: the one that asks."""
+    """A session. ``refreshed_at``: when its tokens were issued; ``current``: of this request."""
 
-    sid: str
+    sid: Id
     client: str
     current: bool
     created_at: datetime

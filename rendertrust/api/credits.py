@@ -4,6 +4,8 @@ from datetime import date, datetime
 
 import attrs
 
+from rendertrust.api.text_formats import Credits, Id
+
 
 @attrs.frozen
 class Balance:
@@ -41,11 +43,11 @@ class History:
 
 @attrs.frozen
 class Hold:
-    """Credits that are set aside: for a job, until it ends."""
+    """Credits that are reserved for a job until it ends."""
 
-    id: str
-    amount: str
-    job_id: str | None
+    id: Id
+    amount: Credits
+    job_id: Id | None
     job_type: str | None
     job_status: str | None
     reference_id: str
@@ -64,41 +66,41 @@ class Holds:
 
 @attrs.frozen
 class DayOfUsage:
-    """What was charged on a day (UTC), for how many jobs."""
+    """Charges of a day (UTC), and the number of charged jobs."""
 
     day: date
-    charged: str
+    charged: Credits
     jobs: int
 
 
 @attrs.frozen
 class Usage:
-    """The last days, today included, oldest first; ``charged`` is their sum."""
+    """Charges per day, oldest first, including today; ``charged`` is their sum."""
 
     days: tuple[DayOfUsage, ...]
-    charged: str
+    charged: Credits
 
 
 @attrs.frozen
 class Offer:
-    """Something that can be bought; ``amount`` is in the currency's smallest unit: cents of usd."""
+    """An amount of credits for sale. ``amount`` is in the currency's smallest unit (US cents)."""
 
     sku: str
     title: str
-    credits: str
+    credits: Credits
     amount: int
     currency: str
 
 
 @attrs.frozen
 class Offers:
-    """The cheapest first."""
+    """All offers, the cheapest first."""
 
     skus: tuple[Offer, ...]
 
 
 @attrs.frozen
 class Checkout:
-    """Where a purchase is paid, in a browser."""
+    """A page to pay at, in a browser. Credits arrive once the payment has."""
 
-    url: str
+    url: str = attrs.field(repr=False)

@@ -4,6 +4,8 @@ from datetime import datetime
 
 import attrs
 
+from rendertrust.api.text_formats import Id
+
 
 @attrs.frozen
 class Event:
@@ -67,21 +69,23 @@ class JobLog:
 
 @attrs.frozen
 class Hook:
-    """An endpoint of webhooks. ``failing_since``: nothing arrives since then."""
+    """A webhook endpoint. No delivery has succeeded since ``failing_since``; after some days of
+    this the endpoint is disabled.
+    """
 
-    id: str
+    id: Id
     url: str
     types: tuple[str, ...]
     enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    failing_since: datetime | None
     created_at: datetime
-    disabled_at: datetime | None = None
-    disabled_reason: str | None = None
-    failing_since: datetime | None = None
 
 
 @attrs.frozen
 class HookWithSecret(Hook):
-    """With the secret by which deliveries are signed, which is shown this once."""
+    """A webhook endpoint with the secret that signs deliveries, which is shown only once."""
 
     secret: str = attrs.field(repr=False, kw_only=True)
 
@@ -95,33 +99,33 @@ class Hooks:
 
 @attrs.frozen
 class Reply:
-    """What a try of a delivery was answered: a status, or nothing, and why."""
+    """The reply to a try of a delivery: its ``status``, or the ``error`` if there was no reply."""
 
     at: datetime
-    status: int | None = None
-    error: str | None = None
+    status: int | None
+    error: str | None
 
 
 @attrs.frozen
 class Delivery:
-    """An event on its way: PENDING, DELIVERED or FAILED; status and error are of the last try, and
-    ``answers`` of the last twenty, oldest first.
+    """A delivery of an event: PENDING, DELIVERED or FAILED. ``status`` and ``error`` are of the
+    last try; ``answers`` has the last twenty tries, oldest first.
     """
 
-    id: str
-    endpoint_id: str
-    job_id: str
+    id: Id
+    endpoint_id: Id
+    job_id: Id
     number: int
     type: str
     state: str
     tries: int
+    due_at: datetime
+    tried_at: datetime | None
+    status: int | None
+    error: str | None
     created_at: datetime
-    due_at: datetime | None = None
-    tried_at: datetime | None = None
-    status: int | None = None
-    error: str | None = None
-    ended_at: datetime | None = None
-    answers: tuple[Reply, ...] = ()
+    ended_at: datetime | None
+    answers: tuple[Reply, ...]
 
 
 @attrs.frozen

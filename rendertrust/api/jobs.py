@@ -1,33 +1,41 @@
 """Response models for jobs and their results."""
 
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import attrs
 
+from rendertrust.api.text_formats import Credits, Id, TextFormat
+
+JobStatus: TypeAlias = Annotated[
+    str,
+    TextFormat(
+        enum=("QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED")
+    ),
+]
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
 @attrs.frozen
 class LooseTiles:
-    """Delivered ``tiles`` of frames that will not come to be, as things stand, and their cost.
+    """Delivered ``tiles`` of frames that are incomplete as things stand, and their cost.
 
-    ``checking`` of them are not charged yet, but if they are right. ``download_frames`` fetches
-    them with ``tiles``.
+    ``checking`` of them are charged once verified. They can be downloaded. Unless the job is
+    stopped, a retry of its failed units completes these frames.
     """
 
     tiles: int
     checking: int
-    charged: str
+    charged: Credits
 
 
 @attrs.frozen
 class Placed:
-    """A submitted job. ``node_id`` is None while it waits for a node."""
+    """A submitted job. ``node_id`` is null while it waits for a node."""
 
-    job_id: str
-    node_id: str | None
-    status: str
+    job_id: Id
+    node_id: Id | None
+    status: JobStatus
 
 
 @attrs.frozen

@@ -4,6 +4,8 @@ from datetime import datetime
 
 import attrs
 
+from rendertrust.api.text_formats import Id
+
 
 @attrs.frozen
 class Organisation:
@@ -27,11 +29,13 @@ class Organisations:
 
 @attrs.frozen
 class Member:
-    """A member. Until the invitation is accepted ``joined_at`` is None, and ``user_id`` names the
-    invitation.
+    """A member, or an invitation: ``joined_at`` is null until it is accepted.
+
+    Until then ``user_id`` identifies the invitation and ``name`` is empty, so that you don't learn
+    whether the address has an account.
     """
 
-    user_id: str
+    user_id: Id
     email: str
     name: str
     role: str

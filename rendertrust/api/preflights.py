@@ -1,8 +1,13 @@
 """Response models for preflights of scenes."""
 
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import attrs
+
+from rendertrust.api.text_formats import TextFormat
+
+FindingLevel: TypeAlias = Annotated[str, TextFormat(enum=("error", "note", "warning"))]
 
 
 @attrs.frozen
@@ -19,13 +24,13 @@ class Waiting:
 
 @attrs.frozen
 class SceneFinding:
-    """One thing that pre-flight found. ``level``: ``error`` (the job would be refused),
-    ``warning`` or ``note``. ``object`` or ``path`` say where; ``setting`` is where Blender mends
-    it.
+    """A finding of a preflight: an ``error`` (the job would be refused), ``warning`` or ``note``.
+
+    ``object`` or ``path`` locate it in the scene; ``setting`` says where to fix it in Blender.
     """
 
     code: str
-    level: str
+    level: FindingLevel
     message: str
     setting: str
     object: str | None = None
@@ -34,8 +39,8 @@ class SceneFinding:
 
 @attrs.frozen
 class SceneSummary:
-    """What would be rendered, as the artist set it. ``frame`` is the scene's current one; ``fps`` /
-    ``fps_base`` frames are a second.
+    """Render settings of a scene. ``frame`` is its current frame; its frame rate is ``fps`` /
+    ``fps_base``.
     """
 
     engine: str
@@ -52,10 +57,11 @@ class SceneSummary:
 
 @attrs.frozen
 class Estimate:
-    """Seconds of one node's work for all ``frames``: ``likely``, and between which bounds.
+    """Estimated seconds of one node's work for all ``frames``: ``likely``, and its bounds.
 
-    ``elapsed`` is ``likely`` shared among the ``slots`` that could work on it now. ``how`` says
-    what was tried.
+    ``least`` and ``most`` assume that all of it were as fast or slow as the fastest or slowest
+    piece that was tried. ``elapsed`` is ``likely`` shared among the ``slots`` that could work on it
+    now; null without any. ``how`` says what was tried.
     """
 
     frames: int

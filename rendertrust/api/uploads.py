@@ -8,7 +8,7 @@ import attrs
 
 @attrs.frozen
 class PutUrl:
-    """PUT the content here, with exactly these headers."""
+    """A URL to PUT the content to, with exactly these headers."""
 
     url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -17,7 +17,7 @@ class PutUrl:
 
 @attrs.frozen
 class PartRange:
-    """Parts that follow each other, both ends among them."""
+    """Consecutive parts, from ``first`` to ``last`` inclusive."""
 
     first: int
     last: int
@@ -25,7 +25,10 @@ class PartRange:
 
 @attrs.frozen
 class Parts:
-    """Content in ``count`` parts, numbered from 1, of ``size`` bytes but the last."""
+    """Content in ``count`` parts, numbered from 1, of ``size`` bytes except the last.
+
+    ``arrived`` parts need not be sent again.
+    """
 
     size: int
     count: int
@@ -38,7 +41,7 @@ class Parts:
 
 @attrs.frozen
 class PartUrl:
-    """PUT this part here, with exactly these headers."""
+    """A URL to PUT ``size`` bytes of the content to, with exactly these headers."""
 
     number: int
     size: int
@@ -48,7 +51,7 @@ class PartUrl:
 
 @attrs.frozen
 class PartUrls:
-    """As many as were asked for."""
+    """One URL for each requested part, in the requested order."""
 
     parts: tuple[PartUrl, ...]
     expires_in: int

@@ -3,33 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import attrs
-
+from rendertrust.api.preflights import Estimate
 from rendertrust.preflight.price import spread_of
 from web.jobs.scene_facts import SceneFacts
 
 SOME: Final = 1_000  # frames that are looked at
 STARTING: Final = 4.0  # seconds until Blender has opened a scene, where no node measured it
 CARRYING: Final = 1.0  # and until a unit's files and pictures are where they should be, as a rule
-
-
-@attrs.frozen
-class Estimate:
-    """Seconds of one node's work for all ``frames``, with what each unit takes beside rendering:
-    ``likely``, and between which bounds.
-
-    ``least`` is when everywhere were as the piece that took least, ``most`` as the one that took
-    most. ``elapsed`` is ``likely`` shared among the ``slots`` that could work on it now; None where
-    there is none. ``how`` says what was tried.
-    """
-
-    frames: int
-    least: float
-    likely: float
-    most: float
-    slots: int
-    elapsed: float | None
-    how: str
 
 
 def estimate_of(

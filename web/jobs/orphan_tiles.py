@@ -2,13 +2,11 @@
 
 from typing import Final
 
-import attrs
-
 from rendertrust import money
+from rendertrust.api.jobs import LooseTiles
 from sql.job_views import DeskJob
 from sql.jobs import OrphanTilesRow, OwnerJobRow
 from web.gateway import Gateway
-from web.http.amounts import Credits
 
 STOPPED: Final = "stopped"
 # Said where tiles are asked for, beside the price.
@@ -17,19 +15,6 @@ WORDS: Final = (
     " another tile of it failed, or the job was stopped. It can be downloaded all the same. Putting"
     " tiles together costs nothing, and can be tried again."
 )
-
-
-@attrs.frozen
-class LooseTiles:
-    """``charged`` is what these ``tiles`` cost; ``checking`` of them are charged if they are right.
-
-    Each can be downloaded. Where the job is not stopped a retry of what failed makes the frames of
-    them after all.
-    """
-
-    tiles: int
-    checking: int
-    charged: Credits
 
 
 async def loose_tiles(gateway: Gateway, job: OwnerJobRow) -> LooseTiles | None:

@@ -8,12 +8,16 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import webhooks
+from rendertrust.api.events import Delivery, Hook, HookWithSecret, Reply
+from rendertrust.api.text_formats import Id
 from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointPatch, EndpointRow, NewEndpoint
 from supervisors.engines.webhook_http import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
+from web.http.pagination import next_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
+from web.http.responses import text_ids
 from web.openapi.examples import endpoints as examples
 from web.routes.auth import Done
 
@@ -52,27 +56,6 @@ class HookWish:
 
 
 @attrs.frozen
-class Hook:
-    """``failing_since``: nothing arrives since then; after some days it is told no more."""
-
-    id: UUID
-    url: str
-    types: list[str]
-    enabled: bool
-    disabled_at: datetime | None
-    disabled_reason: str | None
-    failing_since: datetime | None
-    created_at: datetime
-
-
-@attrs.frozen
-class HookWithSecret(Hook):
-    """With the secret by which deliveries are signed, which is never shown again."""
-
-    secret: str = attrs.field(repr=False, kw_only=True)
-
-
-@attrs.frozen
 class HookList:
     """All of them, oldest first."""
 
@@ -88,42 +71,11 @@ class DeliveryQuery:
 
 
 @attrs.frozen
-class Reply:
-    """What a try was answered: ``status``, or nothing, and ``error`` says why."""
-
-    at: datetime
-    status: int | None
-    error: str | None
-
-
-@attrs.frozen
-class Delivery:
-    """An event on its way. The last try was answered ``status``, or not, and ``error`` says why;
-    ``answers`` are those of the last twenty tries, oldest first.
-    """
-
-    id: UUID
-    endpoint_id: UUID
-    job_id: UUID
-    number: int
-    type: str
-    state: str
-    tries: int
-    due_at: datetime
-    tried_at: datetime | None
-    status: int | None
-    error: str | None
-    created_at: datetime
-    ended_at: datetime | None
-    answers: list[Reply]
-
-
-@attrs.frozen
 class DeliveryList:
     """Newest first. ``next`` is the ``after`` of the next page."""
 
     deliveries: list[Delivery]
-    next: UUID | None
+    next: Id | None
 
 
 @operations.post(
@@ -240,8 +192,7 @@ async def deliveries(call: Call[None, DeliveryQuery]) -> DeliveryList | Problem:
     if await rows.by_id(endpoint, call.caller) is None:
         return NOT_FOUND
     found = await rows.deliveries(endpoint, call.caller, page.limit + 1, page.after)
-    next_ = found[page.limit - 1].id if len(found) > page.limit else None
-    return DeliveryList([delivery(row) for row in found[: page.limit]], next_)
+    return DeliveryList([delivery(row) for row in found[: page.limit]], next_of(found, page.limit))
 
 
 @operations.post(
@@ -270,9 +221,9 @@ def url_fault(gateway: Gateway, url: str) -> Fault | None:
 def shown(row: EndpointRow) -> Hook:
     """The row as the API shows it."""
     return Hook(
-        id=row.id,
+        id=str(row.id),
         url=row.url,
-        types=list(row.types),
+        types=tuple(row.types),
         enabled=row.disabled_at is None,
         disabled_at=row.disabled_at,
         disabled_reason=row.disabled_reason,
@@ -288,8 +239,7 @@ def with_secret(row: EndpointRow) -> HookWithSecret:
 
 def delivery(row: DeliveryRow) -> Delivery:
     """The row as the API shows it."""
-    fields = attrs.asdict(row)
-    fields["answers"] = [
+    answers = (
         Reply(datetime.fromisoformat(one["at"]), one["status"], one["error"]) for one in row.answers
-    ]
-    return Delivery(**fields)
+    )
+    return Delivery(**text_ids(attrs.asdict(row)) | {"answers": tuple(answers)})

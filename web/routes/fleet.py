@@ -21,7 +21,7 @@ from web.http.operations import Call, Handler, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID
+from web.http.responses import REQUEST_ID, text_ids
 from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
@@ -128,7 +128,7 @@ async def connections(call: Call) -> NodeConnections | Problem:
 
 
 def _check(one: CheckShown) -> NodeCheck:
-    return NodeCheck(**{**attrs.asdict(one), "job_id": str(one.job_id)})
+    return NodeCheck(**text_ids(attrs.asdict(one)))
 
 
 def _connection(one: OpenConnection) -> NodeConnection:
@@ -189,8 +189,7 @@ def shown(
     row: NodeShown, known: Mapping[UUID, list[Reputation]], able: Mapping[UUID, bool]
 ) -> Node:
     """The row as the API shows it, with what is known of its work, and whether it is checkable."""
-    members = attrs.asdict(row, recurse=False)
-    members |= {"id": str(row.id), "owner_id": row.owner_id and str(row.owner_id)}
+    members = text_ids(attrs.asdict(row, recurse=False))
     members |= {"standing": row.standing.name, "capabilities": tuple(row.capabilities)}
     reputation = tuple(known.get(row.id, ()))
     return Node(**members, reputation=reputation, checkable=able.get(row.id))

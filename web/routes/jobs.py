@@ -1,7 +1,7 @@
 """Jobs: submitted, listed, shown, cancelled, fetched."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import attrs
@@ -18,6 +18,7 @@ from actors.scheduler.messages import (
     TooManyOpen,
 )
 from rendertrust import money
+from rendertrust.api.jobs import JobStatus, LooseTiles, Placed
 from rendertrust.api.text_formats import Id
 from rendertrust.preflight.work import SECOND
 from sql.jobs import JobOrder, OwnerJobRow
@@ -28,7 +29,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.eta import seconds_left
-from web.jobs.orphan_tiles import LooseTiles, loose_tiles
+from web.jobs.orphan_tiles import loose_tiles
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
 from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
@@ -46,14 +47,6 @@ NO_NODE = Problem(400, "No healthy nodes with matching capability", code=Refusal
 CHANGED = unavailable("The job changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE)
 
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"]
-Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
-
-
-@attrs.frozen
-class Placed:
-    job_id: UUID
-    node_id: UUID | None
-    status: Known
 
 
 @attrs.frozen
@@ -80,7 +73,7 @@ class Job:
     node_id: UUID | None
     job_type: str
     payload_ref: str
-    status: Known
+    status: JobStatus
     result_ref: str | None
     error_message: str | None
     retry_count: int
@@ -326,7 +319,7 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     if isinstance(outcome, Posted) and outcome.units:
         unit = outcome.units[0]
         status = 200 if unit.node is not None else 202
-        return Answer(status, Placed(order.job, unit.node, unit.job_status))
+        return Answer(status, _placed(order.job, unit.node, unit.job_status))
     if isinstance(outcome, NoCapableNode):
         return NO_NODE
     if isinstance(outcome, AllNodesFull):
@@ -344,6 +337,10 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     return CHANGED
 
 
+def _placed(job: UUID, node: UUID | None, status: str) -> Placed:
+    return Placed(str(job), None if node is None else str(node), status)
+
+
 def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
     """What became of a retry, as the API says it."""
     if isinstance(outcome, Problem):
@@ -351,7 +348,7 @@ def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) 
     if isinstance(outcome, tuple):
         return placed(*outcome)
     status = 202 if outcome.status == "QUEUED" else 200
-    return Answer(status, Placed(outcome.job, outcome.node, outcome.status))
+    return Answer(status, _placed(outcome.job, outcome.node, outcome.status))
 
 
 def too_many_open(outcome: TooManyOpen) -> Problem:

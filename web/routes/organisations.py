@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from rendertrust.api.organisations import Member
 from sql.audit import Act
 from sql.organisations import (
     INVITED_BY_USER_MOST,
@@ -22,7 +23,7 @@ from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID
+from web.http.responses import REQUEST_ID, text_ids
 from web.identity.admin_identity import AdminIdentity
 from web.nodes.access_updates import tell_circles
 from web.openapi.examples import circles as examples
@@ -63,20 +64,6 @@ class Organisations:
     """``joined`` is False where you are only invited."""
 
     organisations: list[Organisation]
-
-
-@attrs.frozen
-class Member:
-    """``joined_at`` is null until the invitation is accepted. Until then ``user_id`` names the
-    invitation and ``name`` is empty: an invitation does not tell whether anybody has the address.
-    """
-
-    user_id: UUID
-    email: str
-    name: str
-    role: str
-    invited_at: datetime
-    joined_at: datetime | None
 
 
 @attrs.frozen
@@ -165,7 +152,7 @@ async def show(call: Call) -> Whole | Problem:
     mine = [one for one in await kept.of_user(call.caller) if one.id == wanted and one.joined]
     if not mine:
         return NOT_FOUND
-    members = [Member(**attrs.asdict(row)) for row in await kept.members(wanted)]
+    members = [Member(**text_ids(attrs.asdict(row))) for row in await kept.members(wanted)]
     nodes = [Lent(**attrs.asdict(row)) for row in await kept.nodes(wanted)]
     return Whole(mine[0].id, mine[0].name, mine[0].created_at, mine[0].role, members, nodes)
 
