@@ -34,20 +34,20 @@ class Registered:
 
 @attrs.frozen
 class ApiKey:
-    """A key for programs; ``hint`` is how it ends. ``last_used_at`` is right to some minutes."""
+    """An API key. ``hint`` is its end; ``last_used_at`` is accurate to some minutes."""
 
-    id: str
+    id: Id
     name: str
     hint: str
     scopes: tuple[str, ...]
     created_at: datetime
-    expires_at: datetime | None = None
-    last_used_at: datetime | None = None
+    expires_at: datetime | None
+    last_used_at: datetime | None
 
 
 @attrs.frozen
 class CreatedApiKey(ApiKey):
-    """With the key itself, which is shown this once."""
+    """An API key with its text, which is shown only once."""
 
     key: str = attrs.field(repr=False, kw_only=True)
 

@@ -92,7 +92,7 @@ class HookWithSecret(Hook):
 
 @attrs.frozen
 class Hooks:
-    """All of one's endpoints, oldest first."""
+    """All of your endpoints, oldest first."""
 
     endpoints: tuple[Hook, ...]
 
@@ -130,7 +130,7 @@ class Delivery:
 
 @attrs.frozen
 class Deliveries:
-    """Newest first. ``next`` is the ``after`` of the next page."""
+    """A page of deliveries, newest first. ``next`` is the ``after`` of the next page."""
 
     deliveries: tuple[Delivery, ...]
-    next: str | None = None
+    next: Id | None

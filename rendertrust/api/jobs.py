@@ -95,12 +95,12 @@ class JobList:
 
 @attrs.frozen
 class ResultUrl:
-    """Where the finished work lies. Whoever has the URL may fetch it for ``expires_in`` s.
+    """A presigned URL of a result, valid for ``expires_in`` seconds for everybody who has it.
 
-    ``size`` and ``sha256`` (hex) are those that the node named when it was done, if it did.
+    ``size`` and ``sha256`` (hex) are as the node reported them, if it did.
     """
 
-    job_id: str
+    job_id: Id
     download_url: str = attrs.field(repr=False)
     expires_in: int
     size: int | None = None

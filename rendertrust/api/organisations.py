@@ -40,16 +40,16 @@ class Member:
     name: str
     role: str
     invited_at: datetime
-    joined_at: datetime | None = None
+    joined_at: datetime | None
 
 
 @attrs.frozen
 class LentNode:
     """A node that its owner lends to the organisation."""
 
-    node_id: str
+    node_id: Id
     name: str
-    owner_id: str
+    owner_id: Id
     status: str
     lent_at: datetime
 
@@ -58,7 +58,7 @@ class LentNode:
 class OrganisationPage:
     """An organisation with its members and nodes."""
 
-    id: str
+    id: Id
     name: str
     created_at: datetime
     role: str

@@ -5,6 +5,8 @@ from datetime import datetime
 
 import attrs
 
+from rendertrust.api.text_formats import Id
+
 
 @attrs.frozen
 class PutUrl:
@@ -76,17 +78,18 @@ class Upload:
 
 @attrs.frozen
 class KeptUpload:
-    """A file that the gateway keeps. ``jobs`` so many open or disputed ones need it: until they
-    end it stays. ``expires_at``: unless a job uses it before, or needs it then.
+    """A stored upload. It expires at ``expires_at`` unless a job uses it before or needs it then.
+
+    ``jobs``: the number of open or disputed jobs that need it. It cannot be deleted until they end.
     """
 
-    id: str
+    id: Id
     filename: str
     size: int
     sha256: str
     created_at: datetime
     expires_at: datetime
-    jobs: int = 0
+    jobs: int
 
 
 @attrs.frozen

@@ -8,8 +8,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import webhooks
-from rendertrust.api.events import Delivery, Hook, HookWithSecret, Reply
-from rendertrust.api.text_formats import Id
+from rendertrust.api.events import Deliveries, Delivery, Hook, Hooks, HookWithSecret, Reply
 from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointPatch, EndpointRow, NewEndpoint
 from supervisors.engines.webhook_http import refused
 from web.gateway import Gateway
@@ -56,26 +55,11 @@ class HookWish:
 
 
 @attrs.frozen
-class HookList:
-    """All of them, oldest first."""
-
-    endpoints: list[Hook]
-
-
-@attrs.frozen
 class DeliveryQuery:
     """``after``: the id of the last delivery of the page before."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     after: UUID | None = None
-
-
-@attrs.frozen
-class DeliveryList:
-    """Newest first. ``next`` is the ``after`` of the next page."""
-
-    deliveries: list[Delivery]
-    next: Id | None
 
 
 @operations.post(
@@ -108,14 +92,14 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
 @operations.get(
     "/api/v1/webhooks/endpoints",
     scope=Scope.JOBS_READ,
-    answers={200: HookList},
+    answers={200: Hooks},
     rate="read",
     example=examples.LIST,
 )
-async def index(call: Call) -> HookList:
+async def index(call: Call) -> Hooks:
     """One's endpoints, oldest first."""
     rows = await call.gateway.endpoints.of_user(call.caller)
-    return HookList([shown(row) for row in rows])
+    return Hooks(tuple(shown(row) for row in rows))
 
 
 @operations.patch(
@@ -179,20 +163,21 @@ async def delete(call: Call) -> Done | Problem:
     "/api/v1/webhooks/endpoints/{endpoint_id}/deliveries",
     scope=Scope.JOBS_READ,
     query=DeliveryQuery,
-    answers={200: DeliveryList},
+    answers={200: Deliveries},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
     absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="read",
     example=examples.DELIVERIES,
 )
-async def deliveries(call: Call[None, DeliveryQuery]) -> DeliveryList | Problem:
+async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
     """What was told to an endpoint, or is to be, newest first."""
     endpoint, page, rows = call.ids["endpoint_id"], call.query, call.gateway.endpoints
     if await rows.by_id(endpoint, call.caller) is None:
         return NOT_FOUND
     found = await rows.deliveries(endpoint, call.caller, page.limit + 1, page.after)
-    return DeliveryList([delivery(row) for row in found[: page.limit]], next_of(found, page.limit))
+    shown_rows = tuple(delivery(row) for row in found[: page.limit])
+    return Deliveries(shown_rows, next_of(found, page.limit))
 
 
 @operations.post(

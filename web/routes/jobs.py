@@ -18,7 +18,7 @@ from actors.scheduler.messages import (
     TooManyOpen,
 )
 from rendertrust import money
-from rendertrust.api.jobs import JobStatus, LooseTiles, Placed
+from rendertrust.api.jobs import JobStatus, LooseTiles, Placed, ResultUrl
 from rendertrust.api.text_formats import Id
 from rendertrust.preflight.work import SECOND
 from sql.jobs import JobOrder, OwnerJobRow
@@ -114,17 +114,6 @@ class JobList:
     jobs: list[Job]
     count: int
     next: Id | None
-
-
-@attrs.frozen
-class Result:
-    """``size`` and ``sha256`` (hex) of what is downloaded, where its node named them."""
-
-    job_id: UUID
-    download_url: str = attrs.field(repr=False)
-    expires_in: int
-    size: int | None
-    sha256: str | None
 
 
 @operations.post(
@@ -265,7 +254,7 @@ async def retry(call: Call) -> Answer | Problem:
 @operations.get(
     "/api/v1/jobs/{job_id}/result",
     scope=Scope.JOBS_READ,
-    answers={200: Result},
+    answers={200: ResultUrl},
     refusals={
         404: "Job not found, not COMPLETED, or without a result",
         410: "The result has expired",
@@ -275,7 +264,7 @@ async def retry(call: Call) -> Answer | Problem:
     absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.RESULT,
 )
-async def result(call: Call) -> Result | Problem:
+async def result(call: Call) -> ResultUrl | Problem:
     """Where the finished work can be downloaded, for an hour.
 
     Of a job of many units that is a zip of all frames, made while it is sent; ``Range`` works.
@@ -294,7 +283,7 @@ async def result(call: Call) -> Result | Problem:
     if row.units > 1:
         base = call.base or call.gateway.sales.url()
         url = address_of(call.gateway, call.caller, row.id, base, URL_SECONDS)
-        return Result(row.id, url, URL_SECONDS, None, None)
+        return ResultUrl(str(row.id), url, URL_SECONDS, None, None)
     place = None if row.result_ref is None else place_of(row.result_ref)
     ours = call.gateway.settings.objects.bucket
     if place is None or (place.bucket == ours and not own_result(call.caller, place.key)):
@@ -309,7 +298,7 @@ async def result(call: Call) -> Result | Problem:
         place.key, within=URL_SECONDS, bucket=bucket, base=call.base
     )
     sha256 = None if facts.sha256 is None else facts.sha256.hex()
-    return Result(row.id, url, URL_SECONDS, facts.size, sha256)
+    return ResultUrl(str(row.id), url, URL_SECONDS, facts.size, sha256)
 
 
 def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
