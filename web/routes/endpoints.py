@@ -224,7 +224,8 @@ def with_secret(row: EndpointRow) -> HookWithSecret:
 
 def delivery(row: DeliveryRow) -> Delivery:
     """The row as the API shows it."""
-    answers = (
+    members = text_ids(attrs.asdict(row))
+    members["answers"] = tuple(
         Reply(datetime.fromisoformat(one["at"]), one["status"], one["error"]) for one in row.answers
     )
-    return Delivery(**text_ids(attrs.asdict(row)) | {"answers": tuple(answers)})
+    return Delivery(**members)
