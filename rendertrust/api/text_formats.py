@@ -1,6 +1,6 @@
 """Types of texts in responses, with the JSON Schema keywords that describe them."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import attrs
 
@@ -14,10 +14,11 @@ class TextFormat:
     enum: tuple[str, ...] | None = None
 
     @property
-    def keywords(self) -> dict[str, object]:
+    def keywords(self) -> dict[str, Any]:
         """The keywords that are given."""
-        members = attrs.asdict(self, filter=lambda _, value: value is not None)
-        return members | ({} if self.enum is None else {"enum": list(self.enum)})
+        enum = None if self.enum is None else list(self.enum)
+        members = {"format": self.format, "pattern": self.pattern, "enum": enum}
+        return {name: value for name, value in members.items() if value is not None}
 
 
 Id: TypeAlias = Annotated[str, TextFormat(format="uuid")]
