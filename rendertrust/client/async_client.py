@@ -28,7 +28,7 @@ from rendertrust.client.arguments import (
 )
 from rendertrust.client.backoff import Retries
 from rendertrust.client.bundles import Bundle
-from rendertrust.client.connection import PAGE_LIMIT_MAX, Connection, window
+from rendertrust.client.connection import PAGE_LIMIT_MAX, ApiConnection, window
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.downloads import Where, fetch, read_preview, unit_result
 from rendertrust.client.errors import BadRequest, NotFound, StillRunning
@@ -79,7 +79,7 @@ class AsyncClient:
         self._transport = Transport(url, retries, waiting)
         keeper = MemoryTokenStore(tokens) if keeper is None else keeper
         self._login = Login(self._transport, keeper, api_key)
-        self._connection = Connection(self._login)
+        self._connection = ApiConnection(self._login)
         self._uploads = Uploads(self._login)
         ask, pins = self._connection, MemoryPins() if pins is None else pins
         self._log_monitor = LogMonitor(ask.get_open_json, ask.get_json, pins)

@@ -41,7 +41,7 @@ def window(limit: int, offset: int, after: str | None = None, **more: str | None
 
 
 @attrs.frozen
-class Connection:
+class ApiConnection:
     """Sends requests as the user who is logged in."""
 
     login: Login

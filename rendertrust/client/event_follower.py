@@ -9,7 +9,7 @@ import attrs
 import orjson
 
 from rendertrust.api.events import Event
-from rendertrust.client.connection import Connection
+from rendertrust.client.connection import ApiConnection
 from rendertrust.client.errors import BadAnswer, NoAnswer, RateLimited, Unavailable
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import Passing, Transport
@@ -73,7 +73,7 @@ class EventFollower:
     OUTAGE_SECONDS_MAX, the last error is raised.
     """
 
-    connection: Connection
+    connection: ApiConnection
     path: str
     progress: bool = False
     number: int = 0
