@@ -9,7 +9,7 @@ from rendertrust.api.text_formats import Id
 
 @attrs.frozen
 class Tokens:
-    """What a login gives; single-use is the refresh token."""
+    """Tokens of a session. The refresh token works once."""
 
     access_token: str = attrs.field(repr=False)
     refresh_token: str = attrs.field(repr=False)
@@ -18,6 +18,8 @@ class Tokens:
 
 @attrs.frozen
 class User:
+    """A user."""
+
     id: Id
     email: str
     name: str
@@ -54,7 +56,7 @@ class CreatedApiKey(ApiKey):
 
 @attrs.frozen
 class ApiKeys:
-    """Newest first; ``count`` is how many there are, not how many are here."""
+    """A page of API keys, newest first. ``count`` is the number of all keys."""
 
     keys: tuple[ApiKey, ...]
     count: int
@@ -74,13 +76,13 @@ class Session:
 
     @property
     def id(self) -> str:
-        """Its name among others."""
+        """The session's id."""
         return self.sid
 
 
 @attrs.frozen
 class Sessions:
-    """The one used last first; ``count`` is how many there are, not how many are here."""
+    """A page of sessions, the most recently used first. ``count`` is the number of all."""
 
     sessions: tuple[Session, ...]
     count: int

@@ -9,7 +9,7 @@ from rendertrust.api.text_formats import Credits, Id
 
 @attrs.frozen
 class Balance:
-    """``balance`` is booked, ``held`` of it is set aside for open jobs, ``available`` the rest."""
+    """Credits: the booked ``balance``, what open jobs have ``held`` of it, and the rest."""
 
     balance: str
     user_id: str
@@ -19,7 +19,7 @@ class Balance:
 
 @attrs.frozen
 class Entry:
-    """One movement of credits: ``amount`` is above 0, ``direction`` is CREDIT or DEBIT."""
+    """An entry of an account. ``amount`` is above 0; ``direction`` is CREDIT or DEBIT."""
 
     id: str
     amount: str
@@ -34,7 +34,7 @@ class Entry:
 
 @attrs.frozen
 class History:
-    """Newest first; ``count`` is how many there are, not how many are here."""
+    """A page of entries, newest first. ``count`` is the number of all entries."""
 
     entries: tuple[Entry, ...]
     count: int
@@ -56,7 +56,7 @@ class Hold:
 
 @attrs.frozen
 class Holds:
-    """Newest first; ``count`` is how many are open, ``held`` what they all sum up to."""
+    """A page of open holds, newest first; ``count`` and ``held`` (their sum) are of all holds."""
 
     holds: tuple[Hold, ...]
     count: int

@@ -9,11 +9,10 @@ from rendertrust.api.text_formats import Id
 
 @attrs.frozen
 class Event:
-    """What changed: ``job.completed``, ``unit.assigned`` …; ``number`` counts per job from 1.
+    """An event of a job: ``job.completed``, ``unit.assigned`` …; ``number`` counts from 1.
 
-    ``money`` says what became of ``amount``: held, charged or released. ``unit.progress`` alone has
-    a ``progress`` (0 to 1), and no number. ``unit.thumbnail``: ``preview`` has a picture of
-    ``frame``.
+    ``money``: ``amount`` was held, charged or released. ``unit.progress`` has a ``progress`` (0 to
+    1) and no number. After ``unit.thumbnail``, ``preview`` has a picture of ``frame``.
     """
 
     type: str
@@ -35,7 +34,7 @@ class Event:
 
 @attrs.frozen
 class EventPage:
-    """In their order. ``next`` is the ``after`` of the next page, None where there is none yet."""
+    """A page of events, in order. ``next`` is the ``after`` of the next page, if any."""
 
     events: tuple[Event, ...]
     next: int | None = None
@@ -44,9 +43,9 @@ class EventPage:
 
 @attrs.frozen
 class AttemptLog:
-    """What the node said last of an attempt at a unit, the oldest line first. ``ended_at``: None
-    while it is not known to have ended. ``error_class`` and ``error``: how it failed, if it was not
-    ``completed``.
+    """The last log lines of an attempt at a unit. ``ended_at`` is None until it has ended.
+
+    ``error_class`` and ``error`` say how it failed, unless ``completed``.
     """
 
     unit: int
@@ -62,7 +61,7 @@ class AttemptLog:
 
 @attrs.frozen
 class JobLog:
-    """Of attempts that ended, the oldest first, then of those that something is heard of."""
+    """Logs of ended attempts, oldest first, then of current ones."""
 
     attempts: tuple[AttemptLog, ...]
 

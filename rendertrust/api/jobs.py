@@ -40,13 +40,12 @@ class Placed:
 
 @attrs.frozen
 class Job:
-    """A job. ``progress`` is 0 to 1 or unknown; ``price`` was held, ``charged`` was taken of it.
+    """A job. ``progress`` is 0 to 1 or unknown; ``charged`` is the part of the held ``price``.
 
-    ``done`` of its ``units`` are complete, ``failed`` for good. ``paused`` says by whom: its
-    ``owner``, or at the ``cap``, which is ``max_credits``; ``stopped`` waits for the checks of what
-    was delivered. ``eta_seconds``: when all is done, as its own units went; None until enough of
-    them are. ``reference_seconds``: the work of its frames, as a machine of the gateway's own
-    measured it, where its price follows that.
+    ``done`` of its ``units`` are complete, ``failed`` have failed permanently. ``paused`` is
+    ``owner``, ``cap`` (at ``max_credits``) or ``stopped`` (waiting for checks). ``eta_seconds`` is
+    an estimate from its own units, None until enough are done. ``reference_seconds``: the measured
+    work of its frames, if the price depends on it.
     """
 
     id: str
@@ -76,17 +75,17 @@ class Job:
     pool: str = "any"
     reference_seconds: float | None = None
     loose_tiles: LooseTiles | None = None  # not in lists
-    given_back: int | None = None  # units that were found wrong later; not in lists
+    given_back: int | None = None  # units that were refunded later; not in lists
 
     @property
     def ended(self) -> bool:
-        """Nothing will change any more."""
+        """The job is in a final state."""
         return self.status in ENDED
 
 
 @attrs.frozen
 class JobList:
-    """Newest first; ``count`` is how many match, not how many are here."""
+    """A page of jobs, newest first. ``count`` is the number of all that match."""
 
     jobs: tuple[Job, ...]
     count: int

@@ -8,7 +8,7 @@ import attrs
 
 @attrs.frozen
 class Opening:
-    """An entry's private part, and the salt that it is hashed with."""
+    """The private part of an entry, and the salt of its hash."""
 
     salt: str
     private: str
@@ -16,7 +16,7 @@ class Opening:
 
 @attrs.frozen
 class EntryProof:
-    """Where an entry stands in the log; ``docs/PROOF.md`` says how it is verified."""
+    """Proof that an entry is in the log; ``docs/PROOF.md`` says how to verify it."""
 
     entry_id: int
     merkle_root: str
@@ -33,15 +33,15 @@ class EntryProof:
     opening: Opening | None = None
     chain_id: int | None = None
     contract: str | None = None
-    anchor: str | None = None  # the gateway's note on what these and the transaction say
+    anchor: str | None = None  # the gateway's note about the anchor transaction
 
 
 @attrs.frozen
 class ReceiptFile:
-    """What was done for a charge, signed; ``docs/PROOF.md`` says how it is verified.
+    """Signed receipt of the work for a charge; ``docs/PROOF.md`` says how to verify it.
 
-    ``proof`` is None until the entry that pays is in the log, and where it cost nothing.
-    ``withdrawn``: it was found wrong since; the ``entry_id`` that gave the charge back, and more.
+    ``proof`` is None until the paying entry is in the log, and if the work was free.
+    ``withdrawn``: the result was found invalid later; has the ``entry_id`` of the refund and more.
     """
 
     format: str
@@ -53,14 +53,14 @@ class ReceiptFile:
 
     @property
     def document(self) -> dict[str, Any]:
-        """As the gateway gave it: strict readers know no ``withdrawn`` where there is none."""
+        """The receipt as the gateway sent it: without ``withdrawn`` unless it is set."""
         members = {each.name: getattr(self, each.name) for each in attrs.fields(type(self))}
         return {name: one for name, one in members.items() if name != "withdrawn" or one}
 
 
 @attrs.frozen
 class LogCheckpoint:
-    """How large the log is, and its root; ``checkpoint`` is the signed note, by ``verifier``."""
+    """Size and root of the log; ``checkpoint`` is the note that ``verifier`` signed."""
 
     origin: str
     size: int
@@ -68,4 +68,4 @@ class LogCheckpoint:
     time: datetime
     checkpoint: str
     verifier: str
-    anchor: str | None = None  # the note on the newest anchor, which may be of fewer leaves
+    anchor: str | None = None  # the note about the newest anchor, which may cover fewer leaves

@@ -9,7 +9,7 @@ from rendertrust.api.text_formats import Id
 
 @attrs.frozen
 class Organisation:
-    """``role`` is one's own; until one ``joined`` one is only invited."""
+    """An organisation. ``role`` is yours; you are only invited until ``joined``."""
 
     id: str
     name: str
@@ -22,7 +22,7 @@ class Organisation:
 
 @attrs.frozen
 class Organisations:
-    """Those that one is a member of, or invited to, by name."""
+    """The organisations that you are a member of or invited to, by name."""
 
     organisations: tuple[Organisation, ...]
 
@@ -68,7 +68,7 @@ class OrganisationPage:
 
 @attrs.frozen
 class Trusted:
-    """An address that one trusts; ``user_id`` names the entry, and ``name`` is empty."""
+    """An address that you trust. ``user_id`` identifies the entry; ``name`` is empty."""
 
     user_id: str
     email: str
@@ -78,6 +78,6 @@ class Trusted:
 
 @attrs.frozen
 class TrustedPeople:
-    """All of them, by address."""
+    """All addresses that you trust, in order."""
 
     trusted: tuple[Trusted, ...]

@@ -12,9 +12,9 @@ FindingLevel: TypeAlias = Annotated[str, TextFormat(enum=("error", "note", "warn
 
 @attrs.frozen
 class Waiting:
-    """Why a unit has not begun, or is not charged: ``code`` is one of few, ``words`` for people.
+    """The reason why a unit has not begun or is not charged: a ``code``, and words for people.
 
-    ``since``: of one that is ``checked``, when it was delivered.
+    ``since``: when a result that is being ``checked`` was delivered.
     """
 
     code: str
@@ -75,10 +75,11 @@ class Estimate:
 
 @attrs.frozen
 class Preflight:
-    """``status`` is ``DONE``; ``PENDING``: the job ``job_id`` looks, or waits for a node, as
-    ``waiting`` says; or ``FAILED``, as ``error`` says. ``stops``: a job would be refused for what
-    was found. ``nodes`` could render it now. ``estimate`` is None where no frame could be tried, as
-    ``not_estimated`` says. ``thumbnail``: where ``preview`` has a small picture of it.
+    """The result of a preflight: ``DONE``, ``PENDING`` (``waiting`` says why) or ``FAILED``.
+
+    ``stops``: a job would be refused because of a finding. ``nodes`` is the number of nodes that
+    could render it now. ``estimate`` is None if no frame could be tried (``not_estimated`` says
+    why). ``thumbnail``: path of a small picture, which ``preview`` returns.
     """
 
     status: str

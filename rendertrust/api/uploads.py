@@ -37,7 +37,7 @@ class Parts:
     arrived: tuple[PartRange, ...] = ()
 
     def has(self, number: int) -> bool:
-        """Whether that part has arrived."""
+        """Return True if that part has arrived."""
         return any(some.first <= number <= some.last for some in self.arrived)
 
 
@@ -61,9 +61,9 @@ class PartUrls:
 
 @attrs.frozen
 class Upload:
-    """Content that was announced. ``put`` and ``parts`` are None when the gateway has it already.
+    """An announced upload. ``put`` and ``parts`` are None if the gateway already has the content.
 
-    ``parts``: it is so long that it can be sent in parts.
+    ``parts`` is set if the content is long enough to be sent in parts.
     """
 
     id: str
@@ -94,7 +94,7 @@ class KeptUpload:
 
 @attrs.frozen
 class KeptUploads:
-    """The largest first. ``used`` of ``quota`` bytes; ``count`` is how many there are in all."""
+    """A page of uploads, largest first; ``used`` of ``quota`` bytes. ``count`` is of all."""
 
     uploads: tuple[KeptUpload, ...]
     count: int

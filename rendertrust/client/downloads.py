@@ -70,15 +70,16 @@ async def fetch(
     with part_in(path if is_folder else path.parent, named) as part:
         fetching = Download(transport, where, result, part, progress, tag)
         await fetching.whole()
-        # A result's key need not tell what it is: it was made before there was a picture.
+        # The key of a result may lack a suffix, as it was chosen before the rendering.
         kind = suffix(result.download_url) or suffix_of(part.head(HEAD_BYTES))
         place = path / f"{stem}{kind}" if is_folder else path
         return await asyncio.to_thread(part.take_place, place)
 
 
 async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:
-    """What whoever gives the content calls it, where it has no SHA-256, as a zip that is made while
-    it is sent; None: there is no name, or nothing answers just now.
+    """Return the strong ETag of content without a SHA-256, such as a zip that is made on the fly.
+
+    None if there is none, or the server does not answer now.
     """
     try:
         url = URL(result.download_url, encoded=True)
@@ -89,13 +90,13 @@ async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:
 
 
 def strong(tag: str | None) -> str | None:
-    """An ETag, if it names the very bytes."""
+    """Return the ETag if it is strong."""
     return None if tag is None or tag.startswith("W/") else tag
 
 
 @attrs.define
 class Download:
-    """One file on its way here; ``tag`` is the store's name of the content that came before."""
+    """A download of one file. ``tag`` is the ETag of the content received so far."""
 
     transport: Transport
     where: Where
@@ -105,7 +106,7 @@ class Download:
     tag: str | None = None
 
     async def whole(self) -> None:
-        """Have all of it, and what was promised; what was here from before is given up if not."""
+        """Download and verify all of it; start over once if a resumed file is wrong."""
         was_here = self.part.size > 0
         await self._arrive()
         if await self._is_promised():
@@ -118,14 +119,17 @@ class Download:
         raise TransferFailed("The object store gives other content than the gateway named")
 
     async def _arrive(self) -> None:
-        """Come to its end, in as many attempts as it takes while each brings it further."""
+        """Download to the end, with new attempts as long as each makes progress."""
         delays, best = self.transport.retries.delays(), self.part.size
         while True:
             try:
                 return await self._attempt()
             except (NoAnswer, TransferFailed) as error:
                 if self.part.size > best:
-                    delays, best = self.transport.retries.delays(), self.part.size  # it gets along
+                    delays, best = (
+                        self.transport.retries.delays(),
+                        self.part.size,
+                    )  # there is progress
                 delay = next(delays, None)
                 if delay is None or not passing(error):
                     raise
@@ -133,7 +137,7 @@ class Download:
             self.result = await self._again()
 
     async def _again(self) -> ResultUrl:
-        """A fresh URL; of other content, what is here is of no use."""
+        """Get a fresh URL; if its content is another, start over."""
         fresh = await self.where()
         if fresh.sha256 != self.result.sha256:
             self.part.cut(0)
@@ -145,7 +149,7 @@ class Download:
 
     async def _attempt(self) -> None:
         if self.part.size and self.part.size == self.result.size:
-            return  # it was whole when it was left
+            return  # it was complete already
         try:
             async with self.transport.session().get(
                 URL(self.result.download_url, encoded=True),
@@ -157,7 +161,7 @@ class Download:
             raise unanswered("the object store", error) from error
 
     def _headers(self) -> Mapping[str, str]:
-        # Whoever compresses on the way would count other bytes.
+        # With compression, a range would count other bytes.
         headers = {"Accept-Encoding": "identity"}
         if self.part.size and (self.tag is not None or self.result.sha256 is not None):
             headers["Range"] = f"bytes={self.part.size}-"
@@ -191,7 +195,7 @@ class Download:
 
 
 def begins_at(header: str | None) -> int:
-    """Where the answer to a Range begins; TransferFailed when it does not say."""
+    """Return where a partial reply begins. Raises TransferFailed if it does not say."""
     found = _RANGE.fullmatch(header or "")
     if found is None:
         raise TransferFailed("The object store does not say which part of the result it gives")

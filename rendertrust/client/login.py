@@ -131,7 +131,7 @@ class Login:
                 yield content
 
     async def renewed(self, stale: Tokens, refused: Refused | None = None) -> Tokens:
-        """Return tokens newer than ``stale``: renewed here, or by another process meanwhile."""
+        """Return tokens newer than ``stale``: renewed here, or by another process."""
         async with self.keeper.renewing():
             kept = self._kept()
             if kept != stale:
