@@ -25,6 +25,9 @@ DOORS: dict[str, set[str]] = {"rendertrust/__main__.py": {"web"}}
 # The composition root and the commands that start it may see what the rest of web may not.
 COMPOSITION = ("web/app.py",)
 LINES_PER_FILE, LINES_PER_FUNCTION = 700, 50
+# One class with a method per request of the API, and its generated twin: half of it is signatures
+# and docstrings.
+LONGER = {"rendertrust/client/async_client.py": 900, "rendertrust/client/sync_client.py": 900}
 SQL_TEXT = re.compile(
     r"^\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|TRUNCATE\s)",
     re.IGNORECASE | re.DOTALL,
@@ -179,7 +182,7 @@ def test_a_class_name_is_used_once(room: str) -> None:
 def test_files_and_functions_are_short(room: str) -> None:
     for name, tree in sources(room):
         lines = (ROOT / name).read_text().count("\n")
-        assert lines <= LINES_PER_FILE, f"{name} has {lines} lines"
+        assert lines <= LONGER.get(name, LINES_PER_FILE), f"{name} has {lines} lines"
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 size = (node.end_lineno or node.lineno) - node.lineno + 1

@@ -1,68 +1,86 @@
-"""What a gateway says of earnings, payouts and disputes; as in ``answers``."""
+"""Response models for earnings, payouts, statements and disputes."""
 
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import attrs
+
+from rendertrust.api.text_formats import Credits, Id, TextFormat
+
+ShareState: TypeAlias = Annotated[
+    str, TextFormat(enum=("forfeited", "paid", "payable", "pending", "reversed"))
+]
+ShareWork: TypeAlias = Annotated[str, TextFormat(enum=("check", "render"))]
+PayoutTarget: TypeAlias = Annotated[str, TextFormat(enum=("credits", "money"))]
+PayoutState: TypeAlias = Annotated[
+    str, TextFormat(enum=("approved", "paid", "rejected", "requested"))
+]
+LineKind: TypeAlias = Annotated[
+    str, TextFormat(enum=("checked", "claimed", "earned", "fined", "paid", "reversed"))
+]
+DisputeState: TypeAlias = Annotated[str, TextFormat(enum=("open", "rejected", "upheld"))]
 
 
 @attrs.frozen
 class Share:
-    """What a unit earned: pending until ``payable_at``, longer while it is ``disputed``.
+    """The earning of a unit. It is pending until ``payable_at``, or longer while ``disputed``.
 
-    ``entry_id``: the entry that pays it; ``entry_proof(entry_id)`` gives its proof, which is at
-    ``proof_path``. ``receipt_path``: ``receipt(job_id, unit=unit)`` gives what was signed of it;
-    None: nothing. ``why``: of one that is reversed or forfeited.
+    ``payout_id``: the payout that includes it. ``entry_id``: the ledger entry that pays it, null
+    until there is one; its proof is at ``proof_path``. ``receipt_path``: the receipt of the work;
+    null if the node signed nothing. ``why``: the reason if it was reversed or forfeited.
     """
 
-    id: str
-    job_id: str
+    id: Id
+    job_id: Id
     unit: int
-    node_id: str
-    amount: str
-    state: str  # pending, payable, paid, reversed or forfeited
+    node_id: Id
+    amount: Credits
+    state: ShareState
+    work: ShareWork
     disputed: bool
     earned_at: datetime
     payable_at: datetime
-    payout_id: str | None
-    work: str = "render"  # or check, in releases before
-    receipt_path: str | None = None
-    entry_id: int | None = None
-    proof_path: str | None = None
-    why: str | None = None
+    payout_id: Id | None
+    entry_id: int | None
+    proof_path: str | None
+    receipt_path: str | None
+    why: str | None
 
 
 @attrs.frozen
 class EarningTotals:
-    """``payable`` is what a payout would pay now; ``requested`` is on its way as money."""
+    """Totals of earnings. ``payable``: a payout would pay it now; ``requested``: as money."""
 
-    pending: str
-    payable: str
-    requested: str
-    paid: str
-    reversed: str
-    forfeited: str = "0.0000"
+    pending: Credits
+    payable: Credits
+    requested: Credits
+    paid: Credits
+    reversed: Credits
+    forfeited: Credits
 
 
 @attrs.frozen
 class Earnings:
-    """Newest first; ``count`` is how many match, not how many are here; totals are of all."""
+    """A page of earnings, newest first. ``count`` is the number of all that match, ``next`` the
+    ``after`` of the next page; ``totals`` are of all earnings.
+    """
 
     earnings: tuple[Share, ...]
     count: int
-    next: str | None
+    next: Id | None
     totals: EarningTotals
 
 
 @attrs.frozen
 class Payout:
-    """``to`` is credits or money; ``reference`` that of the transfer of money."""
+    """A payout of ``units`` earnings. ``reference`` is that of the money transfer."""
 
-    id: str
-    to: str
-    amount: str
+    id: Id
+    to: PayoutTarget
+    amount: Credits
     units: int
-    state: str  # requested, approved, paid or rejected
-    batch_id: str | None
+    state: PayoutState
+    batch_id: Id | None
     reference: str
     requested_at: datetime
     closed_at: datetime | None
@@ -70,70 +88,82 @@ class Payout:
 
 @attrs.frozen
 class Payouts:
-    """Newest first; ``count`` is how many there are, not how many are here."""
+    """A page of payouts, newest first. ``count`` is the number of all payouts, ``next`` the
+    ``after`` of the next page.
+    """
 
     payouts: tuple[Payout, ...]
     count: int
-    next: str | None = None
+    next: Id | None
 
 
 @attrs.frozen
 class StatementLine:
-    """One entry; an amount below 0 went out."""
+    """An entry of a statement; an amount below 0 is a debit.
+
+    ``claimed``: earned before you claimed the node. ``fined``: forfeited for an invalid result.
+    """
 
     entry_id: int
     at: datetime
-    kind: str  # earned, checked, claimed, reversed, fined or paid
-    amount: str
-    balance: str
-    job_id: str | None
+    kind: LineKind
+    amount: Credits
+    balance: Credits
+    job_id: Id | None
     unit: int | None
-    node_id: str | None
-    payout_id: str | None
+    node_id: Id | None
+    payout_id: Id | None
     description: str
 
 
 @attrs.frozen
 class Statement:
-    """An operator's account in a month, UTC: ``closing`` is pending and payable together."""
+    """An operator's statement for a month (UTC), so far if the month is not over.
+
+    ``opening`` plus all movements is ``closing``: pending and payable earnings together. ``next``
+    is the ``after`` of the next page of lines.
+    """
 
     month: str
-    operator_id: str
-    opening: str
-    earned: str
-    claimed: str
-    reversed: str
-    paid: str
-    closing: str
+    operator_id: Id
+    opening: Credits
+    earned: Credits
+    checked: Credits
+    claimed: Credits
+    reversed: Credits
+    fined: Credits
+    paid: Credits
+    closing: Credits
     lines: tuple[StatementLine, ...]
     next: int | None
-    checked: str = "0.0000"
-    fined: str = "0.0000"
 
 
 @attrs.frozen
 class Dispute:
-    """``charge`` is given back if it is upheld; ``decision`` says why it was or was not.
+    """A dispute of a unit's charge, which is refunded if the dispute is upheld.
 
-    ``by_gateway``: the gateway opened it, as another result of the node was invalid.
+    ``decision`` says why it was upheld or rejected. ``by_gateway``: the gateway opened it because
+    another result of the node was invalid; a check of the unit decides it.
     """
 
-    id: str
-    job_id: str
+    id: Id
+    job_id: Id
     unit: int
     reason: str
-    charge: str
-    state: str  # open, upheld or rejected
+    charge: Credits
+    state: DisputeState
     decision: str
     opened_at: datetime
     decided_at: datetime | None
-    by_gateway: bool = False
+    by_gateway: bool
 
 
 @attrs.frozen
 class Disputes:
-    """Newest first; ``count`` is how many match, not how many are here."""
+    """A page of disputes, newest first. ``count`` is the number of all that match, ``next`` the
+    ``after`` of the next page.
+    """
 
     disputes: tuple[Dispute, ...]
     count: int
-    next: str | None = None
+    next: Id | None

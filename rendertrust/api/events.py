@@ -1,17 +1,18 @@
-"""What happened to jobs, and who is told: as the gateway answers it."""
+"""Response models for job events, attempt logs and webhooks."""
 
 from datetime import datetime
 
 import attrs
 
+from rendertrust.api.text_formats import Id
+
 
 @attrs.frozen
 class Event:
-    """What changed: ``job.completed``, ``unit.assigned`` …; ``number`` counts per job from 1.
+    """An event of a job: ``job.completed``, ``unit.assigned`` …; ``number`` counts from 1.
 
-    ``money`` says what became of ``amount``: held, charged or released. ``unit.progress`` alone has
-    a ``progress`` (0 to 1), and no number. ``unit.thumbnail``: ``preview`` has a picture of
-    ``frame``.
+    ``money``: ``amount`` was held, charged or released. ``unit.progress`` has a ``progress`` (0 to
+    1) and no number. After ``unit.thumbnail``, ``preview`` has a picture of ``frame``.
     """
 
     type: str
@@ -33,7 +34,7 @@ class Event:
 
 @attrs.frozen
 class EventPage:
-    """In their order. ``next`` is the ``after`` of the next page, None where there is none yet."""
+    """A page of events, in order. ``next`` is the ``after`` of the next page, if any."""
 
     events: tuple[Event, ...]
     next: int | None = None
@@ -42,9 +43,9 @@ class EventPage:
 
 @attrs.frozen
 class AttemptLog:
-    """What the node said last of an attempt at a unit, the oldest line first. ``ended_at``: None
-    while it is not known to have ended. ``error_class`` and ``error``: how it failed, if it was not
-    ``completed``.
+    """The last log lines of an attempt at a unit. ``ended_at`` is None until it has ended.
+
+    ``error_class`` and ``error`` say how it failed, unless ``completed``.
     """
 
     unit: int
@@ -60,73 +61,75 @@ class AttemptLog:
 
 @attrs.frozen
 class JobLog:
-    """Of attempts that ended, the oldest first, then of those that something is heard of."""
+    """Logs of ended attempts, oldest first, then of current ones."""
 
     attempts: tuple[AttemptLog, ...]
 
 
 @attrs.frozen
 class Hook:
-    """An endpoint of webhooks. ``failing_since``: nothing arrives since then."""
+    """A webhook endpoint. No delivery has succeeded since ``failing_since``; after some days of
+    this the endpoint is disabled.
+    """
 
-    id: str
+    id: Id
     url: str
     types: tuple[str, ...]
     enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    failing_since: datetime | None
     created_at: datetime
-    disabled_at: datetime | None = None
-    disabled_reason: str | None = None
-    failing_since: datetime | None = None
 
 
 @attrs.frozen
 class HookWithSecret(Hook):
-    """With the secret by which deliveries are signed, which is shown this once."""
+    """A webhook endpoint with the secret that signs deliveries, which is shown only once."""
 
     secret: str = attrs.field(repr=False, kw_only=True)
 
 
 @attrs.frozen
 class Hooks:
-    """All of one's endpoints, oldest first."""
+    """All of your endpoints, oldest first."""
 
     endpoints: tuple[Hook, ...]
 
 
 @attrs.frozen
 class Reply:
-    """What a try of a delivery was answered: a status, or nothing, and why."""
+    """The reply to a try of a delivery: its ``status``, or the ``error`` if there was no reply."""
 
     at: datetime
-    status: int | None = None
-    error: str | None = None
+    status: int | None
+    error: str | None
 
 
 @attrs.frozen
 class Delivery:
-    """An event on its way: PENDING, DELIVERED or FAILED; status and error are of the last try, and
-    ``answers`` of the last twenty, oldest first.
+    """A delivery of an event: PENDING, DELIVERED or FAILED. ``status`` and ``error`` are of the
+    last try; ``answers`` has the last twenty tries, oldest first.
     """
 
-    id: str
-    endpoint_id: str
-    job_id: str
+    id: Id
+    endpoint_id: Id
+    job_id: Id
     number: int
     type: str
     state: str
     tries: int
+    due_at: datetime
+    tried_at: datetime | None
+    status: int | None
+    error: str | None
     created_at: datetime
-    due_at: datetime | None = None
-    tried_at: datetime | None = None
-    status: int | None = None
-    error: str | None = None
-    ended_at: datetime | None = None
-    answers: tuple[Reply, ...] = ()
+    ended_at: datetime | None
+    answers: tuple[Reply, ...]
 
 
 @attrs.frozen
 class Deliveries:
-    """Newest first. ``next`` is the ``after`` of the next page."""
+    """A page of deliveries, newest first. ``next`` is the ``after`` of the next page."""
 
     deliveries: tuple[Delivery, ...]
-    next: str | None = None
+    next: Id | None

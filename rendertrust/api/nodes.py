@@ -1,26 +1,22 @@
-"""What a gateway knows of work that was done; as in ``answers``."""
+"""Response models for nodes: their state, reputation, checks and connections."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import attrs
 
-
-@attrs.frozen
-class LooseTiles:
-    """Delivered ``tiles`` of frames that will not come to be, as things stand, and their cost.
-
-    ``checking`` of them are not charged yet, but if they are right. ``download_frames`` fetches
-    them with ``tiles``.
-    """
-
-    tiles: int
-    checking: int
-    charged: str
+from rendertrust.api.text_formats import Id
 
 
 @attrs.frozen
 class Reputation:
-    """By the verdicts of whoever looked; three ``strikes`` end in quarantine; ``score``: 0 to 1."""
+    """Verdicts of the gateway's verifiers on a node's results with one device class.
+
+    More valid results in a row make checks rarer. Three ``strikes`` (invalid results that were not
+    made good) end in quarantine; twenty valid results in a row remove one, twice at most. Results
+    for the node's owner do not count. ``score`` is 0 to 1.
+    """
 
     device_class: str
     valid: int
@@ -31,25 +27,86 @@ class Reputation:
 
 
 @attrs.frozen
-class NodeCheck:
-    """What was found of one attempt, and why; without a verdict it waits for it.
+class Node:
+    """A node. ``status`` is its liveness; ``standing`` is a decision of people: may it work?
 
-    ``strike``: it counts against the node.
+    ``current_load`` is 0 (idle) to 1. ``verified_at``: its owner earns since then. ``checkable``:
+    a connected verifier of the gateway can compare its results; null if the node is not connected
+    to this gateway, does not render, or nothing is checked.
     """
 
-    job_id: str
+    id: Id
+    owner_id: Id | None
+    name: str
+    capabilities: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    status: str
+    standing: str
+    standing_reason: str
+    standing_at: datetime | None
+    current_load: float
+    verified_at: datetime | None
+    seen_at: datetime | None
+    created_at: datetime
+    reputation: tuple[Reputation, ...] = ()
+    checkable: bool | None = None
+
+
+@attrs.frozen
+class NodeList:
+    """A page of nodes, newest first. ``count`` is the number of all nodes, ``next`` the ``after``
+    of the next page.
+    """
+
+    nodes: tuple[Node, ...]
+    count: int
+    next: Id | None
+
+
+@attrs.frozen
+class NodeCheck:
+    """A check of one attempt; ``verdict`` is null while it is pending, and ``said`` explains it.
+
+    ``strike``: it counts against the node. Three strikes put a node into quarantine.
+    """
+
+    job_id: Id
     unit: int
     attempt: int
     device_class: str
     verdict: str | None
     said: str
+    strike: bool
     opened_at: datetime
     decided_at: datetime | None
-    strike: bool = False
 
 
 @attrs.frozen
 class NodeChecks:
-    """Newest first."""
+    """Checks of a node, newest first."""
 
     checks: tuple[NodeCheck, ...]
+
+
+@attrs.frozen
+class NodeConnection:
+    """A connection of a node. ``code`` and ``why`` say how it was closed, ``by_us`` by which side.
+
+    All three are null or false while it is open. ``pong_at``: when the node answered last. If the
+    gateway stopped abruptly, the code is 1006.
+    """
+
+    address: str
+    opened_at: datetime
+    pong_at: datetime | None
+    ended_at: datetime | None
+    code: int | None
+    why: str | None
+    by_us: bool
+
+
+@attrs.frozen
+class NodeConnections:
+    """The newest connections of a node, at most twenty, to any gateway of the farm."""
+
+    connections: tuple[NodeConnection, ...]

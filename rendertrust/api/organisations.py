@@ -1,13 +1,15 @@
-"""What a gateway says of organisations, and of whom one trusts."""
+"""Response models for organisations and trusted people."""
 
 from datetime import datetime
 
 import attrs
 
+from rendertrust.api.text_formats import Id
+
 
 @attrs.frozen
 class Organisation:
-    """``role`` is one's own; until one ``joined`` one is only invited."""
+    """An organisation. ``role`` is yours; you are only invited until ``joined``."""
 
     id: str
     name: str
@@ -20,32 +22,34 @@ class Organisation:
 
 @attrs.frozen
 class Organisations:
-    """Those that one is a member of, or invited to, by name."""
+    """The organisations that you are a member of or invited to, by name."""
 
     organisations: tuple[Organisation, ...]
 
 
 @attrs.frozen
 class Member:
-    """A member. Until the invitation is accepted ``joined_at`` is None, and ``user_id`` names the
-    invitation.
+    """A member, or an invitation: ``joined_at`` is null until it is accepted.
+
+    Until then ``user_id`` identifies the invitation and ``name`` is empty, so that you don't learn
+    whether the address has an account.
     """
 
-    user_id: str
+    user_id: Id
     email: str
     name: str
     role: str
     invited_at: datetime
-    joined_at: datetime | None = None
+    joined_at: datetime | None
 
 
 @attrs.frozen
 class LentNode:
     """A node that its owner lends to the organisation."""
 
-    node_id: str
+    node_id: Id
     name: str
-    owner_id: str
+    owner_id: Id
     status: str
     lent_at: datetime
 
@@ -54,7 +58,7 @@ class LentNode:
 class OrganisationPage:
     """An organisation with its members and nodes."""
 
-    id: str
+    id: Id
     name: str
     created_at: datetime
     role: str
@@ -64,7 +68,7 @@ class OrganisationPage:
 
 @attrs.frozen
 class Trusted:
-    """An address that one trusts; ``user_id`` names the entry, and ``name`` is empty."""
+    """An address that you trust. ``user_id`` identifies the entry; ``name`` is empty."""
 
     user_id: str
     email: str
@@ -74,6 +78,6 @@ class Trusted:
 
 @attrs.frozen
 class TrustedPeople:
-    """All of them, by address."""
+    """All addresses that you trust, in order."""
 
     trusted: tuple[Trusted, ...]

@@ -1,15 +1,20 @@
-"""What a gateway says of scenes that a node looked into, and of files that it keeps."""
+"""Response models for preflights of scenes."""
 
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import attrs
+
+from rendertrust.api.text_formats import TextFormat
+
+FindingLevel: TypeAlias = Annotated[str, TextFormat(enum=("error", "note", "warning"))]
 
 
 @attrs.frozen
 class Waiting:
-    """Why a unit has not begun, or is not charged: ``code`` is one of few, ``words`` for people.
+    """The reason why a unit has not begun or is not charged: a ``code``, and words for people.
 
-    ``since``: of one that is ``checked``, when it was delivered.
+    ``since``: when a result that is being ``checked`` was delivered.
     """
 
     code: str
@@ -19,13 +24,13 @@ class Waiting:
 
 @attrs.frozen
 class SceneFinding:
-    """One thing that pre-flight found. ``level``: ``error`` (the job would be refused),
-    ``warning`` or ``note``. ``object`` or ``path`` say where; ``setting`` is where Blender mends
-    it.
+    """A finding of a preflight: an ``error`` (the job would be refused), ``warning`` or ``note``.
+
+    ``object`` or ``path`` locate it in the scene; ``setting`` says where to fix it in Blender.
     """
 
     code: str
-    level: str
+    level: FindingLevel
     message: str
     setting: str
     object: str | None = None
@@ -34,8 +39,8 @@ class SceneFinding:
 
 @attrs.frozen
 class SceneSummary:
-    """What would be rendered, as the artist set it. ``frame`` is the scene's current one; ``fps`` /
-    ``fps_base`` frames are a second.
+    """Render settings of a scene. ``frame`` is its current frame; its frame rate is ``fps`` /
+    ``fps_base``.
     """
 
     engine: str
@@ -52,10 +57,11 @@ class SceneSummary:
 
 @attrs.frozen
 class Estimate:
-    """Seconds of one node's work for all ``frames``: ``likely``, and between which bounds.
+    """Estimated seconds of one node's work for all ``frames``: ``likely``, and its bounds.
 
-    ``elapsed`` is ``likely`` shared among the ``slots`` that could work on it now. ``how`` says
-    what was tried.
+    ``least`` and ``most`` assume that all of it were as fast or slow as the fastest or slowest
+    piece that was tried. ``elapsed`` is ``likely`` shared among the ``slots`` that could work on it
+    now; null without any. ``how`` says what was tried.
     """
 
     frames: int
@@ -69,10 +75,11 @@ class Estimate:
 
 @attrs.frozen
 class Preflight:
-    """``status`` is ``DONE``; ``PENDING``: the job ``job_id`` looks, or waits for a node, as
-    ``waiting`` says; or ``FAILED``, as ``error`` says. ``stops``: a job would be refused for what
-    was found. ``nodes`` could render it now. ``estimate`` is None where no frame could be tried, as
-    ``not_estimated`` says. ``thumbnail``: where ``preview`` has a small picture of it.
+    """The result of a preflight: ``DONE``, ``PENDING`` (``waiting`` says why) or ``FAILED``.
+
+    ``stops``: a job would be refused because of a finding. ``nodes`` is the number of nodes that
+    could render it now. ``estimate`` is None if no frame could be tried (``not_estimated`` says
+    why). ``thumbnail``: path of a small picture, which ``preview`` returns.
     """
 
     status: str
@@ -86,29 +93,3 @@ class Preflight:
     estimate: Estimate | None = None
     not_estimated: str | None = None
     thumbnail: str | None = None
-
-
-@attrs.frozen
-class KeptUpload:
-    """A file that the gateway keeps. ``jobs`` so many open or disputed ones need it: until they
-    end it stays. ``expires_at``: unless a job uses it before, or needs it then.
-    """
-
-    id: str
-    filename: str
-    size: int
-    sha256: str
-    created_at: datetime
-    expires_at: datetime
-    jobs: int = 0
-
-
-@attrs.frozen
-class KeptUploads:
-    """The largest first. ``used`` of ``quota`` bytes; ``count`` is how many there are in all."""
-
-    uploads: tuple[KeptUpload, ...]
-    count: int
-    used: int
-    quota: int
-    next: str | None = None

@@ -1,4 +1,4 @@
-"""What a gateway says of jobs of many units: the units, and what an order would cost."""
+"""Response models for units and quotes."""
 
 from datetime import datetime
 
@@ -9,12 +9,11 @@ from rendertrust.api.preflights import Preflight, Waiting
 
 @attrs.frozen
 class Unit:
-    """A part of a job: a frame, a chunk of frames, a tile of a frame, or what is made of tiles.
+    """A unit of a job: a frame, a chunk of frames, a tile, or a frame composed of tiles.
 
-    ``frames`` is as ``rendertrust.frame_range`` writes it; None: the job has no frames. ``tile`` is
-    None but for tiles. ``price`` is held until it ends, ``charged`` is what it cost. ``error_code``
-    is the kind of failure that ``error_message`` tells, as ``API.md`` lists them. ``given_back``:
-    why its charge was, after it was complete.
+    ``frames`` is a frame range, None if the job has none; ``tile`` is None except for tiles.
+    ``price`` is held until the unit ends, ``charged`` is its cost. ``error_code`` is one of the
+    codes in ``API.md``. ``given_back``: the reason for a refund after it was complete.
     """
 
     number: int
@@ -41,7 +40,7 @@ class Unit:
 
     @property
     def seconds(self) -> float | None:
-        """How long its last attempt took, from when it began; None while that is not known."""
+        """Duration of its last attempt; None until it has ended."""
         if self.started_at is None or self.ended_at is None:
             return None
         return (self.ended_at - self.started_at).total_seconds()
@@ -49,7 +48,7 @@ class Unit:
 
 @attrs.frozen
 class Units:
-    """By number; ``count`` is how many the job has, ``next`` the ``after`` of the next page."""
+    """A page of units, by number. ``count`` is the number of all, ``next`` the next ``after``."""
 
     units: tuple[Unit, ...]
     count: int
@@ -58,15 +57,14 @@ class Units:
 
 @attrs.frozen
 class Quote:
-    """What an order would cost. ``held``: what would be set aside at once, all of ``price``.
+    """The price of a job before it is submitted. ``held`` would be held immediately.
 
-    ``frame_price`` is that of the dearest frame, however it is cut, or of a job without frames, and
-    ``frame_price_least`` that of the cheapest. ``priced_by``: what the ``table`` says for each, or
-    the ``work`` that each is, ``reference_seconds`` in all, as ``priced_how`` says in words.
-    ``measurable``: ``preflight`` would have a node measure the scene.
+    ``frame_price`` is the price of the most expensive frame, or of a job without frames;
+    ``frame_price_least`` that of the cheapest frame. ``priced_by``: by a price ``table``, or by the
+    measured ``work`` (``reference_seconds`` in all); ``priced_how`` explains it in words.
+    ``measurable``: a ``preflight`` would measure the scene.
 
-    ``enough``: ``available`` is as much as would be held. ``preflight``: what a node found in the
-    scene; None where none has looked.
+    ``enough``: ``available`` covers ``held``. ``preflight``: its result; None without one.
     """
 
     units: int

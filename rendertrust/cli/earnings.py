@@ -14,7 +14,7 @@ from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import Earnings, EarningTotals, Payout, Share, StatementLine
-    from rendertrust.client.async_client import PayoutTo
+    from rendertrust.client.arguments import PayoutTo
 
 STATES: Final = ("pending", "payable", "paid", "reversed", "forfeited")
 # What people see; programs get all.

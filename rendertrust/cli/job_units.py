@@ -29,7 +29,7 @@ from rendertrust.cli.session import session_of
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Placed, Unit
-    from rendertrust.client.async_client import Pool
+    from rendertrust.client.arguments import Pool
     from rendertrust.client.frame_downloads import FrameFiles
 
 STATES: Final = (

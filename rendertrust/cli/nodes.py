@@ -12,10 +12,9 @@ from rendertrust.cli.command import Group, paged
 from rendertrust.cli.session import is_interactive, session_of
 
 if TYPE_CHECKING:
-    from rendertrust.api.node_connections import NodeConnection
-    from rendertrust.api.nodes import NodeCheck, Reputation
+    from rendertrust.api.nodes import NodeCheck, NodeConnection, Reputation
     from rendertrust.client import Node
-    from rendertrust.client.async_client import NodeVerb
+    from rendertrust.client.arguments import NodeVerb
 
 # 80 columns hold the first; programs get all.
 COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")

@@ -10,7 +10,28 @@ with Client("http://localhost:8000") as client:
         client.download(placed.job_id, "frame.png")
 """
 
-from rendertrust.api.credits import DayOfUsage, Hold, Holds, Usage
+from rendertrust.api.accounts import (
+    ApiKey,
+    ApiKeys,
+    CreatedApiKey,
+    Registered,
+    Session,
+    Sessions,
+    Tokens,
+    User,
+)
+from rendertrust.api.credits import (
+    Balance,
+    Checkout,
+    DayOfUsage,
+    Entry,
+    History,
+    Hold,
+    Holds,
+    Offer,
+    Offers,
+    Usage,
+)
 from rendertrust.api.earnings import (
     Dispute,
     Disputes,
@@ -33,6 +54,9 @@ from rendertrust.api.events import (
     HookWithSecret,
     JobLog,
 )
+from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
+from rendertrust.api.ledger import EntryProof, LogCheckpoint, ReceiptFile
+from rendertrust.api.nodes import Node, NodeList
 from rendertrust.api.organisations import (
     LentNode,
     Member,
@@ -42,47 +66,20 @@ from rendertrust.api.organisations import (
     Trusted,
     TrustedPeople,
 )
-from rendertrust.api.preflights import (
-    Estimate,
+from rendertrust.api.preflights import Estimate, Preflight, SceneFinding, SceneSummary
+from rendertrust.api.units import Quote, Unit, Units
+from rendertrust.api.uploads import (
     KeptUpload,
     KeptUploads,
-    Preflight,
-    SceneFinding,
-    SceneSummary,
-)
-from rendertrust.api.responses import (
-    ApiKey,
-    ApiKeys,
-    Balance,
-    Checkout,
-    CreatedApiKey,
-    Entry,
-    EntryProof,
-    History,
-    Job,
-    JobList,
-    LogCheckpoint,
-    Node,
-    NodeList,
-    Offer,
-    Offers,
     PartRange,
     Parts,
     PartUrl,
     PartUrls,
-    Placed,
     PutUrl,
-    ReceiptFile,
-    Registered,
-    ResultUrl,
-    Session,
-    Sessions,
-    Tokens,
     Upload,
-    User,
 )
-from rendertrust.api.units import Quote, Unit, Units
-from rendertrust.client.async_client import AsyncClient, Needs
+from rendertrust.client.arguments import Needs
+from rendertrust.client.async_client import AsyncClient
 from rendertrust.client.backoff import NEVER, Retries
 from rendertrust.client.bundles import Bundle
 from rendertrust.client.errors import (

@@ -1,4 +1,4 @@
-"""How long to wait between two tries: growing, jittered, bounded, and as the gateway asks."""
+"""Retry policy: delays that grow, are jittered and bounded, and respect Retry-After."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ Uniform = Callable[[float, float], float]
 
 @attrs.frozen(kw_only=True)
 class Retries:
-    """Try again ``times`` times, after ``first`` s and twice as long each time, at most ``most`` s.
+    """Retry ``times`` times, after ``first`` seconds and twice as long each time, up to ``most``.
 
-    A gateway that asks for more than ``patience`` s by Retry-After is not waited for, and no try
-    begins later than ``within`` s after the first.
+    There is no retry if Retry-After asks for more than ``patience`` seconds, and none later than
+    ``within`` seconds after the first try.
     """
 
     times: int = 5
@@ -23,14 +23,14 @@ class Retries:
     within: float = 60.0
 
     def delays(self, uniform: Uniform = random.uniform) -> Iterator[float]:
-        """The pauses, in seconds; up to a quarter shorter than named, so that clients spread."""
+        """Yield the delays in seconds, each up to a quarter shorter, so that clients spread."""
         delay = self.first
         for _ in range(self.times):
             yield delay * uniform(0.75, 1.0)
             delay = min(delay * 2, self.most)
 
     def pause(self, delay: float, retry_after: float | None, gone: float = 0.0) -> float | None:
-        """What to wait in fact, ``gone`` s after the first try; None: rather give up."""
+        """Return the pause at ``gone`` seconds after the first try, or None to give up."""
         asked = retry_after or 0.0
         pause = max(delay, asked)
         return None if asked > self.patience or gone + pause > self.within else pause
@@ -40,7 +40,7 @@ NEVER = Retries(times=0)
 
 
 def polling() -> Iterator[float]:
-    """Pauses between two looks at something that takes its time, for ever."""
+    """Yield the pauses between two polls, without end."""
     delay = 0.25
     while True:
         yield delay

@@ -1,4 +1,4 @@
-"""Several files for one job: sent, and listed in a manifest that is sent as well."""
+"""Upload the files of a job, and the manifest that lists them."""
 
 import asyncio
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from rendertrust.api.responses import Upload
+from rendertrust.api.uploads import Upload
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.uploads import Uploads
 from rendertrust.manifest import (
@@ -24,12 +24,12 @@ AT_ONCE = 4
 
 
 class TooManyFiles(ValueError):
-    """More than a job has: none of them is to blame."""
+    """Raised if there are more files than a job may have."""
 
 
 @attrs.frozen
 class Bundle:
-    """What ``dispatch`` takes: the scene, and the manifest of all files, if there are others."""
+    """The arguments of ``dispatch``: a scene, and a manifest if there are other files."""
 
     payload_ref: str
     manifest: str | None
@@ -39,14 +39,14 @@ class Bundle:
 
 @attrs.define
 class TotalProgress:
-    """The progress of several files as one."""
+    """Progress of several files as one."""
 
     progress: Progress
     total: int
     _done: dict[str, int] = attrs.field(factory=dict[str, int])
 
     def of(self, path: str) -> Progress:
-        """For one of them."""
+        """Return the progress callback for one file."""
 
         def told(done: int, _: int) -> None:
             self._done[path] = done
@@ -58,9 +58,9 @@ class TotalProgress:
 async def send(
     uploads: Uploads, scene: str, files: Mapping[str, Path], progress: Progress = unheard
 ) -> Bundle:
-    """Send all files; ``files`` are paths as the node shall see them, and where each lies here.
+    """Upload ``files``, which maps paths on the node to local files.
 
-    ValueError: a path may not stand in a manifest, or the scene is none of the files.
+    Raises ValueError if a manifest cannot have a path, or the scene is not one of the files.
     """
     sizes = await asyncio.to_thread(_sizes, scene, files)
     counted = TotalProgress(progress, sum(sizes.values()))
@@ -84,7 +84,7 @@ async def send(
 
 
 def _sizes(scene: str, files: Mapping[str, Path]) -> dict[str, int]:
-    """What is to be sent. Empty files are not: a node could not tell them from missing ones."""
+    """Return the sizes of the files to upload; empty files are left out."""
     if scene not in files:
         raise ValueError(f"the scene {scene} is none of the files")
     for path in files:

@@ -1,4 +1,4 @@
-"""Files on their way to the object store and back: in pieces, counted, never half."""
+"""Files that are uploaded or downloaded: read in chunks, unchanged, and never half written."""
 
 import asyncio
 import hashlib
@@ -16,17 +16,17 @@ from rendertrust.file_lock import take
 
 CHUNK_BYTES: Final = 1 << 20
 
-# Told how many bytes are done, and of how many; 0 of nothing known.
+# Called with the bytes done and the total; 0 if it is unknown.
 Progress: TypeAlias = Callable[[int, int], None]
 
 
 def unheard(done: int, total: int) -> None:
-    """The progress of one who does not ask."""
+    """Ignore progress."""
 
 
 @attrs.frozen
 class FileStamp:
-    """What changes when somebody writes to a file."""
+    """Attributes of a file that change when it is written to."""
 
     size: int
     modified_ns: int
@@ -35,7 +35,7 @@ class FileStamp:
 
 @attrs.define
 class SourceFile:
-    """A file that is read twice: for its hash, and to be sent; unchanged between, or not at all."""
+    """A file to upload. It is read twice, for its hash and to be sent, and must not change."""
 
     file: BinaryIO
     name: str
@@ -43,27 +43,27 @@ class SourceFile:
 
     @property
     def size(self) -> int:
-        """Bytes, as it was opened."""
+        """Size in bytes when it was opened."""
         return self.stamp.size
 
     @property
     def changed(self) -> bool:
-        """Somebody wrote to it since it was opened."""
+        """The file was modified since it was opened."""
         return _stamp(self.file) != self.stamp
 
     async def sha256(self, progress: Progress = unheard) -> str:
-        """Its SHA-256, in hex."""
+        """Return its SHA-256 in hex."""
         digest = hashlib.sha256()
         async for chunk in self.chunks(progress):
             await asyncio.to_thread(digest.update, chunk)
         return digest.hexdigest()
 
     def stretch(self, start: int, size: int) -> "ByteRange":
-        """A part of it."""
+        """Return a range of it."""
         return ByteRange(self, start, size)
 
     async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
-        """Its content from the start; FileChanged when it is not as long as it was."""
+        """Yield its content. Raises FileChanged if its length has changed."""
         done = 0
         await asyncio.to_thread(self.file.seek, 0)
         while chunk := await asyncio.to_thread(self.file.read, CHUNK_BYTES):
@@ -79,27 +79,27 @@ class SourceFile:
             raise self.fault()
 
     def fault(self) -> FileChanged:
-        """Says what happened to the file."""
+        """Return the exception for a modified file."""
         return FileChanged(f"{self.name} was written to while it was being sent")
 
 
 @attrs.frozen
 class ByteRange:
-    """``size`` bytes of a source from ``start`` on: a part that is sent on its own."""
+    """A part of a file: ``size`` bytes from ``start``."""
 
     source: SourceFile
     start: int
     size: int
 
     async def sha256(self) -> str:
-        """Its SHA-256, in hex; FileChanged as ``chunks``."""
+        """Return its SHA-256 in hex. Raises FileChanged as ``chunks`` does."""
         digest = hashlib.sha256()
         async for chunk in self.chunks():
             await asyncio.to_thread(digest.update, chunk)
         return digest.hexdigest()
 
     async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
-        """Its bytes; FileChanged where the file ends too soon. Progress is that of the source."""
+        """Yield its content. Raises FileChanged if the file ends early."""
         file, left = self.source.file, self.size
         await asyncio.to_thread(file.seek, self.start)
         while left:
@@ -113,7 +113,7 @@ class ByteRange:
 
 @contextmanager
 def opened(path: Path) -> Generator[SourceFile]:
-    """The file at ``path``; OSError when it cannot be read."""
+    """Open the file at ``path``. Raises OSError if it cannot be read."""
     with path.open("rb") as file:
         yield SourceFile(file, path.name, _stamp(file))
 
@@ -125,34 +125,34 @@ def _stamp(file: BinaryIO) -> FileStamp:
 
 @attrs.define
 class PartialFile:
-    """A file on its way, under a name that nobody looks for."""
+    """A file that is being downloaded, under a hidden name."""
 
     file: BinaryIO
     path: Path
-    is_kept: bool  # by a block that fails, so that another call can go on
+    is_kept: bool  # after a failure, so that another call can resume
 
     @property
     def size(self) -> int:
-        """How much of it is here."""
+        """Bytes downloaded so far."""
         return os.fstat(self.file.fileno()).st_size
 
     def head(self, count: int) -> bytes:
-        """Its first bytes."""
+        """Return its first bytes."""
         self.file.seek(0)
         return self.file.read(count)
 
     def add(self, chunk: bytes) -> None:
-        """Write it to its end, also for one who comes after this process was killed."""
+        """Append a chunk, and flush it in case this process is killed."""
         self.file.write(chunk)
         self.file.flush()
 
     def cut(self, size: int) -> None:
-        """Go on after ``size`` bytes; what came after them is gone."""
+        """Shorten the file to ``size`` bytes and continue there."""
         self.file.truncate(size)
         self.file.seek(size)
 
     def sha256(self) -> str:
-        """Of what is here, in hex."""
+        """Return the SHA-256 of the bytes so far, in hex."""
         digest = hashlib.sha256()
         self.file.seek(0)
         while chunk := self.file.read(CHUNK_BYTES):
@@ -160,17 +160,17 @@ class PartialFile:
         return digest.hexdigest()
 
     def take_place(self, place: Path) -> Path:
-        """It is whole: give it the name it is wanted under, at once."""
+        """Move the complete file to its place, atomically."""
         os.fsync(self.file.fileno())
         return self.path.replace(place)
 
 
 @contextmanager
 def part_in(folder: Path, sha256: str | None = None) -> Generator[PartialFile]:
-    """A file in ``folder`` that takes its place in the block.
+    """Open a partial file in ``folder``; the block moves it to its place.
 
-    What is known by its ``sha256`` stays for the next call if the block fails on the way, and is
-    here from the last one. Anything else is gone after the block.
+    With a ``sha256`` it resumes an earlier call's file, and keeps its own if the connection is lost
+    or the block is cancelled. Any other file is removed after the block.
     """
     with _resumed(folder, sha256) as part:
         try:
@@ -184,7 +184,7 @@ def part_in(folder: Path, sha256: str | None = None) -> Generator[PartialFile]:
         else:
             part.is_kept = False
         finally:
-            # Once it has its place, a file at this path is another call's.
+            # Once it was moved, a file at this path belongs to another call.
             if not part.is_kept and _is_at(part.path, part.file):
                 part.path.unlink()
 
@@ -198,12 +198,12 @@ def _resumed(folder: Path, sha256: str | None) -> Generator[PartialFile]:
         if take(file, wait=False) and _is_at(path, file):
             yield PartialFile(file, path, sha256 is not None)
             return
-    with _resumed(folder, None) as other:  # somebody fetches the same into the same folder
+    with _resumed(folder, None) as other:  # another call downloads the same
         yield other
 
 
 def _is_at(path: Path, file: BinaryIO) -> bool:
-    """Nobody has moved it away since it was opened."""
+    """Return True if ``path`` still names the opened file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

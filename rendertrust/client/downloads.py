@@ -1,12 +1,12 @@
-"""Fetching what a job made: streamed beside its place, moved there when it is whole and checked.
+"""Download results: into a hidden file first, which is moved to its place once verified.
 
-What was cut off goes on where it stopped (Range), in the same call and in the next one.
+An interrupted download resumes (Range), in the same call and in the next one.
 """
 
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,19 +15,42 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from rendertrust.api.responses import ResultUrl
+from rendertrust.api.jobs import ResultUrl
+from rendertrust.api.units import Unit
+from rendertrust.client.arguments import Id
 from rendertrust.client.content import CHUNK_BYTES, PartialFile, Progress, part_in, unheard
-from rendertrust.client.errors import NoAnswer, TransferFailed
+from rendertrust.client.errors import BadAnswer, NoAnswer, NotReady, TransferFailed
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
 from rendertrust.file_types import HEAD_BYTES, MEDIA, suffix_of
 
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
+PREVIEW_BYTES_MAX: Final = 256 * 1024
+JPEG: Final = b"\xff\xd8\xff"
 Where = Callable[[], Awaitable[ResultUrl]]
 
 
+def unit_result(job_id: Id, unit: Unit) -> ResultUrl:
+    """Return the URL of a unit's result. Raises NotReady if there is no result yet."""
+    if unit.download_url is None:
+        raise NotReady(str(job_id), unit.number, unit.state)
+    return ResultUrl(str(job_id), unit.download_url, 3600, unit.size, unit.sha256)
+
+
+async def read_preview(stream: AsyncIterator[bytes]) -> bytes:
+    """Read a small JPEG. Raises BadAnswer if it is not one."""
+    preview = b""
+    async for part in stream:
+        preview += part
+        if len(preview) > PREVIEW_BYTES_MAX:
+            raise BadAnswer(f"The picture is longer than {PREVIEW_BYTES_MAX} bytes")
+    if not preview.startswith(JPEG):
+        raise BadAnswer("The answer is no JPEG: is this a RenderTrust gateway?")
+    return preview
+
+
 def suffix(url: str) -> str:
-    """The suffix that a URL's path ends with, if nodes deliver such files; else none."""
+    """Return the suffix of a URL's path if nodes deliver such files, else an empty text."""
     found = Path(urlsplit(url).path).suffix.lower()
     return found if found in MEDIA else ""
 
@@ -35,10 +58,10 @@ def suffix(url: str) -> str:
 async def fetch(
     transport: Transport, where: Where, path: Path, *, stem: str, progress: Progress = unheard
 ) -> Path:
-    """Write what lies at the URL that ``where`` gives, and return the path it was written to.
+    """Download from the URL that ``where`` returns, and return the path of the file.
 
-    A cut connection or an expired URL goes on with a fresh one, a bounded number of times in a
-    row. TransferFailed: the store refuses, or gives other content than the gateway named.
+    After a lost connection or an expired URL it resumes with a fresh URL, a bounded number of times
+    in a row. Raises TransferFailed if the store refuses, or delivers other content than announced.
     """
     result = await where()
     tag = None if result.sha256 is not None else await _tag_at(transport, result)
@@ -47,15 +70,16 @@ async def fetch(
     with part_in(path if is_folder else path.parent, named) as part:
         fetching = Download(transport, where, result, part, progress, tag)
         await fetching.whole()
-        # A result's key need not tell what it is: it was made before there was a picture.
+        # The key of a result may lack a suffix, as it was chosen before the rendering.
         kind = suffix(result.download_url) or suffix_of(part.head(HEAD_BYTES))
         place = path / f"{stem}{kind}" if is_folder else path
         return await asyncio.to_thread(part.take_place, place)
 
 
 async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:
-    """What whoever gives the content calls it, where it has no SHA-256, as a zip that is made while
-    it is sent; None: there is no name, or nothing answers just now.
+    """Return the strong ETag of content without a SHA-256, such as a zip that is made on the fly.
+
+    None if there is none, or the server does not answer now.
     """
     try:
         url = URL(result.download_url, encoded=True)
@@ -66,13 +90,13 @@ async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:
 
 
 def strong(tag: str | None) -> str | None:
-    """An ETag, if it names the very bytes."""
+    """Return the ETag if it is strong."""
     return None if tag is None or tag.startswith("W/") else tag
 
 
 @attrs.define
 class Download:
-    """One file on its way here; ``tag`` is the store's name of the content that came before."""
+    """A download of one file. ``tag`` is the ETag of the content received so far."""
 
     transport: Transport
     where: Where
@@ -82,7 +106,7 @@ class Download:
     tag: str | None = None
 
     async def whole(self) -> None:
-        """Have all of it, and what was promised; what was here from before is given up if not."""
+        """Download and verify all of it; start over once if a resumed file is wrong."""
         was_here = self.part.size > 0
         await self._arrive()
         if await self._is_promised():
@@ -95,14 +119,17 @@ class Download:
         raise TransferFailed("The object store gives other content than the gateway named")
 
     async def _arrive(self) -> None:
-        """Come to its end, in as many attempts as it takes while each brings it further."""
+        """Download to the end, with new attempts as long as each makes progress."""
         delays, best = self.transport.retries.delays(), self.part.size
         while True:
             try:
                 return await self._attempt()
             except (NoAnswer, TransferFailed) as error:
                 if self.part.size > best:
-                    delays, best = self.transport.retries.delays(), self.part.size  # it gets along
+                    delays, best = (
+                        self.transport.retries.delays(),
+                        self.part.size,
+                    )  # there is progress
                 delay = next(delays, None)
                 if delay is None or not passing(error):
                     raise
@@ -110,7 +137,7 @@ class Download:
             self.result = await self._again()
 
     async def _again(self) -> ResultUrl:
-        """A fresh URL; of other content, what is here is of no use."""
+        """Get a fresh URL; if its content is another, start over."""
         fresh = await self.where()
         if fresh.sha256 != self.result.sha256:
             self.part.cut(0)
@@ -122,7 +149,7 @@ class Download:
 
     async def _attempt(self) -> None:
         if self.part.size and self.part.size == self.result.size:
-            return  # it was whole when it was left
+            return  # it was complete already
         try:
             async with self.transport.session().get(
                 URL(self.result.download_url, encoded=True),
@@ -134,7 +161,7 @@ class Download:
             raise unanswered("the object store", error) from error
 
     def _headers(self) -> Mapping[str, str]:
-        # Whoever compresses on the way would count other bytes.
+        # With compression, a range would count other bytes.
         headers = {"Accept-Encoding": "identity"}
         if self.part.size and (self.tag is not None or self.result.sha256 is not None):
             headers["Range"] = f"bytes={self.part.size}-"
@@ -168,7 +195,7 @@ class Download:
 
 
 def begins_at(header: str | None) -> int:
-    """Where the answer to a Range begins; TransferFailed when it does not say."""
+    """Return where a partial reply begins. Raises TransferFailed if it does not say."""
     found = _RANGE.fullmatch(header or "")
     if found is None:
         raise TransferFailed("The object store does not say which part of the result it gives")

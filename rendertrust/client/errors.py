@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions: by what the gateway answered, or why it did not answer."""
+"""Exceptions of the client, by the gateway's reply or the reason why there is none."""
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
@@ -10,7 +10,7 @@ Extra: TypeAlias = Mapping[str, Any]
 
 @attrs.frozen
 class Fault:
-    """One thing that is wrong with a request: where, a code for programs, words for people."""
+    """An error in a request: its field, a code for programs, a message for people."""
 
     field: str
     code: str
@@ -18,13 +18,13 @@ class Fault:
 
 
 class RenderTrustError(Exception):
-    """The base of all exceptions of the client; its text is one sentence for people."""
+    """Base of all exceptions of the client. Its text is a sentence for people."""
 
 
 class NoAnswer(RenderTrustError):
-    """Nobody answered: the connection was refused, cut, or nothing came in time.
+    """No reply: the connection was refused or lost, or it timed out.
 
-    ``delivered``: the request may have reached the gateway, and been obeyed.
+    ``delivered``: the gateway may have received and executed the request.
     """
 
     def __init__(self, detail: str, *, delivered: bool) -> None:
@@ -34,11 +34,11 @@ class NoAnswer(RenderTrustError):
 
 
 class BadAnswer(RenderTrustError):
-    """What answered is no gateway, or one that speaks otherwise than its reference."""
+    """The reply is not one of a gateway, or does not follow the API reference."""
 
 
 class TransferFailed(RenderTrustError):
-    """The object store did not take or give the content. ``status``: its answer, if any."""
+    """The object store refused an upload or download. ``status`` is its reply, if any."""
 
     def __init__(self, detail: str, status: int | None = None) -> None:
         super().__init__(detail)
@@ -47,13 +47,13 @@ class TransferFailed(RenderTrustError):
 
 
 class FileChanged(RenderTrustError):
-    """The file was written to while it was being sent."""
+    """The file was modified during the upload."""
 
 
 class Forked(RenderTrustError):
-    """The gateway shows another log than before: it took back what it had signed.
+    """The gateway's log contradicts a checkpoint that it signed before.
 
-    ``before`` and ``now`` are both checkpoints, as it signed them. Keep them: they are evidence.
+    ``before`` and ``now`` are the two signed checkpoints. Keep them as evidence.
     """
 
     def __init__(self, detail: str, before: str, now: str) -> None:
@@ -63,18 +63,18 @@ class Forked(RenderTrustError):
 
 
 class PinUnreadable(RenderTrustError):
-    """What was kept of a gateway's log cannot be read: whether the log was forked is not known."""
+    """The stored checkpoint cannot be read, so a fork of the log cannot be ruled out."""
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"What was kept of the gateway's log cannot be read: {where}: {reason}")
 
 
 class NotProved(RenderTrustError):
-    """The proof that the gateway gave does not hold; the text says at which step."""
+    """A proof or receipt of the gateway is invalid; the text says which step failed."""
 
 
 class StillRunning(RenderTrustError):
-    """The job has not ended within the time that the caller gave it; it goes on."""
+    """The job has not ended in the given time. It continues."""
 
     def __init__(self, job_id: str, status: str, within: float) -> None:
         super().__init__(f"Job {job_id} is {status} after {within:g} s; it goes on")
@@ -83,7 +83,7 @@ class StillRunning(RenderTrustError):
 
 
 class NotReady(RenderTrustError):
-    """The unit is not complete: there is nothing to download (yet). ``state`` is what it is."""
+    """The unit is not complete, so it has no result yet. ``state`` is its state."""
 
     def __init__(self, job_id: str, number: int, state: str) -> None:
         super().__init__(f"Unit {number} of job {job_id} is {state}; there is nothing to download")
@@ -93,10 +93,10 @@ class NotReady(RenderTrustError):
 
 
 class Refused(RenderTrustError):
-    """The gateway said no: ``status``, ``detail``, all faults in ``errors``, and ``request_id``.
+    """The gateway refused the request. ``errors`` lists all faults in it.
 
-    ``code`` is the reason for programs, as ``API.md`` lists them; None from other servers.
-    ``retry_after`` is in seconds, where the gateway named a time.
+    ``code`` is the reason for programs, as listed in ``API.md``; None from other servers.
+    ``retry_after`` is in seconds, if the gateway named a time.
     """
 
     def __init__(
@@ -121,24 +121,24 @@ class Refused(RenderTrustError):
 
 
 class BadRequest(Refused):
-    """400: it cannot be done as things stand."""
+    """400: not possible in the current state."""
 
 
 class NotAuthenticated(Refused):
-    """401: not logged in, or the login is over."""
+    """401: not logged in, or the session has ended."""
 
 
 class InsufficientCredits(Refused):
-    """402: the price is more than there is."""
+    """402: the price is more than you have."""
 
     @property
     def available(self) -> str | None:
-        """What there is, as the gateway said."""
+        """The available credits, as the gateway reported them."""
         return _text(self.extra.get("available"))
 
     @property
     def requested(self) -> str | None:
-        """What it takes, as the gateway said."""
+        """The required credits, as the gateway reported them."""
         return _text(self.extra.get("requested"))
 
 
@@ -147,45 +147,45 @@ class Forbidden(Refused):
 
 
 class NotFound(Refused):
-    """404: it does not exist, or belongs to somebody else."""
+    """404: it does not exist, or is not yours."""
 
 
 class LeavesGivenUp(NotFound):
-    """404, of an entry, where the log gave leaves up: the gateway was restored from a backup.
+    """404 of an entry that may have been lost when the gateway was restored from a backup.
 
-    ``given_up``: for each such epoch its number, when it began, and the first and the last leaf
-    that went, as the gateway says. The entry may have been among them.
+    ``given_up`` describes each epoch in which leaves were lost: its number, its beginning, and the
+    first and last lost leaf.
     """
 
     @property
     def given_up(self) -> list[Extra]:
-        """What went."""
+        """The lost leaves, by epoch."""
         found = self.extra.get("given_up")
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 class Conflict(Refused):
-    """409: something else is there already."""
+    """409: it conflicts with the current state."""
 
 
 class Gone(Refused):
-    """410: it was there, and its time is over."""
+    """410: it existed and has expired."""
 
 
 class TooLarge(Refused):
-    """413: the request is longer than the gateway takes."""
+    """413: the request is too long."""
 
 
 class NotTaken(Refused):
-    """415: the gateway does not take content of this kind."""
+    """415: unsupported media type."""
 
 
 class TooSlow(Refused):
-    """408: the request did not arrive in time."""
+    """408: the request was not received in time."""
 
 
 class Invalid(Refused):
-    """422: the request is wrong; ``errors`` says where."""
+    """422: the request is invalid; ``errors`` says where."""
 
 
 class KeyConflict(Invalid):
@@ -197,7 +197,7 @@ class RateLimited(Refused):
 
 
 class Unavailable(Refused):
-    """503: not now; ``retry_after`` says when to try again."""
+    """503: temporarily unavailable; ``retry_after`` says when to try again."""
 
 
 class GatewayFault(Refused):
@@ -217,7 +217,7 @@ KINDS: Final[Mapping[int, type[Refused]]] = {
     415: NotTaken,
     422: Invalid,
     429: RateLimited,
-    502: Unavailable,  # what a proxy says while the gateway behind it starts
+    502: Unavailable,  # from a proxy while the gateway starts
     503: Unavailable,
     504: Unavailable,
 }
@@ -226,7 +226,7 @@ _KNOWN: Final = frozenset({"detail", "code", "type", "title", "status", "request
 
 
 def refusal(status: int, body: object, *, retry_after: float | None = None) -> Refused:
-    """The exception for an answer that is no success; ``body`` is its JSON, whatever it is."""
+    """Return the exception for an error reply; ``body`` is its JSON, whatever it is."""
     members: Extra = body if isinstance(body, dict) else {}
     faults = _faults(members.get("errors"))
     return _kind(status, faults, members)(

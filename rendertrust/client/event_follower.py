@@ -1,43 +1,91 @@
-"""A job's events as they happen: each once, in order, over as many connections as it takes."""
+"""Follow a job's events: each once and in order, over as many connections as it takes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import orjson
 
 from rendertrust.api.events import Event
+from rendertrust.client.connection import ApiConnection
 from rendertrust.client.errors import BadAnswer, NoAnswer, RateLimited, Unavailable
 from rendertrust.client.response_decoder import read
-from rendertrust.client.sse import ServerSentEvent, SseParser
 from rendertrust.client.transport import Passing, Transport
 
 OUTAGE_SECONDS_MAX: Final = 120.0
+SSE: Final = "text/event-stream"
+LINE_BYTES_MAX: Final = 1 << 20
+
+
+@attrs.frozen
+class ServerSentEvent:
+    """An event of a stream."""
+
+    name: str
+    id: str | None
+    data: str
+
+
+class SseParser:
+    """Parses server-sent events from bytes, however these are cut."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._begin()
+
+    def feed(self, content: bytes) -> Iterator[ServerSentEvent]:
+        """Yield the events that are complete. Raises BadAnswer for an overlong line."""
+        *lines, self._rest = (self._rest + content).split(b"\n")
+        if len(self._rest) > LINE_BYTES_MAX:
+            raise BadAnswer(f"A line of the stream is longer than {LINE_BYTES_MAX} bytes")
+        for line in lines:
+            text = line.decode("utf-8", "replace").removesuffix("\r")
+            if text:
+                self._take(text)
+                continue
+            if self._data:
+                yield ServerSentEvent(self._name, self._id, "\n".join(self._data))
+            self._begin()
+
+    def _begin(self) -> None:
+        self._name = "message"
+        self._id: str | None = None
+        self._data: list[str] = []
+
+    def _take(self, line: str) -> None:
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "event":
+            self._name = value
+        elif field == "id":
+            self._id = value
+        elif field == "data":
+            self._data.append(value)
 
 
 @attrs.define
 class EventFollower:
-    """``open_at`` opens a stream behind the event of that number.
+    """The event stream of one job at ``path``; ``number`` is that of the last event received.
 
-    A connection that is lost is made again, behind the last event that came; one that cannot be
-    made for OUTAGE_SECONDS_MAX raises what hindered it.
+    A lost connection is opened again after that event. If none can be opened for
+    OUTAGE_SECONDS_MAX, the last error is raised.
     """
 
-    open_at: Callable[[int], AsyncGenerator[bytes]]
-    transport: Transport
+    connection: ApiConnection
+    path: str
     progress: bool = False
     number: int = 0
     _away_since: float | None = None
     _ended: bool = False
 
     async def events(self) -> AsyncIterator[Event]:
-        """Until the job has ended and all was told."""
+        """Yield events until the job has ended."""
         pauses = self._pauses()
         while not self._ended:
             try:
-                async for event in self._connection():
+                async for event in self._stream():
                     pauses = self._pauses()
                     yield event
                 error: Passing = NoAnswer("The stream of events was cut off", delivered=True)
@@ -46,20 +94,21 @@ class EventFollower:
             if not self._ended:
                 await self._pause(error, next(pauses))
 
-    async def _connection(self) -> AsyncIterator[Event]:
+    async def _stream(self) -> AsyncIterator[Event]:
         parser, heard = SseParser(), False
-        async with aclosing(self.open_at(self.number)) as stream:
+        headers = {"Accept": SSE, "Last-Event-ID": str(self.number)}
+        async with aclosing(self.connection.stream(self.path, headers=headers)) as stream:
             async for content in stream:
                 heard, self._away_since = True, None
                 for sent in parser.feed(content):
                     event = self._event(sent)
                     if event is not None:
                         yield event
-        if not heard:  # 204: all of it was told before
+        if not heard:  # 204: there are no further events
             self._ended = True
 
     def _event(self, sent: ServerSentEvent) -> Event | None:
-        """None: the end, what came before, or what nobody asked for."""
+        """Return None at the end, and for events received before or not asked for."""
         if sent.name == "end":
             self._ended = True
             return None
@@ -77,13 +126,17 @@ class EventFollower:
         if now - self._away_since > OUTAGE_SECONDS_MAX:
             raise error
         asked = None if isinstance(error, NoAnswer) else error.retry_after
-        await self.transport.sleep(max(seconds, asked or 0.0))
+        await self._transport.sleep(max(seconds, asked or 0.0))
 
-    def _pauses(self) -> Any:
-        """The client's own, then its longest again and again."""
-        yield from self.transport.retries.delays()
+    @property
+    def _transport(self) -> Transport:
+        return self.connection.login.transport
+
+    def _pauses(self) -> Iterator[float]:
+        """Yield the client's delays between tries, then the longest one for ever."""
+        yield from self._transport.retries.delays()
         while True:
-            yield self.transport.retries.most
+            yield self._transport.retries.most
 
 
 def _of(sent: ServerSentEvent) -> Event:

@@ -1,4 +1,4 @@
-"""All frames of a job in a folder: what is complete is fetched, once; chunks are taken apart."""
+"""Download the complete frames of a job to a folder, each once; unpack chunks."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,7 @@ import attrs
 import orjson
 
 from rendertrust import frame_range, zips
-from rendertrust.api.responses import ResultUrl
+from rendertrust.api.jobs import ResultUrl
 from rendertrust.api.units import Unit
 from rendertrust.client.bundles import TotalProgress
 from rendertrust.client.content import Progress, part_in
@@ -23,16 +23,16 @@ from rendertrust.file_types import FRAME_FILE
 
 AT_ONCE: Final = 4
 ZIP: Final = ".zip"
-TILES: Final = "tiles"  # the folder of tiles whose frame is not there
+TILES: Final = "tiles"  # folder for tiles of incomplete frames
 _MEMBERS_MAX: Final = 2 * 64
 
 
 @attrs.frozen
 class FrameFiles:
-    """``paths``: all frames that are in the folder now, in order; ``new`` of them came just now.
+    """Frames in a folder: all ``paths`` in order, and which of them are ``new``.
 
-    ``missing`` units are not complete (yet); what of them is complete later the next call fetches.
-    ``tiles``: those of frames that are not complete, where they were asked for.
+    ``missing`` units are not complete yet; a later call downloads them. ``tiles``: files of tiles
+    of incomplete frames, if they were asked for.
     """
 
     paths: tuple[Path, ...]
@@ -43,9 +43,9 @@ class FrameFiles:
 
 @attrs.frozen
 class FrameDownloads:
-    """The frames of one job on their way to ``folder``; ``where`` tells a unit's URL anew.
+    """Downloads frames of one job to ``folder``; ``where`` returns a fresh URL of a unit.
 
-    ``asked``: the numbers of those that are wanted; None means all.
+    ``asked`` has the wanted frame numbers; None means all.
     """
 
     transport: Transport
@@ -57,7 +57,7 @@ class FrameDownloads:
     with_tiles: bool = False
 
     async def fetched(self, units: Sequence[Unit]) -> FrameFiles:
-        """Have those that are complete; tiles of such are parts of them and left out."""
+        """Download all complete frames, without the tiles that they were made of."""
         wanted = [unit for unit in units if unit.tile is None and self._is_asked(unit)]
         ready = [unit for unit in wanted if unit.download_url is not None]
         tiles = self._loose(units) if self.with_tiles else []
@@ -70,13 +70,13 @@ class FrameDownloads:
         return FrameFiles((*paths,), (*new,), len(wanted) - len(ready), (*loose,))
 
     def _loose(self, units: Sequence[Unit]) -> list[Unit]:
-        """Tiles that are complete, of frames that are not."""
+        """Return complete tiles of incomplete frames."""
         whole = {unit.frames for unit in units if unit.tile is None and unit.download_url}
         tiles = [unit for unit in units if unit.tile is not None and unit.download_url]
         return [unit for unit in tiles if unit.frames not in whole and self._is_asked(unit)]
 
     async def _all(self, ready: Sequence[Unit]) -> list[tuple[list[Path], bool]]:
-        """The files of each, and whether they came just now."""
+        """Return the files of each unit, and True if they are new."""
         counted = TotalProgress(self.progress, sum(unit.size or 0 for unit in ready))
         free = asyncio.Semaphore(AT_ONCE)
 
@@ -88,11 +88,11 @@ class FrameDownloads:
             async with asyncio.TaskGroup() as tasks:
                 begun = [tasks.create_task(one(unit)) for unit in ready]
         except BaseExceptionGroup as several:
-            raise several.exceptions[0] from None  # the others go on with the next call
+            raise several.exceptions[0] from None  # the next call downloads the others
         return [task.result() for task in begun]
 
     async def _one(self, unit: Unit, progress: Progress) -> tuple[list[Path], bool]:
-        """The files of a unit, and whether they came just now."""
+        """Return the files of a unit, and True if they are new."""
         here = await asyncio.to_thread(self._here, unit)
         if here is not None:
             progress(unit.size or 0, unit.size or 0)
@@ -123,7 +123,7 @@ class FrameDownloads:
         return f"{self.stem}-" + "_".join(ends)
 
     def _here(self, unit: Unit) -> list[Path] | None:
-        """Its files, if they are here from before and what the gateway names; else None."""
+        """Return its files if an earlier call has downloaded them, else None."""
         if unit.sha256 is None:
             return None
         noted = self._note(unit)
@@ -136,11 +136,11 @@ class FrameDownloads:
         return None
 
     def _note(self, unit: Unit) -> Path:
-        """Where it stands what a chunk was taken apart into: its own bytes are gone by then."""
+        """Return the path of the note that lists the files of an unpacked chunk."""
         return self.folder / f".rendertrust-{(unit.sha256 or '')[:32]}.frames"
 
     def _noted(self, note: Path, unit: Unit) -> list[Path] | None:
-        """Every frame of the unit that is asked for, as noted; None if one lacks or is changed."""
+        """Return the noted files of the wanted frames, or None if one is missing or changed."""
         told = _digests(note)
         found: list[Path] = []
         for frame in self._frames(unit):
@@ -152,10 +152,10 @@ class FrameDownloads:
         return found or None
 
     def _taken_apart(self, bundle: Path, unit: Unit) -> list[Path]:
-        """The asked frames of a zip, each whole or not there. TransferFailed: no node makes such.
+        """Unpack the wanted frames of a zip, each complete or not at all.
 
-        A node made it: of its names the numbers alone are used, and what is packed is refused, as
-        it may be a thousand times as large as the zip.
+        The zip comes from a node and is not trusted: only the frame numbers of its names are used,
+        and compressed members are refused. Raises TransferFailed if it is not a zip of frames.
         """
         digests: dict[str, str] = {}
         frames = frozenset(self._frames(unit))
@@ -179,7 +179,7 @@ class FrameDownloads:
         return self.asked is None or bool(self._frames(unit))
 
     def _frames(self, unit: Unit) -> list[int]:
-        """Which of its frames are asked for."""
+        """Return the wanted frames of a unit."""
         of_unit = () if unit.frames is None else frame_range.parse(unit.frames)
         return [frame for frame in of_unit if self.asked is None or frame in self.asked]
 
@@ -193,9 +193,9 @@ class FrameDownloads:
 
 
 def named(stem: str, frame: int) -> str:
-    """What a frame is called: ``shot-0001``, or as Blender would with ``#`` for the digits.
+    """Return the name of a frame: ``shot-0001``, or as in Blender with ``#`` for the digits.
 
-    ``shot_###_v2`` is ``shot_001_v2``, ``####`` alone ``0001``. The last ``#`` count.
+    ``shot_###_v2`` gives ``shot_001_v2``, ``####`` gives ``0001``. The last group of ``#`` counts.
     """
     places = list(re.finditer("#+", stem))
     if not places:
@@ -206,12 +206,12 @@ def named(stem: str, frame: int) -> str:
 
 
 def padded(frame: int) -> str:
-    """As Blender numbers files: ``0001``, ``-0003``."""
+    """Return a frame number as in Blender's file names: ``0001``, ``-0003``."""
     return ("-" if frame < 0 else "") + f"{abs(frame):04}"
 
 
 def _digests(note: Path) -> dict[str, str]:
-    """Of each file that was taken out of a chunk; nothing where the note cannot be read."""
+    """Read a note: the SHA-256 of each unpacked file. Empty if it cannot be read."""
     try:
         return {
             Path(name).name: str(sha256) for name, sha256 in orjson.loads(note.read_bytes()).items()

@@ -1,23 +1,23 @@
-"""Following a job to its end by looking again and again, less often as time goes on."""
+"""Poll a job until it has ended, less often as time goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import attrs
 
-from rendertrust.api.responses import Job
+from rendertrust.api.jobs import Job
 from rendertrust.client.backoff import polling
 from rendertrust.client.errors import NoAnswer, StillRunning, Unavailable
 
 OUTAGE_SECONDS_MAX = 120.0
-FIRST_LOOK_SECONDS = 5.0  # who does not want to wait wants to know how it stands all the same
+FIRST_LOOK_SECONDS = 5.0  # for the first reply, also with a shorter deadline
 
 
 @attrs.define
 class JobPoller:
-    """What was seen of one job, and until when to look.
+    """Polls one job, for at most ``within`` seconds.
 
-    A gateway that restarts in the meantime is waited for, up to OUTAGE_SECONDS_MAX.
+    Waits up to OUTAGE_SECONDS_MAX for a gateway that restarts.
     """
 
     job_id: str
@@ -29,7 +29,7 @@ class JobPoller:
     _away_since: float | None = None
 
     async def changes(self) -> AsyncIterator[Job]:
-        """The job as it is, then each time it moves, to its end; StillRunning at the deadline."""
+        """Yield the job now and after each change. Raises StillRunning at the deadline."""
         if self.within is not None:
             self._deadline = _now() + self.within
         pauses = polling()
@@ -48,7 +48,7 @@ class JobPoller:
         return self._seen is None or _essence(job) != _essence(self._seen)
 
     async def _look(self) -> Job | None:
-        """None: the gateway is away, and may come back."""
+        """Return the job, or None while the gateway is away."""
         try:
             async with asyncio.timeout_at(self._look_until()):
                 job = await self.look()
@@ -56,7 +56,7 @@ class JobPoller:
             raise self._over() from None
         except (NoAnswer, Unavailable):
             self._away_since = self._away_since or _now()
-            # One who was never reached is more likely a wrong address than a restart.
+            # A gateway that never answered is rather a wrong address than a restart.
             if self._seen is None or _now() - self._away_since > OUTAGE_SECONDS_MAX:
                 raise
             return None

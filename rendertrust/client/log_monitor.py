@@ -1,4 +1,4 @@
-"""What the client remembers of a gateway's log: so the gateway cannot take anything back."""
+"""Monitor of a gateway's log: remembers the newest checkpoint and detects forks."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust import checkpoint, epoch, note
-from rendertrust.api.responses import EntryProof, LogCheckpoint
+from rendertrust.api.ledger import EntryProof, LogCheckpoint
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.client.errors import BadAnswer, Forked, Invalid, NotProved, PinUnreadable
 from rendertrust.client.response_decoder import read
@@ -20,65 +20,65 @@ Get: TypeAlias = Callable[[str, dict[str, str]], Awaitable[Any]]
 
 @attrs.frozen
 class Pin:
-    """The newest checkpoint that was seen of a gateway, and the key that signed it."""
+    """The newest checkpoint seen from a gateway, and the key that signed it."""
 
     verifier: str
     checkpoint: str
 
 
 class Pins(Protocol):
-    """Who keeps the pin of one gateway."""
+    """Storage for the pin of one gateway."""
 
     def read(self) -> Pin | None:
-        """The one that was written last. Raises PinUnreadable for what is none any more."""
+        """Return the pin. Raises PinUnreadable if it is damaged."""
         ...
 
     def write(self, pin: Pin) -> None:
-        """Keep this one from now on, whatever is kept."""
+        """Replace the pin unconditionally."""
         ...
 
     def replace(self, before: Pin | None, now: Pin) -> bool:
-        """Keep this one from now on, if ``before`` still is what is kept; whether it was.
+        """Replace the pin if it still is ``before``, and return True if it was.
 
-        Other processes may do the same at this moment. Raises PinUnreadable.
+        Other processes may do the same concurrently. Raises PinUnreadable.
         """
         ...
 
     def fork(self, before: Pin, now: Pin) -> None:
-        """Keep both for good: they are evidence that the gateway showed two logs."""
+        """Keep both permanently, as evidence of a fork."""
         ...
 
 
 @attrs.define
 class MemoryPins:
-    """A pin that ends with the process."""
+    """Stores a pin in memory."""
 
     pin: Pin | None = None
     forks: list[tuple[Pin, Pin]] = attrs.field(factory=list[tuple[Pin, Pin]])
 
     def read(self) -> Pin | None:
-        """What was written last."""
+        """Return the pin."""
         return self.pin
 
     def write(self, pin: Pin) -> None:
-        """Remember."""
+        """Replace the pin."""
         self.pin = pin
 
     def replace(self, before: Pin | None, now: Pin) -> bool:
-        """Remember, if that is what was remembered."""
+        """Replace the pin if it is ``before``."""
         if self.pin != before:
             return False
         self.pin = now
         return True
 
     def fork(self, before: Pin, now: Pin) -> None:
-        """Remember both."""
+        """Keep both."""
         self.forks.append((before, now))
 
 
 @attrs.frozen
 class ConsistencyEvidence:
-    """What shows that a checkpoint and the pin are of one log."""
+    """Proofs that a checkpoint and the pin are of the same log."""
 
     shown: tuple[ConsistencyProof, ...] = ()
     epochs: tuple[LeafLink, ...] = ()
@@ -86,26 +86,26 @@ class ConsistencyEvidence:
 
 @attrs.frozen
 class LogMonitor:
-    """Asks for checkpoints and proofs, and holds each against the pin.
+    """Requests checkpoints and proofs, and verifies each against the pin.
 
-    The first checkpoint of a gateway is taken as it comes. Afterwards a key is followed only where
-    the one before it signs beside it, and the log must have grown from what was seen. A log that
-    began another epoch, from a backup, is followed where it kept what was seen, or names it.
+    The first checkpoint of a gateway is trusted. Later ones must extend the pinned log, and a new
+    key is accepted only if the old key signs as well. After a restore from a backup the log may
+    begin a new epoch, if it kept or names the pinned checkpoint.
     """
 
-    get: Get  # what is open to everybody
-    ask: Get  # what is one's own
+    get: Get  # without login
+    ask: Get  # as the user
     pins: Pins
 
     async def newest(self, *, accept: bool = False) -> LogCheckpoint:
-        """The newest checkpoint. Forked: it does not follow on what was seen before. PinUnreadable:
-        that cannot be read.
+        """Return the newest checkpoint. Raises Forked if it does not extend the pinned log.
 
-        With ``accept`` it is the pin from now on all the same; what it contradicts is kept.
+        Raises PinUnreadable if the pin is damaged. ``accept`` replaces the pin in both cases; the
+        checkpoints of a fork are kept.
         """
         seen = None
         try:
-            seen = self.pins.read()  # what it must not fall behind was seen before it is asked
+            seen = self.pins.read()  # before the request: the newest one must not be older
         except PinUnreadable:
             if not accept:
                 raise
@@ -120,9 +120,9 @@ class LogMonitor:
         return found
 
     async def proof(self, entry: int | str | UUID, *, opening: bool) -> tuple[EntryProof, Verdict]:
-        """A proof that holds, by itself and against what was seen before, and how it does.
+        """Return a proof that is valid by itself and against the pin, and its verdict.
 
-        NotProved: by itself it does not, or it is of another entry. Forked: of another log.
+        Raises NotProved if it is invalid or of another entry, Forked if it is of another log.
         """
         text = str(entry)
         word = text if text.isdecimal() else str(UUID(text))
@@ -142,10 +142,10 @@ class LogMonitor:
         return answer, verify(document, witness=witness, shown=shown, epochs=epochs)
 
     async def _follow(self, pin: Pin, *, seen: Pin | None = None) -> ConsistencyEvidence:
-        """Hold a checkpoint against the pin; it becomes the pin where it is newer.
+        """Verify a checkpoint against the pin, which it replaces if it is newer.
 
-        Where another process pins something meanwhile, it is held against that, too. ``seen``: the
-        pin of before it was asked for as the newest one.
+        If another process changes the pin concurrently, it is verified against the new one as well.
+        ``seen`` is the pin from before the request for the newest checkpoint.
         """
         now = _witness(pin).checkpoint
         if seen is not None and seen != self.pins.read():
@@ -162,7 +162,7 @@ class LogMonitor:
                 return followed
 
     async def _held(self, before: Pin, pin: Pin, *, newest: bool) -> ConsistencyEvidence:
-        """A checkpoint against the one that was seen before. Forked: both are kept."""
+        """Verify a checkpoint against an earlier one. Raises Forked, and keeps both."""
         known, now = _witness(before), _witness(pin)
         try:
             _same_signer(known, now, pin)
@@ -174,7 +174,7 @@ class LogMonitor:
     async def _linked(
         self, known: KnownCheckpoint, now: KnownCheckpoint, *, newest: bool
     ) -> ConsistencyEvidence:
-        """What links both. Raises _Fork where nothing does."""
+        """Return the proofs that link both. Raises _Fork if there are none."""
         before, found = known.checkpoint, now.checkpoint
         older, newer = in_order(before, found)
         if newest and older is found and older is not newer and _place(older) != _place(newer):
@@ -186,7 +186,7 @@ class LogMonitor:
         return ConsistencyEvidence(await self._consistency(older, newer))
 
     async def _across(self, older: Checkpoint, newer: Checkpoint) -> ConsistencyEvidence:
-        """From one epoch to a later one: what was seen was kept, or is named by the later one."""
+        """Link checkpoints of two epochs: the later one kept or names the earlier one."""
         try:
             links = read_links(await self.get("/api/v1/ledger/epochs", {"size": str(newer.size)}))
         except Invalid as error:
@@ -224,7 +224,7 @@ class LogMonitor:
 
 
 class _Fork(Exception):
-    """Two checkpoints are not of one log; the text says why."""
+    """Two checkpoints are not of the same log; the text says why."""
 
 
 def _place(checkpoint: Checkpoint) -> tuple[int, int]:
@@ -232,7 +232,7 @@ def _place(checkpoint: Checkpoint) -> tuple[int, int]:
 
 
 def _witness(pin: Pin) -> KnownCheckpoint:
-    """The pin, taken apart. Raises BadAnswer where it is not signed."""
+    """Parse a pin. Raises BadAnswer if its signature is invalid."""
     verifier = note.read_verifier(pin.verifier)
     if isinstance(verifier, NoteRefused):
         raise BadAnswer(f"The gateway's log has no key: {verifier.reason}")
@@ -243,9 +243,9 @@ def _witness(pin: Pin) -> KnownCheckpoint:
 
 
 def _same_signer(known: KnownCheckpoint, now: KnownCheckpoint, pin: Pin) -> None:
-    """Whoever signed before signs now, be it beside a newer key, or for another epoch.
+    """Raise _Fork unless the known key signs the checkpoint too, beside any newer key.
 
-    An older one may be signed by an older key: that it leads to what is known vouches for it.
+    A checkpoint older than the known one may have an older key: its consistency proof suffices.
     """
     key, before, found = known.verifier, known.checkpoint, now.checkpoint
     if same_log(before, found):

@@ -1,13 +1,14 @@
-"""Being logged in: who keeps the tokens, and how an access token that ran out is renewed."""
+"""Login at a gateway: stores tokens, sends them with requests, and renews them."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 import attrs
 
-from rendertrust.api.responses import Tokens
+from rendertrust.api.accounts import Registered, Tokens
 from rendertrust.client.errors import NotAuthenticated, NotFound, Refused
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall, Transport
@@ -17,61 +18,90 @@ LOGIN_IS_OVER = "The login is over"
 
 
 class TokenStore(Protocol):
-    """Who keeps the tokens of one gateway: this process alone, or a file that several share."""
+    """Storage for the tokens of one gateway: the process's memory, or a file that several share."""
 
     def read(self) -> Tokens | None:
-        """The newest tokens there are."""
+        """Return the newest tokens."""
         ...
 
     def write(self, tokens: Tokens) -> None:
-        """Keep these from now on."""
+        """Replace the tokens."""
         ...
 
     def forget(self) -> None:
-        """Keep none."""
+        """Delete the tokens."""
         ...
 
     def renewing(self) -> AbstractAsyncContextManager[None]:
-        """Only one at a time may renew: a refresh token works once."""
+        """Lock the tokens while they are renewed: a refresh token works once."""
         ...
 
 
 @attrs.define
 class MemoryTokenStore:
-    """Tokens that end with the process."""
+    """Stores tokens in memory."""
 
     tokens: Tokens | None = attrs.field(default=None, repr=False)
     _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, repr=False)
 
     def read(self) -> Tokens | None:
-        """What was written last."""
+        """Return the newest tokens."""
         return self.tokens
 
     def write(self, tokens: Tokens) -> None:
-        """Remember."""
+        """Replace the tokens."""
         self.tokens = tokens
 
     def forget(self) -> None:
-        """Know none."""
+        """Delete the tokens."""
         self.tokens = None
 
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
-        """One task at a time."""
+        """Lock the tokens: one task at a time."""
         async with self._lock:
             yield
 
 
 @attrs.define
 class Login:
-    """Requests in the name of whoever is logged in, or whose API key is given."""
+    """Sends requests with the tokens of ``keeper``, or with an API key."""
 
     transport: Transport
     keeper: TokenStore
     api_key: str | None = attrs.field(default=None, repr=False)
 
+    async def register(self, email: str, name: str, password: str) -> Registered:
+        """Create an account and keep its tokens."""
+        body = {"email": email, "name": name, "password": password}
+        call = ApiCall("POST", "/api/v1/auth/register", body, repeatable=False)
+        registered = read(Registered, await self.transport.send(call))
+        self.keeper.write(registered.tokens)
+        return registered
+
+    async def log_in(self, email: str, password: str) -> Tokens:
+        """Log in and keep the tokens."""
+        body = {"email": email, "password": password}
+        call = ApiCall("POST", "/api/v1/auth/login", body)
+        tokens = read(Tokens, await self.transport.send(call))
+        self.keeper.write(tokens)
+        return tokens
+
+    async def log_out(self) -> None:
+        """Log out and delete the tokens. Does nothing if the session has already ended."""
+        with contextlib.suppress(NotAuthenticated):
+            await self.send(ApiCall("POST", "/api/v1/auth/logout"))
+        self.keeper.forget()
+
+    async def access_token(self) -> str:
+        """Return the API key, or an access token that the gateway has just accepted."""
+        if self.api_key is not None:
+            return self.api_key
+        await self.send(ApiCall("GET", "/api/v1/credits/balance"))
+        return self._kept().access_token
+
     async def send(self, call: ApiCall) -> Any:
-        """As ``Transport.send``, with a token; NotAuthenticated when there is none that works."""
+        """Send a request with a token. Raises NotAuthenticated if there is no valid token."""
         if self.api_key is not None:
             return await self.transport.send(call, self.api_key)
         tokens = self._kept()
@@ -82,7 +112,7 @@ class Login:
         return await self.transport.send(call, fresh.access_token)
 
     async def stream(self, call: ApiCall) -> AsyncGenerator[bytes]:
-        """As ``Transport.stream``, with a token."""
+        """Stream a reply as ``Transport.stream`` does, with a token."""
         if self.api_key is not None:
             async with aclosing(self.transport.stream(call, self.api_key)) as stream:
                 async for content in stream:
@@ -101,7 +131,7 @@ class Login:
                 yield content
 
     async def renewed(self, stale: Tokens, refused: Refused | None = None) -> Tokens:
-        """Tokens newer than ``stale``: somebody else's renewal, or our own."""
+        """Return tokens newer than ``stale``: renewed here, or by another process."""
         async with self.keeper.renewing():
             kept = self._kept()
             if kept != stale:

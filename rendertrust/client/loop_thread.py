@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for who has none, or has one that must not wait."""
+"""An event loop in a background thread, for blocking calls."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ Element = TypeVar("Element")
 
 
 class LoopThread:
-    """Work is done in its loop and waited for in the caller's thread, until ``close``."""
+    """Runs coroutines in its thread while the caller waits, until ``close``."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -20,7 +20,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Reply]) -> Reply:
-        """What comes of ``work``; RuntimeError after ``close``."""
+        """Run a coroutine and return its result. Raises RuntimeError after ``close``."""
         if self._loop.is_closed():
             work.close()
             raise RuntimeError("the client is closed")
@@ -32,13 +32,13 @@ class LoopThread:
             raise
 
     def each(self, elements: AsyncIterator[Element]) -> Iterator[Element]:
-        """The same elements, one after the other, as they are asked for."""
+        """Yield the elements of an async iterator, each when it is requested."""
         ended = object()
         while (element := self.run(_next(elements, ended))) is not ended:
             yield element  # type: ignore[misc]
 
     def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do the ``last`` work and end the loop; again, nothing happens."""
+        """Run ``last`` and end the loop. A second call does nothing."""
         if self._loop.is_closed():
             return
         self.run(last())

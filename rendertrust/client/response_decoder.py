@@ -1,4 +1,4 @@
-"""Answers from JSON: tolerant of fields that are added, strict about those that are promised."""
+"""Decode replies from JSON: added fields are ignored, promised ones must be right."""
 
 import math
 from datetime import UTC, datetime
@@ -6,7 +6,9 @@ from typing import Any, Final, TypeVar
 
 import cattrs
 
-from rendertrust.client.errors import BadAnswer
+from rendertrust.api.ledger import ReceiptFile
+from rendertrust.client.errors import BadAnswer, NotProved
+from rendertrust.receipt_check import WITHDRAWN, verify_receipt
 
 Kind = TypeVar("Kind")
 
@@ -43,8 +45,22 @@ _CONVERTER: Final = _converter()
 
 
 def read(kind: type[Kind], body: Any) -> Kind:
-    """``body``, which was JSON, as a ``kind``; BadAnswer when it is none."""
+    """Decode ``body`` into a ``kind``. Raises BadAnswer if it is not one."""
     try:
         return _CONVERTER.structure(body, kind)
     except Exception as error:  # whatever a hostile or foreign answer makes of the converter
         raise BadAnswer(f"The answer is no {kind.__name__}: {error!r}"[:300]) from error
+
+
+def read_receipt(document: Any, job_id: str) -> ReceiptFile:
+    """Decode and verify a receipt of a job. Raises NotProved if it is invalid.
+
+    A receipt that the gateway has withdrawn is valid.
+    """
+    answer, verdict = read(ReceiptFile, document), verify_receipt(document)
+    for step in verdict.steps:
+        if not step.holds and step.name != WITHDRAWN:
+            raise NotProved(f"The receipt does not hold: {step.name}: {step.said}")
+    if answer.receipt["work"]["job"] != job_id:
+        raise NotProved("The receipt is of another job")
+    return answer

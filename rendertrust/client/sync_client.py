@@ -1,51 +1,16 @@
-"""The client for programs without asyncio: the same methods, on an event loop of its own."""
+# Generated from async_client.py by `python -m scripts.generate_sync_client`; do not edit.
+"""Client: the API of a gateway as blocking methods, for programs without asyncio."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
-from uuid import UUID
 
-from rendertrust.api.credits import Hold, Holds, Usage
-from rendertrust.api.earnings import (
-    Dispute,
-    Disputes,
-    Earnings,
-    Payout,
-    Payouts,
-    Share,
-    Statement,
-)
-from rendertrust.api.node_connections import NodeConnections
-from rendertrust.api.nodes import NodeChecks
-from rendertrust.api.responses import (
-    ApiKey,
-    ApiKeys,
-    Balance,
-    Checkout,
-    CreatedApiKey,
-    Entry,
-    EntryProof,
-    History,
-    Job,
-    JobList,
-    LogCheckpoint,
-    Node,
-    NodeList,
-    Offers,
-    Placed,
-    ReceiptFile,
-    Registered,
-    ResultUrl,
-    Session,
-    Sessions,
-    Tokens,
-    Upload,
-)
-from rendertrust.client.async_client import (
-    RETRIES,
-    AsyncClient,
+from rendertrust import api
+from rendertrust.client.arguments import (
+    Container,
+    Id,
+    MemberRole,
     Needs,
     NodeVerb,
     Order,
@@ -53,38 +18,41 @@ from rendertrust.client.async_client import (
     Pool,
     Priority,
 )
+from rendertrust.client.async_client import RETRIES, AsyncClient
 from rendertrust.client.backoff import Retries
 from rendertrust.client.bundles import Bundle
 from rendertrust.client.content import Progress, unheard
+from rendertrust.client.frame_downloads import FrameFiles
 from rendertrust.client.log_monitor import Pins
 from rendertrust.client.login import TokenStore
 from rendertrust.client.loop_thread import LoopThread
-from rendertrust.client.sync_events import SyncEventsApi
-from rendertrust.client.sync_organisations import SyncOrganisationsApi
-from rendertrust.client.sync_preflights import SyncPreflightsApi
-from rendertrust.client.sync_units import SyncUnitsApi
 from rendertrust.client.transport import Waiting
 from rendertrust.proof_check import Verdict
 
 
-class Client(SyncUnitsApi, SyncPreflightsApi, SyncOrganisationsApi, SyncEventsApi):
-    """A creator's view of one gateway; ``with Client(url) as client: …``. Methods as AsyncClient's.
+class Client:
+    """A client of one gateway: ``with Client(url) as client: …``. Methods as in ``AsyncClient``.
 
-    Its loop runs in a thread, so that it works where another loop runs already (a notebook). What
-    is passed as ``progress`` and ``waiting`` is called in that thread.
+    Its event loop runs in a thread, so it also works where another loop is running (a notebook).
+    ``progress`` and ``waiting`` are called in that thread.
     """
 
     def __init__(
         self,
         url: str,
         *,
-        tokens: Tokens | None = None,
+        tokens: api.Tokens | None = None,
         keeper: TokenStore | None = None,
         api_key: str | None = None,
         retries: Retries = RETRIES,
         waiting: Waiting | None = None,
         pins: Pins | None = None,
     ) -> None:
+        """Prepare a client; it connects with the first request.
+
+        ``keeper`` keeps tokens and ``pins`` the newest checkpoint between runs. With an ``api_key``
+        you need no login. ``waiting`` is called before each pause between two tries.
+        """
         self._client = AsyncClient(
             url,
             tokens=tokens,
@@ -94,89 +62,84 @@ class Client(SyncUnitsApi, SyncPreflightsApi, SyncOrganisationsApi, SyncEventsAp
             waiting=waiting,
             pins=pins,
         )
-        self._bridge = LoopThread()
+        self._loop_thread = LoopThread()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @property
     def url(self) -> str:
         """The gateway's address."""
         return self._client.url
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Close the connections and end the loop; a closed client cannot be used again."""
-        self._bridge.close(self._client.close)
+        """Close the connections; do not use the client afterwards."""
+        self._loop_thread.close(self._client.close)
 
-    def register(self, email: str, name: str, password: str) -> Registered:
-        """Open an account, and be logged in."""
-        return self._bridge.run(self._client.register(email, name, password))
+    def register(self, email: str, name: str, password: str) -> api.Registered:
+        """Create an account and log in. Raises Conflict if the address already has an account."""
+        return self._loop_thread.run(self._client.register(email, name, password))
 
-    def login(self, email: str, password: str) -> Tokens:
-        """Log in."""
-        return self._bridge.run(self._client.login(email, password))
+    def login(self, email: str, password: str) -> api.Tokens:
+        """Log in. Raises NotAuthenticated if the address or the password is wrong."""
+        return self._loop_thread.run(self._client.login(email, password))
 
     def logout(self) -> None:
-        """End the login, here and at the gateway."""
-        self._bridge.run(self._client.logout())
+        """Log out, here and at the gateway. Does nothing if the session has already ended."""
+        self._loop_thread.run(self._client.logout())
 
     def create_key(
         self, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
-    ) -> CreatedApiKey:
-        """An API key, shown this once."""
-        return self._bridge.run(self._client.create_key(name, scopes, expires_at=expires_at))
+    ) -> api.CreatedApiKey:
+        """Create an API key. Only this reply shows it; if the reply is lost, revoke the key."""
+        return self._loop_thread.run(self._client.create_key(name, scopes, expires_at=expires_at))
 
-    def keys(self, *, limit: int = 50, offset: int = 0) -> ApiKeys:
-        """One's API keys, newest first."""
-        return self._bridge.run(self._client.keys(limit=limit, offset=offset))
+    def keys(self, *, limit: int = 50, offset: int = 0) -> api.ApiKeys:
+        """List your API keys, newest first; ``limit`` is 1 to 100."""
+        return self._loop_thread.run(self._client.keys(limit=limit, offset=offset))
 
-    def each_key(self) -> Iterator[ApiKey]:
-        """All of them, page after page."""
-        return self._bridge.each(self._client.each_key())
+    def each_key(self) -> Iterator[api.ApiKey]:
+        """Iterate over all your API keys."""
+        return self._loop_thread.each(self._client.each_key())
 
-    def revoke_key(self, key_id: str | UUID) -> None:
-        """Revoke an API key."""
-        self._bridge.run(self._client.revoke_key(key_id))
+    def revoke_key(self, key_id: Id) -> None:
+        """Revoke an API key. Raises NotFound if it is already revoked or not yours."""
+        self._loop_thread.run(self._client.revoke_key(key_id))
 
     def change_password(self, old: str, new: str) -> None:
-        """Change one's password."""
-        self._bridge.run(self._client.change_password(old, new))
+        """Change your password and end all other sessions. Raises Forbidden if ``old`` is wrong."""
+        self._loop_thread.run(self._client.change_password(old, new))
 
-    def sessions(self, *, limit: int = 50, offset: int = 0) -> Sessions:
-        """Where one is logged in."""
-        return self._bridge.run(self._client.sessions(limit=limit, offset=offset))
+    def sessions(self, *, limit: int = 50, offset: int = 0) -> api.Sessions:
+        """List your sessions, the most recently used first."""
+        return self._loop_thread.run(self._client.sessions(limit=limit, offset=offset))
 
-    def each_session(self) -> Iterator[Session]:
-        """All of them, page after page."""
-        return self._bridge.each(self._client.each_session())
+    def each_session(self) -> Iterator[api.Session]:
+        """Iterate over all your sessions."""
+        return self._loop_thread.each(self._client.each_session())
 
-    def end_session(self, sid: str | UUID) -> None:
-        """End a login of one's own."""
-        self._bridge.run(self._client.end_session(sid))
+    def end_session(self, sid: Id) -> None:
+        """End one of your sessions. Raises NotFound if it has already ended or is not yours."""
+        self._loop_thread.run(self._client.end_session(sid))
 
     def access_token(self) -> str:
-        """A token that the gateway took just now."""
-        return self._bridge.run(self._client.access_token())
+        """Return a token that the gateway has just accepted, for requests by other means."""
+        return self._loop_thread.run(self._client.access_token())
 
-    def balance(self) -> Balance:
-        """Credits: booked, held, available."""
-        return self._bridge.run(self._client.balance())
+    def balance(self) -> api.Balance:
+        """Return your credits: booked, held and available."""
+        return self._loop_thread.run(self._client.balance())
 
-    def history(self, *, limit: int = 50, offset: int = 0, after: str | None = None) -> History:
-        """How credits came and went, newest first."""
-        return self._bridge.run(self._client.history(limit=limit, offset=offset, after=after))
+    def history(self, *, limit: int = 50, offset: int = 0, after: str | None = None) -> api.History:
+        """List the entries of your account, newest first; ``limit`` is 1 to 100."""
+        return self._loop_thread.run(self._client.history(limit=limit, offset=offset, after=after))
 
-    def each_entry(self) -> Iterator[Entry]:
-        """All that came and went, newest first, page after page."""
-        return self._bridge.each(self._client.each_entry())
+    def each_entry(self) -> Iterator[api.Entry]:
+        """Iterate over all entries of your account, newest first."""
+        return self._loop_thread.each(self._client.each_entry())
 
     def deduct(
         self,
@@ -185,41 +148,137 @@ class Client(SyncUnitsApi, SyncPreflightsApi, SyncOrganisationsApi, SyncEventsAp
         description: str = "",
         *,
         idempotency_key: str | None = None,
-    ) -> Entry:
-        """Deduct by hand, once for one ``reference_id``."""
-        return self._bridge.run(
+    ) -> api.Entry:
+        """Deduct credits once per ``reference_id``.
+
+        Raises Conflict if another amount was deducted for it, InsufficientCredits if you have less.
+        """
+        return self._loop_thread.run(
             self._client.deduct(amount, reference_id, description, idempotency_key=idempotency_key)
         )
 
-    def holds(self, *, limit: int = 50, offset: int = 0) -> Holds:
-        """What is set aside now, newest first."""
-        return self._bridge.run(self._client.holds(limit=limit, offset=offset))
+    def holds(self, *, limit: int = 50, offset: int = 0) -> api.Holds:
+        """List the open holds on your credits, newest first."""
+        return self._loop_thread.run(self._client.holds(limit=limit, offset=offset))
 
-    def each_hold(self) -> Iterator[Hold]:
-        """All that is set aside, page after page."""
-        return self._bridge.each(self._client.each_hold())
+    def each_hold(self) -> Iterator[api.Hold]:
+        """Iterate over all open holds on your credits."""
+        return self._loop_thread.each(self._client.each_hold())
 
-    def usage(self, days: int = 30) -> Usage:
-        """What one was charged, day by day."""
-        return self._bridge.run(self._client.usage(days))
+    def usage(self, days: int = 30) -> api.Usage:
+        """Return your charges per day; ``days`` is 1 to 366 and includes today."""
+        return self._loop_thread.run(self._client.usage(days))
 
-    def offers(self) -> Offers:
-        """What can be bought."""
-        return self._bridge.run(self._client.offers())
+    def offers(self) -> api.Offers:
+        """List the amounts of credits that you can buy."""
+        return self._loop_thread.run(self._client.offers())
 
-    def checkout(self, sku: str, *, idempotency_key: str | None = None) -> Checkout:
-        """Begin to buy credits: where it is paid."""
-        return self._bridge.run(self._client.checkout(sku, idempotency_key=idempotency_key))
+    def checkout(self, sku: str, *, idempotency_key: str | None = None) -> api.Checkout:
+        """Begin a purchase, once per ``idempotency_key``; credits arrive when it is paid.
 
-    def upload(self, path: Path | str, *, progress: Progress = unheard) -> Upload:
-        """Send a file that the gateway does not have yet."""
-        return self._bridge.run(self._client.upload(path, progress=progress))
+        Raises Invalid if ``sku`` is not for sale.
+        """
+        return self._loop_thread.run(self._client.checkout(sku, idempotency_key=idempotency_key))
+
+    def upload(self, path: Path | str, *, progress: Progress = unheard) -> api.Upload:
+        """Upload a file, unless the gateway already has the same content from you.
+
+        ``progress(done, total)`` counts bytes. Raises OSError if the file cannot be read,
+        FileChanged if it is modified during the upload, TransferFailed if the store refuses it.
+        """
+        return self._loop_thread.run(self._client.upload(path, progress=progress))
 
     def upload_all(
         self, scene: str, files: Mapping[str, Path | str], *, progress: Progress = unheard
     ) -> Bundle:
-        """Send a scene with the files that it links."""
-        return self._bridge.run(self._client.upload_all(scene, files, progress=progress))
+        """Upload a scene and the files that it links; ``progress`` counts all of them together.
+
+        ``files`` maps each path on the node (relative, with ``/``) to a local file; ``scene`` is
+        one of these paths. Raises ValueError if a path leads out of the job's folder, otherwise
+        as ``upload``.
+        """
+        return self._loop_thread.run(self._client.upload_all(scene, files, progress=progress))
+
+    def uploads(self, *, limit: int = 50, offset: int = 0) -> api.KeptUploads:
+        """List your stored uploads, largest first, with your quota."""
+        return self._loop_thread.run(self._client.uploads(limit=limit, offset=offset))
+
+    def each_upload(self) -> Iterator[api.KeptUpload]:
+        """Iterate over all your stored uploads, largest first."""
+        return self._loop_thread.each(self._client.each_upload())
+
+    def delete_upload(self, upload_id: Id) -> None:
+        """Delete an upload. Raises Conflict if an open job or a dispute needs it."""
+        self._loop_thread.run(self._client.delete_upload(upload_id))
+
+    def preflight(
+        self,
+        payload_ref: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        manifest: str | None = None,
+        frames: str | None = None,
+        pool: Pool | None = None,
+        again: bool = False,
+        within: float | None = None,
+    ) -> api.Preflight:
+        """Have a node check an uploaded scene and estimate the time of its frames, for free.
+
+        Each content is checked once, unless ``again``. Waits for the result; after ``within``
+        seconds (0: at once) it returns a preflight that is still ``PENDING``. Raises RateLimited
+        if you have used up this hour's checks.
+        """
+        return self._loop_thread.run(
+            self._client.preflight(
+                payload_ref,
+                params,
+                manifest=manifest,
+                frames=frames,
+                pool=pool,
+                again=again,
+                within=within,
+            )
+        )
+
+    def quote(
+        self,
+        job_type: str,
+        payload_ref: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        manifest: str | None = None,
+        frames: str | None = None,
+        chunk: int | None = None,
+        tiles: str | None = None,
+        order: Order | None = None,
+        priority: Priority | None = None,
+        max_credits: str | None = None,
+        pool: Pool | None = None,
+        needs: Needs | None = None,
+        as_is: bool = False,
+    ) -> api.Quote:
+        """Return what ``dispatch`` would cost and hold with the same arguments.
+
+        Without a ``payload_ref`` the files are not checked. Raises as ``dispatch``, except that
+        ``enough`` takes the place of InsufficientCredits.
+        """
+        return self._loop_thread.run(
+            self._client.quote(
+                job_type,
+                payload_ref,
+                params,
+                manifest=manifest,
+                frames=frames,
+                chunk=chunk,
+                tiles=tiles,
+                order=order,
+                priority=priority,
+                max_credits=max_credits,
+                pool=pool,
+                needs=needs,
+                as_is=as_is,
+            )
+        )
 
     def dispatch(
         self,
@@ -240,9 +299,18 @@ class Client(SyncUnitsApi, SyncPreflightsApi, SyncOrganisationsApi, SyncEventsAp
         as_is: bool = False,
         quoted: str | None = None,
         idempotency_key: str | None = None,
-    ) -> Placed:
-        """Submit a job, once for one ``idempotency_key``."""
-        return self._bridge.run(
+    ) -> api.Placed:
+        """Submit a job, once per ``idempotency_key``.
+
+        With ``frames`` (``1-48``, ``1-100x2``) the job has a unit per frame, or per ``chunk``
+        frames; ``tiles`` (``2x2``) cuts each frame. ``manifest``: from ``upload_all``. ``queue``:
+        wait for a node instead of raising BadRequest if none is free. ``pool``: whose nodes may see
+        the job; ``mine`` is free. The job pauses before it costs more than ``max_credits``.
+
+        Raises Invalid also if ``preflight`` found an error, unless ``as_is``; InsufficientCredits
+        if the price is more than you have; Conflict if the price is above ``quoted``.
+        """
+        return self._loop_thread.run(
             self._client.dispatch(
                 job_type,
                 payload_ref,
@@ -270,129 +338,443 @@ class Client(SyncUnitsApi, SyncPreflightsApi, SyncOrganisationsApi, SyncEventsAp
         limit: int = 50,
         offset: int = 0,
         after: str | None = None,
-    ) -> JobList:
-        """One's own jobs, newest first."""
-        return self._bridge.run(self._client.jobs(status, limit=limit, offset=offset, after=after))
+    ) -> api.JobList:
+        """List your jobs, newest first, optionally with one ``status`` only."""
+        return self._loop_thread.run(
+            self._client.jobs(status, limit=limit, offset=offset, after=after)
+        )
 
-    def each_job(self, status: str | None = None) -> Iterator[Job]:
-        """All of them, newest first, page after page."""
-        return self._bridge.each(self._client.each_job(status))
+    def each_job(self, status: str | None = None) -> Iterator[api.Job]:
+        """Iterate over all your jobs, newest first, optionally with one ``status`` only."""
+        return self._loop_thread.each(self._client.each_job(status))
 
-    def job(self, job_id: str | UUID) -> Job:
-        """One job."""
-        return self._bridge.run(self._client.job(job_id))
+    def job(self, job_id: Id) -> api.Job:
+        """Return a job. Raises NotFound if it does not exist or is not yours."""
+        return self._loop_thread.run(self._client.job(job_id))
 
-    def cancel(self, job_id: str | UUID) -> Job:
-        """Cancel a job that no node has begun."""
-        return self._bridge.run(self._client.cancel(job_id))
+    def watch(self, job_id: Id, *, within: float | None = None) -> Iterator[api.Job]:
+        """Yield the job now and after each change, until it has ended.
 
-    def retry(self, job_id: str | UUID) -> Placed:
-        """Do a job again that failed or was cancelled."""
-        return self._bridge.run(self._client.retry(job_id))
+        Raises StillRunning after ``within`` seconds. Waits while the gateway restarts.
+        """
+        return self._loop_thread.each(self._client.watch(job_id, within=within))
 
-    def result(self, job_id: str | UUID) -> ResultUrl:
-        """Where the result can be fetched."""
-        return self._bridge.run(self._client.result(job_id))
+    def wait(self, job_id: Id, *, within: float | None = None) -> api.Job:
+        """Return the job once it has ended. Raises StillRunning after ``within`` seconds."""
+        return self._loop_thread.run(self._client.wait(job_id, within=within))
+
+    def cancel(self, job_id: Id) -> api.Job:
+        """Cancel a job. Raises BadRequest if a node has already begun it."""
+        return self._loop_thread.run(self._client.cancel(job_id))
+
+    def retry(self, job_id: Id) -> api.Placed:
+        """Submit a failed or cancelled job again, once, at the current price.
+
+        Raises Conflict if it has neither failed nor been cancelled, InsufficientCredits if the
+        price is more than you have.
+        """
+        return self._loop_thread.run(self._client.retry(job_id))
+
+    def pause(self, job_id: Id) -> api.Job:
+        """Start no further units of a job. Raises Conflict if it has ended."""
+        return self._loop_thread.run(self._client.pause(job_id))
+
+    def resume(self, job_id: Id) -> api.Job:
+        """Resume a paused job. Raises Conflict if it has ended or has reached its cap."""
+        return self._loop_thread.run(self._client.resume(job_id))
+
+    def stop(self, job_id: Id) -> api.Job:
+        """End a job; its complete units stay paid, and the hold on all others is released.
+
+        Results that are being checked are charged once verified; until then the job is ``PAUSED``
+        and ``stopped``. Raises Conflict if the job has already ended.
+        """
+        return self._loop_thread.run(self._client.stop(job_id))
+
+    def change(
+        self,
+        job_id: Id,
+        *,
+        priority: Priority | None = None,
+        max_credits: str | None = None,
+        uncapped: bool = False,
+    ) -> api.Job:
+        """Change the priority or the cap of an open job; ``uncapped`` removes the cap.
+
+        Raises ValueError if nothing is to change, Conflict if the job has ended or has already
+        committed more than ``max_credits``.
+        """
+        return self._loop_thread.run(
+            self._client.change(
+                job_id, priority=priority, max_credits=max_credits, uncapped=uncapped
+            )
+        )
+
+    def video(
+        self,
+        job_id: Id,
+        *,
+        container: Container = "MP4",
+        fps: float | str | None = None,
+        idempotency_key: str | None = None,
+    ) -> api.Placed:
+        """Submit a job that makes a video of the frames of an ended job.
+
+        ``fps`` (24, 23.976, ``"24000/1001"``) defaults to the scene's frame rate. Raises
+        FrameRateError (a ValueError) if it cannot be read, Conflict if the job has not ended or
+        has no frames.
+        """
+        return self._loop_thread.run(
+            self._client.video(
+                job_id, container=container, fps=fps, idempotency_key=idempotency_key
+            )
+        )
+
+    def units(self, job_id: Id, *, limit: int = 50, after: int = -1) -> api.Units:
+        """List the units with a number above ``after``. Raises NotFound if there is no such job."""
+        return self._loop_thread.run(self._client.units(job_id, limit=limit, after=after))
+
+    def each_unit(self, job_id: Id) -> Iterator[api.Unit]:
+        """Iterate over all units of a job, by number."""
+        return self._loop_thread.each(self._client.each_unit(job_id))
+
+    def unit(self, job_id: Id, number: int) -> api.Unit:
+        """Return a unit. Raises NotFound if the job has no unit of that number."""
+        return self._loop_thread.run(self._client.unit(job_id, number))
+
+    def retry_unit(self, job_id: Id, number: int) -> api.Unit:
+        """Render a failed unit again, or all failed tiles of a frame; its price is held again.
+
+        Does nothing if the unit is already waiting. Raises Conflict if it has not failed or the
+        job was cancelled, InsufficientCredits if the price is more than you have.
+        """
+        return self._loop_thread.run(self._client.retry_unit(job_id, number))
+
+    def events(self, job_id: Id, *, after: int = 0, progress: bool = False) -> Iterator[api.Event]:
+        """Yield the events of a job with a number above ``after``, each once, until it has ended.
+
+        Waits up to two minutes for a gateway that is away. ``progress`` adds the progress of
+        units, which has no number. Raises NotFound if the job does not exist or is not yours,
+        Conflict if ``after`` is beyond the newest event, as after a restored backup.
+        """
+        return self._loop_thread.each(self._client.events(job_id, after=after, progress=progress))
+
+    def event_page(self, job_id: Id, *, after: int = 0, limit: int = 100) -> api.EventPage:
+        """List the events of a job so far, with a number above ``after``."""
+        return self._loop_thread.run(self._client.event_page(job_id, after=after, limit=limit))
+
+    def job_log(self, job_id: Id, unit: int | None = None) -> tuple[api.AttemptLog, ...]:
+        """Return the last log lines of attempts at a job's units (or one ``unit``).
+
+        First the last 20 failed attempts, oldest first, which are kept as long as results; then
+        recent ones. Raises NotFound if there is no such job.
+        """
+        return self._loop_thread.run(self._client.job_log(job_id, unit))
+
+    def preview(self, job_id: Id, frame: int | None = None) -> bytes:
+        """Return a small JPEG of a frame, or of the newest one.
+
+        Raises NotFound if there is none yet, BadAnswer if the reply is not a small JPEG.
+        """
+        return self._loop_thread.run(self._client.preview(job_id, frame))
+
+    def result(self, job_id: Id) -> api.ResultUrl:
+        """Return a presigned URL of the result. Raises NotFound if there is no result yet."""
+        return self._loop_thread.run(self._client.result(job_id))
 
     def download(
+        self, job_id: Id, path: Path | str, *, stem: str | None = None, progress: Progress = unheard
+    ) -> Path:
+        """Download the result to ``path``, complete and verified or not at all; return its path.
+
+        In a folder the file is named ``stem`` (default: the job's id) plus a suffix for its type.
+        An interrupted download resumes, also in a later call, from a hidden ``.part`` file beside
+        it. Raises OSError if it cannot be written, TransferFailed if the store does not deliver.
+        """
+        return self._loop_thread.run(
+            self._client.download(job_id, path, stem=stem, progress=progress)
+        )
+
+    def download_unit(
         self,
-        job_id: str | UUID,
+        job_id: Id,
+        number: int,
         path: Path | str,
         *,
         stem: str | None = None,
         progress: Progress = unheard,
     ) -> Path:
-        """Fetch the result to ``path``, whole or not at all."""
-        return self._bridge.run(self._client.download(job_id, path, stem=stem, progress=progress))
+        """Download the result of one unit as ``download`` does; a chunk of frames is a zip.
 
-    def watch(self, job_id: str | UUID, *, within: float | None = None) -> Iterator[Job]:
-        """The job as it is now, then at each change, until it has ended."""
-        return self._bridge.each(self._client.watch(job_id, within=within))
+        Raises NotReady if the unit is not complete.
+        """
+        return self._loop_thread.run(
+            self._client.download_unit(job_id, number, path, stem=stem, progress=progress)
+        )
 
-    def wait(self, job_id: str | UUID, *, within: float | None = None) -> Job:
-        """The job as it ended, well or not."""
-        return self._bridge.run(self._client.wait(job_id, within=within))
+    def download_frames(
+        self,
+        job_id: Id,
+        folder: Path | str,
+        *,
+        frames: str | None = None,
+        stem: str = "frame",
+        tiles: bool = False,
+        progress: Progress = unheard,
+    ) -> FrameFiles:
+        """Download all complete frames, or only ``frames`` (``1-10,20``), to ``folder``.
 
-    def receipt(self, job_id: str | UUID, *, unit: int | None = None) -> ReceiptFile:
-        """What was done for the charge of a job, or of one of its units, verified."""
-        return self._bridge.run(self._client.receipt(job_id, unit=unit))
+        Frames that are already in the folder are skipped, and chunks are unpacked. Files are named
+        ``frame-0001.png``; ``#`` in ``stem`` stands for digits as in Blender: ``shot_####`` gives
+        ``shot_0001.png``. ``tiles`` adds tiles of incomplete frames (``tiles/frame-0001-0.exr``).
+        ``progress`` counts the bytes of all files together. Raises FrameRangeError (a ValueError)
+        if ``frames`` cannot be read, otherwise as ``download``.
+        """
+        return self._loop_thread.run(
+            self._client.download_frames(
+                job_id, folder, frames=frames, stem=stem, tiles=tiles, progress=progress
+            )
+        )
+
+    def archive(self, job_id: Id) -> api.ResultUrl:
+        """Return a URL of a zip of all complete frames, and in ``tiles/`` those of incomplete ones.
+
+        Raises Conflict if the job has not ended or has one unit, NotFound if nothing is complete.
+        """
+        return self._loop_thread.run(self._client.archive(job_id))
+
+    def download_archive(
+        self, job_id: Id, path: Path | str, *, stem: str | None = None, progress: Progress = unheard
+    ) -> Path:
+        """Download the archive as ``download`` does."""
+        return self._loop_thread.run(
+            self._client.download_archive(job_id, path, stem=stem, progress=progress)
+        )
+
+    def evidence(self, job_id: Id, number: int = 0) -> api.ResultUrl:
+        """Return a URL of a unit's evidence: all render passes, which verifiers compare.
+
+        Raises NotFound if the unit has none because it was not to be checked.
+        """
+        return self._loop_thread.run(self._client.evidence(job_id, number))
+
+    def download_evidence(
+        self, job_id: Id, path: Path | str, *, unit: int = 0, progress: Progress = unheard
+    ) -> Path:
+        """Download a unit's evidence, a layered OpenEXR file, as ``download`` does."""
+        return self._loop_thread.run(
+            self._client.download_evidence(job_id, path, unit=unit, progress=progress)
+        )
+
+    def manifest(self, job_id: Id) -> api.ResultUrl:
+        """Return a URL of a job's manifest, whose SHA-256 is in its receipts.
+
+        Raises NotFound if the job has only a scene, or the manifest has expired.
+        """
+        return self._loop_thread.run(self._client.manifest(job_id))
+
+    def download_manifest(self, job_id: Id, path: Path | str) -> Path:
+        """Download a job's manifest, a JSON file, as ``download`` does."""
+        return self._loop_thread.run(self._client.download_manifest(job_id, path))
+
+    def receipt(self, job_id: Id, *, unit: int | None = None) -> api.ReceiptFile:
+        """Return the verified receipt of a job of one unit, or of one ``unit``.
+
+        A receipt that the gateway has withdrawn is valid; see ``withdrawn``. Raises NotFound if
+        the unit is not complete or its node signed nothing, NotProved if the receipt is invalid.
+        """
+        return self._loop_thread.run(self._client.receipt(job_id, unit=unit))
 
     def dispute(
+        self, job_id: Id, reason: str, *, unit: int = 0, comparison: Mapping[str, Any] | None = None
+    ) -> api.Dispute:
+        """Dispute the charge of a unit. Raises Conflict if it cannot be disputed (any more).
+
+        With a ``comparison`` from ``rendertrust verify --scene`` a verifier decides.
+        """
+        return self._loop_thread.run(
+            self._client.dispute(job_id, reason, unit=unit, comparison=comparison)
+        )
+
+    def disputes(
+        self, state: str | None = None, *, limit: int = 50, offset: int = 0
+    ) -> api.Disputes:
+        """List your disputes, newest first, optionally in one ``state`` only."""
+        return self._loop_thread.run(self._client.disputes(state, limit=limit, offset=offset))
+
+    def each_dispute(self, state: str | None = None) -> Iterator[api.Dispute]:
+        """Iterate over all your disputes, newest first, optionally in one ``state`` only."""
+        return self._loop_thread.each(self._client.each_dispute(state))
+
+    def log_checkpoint(self, *, accept: bool = False) -> api.LogCheckpoint:
+        """Return the log's newest checkpoint, verified against the one seen before.
+
+        Raises Forked if the log is not the same: evidence against the gateway. ``accept`` trusts
+        the new log from now on.
+        """
+        return self._loop_thread.run(self._client.log_checkpoint(accept=accept))
+
+    def entry_proof(self, entry_id: int | Id, *, opening: bool = False) -> api.EntryProof:
+        """Return a verified proof that your entry is in the log; ``opening``: with private parts.
+
+        Raises NotProved if it is invalid, Forked if it is of another log than seen before.
+        """
+        return self._loop_thread.run(self._client.entry_proof(entry_id, opening=opening))
+
+    def verify_entry(self, entry_id: int | Id) -> Verdict:
+        """Verify an entry's proof step by step; ``witnessed`` if the log was seen before."""
+        return self._loop_thread.run(self._client.verify_entry(entry_id))
+
+    def hooks(self) -> api.Hooks:
+        """List your webhook endpoints, oldest first."""
+        return self._loop_thread.run(self._client.hooks())
+
+    def create_hook(self, url: str, types: Sequence[str] = ("job.*",)) -> api.HookWithSecret:
+        """Send events of your jobs to ``url``. Only this reply shows the secret.
+
+        ``types``: event types; ``job.*`` and ``unit.*`` stand for all of a kind. The receiver
+        reads events with ``rendertrust.webhooks``. Raises Conflict if you have too many endpoints.
+        """
+        return self._loop_thread.run(self._client.create_hook(url, types))
+
+    def change_hook(
         self,
-        job_id: str | UUID,
-        reason: str,
+        hook_id: Id,
         *,
-        unit: int = 0,
-        comparison: Mapping[str, Any] | None = None,
-    ) -> Dispute:
-        """Say that a unit was not worth its charge."""
-        made = self._client.dispute(job_id, reason, unit=unit, comparison=comparison)
-        return self._bridge.run(made)
+        url: str | None = None,
+        types: Sequence[str] | None = None,
+        enabled: bool | None = None,
+    ) -> api.Hook:
+        """Change an endpoint's address or event types, or switch it on or off."""
+        return self._loop_thread.run(
+            self._client.change_hook(hook_id, url=url, types=types, enabled=enabled)
+        )
 
-    def disputes(self, state: str | None = None, *, limit: int = 50, offset: int = 0) -> Disputes:
-        """One's own disputes, newest first."""
-        return self._bridge.run(self._client.disputes(state, limit=limit, offset=offset))
+    def rotate_hook(self, hook_id: Id) -> api.HookWithSecret:
+        """Replace an endpoint's secret; the old one signs as well for a day."""
+        return self._loop_thread.run(self._client.rotate_hook(hook_id))
 
-    def each_dispute(self, state: str | None = None) -> Iterator[Dispute]:
-        """All of them, newest first, page after page."""
-        return self._bridge.each(self._client.each_dispute(state))
+    def delete_hook(self, hook_id: Id) -> None:
+        """Delete an endpoint and its pending deliveries."""
+        self._loop_thread.run(self._client.delete_hook(hook_id))
 
-    def nodes(self, *, limit: int = 50, offset: int = 0) -> NodeList:
-        """One's own nodes, newest first."""
-        return self._bridge.run(self._client.nodes(limit=limit, offset=offset))
+    def deliveries(
+        self, hook_id: Id, *, limit: int = 50, after: Id | None = None
+    ) -> api.Deliveries:
+        """List the deliveries to an endpoint, newest first."""
+        return self._loop_thread.run(self._client.deliveries(hook_id, limit=limit, after=after))
 
-    def each_node(self) -> Iterator[Node]:
-        """All of them, newest first, page after page."""
-        return self._bridge.each(self._client.each_node())
+    def replay(self, delivery_id: Id) -> api.Delivery:
+        """Deliver an event again, under the same id."""
+        return self._loop_thread.run(self._client.replay(delivery_id))
 
-    def node(self, node_id: str | UUID) -> Node:
-        """One node."""
-        return self._bridge.run(self._client.node(node_id))
+    def nodes(self, *, limit: int = 50, offset: int = 0) -> api.NodeList:
+        """List your nodes, newest first. An admin sees all nodes."""
+        return self._loop_thread.run(self._client.nodes(limit=limit, offset=offset))
 
-    def node_checks(self, node_id: str | UUID, *, limit: int = 100) -> NodeChecks:
-        """What was found of a node's work, and why; newest first."""
-        return self._bridge.run(self._client.node_checks(node_id, limit=limit))
+    def each_node(self) -> Iterator[api.Node]:
+        """Iterate over all your nodes, newest first."""
+        return self._loop_thread.each(self._client.each_node())
 
-    def node_connections(self, node_id: str | UUID) -> NodeConnections:
-        """When it was connected, and how each connection ended."""
-        return self._bridge.run(self._client.node_connections(node_id))
+    def node(self, node_id: Id) -> api.Node:
+        """Return a node. Raises NotFound if it does not exist or is not yours."""
+        return self._loop_thread.run(self._client.node(node_id))
 
-    def tell_node(self, node_id: str | UUID, verb: NodeVerb, reason: str = "") -> Node:
-        """Say of a node what it is to do."""
-        return self._bridge.run(self._client.tell_node(node_id, verb, reason))
+    def node_checks(self, node_id: Id, *, limit: int = 100) -> api.NodeChecks:
+        """List the checks of a node's results, newest first. Raises NotFound as ``node`` does."""
+        return self._loop_thread.run(self._client.node_checks(node_id, limit=limit))
 
-    def earnings(self, state: str | None = None, *, limit: int = 50, offset: int = 0) -> Earnings:
-        """What one's nodes earned, newest first."""
-        return self._bridge.run(self._client.earnings(state, limit=limit, offset=offset))
+    def node_connections(self, node_id: Id) -> api.NodeConnections:
+        """List a node's recent connections, and how each ended."""
+        return self._loop_thread.run(self._client.node_connections(node_id))
 
-    def each_earning(self, state: str | None = None) -> Iterator[Share]:
-        """All of them, newest first, page after page."""
-        return self._bridge.each(self._client.each_earning(state))
+    def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
+        """Drain, quarantine, release or revoke a node; repeating it changes nothing.
 
-    def payouts(self, *, limit: int = 50, offset: int = 0) -> Payouts:
-        """One's payouts, newest first."""
-        return self._bridge.run(self._client.payouts(limit=limit, offset=offset))
+        Raises Conflict if the node's state does not allow it, Forbidden if only admins may do it.
+        """
+        return self._loop_thread.run(self._client.tell_node(node_id, verb, reason))
 
-    def each_payout(self) -> Iterator[Payout]:
-        """All of them, newest first, page after page."""
-        return self._bridge.each(self._client.each_payout())
+    def earnings(
+        self, state: str | None = None, *, limit: int = 50, offset: int = 0
+    ) -> api.Earnings:
+        """List the earnings of your nodes, newest first, optionally in one ``state`` only."""
+        return self._loop_thread.run(self._client.earnings(state, limit=limit, offset=offset))
 
-    def pay_out(self, to: PayoutTo, *, idempotency_key: str | None = None) -> Payout:
-        """Pay out all that is payable."""
-        return self._bridge.run(self._client.pay_out(to, idempotency_key=idempotency_key))
+    def each_earning(self, state: str | None = None) -> Iterator[api.Share]:
+        """Iterate over all earnings, newest first, optionally in one ``state`` only."""
+        return self._loop_thread.each(self._client.each_earning(state))
 
-    def statement(self, month: str) -> Statement:
-        """One's account as an operator in a month."""
-        return self._bridge.run(self._client.statement(month))
+    def payouts(self, *, limit: int = 50, offset: int = 0) -> api.Payouts:
+        """List your payouts, newest first."""
+        return self._loop_thread.run(self._client.payouts(limit=limit, offset=offset))
 
-    def log_checkpoint(self, *, accept: bool = False) -> LogCheckpoint:
-        """How large the gateway's log is, held against what was seen of it before."""
-        return self._bridge.run(self._client.log_checkpoint(accept=accept))
+    def each_payout(self) -> Iterator[api.Payout]:
+        """Iterate over all your payouts, newest first."""
+        return self._loop_thread.each(self._client.each_payout())
 
-    def entry_proof(self, entry_id: int | str | UUID, *, opening: bool = False) -> EntryProof:
-        """What shows that one's entry stands in the log, verified."""
-        return self._bridge.run(self._client.entry_proof(entry_id, opening=opening))
+    def pay_out(self, to: PayoutTo, *, idempotency_key: str | None = None) -> api.Payout:
+        """Pay out all payable earnings, once: as credits immediately, or request money.
 
-    def verify_entry(self, entry_id: int | str | UUID) -> Verdict:
-        """The same, step by step."""
-        return self._bridge.run(self._client.verify_entry(entry_id))
+        Raises Conflict if nothing is payable.
+        """
+        return self._loop_thread.run(self._client.pay_out(to, idempotency_key=idempotency_key))
+
+    def statement(self, month: str) -> api.Statement:
+        """Return your statement as an operator for a month (``2026-03``, UTC), with all lines."""
+        return self._loop_thread.run(self._client.statement(month))
+
+    def organisations(self) -> api.Organisations:
+        """List the organisations that you are a member of or invited to."""
+        return self._loop_thread.run(self._client.organisations())
+
+    def organisation(self, organisation_id: Id) -> api.OrganisationPage:
+        """Return an organisation with its members and nodes. Raises NotFound for non-members."""
+        return self._loop_thread.run(self._client.organisation(organisation_id))
+
+    def found_organisation(self, name: str) -> api.Organisation:
+        """Create an organisation and own it. Raises Conflict if you are in too many."""
+        return self._loop_thread.run(self._client.found_organisation(name))
+
+    def end_organisation(self, organisation_id: Id) -> None:
+        """Dissolve an organisation. Raises Forbidden if you are not an owner."""
+        self._loop_thread.run(self._client.end_organisation(organisation_id))
+
+    def invite(self, organisation_id: Id, email: str, role: MemberRole = "member") -> None:
+        """Invite an address. You don't learn whether it has an account.
+
+        Raises Conflict if it is already invited or a member's.
+        """
+        self._loop_thread.run(self._client.invite(organisation_id, email, role))
+
+    def accept_invitation(self, organisation_id: Id) -> None:
+        """Become a member. Raises NotFound if you were not invited."""
+        self._loop_thread.run(self._client.accept_invitation(organisation_id))
+
+    def set_member_role(self, organisation_id: Id, user_id: Id, role: MemberRole) -> None:
+        """Change a member's role. Raises Conflict if the organisation would have no owner."""
+        self._loop_thread.run(self._client.set_member_role(organisation_id, user_id, role))
+
+    def remove_member(self, organisation_id: Id, user_id: Id) -> None:
+        """Leave, decline, or remove a member as an owner. Raises Conflict if no owner is left."""
+        self._loop_thread.run(self._client.remove_member(organisation_id, user_id))
+
+    def lend_node(self, organisation_id: Id, node_id: Id) -> None:
+        """Let the organisation's members use your node for free."""
+        self._loop_thread.run(self._client.lend_node(organisation_id, node_id))
+
+    def take_node_back(self, organisation_id: Id, node_id: Id) -> None:
+        """Stop lending your node to the organisation."""
+        self._loop_thread.run(self._client.take_node_back(organisation_id, node_id))
+
+    def trusted(self) -> api.TrustedPeople:
+        """List the people you trust: jobs in the pool ``trusted`` may run on their nodes."""
+        return self._loop_thread.run(self._client.trusted())
+
+    def trust(self, email: str) -> None:
+        """Trust an address. You don't learn whether it has an account."""
+        self._loop_thread.run(self._client.trust(email))
+
+    def distrust(self, user_id: Id) -> None:
+        """Remove an entry of ``trusted``. Raises NotFound if there is none."""
+        self._loop_thread.run(self._client.distrust(user_id))

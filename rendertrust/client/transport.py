@@ -1,4 +1,4 @@
-"""JSON over HTTP to one gateway: deadlines, tries again, refusals as exceptions."""
+"""JSON over HTTP to one gateway, with timeouts, retries, and refusals as exceptions."""
 
 import asyncio
 import email.utils
@@ -20,19 +20,19 @@ from rendertrust.sessions import http_session
 AGENT: Final = f"rendertrust/{__version__}"
 ANSWER_BYTES_MAX: Final = 16 << 20
 API_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
-# It says something every fifteen seconds, if only that it is there.
+# The gateway sends at least a comment every fifteen seconds.
 STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=45)
-# Content may take hours, but not stand still.
+# A transfer may take hours, but must not stall.
 CONTENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
 
-# What passes, if one waits.
+# Errors that may pass after a while.
 Passing: TypeAlias = NoAnswer | Unavailable | RateLimited
-# Told before a pause: why, and for how many seconds.
+# Called before a pause with the error and the seconds.
 Waiting: TypeAlias = Callable[[Passing, float], None]
 
 
 def address(text: str) -> str:
-    """A gateway's address as it is used: no slash at the end; ValueError when it is none."""
+    """Normalize a gateway's address. Raises ValueError if it is not one."""
     parts = urlsplit(text.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must begin with http:// or https:// and name a host")
@@ -44,7 +44,7 @@ def address(text: str) -> str:
 
 @attrs.frozen
 class ApiCall:
-    """One request. ``repeatable``: doing it twice is as good as once."""
+    """A request. ``repeatable``: executing it twice has the same effect as once."""
 
     method: str
     path: str
@@ -56,7 +56,7 @@ class ApiCall:
 
 @attrs.define
 class Transport:
-    """The connections to one gateway; open from the first request until ``close``."""
+    """HTTP connections to one gateway, from the first request until ``close``."""
 
     url: str = attrs.field(converter=address)
     retries: Retries = attrs.field(factory=Retries)
@@ -65,22 +65,21 @@ class Transport:
     _session: aiohttp.ClientSession | None = None
 
     def session(self) -> aiohttp.ClientSession:
-        """The pool of connections, for content too."""
+        """Return the connection pool, which transfers of content use as well."""
         if self._session is None:
             self._session = http_session(headers={"User-Agent": AGENT})
         return self._session
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def send(self, call: ApiCall, token: str | None = None) -> Any:
-        """The answer's JSON. Raises Refused, NoAnswer, BadAnswer.
+        """Send a request and return the JSON of the reply. Raises Refused, NoAnswer, BadAnswer.
 
-        Tries again where nobody answered, or the answer was 503 or 429, and only where that is
-        harmless.
+        Retries after no reply, 503 or 429, if that is safe.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -98,10 +97,7 @@ class Transport:
         return await self._once(call, token)
 
     async def stream(self, call: ApiCall, token: str) -> AsyncGenerator[bytes]:
-        """What comes, as it comes, until either side ends it; nothing where nothing is to come.
-
-        One try alone. Raises Refused, NoAnswer.
-        """
+        """Yield the content of a reply as it arrives. Raises Refused, NoAnswer; never retries."""
         headers = {**call.headers, "Authorization": f"Bearer {token}"}
         try:
             async with self.session().request(
@@ -133,7 +129,7 @@ class Transport:
                 data=None if call.body is None else orjson.dumps(call.body),
                 headers=headers,
                 timeout=API_TIMEOUT,
-                allow_redirects=False,  # the token is for this host alone
+                allow_redirects=False,  # the token is for this host only
             ) as answer:
                 return await _read(answer)
         except aiohttp.InvalidURL as error:
@@ -160,7 +156,7 @@ async def _read(answer: aiohttp.ClientResponse) -> Any:
 
 
 def unanswered(url: str, error: BaseException) -> NoAnswer:
-    """Why nobody answered, for people; a refused connection has certainly delivered nothing."""
+    """Return the exception for a failed request; a refused one was not delivered."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return NoAnswer(f"Nothing answers at {url} ({_reason(error)})", delivered=False)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -174,15 +170,15 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted"
     number = error.os_error.errno
-    # asyncio's own words only repeat the address. A resolver's numbers are below 0, its words good.
+    # asyncio's text repeats the address. A resolver has negative numbers and good texts.
     known = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
     return str(known or error.os_error).lower()
 
 
 def may_repeat(call: ApiCall, error: Passing) -> bool:
-    """Whether the same request may be sent again after this: it was not obeyed, or twice is once.
+    """Return True if a retry is safe: the request was not executed, or is repeatable.
 
-    429 without Retry-After names no time that would help.
+    A 429 without Retry-After is not retried.
     """
     if isinstance(error, RateLimited):
         return error.retry_after is not None
@@ -192,7 +188,7 @@ def may_repeat(call: ApiCall, error: Passing) -> bool:
 
 
 def seconds(header: str | None, now: Callable[[], float] = time.time) -> float | None:
-    """Retry-After in seconds: a number, or a date of HTTP; None when it says nothing usable."""
+    """Parse Retry-After, a number or an HTTP date, into seconds; None if it is invalid."""
     if header is None:
         return None
     if header.strip().isdecimal() and header.isascii():

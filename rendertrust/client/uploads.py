@@ -1,4 +1,4 @@
-"""Sending a file: announced by its hash, put into the store by presigned URLs, confirmed."""
+"""Upload a file: announce its hash, PUT it to presigned URLs, confirm it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Final
 import aiohttp
 import attrs
 
-from rendertrust.api.responses import Parts, PartUrls, PutUrl, Upload
+from rendertrust.api.uploads import Parts, PartUrls, PutUrl, Upload
 from rendertrust.client.content import ByteRange, Progress, SourceFile, opened, unheard
 from rendertrust.client.errors import BadAnswer, Conflict, NoAnswer, TransferFailed
 from rendertrust.client.login import Login
@@ -15,21 +15,21 @@ from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import CONTENT_TIMEOUT, ApiCall, Transport, unanswered
 from rendertrust.write_timeout import WriteTimeout
 
-TAKEN_SECONDS: Final = 120.0  # a chunk, by the other side
+TAKEN_SECONDS: Final = 120.0  # timeout for the store to accept a chunk
 FILENAME_MAX: Final = 255
 
 
 @attrs.frozen
 class Uploads:
-    """Uploads of whoever is logged in."""
+    """Uploads files as the user who is logged in."""
 
     login: Login
 
     async def send(self, path: Path, progress: Progress = unheard) -> Upload:
-        """The file's upload, complete; nothing is sent when the gateway has the content already.
+        """Upload a file, unless the gateway already has its content.
 
-        A cut connection or an expired URL begins again with a fresh one, a bounded number of times
-        in a row; of a file in parts, with those that have not arrived.
+        After a lost connection or an expired URL it tries again with a fresh URL, a bounded number
+        of times in a row. A file in parts continues with the missing parts.
         """
         transport = self.login.transport
         with opened(path) as source:
@@ -43,19 +43,19 @@ class Uploads:
                     if source.changed:
                         raise source.fault() from error
                     if sending.parts_put > put:
-                        delays = transport.retries.delays()  # it gets along
+                        delays = transport.retries.delays()  # there is progress
                     delay = next(delays, None)
                     if delay is None or not passing(error):
                         raise
                 await transport.sleep(delay)
 
     async def announce(self, sha256: str, size: int, filename: str) -> Upload:
-        """Tell the gateway what will come; it says where to, or that it is there already."""
+        """Announce content. The reply has URLs, or says that the content is complete."""
         body = {"sha256": sha256, "size": size, "filename": filename[-FILENAME_MAX:]}
         return read(Upload, await self.login.send(ApiCall("POST", "/api/v1/uploads", body)))
 
     async def part(self, upload_id: str, number: int, sha256: str) -> PutUrl:
-        """Where to put one part."""
+        """Return the URL for one part."""
         body = {"parts": [{"number": number, "sha256": sha256}]}
         call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/parts", body)
         found = read(PartUrls, await self.login.send(call))
@@ -65,10 +65,7 @@ class Uploads:
         raise BadAnswer(f"The answer names no place for part {number}")
 
     async def complete(self, upload_id: str, parts: Sequence[str] = ()) -> Upload:
-        """Tell the gateway that the content is in the store; it looks.
-
-        ``parts``: the SHA-256 of each, if it was sent in parts.
-        """
+        """Have the gateway verify the content in the store, by the SHA-256 of its ``parts``."""
         body = {"parts": list(parts)} if parts else None
         call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/complete", body)
         return read(Upload, await self.login.send(call))
@@ -76,7 +73,7 @@ class Uploads:
 
 @attrs.define
 class FileUpload:
-    """One file on its way; ``parts_put`` is how many parts of it were put in all attempts."""
+    """An upload of one file. ``parts_put`` counts the parts sent in all attempts."""
 
     uploads: Uploads
     source: SourceFile
@@ -86,7 +83,7 @@ class FileUpload:
     _digests: dict[int, str] = attrs.field(factory=dict[int, str])
 
     async def attempt(self) -> Upload:
-        """Send what has not arrived, and have it confirmed."""
+        """Send what is missing, and confirm the upload."""
         source = self.source
         upload = await self.uploads.announce(self.sha256, source.size, source.name)
         digests: Sequence[str] = ()
@@ -105,7 +102,7 @@ class FileUpload:
         return self.uploads.login.transport
 
     async def _put_parts(self, upload_id: str, parts: Parts) -> list[str]:
-        """The SHA-256 of each part, when all of them are in the store."""
+        """Send the missing parts, and return the SHA-256 of each part."""
         digests: list[str] = []
         for number in range(1, parts.count + 1):
             start = (number - 1) * parts.size
@@ -126,22 +123,22 @@ class FileUpload:
         except TransferFailed as error:
             if error.status != 404:
                 raise
-            # Left for a day it was removed just now: the gateway begins it anew.
+            # Parts that are a day old are removed; the gateway starts over.
             raise TransferFailed("The object store has removed the parts") from error
         self.parts_put += 1
 
 
 def checked(parts: Parts, size: int) -> Parts:
-    """BadAnswer unless they are the parts of so many bytes."""
+    """Return the parts. Raises BadAnswer if they do not add up to ``size`` bytes."""
     if parts.size < 1 or parts.count != -(-size // parts.size):
         raise BadAnswer(f"{parts.count} parts of {parts.size} bytes are not {size} bytes")
     return parts
 
 
 def passing(error: Exception) -> bool:
-    """Whether a fresh URL and another try may help.
+    """Return True if another try with a fresh URL may succeed.
 
-    403: the URL ran out; 409: the store has not seen the content yet.
+    403: the URL has expired. 409: the content is not visible in the store yet.
     """
     if not isinstance(error, TransferFailed):
         return True

@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from rendertrust.api.text_formats import Id
 from sql.page import Page
 from web.http.problem import Fault, invalid
 
@@ -33,9 +34,6 @@ def span_of(page: Cursor) -> Page:
     return Page(page.limit + 1, page.offset, page.after)
 
 
-def next_of(rows: Sequence[Any], limit: int) -> UUID | None:
-    """The cursor of the next page; ``rows`` are those of ``span_of``."""
-    if len(rows) <= limit:
-        return None
-    found: UUID = rows[limit - 1].id
-    return found
+def next_of(rows: Sequence[Any], limit: int) -> Id | None:
+    """Return the cursor of the next page; ``rows`` are those of ``span_of``."""
+    return None if len(rows) <= limit else str(rows[limit - 1].id)

@@ -18,6 +18,12 @@ CHALLENGE: Final = 'Bearer realm="rendertrust"'  # RFC 9110: every 401 has one
 _PROBLEM = "application/problem+json"
 
 
+def text_ids(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a response with ids as texts."""
+    ids = {name: str(value) for name, value in members.items() if isinstance(value, UUID)}
+    return {**members, **ids}
+
+
 def encode(value: Any) -> bytes:
     """JSON: attrs classes as objects, times in UTC with a Z."""
     return orjson.dumps(value, default=_plain, option=_OPTIONS)

@@ -3,32 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import attrs
-
+from rendertrust.api.preflights import Estimate
 from rendertrust.preflight.price import spread_of
 from web.jobs.scene_facts import SceneFacts
 
 SOME: Final = 1_000  # frames that are sampled
 STARTING: Final = 4.0  # seconds until Blender has opened a scene, where no node measured it
 CARRYING: Final = 1.0  # and until a unit's files and pictures are transferred, usually
-
-
-@attrs.frozen
-class Estimate:
-    """Seconds of one node's work for all ``frames``, with the overhead of each unit.
-
-    ``likely`` lies between ``least``, as if every piece took as long as the fastest one, and
-    ``most``, as the slowest one. ``elapsed`` is ``likely`` shared among the ``slots`` that could
-    work on it now; None without any. ``how`` says what was tried.
-    """
-
-    frames: int
-    least: float
-    likely: float
-    most: float
-    slots: int
-    elapsed: float | None
-    how: str
 
 
 def estimate_of(

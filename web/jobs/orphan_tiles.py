@@ -2,13 +2,11 @@
 
 from typing import Final
 
-import attrs
-
 from rendertrust import money
+from rendertrust.api.jobs import LooseTiles
 from sql.job_views import DeskJob
 from sql.jobs import OrphanTilesRow, OwnerJobRow
 from web.gateway import Gateway
-from web.http.amounts import Credits
 
 STOPPED: Final = "stopped"
 # Shown where tiles are requested, beside the price.
@@ -17,19 +15,6 @@ WORDS: Final = (
     " another tile of it failed, or the job was stopped. It can be downloaded all the same. Putting"
     " tiles together costs nothing, and can be tried again."
 )
-
-
-@attrs.frozen
-class LooseTiles:
-    """``charged`` is the cost of these ``tiles``; ``checking`` of them are charged once verified.
-
-    Each can be downloaded. Unless the job was stopped, a retry of what failed still completes their
-    frames.
-    """
-
-    tiles: int
-    checking: int
-    charged: Credits
 
 
 async def loose_tiles(gateway: Gateway, job: OwnerJobRow) -> LooseTiles | None:

@@ -7,10 +7,25 @@ from typing import Any, Final, TypeAlias, cast, get_args
 import attrs
 import msgspec
 
+from rendertrust.api.text_formats import TextFormat
 from web.http.converter import parameter_of
 
 Schema: TypeAlias = dict[str, Any]
 TEMPLATE: Final = "#/components/schemas/{name}"
+MODELS: Final = "rendertrust.api."
+# Models that the document calls otherwise than the client does.
+NAMES: Final[Mapping[str, str]] = {
+    "ApiKey": "Key",
+    "CreatedApiKey": "CreatedKey",
+    "Deliveries": "DeliveryList",
+    "EarningTotals": "ShareTotals",
+    "Earnings": "Shares",
+    "Hooks": "HookList",
+    "KeptUpload": "Kept",
+    "LentNode": "Lent",
+    "OrganisationPage": "Whole",
+    "ResultUrl": "Result",
+}
 
 
 class SameName(Exception):
@@ -29,8 +44,8 @@ def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Sch
     named = _named(read | written)
     _, made = msgspec.json.schema_components(list(named.values()), ref_template=TEMPLATE)
     return {
-        name: _finished(made[name], named[name], closed=named[name] in read)
-        for name in sorted(made)
+        name: _finished(made[kind.__name__], kind, closed=kind in read)
+        for name, kind in sorted(named.items())
     }
 
 
@@ -68,10 +83,15 @@ def reached(kinds: Iterable[Any]) -> set[type[Any]]:
 def _named(kinds: Iterable[type[Any]]) -> dict[str, type[Any]]:
     named: dict[str, type[Any]] = {}
     for kind in kinds:
-        other = named.setdefault(kind.__name__, kind)
+        name = kind.__name__
+        other = named.setdefault(NAMES.get(name, name) if _is_model(kind) else name, kind)
         if other is not kind:
             raise SameName(f"{kind.__module__} and {other.__module__} both have {kind.__name__}")
     return named
+
+
+def _is_model(kind: type[Any]) -> bool:
+    return kind.__module__.startswith(MODELS)
 
 
 def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
@@ -82,8 +102,10 @@ def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
         done["description"] = markdown(done["description"])
     properties = done["properties"]
     for field in attrs.fields(kind):
-        if _names_time(field.type):
-            properties[field.name] = _timed(properties[field.name])
+        if keywords := _keywords(field.type):
+            properties[field.name] = _described(properties[field.name], keywords)
+        if _is_model(kind):
+            properties[field.name].pop("default", None)  # for the client: the gateway sends all
     if closed:
         done["additionalProperties"] = False
     else:
@@ -92,19 +114,25 @@ def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
     return done
 
 
-def _names_time(kind: Any) -> bool:
-    return kind is datetime or any(_names_time(inner) for inner in get_args(kind))
+def _keywords(kind: Any) -> Schema:
+    """Return the keywords of the texts in a type that msgspec does not know."""
+    if kind is datetime:
+        return {"format": "date-time"}
+    for inner in get_args(kind):
+        if keywords := inner.keywords if isinstance(inner, TextFormat) else _keywords(inner):
+            return dict(keywords)
+    return {}
 
 
-def _timed(schema: Any) -> Any:
-    """Return the schema with the format of a time at each string."""
+def _described(schema: Any, keywords: Schema) -> Any:
+    """Return the schema with the keywords at each text in it."""
     if isinstance(schema, list):
-        return [_timed(inner) for inner in schema]
+        return [_described(inner, keywords) for inner in schema]
     if not isinstance(schema, Mapping):
         return schema
     given = cast("Schema", schema)
-    done = {name: _timed(inner) for name, inner in given.items()}
-    return done | {"format": "date-time"} if given.get("type") == "string" else done
+    done = {name: _described(inner, keywords) for name, inner in given.items()}
+    return done | keywords if given.get("type") == "string" else done
 
 
 def _anchored(schema: Any) -> Any:
@@ -114,6 +142,9 @@ def _anchored(schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return schema
     done = {name: _anchored(inner) for name, inner in cast("Schema", schema).items()}
+    if isinstance(target := done.get("$ref"), str):
+        name = target.removeprefix(TEMPLATE.format(name=""))
+        done["$ref"] = TEMPLATE.format(name=NAMES.get(name, name))
     if all(isinstance(value, str) for value in done.get("enum", (None,))):
         done["type"] = "string"
     pattern = done.get("pattern")

@@ -8,6 +8,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
+from rendertrust.api.jobs import JobStatus, Placed
 from sql.job_views import JobViews, ListedJob
 from web.http.amounts import Credits
 from web.http.operations import Answer, Audience, Call, Operations
@@ -17,7 +18,7 @@ from web.jobs.job_filter import CHARACTERS_MAX, Misread, wish_of
 from web.jobs.submission import again, call_off
 from web.openapi.examples import letters as examples
 from web.routes.admin import Because, Limit, act_on
-from web.routes.jobs import Known, Placed, retried
+from web.routes.jobs import retried
 
 operations = Operations()
 OFFSET_MAX = 9_900
@@ -38,7 +39,7 @@ class Listed:
 
     id: UUID
     job_type: str
-    status: Known
+    status: JobStatus
     user_id: UUID
     email: str
     node_id: UUID | None
@@ -128,7 +129,7 @@ async def cancel(call: Call[Because]) -> Placed | Problem:
     if isinstance(act, Problem):
         return act
     called_off = await call_off(call.gateway, job, None, act)
-    return called_off if isinstance(called_off, Problem) else Placed(job, None, "CANCELLED")
+    return called_off if isinstance(called_off, Problem) else Placed(str(job), None, "CANCELLED")
 
 
 def shown(row: ListedJob) -> Listed:

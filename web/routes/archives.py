@@ -2,13 +2,14 @@
 
 from typing import Final
 
+from rendertrust.api.jobs import ResultUrl
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.submission import NOT_FOUND
 from web.objects.archives import ENDED, address_of
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import URL_SECONDS, Result
+from web.routes.jobs import URL_SECONDS
 
 operations = Operations()
 NOTHING: Final = Problem(404, "Nothing of the job is complete", code=RefusalCode.NOTHING_COMPLETE)
@@ -20,7 +21,7 @@ ALONE: Final = Problem(
 @operations.get(
     "/api/v1/jobs/{job_id}/archive",
     scope=Scope.JOBS_READ,
-    answers={200: Result},
+    answers={200: ResultUrl},
     refusals={
         404: "Job not found, or nothing of it is complete",
         409: "The job has not ended, or is of one unit",
@@ -30,7 +31,7 @@ ALONE: Final = Problem(
     absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.ARCHIVE,
 )
-async def archive(call: Call) -> Result | Problem:
+async def archive(call: Call) -> ResultUrl | Problem:
     """Where all that was paid for of a job of many units can be downloaded, for an hour: a zip.
 
     However it ended. It holds the frames that are complete, and in the folder `tiles/` the tiles
@@ -52,4 +53,4 @@ async def archive(call: Call) -> Result | Problem:
         return NOTHING
     base = call.base or call.gateway.sales.url()
     url = address_of(call.gateway, call.caller, row.id, base, URL_SECONDS)
-    return Result(row.id, url, URL_SECONDS, None, None)
+    return ResultUrl(str(row.id), url, URL_SECONDS, None, None)

@@ -11,6 +11,7 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
 from rendertrust import money
+from rendertrust.api.accounts import User
 from sql.database import Unavailable
 from sql.sessions import LoginState, TokenFamily
 from sql.users import NewUser
@@ -64,14 +65,6 @@ class PasswordChange:
 
 
 @attrs.frozen
-class User:
-    id: UUID
-    email: str
-    name: str
-    is_active: bool
-
-
-@attrs.frozen
 class TokenPair:
     access_token: str = attrs.field(repr=False)
     refresh_token: str = attrs.field(repr=False)
@@ -110,7 +103,7 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     if row is None:
         return Problem(409, "Email already registered", code=RefusalCode.EMAIL_REGISTERED)
     await grant_starter(gateway, row.id)
-    return Registered(User(row.id, row.email, row.name, row.is_active), tokens)
+    return Registered(User(str(row.id), row.email, row.name, row.is_active), tokens)
 
 
 @operations.post(

@@ -1,7 +1,7 @@
 """Credits: what there is, what is held of it, how it came and went; and a deduction by hand."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -23,6 +23,8 @@ from actors.ledger.messages import (
     user_account,
 )
 from rendertrust import money
+from rendertrust.api.credits import DayOfUsage, Hold, Usage
+from rendertrust.api.text_formats import Id
 from sql.credits import AccountEntryRow, OpenHoldRow, UsageRow
 from sql.page import Page
 from web.http.amounts import Amount, Credits
@@ -74,7 +76,7 @@ class History:
 
     entries: list[Entry]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @attrs.frozen
@@ -84,19 +86,6 @@ class Deduction:
     amount: Amount
     reference_id: Annotated[str, Meta(min_length=1, max_length=255)]
     description: Annotated[str, Meta(max_length=500)] = ""
-
-
-@attrs.frozen
-class Hold:
-    """Credits that are set aside: for a job, until it ends."""
-
-    id: UUID
-    amount: Credits
-    job_id: UUID | None
-    job_type: str | None
-    job_status: str | None
-    reference_id: str
-    created_at: datetime
 
 
 @attrs.frozen
@@ -111,23 +100,6 @@ class Holds:
 @attrs.frozen
 class Days:
     days: Annotated[int, Meta(ge=1, le=366)] = 30
-
-
-@attrs.frozen
-class DayOfUsage:
-    """What was charged on a day (UTC), for how many jobs."""
-
-    day: date
-    charged: Credits
-    jobs: int
-
-
-@attrs.frozen
-class Usage:
-    """The last days, today included, oldest first; ``charged`` is their sum."""
-
-    days: list[DayOfUsage]
-    charged: Credits
 
 
 @operations.get(
@@ -273,9 +245,9 @@ def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:
 
 def _hold(row: OpenHoldRow) -> Hold:
     return Hold(
-        id=row.id,
+        id=str(row.id),
         amount=money.render(row.amount),
-        job_id=row.job_id,
+        job_id=None if row.job_id is None else str(row.job_id),
         job_type=row.job_type,
         job_status=row.job_status,
         reference_id=row.reference,
@@ -284,5 +256,5 @@ def _hold(row: OpenHoldRow) -> Hold:
 
 
 def _usage(rows: Sequence[UsageRow]) -> Usage:
-    days = [DayOfUsage(row.day, money.render(row.charged), row.jobs) for row in rows]
-    return Usage(days, money.render(sum(row.charged for row in rows)))
+    days = (DayOfUsage(row.day, money.render(row.charged), row.jobs) for row in rows)
+    return Usage(tuple(days), money.render(sum(row.charged for row in rows)))

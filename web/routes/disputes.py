@@ -12,6 +12,8 @@ from msgspec import Meta
 from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
+from rendertrust.api.earnings import Dispute, Disputes
+from rendertrust.api.text_formats import Id
 from sql.operators import DisputeShown, GivenComparison
 from web.gateway import Gateway
 from web.http.amounts import Credits
@@ -19,6 +21,7 @@ from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operation
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
+from web.http.responses import text_ids
 from web.identity.admin_identity import AdminIdentity
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
@@ -104,35 +107,6 @@ class AdminQuery(DisputeQuery):
 
 
 @attrs.frozen
-class Dispute:
-    """``charge`` is given back if it is upheld. ``decision`` says why it was or was not.
-
-    ``by_gateway``: the gateway opened it, as another result of the node was invalid. A check of
-    the unit decides it.
-    """
-
-    id: UUID
-    job_id: UUID
-    unit: int
-    reason: str
-    charge: Credits
-    state: DisputeState
-    decision: str
-    opened_at: datetime
-    decided_at: datetime | None
-    by_gateway: bool
-
-
-@attrs.frozen
-class Disputes:
-    """``count`` is how many match, ``next`` the ``after`` of the next page."""
-
-    disputes: list[Dispute]
-    count: int
-    next: UUID | None
-
-
-@attrs.frozen
 class DisputeToDecide(Dispute):
     """``share`` is what the unit earned, of ``operator_id`` (null: it waits in suspense).
 
@@ -152,7 +126,7 @@ class DisputesToDecide:
 
     disputes: list[DisputeToDecide]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @operations.post(
@@ -276,7 +250,8 @@ async def index(call: Call[None, DisputeQuery]) -> Disputes | Problem:
         return NOT_THERE
     rows, count = found
     page = call.query
-    return Disputes([shown(row) for row in rows[: page.limit]], count, next_of(rows, page.limit))
+    shown_rows = tuple(shown(row) for row in rows[: page.limit])
+    return Disputes(shown_rows, count, next_of(rows, page.limit))
 
 
 @operations.get(
@@ -388,5 +363,5 @@ def whole(row: DisputeShown) -> DisputeToDecide:
 
 def _members(row: DisputeShown) -> dict[str, Any]:
     names = ("id", "job_id", "unit", "reason", "decision", "opened_at", "decided_at", "by_gateway")
-    members = {name: getattr(row, name) for name in names}
+    members = text_ids({name: getattr(row, name) for name in names})
     return members | {"charge": money.render(row.charge), "state": row.state.lower()}

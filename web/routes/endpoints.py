@@ -8,12 +8,15 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import webhooks
+from rendertrust.api.events import Deliveries, Delivery, Hook, Hooks, HookWithSecret, Reply
 from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointPatch, EndpointRow, NewEndpoint
 from supervisors.engines.webhook_http import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
+from web.http.pagination import next_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
+from web.http.responses import text_ids
 from web.openapi.examples import endpoints as examples
 from web.routes.auth import Done
 
@@ -52,78 +55,11 @@ class HookWish:
 
 
 @attrs.frozen
-class Hook:
-    """``failing_since``: nothing arrives since then; after some days it is told no more."""
-
-    id: UUID
-    url: str
-    types: list[str]
-    enabled: bool
-    disabled_at: datetime | None
-    disabled_reason: str | None
-    failing_since: datetime | None
-    created_at: datetime
-
-
-@attrs.frozen
-class HookWithSecret(Hook):
-    """With the secret by which deliveries are signed, which is never shown again."""
-
-    secret: str = attrs.field(repr=False, kw_only=True)
-
-
-@attrs.frozen
-class HookList:
-    """All of them, oldest first."""
-
-    endpoints: list[Hook]
-
-
-@attrs.frozen
 class DeliveryQuery:
     """``after``: the id of the last delivery of the page before."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     after: UUID | None = None
-
-
-@attrs.frozen
-class Reply:
-    """What a try was answered: ``status``, or nothing, and ``error`` says why."""
-
-    at: datetime
-    status: int | None
-    error: str | None
-
-
-@attrs.frozen
-class Delivery:
-    """An event on its way. The last try was answered ``status``, or not, and ``error`` says why;
-    ``answers`` are those of the last twenty tries, oldest first.
-    """
-
-    id: UUID
-    endpoint_id: UUID
-    job_id: UUID
-    number: int
-    type: str
-    state: str
-    tries: int
-    due_at: datetime
-    tried_at: datetime | None
-    status: int | None
-    error: str | None
-    created_at: datetime
-    ended_at: datetime | None
-    answers: list[Reply]
-
-
-@attrs.frozen
-class DeliveryList:
-    """Newest first. ``next`` is the ``after`` of the next page."""
-
-    deliveries: list[Delivery]
-    next: UUID | None
 
 
 @operations.post(
@@ -156,14 +92,14 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
 @operations.get(
     "/api/v1/webhooks/endpoints",
     scope=Scope.JOBS_READ,
-    answers={200: HookList},
+    answers={200: Hooks},
     rate="read",
     example=examples.LIST,
 )
-async def index(call: Call) -> HookList:
+async def index(call: Call) -> Hooks:
     """One's endpoints, oldest first."""
     rows = await call.gateway.endpoints.of_user(call.caller)
-    return HookList([shown(row) for row in rows])
+    return Hooks(tuple(shown(row) for row in rows))
 
 
 @operations.patch(
@@ -227,21 +163,21 @@ async def delete(call: Call) -> Done | Problem:
     "/api/v1/webhooks/endpoints/{endpoint_id}/deliveries",
     scope=Scope.JOBS_READ,
     query=DeliveryQuery,
-    answers={200: DeliveryList},
+    answers={200: Deliveries},
     refusals={404: "Endpoint not found"},
     absent="Endpoint not found",
     absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="read",
     example=examples.DELIVERIES,
 )
-async def deliveries(call: Call[None, DeliveryQuery]) -> DeliveryList | Problem:
+async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
     """What was told to an endpoint, or is to be, newest first."""
     endpoint, page, rows = call.ids["endpoint_id"], call.query, call.gateway.endpoints
     if await rows.by_id(endpoint, call.caller) is None:
         return NOT_FOUND
     found = await rows.deliveries(endpoint, call.caller, page.limit + 1, page.after)
-    next_ = found[page.limit - 1].id if len(found) > page.limit else None
-    return DeliveryList([delivery(row) for row in found[: page.limit]], next_)
+    shown_rows = tuple(delivery(row) for row in found[: page.limit])
+    return Deliveries(shown_rows, next_of(found, page.limit))
 
 
 @operations.post(
@@ -270,9 +206,9 @@ def url_fault(gateway: Gateway, url: str) -> Fault | None:
 def shown(row: EndpointRow) -> Hook:
     """The row as the API shows it."""
     return Hook(
-        id=row.id,
+        id=str(row.id),
         url=row.url,
-        types=list(row.types),
+        types=tuple(row.types),
         enabled=row.disabled_at is None,
         disabled_at=row.disabled_at,
         disabled_reason=row.disabled_reason,
@@ -288,8 +224,8 @@ def with_secret(row: EndpointRow) -> HookWithSecret:
 
 def delivery(row: DeliveryRow) -> Delivery:
     """The row as the API shows it."""
-    fields = attrs.asdict(row)
-    fields["answers"] = [
+    members = text_ids(attrs.asdict(row))
+    members["answers"] = tuple(
         Reply(datetime.fromisoformat(one["at"]), one["status"], one["error"]) for one in row.answers
-    ]
-    return Delivery(**fields)
+    )
+    return Delivery(**members)

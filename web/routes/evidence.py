@@ -1,10 +1,11 @@
 """Evidence: what a picture was made of, which its check goes by; its creator may have it too."""
 
+from rendertrust.api.jobs import ResultUrl
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import URL_SECONDS, Result
+from web.routes.jobs import URL_SECONDS
 from web.routes.units import UnitWord
 
 operations = Operations()
@@ -15,14 +16,14 @@ NONE = Problem(404, "There is no evidence", code=RefusalCode.EVIDENCE_NOT_FOUND)
     "/api/v1/jobs/{job_id}/units/{number}/evidence",
     scope=Scope.JOBS_READ,
     words=UnitWord,
-    answers={200: Result},
+    answers={200: ResultUrl},
     refusals={404: "No such unit of yours, or nothing lies beside its result, or it has expired"},
     absent="There is no evidence",
     absent_code=RefusalCode.EVIDENCE_NOT_FOUND,
     rate="read",
     example=examples.RESULT,
 )
-async def of_unit(call: Call) -> Result | Problem:
+async def of_unit(call: Call) -> ResultUrl | Problem:
     """Where all passes of a frame that was to be checked can be downloaded, for an hour: as they
     were rendered, before they were denoised and made a picture. OpenEXR, 32 bits.
     """
@@ -32,4 +33,4 @@ async def of_unit(call: Call) -> Result | Problem:
     if found is None:
         return NONE
     url = await call.gateway.objects.presign_get(found.key, within=URL_SECONDS, base=call.base)
-    return Result(found.job_id, url, URL_SECONDS, found.size, found.sha256.hex())
+    return ResultUrl(str(found.job_id), url, URL_SECONDS, found.size, found.sha256.hex())

@@ -1,19 +1,27 @@
 """Nodes as their owners and admins see them: listed, shown, drained, quarantined, revoked."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
-from sql.nodes import NodeShown
+from rendertrust.api.nodes import (
+    Node,
+    NodeCheck,
+    NodeChecks,
+    NodeConnection,
+    NodeConnections,
+    NodeList,
+    Reputation,
+)
+from sql.nodes import CheckShown, NodeShown
 from web.http.operations import Call, Handler, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID
+from web.http.responses import REQUEST_ID, text_ids
 from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
@@ -31,109 +39,8 @@ REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is w
 
 
 @attrs.frozen
-class Reputation:
-    """Of a node's work with one class of machine, by the verdicts of the gateway's verifiers.
-
-    ``valid_in_row`` makes checks rarer; three ``strikes``, invalid results that are not made good,
-    end in quarantine, and twenty valid results in a row take one away, twice at most. What is valid
-    of its owner's own work is not counted. ``score``: 0 to 1.
-    """
-
-    device_class: str
-    valid: int
-    invalid: int
-    valid_in_row: int
-    strikes: int
-    score: float
-
-
-@attrs.frozen
-class Node:
-    """``status`` is how alive it is, ``standing`` what people say: whether it may work.
-
-    ``current_load`` is 0 (idle) to 1. ``verified_at``: since then its owner earns by it.
-    ``reputation``: of each class of machine of which results were compared. ``checkable``: whether
-    a verifier of the gateway that is connected can compare what it renders. Null: it is not
-    connected to this gateway, does not render, or nothing is checked.
-    """
-
-    id: UUID
-    owner_id: UUID | None
-    name: str
-    capabilities: list[str]
-    metadata: Mapping[str, Any]
-    status: str
-    standing: str
-    standing_reason: str
-    standing_at: datetime | None
-    current_load: float
-    verified_at: datetime | None
-    seen_at: datetime | None
-    created_at: datetime
-    reputation: list[Reputation]
-    checkable: bool | None
-
-
-@attrs.frozen
-class NodeCheck:
-    """What was found of one attempt. Without a verdict it waits for it; ``said`` is why.
-
-    ``strike``: it counts against the node; three strikes put it into quarantine.
-    """
-
-    job_id: UUID
-    unit: int
-    attempt: int
-    device_class: str
-    verdict: str | None
-    said: str
-    strike: bool
-    opened_at: datetime
-    decided_at: datetime | None
-
-
-@attrs.frozen
-class NodeChecks:
-    """Newest first."""
-
-    checks: list[NodeCheck]
-
-
-@attrs.frozen
 class Newest:
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
-
-
-@attrs.frozen
-class NodeList:
-    """``count`` is how many there are; ``next`` is the ``after`` of the next page."""
-
-    nodes: list[Node]
-    count: int
-    next: UUID | None
-
-
-@attrs.frozen
-class NodeConnection:
-    """A socket of a node. ``code`` and ``why`` say how it was closed, ``by_us`` by whom; all are
-    null or false while it lasts. ``pong_at``: when the node answered last. A gateway that stopped
-    without a word closed with 1006, when it was last heard of.
-    """
-
-    address: str
-    opened_at: datetime
-    pong_at: datetime | None
-    ended_at: datetime | None
-    code: int | None
-    why: str | None
-    by_us: bool
-
-
-@attrs.frozen
-class NodeConnections:
-    """The newest first, twenty at most, whichever gateway saw them."""
-
-    connections: list[NodeConnection]
 
 
 @attrs.frozen
@@ -161,7 +68,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     listed = rows[: page.limit]
     known = await _known(call, *(row.id for row in listed))
     able = await checkable(call.gateway, *(row.id for row in listed))
-    nodes = [shown(row, known, able) for row in listed]
+    nodes = tuple(shown(row, known, able) for row in listed)
     return NodeList(nodes, await kept.count(owner), next_of(rows, page.limit))
 
 
@@ -198,7 +105,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     if row is None:
         return NOT_FOUND
     found = await call.gateway.nodes.checks(row.id, call.query.limit)
-    return NodeChecks([NodeCheck(**attrs.asdict(one)) for one in found])
+    return NodeChecks(tuple(_check(one) for one in found))
 
 
 @operations.get(
@@ -217,7 +124,11 @@ async def connections(call: Call) -> NodeConnections | Problem:
     if row is None:
         return NOT_FOUND
     found = await call.gateway.connections.of(row.id)
-    return NodeConnections([_connection(one) for one in found])
+    return NodeConnections(tuple(_connection(one) for one in found))
+
+
+def _check(one: CheckShown) -> NodeCheck:
+    return NodeCheck(**text_ids(attrs.asdict(one)))
 
 
 def _connection(one: OpenConnection) -> NodeConnection:
@@ -278,9 +189,10 @@ def shown(
     row: NodeShown, known: Mapping[UUID, list[Reputation]], able: Mapping[UUID, bool]
 ) -> Node:
     """The row as the API shows it, with what is known of its work, and whether it is checkable."""
-    members = attrs.asdict(row, recurse=False)
-    members |= {"standing": row.standing.name, "capabilities": list(row.capabilities)}
-    return Node(**members, reputation=known.get(row.id, []), checkable=able.get(row.id))
+    members = text_ids(attrs.asdict(row, recurse=False))
+    members |= {"standing": row.standing.name, "capabilities": tuple(row.capabilities)}
+    reputation = tuple(known.get(row.id, ()))
+    return Node(**members, reputation=reputation, checkable=able.get(row.id))
 
 
 async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reputation]]:

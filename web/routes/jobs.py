@@ -1,7 +1,7 @@
 """Jobs: submitted, listed, shown, cancelled, fetched."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import attrs
@@ -18,6 +18,8 @@ from actors.scheduler.messages import (
     TooManyOpen,
 )
 from rendertrust import money
+from rendertrust.api.jobs import JobStatus, LooseTiles, Placed, ResultUrl
+from rendertrust.api.text_formats import Id
 from rendertrust.preflight.work import SECOND
 from sql.jobs import JobOrder, OwnerJobRow
 from web.http.amounts import Credits
@@ -27,7 +29,7 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.eta import seconds_left
-from web.jobs.orphan_tiles import LooseTiles, loose_tiles
+from web.jobs.orphan_tiles import loose_tiles
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
 from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
@@ -45,14 +47,6 @@ NO_NODE = Problem(400, "No healthy nodes with matching capability", code=Refusal
 CHANGED = unavailable("The job changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE)
 
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"]
-Known = Annotated[str, Meta(extra_json_schema={"enum": list(get_args(Status))})]
-
-
-@attrs.frozen
-class Placed:
-    job_id: UUID
-    node_id: UUID | None
-    status: Known
 
 
 @attrs.frozen
@@ -79,7 +73,7 @@ class Job:
     node_id: UUID | None
     job_type: str
     payload_ref: str
-    status: Known
+    status: JobStatus
     result_ref: str | None
     error_message: str | None
     retry_count: int
@@ -119,18 +113,7 @@ class JobList:
 
     jobs: list[Job]
     count: int
-    next: UUID | None
-
-
-@attrs.frozen
-class Result:
-    """``size`` and ``sha256`` (hex) of what is downloaded, where its node named them."""
-
-    job_id: UUID
-    download_url: str = attrs.field(repr=False)
-    expires_in: int
-    size: int | None
-    sha256: str | None
+    next: Id | None
 
 
 @operations.post(
@@ -271,7 +254,7 @@ async def retry(call: Call) -> Answer | Problem:
 @operations.get(
     "/api/v1/jobs/{job_id}/result",
     scope=Scope.JOBS_READ,
-    answers={200: Result},
+    answers={200: ResultUrl},
     refusals={
         404: "Job not found, not COMPLETED, or without a result",
         410: "The result has expired",
@@ -281,7 +264,7 @@ async def retry(call: Call) -> Answer | Problem:
     absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.RESULT,
 )
-async def result(call: Call) -> Result | Problem:
+async def result(call: Call) -> ResultUrl | Problem:
     """Where the finished work can be downloaded, for an hour.
 
     Of a job of many units that is a zip of all frames, made while it is sent; ``Range`` works.
@@ -300,7 +283,7 @@ async def result(call: Call) -> Result | Problem:
     if row.units > 1:
         base = call.base or call.gateway.sales.url()
         url = address_of(call.gateway, call.caller, row.id, base, URL_SECONDS)
-        return Result(row.id, url, URL_SECONDS, None, None)
+        return ResultUrl(str(row.id), url, URL_SECONDS, None, None)
     place = None if row.result_ref is None else place_of(row.result_ref)
     ours = call.gateway.settings.objects.bucket
     if place is None or (place.bucket == ours and not own_result(call.caller, place.key)):
@@ -315,7 +298,7 @@ async def result(call: Call) -> Result | Problem:
         place.key, within=URL_SECONDS, bucket=bucket, base=call.base
     )
     sha256 = None if facts.sha256 is None else facts.sha256.hex()
-    return Result(row.id, url, URL_SECONDS, facts.size, sha256)
+    return ResultUrl(str(row.id), url, URL_SECONDS, facts.size, sha256)
 
 
 def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
@@ -325,7 +308,7 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     if isinstance(outcome, Posted) and outcome.units:
         unit = outcome.units[0]
         status = 200 if unit.node is not None else 202
-        return Answer(status, Placed(order.job, unit.node, unit.job_status))
+        return Answer(status, _placed(order.job, unit.node, unit.job_status))
     if isinstance(outcome, NoCapableNode):
         return NO_NODE
     if isinstance(outcome, AllNodesFull):
@@ -343,6 +326,10 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     return CHANGED
 
 
+def _placed(job: UUID, node: UUID | None, status: str) -> Placed:
+    return Placed(str(job), None if node is None else str(node), status)
+
+
 def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
     """What became of a retry, as the API says it."""
     if isinstance(outcome, Problem):
@@ -350,7 +337,7 @@ def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) 
     if isinstance(outcome, tuple):
         return placed(*outcome)
     status = 202 if outcome.status == "QUEUED" else 200
-    return Answer(status, Placed(outcome.job, outcome.node, outcome.status))
+    return Answer(status, _placed(outcome.job, outcome.node, outcome.status))
 
 
 def too_many_open(outcome: TooManyOpen) -> Problem:

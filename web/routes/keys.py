@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from typing import Annotated, Final
-from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
+from rendertrust.api.accounts import ApiKey, CreatedApiKey
 from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
 from web.http.operations import Call, Operations
 from web.http.pagination import Window
@@ -31,43 +31,23 @@ class NewKey:
 
 
 @attrs.frozen
-class Key:
-    """``hint`` is how the key ends; ``last_used_at`` is right to within some minutes."""
-
-    id: UUID
-    name: str
-    hint: str
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None
-
-
-@attrs.frozen
-class CreatedKey(Key):
-    """With the key itself, which is never shown again."""
-
-    key: str = attrs.field(repr=False, kw_only=True)
-
-
-@attrs.frozen
 class KeyList:
     """``count`` is how many there are, not how many are on this page."""
 
-    keys: list[Key]
+    keys: list[ApiKey]
     count: int
 
 
 @operations.post(
     "/api/v1/auth/keys",
     body=NewKey,
-    answers={201: CreatedKey},
+    answers={201: CreatedApiKey},
     refusals={409: f"There are {LIVING_MAX} keys already"},
     rate="write",
     request_example=examples.NEW_KEY,
     example=examples.CREATED_KEY,
 )
-async def create(call: Call[NewKey]) -> CreatedKey | Problem:
+async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
     """Make a key. It is shown in this answer and never again."""
     gateway, body, now = call.gateway, call.body, call.gateway.clock.now()
     if (fault := expiry_fault(body.expires_at, now)) is not None:
@@ -90,7 +70,7 @@ async def create(call: Call[NewKey]) -> CreatedKey | Problem:
             f"There are {LIVING_MAX} keys already; revoke one first",
             code=RefusalCode.TOO_MANY_KEYS,
         )
-    return CreatedKey(**attrs.asdict(shown(row)), key=key)
+    return CreatedApiKey(**attrs.asdict(shown(row)), key=key)
 
 
 @operations.get(
@@ -132,13 +112,13 @@ def expiry_fault(expires_at: datetime | None, now: datetime) -> Fault | None:
     return Fault("expires_at", "value", "must be in the future")
 
 
-def shown(row: ApiKeyRow) -> Key:
+def shown(row: ApiKeyRow) -> ApiKey:
     """The row as the API shows it."""
-    return Key(
-        id=row.id,
+    return ApiKey(
+        id=str(row.id),
         name=row.name,
         hint=row.hint,
-        scopes=list(row.scopes),
+        scopes=tuple(row.scopes),
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.used_at,

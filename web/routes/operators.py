@@ -1,6 +1,5 @@
 """What operators earn: their shares, unit by unit, and payouts to credits or money."""
 
-from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -9,13 +8,15 @@ import attrs
 from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConflict, Replayed
 from actors.paymaster.messages import PayoutTake
 from rendertrust import money
-from sql.operators import EarningTotals, PayoutShown, ShareRow
-from web.http.amounts import Credits
+from rendertrust.api.earnings import Earnings, EarningTotals, Payout, Payouts, Share
+from sql.operators import EarningTotals as RowTotals
+from sql.operators import PayoutShown, ShareRow
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import text_ids
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 
@@ -38,96 +39,21 @@ class ShareQuery(Cursor):
 
 
 @attrs.frozen
-class Share:
-    """What a unit earned; with ``work`` check what a release before paid for a check of it. It is
-    pending until ``payable_at``; while it is disputed, longer.
-
-    ``payout_id``: the payout that pays it, or is to pay it. ``entry_id``: the entry on one's
-    account that it is, and ``proof_path`` where what shows that it stands in the log is; null only
-    while there is no entry. ``receipt_path``: where the receipt of the work is, with the proof of
-    its creator's entry; null where its node signed nothing, and for a check. ``why``: of one that
-    is reversed or forfeited, why it is.
-    """
-
-    id: UUID
-    job_id: UUID
-    unit: int
-    node_id: UUID
-    amount: Credits
-    state: ShareState
-    work: ShareWork
-    disputed: bool
-    earned_at: datetime
-    payable_at: datetime
-    payout_id: UUID | None
-    entry_id: int | None
-    proof_path: str | None
-    receipt_path: str | None
-    why: str | None
-
-
-@attrs.frozen
-class ShareTotals:
-    """``payable`` is what a payout would pay now; ``requested`` is on its way as money."""
-
-    pending: Credits
-    payable: Credits
-    requested: Credits
-    paid: Credits
-    reversed: Credits
-    forfeited: Credits
-
-
-@attrs.frozen
-class Shares:
-    """``count`` is how many match, ``next`` the ``after`` of the next page; totals are of all."""
-
-    earnings: list[Share]
-    count: int
-    next: UUID | None
-    totals: ShareTotals
-
-
-@attrs.frozen
 class NewPayout:
     """``credits`` are there at once; ``money`` is asked for, and sent once an admin approved it."""
 
     to: PayoutTo
 
 
-@attrs.frozen
-class Payout:
-    """``units`` is how many shares it pays. ``reference`` is that of the transfer of money."""
-
-    id: UUID
-    to: PayoutTo
-    amount: Credits
-    units: int
-    state: PayoutState
-    batch_id: UUID | None
-    reference: str
-    requested_at: datetime
-    closed_at: datetime | None
-
-
-@attrs.frozen
-class Payouts:
-    """``count`` is how many there are, ``next`` the ``after`` of the next page."""
-
-    payouts: list[Payout]
-    count: int
-    next: UUID | None
-
-
 @operations.get(
     "/api/v1/operators/me/earnings",
     scope=Scope.CREDITS_READ,
     query=ShareQuery,
-    answers={200: Shares},
+    answers={200: Earnings},
     rate="read",
     example=examples.EARNINGS,
 )
-async def earnings(call: Call[None, ShareQuery]) -> Shares | Problem:
+async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
     """What one's nodes earned, unit by unit, newest first."""
     page, kept = call.query, call.gateway.operators
     state = None if page.state is None else page.state.upper()
@@ -136,8 +62,8 @@ async def earnings(call: Call[None, ShareQuery]) -> Shares | Problem:
         return NOT_THERE
     totals, counts = await kept.totals(call.caller)
     count = sum(counts.values()) if state is None else counts.get(state, 0)
-    shares = [share(row) for row in rows[: page.limit]]
-    return Shares(shares, count, next_of(rows, page.limit), summed(totals))
+    shares = tuple(share(row) for row in rows[: page.limit])
+    return Earnings(shares, count, next_of(rows, page.limit), summed(totals))
 
 
 @operations.get(
@@ -155,7 +81,8 @@ async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
     if rows is None:
         return NOT_THERE
     count = await kept.payouts_count(call.caller, None)
-    return Payouts([shown(row) for row in rows[: page.limit]], count, next_of(rows, page.limit))
+    shown_rows = tuple(shown(row) for row in rows[: page.limit])
+    return Payouts(shown_rows, count, next_of(rows, page.limit))
 
 
 @operations.post(
@@ -202,7 +129,7 @@ def begun(row: PayoutShown, *, again: bool) -> Answer:
 
 def share(row: ShareRow) -> Share:
     """The row as the API shows it."""
-    members: dict[str, Any] = attrs.asdict(row)
+    members = text_ids(attrs.asdict(row))
     receipt = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
     entry = row.entry_id
     members |= {
@@ -225,9 +152,9 @@ def why_gone(state: str, decision: str | None) -> str | None:
     return decision or "a dispute of its creator's was upheld"
 
 
-def summed(totals: EarningTotals) -> ShareTotals:
+def summed(totals: RowTotals) -> EarningTotals:
     """The totals as the API shows them."""
-    return ShareTotals(**{name: money.render(a) for name, a in attrs.asdict(totals).items()})
+    return EarningTotals(**{name: money.render(a) for name, a in attrs.asdict(totals).items()})
 
 
 def shown(row: PayoutShown) -> Payout:
@@ -238,12 +165,12 @@ def shown(row: PayoutShown) -> Payout:
 def members_of(row: PayoutShown) -> dict[str, Any]:
     """What operators see of a payout."""
     return {
-        "id": row.id,
+        "id": str(row.id),
         "to": row.kind.lower(),
         "amount": money.render(row.amount),
         "units": row.units,
         "state": row.state.lower(),
-        "batch_id": row.batch_id,
+        "batch_id": None if row.batch_id is None else str(row.batch_id),
         "reference": row.reference,
         "requested_at": row.requested_at,
         "closed_at": row.closed_at,

@@ -1,14 +1,13 @@
 """Organisations: people who render on each other's nodes for nothing; and whom somebody trusts."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final, Literal
-from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
+from rendertrust.api.organisations import LentNode, Member, OrganisationPage
 from sql.audit import Act
 from sql.organisations import (
     INVITED_BY_USER_MOST,
@@ -22,7 +21,7 @@ from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID
+from web.http.responses import REQUEST_ID, text_ids
 from web.identity.admin_identity import AdminIdentity
 from web.nodes.access_updates import tell_circles
 from web.openapi.examples import circles as examples
@@ -63,41 +62,6 @@ class Organisations:
     """``joined`` is False where you are only invited."""
 
     organisations: list[Organisation]
-
-
-@attrs.frozen
-class Member:
-    """``joined_at`` is null until the invitation is accepted. Until then ``user_id`` names the
-    invitation and ``name`` is empty: an invitation does not tell whether anybody has the address.
-    """
-
-    user_id: UUID
-    email: str
-    name: str
-    role: str
-    invited_at: datetime
-    joined_at: datetime | None
-
-
-@attrs.frozen
-class Lent:
-    """A node that its owner lends to the organisation."""
-
-    node_id: UUID
-    name: str
-    owner_id: UUID
-    status: str
-    lent_at: datetime
-
-
-@attrs.frozen
-class Whole:
-    id: UUID
-    name: str
-    created_at: datetime
-    role: str
-    members: list[Member]
-    nodes: list[Lent]
 
 
 @attrs.frozen
@@ -152,22 +116,27 @@ async def index(call: Call) -> Organisations:
 @operations.get(
     "/api/v1/organisations/{organisation_id}",
     scope=Scope.NODES_READ,
-    answers={200: Whole},
+    answers={200: OrganisationPage},
     refusals={404: ABSENT},
     absent=ABSENT,
     absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="read",
     example=examples.WHOLE,
 )
-async def show(call: Call) -> Whole | Problem:
+async def show(call: Call) -> OrganisationPage | Problem:
     """Its members and nodes, for its members."""
     kept, wanted = call.gateway.organisations, call.ids["organisation_id"]
     mine = [one for one in await kept.of_user(call.caller) if one.id == wanted and one.joined]
     if not mine:
         return NOT_FOUND
-    members = [Member(**attrs.asdict(row)) for row in await kept.members(wanted)]
-    nodes = [Lent(**attrs.asdict(row)) for row in await kept.nodes(wanted)]
-    return Whole(mine[0].id, mine[0].name, mine[0].created_at, mine[0].role, members, nodes)
+    return OrganisationPage(
+        id=str(wanted),
+        name=mine[0].name,
+        created_at=mine[0].created_at,
+        role=mine[0].role,
+        members=tuple(Member(**text_ids(attrs.asdict(row))) for row in await kept.members(wanted)),
+        nodes=tuple(LentNode(**text_ids(attrs.asdict(row))) for row in await kept.nodes(wanted)),
+    )
 
 
 @operations.delete(

@@ -19,6 +19,8 @@ from actors.ledger.messages import (
 )
 from actors.paymaster.messages import PayoutApprove, PayoutPay, PayoutReject
 from rendertrust import money
+from rendertrust.api.earnings import Payout
+from rendertrust.api.text_formats import Id
 from sql.operators import PayoutShown
 from web.http import spreadsheet
 from web.http.amounts import Credits
@@ -30,7 +32,7 @@ from web.http.refusal_code import RefusalCode
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Reason, act_on
-from web.routes.operators import Payout, PayoutState, members_of
+from web.routes.operators import PayoutState, members_of
 
 operations = Operations()
 ABSENT, NO_BATCH = "Payout not found", "Batch not found"
@@ -75,7 +77,7 @@ class OperatorsPayouts:
 
     payouts: list[OperatorsPayout]
     count: int
-    next: UUID | None
+    next: Id | None
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ import attrs
 
 from actors.ledger.messages import Posted
 from actors.scheduler.messages import FleetSummary, TooManyOpen
+from rendertrust.api.preflights import Estimate, SceneFinding, SceneSummary
 from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
 from rendertrust.preflight.findings import Finding, stops
@@ -15,7 +16,7 @@ from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
-from web.jobs.estimates import Estimate, estimate_of
+from web.jobs.estimates import estimate_of
 from web.jobs.placement import Pool
 from web.jobs.preflights import PreflightState, asked_frames, begin, content_of, fleet, known, meant
 from web.jobs.scene_facts import SceneFacts
@@ -49,37 +50,6 @@ class Look:
     frames: Frames | None = None
     pool: Pool = "any"
     again: bool = False
-
-
-@attrs.frozen
-class SceneFinding:
-    """``error``: the job would be refused; ``warning``: the picture may suffer; ``note``: to know.
-
-    ``object`` or ``path`` say where, if it is anywhere; ``setting`` is where Blender mends it.
-    """
-
-    code: str
-    level: Literal["error", "warning", "note"]
-    message: str
-    setting: str
-    object: str | None
-    path: str | None
-
-
-@attrs.frozen
-class SceneSummary:
-    """What would be rendered, as the artist set it. ``frame`` is the scene's current one."""
-
-    engine: str
-    samples: int | None
-    width: int
-    height: int
-    format: str
-    frame: int
-    frame_start: int
-    frame_end: int
-    fps: int
-    fps_base: float
 
 
 @attrs.frozen

@@ -21,9 +21,9 @@ from actors.ledger.messages import (
 )
 from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
 from rendertrust import money
+from rendertrust.api.credits import Checkout, Offer, Offers
 from sql.purchase_rows import PurchaseRow
 from sql.skus import SkuRow
-from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
@@ -56,29 +56,6 @@ class NewPurchase:
     sku: SkuName
 
 
-@attrs.frozen
-class Checkout:
-    """Where it is paid. The credits are there once the payment is."""
-
-    url: str = attrs.field(repr=False)
-
-
-@attrs.frozen
-class Offer:
-    """``amount`` is the price in the currency's smallest unit: cents of usd."""
-
-    sku: str
-    title: str
-    credits: Credits
-    amount: int
-    currency: str
-
-
-@attrs.frozen
-class Offers:
-    skus: list[Offer]
-
-
 @operations.get(
     "/api/v1/credits/skus",
     scope=Scope.CREDITS_READ,
@@ -88,7 +65,7 @@ class Offers:
 )
 async def offers(call: Call) -> Offers:
     """What can be bought, the cheapest first."""
-    return Offers([offer(row) for row in await call.gateway.sales.skus.all()])
+    return Offers(tuple(offer(row) for row in await call.gateway.sales.skus.all()))
 
 
 @operations.post(

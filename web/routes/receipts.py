@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 import orjson
 
+from rendertrust.api.jobs import ResultUrl
 from rendertrust.receipt_check import FILE
 from sql.receipts import ReceiptRow
 from web.http.operations import Call, Operations, Scope
@@ -17,7 +18,7 @@ from web.jobs.submission import NOT_FOUND
 from web.objects.manifests import MANIFEST
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import receipts as examples
-from web.routes.jobs import URL_SECONDS, Result
+from web.routes.jobs import URL_SECONDS
 from web.routes.ledger import EntryProof, proof_of, stands
 from web.routes.units import UnitWord
 
@@ -97,14 +98,14 @@ async def of_job(call: Call) -> ReceiptFile | Problem:
 @operations.get(
     "/api/v1/jobs/{job_id}/manifest",
     scope=Scope.JOBS_READ,
-    answers={200: Result},
+    answers={200: ResultUrl},
     refusals={404: "No such job of yours, its scene was sent alone, or the list is not kept"},
     absent="There is no list of files",
     absent_code=RefusalCode.FILE_LIST_NOT_FOUND,
     rate="read",
     example=job_examples.RESULT,
 )
-async def manifest(call: Call) -> Result | Problem:
+async def manifest(call: Call) -> ResultUrl | Problem:
     """Where the list of a job's files can be downloaded, for an hour: the scene and what it links,
     each with its path, SHA-256 and size. The job's receipts name that list by its SHA-256.
     """
@@ -115,7 +116,7 @@ async def manifest(call: Call) -> Result | Problem:
     if not isinstance(noted, dict) or await objects.head(noted["key"]) is None:
         return ALONE
     url = await objects.presign_get(noted["key"], within=URL_SECONDS, base=call.base)
-    return Result(row.id, url, URL_SECONDS, noted["size"], noted["sha256"])
+    return ResultUrl(str(row.id), url, URL_SECONDS, noted["size"], noted["sha256"])
 
 
 async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:

@@ -1,11 +1,10 @@
 """Where one is logged in."""
 
-from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 import attrs
 
+from rendertrust.api.accounts import Session
 from web.http.operations import Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Problem
@@ -15,18 +14,6 @@ from web.routes.auth import Done
 
 operations = Operations()
 NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NOT_FOUND)
-
-
-@attrs.frozen
-class Session:
-    """``refreshed_at`` is when its tokens were issued; ``current``: the one that asks."""
-
-    sid: UUID
-    client: str
-    current: bool
-    created_at: datetime
-    refreshed_at: datetime
-    expires_at: datetime
 
 
 @attrs.frozen
@@ -51,7 +38,12 @@ async def index(call: Call[None, Window]) -> SessionList:
     rows = await sessions.page(call.caller, now, window.limit, window.offset)
     found = [
         Session(
-            row.sid, row.client, row.sid == here, row.created_at, row.rotated_at, row.expires_at
+            str(row.sid),
+            row.client,
+            row.sid == here,
+            row.created_at,
+            row.rotated_at,
+            row.expires_at,
         )
         for row in rows
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import attrs
@@ -10,16 +10,16 @@ from aiohttp import web
 from msgspec import Meta
 
 from rendertrust import money
+from rendertrust.api.earnings import Statement, StatementLine
+from rendertrust.api.text_formats import Id
 from sql.operators import AccountVersion, Operators, StatementRow
 from web.http import spreadsheet
-from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.openapi.examples import earnings as examples
 
 operations = Operations()
-LineKind: TypeAlias = Literal["earned", "checked", "claimed", "reversed", "fined", "paid"]
 LINES_AT_ONCE: Final = 2_000
-KINDS: Final[Mapping[str, LineKind]] = {
+KINDS: Final[Mapping[str, str]] = {
     "EARNING": "earned",
     "CHECK": "checked",
     "CLAIM": "claimed",
@@ -41,46 +41,6 @@ class StatementQuery:
     format: Literal["json", "csv"] | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     after: Annotated[int, Meta(ge=0)] = 0
-
-
-@attrs.frozen
-class StatementLine:
-    """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node,
-    ``checked`` by checks, in releases before. ``fined``: forfeited for an invalid result.
-    """
-
-    entry_id: int
-    at: datetime
-    kind: LineKind
-    amount: Credits
-    balance: Credits
-    job_id: UUID | None
-    unit: int | None
-    node_id: UUID | None
-    payout_id: UUID | None
-    description: str
-
-
-@attrs.frozen
-class Statement:
-    """``opening`` and what came and went make ``closing``; that is pending and payable together.
-
-    Of a month that is not over it is what there is so far. ``next``: the ``after`` of the next
-    page of lines; null: there is none.
-    """
-
-    month: str
-    operator_id: UUID
-    opening: Credits
-    earned: Credits
-    checked: Credits
-    claimed: Credits
-    reversed: Credits
-    fined: Credits
-    paid: Credits
-    closing: Credits
-    lines: list[StatementLine]
-    next: int | None
 
 
 @operations.get(
@@ -110,10 +70,10 @@ async def statement(call: Call[None, StatementQuery]) -> Statement | web.Respons
     totals = {name: money.render(sums.get(kind, 0)) for kind, name in KINDS.items()}
     return Statement(
         month=query.month,
-        operator_id=who,
+        operator_id=str(who),
         opening=money.render(opening.balance),
         closing=money.render(closing.balance),
-        lines=[line(row) for row in rows],
+        lines=tuple(line(row) for row in rows),
         next=None if last == closing.version else last,
         **totals,
     )
@@ -134,12 +94,16 @@ def line(row: StatementRow) -> StatementLine:
         kind=KINDS[row.kind],
         amount=money.render(row.amount),
         balance=money.render(row.balance),
-        job_id=row.job_id,
+        job_id=_text(row.job_id),
         unit=row.unit,
-        node_id=row.node_id,
-        payout_id=row.payout_id,
+        node_id=_text(row.node_id),
+        payout_id=_text(row.payout_id),
         description=row.description,
     )
+
+
+def _text(found: UUID | None) -> Id | None:
+    return None if found is None else str(found)
 
 
 async def written(

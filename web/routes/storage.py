@@ -1,11 +1,11 @@
 """What somebody keeps here: listed with his quota, and removed."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
 import attrs
 
+from rendertrust.api.uploads import KeptUpload
 from web.http.operations import Call, Operations, Scope
 from web.http.pagination import Window
 from web.http.problem import Problem
@@ -19,26 +19,10 @@ NOT_FOUND: Final = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_
 
 
 @attrs.frozen
-class Kept:
-    """``expires_at``: unless a job uses it before, or needs it then. ``size`` in bytes.
-
-    ``jobs``: so many that are open or disputed need it; until they end it cannot be removed.
-    """
-
-    id: UUID
-    filename: str
-    size: int
-    sha256: str
-    created_at: datetime
-    expires_at: datetime
-    jobs: int
-
-
-@attrs.frozen
 class Storage:
     """``used`` of ``quota`` bytes; ``count`` is how many uploads there are in all."""
 
-    uploads: list[Kept]
+    uploads: list[KeptUpload]
     count: int
     used: int
     quota: int
@@ -58,8 +42,8 @@ async def index(call: Call[None, Window]) -> Storage:
     days = timedelta(days=gateway.settings.retention.inputs_days)
     rows = await gateway.retention.page(call.caller, window.limit, window.offset)
     kept = [
-        Kept(
-            id=row.id,
+        KeptUpload(
+            id=str(row.id),
             filename=row.filename,
             size=row.size,
             sha256=row.sha256.hex(),

@@ -1,7 +1,7 @@
 """Uploads: content is announced, put into the store by a presigned URL, and checked."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
@@ -10,6 +10,7 @@ import attrs
 from msgspec import Meta
 
 from actors.ports import ObjectInfo
+from rendertrust.api.uploads import PartRange, Parts, PartUrl, PartUrls, PutUrl
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
@@ -66,35 +67,6 @@ class NewUpload:
 
 
 @attrs.frozen
-class PutUrl:
-    """PUT the content here, with exactly these headers."""
-
-    url: str = attrs.field(repr=False)
-    headers: Mapping[str, str]
-    expires_in: int
-
-
-@attrs.frozen
-class PartRange:
-    """Parts that follow each other, both ends among them."""
-
-    first: int
-    last: int
-
-
-@attrs.frozen
-class Parts:
-    """Content in ``count`` parts, numbered from 1, of ``size`` bytes but the last.
-
-    ``arrived`` are those that need not be sent any more.
-    """
-
-    size: int
-    count: int
-    arrived: list[PartRange]
-
-
-@attrs.frozen
 class WantedPart:
     """A part that is about to be sent, with its SHA-256 (hex)."""
 
@@ -107,24 +79,6 @@ class WantedParts:
     """Any parts, in any order, also such that have arrived."""
 
     parts: Annotated[list[WantedPart], Meta(min_length=1, max_length=URLS_MAX)]
-
-
-@attrs.frozen
-class PartUrl:
-    """PUT these ``size`` bytes of the content here, with exactly these headers."""
-
-    number: int
-    size: int
-    url: str = attrs.field(repr=False)
-    headers: Mapping[str, str]
-
-
-@attrs.frozen
-class PartUrls:
-    """As many as were asked for, in that order."""
-
-    parts: list[PartUrl]
-    expires_in: int
 
 
 @attrs.frozen
@@ -238,7 +192,7 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     if multipart.object_key != row.object_key:
         return MOVED
     urls = [await part_url(call, row, multipart.store_id, part) for part in call.body.parts]
-    return PartUrls(urls, URL_SECONDS)
+    return PartUrls(tuple(urls), URL_SECONDS)
 
 
 @operations.post(
@@ -316,7 +270,7 @@ async def parts_of(call: Call[Any, Any], row: UploadRow) -> Parts | None:
     if row.completed_at is not None or not in_parts(row.size):
         return None
     arrived = [part.number for part in await UploadParts(call.gateway, row).arrived()]
-    shown_ranges = [PartRange(first, last) for first, last in ranges(arrived)]
+    shown_ranges = tuple(PartRange(first, last) for first, last in ranges(arrived))
     return Parts(PART_BYTES, count_of(row.size), shown_ranges)
 
 

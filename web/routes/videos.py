@@ -8,6 +8,7 @@ import attrs
 from msgspec import Meta
 
 from actors.ports import ObjectMissing
+from rendertrust.api.jobs import Placed
 from rendertrust.frame_range import parse
 from rendertrust.manifest import (
     FILES_MAX,
@@ -29,7 +30,7 @@ from web.jobs.submission import NOT_FOUND, JobRequest, order
 from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
 from web.objects.manifests import MANIFEST, keep
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import Placed, placed
+from web.routes.jobs import placed
 
 operations = Operations()
 VIDEO = "video"

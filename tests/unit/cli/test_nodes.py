@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
-from rendertrust.api.nodes import NodeCheck
-from rendertrust.api.responses import Node
+from rendertrust.api.nodes import Node, NodeCheck
 from rendertrust.cli import formatting
 from rendertrust.cli.nodes import UNCHECKABLE, check_row, facts
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
-NODE = Node("n", None, "a", ("render",), "HEALTHY", "ACTIVE", "", None, 0.0, None, None, NOW)
-PLAIN = NodeCheck("j", 0, 1, "cpu/avx2/5.2", None, "", NOW, None)
+NODE = Node("n", None, "a", ("render",), {}, "HEALTHY", "ACTIVE", "", None, 0.0, None, None, NOW)
+PLAIN = NodeCheck("j", 0, 1, "cpu/avx2/5.2", None, "", False, NOW, None)
 VALID = attrs.evolve(PLAIN, verdict="consistent", said="0.04 times the noise")
 INVALID = attrs.evolve(PLAIN, verdict="invalid", said="5 times the noise")
 STRIKE = attrs.evolve(INVALID, strike=True)

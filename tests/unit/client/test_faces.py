@@ -1,4 +1,4 @@
-"""Both clients have the same methods, and are found where people look for them."""
+"""Both clients have the same methods; the blocking one is generated; both are easy to import."""
 
 import inspect
 import subprocess
@@ -10,8 +10,19 @@ import pytest
 
 import rendertrust
 from rendertrust.client import AsyncClient, Client
+from scripts.generate_sync_client import COMMAND, SOURCE, TARGET, generated
 
 NAMES = sorted(name for name in dir(AsyncClient) if not name.startswith("_"))
+
+
+def test_the_blocking_client_is_generated() -> None:
+    is_fresh = TARGET.read_text() == generated(SOURCE.read_text())
+    assert is_fresh, f"run `{COMMAND}`, and commit what it writes"
+
+
+def test_a_method_without_a_docstring_is_refused() -> None:
+    with pytest.raises(ValueError, match="pause has no docstring"):
+        generated("class AsyncClient:\n    async def pause(self) -> None: ...\n")
 
 
 def test_they_have_the_same_names() -> None:
@@ -22,7 +33,7 @@ def test_they_have_the_same_names() -> None:
 def test_a_method_takes_the_same_and_gives_the_same(name: str) -> None:
     ours, theirs = getattr(AsyncClient, name), getattr(Client, name)
     assert inspect.signature(ours).parameters == inspect.signature(theirs).parameters
-    assert theirs.__doc__
+    assert theirs.__doc__ == ours.__doc__
     given, got = get_type_hints(ours)["return"], get_type_hints(theirs)["return"]
     if get_origin(given) is AsyncIterator:
         assert get_origin(got) is Iterator

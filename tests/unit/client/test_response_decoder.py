@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.api.responses import Balance, History, Job, JobList, Placed, Upload
+from rendertrust.api.credits import Balance, History
+from rendertrust.api.jobs import Job, JobList, Placed
+from rendertrust.api.uploads import Upload
 from rendertrust.client.errors import BadAnswer
 from rendertrust.client.response_decoder import read
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.client.errors import BadAnswer
-from rendertrust.client.sse import LINE_BYTES_MAX, ServerSentEvent, SseParser
+from rendertrust.client.event_follower import LINE_BYTES_MAX, ServerSentEvent, SseParser
 
 STREAM = (
     "retry: 2000\n\n"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rendertrust.api.responses import PutUrl, ResultUrl
+from rendertrust.api.jobs import ResultUrl
+from rendertrust.api.uploads import PutUrl
 from rendertrust.client.downloads import suffix
 from rendertrust.client.transport import ApiCall, address, seconds
 

@@ -1,0 +1,103 @@
+"""Response models for uploads."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+from rendertrust.api.text_formats import Id
+
+
+@attrs.frozen
+class PutUrl:
+    """A URL to PUT the content to, with exactly these headers."""
+
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    expires_in: int
+
+
+@attrs.frozen
+class PartRange:
+    """Consecutive parts, from ``first`` to ``last`` inclusive."""
+
+    first: int
+    last: int
+
+
+@attrs.frozen
+class Parts:
+    """Content in ``count`` parts, numbered from 1, of ``size`` bytes except the last.
+
+    ``arrived`` parts need not be sent again.
+    """
+
+    size: int
+    count: int
+    arrived: tuple[PartRange, ...] = ()
+
+    def has(self, number: int) -> bool:
+        """Return True if that part has arrived."""
+        return any(some.first <= number <= some.last for some in self.arrived)
+
+
+@attrs.frozen
+class PartUrl:
+    """A URL to PUT ``size`` bytes of the content to, with exactly these headers."""
+
+    number: int
+    size: int
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class PartUrls:
+    """One URL for each requested part, in the requested order."""
+
+    parts: tuple[PartUrl, ...]
+    expires_in: int
+
+
+@attrs.frozen
+class Upload:
+    """An announced upload. ``put`` and ``parts`` are None if the gateway already has the content.
+
+    ``parts`` is set if the content is long enough to be sent in parts.
+    """
+
+    id: str
+    payload_ref: str
+    sha256: str
+    size: int
+    filename: str
+    status: str
+    put: PutUrl | None = None
+    parts: Parts | None = None
+
+
+@attrs.frozen
+class KeptUpload:
+    """A stored upload. It expires at ``expires_at`` unless a job uses it before or needs it then.
+
+    ``jobs``: the number of open or disputed jobs that need it. It cannot be deleted until they end.
+    """
+
+    id: Id
+    filename: str
+    size: int
+    sha256: str
+    created_at: datetime
+    expires_at: datetime
+    jobs: int
+
+
+@attrs.frozen
+class KeptUploads:
+    """A page of uploads, largest first; ``used`` of ``quota`` bytes. ``count`` is of all."""
+
+    uploads: tuple[KeptUpload, ...]
+    count: int
+    used: int
+    quota: int
+    next: str | None = None
