@@ -85,7 +85,7 @@ class CoveringAnchor:
     hash: str
     block_number: int
     block_hash: str | None  # None: confirmed before these were kept
-    anchor: str | None  # what was signed of it; None: confirmed before that was done
+    anchor: str | None  # the signed note about it
     signed: SignedCheckpoint
 
     @property

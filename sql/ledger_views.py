@@ -13,7 +13,7 @@ SORTED_MOST: Final = 10_000  # of the newest: what is older is found by a filter
 NEWEST: Final = "-entry_id"
 KINDS: Final = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "DEDUCTION", "REFUND"),
-    *("EARNING", "CHECK", "CLAIM", "REVERSAL", "FINE", "PAYOUT"),
+    *("EARNING", "CLAIM", "REVERSAL", "FINE", "PAYOUT"),
 )
 
 

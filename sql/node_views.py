@@ -60,8 +60,8 @@ class NodeWork:
 
 @attrs.frozen
 class NodeShare:
-    """What a node earned by one unit, or with ``work`` CHECK by a look at it; ``grid`` as of
-    ``NodeWork``. ``entry_id`` is the entry that pays it; ``decision`` as of ``sql.operators``.
+    """What a node earned by one unit; ``grid`` as of ``NodeWork``. ``entry_id`` is the entry that
+    pays it; ``decision`` as of ``sql.operators``.
     """
 
     id: UUID
@@ -71,7 +71,6 @@ class NodeShare:
     amount: int
     state: str
     earned_at: datetime
-    work: str
     has_receipt: bool
     entry_id: int | None
     frames: str | None = None

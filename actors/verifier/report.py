@@ -205,7 +205,7 @@ def _compared(told: object) -> RegionDifference | None:
         return None
     if told["equal"]:
         return RegionDifference(True, 0.0)
-    if "off" not in told:  # of a release before, which measured otherwise
+    if "off" not in told:
         return None
     if told["off"] is None:
         return RegionDifference(False, math.inf)

@@ -24,7 +24,7 @@ class Share:
     earned_at: datetime
     payable_at: datetime
     payout_id: str | None
-    work: str = "render"  # or check, in releases before
+    work: str = "render"
     receipt_path: str | None = None
     entry_id: int | None = None
     proof_path: str | None = None

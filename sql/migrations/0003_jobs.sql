@@ -142,7 +142,7 @@ CREATE TABLE units (
     copy_delivered_at timestamptz,                -- null: the copy is at work
     -- Retry policy.
     not_before        timestamptz,
-    failures          integer NOT NULL DEFAULT 0 CHECK (failures >= 0), -- of nodes; three end the unit
+    failures          integer NOT NULL DEFAULT 0 CHECK (failures >= 0), -- of nodes
     faults            integer NOT NULL DEFAULT 0 CHECK (faults >= 0),   -- neither a node's nor the scene's
     unsent            integer NOT NULL DEFAULT 0 CHECK (unsent >= 0),   -- attempts that no node ever had: no retries
     avoid             uuid[] NOT NULL DEFAULT '{}', -- nodes that failed it; they are not given it again

@@ -48,7 +48,7 @@ CREATE TABLE transfers (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY CONSTRAINT transfers_number CHECK (id > 0),
     debit       bigint NOT NULL REFERENCES accounts,
     credit      bigint NOT NULL REFERENCES accounts,
-    subject     bigint NOT NULL,                  -- the side whose reference it is
+    subject     bigint NOT NULL,                  -- the side whose reference it is: debit or credit
     amount      bigint NOT NULL CHECK (amount > 0),
     kind        text NOT NULL CHECK (kind IN (
                     'STRIPE',      -- purchases -> user: bought credits
@@ -57,7 +57,6 @@ CREATE TABLE transfers (
                     'REFUND',      -- revenue -> user: a charge was given back
                     'DEDUCTION',   -- by the user; such references collide with no others
                     'EARNING',     -- revenue -> operator, or suspense while the node has no owner
-                    'CHECK',
                     'CLAIM',       -- suspense -> operator: the node has an owner now
                     'REVERSAL',    -- operator -> revenue: a dispute was upheld
                     'FINE',        -- operator -> revenue: for an invalid result; back where it was no strike after all

@@ -29,8 +29,6 @@ CREATE TABLE earnings (
     id          uuid PRIMARY KEY,
     job_id      uuid NOT NULL,
     unit        integer NOT NULL,
-    work        text NOT NULL DEFAULT 'RENDER' CHECK (work IN ('RENDER', 'CHECK')),
-    attempt     integer CHECK (attempt > 0),
     node_id     uuid NOT NULL REFERENCES nodes,
     operator_id uuid,                             -- null: nobody owns the node yet
     amount      bigint NOT NULL CHECK (amount > 0),
@@ -43,14 +41,11 @@ CREATE TABLE earnings (
     earned_at   timestamptz NOT NULL,
     payable_at  timestamptz NOT NULL,             -- the end of the dispute window
     payout_id   uuid REFERENCES payouts,          -- which pays it, or is to pay it
+    UNIQUE (job_id, unit),
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number),
     CHECK (state <> 'PAID' OR payout_id IS NOT NULL),
-    CHECK (payout_id IS NULL OR (operator_id IS NOT NULL AND state IN ('PAYABLE', 'PAID'))),
-    CONSTRAINT earnings_attempt CHECK ((work = 'CHECK') = (attempt IS NOT NULL)),
-    CONSTRAINT earnings_of_check CHECK (work = 'RENDER' OR operator_id IS NOT NULL)
+    CHECK (payout_id IS NULL OR (operator_id IS NOT NULL AND state IN ('PAYABLE', 'PAID')))
 );
-CREATE UNIQUE INDEX earnings_rendered ON earnings (job_id, unit) WHERE work = 'RENDER';
-CREATE UNIQUE INDEX earnings_checked ON earnings (job_id, unit, attempt, operator_id) WHERE work = 'CHECK';
 CREATE INDEX earnings_operator ON earnings (operator_id, earned_at DESC, id DESC);
 CREATE INDEX earnings_at_stake ON earnings (operator_id, earned_at DESC, id DESC) WHERE state = 'PENDING';
 CREATE INDEX earnings_payable ON earnings (operator_id, payable_at, id)
@@ -70,11 +65,9 @@ SELECT e.id AS share_id,
             (SELECT t.id FROM transfers t
              WHERE t.subject = (SELECT id FROM accounts
                                 WHERE name = coalesce('operator:' || e.operator_id, 'suspense'))
-               AND t.kind = CASE e.work WHEN 'CHECK' THEN 'CHECK' ELSE 'EARNING' END
-               AND t.reference = CASE e.work WHEN 'CHECK' THEN 'check:' || e.job_id || ':' || e.unit || ':' || e.attempt
-                                             ELSE 'job:' || e.job_id || ':' || e.unit END),
+               AND t.kind = 'EARNING' AND t.reference = 'job:' || e.job_id || ':' || e.unit),
             (SELECT t.id FROM transfers t
-             WHERE e.work = 'RENDER' AND t.subject = (SELECT id FROM accounts WHERE name = 'suspense')
+             WHERE t.subject = (SELECT id FROM accounts WHERE name = 'suspense')
                AND t.kind = 'CLAIM' AND t.reference = 'job:' || e.job_id || ':' || e.unit))) AS entry_id
 FROM earnings e;
 
@@ -129,19 +122,12 @@ CREATE UNIQUE INDEX fines_of_share ON fines (share_id) WHERE returned_at IS NULL
 CREATE INDEX fines_of_check ON fines (job_id, unit, attempt);
 
 -- Jobs whose inputs and results must be kept: open, disputed, or with a share that may still be disputed.
--- `is_unlisted`: nothing says which uploads its manifest lists.
 CREATE VIEW kept_jobs AS
 SELECT j.id, j.user_id, j.params -> '_input' ->> 'key' AS input_key,
-       j.params -> '_manifest' ->> 'key' AS manifest_key,
-       j.params ? '_manifest' AND NOT j.params ? '_frames_of'
-           AND NOT EXISTS (SELECT FROM manifest_files f
-                           WHERE f.manifest_key = j.params -> '_manifest' ->> 'key') AS is_unlisted
+       j.params -> '_manifest' ->> 'key' AS manifest_key
 FROM jobs j WHERE j.completed_at IS NULL
 UNION ALL
-SELECT j.id, j.user_id, j.params -> '_input' ->> 'key', j.params -> '_manifest' ->> 'key',
-       j.params ? '_manifest' AND NOT j.params ? '_frames_of'
-           AND NOT EXISTS (SELECT FROM manifest_files f
-                           WHERE f.manifest_key = j.params -> '_manifest' ->> 'key')
+SELECT j.id, j.user_id, j.params -> '_input' ->> 'key', j.params -> '_manifest' ->> 'key'
 FROM jobs j
 WHERE j.completed_at IS NOT NULL
   AND j.id IN (SELECT job_id FROM disputes WHERE state = 'OPEN'

@@ -39,13 +39,13 @@ class ShareQuery(Cursor):
 
 @attrs.frozen
 class Share:
-    """What a unit earned; with ``work`` check what a release before paid for a check of it. It is
-    pending until ``payable_at``; while it is disputed, longer.
+    """What a unit earned; its ``work`` is ``render``, as checks are not paid for. It is pending
+    until ``payable_at``; while it is disputed, longer.
 
     ``payout_id``: the payout that pays it, or is to pay it. ``entry_id``: the entry on one's
     account that it is, and ``proof_path`` where what shows that it stands in the log is; null only
     while there is no entry. ``receipt_path``: where the receipt of the work is, with the proof of
-    its creator's entry; null where its node signed nothing, and for a check. ``why``: of one that
+    its creator's entry; null where its node signed nothing. ``why``: of one that
     is reversed or forfeited, why it is.
     """
 
@@ -208,7 +208,7 @@ def share(row: ShareRow) -> Share:
     members |= {
         "amount": money.render(row.amount),
         "state": row.state.lower(),
-        "work": row.work.lower(),
+        "work": "render",
         "proof_path": None if entry is None else f"/api/v1/ledger/{entry}/proof",
         "receipt_path": receipt if members.pop("has_receipt") else None,
         "why": why_gone(row.state, members.pop("decision")),

@@ -21,7 +21,6 @@ LineKind: TypeAlias = Literal["earned", "checked", "claimed", "reversed", "fined
 LINES_AT_ONCE: Final = 2_000
 KINDS: Final[Mapping[str, LineKind]] = {
     "EARNING": "earned",
-    "CHECK": "checked",
     "CLAIM": "claimed",
     "REVERSAL": "reversed",
     "FINE": "fined",
@@ -45,8 +44,8 @@ class StatementQuery:
 
 @attrs.frozen
 class StatementLine:
-    """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node,
-    ``checked`` by checks, in releases before. ``fined``: forfeited for an invalid result.
+    """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node.
+    ``fined``: forfeited for an invalid result. Nothing is ``checked``: checks are not paid for.
     """
 
     entry_id: int
@@ -115,6 +114,7 @@ async def statement(call: Call[None, StatementQuery]) -> Statement | web.Respons
         closing=money.render(closing.balance),
         lines=[line(row) for row in rows],
         next=None if last == closing.version else last,
+        checked=money.render(0),
         **totals,
     )
 
