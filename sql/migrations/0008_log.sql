@@ -46,9 +46,10 @@ CREATE TABLE tiles (
     level  smallint NOT NULL CHECK (level BETWEEN 0 AND 7),
     number bigint NOT NULL CHECK (number >= 0),
     root   bytea NOT NULL CHECK (octet_length(root) = 32), -- its hash one level up
-    hashes bytea STORAGE EXTERNAL NOT NULL CHECK (octet_length(hashes) = 8192), -- hashes do not compress
+    hashes bytea NOT NULL CHECK (octet_length(hashes) = 8192),
     PRIMARY KEY (level, number)
 );
+ALTER TABLE tiles ALTER COLUMN hashes SET STORAGE EXTERNAL; -- hashes do not compress
 
 -- Signed states of the log.
 CREATE TABLE checkpoints (
