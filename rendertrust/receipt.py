@@ -22,7 +22,6 @@ from rendertrust.untrusted import Document
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
 VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
-EARLIER_VERDICTS: Final = ("match", "unchecked")  # in receipts of releases before
 # Why a result is ``unverified``: a member of its receipt.
 DRAWING: Final = "drawing"  # of a frame by EEVEE, within what was measured
 REASON: Final = "reason"
@@ -314,8 +313,7 @@ def read_receipt(document: object) -> Receipt | str:
         return f"gateway is {weakness}"
     if not _is(_SIGNATURE, document["node_signature"]):
         return "node_signature is no signature"
-    known = document["verdict"] in (*VERDICTS, *EARLIER_VERDICTS)
-    if not known or not _is(_TIME, document["issued"]):
+    if document["verdict"] not in VERDICTS or not _is(_TIME, document["issued"]):
         return "verdict and issued must be what they are for"
     if type(price) is not int or not 0 <= price <= WHOLE_MAX:
         return "price is a whole number"

@@ -37,7 +37,7 @@ _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proo
 WITHDRAWN: Final = "withdrawn"  # a member that is there only where it was
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
 _PAYS: Final = ("USAGE", "EARNING")
-_NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable", "unchecked")
+_NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable")
 _PIECE: Final = 1 << 20
 WORDS_MOST: Final = 120
 

@@ -16,10 +16,7 @@ FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit, atte
 
 @attrs.frozen
 class EarningRow:
-    """The share of one unit; ``work`` CHECK: an earlier release paid it for a check.
-
-    Without an operator it waits in suspense for the node's owner.
-    """
+    """The share of one unit. Without an operator it waits in suspense for the node's owner."""
 
     id: UUID
     job_id: UUID
@@ -31,8 +28,6 @@ class EarningRow:
     earned_at: datetime
     payable_at: datetime
     payout_id: UUID | None = None
-    work: str = "RENDER"
-    attempt: int | None = None
 
     @property
     def account(self) -> str:

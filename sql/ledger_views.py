@@ -13,7 +13,7 @@ SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older 
 NEWEST: Final = "-entry_id"
 KINDS: Final = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "DEDUCTION", "REFUND"),
-    *("EARNING", "CHECK", "CLAIM", "REVERSAL", "FINE", "PAYOUT"),
+    *("EARNING", "CLAIM", "REVERSAL", "FINE", "PAYOUT"),
 )
 
 

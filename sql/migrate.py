@@ -36,19 +36,25 @@ SELECT set_config(name, value, false) FROM (VALUES
     ('idle_in_transaction_session_timeout', '0'), ('synchronous_commit', 'off')) s(name, value)
 WHERE current_setting(name, true) IS NOT NULL
 """
+# ``compatible_from``: the newest migration of the oldest program that works with the schema after
+# this one. Null: programs that lack the migration do not.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
-    version    integer PRIMARY KEY,
-    name       text NOT NULL,
-    sha256     text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
+    version         integer PRIMARY KEY,
+    name            text NOT NULL,
+    sha256          text NOT NULL,
+    applied_at      timestamptz NOT NULL DEFAULT now(),
+    compatible_from integer
 )
 """
-# Databases from before migration 0101 lack this column.
 _APPLIED: Final = """
-SELECT version, name, sha256, (to_jsonb(m) ->> 'compatible_from')::integer AS compatible_from
-FROM schema_migrations m ORDER BY version
+SELECT version, name, sha256, compatible_from FROM schema_migrations ORDER BY version
 """
+FIRST: Final = "0001_users"  # development versions before the first release began with another one
+UNRELEASED: Final = (
+    "The database was made by a development version from before the first release and cannot be"
+    " upgraded: start with an empty database"
+)
 # With wal_level minimal nothing of a new sequence is logged before its transaction ends, but the
 # next 32 numbers count as logged: they would be assigned without a log record, and again after a
 # crash. Setting the sequence again prevents that.
@@ -134,7 +140,7 @@ async def migrate(
         await connection.execute(_SETTINGS)
         async with turn(connection):
             await connection.execute(_TABLE)
-            there = _compared(await connection.fetch(_APPLIED), found or migrations())
+            there = _compared(await _applied(connection), found or migrations())
             if there.refused is not None:
                 raise MigrationError(there.refused)
             if there.newer:
@@ -155,7 +161,7 @@ async def status(dsn: str) -> MigrationStatus:
     try:
         exists = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
         known = migrations()
-        there = _compared(await connection.fetch(_APPLIED) if exists else [], known)
+        there = _compared(await _applied(connection) if exists else [], known)
         pending = tuple(migration.name for migration in there.pending)
         applied = tuple(each.name for each in known if each.name not in pending)
         return MigrationStatus(applied, pending, there.newer, there.refused)
@@ -217,6 +223,19 @@ class _Comparison:
     refused: str | None
 
 
+def check_release(first: str | None) -> None:
+    """Raise MigrationError if the first migration of a database is none of a released version."""
+    if first not in (None, FIRST):
+        raise MigrationError(UNRELEASED)
+
+
+async def _applied(connection: Any) -> list[Any]:
+    """Return the rows of the migrations that the database has. Raises MigrationError."""
+    first = await connection.fetchval("SELECT name FROM schema_migrations WHERE version = 1")
+    check_release(first)
+    return list(await connection.fetch(_APPLIED))
+
+
 def _compared(rows: list[Any], known: list[Migration]) -> _Comparison:
     """Compare the database's migrations with this program's. Raises MigrationError."""
     done = {row["version"]: row["sha256"] for row in rows}
@@ -261,14 +280,10 @@ async def _try(connection: Any, migration: Migration, dsn: str) -> None:
         if not migration.statements:
             await connection.execute(migration.text)
         await connection.execute(
-            "INSERT INTO schema_migrations (version, name, sha256) VALUES ($1, $2, $3)",
-            *(migration.version, migration.name, migration.sha256),
+            "INSERT INTO schema_migrations (version, name, sha256, compatible_from)"
+            " VALUES ($1, $2, $3, $4)",
+            *(migration.version, migration.name, migration.sha256, migration.compatible_from),
         )
-        if migration.compatible_from is not None:
-            await connection.execute(
-                "UPDATE schema_migrations SET compatible_from = $2 WHERE version = $1",
-                *(migration.version, migration.compatible_from),
-            )
         await connection.execute(_NUMBERS)
 
 

@@ -60,7 +60,7 @@ class NodeWork:
 
 @attrs.frozen
 class NodeShare:
-    """A node's earning by one unit; ``work`` CHECK: by a check. ``grid`` as in ``NodeWork``.
+    """A node's earning by one unit; ``grid`` as in ``NodeWork``.
 
     ``entry_id``: the entry that pays it; ``decision`` as in ``sql.operators``.
     """
@@ -72,7 +72,6 @@ class NodeShare:
     amount: int
     state: str
     earned_at: datetime
-    work: str
     has_receipt: bool
     entry_id: int | None
     frames: str | None = None

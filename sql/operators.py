@@ -30,7 +30,6 @@ class ShareRow:
     earned_at: datetime
     payable_at: datetime
     payout_id: UUID | None
-    work: str
     disputed: bool
     has_receipt: bool
     entry_id: int | None

@@ -93,7 +93,7 @@ def earning_parts(changes: Changes) -> Iterator[Part]:
     new = [row for row in changes.earnings if (row.job_id, row.unit) in changes.new_earnings]
     old = [row for row in changes.earnings if (row.job_id, row.unit) not in changes.new_earnings]
     names = ("id", "job_id", "unit", "node_id", "operator_id", "amount", "state", "earned_at")
-    yield "books_earnings_insert", columns_of(new, *names, "payable_at", "work", "attempt")
+    yield "books_earnings_insert", columns_of(new, *names, "payable_at")
     yield "books_earnings_update", columns_of(old, "job_id", "unit", "state", "operator_id")
     yield from _payouts(changes)
     yield from _disputes(changes)

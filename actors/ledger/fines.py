@@ -131,6 +131,6 @@ def _pending(draft: Draft, operator: UUID) -> Iterator[EarningRow]:
     found = [
         share
         for share in draft.earnings.all()
-        if (share.operator_id, share.state, share.work) == (operator, "PENDING", "RENDER")
+        if (share.operator_id, share.state) == (operator, "PENDING")
     ]
     yield from sorted(found, key=lambda share: (share.earned_at, share.id), reverse=True)

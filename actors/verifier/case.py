@@ -93,7 +93,7 @@ class Case:
         case = cls(pending, now - pending.waited)
         if pending.disputed is not None:
             case.dispute()
-        elif pending.is_again or pending.row.drawn is not False:  # None: before draws were stored
+        elif pending.is_again or pending.row.drawn is not False:  # None: nothing was drawn
             case.compare()
         return case
 

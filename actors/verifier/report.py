@@ -212,7 +212,7 @@ def _compared(told: object) -> RegionDifference | None:
         return None
     if told["equal"]:
         return RegionDifference(True, 0.0)
-    if "off" not in told:  # measured in another way
+    if "off" not in told:
         return None
     if told["off"] is None:
         return RegionDifference(False, math.inf)

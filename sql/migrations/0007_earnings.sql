@@ -1,35 +1,18 @@
--- What operators earn: a share of each verified unit, pending while the unit may be disputed, then
--- payable, then paid out; and what creators dispute.
-
--- Whatever kinds of transfers there are by now stay; these are new.
-DO $$
-DECLARE kinds text[];
-BEGIN
-    SELECT array_agg(DISTINCT word[1]) INTO kinds
-    FROM pg_constraint c,
-         regexp_matches(pg_get_constraintdef(c.oid), '''([A-Z_]+)''', 'g') AS word
-    WHERE c.conname = 'transfers_kind_check' AND c.conrelid = 'transfers'::regclass;
-    kinds := kinds || ARRAY['CLAIM',      -- suspense -> operator: the node has an owner now
-                            'REVERSAL',   -- operator -> revenue: a dispute was upheld
-                            'PAYOUT'];    -- operator -> user, or -> payouts: it left as money
-    ALTER TABLE transfers DROP CONSTRAINT transfers_kind_check;
-    EXECUTE format('ALTER TABLE transfers ADD CONSTRAINT transfers_kind_check'
-                   ' CHECK (kind = ANY (%L::text[]))', kinds);
-END $$;
+-- Earnings: what operators earn for their units, payouts, disputes about units, and fines.
 
 CREATE TABLE payouts (
     id           uuid PRIMARY KEY,
     operator_id  uuid NOT NULL REFERENCES users,
     kind         text NOT NULL CHECK (kind IN ('CREDITS', 'MONEY')),
     amount       bigint NOT NULL CHECK (amount > 0),
-    units        integer NOT NULL CHECK (units > 0), -- how many earnings it pays
+    units        integer NOT NULL CHECK (units > 0), -- how many shares it pays
     state        text NOT NULL CHECK (state IN (
-                     'REQUESTED',  -- of money: -> APPROVED or REJECTED, by an admin
-                     'APPROVED',   -- in a batch: -> PAID once the money went out, or REJECTED
+                     'REQUESTED',  -- money: an admin makes it APPROVED or REJECTED
+                     'APPROVED',   -- in a batch: becomes PAID once the money was sent, or REJECTED
                      'PAID',       -- credits are paid at once
-                     'REJECTED')), -- what it was to pay is payable again
-    batch_id     uuid,             -- with which others it was approved
-    reference    text NOT NULL DEFAULT '' CHECK (char_length(reference) <= 255), -- of the bank's
+                     'REJECTED')), -- its shares are payable again
+    batch_id     uuid,                            -- the payouts that were approved together
+    reference    text NOT NULL DEFAULT '' CHECK (char_length(reference) <= 255), -- the bank's
     requested_at timestamptz NOT NULL,
     closed_at    timestamptz,
     CHECK (kind = 'MONEY' OR state = 'PAID'),
@@ -40,70 +23,122 @@ CREATE INDEX payouts_operator ON payouts (operator_id, requested_at DESC, id DES
 CREATE INDEX payouts_requested ON payouts (requested_at DESC, id DESC);
 CREATE INDEX payouts_batch ON payouts (batch_id) WHERE batch_id IS NOT NULL;
 
--- The balance of an operator's account is what of these is PENDING or PAYABLE; where the operator is
--- null, it is that of the account suspense.
+-- Shares: what the operator earns of a unit's charge. The balance of an operator's account is the sum of the operator's
+-- PENDING and PAYABLE shares; that of the account `suspense` is the sum of those without an operator.
 CREATE TABLE earnings (
-    id          uuid NOT NULL UNIQUE,
+    id          uuid PRIMARY KEY,
     job_id      uuid NOT NULL,
     unit        integer NOT NULL,
     node_id     uuid NOT NULL REFERENCES nodes,
-    operator_id uuid,              -- null: nobody owns the node yet
+    operator_id uuid,                             -- null: nobody owns the node yet
     amount      bigint NOT NULL CHECK (amount > 0),
     state       text NOT NULL CHECK (state IN (
-                    'PENDING',     -- -> PAYABLE, or REVERSED
-                    'PAYABLE',     -- -> PAID, by its payout
+                    'PENDING',     -- the unit may be disputed; becomes PAYABLE, REVERSED or FORFEITED
+                    'PAYABLE',     -- becomes PAID, by its payout
                     'PAID',
-                    'REVERSED')),  -- a dispute was upheld
+                    'REVERSED',    -- a dispute was upheld
+                    'FORFEITED')), -- taken as a fine
     earned_at   timestamptz NOT NULL,
-    payable_at  timestamptz NOT NULL, -- until then it may be disputed
-    payout_id   uuid REFERENCES payouts, -- which pays it, or is to pay it
-    PRIMARY KEY (job_id, unit),
+    payable_at  timestamptz NOT NULL,             -- the end of the dispute window
+    payout_id   uuid REFERENCES payouts,          -- which pays it, or is to pay it
+    UNIQUE (job_id, unit),
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number),
     CHECK (state <> 'PAID' OR payout_id IS NOT NULL),
     CHECK (payout_id IS NULL OR (operator_id IS NOT NULL AND state IN ('PAYABLE', 'PAID')))
 );
 CREATE INDEX earnings_operator ON earnings (operator_id, earned_at DESC, id DESC);
--- What the Paymaster looks for: whose time has come, and what waits for an owner.
-CREATE INDEX earnings_pending ON earnings (payable_at) WHERE state = 'PENDING';
-CREATE INDEX earnings_unowned ON earnings (node_id)
-    WHERE operator_id IS NULL AND state <> 'REVERSED';
+CREATE INDEX earnings_at_stake ON earnings (operator_id, earned_at DESC, id DESC) WHERE state = 'PENDING';
 CREATE INDEX earnings_payable ON earnings (operator_id, payable_at, id)
     WHERE state = 'PAYABLE' AND payout_id IS NULL;
 CREATE INDEX earnings_payout ON earnings (payout_id) WHERE payout_id IS NOT NULL;
+CREATE INDEX earnings_pending ON earnings (payable_at) WHERE state = 'PENDING'; -- what has matured
+CREATE INDEX earnings_unowned ON earnings (node_id) -- what can be claimed for a new owner
+    WHERE operator_id IS NULL AND state NOT IN ('REVERSED', 'FORFEITED');
+CREATE INDEX earnings_node ON earnings (node_id); -- deleting a node looks for what refers to it
 
+-- The entry that pays each share, on its operator's account or in suspense. The references of the ledger's transfers
+-- find it, each by a unique index.
+CREATE VIEW share_entries AS
+SELECT e.id AS share_id,
+       (SELECT x.entry_id FROM entries x
+        WHERE x.amount > 0 AND x.transfer_id = coalesce(
+            (SELECT t.id FROM transfers t
+             WHERE t.subject = (SELECT id FROM accounts
+                                WHERE name = coalesce('operator:' || e.operator_id, 'suspense'))
+               AND t.kind = 'EARNING' AND t.reference = 'job:' || e.job_id || ':' || e.unit),
+            (SELECT t.id FROM transfers t
+             WHERE t.subject = (SELECT id FROM accounts WHERE name = 'suspense')
+               AND t.kind = 'CLAIM' AND t.reference = 'job:' || e.job_id || ':' || e.unit))) AS entry_id
+FROM earnings e;
+
+-- Disputes about units, at most one of each.
 CREATE TABLE disputes (
     id         uuid NOT NULL UNIQUE,
     job_id     uuid NOT NULL,
     unit       integer NOT NULL,
     user_id    uuid NOT NULL REFERENCES users,
+    by_gateway boolean NOT NULL DEFAULT false,    -- the node was caught later, and nobody had looked at the unit
     reason     text NOT NULL CHECK (char_length(reason) BETWEEN 1 AND 500),
-    charge     bigint NOT NULL CHECK (charge > 0), -- what is given back if it is upheld
+    charge     bigint NOT NULL CHECK (charge > 0), -- given back if it is upheld
     state      text NOT NULL CHECK (state IN (
-                   'OPEN',       -- what the unit earned stays pending
+                   'OPEN',       -- the share stays pending
                    'UPHELD',     -- the charge was given back, the share reversed
                    'REJECTED')), -- the share is payable
+    -- What a verifier found where that does not decide the dispute: an admin decides then.
+    finding    text CONSTRAINT disputes_finding CHECK (char_length(finding) BETWEEN 1 AND 500),
     decision   text NOT NULL DEFAULT '' CHECK (char_length(decision) <= 500), -- why
     opened_at  timestamptz NOT NULL,
     decided_at timestamptz,
-    PRIMARY KEY (job_id, unit),  -- once per unit
+    PRIMARY KEY (job_id, unit),
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number),
     CHECK ((state = 'OPEN') = (decided_at IS NULL))
 );
 CREATE INDEX disputes_opened ON disputes (opened_at DESC, id DESC);
+CREATE INDEX disputes_waiting ON disputes (opened_at, job_id, unit) WHERE state = 'OPEN'; -- the order of verifiers
+CREATE INDEX disputes_recalled ON disputes (opened_at, job_id, unit) WHERE state = 'OPEN' AND by_gateway;
 
--- Shares that were booked before: they may be disputed for a week from then on, as new ones.
-INSERT INTO earnings (id, job_id, unit, node_id, operator_id, amount, state, earned_at, payable_at)
-SELECT gen_random_uuid(), u.job_id, u.number, u.node_id,
-       CASE WHEN a.name LIKE 'operator:%' THEN substr(a.name, 10)::uuid END,
-       t.amount, 'PENDING', t.created_at, t.created_at + interval '7 days'
-FROM transfers t
-JOIN accounts a ON a.id = t.subject
-JOIN units u ON t.reference = 'job:' || u.job_id || ':' || u.number
-WHERE t.kind = 'EARNING';
+-- What a creator found who rendered a disputed frame again.
+CREATE TABLE comparisons (
+    dispute_id uuid PRIMARY KEY REFERENCES disputes (id),
+    verdict    text NOT NULL CHECK (verdict IN ('exact', 'consistent', 'different', 'undecided')),
+    said       text NOT NULL CHECK (char_length(said) BETWEEN 1 AND 500),
+    places     double precision[] NOT NULL CHECK (cardinality(places) <= 16), -- x, y of regions, from 0 up to 1
+    picture    bytea CHECK (octet_length(picture) <= 524288) -- both pictures where they differ most, a PNG
+);
+
+-- Shares that were forfeited, whole, for an invalid result. A fine is returned where the scene was at fault; then the
+-- share may be forfeited again.
+CREATE TABLE fines (
+    share_id    uuid NOT NULL REFERENCES earnings (id),
+    job_id      uuid NOT NULL,                    -- the invalid result
+    unit        integer NOT NULL,
+    attempt     integer NOT NULL,
+    at          timestamptz NOT NULL,
+    returned_at timestamptz,
+    PRIMARY KEY (share_id, job_id, unit, attempt),
+    FOREIGN KEY (job_id, unit, attempt) REFERENCES checks
+);
+CREATE UNIQUE INDEX fines_of_share ON fines (share_id) WHERE returned_at IS NULL;
+CREATE INDEX fines_of_check ON fines (job_id, unit, attempt);
+
+-- Jobs whose inputs and results must be kept: open, disputed, or with a share that may still be disputed.
+CREATE VIEW kept_jobs AS
+SELECT j.id, j.user_id, j.params -> '_input' ->> 'key' AS input_key,
+       j.params -> '_manifest' ->> 'key' AS manifest_key
+FROM jobs j WHERE j.completed_at IS NULL
+UNION ALL
+SELECT j.id, j.user_id, j.params -> '_input' ->> 'key', j.params -> '_manifest' ->> 'key'
+FROM jobs j
+WHERE j.completed_at IS NOT NULL
+  AND j.id IN (SELECT job_id FROM disputes WHERE state = 'OPEN'
+               UNION SELECT job_id FROM earnings WHERE state = 'PENDING');
 
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
-        GRANT SELECT, INSERT, UPDATE ON earnings, disputes, payouts TO rendertrust_app;
+        GRANT SELECT ON share_entries, kept_jobs TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE ON payouts, earnings, disputes TO rendertrust_app;
+        GRANT SELECT, INSERT ON comparisons, fines TO rendertrust_app;
+        GRANT UPDATE (returned_at) ON fines TO rendertrust_app;
     END IF;
 END $$;

@@ -1,67 +1,166 @@
--- The log: every entry of the books is a leaf of one Merkle tree (RFC 9162), in the order in which
--- the Sequencer took them up. docs/PROOF.md has the bytes.
+-- The log: every entry of the books is a leaf of one Merkle tree (RFC 9162). Checkpoints are signed and anchored on a
+-- chain. docs/PROOF.md has the bytes.
 
--- SHA-256 of the render receipt that an entry pays for: of the part that everybody may see.
-ALTER TABLE entries ADD COLUMN receipt bytea CHECK (octet_length(receipt) = 32);
-
--- One row: who appends locks it.
+-- One row; whoever appends locks it.
 CREATE TABLE log_head (
-    one        boolean PRIMARY KEY DEFAULT true CHECK (one),
-    origin     text NOT NULL CHECK (origin ~ '^[^[:space:]+]{1,255}$'), -- the log's name in checkpoints
-    size       bigint NOT NULL CHECK (size >= 0),      -- how many leaves there are
-    root       bytea NOT NULL CHECK (octet_length(root) = 32), -- of all of them
-    -- Every entry up to this number has its leaf, and none will come to be below it any more: numbers
-    -- are given in advance, so that entries neither follow without a hole nor commit in order.
-    covered    bigint NOT NULL CHECK (covered >= 0)
+    one         boolean PRIMARY KEY DEFAULT true CHECK (one),
+    origin      text NOT NULL CHECK (origin ~ '^[^[:space:]+]{1,255}$'), -- the log's name in checkpoints
+    size        bigint NOT NULL CHECK (size >= 0), -- leaves
+    root        bytea NOT NULL CHECK (octet_length(root) = 32), -- of all leaves
+    -- Every entry up to this number has its leaf, and no entry below it will be inserted any more. Sequences give
+    -- numbers in advance, so entries have gaps and do not commit in order.
+    covered     bigint NOT NULL CHECK (covered >= 0),
+    checkpoints bigint NOT NULL DEFAULT 0 CHECK (checkpoints >= 0) -- how many: a removed one is missed
 );
 
--- No foreign key: who appends has read the entry in the same transaction, entries do not go, and
--- fsck looks for both.
+-- The head goes forward only, and no further than numbers were given. The gateway's role may write it: else it could
+-- make room for entries in the past, or make the log skip those to come.
+CREATE FUNCTION refuse_to_go_back() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.covered < OLD.covered OR NEW.size < OLD.size THEN
+        RAISE EXCEPTION 'the log does not go back' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.covered > OLD.covered
+       AND NEW.covered > coalesce(pg_sequence_last_value('public.entries_entry_id_seq'), 0) THEN
+        RAISE EXCEPTION 'the log covers % and no sequence gave it', NEW.covered
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER log_head_forward BEFORE UPDATE ON log_head
+    FOR EACH ROW EXECUTE FUNCTION refuse_to_go_back();
+
+-- No foreign key on entries: whoever appends read the entry in the same transaction, entries are never deleted, and
+-- fsck compares both.
 CREATE TABLE leaves (
-    leaf_index bigint PRIMARY KEY CHECK (leaf_index >= 0), -- 0, 1, 2 … without a hole
-    entry_id   bigint NOT NULL UNIQUE,            -- an entry is one leaf
-    salt       bytea NOT NULL CHECK (octet_length(salt) = 32), -- who has it can open the private part
-    hash       bytea NOT NULL CHECK (octet_length(hash) = 32)
+    leaf_index bigint PRIMARY KEY CHECK (leaf_index >= 0), -- 0, 1, 2 … without a gap
+    entry_id   bigint UNIQUE,                     -- null: an epoch begins here
+    salt       bytea CHECK (octet_length(salt) = 32), -- opens the private part
+    hash       bytea NOT NULL CHECK (octet_length(hash) = 32),
+    CHECK ((entry_id IS NULL) = (salt IS NULL))
 );
 
--- Complete tiles: 256 hashes beside each other, of every eighth level. What is not complete yet is
--- read from the leaves, and from the roots of the tiles below.
+-- Complete tiles: 256 adjacent hashes of every eighth level. The rest is computed from leaves and the roots of tiles.
 CREATE TABLE tiles (
-    level      smallint NOT NULL CHECK (level BETWEEN 0 AND 7),
-    number     bigint NOT NULL CHECK (number >= 0),
-    root       bytea NOT NULL CHECK (octet_length(root) = 32), -- its hash one level up
-    hashes     bytea NOT NULL CHECK (octet_length(hashes) = 8192),
+    level  smallint NOT NULL CHECK (level BETWEEN 0 AND 7),
+    number bigint NOT NULL CHECK (number >= 0),
+    root   bytea NOT NULL CHECK (octet_length(root) = 32), -- its hash one level up
+    hashes bytea NOT NULL CHECK (octet_length(hashes) = 8192),
     PRIMARY KEY (level, number)
 );
 ALTER TABLE tiles ALTER COLUMN hashes SET STORAGE EXTERNAL; -- hashes do not compress
 
--- What the log was at a moment, signed.
+-- Signed states of the log.
 CREATE TABLE checkpoints (
-    size       bigint PRIMARY KEY CHECK (size >= 0),
-    root       bytea NOT NULL CHECK (octet_length(root) = 32),
-    at         timestamptz NOT NULL,
-    note       text NOT NULL                      -- as strangers get it: C2SP signed note
+    size   bigint PRIMARY KEY CHECK (size >= 0),
+    number bigint NOT NULL UNIQUE,                -- 1, 2, 3 …
+    root   bytea NOT NULL CHECK (octet_length(root) = 32),
+    at     timestamptz NOT NULL,
+    note   text NOT NULL                          -- as it is published: a C2SP signed note
 );
 
--- Whose signatures count: the first key, those that followed with a signature of the one before, and
--- those that the operator adopted.
+-- Keys whose signatures count: the first one, those that followed with a signature of the one before, and those that
+-- the operator of the gateway adopted.
 CREATE TABLE log_keys (
-    verifier   text PRIMARY KEY,                  -- name+id+key
-    added_at   timestamptz NOT NULL
+    verifier text PRIMARY KEY,                    -- name+id+key
+    added_at timestamptz NOT NULL
+);
+
+-- Transactions on the chain, stored before they are sent: each anchors a checkpoint, or makes the contract.
+CREATE TABLE chain_transactions (
+    chain_id     bigint NOT NULL CHECK (chain_id > 0),
+    sender       text NOT NULL,
+    nonce        bigint NOT NULL CHECK (nonce >= 0),
+    contract     text NOT NULL,                   -- which it makes or calls
+    size         bigint REFERENCES checkpoints,   -- the checkpoint; null: it makes the contract
+    root         bytea CHECK (octet_length(root) = 32),
+    raw          bytea NOT NULL,                  -- its newest form, as it is sent
+    hashes       text[] NOT NULL CHECK (cardinality(hashes) > 0), -- of all its forms, the newest last
+    state        text NOT NULL CHECK (state IN (
+                     'PENDING',    -- signed; perhaps sent, perhaps in a block that the chain may drop
+                     'CONFIRMED',  -- deep enough in the chain; PENDING again where the chain lost it
+                     'FAILED')),   -- it did nothing, and never will: another takes its place
+    mined_hash   text,                            -- the form that is in a block,
+    block_number bigint,                          -- and which block; a number may come to mean another block
+    block_hash   text,
+    note         text,                            -- the gateway's signed note about a confirmed anchor; proofs carry it
+    error        text,
+    created_at   timestamptz NOT NULL,
+    bid_at       timestamptz NOT NULL,            -- when its newest form was signed
+    confirmed_at timestamptz,
+    PRIMARY KEY (chain_id, sender, nonce),
+    CHECK ((size IS NULL) = (root IS NULL)),
+    CHECK (state <> 'CONFIRMED' OR (block_number IS NOT NULL AND confirmed_at IS NOT NULL))
+);
+CREATE INDEX chain_transactions_size ON chain_transactions (size DESC) WHERE size IS NOT NULL;
+
+-- ── halts and epochs ────────────────────────────────────────────────────────────────────────────
+
+-- A new epoch continues the log from an older backup, although a chain has more of it. The first epoch has no row.
+CREATE TABLE epochs (
+    number     integer PRIMARY KEY CHECK (number >= 2),
+    leaf_index bigint NOT NULL UNIQUE CHECK (leaf_index >= 0), -- all leaves below it were kept
+    leaf       text NOT NULL,
+    origin     text NOT NULL,                     -- the log's name from there on
+    chain_id   bigint NOT NULL CHECK (chain_id > 0), -- the chain, and what it had of the epoch before: contract, size,
+    contract   text NOT NULL,                     -- root; and the sender's next number, below which all
+    size       bigint NOT NULL CHECK (size >= 0), -- transactions are over, lost ones included
+    root       bytea NOT NULL CHECK (octet_length(root) = 32),
+    sender     text NOT NULL,
+    nonce      bigint NOT NULL CHECK (nonce >= 0),
+    at         timestamptz NOT NULL
+);
+
+-- Why nothing may be written to the books. At most one row; log_halted says whether it still holds.
+CREATE TABLE log_halt (
+    one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+    reason   text NOT NULL CHECK (reason IN (
+                 'RESTORED',   -- from a backup; the chain was not asked yet whether it has more
+                 'BEHIND',     -- a gateway signed what the database lacks: an older database was put back
+                 'AHEAD',      -- the chain has more leaves than the database
+                 'OTHER')),    -- the chain has another root at the same size
+    found_at timestamptz NOT NULL,
+    chain_id bigint,
+    contract text,
+    size     bigint,                              -- of what the chain or the gateway has
+    root     bytea CHECK (octet_length(root) = 32),
+    origin   text,                                -- BEHIND: the log's name,
+    seen_at  timestamptz,                         -- and when that was signed
+    CONSTRAINT log_halt_check CHECK (reason = 'RESTORED' OR (size IS NOT NULL AND root IS NOT NULL)),
+    CONSTRAINT log_halt_chain_check CHECK (reason NOT IN ('AHEAD', 'OTHER')
+                                           OR (chain_id IS NOT NULL AND contract IS NOT NULL)),
+    CONSTRAINT log_halt_seen_check CHECK (reason <> 'BEHIND' OR (origin IS NOT NULL AND seen_at IS NOT NULL))
+);
+
+-- The halt that holds. A new epoch ends it: that of a contract that the epoch left behind, though an anchor actor may
+-- write it down after the epoch began, and that of what was signed before the epoch.
+CREATE VIEW log_halted AS
+SELECT reason, found_at, chain_id, contract, size, root, origin, seen_at FROM log_halt h
+WHERE NOT EXISTS (SELECT FROM epochs e WHERE e.chain_id = h.chain_id AND e.contract = h.contract)
+  AND NOT (reason = 'BEHIND' AND EXISTS (SELECT FROM epochs e WHERE e.at >= h.seen_at AND e.origin <> h.origin));
+
+-- One row: what the gateway that audits the books found last, for the other gateways.
+CREATE TABLE last_audit (
+    one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+    at       timestamptz NOT NULL,                -- when it began
+    whole    timestamptz,                         -- when the last audit of everything began
+    findings jsonb NOT NULL,                      -- [[invariant, subject, found], …]
+    noted_at timestamptz NOT NULL
 );
 
 DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['leaves', 'tiles', 'checkpoints', 'log_keys'] LOOP
+    FOREACH name IN ARRAY ARRAY['leaves', 'tiles', 'checkpoints', 'log_keys', 'epochs'] LOOP
         EXECUTE format('CREATE TRIGGER %1$s_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %1$s '
                        'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);
     END LOOP;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
-        RETURN;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        GRANT SELECT ON log_halted TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE ON log_head, chain_transactions, last_audit TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON log_halt TO rendertrust_app;
+        GRANT SELECT, INSERT ON leaves, tiles, checkpoints, log_keys, epochs TO rendertrust_app; -- append-only
     END IF;
-    GRANT SELECT ON log_head, leaves, tiles, checkpoints, log_keys TO rendertrust_app;
-    GRANT INSERT, UPDATE ON log_head TO rendertrust_app;
-    GRANT INSERT ON leaves, tiles, checkpoints, log_keys TO rendertrust_app; -- append-only
 END $$;

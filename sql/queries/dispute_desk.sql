@@ -10,7 +10,7 @@ FROM disputes d
 JOIN jobs j ON j.id = d.job_id
 JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
 JOIN users c ON c.id = d.user_id
-LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit AND s.work = 'RENDER'
+LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit
 LEFT JOIN users o ON o.id = s.operator_id
 WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2) AND ($3::uuid IS NULL OR d.id = $3)
   AND (d.by_gateway OR NOT $5::boolean)
@@ -47,7 +47,7 @@ SELECT u.number, u.frames, u.tile, j.params -> '_tiles' AS grid, h.settled AS ch
 FROM units u
 JOIN jobs j ON j.id = u.job_id AND j.user_id = $3
 JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number AND h.settled > 0
-LEFT JOIN earnings s ON s.job_id = u.job_id AND s.unit = u.number AND s.work = 'RENDER'
+LEFT JOIN earnings s ON s.job_id = u.job_id AND s.unit = u.number
 WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2) AND u.state = 'COMPLETED'
   AND CASE WHEN s.id IS NULL THEN u.ended_at > $4 ELSE s.state = 'PENDING' AND s.payable_at > $5 END
   AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = u.job_id AND d.unit = u.number)
@@ -57,7 +57,7 @@ ORDER BY u.number;
 -- The entries of a dispute's decision: on its creator's account, and, with $2, on the account that had the share.
 SELECT e.entry_id, t.kind, e.amount, e.created_at, l.leaf_index IS NOT NULL AS is_logged
 FROM disputes d
-LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit AND s.work = 'RENDER'
+LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit
 JOIN accounts a ON a.name = 'user:' || d.user_id
      OR ($2 AND a.name = coalesce('operator:' || s.operator_id, 'suspense'))
 JOIN transfers t ON t.subject = a.id AND t.kind IN ('REFUND', 'REVERSAL')

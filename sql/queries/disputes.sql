@@ -11,4 +11,4 @@ SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
   AND ($3::uuid IS NULL OR d.user_id = $3
        OR EXISTS (SELECT FROM earnings e
-                  WHERE e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER' AND e.operator_id = $3));
+                  WHERE e.job_id = d.job_id AND e.unit = d.unit AND e.operator_id = $3));

@@ -14,8 +14,7 @@ WHERE (f.job_id, f.unit) IN (SELECT * FROM unnest($4::uuid[], $5::integer[])) AN
 -- name: books_earnings_lock
 -- Read what the account locks protect, in one row: earnings and disputes of units, payouts by id.
 SELECT ARRAY(SELECT e FROM earnings e
-             WHERE e.work = 'RENDER'
-               AND (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
+             WHERE (e.job_id, e.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
              ORDER BY e.job_id, e.unit FOR UPDATE OF e) AS earnings,
        ARRAY(SELECT d FROM disputes d
              WHERE (d.job_id, d.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
@@ -35,16 +34,15 @@ GROUP BY o.id;
 
 -- name: books_earnings_insert
 -- Insert shares.
-INSERT INTO earnings (id, job_id, unit, node_id, operator_id, amount, state, earned_at, payable_at,
-                      work, attempt)
+INSERT INTO earnings (id, job_id, unit, node_id, operator_id, amount, state, earned_at, payable_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::bigint[],
-                     $7::text[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::integer[]);
+                     $7::text[], $8::timestamptz[], $9::timestamptz[]);
 
 -- name: books_earnings_update
 -- Update shares, except for their payout.
 UPDATE earnings e SET state = n.state, operator_id = n.operator_id
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS n (job_id, unit, state, operator_id)
-WHERE e.job_id = n.job_id AND e.unit = n.unit AND e.work = 'RENDER';
+WHERE e.job_id = n.job_id AND e.unit = n.unit;
 
 -- name: books_earnings_take
 -- Assign to a new payout ($1, to $2) the shares that it pays; $3: their new state.
@@ -110,7 +108,7 @@ WHERE f.share_id = n.share_id AND f.job_id = n.job_id AND f.unit = n.unit AND f.
 SELECT o.id AS operator_id, sum(p.amount)::bigint AS pending
 FROM unnest($1::uuid[]) AS o (id)
 CROSS JOIN LATERAL (SELECT e.amount FROM earnings e
-                    WHERE e.operator_id = o.id AND e.state = 'PENDING' AND e.work = 'RENDER' AND e.payable_at > $2
+                    WHERE e.operator_id = o.id AND e.state = 'PENDING' AND e.payable_at > $2
                       AND NOT EXISTS (SELECT FROM disputes d
                                       WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN')
                     ORDER BY e.earned_at DESC, e.id DESC LIMIT $3) p
@@ -121,7 +119,7 @@ GROUP BY o.id;
 SELECT ARRAY(SELECT e FROM unnest($1::uuid[], $2::bigint[]) AS o (id, due)
              CROSS JOIN LATERAL (
                  SELECT id, sum(amount) OVER (ORDER BY earned_at DESC, id DESC) - amount AS newer FROM earnings
-                 WHERE operator_id = o.id AND state = 'PENDING' AND work = 'RENDER'
+                 WHERE operator_id = o.id AND state = 'PENDING'
                    AND (job_id, unit) NOT IN (SELECT * FROM unnest($3::uuid[], $4::integer[]))) p
              JOIN earnings e ON e.id = p.id
              WHERE p.newer < o.due
@@ -183,7 +181,7 @@ FROM (SELECT n.id AS node_id, max(c.decided_at) AS at
       WHERE c.strike AND c.decided_at > now() - interval '90 days'
         AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = c.job_id AND w.unit = c.unit AND w.withdrawn)
       GROUP BY n.id) caught
-JOIN earnings e ON e.node_id = caught.node_id AND e.work = 'RENDER' AND e.state = 'PENDING'
+JOIN earnings e ON e.node_id = caught.node_id AND e.state = 'PENDING'
                AND e.earned_at < caught.at + interval '1 minute'
 JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt

@@ -84,13 +84,13 @@ ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT $2;
 -- name: fleet_shares
 -- The last $4 earnings of owner $1 by a node since $3, newest first, with the entry that pays each.
 WITH newest AS (
-    SELECT id, job_id, unit, amount, state, earned_at, work FROM earnings
+    SELECT id, job_id, unit, amount, state, earned_at FROM earnings
     WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3
     ORDER BY earned_at DESC, id DESC LIMIT $4
 )
 SELECT e.*, w.frames, w.tile, j.params -> '_tiles' AS grid, j.job_type,
        EXISTS (SELECT FROM receipts r
-               WHERE e.work = 'RENDER' AND r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
+               WHERE r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
        (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id,
        (SELECT CASE WHEN d.by_gateway THEN d.decision ELSE '' END FROM disputes d
         WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision

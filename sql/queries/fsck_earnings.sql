@@ -6,7 +6,7 @@ SELECT 'unit ' || coalesce(e.job_id || ':' || e.unit, t.reference) AS subject,
        CASE WHEN e.id IS NULL THEN 'earned ' || t.amount || ', which is nobody''s share'
             WHEN t.id IS NULL THEN 'a share of ' || e.amount || ' that was not booked'
             ELSE 'a share of ' || e.amount || ', booked ' || t.amount END AS found
-FROM (SELECT id, job_id, unit, amount FROM earnings WHERE work = 'RENDER') e
+FROM earnings e
 FULL JOIN (SELECT id, amount, reference FROM transfers WHERE kind = 'EARNING') t
        ON t.reference = 'job:' || e.job_id || ':' || e.unit
 WHERE e.amount IS DISTINCT FROM t.amount
@@ -32,7 +32,7 @@ SELECT 'dispute ' || d.job_id || ':' || d.unit AS subject,
            || ', share ' || coalesce(e.state, 'none') || ', reversed ' || coalesce(v.amount, 0)
            AS found
 FROM disputes d
-LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
+LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
 LEFT JOIN (SELECT substr(reference, strpos(reference, ':')) AS unit, sum(amount) AS amount
            FROM transfers
            WHERE kind = 'REFUND' AND (reference LIKE 'job:%' OR reference LIKE 'dispute:%')
@@ -55,9 +55,7 @@ SELECT 'transfer ' || t.id, t.kind || ' ' || t.amount || ' without a dispute tha
 FROM transfers t
 LEFT JOIN disputes d ON d.state = 'UPHELD' AND t.reference =
     CASE t.kind WHEN 'REFUND' THEN 'dispute:' ELSE 'job:' END || d.job_id || ':' || d.unit
-WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
-       OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%'))
-  AND d.id IS NULL
+WHERE (t.kind = 'REVERSAL' OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%')) AND d.id IS NULL
 ORDER BY 1 LIMIT $1;
 
 -- name: fsck_i4_fines
@@ -135,7 +133,7 @@ SELECT 'transfer ' || t.id AS subject,
            || coalesce(e.operator_id::text, 'nobody') AS found
 FROM transfers t
 JOIN accounts a ON a.id = t.credit
-LEFT JOIN earnings e ON t.reference = 'job:' || e.job_id || ':' || e.unit AND e.work = 'RENDER'
+LEFT JOIN earnings e ON t.reference = 'job:' || e.job_id || ':' || e.unit
 WHERE t.kind = 'CLAIM'
   AND (e.amount IS DISTINCT FROM t.amount OR a.name IS DISTINCT FROM 'operator:' || e.operator_id)
 ORDER BY t.id LIMIT $1;

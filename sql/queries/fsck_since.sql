@@ -219,7 +219,7 @@ CROSS JOIN LATERAL regexp_match(
     t.reference, '^job:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
 LEFT JOIN units u ON u.job_id = m[1]::uuid AND u.number = m[2]::integer
 LEFT JOIN holds h ON h.reference = t.reference
-LEFT JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number AND e.work = 'RENDER'
+LEFT JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number
 WHERE t.kind = 'EARNING'
   AND (u.state IS DISTINCT FROM 'COMPLETED' OR u.verified IS DISTINCT FROM true
        OR t.amount > coalesce(h.settled, 0) OR e.amount IS DISTINCT FROM t.amount)
@@ -246,14 +246,11 @@ JOIN transfers t ON t.id = n.id
 CROSS JOIN LATERAL regexp_match(
     t.reference, '^(?:job|dispute):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
 LEFT JOIN disputes d ON d.state = 'UPHELD' AND d.job_id = m[1]::uuid AND d.unit = m[2]::integer
-WHERE ((t.kind = 'REVERSAL' AND t.reference NOT LIKE 'check:%')
-       OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%'))
-  AND d.id IS NULL
+WHERE (t.kind = 'REVERSAL' OR (t.kind = 'REFUND' AND t.reference LIKE 'dispute:%')) AND d.id IS NULL
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i4_fines
--- Fines that were taken and not returned are shares forfeited for an invalid result that was a strike. Before migration
--- 0120 a fine was booked share by share, under the share's own reference.
+-- Fines that were taken and not returned are shares forfeited for an invalid result that was a strike.
 SELECT 'transfer ' || t.id AS subject,
        'fined ' || w.amount || ' for ' || t.reference || ', ' || coalesce(f.amount, 0) || ' is forfeited; its reason is '
            || coalesce(c.verdict, 'none') AS found
@@ -269,7 +266,7 @@ LEFT JOIN checks c ON c.job_id = m[1]::uuid AND c.unit = m[2]::integer AND c.att
 LEFT JOIN LATERAL (SELECT sum(e.amount) AS amount FROM fines f JOIN earnings e ON e.id = f.share_id
                    WHERE f.job_id = c.job_id AND f.unit = c.unit AND f.attempt = c.attempt
                      AND f.returned_at IS NULL AND e.state = 'FORFEITED') f ON true
-WHERE t.kind = 'FINE' AND t.reference LIKE 'fine:%' AND (coalesce(f.amount, 0) <> w.amount OR c.strike IS NOT TRUE)
+WHERE t.kind = 'FINE' AND (coalesce(f.amount, 0) <> w.amount OR c.strike IS NOT TRUE)
 ORDER BY t.id LIMIT $1;
 
 -- name: since_transfers_i5_paid
@@ -296,7 +293,7 @@ JOIN transfers t ON t.id = n.id
 JOIN accounts a ON a.id = t.credit
 CROSS JOIN LATERAL regexp_match(
     t.reference, '^job:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,9})$') AS m
-LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer AND e.work = 'RENDER'
+LEFT JOIN earnings e ON e.job_id = m[1]::uuid AND e.unit = m[2]::integer
 WHERE t.kind = 'CLAIM'
   AND (e.amount IS DISTINCT FROM t.amount OR a.name IS DISTINCT FROM 'operator:' || e.operator_id)
 ORDER BY t.id LIMIT $1;

@@ -4,7 +4,7 @@
 -- A page of an operator's shares, newest first: those older than share $4, and in state $5, if given. With the entry
 -- that pays each.
 WITH page AS (
-    SELECT id, job_id, unit, node_id, amount, state, earned_at, payable_at, payout_id, work
+    SELECT id, job_id, unit, node_id, amount, state, earned_at, payable_at, payout_id
     FROM earnings
     WHERE operator_id = $1 AND (earned_at, id) < (
           coalesce((SELECT earned_at FROM earnings WHERE id = $4::uuid), 'infinity'),
@@ -14,9 +14,9 @@ WITH page AS (
 )
 SELECT e.*,
        EXISTS (SELECT FROM disputes d
-               WHERE e.work = 'RENDER' AND d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed,
+               WHERE d.job_id = e.job_id AND d.unit = e.unit AND d.state = 'OPEN') AS disputed,
        EXISTS (SELECT FROM receipts r
-               WHERE e.work = 'RENDER' AND r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
+               WHERE r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
        (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id,
        (SELECT CASE WHEN d.by_gateway THEN d.decision ELSE '' END FROM disputes d
         WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision
@@ -70,7 +70,7 @@ SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 -- dispute $3; at most $4, after the first $5. $6: opened by the gateway, or not; null: either.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
 WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2)
   AND ($6::boolean IS NULL OR d.by_gateway = $6)
   AND (d.opened_at, d.id) < (
@@ -88,14 +88,14 @@ WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2)
 -- One dispute.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
 WHERE d.id = $1;
 
 -- name: dispute_of_unit
 -- The dispute of a unit.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit AND e.work = 'RENDER'
+FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
 WHERE d.job_id = $1 AND d.unit = $2;
 
 -- name: statement_at
@@ -114,8 +114,7 @@ WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uu
 GROUP BY t.kind;
 
 -- name: statement_lines
--- Those entries, oldest first, at most $4. 'check:' marks what an earlier release paid for checks. The unit of a fine
--- is the one with the invalid result.
+-- Those entries, oldest first, at most $4. The unit of a fine is the one with the invalid result.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
        u.job_id, u.number AS unit,
        CASE WHEN t.reference LIKE 'job:%' THEN u.node_id END AS node_id,
@@ -123,9 +122,9 @@ SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance
 FROM entries e
 JOIN transfers t ON t.id = e.transfer_id
 LEFT JOIN units u
-       ON u.job_id = CASE WHEN t.reference ~ '^(job|check|fine):'
+       ON u.job_id = CASE WHEN t.reference ~ '^(job|fine):'
                           THEN split_part(t.reference, ':', 2)::uuid END
-      AND u.number = CASE WHEN t.reference ~ '^(job|check|fine):'
+      AND u.number = CASE WHEN t.reference ~ '^(job|fine):'
                           THEN split_part(t.reference, ':', 3)::integer END
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
   AND e.version > $2 AND e.version <= $3

@@ -12,11 +12,11 @@ SELECT r.job_id, r.unit, r.attempt, r.document, r.hash, r.signature, r.entry_id,
 FROM receipts r JOIN jobs j ON j.id = r.job_id
 WHERE r.job_id = $1 AND r.unit = $2 AND ($3::uuid IS NULL OR j.user_id = $3
        OR EXISTS (SELECT FROM earnings e
-                  WHERE e.job_id = r.job_id AND e.unit = r.unit AND e.work = 'RENDER'
+                  WHERE e.job_id = r.job_id AND e.unit = r.unit
                     AND e.operator_id = $3));
 
 -- name: receipt_shown
--- The receipt of unit $2 of job $1, and how its verdict was found; earlier releases stored no comparison.
+-- The receipt of unit $2 of job $1, and how its verdict was found.
 SELECT r.document, r.hash, r.issued_at, coalesce(c.device_class, '') AS device_class, coalesce(c.said, '') AS said,
        c.compared, coalesce(c.remade, false) AS remade, c.distance, c.verifier_id IS NOT NULL AS is_verified,
        c.verifier_class, coalesce(v.is_embedded, false) AS is_embedded

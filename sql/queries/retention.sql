@@ -1,16 +1,14 @@
 -- Retention: inputs that were not used lately, and results of jobs that ended long ago.
 
 -- name: retention_inputs
--- Mark some uploads unused since $1, or whose deletion has begun; none that a job still needs. A job with a manifest
--- that is not listed here keeps all uploads of its user.
+-- Mark some uploads unused since $1, or whose deletion has begun; none that a job still needs.
 WITH found AS (
     SELECT u.id FROM uploads u
     WHERE u.expired_at IS NOT NULL OR (
         u.used_at < $1
         AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.input_key = u.object_key)
         AND NOT EXISTS (SELECT FROM manifest_files f JOIN kept_jobs k ON k.manifest_key = f.manifest_key
-                        WHERE f.upload_id = u.id)
-        AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.is_unlisted))
+                        WHERE f.upload_id = u.id))
     ORDER BY u.used_at LIMIT 100
 )
 UPDATE uploads u SET expired_at = coalesce(u.expired_at, $2)
@@ -29,7 +27,6 @@ WHERE u.id = $1 AND u.user_id = $2
   AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.input_key = u.object_key)
   AND NOT EXISTS (SELECT FROM manifest_files f JOIN kept_jobs k ON k.manifest_key = f.manifest_key
                   WHERE f.upload_id = u.id)
-  AND NOT EXISTS (SELECT FROM kept_jobs k WHERE k.user_id = u.user_id AND k.is_unlisted)
 RETURNING u.id, u.object_key;
 
 -- name: retention_results

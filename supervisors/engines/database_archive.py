@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from sql.migrate import migrations
+from sql.migrate import MigrationError, check_release, migrations
 from sql.restore import connected, database_of, has_role, in_database, make, server_major, swap
 from supervisors.engines.errors import EngineError
 from supervisors.engines.postgres_tools import PostgresTools, run, tools_for
@@ -17,7 +17,7 @@ from supervisors.engines.secret import sync_folder
 Tell = Callable[[str], None]
 MAGIC: Final = b"PGDMP"
 RESTORE: Final = ("--verbose", "--exit-on-error", "--single-transaction", "--no-owner")
-_ROW = re.compile(rb"^(\d+)\t(\w+)\t([0-9a-f]{64})\t", re.MULTILINE)
+_ROW = re.compile(r"^(\d+)\t(\w+)\t([0-9a-f]{64})\t", re.MULTILINE | re.ASCII)
 
 
 def nothing_said(_: str) -> None:
@@ -52,9 +52,14 @@ async def check(file: Path, tools: PostgresTools) -> None:
             raise EngineError(f"{file} is not a backup made by `rendertrust backup`")
     words = ("--data-only", "--table=schema_migrations", "--file=-", file)
     found = await run(tools.folder / "pg_restore", None, *words, tell=nothing_said)
-    applied = {int(row[1]): row[3].decode() for row in _ROW.finditer(found)}
-    if not applied:
-        raise EngineError(f"{file} is not a backup of a gateway's database")
+    rows = _ROW.findall(found.decode("utf-8", "replace"))
+    if not rows:
+        raise EngineError(f"{file} is no backup of a gateway's database")
+    try:
+        check_release(next((name for version, name, _ in rows if version == "1"), None))
+    except MigrationError as error:
+        raise EngineError(f"{file}: {error}") from error
+    applied = {int(version): sha256 for version, _, sha256 in rows}
     known = {migration.version: migration.sha256 for migration in migrations()}
     if max(applied) > max(known):
         raise EngineError(

@@ -18,7 +18,6 @@ ABOUT_PROGRAMS = (
     "sql/test_anchor.py",
     "sql/test_bank.py",
     "sql/test_deadlock.py",
-    "sql/test_earlier_shares.py",
     "sql/test_fsck_since.py",
     "sql/test_migrate.py",
     "sql/test_old_numbers.py",

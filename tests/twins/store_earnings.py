@@ -96,7 +96,7 @@ def _pending(store: "StoreTwin", operator: UUID) -> list[EarningRow]:
     found = [
         share
         for share in store.earnings.values()
-        if (share.operator_id, share.state, share.work) == (operator, "PENDING", "RENDER")
+        if (share.operator_id, share.state) == (operator, "PENDING")
     ]
     return sorted(found, key=lambda share: (share.earned_at, share.id), reverse=True)
 

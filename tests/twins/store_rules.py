@@ -20,7 +20,7 @@ JOB_STATES = ("QUEUED", "DISPATCHED", "RUNNING", *ENDED)
 UNIT_STATES = (*JOB_STATES, "VERIFYING")
 KINDS = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "REFUND", "EARNING", "DEDUCTION"),
-    *("CHECK", "CLAIM", "REVERSAL", "FINE", "PAYOUT"),
+    *("CLAIM", "REVERSAL", "FINE", "PAYOUT"),
 )
 ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 

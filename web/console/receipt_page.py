@@ -24,8 +24,6 @@ MEANINGS: Final = {
     "sampled-out": "Opened by a verifier, and not drawn to be compared.",
     "unverified": "No check was asked for.",
     "unverifiable": "This scene cannot be compared.",
-    "match": "What the scene gives, as far as a node compared it.",
-    "unchecked": "Nobody compared it.",
 }
 
 

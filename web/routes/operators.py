@@ -135,7 +135,7 @@ def share(row: ShareRow) -> Share:
     members |= {
         "amount": money.render(row.amount),
         "state": row.state.lower(),
-        "work": row.work.lower(),
+        "work": "render",
         "proof_path": None if entry is None else f"/api/v1/ledger/{entry}/proof",
         "receipt_path": receipt if members.pop("has_receipt") else None,
         "why": why_gone(row.state, members.pop("decision")),

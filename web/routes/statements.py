@@ -21,7 +21,6 @@ operations = Operations()
 LINES_AT_ONCE: Final = 2_000
 KINDS: Final[Mapping[str, str]] = {
     "EARNING": "earned",
-    "CHECK": "checked",
     "CLAIM": "claimed",
     "REVERSAL": "reversed",
     "FINE": "fined",
@@ -75,6 +74,7 @@ async def statement(call: Call[None, StatementQuery]) -> Statement | web.Respons
         closing=money.render(closing.balance),
         lines=tuple(line(row) for row in rows),
         next=None if last == closing.version else last,
+        checked=money.render(0),
         **totals,
     )
 

@@ -13,6 +13,7 @@ import pytest
 from actors.ledger.messages import Commit, Transfer, user_account
 from sql.database import Database
 from sql.fsck import run_fsck
+from sql.migrate import UNRELEASED
 from sql.restore import drop, kept
 from supervisors.engines.database_archive import dump, replace, restore
 from supervisors.engines.errors import EngineError, ProgramMissing
@@ -22,6 +23,7 @@ from tests.integration.backup.contents import contents
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.sql.test_fsck import some_of_everything
+from tests.integration.sql.test_migrate import BEFORE_RELEASE
 from tests.support.databases import execute
 from tests.support.until import until
 
@@ -145,6 +147,16 @@ async def test_what_is_no_backup_of_ours_is_told(
     await execute(database.owner_dsn, newer.format("0" * 64))
     await dump(database.owner_dsn, file)
     with pytest.raises(EngineError, match="from a newer version of RenderTrust"):
+        await restore(empty.owner_dsn, file)
+
+
+async def test_a_backup_of_an_unreleased_version_is_refused(
+    empty: PostgresEndpoint, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup"
+    await execute(empty.owner_dsn, BEFORE_RELEASE)
+    await dump(empty.owner_dsn, file)
+    with pytest.raises(EngineError, match=f"{file}: {UNRELEASED}"):
         await restore(empty.owner_dsn, file)
 
 

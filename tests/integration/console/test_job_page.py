@@ -23,7 +23,10 @@ JOIN transfers t ON t.id = e.transfer_id JOIN accounts a ON a.id = e.account_id
 WHERE t.reference = 'job:{job}:{unit}' AND t.kind = 'USAGE' AND a.name LIKE 'user:%'
 """
 TAG = re.compile(r"<[^>]+>")
-CHECKPOINT = "INSERT INTO checkpoints VALUES ({size}, sha256('r'), now(), 'note')"
+CHECKPOINT = """
+INSERT INTO checkpoints (size, number, root, at, note)
+VALUES ({size}, {size}, sha256('r'), now(), 'note')
+"""
 
 
 def read(answer: tuple[int, str]) -> str:

@@ -135,9 +135,7 @@ class Farm:
 
     async def earned(self, operator: str = "eve") -> int:
         _, found = await self.operators[operator].call("GET", "/operators/earnings")
-        rows = await self.owner.fetch(
-            "SELECT coalesce(sum(amount), 0) AS sum FROM earnings WHERE work = 'RENDER'"
-        )
+        rows = await self.owner.fetch("SELECT coalesce(sum(amount), 0) AS sum FROM earnings")
         assert found is not None
         return int(rows[0]["sum"])
 

@@ -83,7 +83,7 @@ class Stage:
             work=work,
             node_signature=sign_work(work, receipts.NODE),
             gateway=receipts.GATEWAY.public_key().public_bytes_raw(),
-            verdict="unchecked",
+            verdict="sampled-out",
             price=0,
             issued=receipts.TIME,
         )

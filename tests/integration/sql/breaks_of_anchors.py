@@ -1,7 +1,8 @@
 """How what is known of the chain can be broken on purpose (I12)."""
 
 HASH = "sha256('x')"
-CHECKPOINT = f"INSERT INTO checkpoints VALUES (5, {HASH}, now(), 'note');"
+CHECKPOINTS = "INSERT INTO checkpoints (size, number, root, at, note) VALUES"
+CHECKPOINT = f"{CHECKPOINTS} (5, 1, {HASH}, now(), 'note');"
 
 
 def sent(nonce: int, *, size: str = "NULL", root: str = "NULL", contract: str = "0xc") -> str:
@@ -48,7 +49,7 @@ BREAKS_OF_ANCHORS = {
         "i12_origin",
         (
             "INSERT INTO log_head VALUES (true, 'other', 5, sha256(''), 0);"
-            f"INSERT INTO checkpoints VALUES (5, {HASH}, now(), E'log\\n5\\n');"
+            f"{CHECKPOINTS} (5, 1, {HASH}, now(), E'log\\n5\\n');"
         ),
     ),
     "a chain that is ahead": (

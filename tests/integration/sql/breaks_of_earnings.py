@@ -57,7 +57,7 @@ BREAKS_OF_EARNINGS = {
     ),
     "a share in suspense that is an operator's": (
         "i4_owed",
-        "UPDATE earnings SET operator_id = NULL WHERE state = 'PENDING' AND work = 'RENDER'",
+        "UPDATE earnings SET operator_id = NULL WHERE state = 'PENDING'",
     ),
     "a share that another was paid for": (
         "i5_shares",

@@ -27,7 +27,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import CREDIT, buy, tell
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, tiled
-from tests.integration.sql.breaks_of_anchors import BREAKS_OF_ANCHORS
+from tests.integration.sql.breaks_of_anchors import BREAKS_OF_ANCHORS, CHECKPOINTS
 from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
 
 HASH = "sha256('x')"
@@ -221,7 +221,7 @@ BREAKS = {
     ),
     "a checkpoint beyond the end": (
         "i7_beyond",
-        f"INSERT INTO checkpoints VALUES (3, {HASH}, now(), 'x')",
+        f"{CHECKPOINTS} (3, 1, {HASH}, now(), 'x')",
     ),
     "a count of retries": ("i9_jobs", "UPDATE jobs SET retry_count = 5"),
     "a session that counted for nothing": (

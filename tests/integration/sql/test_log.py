@@ -201,7 +201,10 @@ ALTERED = {
         ("I7", "the log", "600 leaves from 0 to 599, its head says 601"),
     ),
     "a checkpoint beyond the log": (
-        "INSERT INTO checkpoints SELECT 900, root, at, note FROM checkpoints WHERE size = 8",
+        (
+            "INSERT INTO checkpoints (size, number, root, at, note)"
+            " SELECT 900, 900, root, at, note FROM checkpoints WHERE size = 8"
+        ),
         ("I7", "checkpoint 900", "of 600 leaves, with 1 keys"),
     ),
 }

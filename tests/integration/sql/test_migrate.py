@@ -1,12 +1,13 @@
 """Migrations over a real PostgreSQL."""
 
 import asyncio
+import re
 
 import asyncpg
 import attrs
 import pytest
 
-from sql.migrate import Migration, MigrationError, migrate, migrations, status
+from sql.migrate import UNRELEASED, Migration, MigrationError, migrate, migrations, status
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.databases import Connection, execute
 from tests.support.until import until
@@ -31,8 +32,8 @@ async def test_a_pending_migration_is_applied_later(database: PostgresEndpoint) 
     first = migrations()
     assert (await status(database.owner_dsn)).pending == tuple(m.name for m in first)
     await migrate(database.owner_dsn, first)
-    more = Migration(first[-1].version + 1, "0099_more", "CREATE TABLE more (id integer)")
-    assert await migrate(database.owner_dsn, [*first, more]) == ["0099_more"]
+    more = later("CREATE TABLE more (id integer)")
+    assert await migrate(database.owner_dsn, [*first, more]) == [more.name]
     assert await migrate(database.owner_dsn, [*first, more]) == []
 
 
@@ -73,6 +74,28 @@ async def test_a_program_that_lacks_one_and_has_another_is_refused(
     await migrate(database.owner_dsn, [*migrations(), theirs])
     with pytest.raises(MigrationError, match="newer than this program"):
         await migrate(database.owner_dsn, [*migrations(), later("SELECT 1")])
+
+
+async def test_a_database_of_an_unreleased_version_is_refused(
+    database: PostgresEndpoint,
+) -> None:
+    """Its migrations had other names, and its table of them may lack ``compatible_from``."""
+    await execute(database.owner_dsn, BEFORE_RELEASE)
+    with pytest.raises(MigrationError, match="^" + re.escape(UNRELEASED) + "$"):
+        await migrate(database.owner_dsn)
+    with pytest.raises(MigrationError, match="start with an empty database"):
+        await status(database.owner_dsn)
+
+
+BEFORE_RELEASE = """
+CREATE TABLE schema_migrations (
+    version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO schema_migrations (version, name, sha256)
+SELECT n, to_char(n, 'FM0000') || CASE n WHEN 1 THEN '_foundation' ELSE '_x' END, repeat('0', 64)
+FROM generate_series(1, 124) n;
+"""
 
 
 async def test_a_changed_file_is_refused(database: PostgresEndpoint) -> None:

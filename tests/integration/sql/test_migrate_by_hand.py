@@ -12,7 +12,8 @@ from sql import migrate as module
 from sql.migrate import MigrationError, migrate, migrations, status
 from sql.store import BOOKS_SECONDS
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.sql.test_migrate import later
+from tests.integration.sql.test_migrate import BEFORE_RELEASE, later
+from tests.support.databases import execute
 from tests.support.until import until
 from web.commands.database import database as commands
 
@@ -79,6 +80,15 @@ async def test_a_newer_schema_is_listed_although_it_is_refused(database: Postgre
     assert code == 1
     assert f"applied {NEWEST.name}\nnewer {more.name}\n" in said
     assert "newer than this program" in said
+
+
+@pytest.mark.parametrize("command", ["migrate", "status"])
+async def test_the_command_refuses_a_database_of_an_unreleased_version(
+    database: PostgresEndpoint, command: str
+) -> None:
+    await execute(database.owner_dsn, BEFORE_RELEASE)
+    code, said = await run(database, command)
+    assert (code, said.splitlines()[-1]) == (1, f"Error: {module.UNRELEASED}")
 
 
 async def test_the_log_says_for_whom_a_new_index_waits(

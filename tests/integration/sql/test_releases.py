@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import attrs
@@ -17,7 +16,6 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
 
-MIGRATION = Path(__file__).resolve().parents[3] / "sql/migrations/0093_caught.sql"
 CHECK = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
                     window_seconds, opened_at, state, verdict, said, decided_at, verifier_id,
@@ -165,39 +163,3 @@ async def test_strikes_that_were_withdrawn_are_none_at_a_release(
 
 async def withdraw(connection: Connection, jobs: list[UUID]) -> None:
     await connection.execute("UPDATE checks SET withdrawn = true WHERE job_id = ANY($1)", jobs)
-
-
-@pytest.mark.parametrize(
-    ("actor", "lies", "is_kept"),
-    [("ann", "vm", False), ("ann", "mmvm", True), ("verifier", "mm", True), (None, "", True)],
-)
-async def test_releases_from_before_are_kept_unless_an_admin_alone_had_put_it_there(
-    desk: Desk, actor: str | None, lies: str, is_kept: bool
-) -> None:
-    """Where nobody is written down it was another key of its owner's."""
-    node = await desk.node()
-    await desk.found(node, lies)
-    who = desk.owner if actor == "ann" else None
-    async with desk.database.connection() as connection:
-        if actor is not None:
-            await connection.execute(ACT, who, actor, f"node:{node}")
-        await connection.execute("UPDATE nodes SET released_at = now() WHERE id = $1", node)
-        text = MIGRATION.read_text()
-        await connection.execute(AS_THEN)
-        await connection.execute(text[text.index("UPDATE nodes n SET released_at") :])
-        at = await connection.fetchval("SELECT released_at FROM nodes WHERE id = $1", node)
-    assert (at is not None) is is_kept
-
-
-# What the migration reads that has other names by now, or is gone.
-AS_THEN = """
-CREATE TEMP TABLE verifier_tests (node_id uuid, passed boolean, at timestamptz);
-CREATE TEMP VIEW checks AS
-SELECT job_id, unit, node_id, decided_at, verifier_id, withdrawn,
-       CASE WHEN strike THEN 'mismatch' ELSE verdict END AS verdict
-FROM public.checks
-"""
-ACT = """
-INSERT INTO audit (at, actor_id, actor, act, target, reason)
-VALUES (now(), $1, $2, 'node.quarantine', $3, 'why')
-"""

@@ -9,7 +9,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.sql.breaks_of_earnings import earnings_of_every_kind
 
 SHARES = """
-SELECT e.state, e.work, e.amount, count(x.entry_id) AS entries, min(x.amount) AS booked,
+SELECT e.state, e.amount, count(x.entry_id) AS entries, min(x.amount) AS booked,
        min(a.name) AS account, coalesce('operator:' || e.operator_id, 'suspense') AS expected,
        min(t.kind) AS kind
 FROM earnings e

@@ -80,7 +80,7 @@ async def test_what_a_proof_says_of_its_anchor_is_signed_and_open_to_everybody(
 
 
 NO_NOTE = {
-    "confirmed before notes were kept": "UPDATE chain_transactions SET note = NULL",
+    "without a note": "UPDATE chain_transactions SET note = NULL",
     "by a key that went": "UPDATE chain_transactions SET note = regexp_replace(note, '— .*', '')",
 }
 

@@ -66,7 +66,7 @@ RECEIPT = receipt_document(
     work=WORK,
     node_signature=sign_work(WORK, NODE),
     gateway=GATEWAY.public_key().public_bytes_raw(),
-    verdict="unchecked",
+    verdict="sampled-out",
     price=100_000,
     issued=TIME + timedelta(seconds=5),
 )

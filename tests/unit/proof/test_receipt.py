@@ -197,7 +197,7 @@ def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Pa
     assert not verify_receipt(file_of(receipt), picture=read_picture(path)).holds
 
 
-@pytest.mark.parametrize("verdict", ["sampled-out", "unverified", "unverifiable", "unchecked"])
+@pytest.mark.parametrize("verdict", ["sampled-out", "unverified", "unverifiable"])
 def test_of_pixels_that_nobody_checked_that_is_said(tmp_path: Path, verdict: str) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(PICTURE)
@@ -232,7 +232,7 @@ def test_of_the_renderer_it_is_said_that_it_is_the_nodes_word() -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "is_said"),
-    [("exact", True), ("match", True), ("sampled-out", False), ("unchecked", False)],
+    [("exact", True), ("consistent", True), ("sampled-out", False), ("unverified", False)],
 )
 def test_of_a_chunk_it_is_said_that_not_each_frame_was_looked_at(
     verdict: str, is_said: bool

@@ -1,0 +1,221 @@
+-- Users: accounts of people, logins, API keys, revocations, organisations, and the audit of what admins do.
+--
+-- The files of this folder make the schema of an empty database, one file per noun. Times are UTC. Amounts are BIGINT
+-- units; one credit is 10,000 units. docs/ownership.md says who may write each table.
+
+-- The role of the gateway. It owns nothing: each file ends with the rights that it has, and whoever sets up the cluster
+-- makes it. Where the role is missing and the owner may not make roles, nothing is granted, and a gateway that logs in
+-- as the owner works all the same.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        CREATE ROLE rendertrust_app NOLOGIN;
+    END IF;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL; -- another database of the cluster made it just now
+    WHEN insufficient_privilege THEN
+        RAISE NOTICE 'no role rendertrust_app, and no right to make it: nothing is granted';
+END $$;
+
+-- Trigger function of append-only tables.
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE TABLE users (
+    id            uuid PRIMARY KEY,
+    email         text NOT NULL,
+    name          text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 255),
+    password_hash text NOT NULL,
+    role          text NOT NULL DEFAULT 'user'
+                  CHECK (role IN ('user', 'operator', 'admin', 'auditor')), -- auditor: an admin who only reads
+    is_active     boolean NOT NULL DEFAULT true,
+    created_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX users_email ON users (lower(email)); -- one account per address, however it is capitalised
+CREATE INDEX users_created ON users (created_at DESC, id DESC);
+
+-- ── logins ──────────────────────────────────────────────────────────────────────────────────────
+
+-- One row per login. Its refresh tokens rotate and share the family.
+CREATE TABLE refresh_families (
+    sid        uuid PRIMARY KEY,
+    user_id    uuid NOT NULL REFERENCES users,
+    jti        uuid NOT NULL,                     -- the refresh token that is valid now
+    client     text NOT NULL DEFAULT '' CHECK (char_length(client) <= 200), -- User-Agent
+    rotated_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX refresh_families_user ON refresh_families (user_id);
+CREATE INDEX refresh_families_expires ON refresh_families (expires_at); -- the purge
+
+-- Refresh tokens that were exchanged lately. One that comes again while it is listed is a retry or a race; one that is
+-- not listed any more comes late, perhaps from a thief, and ends its family.
+CREATE TABLE spent_refresh_tokens (
+    jti      uuid PRIMARY KEY,
+    sid      uuid NOT NULL REFERENCES refresh_families ON DELETE CASCADE,
+    spent_at timestamptz NOT NULL
+);
+CREATE INDEX spent_refresh_tokens_sid ON spent_refresh_tokens (sid);
+
+-- ── API keys ────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE api_keys (
+    id         uuid PRIMARY KEY,
+    user_id    uuid NOT NULL REFERENCES users,
+    name       text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100),
+    sha256     bytea NOT NULL UNIQUE CHECK (octet_length(sha256) = 32), -- the key itself is not stored
+    hint       text NOT NULL,                     -- its last characters, to tell keys apart
+    scopes     text[] NOT NULL CHECK (cardinality(scopes) > 0),
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz,                       -- null: it is valid until it is revoked
+    used_at    timestamptz,                       -- within a few minutes
+    revoked_at timestamptz
+);
+CREATE INDEX api_keys_user ON api_keys (user_id, created_at DESC);
+
+-- ── revocations ─────────────────────────────────────────────────────────────────────────────────
+
+-- What every gateway must refuse although its signature is valid and it has not expired. Gateways read on from the
+-- transactions that had ended when they last read: `number` would not do, as a smaller one may commit later.
+CREATE TABLE revocations (
+    number      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    transaction bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    id          uuid NOT NULL,
+    kind        text NOT NULL CHECK (kind IN (
+                    'session',   -- sid: every token of a login
+                    'token',     -- jti: one token
+                    'key',       -- an API key
+                    'node',      -- every token of a node
+                    'user')),    -- cached facts about a user must be read again
+    expires_at  timestamptz NOT NULL,             -- no token that it concerns is valid for longer
+    revoked_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX revocations_transaction ON revocations (transaction);
+CREATE INDEX revocations_expires ON revocations (expires_at); -- the purge
+
+CREATE FUNCTION tell_revocations() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('revocations', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER revocations_told AFTER INSERT ON revocations
+    FOR EACH STATEMENT EXECUTE FUNCTION tell_revocations();
+
+-- Ending a login, a key or a user revokes it in the same transaction, whichever statement ends it. No access token, and
+-- nothing that a gateway caches, is valid for more than a day.
+CREATE FUNCTION revoke_session() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO revocations (id, kind, expires_at) VALUES (OLD.sid, 'session', now() + interval '1 day');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER refresh_families_revoked AFTER UPDATE OF revoked_at ON refresh_families
+    FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL)
+    EXECUTE FUNCTION revoke_session();
+CREATE TRIGGER refresh_families_gone AFTER DELETE ON refresh_families
+    FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND OLD.expires_at > now())
+    EXECUTE FUNCTION revoke_session();
+
+CREATE FUNCTION revoke_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO revocations (id, kind, expires_at) VALUES (OLD.id, 'key', now() + interval '1 day');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER api_keys_revoked AFTER UPDATE OF revoked_at ON api_keys
+    FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL)
+    EXECUTE FUNCTION revoke_key();
+CREATE TRIGGER api_keys_gone AFTER DELETE ON api_keys
+    FOR EACH ROW WHEN (OLD.revoked_at IS NULL)
+    EXECUTE FUNCTION revoke_key();
+
+-- Tokens carry the role: with another role they are out of date. Families are read after the user's row is locked, so
+-- that a login at the same moment is either seen here or refused.
+CREATE FUNCTION end_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE refresh_families SET revoked_at = now() WHERE user_id = NEW.id AND revoked_at IS NULL;
+    INSERT INTO revocations (id, kind, expires_at) VALUES (NEW.id, 'user', now() + interval '1 day');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER users_changed AFTER UPDATE OF is_active, role ON users
+    FOR EACH ROW WHEN (OLD.is_active AND NOT NEW.is_active OR OLD.role <> NEW.role)
+    EXECUTE FUNCTION end_sessions();
+
+-- ── organisations and trust ─────────────────────────────────────────────────────────────────────
+
+CREATE TABLE organisations (
+    id         uuid PRIMARY KEY,
+    name       text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100),
+    created_at timestamptz NOT NULL
+);
+
+CREATE TABLE organisation_members (
+    organisation_id uuid NOT NULL REFERENCES organisations ON DELETE CASCADE,
+    user_id         uuid NOT NULL REFERENCES users,
+    role            text NOT NULL CHECK (role IN (
+                        'owner',      -- invites and removes members, appoints owners, deletes the organisation
+                        'member')),
+    invited_by      uuid REFERENCES users,        -- null: the founder
+    invited_at      timestamptz NOT NULL,
+    joined_at       timestamptz,                  -- null: invited; no member yet
+    PRIMARY KEY (organisation_id, user_id)
+);
+CREATE INDEX organisation_members_of_user ON organisation_members (user_id);
+
+-- Whom a user trusts: a creator with their scenes, an operator to run scenes without a sandbox.
+CREATE TABLE trusts (
+    user_id    uuid NOT NULL REFERENCES users,
+    trusted_id uuid NOT NULL REFERENCES users,
+    since      timestamptz NOT NULL,
+    PRIMARY KEY (user_id, trusted_id),
+    CHECK (user_id <> trusted_id)
+);
+
+-- Addresses without an account that a user trusts or invites. Lists show them like others, so that nobody learns who
+-- has an account. They have no effect, not even once such an account is made.
+CREATE TABLE unknown_addresses (
+    user_id         uuid NOT NULL REFERENCES users, -- who trusts or invites
+    organisation_id uuid REFERENCES organisations ON DELETE CASCADE, -- null: trusted
+    email           text NOT NULL CHECK (char_length(email) BETWEEN 3 AND 320), -- in lower case
+    role            text CHECK (role IN ('owner', 'member')),
+    since           timestamptz NOT NULL,
+    CHECK ((organisation_id IS NULL) = (role IS NULL))
+);
+CREATE UNIQUE INDEX unknown_addresses_trusted ON unknown_addresses (user_id, email)
+    WHERE organisation_id IS NULL;
+CREATE UNIQUE INDEX unknown_addresses_invited ON unknown_addresses (organisation_id, email)
+    WHERE organisation_id IS NOT NULL;
+
+-- ── audit ───────────────────────────────────────────────────────────────────────────────────────
+
+-- What admins did, written in the transaction that did it.
+CREATE TABLE audit (
+    number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at         timestamptz NOT NULL,
+    actor_id   uuid,                              -- null: somebody at the console of the gateway's machine
+    actor      text NOT NULL,                     -- the e-mail address at that time, or 'console:' and the login
+    act        text NOT NULL CHECK (act ~ '^[a-z]+\.[a-z_]+$'), -- 'user.deactivate', …
+    target     text NOT NULL,                     -- 'user:{uuid}', …
+    reason     text NOT NULL CHECK (char_length(reason) BETWEEN 1 AND 500),
+    request_id text NOT NULL DEFAULT '',
+    details    jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX audit_target ON audit (target, number DESC);
+CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        GRANT USAGE ON SCHEMA public TO rendertrust_app;
+        GRANT SELECT ON schema_migrations TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE ON users, api_keys TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_families, organisations, organisation_members
+            TO rendertrust_app;
+        GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses
+            TO rendertrust_app;
+        GRANT SELECT, INSERT ON audit TO rendertrust_app; -- append-only
+    END IF;
+END $$;

@@ -1,0 +1,416 @@
+-- Jobs: their uploads, the jobs and their units, attempts at units, and the objects that belong to them.
+
+-- ── uploads ─────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE uploads (
+    id           uuid PRIMARY KEY,
+    user_id      uuid NOT NULL REFERENCES users,
+    sha256       bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    size         bigint NOT NULL CHECK (size > 0),
+    filename     text NOT NULL CHECK (char_length(filename) BETWEEN 1 AND 255),
+    object_key   text NOT NULL,
+    completed_at timestamptz,                     -- null: announced, not seen in the object store yet
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    used_at      timestamptz NOT NULL DEFAULT now(), -- last announced, or part of a job; within a day
+    expired_at   timestamptz                      -- its object is being removed; then the row is deleted
+);
+CREATE UNIQUE INDEX uploads_user_content ON uploads (user_id, sha256); -- a user sends the same content once
+CREATE INDEX uploads_used ON uploads (used_at); -- the sweep
+
+-- Multipart uploads that have not ended.
+CREATE TABLE multiparts (
+    upload_id  uuid PRIMARY KEY REFERENCES uploads,
+    store_id   text NOT NULL,                     -- the object store's name for it
+    object_key text NOT NULL,                     -- of the finished object
+    asked_at   timestamptz NOT NULL               -- when a part was granted last
+);
+CREATE INDEX multiparts_asked ON multiparts (asked_at); -- abandoned ones are aborted
+
+-- Which uploads a stored manifest lists.
+CREATE TABLE manifest_files (
+    manifest_key text NOT NULL,
+    upload_id    uuid NOT NULL,                   -- may outlive the upload
+    PRIMARY KEY (manifest_key, upload_id)
+);
+CREATE INDEX manifest_files_upload ON manifest_files (upload_id);
+
+-- What nodes found in scenes before anything was paid for them, once for each content.
+CREATE TABLE preflights (
+    user_id  uuid NOT NULL REFERENCES users,      -- others are not told what the scene is
+    content  bytea NOT NULL CHECK (octet_length(content) = 32), -- SHA-256 of the scene, or of its manifest
+    job_id   uuid NOT NULL,                       -- the job that looks; no foreign key: it is inserted after this row
+    asked_at timestamptz NOT NULL,
+    facts    jsonb,                               -- null: not read yet
+    PRIMARY KEY (user_id, content)
+);
+CREATE INDEX preflights_asked ON preflights (user_id, asked_at); -- the limit per user
+CREATE INDEX preflights_old ON preflights (asked_at);            -- the sweep
+
+-- ── jobs ────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE jobs (
+    id              uuid PRIMARY KEY,
+    user_id         uuid NOT NULL REFERENCES users,
+    job_type        text NOT NULL CHECK (char_length(job_type) BETWEEN 1 AND 100),
+    payload_ref     text NOT NULL CHECK (char_length(payload_ref) BETWEEN 1 AND 500),
+    params          jsonb NOT NULL DEFAULT '{}',
+    status          text NOT NULL CHECK (status IN (
+                        'QUEUED',       -- no unit was ever assigned
+                        'DISPATCHED',   -- a unit is assigned, none runs yet
+                        'RUNNING',      -- a unit runs or ran, and work is left
+                        'PAUSED',       -- see `paused`
+                        'COMPLETED',    -- all units complete
+                        'FAILED',       -- no unit can progress any more
+                        'CANCELLED')),
+    node_id         uuid REFERENCES nodes,        -- of the newest assignment
+    retry_count     integer NOT NULL DEFAULT 0 CHECK (retry_count >= 0), -- of all units
+    retry_of        uuid REFERENCES jobs,         -- the job that this one does again, with a hold and price of its own
+    priority        smallint NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1 AND 1),
+    avoid           uuid[] NOT NULL DEFAULT '{}', -- nodes that failed one of its units
+    paused          text CHECK (paused IN (
+                        'owner',      -- its owner paused it
+                        'cap',        -- its next unit would exceed the cap
+                        'stopped')),  -- its owner stopped it; what was delivered before is being checked
+    reached         text NOT NULL DEFAULT 'QUEUED' -- the status to resume with
+                    CHECK (reached IN ('QUEUED', 'DISPATCHED', 'RUNNING')),
+    -- Counts of its units, so that changing one of a thousand units does not read the others.
+    units           integer NOT NULL DEFAULT 1 CHECK (units > 0),
+    open_units      integer NOT NULL DEFAULT 0 CHECK (open_units >= 0),
+    failed_units    integer NOT NULL DEFAULT 0 CHECK (failed_units >= 0),
+    cancelled_units integer NOT NULL DEFAULT 0 CHECK (cancelled_units >= 0),
+    unit_error      text,                         -- of the unit that failed last; shown when the job failed
+    -- Money. The price is held when the job is submitted, and kept.
+    price           bigint NOT NULL CHECK (price >= 0),
+    price_number    bigint,                       -- row of `prices`; no foreign key: every new job would lock that row
+    cap             bigint CHECK (cap >= 0),      -- the most that it may cost; null: its price
+    committed       bigint NOT NULL DEFAULT 0 CHECK (committed >= 0), -- price of units at work or complete
+    charged         bigint NOT NULL DEFAULT 0 CHECK (charged >= 0),   -- price of units that are complete
+    result_ref      text,
+    error_message   text,
+    created_at      timestamptz NOT NULL,
+    queued_at       timestamptz NOT NULL,
+    dispatched_at   timestamptz,
+    completed_at    timestamptz,                  -- when it ended, in whichever way
+    updated_at      timestamptz NOT NULL,
+    -- The transaction that changed it last: an incremental audit reads on from a snapshot by this column.
+    touched         bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    CHECK ((status IN ('COMPLETED', 'FAILED', 'CANCELLED')) = (completed_at IS NOT NULL)),
+    CHECK ((open_units = 0) = (completed_at IS NOT NULL)),
+    CONSTRAINT jobs_paused CHECK ((status = 'PAUSED') = (paused IS NOT NULL)),
+    CONSTRAINT jobs_cap CHECK (cap IS NULL OR committed <= cap)
+);
+CREATE INDEX jobs_user ON jobs (user_id, created_at DESC, id DESC);
+CREATE INDEX jobs_user_status ON jobs (user_id, status, created_at DESC, id DESC);
+CREATE INDEX jobs_created ON jobs (created_at DESC, id DESC); -- the console lists everybody's jobs
+CREATE INDEX jobs_open ON jobs (queued_at, id) WHERE completed_at IS NULL; -- the scheduler reads open jobs only
+CREATE INDEX jobs_completed ON jobs (completed_at DESC) WHERE completed_at IS NOT NULL;
+CREATE INDEX jobs_failed ON jobs (completed_at DESC) WHERE status = 'FAILED'; -- dead letters
+CREATE UNIQUE INDEX jobs_retry_of ON jobs (retry_of) WHERE retry_of IS NOT NULL; -- at most one retry of each job
+CREATE INDEX jobs_node ON jobs (node_id) WHERE node_id IS NOT NULL; -- deleting a node looks for what refers to it
+CREATE INDEX jobs_touched ON jobs USING brin (touched) WITH (pages_per_range = 16, autosummarize = on);
+
+-- A unit: what one node does at once. A frame, a chunk of frames, a tile, or what is made of others.
+CREATE TABLE units (
+    job_id            uuid NOT NULL REFERENCES jobs,
+    number            integer NOT NULL CHECK (number >= 0),
+    place             integer NOT NULL DEFAULT 0, -- its turn within the job
+    frames            text CHECK (char_length(frames) <= 2000), -- null: as the job's parameters say
+    tile              integer CHECK (tile >= 0),  -- its number within the frame; null: not a tile
+    feeds             integer,                    -- the unit that is made of this one and others
+    missing           integer NOT NULL DEFAULT 0 CHECK (missing >= 0), -- of those, how many are not complete
+    price             bigint NOT NULL CHECK (price >= 0),
+    state             text NOT NULL CHECK (state IN (
+                          'QUEUED',       -- waits for a node, not before `not_before`
+                          'DISPATCHED',   -- assigned: its frame is under way, or waits for the node
+                          'RUNNING',      -- the node said so, or reported progress
+                          'VERIFYING',    -- delivered: it waits for the verdict
+                          'COMPLETED', 'FAILED', 'CANCELLED')),
+    -- The attempt. Its number is the fencing token: it is given once, and reports about any other one are ignored.
+    attempt           integer NOT NULL DEFAULT 0 CHECK (attempt >= 0), -- 0: never assigned
+    node_id           uuid REFERENCES nodes,
+    assigned_at       timestamptz,
+    started_at        timestamptz,
+    lease_until       timestamptz,                -- null until the frame was sent
+    ended_at          timestamptz,
+    -- A second attempt beside it on another node, for a unit that takes far longer than others. The first that is found
+    -- valid ends the other. `copy_attempt` keeps the newest number given so: no other attempt ever has it.
+    copy_attempt      integer NOT NULL DEFAULT 0 CHECK (copy_attempt >= 0),
+    copy_node_id      uuid REFERENCES nodes,      -- null: there is no copy
+    copy_assigned_at  timestamptz,
+    copy_started_at   timestamptz,
+    copy_lease_until  timestamptz,
+    copy_delivered_at timestamptz,                -- null: the copy is at work
+    -- Retry policy.
+    not_before        timestamptz,
+    failures          integer NOT NULL DEFAULT 0 CHECK (failures >= 0), -- of nodes
+    faults            integer NOT NULL DEFAULT 0 CHECK (faults >= 0),   -- neither a node's nor the scene's
+    unsent            integer NOT NULL DEFAULT 0 CHECK (unsent >= 0),   -- attempts that no node ever had: no retries
+    avoid             uuid[] NOT NULL DEFAULT '{}', -- nodes that failed it; they are not given it again
+    unsendable_to     uuid[] NOT NULL DEFAULT '{}', -- nodes whose connection could not take it: nobody failed
+    needs_memory      bigint NOT NULL DEFAULT 0 CHECK (needs_memory >= 0), -- found by a node that had too little
+    needs_opengl      boolean NOT NULL DEFAULT false,
+    -- The outcome.
+    result_key        text,
+    result_sha256     bytea CHECK (octet_length(result_sha256) = 32),
+    result_size       bigint CHECK (result_size >= 0),
+    verified          boolean NOT NULL DEFAULT false,
+    error_class       text CHECK (error_class IN ('scene', 'node', 'network', 'gateway', 'verifier')),
+    error_code        text CONSTRAINT units_error_code CHECK (error_code IN (
+                          'underquoted', 'every_node', 'part_failed', 'parts_gone', 'invalid', 'lost', 'given_back',
+                          'stalled', 'too_slow', 'no_node', 'unsendable', 'too_much_memory', 'reported')),
+    error_message     text,
+    PRIMARY KEY (job_id, number),
+    CHECK ((state IN ('COMPLETED', 'FAILED', 'CANCELLED')) = (ended_at IS NOT NULL)),
+    CONSTRAINT units_node_check CHECK (
+        state NOT IN ('DISPATCHED', 'RUNNING', 'VERIFYING') OR (node_id IS NOT NULL AND attempt > 0)),
+    CHECK (missing = 0 OR state IN ('QUEUED', 'FAILED', 'CANCELLED')),
+    CHECK (missing = 0 OR price = 0),
+    CONSTRAINT units_copied CHECK (copy_node_id IS NULL OR coalesce(
+        state IN ('DISPATCHED', 'RUNNING', 'VERIFYING') AND copy_attempt > attempt AND copy_node_id <> node_id
+        AND copy_assigned_at IS NOT NULL AND (copy_delivered_at IS NULL OR copy_started_at IS NOT NULL), false)),
+    CONSTRAINT units_not_copied CHECK (copy_node_id IS NOT NULL OR coalesce(
+        copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at) IS NULL)
+);
+-- The scheduler and the lifeline read open units, however many have ended.
+CREATE INDEX units_open ON units (state, lease_until) WHERE ended_at IS NULL;
+CREATE INDEX units_open_node ON units (node_id) WHERE ended_at IS NULL;
+CREATE INDEX units_at_work ON units (job_id) WHERE coalesce(state IN ('DISPATCHED', 'RUNNING'), false);
+CREATE INDEX units_ready ON units (job_id, place) WHERE state = 'QUEUED' AND missing = 0;
+CREATE INDEX units_copies ON units (state) WHERE copy_node_id IS NOT NULL;
+CREATE INDEX units_feeding ON units (job_id, feeds) WHERE feeds IS NOT NULL;
+-- Deleting a node looks for what refers to it.
+CREATE INDEX units_node ON units (node_id) WHERE node_id IS NOT NULL;
+CREATE INDEX units_copy_node ON units (copy_node_id) WHERE copy_node_id IS NOT NULL;
+
+-- The newest jobs that match a search; a null argument matches any. It is inlined into the query that calls it, and
+-- planned with that.
+CREATE FUNCTION jobs_found(owner uuid, statuses text[], types text[], node text, person text, error text,
+                           since timestamptz, until timestamptz, beginning text, most integer)
+RETURNS SETOF jobs LANGUAGE sql STABLE AS $$
+    SELECT j.* FROM jobs j
+    WHERE (owner IS NULL OR j.user_id = owner)
+      AND (statuses IS NULL OR j.status = ANY(statuses))
+      AND (types IS NULL OR j.job_type = ANY(types))
+      AND (node IS NULL OR j.node_id IN (
+              SELECT n.id FROM nodes n
+              WHERE strpos(lower(n.name), lower(node)) > 0 OR starts_with(n.id::text, lower(node))))
+      AND (person IS NULL OR j.user_id IN (
+              SELECT u.id FROM users u
+              WHERE strpos(lower(u.email), lower(person)) > 0 OR starts_with(u.id::text, lower(person))))
+      AND (error IS NULL OR strpos(lower(j.error_message), lower(error)) > 0)
+      AND (since IS NULL OR j.created_at >= since)
+      AND (until IS NULL OR j.created_at < until)
+      AND (beginning IS NULL OR starts_with(j.id::text, lower(beginning)))
+    ORDER BY j.created_at DESC, j.id DESC LIMIT most
+$$;
+
+-- ── views of units ──────────────────────────────────────────────────────────────────────────────
+
+-- Units with what their jobs say about them, as they are scheduled. `parts`: the results that a unit is made of.
+CREATE VIEW work AS
+SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params, u.state, u.attempt,
+       u.node_id AS node, u.avoid, u.failures, u.not_before, u.assigned_at, u.lease_until, j.queued_at, j.created_at,
+       j.dispatched_at, j.units, j.priority, j.paused, j.avoid AS barred, u.price, u.place, u.frames, u.tile, u.feeds,
+       u.missing, u.ended_at,
+       CASE WHEN u.tile IS NULL AND j.units > 1 THEN
+           ARRAY(SELECT json_build_array(t.number, t.attempt, encode(t.result_sha256, 'hex'), t.result_size)::text
+                 FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
+       END AS parts,
+       u.started_at, u.copy_attempt AS copied, false AS is_copy, u.unsent, u.faults,
+       u.copy_delivered_at IS NOT NULL AS answered, u.needs_memory, u.needs_opengl
+FROM units u JOIN jobs j ON j.id = u.job_id;
+
+-- The same columns for second attempts that are at work. The condition on `state` lets the planner use units_copies
+-- even on a table that was never analysed.
+CREATE VIEW work_copies AS
+SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
+       CASE WHEN u.copy_started_at IS NULL THEN 'DISPATCHED' ELSE 'RUNNING' END AS state, u.copy_attempt AS attempt,
+       u.copy_node_id AS node, u.avoid, u.failures, u.not_before, u.copy_assigned_at AS assigned_at,
+       u.copy_lease_until AS lease_until, j.queued_at, j.created_at, j.dispatched_at, j.units, j.priority, j.paused,
+       j.avoid AS barred, u.price, u.place, u.frames, u.tile, u.feeds, u.missing, u.ended_at,
+       CASE WHEN u.tile IS NULL AND j.units > 1 THEN
+           ARRAY(SELECT json_build_array(t.number, t.attempt, encode(t.result_sha256, 'hex'), t.result_size)::text
+                 FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
+       END AS parts,
+       u.copy_started_at AS started_at, u.copy_attempt AS copied, true AS is_copy, u.unsent, u.faults,
+       false AS answered, u.needs_memory, u.needs_opengl
+FROM units u JOIN jobs j ON j.id = u.job_id
+WHERE u.copy_node_id IS NOT NULL AND u.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')
+  AND u.copy_delivered_at IS NULL;
+
+-- Attempts that nodes have, both of a unit that has two.
+CREATE VIEW at_nodes AS
+SELECT u.job_id, u.number AS unit, u.attempt, u.state, u.node_id, u.assigned_at, u.started_at, u.lease_until
+FROM units u WHERE u.ended_at IS NULL AND u.state <> 'QUEUED'
+UNION ALL
+SELECT u.job_id, u.number, u.copy_attempt,
+       CASE WHEN u.copy_delivered_at IS NOT NULL THEN 'VERIFYING'
+            WHEN u.copy_started_at IS NULL THEN 'DISPATCHED' ELSE 'RUNNING' END,
+       u.copy_node_id, u.copy_assigned_at, u.copy_started_at, u.copy_lease_until
+FROM units u WHERE u.copy_node_id IS NOT NULL AND u.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING');
+
+-- ── attempts ────────────────────────────────────────────────────────────────────────────────────
+
+-- Attempts that ended without a result; the unit's row has the last one. Triggers write them.
+CREATE TABLE attempts (
+    job_id      uuid NOT NULL,
+    number      integer NOT NULL,                 -- of the unit
+    attempt     integer NOT NULL CHECK (attempt > 0),
+    node_id     uuid,
+    assigned_at timestamptz,
+    started_at  timestamptz,                      -- null: it never ran
+    ended_at    timestamptz NOT NULL,
+    error_class text,                             -- null: nothing failed
+    error       text,
+    PRIMARY KEY (job_id, number, attempt),
+    FOREIGN KEY (job_id, number) REFERENCES units
+);
+CREATE INDEX attempts_ended ON attempts (ended_at); -- the sweep
+CREATE TRIGGER attempts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON attempts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE FUNCTION note_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO attempts (job_id, number, attempt, node_id, assigned_at, started_at, ended_at,
+                          error_class, error)
+    VALUES (OLD.job_id, OLD.number, OLD.attempt, OLD.node_id, OLD.assigned_at,
+            CASE WHEN OLD.started_at >= OLD.assigned_at THEN OLD.started_at END,
+            coalesce(NEW.ended_at, now()), NEW.error_class, NEW.error_message)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER units_attempt_noted AFTER UPDATE OF state ON units
+    FOR EACH ROW WHEN (OLD.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')
+                       AND NEW.state IN ('QUEUED', 'FAILED', 'CANCELLED'))
+    EXECUTE FUNCTION note_attempt();
+
+-- Of two attempts one has ended, or both: those without a result are written down.
+CREATE FUNCTION note_copy() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    lost boolean := NEW.state IN ('QUEUED', 'FAILED', 'CANCELLED');
+    won  boolean := NEW.state = 'COMPLETED';
+BEGIN
+    INSERT INTO attempts (job_id, number, attempt, node_id, assigned_at, started_at, ended_at,
+                          error_class, error)
+    SELECT OLD.job_id, OLD.number, a.attempt, a.node_id, a.assigned_at,
+           CASE WHEN a.started_at >= a.assigned_at THEN a.started_at END,
+           coalesce(NEW.ended_at, now()),
+           CASE WHEN NOT won THEN NEW.error_class END,
+           CASE WHEN won THEN 'another node was faster' ELSE NEW.error_message END
+    FROM (VALUES (OLD.attempt, OLD.node_id, OLD.assigned_at, OLD.started_at),
+                 (OLD.copy_attempt, OLD.copy_node_id, OLD.copy_assigned_at, OLD.copy_started_at))
+         AS a (attempt, node_id, assigned_at, started_at)
+    WHERE lost OR a.attempt <> NEW.attempt
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER units_copy_noted AFTER UPDATE OF copy_node_id ON units
+    FOR EACH ROW WHEN (OLD.copy_node_id IS NOT NULL AND NEW.copy_node_id IS NULL)
+    EXECUTE FUNCTION note_copy();
+
+-- The last log lines of some attempts of each job, kept as long as its results.
+CREATE TABLE attempt_logs (
+    job_id    uuid NOT NULL,
+    unit      integer NOT NULL,
+    attempt   integer NOT NULL CHECK (attempt > 0),
+    node_id   uuid NOT NULL,
+    lines     text NOT NULL CHECK (char_length(lines) BETWEEN 1 AND 16000),
+    completed boolean NOT NULL DEFAULT false,     -- of an attempt that succeeded: fewer lines are kept
+    said_at   timestamptz NOT NULL,
+    PRIMARY KEY (job_id, unit, attempt),
+    FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number)
+);
+
+-- Attempts that took over three times the work that was quoted. Three from nodes of three owners show that the scene
+-- was quoted too low, and it is quoted anew.
+CREATE TABLE overruns (
+    job_id   uuid NOT NULL,
+    unit     integer NOT NULL,
+    attempt  integer NOT NULL CHECK (attempt > 0),
+    node_id  uuid NOT NULL REFERENCES nodes,
+    owner_id uuid REFERENCES users,               -- at that time; null: the node had none
+    percent  integer NOT NULL CHECK (percent > 100), -- of the quoted work
+    at       timestamptz NOT NULL,
+    PRIMARY KEY (job_id, unit, attempt),
+    FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number)
+);
+CREATE INDEX overruns_node ON overruns (node_id); -- deleting a node looks for what refers to it
+
+-- ── objects of units ────────────────────────────────────────────────────────────────────────────
+
+-- Multipart uploads by nodes that have not ended.
+CREATE TABLE result_multiparts (
+    job_id     uuid NOT NULL,
+    unit       integer NOT NULL,
+    attempt    integer NOT NULL CHECK (attempt > 0),
+    what       text NOT NULL CHECK (what IN ('result', 'evidence')),
+    store_id   text NOT NULL,                     -- the object store's name for it; nodes are not told
+    object_key text NOT NULL,                     -- of the finished object
+    size       bigint NOT NULL CHECK (size > 0),  -- according to the node
+    asked_at   timestamptz NOT NULL,              -- when a part was granted last
+    PRIMARY KEY (job_id, unit, attempt, what),
+    FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number)
+);
+CREATE INDEX result_multiparts_asked ON result_multiparts (asked_at); -- abandoned ones are aborted
+
+-- Thumbnails of frames, the newest of each.
+CREATE TABLE thumbnails (
+    job_id  uuid NOT NULL,
+    unit    integer NOT NULL,
+    frame   integer NOT NULL,
+    attempt integer NOT NULL,
+    picture bytea NOT NULL CHECK (octet_length(picture) BETWEEN 4 AND 36864), -- JPEG, as the node sent it
+    made_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (job_id, frame, unit)
+);
+
+-- Keep a thumbnail if this node has the unit at this attempt. The lock on the job's row gives its event a number; the
+-- statements after it see who had the lock before.
+CREATE FUNCTION keep_thumbnail(its_job uuid, its_unit integer, its_attempt integer, its_node uuid,
+                               its_frame integer, its_picture bytea)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM jobs WHERE id = its_job FOR NO KEY UPDATE;
+    IF NOT EXISTS (SELECT FROM at_nodes WHERE job_id = its_job AND unit = its_unit AND attempt = its_attempt
+                   AND node_id = its_node AND state IN ('DISPATCHED', 'RUNNING')) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO thumbnails (job_id, unit, frame, attempt, picture)
+    VALUES (its_job, its_unit, its_frame, its_attempt, its_picture)
+    ON CONFLICT (job_id, frame, unit) DO UPDATE
+    SET attempt = its_attempt, picture = its_picture, made_at = now();
+    RETURN true;
+END $$;
+
+-- Results that expired. The receipt outlives the picture.
+CREATE TABLE expired_results (
+    job_id     uuid NOT NULL,
+    unit       integer NOT NULL,
+    expired_at timestamptz NOT NULL,
+    removed_at timestamptz,                       -- null: its object is yet to be removed
+    PRIMARY KEY (job_id, unit),
+    FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number)
+);
+CREATE INDEX expired_results_left ON expired_results (expired_at) WHERE removed_at IS NULL;
+
+-- Attempts whose objects were removed: refused or late results are kept as long as results, and no longer.
+CREATE TABLE removed_attempts (
+    job_id     uuid NOT NULL,
+    number     integer NOT NULL,
+    attempt    integer NOT NULL,
+    removed_at timestamptz NOT NULL,
+    PRIMARY KEY (job_id, number, attempt),
+    FOREIGN KEY (job_id, number, attempt) REFERENCES attempts
+);
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        GRANT SELECT ON work, work_copies, at_nodes TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE ON jobs, units, expired_results TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE
+            ON uploads, multiparts, preflights, result_multiparts, thumbnails TO rendertrust_app;
+        GRANT SELECT, INSERT, DELETE ON attempt_logs TO rendertrust_app;
+        GRANT SELECT, INSERT ON manifest_files, attempts, overruns, removed_attempts TO rendertrust_app;
+    END IF;
+END $$;

@@ -1,0 +1,261 @@
+-- Events: what happens to a job, for those who follow it; webhooks; dead letters that somebody discarded.
+
+-- Triggers write these rows in the transaction of the change: the list has exactly what happened. There is no foreign
+-- key, as nothing else inserts rows and jobs are never deleted.
+CREATE TABLE job_events (
+    job_id      uuid NOT NULL,
+    number      integer NOT NULL CHECK (number > 0), -- 1, 2, 3 … per job, without a gap
+    at          timestamptz NOT NULL DEFAULT now(),
+    unit        integer,                          -- null: about the job itself
+    state       text NOT NULL,                    -- the new status of the job or state of the unit
+    attempt     integer,                          -- of the unit; of a job that ended: how often it has
+    node_id     uuid,                             -- the node that has it, had it or lost it
+    money       text CHECK (money IN (
+                    'held',       -- set aside for the job, or again for a unit that is tried again
+                    'charged',    -- for a unit that is complete
+                    'released')), -- given back: the unit failed, was cancelled, or is free after all
+    amount      bigint CHECK (amount > 0),
+    frame       integer,                          -- of which there is a thumbnail
+    error_class text,
+    error_code  text,
+    error       text,
+    PRIMARY KEY (job_id, number),
+    CHECK ((money IS NULL) = (amount IS NULL))
+);
+
+-- The public name of an event.
+CREATE FUNCTION event_type(unit integer, state text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN unit IS NULL THEN 'job.' || lower(state)
+                WHEN state = 'DISPATCHED' THEN 'unit.assigned'
+                WHEN state = 'QUEUED' THEN 'unit.retried' -- a unit's first event is a later state
+                ELSE 'unit.' || lower(state) END
+$$;
+
+-- Numbers go on from the last event of the job. Whoever changes a job or a unit has locked the job's row, so nobody
+-- else numbers its events at that time. Triggers run once per statement, as a batch changes many rows. Nested loops are
+-- off: plans are made for few rows, and two lists of thousands must not be compared line by line.
+CREATE FUNCTION note_units() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
+BEGIN
+    WITH changed AS MATERIALIZED (
+        SELECT n.job_id, n.number, n.state, n.attempt, n.node_id, n.error_class, n.error_code,
+               CASE WHEN n.state = 'COMPLETED' AND n.price = 0 THEN o.price ELSE n.price END AS price,
+               n.price = 0 AS is_free,
+               left(n.error_message, 500) AS error, o.attempt AS attempts_before,
+               o.state IN ('FAILED', 'CANCELLED') AS was_over,
+               o.state <> n.state OR o.attempt <> n.attempt AS moved,
+               CASE WHEN n.copy_node_id IS NOT NULL AND n.copy_attempt <> o.copy_attempt
+                    THEN n.copy_attempt END AS copied, n.copy_node_id
+        FROM is_now n JOIN was o ON o.job_id = n.job_id AND o.number = n.number
+        WHERE o.state <> n.state OR o.attempt <> n.attempt OR o.copy_attempt <> n.copy_attempt
+    ), told AS MATERIALIZED (
+        -- A unit that is tried again was queued first, and its price was held again, even where the same batch has
+        -- brought it further: no step that moves money is left out.
+        SELECT job_id, number, 0 AS step, 'QUEUED' AS state, attempts_before AS attempt,
+               NULL::uuid AS node_id, price, is_free, NULL AS error_class, NULL AS error_code,
+               NULL AS error
+        FROM changed WHERE moved AND was_over
+        UNION ALL
+        SELECT job_id, number, 1, state, attempt, node_id, price, is_free, error_class, error_code, error
+        FROM changed WHERE moved AND NOT (was_over AND state = 'QUEUED')
+        UNION ALL
+        SELECT job_id, number, 2, 'COPIED', copied, copy_node_id, 0, true, NULL, NULL, NULL
+        FROM changed WHERE copied IS NOT NULL
+    ), last AS MATERIALIZED ( -- once per job: a later look would find what is being written here
+        SELECT j.job_id, coalesce((SELECT e.number FROM job_events e WHERE e.job_id = j.job_id
+                                   ORDER BY e.number DESC LIMIT 1), 0) AS number
+        FROM (SELECT DISTINCT job_id FROM told) j
+    )
+    INSERT INTO job_events (job_id, number, unit, state, attempt, node_id, money, amount,
+                            error_class, error_code, error)
+    SELECT n.job_id,
+           l.number + row_number() OVER (PARTITION BY n.job_id ORDER BY n.number, n.step),
+           n.number, n.state, n.attempt, n.node_id, m.money,
+           CASE WHEN m.money IS NOT NULL THEN n.price END, n.error_class, n.error_code, n.error
+    FROM told n JOIN last l ON l.job_id = n.job_id
+    CROSS JOIN LATERAL (SELECT CASE WHEN n.price = 0 THEN NULL
+                                    WHEN n.step = 0 THEN 'held'
+                                    WHEN n.state = 'COMPLETED' AND NOT n.is_free THEN 'charged'
+                                    WHEN n.state IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN 'released'
+                               END AS money) m;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER units_noted AFTER UPDATE ON units
+    REFERENCING OLD TABLE AS was NEW TABLE AS is_now
+    FOR EACH STATEMENT EXECUTE FUNCTION note_units();
+
+-- A new unit has an event only where the batch that made it has brought it further: the job's event tells the rest.
+CREATE FUNCTION note_new_units() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
+BEGIN
+    WITH told AS MATERIALIZED (
+        SELECT job_id, number, state, attempt, node_id, error_class, error_code,
+               left(error_message, 500) AS error,
+               state = 'COMPLETED' AND price = 0 AS is_free,
+               CASE WHEN state = 'COMPLETED' AND price = 0
+                    THEN coalesce((SELECT h.amount FROM holds h
+                                   WHERE h.reference = 'job:' || job_id || ':' || number), 0)
+                    ELSE price END AS price
+        FROM is_now WHERE state <> 'QUEUED' OR attempt > 0
+    ), last AS MATERIALIZED (
+        SELECT j.job_id, coalesce((SELECT e.number FROM job_events e WHERE e.job_id = j.job_id
+                                   ORDER BY e.number DESC LIMIT 1), 0) AS number
+        FROM (SELECT DISTINCT job_id FROM told) j
+    )
+    INSERT INTO job_events (job_id, number, unit, state, attempt, node_id, money, amount,
+                            error_class, error_code, error)
+    SELECT n.job_id, l.number + row_number() OVER (PARTITION BY n.job_id ORDER BY n.number),
+           n.number, n.state, n.attempt, n.node_id,
+           CASE WHEN n.price = 0 THEN NULL
+                WHEN n.state = 'COMPLETED' AND NOT n.is_free THEN 'charged'
+                WHEN n.state IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN 'released' END,
+           CASE WHEN n.state IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN nullif(n.price, 0) END,
+           n.error_class, n.error_code, n.error
+    FROM told n JOIN last l ON l.job_id = n.job_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER new_units_noted AFTER INSERT ON units
+    REFERENCING NEW TABLE AS is_now
+    FOR EACH STATEMENT EXECUTE FUNCTION note_new_units();
+
+-- A job ends again after a failed unit is tried again: `attempt` counts its ends, so that a follower can tell them
+-- apart.
+CREATE FUNCTION note_jobs() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
+BEGIN
+    INSERT INTO job_events (job_id, number, state, attempt, node_id, error)
+    SELECT n.id,
+           coalesce((SELECT e.number FROM job_events e WHERE e.job_id = n.id
+                     ORDER BY e.number DESC LIMIT 1), 0) + 1,
+           n.status,
+           CASE WHEN n.status IN ('COMPLETED', 'FAILED', 'CANCELLED')
+                THEN 1 + coalesce((SELECT max(coalesce(e.attempt, 1)) FROM job_events e
+                                   WHERE e.job_id = n.id AND e.unit IS NULL
+                                     AND e.state IN ('COMPLETED', 'FAILED', 'CANCELLED')), 0) END,
+           n.node_id, left(n.error_message, 500)
+    FROM is_now n JOIN was o ON o.id = n.id
+    WHERE o.status <> n.status;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER jobs_noted AFTER UPDATE ON jobs
+    REFERENCING OLD TABLE AS was NEW TABLE AS is_now
+    FOR EACH STATEMENT EXECUTE FUNCTION note_jobs();
+
+CREATE FUNCTION note_new_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO job_events (job_id, number, state, node_id, money, amount)
+    SELECT n.id,
+           coalesce((SELECT e.number FROM job_events e WHERE e.job_id = n.id
+                     ORDER BY e.number DESC LIMIT 1), 0) + 1,
+           n.status, n.node_id,
+           CASE WHEN n.price > 0 THEN 'held' END, nullif(n.price, 0)
+    FROM is_now n;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER new_jobs_noted AFTER INSERT ON jobs
+    REFERENCING NEW TABLE AS is_now
+    FOR EACH STATEMENT EXECUTE FUNCTION note_new_jobs();
+
+CREATE FUNCTION note_thumbnails() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO job_events (job_id, number, unit, state, attempt, node_id, frame)
+    SELECT n.job_id,
+           coalesce((SELECT e.number FROM job_events e WHERE e.job_id = n.job_id
+                     ORDER BY e.number DESC LIMIT 1), 0)
+           + row_number() OVER (PARTITION BY n.job_id ORDER BY n.unit, n.frame),
+           n.unit, 'THUMBNAIL', n.attempt,
+           CASE WHEN n.attempt = u.copy_attempt THEN coalesce(u.copy_node_id, u.node_id) ELSE u.node_id END,
+           n.frame
+    FROM is_now n JOIN units u ON u.job_id = n.job_id AND u.number = n.unit;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER thumbnails_noted AFTER INSERT ON thumbnails
+    REFERENCING NEW TABLE AS is_now
+    FOR EACH STATEMENT EXECUTE FUNCTION note_thumbnails();
+CREATE TRIGGER new_thumbnails_noted AFTER UPDATE ON thumbnails
+    REFERENCING NEW TABLE AS is_now
+    FOR EACH STATEMENT EXECUTE FUNCTION note_thumbnails();
+
+-- ── webhooks ────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE endpoints (
+    id              uuid PRIMARY KEY,
+    user_id         uuid NOT NULL REFERENCES users,
+    url             text NOT NULL CHECK (char_length(url) BETWEEN 1 AND 2000),
+    types           text[] NOT NULL CHECK (cardinality(types) BETWEEN 1 AND 50), -- 'job.*', 'unit.*': all of them
+    secret          bytea NOT NULL CHECK (octet_length(secret) BETWEEN 24 AND 64),
+    former_secret   bytea,                        -- signs beside it until `former_until`
+    former_until    timestamptz,
+    failing_since   timestamptz,                  -- null: the last delivery arrived, or there was none
+    not_before      timestamptz NOT NULL DEFAULT '-infinity', -- it rests after a failure
+    disabled_at     timestamptz,                  -- nothing is sent any more
+    disabled_reason text,
+    created_at      timestamptz NOT NULL,
+    CHECK ((former_secret IS NULL) = (former_until IS NULL)),
+    CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
+);
+CREATE INDEX endpoints_user ON endpoints (user_id, created_at);
+CREATE INDEX endpoints_living ON endpoints (id) WHERE disabled_at IS NULL; -- each batch asks whether there is any
+
+-- `endpoint_id` is no foreign key: deleting an endpoint of a hundred thousand deliveries must not hold up a batch of
+-- the ledger that has something to send to it.
+CREATE TABLE deliveries (
+    id          uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- the same for each try, and when it is replayed
+    endpoint_id uuid NOT NULL,
+    job_id      uuid NOT NULL,
+    number      integer NOT NULL,                 -- of the event
+    type        text NOT NULL,
+    state       text NOT NULL DEFAULT 'PENDING' CHECK (state IN (
+                    'PENDING',                    -- to be sent at `due_at`, or claimed by a gateway until then
+                    'DELIVERED',                  -- answered with 2xx
+                    'FAILED')),                   -- given up; it may be replayed
+    tries       integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    answers     jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(answers) = 'array'), -- [{at, status, error}, …]
+    due_at      timestamptz NOT NULL DEFAULT now(),
+    tried_at    timestamptz,
+    status      integer,                          -- of the last answer
+    error       text,                             -- why there was none
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    ended_at    timestamptz,
+    CHECK ((state = 'PENDING') = (ended_at IS NULL))
+);
+CREATE INDEX deliveries_due ON deliveries (endpoint_id, due_at) WHERE state = 'PENDING';
+CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, created_at DESC, id DESC);
+CREATE INDEX deliveries_created ON deliveries (created_at); -- the sweep
+CREATE INDEX deliveries_failed ON deliveries (ended_at DESC) WHERE state = 'FAILED'; -- dead letters
+
+-- A delivery is inserted with its event, in one transaction.
+CREATE FUNCTION note_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM endpoints WHERE disabled_at IS NULL) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO deliveries (endpoint_id, job_id, number, type)
+    SELECT p.id, n.job_id, n.number, event_type(n.unit, n.state)
+    FROM is_now n JOIN jobs j ON j.id = n.job_id JOIN endpoints p ON p.user_id = j.user_id
+    WHERE p.disabled_at IS NULL
+      AND p.types && ARRAY[event_type(n.unit, n.state),
+                           CASE WHEN n.unit IS NULL THEN 'job.*' ELSE 'unit.*' END];
+    RETURN NULL;
+END $$;
+CREATE TRIGGER events_delivered AFTER INSERT ON job_events
+    REFERENCING NEW TABLE AS is_now
+    FOR EACH STATEMENT EXECUTE FUNCTION note_deliveries();
+
+-- Dead letters that an admin discarded. What they are about stays.
+CREATE TABLE discards (
+    kind   text NOT NULL CHECK (kind IN ('job', 'event', 'webhook')),
+    id     text NOT NULL CHECK (char_length(id) BETWEEN 1 AND 200),
+    by     uuid NOT NULL REFERENCES users,
+    reason text NOT NULL CHECK (char_length(reason) <= 500),
+    at     timestamptz NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+CREATE TRIGGER discards_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON discards
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        GRANT SELECT, INSERT, DELETE ON job_events TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON endpoints, deliveries TO rendertrust_app;
+        GRANT SELECT, INSERT ON discards TO rendertrust_app; -- append-only
+    END IF;
+END $$;
