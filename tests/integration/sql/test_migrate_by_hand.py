@@ -105,9 +105,7 @@ async def test_the_log_says_for_whom_a_new_index_waits(
     )
     working = asyncio.create_task(migrate(database.owner_dsn, [*migrations(), index]))
     whom = f"process {backup.get_server_pid()} of rendertrust (b1), since "
-    await until(
-        lambda: f"{index.name} waits for the transactions of: {whom}" in caplog.text
-    )
+    await until(lambda: f"{index.name} waits for the transactions of: {whom}" in caplog.text)
     await writing.rollback()
     assert await working == [index.name]
     await backup.close()
