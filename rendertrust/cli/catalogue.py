@@ -73,12 +73,13 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
 COMMANDS: Final = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
 GATEWAY: Final = frozenset(name for name, entry in COMMANDS.items() if not entry.module)
 
-OPTIONS: Final = (
-    "  --url URL   The gateway (default: RENDERTRUST_URL, then your last "
-    "login,\n              then http://localhost:8000)\n  --json      One JSON "
-    "document, or one line per event\n  --help      Explain the command\n\nIf "
-    "RENDERTRUST_API_KEY is set, it is used instead of a login."
-)
+OPTIONS: Final = """\
+  --url URL   The gateway (default: RENDERTRUST_URL, then your last login,
+              then http://localhost:8000)
+  --json      One JSON document, or one line per event
+  --help      Explain the command
+
+If RENDERTRUST_API_KEY is set, it is used instead of a login."""
 
 
 def overview() -> str:

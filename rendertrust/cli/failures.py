@@ -45,8 +45,9 @@ def _insufficient(error: errors.Refused) -> _Words:
     assert isinstance(error, errors.InsufficientCredits)
     hint = (
         "Buy more: rendertrust credits buy SKU (see what is on sale: rendertrust credits "
-        "offers)\nRender on your own nodes for free: --pool mine\nSee how much is held for "
-        "open jobs: rendertrust credits balance"
+        "offers)\n"
+        "Render on your own nodes for free: --pool mine\n"
+        "See how much is held for open jobs: rendertrust credits balance"
     )
     if error.available is not None and error.requested is not None:
         known = f"Available: {error.available} credits. Needed: {error.requested} credits."
@@ -58,8 +59,8 @@ def _insufficient(error: errors.Refused) -> _Words:
 _OF_CODE: Mapping[str, str] = {
     "entry_not_found": "List your entries: rendertrust credits history",
     "organisation_not_found": (
-        "List your organisations: rendertrust organisations list\nOnly your own nodes can be "
-        "lent and taken back: rendertrust nodes list"
+        "List your organisations: rendertrust organisations list\n"
+        "Only your own nodes can be lent and taken back: rendertrust nodes list"
     ),
     "not_trusted": "List the users you trust: rendertrust trusted list",
     "own_account": "List the users you trust: rendertrust trusted list",
@@ -95,8 +96,8 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
         exit_codes.FAILURE,
         "forbidden",
         (
-            "An API key needs the right scope: rendertrust keys create NAME --scope SCOPE;\na "
-            "user needs the right role, which an admin can assign"
+            "An API key needs the right scope: rendertrust keys create NAME --scope SCOPE;\n"
+            "a user needs the right role, which an admin can assign"
         ),
     ),
     errors.NotFound: lambda error: (
@@ -122,8 +123,8 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
 
 def _no_answer(_: Exception, url: str) -> _Words:
     hint = (
-        "Is it running? 'rendertrust serve' starts a gateway in a checkout.\nUse --url to "
-        f"name another gateway (this is {url})."
+        "Is it running? 'rendertrust serve' starts a gateway in a checkout.\n"
+        f"Use --url to name another gateway (this is {url})."
     )
     return exit_codes.UNAVAILABLE, "no_answer", hint
 

@@ -53,8 +53,8 @@ def lost(job_id: str, error: Exception) -> Exit:
         exit_codes.UNAVAILABLE,
         "no_answer",
         f"{error}; job {formatting.short(job_id)} continues once it is back",
-        f"Watch again:       rendertrust jobs watch {job_id}\nDownload the rest: rendertrust "
-        f"jobs download {job_id} --out .",
+        f"Watch again:       rendertrust jobs watch {job_id}\n"
+        f"Download the rest: rendertrust jobs download {job_id} --out .",
         {"job_id": job_id},
     )
 
@@ -65,8 +65,8 @@ def interrupted(job_id: str) -> Exit:
         exit_codes.INTERRUPTED,
         "interrupted",
         f"Interrupted; job {formatting.short(job_id)} continues",
-        f"Watch again:           rendertrust jobs watch {job_id}\nCancel before it runs: "
-        f"rendertrust jobs cancel {job_id}\nStop it, keep frames:  rendertrust jobs stop "
-        f"{job_id}",
+        f"Watch again:           rendertrust jobs watch {job_id}\n"
+        f"Cancel before it runs: rendertrust jobs cancel {job_id}\n"
+        f"Stop it, keep frames:  rendertrust jobs stop {job_id}",
         {"job_id": job_id},
     )

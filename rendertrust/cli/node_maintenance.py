@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from rendertrust.node.doctor import Diagnosis
 
 LOOK_SECONDS: Final = 0.2
-START: Final = (
-    "Start it now and at each login:\n  systemctl --user daemon-reload\n  "
-    "systemctl --user enable --now rendertrust-node\nTo run it also while you are "
-    "logged out:\n  loginctl enable-linger"
-)
+START: Final = """\
+Start it now and at each login:
+  systemctl --user daemon-reload
+  systemctl --user enable --now rendertrust-node
+To run it also while you are logged out:
+  loginctl enable-linger"""
 
 
 @click.command(cls=Command)

@@ -163,7 +163,7 @@ def facts(node: "Node") -> dict[str, str | None]:
         or "none of its results was compared yet",
         "checked": UNCHECKABLE if node.checkable is False else None,
         "offers": _offers(node),
-        "owner": node.owner_id or "nobody",
+        "owner": node.owner_id or "none",
         "seen": None if node.seen_at is None else formatting.stamp(node.seen_at),
         "registered": formatting.stamp(node.created_at),
     }

@@ -21,7 +21,7 @@ def encoded(value: Any) -> str:
 
 @attrs.define
 class Printer:
-    """Where to print, and whether for people or for programs."""
+    """Prints results and notes, for people or for programs."""
 
     json: bool = False
     results: TextIO = attrs.field(factory=lambda: sys.stdout)
