@@ -49,5 +49,5 @@ class StripePayments:
                 await self.aclose()
                 client = await asyncio.to_thread(import_module, "supervisors.engines.stripe_client")
                 context = await asyncio.to_thread(client.make_context)
-                self._opened = (endpoint, client.Caller(endpoint, context))
+                self._opened = (endpoint, client.StripeCaller(endpoint, context))
             return self._opened[1]
