@@ -1,4 +1,4 @@
-"""Evidence: what a picture was made of, which its check goes by; its creator may have it too."""
+"""Evidence: the passes that a picture was made of, for its verification and its creator."""
 
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
@@ -16,15 +16,17 @@ NONE = Problem(404, "There is no evidence", code=RefusalCode.EVIDENCE_NOT_FOUND)
     scope=Scope.JOBS_READ,
     words=UnitWord,
     answers={200: Result},
-    refusals={404: "No such unit of yours, or nothing lies beside its result, or it has expired"},
+    refusals={404: "No such unit of yours, or its result has no evidence, or it has expired"},
     absent="There is no evidence",
     absent_code=RefusalCode.EVIDENCE_NOT_FOUND,
     rate="read",
     example=examples.RESULT,
 )
 async def of_unit(call: Call) -> Result | Problem:
-    """Where all passes of a frame that was to be checked can be downloaded, for an hour: as they
-    were rendered, before they were denoised and made a picture. OpenEXR, 32 bits.
+    """Get the download address of all passes of a frame, if it was to be verified; valid for an
+    hour.
+
+    They are as rendered, before denoising and compositing: OpenEXR, 32 bits.
     """
     found = await call.gateway.evidence.of(
         call.ids["job_id"], int(call.words["number"]), call.caller

@@ -1,4 +1,4 @@
-"""Nodes as their owners and admins see them: listed, shown, drained, quarantined, revoked."""
+"""Nodes as their owners and admins see them: list, show, drain, quarantine, release, revoke."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -27,16 +27,20 @@ from web.routes.admin import Because
 operations = Operations()
 ABSENT = "Node not found"
 NOT_FOUND = Problem(404, ABSENT, code=RefusalCode.NODE_NOT_FOUND)
-REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is what it is"}
+REFUSALS = {
+    403: "Not allowed for your role",
+    404: ABSENT,
+    409: "Not possible in the node's present standing",
+}
 
 
 @attrs.frozen
 class Reputation:
-    """Of a node's work with one class of machine, by the verdicts of the gateway's verifiers.
+    """A node's reputation within one device class, by the verdicts on its results.
 
-    ``valid_in_row`` makes checks rarer; three ``strikes``, invalid results that are not made good,
-    end in quarantine, and twenty valid results in a row take one away, twice at most. What is valid
-    of its owner's own work is not counted. ``score``: 0 to 1.
+    Checks become rarer as ``valid_in_row`` grows. Three ``strikes`` (invalid results) end in
+    quarantine; twenty valid results in a row remove a strike, at most twice. Valid results for its
+    owner's own jobs do not count. ``score``: 0 to 1.
     """
 
     device_class: str
@@ -49,12 +53,12 @@ class Reputation:
 
 @attrs.frozen
 class Node:
-    """``status`` is how alive it is, ``standing`` what people say: whether it may work.
+    """A node. ``status`` is how alive it is, ``standing`` is whether people let it work.
 
-    ``current_load`` is 0 (idle) to 1. ``verified_at``: since then its owner earns by it.
-    ``reputation``: of each class of machine of which results were compared. ``checkable``: whether
-    a verifier of the gateway that is connected can compare what it renders. Null: it is not
-    connected to this gateway, does not render, or nothing is checked.
+    ``current_load`` is 0 (idle) to 1. ``verified_at``: since when its owner earns by it.
+    ``reputation``: one per device class whose results were compared. ``checkable``: whether a
+    connected gateway verifier can compare what it renders; null if it is not connected to this
+    gateway, does not render, or nothing is verified.
     """
 
     id: UUID
@@ -76,9 +80,9 @@ class Node:
 
 @attrs.frozen
 class NodeCheck:
-    """What was found of one attempt. Without a verdict it waits for it; ``said`` is why.
+    """The check of one attempt. Without a verdict it is still pending; ``said`` is the reason.
 
-    ``strike``: it counts against the node; three strikes put it into quarantine.
+    ``strike``: the result counts against the node; three strikes put it into quarantine.
     """
 
     job_id: UUID
@@ -94,7 +98,7 @@ class NodeCheck:
 
 @attrs.frozen
 class NodeChecks:
-    """Newest first."""
+    """Checks, newest first."""
 
     checks: list[NodeCheck]
 
@@ -106,7 +110,9 @@ class Newest:
 
 @attrs.frozen
 class NodeList:
-    """``count`` is how many there are; ``next`` is the ``after`` of the next page."""
+    """A page of nodes. ``count`` is their total number; ``next`` is the ``after`` of the next
+    page.
+    """
 
     nodes: list[Node]
     count: int
@@ -115,9 +121,10 @@ class NodeList:
 
 @attrs.frozen
 class NodeConnection:
-    """A socket of a node. ``code`` and ``why`` say how it was closed, ``by_us`` by whom; all are
-    null or false while it lasts. ``pong_at``: when the node answered last. A gateway that stopped
-    without a word closed with 1006, when it was last heard of.
+    """A socket of a node. ``code`` and ``why`` say how it was closed, ``by_us`` by which side;
+    they are null or false while it is open. ``pong_at``: the last answer of the node. If a
+    gateway stopped without closing it, the code is 1006 and the time that of the last sign of
+    life.
     """
 
     address: str
@@ -131,14 +138,14 @@ class NodeConnection:
 
 @attrs.frozen
 class NodeConnections:
-    """The newest first, twenty at most, whichever gateway saw them."""
+    """The last twenty connections at any gateway, newest first."""
 
     connections: list[NodeConnection]
 
 
 @attrs.frozen
 class Said:
-    """Why, in a few words: it is shown beside the node."""
+    """A short reason, shown with the node."""
 
     reason: Annotated[str, Meta(max_length=500)] = ""
 
@@ -152,7 +159,7 @@ class Said:
     rate="read",
 )
 async def index(call: Call[None, Cursor]) -> NodeList | Problem:
-    """One's own nodes, newest first; admins see all."""
+    """List your nodes, newest first; admins see all nodes."""
     page, kept = call.query, call.gateway.nodes
     if page.after is not None and await _visible(call, page.after) is None:
         return NOT_THERE
@@ -176,7 +183,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     rate="read",
 )
 async def show(call: Call) -> Node | Problem:
-    """A node of one's own; admins see any."""
+    """Get one of your nodes; admins can get any."""
     row = await _visible(call, call.ids["node_id"])
     return NOT_FOUND if row is None else await _shown(call, row)
 
@@ -193,7 +200,7 @@ async def show(call: Call) -> Node | Problem:
     rate="read",
 )
 async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
-    """What was found of the work of a node of one's own, and why; of what was compared."""
+    """List the checks of your node's results, with the reasons."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
@@ -212,7 +219,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     rate="read",
 )
 async def connections(call: Call) -> NodeConnections | Problem:
-    """When a node was connected, and with which close code each connection ended."""
+    """List when a node was connected, and with which close code each connection ended."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
@@ -235,7 +242,7 @@ def _connection(one: OpenConnection) -> NodeConnection:
 def _verb(
     verb: StandingAction, example: examples.Example, body: type[Said | Because] = Said
 ) -> Callable[[Handler], Handler]:
-    """Something that is said about a node."""
+    """Register an action on a node."""
     return operations.post(
         f"/api/v1/nodes/{{node_id}}/{verb.name.lower()}",
         scope=Scope.NODES_WRITE,
@@ -252,32 +259,34 @@ def _verb(
 
 @_verb(StandingAction.DRAIN, examples.DRAINING_NODE)
 async def drain(call: Call[Said]) -> Node | Problem:
-    """Let the node finish what it runs, and give it nothing new."""
+    """Drain a node: it finishes its running units and gets no new ones."""
     return await _say(call, StandingAction.DRAIN)
 
 
 @_verb(StandingAction.QUARANTINE, examples.QUARANTINED_NODE, Because)
 async def quarantine(call: Call[Because]) -> Node | Problem:
-    """Give the node no work but its owner's own; for admins. Its operator is told the reason."""
+    """Quarantine a node (admins): it gets only its owner's work. The operator is shown the
+    reason.
+    """
     return await _say(call, StandingAction.QUARANTINE)
 
 
 @_verb(StandingAction.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
-    """Give the node work again; from quarantine an admin releases it."""
+    """Release a node, so that it gets work again; from quarantine only an admin can."""
     return await _say(call, StandingAction.RELEASE)
 
 
 @_verb(StandingAction.REVOKE, examples.REVOKED_NODE)
 async def revoke(call: Call[Said]) -> Node | Problem:
-    """Shut the node out for good: its socket is closed, its tokens and its key open nothing."""
+    """Revoke a node for good: its socket is closed, its tokens and its key are refused."""
     return await _say(call, StandingAction.REVOKE)
 
 
 def shown(
     row: NodeShown, known: Mapping[UUID, list[Reputation]], able: Mapping[UUID, bool]
 ) -> Node:
-    """The row as the API shows it, with what is known of its work, and whether it is checkable."""
+    """Return the row as the API shows it, with its reputation and whether it is checkable."""
     members = attrs.asdict(row, recurse=False)
     members |= {"standing": row.standing.name, "capabilities": list(row.capabilities)}
     return Node(**members, reputation=known.get(row.id, []), checkable=able.get(row.id))
@@ -288,7 +297,7 @@ async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reput
     for record in await call.gateway.nodes.records(nodes):
         known = record.reputation
         members: dict[str, Any] = {**attrs.asdict(known), "score": round(known.score, 4)}
-        del members["forgiven"]  # of no use without the rule
+        del members["forgiven"]  # meaningless without the rule
         found.setdefault(record.node, []).append(Reputation(record.device_class, **members))
     return found
 
@@ -307,7 +316,7 @@ async def _shown(call: Call[Any, Any], row: NodeShown) -> Node:
 
 
 async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:
-    """The node, if the caller may see it: what is another's is not there."""
+    """Return the node if the caller may see it; None for another user's node."""
     row = await call.gateway.nodes.shown(node)
     if row is None or not (_sees_all(call) or row.owner_id == call.caller):
         return None

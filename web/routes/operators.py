@@ -1,4 +1,4 @@
-"""What operators earn: their shares, unit by unit, and payouts to credits or money."""
+"""Earnings of operators, unit by unit, and payouts to credits or money."""
 
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -20,14 +20,14 @@ from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 
 operations = Operations()
-FINED: Final = "a fine: another result of its operator's nodes was invalid"
+FINED: Final = "a fine: another result of this operator's nodes was invalid"
 ShareState = Literal["pending", "payable", "paid", "reversed", "forfeited"]
 ShareWork = Literal["render", "check"]
 PayoutState = Literal["requested", "approved", "paid", "rejected"]
 PayoutTo = Literal["credits", "money"]
 NOTHING = Problem(
     409,
-    "Nothing is payable: see GET /operators/me/earnings for what will be, when",
+    "Nothing is payable: GET /operators/me/earnings lists future earnings with their dates",
     code=RefusalCode.NOTHING_PAYABLE,
 )
 
@@ -39,14 +39,13 @@ class ShareQuery(Cursor):
 
 @attrs.frozen
 class Share:
-    """What a unit earned; with ``work`` check what a release before paid for a check of it. It is
-    pending until ``payable_at``; while it is disputed, longer.
+    """The earning of a unit. ``work`` is ``check`` for a check of it by an earlier release. It is
+    pending until ``payable_at``, or longer while it is disputed.
 
-    ``payout_id``: the payout that pays it, or is to pay it. ``entry_id``: the entry on one's
-    account that it is, and ``proof_path`` where what shows that it stands in the log is; null only
-    while there is no entry. ``receipt_path``: where the receipt of the work is, with the proof of
-    its creator's entry; null where its node signed nothing, and for a check. ``why``: of one that
-    is reversed or forfeited, why it is.
+    ``payout_id``: the payout that includes it. ``entry_id``: its entry on your account;
+    ``proof_path``: the path of the proof that the entry is in the log; both are null until there is
+    an entry. ``receipt_path``: the path of the receipt; null if the node signed nothing, and for a
+    check. ``why``: why it was reversed or forfeited.
     """
 
     id: UUID
@@ -68,7 +67,9 @@ class Share:
 
 @attrs.frozen
 class ShareTotals:
-    """``payable`` is what a payout would pay now; ``requested`` is on its way as money."""
+    """Sums of earnings. ``payable`` is what a payout would pay now; ``requested`` is being paid
+    as money.
+    """
 
     pending: Credits
     payable: Credits
@@ -80,7 +81,9 @@ class ShareTotals:
 
 @attrs.frozen
 class Shares:
-    """``count`` is how many match, ``next`` the ``after`` of the next page; totals are of all."""
+    """A page of earnings. ``count`` is how many match, ``next`` the ``after`` of the next page;
+    totals are of all.
+    """
 
     earnings: list[Share]
     count: int
@@ -90,14 +93,18 @@ class Shares:
 
 @attrs.frozen
 class NewPayout:
-    """``credits`` are there at once; ``money`` is asked for, and sent once an admin approved it."""
+    """A new payout. ``credits`` are booked at once; ``money`` is sent after an admin approves
+    it.
+    """
 
     to: PayoutTo
 
 
 @attrs.frozen
 class Payout:
-    """``units`` is how many shares it pays. ``reference`` is that of the transfer of money."""
+    """A payout. ``units`` is the number of earnings in it. ``reference`` is that of the bank
+    transfer.
+    """
 
     id: UUID
     to: PayoutTo
@@ -112,7 +119,9 @@ class Payout:
 
 @attrs.frozen
 class Payouts:
-    """``count`` is how many there are, ``next`` the ``after`` of the next page."""
+    """A page of payouts. ``count`` is their total number, ``next`` the ``after`` of the next
+    page.
+    """
 
     payouts: list[Payout]
     count: int
@@ -128,7 +137,7 @@ class Payouts:
     example=examples.EARNINGS,
 )
 async def earnings(call: Call[None, ShareQuery]) -> Shares | Problem:
-    """What one's nodes earned, unit by unit, newest first."""
+    """List the earnings of your nodes, unit by unit, newest first."""
     page, kept = call.query, call.gateway.operators
     state = None if page.state is None else page.state.upper()
     rows = await kept.earnings(call.caller, state, span_of(page))
@@ -149,7 +158,7 @@ async def earnings(call: Call[None, ShareQuery]) -> Shares | Problem:
     example=examples.PAYOUTS,
 )
 async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
-    """One's payouts, newest first."""
+    """List your payouts, newest first."""
     page, kept = call.query, call.gateway.operators
     rows = await kept.payouts(call.caller, None, span_of(page))
     if rows is None:
@@ -170,9 +179,9 @@ async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
     example=examples.PAYOUT,
 )
 async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
-    """Pay out all that is payable: to one's credits at once (200), or ask for money (202).
+    """Pay out everything payable: as credits at once (200), or as money on request (202).
 
-    A payout pays 5,000 shares at most, the oldest ones; who has more asks again.
+    A payout includes at most the 5,000 oldest earnings; repeat the request for more.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -194,14 +203,14 @@ async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
 
 
 def begun(row: PayoutShown, *, again: bool) -> Answer:
-    """A payout as it was when it was asked for, whatever became of it since."""
+    """Return the payout as it was when requested, whatever its state is now."""
     if row.kind == "MONEY":
         row = attrs.evolve(row, state="REQUESTED", batch_id=None, reference="", closed_at=None)
     return Answer(200 if row.kind == "CREDITS" else 202, shown(row), REPLAYED if again else {})
 
 
 def share(row: ShareRow) -> Share:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     members: dict[str, Any] = attrs.asdict(row)
     receipt = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
     entry = row.entry_id
@@ -217,26 +226,26 @@ def share(row: ShareRow) -> Share:
 
 
 def why_gone(state: str, decision: str | None) -> str | None:
-    """Return what its operator is told of a share that they lost; None of any other."""
+    """Return why the operator lost an earning; None if it was not lost."""
     if state == "FORFEITED":
         return FINED
     if decision is None:
         return None
-    return decision or "a dispute of its creator's was upheld"
+    return decision or "a dispute by its creator was upheld"
 
 
 def summed(totals: EarningTotals) -> ShareTotals:
-    """The totals as the API shows them."""
+    """Return the totals as the API shows them."""
     return ShareTotals(**{name: money.render(a) for name, a in attrs.asdict(totals).items()})
 
 
 def shown(row: PayoutShown) -> Payout:
-    """The row as its operator sees it."""
+    """Return the row as its operator sees it."""
     return Payout(**members_of(row))
 
 
 def members_of(row: PayoutShown) -> dict[str, Any]:
-    """What operators see of a payout."""
+    """Return the members of a payout that operators see."""
     return {
         "id": row.id,
         "to": row.kind.lower(),
@@ -251,5 +260,7 @@ def members_of(row: PayoutShown) -> dict[str, Any]:
 
 
 def _kept(user: UUID, key: tuple[str, bytes], payout: UUID) -> IdempotencyKey:
-    """Its answer is the payout as it began, which is found by its id."""
+    """Return the idempotency key; the answer is the payout as it began, which is found by its
+    id.
+    """
     return IdempotencyKey(user, *key, answer={"status": 200, "payout": str(payout)})

@@ -1,4 +1,4 @@
-"""Where one is logged in."""
+"""Sessions: where a user is logged in."""
 
 from datetime import datetime
 from typing import Final
@@ -19,7 +19,9 @@ NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NO
 
 @attrs.frozen
 class Session:
-    """``refreshed_at`` is when its tokens were issued; ``current``: the one that asks."""
+    """A session. ``refreshed_at`` is when its tokens were issued; ``current``: the session of
+    this request.
+    """
 
     sid: UUID
     client: str
@@ -31,7 +33,7 @@ class Session:
 
 @attrs.frozen
 class SessionList:
-    """``count`` is how many there are, not how many are on this page."""
+    """A page of sessions. ``count`` is their total number."""
 
     sessions: list[Session]
     count: int
@@ -45,7 +47,7 @@ class SessionList:
     example=examples.SESSIONS,
 )
 async def index(call: Call[None, Window]) -> SessionList:
-    """One's logins that have not ended, the one used last first."""
+    """List your active sessions, the last used first."""
     sessions, now, window = call.gateway.accounts.sessions, call.gateway.clock.now(), call.query
     here = None if call.claims is None else call.claims.family
     rows = await sessions.page(call.caller, now, window.limit, window.offset)
@@ -68,7 +70,7 @@ async def index(call: Call[None, Window]) -> SessionList:
     example=examples.SESSION_ENDED,
 )
 async def end(call: Call) -> Done | Problem:
-    """End a login of one's own."""
+    """End one of your sessions."""
     sid, gateway = call.ids["sid"], call.gateway
     if not await gateway.accounts.sessions.end(sid, call.caller, gateway.clock.now()):
         return NOT_FOUND

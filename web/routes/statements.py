@@ -35,7 +35,7 @@ COLUMNS: Final = (
 
 @attrs.frozen
 class StatementQuery:
-    """``month``: in UTC. ``after``: the ``next`` of the page before."""
+    """Query. ``month``: in UTC. ``after``: the ``next`` of the previous page."""
 
     month: Annotated[str, Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
     format: Literal["json", "csv"] | None = None
@@ -45,8 +45,8 @@ class StatementQuery:
 
 @attrs.frozen
 class StatementLine:
-    """One entry; an amount below 0 went out. ``claimed`` was earned before one had the node,
-    ``checked`` by checks, in releases before. ``fined``: forfeited for an invalid result.
+    """An entry; an amount below 0 is a debit. ``claimed`` was earned before the node was yours,
+    ``checked`` by checks in earlier releases. ``fined``: forfeited for an invalid result.
     """
 
     entry_id: int
@@ -63,10 +63,11 @@ class StatementLine:
 
 @attrs.frozen
 class Statement:
-    """``opening`` and what came and went make ``closing``; that is pending and payable together.
+    """A month's statement. ``closing`` is ``opening`` plus all entries: pending and payable
+    together.
 
-    Of a month that is not over it is what there is so far. ``next``: the ``after`` of the next
-    page of lines; null: there is none.
+    The present month contains the entries so far. ``next``: the ``after`` of the next page of
+    lines; null: there is none.
     """
 
     month: str
@@ -93,9 +94,9 @@ class Statement:
     example=examples.STATEMENT,
 )
 async def statement(call: Call[None, StatementQuery]) -> Statement | web.Response:
-    """What came to and went from one's account as an operator in a month.
+    """Get the entries of your operator account in a month.
 
-    JSON comes in pages of lines; CSV (``format=csv``, or by Accept) has all of them.
+    JSON has pages of lines; CSV (``format=csv``, or by Accept) has all of them.
     """
     query, kept, who = call.query, call.gateway.operators, call.caller
     first, end = months(query.month)
@@ -120,14 +121,14 @@ async def statement(call: Call[None, StatementQuery]) -> Statement | web.Respons
 
 
 def months(month: str) -> tuple[datetime, datetime]:
-    """Its beginning and that of the next one, UTC."""
+    """Return the beginning of the month and of the next one, UTC."""
     year, number = map(int, month.split("-"))
     first = datetime(year, number, 1, tzinfo=UTC)
     return first, datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
 
 
 def line(row: StatementRow) -> StatementLine:
-    """The entry as the API shows it."""
+    """Return the entry as the API shows it."""
     return StatementLine(
         entry_id=row.entry_id,
         at=row.created_at,
@@ -157,7 +158,7 @@ async def written(
 
 
 def cells(row: StatementRow) -> tuple[object, ...]:
-    """A line of the file."""
+    """Return a line of the file."""
     shown = line(row)
     values = [getattr(shown, name) for name in COLUMNS[:-1]]
     values[1] = shown.at.astimezone(UTC).isoformat().replace("+00:00", "Z")

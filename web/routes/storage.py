@@ -1,4 +1,4 @@
-"""What somebody keeps here: listed with his quota, and removed."""
+"""Stored uploads of a user: list with quota, and remove."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,9 +20,10 @@ NOT_FOUND: Final = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_
 
 @attrs.frozen
 class Kept:
-    """``expires_at``: unless a job uses it before, or needs it then. ``size`` in bytes.
+    """A stored upload. ``expires_at``: when it is removed, unless a job uses it before or needs it
+    then. ``size`` in bytes.
 
-    ``jobs``: so many that are open or disputed need it; until they end it cannot be removed.
+    ``jobs``: how many open or disputed jobs need it; it cannot be removed before they end.
     """
 
     id: UUID
@@ -36,7 +37,7 @@ class Kept:
 
 @attrs.frozen
 class Storage:
-    """``used`` of ``quota`` bytes; ``count`` is how many uploads there are in all."""
+    """A page of uploads. ``used`` of ``quota`` bytes; ``count`` is the total number of uploads."""
 
     uploads: list[Kept]
     count: int
@@ -53,7 +54,7 @@ class Storage:
     example=examples.STORAGE,
 )
 async def index(call: Call[None, Window]) -> Storage:
-    """What you have sent and is still here, the largest first, and how much you may keep."""
+    """List your stored uploads, the largest first, with your quota."""
     gateway, window = call.gateway, call.query
     days = timedelta(days=gateway.settings.retention.inputs_days)
     rows = await gateway.retention.page(call.caller, window.limit, window.offset)
