@@ -162,7 +162,7 @@ class ShowFinding(Button):
             if one in set(context.view_layer.objects)
         ]
         if not here:
-            raise ValueError(f"No object of this view layer is concerned: {finding.object}")
+            raise ValueError(f"No object of this view layer is affected: {finding.object}")
         for one in context.view_layer.objects:
             one.select_set(one in here)
         context.view_layer.objects.active = here[0]

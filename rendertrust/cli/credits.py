@@ -22,7 +22,7 @@ def credits() -> None:  # noqa: A001 - its name
 @credits.command()
 @click.pass_context
 def balance(context: click.Context) -> None:
-    """Show your balance, how much of it is held for open jobs, and how much is available."""
+    """Show your balance. It says how much is held for open jobs, and how much is available."""
     session = session_of(context)
     found = session.run(lambda client: client.balance())
     session.output.document(found)

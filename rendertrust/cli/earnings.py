@@ -57,7 +57,7 @@ def list_(context: click.Context, state: str | None, limit: int, offset: int) ->
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
 @click.pass_context
 def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
-    """Show your operator account in a MONTH (like 2026-03, UTC), entry by entry."""
+    """Show your operator account in a MONTH (like 2026-03, UTC)."""
     session = session_of(context)
     found = session.run(lambda client: client.statement(f"{month:%Y-%m}"))
     session.output.document(found)

@@ -88,9 +88,9 @@ def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool
 def retry(
     context: click.Context, job: UUID, frame: int | None, unit: int | None, *, failed: bool
 ) -> None:
-    """Retry failed frames of a job; a job of one unit is submitted again as a new job.
+    """Retry failed frames of a job. Their price is held again.
 
-    The price is held again.
+    A job of one unit is submitted again as a new job.
     """
     if sum((frame is not None, unit is not None, failed)) > 1:
         raise click.UsageError("Give one of --frame, --unit and --failed")

@@ -28,7 +28,7 @@ job_argument: Final = click.argument("job", type=click.UUID)
 @click.option("--progress", is_flag=True, help="With --follow: also the progress of units.")
 @click.pass_context
 def events(context: click.Context, job: UUID, follow: bool, after: int, progress: bool) -> None:
-    """List the events of a job: each change of it and of its units, and each charge and refund."""
+    """List the events of a job. Each change of it and of its units is an event."""
     session = session_of(context)
     session.output.say("\t".join(COLUMNS))
     try:

@@ -29,7 +29,7 @@ SECONDS: Final = 2.0  # between two polls
 def log(
     context: click.Context, job: UUID, unit: int | None, frame: int | None, follow: bool
 ) -> None:
-    """Show the last log lines of each attempt, and why attempts failed.
+    """Show the last log lines of attempts, and why they failed.
 
     The log of an ended attempt is kept as long as results are. The log of a running attempt is as
     recent as the gateway's copy.

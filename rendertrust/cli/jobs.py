@@ -238,7 +238,7 @@ def receipt(
     out: Path | None,
     manifest: Path | None,
 ) -> None:
-    """Show the verified receipt of a unit: the charge and the result, signed by node and gateway.
+    """Show the verified receipt of a unit, signed by node and gateway.
 
     Anybody with the picture can check it: rendertrust verify RECEIPT PICTURE
     """

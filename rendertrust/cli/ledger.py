@@ -43,9 +43,10 @@ def ledger() -> None:
 )
 @click.pass_context
 def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> None:
-    """Show the signed size of the log, and check that it extends the log seen before.
+    """Show the signed size of the log, and check its consistency.
 
-    Exit code 1: it is a different log. Both checkpoints are then kept.
+    It must extend the log seen before. Exit code 1: it is a different log; both checkpoints are
+    then kept.
     """
     session = session_of(context)
     found = session.run(lambda client: client.log_checkpoint(accept=accept))
@@ -73,7 +74,7 @@ def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> Non
 )
 @click.pass_context
 def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None) -> None:
-    """Fetch and verify the proof of an entry, for anybody who wants to check it."""
+    """Fetch and verify the proof of an entry. Anybody can check it again."""
     session = session_of(context)
     found = session.run(lambda client: client.entry_proof(entry, opening=opening))
     if out is None:
@@ -89,7 +90,7 @@ def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None
 @click.argument("entry", callback=as_entry)
 @click.pass_context
 def verify(context: click.Context, entry: str) -> int:
-    """Fetch the proof of an entry and check it against the log seen before.
+    """Fetch the proof of an entry and check it against the log.
 
     The exit code is 0 if everything is valid, 3 if no log was seen before, otherwise 1.
     """

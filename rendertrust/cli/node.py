@@ -178,7 +178,7 @@ def run(
     accept: str | None,
     **given: Any,
 ) -> None:
-    """Run the node until Ctrl-C, a drain, or the end of its working hours."""
+    """Run the node. It stops at Ctrl-C, after a drain, and outside of its working hours."""
     from rendertrust.node import agent
 
     session = session_of(context)

@@ -58,9 +58,9 @@ def earnings(
     until: datetime | None,
     limit: int,
 ) -> None:
-    """Show the earnings of this machine's node: sums, months, and each unit with its receipt.
+    """Show the earnings of this machine's node.
 
-    For all your nodes: rendertrust earnings.
+    It lists sums, months, and each unit with its receipt. For all your nodes: rendertrust earnings.
     """
     session = session_of(context)
     found = joined(state)

@@ -32,7 +32,7 @@ To run it also while you are logged out:
 @click.option("--wait", is_flag=True, help="Return when the node has ended.")
 @click.pass_context
 def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
-    """Let this machine's node finish its running units, take no new ones, and end."""
+    """Let this machine's node finish its running units and end."""
     from rendertrust.node.state_folder import StateFolder
 
     session = session_of(context)

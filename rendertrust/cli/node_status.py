@@ -57,7 +57,7 @@ def start_of(found: "Status", *, is_own_wish: bool) -> str:
 
 
 def begun(hint: str, state: Path | None) -> str:
-    """The command with the folder that was named."""
+    """Return the command, with the state folder if one was given."""
     return hint if state is None else f"{hint} --state {state}"
 
 

@@ -70,7 +70,7 @@ def show(context: click.Context, node: UUID) -> None:
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.pass_context
 def checks(context: click.Context, node: UUID, limit: int) -> None:
-    """List the checks of a node's results and their verdicts, newest first."""
+    """List the checks of a node's results, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.node_checks(node, limit=limit))
     session.output.document(found)
@@ -85,7 +85,7 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
 @node_argument
 @click.pass_context
 def history(context: click.Context, node: UUID) -> None:
-    """List the connections of a node, with the close code that ended each.
+    """List the connections of a node and their close codes.
 
     The last twenty, from all gateways of the farm; docs/PROTOCOL.md explains the codes.
     """
@@ -114,13 +114,13 @@ def _verb(command: Callable[..., None]) -> click.Command:
 
 @_verb
 def drain(context: click.Context, node: UUID, reason: str) -> None:
-    """Drain a node: it finishes its running units and gets no new ones."""
+    """Let a node finish its running units, and give it no new ones."""
     _tell(context, node, "drain", reason)
 
 
 @_verb
 def quarantine(context: click.Context, node: UUID, reason: str) -> None:
-    """Quarantine a node (admins): it gets only its owner's work, and the operator is shown why."""
+    """Give a node only its owner's work (admins). The operator is shown why."""
     if not reason.strip():
         raise click.UsageError(WHY)
     _tell(context, node, "quarantine", reason)
@@ -135,7 +135,7 @@ def release(context: click.Context, node: UUID, reason: str) -> None:
 @_verb
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def revoke(context: click.Context, node: UUID, reason: str, *, yes: bool) -> None:
-    """Revoke a node for good: it is disconnected, and its key is refused."""
+    """Revoke a node for good. It is disconnected, and its key is refused."""
     if not yes and not is_interactive():
         raise click.UsageError("Revoking is permanent: confirm with --yes")
     if not yes and not click.confirm(FOR_GOOD, err=True):

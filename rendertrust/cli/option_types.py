@@ -53,7 +53,7 @@ class CreditsParam(click.ParamType[str]):
 
 
 class TilesParam(click.ParamType[str]):
-    """Columns x rows."""
+    """Tiles of a frame as COLUMNSxROWS."""
 
     name = "tiles"
 

@@ -139,7 +139,10 @@ def role(
 @of_member
 @click.pass_context
 def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
-    """Leave (with your own id), decline an invitation, or remove a member as an owner."""
+    """Leave, decline an invitation, or remove a member.
+
+    With your own id you leave or decline; owners can remove members.
+    """
     session_of(context).do(lambda client: client.remove_member(organisation, user), "Removed.")
 
 

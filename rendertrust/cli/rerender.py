@@ -405,7 +405,7 @@ async def _in_sandbox(
     def on_whole(why: str) -> None:
         if not asked.whole:
             output.note(
-                f"The whole frame is rendered, as {formatting.harmless(why)}.{took(subject)}"
+                f"The whole frame is rendered, because {formatting.harmless(why)}.{took(subject)}"
             )
 
     with shown_progress(output) as hear:
@@ -510,7 +510,7 @@ def region_lines(report: "RerenderReport") -> list[tuple[str, bool, str]]:
     lines = list[tuple[str, bool, str]]()
     if report.whole is not None:
         near = report.whole.farness <= CONSISTENT_MOST
-        said = f"rendered whole, as {report.why_whole}: {report.whole.words}"
+        said = f"rendered whole, because {report.why_whole}: {report.whole.words}"
         lines.append(("frame", near, said))
     if report.finish is not None:
         near = report.finish.farness <= FINISHED_MOST

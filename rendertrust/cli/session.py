@@ -24,7 +24,7 @@ DEFAULT: Final = "http://localhost:8000"
 
 @attrs.define
 class CliSession:
-    """One call of the program."""
+    """The gateway, the printer and the login of one call of the program."""
 
     given: str | None
     output: Printer

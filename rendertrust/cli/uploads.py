@@ -46,7 +46,7 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
 @click.argument("ids", metavar="ID…", type=click.UUID, nargs=-1, required=True)
 @click.pass_context
 def delete(context: click.Context, ids: tuple[UUID, ...]) -> None:
-    """Delete files by their ids; a file that an open job or a dispute needs is kept (exit 1)."""
+    """Delete files by their ids. A file that an open job or a dispute needs is kept (exit 1)."""
     session = session_of(context)
     for upload in ids:
         session.run(partial(_delete, upload=upload))

@@ -132,9 +132,10 @@ keys.add_command(log_key)
 @click.option("--force", is_flag=True, help="Drop an old key even if it still verifies tokens.")
 @where_options
 def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool) -> None:
-    """Sign tokens with a new key; the old one verifies until its tokens have expired.
+    """Sign tokens with a new key.
 
-    A running gateway adopts the new key within a second. Twice with --force logs everybody out.
+    The old key verifies until its tokens have expired. A running gateway adopts the new key within
+    a second. Twice with --force logs everybody out.
     """
     from config.data_folder import data_folder
     from supervisors.engines.system_clock import SystemClock

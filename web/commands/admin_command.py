@@ -22,7 +22,7 @@ reason_option = click.option(
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--config --data --json --reason``."""
+    """Add ``--config --data --json --reason`` to a command."""
     return where_options(reason_option(command))
 
 

@@ -61,7 +61,7 @@ def grant(*, email: str, amount: str, key: str | None, **given: Any) -> None:
 @key_option
 @options
 def adjust(*, email: str, amount: str, key: str | None, **given: Any) -> None:
-    """Adjust a user's balance up or down; credits held for jobs are not touched."""
+    """Adjust a user's balance up or down. Held credits are not touched."""
     from web.money.credit_adjustments import ADJUST
 
     body = checked("Adjustment", given, user_id=NOBODY, amount=amount)

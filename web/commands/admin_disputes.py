@@ -57,14 +57,14 @@ def list_(*, state: str | None, withheld: bool, limit: int, as_json: bool, **whe
 @disputes.command
 @options
 def uphold(*, dispute: UUID, **given: Any) -> None:
-    """Uphold a dispute: the charge is refunded and the unit's earning is reversed."""
+    """Uphold a dispute. The charge is refunded and the unit's earning is reversed."""
     decide(dispute, given, upheld=True)
 
 
 @disputes.command
 @options
 def reject(*, dispute: UUID, **given: Any) -> None:
-    """Reject a dispute: the unit's earning matures when its window is over."""
+    """Reject a dispute. The unit's earning matures when its window is over."""
     decide(dispute, given, upheld=False)
 
 

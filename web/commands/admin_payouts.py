@@ -126,7 +126,7 @@ def paid(
 def reject(
     *, payout: UUID, not_paid: bool, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Reject a PAYOUT: its money is not sent, and its earnings become payable again."""
+    """Reject a PAYOUT. Its money is not sent, and its earnings become payable again."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutReject
 

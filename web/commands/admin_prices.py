@@ -47,7 +47,7 @@ def history(*, job_type: str | None, limit: int, as_json: bool, **where: Any) ->
 @click.argument("price")
 @common
 def set_(*, job_type: str, price: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Set the price of JOB_TYPE to PRICE credits for new jobs; 0 is free."""
+    """Set the price of JOB_TYPE for new jobs; 0 is free."""
     change(where, job_type, price, reason, as_json=as_json)
 
 
@@ -55,7 +55,7 @@ def set_(*, job_type: str, price: str, as_json: bool, reason: str, **where: Any)
 @click.argument("job_type")
 @common
 def unset(*, job_type: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Remove the price of JOB_TYPE; it then costs the same as all others."""
+    """Remove the price of JOB_TYPE. It then costs the same as all others."""
     change(where, job_type, None, reason, as_json=as_json)
 
 

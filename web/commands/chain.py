@@ -43,11 +43,11 @@ def chain() -> None:
 @chain.command
 @where_options
 def status(*, as_json: bool, **where: Any) -> int:
-    """Show what is anchored or pending, and whether the chain agrees with the database.
+    """Show anchors, and whether chain and database agree.
 
-    If it disagrees, show what a new epoch would leave behind. Earlier epochs are listed too.
+    If they disagree, show what a new epoch would leave behind. Earlier epochs are listed too.
 
-    Exit code 1 if it disagrees, 75 if its node does not answer.
+    Exit code 1 if they disagree, 75 if the chain's node does not answer.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
@@ -69,9 +69,10 @@ def status(*, as_json: bool, **where: Any) -> int:
 @click.option("--within", type=click.FloatRange(1), default=600.0, show_default=True)
 @where_options
 def deploy(*, within: float, as_json: bool, **where: Any) -> None:
-    """Deploy the contract and wait for confirmation; a gateway does this too when it starts.
+    """Deploy the contract and wait for its confirmation.
 
-    An existing contract is kept and shown. Give its address to those who verify.
+    A gateway does this too when it starts. An existing contract is kept and shown. Give its address
+    to those who verify.
     """
 
     def tell(what: str) -> None:
@@ -103,10 +104,11 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
 @REASON
 @where_options
 def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
-    """Resume writing from a restored database although the chain has more of its log.
+    """Resume writing although the chain has more of the log.
 
-    A new epoch of the log begins: its name says so, its first leaf names what the chain has, and a
-    new contract anchors it. What is left behind is shown and audited.
+    That is the case after a restore of an older backup. A new epoch of the log begins: its name
+    says so, its first leaf names what the chain has, and a new contract anchors it. What is left
+    behind is shown and audited.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:

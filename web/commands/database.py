@@ -161,7 +161,7 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Drop them instead of only listing them.")
 @where_options
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Drop the databases that `restore --replace` has kept; without --yes only list them."""
+    """Drop databases that `restore --replace` has kept. Without --yes they are only listed."""
     from sql.restore import connected, drop, kept
 
     settings = settings_from(None, None, data, config)

@@ -146,7 +146,7 @@ def line(row: StatementRow) -> StatementLine:
 async def written(
     kept: Operators, who: UUID, opening: AccountVersion, closing: AccountVersion
 ) -> AsyncIterator[bytes]:
-    """All of it as CSV, read piece by piece: a month may have a hundred thousand lines."""
+    """Yield the statement as CSV, read in pieces: a month may have a hundred thousand lines."""
     yield spreadsheet.lines([COLUMNS])
     after = opening.version
     while after < closing.version:
