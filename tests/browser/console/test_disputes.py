@@ -16,7 +16,7 @@ async def test_a_dispute_is_opened_decided_and_leads_to_its_proof(
         looking(browser, stage, "ann", "/console/disputes") as anns,
     ):
         page = janes.page
-        await page.get_by_role("link", name="Open dispute").click()
+        await page.get_by_role("link", name="Dispute it").click()
         await page.get_by_label("What is wrong with the result").fill(
             "it is black <b>everywhere</b>"
         )

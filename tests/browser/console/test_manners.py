@@ -243,7 +243,7 @@ async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> Non
         job = await stage.job(job_type="render")
         assert await stage.ended(job) == "COMPLETED"
         assert await images.first.get_attribute("src") == before
-        await page.get_by_role("button", name="Go on").click()
+        await page.get_by_role("button", name="Resume").click()
         await expect(images.first).to_have_attribute("src", f"/console/pictures/{job}")
         await expect(page.locator("#live-state")).to_have_text("live")
         assert eyes.errors == []

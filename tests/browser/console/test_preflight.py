@@ -108,7 +108,7 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         )
         await expect(page.locator("#look-time")).to_contain_text("of one node for 1 frame:")
         await expect(page.locator("#look-picture")).to_have_js_property("naturalWidth", 64)
-        await page.get_by_role("button", name="All its frames: 1-10").click()
+        await page.get_by_role("button", name="All frames: 1-10").click()
         await expect(page.locator("#look-time")).to_contain_text("for 10 frames")
         await expect(page.locator("#cost")).to_contain_text("10 frames cost")
         await eyes.is_well("new-job-looked")
@@ -141,7 +141,7 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
     ):
         page = eyes.page
         await looked(page, scene_of("missing"))
-        await expect(page.locator("#look-said")).to_contain_text("1 thing must be mended first")
+        await expect(page.locator("#look-said")).to_contain_text("1 problem must be fixed first")
         found = page.locator("#findings li").first
         await expect(found).to_contain_text("error")
         await expect(found).to_contain_text("/artist/wood.png · Image 'texture'")

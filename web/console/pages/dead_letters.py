@@ -120,7 +120,7 @@ async def retry(view: View) -> Redirect | Problem:
     if not ids:
         return NOTHING
     done = await _desk(view).retry(kind, ids, _reason(view))
-    return await _gone(view, kind, "tried again", done)
+    return await _gone(view, kind, "retried", done)
 
 
 @pages.action("/dead-letters/discard", who=ADMINS)
