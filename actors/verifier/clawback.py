@@ -17,6 +17,8 @@ from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
 AT_ONCE: Final = 256
+# Another gateway may settle shares until it has heard of a lie: ``earnings_unlooked``.
+HEARD_SECONDS: Final = 61.0
 SAID_MOST: Final = 500
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
 
@@ -30,14 +32,19 @@ class ClawbackTag:
 
 @attrs.define
 class Clawback:
-    """Clawback of one gateway. ``_is_due``: there may be shares to withhold."""
+    """Clawback of one gateway. ``_is_due``: there may be shares to withhold.
+
+    ``_due_at``: from then on there may be shares that were settled after the lie was found.
+    """
 
     _peers: VerifierPeers
     _is_due: bool = True
+    _due_at: float | None = None
 
     def again(self) -> None:
         """Record that an invalid result was found."""
         self._is_due = True
+        self._due_at = self._peers.clock.monotonic() + HEARD_SECONDS
 
     def hear(self, outcome: object) -> None:
         """Handle the Ledger's answer. A refusal means that the share moved on in the meantime."""
@@ -45,6 +52,8 @@ class Clawback:
 
     async def attend(self, observer: Ref[Any]) -> None:
         """Withhold the shares to be checked. Raises Unavailable; the next call tries again."""
+        if self._due_at is not None and self._peers.clock.monotonic() >= self._due_at:
+            self._is_due, self._due_at = True, None
         if not self._is_due:
             return
         found = await self._peers.store.unlooked_shares(AT_ONCE)

@@ -87,6 +87,8 @@ def unreached(url: str, fault: Exception) -> str:
     """Why nobody answers there."""
     if "WRONG_VERSION_NUMBER" in str(fault):
         return f"{url} does not speak https: ask those who run it for its address"
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return f"cannot reach {url}: its certificate is not trusted by this machine"
     if isinstance(fault, TimeoutError):
         return f"cannot reach {url}: it did not answer in time"
     system = getattr(fault, "os_error", None)

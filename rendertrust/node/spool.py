@@ -103,6 +103,7 @@ class Spool:
         self._clock = clock
         self._on_fault = on_fault
         self._unkept: dict[Running, JobResult] = {}
+        self._fault = ""  # the database's last error
         self._rows = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
         self._rows.execute("pragma journal_mode = wal")
         self._rows.execute("pragma synchronous = full")
@@ -134,13 +135,13 @@ class Spool:
     def _keep_in_memory(
         self, result: JobResult, files: Mapping[str, tuple[CopiedFile, Output]]
     ) -> None:
-        """The disk takes no row: the gateway is told, as long as the agent lives. A result with
-        files is none then: nothing would go on with its upload.
+        """Keep a result whose row cannot be written for as long as the agent lives. A result with
+        files becomes a failure: nothing would go on with its upload.
         """
         if files:
             for taken, _ in files.values():
                 taken.path.unlink(missing_ok=True)
-            result = _lost(result)
+            result = _lost(result, self._fault)
         self._unkept[_ref(result)] = result
 
     def uploads(self) -> list[SpooledFile]:
@@ -235,10 +236,11 @@ class Spool:
             self.settle(Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt)))
 
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
-        """How many rows were changed; none where the disk takes nothing any more."""
+        """Return how many rows were changed; none where the database cannot be written."""
         try:
             return self._rows.execute(statement, values).rowcount
         except sqlite3.OperationalError as fault:
+            self._fault = str(fault)
             self._on_fault(f"the spool cannot be written: {fault}")
             return 0
 
@@ -290,15 +292,15 @@ def _with(result: JobResult, what: str, sent: StoredFile) -> JobResult:
     return attrs.evolve(result, evidence=evidence)
 
 
-def _lost(result: JobResult) -> JobResult:
-    """What is told instead of a result that cannot be kept."""
+def _lost(result: JobResult, fault: str) -> JobResult:
+    """Return the failure that the gateway is told instead of a result that cannot be kept."""
     return JobResult(
         job_id=result.job_id,
         unit=result.unit,
         attempt=result.attempt,
         status="failed",
         failure="node",
-        error="this machine's disk is full: the result cannot be kept",
+        error=f"this machine cannot keep the result: {fault}",
     )
 
 

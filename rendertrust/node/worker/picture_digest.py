@@ -41,7 +41,7 @@ def told(path: str) -> dict[str, Any]:
 def seen(path: str) -> dict[str, str]:
     """The hash alone, under the name ``seen``, of what somebody else delivered."""
     found = told(path)
-    return {"seen": found["png_pixels"]["sha256"]} if found else {}
+    return {"seen": found["pixels"]["sha256"]} if found else {}
 
 
 def told_of_several(paths: dict[str, str]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _compared(
             return told | _shown(order, theirs, ours, told)
         why = "regions of it differ" if is_made else "the picture is not made of its evidence"
     say("whole", why=why)
-    told["frame_crops"] = told.pop("regions", None)
+    told["parts"] = told.pop("regions", None)
     ours, whole, cells = _whole(bpy, order, frame, theirs, progress)
     told |= {"whole": whole, "why_whole": why, "regions": cells}
     if untileable.differs(bpy, bpy.context.scene):

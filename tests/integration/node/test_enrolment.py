@@ -1,5 +1,7 @@
 """Joining a gateway."""
 
+import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from rendertrust.node import enrolment
 from rendertrust.node.state_folder import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway
+from tests.support.reverse_proxies import make_certificate
 
 
 async def test_join_proves_the_key(peer: Gateway, tmp_path: Path) -> None:
@@ -89,3 +92,15 @@ async def test_where_there_is_no_gateway_nothing_is_tried_out(
     assert words in refused.reason
     assert "ssl:default" not in refused.reason
     assert not (tmp_path / "state").exists()
+
+
+async def test_a_certificate_that_is_not_trusted_is_named(tmp_path: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*make_certificate(tmp_path))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        refused = await enrolment.join(f"https://localhost:{port}", state=tmp_path / "state")
+    assert isinstance(refused, enrolment.JoinRefused)
+    assert "certificate" in refused.reason
+    assert "not trusted" in refused.reason

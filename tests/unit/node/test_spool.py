@@ -67,6 +67,17 @@ def test_a_spool_with_further_columns_keeps_results(tmp_path: Path) -> None:
         assert [s.output for s in kept.uploads()] == [OUTPUT]
 
 
+def test_a_result_that_cannot_be_kept_is_a_failure_that_says_why(tmp_path: Path) -> None:
+    with closing(spool(tmp_path)) as kept:
+        with closing(sqlite3.connect(tmp_path / "spool" / "results.sqlite")) as rows:
+            broken = "create trigger t before insert on results begin select broken(); end"
+            rows.execute(broken)
+        taken_by(kept, tmp_path)
+        [told] = kept.ready()
+    assert (told.status, told.failure) == ("failed", "node")
+    assert told.error == "this machine cannot keep the result: no such function: broken"
+
+
 def test_file_without_a_row_is_removed_at_the_next_start(tmp_path: Path) -> None:
     kept = spool(tmp_path)
     (tmp_path / "out.png").write_bytes(b"x")

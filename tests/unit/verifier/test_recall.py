@@ -94,6 +94,22 @@ async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
 
 
 @simulated
+async def test_what_another_gateway_settles_within_the_minute_is_held_back_too() -> None:
+    """It had not heard of the lie."""
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job = await settled(play, checker)
+        share = play.store.earnings.pop((job, 0))
+        is_found_out(play)
+        await asyncio.sleep(30)
+        play.store.earnings[job, 0] = share
+        await until(lambda: (job, 0) in play.store.disputes, within=60)
+        await play.checks(checker, EXACT)
+        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+
+
+@simulated
 async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() -> None:
     """A gateway that died as its node was found out finds it."""
     async with verifying(**NEVER_DRAWN) as play:

@@ -1,0 +1,66 @@
+"""Fair queueing of checks, as a property: whoever floods delays nobody else for long."""
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.verifier.check_queue import CREATORS_MOST, CheckQueue
+from tests.support.examples import examples
+
+FLOOD, OTHERS = UUID(int=1), [UUID(int=2), UUID(int=3)]
+SECONDS = st.floats(0.5, 60.0)
+
+
+def next_of(queue: CheckQueue, waiting: dict[UUID, list[float]]) -> UUID:
+    return min((who for who, checks in waiting.items() if checks), key=queue.of)
+
+
+@given(
+    st.lists(SECONDS, min_size=50, max_size=50),
+    st.lists(st.tuples(st.integers(0, 40), st.lists(SECONDS, min_size=1)), min_size=2, max_size=2),
+)
+@examples(4)
+def test_a_creator_who_floods_takes_at_most_an_equal_share(
+    flood: list[float], others: list[tuple[int, list[float]]]
+) -> None:
+    """From the arrival of somebody else on, until that creator's checks are done."""
+    queue, waiting = CheckQueue(), {FLOOD: list(flood)}
+    spent = dict.fromkeys([FLOOD, *OTHERS], 0.0)
+    before: dict[UUID, float] = {}  # what the flood had had as somebody came
+    longest = max(*flood, *(one for _, checks in others for one in checks))
+    step = 0
+    while any(waiting.values()):
+        for who, (at, checks) in zip(OTHERS, others, strict=True):
+            if at == step:
+                waiting[who], before[who] = list(checks), spent[FLOOD]
+        step += 1
+        if not any(waiting.values()):
+            continue
+        who = next_of(queue, waiting)
+        seconds = waiting[who].pop()
+        queue.begin(who)
+        queue.spend(who, seconds)
+        spent[who] += seconds
+        for other, had in before.items():
+            if waiting[other]:
+                assert spent[FLOOD] - had <= spent[other] + 2 * longest
+
+
+def test_whoever_has_been_away_saves_nothing_up() -> None:
+    queue = CheckQueue()
+    for _ in range(100):
+        queue.begin(FLOOD)
+        queue.spend(FLOOD, 10)
+    [other, _] = OTHERS
+    queue.begin(other)
+    queue.spend(other, 10)
+    assert queue.of(FLOOD) <= queue.of(other) <= queue.of(FLOOD) + 10
+
+
+def test_creators_whose_turn_is_past_are_forgotten() -> None:
+    queue = CheckQueue()
+    for number in range(2 * CREATORS_MOST):
+        queue.begin(UUID(int=number))
+        queue.spend(UUID(int=number), 0)
+    assert len(queue._ends) <= CREATORS_MOST
